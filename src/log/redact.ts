@@ -1,0 +1,91 @@
+/**
+ * Keeps secrets out of the log: every field and text passes through here before it is written. Also bounds what one
+ * line can hold, since much of it comes from peers. It errs on the side of hiding too much.
+ */
+
+export const REDACTED = "[REDACTED]";
+const TEXT_LENGTH_MAX = 4096;
+const DEPTH_MAX = 6;
+const ENTRIES_MAX = 100;
+
+/** Compared without `_`, `-` and case: `auth_token`, `authToken` and `AUTH-TOKEN` are one. */
+const SECRET_KEYS = new Set(
+  "pass passwd password passphrase token authtoken secret jwt userjwt sig seed nkeyseed creds credentials privatekey authorization cookie".split(
+    " ",
+  ),
+);
+
+// Each pattern is linear in the length of the text: peers choose it.
+const URL_USERINFO = /(?<=:\/\/)[^\s/]*@/g;
+const JWT = /(?<![\w.-])eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
+const NKEY_SEED = /(?<!\w)S[ACNOUX][A-Z2-7]{56}(?!\w)/g;
+const KEY_AND_VALUE =
+  /(?<!\w)(["']?(?:pass(?:word|wd|phrase)?|(?:auth_?)?token|secret|(?:user_?)?jwt|sig|seed|private_?key)["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',;}\]&]+)/gi;
+
+/** A copy of `value` without secrets, ready for JSON: errors, bytes and big integers have become plain data. */
+export function redact(value: unknown): unknown {
+  return redactDeep(value, 0);
+}
+
+export function redactText(text: string): string {
+  const clean = text
+    .replace(URL_USERINFO, `${REDACTED}@`)
+    .replace(JWT, REDACTED)
+    .replace(NKEY_SEED, REDACTED)
+    .replace(KEY_AND_VALUE, hideValue);
+  if (clean.length <= TEXT_LENGTH_MAX) return clean;
+  return `${clean.slice(0, TEXT_LENGTH_MAX)}... (${clean.length - TEXT_LENGTH_MAX} more)`;
+}
+
+function hideValue(_all: string, key: string, value: string): string {
+  const quote = value[0] === '"' || value[0] === "'" ? value[0] : "";
+  return `${key}${quote}${REDACTED}${quote}`;
+}
+
+function redactDeep(value: unknown, depth: number): unknown {
+  switch (typeof value) {
+    case "string":
+      return redactText(value);
+    case "bigint":
+      return value.toString();
+    case "object":
+      return value === null ? null : redactObject(value, depth);
+    case "function":
+    case "symbol":
+      return String(typeof value);
+    default:
+      return value;
+  }
+}
+
+function redactObject(value: object, depth: number): unknown {
+  if (value instanceof Error) return redactError(value, depth);
+  if (ArrayBuffer.isView(value)) return `(${value.byteLength} bytes)`;
+  if (value instanceof Date) return value.toISOString();
+  if (depth >= DEPTH_MAX) return "(nested too deep)";
+  if (value instanceof Set) return redactDeep([...value], depth);
+  if (value instanceof Map) return redactDeep(Object.fromEntries(value), depth);
+  if (Array.isArray(value)) return value.slice(0, ENTRIES_MAX).map((item) => redactDeep(item, depth + 1));
+  return redactEntries(value, depth);
+}
+
+function redactEntries(value: object, depth: number): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value).slice(0, ENTRIES_MAX)) {
+    const secret = isSecretKey(key) && item !== undefined && item !== null && item !== "";
+    copy[key] = secret ? REDACTED : redactDeep(item, depth + 1);
+  }
+  return copy;
+}
+
+function isSecretKey(key: string): boolean {
+  return SECRET_KEYS.has(key.toLowerCase().replaceAll(/[_-]/g, ""));
+}
+
+function redactError(error: Error, depth: number): Record<string, unknown> {
+  const fields: Record<string, unknown> = { type: error.name, message: redactText(error.message) };
+  if ("code" in error) fields["code"] = redactDeep(error.code, depth + 1);
+  if (error.stack !== undefined) fields["stack"] = redactText(error.stack);
+  if (error.cause !== undefined && depth < DEPTH_MAX) fields["cause"] = redactDeep(error.cause, depth + 1);
+  return fields;
+}

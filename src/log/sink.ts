@@ -1,0 +1,68 @@
+/**
+ * Where log lines end: standard error or a file, written at once, so that the last line before a crash is there.
+ * A sink never throws and never ends the server: what it cannot write is kept up to PENDING_MAX, then counted and lost.
+ */
+import { closeSync, openSync, writeSync } from "node:fs";
+
+/** Text that waits for a full pipe or disk, in UTF-16 units. */
+const PENDING_MAX = 1024 * 1024;
+/** As nats-server: the owner writes, the group reads. */
+const FILE_MODE = 0o640;
+const STDERR = 2;
+
+export class Sink implements Disposable {
+  readonly #path: string | undefined;
+  #fd: number;
+  #pending = Buffer.alloc(0);
+  #linesLost = 0;
+
+  /** Throws when the file cannot be opened. Without a path: standard error. */
+  constructor(path: string | undefined) {
+    this.#path = path;
+    this.#fd = path === undefined ? STDERR : openLogFile(path);
+  }
+
+  /** Lines given up because their destination did not take them. */
+  get linesLost(): number {
+    return this.#linesLost;
+  }
+
+  write(line: string): void {
+    const bytes = Buffer.from(line);
+    this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    try {
+      while (this.#pending.length > 0) {
+        this.#pending = this.#pending.subarray(writeSync(this.#fd, this.#pending));
+      }
+    } catch {
+      // a log that cannot be written has nowhere to say so: `linesLost` tells
+      if (this.#pending.length > PENDING_MAX) this.#losePending();
+    }
+  }
+
+  /** After a log rotation has moved the file away. Keeps the old file when the new one cannot be opened, and throws. */
+  reopen(): void {
+    if (this.#path === undefined) return;
+    const fresh = openLogFile(this.#path);
+    closeSync(this.#fd);
+    this.#fd = fresh;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#path !== undefined && this.#fd !== -1) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  #losePending(): void {
+    for (const byte of this.#pending) if (byte === 0x0a) this.#linesLost++;
+    this.#pending = Buffer.alloc(0);
+  }
+}
+
+function openLogFile(path: string): number {
+  try {
+    return openSync(path, "a", FILE_MODE);
+  } catch (cause) {
+    throw new Error(`cannot open the log file ${path}: check the folder and its permissions`, { cause });
+  }
+}

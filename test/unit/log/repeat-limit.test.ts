@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { silentLogger, type LogFields, type Logger } from "../../../src/base/logger.ts";
+import { limitRepeats, type RepeatClock } from "../../../src/log/repeat-limit.ts";
+
+class FakeClock implements RepeatClock {
+  #now = 0;
+  readonly #timers = new Set<{ at: number; callback: () => void }>();
+
+  after(delayMs: number, callback: () => void): Disposable {
+    const timer = { at: this.#now + delayMs, callback };
+    this.#timers.add(timer);
+    return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
+  }
+
+  advance(ms: number): void {
+    this.#now += ms;
+    for (const timer of [...this.#timers].filter(({ at }) => at <= this.#now)) {
+      this.#timers.delete(timer);
+      timer.callback();
+    }
+  }
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+}
+
+function recorder(lines: string[], own: LogFields = {}): Logger {
+  const record = (message: string, fields?: LogFields): void => {
+    lines.push(`${message} ${JSON.stringify({ ...own, ...fields })}`);
+  };
+  return {
+    ...silentLogger,
+    info: record,
+    warn: record,
+    error: record,
+    child: (fields) => recorder(lines, { ...own, ...fields }),
+  };
+}
+
+function setup(keysMax = 8) {
+  const lines: string[] = [];
+  const clock = new FakeClock();
+  const limit = limitRepeats(recorder(lines), clock, { windowMs: 1000, keysMax });
+  return { lines, clock, limit, logger: limit.logger };
+}
+
+describe("repeated errors of one peer", () => {
+  it("come as the first line, then as one line per window with the count", () => {
+    const { lines, clock, logger } = setup();
+    for (let cid = 1; cid <= 5; cid++) logger.child({ peer: `10.0.0.1:${cid}`, cid }).error("Bad CONNECT");
+    expect(lines).toEqual(['Bad CONNECT {"peer":"10.0.0.1:1","cid":1}']);
+    clock.advance(1000);
+    expect(lines[1]).toBe('Bad CONNECT {"peer":"10.0.0.1:5","cid":5,"repeated":4}');
+    logger.error("Bad CONNECT", { peer: "10.0.0.1:9" });
+    expect(lines).toHaveLength(2);
+    clock.advance(1000);
+    clock.advance(1000);
+    expect(lines).toHaveLength(3);
+    expect(clock.timers).toBe(0);
+    logger.error("Bad CONNECT", { peer: "10.0.0.1:9" });
+    expect(lines).toHaveLength(4);
+  });
+
+  it("are told apart by host, message and level", () => {
+    const { lines, logger } = setup();
+    logger.error("a", { peer: "h1:1" });
+    logger.error("a", { peer: "h2:1" });
+    logger.error("b", { peer: "h1:1" });
+    logger.warn("a", { peer: "h1:1" });
+    expect(lines).toHaveLength(4);
+  });
+
+  it("do not hold back what concerns no peer, nor information", () => {
+    const { lines, logger } = setup();
+    for (let i = 0; i < 3; i++) {
+      logger.error("disk full");
+      logger.info("joined", { peer: "h:1" });
+    }
+    expect(lines).toHaveLength(6);
+  });
+
+  it("take bounded memory: the oldest is counted out for a new one", () => {
+    const { lines, clock, logger } = setup(2);
+    for (const host of ["h1", "h1", "h2", "h3"]) logger.error("x", { peer: `${host}:1` });
+    expect(lines).toEqual([
+      'x {"peer":"h1:1"}',
+      'x {"peer":"h2:1"}',
+      'x {"peer":"h1:1","repeated":1}',
+      'x {"peer":"h3:1"}',
+    ]);
+    expect(clock.timers).toBe(2);
+  });
+
+  it("are all accounted for at the end", () => {
+    const { lines, clock, limit, logger } = setup();
+    logger.error("x", { peer: "h:1" });
+    logger.error("x", { peer: "h:2" });
+    limit[Symbol.dispose]();
+    expect(lines).toHaveLength(2);
+    expect(clock.timers).toBe(0);
+  });
+});

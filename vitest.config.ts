@@ -1,0 +1,38 @@
+/**
+ * `npm test` runs the fast set; the slower suites have commands of their own:
+ *
+ *     npx vitest run --project interop      against the real nats-server and the official clients
+ *     npx vitest run --project container    the image and the chart; needs Docker
+ */
+import { defineConfig } from "vitest/config";
+
+const slow = ["interop", "container"] as const;
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    // the suites share two cores in CI; a test that needs longer than this hangs
+    testTimeout: 15_000,
+    hookTimeout: 15_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: slow.map((suite) => `test/${suite}/**`),
+        },
+      },
+      ...slow.map((suite) => ({
+        extends: true as const,
+        test: {
+          name: suite,
+          include: [`test/${suite}/**/*.test.ts`],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      })),
+    ],
+  },
+});
