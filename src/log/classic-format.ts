@@ -33,7 +33,6 @@ const LABELS: Record<LogLevel, readonly [string, string]> = {
 
 const CONNECTION_IDS = ["cid", "rid", "lid", "gid", "wid", "mid"] as const;
 const PREFIX_FIELDS = new Set<string>(["peer", "client", "user", ...CONNECTION_IDS]);
-// eslint-disable-next-line no-control-regex -- finding control characters is the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 const PLAIN_VALUE = /^[^\s"=\u0000-\u001f]+$/;
 
