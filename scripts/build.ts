@@ -1,0 +1,72 @@
+/**
+ * Bundles the server (dist/main.js) and the library (dist/index.js) with everything they need but Node's own modules,
+ * and writes the library's types. The source runs without this; the bundle starts faster and is what is published,
+ * since Node strips no types under node_modules. What is imported lazily stays in chunks of its own.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build, type Metafile } from "esbuild";
+
+const root = join(import.meta.dirname, "..");
+const dist = join(root, "dist");
+
+/** Bundled CommonJS packages call `require` for Node's modules; an ES module has none. */
+const requireBanner = `import { createRequire as createRequireHere } from "node:module";
+const require = createRequireHere(import.meta.url);`;
+
+async function bundle(): Promise<Metafile> {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: ["src/main.ts", "src/index.ts"],
+    outdir: dist,
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+    sourcemap: true,
+    sourcesContent: false,
+    banner: { js: requireBanner },
+    metafile: true,
+  });
+  return result.metafile;
+}
+
+/** The licences of the bundled packages ask to be passed on with the code. */
+function writeLicences(metafile: Metafile): void {
+  const packages = new Set<string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
+    if (folder !== undefined) packages.add(folder);
+  }
+  const texts = [...packages].sort().map((folder) => {
+    const [file] = globSync("{LICENSE,LICENCE,license}*", { cwd: join(root, folder) });
+    if (file === undefined)
+      throw new Error(`${folder} is bundled but has no licence file: check what it is licensed under`);
+    return `${folder.replace(/^.*node_modules\//, "")}\n\n${readFileSync(join(root, folder, file), "utf8").trim()}\n`;
+  });
+  writeFileSync(join(dist, "THIRD-PARTY-LICENSES"), texts.join(`\n${"-".repeat(80)}\n\n`));
+}
+
+function writeTypes(): void {
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const project = join(import.meta.dirname, "types.tsconfig.json");
+  const { status } = spawnSync(process.execPath, [tsc, "-p", project], { stdio: "inherit" });
+  if (status !== 0 || !existsSync(join(dist, "types/index.d.ts"))) {
+    throw new Error("the types of src/index.ts were not written: see the compiler's errors above");
+  }
+}
+
+function printSizes(metafile: Metafile): void {
+  for (const [file, { bytes }] of Object.entries(metafile.outputs)) {
+    if (!file.endsWith(".map")) console.log(`${(bytes / 1024).toFixed(1).padStart(8)} KiB  ${file}`);
+  }
+}
+
+rmSync(dist, { recursive: true, force: true });
+const metafile = await bundle();
+writeLicences(metafile);
+writeTypes();
+printSizes(metafile);
