@@ -37,7 +37,7 @@ const owners: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   [/^@kubernetes\//, /^discovery\/kubernetes\.ts$/],
   [
     /^node:(net|tls|http|https|dns|dgram|fs|child_process|cluster|worker_threads)(\/|$)/,
-    /^(transport|discovery|log|app)\/|^monitor\/http\.ts$|^config\/load\.ts$|^main\.ts$/,
+    /^(transport|discovery|log|app)\/|^monitor\/http\.ts$|^config\/(file|load)\.ts$|^main\.ts$/,
   ],
 ];
 /** Time, chance and the process are handed in here, so that the simulation runs the code of production. */
