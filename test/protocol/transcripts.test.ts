@@ -1,0 +1,62 @@
+/**
+ * Plays every transcript of this folder against shoal and against the real nats-server: the same bytes have to be
+ * answered with the same bytes by both. See README.md for the format.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { playTranscript } from "../support/transcript-player.ts";
+import { natsServerTarget, shoalTarget, type TranscriptTarget } from "../support/transcript-target.ts";
+import { parseTranscripts, type Transcript } from "../support/transcript.ts";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const transcripts = readdirSync(folder)
+  .filter((file) => file.endsWith(".txt"))
+  .flatMap((file) => parseTranscripts(readFileSync(`${folder}${file}`, "utf8"), `test/protocol/${file}`));
+
+const chosen = (process.env["SHOAL_TEST_TARGETS"] ?? "shoal,nats-server").split(",");
+
+test("no two transcripts share a name", () => {
+  const names = transcripts.map((transcript) => transcript.name);
+  expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+});
+
+if (chosen.includes("shoal")) playAllAgainst(shoalTarget());
+if (chosen.includes("nats-server")) {
+  const target = natsServerTarget();
+  if (target) playAllAgainst(target);
+  else reportMissingNatsServer();
+}
+
+function playAllAgainst(target: TranscriptTarget): void {
+  describe(target.name, () => {
+    afterAll(() => target.stop());
+    for (const transcript of transcripts) {
+      const play = target.plays(transcript) ? test : test.skip;
+      play(transcript.name, () => playAgainst(target, transcript, "whole"));
+      if (!transcript.splittable) continue;
+      play(`${transcript.name}, byte by byte`, () => playAgainst(target, transcript, "every byte"));
+    }
+  });
+}
+
+async function playAgainst(
+  target: TranscriptTarget,
+  transcript: Transcript,
+  split: "whole" | "every byte",
+): Promise<void> {
+  const { host, port, signal } = await target.serverFor(transcript, split);
+  await playTranscript(transcript, { host, port, split, signal });
+}
+
+/** Never silently: without the oracle these tests prove only half. */
+function reportMissingNatsServer(): void {
+  const message =
+    "no nats-server found: set NATS_SERVER, or put one on PATH (go install github.com/nats-io/nats-server/v2@latest)";
+  if (process.env["CI"]) {
+    test("the real nats-server is there", () => expect.fail(message));
+  } else {
+    console.warn(`\n!!! ${message}\n!!! the transcripts are NOT compared with the real nats-server\n`);
+    test.skip(`transcripts against the real nats-server: ${message}`);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * One client connection of a transcript: raw bytes out, a buffer of received bytes in, and waiting for what should
+ * be in it. Knows nothing of transcripts' steps. A wait ends when its condition holds, when the server closed, or
+ * with an error after `patienceMs`.
+ */
+import { connect, type Socket } from "node:net";
+
+/** Bound on every wait; far above what a server needs, since it is only reached by a failing transcript. */
+const patienceMs = 5000;
+
+export class TranscriptConnection {
+  /** Received and not yet matched. */
+  received: Buffer = Buffer.alloc(0);
+  serverClosed = false;
+  clientClosed = false;
+  readonly #socket: Socket;
+  #changed: () => void = () => {};
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => {
+      this.received = Buffer.concat([this.received, chunk]);
+      this.#changed();
+    });
+    const closed = (): void => {
+      this.serverClosed = true;
+      this.#changed();
+    };
+    socket.on("end", closed).on("close", closed).on("error", closed);
+  }
+
+  static open(host: string, port: number): Promise<TranscriptConnection> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host, port, allowHalfOpen: false });
+      socket.once("error", reject);
+      socket.once("connect", () => {
+        socket.off("error", reject);
+        resolve(new TranscriptConnection(socket));
+      });
+    });
+  }
+
+  /** In one packet, or with every byte on its own. A server that has closed already makes this a no-op. */
+  send(bytes: Buffer, split: "whole" | "every byte"): void {
+    if (this.#socket.destroyed) return;
+    if (split === "whole") this.#socket.write(bytes);
+    else for (let at = 0; at < bytes.length; at += 1) this.#socket.write(bytes.subarray(at, at + 1));
+  }
+
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  readOn(): void {
+    this.#socket.resume();
+  }
+
+  /** Resolves once the server, too, has closed. */
+  async close(): Promise<void> {
+    this.clientClosed = true;
+    this.#socket.resume();
+    this.#socket.end();
+    await this.until("the end of the connection", () => this.#socket.destroyed);
+  }
+
+  /** Without manners: for cleaning up after a failed transcript. */
+  destroy(): void {
+    this.clientClosed = true;
+    this.#socket.destroy();
+  }
+
+  take(length: number): Buffer {
+    const taken = this.received.subarray(0, length);
+    this.received = this.received.subarray(length);
+    return taken;
+  }
+
+  until(what: string, holds: () => boolean): Promise<void> {
+    return untilAny([this], what, holds);
+  }
+
+  onChange(changed: () => void): void {
+    this.#changed = changed;
+  }
+}
+
+/** Waits until the condition holds, looking at it whenever one of the connections receives something or is closed. */
+export function untilAny(
+  connections: TranscriptConnection[],
+  what: string,
+  holds: () => boolean,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void): void => {
+      clearTimeout(timer);
+      for (const connection of connections) connection.onChange(() => {});
+      settle();
+    };
+    const timer = setTimeout(
+      () => finish(() => reject(new Error(`waited ${patienceMs} ms for ${what}`))),
+      patienceMs,
+    );
+    const look = (): void => {
+      if (holds()) finish(resolve);
+    };
+    for (const connection of connections) connection.onChange(look);
+    look();
+  });
+}
