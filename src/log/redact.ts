@@ -3,7 +3,7 @@
  * line can hold, since much of it comes from peers. It errs on the side of hiding too much.
  */
 
-export const REDACTED = "[REDACTED]";
+const REDACTED = "[REDACTED]";
 const TEXT_LENGTH_MAX = 4096;
 const DEPTH_MAX = 6;
 const ENTRIES_MAX = 100;

@@ -4,12 +4,8 @@
  *
  * Only warnings and errors that name a `peer` are limited. A peer is its host: its port changes with each connection.
  */
+import type { Clock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
-
-export interface RepeatClock {
-  /** Runs `callback` once, unless disposed before. */
-  after(delayMs: number, callback: () => void): Disposable;
-}
 
 export interface RepeatLimitOptions {
   readonly windowMs: number;
@@ -17,7 +13,7 @@ export interface RepeatLimitOptions {
   readonly keysMax: number;
 }
 
-export const defaultRepeatLimit: RepeatLimitOptions = { windowMs: 10_000, keysMax: 1024 };
+const defaultRepeatLimit: RepeatLimitOptions = { windowMs: 10_000, keysMax: 1024 };
 
 interface Watched {
   readonly timer: Disposable;
@@ -29,7 +25,7 @@ interface Watched {
 /** Dispose writes the counts that are still open. */
 export function limitRepeats(
   logger: Logger,
-  clock: RepeatClock,
+  clock: Clock,
   options: RepeatLimitOptions = defaultRepeatLimit,
 ): { readonly logger: Logger } & Disposable {
   const table = new RepeatTable(clock, options);
@@ -40,12 +36,12 @@ export function limitRepeats(
 }
 
 class RepeatTable implements Disposable {
-  readonly #clock: RepeatClock;
+  readonly #clock: Clock;
   readonly #options: RepeatLimitOptions;
   /** Oldest window first. */
   readonly #watched = new Map<string, Watched>();
 
-  constructor(clock: RepeatClock, options: RepeatLimitOptions) {
+  constructor(clock: Clock, options: RepeatLimitOptions) {
     this.#clock = clock;
     this.#options = options;
   }
@@ -68,7 +64,7 @@ class RepeatTable implements Disposable {
   }
 
   #watch(key: string, write: (extra: LogFields) => void): void {
-    const timer = this.#clock.after(this.#options.windowMs, () => {
+    const timer = this.#clock.setTimer(this.#options.windowMs, () => {
       // one that still repeats stays under watch, so that it costs one line per window
       if (this.#close(key) > 0) this.#watch(key, write);
     });

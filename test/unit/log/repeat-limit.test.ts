@@ -1,29 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../../../src/base/clock.ts";
 import { silentLogger, type LogFields, type Logger } from "../../../src/base/logger.ts";
-import { limitRepeats, type RepeatClock } from "../../../src/log/repeat-limit.ts";
-
-class FakeClock implements RepeatClock {
-  #now = 0;
-  readonly #timers = new Set<{ at: number; callback: () => void }>();
-
-  after(delayMs: number, callback: () => void): Disposable {
-    const timer = { at: this.#now + delayMs, callback };
-    this.#timers.add(timer);
-    return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-    for (const timer of [...this.#timers].filter(({ at }) => at <= this.#now)) {
-      this.#timers.delete(timer);
-      timer.callback();
-    }
-  }
-
-  get timers(): number {
-    return this.#timers.size;
-  }
-}
+import { limitRepeats } from "../../../src/log/repeat-limit.ts";
 
 function recorder(lines: string[], own: LogFields = {}): Logger {
   const record = (message: string, fields?: LogFields): void => {
@@ -40,7 +18,7 @@ function recorder(lines: string[], own: LogFields = {}): Logger {
 
 function setup(keysMax = 8) {
   const lines: string[] = [];
-  const clock = new FakeClock();
+  const clock = new VirtualClock();
   const limit = limitRepeats(recorder(lines), clock, { windowMs: 1000, keysMax });
   return { lines, clock, limit, logger: limit.logger };
 }
@@ -57,7 +35,7 @@ describe("repeated errors of one peer", () => {
     clock.advance(1000);
     clock.advance(1000);
     expect(lines).toHaveLength(3);
-    expect(clock.timers).toBe(0);
+    expect(clock.timerCount).toBe(0);
     logger.error("Bad CONNECT", { peer: "10.0.0.1:9" });
     expect(lines).toHaveLength(4);
   });
@@ -89,7 +67,7 @@ describe("repeated errors of one peer", () => {
       'x {"peer":"h1:1","repeated":1}',
       'x {"peer":"h3:1"}',
     ]);
-    expect(clock.timers).toBe(2);
+    expect(clock.timerCount).toBe(2);
   });
 
   it("are all accounted for at the end", () => {
@@ -98,6 +76,6 @@ describe("repeated errors of one peer", () => {
     logger.error("x", { peer: "h:2" });
     limit[Symbol.dispose]();
     expect(lines).toHaveLength(2);
-    expect(clock.timers).toBe(0);
+    expect(clock.timerCount).toBe(0);
   });
 });
