@@ -1,0 +1,253 @@
+/**
+ * The interest of one account: its sublist, and the plans worked out from it.
+ *
+ * Plans are kept in a table by a hash over the subject's raw bytes, two to a set, so that looking one up makes no
+ * string, and so that the table is bounded by its size: a new plan takes the place of an older one of its set.
+ *
+ * Invalidation is precise where it can be. A change of interest in a literal subject drops the plan of that subject. A
+ * change with wildcards counts up the generation of the plans whose first token it may cover; those are found stale
+ * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
+ */
+import { bytes, HEAD_MAX, readText, takeHead, words, writeText, SCRATCH_SIZE } from "../base/slab.ts";
+import { hasWildcard } from "../subject/subject.ts";
+import { Sublist } from "../subject/sublist.ts";
+import { Plan } from "./plan.ts";
+import type { Interested } from "./subscription.ts";
+
+const WAYS = 2;
+const SETS_MIN = 64;
+/** Bound of the table: 2 * 16384 plans for each account. */
+const SETS_MAX = 16384;
+const BUCKETS = 64;
+/** A head that finds no room in the arena lies in scratch, where the message under way may read it. */
+const SCRATCH_HEADS = SCRATCH_SIZE / 2;
+
+export interface InterestSnapshot {
+  readonly subscriptions: number;
+  readonly cached: number;
+  readonly inserts: number;
+  readonly removes: number;
+  readonly matches: number;
+  readonly misses: number;
+}
+
+export class Interest {
+  /** Counts every change. */
+  version = 0;
+  private readonly account: string;
+  private readonly sublist = new Sublist<Interested>();
+  private readonly generations = new Int32Array(BUCKETS);
+  private table: (Plan | null)[] = new Array<Plan | null>(SETS_MIN * WAYS).fill(null);
+  private mask = SETS_MIN - 1;
+  private cached = 0;
+  private turn = 0;
+  private inserts = 0;
+  private removes = 0;
+  private misses = 0;
+  /** Messages that asked for a plan through `plan`; what the parser's memo saved is not in it. */
+  private lookups = 0;
+  private readonly matched: Interested[] = [];
+  private scratchEnd = SCRATCH_HEADS;
+  private readonly place = (length: number): number => this.placeHead(length);
+
+  constructor(account: string) {
+    this.account = account;
+  }
+
+  get size(): number {
+    return this.sublist.size;
+  }
+
+  add(item: Interested): void {
+    this.sublist.insert(item);
+    this.inserts++;
+    this.changed(item.subject);
+  }
+
+  remove(item: Interested): boolean {
+    if (!this.sublist.remove(item)) return false;
+    this.removes++;
+    this.changed(item.subject);
+    return true;
+  }
+
+  /** Plans that hold this item are worked out anew: its weight or its rights have changed. */
+  changed(subject: string): void {
+    this.version++;
+    if (hasWildcard(subject)) this.ageBuckets(subject);
+    else if (this.cached > 0) this.dropLiteral(subject);
+  }
+
+  /** Every plan is worked out anew. */
+  changedAltogether(): void {
+    this.version++;
+    for (let i = 0; i < BUCKETS; i++) this.generations[i]!++;
+  }
+
+  items(): Iterable<Interested> {
+    return this.sublist;
+  }
+
+  /** Whether anything, here or elsewhere, covers the literal subject. */
+  covers(subject: string): boolean {
+    const found: Interested[] = [];
+    this.sublist.match(subject, found);
+    return found.length > 0;
+  }
+
+  snapshot(): InterestSnapshot {
+    const { inserts, removes, cached, misses } = this;
+    return { subscriptions: this.sublist.size, cached, inserts, removes, matches: this.lookups, misses };
+  }
+
+  /** The plan for the subject that lies in the slab at `at`. Valid until the next call. */
+  plan(at: number, length: number): Plan {
+    this.lookups++;
+    const hash = hashBytes(at, length);
+    const slot = (hash & this.mask) * WAYS;
+    const first = this.table[slot]!;
+    if (first !== null && first.hash === hash && sameBytes(first, at, length)) {
+      if (first.generation === this.generations[first.bucket]) return first;
+      return this.replan(slot, at, length, hash);
+    }
+    const second = this.table[slot + 1]!;
+    if (second !== null && second.hash === hash && sameBytes(second, at, length)) {
+      if (second.generation === this.generations[second.bucket]) return second;
+      return this.replan(slot + 1, at, length, hash);
+    }
+    return this.miss(at, length, hash);
+  }
+
+  private miss(at: number, length: number, hash: number): Plan {
+    if (this.cached > this.mask && this.mask + 1 < SETS_MAX) this.grow();
+    const slot = (hash & this.mask) * WAYS;
+    if (this.table[slot] === null) return this.replan(slot, at, length, hash);
+    // The newer of the two stays, as the second.
+    this.forget(slot + 1);
+    this.table[slot + 1] = this.table[slot]!;
+    this.table[slot] = null;
+    return this.replan(slot, at, length, hash);
+  }
+
+  private replan(slot: number, at: number, length: number, hash: number): Plan {
+    this.misses++;
+    this.forget(slot);
+    this.scratchEnd = SCRATCH_HEADS;
+    const plan = this.build(readText(at, length), hash);
+    if (this.scratchEnd === SCRATCH_HEADS) {
+      this.table[slot] = plan;
+      this.cached++;
+    }
+    return plan;
+  }
+
+  private build(subject: string, hash: number): Plan {
+    this.matched.length = 0;
+    this.sublist.match(subject, this.matched);
+    const bucket = bucketOf(subject);
+    const generation = this.generations[bucket]!;
+    const { account, matched: interested, place } = this;
+    const plan = new Plan({ subject, account, hash, bucket, generation, interested, turn: this.turn++, place });
+    this.matched.length = 0;
+    return plan;
+  }
+
+  private placeHead(length: number): number {
+    const at = takeHead(length);
+    if (at !== 0) return at;
+    if (length < HEAD_MAX) this.forgetAll();
+    const room = this.scratchEnd;
+    this.scratchEnd += length + 8;
+    if (this.scratchEnd <= SCRATCH_SIZE) return room;
+    // Both heads of one subject are bounded by the longest control line; this is the place to say that it grew.
+    throw new Error(`bug: a head of ${length} bytes does not fit into scratch`);
+  }
+
+  private forget(slot: number): void {
+    const plan = this.table[slot];
+    if (plan === null || plan === undefined) return;
+    plan.release();
+    this.table[slot] = null;
+    this.cached--;
+  }
+
+  private forgetAll(): void {
+    for (let slot = 0; slot < this.table.length; slot++) this.forget(slot);
+  }
+
+  private grow(): void {
+    const old = this.table;
+    const sets = (this.mask + 1) * 4;
+    this.mask = sets - 1;
+    this.table = new Array<Plan | null>(sets * WAYS).fill(null);
+    for (const plan of old) {
+      if (plan === null) continue;
+      const slot = (plan.hash & this.mask) * WAYS;
+      if (this.table[slot] === null) this.table[slot] = plan;
+      else if (this.table[slot + 1] === null) this.table[slot + 1] = plan;
+      else {
+        plan.release();
+        this.cached--;
+      }
+    }
+  }
+
+  private dropLiteral(subject: string): void {
+    if (subject.length > SCRATCH_HEADS - 8) return; // never cached
+    writeText(0, subject);
+    const hash = hashBytes(0, subject.length);
+    const slot = (hash & this.mask) * WAYS;
+    for (let way = slot; way < slot + WAYS; way++) {
+      const plan = this.table[way]!;
+      if (plan !== null && plan.hash === hash && sameBytes(plan, 0, subject.length)) this.forget(way);
+    }
+  }
+
+  private ageBuckets(subject: string): void {
+    const dot = subject.indexOf(".");
+    const first = dot < 0 ? subject : subject.slice(0, dot);
+    if (first === "*" || first === ">") for (let i = 0; i < BUCKETS; i++) this.generations[i]!++;
+    else this.generations[bucketOf(subject)]!++;
+  }
+}
+
+/** By the first token. */
+function bucketOf(subject: string): number {
+  let hash = 0;
+  for (let i = 0; i < subject.length; i++) {
+    const code = subject.charCodeAt(i);
+    if (code === 0x2e) break;
+    hash = (Math.imul(hash, 31) + code) | 0;
+  }
+  return (hash ^ (hash >>> 8)) & (BUCKETS - 1);
+}
+
+/** Over words of four bytes; the last one overlaps. Depends on these bytes alone. */
+function hashBytes(at: number, length: number): number {
+  let hash = length;
+  if (length < 4) {
+    for (let i = 0; i < length; i++) hash = Math.imul(hash ^ bytes[at + i]!, 0x9e3779b1);
+    return hash ^ (hash >>> 15);
+  }
+  const last = at + length - 4;
+  for (let i = at; i < last; i += 4) {
+    hash = Math.imul(hash ^ words.getInt32(i, true), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash ^ words.getInt32(last, true), 0x85ebca6b);
+  return hash ^ (hash >>> 13);
+}
+
+function sameBytes(plan: Plan, at: number, length: number): boolean {
+  if (plan.subjectLength !== length) return false;
+  const mine = plan.headAt + 5;
+  if (length < 4) {
+    for (let i = 0; i < length; i++) if (bytes[mine + i] !== bytes[at + i]) return false;
+    return true;
+  }
+  const last = length - 4;
+  for (let i = 0; i < last; i += 4) {
+    if (words.getInt32(mine + i, true) !== words.getInt32(at + i, true)) return false;
+  }
+  return words.getInt32(mine + last, true) === words.getInt32(at + last, true);
+}

@@ -1,0 +1,128 @@
+/**
+ * A plan says where messages on one literal subject go: worked out once from the sublist, then reused until interest
+ * changes. Plans are never changed after they are built, so one may be walked while subscriptions end.
+ */
+import { releaseHead, writeText } from "../base/slab.ts";
+import { RemoteInterest, type Interested, type Neighbour, type Subscription } from "./subscription.ts";
+
+const EMPTY: readonly never[] = [];
+
+export class QueueGroup {
+  readonly name: string;
+  readonly locals: Subscription[] = [];
+  readonly remotes: RemoteInterest[] = [];
+  remoteWeight = 0;
+  /** Turns of the round robin among locals and among remotes. */
+  localTurn: number;
+  remoteTurn: number;
+
+  constructor(name: string, turn: number) {
+    this.name = name;
+    this.localTurn = turn;
+    this.remoteTurn = turn;
+  }
+}
+
+export class Plan {
+  readonly subjectLength: number;
+  readonly hash: number;
+  /** Which generation counter of the interest this depends on, and its value when the plan was built. */
+  readonly bucket: number;
+  readonly generation: number;
+  /** `HMSG subject `; one byte further it reads `MSG subject `. */
+  readonly headAt: number;
+  readonly headLength: number;
+  /** `RMSG account subject `; 0 where no neighbour is interested. */
+  readonly routeHeadAt: number;
+  readonly routeHeadLength: number;
+
+  /** Subscriptions here without a queue group. */
+  readonly locals: readonly Subscription[];
+  /** Neighbours with at least one such subscription. */
+  readonly neighbours: readonly Neighbour[];
+  readonly groups: readonly QueueGroup[];
+  /** The one subscription, where there is just one, and nothing else. */
+  readonly single: Subscription | null;
+
+  constructor(parts: PlanParts) {
+    const { subject, account, interested } = parts;
+    this.subjectLength = subject.length;
+    this.hash = parts.hash;
+    this.bucket = parts.bucket;
+    this.generation = parts.generation;
+    this.locals = plainLocals(interested);
+    this.neighbours = plainNeighbours(interested);
+    this.groups = groupsOf(interested, parts.turn);
+    this.single =
+      this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0
+        ? this.locals[0]!
+        : null;
+    this.headLength = subject.length + 6;
+    this.headAt = parts.place(this.headLength);
+    writeText(this.headAt, `HMSG ${subject} `);
+    const isForwarded = this.neighbours.length > 0 || this.groups.some((group) => group.remotes.length > 0);
+    this.routeHeadLength = isForwarded ? account.length + subject.length + 7 : 0;
+    this.routeHeadAt = isForwarded ? parts.place(this.routeHeadLength) : 0;
+    if (isForwarded) writeText(this.routeHeadAt, `RMSG ${account} ${subject} `);
+  }
+
+  get isEmpty(): boolean {
+    return this.locals.length === 0 && this.neighbours.length === 0 && this.groups.length === 0;
+  }
+
+  /** Where the subject's bytes lie. */
+  get subjectAt(): number {
+    return this.headAt + 5;
+  }
+
+  /** Gives the heads back. The plan may still be read until the next plan is built. */
+  release(): void {
+    releaseHead(this.headAt, this.headLength);
+    if (this.routeHeadLength > 0) releaseHead(this.routeHeadAt, this.routeHeadLength);
+  }
+}
+
+export interface PlanParts {
+  readonly subject: string;
+  readonly account: string;
+  readonly hash: number;
+  readonly bucket: number;
+  readonly generation: number;
+  readonly interested: readonly Interested[];
+  /** Where the round robin of queue groups begins. */
+  readonly turn: number;
+  /** Finds room for a head of the given length. */
+  readonly place: (length: number) => number;
+}
+
+function plainLocals(interested: readonly Interested[]): readonly Subscription[] {
+  const found: Subscription[] = [];
+  for (const item of interested) {
+    if (!(item instanceof RemoteInterest) && item.queue === null) found.push(item);
+  }
+  return found.length === 0 ? EMPTY : found;
+}
+
+function plainNeighbours(interested: readonly Interested[]): readonly Neighbour[] {
+  const found = new Set<Neighbour>();
+  for (const item of interested) {
+    if (item instanceof RemoteInterest && item.queue === null) found.add(item.neighbour);
+  }
+  return found.size === 0 ? EMPTY : [...found];
+}
+
+function groupsOf(interested: readonly Interested[], turn: number): readonly QueueGroup[] {
+  const groups = new Map<string, QueueGroup>();
+  for (const item of interested) {
+    if (item.queue === null) continue;
+    let group = groups.get(item.queue);
+    if (group === undefined) groups.set(item.queue, (group = new QueueGroup(item.queue, turn)));
+    if (item instanceof RemoteInterest) {
+      group.remotes.push(item);
+      group.remoteWeight += item.weight;
+    } else {
+      group.locals.push(item);
+    }
+  }
+  return groups.size === 0 ? EMPTY : [...groups.values()];
+}

@@ -1,0 +1,100 @@
+/**
+ * The router: carries out a plan. A message from a client goes to every plain subscription, to one member of each queue
+ * group, and once to each neighbour with interest. A message from a neighbour goes to subscriptions here alone: one hop.
+ */
+import type { Message } from "../protocol/message.ts";
+import type { Plan, QueueGroup } from "./plan.ts";
+import type { Neighbour, Subscriber } from "./subscription.ts";
+
+/** Delivers a client's message. `mute` gets nothing (a client that wants no echo). Returns whether anyone got it. */
+export function publish(plan: Plan, message: Message, mute: Subscriber | null): boolean {
+  setHead(plan, message);
+  const single = plan.single;
+  if (single !== null) return single.owner !== mute && single.owner.deliver(single, message);
+  let reached = deliverPlain(plan, message, mute);
+  if (plan.groups.length === 0) {
+    const neighbours = plan.neighbours;
+    for (let i = 0; i < neighbours.length; i++) neighbours[i]!.forward(plan, message, "");
+    return reached || neighbours.length > 0;
+  }
+  const chosen: Neighbour[] = [];
+  for (let i = 0; i < plan.groups.length; i++) {
+    const group = plan.groups[i]!;
+    if (deliverToMember(group, message, mute)) reached = true;
+    else if (group.remoteWeight > 0) choose(group, chosen);
+  }
+  return forwardAll(plan, message, chosen) || reached;
+}
+
+/**
+ * Delivers a neighbour's message to subscriptions here: the plain ones, and one member of each queue group that the
+ * neighbour named (it chose this server for them).
+ */
+export function publishFromNeighbour(plan: Plan, message: Message, queues: readonly string[]): void {
+  setHead(plan, message);
+  deliverPlain(plan, message, null);
+  if (queues.length === 0) return;
+  for (let i = 0; i < plan.groups.length; i++) {
+    const group = plan.groups[i]!;
+    if (queues.includes(group.name)) deliverToMember(group, message, null);
+  }
+}
+
+function setHead(plan: Plan, message: Message): void {
+  const skip = message.headerLength > 0 ? 0 : 1;
+  message.headAt = plan.headAt + skip;
+  message.headLength = plan.headLength - skip;
+}
+
+function deliverPlain(plan: Plan, message: Message, mute: Subscriber | null): boolean {
+  const locals = plan.locals;
+  let reached = false;
+  for (let i = 0; i < locals.length; i++) {
+    const subscription = locals[i]!;
+    if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) reached = true;
+  }
+  return reached;
+}
+
+/** In turn; a member that cannot take it is passed over. */
+function deliverToMember(group: QueueGroup, message: Message, mute: Subscriber | null): boolean {
+  const members = group.locals;
+  for (let tries = 0; tries < members.length; tries++) {
+    const turn = group.localTurn + 1 < members.length ? group.localTurn + 1 : 0;
+    group.localTurn = turn;
+    const subscription = members[turn]!;
+    if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) return true;
+  }
+  return false;
+}
+
+/** Names the group to one neighbour, by weight, in turn. */
+function choose(group: QueueGroup, chosen: Neighbour[]): void {
+  group.remoteTurn = group.remoteTurn + 1 < group.remoteWeight ? group.remoteTurn + 1 : 0;
+  let rest = group.remoteTurn;
+  for (let i = 0; i < group.remotes.length; i++) {
+    const remote = group.remotes[i]!;
+    rest -= remote.weight;
+    if (rest >= 0) continue;
+    const { neighbour } = remote;
+    if (neighbour.chosenQueues === "") chosen.push(neighbour);
+    neighbour.chosenQueues += group.name + " ";
+    return;
+  }
+}
+
+function forwardAll(plan: Plan, message: Message, chosen: readonly Neighbour[]): boolean {
+  const neighbours = plan.neighbours;
+  for (let i = 0; i < neighbours.length; i++) {
+    const neighbour = neighbours[i]!;
+    neighbour.forward(plan, message, neighbour.chosenQueues);
+    if (neighbour.chosenQueues !== "") neighbour.chosenQueues = "";
+  }
+  for (let i = 0; i < chosen.length; i++) {
+    const neighbour = chosen[i]!;
+    if (neighbour.chosenQueues === "") continue; // had it with its plain subscriptions
+    neighbour.forward(plan, message, neighbour.chosenQueues);
+    neighbour.chosenQueues = "";
+  }
+  return neighbours.length > 0 || chosen.length > 0;
+}

@@ -1,0 +1,69 @@
+/**
+ * Who is interested in a subject: a `Subscription` on a connection of this server, or the `RemoteInterest` of another
+ * server. The two interfaces are all that the core knows of connections.
+ */
+import type { Message } from "../protocol/message.ts";
+import type { Plan } from "./plan.ts";
+
+/** A connection of this server that receives messages. */
+export interface Subscriber {
+  /** Writes the message to the connection. Returns false when it could not (the connection is gone). */
+  deliver(subscription: Subscription, message: Message): boolean;
+}
+
+/** A connection to another server, one hop away. */
+export interface Neighbour {
+  /** Forwards the message once, for its plain subscriptions and the named queue groups (joined by blanks, or ""). */
+  forward(plan: Plan, message: Message, queues: string): void;
+  /** Names of the queue groups chosen for the message under way; scratch of the router. */
+  chosenQueues: string;
+}
+
+export class Subscription {
+  readonly subject: string;
+  /** null: no queue group. */
+  readonly queue: string | null;
+  readonly sid: string;
+  readonly owner: Subscriber;
+  /** `sid` and a blank as bytes, when they fit into eight; else sidLength is above 8. */
+  readonly sidLow: number;
+  readonly sidHigh: number;
+  readonly sidLength: number;
+  /** Messages delivered so far. */
+  delivered = 0;
+  /** The subscription ends when `delivered` reaches this; 0: never. */
+  max = 0;
+
+  constructor(owner: Subscriber, subject: string, queue: string | null, sid: string) {
+    this.owner = owner;
+    this.subject = subject;
+    this.queue = queue;
+    this.sid = sid;
+    this.sidLength = sid.length + 1;
+    this.sidLow = packBytes(sid + " ", 0);
+    this.sidHigh = packBytes(sid + " ", 4);
+  }
+}
+
+export class RemoteInterest {
+  readonly subject: string;
+  readonly queue: string | null;
+  readonly neighbour: Neighbour;
+  /** Members of the queue group behind the neighbour. */
+  weight: number;
+
+  constructor(neighbour: Neighbour, subject: string, queue: string | null, weight: number) {
+    this.neighbour = neighbour;
+    this.subject = subject;
+    this.queue = queue;
+    this.weight = weight;
+  }
+}
+
+export type Interested = Subscription | RemoteInterest;
+
+function packBytes(value: string, from: number): number {
+  let word = 0;
+  for (let i = 0; i < 4 && from + i < value.length; i++) word |= (value.charCodeAt(from + i) & 0xff) << (8 * i);
+  return word;
+}

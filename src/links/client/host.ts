@@ -1,0 +1,56 @@
+/** What a client session needs of the server around it; `app` hands it in. */
+import type { Authenticator } from "../../auth/authenticator.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Account, Accounts } from "../../core/account.ts";
+import type { Subscription } from "../../core/subscription.ts";
+import type { Turn } from "../turn.ts";
+import type { ClientSession } from "./session.ts";
+
+export interface ClientLimits {
+  maxPayloadBytes: number;
+  maxControlLineBytes: number;
+  maxPendingBytes: number;
+  writeDeadlineMs: number;
+  /** Per connection; null: no limit. */
+  maxSubscriptions: number | null;
+  maxSubscriptionTokens: number | null;
+  pingIntervalMs: number;
+  pingMax: number;
+  authTimeoutMs: number;
+}
+
+export interface InfoContext {
+  readonly cid: number;
+  readonly clientAddress: string;
+  /** The name of the account once the client has said who it is. */
+  readonly account?: string;
+}
+
+/** Counters of the server that outlive connections. */
+export interface ClientCounters {
+  slowConsumers: number;
+  slowConsumersByDeadline: number;
+  staleConnections: number;
+  authFailures: number;
+  /** Publishers that were made to wait for a reader. */
+  stalls: number;
+  /** Messages thrown away with the outboxes of slow consumers, in bytes. */
+  droppedBytes: number;
+}
+
+export interface ClientHost {
+  readonly accounts: Accounts;
+  readonly authenticator: Authenticator;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: ClientLimits;
+  readonly counters: ClientCounters;
+  /** The INFO line, with CRLF. */
+  info(context: InfoContext): string;
+  /** Interest that begins and ends here, for the neighbours. */
+  onSubscribed(account: Account, subscription: Subscription): void;
+  onUnsubscribed(account: Account, subscription: Subscription): void;
+  onClosed(session: ClientSession): void;
+}

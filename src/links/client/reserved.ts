@@ -1,0 +1,24 @@
+/** Subjects that belong to servers among themselves; clients may not publish to them or have replies sent there. */
+import { bytes, readText } from "../../base/slab.ts";
+
+const SUBJECTS = ["_GR_.", "$NRG."];
+const REPLIES = ["_R_.", "_GR_.", "$JS.ACK."];
+const UNDERSCORE = 0x5f;
+const DOLLAR = 0x24;
+
+/** The reserved subject that lies there, or null. Nearly all begin with another letter and cost one look. */
+function reserved(prefixes: readonly string[], at: number, length: number): string | null {
+  const first = bytes[at];
+  if (first !== UNDERSCORE && first !== DOLLAR) return null;
+  if (first === UNDERSCORE && bytes[at + 1] === 0x49) return null; // _INBOX
+  const subject = readText(at, length);
+  return prefixes.some((prefix) => subject.startsWith(prefix)) ? subject : null;
+}
+
+export function reservedSubject(at: number, length: number): string | null {
+  return reserved(SUBJECTS, at, length);
+}
+
+export function reservedReply(at: number, length: number): string | null {
+  return reserved(REPLIES, at, length);
+}

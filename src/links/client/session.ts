@@ -1,0 +1,394 @@
+/**
+ * A client's connection: what its operations do, and how messages reach it. Owns its subscriptions, its outbox, and its
+ * heartbeat. What is said before and at CONNECT lives in handshake.ts, the rare ways of a delivery in delivery.ts.
+ *
+ * `isPlain` is the gate of the hot path: it is set once nothing but routing is to be done for a message of this client.
+ */
+import type { Logger } from "../../base/logger.ts";
+import { CHUNK_SIZE, COPY_WORDS_MAX, copyLong, readText, words } from "../../base/slab.ts";
+import type { Account } from "../../core/account.ts";
+import type { Interest } from "../../core/interest.ts";
+import type { Plan } from "../../core/plan.ts";
+import { publish } from "../../core/router.ts";
+import { Subscription, type Subscriber } from "../../core/subscription.ts";
+import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
+import { defaultHello, type ClientHello } from "../../protocol/connect.ts";
+import * as errors from "../../protocol/errors.ts";
+import type { PeerError } from "../../protocol/errors.ts";
+import type { Message } from "../../protocol/message.ts";
+import { isValidLiteralSubject, isValidSubject } from "../../subject/subject.ts";
+import type { Wire, WireReceiver } from "../../transport/wire.ts";
+import { Heartbeat } from "../heartbeat.ts";
+import { Inbound } from "../inbound.ts";
+import { Outbox, type SlowReason } from "../outbox.ts";
+import { ReadStall } from "../read-stall.ts";
+import { deliverRarely } from "./delivery.ts";
+import { admit, type Admission } from "./handshake.ts";
+import type { ClientHost } from "./host.ts";
+import { reservedReply, reservedSubject } from "./reserved.ts";
+
+/** Groups of this name belong to the server. */
+const RESERVED_QUEUE = "_sys_";
+
+export class ClientSession implements ClientOperations, Subscriber, WireReceiver {
+  readonly cid: number;
+  readonly wire: Wire;
+  readonly startedMs: number;
+  readonly outbox: Outbox;
+  readonly subscriptions = new Map<string, Subscription>();
+  hello: ClientHello = defaultHello();
+  user = "";
+  account: Account;
+  inMessages = 0;
+  inBytes = 0;
+  outMessages = 0;
+  outBytes = 0;
+  lastActivityMs: number;
+  /** Why it was closed; "" while it is open. */
+  closedFor = "";
+  readonly heartbeat: Heartbeat;
+  private interest: Interest;
+  private isAdmitted: boolean;
+  private hasConnected = false;
+  private hasSaidAccount = false;
+  private isPlain = false;
+  /** Itself, when the client wants no echo. */
+  private mute: Subscriber | null = null;
+  private memoPlan: Plan | null = null;
+  private memoVersion = -1;
+  private authTimer: Disposable | null = null;
+  private readonly host: ClientHost;
+  private readonly inbound: Inbound;
+  private readonly stall: ReadStall;
+  private log: Logger;
+
+  constructor(host: ClientHost, wire: Wire, cid: number) {
+    this.host = host;
+    this.wire = wire;
+    this.cid = cid;
+    this.startedMs = this.lastActivityMs = host.clock.nowMs();
+    this.account = host.accounts.global;
+    this.interest = this.account.interest;
+    this.isAdmitted = !host.authenticator.isRequired;
+    this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, cid });
+    this.outbox = new Outbox(wire, host.turn, host.limits, (reason, pending) => this.onSlow(reason, pending));
+    this.inbound = new Inbound(new ClientParser(this, host.limits));
+    this.stall = new ReadStall(wire, host.clock);
+    this.heartbeat = new Heartbeat(host.clock, host.limits, {
+      sendPing: () => this.outbox.writeText("PING\r\n"),
+      onStale: () => this.onStale(),
+    });
+  }
+
+  /** Says INFO and begins to read. */
+  open(): void {
+    this.account.connections++;
+    this.log.debug("Client connection created");
+    this.outbox.writeText(this.host.info(this.infoContext()));
+    if (!this.isAdmitted) {
+      const { clock, limits } = this.host;
+      this.authTimer = clock.setTimer(limits.authTimeoutMs, () => this.onPeerError(errors.authenticationTimeout, ""));
+    }
+    this.heartbeat.start();
+    this.wire.start(this);
+  }
+
+  get isOpen(): boolean {
+    return this.closedFor === "";
+  }
+
+  // ---- the wire ----
+
+  onBytes(length: number): boolean {
+    if (!this.isOpen) return true;
+    const { turn, clock } = this.host;
+    turn.enter();
+    this.heartbeat.heard();
+    this.lastActivityMs = clock.nowMs();
+    this.inbound.take(length);
+    const congested = turn.leave();
+    if (congested.length === 0 || !this.isOpen) return true;
+    this.host.counters.stalls++;
+    return this.stall.begin(congested);
+  }
+
+  onWritten(): void {
+    this.outbox.onWritten();
+  }
+
+  onClosed(problem: string): void {
+    if (problem !== "" && this.isOpen) this.log.debug("Client connection ended by the network", { problem });
+    this.close(problem === "" ? "Client Closed" : "Read Error");
+    this.outbox.afterClosed();
+  }
+
+  // ---- operations ----
+
+  onPublish(message: Message): boolean {
+    if (!this.isPlain && !this.mayPublish(message)) return this.isOpen;
+    const { interest } = this;
+    const subjectAt = message.at + message.subjectFrom;
+    const reserved = reservedSubject(subjectAt, message.subjectLength);
+    if (reserved !== null) return this.refuse(message, errors.publishViolation(reserved));
+    const plan = interest.plan(subjectAt, message.subjectLength);
+    this.memoPlan = plan;
+    this.memoVersion = interest.version;
+    return this.route(plan, message);
+  }
+
+  onPublishAgain(message: Message): boolean {
+    const plan = this.memoPlan;
+    if (!this.isPlain || plan === null || this.memoVersion !== this.interest.version) return this.onPublish(message);
+    return this.route(plan, message);
+  }
+
+  private route(plan: Plan, message: Message): boolean {
+    this.inMessages++;
+    this.inBytes += message.size;
+    if (message.replyLength > 0) {
+      const reserved = reservedReply(message.at + message.replyFrom, message.replyLength);
+      if (reserved !== null) return this.onPeerError(errors.replyViolation(reserved), "");
+    }
+    if (this.hello.verbose) this.outbox.writeText("+OK\r\n");
+    if (!publish(plan, message, this.mute) && message.replyLength > 0) this.sayNoResponders(message);
+    return this.closedFor === "";
+  }
+
+  /** The message counts as received, and goes no further. */
+  private refuse(message: Message, error: PeerError): boolean {
+    this.memoPlan = null;
+    this.inMessages++;
+    this.inBytes += message.size;
+    return this.onPeerError(error, "");
+  }
+
+  onConnect(json: string): boolean {
+    const admission = admit(this.host.authenticator, this.hello, json);
+    if (admission.kind === "refused") {
+      if (admission.error === errors.authorizationViolation) this.host.counters.authFailures++;
+      return this.onPeerError(admission.error, admission.detail);
+    }
+    if (this.hasConnected) this.unsubscribeAll(); // as nats-server does at a second CONNECT
+    this.authTimer?.[Symbol.dispose]();
+    this.accept(admission);
+    return this.sayOk();
+  }
+
+  private accept(admission: Admission & { kind: "admitted" }): void {
+    this.hello = admission.hello;
+    this.user = admission.user;
+    this.hasConnected = true;
+    this.isAdmitted = true;
+    const { pedantic, echo, headers } = this.hello;
+    this.isPlain = !pedantic && headers;
+    this.mute = echo ? null : this;
+    const { name, lang, version } = this.hello;
+    const client = [lang, version, name].filter((part) => part !== "").join(":");
+    this.log = this.log.child({ client, ...(this.user === "" ? {} : { user: this.user }) });
+  }
+
+  onSubscribe(subject: string, queue: string | null, sid: string): boolean {
+    if (!this.isAdmitted) return this.refuseUnknown();
+    const problem = this.subscriptionProblem(subject, queue);
+    if (problem !== null) return this.onPeerError(problem, subject);
+    if (this.subscriptions.has(sid)) return this.sayOk();
+    if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
+    const subscription = new Subscription(this, subject, queue, sid);
+    this.subscriptions.set(sid, subscription);
+    this.interest.add(subscription);
+    this.host.onSubscribed(this.account, subscription);
+    return this.sayOk();
+  }
+
+  private subscriptionProblem(subject: string, queue: string | null): PeerError | null {
+    const { maxSubscriptions, maxSubscriptionTokens } = this.host.limits;
+    if (queue === RESERVED_QUEUE) return errors.subscriptionViolation(subject, queue);
+    if (maxSubscriptionTokens !== null && subject.split(".").length > maxSubscriptionTokens) {
+      return errors.tooManyTokens(subject);
+    }
+    const isFull = maxSubscriptions !== null && this.subscriptions.size >= maxSubscriptions;
+    return isFull ? errors.maxSubscriptionsExceeded : null;
+  }
+
+  onUnsubscribe(sid: string, max: number): boolean {
+    if (!this.isAdmitted) return this.refuseUnknown();
+    const subscription = this.subscriptions.get(sid);
+    if (subscription !== undefined) {
+      if (max > subscription.delivered) subscription.max = max;
+      else this.unsubscribe(subscription);
+    }
+    return this.sayOk();
+  }
+
+  onPing(): boolean {
+    if (!this.isAdmitted) return this.refuseUnknown();
+    this.outbox.writeText("PONG\r\n");
+    if (this.hasConnected && this.hello.protocol >= 1 && !this.hasSaidAccount) {
+      this.hasSaidAccount = true;
+      this.outbox.writeText(this.host.info({ ...this.infoContext(), account: this.account.name }));
+    }
+    return true;
+  }
+
+  onPong(): boolean {
+    if (!this.isAdmitted) return this.refuseUnknown();
+    this.heartbeat.onPong();
+    return true;
+  }
+
+  onPeerError(error: PeerError, detail: string): boolean {
+    const shown = !this.isAdmitted && error === errors.unknownOperation ? errors.authorizationViolation : error;
+    if (shown.text !== null) this.outbox.writeText(`-ERR '${shown.text}'\r\n`);
+    this.log.error(shown.text ?? "Client sent what makes no sense", { detail });
+    if (shown.closes === null) return true;
+    this.close(shown.closes);
+    return false;
+  }
+
+  // ---- deliveries ----
+
+  deliver(subscription: Subscription, message: Message): boolean {
+    const { outbox } = this;
+    const tailLength = message.length - message.tailFrom;
+    const length = message.headLength + subscription.sidLength + tailLength;
+    let at = outbox.at;
+    const isRare =
+      subscription.sidLength > 8 || message.body !== null || (message.headerLength > 0 && !this.hello.headers);
+    if (at + length > outbox.end || isRare) {
+      if (isRare || length > CHUNK_SIZE) return deliverRarely(this, subscription, message);
+      at = outbox.reserve(length);
+      if (at < 0) return false;
+    }
+    const headAt = message.headAt;
+    for (let i = 0; i < message.headLength; i += 8) {
+      words.setBigUint64(at + i, words.getBigUint64(headAt + i, true), true);
+    }
+    at += message.headLength;
+    words.setInt32(at, subscription.sidLow, true);
+    words.setInt32(at + 4, subscription.sidHigh, true);
+    at += subscription.sidLength;
+    const tailAt = message.at + message.tailFrom;
+    if (tailLength > COPY_WORDS_MAX) copyLong(at, tailAt, tailLength);
+    else {
+      for (let i = 0; i < tailLength; i += 8) {
+        words.setBigUint64(at + i, words.getBigUint64(tailAt + i, true), true);
+      }
+    }
+    outbox.at = at + tailLength;
+    if (!outbox.isDirty) this.host.turn.touch(outbox);
+    this.countDelivery(subscription, message.size);
+    return true;
+  }
+
+  countDelivery(subscription: Subscription, size: number): void {
+    this.outMessages++;
+    this.outBytes += size;
+    if (++subscription.delivered === subscription.max) this.unsubscribe(subscription);
+  }
+
+  /** The status that a requester gets when nobody listens, on its own subscription for the reply. */
+  private sayNoResponders(message: Message): void {
+    if (!this.hello.noResponders || !this.isOpen) return;
+    const reply = readText(message.at + message.replyFrom, message.replyLength);
+    const plan = this.interest.plan(message.at + message.replyFrom, message.replyLength);
+    const own = plan.locals.find((subscription) => subscription.owner === this);
+    if (own === undefined) return;
+    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
+    const header = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
+    this.outbox.writeText(`HMSG ${reply} ${own.sid} ${header.length} ${header.length}\r\n${header}\r\n`);
+  }
+
+  // ---- the rest ----
+
+  /** Sends INFO again: members of the cluster have changed. Only to clients that understand it. */
+  sendInfo(): void {
+    if (this.isOpen && this.hasConnected && this.hello.protocol >= 1) {
+      this.outbox.writeText(this.host.info(this.infoContext()));
+    }
+  }
+
+  /** Ends the connection after what is in the outbox is out. `reason` in the words of nats-server. */
+  close(reason: string): void {
+    if (!this.isOpen) return;
+    this.outbox.flush();
+    this.closedFor = reason;
+    this.release();
+    this.wire.end();
+  }
+
+  /** Ends the connection at once. */
+  private cut(reason: string): void {
+    if (!this.isOpen) return;
+    this.closedFor = reason;
+    this.release();
+    this.wire.destroy();
+  }
+
+  private release(): void {
+    this.log.debug("Client connection closed", { reason: this.closedFor });
+    this.account.connections--;
+    this.authTimer?.[Symbol.dispose]();
+    this.heartbeat[Symbol.dispose]();
+    this.stall[Symbol.dispose]();
+    this.unsubscribeAll();
+    this.memoPlan = null;
+    this.outbox.close();
+    this.host.onClosed(this);
+  }
+
+  private unsubscribe(subscription: Subscription): void {
+    this.subscriptions.delete(subscription.sid);
+    this.interest.remove(subscription);
+    this.host.onUnsubscribed(this.account, subscription);
+  }
+
+  private unsubscribeAll(): void {
+    for (const subscription of this.subscriptions.values()) {
+      this.interest.remove(subscription);
+      this.host.onUnsubscribed(this.account, subscription);
+    }
+    this.subscriptions.clear();
+  }
+
+  /** What is to be checked for each message of a client that is not plain. False: it goes no further. */
+  private mayPublish(message: Message): boolean {
+    if (!this.isAdmitted) return this.refuseUnknown();
+    if (message.headerLength > 0 && !this.hello.headers) {
+      return this.onPeerError(errors.badArguments, "message headers not supported");
+    }
+    if (!this.hello.pedantic) return true;
+    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
+    if (!isValidLiteralSubject(subject)) this.onPeerError(errors.invalidPublishSubject, subject);
+    return true;
+  }
+
+  private sayOk(): true {
+    if (this.hello.verbose) this.outbox.writeText("+OK\r\n");
+    return true;
+  }
+
+  private refuseUnknown(): false {
+    this.host.counters.authFailures++;
+    this.onPeerError(errors.authorizationViolation, "operation before CONNECT");
+    return false;
+  }
+
+  private onStale(): void {
+    this.host.counters.staleConnections++;
+    this.onPeerError(errors.staleConnection, "");
+  }
+
+  private onSlow(reason: SlowReason, pendingBytes: number): void {
+    const { counters, limits } = this.host;
+    counters.slowConsumers++;
+    counters.droppedBytes += pendingBytes;
+    if (reason === "deadline") counters.slowConsumersByDeadline++;
+    const { maxPendingBytes, writeDeadlineMs } = limits;
+    this.log.info("Slow Consumer Detected", { reason, pendingBytes, maxPendingBytes, writeDeadlineMs });
+    this.cut(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
+  }
+
+  private infoContext(): { cid: number; clientAddress: string } {
+    return { cid: this.cid, clientAddress: this.wire.remote.address };
+  }
+}

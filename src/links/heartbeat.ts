@@ -1,0 +1,80 @@
+/**
+ * The heartbeat of a connection: sends PING when the peer was silent for an interval, counts those without an answer, and
+ * measures the round trip. The first PING comes soon, so that the round trip is known.
+ */
+import type { Clock } from "../base/clock.ts";
+
+const FIRST_PING_MS = 2000;
+
+export interface HeartbeatOptions {
+  pingIntervalMs: number;
+  pingMax: number;
+}
+
+export interface HeartbeatActions {
+  sendPing(): void;
+  /** `pingMax` PINGs in a row were not answered. */
+  onStale(): void;
+}
+
+export class Heartbeat implements Disposable {
+  /** Of the last PING that was answered; 0: none yet. */
+  roundTripMs = 0;
+  private unanswered = 0;
+  private sentAtMs = 0;
+  private heardSincePing = false;
+  private timer: Disposable | null = null;
+  private readonly clock: Clock;
+  private readonly options: HeartbeatOptions;
+  private readonly actions: HeartbeatActions;
+
+  constructor(clock: Clock, options: HeartbeatOptions, actions: HeartbeatActions) {
+    this.clock = clock;
+    this.options = options;
+    this.actions = actions;
+  }
+
+  start(): void {
+    this.schedule(Math.min(FIRST_PING_MS, this.options.pingIntervalMs));
+  }
+
+  /** Anything arrived from the peer. Called for every read. */
+  heard(): void {
+    this.heardSincePing = true;
+  }
+
+  onPong(): void {
+    this.unanswered = 0;
+    if (this.sentAtMs > 0) this.roundTripMs = Math.max(0.001, this.clock.nowMs() - this.sentAtMs);
+    this.sentAtMs = 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.timer?.[Symbol.dispose]();
+    this.timer = null;
+  }
+
+  private schedule(delayMs: number): void {
+    this.timer = this.clock.setTimer(delayMs, () => this.beat());
+  }
+
+  private beat(): void {
+    // A peer that sends is alive; its PONG may stand behind all that it sent.
+    if (this.heardSincePing) this.unanswered = 0;
+    const needsRoundTrip = this.roundTripMs === 0;
+    const wasHeard = this.heardSincePing;
+    this.heardSincePing = false;
+    if (this.unanswered >= this.options.pingMax) {
+      this.actions.onStale();
+      return;
+    }
+    if (!wasHeard || needsRoundTrip) this.ping();
+    this.schedule(this.options.pingIntervalMs);
+  }
+
+  private ping(): void {
+    this.unanswered++;
+    this.sentAtMs = this.clock.nowMs();
+    this.actions.sendPing();
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The outbox of a connection: bytes on their way out. Deliveries are copied into a chunk of the slab; at the end of the turn
+ * (all that one read brought in) the chunk goes out in one write. While a write is under way, chunks fill up and queue.
+ *
+ *     reserve -> [chunk being filled] -> queue of full chunks -> in flight -> wire
+ *                '---------------- pendingBytes ----------------------'
+ *
+ * Bounds: `maxPendingBytes` and the time a write may take; who exceeds one of them is a slow consumer and is cut. An outbox
+ * over CONGESTED_BYTES asks the turn to slow down who fills it, for a bounded time.
+ */
+import { CHUNK_SIZE, releaseChunk, slice, takeChunk, text } from "../base/slab.ts";
+import type { Wire } from "../transport/wire.ts";
+import type { Turn } from "./turn.ts";
+
+/** Above this, who fills the outbox is asked to wait; below half of it, they go on. */
+export const CONGESTED_BYTES = 1024 * 1024;
+const WRITE_BATCH_BYTES = 1024 * 1024;
+
+export interface OutboxLimits {
+  maxPendingBytes: number;
+  writeDeadlineMs: number;
+}
+
+export type SlowReason = "pending" | "deadline" | "memory";
+
+interface Piece {
+  readonly bytes: Uint8Array;
+  /** The chunk to give back; 0 for memory of its own. */
+  readonly chunk: number;
+}
+
+export class Outbox {
+  /** Where the next byte goes, and the end of the room; both 0 when there is no chunk. */
+  at = 0;
+  end = 0;
+  isDirty = false;
+  /** Since when a write has been under way; 0: none is. */
+  writingSinceMs = 0;
+  private start = 0;
+  private queue: Piece[] = [];
+  private queuedBytes = 0;
+  private inFlight: Piece[] = [];
+  private inFlightBytes = 0;
+  private closed = false;
+  /** Called when the outbox drains, by those that wait for it. */
+  private waiting: (() => void)[] = [];
+  private readonly wire: Wire;
+  private readonly turn: Turn;
+  readonly limits: OutboxLimits;
+  private readonly onSlow: (reason: SlowReason, pendingBytes: number) => void;
+
+  constructor(
+    wire: Wire,
+    turn: Turn,
+    limits: OutboxLimits,
+    onSlow: (reason: SlowReason, pendingBytes: number) => void,
+  ) {
+    this.wire = wire;
+    this.turn = turn;
+    this.limits = limits;
+    this.onSlow = onSlow;
+  }
+
+  get pendingBytes(): number {
+    return this.queuedBytes + this.inFlightBytes + this.at - this.start;
+  }
+
+  get isCongested(): boolean {
+    return this.pendingBytes > CONGESTED_BYTES;
+  }
+
+  /**
+   * Room for `length` bytes, at most CHUNK_SIZE, that lie in the slab from the returned offset; -1 when the connection is
+   * gone. Whoever writes there sets `at` and calls `touch`.
+   */
+  reserve(length: number): number {
+    if (this.at + length <= this.end) return this.at;
+    if (this.closed) return -1;
+    this.settle();
+    if (this.closed) return -1; // it was a slow consumer
+    const chunk = takeChunk() || this.turn.relieve();
+    if (chunk === 0 || this.closed) {
+      if (chunk !== 0) releaseChunk(chunk);
+      this.slow("memory");
+      return -1;
+    }
+    this.start = this.at = chunk;
+    this.end = chunk + CHUNK_SIZE;
+    return chunk;
+  }
+
+  /** Has the turn flush this outbox. */
+  touch(): void {
+    if (!this.isDirty) this.turn.touch(this);
+  }
+
+  /** Writes a byte string of any length. */
+  writeText(value: string): void {
+    for (let from = 0; from < value.length; from += CHUNK_SIZE) {
+      const length = Math.min(CHUNK_SIZE, value.length - from);
+      const at = this.reserve(length);
+      if (at < 0) return;
+      this.at = at + text.write(length === value.length ? value : value.slice(from, from + length), at, "latin1");
+      this.touch();
+    }
+  }
+
+  /** Queues bytes that no longer change, without copying them. */
+  writeOwned(bytes: Uint8Array): void {
+    if (this.closed) return;
+    this.settle();
+    if (this.closed) return;
+    this.queue.push({ bytes, chunk: 0 });
+    this.queuedBytes += bytes.length;
+    this.touch();
+    this.checkPending();
+  }
+
+  /** Writes what there is, unless a write is under way. Called by the turn. */
+  flush(): void {
+    if (this.closed || this.inFlight.length > 0) return;
+    if (this.queue.length === 0) this.flushChunk();
+    else this.flushQueue();
+  }
+
+  /** The wire's word that the write under way is done. */
+  onWritten(): void {
+    if (this.closed) return;
+    this.writingSinceMs = 0;
+    this.releaseInFlight();
+    this.flush();
+    if (this.inFlight.length === 0) this.turn.unwatch(this);
+    if (this.waiting.length > 0 && this.pendingBytes <= CONGESTED_BYTES / 2) this.wake();
+  }
+
+  /** `drained` is called once when the outbox has room again, or has closed. */
+  onceDrained(drained: () => void): void {
+    this.waiting.push(drained);
+  }
+
+  /** The connection is gone: gives all memory back. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.settleChunk();
+    for (const piece of this.queue) if (piece.chunk !== 0) releaseChunk(piece.chunk);
+    this.queue = [];
+    this.queuedBytes = 0;
+    this.turn.unwatch(this);
+    this.wake();
+    // What is in flight belongs to the wire until it says that it has closed.
+    if (this.writingSinceMs === 0) this.releaseInFlight();
+  }
+
+  /** The wire has closed: nothing of ours is in use any more. */
+  afterClosed(): void {
+    this.close();
+    this.releaseInFlight();
+  }
+
+  /** Cuts the connection; its reader does not keep up. */
+  slow(reason: SlowReason): void {
+    if (!this.closed) this.onSlow(reason, this.pendingBytes);
+  }
+
+  /** The chunk under the pen is full (or must keep its place before what follows): writes it or queues it. */
+  private settle(): void {
+    if (this.at > this.start && this.inFlight.length === 0) this.flush();
+    if (this.at > this.start) {
+      this.settleChunk();
+      this.checkPending();
+    }
+  }
+
+  private settleChunk(): void {
+    const { start, at } = this;
+    this.start = this.at = this.end = 0;
+    if (at === start) return;
+    this.queue.push({ bytes: slice(start, at - start), chunk: start });
+    this.queuedBytes += at - start;
+  }
+
+  private checkPending(): void {
+    if (this.pendingBytes > this.limits.maxPendingBytes) this.slow("pending");
+  }
+
+  /** The ordinary case: one chunk, written at once, back in the pool. */
+  private flushChunk(): void {
+    const { start, at } = this;
+    if (at === start) return;
+    const bytes = slice(start, at - start);
+    this.start = this.at = this.end = 0;
+    if (this.wire.write(bytes)) {
+      releaseChunk(start);
+      return;
+    }
+    this.inFlight = [{ bytes, chunk: start }];
+    this.inFlightBytes = bytes.length;
+    this.awaitWritten();
+  }
+
+  private flushQueue(): void {
+    this.settleChunk();
+    while (this.queue.length > 0) {
+      this.takeBatch();
+      if (!this.wire.writeMany(this.inFlight.map((piece) => piece.bytes))) {
+        this.awaitWritten();
+        return;
+      }
+      this.releaseInFlight();
+      if (this.closed) return;
+    }
+  }
+
+  private awaitWritten(): void {
+    this.writingSinceMs = this.turn.nowMs();
+    this.turn.watch(this);
+  }
+
+  private takeBatch(): void {
+    let count = 0;
+    let length = 0;
+    do length += this.queue[count++]!.bytes.length;
+    while (count < this.queue.length && length + this.queue[count]!.bytes.length <= WRITE_BATCH_BYTES);
+    this.inFlight = count === this.queue.length ? this.queue : this.queue.slice(0, count);
+    this.queue = count === this.queue.length ? [] : this.queue.slice(count);
+    this.inFlightBytes = length;
+    this.queuedBytes -= length;
+  }
+
+  private releaseInFlight(): void {
+    for (const piece of this.inFlight) if (piece.chunk !== 0) releaseChunk(piece.chunk);
+    this.inFlight = [];
+    this.inFlightBytes = 0;
+  }
+
+  private wake(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const drained of waiting) drained();
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Slows down a reader whose messages pile up in front of slower connections: reading stops until all of those have room
+ * again, or for STALL_MAX_MS, whichever comes first. A dead subscriber thus costs its publishers a bounded share of their
+ * speed until it is cut, and nobody else anything.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Wire } from "../transport/wire.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** As long as nats-server lets a producer wait for each of its reads. */
+const STALL_MAX_MS = 10;
+
+export class ReadStall implements Disposable {
+  private awaited = 0;
+  /** Which stall is under way: outboxes of an earlier one may yet report. */
+  private round = 0;
+  private timer: Disposable | null = null;
+  private readonly wire: Wire;
+  private readonly clock: Clock;
+
+  constructor(wire: Wire, clock: Clock) {
+    this.wire = wire;
+    this.clock = clock;
+  }
+
+  /** Returns false, for the wire to pause. */
+  begin(congested: readonly Outbox[]): false {
+    const round = ++this.round;
+    this.awaited = congested.length;
+    for (const outbox of congested) outbox.onceDrained(() => this.drained(round));
+    this.timer?.[Symbol.dispose]();
+    this.timer = this.clock.setTimer(STALL_MAX_MS, () => this.finish());
+    return false;
+  }
+
+  [Symbol.dispose](): void {
+    this.round++;
+    this.timer?.[Symbol.dispose]();
+    this.timer = null;
+  }
+
+  private drained(round: number): void {
+    if (round === this.round && --this.awaited === 0) this.finish();
+  }
+
+  private finish(): void {
+    this[Symbol.dispose]();
+    this.wire.resume();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The turn: what one read of one connection sets off. At its end every outbox that was written to is flushed, once. The
+ * turn also watches the outboxes whose writes are under way: who takes longer than the write deadline is cut, and when
+ * the slab runs out, whoever holds most of it is.
+ */
+import type { Clock } from "../base/clock.ts";
+import { takeChunk } from "../base/slab.ts";
+import type { Outbox } from "./outbox.ts";
+
+const SWEEP_MS = 250;
+const NONE: readonly Outbox[] = [];
+
+export class Turn {
+  private readonly dirty: Outbox[] = [];
+  private dirtyCount = 0;
+  private readonly writing = new Set<Outbox>();
+  private readonly clock: Clock;
+  private sweep: Disposable | null = null;
+  private isScheduled = false;
+  private depth = 0;
+  private readonly flushSoon = (): void => {
+    this.isScheduled = false;
+    this.flush();
+  };
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  nowMs(): number {
+    return this.clock.nowMs();
+  }
+
+  /** A read begins: what is written from here on goes out at `leave`. */
+  enter(): void {
+    this.depth++;
+  }
+
+  /**
+   * The read is done: flushes. Returns the outboxes that it wrote to and that hold more than is good: their readers are
+   * slower than who writes.
+   */
+  leave(): readonly Outbox[] {
+    if (--this.depth > 0 || this.dirtyCount === 0) return NONE;
+    return this.flush();
+  }
+
+  touch(outbox: Outbox): void {
+    outbox.isDirty = true;
+    this.dirty[this.dirtyCount++] = outbox;
+    if (this.depth === 0 && !this.isScheduled) {
+      this.isScheduled = true;
+      queueMicrotask(this.flushSoon);
+    }
+  }
+
+  private flush(): readonly Outbox[] {
+    let congested = NONE;
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const outbox = this.dirty[i]!;
+      outbox.isDirty = false;
+      outbox.flush();
+      if (outbox.isCongested) congested = [...congested, outbox];
+    }
+    this.dirtyCount = 0;
+    return congested;
+  }
+
+  watch(outbox: Outbox): void {
+    this.writing.add(outbox);
+    this.sweep ??= this.clock.setTimer(SWEEP_MS, () => this.cutLate());
+  }
+
+  unwatch(outbox: Outbox): void {
+    this.writing.delete(outbox);
+    if (this.writing.size > 0 || this.sweep === null) return;
+    this.sweep[Symbol.dispose]();
+    this.sweep = null;
+  }
+
+  /** The slab is used up: cuts the connections that hold most of it until a chunk is free. 0: there is none. */
+  relieve(): number {
+    for (;;) {
+      let largest: Outbox | null = null;
+      for (const outbox of this.writing) {
+        if (largest === null || outbox.pendingBytes > largest.pendingBytes) largest = outbox;
+      }
+      if (largest === null) return 0;
+      largest.slow("memory");
+      this.writing.delete(largest);
+      const chunk = takeChunk();
+      if (chunk !== 0) return chunk;
+    }
+  }
+
+  private cutLate(): void {
+    this.sweep = this.clock.setTimer(SWEEP_MS, () => this.cutLate());
+    const now = this.clock.nowMs();
+    for (const outbox of [...this.writing]) {
+      if (outbox.writingSinceMs !== 0 && now - outbox.writingSinceMs > outbox.limits.writeDeadlineMs) {
+        outbox.slow("deadline");
+      }
+    }
+  }
+}

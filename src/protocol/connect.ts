@@ -1,0 +1,95 @@
+/** CONNECT: what a client says of itself. Keys are read without regard to case, as Go's decoder does; unknown ones are skipped. */
+
+export interface ClientHello {
+  verbose: boolean;
+  pedantic: boolean;
+  echo: boolean;
+  headers: boolean;
+  noResponders: boolean;
+  /** 0: no INFO but the first; 1: more may follow. */
+  protocol: number;
+  name: string;
+  lang: string;
+  version: string;
+  user: string;
+  pass: string;
+  authToken: string;
+  /** Account that the client asks for; not offered. */
+  account: string;
+  newAccount: boolean;
+}
+
+/** What holds before and without CONNECT. */
+export function defaultHello(): ClientHello {
+  return {
+    verbose: true,
+    pedantic: true,
+    echo: true,
+    headers: false,
+    noResponders: false,
+    protocol: 0,
+    name: "",
+    lang: "",
+    version: "",
+    user: "",
+    pass: "",
+    authToken: "",
+    account: "",
+    newAccount: false,
+  };
+}
+
+type Field = { [K in keyof ClientHello]: [key: string, into: K] }[keyof ClientHello];
+const FIELDS: readonly Field[] = [
+  ["verbose", "verbose"],
+  ["pedantic", "pedantic"],
+  ["echo", "echo"],
+  ["headers", "headers"],
+  ["no_responders", "noResponders"],
+  ["protocol", "protocol"],
+  ["name", "name"],
+  ["lang", "lang"],
+  ["version", "version"],
+  ["user", "user"],
+  ["pass", "pass"],
+  ["auth_token", "authToken"],
+  ["account", "account"],
+  ["new_account", "newAccount"],
+];
+const INTO = new Map<string, keyof ClientHello>(FIELDS);
+/** Known to nats-server and checked for their type alone. */
+const TEXT_KEYS = new Set(["jwt", "nkey", "sig"]);
+
+/**
+ * Merges the JSON (UTF-8 in a byte string) over `hello`; a key that is left out keeps its value. Returns null where
+ * nats-server's decoder fails: no JSON, no object, a value of the wrong type.
+ */
+export function readHello(hello: ClientHello, json: string): ClientHello | null {
+  const merged: ClientHello = { ...hello };
+  const values = parseObject(json);
+  if (values === null) return null;
+  for (const [key, value] of Object.entries(values)) {
+    const lower = key.toLowerCase();
+    const into = INTO.get(lower);
+    if (value === null) continue;
+    if (into === undefined) {
+      if (TEXT_KEYS.has(lower) && typeof value !== "string") return null;
+      continue;
+    }
+    if (typeof value !== typeof merged[into] || (typeof value === "number" && !Number.isInteger(value))) return null;
+    Object.assign(merged, { [into]: value });
+  }
+  return merged;
+}
+
+/** A JSON object, or {} for `null`; null for anything else. */
+export function parseObject(json: string): Record<string, unknown> | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(json, "latin1").toString("utf8"));
+  } catch {
+    return null;
+  }
+  if (value === null) return {};
+  return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+}

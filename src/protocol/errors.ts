@@ -1,0 +1,56 @@
+/**
+ * What a peer can do wrong: one catalogue of wire texts, and whether the connection survives. Texts are those of
+ * nats-server 2.14 and 2.15; where it closes without a word, `text` is null.
+ */
+export interface PeerError {
+  /** What stands between the quotes of `-ERR '…'`; null: nothing is sent. */
+  readonly text: string | null;
+  /** Why the connection is closed, in the words of nats-server's `connz`; null: it survives. */
+  readonly closes: string | null;
+}
+
+function closing(text: string | null, closes: string): PeerError {
+  return { text, closes };
+}
+
+function surviving(text: string): PeerError {
+  return { text, closes: null };
+}
+
+export const unknownOperation = closing("Unknown Protocol Operation", "Parse Error");
+/** Arguments that make no sense: nats-server closes without saying why. */
+export const badArguments = closing(null, "Parse Error");
+export const peerSentError = closing(null, "Client Closed");
+export const maxPayloadViolation = closing("Maximum Payload Violation", "Maximum Message Payload Exceeded");
+export const maxControlLineExceeded = closing("maximum control line exceeded", "Maximum Control Line Exceeded");
+export const maxConnectionsExceeded = closing("maximum connections exceeded", "Maximum Connections Exceeded");
+export const authorizationViolation = closing("Authorization Violation", "Authentication Failure");
+export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");
+export const staleConnection = closing("Stale Connection", "Stale Connection");
+export const slowConsumer = closing("Slow Consumer", "Slow Consumer (Pending Bytes)");
+export const invalidClientProtocol = closing("invalid client protocol", "Bad Client Protocol Version");
+export const noRespondersRequiresHeaders = closing(
+  "no responders requires headers support",
+  "No Responders Requires Headers",
+);
+
+export const invalidSubject = surviving("Invalid Subject");
+export const invalidPublishSubject = surviving("Invalid Publish Subject");
+export const maxSubscriptionsExceeded = surviving("maximum subscriptions exceeded");
+
+export function publishViolation(subject: string): PeerError {
+  return surviving(`Permissions Violation for Publish to "${subject}"`);
+}
+
+export function replyViolation(reply: string): PeerError {
+  return surviving(`Permissions Violation for Publish with Reply of "${reply}"`);
+}
+
+export function subscriptionViolation(subject: string, queue: string | null): PeerError {
+  const using = queue === null ? "" : ` using queue "${queue}"`;
+  return surviving(`Permissions Violation for Subscription to "${subject}"${using}`);
+}
+
+export function tooManyTokens(subject: string): PeerError {
+  return surviving(`Permissions Violation for Subscription to "${subject}", too many tokens`);
+}

@@ -1,0 +1,33 @@
+/**
+ * The message under the parser's hand. There is one per parser, reused for every message: it holds where the parts lie
+ * in the slab and owns no bytes. It is valid until the call that received it returns.
+ *
+ *     HPUB subject [reply ][headerLength ]size\r\nheaders payload\r\n
+ *     ^at  ^subject ^reply ^sizes               ^payload           at + length
+ *                   ^tail: from here on a delivery is the same bytes
+ *
+ * All `...From` are offsets from `at`, so that a repeated head only moves `at`.
+ */
+export class Message {
+  at = 0;
+  /** Bytes from `at` to behind the closing CRLF; up to the payload only when `body` holds it. */
+  length = 0;
+  subjectFrom = 0;
+  subjectLength = 0;
+  tailFrom = 0;
+  replyFrom = 0;
+  /** 0: no reply subject. */
+  replyLength = 0;
+  sizesFrom = 0;
+  payloadFrom = 0;
+  /** Bytes of headers at the start of the payload; 0: no headers. */
+  headerLength = 0;
+  /** Bytes of headers and payload, without the closing CRLF. */
+  size = 0;
+  /** A payload too large for the slab, with its closing CRLF, else null. */
+  body: Uint8Array | null = null;
+
+  /** What stands before the sid in a delivery to a client (`MSG subject ` or `HMSG subject `). Set by the router. */
+  headAt = 0;
+  headLength = 0;
+}

@@ -1,0 +1,37 @@
+/**
+ * A wire carries bytes of one connection. What arrives lies in the slab's read window when `onBytes` is called, for all
+ * wires alike, and is gone when it returns.
+ */
+export interface WireReceiver {
+  /** `length` fresh bytes lie at READ_START. Return false to pause reading (until `resume`). */
+  onBytes(length: number): boolean;
+  /** A write that was not done at once is done. */
+  onWritten(): void;
+  /** The connection is gone; called once. `problem` is the operating system's word for it, "" for a regular end. */
+  onClosed(problem: string): void;
+}
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Wire {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  /** Begins reading. Called once. */
+  start(receiver: WireReceiver): void;
+  /**
+   * Writes a piece. True: done, its memory may be used again at once. False: it is in use until `onWritten`, before which
+   * nothing else may be written.
+   */
+  write(piece: Uint8Array): boolean;
+  /** The same for several pieces in order. */
+  writeMany(pieces: readonly Uint8Array[]): boolean;
+  pause(): void;
+  resume(): void;
+  /** Ends the connection once what was written is out; what still arrives is thrown away. Bounded in time. */
+  end(): void;
+  /** Ends the connection at once. */
+  destroy(): void;
+}
