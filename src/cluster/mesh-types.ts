@@ -17,6 +17,8 @@
  * Invariant: once `close` was returned for a connection, the mesh has forgotten it; later events about it are ignored.
  */
 
+import type { BackoffOptions } from "../base/backoff.ts";
+
 /** `server_id` of a server: new at each start. */
 export type ServerId = string;
 /** Number of a connection, minted by the acting side (NATS: cid); never reused within a process. */
@@ -165,7 +167,7 @@ export type MeshAction =
       readonly kind: "close";
       readonly connId: ConnId;
       readonly reason: CloseReason;
-      /** For the -ERR text where nats-server sends one, and for logs. */
+      /** invalidPoolIndex, noRouteForAccount: the text nats-server sends as -ERR. clusterNameConflict: the peer's name. Else for logs. */
       readonly detail: string;
     }
   /** Send INFO about another server (`info.raw` without nonce, with `ip` and `gossip_mode` as given) on these connections. */
@@ -240,16 +242,6 @@ export interface MeshLimits {
   readonly gossipPerSecondMax: number;
 }
 
-export interface BackoffOptions {
-  /** First delay, before jitter. */
-  readonly baseMs: number;
-  readonly maxMs: number;
-  /** 1: plain delay. */
-  readonly factor: number;
-  /** Share of the delay that is random: 0.5 gives 50..100 % of it. */
-  readonly jitter: number;
-}
-
 export interface MeshOptions {
   readonly id: ServerId;
   readonly name: string;
@@ -318,7 +310,7 @@ export interface PeerSnapshot {
 
 export interface MeshSnapshot {
   readonly size: MeshSize;
-  /** Every pool slot and pinned account of every wanted peer has its route. */
+  /** Every wanted address leads to a connected peer, and every pool slot of every peer has its route. */
   readonly complete: boolean;
   readonly peers: readonly PeerSnapshot[];
   readonly addresses: readonly AddressSnapshot[];

@@ -1,0 +1,69 @@
+/**
+ * Time as the rooms see it: handed in, so that the simulation can run production code on a virtual clock.
+ * The only places that read the machine's time are here. Timers never keep the process alive by themselves.
+ */
+
+export interface Clock {
+  /** Milliseconds since the epoch at start, from then on monotonic: never jumps, however the wall clock is set. */
+  nowMs(): number;
+  /** Calls `fire` once, `delayMs` from now, unless disposed before. */
+  setTimer(delayMs: number, fire: () => void): Disposable;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.timeOrigin + performance.now(),
+  setTimer(delayMs, fire) {
+    const timer = setTimeout(fire, delayMs);
+    timer.unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};
+
+interface PendingTimer {
+  readonly dueMs: number;
+  readonly fire: () => void;
+}
+
+/** A clock for tests: stands still until advanced; fires timers in the order they are due, ties in the order they were set. */
+export class VirtualClock implements Clock {
+  #nowMs: number;
+  readonly #timers = new Set<PendingTimer>();
+
+  constructor(startMs = 0) {
+    this.#nowMs = startMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(delayMs: number, fire: () => void): Disposable {
+    const timer = { dueMs: this.#nowMs + Math.max(0, delayMs), fire };
+    this.#timers.add(timer);
+    return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
+  }
+
+  /** Number of timers that are set: a test asserts 0 at its end. */
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  advance(byMs: number): void {
+    const untilMs = this.#nowMs + byMs;
+    for (let next = this.#earliest(untilMs); next !== undefined; next = this.#earliest(untilMs)) {
+      this.#timers.delete(next);
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      next.fire();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  #earliest(untilMs: number): PendingTimer | undefined {
+    let earliest: PendingTimer | undefined;
+    for (const timer of this.#timers) {
+      if (timer.dueMs <= untilMs && (earliest === undefined || timer.dueMs < earliest.dueMs))
+        earliest = timer;
+    }
+    return earliest;
+  }
+}

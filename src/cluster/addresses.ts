@@ -1,0 +1,236 @@
+/**
+ * The table of addresses: who lists them, where they lead, when each is dialled next and when it is given up.
+ * `lookAtAddress` is the one place that decides about a dial to find out who is there; everything else changes a row and
+ * has it looked at. Routes beyond a peer's first are the business of peers.ts.
+ */
+
+import { backoffDelayMs } from "../base/backoff.ts";
+import { addressKey } from "./address.ts";
+import { startDial } from "./dials.ts";
+import { jitterMs, tell, tellLimit, type AddressRow, type MeshState } from "./mesh-state.ts";
+import type {
+  AddressOrigin,
+  DialErrorKind,
+  GossipMode,
+  MeshEvent,
+  PeerAddress,
+  ServerId,
+} from "./mesh-types.ts";
+
+/** Both ends of a lost route are told at the same time: dial again somewhere within this (nats-server: 0..100 ms). */
+export const REDIAL_JITTER_MS = 100;
+/** A dial that gossip asks for follows the last one to the same address no sooner than this. */
+const GOSSIP_REDIAL_MIN_MS = 1000;
+/** How long to wait when dialsInFlightMax is reached. */
+const CROWDED_DELAY_MS = 50;
+
+export function changeSource(
+  state: MeshState,
+  event: Extract<MeshEvent, { kind: "sourceChanged" }>,
+  nowMs: number,
+): void {
+  const listed = new Set<string>();
+  for (const address of event.peers) {
+    const key = addressKey(address.host, address.port);
+    if (state.ownAddresses.has(key)) continue;
+    const row = state.addresses.get(key) ?? addAddress(state, key, address, nowMs);
+    if (row === undefined) break;
+    listed.add(key);
+    row.address = address;
+    row.sources.set(event.source, event.origin);
+    row.origin = strongestOrigin(row);
+    lookAtAddress(state, row, nowMs);
+  }
+  for (const row of state.addresses.values()) {
+    if (listed.has(row.key) || !row.sources.delete(event.source)) continue;
+    row.origin = strongestOrigin(row);
+    if (row.sources.size === 0) row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
+    lookAtAddress(state, row, nowMs);
+  }
+}
+
+/** Someone connected says, or has shown, that `id` is at `address`. */
+export function vouchAddress(
+  state: MeshState,
+  address: PeerAddress,
+  id: ServerId,
+  dial: { readonly delayMs: number; readonly gossipMode: GossipMode },
+  nowMs: number,
+): void {
+  const key = addressKey(address.host, address.port);
+  if (state.ownAddresses.has(key)) return;
+  const known = state.addresses.get(key);
+  const row = known ?? addAddress(state, key, address, nowMs);
+  if (row === undefined) return;
+  row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
+  if (row.leadsTo === id) return lookAtAddress(state, row, nowMs);
+  leadAddress(state, row, id);
+  row.gossipMode = dial.gossipMode;
+  row.nextDialMs = Math.max(nowMs + dial.delayMs, row.lastDialMs + GOSSIP_REDIAL_MIN_MS);
+  lookAtAddress(state, row, nowMs);
+}
+
+/** Dials, waits, rests or forgets: whatever the row calls for now. */
+export function lookAtAddress(state: MeshState, row: AddressRow, nowMs: number): void {
+  if (state.stopped || row.busy) return;
+  const listed = row.sources.size > 0;
+  if (leadsSomewhere(state, row)) {
+    state.open.delete(row.key);
+    if (row.isSelf && !listed) forgetAddress(state, row);
+    return;
+  }
+  if (!listed && (nowMs >= row.keepUntilMs || retriesSpent(state, row))) return giveUpAddress(state, row);
+  state.open.add(row.key);
+  if (row.nextDialMs <= nowMs) {
+    if (dialAddress(state, row, nowMs)) return;
+    row.nextDialMs = nowMs + CROWDED_DELAY_MS + jitterMs(state, CROWDED_DELAY_MS);
+  }
+  const wakeMs = listed ? row.nextDialMs : Math.min(row.nextDialMs, row.keepUntilMs);
+  state.agenda.wake(row, wakeMs, { kind: "address", key: row.key });
+}
+
+/** Starts a dial to learn who is at this address; false if too many are under way. */
+export function dialAddress(state: MeshState, row: AddressRow, nowMs: number): boolean {
+  const { address, origin, gossipMode, key } = row;
+  const purpose = { address, origin, account: "", gossipMode, key, peerId: undefined };
+  if (!startDial(state, purpose, nowMs)) return false;
+  row.busy = true;
+  row.lastDialMs = nowMs;
+  return true;
+}
+
+export function addressFailed(
+  state: MeshState,
+  row: AddressRow,
+  error: DialErrorKind | "closed",
+  detail: string,
+  nowMs: number,
+): void {
+  row.busy = false;
+  row.attempts++;
+  row.lastError = detail;
+  const options = row.sources.size > 0 ? state.options.backoff : state.options.implicitBackoff;
+  row.nextDialMs = nowMs + backoffDelayMs(options, row.attempts, state.random);
+  if (isPowerOfTwo(row.attempts) && !leadsSomewhere(state, row)) {
+    tell(state, {
+      kind: "dialFailed",
+      address: row.key,
+      origin: row.origin,
+      attempts: row.attempts,
+      error,
+      detail,
+    });
+  }
+  lookAtAddress(state, row, nowMs);
+}
+
+/** The address answered as `id`, which is connected or about to be. */
+export function addressAnswered(state: MeshState, row: AddressRow, id: ServerId): void {
+  row.busy = false;
+  row.isSelf = false;
+  leadAddress(state, row, id);
+  state.open.delete(row.key);
+}
+
+export function addressIsSelf(state: MeshState, row: AddressRow): void {
+  row.busy = false;
+  if (!row.isSelf) tell(state, { kind: "routeToSelf", address: row.key });
+  row.isSelf = true;
+  row.attempts = 0;
+  leadAddress(state, row, undefined);
+  state.open.delete(row.key);
+  if (row.sources.size === 0) forgetAddress(state, row);
+}
+
+/** Its peer is gone: dial again, soon if this side used to dial, else leaving the other side its turn first. */
+export function addressLostPeer(state: MeshState, row: AddressRow, wasJoined: boolean, nowMs: number): void {
+  if (wasJoined) {
+    row.attempts = 0;
+    row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
+    row.nextDialMs = nowMs + jitterMs(state, REDIAL_JITTER_MS);
+  }
+  if (row.sources.size === 0) row.nextDialMs = Math.max(row.nextDialMs, nowMs + implicitDelayMs(state));
+  lookAtAddress(state, row, nowMs);
+}
+
+export function implicitDelayMs(state: MeshState): number {
+  return state.options.implicitDelayMs + jitterMs(state, state.options.implicitDelayMs);
+}
+
+export function leadsSomewhere(state: MeshState, row: AddressRow): boolean {
+  return row.isSelf || (row.leadsTo !== undefined && state.peers.has(row.leadsTo));
+}
+
+function leadAddress(state: MeshState, row: AddressRow, id: ServerId | undefined): void {
+  if (row.leadsTo === id) return;
+  if (row.leadsTo !== undefined) {
+    const keys = state.leading.get(row.leadsTo);
+    keys?.delete(row.key);
+    if (keys?.size === 0) state.leading.delete(row.leadsTo);
+  }
+  row.leadsTo = id;
+  if (id === undefined) return;
+  const keys = state.leading.get(id);
+  if (keys === undefined) state.leading.set(id, new Set([row.key]));
+  else keys.add(row.key);
+}
+
+function addAddress(
+  state: MeshState,
+  key: string,
+  address: PeerAddress,
+  nowMs: number,
+): AddressRow | undefined {
+  if (state.addresses.size >= state.options.limits.addressesMax) {
+    tellLimit(state, "addressesMax", nowMs);
+    return undefined;
+  }
+  const row: AddressRow = {
+    key,
+    address,
+    origin: "gossiped",
+    sources: new Map(),
+    leadsTo: undefined,
+    isSelf: false,
+    busy: false,
+    attempts: 0,
+    lastError: undefined,
+    nextDialMs: nowMs,
+    lastDialMs: Number.NEGATIVE_INFINITY,
+    keepUntilMs: nowMs + state.options.giveUpAfterMs,
+    gossipMode: 0,
+    wakeMs: Number.POSITIVE_INFINITY,
+  };
+  state.addresses.set(key, row);
+  return row;
+}
+
+function giveUpAddress(state: MeshState, row: AddressRow): void {
+  const { key, attempts } = row;
+  forgetAddress(state, row);
+  if (attempts > 0) tell(state, { kind: "gaveUp", address: key, attempts, lastError: row.lastError ?? "" });
+}
+
+function forgetAddress(state: MeshState, row: AddressRow): void {
+  leadAddress(state, row, undefined);
+  state.addresses.delete(row.key);
+  state.open.delete(row.key);
+}
+
+function retriesSpent(state: MeshState, row: AddressRow): boolean {
+  const { connectRetries } = state.options;
+  return connectRetries > 0 && row.attempts > connectRetries;
+}
+
+function strongestOrigin(row: AddressRow): AddressOrigin {
+  let origin: AddressOrigin = "gossiped";
+  for (const of of row.sources.values()) {
+    if (of === "explicit") return "explicit";
+    origin = of;
+  }
+  return origin;
+}
+
+function isPowerOfTwo(n: number): boolean {
+  return (n & (n - 1)) === 0;
+}

@@ -1,0 +1,116 @@
+/**
+ * Who is told of whom, and what is made of being told.
+ *
+ * A join is told in nats-server's way (2.15): the others learn of the newcomer, with a gossip mode that says whether the
+ * dial it causes shall be told on (2), shall not (1), or as usual (0). Beyond that a newcomer that is a shoal learns of the
+ * others, and every now and then one random shoal is told some of the members, so that no lost announcement and no long
+ * cut between two members leaves them apart for ever. A nats-server is never told more than its own kind would tell it,
+ * because both sides dialling at once costs nats-servers both connections.
+ *
+ * Bounds: `gossipPerSecondMax` received (more is dropped and counted), GOSSIP_BATCH told per round.
+ */
+
+import { randomInt } from "../base/random.ts";
+import { advertisedAddress, routeUrl } from "./address.ts";
+import { implicitDelayMs, vouchAddress } from "./addresses.ts";
+import { tellLimit, type ConnRow, type MeshState, type PeerRow } from "./mesh-state.ts";
+import type { ConnId, GossipMode, RouteInfo } from "./mesh-types.ts";
+
+const GOSSIP_BATCH = 16;
+
+/** The first confirmed route of `peer`: tell the others of it, and it of the others. */
+export function announceJoin(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteInfo): void {
+  if (!mayTellOn(conn, info)) return;
+  const address = peer.advertised;
+  const newcomerConn = anyRoute(peer);
+  const told: Record<GossipMode, ConnId[]> = { 0: [], 1: [], 2: [] };
+  for (const other of state.peers.values()) {
+    const otherConn = anyRoute(other);
+    if (other === peer || !other.joined || otherConn === undefined) continue;
+    const mode = modeFor(conn, other);
+    told[mode].push(otherConn);
+    if (peer.info.shoal && newcomerConn !== undefined) announce(state, other, [newcomerConn], mode);
+  }
+  if (address === undefined) return;
+  for (const mode of [0, 1, 2] as const) {
+    if (told[mode].length > 0) announce(state, peer, told[mode], mode);
+  }
+}
+
+/** Somebody connected speaks of somebody else. */
+export function hearOf(state: MeshState, info: RouteInfo, nowMs: number): void {
+  if (!withinRate(state, nowMs)) return;
+  if (info.id === state.options.id || (state.superseded.get(info.id) ?? 0) > nowMs) return;
+  if (info.id === "" || state.peers.has(info.id)) return;
+  const address = advertisedAddress(info, undefined);
+  if (address === undefined) return;
+  const delayMs = state.options.id < info.id ? 0 : implicitDelayMs(state);
+  vouchAddress(state, address, info.id, { delayMs, gossipMode: info.gossipMode }, nowMs);
+}
+
+/** Tells one random shoal about some of the members, and says when to do so again. */
+export function gossipRound(state: MeshState, nowMs: number): void {
+  const joined = [...state.peers.values()].filter((peer) => peer.joined);
+  const listeners = joined.filter((peer) => peer.info.shoal);
+  const listener = listeners[randomInt(state.random, listeners.length)];
+  const conn = listener === undefined ? undefined : anyRoute(listener);
+  if (listener !== undefined && conn !== undefined) {
+    const start = randomInt(state.random, joined.length);
+    for (let i = 0; i < Math.min(GOSSIP_BATCH, joined.length); i++) {
+      const subject = joined[(start + i) % joined.length] as PeerRow;
+      if (subject !== listener) announce(state, subject, [conn], 0);
+    }
+  }
+  scheduleGossip(state, nowMs);
+}
+
+export function scheduleGossip(state: MeshState, nowMs: number): void {
+  const { gossipIntervalMs } = state.options;
+  if (gossipIntervalMs <= 0) return;
+  state.agenda.add(nowMs + gossipIntervalMs * (0.5 + state.random.next()), { kind: "gossip" });
+}
+
+function announce(
+  state: MeshState,
+  about: PeerRow,
+  connIds: readonly ConnId[],
+  gossipMode: GossipMode,
+): void {
+  if (about.advertised === undefined) return;
+  state.actions.push({
+    kind: "announce",
+    connIds,
+    info: about.info,
+    ip: routeUrl(about.advertised),
+    gossipMode,
+  });
+}
+
+/** nats-server: what came of gossip is not told on unless told to, nor is a newcomer that says so. */
+function mayTellOn(conn: ConnRow, info: RouteInfo): boolean {
+  const { purpose } = conn;
+  if (purpose === undefined) return info.gossipMode !== 1;
+  return purpose.origin !== "gossiped" || purpose.gossipMode === 2;
+}
+
+function modeFor(newcomer: ConnRow, other: PeerRow): GossipMode {
+  const { purpose } = newcomer;
+  if (purpose !== undefined) return purpose.origin === "explicit" ? 2 : 0;
+  return other.routeType === "explicit" ? 2 : 1;
+}
+
+function anyRoute(peer: PeerRow): ConnId | undefined {
+  return peer.slots.find((connId) => connId !== undefined) ?? peer.accounts.values().next().value;
+}
+
+function withinRate(state: MeshState, nowMs: number): boolean {
+  const second = Math.floor(nowMs / 1000);
+  if (second !== state.gossipSecond) {
+    state.gossipSecond = second;
+    state.gossipInSecond = 0;
+  }
+  if (++state.gossipInSecond <= state.options.limits.gossipPerSecondMax) return true;
+  state.gossipDropped++;
+  tellLimit(state, "gossipPerSecondMax", nowMs);
+  return false;
+}

@@ -1,0 +1,448 @@
+/**
+ * A connection's way through the mesh: under way, answered by an INFO, registered or refused, confirmed, gone.
+ *
+ *     dial ----> handshaking --INFO--> registered --PONG--> confirmed ----> gone
+ *     accept --/            \--INFO--> closed (self, duplicate, conflict)
+ *
+ * An accepted connection is confirmed at once: its dialler registered it before sending its INFO.
+ */
+
+import { addressAnswered, addressFailed, addressIsSelf } from "./addresses.ts";
+import { advertisedAddress, addressKey } from "./address.ts";
+import { announceJoin } from "./gossip.ts";
+import {
+  tell,
+  tellLimit,
+  type AddressRow,
+  type ConnRow,
+  type DialPurpose,
+  type MeshState,
+  type PeerRow,
+} from "./mesh-state.ts";
+import type {
+  CloseReason,
+  ConnId,
+  DialErrorKind,
+  DialId,
+  MeshEvent,
+  RouteInfo,
+  RouteSlot,
+  ServerId,
+} from "./mesh-types.ts";
+import {
+  addPeer,
+  connInSlot,
+  delayLane,
+  freeSlot,
+  growSlots,
+  hasRoutes,
+  laneConfirmed,
+  laneFailed,
+  lookAtPeer,
+  meshSize,
+  newcomerWins,
+  removePeer,
+  takeSlot,
+} from "./peers.ts";
+
+type Placement =
+  | { readonly kind: "place"; readonly slot: RouteSlot; readonly replaces: ConnRow | undefined }
+  | { readonly kind: "refuse"; readonly reason: CloseReason; readonly detail: string };
+
+export function acceptConn(
+  state: MeshState,
+  connId: ConnId,
+  remoteIp: string | undefined,
+  nowMs: number,
+): void {
+  addConn(state, connId, undefined, remoteIp, nowMs);
+}
+
+export function dialConnected(
+  state: MeshState,
+  event: Extract<MeshEvent, { kind: "dialSucceeded" }>,
+  nowMs: number,
+): void {
+  const dial = state.dials.get(event.dialId);
+  if (dial === undefined) {
+    state.actions.push({
+      kind: "close",
+      connId: event.connId,
+      reason: "handshakeTimeout",
+      detail: "dial called off",
+    });
+    return;
+  }
+  state.dials.delete(event.dialId);
+  addConn(state, event.connId, dial.purpose, event.remoteIp, nowMs);
+}
+
+export function dialFailed(
+  state: MeshState,
+  dialId: DialId,
+  error: DialErrorKind,
+  detail: string,
+  nowMs: number,
+): void {
+  const dial = state.dials.get(dialId);
+  if (dial === undefined) return;
+  state.dials.delete(dialId);
+  purposeFailed(state, dial.purpose, error, detail, nowMs);
+}
+
+export function callOffDial(state: MeshState, dialId: DialId, nowMs: number): void {
+  if (!state.dials.has(dialId)) return;
+  state.actions.push({ kind: "cancelDial", dialId });
+  dialFailed(state, dialId, "timeout", "no answer to the dial", nowMs);
+}
+
+/** The first INFO of the other side. */
+export function receiveInfo(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): void {
+  if (info.id === state.options.id) return meetSelf(state, conn, nowMs);
+  if (!agreeOnClusterName(state, conn, info, nowMs)) return;
+  if (!settleName(state, conn, info, nowMs)) return;
+  if (!state.peers.has(info.id) && state.peers.size >= state.options.limits.peersMax) {
+    tellLimit(state, "peersMax", nowMs);
+    return closeConn(state, conn, "tooManyConnections", "as many members as may be", nowMs);
+  }
+  const known = state.peers.get(info.id);
+  if (known !== undefined) growSlots(state, known, info);
+  const placement = known === undefined ? firstPlace(state, conn, info) : nextPlace(state, known, conn, info);
+  if (placement.kind === "refuse") {
+    if (known !== undefined && placement.reason === "duplicateRoute") answered(state, conn, known);
+    return closeConn(state, conn, placement.reason, placement.detail, nowMs);
+  }
+  const peer = known ?? addPeer(state, info, conn.remoteIp, nowMs);
+  register(state, conn, peer, placement.slot, info, nowMs);
+  if (placement.replaces !== undefined) {
+    closeConn(state, placement.replaces, "duplicateRoute", "its slot was taken over", nowMs);
+  }
+  if (conn.confirmed) confirmed(state, conn, peer, info, nowMs);
+}
+
+export function confirmConn(state: MeshState, conn: ConnRow, nowMs: number): void {
+  const peer = conn.route === undefined ? undefined : state.peers.get(conn.route.peerId);
+  if (peer === undefined || conn.confirmed) return;
+  conn.confirmed = true;
+  peer.unconfirmed--;
+  confirmed(state, conn, peer, peer.info, nowMs);
+}
+
+/** Looks at a connection whose time for the handshake may be over. */
+export function checkHandshake(state: MeshState, conn: ConnRow, nowMs: number): void {
+  if (conn.confirmed || nowMs < conn.deadlineMs) return;
+  closeConn(state, conn, "handshakeTimeout", "no answer within the handshake time", nowMs);
+}
+
+export function closeConn(
+  state: MeshState,
+  conn: ConnRow,
+  reason: CloseReason,
+  detail: string,
+  nowMs: number,
+): void {
+  state.actions.push({ kind: "close", connId: conn.id, reason, detail });
+  dropConn(state, conn, reason, nowMs);
+}
+
+/** Takes a connection that is closed, or about to be, out of all tables, and sees to what it leaves open. */
+export function dropConn(state: MeshState, conn: ConnRow, reason: string, nowMs: number): void {
+  state.conns.delete(conn.id);
+  if (conn.route !== undefined) return dropRoute(state, conn, conn.route, reason, nowMs);
+  state.handshakes--;
+  if (conn.purpose !== undefined && !conn.purposeMet) {
+    purposeFailed(state, conn.purpose, "closed", reason, nowMs);
+  }
+}
+
+function dropRoute(
+  state: MeshState,
+  conn: ConnRow,
+  route: NonNullable<ConnRow["route"]>,
+  reason: string,
+  nowMs: number,
+): void {
+  const peer = state.peers.get(route.peerId);
+  if (peer === undefined) return;
+  const account = route.slot.kind === "account" ? route.slot.account : "";
+  const gaveWay = reason === ("duplicateRoute" satisfies CloseReason);
+  freeSlot(state, peer, route.slot, conn.id);
+  if (!conn.confirmed) peer.unconfirmed--;
+  if (!conn.confirmed && !gaveWay) {
+    const row = addressDialled(state, conn);
+    if (row !== undefined) addressFailed(state, row, "closed", reason, nowMs);
+    laneFailed(state, peer, account, nowMs);
+  } else {
+    delayLane(state, peer, account, conn.purpose !== undefined && !gaveWay, nowMs);
+  }
+  if (hasRoutes(peer)) lookAtPeer(state, peer, nowMs);
+  else removePeer(state, peer, reason, nowMs);
+}
+
+function addConn(
+  state: MeshState,
+  id: ConnId,
+  purpose: DialPurpose | undefined,
+  remoteIp: string | undefined,
+  nowMs: number,
+): void {
+  const deadlineMs = nowMs + state.options.handshakeTimeoutMs;
+  const conn: ConnRow = {
+    id,
+    remoteIp,
+    purpose,
+    deadlineMs,
+    purposeMet: false,
+    route: undefined,
+    confirmed: false,
+  };
+  state.conns.set(id, conn);
+  state.handshakes++;
+  if (state.stopped) return closeConn(state, conn, "serverShutdown", "", nowMs);
+  if (state.handshakes > state.options.limits.handshakesMax) {
+    tellLimit(state, "handshakesMax", nowMs);
+    return closeConn(state, conn, "tooManyConnections", "as many handshakes as may be", nowMs);
+  }
+  state.agenda.add(deadlineMs, { kind: "conn", id });
+}
+
+function meetSelf(state: MeshState, conn: ConnRow, nowMs: number): void {
+  const row = addressDialled(state, conn);
+  if (row !== undefined) addressIsSelf(state, row);
+  settled(state, conn);
+  closeConn(state, conn, "routeToSelf", "", nowMs);
+}
+
+/** nats-server: a dynamic name gives way to a configured one, and to a greater dynamic one. False: closed. */
+function agreeOnClusterName(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
+  const own = state.clusterName;
+  if (info.cluster === "" || info.cluster === own) return true;
+  const adopts = state.options.clusterNameDynamic && (!info.clusterDynamic || own < info.cluster);
+  if (!adopts) {
+    tell(state, { kind: "clusterNameConflict", own, theirs: info.cluster });
+    closeConn(state, conn, "clusterNameConflict", info.cluster, nowMs);
+    return false;
+  }
+  state.clusterName = info.cluster;
+  state.actions.push({ kind: "adoptClusterName", name: info.cluster });
+  for (const other of [...state.conns.values()]) {
+    if (other.route === undefined || other.route.peerId === info.id) continue;
+    closeConn(state, other, "clusterNameConflict", info.cluster, nowMs);
+  }
+  return true;
+}
+
+/**
+ * A name belongs to the id that showed it last: its predecessor is taken for dead and its routes are closed. Should the
+ * predecessor come back while its successor is connected, two servers share the name, and it is refused. False: closed.
+ */
+function settleName(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
+  const refuse = (): false => {
+    const address = advertisedAddress(info, conn.remoteIp);
+    tell(state, {
+      kind: "duplicateName",
+      name: info.name,
+      id: info.id,
+      address: address === undefined ? "" : addressKey(address.host, address.port),
+    });
+    closeConn(state, conn, "duplicateServerName", info.name, nowMs);
+    return false;
+  };
+  if (info.name === state.options.name) return refuse();
+  const holder = state.peerByName.get(info.name);
+  if (holder === undefined || holder === info.id) return true;
+  if ((state.superseded.get(info.id) ?? 0) > nowMs) return refuse();
+  supersede(state, holder, nowMs);
+  tell(state, { kind: "peerRestarted", name: info.name, oldId: holder, newId: info.id });
+  return true;
+}
+
+function supersede(state: MeshState, id: ServerId, nowMs: number): void {
+  state.superseded.delete(id);
+  if (state.superseded.size >= state.options.limits.peersMax) {
+    const oldest = state.superseded.keys().next();
+    if (!oldest.done) state.superseded.delete(oldest.value);
+  }
+  state.superseded.set(id, nowMs + state.options.giveUpAfterMs);
+  const peer = state.peers.get(id);
+  if (peer === undefined) return;
+  for (const connId of [...peer.accounts.values(), ...peer.slots]) {
+    const conn = connId === undefined ? undefined : state.conns.get(connId);
+    if (conn !== undefined) closeConn(state, conn, "superseded", "its server restarted", nowMs);
+  }
+}
+
+/** Where a connection goes whose server has no route here yet; refused as in `nextPlace`. */
+function firstPlace(state: MeshState, conn: ConnRow, info: RouteInfo): Placement {
+  const noPool = state.options.poolSize <= 0 || info.routePoolSize <= 0;
+  const account = conn.purpose?.account ?? info.routeAccount;
+  if (account !== "") return accountPlace(state, account, noPool, undefined);
+  if (noPool || conn.purpose !== undefined) return place({ kind: "pool", index: 0 });
+  const size = Math.max(state.options.poolSize, info.routePoolSize);
+  if (info.routePoolIdx < 0 || info.routePoolIdx >= size) return invalidIndex(info, size);
+  return place({ kind: "pool", index: info.routePoolIdx });
+}
+
+function nextPlace(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteInfo): Placement {
+  const account = conn.purpose?.account ?? info.routeAccount;
+  if (account !== "") {
+    const holder = connRow(state, peer.accounts.get(account));
+    const placement = accountPlace(state, account, peer.noPool, holder);
+    if (placement.kind === "refuse" || holder === undefined) return placement;
+    if (conn.purpose !== undefined || !newcomerWins(state, peer, holder, info)) return duplicate();
+    return placement;
+  }
+  if (conn.purpose !== undefined) {
+    const index = peer.slots.indexOf(undefined);
+    return index === -1 ? duplicate() : place({ kind: "pool", index });
+  }
+  const index = peer.noPool ? 0 : info.routePoolIdx;
+  if (index < 0 || index >= peer.slots.length) return invalidIndex(info, peer.slots.length);
+  const slot: RouteSlot = { kind: "pool", index };
+  const holder = connRow(state, connInSlot(peer, slot));
+  if (holder === undefined) return place(slot);
+  return newcomerWins(state, peer, holder, info) ? place(slot, holder) : duplicate();
+}
+
+function accountPlace(
+  state: MeshState,
+  account: string,
+  noPool: boolean,
+  replaces: ConnRow | undefined,
+): Placement {
+  if (noPool || !state.options.pinnedAccounts.includes(account)) {
+    const detail = noPool
+      ? `Not possible to have a dedicated route for account "${account}" between those servers`
+      : `No route for account "${account}"`;
+    return { kind: "refuse", reason: "noRouteForAccount", detail };
+  }
+  return place({ kind: "account", account }, replaces);
+}
+
+function place(slot: RouteSlot, replaces?: ConnRow): Placement {
+  return { kind: "place", slot, replaces };
+}
+
+function duplicate(): Placement {
+  return { kind: "refuse", reason: "duplicateRoute", detail: "already connected" };
+}
+
+function invalidIndex(info: RouteInfo, size: number): Placement {
+  return {
+    kind: "refuse",
+    reason: "invalidPoolIndex",
+    detail: `Invalid route pool index: ${info.routePoolIdx} - pool size is ${size}`,
+  };
+}
+
+function register(
+  state: MeshState,
+  conn: ConnRow,
+  peer: PeerRow,
+  slot: RouteSlot,
+  info: RouteInfo,
+  nowMs: number,
+): void {
+  const { purpose } = conn;
+  state.handshakes--;
+  conn.route = { peerId: peer.id, slot };
+  conn.confirmed = purpose === undefined;
+  takeSlot(state, peer, slot, conn.id);
+  answered(state, conn, peer);
+  state.actions.push({
+    kind: "register",
+    connId: conn.id,
+    peerId: peer.id,
+    peerName: peer.name,
+    slot,
+    noPool: peer.noPool,
+    poolSize: peer.slots.length,
+    solicited: peer.solicited,
+    routeType: peer.routeType,
+    ...(purpose !== undefined && {
+      sendInfo: {
+        routePoolIdx: slot.kind === "pool" ? slot.index : 0,
+        routeAccount: slot.kind === "account" ? slot.account : "",
+        gossipMode: purpose.gossipMode,
+      },
+    }),
+  });
+  if (purpose === undefined) {
+    delayLane(state, peer, info.routeAccount, false, nowMs);
+    return;
+  }
+  peer.unconfirmed++;
+  conn.deadlineMs = nowMs + state.options.handshakeTimeoutMs;
+  state.agenda.add(conn.deadlineMs, { kind: "conn", id: conn.id });
+}
+
+/** A dial has led to this peer: what it was for is settled, and the peer's routes count as solicited from now on. */
+function answered(state: MeshState, conn: ConnRow, peer: PeerRow): void {
+  const { purpose } = conn;
+  if (purpose === undefined) return;
+  settled(state, conn);
+  const row = addressDialled(state, conn);
+  if (row !== undefined) addressAnswered(state, row, peer.id);
+  const explicit = purpose.origin === "explicit";
+  if (peer.solicited && (!explicit || peer.routeType === "explicit")) return;
+  peer.solicited = true;
+  if (explicit) peer.routeType = "explicit";
+  for (const connId of [...peer.slots, ...peer.accounts.values()]) {
+    if (connId === undefined || connId === conn.id) continue;
+    state.actions.push({ kind: "upgrade", connId, address: purpose.address, routeType: peer.routeType });
+  }
+}
+
+/** The other side has registered the route as well. */
+function confirmed(state: MeshState, conn: ConnRow, peer: PeerRow, info: RouteInfo, nowMs: number): void {
+  const { purpose, route } = conn;
+  if (purpose !== undefined) {
+    const row = addressDialled(state, conn);
+    if (row !== undefined) row.attempts = 0;
+    laneConfirmed(peer, route?.slot.kind === "account" ? route.slot.account : "", nowMs);
+  }
+  if (!peer.joined) {
+    peer.joined = true;
+    peer.joinedMs = nowMs;
+    state.joined++;
+    const address =
+      peer.advertised === undefined ? "" : addressKey(peer.advertised.host, peer.advertised.port);
+    tell(state, { kind: "peerJoined", id: peer.id, name: peer.name, address, size: meshSize(state) });
+    announceJoin(state, peer, conn, info);
+  }
+  lookAtPeer(state, peer, nowMs);
+}
+
+/** The purpose of this connection is met: what becomes of the connection no longer counts as a failure of the dial. */
+function settled(state: MeshState, conn: ConnRow): void {
+  const { purpose } = conn;
+  conn.purposeMet = true;
+  if (purpose?.peerId === undefined) return;
+  const lane = state.peers.get(purpose.peerId)?.lanes.get(purpose.account);
+  if (lane !== undefined) lane.busy = false;
+}
+
+function purposeFailed(
+  state: MeshState,
+  purpose: DialPurpose,
+  error: DialErrorKind | "closed",
+  detail: string,
+  nowMs: number,
+): void {
+  if (purpose.key !== undefined) {
+    const row = state.addresses.get(purpose.key);
+    if (row !== undefined) addressFailed(state, row, error, detail, nowMs);
+  }
+  if (purpose.peerId !== undefined) {
+    const peer = state.peers.get(purpose.peerId);
+    if (peer !== undefined) laneFailed(state, peer, purpose.account, nowMs);
+  }
+}
+
+function addressDialled(state: MeshState, conn: ConnRow): AddressRow | undefined {
+  return conn.purpose?.key === undefined ? undefined : state.addresses.get(conn.purpose.key);
+}
+
+function connRow(state: MeshState, connId: ConnId | undefined): ConnRow | undefined {
+  return connId === undefined ? undefined : state.conns.get(connId);
+}

@@ -1,0 +1,191 @@
+/**
+ * The tables of the mesh and what each row means. No rules here: addresses.ts, peers.ts, handshake.ts and gossip.ts hold
+ * those, mesh.ts calls them.
+ *
+ *     source ---lists---> address ---leadsTo---> peer ---slots, lanes---> connection
+ *     gossip --vouches-/        \--dial in flight, handshake--/
+ *
+ * Invariants: a connection is in `conns` from accept or dialSucceeded until `close` or routeClosed; a peer is in `peers`
+ * exactly while a connection of it is registered; `open` holds the addresses that are wanted and lead nowhere yet.
+ */
+
+import type { Random } from "../base/random.ts";
+import { Agenda, type Sleeper } from "./agenda.ts";
+import type {
+  AddressKey,
+  AddressOrigin,
+  ConnId,
+  DialId,
+  GossipMode,
+  MeshAction,
+  MeshFact,
+  MeshLimits,
+  MeshOptions,
+  PeerAddress,
+  RouteInfo,
+  RouteSlot,
+  ServerId,
+} from "./mesh-types.ts";
+
+/** A place that is, or may be, a member. */
+export interface AddressRow extends Sleeper {
+  readonly key: AddressKey;
+  address: PeerAddress;
+  /** The strongest of its sources' origins; "gossiped" if no source lists it. */
+  origin: AddressOrigin;
+  readonly sources: Map<string, "explicit" | "discovered">;
+  /** Who answered there last, or is said to be there. */
+  leadsTo: ServerId | undefined;
+  isSelf: boolean;
+  /** A dial to find out who is there is under way, up to its peer's INFO. */
+  busy: boolean;
+  attempts: number;
+  lastError: string | undefined;
+  nextDialMs: number;
+  lastDialMs: number;
+  /** Without a source: forgotten after this. */
+  keepUntilMs: number;
+  gossipMode: GossipMode;
+}
+
+/** What a dial is for; goes over from the dial to its connection. */
+export interface DialPurpose {
+  readonly address: PeerAddress;
+  readonly origin: AddressOrigin;
+  readonly account: string;
+  readonly gossipMode: GossipMode;
+  /** Finds out who is at this address… */
+  readonly key: AddressKey | undefined;
+  /** …or adds a route to this peer. */
+  readonly peerId: ServerId | undefined;
+}
+
+export interface DialRow {
+  readonly id: DialId;
+  readonly purpose: DialPurpose;
+  readonly deadlineMs: number;
+}
+
+export interface ConnRow {
+  readonly id: ConnId;
+  readonly remoteIp: string | undefined;
+  /** undefined: accepted. */
+  readonly purpose: DialPurpose | undefined;
+  /** The dial has found out what it was for; a close from here on is no failure of it. */
+  purposeMet: boolean;
+  /** While in handshake, or dialled and not yet confirmed. */
+  deadlineMs: number;
+  /** Set once registered. */
+  route: { readonly peerId: ServerId; readonly slot: RouteSlot } | undefined;
+  /** The other side has registered it too. */
+  confirmed: boolean;
+}
+
+/** One kind of route to a peer that may have to be dialled: account "" for the pool, else a pinned account. */
+export interface Lane {
+  readonly account: string;
+  busy: boolean;
+  attempts: number;
+  nextDialMs: number;
+}
+
+export interface PeerRow extends Sleeper {
+  readonly id: ServerId;
+  readonly name: string;
+  /** First hand, of its first connection. */
+  readonly info: RouteInfo;
+  readonly advertised: PeerAddress | undefined;
+  readonly noPool: boolean;
+  readonly slots: (ConnId | undefined)[];
+  readonly accounts: Map<string, ConnId>;
+  readonly lanes: Map<string, Lane>;
+  /** Dialled routes that the other side has not confirmed yet; the next one waits for them. */
+  unconfirmed: number;
+  solicited: boolean;
+  routeType: "explicit" | "implicit";
+  /** Told to operators and to the other members: at least one route is confirmed. */
+  joined: boolean;
+  joinedMs: number;
+}
+
+export interface MeshState {
+  readonly options: MeshOptions;
+  readonly random: Random;
+  readonly agenda: Agenda;
+  readonly addresses: Map<AddressKey, AddressRow>;
+  readonly peers: Map<ServerId, PeerRow>;
+  /** Addresses that lead, or are said to lead, to a server, connected or not. */
+  readonly leading: Map<ServerId, Set<AddressKey>>;
+  readonly peerByName: Map<string, ServerId>;
+  readonly conns: Map<ConnId, ConnRow>;
+  readonly dials: Map<DialId, DialRow>;
+  /** Ids whose name came back with a new id, with the time until which they are refused. */
+  readonly superseded: Map<ServerId, number>;
+  /** Wanted addresses that lead to no connected peer. */
+  readonly open: Set<AddressKey>;
+  /** Connected peers with an empty pool slot. */
+  readonly partial: Set<ServerId>;
+  readonly ownAddresses: Set<AddressKey>;
+  clusterName: string;
+  nextDialId: DialId;
+  handshakes: number;
+  joined: number;
+  complete: boolean;
+  probeDelayMs: number;
+  probeCursor: number;
+  gossipSecond: number;
+  gossipInSecond: number;
+  gossipDropped: number;
+  readonly limitToldMs: Map<keyof MeshLimits, number>;
+  stopped: boolean;
+  actions: MeshAction[];
+}
+
+export function createMeshState(options: MeshOptions, random: Random): MeshState {
+  return {
+    options,
+    random,
+    agenda: new Agenda(),
+    addresses: new Map(),
+    peers: new Map(),
+    leading: new Map(),
+    peerByName: new Map(),
+    conns: new Map(),
+    dials: new Map(),
+    superseded: new Map(),
+    open: new Set(),
+    partial: new Set(),
+    ownAddresses: new Set(options.ownAddresses),
+    clusterName: options.clusterName,
+    nextDialId: 1,
+    handshakes: 0,
+    joined: 0,
+    complete: false,
+    probeDelayMs: options.probeMinMs,
+    probeCursor: 0,
+    gossipSecond: 0,
+    gossipInSecond: 0,
+    gossipDropped: 0,
+    limitToldMs: new Map(),
+    stopped: false,
+    actions: [],
+  };
+}
+
+export function tell(state: MeshState, fact: MeshFact): void {
+  state.actions.push({ kind: "fact", fact });
+}
+
+const LIMIT_TOLD_EVERY_MS = 10_000;
+
+export function tellLimit(state: MeshState, limit: keyof MeshLimits, nowMs: number): void {
+  const toldMs = state.limitToldMs.get(limit);
+  if (toldMs !== undefined && nowMs - toldMs < LIMIT_TOLD_EVERY_MS) return;
+  state.limitToldMs.set(limit, nowMs);
+  tell(state, { kind: "limitReached", limit });
+}
+
+/** A random share of `ms`: keeps servers that saw the same thing at once from acting at once. */
+export function jitterMs(state: MeshState, ms: number): number {
+  return ms * state.random.next();
+}

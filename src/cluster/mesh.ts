@@ -1,0 +1,135 @@
+/**
+ * The mesh: reconciles, for ever, what should be connected with what is. Every member keeps its full set of routes to
+ * every other; addresses come from sources (configured, discovered) and from gossip.
+ *
+ * Pure: `step` takes what happened and the time, returns what to do. No I/O, no timers; randomness is handed in. This file
+ * only sorts events to those who know: addresses.ts (where to dial), handshake.ts (what becomes of a connection), peers.ts
+ * (slots and duplicates), gossip.ts (who is told), probe.ts (who else may be there). docs/clustering.md has the picture.
+ */
+
+import type { Random } from "../base/random.ts";
+import { changeSource, lookAtAddress } from "./addresses.ts";
+import type { Due } from "./agenda.ts";
+import { gossipRound, hearOf, scheduleGossip } from "./gossip.ts";
+import {
+  acceptConn,
+  callOffDial,
+  checkHandshake,
+  closeConn,
+  confirmConn,
+  dialConnected,
+  dialFailed,
+  dropConn,
+  receiveInfo,
+} from "./handshake.ts";
+import { isComplete, meshSnapshot } from "./mesh-snapshot.ts";
+import { createMeshState, tell, type MeshState } from "./mesh-state.ts";
+import type { Mesh, MeshEvent, MeshOptions } from "./mesh-types.ts";
+import { lookAtPeer, meshSize } from "./peers.ts";
+import { probeRound, scheduleProbe } from "./probe.ts";
+
+export function createMesh(options: MeshOptions, random: Random, nowMs: number): Mesh {
+  const state = createMeshState(options, random);
+  scheduleGossip(state, nowMs);
+  scheduleProbe(state, nowMs);
+  return {
+    step(event, atMs) {
+      state.actions = [];
+      apply(state, event, atMs);
+      for (let due = state.agenda.takeDue(atMs); due !== undefined; due = state.agenda.takeDue(atMs)) {
+        doDue(state, due, atMs);
+      }
+      noticeCompletion(state);
+      return state.actions;
+    },
+    nextWakeMs: () => (state.stopped ? undefined : state.agenda.nextMs()),
+    snapshot: (atMs) => meshSnapshot(state, atMs),
+  };
+}
+
+function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
+  switch (event.kind) {
+    case "sourceChanged":
+      return changeSource(state, event, nowMs);
+    case "dialSucceeded":
+      return dialConnected(state, event, nowMs);
+    case "dialFailed":
+      return dialFailed(state, event.dialId, event.error, event.detail, nowMs);
+    case "connAccepted":
+      return acceptConn(state, event.connId, event.remoteIp, nowMs);
+    case "stopped":
+      return stop(state, nowMs);
+    case "tick":
+      return;
+    case "handshakeInfo":
+    case "routeConfirmed":
+    case "routeClosed":
+    case "gossipReceived":
+      return applyToConn(state, event, nowMs);
+  }
+}
+
+/** Events about connections that the mesh has let go of already are of no interest. */
+function applyToConn(
+  state: MeshState,
+  event: Extract<MeshEvent, { kind: "handshakeInfo" | "routeConfirmed" | "routeClosed" | "gossipReceived" }>,
+  nowMs: number,
+): void {
+  const conn = state.conns.get(event.connId);
+  if (conn === undefined) return;
+  switch (event.kind) {
+    case "handshakeInfo":
+      if (conn.route === undefined) receiveInfo(state, conn, event.info, nowMs);
+      return;
+    case "routeConfirmed":
+      return confirmConn(state, conn, nowMs);
+    case "routeClosed":
+      return dropConn(state, conn, event.reason, nowMs);
+    case "gossipReceived":
+      if (conn.route !== undefined) hearOf(state, event.info, nowMs);
+      return;
+  }
+}
+
+function doDue(state: MeshState, due: Due, nowMs: number): void {
+  if (state.stopped) return;
+  switch (due.kind) {
+    case "address": {
+      const row = state.addresses.get(due.key);
+      if (row === undefined) return;
+      row.wakeMs = Number.POSITIVE_INFINITY;
+      return lookAtAddress(state, row, nowMs);
+    }
+    case "peer": {
+      const peer = state.peers.get(due.id);
+      if (peer === undefined) return;
+      peer.wakeMs = Number.POSITIVE_INFINITY;
+      return lookAtPeer(state, peer, nowMs);
+    }
+    case "conn": {
+      const conn = state.conns.get(due.id);
+      if (conn !== undefined) checkHandshake(state, conn, nowMs);
+      return;
+    }
+    case "dial":
+      return callOffDial(state, due.id, nowMs);
+    case "gossip":
+      return gossipRound(state, nowMs);
+    case "probe":
+      return probeRound(state, nowMs);
+  }
+}
+
+function stop(state: MeshState, nowMs: number): void {
+  state.stopped = true;
+  for (const dialId of state.dials.keys()) state.actions.push({ kind: "cancelDial", dialId });
+  state.dials.clear();
+  for (const conn of [...state.conns.values()]) closeConn(state, conn, "serverShutdown", "", nowMs);
+}
+
+function noticeCompletion(state: MeshState): void {
+  const complete = isComplete(state);
+  if (complete && !state.complete && state.joined > 0)
+    tell(state, { kind: "meshComplete", size: meshSize(state) });
+  state.complete = complete;
+}

@@ -1,0 +1,220 @@
+/**
+ * Connected peers: their slots, which of two connections for one slot stays, and the dials that fill what is empty.
+ * A peer's row lives while at least one of its routes is registered.
+ *
+ * Duplicates. A pooling dialler registers a connection first and then says in its INFO which slot it put it in, so a slot
+ * named by an accepted connection is no longer anything else on the other side, with one exception: both dialled at once
+ * and have not read each other's INFO yet (our own dial is unconfirmed). nats-server (2.15) then loses both connections
+ * and retries; we give way to it, which leaves the one it has registered. Two shoals keep what the lower id dialled.
+ */
+
+import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
+import { addressKey, advertisedAddress } from "./address.ts";
+import { addressLostPeer, REDIAL_JITTER_MS, vouchAddress } from "./addresses.ts";
+import { startDial } from "./dials.ts";
+import {
+  jitterMs,
+  tell,
+  type AddressRow,
+  type ConnRow,
+  type Lane,
+  type MeshState,
+  type PeerRow,
+} from "./mesh-state.ts";
+import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot, ServerId } from "./mesh-types.ts";
+
+/** Whoever dialled a peer fills its pool; the other side helps out only if that has not happened after this. */
+const FILL_PATIENCE_MS = 1000;
+/** For a further route to a connected peer; a pinned account may be unknown there, which only a reload changes. */
+const LANE_BACKOFF: BackoffOptions = { baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 };
+const CROWDED_DELAY_MS = 50;
+
+export function addPeer(
+  state: MeshState,
+  info: RouteInfo,
+  remoteIp: string | undefined,
+  nowMs: number,
+): PeerRow {
+  const noPool = state.options.poolSize <= 0 || info.routePoolSize <= 0;
+  const peer: PeerRow = {
+    id: info.id,
+    name: info.name,
+    info,
+    advertised: advertisedAddress(info, remoteIp),
+    noPool,
+    slots: noPool ? [undefined] : emptySlots(Math.max(state.options.poolSize, info.routePoolSize)),
+    accounts: new Map(),
+    lanes: new Map(),
+    unconfirmed: 0,
+    solicited: false,
+    routeType: "implicit",
+    joined: false,
+    joinedMs: nowMs,
+    wakeMs: Number.POSITIVE_INFINITY,
+  };
+  for (const account of noPool ? [""] : ["", ...state.options.pinnedAccounts]) {
+    peer.lanes.set(account, { account, busy: false, attempts: 0, nextDialMs: nowMs + FILL_PATIENCE_MS });
+  }
+  state.peers.set(peer.id, peer);
+  if (peer.name !== "") state.peerByName.set(peer.name, peer.id);
+  for (const key of state.leading.get(peer.id) ?? []) state.open.delete(key);
+  if (peer.advertised !== undefined) adoptAdvertised(state, peer, peer.advertised, nowMs);
+  return peer;
+}
+
+/** The advertised address leads to the peer, unless another connected peer is known to be there. */
+function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress, nowMs: number): void {
+  const leadsTo = state.addresses.get(addressKey(address.host, address.port))?.leadsTo;
+  if (leadsTo !== undefined && leadsTo !== peer.id && state.peers.has(leadsTo)) return;
+  vouchAddress(state, address, peer.id, { delayMs: 0, gossipMode: 0 }, nowMs);
+}
+
+/** A peer that grew its pool keeps its row: more slots, never fewer. */
+export function growSlots(state: MeshState, peer: PeerRow, info: RouteInfo): void {
+  if (peer.noPool) return;
+  const size = Math.max(state.options.poolSize, info.routePoolSize);
+  while (peer.slots.length < size) peer.slots.push(undefined);
+}
+
+export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowMs: number): void {
+  state.peers.delete(peer.id);
+  state.partial.delete(peer.id);
+  if (state.peerByName.get(peer.name) === peer.id) state.peerByName.delete(peer.name);
+  if (peer.joined) {
+    state.joined--;
+    state.probeDelayMs = state.options.probeMinMs;
+    tell(state, { kind: "peerLeft", id: peer.id, name: peer.name, reason, size: meshSize(state) });
+  }
+  for (const key of [...(state.leading.get(peer.id) ?? [])]) {
+    const row = state.addresses.get(key);
+    if (row !== undefined) addressLostPeer(state, row, peer.joined, nowMs);
+  }
+}
+
+export function connInSlot(peer: PeerRow, slot: RouteSlot): ConnId | undefined {
+  return slot.kind === "pool" ? peer.slots[slot.index] : peer.accounts.get(slot.account);
+}
+
+export function takeSlot(state: MeshState, peer: PeerRow, slot: RouteSlot, connId: ConnId): void {
+  if (slot.kind === "account") peer.accounts.set(slot.account, connId);
+  else peer.slots[slot.index] = connId;
+  markPartial(state, peer);
+}
+
+export function freeSlot(state: MeshState, peer: PeerRow, slot: RouteSlot, connId: ConnId): void {
+  if (connInSlot(peer, slot) !== connId) return;
+  if (slot.kind === "account") peer.accounts.delete(slot.account);
+  else peer.slots[slot.index] = undefined;
+  markPartial(state, peer);
+}
+
+export function hasRoutes(peer: PeerRow): boolean {
+  return peer.accounts.size > 0 || peer.slots.some((connId) => connId !== undefined);
+}
+
+/** Of two connections for one slot: does the accepted newcomer take over from the registered one? */
+export function newcomerWins(state: MeshState, peer: PeerRow, registered: ConnRow, info: RouteInfo): boolean {
+  const namesSlot = info.routePoolSize > 0 || info.shoal;
+  if (!namesSlot) return false;
+  if (registered.confirmed) return true;
+  return !(info.shoal && state.options.id < peer.id);
+}
+
+/** Dials what the peer lacks and what is due. */
+export function lookAtPeer(state: MeshState, peer: PeerRow, nowMs: number): void {
+  if (state.stopped || !peer.joined || peer.unconfirmed > 0) return;
+  for (const lane of peer.lanes.values()) {
+    if (lane.busy || !lacks(peer, lane)) continue;
+    if (lane.nextDialMs <= nowMs) {
+      if (dialLane(state, peer, lane, nowMs)) continue;
+      lane.nextDialMs = nowMs + CROWDED_DELAY_MS + jitterMs(state, CROWDED_DELAY_MS);
+    }
+    state.agenda.wake(peer, lane.nextDialMs, { kind: "peer", id: peer.id });
+  }
+}
+
+/** A route of this peer was lost or accepted, others remain: who dialled it sees to it, else the other side goes first. */
+export function delayLane(
+  state: MeshState,
+  peer: PeerRow,
+  account: string,
+  dialledHere: boolean,
+  nowMs: number,
+): void {
+  const lane = peer.lanes.get(account);
+  if (lane === undefined || lane.attempts > 0) return;
+  const delayMs = dialledHere
+    ? jitterMs(state, REDIAL_JITTER_MS)
+    : FILL_PATIENCE_MS + jitterMs(state, FILL_PATIENCE_MS);
+  lane.nextDialMs = nowMs + delayMs;
+}
+
+/** A dialled route stands: the next one may follow at once, and so may those that have not been tried yet. */
+export function laneConfirmed(peer: PeerRow, account: string, nowMs: number): void {
+  for (const lane of peer.lanes.values()) {
+    if (lane.account === account) lane.attempts = 0;
+    if (lane.attempts === 0) lane.nextDialMs = nowMs;
+  }
+}
+
+export function laneFailed(state: MeshState, peer: PeerRow, account: string, nowMs: number): void {
+  const lane = peer.lanes.get(account);
+  if (lane === undefined) return;
+  lane.busy = false;
+  lane.attempts++;
+  lane.nextDialMs = nowMs + backoffDelayMs(LANE_BACKOFF, lane.attempts, state.random);
+  lookAtPeer(state, peer, nowMs);
+}
+
+export function meshSize(state: MeshState): MeshSize {
+  const awaited = new Set<ServerId>();
+  for (const key of state.open) awaited.add(state.addresses.get(key)?.leadsTo ?? key);
+  return { connected: 1 + state.joined, wanted: 1 + state.peers.size + awaited.size };
+}
+
+function markPartial(state: MeshState, peer: PeerRow): void {
+  if (peer.slots.includes(undefined)) state.partial.add(peer.id);
+  else state.partial.delete(peer.id);
+}
+
+function lacks(peer: PeerRow, lane: Lane): boolean {
+  return lane.account === "" ? peer.slots.includes(undefined) : !peer.accounts.has(lane.account);
+}
+
+function dialLane(state: MeshState, peer: PeerRow, lane: Lane, nowMs: number): boolean {
+  const row = addressToFill(state, peer, lane.attempts);
+  const address = row?.address ?? peer.advertised;
+  if (address === undefined) {
+    lane.nextDialMs = nowMs + LANE_BACKOFF.maxMs;
+    state.agenda.wake(peer, lane.nextDialMs, { kind: "peer", id: peer.id });
+    return true;
+  }
+  const origin = row?.origin ?? "gossiped";
+  const purpose = {
+    address,
+    origin,
+    account: lane.account,
+    gossipMode: 1,
+    key: undefined,
+    peerId: peer.id,
+  } as const;
+  if (!startDial(state, purpose, nowMs)) return false;
+  lane.busy = true;
+  return true;
+}
+
+/** Listed addresses first; a failed try moves on to the next. */
+function addressToFill(state: MeshState, peer: PeerRow, attempts: number): AddressRow | undefined {
+  const listed: AddressRow[] = [];
+  const others: AddressRow[] = [];
+  for (const key of state.leading.get(peer.id) ?? []) {
+    const row = state.addresses.get(key);
+    if (row !== undefined) (row.sources.size > 0 ? listed : others).push(row);
+  }
+  const rows = [...listed, ...others];
+  return rows[attempts % Math.max(1, rows.length)];
+}
+
+function emptySlots(size: number): undefined[] {
+  return new Array<undefined>(size).fill(undefined);
+}
