@@ -106,10 +106,12 @@ function fail(target: string, corpus: string, task: FuzzTask, error: string): ne
   writeFileSync(join(corpus, name), input);
   const file = relative(process.cwd(), join(corpus, name));
   console.error(`${target} failed: ${error}\n\ninput of ${length} bytes kept in ${file}; to replay it:`);
-  console.error(
-    `    node ${relative(process.cwd(), join(folder, "run.ts"))} --target ${target} --replay ${file}`,
-  );
+  console.error(`    ${command(target)} --replay ${file}`);
   process.exit(1);
+}
+
+function command(target: string): string {
+  return `node ${relative(process.cwd(), join(folder, "run.ts"))} --target ${target}`;
 }
 
 function count(text: string, flag: string): number {
