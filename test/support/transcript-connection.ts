@@ -4,6 +4,7 @@
  * with an error after `patienceMs`.
  */
 import { connect, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 
 /** Bound on every wait; far above what a server needs, since it is only reached by a failing transcript. */
 const patienceMs = 5000;
@@ -41,11 +42,16 @@ export class TranscriptConnection {
     });
   }
 
-  /** In one packet, or with every byte on its own. A server that has closed already makes this a no-op. */
-  send(bytes: Buffer, split: "whole" | "every byte"): void {
-    if (this.#socket.destroyed) return;
-    if (split === "whole") this.#socket.write(bytes);
-    else for (let at = 0; at < bytes.length; at += 1) this.#socket.write(bytes.subarray(at, at + 1));
+  /**
+   * In one packet, or with every byte on its own. Between two bytes the socket gets a chance to read: a write to a
+   * connection that the server has closed would lose what the server had said before. Stops where the server closed.
+   */
+  async send(bytes: Buffer, split: "whole" | "every byte"): Promise<void> {
+    const step = split === "whole" ? bytes.length : 1;
+    for (let at = 0; at < bytes.length && !this.serverClosed; at += step) {
+      this.#socket.write(bytes.subarray(at, at + step));
+      if (split === "every byte") await setImmediate();
+    }
   }
 
   stopReading(): void {

@@ -44,6 +44,8 @@ class Play {
   readonly #connections = new Map<string, TranscriptConnection>();
   /** Greetings of connections that have had no step yet: only the first step can ask for them. */
   readonly #greetings = new Map<TranscriptConnection, Buffer>();
+  /** Those that the server has closed because the transcript says so. */
+  readonly #ended = new Set<TranscriptConnection>();
   /** Carries the round trips of pauses. */
   #bystander: TranscriptConnection | undefined;
 
@@ -72,7 +74,9 @@ class Play {
 
   /** The first round shows that all was processed, the second that it made nothing arrive anywhere. */
   async finish(): Promise<void> {
-    const open = [...this.#connections.values()].filter((each) => !each.clientClosed && !each.serverClosed);
+    const open = [...this.#connections.values()].filter(
+      (each) => !each.clientClosed && !this.#ended.has(each),
+    );
     for (const connection of [...open, ...open]) await roundTrip(connection);
     for (const connection of this.#connections.values()) {
       if (connection.received.length > 0 && !connection.clientClosed)
@@ -107,8 +111,8 @@ class Play {
     return connection;
   }
 
-  #send(connection: TranscriptConnection, bytes: Buffer): void {
-    connection.send(bytes, bytes.length > splitBytesMax ? "whole" : this.#options.split);
+  #send(connection: TranscriptConnection, bytes: Buffer): Promise<void> {
+    return connection.send(bytes, bytes.length > splitBytesMax ? "whole" : this.#options.split);
   }
 
   async #act(connection: TranscriptConnection, act: (Step & { kind: "act" })["act"]): Promise<void> {
@@ -144,16 +148,18 @@ class Play {
           () => connection.serverClosed || connection.received.length > 0,
         );
         if (connection.received.length > 0) throw differs("<closed>", connection.received);
+        this.#ended.add(connection);
         return;
       case "cutOff":
         await connection.until("the server to close", () => connection.serverClosed);
         connection.take(connection.received.length);
+        this.#ended.add(connection);
     }
   }
 }
 
 async function roundTrip(connection: TranscriptConnection): Promise<void> {
-  connection.send(Buffer.from("PING\r\n"), "whole");
+  await connection.send(Buffer.from("PING\r\n"), "whole");
   await expectOneOf(connection, [Buffer.from("PONG\r\n")]);
 }
 
