@@ -1,0 +1,160 @@
+/** Ports, addresses to listen on and to advertise, and the URLs of routes. */
+
+import type { Address, RouteUrl } from "./config.ts";
+import { ConfError, type ConfNode } from "./nats-conf/node.ts";
+import {
+  integerOf,
+  listNode,
+  mismatch,
+  stringNode,
+  stringOf,
+  wordNode,
+  type ValueType,
+} from "./value-type.ts";
+
+export interface Listen {
+  /** undefined: the default host. */
+  readonly host: string | undefined;
+  /** undefined: the default port; 0: the system picks one. */
+  readonly port: number | undefined;
+}
+
+/** A listen address given as a URL by a flag, which may carry the credentials of routes. */
+export interface ListenUrl extends Listen {
+  readonly user: string | null;
+  readonly password: string | null;
+}
+
+const PORT_MAX = 65_535;
+const EXPECTED_PORT = `a port from 1 to ${PORT_MAX}, or -1 for a free one`;
+const EXPECTED_LISTEN = "host:port or a port, as in 0.0.0.0:4222";
+const EXPECTED_ADVERTISE = "host or host:port, as in nats.example.com:4222";
+const EXPECTED_ROUTE = "a route as in nats://host:6222 or nats://user:password@host:6222";
+
+/** A port to listen on: -1 becomes 0 (a free port), 0 means the default. */
+export const port: ValueType<number> = {
+  name: "port",
+  fromNode: (node) => listenPort(integerOf(node, -1, PORT_MAX, EXPECTED_PORT)),
+  nodeFromText: wordNode,
+  show: String,
+};
+
+export const listen: ValueType<Listen> = {
+  name: "host:port",
+  fromNode(node) {
+    if (node.kind === "int") return { host: undefined, port: port.fromNode(node, { warn: () => undefined }) };
+    return parseListen(stringOf(node, EXPECTED_LISTEN), node);
+  },
+  nodeFromText: (value, at) =>
+    /^-?\d+$/.test(value.trim()) ? wordNode(value, at) : stringNode(value.trim(), at),
+  show: ({ host, port: number }) => `${bracket(host ?? "")}:${number ?? ""}`,
+};
+
+/** What --cluster takes: nats://[user:password@]host:port, with or without the scheme. */
+export const listenUrl: ValueType<ListenUrl> = {
+  name: "url",
+  fromNode(node) {
+    const url = stringOf(node, "a URL as in nats://0.0.0.0:6222");
+    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:([^@]*)@)?([^@/?#]*)\/?$/i.exec(url);
+    if (match === null) throw new ConfError(node.at, "expected a URL as in nats://0.0.0.0:6222");
+    const address = parseListen(match[2] ?? "", node);
+    if (match[1] === undefined) return { ...address, user: null, password: null };
+    const { user, password } = parseCredentials(match[1], node);
+    if (password === null)
+      throw new ConfError(
+        node.at,
+        "expected a password after the user, as in nats://user:password@host:port",
+      );
+    return { ...address, user, password };
+  },
+  nodeFromText: (value, at) => stringNode(value.trim(), at),
+  show: listen.show,
+};
+
+export const advertise: ValueType<Address> = {
+  name: "host[:port]",
+  fromNode(node) {
+    const value = stringOf(node, EXPECTED_ADVERTISE);
+    if (value === "") return undefined;
+    const { host, port: number } = splitHostPort(value) ?? { host: value, port: "" };
+    if (host === "" || /[\s/@]/.test(host) || !/^(-1|\d{0,5})$/.test(number) || Number(number) > PORT_MAX) {
+      throw new ConfError(node.at, `expected ${EXPECTED_ADVERTISE}`);
+    }
+    return { host, port: Number(number) > 0 ? Number(number) : null };
+  },
+  nodeFromText: (value, at) => stringNode(value.trim(), at),
+  show: ({ host, port: number }) => (number === null ? host : `${bracket(host)}:${number}`),
+};
+
+export const routeUrls: ValueType<readonly RouteUrl[]> = {
+  name: "list of urls",
+  fromNode(node, notes) {
+    if (node.kind !== "array") mismatch(node, "a list of routes, as in [nats://host:6222]");
+    const seen = new Set<string>();
+    const routes: RouteUrl[] = [];
+    for (const item of node.items) {
+      const url = stringOf(item, EXPECTED_ROUTE).trim();
+      if (seen.has(url)) notes.warn(item.at, "this route is already in the list");
+      else routes.push(parseRoute(url, item));
+      seen.add(url);
+    }
+    return routes;
+  },
+  nodeFromText: listNode,
+  show: (routes) => routes.map(({ host, port: number }) => `nats://${bracket(host)}:${number}`).join(", "),
+};
+
+function parseListen(value: string, node: ConfNode): Listen {
+  const parts = splitHostPort(value);
+  if (parts === null || /[\s/@]/.test(parts.host) || !/^-?\d+$/.test(parts.port)) {
+    throw new ConfError(node.at, `expected ${EXPECTED_LISTEN}`);
+  }
+  const number = Number(parts.port);
+  if (number < -1 || number > PORT_MAX)
+    throw new ConfError(node.at, `expected ${EXPECTED_PORT}, got ${number}`);
+  return { host: parts.host === "" ? undefined : parts.host, port: listenPort(number) };
+}
+
+function listenPort(number: number): number | undefined {
+  return number === 0 ? undefined : number === -1 ? 0 : number;
+}
+
+function parseRoute(url: string, node: ConfNode): RouteUrl {
+  const match = /^(?:(?:nats|nats-route):\/\/)?(?:([^@]*)@)?([^@/?#]*)\/?$/i.exec(url);
+  const address = match === null ? null : splitHostPort(match[2] ?? "");
+  const number = Number(address?.port);
+  if (
+    match === null ||
+    address === null ||
+    address.host === "" ||
+    /\s/.test(url) ||
+    !(number >= 1 && number <= PORT_MAX)
+  ) {
+    throw new ConfError(node.at, `expected ${EXPECTED_ROUTE}`);
+  }
+  const credentials =
+    match[1] === undefined ? { user: null, password: null } : parseCredentials(match[1], node);
+  return { host: address.host, port: number, ...credentials };
+}
+
+function parseCredentials(userInfo: string, node: ConfNode): { user: string; password: string | null } {
+  const colon = userInfo.indexOf(":");
+  const parts = colon === -1 ? [userInfo] : [userInfo.slice(0, colon), userInfo.slice(colon + 1)];
+  try {
+    const [user = "", password = null] = parts.map(decodeURIComponent);
+    return { user, password };
+  } catch {
+    throw new ConfError(node.at, "expected user and password with percent signs written as %25");
+  }
+}
+
+/** "host:port" or "[::1]:port" into its parts, null if there is no port or a colon too many. */
+function splitHostPort(value: string): { host: string; port: string } | null {
+  const match = /^(?:\[([^\][]*)\]|([^:[\]]*)):([^:]*)$/.exec(value);
+  if (match === null) return null;
+  return { host: match[1] ?? match[2] ?? "", port: match[3] ?? "" };
+}
+
+function bracket(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,68 @@
+/** Writes the tree of a configuration file onto the sheet: finds each key in the schema, collects what is wrong. */
+
+import { unknownField } from "./block.ts";
+import { ConfError, describeKind, type ConfEntry, type ConfNode, type MapNode } from "./nats-conf/node.ts";
+import type { Sheet } from "./option.ts";
+import { BLOCKS, OPTION_BY_KEY } from "./schema.ts";
+import { OFF_WORDS, UNSUPPORTED_KEYS } from "./unsupported.ts";
+import type { Notes } from "./value-type.ts";
+
+export interface Problems extends Notes {
+  error(error: ConfError): void;
+}
+
+/** Calls `use` and hands a ConfError to `problems`; any other error is a bug and goes on. */
+export function collect(problems: Problems, use: () => void): void {
+  try {
+    use();
+  } catch (error) {
+    if (!(error instanceof ConfError)) throw error;
+    problems.error(error);
+  }
+}
+
+export function applyFile(root: MapNode, sheet: Sheet, problems: Problems): void {
+  applyBlock(root, "", sheet, problems);
+}
+
+/** `prefix` is the dotted name of the block with a dot at its end, or "" at the top. */
+function applyBlock(block: MapNode, prefix: string, sheet: Sheet, problems: Problems): void {
+  for (const entry of block.entries.values())
+    collect(problems, () => applyEntry(entry, prefix, sheet, problems));
+}
+
+function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Problems): void {
+  const { keyAt, node } = entry;
+  const key = prefix + entry.key.toLowerCase();
+  const option = OPTION_BY_KEY.get(key);
+  const feature = UNSUPPORTED_KEYS.get(key);
+  if (option !== undefined) {
+    option.assignNode(sheet, node, problems);
+  } else if (BLOCKS.has(key)) {
+    if (node.kind !== "map")
+      throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
+    applyBlock(node, `${key}.`, sheet, problems);
+  } else if (feature !== undefined) {
+    if (!isOff(node)) throw new ConfError(keyAt, `"${key}": ${feature} is not supported by shoal yet`);
+  } else if (!entry.usedAsVariable) {
+    throw new ConfError(keyAt, unknownKey(entry.key, prefix));
+  }
+}
+
+function isOff(node: ConfNode): boolean {
+  return (
+    (node.kind === "bool" && !node.value) ||
+    (node.kind === "string" && OFF_WORDS.has(node.value.toLowerCase()))
+  );
+}
+
+/** Suggests the nearest key of the same block, else the same key of another block. */
+function unknownKey(key: string, prefix: string): string {
+  const name = key.toLowerCase();
+  const elsewhere = [...OPTION_BY_KEY.keys()].find((known) => known === name || known.endsWith(`.${name}`));
+  if (elsewhere !== undefined) return `unknown field ${JSON.stringify(key)} here, expected "${elsewhere}"`;
+  const inBlock = [...OPTION_BY_KEY.keys(), ...BLOCKS, ...UNSUPPORTED_KEYS.keys()]
+    .filter((known) => known.startsWith(prefix) && !known.slice(prefix.length).includes("."))
+    .map((known) => known.slice(prefix.length));
+  return unknownField(key, inBlock);
+}

@@ -1,0 +1,169 @@
+/**
+ * What a configuration amounts to: every option with its value, defaults filled in, in slices that the rooms of the
+ * server receive. Durations are in milliseconds, sizes in bytes; `null` means "none" or "no limit", as each field says.
+ *
+ * Invariant: two levels deep, section and field; schema.ts has one row or more for every field.
+ */
+
+export interface Config {
+  readonly server: ServerConfig;
+  readonly client: ClientConfig;
+  readonly authorization: AuthorizationConfig;
+  readonly log: LogConfig;
+  readonly monitor: MonitorConfig;
+  readonly cluster: ClusterConfig;
+}
+
+export interface ServerConfig {
+  /** null: the server's id is its name. */
+  readonly name: string | null;
+  readonly tags: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly pidFile: string | null;
+  readonly portsFileDir: string | null;
+  readonly lameDuckDurationMs: number;
+  readonly lameDuckGracePeriodMs: number;
+  readonly maxClosedClients: number;
+  /** The first of this many failed dials of a route is logged, then every that-many-th. */
+  readonly connectErrorReports: number;
+  readonly reconnectErrorReports: number;
+}
+
+export interface ClientConfig {
+  readonly host: string;
+  /** 0: the system picks a free port (-1 in a configuration). */
+  readonly port: number;
+  readonly advertise: Address | null;
+  /** null: no limit. */
+  readonly maxConnections: number | null;
+  /** Per connection. null: no limit. */
+  readonly maxSubscriptions: number | null;
+  /** null: no limit. */
+  readonly maxSubscriptionTokens: number | null;
+  readonly maxPayloadBytes: number;
+  readonly maxPendingBytes: number;
+  readonly maxControlLineBytes: number;
+  readonly writeDeadlineMs: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+}
+
+export interface AuthorizationConfig {
+  readonly user: string | null;
+  /** Plain, or a bcrypt hash ("$2a$…"). */
+  readonly password: string | null;
+  readonly token: string | null;
+  readonly users: readonly User[];
+  readonly timeoutMs: number;
+  /** The user that a client without credentials becomes. */
+  readonly noAuthUser: string | null;
+}
+
+export interface User {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface LogConfig {
+  readonly debug: boolean;
+  readonly trace: boolean;
+  /** Trace the system account too. */
+  readonly traceVerbose: boolean;
+  /** Trace headers only, not what follows them. */
+  readonly traceHeaders: boolean;
+  /** Longest printed part of a traced message. null: no limit. */
+  readonly maxTracedMsgBytes: number | null;
+  readonly time: boolean;
+  readonly timeUtc: boolean;
+  readonly format: LogFormat;
+  /** null: standard error. */
+  readonly file: string | null;
+  /** The file is rotated at this size. null: never. */
+  readonly fileSizeMaxBytes: number | null;
+  /** Rotated files kept. null: all. */
+  readonly filesMax: number | null;
+}
+
+export type LogFormat = "auto" | "json" | "classic";
+
+export interface MonitorConfig {
+  readonly host: string;
+  /** null: off; 0: the system picks a free port. */
+  readonly port: number | null;
+  readonly basePath: string;
+}
+
+export interface ClusterConfig {
+  /** null: one is made up. */
+  readonly name: string | null;
+  readonly host: string;
+  /** null: no cluster; 0: the system picks a free port. */
+  readonly port: number | null;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly authTimeoutMs: number;
+  readonly routes: readonly RouteUrl[];
+  readonly advertise: Address | null;
+  readonly noAdvertise: boolean;
+  readonly connectRetries: number;
+  readonly connectBackoff: boolean;
+  readonly permissions: RoutePermissions | null;
+  /** -1: no pool, one connection as before nats-server 2.10. */
+  readonly poolSize: number;
+  /** Accounts with a connection of their own. */
+  readonly accounts: readonly string[];
+  readonly compression: Compression;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly writeDeadlineMs: number;
+}
+
+export interface Address {
+  readonly host: string;
+  /** null: the port listened on. */
+  readonly port: number | null;
+}
+
+export interface RouteUrl {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string | null;
+  readonly password: string | null;
+}
+
+export interface RoutePermissions {
+  /** Subjects asked for from other servers. null: all. */
+  readonly import: SubjectRules | null;
+  /** Subjects given to other servers. null: all. */
+  readonly export: SubjectRules | null;
+}
+
+export interface SubjectRules {
+  /** null: all. */
+  readonly allow: readonly string[] | null;
+  readonly deny: readonly string[];
+}
+
+export interface Compression {
+  readonly mode: CompressionMode;
+  /** For s2_auto: the round-trip times at which the next stronger level begins. */
+  readonly rttThresholdsMs: readonly number[];
+}
+
+export type CompressionMode =
+  "not supported" | "off" | "accept" | "s2_auto" | "s2_fast" | "s2_better" | "s2_best";
+
+/** "section.field" of every field. */
+export type Field = {
+  [S in keyof Config]: `${S}.${keyof Config[S] & string}`;
+}[keyof Config];
+
+/** The type of one field. */
+export type ValueAt<F extends Field> = F extends `${infer S extends keyof Config}.${infer N}`
+  ? N extends keyof Config[S]
+    ? Config[S][N]
+    : never
+  : never;
+
+/** Overrides for a program that starts a server itself. */
+export type ConfigOverrides = { readonly [S in keyof Config]?: Partial<Config[S]> };

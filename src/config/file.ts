@@ -1,0 +1,97 @@
+/**
+ * Reads a configuration file, and those it includes, into one tree. The ending of the name decides the format: .yaml and
+ * .yml are YAML, all else (.conf, .json) is the NATS format. Bounds the bytes, the depth of includes and their cycles.
+ */
+
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { closeSync, openSync, readSync } from "node:fs";
+
+import { CONFIG_BYTES_MAX, INCLUDE_DEPTH_MAX, newBudget, type Budget } from "./nats-conf/limits.ts";
+import { ConfError, type MapNode, type Origin, type SourceText } from "./nats-conf/node.ts";
+import { parseConf } from "./nats-conf/parser.ts";
+import { parseYaml } from "./yaml.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Returns the bytes of a file, or throws an Error as node:fs does. */
+export type ReadFile = (path: string) => Uint8Array;
+
+export function readConfigFile(path: string, env: Environment, readFile: ReadFile): MapNode {
+  return readTree(path, null, { env, readFile, budget: newBudget(), open: [] });
+}
+
+/** Reads at most one byte more than is allowed, so that a wrong path cannot fill the memory. */
+export function readFileFromDisk(path: string): Uint8Array {
+  const file = openSync(path, "r");
+  try {
+    const pieces: Uint8Array[] = [];
+    for (let left = CONFIG_BYTES_MAX + 1; left > 0;) {
+      const piece = Buffer.alloc(Math.min(left, 65_536));
+      const count = readSync(file, piece);
+      if (count === 0) break;
+      pieces.push(piece.subarray(0, count));
+      left -= count;
+    }
+    return Buffer.concat(pieces);
+  } finally {
+    closeSync(file);
+  }
+}
+
+interface Reading {
+  readonly env: Environment;
+  readonly readFile: ReadFile;
+  readonly budget: Budget;
+  /** Absolute names of the files being read, outermost first. */
+  readonly open: readonly string[];
+}
+
+function readTree(path: string, at: Origin | null, reading: Reading): MapNode {
+  const absolute = resolve(path);
+  if (reading.open.includes(absolute)) throw new ConfError(at, `${path} includes itself`);
+  if (reading.open.length > INCLUDE_DEPTH_MAX) {
+    throw new ConfError(at, `includes nest too deep: at most ${INCLUDE_DEPTH_MAX} levels are read`);
+  }
+  const source = readSource(path, at, reading);
+  const inner: Reading = { ...reading, open: [...reading.open, absolute] };
+  const context = {
+    budget: reading.budget,
+    environment: (name: string) => reading.env[name],
+    include: (name: string, includedAt: Origin) =>
+      readTree(isAbsolute(name) ? name : join(dirname(path), name), includedAt, inner),
+  };
+  return /\.ya?ml$/i.test(path) ? parseYaml(source, context) : parseConf(source, context);
+}
+
+function readSource(path: string, at: Origin | null, reading: Reading): SourceText {
+  const bytes = readBytes(path, at, reading.readFile);
+  reading.budget.bytes -= bytes.length;
+  if (reading.budget.bytes < 0) {
+    throw new ConfError(
+      at,
+      `${path}: a configuration may have ${CONFIG_BYTES_MAX} bytes at most, this has more`,
+    );
+  }
+  try {
+    return { name: path, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    throw new ConfError(at, `${path}: expected text in UTF-8, but it has other bytes`);
+  }
+}
+
+function readBytes(path: string, at: Origin | null, readFile: ReadFile): Uint8Array {
+  try {
+    return readFile(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const reason =
+      code === "ENOENT"
+        ? "no such file or directory"
+        : code === "EACCES"
+          ? "permission denied"
+          : code === "EISDIR"
+            ? "is a directory"
+            : String(error);
+    throw new ConfError(at, `open ${path}: ${reason}`);
+  }
+}

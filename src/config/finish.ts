@@ -1,0 +1,131 @@
+/** From the sheet to the configuration: fills in defaults, then checks what holds between options. */
+
+import type { Config, ConfigOverrides, Field } from "./config.ts";
+import { ConfError } from "./nats-conf/node.ts";
+import { Sheet } from "./option.ts";
+import { OPTIONS } from "./schema.ts";
+
+const MB = 1024 * 1024;
+const PAYLOAD_DISCOURAGED_BYTES = 8 * MB;
+
+/** The configuration that the sheet describes; derived defaults see the plain ones. */
+export function finish(sheet: Sheet): Config {
+  const draft: Record<string, Record<string, unknown>> = {};
+  const config = draft as unknown as Config;
+  const initials = OPTIONS.flatMap((option) => option.initials);
+  const isDerived = (field: Field, initial: object): boolean =>
+    "derive" in initial && sheet.get(field) === undefined;
+  for (const [field, initial] of initials) {
+    if (!isDerived(field, initial))
+      put(draft, field, sheet.get(field)?.value ?? ("value" in initial ? initial.value : null));
+  }
+  for (const [field, initial] of initials) {
+    if (isDerived(field, initial) && "derive" in initial) put(draft, field, initial.derive(config));
+  }
+  return config;
+}
+
+function put(draft: Record<string, Record<string, unknown>>, field: Field, value: unknown): void {
+  const [section = "", name = ""] = field.split(".");
+  (draft[section] ??= {})[name] = value;
+}
+
+/** What cannot work, as errors at the option that was written. */
+export function contradictions(config: Config, sheet: Sheet): ConfError[] {
+  return [
+    ...limitContradictions(config, sheet),
+    ...userContradictions(config, sheet),
+    ...clusterContradictions(config, sheet),
+  ];
+}
+
+function limitContradictions({ server, client }: Config, sheet: Sheet): ConfError[] {
+  const errors: ConfError[] = [];
+  if (client.maxPayloadBytes > client.maxPendingBytes) {
+    const reason = `max_payload (${client.maxPayloadBytes}) cannot be higher than max_pending (${client.maxPendingBytes})`;
+    errors.push(sheet.errorAt(["client.maxPayloadBytes", "client.maxPendingBytes"], reason));
+  }
+  if (server.lameDuckGracePeriodMs >= server.lameDuckDurationMs) {
+    const reason = "lame_duck_grace_period must be less than lame_duck_duration";
+    errors.push(sheet.errorAt(["server.lameDuckGracePeriodMs", "server.lameDuckDurationMs"], reason));
+  }
+  return errors;
+}
+
+function userContradictions({ authorization }: Config, sheet: Sheet): ConfError[] {
+  const { user, password, token, users, noAuthUser } = authorization;
+  const errors: ConfError[] = [];
+  const hasUser = user !== null || password !== null;
+  if (hasUser && token !== null) {
+    errors.push(
+      sheet.errorAt(["authorization.token"], "a token excludes a user with password: keep one of them"),
+    );
+  }
+  const hasUsers = sheet.get("authorization.users") !== undefined;
+  if (hasUsers && (hasUser || token !== null)) {
+    const reason = "a list of users excludes a single user and a token: keep one of them";
+    errors.push(sheet.errorAt(["authorization.users"], reason));
+  }
+  if (noAuthUser !== null && !users.some((known) => known.user === noAuthUser)) {
+    errors.push(
+      sheet.errorAt(["authorization.noAuthUser"], "no_auth_user must be one of authorization.users"),
+    );
+  }
+  return errors;
+}
+
+function clusterContradictions({ cluster }: Config, sheet: Sheet): ConfError[] {
+  const errors: ConfError[] = [];
+  const routes = sheet.get("cluster.routes");
+  // In a file, nats-server lets this pass and never dials: see advice() below.
+  if (
+    cluster.port === null &&
+    cluster.routes.length > 0 &&
+    routes !== undefined &&
+    routes.at.kind !== "file"
+  ) {
+    const reason = "solicited routes require cluster capabilities, e.g. --cluster";
+    errors.push(sheet.errorAt(["cluster.routes"], reason));
+  }
+  if (cluster.accounts.length > 0 && cluster.poolSize < 0) {
+    const reason = "pool_size cannot be negative if accounts have routes of their own";
+    errors.push(sheet.errorAt(["cluster.poolSize", "cluster.accounts"], reason));
+  }
+  if (new Set(cluster.accounts).size < cluster.accounts.length) {
+    errors.push(sheet.errorAt(["cluster.accounts"], "an account is twice in the list"));
+  }
+  return errors;
+}
+
+/** What works but is hardly meant. */
+export function advice(config: Config, sheet: Sheet): string[] {
+  const texts: string[] = [];
+  const tell = (field: Field, text: string): void => void texts.push(sheet.errorAt([field], text).message);
+  if (config.client.maxPayloadBytes > PAYLOAD_DISCOURAGED_BYTES) {
+    tell("client.maxPayloadBytes", "maximum payloads over 8MB are discouraged, they slow all others down");
+  }
+  if (config.cluster.port === null && config.cluster.routes.length > 0) {
+    tell("cluster.routes", "routes are not dialled, since cluster.listen or cluster.port is missing");
+  }
+  for (const option of OPTIONS) {
+    const field = option.fields.find((name) => sheet.get(name) !== undefined);
+    if (option.status === "parsed" && field !== undefined && option.initials.length > 0) {
+      tell(field, `${option.key} has no effect yet`);
+    }
+  }
+  return texts;
+}
+
+/** The configuration of a server that a program starts itself. Throws ConfError where overrides contradict each other. */
+export function defaultConfig(overrides: ConfigOverrides = {}): Config {
+  const sheet = new Sheet();
+  for (const [section, fields] of Object.entries(overrides)) {
+    for (const [name, value] of Object.entries(fields)) {
+      if (value !== undefined) sheet.set(`${section}.${name}` as Field, value, { kind: "flag", name });
+    }
+  }
+  const config = finish(sheet);
+  const error = contradictions(config, sheet)[0];
+  if (error !== undefined) throw error;
+  return config;
+}

@@ -1,0 +1,123 @@
+/**
+ * From the command line, the environment and a file to what the process shall do. Later wins: defaults, file, environment,
+ * flags. Reads files, prints nothing, ends nothing.
+ */
+
+import { applyEnv, configFileFromEnv } from "./env.ts";
+import { applyFile, collect, type Problems } from "./apply-file.ts";
+import type { Config } from "./config.ts";
+import { configDigest } from "./digest.ts";
+import { readConfigFile, readFileFromDisk, type Environment, type ReadFile } from "./file.ts";
+import { advice, contradictions, finish } from "./finish.ts";
+import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./flags.ts";
+import { helpText } from "./help.ts";
+import { ConfError, describeOrigin } from "./nats-conf/node.ts";
+import { Sheet } from "./option.ts";
+
+export type LoadResult =
+  | {
+      readonly kind: "run";
+      readonly config: Config;
+      /** One line each, to be logged. */
+      readonly warnings: readonly string[];
+      /** As `config_digest` of nats-server: "sha256:…", "" without a file. */
+      readonly digest: string;
+      readonly configFile: string | null;
+    }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version" }
+  | { readonly kind: "check-ok"; readonly text: string }
+  /** `pid` null: the one shoal process that runs. */
+  | { readonly kind: "signal"; readonly command: SignalCommand; readonly pid: number | null }
+  /** One line each, without the name of the program. */
+  | { readonly kind: "error"; readonly messages: readonly string[] };
+
+export function loadConfig(
+  argv: readonly string[],
+  env: Environment,
+  readFile: ReadFile = readFileFromDisk,
+): LoadResult {
+  try {
+    return perform(parseFlags(argv), env, readFile);
+  } catch (error) {
+    if (!(error instanceof ConfError)) throw error;
+    return { kind: "error", messages: [error.message] };
+  }
+}
+
+function perform(line: CommandLine, env: Environment, readFile: ReadFile): LoadResult {
+  if (line.action === "version") return { kind: "version" };
+  if (line.action === "help") return { kind: "help", text: helpText() };
+  if (line.signal !== null) {
+    return { kind: "signal", command: line.signal.command, pid: pidOf(line.signal.target, readFile) };
+  }
+  const configFile = line.configFile ?? configFileFromEnv(env);
+  if (line.action === "run") return load(line, configFile, env, readFile).result;
+  if (configFile === null) {
+    throw new ConfError(null, "must specify [-c, --config] option to check configuration file syntax");
+  }
+  return check(configFile, load(line, configFile, env, readFile));
+}
+
+/** Where nats-server's -t finds a file odd, it refuses it; so do we. Advice on values that would run is no reason. */
+function check(configFile: string, { result, oddities }: Loaded): LoadResult {
+  if (result.kind !== "run") return result;
+  if (oddities.length > 0) return { kind: "error", messages: oddities };
+  return { kind: "check-ok", text: `shoal: configuration file ${configFile} is valid (${result.digest})` };
+}
+
+interface Loaded {
+  readonly result: LoadResult;
+  readonly oddities: readonly string[];
+}
+
+function load(line: CommandLine, configFile: string | null, env: Environment, readFile: ReadFile): Loaded {
+  const sheet = new Sheet();
+  const errors: string[] = [];
+  const oddities: string[] = [];
+  const problems: Problems = {
+    error: (error) => void errors.push(error.message),
+    warn: (at, text) => void oddities.push(`${describeOrigin(at)}: ${text}`),
+  };
+  let digest = "";
+  if (configFile !== null) {
+    collect(problems, () => {
+      const root = readConfigFile(configFile, env, readFile);
+      if (root.entries.size === 0) oddities.push(`${configFile}: config has no values or is empty`);
+      applyFile(root, sheet, problems);
+      digest = configDigest(root);
+    });
+  }
+  applyEnv(env, sheet, problems);
+  applyFlags(line.options, sheet, problems);
+  const config = finish(sheet);
+  errors.push(...contradictions(config, sheet).map((error) => error.message));
+  if (errors.length > 0) return { kind: "error", messages: [...oddities, ...errors] };
+  return {
+    kind: "run",
+    config,
+    warnings: [...oddities, ...advice(config, sheet)],
+    digest,
+    configFile,
+    oddities,
+  };
+}
+
+/** A number is a process id, anything else the name of a file that holds one. */
+function pidOf(target: string | null, readFile: ReadFile): number | null {
+  if (target === null) return null;
+  const text = /^\d+$/.test(target) ? target : pidFileText(target, readFile);
+  const pid = Number(text);
+  if (!/^\d{1,10}$/.test(text) || pid === 0) {
+    throw new ConfError(null, `flag --signal: expected a process id, or a file with one, after the "="`);
+  }
+  return pid;
+}
+
+function pidFileText(path: string, readFile: ReadFile): string {
+  try {
+    return new TextDecoder().decode(readFile(path)).trim();
+  } catch {
+    throw new ConfError(null, `flag --signal: cannot read the pid file ${path}`);
+  }
+}

@@ -1,0 +1,402 @@
+/** The rows of the schema for the server itself: who it is, where clients connect, limits, users, monitoring, lame duck. */
+
+import { posix } from "node:path";
+
+import { advertise, listen, port } from "./address.ts";
+import { credential, users } from "./authorization.ts";
+import type { Config } from "./config.ts";
+import { composite, option, type Option } from "./option.ts";
+import {
+  duration,
+  integer,
+  limit,
+  metadata,
+  path,
+  size,
+  spacelessName,
+  strings,
+  text,
+} from "./value-type.ts";
+
+const KB = 1024;
+const MB = 1024 * KB;
+const LAME_DUCK_GRACE_MS = 10_000;
+
+const identity: readonly Option[] = [
+  option({
+    key: "server_name",
+    field: "server.name",
+    section: "Server",
+    type: spacelessName,
+    default: null,
+    defaultText: "the server's id",
+    flags: ["n", "name", "server_name"],
+    flagValue: "<server_name>",
+    reload: "restart",
+    description: "Name of the server, unique in its cluster",
+  }),
+  option({
+    key: "server_tags",
+    field: "server.tags",
+    section: "Server",
+    type: strings,
+    default: [],
+    reload: "live",
+    description: "Tags shown by monitoring, such as az:eu-1a",
+  }),
+  option({
+    key: "server_metadata",
+    field: "server.metadata",
+    section: "Server",
+    type: metadata,
+    default: {},
+    defaultText: "",
+    reload: "live",
+    status: "parsed",
+    description: "Keys with strings shown by monitoring",
+  }),
+  option({
+    key: "pid_file",
+    aliases: ["pidfile"],
+    field: "server.pidFile",
+    section: "Server",
+    type: path,
+    default: null,
+    flags: ["P", "pid"],
+    flagValue: "<file>",
+    reload: "live",
+    description: "File to write the process id to",
+  }),
+  option({
+    key: "ports_file_dir",
+    field: "server.portsFileDir",
+    section: "Server",
+    type: path,
+    default: null,
+    flags: ["ports_file_dir"],
+    flagValue: "<dir>",
+    reload: "live",
+    description: "Directory for a file with the ports in use (<executable>_<pid>.ports)",
+  }),
+];
+
+const listener: readonly Option[] = [
+  composite({
+    key: "listen",
+    fields: ["client.host", "client.port"],
+    section: "Server",
+    type: listen,
+    assign(sheet, { host, port: number }, at) {
+      if (host === undefined) sheet.clear("client.host");
+      else sheet.set("client.host", host, at);
+      if (number === undefined) sheet.clear("client.port");
+      else sheet.set("client.port", number, at);
+    },
+    defaultText: "0.0.0.0:4222",
+    reload: "restart",
+    description: "Host and port for clients in one",
+  }),
+  option({
+    key: "host",
+    aliases: ["net"],
+    field: "client.host",
+    section: "Server",
+    type: { ...text, name: "host", fromNode: (node, notes) => text.fromNode(node, notes) || undefined },
+    default: "0.0.0.0",
+    flags: ["a", "addr", "net"],
+    reload: "restart",
+    description: "Address to listen on for clients",
+  }),
+  option({
+    key: "port",
+    field: "client.port",
+    section: "Server",
+    type: port,
+    default: 4222,
+    flags: ["p", "port"],
+    reload: "restart",
+    description: "Port for clients, -1 for a free one",
+  }),
+  option({
+    key: "client_advertise",
+    field: "client.advertise",
+    section: "Server",
+    type: advertise,
+    default: null,
+    flags: ["client_advertise"],
+    flagValue: "<string>",
+    reload: "live",
+    description: "Address that other servers tell their clients instead of this server's own",
+  }),
+];
+
+const limits: readonly Option[] = [
+  option({
+    key: "max_connections",
+    aliases: ["max_conn"],
+    field: "client.maxConnections",
+    section: "Limits",
+    type: limit("integer"),
+    default: 65_536,
+    reload: "live",
+    description: "Client connections at a time, 0 for no limit",
+  }),
+  option({
+    key: "max_subscriptions",
+    aliases: ["max_subs"],
+    field: "client.maxSubscriptions",
+    section: "Limits",
+    type: limit("integer"),
+    default: null,
+    defaultText: "no limit",
+    reload: "restart",
+    description: "Subscriptions of one connection, 0 for no limit",
+  }),
+  option({
+    key: "max_sub_tokens",
+    aliases: ["max_subscription_tokens"],
+    field: "client.maxSubscriptionTokens",
+    section: "Limits",
+    type: integer({ min: 1, max: 255, zero: "itself" }),
+    default: null,
+    defaultText: "no limit",
+    reload: "restart",
+    status: "parsed",
+    description: "Tokens of a subscribed subject",
+  }),
+  option({
+    key: "max_payload",
+    field: "client.maxPayloadBytes",
+    section: "Limits",
+    type: size({ min: 1, max: 64 * MB, zero: "default" }),
+    default: MB,
+    reload: "live",
+    description: "Largest message; not above max_pending, and better not above 8MB",
+  }),
+  option({
+    key: "max_pending",
+    field: "client.maxPendingBytes",
+    section: "Limits",
+    type: size({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
+    default: 64 * MB,
+    reload: "restart",
+    description: "Bytes that may wait for one client before it counts as too slow",
+  }),
+  option({
+    key: "max_control_line",
+    field: "client.maxControlLineBytes",
+    section: "Limits",
+    type: size({ min: 1, max: MB, zero: "default" }),
+    default: 4 * KB,
+    reload: "live",
+    description: "Longest protocol line (subject, reply and queue names included)",
+  }),
+  option({
+    key: "write_deadline",
+    field: "client.writeDeadlineMs",
+    section: "Limits",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
+    default: 10_000,
+    reload: "live",
+    description: "Time a client has to take what was written before it counts as too slow",
+  }),
+  option({
+    key: "ping_interval",
+    field: "client.pingIntervalMs",
+    section: "Limits",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
+    default: 120_000,
+    reload: "live",
+    description: "Time between PINGs to an idle client",
+  }),
+  option({
+    key: "ping_max",
+    field: "client.pingMax",
+    section: "Limits",
+    type: integer({ min: 1, max: 1_000_000, zero: "default" }),
+    default: 2,
+    reload: "live",
+    description: "Unanswered PINGs after which a client is dropped",
+  }),
+  option({
+    key: "max_closed_clients",
+    field: "server.maxClosedClients",
+    section: "Limits",
+    type: integer({ min: 1, max: 1_000_000, zero: "default" }),
+    default: 10_000,
+    reload: "restart",
+    description: "Closed connections that monitoring remembers",
+  }),
+  option({
+    key: "connect_error_reports",
+    field: "server.connectErrorReports",
+    section: "Limits",
+    type: integer({ min: 1, max: 1_000_000_000, zero: "default" }),
+    default: 3600,
+    reload: "live",
+    status: "parsed",
+    description: "Of the failed first dials of a route, log the first and then every so many",
+  }),
+  option({
+    key: "reconnect_error_reports",
+    field: "server.reconnectErrorReports",
+    section: "Limits",
+    type: integer({ min: 1, max: 1_000_000_000, zero: "default" }),
+    default: 1,
+    reload: "live",
+    status: "parsed",
+    description: "Of the failed dials to bring a lost route back, log the first and then every so many",
+  }),
+];
+
+const authorization: readonly Option[] = [
+  option({
+    key: "authorization.user",
+    aliases: ["username"],
+    field: "authorization.user",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    flags: ["user"],
+    flagValue: "<user>",
+    reload: "live",
+    description: "User required for connections",
+  }),
+  option({
+    key: "authorization.password",
+    aliases: ["pass"],
+    field: "authorization.password",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    flags: ["pass"],
+    flagValue: "<password>",
+    reload: "live",
+    description: "Password required for connections, plain or as a bcrypt hash",
+  }),
+  option({
+    key: "authorization.token",
+    field: "authorization.token",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    flags: ["auth"],
+    flagValue: "<token>",
+    reload: "live",
+    description: "Authorization token required for connections",
+  }),
+  option({
+    key: "authorization.users",
+    field: "authorization.users",
+    section: "Authorization",
+    type: users,
+    default: [],
+    reload: "live",
+    description: "Several users instead of one",
+  }),
+  option({
+    key: "authorization.timeout",
+    field: "authorization.timeoutMs",
+    section: "Authorization",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds" }),
+    default: 2000,
+    reload: "live",
+    description: "Time a client has to say who it is",
+  }),
+  option({
+    key: "no_auth_user",
+    field: "authorization.noAuthUser",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    reload: "live",
+    status: "parsed",
+    description: "One of the users; clients without credentials are taken for it",
+  }),
+];
+
+const monitoring: readonly Option[] = [
+  composite({
+    key: "http",
+    fields: ["monitor.host", "monitor.port"],
+    section: "Monitoring",
+    type: listen,
+    assign(sheet, { host, port: number }, at) {
+      if (host === undefined) sheet.clear("monitor.host");
+      else sheet.set("monitor.host", host, at);
+      if (number === undefined) sheet.clear("monitor.port");
+      else sheet.set("monitor.port", number, at);
+    },
+    defaults: [
+      ["monitor.host", { derive: (config) => config.client.host }],
+      ["monitor.port", { value: null }],
+    ],
+    defaultText: "off",
+    reload: "restart",
+    status: "parsed",
+    description: "Host and port for monitoring over HTTP; without a host, that of the clients",
+  }),
+  composite({
+    key: "http_port",
+    aliases: ["monitor_port"],
+    fields: ["monitor.port"],
+    section: "Monitoring",
+    type: port,
+    // SHOAL__HTTP_PORT is what Kubernetes would set for a Service named "shoal--http".
+    env: null,
+    assign: (sheet, number, at) => sheet.set("monitor.port", number, at),
+    flags: ["m", "http_port"],
+    reload: "restart",
+    status: "parsed",
+    description: "Port for monitoring over HTTP, -1 for a free one",
+  }),
+  option({
+    key: "http_base_path",
+    field: "monitor.basePath",
+    section: "Monitoring",
+    type: { ...path, fromNode: (node, notes) => normalBasePath(path.fromNode(node, notes)) },
+    default: "/",
+    reload: "restart",
+    status: "parsed",
+    description: "Path before those of monitoring",
+  }),
+];
+
+const lameDuck: readonly Option[] = [
+  option({
+    key: "lame_duck_duration",
+    field: "server.lameDuckDurationMs",
+    section: "Lame duck",
+    type: duration({ minMs: 1000, zero: "default", bareNumber: "refused" }),
+    default: 120_000,
+    reload: "restart",
+    description: "Time over which clients are sent away before the server stops",
+  }),
+  option({
+    key: "lame_duck_grace_period",
+    field: "server.lameDuckGracePeriodMs",
+    section: "Lame duck",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
+    default: { derive: lameDuckGrace },
+    defaultText: "10s, or a third of lame_duck_duration if that is less",
+    reload: "restart",
+    description: "Time before the first client is sent away; less than lame_duck_duration",
+  }),
+];
+
+export const serverOptions: readonly Option[] = [
+  ...identity,
+  ...listener,
+  ...limits,
+  ...authorization,
+  ...monitoring,
+  ...lameDuck,
+];
+
+function lameDuckGrace(config: Config): number {
+  return Math.min(LAME_DUCK_GRACE_MS, Math.floor(config.server.lameDuckDurationMs / 3));
+}
+
+function normalBasePath(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : posix.resolve("/", value);
+}

@@ -1,0 +1,83 @@
+/**
+ * What nats-server 2.15 knows in a configuration file or as a flag and shoal does not do yet. Named, so that a file made
+ * for nats-server is answered with what is missing rather than with "unknown". A value that turns the feature off is fine.
+ */
+
+/** Keys with the feature that they belong to. */
+export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
+  ...keys(
+    "Accounts",
+    "accounts",
+    "mappings",
+    "maps",
+    "system_account",
+    "system",
+    "no_system_account",
+    "no_system",
+  ),
+  ...keys("Accounts", "no_sys_acc", "default_sentinel"),
+  ...keys("JetStream", "jetstream", "store_dir", "storedir", "default_js_domain"),
+  ...keys("Leaf nodes", "leaf", "leafnodes"),
+  ...keys("Gateways", "gateway"),
+  ...keys("WebSocket", "websocket", "ws"),
+  ...keys("MQTT", "mqtt"),
+  ...keys("TLS", "tls", "allow_non_tls", "ocsp", "ocsp_cache", "cluster.tls", "https", "https_port"),
+  ...keys("Operator mode", "operator", "operators", "root", "roots", "root_operator", "root_operators"),
+  ...keys(
+    "Operator mode",
+    "resolver",
+    "account_resolver",
+    "accounts_resolver",
+    "resolver_tls",
+    "resolver_preload",
+  ),
+  ...keys("Operator mode", "resolver_pinned_accounts", "trusted", "trusted_keys"),
+  ...keys("Logging to syslog", "syslog", "remote_syslog"),
+  ...keys("Profiling", "prof_port", "prof_block_rate"),
+  ...keys("The PROXY protocol", "proxy_protocol", "proxies", "authorization.proxy_required"),
+  ...keys("Authorization by callout", "authorization.auth_callout", "authorization.auth_hook"),
+  ...keys("Permissions of users", "authorization.permissions", "authorization.default_permission"),
+  ...keys("Permissions of users", "authorization.default_permissions"),
+  ...keys("A token for routes", "cluster.authorization.token"),
+  ...keys("A list of users for routes", "cluster.authorization.users"),
+  ...keys("Permissions inside cluster.authorization", "cluster.authorization.permissions"),
+  ...keys("Permissions inside cluster.authorization", "cluster.authorization.default_permission"),
+  ...keys("Permissions inside cluster.authorization", "cluster.authorization.default_permissions"),
+  ...keys("Authorization of routes by callout", "cluster.authorization.auth_callout"),
+  ...keys("Authorization of routes by callout", "cluster.authorization.auth_hook"),
+  ...keys("The PROXY protocol", "cluster.authorization.proxy_required"),
+  ...keys("A choice of what happens at the write deadline", "write_timeout", "cluster.write_timeout"),
+  ...keys("Turning headers off", "no_header_support"),
+  ...keys("Turning the subscription cache off", "disable_sublist_cache", "no_sublist_cache"),
+  ...keys("Turning the stall of fast producers off", "no_fast_producer_stall"),
+  ...keys("Feature flags", "feature_flags"),
+]);
+
+/** Flags, with the feature and whether they are a switch (which may be turned off with =false). */
+export const UNSUPPORTED_FLAGS: ReadonlyMap<
+  string,
+  { readonly feature: string; readonly isSwitch: boolean }
+> = new Map([
+  ...flags("JetStream", true, "js", "jetstream"),
+  ...flags("JetStream", false, "sd", "store_dir"),
+  ...flags("TLS", true, "tls", "tlsverify", "help_tls"),
+  ...flags("TLS", false, "tlscert", "tlskey", "tlscacert", "ms", "https_port"),
+  ...flags("Logging to syslog", true, "s", "syslog"),
+  ...flags("Logging to syslog", false, "r", "remote_syslog"),
+  ...flags("Profiling", false, "profile"),
+]);
+
+/** Words that turn a feature off. */
+export const OFF_WORDS: ReadonlySet<string> = new Set(["disabled", "disable", "default"]);
+
+function keys(feature: string, ...names: readonly string[]): [string, string][] {
+  return names.map((name) => [name, feature]);
+}
+
+function flags(
+  feature: string,
+  isSwitch: boolean,
+  ...names: readonly string[]
+): [string, { feature: string; isSwitch: boolean }][] {
+  return names.map((name) => [name, { feature, isSwitch }]);
+}
