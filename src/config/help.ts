@@ -58,12 +58,10 @@ function optionLine(option: Option): string {
   const short = names.filter((name) => !name.startsWith("--"));
   const indent = short.length === 0 ? "    " : "";
   const value = option.flagValue === "" ? "" : ` ${option.flagValue}`;
-  const isDefaultTold = option.defaultText !== "" && option.defaultText !== "false";
+  const isDefaultTold = !["", "false", "0", "no limit"].includes(option.defaultText);
+  const note = isDefaultTold ? ` (default: ${option.defaultText})` : "";
   const status = option.status === "parsed" ? " (no effect yet)" : "";
-  return line(
-    `${indent}${names.join(", ")}${value}`,
-    `${option.description}${isDefaultTold ? ` (default: ${option.defaultText})` : ""}${status}`,
-  );
+  return line(`${indent}${names.join(", ")}${value}`, option.description + note + status);
 }
 
 function line(flags: string, description: string): string {

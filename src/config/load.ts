@@ -92,15 +92,9 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   applyFlags(line.options, sheet, problems);
   const config = finish(sheet);
   errors.push(...contradictions(config, sheet).map((error) => error.message));
-  if (errors.length > 0) return { kind: "error", messages: [...oddities, ...errors] };
-  return {
-    kind: "run",
-    config,
-    warnings: [...oddities, ...advice(config, sheet)],
-    digest,
-    configFile,
-    oddities,
-  };
+  if (errors.length > 0) return { result: { kind: "error", messages: [...oddities, ...errors] }, oddities };
+  const warnings = [...oddities, ...advice(config, sheet)];
+  return { result: { kind: "run", config, warnings, digest, configFile }, oddities };
 }
 
 /** A number is a process id, anything else the name of a file that holds one. */
