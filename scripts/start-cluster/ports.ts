@@ -1,4 +1,4 @@
-/** Finds free ports on the loopback address: the wanted ones where possible. */
+/** Finds free ports: the wanted ones where possible; 0 wants any. */
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 
@@ -12,7 +12,8 @@ export interface ChosenPort {
 export async function choosePorts(host: string, wanted: readonly number[]): Promise<ChosenPort[]> {
   const chosen: ChosenPort[] = [];
   for (const port of wanted) {
-    if (await isFree(host, port)) chosen.push({ port });
+    const got = await tryListen(host, port);
+    if (got !== undefined) chosen.push({ port: got });
     else
       chosen.push({
         port: await freePort(host, new Set([...wanted, ...chosen.map((c) => c.port)])),
@@ -20,10 +21,6 @@ export async function choosePorts(host: string, wanted: readonly number[]): Prom
       });
   }
   return chosen;
-}
-
-async function isFree(host: string, port: number): Promise<boolean> {
-  return (await tryListen(host, port)) !== undefined;
 }
 
 async function freePort(host: string, avoid: ReadonlySet<number>): Promise<number> {
