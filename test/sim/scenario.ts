@@ -1,0 +1,76 @@
+/**
+ * What one seed stands for: how many servers of which kind, how they learn of each other, and the faults they go through.
+ * Everything is drawn from the seed, so that the seed and the number of servers replay it.
+ */
+
+import { randomInt, type Random } from "../../src/base/random.ts";
+
+/**
+ * static: every server lists every other. seeds: every server lists the first few. chain: each lists its predecessor.
+ * discovered: a lagging, sometimes lying discovery tells all. balancer: one address behind which any server answers.
+ */
+export type Topology = "static" | "seeds" | "chain" | "discovered" | "balancer";
+
+export interface ServerPlan {
+  readonly name: string;
+  readonly ip: string;
+  readonly nats: boolean;
+  readonly poolSize: number;
+  readonly subscribes: readonly string[];
+}
+
+export interface Scenario {
+  readonly seed: number;
+  readonly topology: Topology;
+  readonly servers: readonly ServerPlan[];
+  readonly pinnedAccounts: readonly string[];
+  readonly faultSeconds: number;
+  /** Mean time between faults. */
+  readonly faultEveryMs: number;
+}
+
+export interface ScenarioOptions {
+  readonly seed: number;
+  /** undefined: 3 to 20, by the seed. */
+  readonly servers: number | undefined;
+  readonly faultSeconds: number;
+  /** undefined: drawn. */
+  readonly topology: Topology | undefined;
+  /** Only servers of this kind, all with the default pool; for measuring. */
+  readonly plain: "plain" | "mixed";
+}
+
+export const ACCOUNTS = ["$SYS", "A", "BB", "CCC"] as const;
+export const SEED_COUNT = 3;
+
+const TOPOLOGIES: readonly Topology[] = ["static", "seeds", "chain", "discovered", "balancer"];
+
+export function drawScenario(options: ScenarioOptions, random: Random): Scenario {
+  const count = options.servers ?? 3 + randomInt(random, 18);
+  const drawn = pick(random, TOPOLOGIES);
+  const topology = options.topology ?? drawn;
+  const natsShare = topology === "discovered" || topology === "balancer" ? 0 : pick(random, [0, 0, 0.3, 0.6]);
+  const poolSizes = pick(random, [[3], [3], [3], [1], [3, 5, 1], [3, 3, 0], [0]]);
+  const pinnedAccounts = pick(random, [[], ["$SYS"]]);
+  const mixed = options.plain === "mixed";
+  const servers = Array.from({ length: count }, (_, i) => ({
+    name: `server-${i}`,
+    ip: `10.0.${i >> 8}.${i & 255}`,
+    nats: mixed && random.next() < natsShare,
+    poolSize: mixed ? pick(random, poolSizes) : 3,
+    subscribes: ACCOUNTS.filter(() => random.next() < 0.6),
+  }));
+  const faultEveryMs = 100 + randomInt(random, 1500);
+  return {
+    seed: options.seed,
+    topology,
+    servers,
+    pinnedAccounts,
+    faultSeconds: options.faultSeconds,
+    faultEveryMs,
+  };
+}
+
+export function pick<T>(random: Random, from: readonly T[]): T {
+  return from[randomInt(random, from.length)] as T;
+}

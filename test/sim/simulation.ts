@@ -1,0 +1,87 @@
+/** One seed from start to verdict. */
+
+import { seededRandom } from "../../src/base/random.ts";
+import { deliveryBreaches, meshBreaches, publishRound, staleDialBreaches } from "./checks.ts";
+import { scheduleFaults } from "./faults.ts";
+import { drawScenario, type Scenario, type ScenarioOptions } from "./scenario.ts";
+import { GIVE_UP_MS, KEEPALIVE_MS, World } from "./world.ts";
+
+export interface Verdict {
+  readonly scenario: Scenario;
+  readonly breaches: readonly string[];
+  /** From the end of the faults (without faults: from the start) to the complete mesh. */
+  readonly convergedMs: number;
+  readonly messages: number;
+  readonly dials: number;
+  readonly announced: number;
+  readonly connections: number;
+  readonly log: readonly string[];
+}
+
+const QUIET_MS = GIVE_UP_MS + KEEPALIVE_MS + 6000;
+
+export function simulate(options: ScenarioOptions): Verdict {
+  const random = seededRandom(options.seed);
+  const scenario = drawScenario(options, random);
+  const world = new World(scenario, random);
+  world.startAll();
+  if (scenario.faultSeconds > 0) scheduleFaults(world, random);
+  const faultsEndMs = scenario.faultSeconds * 1000;
+  world.timeline.runUntil(faultsEndMs);
+  if (scenario.faultSeconds > 0) world.endFaults();
+  const boundMs = settleBoundMs(scenario);
+  const convergedMs = runUntilComplete(world, faultsEndMs + boundMs) - faultsEndMs;
+  const breaches = meshBreaches(world).map((breach) => `after ${boundMs} ms: ${breach}`);
+  if (breaches.length === 0) breaches.push(...checkQuiet(world));
+  breaches.push(...deliveryBreaches(world));
+  const sum = (of: (member: World["everybody"][number]) => number): number =>
+    world.everybody.reduce((total, member) => total + of(member), 0);
+  return {
+    scenario,
+    breaches,
+    convergedMs,
+    messages: world.network.delivered,
+    dials: sum((member) => member.dialledKeys.length),
+    announced: sum((member) => member.announced),
+    connections: world.network.linksMade,
+    log: world.log,
+  };
+}
+
+/**
+ * The stated time: every dead connection is noticed, then 5 s. nats-servers dial again only after a second each time and
+ * refuse what they take for duplicates until then; a balancer has to be asked until it names the other island.
+ */
+function settleBoundMs(scenario: Scenario): number {
+  if (scenario.topology === "balancer") return KEEPALIVE_MS + 60_000;
+  const boundMs = KEEPALIVE_MS + 5000;
+  return scenario.servers.some((plan) => plan.nats) ? boundMs + 5000 : boundMs;
+}
+
+function runUntilComplete(world: World, untilMs: number): number {
+  const everyMs = world.scenario.servers.length > 100 ? 500 : 50;
+  while (world.timeline.nowMs < untilMs) {
+    world.timeline.runUntil(world.timeline.nowMs + everyMs);
+    if (
+      world.running().length === world.scenario.servers.length - world.left.size &&
+      meshBreaches(world).length === 0
+    )
+      break;
+  }
+  return world.timeline.nowMs;
+}
+
+/** A complete mesh stays complete and quiet, and loses nothing. */
+function checkQuiet(world: World): string[] {
+  world.timeline.runUntil(world.timeline.nowMs + KEEPALIVE_MS);
+  const arrived = publishRound(world, 3);
+  world.timeline.runUntil(world.timeline.nowMs + 1000);
+  const lost = arrived();
+  if (world.left.size > 0) world.timeline.runUntil(world.timeline.nowMs + QUIET_MS);
+  const { topology } = world.scenario;
+  return [
+    ...lost,
+    ...meshBreaches(world).map((breach) => `when all was quiet: ${breach}`),
+    ...staleDialBreaches(world, () => topology === "static"),
+  ];
+}
