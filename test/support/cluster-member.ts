@@ -1,0 +1,242 @@
+// One server process of a mixed cluster: its configuration, its ports, its life, what it logs and which peers it sees.
+// shoal and nats-server take the same configuration file, so a member can be restarted as another kind in its place.
+// A process that outlives its test is killed when the test runner ends.
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findProgram, type ServerKind } from "./cluster-programs.ts";
+import { waitFor } from "./cluster-wait.ts";
+
+export interface MemberSpec {
+  readonly kind: ServerKind;
+  /** server_name; unique in a cluster. */
+  readonly name: string;
+  /** Lines inside `cluster { }`: the name, credentials, pool_size. Without a name the server makes one up. */
+  readonly clusterLines?: readonly string[];
+  /** Lines at the top level: accounts, users. */
+  readonly serverLines?: readonly string[];
+}
+
+export interface Ports {
+  readonly client: number;
+  readonly cluster: number;
+  readonly monitor: number;
+}
+
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+const logLinesMax = 5_000;
+const logTailLines = 40;
+
+export class Member implements AsyncDisposable {
+  readonly spec: MemberSpec;
+  readonly ports: Ports;
+  /** URLs of the servers this one dials by itself. */
+  routes: readonly string[] = [];
+  /** server_id of the process that runs now; changes with every start. */
+  id = "";
+  #kind: ServerKind;
+  #child: ChildProcess | undefined;
+  #log: string[] = [];
+  readonly #folder = mkdtempSync(join(tmpdir(), "mixed-cluster-"));
+
+  private constructor(spec: MemberSpec, ports: Ports) {
+    this.spec = spec;
+    this.ports = ports;
+    this.#kind = spec.kind;
+  }
+
+  static async create(spec: MemberSpec): Promise<Member> {
+    return new Member(spec, await findFreePorts());
+  }
+
+  get kind(): ServerKind {
+    return this.#kind;
+  }
+
+  get name(): string {
+    return `${this.spec.name} (${this.#kind})`;
+  }
+
+  get clientUrl(): string {
+    return `127.0.0.1:${this.ports.client}`;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined;
+  }
+
+  /** `userInfo` is "user:password". */
+  routeUrl(userInfo?: string): string {
+    return `nats-route://${userInfo === undefined ? "" : `${userInfo}@`}127.0.0.1:${this.ports.cluster}`;
+  }
+
+  /** Starts the process and resolves once it serves clients. */
+  async start(): Promise<void> {
+    const program = findProgram(this.#kind);
+    if (program === undefined) throw new Error(`no program for ${this.#kind}: check missingKinds first`);
+    const configPath = join(this.#folder, "server.conf");
+    writeFileSync(configPath, this.#config());
+    const child = spawn(program, ["-c", configPath, "-D"], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    running.add(child);
+    child.once("exit", () => running.delete(child));
+    child.once("error", (error) => this.#log.push(`cannot start ${program}: ${error.message}`));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => this.#remember(text));
+    }
+    this.id = await waitFor(
+      `${this.name} to serve clients`,
+      () => this.#readServerId(child),
+      () => this.logTail(),
+    );
+  }
+
+  /** As `docker stop` does: SIGTERM, then the server closes in its own way. */
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  /** As a crash does. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Starts a server of another kind with the same name, ports and routes. The old one must be down. */
+  async startAs(kind: ServerKind): Promise<void> {
+    this.#kind = kind;
+    await this.start();
+  }
+
+  /** server_id of each remote server with the number of connections to it, from /routez; undefined while there is none. */
+  async peers(): Promise<Map<string, number> | undefined> {
+    const routez = await fetchRoutez(this.ports.monitor);
+    if (routez === undefined) return undefined;
+    const peers = new Map<string, number>();
+    for (const { remote_id: id } of routez.routes ?? []) peers.set(id, (peers.get(id) ?? 0) + 1);
+    return peers;
+  }
+
+  /** Resolves once this process has logged a line that matches. */
+  async waitForLog(pattern: RegExp): Promise<void> {
+    await this.waitForLogs(pattern, 1);
+  }
+
+  async waitForLogs(pattern: RegExp, count: number): Promise<void> {
+    await waitFor(
+      `${this.name} to log ${String(pattern)}, ${count} times`,
+      () => this.#log.filter((line) => pattern.test(line)).length >= count,
+      () => this.logTail(),
+    );
+  }
+
+  logTail(): string {
+    return [`--- last lines of ${this.name}`, ...this.#log.slice(-logTailLines)].join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await waitFor(
+      `${this.name} to end`,
+      () => child.exitCode !== null || child.signalCode !== null,
+      () => this.logTail(),
+    );
+  }
+
+  #config(): string {
+    const { client, cluster, monitor } = this.ports;
+    return [
+      `server_name: ${this.spec.name}`,
+      `listen: 127.0.0.1:${client}`,
+      `http: 127.0.0.1:${monitor}`,
+      ...(this.spec.serverLines ?? []),
+      "cluster {",
+      `  listen: 127.0.0.1:${cluster}`,
+      `  routes: [${this.routes.map((url) => JSON.stringify(url)).join(", ")}]`,
+      ...(this.spec.clusterLines ?? []).map((line) => `  ${line}`),
+      "}",
+      "",
+    ].join("\n");
+  }
+
+  #remember(text: string): void {
+    this.#log.push(...text.split("\n").filter((line) => line !== ""));
+    if (this.#log.length > logLinesMax) this.#log = this.#log.slice(-logLinesMax / 2);
+  }
+
+  async #readServerId(child: ChildProcess): Promise<string | undefined> {
+    if (child.exitCode !== null)
+      throw new Error(`${this.name} ended with code ${child.exitCode}\n${this.logTail()}`);
+    return readServerId(this.ports.client);
+  }
+}
+
+interface Routez {
+  readonly routes?: readonly { readonly remote_id: string }[] | null;
+}
+
+async function fetchRoutez(port: number): Promise<Routez | undefined> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/routez`);
+    return response.ok ? ((await response.json()) as Routez) : undefined;
+  } catch {
+    return undefined; // Not up yet, or going down: the caller looks again.
+  }
+}
+
+/** The server_id of the INFO that greets a client; undefined while nothing listens. */
+async function readServerId(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    let text = "";
+    socket.setEncoding("utf8");
+    socket.on("error", () => resolve(undefined));
+    socket.on("close", () => resolve(undefined));
+    socket.on("data", (chunk: string) => {
+      text += chunk;
+      const id = /^INFO .*"server_id":"([^"]+)".*\r\n/.exec(text)?.[1];
+      if (id === undefined) return;
+      resolve(id);
+      socket.destroy();
+    });
+  });
+}
+
+/** Below the range from which the system takes the ports of outgoing connections, so that nobody takes them meanwhile. */
+const firstPort = 20_000;
+const lastPort = 32_000;
+const given = new Set<number>();
+
+async function findFreePorts(): Promise<Ports> {
+  return { client: await findFreePort(), cluster: await findFreePort(), monitor: await findFreePort() };
+}
+
+async function findFreePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort));
+    if (given.has(port) || !(await canListen(port))) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+async function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
