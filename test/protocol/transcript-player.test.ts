@@ -30,12 +30,15 @@ const hangUp = (_line: string, socket: Socket): void => void socket.end();
 
 describe("the transcript player", () => {
   test("is content with the server that does what is written", async () => {
-    await playOn("C: x\\{ab*2}\\x41\nS: xababA\nC| y\\r\\n\nS| y\\r\\n", echo);
-    await playOn("C: a\\r\\nb\nS*: b\nS*: a", echo);
-    await playOn("C: b\nS?: a || b", echo);
-    await playOn("C1: <open>\nC2: hello\nS1,S2: hello", echo);
-    await playOn("C: bye\nS: <closed>", hangUp);
-    await playOn('S: INFO {"<keys>":["server_id","name?","version"],"version":"~^1"}', silent);
+    const fine = [
+      playOn("C: x\\{ab*2}\\x41\nS: xababA\nC| y\\r\\n\nS| y\\r\\n", echo),
+      playOn("C: a\\r\\nb\nS*: b\nS*: a", echo),
+      playOn("C: b\nS?: a || b", echo),
+      playOn("C1: <open>\nC2: hello\nS1,S2: hello", echo),
+      playOn("C: bye\nS: <closed>", hangUp),
+      playOn('S: INFO {"<keys>":["server_id","name?","version"],"version":"~^1"}', silent),
+    ];
+    await expect(Promise.all(fine)).resolves.toHaveLength(fine.length);
   });
 
   test("names the line of a reply that differs", async () => {

@@ -26,7 +26,7 @@ export interface ServerProcess {
   pid: number;
   /** What it has written so far to stdout and stderr. */
   log(): string;
-  signal(signal: NodeJS.Signals): void;
+  signal: (signal: NodeJS.Signals) => void;
   /** Kills it and resolves once it has ended. */
   stop(): Promise<void>;
 }
@@ -34,7 +34,11 @@ export interface ServerProcess {
 /** NATS_SERVER if set, otherwise the newest of those on PATH and in Go's bin folders. */
 export function findNatsServer(): NatsServerBinary | undefined {
   const chosen = process.env["NATS_SERVER"];
-  if (chosen) return binaryAt(chosen);
+  if (chosen) {
+    const binary = binaryAt(chosen);
+    if (binary === undefined) throw new Error(`NATS_SERVER=${chosen} is no nats-server: give the path of its binary`);
+    return binary;
+  }
   const folders = [
     ...(process.env["PATH"] ?? "").split(delimiter),
     goBinFolder(),

@@ -13,6 +13,11 @@ export class TranscriptConnection {
   /** Received and not yet matched. */
   received: Buffer = Buffer.alloc(0);
   serverClosed = false;
+  /**
+   * The server closed just before it was written to. Node then gives up the socket, together with what the server
+   * may have said before closing.
+   */
+  writeFailed = false;
   clientClosed = false;
   readonly #socket: Socket;
   #changed: () => void = () => {};
@@ -24,7 +29,8 @@ export class TranscriptConnection {
       this.received = Buffer.concat([this.received, chunk]);
       this.#changed();
     });
-    const closed = (): void => {
+    const closed = (error?: unknown): void => {
+      if (error instanceof Error && "syscall" in error && error.syscall === "write") this.writeFailed = true;
       this.serverClosed = true;
       this.#changed();
     };

@@ -18,16 +18,27 @@ export interface PlayOptions {
 /** Above this a packet is sent whole, as a write per byte would take minutes. */
 const splitBytesMax = 8192;
 
+/** How often a play is given up because a write came too late for Node to read the server's last words. */
+const lostRepliesMax = 3;
+
 export async function playTranscript(transcript: Transcript, options: PlayOptions): Promise<void> {
-  const play = new Play(options);
-  try {
-    for (const step of transcript.steps) {
-      await locate(`${transcript.file}:${step.line}`, () => play.step(step));
+  for (let lostReplies = 0; ; lostReplies += 1) {
+    const play = new Play(options);
+    try {
+      return await playSteps(transcript, play);
+    } catch (error) {
+      if (!play.lostReplies() || lostReplies === lostRepliesMax) throw error;
+    } finally {
+      play.destroy();
     }
-    await locate(`${transcript.file}:${transcript.line}, its end`, () => play.finish());
-  } finally {
-    play.destroy();
   }
+}
+
+async function playSteps(transcript: Transcript, play: Play): Promise<void> {
+  for (const step of transcript.steps) {
+    await locate(`${transcript.file}:${step.line}`, () => play.step(step));
+  }
+  await locate(`${transcript.file}:${transcript.line}, its end`, () => play.finish());
 }
 
 async function locate(where: string, act: () => Promise<void>): Promise<void> {
@@ -84,6 +95,10 @@ class Play {
     }
     if (this.#bystander) open.push(this.#bystander);
     await Promise.all(open.map((connection) => connection.close()));
+  }
+
+  lostReplies(): boolean {
+    return [...this.#connections.values()].some((connection) => connection.writeFailed);
   }
 
   destroy(): void {

@@ -35,9 +35,7 @@ export class TranscriptTarget {
 
   async stop(): Promise<void> {
     const servers = await Promise.allSettled(this.#servers.values());
-    await Promise.all(
-      servers.map((server) => (server.status === "fulfilled" ? server.value.stop() : undefined)),
-    );
+    await Promise.all(servers.filter((each) => each.status === "fulfilled").map((each) => each.value.stop()));
     this.#servers.clear();
   }
 }

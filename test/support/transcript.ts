@@ -159,8 +159,8 @@ function unescape(text: string): Buffer {
 
 function unescapeToken(token: string): Buffer {
   if (!token.startsWith("\\")) return Buffer.from(token);
-  const repetition = /^\\\{(.+?)\*(\d+)\}$/s.exec(token);
-  if (repetition) return Buffer.alloc(repetition[1]!.length * Number(repetition[2]), repetition[1]!);
+  const [, repeated = "", times] = /^\\\{(.+?)\*(\d+)\}$/s.exec(token) ?? [];
+  if (times !== undefined) return Buffer.from(repeated.repeat(Number(times)));
   if (token.startsWith("\\x")) return Buffer.from(token.slice(2), "hex");
   const plain: Record<string, string> = { "\\r": "\r", "\\n": "\n", "\\t": "\t", "\\s": " ", "\\\\": "\\" };
   const byte = plain[token];
