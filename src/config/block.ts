@@ -24,9 +24,15 @@ export function readBlock(
   }
 }
 
+/** More names than this do not help in a message. */
+const NAMES_SHOWN_MAX = 24;
+
 /** Names the nearest key, or all of them if none is near. */
 export function unknownField(key: string, known: readonly string[]): string {
   const near = nearestName(key.toLowerCase(), known);
   const shown = JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key);
-  return `unknown field ${shown}, expected ${near === null ? known.join(", ") : `"${near}"`}`;
+  if (near !== null) return `unknown field ${shown}, expected "${near}"`;
+  const all =
+    known.length > NAMES_SHOWN_MAX ? "one of the options in docs/configuration.md" : known.join(", ");
+  return `unknown field ${shown}, expected ${all}`;
 }

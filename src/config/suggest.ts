@@ -18,16 +18,24 @@ export function nearestName(name: string, known: Iterable<string>): string | nul
   return best;
 }
 
-/** Letters to insert, remove or replace to come from one word to the other (Levenshtein). */
+/** Letters to insert, remove, replace or swap with the next to come from one word to the other (Damerau-Levenshtein). */
 function editDistance(from: string, to: string): number {
+  let beforePrevious: number[] = [];
   let previous = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 1; i <= from.length; i++) {
     const current = [i];
     for (let j = 1; j <= to.length; j++) {
-      const replace = (previous[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      current.push(Math.min(replace, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+      const replace = at(previous, j - 1) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      const isSwap = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      const swap = isSwap ? at(beforePrevious, j - 2) + 1 : Infinity;
+      current.push(Math.min(replace, swap, at(previous, j) + 1, at(current, j - 1) + 1));
     }
+    beforePrevious = previous;
     previous = current;
   }
-  return previous[to.length] ?? 0;
+  return at(previous, to.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Infinity;
 }

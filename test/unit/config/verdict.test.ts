@@ -1,0 +1,220 @@
+/** nats-server as the judge: what its -t accepts and which values it reads, by its digest of them. */
+
+import { describe, expect, it } from "vitest";
+
+import { load, natsServer, askNatsServer } from "./sources.ts";
+
+/** Accepted by both, with the same digest. */
+const GOOD = [
+  "port: 4222",
+  "port = 4222",
+  "port 4222",
+  "port\n4222",
+  "PORT: 4222",
+  '"port": 4222',
+  "'port' = 4222",
+  "\tport:\t4222\r\ndebug: true\r\n",
+  "port: 4222;debug: true",
+  "port: 4222, debug: true",
+  "# comment\n// another\nport: 4222 # and one\ndebug: on // and one",
+  "{ port: 4222 }",
+  '{ "port": 4222, "cluster": {"name": "x", "port": -1} }',
+  "port: 1\nport: 2",
+  "port: 1 }",
+  "port: 1\n}",
+  "port: -1",
+  "listen: 4222",
+  'listen: ":4222"',
+  "listen: 127.0.0.1:4222",
+  "listen: 127.0.0.1:-1",
+  "listen: localhost:4222",
+  'listen: "[::1]:4222"',
+  "max_payload: 1K",
+  "max_payload: 1kb",
+  "max_payload: 1Ki",
+  "max_payload: 1KiB",
+  "max_payload: 1m",
+  "max_payload: 1MB",
+  "max_payload: 64MB\nmax_pending: 100MiB",
+  "max_pending: 1g",
+  "max_pending: 2T",
+  "max_subs: -1",
+  "max_conn: 0",
+  "debug: yes\ntrace: off\nlogtime: No",
+  "trace_verbose: TRUE",
+  'ping_interval: "1m30s"',
+  "ping_interval: 10s",
+  'write_deadline: "1.5s"',
+  "lame_duck_duration: 30s\nlame_duck_grace_period: '5s'",
+  "server_tags: a",
+  "server_tags: [a, b]",
+  "server_tags: [\n  a # one\n  b\n]",
+  "server_tags: [a,\n b,]",
+  "server_metadata { zone: a, rack: 'b c' }",
+  'server_name: "a<b>&c"',
+  "server_name: foo'",
+  "server_name: a#b",
+  "server_name: a//b",
+  "server_name: a\\\\b",
+  'client_advertise: "a\\x2db:1"',
+  "http_base_path: (\nabc\n  def)\n)\n",
+  'log_file: "multi\nline"',
+  "x: 2026-01-31T00:00:00Z\nport: $x\nport: 1",
+  "x: 1.50\nport: $x\nport: 1",
+  "x: -0.000000125\nport: $x\nport: 1",
+  "x: 123456789012345678901234.5\nport: $x\nport: 1",
+  "x: [1 , [2 ], {a: b}]\nport: $x\nport: 1",
+  "x: 9007199254740993\nport: $x\nport: 1",
+  "é: 1\nport: $é",
+  "x = 5\ncluster { x = 6\n port = $x }\nport = $x",
+  "x: 5\nport: $x",
+  "authorization { user: a, password: $2a$11$abcdefghijklmnopqrstuv }",
+  "authorization { username: a, pass: b, timeout: 0.5 }",
+  'authorization { token: t, timeout: "2s" }',
+  "authorization { users: [] }",
+  "authorization { users = [ {user: a, password: b}, {username: c, pass: d} ] }",
+  "authorization: {\n  users: [\n    { user: a, password: b }\n    { user: c, password: d }\n  ]\n}",
+  "cluster { name: x, listen: 0.0.0.0:6222 }",
+  "cluster { port: 1; name: x; }",
+  "cluster {port: 1, name: 'x',}",
+  "cluster: {port:\n1}",
+  "cluster { routes: [nats://a:6222, 'nats-route://u:p@b:6222'] }",
+  'cluster { routes = [\n  "nats://a:6222"\n  "nats://b:6222"\n] }',
+  "cluster { advertise: a.b:6222, no_advertise: true, connect_retries: 3, connect_backoff: true }",
+  "cluster { authorization { user: a, password: b, timeout: 1 } }",
+  "cluster { permissions { import: a.b\n export: {allow: ['>'], deny: x.*} } }",
+  "cluster { compression: {mode: s2_auto, rtt_thresholds: ['10ms', '50ms']}, pool_size: -1 }",
+  "cluster { compression: on, accounts: [A, B], ping_interval: 5s, ping_max: 3, write_deadline: 2s }",
+  "syslog: false",
+  "jetstream: disabled",
+  "http: localhost:8222",
+  "monitor_port: -1",
+  "pidfile: /a/b.pid\nlogfile: /a/b.log\nlog_size_limit: 1MB\nports_file_dir: /a",
+];
+
+/** Refused by both. */
+const BAD = [
+  "",
+  "# only a comment\n",
+  "foo: 1",
+  "x: 1",
+  'port: "4222"',
+  "port",
+  "port:\n1",
+  "port: 1 debug: true",
+  "listen: 1.2.3.4:abc",
+  "listen: 1.2.3.4",
+  "listen: [::1]:4222",
+  "max_payload: 3GB",
+  "max_payload: 1.5",
+  "max_control_line: 5000000000",
+  "max_pending: 99999999999999999999",
+  'debug: "true"',
+  "debug: 1",
+  "ping_interval: 5",
+  "ping_interval: 5m",
+  "ping_interval: abc",
+  'write_deadline: "10"',
+  "lame_duck_duration: 10",
+  "lame_duck_grace_period: '-1s'",
+  "server_tags: [a b]",
+  "server_tags: [a,,b]",
+  "server_tags: [a;b]",
+  "server_tags: [a",
+  "server_tags: 1",
+  'server_name: "a b"',
+  'server_name: "unterminated',
+  'server_name: "\\q"',
+  'server_name: "\\x4"',
+  "server_name: (abc)",
+  "port: $nowhere",
+  "include nowhere.conf",
+  "include: nowhere.conf",
+  "a.b: 1",
+  "cluster: 1",
+  "cluster {",
+  "cluster { port: 1 foo: bar }",
+  "cluster { port: 1, foo: bar }",
+  "cluster { name: 'a b' }",
+  "cluster { routes: nats://a:1 }",
+  "cluster { routes: [nats://a:1, nats://a:1] }",
+  "cluster { routes: ['nats://a b:1'] }",
+  "cluster { connect_retries: 1.0 }",
+  "cluster { ping_interval: 5m }",
+  "cluster { ping_interval: '5m' }",
+  "cluster { authorization { token: x } }",
+  "cluster { authorization { users: [] } }",
+  "cluster { permissions { import: 'a..b' } }",
+  "cluster { permissions { import: 'a.>.b' } }",
+  "cluster { permissions { foo: a } }",
+  "cluster { compression: [a ] }",
+  "authorization { user: a, token: b }",
+  "authorization { user: a, users: [] }",
+  "authorization { token: a, users: [] }",
+  "authorization { users: [{user: a}, {user: a}] }",
+  "authorization { users: [{password: a}] }",
+  "authorization { users: [a] }",
+  "authorization { users: a }",
+  "authorization { user: 12 }",
+  "authorization { timeout: true }",
+  "authorization { foo: bar }",
+];
+
+/** Where this server decides otherwise, each with its reason. */
+const STRICTER = [
+  ["port: 70000", "nats-server finds out when it listens"],
+  ["port: -5", "likewise"],
+  ["max_payload: 65MB\nmax_pending: 1GB", "64MB is the most that is served"],
+  ["max_payload: 2MB\nmax_pending: 1MB", "nats-server finds out when it starts"],
+  ["lame_duck_duration: 30s\nlame_duck_grace_period: 30s", "nats-server finds out when it starts"],
+  ["cluster { compression: foo }", "nats-server finds out when it starts"],
+  ["cluster { routes: [nats://a] }", "nats-server finds out when it dials"],
+  ["{ port: 1\n", "a file that was cut off"],
+  ["max_pending: 10e", "does not fit in 64 bits"],
+  ["jetstream {}", "not supported yet"],
+  ["mqtt { port: 1 }", "not supported yet"],
+] as const;
+
+const KINDER = [
+  ["lame_duck_duration: 10s", "a drain may be short"],
+  ["write_deadline: 1.5s", "a duration with a fraction needs no quotes"],
+  ['server_name: "\\u0041"', "JSON may escape"],
+  ["server_tags: [a\n, b]", "the comma may stand on the next line"],
+  ["cluster{port: 1}", "no space is needed before a block"],
+] as const;
+
+const accepts = (text: string): boolean =>
+  load({ args: ["-t"], files: { "test.conf": text } }).kind === "check-ok";
+
+const digestOf = (text: string): string | null => {
+  const result = load({ args: ["-t"], files: { "test.conf": text } });
+  return result.kind === "check-ok" ? (/sha256:[0-9a-f]{64}/.exec(result.text)?.[0] ?? null) : null;
+};
+
+describe("the check of a configuration", () => {
+  it.each(GOOD)("accepts %j", (text) =>
+    expect(load({ args: ["-t"], files: { "test.conf": text } })).toMatchObject({ kind: "check-ok" }),
+  );
+
+  it.each(BAD)("refuses %j", (text) => expect(accepts(text)).toBe(false));
+
+  it.each(STRICTER)("refuses %j: %s", (text) => expect(accepts(text)).toBe(false));
+
+  it.each(KINDER)("accepts %j: %s", (text) => expect(accepts(text)).toBe(true));
+});
+
+describe.skipIf(natsServer === null)("nats-server -t", () => {
+  const ask = (text: string): ReturnType<typeof askNatsServer> => askNatsServer(natsServer ?? "", text);
+
+  it.each(GOOD)("reads the same values from %j", (text) => {
+    const verdict = ask(text);
+    expect(verdict.output).toContain("is valid");
+    expect(digestOf(text)).toBe(verdict.digest);
+  });
+
+  it.each(BAD)("refuses %j, too", (text) => expect(ask(text).accepts).toBe(false));
+
+  it.each(STRICTER)("accepts %j, where we are stricter: %s", (text) => expect(ask(text).accepts).toBe(true));
+
+  it.each(KINDER)("refuses %j, where we are kinder: %s", (text) => expect(ask(text).accepts).toBe(false));
+});
