@@ -36,7 +36,8 @@ export function findNatsServer(): NatsServerBinary | undefined {
   const chosen = process.env["NATS_SERVER"];
   if (chosen) {
     const binary = binaryAt(chosen);
-    if (binary === undefined) throw new Error(`NATS_SERVER=${chosen} is no nats-server: give the path of its binary`);
+    if (binary === undefined)
+      throw new Error(`NATS_SERVER=${chosen} is no nats-server: give the path of its binary`);
     return binary;
   }
   const folders = [
