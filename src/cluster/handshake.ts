@@ -29,25 +29,19 @@ import type {
   RouteSlot,
   ServerId,
 } from "./mesh-types.ts";
+import { placeConn } from "./placement.ts";
 import {
   addPeer,
-  connInSlot,
   delayLane,
   freeSlot,
-  growSlots,
   hasRoutes,
   laneConfirmed,
   laneFailed,
   lookAtPeer,
   meshSize,
-  newcomerWins,
   removePeer,
   takeSlot,
 } from "./peers.ts";
-
-type Placement =
-  | { readonly kind: "place"; readonly slot: RouteSlot; readonly replaces: ConnRow | undefined }
-  | { readonly kind: "refuse"; readonly reason: CloseReason; readonly detail: string };
 
 export function acceptConn(
   state: MeshState,
@@ -106,10 +100,9 @@ export function receiveInfo(state: MeshState, conn: ConnRow, info: RouteInfo, no
     return closeConn(state, conn, "tooManyConnections", "as many members as may be", nowMs);
   }
   const known = state.peers.get(info.id);
-  if (known !== undefined) growSlots(state, known, info);
-  const placement = known === undefined ? firstPlace(state, conn, info) : nextPlace(state, known, conn, info);
+  const placement = placeConn(state, known, conn, info);
   if (placement.kind === "refuse") {
-    if (known !== undefined && placement.reason === "duplicateRoute") answered(state, conn, known);
+    if (known !== undefined && placement.reason === "duplicateRoute") answered(state, conn, known, nowMs);
     return closeConn(state, conn, placement.reason, placement.detail, nowMs);
   }
   const peer = known ?? addPeer(state, info, conn.remoteIp, nowMs);
@@ -209,7 +202,7 @@ function addConn(
 function meetSelf(state: MeshState, conn: ConnRow, nowMs: number): void {
   const row = addressDialled(state, conn);
   if (row !== undefined) addressIsSelf(state, row);
-  settled(state, conn);
+  settled(state, conn, state.options.id, nowMs);
   closeConn(state, conn, "routeToSelf", "", nowMs);
 }
 
@@ -272,69 +265,6 @@ function supersede(state: MeshState, id: ServerId, nowMs: number): void {
   }
 }
 
-/** Where a connection goes whose server has no route here yet; refused as in `nextPlace`. */
-function firstPlace(state: MeshState, conn: ConnRow, info: RouteInfo): Placement {
-  const noPool = state.options.poolSize <= 0 || info.routePoolSize <= 0;
-  const account = conn.purpose?.account ?? info.routeAccount;
-  if (account !== "") return accountPlace(state, account, noPool, undefined);
-  if (noPool || conn.purpose !== undefined) return place({ kind: "pool", index: 0 });
-  const size = Math.max(state.options.poolSize, info.routePoolSize);
-  if (info.routePoolIdx < 0 || info.routePoolIdx >= size) return invalidIndex(info, size);
-  return place({ kind: "pool", index: info.routePoolIdx });
-}
-
-function nextPlace(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteInfo): Placement {
-  const account = conn.purpose?.account ?? info.routeAccount;
-  if (account !== "") {
-    const holder = connRow(state, peer.accounts.get(account));
-    const placement = accountPlace(state, account, peer.noPool, holder);
-    if (placement.kind === "refuse" || holder === undefined) return placement;
-    if (conn.purpose !== undefined || !newcomerWins(state, peer, holder, info)) return duplicate();
-    return placement;
-  }
-  if (conn.purpose !== undefined) {
-    const index = peer.slots.indexOf(undefined);
-    return index === -1 ? duplicate() : place({ kind: "pool", index });
-  }
-  const index = peer.noPool ? 0 : info.routePoolIdx;
-  if (index < 0 || index >= peer.slots.length) return invalidIndex(info, peer.slots.length);
-  const slot: RouteSlot = { kind: "pool", index };
-  const holder = connRow(state, connInSlot(peer, slot));
-  if (holder === undefined) return place(slot);
-  return newcomerWins(state, peer, holder, info) ? place(slot, holder) : duplicate();
-}
-
-function accountPlace(
-  state: MeshState,
-  account: string,
-  noPool: boolean,
-  replaces: ConnRow | undefined,
-): Placement {
-  if (noPool || !state.options.pinnedAccounts.includes(account)) {
-    const detail = noPool
-      ? `Not possible to have a dedicated route for account "${account}" between those servers`
-      : `No route for account "${account}"`;
-    return { kind: "refuse", reason: "noRouteForAccount", detail };
-  }
-  return place({ kind: "account", account }, replaces);
-}
-
-function place(slot: RouteSlot, replaces?: ConnRow): Placement {
-  return { kind: "place", slot, replaces };
-}
-
-function duplicate(): Placement {
-  return { kind: "refuse", reason: "duplicateRoute", detail: "already connected" };
-}
-
-function invalidIndex(info: RouteInfo, size: number): Placement {
-  return {
-    kind: "refuse",
-    reason: "invalidPoolIndex",
-    detail: `Invalid route pool index: ${info.routePoolIdx} - pool size is ${size}`,
-  };
-}
-
 function register(
   state: MeshState,
   conn: ConnRow,
@@ -348,7 +278,7 @@ function register(
   conn.route = { peerId: peer.id, slot };
   conn.confirmed = purpose === undefined;
   takeSlot(state, peer, slot, conn.id);
-  answered(state, conn, peer);
+  answered(state, conn, peer, nowMs);
   state.actions.push({
     kind: "register",
     connId: conn.id,
@@ -377,10 +307,10 @@ function register(
 }
 
 /** A dial has led to this peer: what it was for is settled, and the peer's routes count as solicited from now on. */
-function answered(state: MeshState, conn: ConnRow, peer: PeerRow): void {
+function answered(state: MeshState, conn: ConnRow, peer: PeerRow, nowMs: number): void {
   const { purpose } = conn;
   if (purpose === undefined) return;
-  settled(state, conn);
+  settled(state, conn, peer.id, nowMs);
   const row = addressDialled(state, conn);
   if (row !== undefined) addressAnswered(state, row, peer.id);
   const explicit = purpose.origin === "explicit";
@@ -413,12 +343,17 @@ function confirmed(state: MeshState, conn: ConnRow, peer: PeerRow, info: RouteIn
   lookAtPeer(state, peer, nowMs);
 }
 
-/** The purpose of this connection is met: what becomes of the connection no longer counts as a failure of the dial. */
-function settled(state: MeshState, conn: ConnRow): void {
+/**
+ * It is known who answered: what becomes of the connection no longer counts as a failure of the dial, except that a dial
+ * for a further route to a peer has failed if somebody else answered.
+ */
+function settled(state: MeshState, conn: ConnRow, answeredBy: ServerId, nowMs: number): void {
   const { purpose } = conn;
   conn.purposeMet = true;
-  if (purpose?.peerId === undefined) return;
-  const lane = state.peers.get(purpose.peerId)?.lanes.get(purpose.account);
+  const peer = purpose?.peerId === undefined ? undefined : state.peers.get(purpose.peerId);
+  if (purpose === undefined || peer === undefined) return;
+  if (peer.id !== answeredBy) return laneFailed(state, peer, purpose.account, nowMs);
+  const lane = peer.lanes.get(purpose.account);
   if (lane !== undefined) lane.busy = false;
 }
 
@@ -441,8 +376,4 @@ function purposeFailed(
 
 function addressDialled(state: MeshState, conn: ConnRow): AddressRow | undefined {
   return conn.purpose?.key === undefined ? undefined : state.addresses.get(conn.purpose.key);
-}
-
-function connRow(state: MeshState, connId: ConnId | undefined): ConnRow | undefined {
-  return connId === undefined ? undefined : state.conns.get(connId);
 }

@@ -1,26 +1,13 @@
 /**
- * Connected peers: their slots, which of two connections for one slot stays, and the dials that fill what is empty.
+ * Connected peers: their slots, and the dials that fill what is empty. Which connection gets which slot: placement.ts.
  * A peer's row lives while at least one of its routes is registered.
- *
- * Duplicates. A pooling dialler registers a connection first and then says in its INFO which slot it put it in, so a slot
- * named by an accepted connection is no longer anything else on the other side, with one exception: both dialled at once
- * and have not read each other's INFO yet (our own dial is unconfirmed). nats-server (2.15) then loses both connections
- * and retries; we give way to it, which leaves the one it has registered. Two shoals keep what the lower id dialled.
  */
 
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey, advertisedAddress } from "./address.ts";
 import { addressLostPeer, REDIAL_JITTER_MS, vouchAddress } from "./addresses.ts";
 import { startDial } from "./dials.ts";
-import {
-  jitterMs,
-  tell,
-  type AddressRow,
-  type ConnRow,
-  type Lane,
-  type MeshState,
-  type PeerRow,
-} from "./mesh-state.ts";
+import { jitterMs, tell, type AddressRow, type Lane, type MeshState, type PeerRow } from "./mesh-state.ts";
 import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot, ServerId } from "./mesh-types.ts";
 
 /** Whoever dialled a peer fills its pool; the other side helps out only if that has not happened after this. */
@@ -69,13 +56,6 @@ function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress, 
   vouchAddress(state, address, peer.id, { delayMs: 0, gossipMode: 0 }, nowMs);
 }
 
-/** A peer that grew its pool keeps its row: more slots, never fewer. */
-export function growSlots(state: MeshState, peer: PeerRow, info: RouteInfo): void {
-  if (peer.noPool) return;
-  const size = Math.max(state.options.poolSize, info.routePoolSize);
-  while (peer.slots.length < size) peer.slots.push(undefined);
-}
-
 export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowMs: number): void {
   state.peers.delete(peer.id);
   state.partial.delete(peer.id);
@@ -110,14 +90,6 @@ export function freeSlot(state: MeshState, peer: PeerRow, slot: RouteSlot, connI
 
 export function hasRoutes(peer: PeerRow): boolean {
   return peer.accounts.size > 0 || peer.slots.some((connId) => connId !== undefined);
-}
-
-/** Of two connections for one slot: does the accepted newcomer take over from the registered one? */
-export function newcomerWins(state: MeshState, peer: PeerRow, registered: ConnRow, info: RouteInfo): boolean {
-  const namesSlot = info.routePoolSize > 0 || info.shoal;
-  if (!namesSlot) return false;
-  if (registered.confirmed) return true;
-  return !(info.shoal && state.options.id < peer.id);
 }
 
 /** Dials what the peer lacks and what is due. */
@@ -203,15 +175,13 @@ function dialLane(state: MeshState, peer: PeerRow, lane: Lane, nowMs: number): b
   return true;
 }
 
-/** Listed addresses first; a failed try moves on to the next. */
+/** The peer's own address first, listed ones before others; a failed try moves on to the next. */
 function addressToFill(state: MeshState, peer: PeerRow, attempts: number): AddressRow | undefined {
-  const listed: AddressRow[] = [];
-  const others: AddressRow[] = [];
-  for (const key of state.leading.get(peer.id) ?? []) {
-    const row = state.addresses.get(key);
-    if (row !== undefined) (row.sources.size > 0 ? listed : others).push(row);
-  }
-  const rows = [...listed, ...others];
+  const own = peer.advertised === undefined ? "" : addressKey(peer.advertised.host, peer.advertised.port);
+  const rank = (row: AddressRow): number => (row.key === own ? 0 : 2) + (row.sources.size > 0 ? 0 : 1);
+  const keys = [...(state.leading.get(peer.id) ?? [])];
+  const rows = keys.map((key) => state.addresses.get(key)).filter((row) => row !== undefined);
+  rows.sort((a, b) => rank(a) - rank(b));
   return rows[attempts % Math.max(1, rows.length)];
 }
 

@@ -12,7 +12,7 @@ export function scheduleFaults(world: World, random: Random): void {
     const delayMs = random.next() * 2 * world.scenario.faultEveryMs;
     if (world.timeline.nowMs + delayMs >= untilMs) return;
     world.timeline.after(delayMs, () => {
-      pick(random, FAULTS)(world, random, untilMs);
+      if (world.running().length > 0) pick(random, FAULTS)(world, random, untilMs);
       next();
     });
   };

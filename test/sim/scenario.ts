@@ -49,14 +49,14 @@ export function drawScenario(options: ScenarioOptions, random: Random): Scenario
   const count = options.servers ?? 3 + randomInt(random, 18);
   const drawn = pick(random, TOPOLOGIES);
   const topology = options.topology ?? drawn;
-  const natsShare = topology === "discovered" || topology === "balancer" ? 0 : pick(random, [0, 0, 0.3, 0.6]);
+  const natsShare = mayHaveNats(topology, options.faultSeconds) ? pick(random, [0, 0, 0.3, 0.6]) : 0;
   const poolSizes = pick(random, [[3], [3], [3], [1], [3, 5, 1], [3, 3, 0], [0]]);
   const pinnedAccounts = pick(random, [[], ["$SYS"]]);
   const mixed = options.plain === "mixed";
   const servers = Array.from({ length: count }, (_, i) => ({
     name: `server-${i}`,
     ip: `10.0.${i >> 8}.${i & 255}`,
-    nats: mixed && random.next() < natsShare,
+    nats: mixed && i > 0 && random.next() < natsShare,
     poolSize: mixed ? pick(random, poolSizes) : 3,
     subscribes: ACCOUNTS.filter(() => random.next() < 0.6),
   }));
@@ -69,6 +69,15 @@ export function drawScenario(options: ScenarioOptions, random: Random): Scenario
     faultSeconds: options.faultSeconds,
     faultEveryMs,
   };
+}
+
+/**
+ * nats-servers tell of a join once and dial on hearsay once, so islands that only nats-servers link may stay apart: with
+ * faults they take part where every server knows the first one, which is a shoal.
+ */
+function mayHaveNats(topology: Topology, faultSeconds: number): boolean {
+  if (topology === "chain") return faultSeconds === 0;
+  return topology === "static" || topology === "seeds";
 }
 
 export function pick<T>(random: Random, from: readonly T[]): T {
