@@ -18,7 +18,7 @@ export type Reply =
   /** The server has closed the connection, perhaps in the middle of what it was sending. */
   | { kind: "cutOff" };
 
-export type ClientAct = "open" | "close" | "stop reading" | "read on";
+type ClientAct = "open" | "close" | "stop reading" | "read on";
 
 export type Step =
   | { kind: "send"; connection: string; bytes: Buffer; line: number }
