@@ -9,6 +9,7 @@ import pino from "pino";
 import type { LogFields, Logger, LogLevel } from "../base/logger.ts";
 import { formatClassic, type ClassicStyle } from "./classic-format.ts";
 import { redact, redactText } from "./redact.ts";
+import type { RotationOptions } from "./rotation.ts";
 import { Sink } from "./sink.ts";
 
 export interface LogOptions {
@@ -16,6 +17,8 @@ export interface LogOptions {
   readonly format: "auto" | "json" | "classic";
   /** Appended to; without it lines go to standard error. */
   readonly file?: string | undefined;
+  /** Of the file; undefined: it grows until somebody else moves it and calls `reopen`. */
+  readonly rotation?: RotationOptions | undefined;
   readonly time: "local" | "utc" | "none";
   readonly debug: boolean;
   readonly trace: boolean;
@@ -43,7 +46,7 @@ const STDERR = 2;
 
 /** Throws when the log file cannot be opened. */
 export function openLog(options: LogOptions): Log {
-  const sink = new Sink(options.file);
+  const sink = new Sink({ path: options.file, rotation: options.rotation });
   const onTerminal = options.file === undefined && isatty(STDERR);
   const classic = options.format === "classic" || (options.format === "auto" && onTerminal);
   const colour = onTerminal && !process.env["NO_COLOR"] ? "labels" : "never";

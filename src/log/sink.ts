@@ -2,7 +2,8 @@
  * Where log lines end: standard error or a file, written at once, so that the last line before a crash is there.
  * A sink never throws and never ends the server: what it cannot write is kept up to PENDING_MAX, then counted and lost.
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
+import { moveAside, removeOldest, type RotationOptions } from "./rotation.ts";
 
 /** Text that waits for a full pipe or disk, in UTF-16 units. */
 const PENDING_MAX = 1024 * 1024;
@@ -10,16 +11,28 @@ const PENDING_MAX = 1024 * 1024;
 const FILE_MODE = 0o640;
 const STDERR = 2;
 
+export interface SinkOptions {
+  /** Appended to; without it: standard error. */
+  readonly path: string | undefined;
+  readonly rotation: RotationOptions | undefined;
+}
+
 export class Sink implements Disposable {
   readonly #path: string | undefined;
+  readonly #rotation: RotationOptions | undefined;
   #fd: number;
+  #size = 0;
+  /** The size at which the file is next moved aside. */
+  #rotateAt = Infinity;
   #pending = Buffer.alloc(0);
   #linesLost = 0;
 
-  /** Throws when the file cannot be opened. Without a path: standard error. */
-  constructor(path: string | undefined) {
+  /** Throws when the file cannot be opened. */
+  constructor({ path, rotation }: SinkOptions) {
     this.#path = path;
+    this.#rotation = rotation;
     this.#fd = path === undefined ? STDERR : openLogFile(path);
+    this.#measure();
   }
 
   /** Lines given up because their destination did not take them. */
@@ -32,8 +45,11 @@ export class Sink implements Disposable {
     this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
     try {
       while (this.#pending.length > 0) {
-        this.#pending = this.#pending.subarray(writeSync(this.#fd, this.#pending));
+        const written = writeSync(this.#fd, this.#pending);
+        this.#pending = this.#pending.subarray(written);
+        this.#size += written;
       }
+      if (this.#size > this.#rotateAt) this.#rotate();
     } catch {
       // a log that cannot be written has nowhere to say so: `linesLost` tells
       if (this.#pending.length > PENDING_MAX) this.#losePending();
@@ -46,11 +62,27 @@ export class Sink implements Disposable {
     const fresh = openLogFile(this.#path);
     closeSync(this.#fd);
     this.#fd = fresh;
+    this.#measure();
   }
 
   [Symbol.dispose](): void {
     if (this.#path !== undefined && this.#fd !== -1) closeSync(this.#fd);
     this.#fd = -1;
+  }
+
+  #measure(): void {
+    if (this.#path === undefined || this.#rotation === undefined) return;
+    this.#size = fstatSync(this.#fd).size;
+    this.#rotateAt = this.#rotation.sizeMaxBytes;
+  }
+
+  #rotate(): void {
+    if (this.#path === undefined || this.#rotation === undefined) return;
+    // where this fails, the file grows on and the next attempt comes a file's length later
+    this.#rotateAt = this.#size + this.#rotation.sizeMaxBytes;
+    moveAside(this.#path, Math.floor((performance.timeOrigin + performance.now()) * 1000));
+    this.reopen();
+    if (this.#rotation.filesMax !== undefined) removeOldest(this.#path, this.#rotation.filesMax);
   }
 
   #losePending(): void {

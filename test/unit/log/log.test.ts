@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultLogOptions, openLog, type Log, type LogOptions } from "../../../src/log/log.ts";
+
+const stamped: unknown = expect.stringMatching(/^shoal\.log\.\d{4}(\.\d\d){5}\.\d{9}$/);
 
 let folder: string;
 let file: string;
@@ -85,6 +87,28 @@ describe("the log", () => {
     expect(texts(`${file}.1`)).toEqual(["one", "two", "three"]);
     expect(texts(file)).toEqual(["four"]);
     expect(statSync(file).mode & 0o777).toBe(0o640 & ~process.umask());
+  });
+
+  it("moves a full file aside and removes the oldest", () => {
+    const logger = open({ format: "classic", time: "none", rotation: { sizeMaxBytes: 1000, filesMax: 3 } });
+    for (let i = 0; i < 100; i++) logger.info(`line ${i} ${"x".repeat(80)}`);
+    const names = readdirSync(folder).sort();
+    expect(names).toEqual(["shoal.log", stamped, stamped]);
+    const texts = names.flatMap((name) => lines(join(folder, name)));
+    expect(texts.length).toBeLessThan(40);
+    expect(texts.join()).toContain("line 99 ");
+    for (const name of names) expect(statSync(join(folder, name)).size).toBeLessThan(1200);
+  });
+
+  it("writes on where a full file cannot be moved", () => {
+    const logger = open({ format: "classic", time: "none", rotation: { sizeMaxBytes: 100 } });
+    renameSync(folder, `${folder}-moved`);
+    try {
+      for (let i = 0; i < 20; i++) logger.info("x".repeat(80));
+      expect(lines(join(`${folder}-moved`, "shoal.log"))).toHaveLength(20);
+    } finally {
+      renameSync(`${folder}-moved`, folder);
+    }
   });
 
   it("keeps the open file when the new one cannot be opened", () => {
