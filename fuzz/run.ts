@@ -57,6 +57,8 @@ async function fuzzTarget(target: string, targetSeconds: number): Promise<void> 
   };
   const startedMs = Date.now();
   const report = await runWatched(target, task);
+  const begun = Atomics.load(new Int32Array(task.shared, 0, 1), 0);
+  if (report.kind === "failed" && begun === 0) throw new Error(`${target} cannot be loaded: ${report.error}`);
   if (report.kind === "failed") fail(target, corpus, task, report.error);
   if (report.kind === "grew") {
     console.error(`${target} grew to ${Math.round(report.rssBytes / 1024 / 1024)} MiB; to replay it:`);

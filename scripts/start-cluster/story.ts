@@ -89,6 +89,8 @@ export class Story {
 
 function alarm(member: string, fields: Readonly<Record<string, unknown>>): string[] {
   if (!ALARMING.has(String(fields["level"]))) return [];
+  // a dial that failed: that a member is away is told already
+  if (typeof fields["attempts"] === "number") return [];
   const rest = Object.entries(fields)
     .filter(([key]) => !LINE_FIELDS.has(key))
     .map(([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);

@@ -24,7 +24,7 @@ export interface LogOptions {
   readonly trace: boolean;
 }
 
-export interface LogSwitches {
+interface LogSwitches {
   readonly debug: boolean;
   readonly trace: boolean;
 }

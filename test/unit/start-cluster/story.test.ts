@@ -71,6 +71,8 @@ describe("the story of a cluster", () => {
     expect(logged(story, "a", { level: "error", msg: "No route", pid: 1, port: 7, host: "h" })).toEqual([
       "a error: No route port=7 host=h",
     ]);
+    const dial = { level: "error", msg: "Error trying to connect to route", attempts: 1, address: "h:1" };
+    expect(logged(story, "a", dial)).toEqual([]);
     expect(story.tell({ kind: "printed", name: "a", text: "boom" })).toEqual(["a | boom"]);
   });
 });
