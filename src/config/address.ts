@@ -68,7 +68,7 @@ export const listenUrl: ValueType<ListenUrl> = {
     return { ...address, user, password };
   },
   nodeFromText: (value, at) => stringNode(value.trim(), at),
-  show: listen.show,
+  show: (value) => listen.show(value),
 };
 
 export const advertise: ValueType<Address> = {

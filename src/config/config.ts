@@ -14,7 +14,7 @@ export interface Config {
   readonly cluster: ClusterConfig;
 }
 
-export interface ServerConfig {
+interface ServerConfig {
   /** null: the server's id is its name. */
   readonly name: string | null;
   readonly tags: readonly string[];
@@ -29,7 +29,7 @@ export interface ServerConfig {
   readonly reconnectErrorReports: number;
 }
 
-export interface ClientConfig {
+interface ClientConfig {
   readonly host: string;
   /** 0: the system picks a free port (-1 in a configuration). */
   readonly port: number;
@@ -48,7 +48,7 @@ export interface ClientConfig {
   readonly pingMax: number;
 }
 
-export interface AuthorizationConfig {
+interface AuthorizationConfig {
   readonly user: string | null;
   /** Plain, or a bcrypt hash ("$2a$…"). */
   readonly password: string | null;
@@ -64,7 +64,7 @@ export interface User {
   readonly password: string;
 }
 
-export interface LogConfig {
+interface LogConfig {
   readonly debug: boolean;
   readonly trace: boolean;
   /** Trace the system account too. */
@@ -84,16 +84,16 @@ export interface LogConfig {
   readonly filesMax: number | null;
 }
 
-export type LogFormat = "auto" | "json" | "classic";
+type LogFormat = "auto" | "json" | "classic";
 
-export interface MonitorConfig {
+interface MonitorConfig {
   readonly host: string;
   /** null: off; 0: the system picks a free port. */
   readonly port: number | null;
   readonly basePath: string;
 }
 
-export interface ClusterConfig {
+interface ClusterConfig {
   /** null: one is made up. */
   readonly name: string | null;
   readonly host: string;

@@ -1,7 +1,7 @@
 /** From the sheet to the configuration: fills in defaults, then checks what holds between options. */
 
 import type { Config, ConfigOverrides, Field } from "./config.ts";
-import { ConfError } from "./nats-conf/node.ts";
+import type { ConfError } from "./nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
 

@@ -12,7 +12,7 @@ import { nearestName } from "./suggest.ts";
 import { UNSUPPORTED_FLAGS } from "./unsupported.ts";
 import { bool } from "./value-type.ts";
 
-export const SIGNALS = ["ldm", "stop", "quit", "term", "reopen", "reload"] as const;
+const SIGNALS = ["ldm", "stop", "quit", "term", "reopen", "reload"] as const;
 export type SignalCommand = (typeof SIGNALS)[number];
 
 export interface CommandLine {
@@ -87,7 +87,7 @@ function applyFlag({ name, text }: FlagUse, sheet: Sheet, problems: Problems): v
 }
 
 /** The words of the command line as flags with their values; a command ("help", "version") becomes the flag. */
-function* splitArguments(argv: readonly string[]): Generator<FlagUse> {
+function* splitArguments(argv: readonly string[]): Generator<FlagUse, void> {
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? "";
     if (!/^-./.test(word)) return yield* readCommand(argv.slice(i));
@@ -107,7 +107,7 @@ function* splitArguments(argv: readonly string[]): Generator<FlagUse> {
 }
 
 /** nats-server knows two commands, in any case of letters. */
-function* readCommand(words: readonly string[]): Generator<FlagUse> {
+function* readCommand(words: readonly string[]): Generator<FlagUse, void> {
   const [command] = words;
   if (command === undefined) return;
   const name = command.toLowerCase();
@@ -171,5 +171,5 @@ function signalOf(text: string | undefined): CommandLine["signal"] {
 
 /** As the help writes it: one dash before short names, two before long ones. */
 export function withDashes(name: string): string {
-  return name.length <= 3 && name !== "log" && name !== "net" && name !== "pid" ? `-${name}` : `--${name}`;
+  return /^.{1,2}$|^DVV$/.test(name) ? `-${name}` : `--${name}`;
 }

@@ -11,7 +11,7 @@ import type { Notes, ValueType } from "./value-type.ts";
 export type Reload = "live" | "restart";
 
 /** "parsed": read and checked, but nothing acts on it yet. */
-export type Status = "built" | "parsed";
+type Status = "built" | "parsed";
 
 export interface Option {
   /** Dotted path in a configuration file. */
@@ -42,8 +42,8 @@ export type Section =
   "Server" | "Limits" | "Authorization" | "Logging" | "Monitoring" | "Lame duck" | "Cluster";
 
 /** A default, or how it follows from other fields. */
-export type Initial = { readonly value: unknown } | { readonly derive: (config: Config) => unknown };
-export type FieldInitial = readonly [Field, Initial];
+type Initial = { readonly value: unknown } | { readonly derive: (config: Config) => unknown };
+type FieldInitial = readonly [Field, Initial];
 
 interface CommonRow {
   readonly key: string;

@@ -1,25 +1,12 @@
-/** The rows of the schema for the server itself: who it is, where clients connect, limits, users, monitoring, lame duck. */
+/** The rows of the schema for the server itself: who it is, where clients connect, monitoring, lame duck. */
 
 import { posix } from "node:path";
 
 import { advertise, listen, port } from "./address.ts";
-import { credential, users } from "./authorization.ts";
 import type { Config } from "./config.ts";
 import { composite, option, type Option } from "./option.ts";
-import {
-  duration,
-  integer,
-  limit,
-  metadata,
-  path,
-  size,
-  spacelessName,
-  strings,
-  text,
-} from "./value-type.ts";
+import { duration, metadata, path, spacelessName, strings, text } from "./value-type.ts";
 
-const KB = 1024;
-const MB = 1024 * KB;
 const LAME_DUCK_GRACE_MS = 10_000;
 
 const identity: readonly Option[] = [
@@ -130,191 +117,6 @@ const listener: readonly Option[] = [
   }),
 ];
 
-const limits: readonly Option[] = [
-  option({
-    key: "max_connections",
-    aliases: ["max_conn"],
-    field: "client.maxConnections",
-    section: "Limits",
-    type: limit("integer"),
-    default: 65_536,
-    reload: "live",
-    description: "Client connections at a time, 0 for no limit",
-  }),
-  option({
-    key: "max_subscriptions",
-    aliases: ["max_subs"],
-    field: "client.maxSubscriptions",
-    section: "Limits",
-    type: limit("integer"),
-    default: null,
-    defaultText: "no limit",
-    reload: "restart",
-    description: "Subscriptions of one connection, 0 for no limit",
-  }),
-  option({
-    key: "max_sub_tokens",
-    aliases: ["max_subscription_tokens"],
-    field: "client.maxSubscriptionTokens",
-    section: "Limits",
-    type: integer({ min: 1, max: 255, zero: "itself" }),
-    default: null,
-    defaultText: "no limit",
-    reload: "restart",
-    status: "parsed",
-    description: "Tokens of a subscribed subject",
-  }),
-  option({
-    key: "max_payload",
-    field: "client.maxPayloadBytes",
-    section: "Limits",
-    type: size({ min: 1, max: 64 * MB, zero: "default" }),
-    default: MB,
-    reload: "live",
-    description: "Largest message; not above max_pending, and better not above 8MB",
-  }),
-  option({
-    key: "max_pending",
-    field: "client.maxPendingBytes",
-    section: "Limits",
-    type: size({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
-    default: 64 * MB,
-    reload: "restart",
-    description: "Bytes that may wait for one client before it counts as too slow",
-  }),
-  option({
-    key: "max_control_line",
-    field: "client.maxControlLineBytes",
-    section: "Limits",
-    type: size({ min: 1, max: MB, zero: "default" }),
-    default: 4 * KB,
-    reload: "live",
-    description: "Longest protocol line (subject, reply and queue names included)",
-  }),
-  option({
-    key: "write_deadline",
-    field: "client.writeDeadlineMs",
-    section: "Limits",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
-    default: 10_000,
-    reload: "live",
-    description: "Time a client has to take what was written before it counts as too slow",
-  }),
-  option({
-    key: "ping_interval",
-    field: "client.pingIntervalMs",
-    section: "Limits",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
-    default: 120_000,
-    reload: "live",
-    description: "Time between PINGs to an idle client",
-  }),
-  option({
-    key: "ping_max",
-    field: "client.pingMax",
-    section: "Limits",
-    type: integer({ min: 1, max: 1_000_000, zero: "default" }),
-    default: 2,
-    reload: "live",
-    description: "Unanswered PINGs after which a client is dropped",
-  }),
-  option({
-    key: "max_closed_clients",
-    field: "server.maxClosedClients",
-    section: "Limits",
-    type: integer({ min: 1, max: 1_000_000, zero: "default" }),
-    default: 10_000,
-    reload: "restart",
-    description: "Closed connections that monitoring remembers",
-  }),
-  option({
-    key: "connect_error_reports",
-    field: "server.connectErrorReports",
-    section: "Limits",
-    type: integer({ min: 1, max: 1_000_000_000, zero: "default" }),
-    default: 3600,
-    reload: "live",
-    status: "parsed",
-    description: "Of the failed first dials of a route, log the first and then every so many",
-  }),
-  option({
-    key: "reconnect_error_reports",
-    field: "server.reconnectErrorReports",
-    section: "Limits",
-    type: integer({ min: 1, max: 1_000_000_000, zero: "default" }),
-    default: 1,
-    reload: "live",
-    status: "parsed",
-    description: "Of the failed dials to bring a lost route back, log the first and then every so many",
-  }),
-];
-
-const authorization: readonly Option[] = [
-  option({
-    key: "authorization.user",
-    aliases: ["username"],
-    field: "authorization.user",
-    section: "Authorization",
-    type: credential,
-    default: null,
-    flags: ["user"],
-    flagValue: "<user>",
-    reload: "live",
-    description: "User required for connections",
-  }),
-  option({
-    key: "authorization.password",
-    aliases: ["pass"],
-    field: "authorization.password",
-    section: "Authorization",
-    type: credential,
-    default: null,
-    flags: ["pass"],
-    flagValue: "<password>",
-    reload: "live",
-    description: "Password required for connections, plain or as a bcrypt hash",
-  }),
-  option({
-    key: "authorization.token",
-    field: "authorization.token",
-    section: "Authorization",
-    type: credential,
-    default: null,
-    flags: ["auth"],
-    flagValue: "<token>",
-    reload: "live",
-    description: "Authorization token required for connections",
-  }),
-  option({
-    key: "authorization.users",
-    field: "authorization.users",
-    section: "Authorization",
-    type: users,
-    default: [],
-    reload: "live",
-    description: "Several users instead of one",
-  }),
-  option({
-    key: "authorization.timeout",
-    field: "authorization.timeoutMs",
-    section: "Authorization",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds" }),
-    default: 2000,
-    reload: "live",
-    description: "Time a client has to say who it is",
-  }),
-  option({
-    key: "no_auth_user",
-    field: "authorization.noAuthUser",
-    section: "Authorization",
-    type: credential,
-    default: null,
-    reload: "live",
-    status: "parsed",
-    description: "One of the users; clients without credentials are taken for it",
-  }),
-];
-
 const monitoring: readonly Option[] = [
   composite({
     key: "http",
@@ -384,14 +186,7 @@ const lameDuck: readonly Option[] = [
   }),
 ];
 
-export const serverOptions: readonly Option[] = [
-  ...identity,
-  ...listener,
-  ...limits,
-  ...authorization,
-  ...monitoring,
-  ...lameDuck,
-];
+export const serverOptions: readonly Option[] = [...identity, ...listener, ...monitoring, ...lameDuck];
 
 function lameDuckGrace(config: Config): number {
   return Math.min(LAME_DUCK_GRACE_MS, Math.floor(config.server.lameDuckDurationMs / 3));

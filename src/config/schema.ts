@@ -4,6 +4,7 @@
  */
 
 import { clusterOptions } from "./options-cluster.ts";
+import { clientOptions } from "./options-client.ts";
 import { logOptions } from "./options-log.ts";
 import { serverOptions } from "./options-server.ts";
 import type { Option, Section } from "./option.ts";
@@ -18,7 +19,12 @@ export const SECTIONS: readonly Section[] = [
   "Cluster",
 ];
 
-export const OPTIONS: readonly Option[] = [...serverOptions, ...logOptions, ...clusterOptions];
+export const OPTIONS: readonly Option[] = [
+  ...serverOptions,
+  ...clientOptions,
+  ...logOptions,
+  ...clusterOptions,
+];
 
 /** By every key a file may use: names and aliases, dotted. */
 export const OPTION_BY_KEY: ReadonlyMap<string, Option> = new Map(

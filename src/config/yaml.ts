@@ -11,7 +11,7 @@ import {
   isMap,
   isScalar,
   isSeq,
-  parseAllDocuments,
+  parseDocument,
   type Document,
   type Node,
   type Scalar,
@@ -39,33 +39,22 @@ export function parseYaml(source: SourceText, context: ParseContext): MapNode {
 }
 
 function composeDocument(source: SourceText): Document {
-  const documents = compose(source);
-  if (!Array.isArray(documents)) throw new ConfError(offsetOf(source, 0), "expected a YAML document");
-  const [document, second] = documents;
-  if (document === undefined) throw new ConfError(offsetOf(source, 0), "expected a YAML document");
-  const error = document.errors[0] ?? second?.errors[0];
-  if (error !== undefined) {
-    const what = error.code.toLowerCase().replaceAll("_", " ");
-    throw new ConfError(offsetOf(source, error.pos[0]), `this is not valid YAML (${what})`);
-  }
-  if (second !== undefined) {
-    throw new ConfError(
-      offsetOf(source, second.range?.[0] ?? 0),
-      "expected one YAML document, but another follows",
-    );
-  }
-  return document;
+  const document = compose(source);
+  const error = document.errors[0];
+  if (error === undefined) return document;
+  const what = error.code.toLowerCase().replaceAll("_", " ");
+  throw new ConfError(offsetOf(source, error.pos[0]), `expected one valid YAML document (${what})`);
 }
 
-function compose(source: SourceText): Document[] {
+function compose(source: SourceText): Document {
   try {
-    const documents = parseAllDocuments(source.text, {
+    return parseDocument(source.text, {
       schema: "failsafe",
       prettyErrors: false,
       uniqueKeys: false,
-      logLevel: "silent",
+      // "silent" would also keep quiet about a second document
+      logLevel: "error",
     });
-    return Array.isArray(documents) ? [...documents] : [];
   } catch (error) {
     // The composer is recursive; nothing else of it is known to throw.
     if (error instanceof RangeError) throw new ConfError(offsetOf(source, 0), "nested too deep");

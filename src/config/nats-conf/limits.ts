@@ -7,7 +7,7 @@ export const INCLUDE_DEPTH_MAX = 16;
 /** How deep blocks and lists may nest. */
 export const NESTING_DEPTH_MAX = 64;
 /** Values of one configuration, each use of a variable counted with all that it stands for. */
-export const VALUES_MAX = 500_000;
+const VALUES_MAX = 500_000;
 
 /** What is left for the configuration being read; shared by all its files. */
 export interface Budget {

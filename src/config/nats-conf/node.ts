@@ -33,7 +33,7 @@ export interface MapNode {
   readonly at: Origin;
 }
 
-export interface ArrayNode {
+interface ArrayNode {
   readonly kind: "array";
   readonly items: readonly ConfNode[];
   readonly size: number;
@@ -65,7 +65,7 @@ export function describeOrigin(at: Origin): string {
       const before = at.source.text.slice(0, at.offset);
       const lineStart = before.lastIndexOf("\n") + 1;
       const line = countNewlines(before) + 1;
-      return `${at.source.name}:${line}:${[...before.slice(lineStart)].length + 1}`;
+      return `${at.source.name}:${line}:${charactersIn(before.slice(lineStart)) + 1}`;
     }
     case "flag":
       return `flag ${at.name}`;
@@ -96,6 +96,12 @@ export function describeKind(node: ConfNode): string {
     case "date":
       return "a date";
   }
+}
+
+function charactersIn(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
 }
 
 function countNewlines(text: string): number {

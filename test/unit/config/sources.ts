@@ -1,12 +1,13 @@
 /** Configuration files in memory, and the real nats-server where it is installed. */
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { Config } from "../../../src/config/config.ts";
 import { loadConfig, type LoadResult } from "../../../src/config/load.ts";
+import { compareVersions, findNatsServer, type NatsServerBinary } from "../../support/nats-server.ts";
 
 export interface Sources {
   readonly args?: readonly string[];
@@ -48,11 +49,8 @@ export interface Verdict {
   readonly output: string;
 }
 
-/** The newest nats-server to be had: of $NATS_SERVER, Go's own directory, $PATH. Its -t tells digests since 2.11. */
-export const natsServer: string | null =
-  [process.env["NATS_SERVER"], join(homedir(), "go/bin/nats-server"), "nats-server"].find(
-    (path) => path !== undefined && isNewEnough(path),
-  ) ?? null;
+/** Only since 2.11 nats-server tells the digest of what it read. */
+export const natsServer: string | null = newEnough(findNatsServer());
 
 export function askNatsServer(path: string, text: string): Verdict {
   const folder = mkdtempSync(join(tmpdir(), "shoal-config-"));
@@ -70,11 +68,6 @@ export function askNatsServer(path: string, text: string): Verdict {
   }
 }
 
-function isNewEnough(path: string): boolean {
-  try {
-    const version = /v(\d+)\.(\d+)\./.exec(execFileSync(path, ["-v"], { encoding: "utf8" }));
-    return Number(version?.[1]) === 2 && Number(version?.[2]) >= 11;
-  } catch {
-    return false;
-  }
+function newEnough(found: NatsServerBinary | undefined): string | null {
+  return found !== undefined && compareVersions(found.version, "2.11.0") >= 0 ? found.path : null;
 }
