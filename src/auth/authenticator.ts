@@ -30,7 +30,9 @@ export class Authenticator {
     if (!this.isRequired) return { kind: "admitted", user: "" };
     const { token, users } = this.options;
     if (token !== undefined) {
-      return equalSecrets(credentials.authToken, token) ? { kind: "admitted", user: "[REDACTED]" } : { kind: "refused" };
+      return equalSecrets(credentials.authToken, token)
+        ? { kind: "admitted", user: "[REDACTED]" }
+        : { kind: "refused" };
     }
     const known = users.find((candidate) => candidate.user === credentials.user);
     const isRight = equalSecrets(credentials.pass, known?.password ?? "");

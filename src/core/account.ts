@@ -3,6 +3,7 @@
  * clients, and `$SYS` for what servers say among themselves.
  */
 import { Interest } from "./interest.ts";
+import { LocalInterest } from "./local-interest.ts";
 
 export const GLOBAL_ACCOUNT = "$G";
 export const SYSTEM_ACCOUNT = "$SYS";
@@ -10,6 +11,8 @@ export const SYSTEM_ACCOUNT = "$SYS";
 export class Account {
   readonly name: string;
   readonly interest: Interest;
+  /** What neighbours are told of the interest here. */
+  readonly localInterest = new LocalInterest();
   /** Client connections at present. */
   connections = 0;
 
@@ -18,12 +21,6 @@ export class Account {
     this.interest = new Interest(name);
   }
 }
-
-/**
- * Bound of accounts that are known only because another server told of its interest in them. Beyond it their interest
- * is not kept, so that a peer that makes up names costs no memory.
- */
-const FOREIGN_ACCOUNTS_MAX = 100_000;
 
 export class Accounts {
   readonly global: Account;
@@ -37,13 +34,6 @@ export class Accounts {
 
   get(name: string): Account | undefined {
     return this.byName.get(name);
-  }
-
-  /** The account of that name, made where it is new; undefined beyond the bound. */
-  getOrOpen(name: string): Account | undefined {
-    const known = this.byName.get(name);
-    if (known !== undefined) return known;
-    return this.byName.size < FOREIGN_ACCOUNTS_MAX ? this.open(name) : undefined;
   }
 
   [Symbol.iterator](): Iterator<Account> {

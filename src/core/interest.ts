@@ -1,8 +1,8 @@
 /**
  * The interest of one account: its sublist, and the plans worked out from it.
  *
- * Plans are kept in a table by a hash over the subject's raw bytes, two to a set, so that looking one up makes no
- * string, and so that the table is bounded by its size: a new plan takes the place of an older one of its set.
+ * Plans are kept in a table by a hash over the subject's raw bytes, four to a set, so that looking one up makes no
+ * string, and so that the table is bounded by its size: a new plan takes the place of another of its set.
  *
  * Invalidation is precise where it can be. A change of interest in a literal subject drops the plan of that subject. A
  * change with wildcards counts up the generation of the plans whose first token it may cover; those are found stale
@@ -14,10 +14,10 @@ import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
 import type { Interested } from "./subscription.ts";
 
-const WAYS = 2;
-const SETS_MIN = 64;
-/** Bound of the table: 2 * 16384 plans for each account. */
-const SETS_MAX = 16384;
+const WAYS = 4;
+const SETS_MIN = 32;
+/** Bound of the table: 4 * 8192 plans for each account. */
+const SETS_MAX = 8192;
 const BUCKETS = 64;
 /** A head that finds no room in the arena lies in scratch, where the message under way may read it. */
 const SCRATCH_HEADS = SCRATCH_SIZE / 2;
@@ -104,29 +104,24 @@ export class Interest {
   plan(at: number, length: number): Plan {
     this.lookups++;
     const hash = hashBytes(at, length);
-    const slot = (hash & this.mask) * WAYS;
-    const first = this.table[slot]!;
-    if (first !== null && first.hash === hash && sameBytes(first, at, length)) {
-      if (first.generation === this.generations[first.bucket]) return first;
+    const set = (hash & this.mask) * WAYS;
+    for (let slot = set; slot < set + WAYS; slot++) {
+      const plan = this.table[slot]!;
+      if (plan === null) break;
+      if (plan.hash !== hash || !sameBytes(plan, at, length)) continue;
+      if (plan.generation === this.generations[plan.bucket]) return plan;
       return this.replan(slot, at, length, hash);
     }
-    const second = this.table[slot + 1]!;
-    if (second !== null && second.hash === hash && sameBytes(second, at, length)) {
-      if (second.generation === this.generations[second.bucket]) return second;
-      return this.replan(slot + 1, at, length, hash);
-    }
-    return this.miss(at, length, hash);
+    return this.replan(this.freeSlot(hash), at, length, hash);
   }
 
-  private miss(at: number, length: number, hash: number): Plan {
-    if (this.cached > this.mask && this.mask + 1 < SETS_MAX) this.grow();
-    const slot = (hash & this.mask) * WAYS;
-    if (this.table[slot] === null) return this.replan(slot, at, length, hash);
-    // The newer of the two stays, as the second.
-    this.forget(slot + 1);
-    this.table[slot + 1] = this.table[slot]!;
-    this.table[slot] = null;
-    return this.replan(slot, at, length, hash);
+  /** A slot of the hash's set. Sets are filled from the front; in a full one a plan has to go, each in its turn. */
+  private freeSlot(hash: number): number {
+    const set = (hash & this.mask) * WAYS;
+    for (let slot = set; slot < set + WAYS; slot++) if (this.table[slot] === null) return slot;
+    if (this.cached <= this.mask / 2 || this.mask + 1 >= SETS_MAX) return set + (this.turn & (WAYS - 1));
+    this.grow();
+    return this.freeSlot(hash);
   }
 
   private replan(slot: number, at: number, length: number, hash: number): Plan {
@@ -147,7 +142,16 @@ export class Interest {
     const bucket = bucketOf(subject);
     const generation = this.generations[bucket]!;
     const { account, matched: interested, place } = this;
-    const plan = new Plan({ subject, account, hash, bucket, generation, interested, turn: this.turn++, place });
+    const plan = new Plan({
+      subject,
+      account,
+      hash,
+      bucket,
+      generation,
+      interested,
+      turn: this.turn++,
+      place,
+    });
     this.matched.length = 0;
     return plan;
   }
@@ -180,27 +184,31 @@ export class Interest {
     const sets = (this.mask + 1) * 4;
     this.mask = sets - 1;
     this.table = new Array<Plan | null>(sets * WAYS).fill(null);
-    for (const plan of old) {
-      if (plan === null) continue;
-      const slot = (plan.hash & this.mask) * WAYS;
-      if (this.table[slot] === null) this.table[slot] = plan;
-      else if (this.table[slot + 1] === null) this.table[slot + 1] = plan;
-      else {
-        plan.release();
-        this.cached--;
-      }
-    }
+    for (const plan of old) if (plan !== null) this.table[this.freeSlot(plan.hash)] = plan;
   }
 
   private dropLiteral(subject: string): void {
     if (subject.length > SCRATCH_HEADS - 8) return; // never cached
     writeText(0, subject);
     const hash = hashBytes(0, subject.length);
-    const slot = (hash & this.mask) * WAYS;
-    for (let way = slot; way < slot + WAYS; way++) {
-      const plan = this.table[way]!;
-      if (plan !== null && plan.hash === hash && sameBytes(plan, 0, subject.length)) this.forget(way);
+    const set = (hash & this.mask) * WAYS;
+    for (let slot = set; slot < set + WAYS; slot++) {
+      const plan = this.table[slot]!;
+      if (plan === null) return;
+      if (plan.hash !== hash || !sameBytes(plan, 0, subject.length)) continue;
+      this.forget(slot);
+      this.closeGap(slot, set + WAYS - 1);
+      return;
     }
+  }
+
+  /** The last plan of the set takes the place of the forgotten one. */
+  private closeGap(gap: number, end: number): void {
+    let last = end;
+    while (last > gap && this.table[last] === null) last--;
+    if (last === gap) return;
+    this.table[gap] = this.table[last]!;
+    this.table[last] = null;
   }
 
   private ageBuckets(subject: string): void {
@@ -235,7 +243,9 @@ function hashBytes(at: number, length: number): number {
     hash ^= hash >>> 15;
   }
   hash = Math.imul(hash ^ words.getInt32(last, true), 0x85ebca6b);
-  return hash ^ (hash >>> 13);
+  // Subjects differ most in their last characters, which are the high bits of a word: bring them down.
+  hash = Math.imul(hash ^ (hash >>> 16), 0x9e3779b1);
+  return hash ^ (hash >>> 15);
 }
 
 function sameBytes(plan: Plan, at: number, length: number): boolean {

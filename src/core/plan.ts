@@ -24,6 +24,7 @@ export class QueueGroup {
 }
 
 export class Plan {
+  readonly account: string;
   readonly subjectLength: number;
   readonly hash: number;
   /** Which generation counter of the interest this depends on, and its value when the plan was built. */
@@ -46,6 +47,7 @@ export class Plan {
 
   constructor(parts: PlanParts) {
     const { subject, account, interested } = parts;
+    this.account = account;
     this.subjectLength = subject.length;
     this.hash = parts.hash;
     this.bucket = parts.bucket;

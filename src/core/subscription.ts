@@ -64,6 +64,7 @@ export type Interested = Subscription | RemoteInterest;
 
 function packBytes(value: string, from: number): number {
   let word = 0;
-  for (let i = 0; i < 4 && from + i < value.length; i++) word |= (value.charCodeAt(from + i) & 0xff) << (8 * i);
+  for (let i = 0; i < 4 && from + i < value.length; i++)
+    word |= (value.charCodeAt(from + i) & 0xff) << (8 * i);
   return word;
 }

@@ -100,7 +100,8 @@ export class Outbox {
       const length = Math.min(CHUNK_SIZE, value.length - from);
       const at = this.reserve(length);
       if (at < 0) return;
-      this.at = at + text.write(length === value.length ? value : value.slice(from, from + length), at, "latin1");
+      this.at =
+        at + text.write(length === value.length ? value : value.slice(from, from + length), at, "latin1");
       this.touch();
     }
   }

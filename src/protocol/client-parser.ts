@@ -25,6 +25,8 @@ import {
   operation,
   parseSize,
   recognise,
+  sameHead,
+  sizeAt,
   skipBlanks,
   splitArguments,
 } from "./scanner.ts";
@@ -293,7 +295,8 @@ export class ClientParser {
       return this.end(maxControlLineExceeded, `${lineFeed - from} bytes`);
     }
     if (lineFeed === end) return at;
-    if (found.kind === "PUB" || found.kind === "HPUB") return this.readPublish(found.kind, from, lineFeed, end);
+    if (found.kind === "PUB" || found.kind === "HPUB")
+      return this.readPublish(found.kind, from, lineFeed, end);
     return this.act(found.kind, argumentText(from, lineFeed)) ? lineFeed + 1 : ENDED;
   }
 
@@ -375,30 +378,6 @@ function isJsonObject(line: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** One to nine digits in [from, to); -1 for anything else. */
-function sizeAt(from: number, to: number): number {
-  if (to === from || to - from > 9) return -1;
-  let size = 0;
-  for (let i = from; i < to; i++) {
-    const digit = bytes[i]! - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    size = size * 10 + digit;
-  }
-  return size;
-}
-
-/** Compares heads by words of four bytes; the last one overlaps. Heads are longer than four bytes. */
-function sameHead(a: number, b: number, length: number): boolean {
-  const last = length - 4;
-  for (let i = 4; i < last; i += 4) {
-    if (words.getInt32(a + i, true) !== words.getInt32(b + i, true)) return false;
-  }
-  return (
-    words.getInt32(a + last, true) === words.getInt32(b + last, true) &&
-    words.getInt32(a, true) === words.getInt32(b, true)
-  );
 }
 
 function skipWord(at: number): number {

@@ -76,7 +76,8 @@ export function readHello(hello: ClientHello, json: string): ClientHello | null 
       if (TEXT_KEYS.has(lower) && typeof value !== "string") return null;
       continue;
     }
-    if (typeof value !== typeof merged[into] || (typeof value === "number" && !Number.isInteger(value))) return null;
+    if (typeof value !== typeof merged[into] || (typeof value === "number" && !Number.isInteger(value)))
+      return null;
     Object.assign(merged, { [into]: value });
   }
   return merged;

@@ -22,7 +22,10 @@ export const unknownOperation = closing("Unknown Protocol Operation", "Parse Err
 export const badArguments = closing(null, "Parse Error");
 export const peerSentError = closing(null, "Client Closed");
 export const maxPayloadViolation = closing("Maximum Payload Violation", "Maximum Message Payload Exceeded");
-export const maxControlLineExceeded = closing("maximum control line exceeded", "Maximum Control Line Exceeded");
+export const maxControlLineExceeded = closing(
+  "maximum control line exceeded",
+  "Maximum Control Line Exceeded",
+);
 export const maxConnectionsExceeded = closing("maximum connections exceeded", "Maximum Connections Exceeded");
 export const authorizationViolation = closing("Authorization Violation", "Authentication Failure");
 export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");

@@ -4,7 +4,7 @@
  *
  * Callers put a line feed at `end`, so that scans stop there.
  */
-import { bytes, readText } from "../base/slab.ts";
+import { bytes, readText, words } from "../base/slab.ts";
 
 const BLANK = 0x20;
 const TAB = 0x09;
@@ -97,4 +97,28 @@ export function parseSize(digits: string): number {
     if (code < 0x30 || code > 0x39) return -1;
   }
   return Number(digits);
+}
+
+/** One to nine digits in [from, to); -1 for anything else. */
+export function sizeAt(from: number, to: number): number {
+  if (to === from || to - from > 9) return -1;
+  let size = 0;
+  for (let i = from; i < to; i++) {
+    const digit = bytes[i]! - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    size = size * 10 + digit;
+  }
+  return size;
+}
+
+/** Compares heads by words of four bytes; the last one overlaps. Heads are longer than four bytes. */
+export function sameHead(a: number, b: number, length: number): boolean {
+  const last = length - 4;
+  for (let i = 4; i < last; i += 4) {
+    if (words.getInt32(a + i, true) !== words.getInt32(b + i, true)) return false;
+  }
+  return (
+    words.getInt32(a + last, true) === words.getInt32(b + last, true) &&
+    words.getInt32(a, true) === words.getInt32(b, true)
+  );
 }

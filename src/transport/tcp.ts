@@ -6,6 +6,7 @@
  */
 import net from "node:net";
 import { bytes, READ_SIZE, READ_START, readWindow } from "../base/slab.ts";
+import type { OpenWires } from "./open-wires.ts";
 import type { Endpoint, Wire, WireReceiver } from "./wire.ts";
 
 /** How long a connection that we end may take to take leave. */
@@ -30,7 +31,11 @@ class TcpWire implements Wire {
     this.receiver?.onWritten();
   };
 
-  constructor(socket: net.Socket) {
+  private readonly wires: OpenWires;
+
+  constructor(socket: net.Socket, wires: OpenWires) {
+    wires.opened();
+    this.wires = wires;
     this.remote = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
     this.local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
     this.socket = socket;
@@ -94,6 +99,7 @@ class TcpWire implements Wire {
   }
 
   private closed(): void {
+    this.wires.closed();
     this.receiver?.onClosed(this.problem);
     this.receiver = null;
   }
@@ -115,7 +121,12 @@ function takeOver(accepted: net.Socket, onBytes: (length: number) => boolean): n
   const handle = holder._handle;
   if (typeof handle?.useUserBuffer !== "function" || typeof handle.readStart !== "function") return null;
   holder._handle = null;
-  const options = { handle, readable: true, writable: true, onread: { buffer: readWindow, callback: onBytes } };
+  const options = {
+    handle,
+    readable: true,
+    writable: true,
+    onread: { buffer: readWindow, callback: onBytes },
+  };
   return new net.Socket(options as unknown as net.SocketConstructorOpts);
 }
 
@@ -135,10 +146,16 @@ export interface ListenError extends Error {
 }
 
 /** Listens; port 0 for one that is free. Rejects with the operating system's error. */
-export function listenTcp(host: string, port: number, onWire: (wire: Wire) => void): Promise<TcpListener> {
+export function listenTcp(
+  host: string,
+  port: number,
+  wires: OpenWires,
+  onWire: (wire: Wire) => void,
+): Promise<TcpListener> {
   const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
-    if (socket.remoteAddress === undefined) socket.destroy(); // gone already
-    else onWire(new TcpWire(socket));
+    if (socket.remoteAddress === undefined)
+      socket.destroy(); // gone already
+    else onWire(new TcpWire(socket, wires));
   });
   const { promise, resolve, reject } = Promise.withResolvers<TcpListener>();
   server.once("error", reject);
@@ -159,7 +176,7 @@ function listenHost(host: string): string | undefined {
 }
 
 /** Connects; rejects with the operating system's error, or when `signal` says so. */
-export function dialTcp(host: string, port: number, signal: AbortSignal): Promise<Wire> {
+export function dialTcp(host: string, port: number, wires: OpenWires, signal: AbortSignal): Promise<Wire> {
   const { promise, resolve, reject } = Promise.withResolvers<Wire>();
   const socket = net.connect({ host, port, noDelay: true });
   socket.pause();
@@ -169,7 +186,7 @@ export function dialTcp(host: string, port: number, signal: AbortSignal): Promis
   socket.once("connect", () => {
     signal.removeEventListener("abort", abort);
     socket.off("error", reject);
-    resolve(new TcpWire(socket));
+    resolve(new TcpWire(socket, wires));
   });
   return promise;
 }

@@ -2,9 +2,10 @@
  * The rare ways of a delivery: a message larger than a chunk, a long sid, a client that does not understand headers.
  * A large payload is shared by all who receive it; only what stands before it is written for each.
  */
-import { bytes, CHUNK_SIZE, readText, slice } from "../../base/slab.ts";
+import { readText } from "../../base/slab.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
+import { writePayload } from "../payload.ts";
 import type { ClientSession } from "./session.ts";
 
 const CRLF = "\r\n";
@@ -13,7 +14,7 @@ export function deliverRarely(session: ClientSession, subscription: Subscription
   const strips = message.headerLength > 0 && !session.hello.headers;
   const line = strips ? strippedLine(subscription, message) : usualLine(subscription, message);
   session.outbox.writeText(line);
-  writePayload(session, message, strips ? message.headerLength : 0);
+  writePayload(session.outbox, message, strips ? message.headerLength : 0);
   session.countDelivery(subscription, message.size);
   return session.isOpen;
 }
@@ -29,25 +30,4 @@ function strippedLine(subscription: Subscription, message: Message): string {
   const reply =
     message.replyLength > 0 ? readText(message.at + message.replyFrom, message.replyLength) + " " : "";
   return `${head}${subscription.sid} ${reply}${message.size - message.headerLength}${CRLF}`;
-}
-
-/** The payload with its CRLF, from `skip` on. */
-export function writePayload(session: { outbox: ClientSession["outbox"] }, message: Message, skip: number): void {
-  const { outbox } = session;
-  const from = message.at + message.payloadFrom + skip;
-  const length = message.size + 2 - skip;
-  if (message.body === null && length <= CHUNK_SIZE) {
-    const at = outbox.reserve(length);
-    if (at < 0) return;
-    bytes.copyWithin(at, from, from + length);
-    outbox.at = at + length;
-    outbox.touch();
-    return;
-  }
-  outbox.writeOwned(largePayload(message).subarray(skip));
-}
-
-/** The payload in memory of its own, made once for all who receive it. */
-function largePayload(message: Message): Uint8Array {
-  return (message.body ??= slice(message.at + message.payloadFrom, message.size + 2).slice());
 }

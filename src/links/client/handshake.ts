@@ -12,7 +12,8 @@ export function admit(authenticator: Authenticator, before: ClientHello, json: s
   const hello = readHello(before, json);
   if (hello === null) return refused(errors.badArguments, "CONNECT is not the JSON it should be");
   // No accounts can be asked for until they can be configured.
-  if (hello.account !== "" || hello.newAccount) return refused(errors.authorizationViolation, "account asked for");
+  if (hello.account !== "" || hello.newAccount)
+    return refused(errors.authorizationViolation, "account asked for");
   const verdict = authenticator.check(hello);
   if (verdict.kind === "refused") return refused(errors.authorizationViolation, describe(hello));
   if (hello.protocol < 0 || hello.protocol > 1) {

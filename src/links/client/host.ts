@@ -3,7 +3,7 @@ import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Account, Accounts } from "../../core/account.ts";
-import type { Subscription } from "../../core/subscription.ts";
+import type { InterestChange } from "../../core/local-interest.ts";
 import type { Turn } from "../turn.ts";
 import type { ClientSession } from "./session.ts";
 
@@ -49,8 +49,7 @@ export interface ClientHost {
   readonly counters: ClientCounters;
   /** The INFO line, with CRLF. */
   info(context: InfoContext): string;
-  /** Interest that begins and ends here, for the neighbours. */
-  onSubscribed(account: Account, subscription: Subscription): void;
-  onUnsubscribed(account: Account, subscription: Subscription): void;
+  /** What neighbours have to know of the interest here. */
+  onInterest(account: Account, change: InterestChange): void;
   onClosed(session: ClientSession): void;
 }

@@ -9,6 +9,7 @@ import { CHUNK_SIZE, COPY_WORDS_MAX, copyLong, readText, words } from "../../bas
 import type { Account } from "../../core/account.ts";
 import type { Interest } from "../../core/interest.ts";
 import type { Plan } from "../../core/plan.ts";
+import type { InterestChange } from "../../core/local-interest.ts";
 import { publish } from "../../core/router.ts";
 import { Subscription, type Subscriber } from "../../core/subscription.ts";
 import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
@@ -87,7 +88,9 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     this.outbox.writeText(this.host.info(this.infoContext()));
     if (!this.isAdmitted) {
       const { clock, limits } = this.host;
-      this.authTimer = clock.setTimer(limits.authTimeoutMs, () => this.onPeerError(errors.authenticationTimeout, ""));
+      this.authTimer = clock.setTimer(limits.authTimeoutMs, () =>
+        this.onPeerError(errors.authenticationTimeout, ""),
+      );
     }
     this.heartbeat.start();
     this.wire.start(this);
@@ -138,7 +141,8 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
 
   onPublishAgain(message: Message): boolean {
     const plan = this.memoPlan;
-    if (!this.isPlain || plan === null || this.memoVersion !== this.interest.version) return this.onPublish(message);
+    if (!this.isPlain || plan === null || this.memoVersion !== this.interest.version)
+      return this.onPublish(message);
     return this.route(plan, message);
   }
 
@@ -196,7 +200,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     const subscription = new Subscription(this, subject, queue, sid);
     this.subscriptions.set(sid, subscription);
     this.interest.add(subscription);
-    this.host.onSubscribed(this.account, subscription);
+    this.tellNeighbours(this.account.localInterest.add(subscription));
     return this.sayOk();
   }
 
@@ -237,7 +241,8 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onPeerError(error: PeerError, detail: string): boolean {
-    const shown = !this.isAdmitted && error === errors.unknownOperation ? errors.authorizationViolation : error;
+    const shown =
+      !this.isAdmitted && error === errors.unknownOperation ? errors.authorizationViolation : error;
     if (shown.text !== null) this.outbox.writeText(`-ERR '${shown.text}'\r\n`);
     this.log.error(shown.text ?? "Client sent what makes no sense", { detail });
     if (shown.closes === null) return true;
@@ -253,7 +258,9 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     const length = message.headLength + subscription.sidLength + tailLength;
     let at = outbox.at;
     const isRare =
-      subscription.sidLength > 8 || message.body !== null || (message.headerLength > 0 && !this.hello.headers);
+      subscription.sidLength > 8 ||
+      message.body !== null ||
+      (message.headerLength > 0 && !this.hello.headers);
     if (at + length > outbox.end || isRare) {
       if (isRare || length > CHUNK_SIZE) return deliverRarely(this, subscription, message);
       at = outbox.reserve(length);
@@ -339,15 +346,15 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   private unsubscribe(subscription: Subscription): void {
     this.subscriptions.delete(subscription.sid);
     this.interest.remove(subscription);
-    this.host.onUnsubscribed(this.account, subscription);
+    this.tellNeighbours(this.account.localInterest.remove(subscription));
   }
 
   private unsubscribeAll(): void {
-    for (const subscription of this.subscriptions.values()) {
-      this.interest.remove(subscription);
-      this.host.onUnsubscribed(this.account, subscription);
-    }
-    this.subscriptions.clear();
+    for (const subscription of this.subscriptions.values()) this.unsubscribe(subscription);
+  }
+
+  private tellNeighbours(change: InterestChange | null): void {
+    if (change !== null) this.host.onInterest(this.account, change);
   }
 
   /** What is to be checked for each message of a client that is not plain. False: it goes no further. */

@@ -1,0 +1,125 @@
+/**
+ * The port of the clients: accepts, counts, and keeps the list of sessions. Refuses beyond `maxConnections`. Sums up what
+ * sessions counted, also of those that are gone.
+ */
+import type { Logger } from "../base/logger.ts";
+import type { Account, Accounts } from "../core/account.ts";
+import type { InterestChange } from "../core/local-interest.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Clock } from "../base/clock.ts";
+import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../links/client/host.ts";
+import { ClientSession } from "../links/client/session.ts";
+import type { Turn } from "../links/turn.ts";
+import { maxConnectionsExceeded } from "../protocol/errors.ts";
+import { OpenWires } from "../transport/open-wires.ts";
+import { listenTcp, type TcpListener } from "../transport/tcp.ts";
+import type { Endpoint, Wire } from "../transport/wire.ts";
+
+export interface Traffic {
+  inMessages: number;
+  inBytes: number;
+  outMessages: number;
+  outBytes: number;
+}
+
+export interface ClientPortOptions {
+  readonly host: string;
+  readonly port: number;
+  /** null: no limit. */
+  readonly maxConnections: number | null;
+  readonly limits: ClientLimits;
+  readonly authenticator: Authenticator;
+  readonly accounts: Accounts;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  info(context: InfoContext): string;
+  /** Numbers for connections, shared with routes. */
+  nextConnectionId(): number;
+  /** What the other servers have to know of the interest here. */
+  onInterest(account: Account, change: InterestChange): void;
+}
+
+export class ClientPort {
+  readonly sessions = new Map<number, ClientSession>();
+  readonly wires = new OpenWires();
+  readonly counters: ClientCounters = {
+    slowConsumers: 0,
+    slowConsumersByDeadline: 0,
+    staleConnections: 0,
+    authFailures: 0,
+    stalls: 0,
+    droppedBytes: 0,
+  };
+  totalConnections = 0;
+  private readonly gone: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+  private listener: TcpListener | null = null;
+  private readonly options: ClientPortOptions;
+  private readonly host: ClientHost;
+
+  constructor(options: ClientPortOptions) {
+    this.options = options;
+    this.host = {
+      ...options,
+      counters: this.counters,
+      info: (context) => options.info(context),
+      onInterest: (account, change) => options.onInterest(account, change),
+      onClosed: (session) => this.forget(session),
+    };
+  }
+
+  /** Rejects with the operating system's error. */
+  async listen(): Promise<Endpoint> {
+    const { host, port } = this.options;
+    this.listener = await listenTcp(host, port, this.wires, (wire) => this.accept(wire));
+    return this.listener.endpoint;
+  }
+
+  stopListening(): void {
+    this.listener?.close();
+    this.listener = null;
+  }
+
+  /** What clients sent and received, in all. */
+  traffic(): Traffic {
+    const sum = { ...this.gone };
+    for (const session of this.sessions.values()) addTraffic(sum, session);
+    return sum;
+  }
+
+  get subscriptionCount(): number {
+    let count = 0;
+    for (const session of this.sessions.values()) count += session.subscriptions.size;
+    return count;
+  }
+
+  sendInfoToAll(): void {
+    for (const session of this.sessions.values()) session.sendInfo();
+  }
+
+  closeAll(reason: string): void {
+    this.stopListening();
+    for (const session of [...this.sessions.values()]) session.close(reason);
+  }
+
+  private accept(wire: Wire): void {
+    const session = new ClientSession(this.host, wire, this.options.nextConnectionId());
+    this.totalConnections++;
+    const { maxConnections } = this.options;
+    const isFull = maxConnections !== null && this.sessions.size >= maxConnections;
+    this.sessions.set(session.cid, session);
+    session.open();
+    if (isFull) session.onPeerError(maxConnectionsExceeded, `${maxConnections} connections`);
+  }
+
+  private forget(session: ClientSession): void {
+    if (this.sessions.delete(session.cid)) addTraffic(this.gone, session);
+  }
+}
+
+function addTraffic(sum: Traffic, part: Traffic): void {
+  sum.inMessages += part.inMessages;
+  sum.inBytes += part.inBytes;
+  sum.outMessages += part.outMessages;
+  sum.outBytes += part.outBytes;
+}

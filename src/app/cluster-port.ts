@@ -1,0 +1,385 @@
+/**
+ * The port of the other servers: carries out what the mesh decides, and tells it what happens. The mesh knows no sockets, the
+ * sessions know no mesh; they meet here.
+ */
+import { networkInterfaces } from "node:os";
+import { equalSecrets } from "../auth/authenticator.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import { addressKey, routeUrl } from "../cluster/address.ts";
+import { Dialer } from "../cluster/dialer.ts";
+import { meshOptions } from "../cluster/mesh-options.ts";
+import type {
+  AddressKey,
+  Mesh,
+  MeshAction,
+  MeshEvent,
+  MeshSnapshot,
+  PeerAddress,
+} from "../cluster/mesh-types.ts";
+import { createMesh } from "../cluster/mesh.ts";
+import { SYSTEM_ACCOUNT, type Account, type Accounts } from "../core/account.ts";
+import type { InterestChange } from "../core/local-interest.ts";
+import type { ConnectVerdict, RouteCounters, RouteHost, RouteLimits } from "../links/route/host.ts";
+import type { RoutePermissions } from "../links/route/permissions.ts";
+import { RouteTable } from "../links/route/route-table.ts";
+import { RouteSession } from "../links/route/session.ts";
+import type { Turn } from "../links/turn.ts";
+import type { ServerIdentity } from "../protocol/info.ts";
+import {
+  gossipLine,
+  readRouteConnect,
+  routeConnectLine,
+  routeInfoLine,
+  type OwnRouteInfo,
+} from "../protocol/route-info.ts";
+import { OpenWires } from "../transport/open-wires.ts";
+import { listenTcp, type TcpListener } from "../transport/tcp.ts";
+import type { Endpoint, Wire } from "../transport/wire.ts";
+import { closeWords } from "./close-words.ts";
+import { logMeshFact } from "./mesh-log.ts";
+import { routeInfoOf } from "./route-info-of.ts";
+
+export interface Credentials {
+  readonly user: string;
+  readonly pass: string;
+}
+
+/** A configured route, with the credentials of its URL. */
+export interface ConfiguredRoute extends PeerAddress {
+  readonly credentials: Credentials | null;
+}
+
+export interface ClusterPortOptions {
+  readonly identity: ServerIdentity;
+  readonly name: string;
+  /** Made up: gives way to another's. */
+  readonly isNameDynamic: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly advertise: { readonly host: string; readonly port: number | null } | null;
+  readonly noAdvertise: boolean;
+  readonly credentials: Credentials | null;
+  readonly routes: readonly ConfiguredRoute[];
+  /** 0 or less: no pool. */
+  readonly poolSize: number;
+  readonly pinnedAccounts: readonly string[];
+  readonly connectRetries: number;
+  readonly permissions: RoutePermissions;
+  readonly maxPayloadBytes: number;
+  readonly authTimeoutMs: number;
+  readonly limits: RouteLimits;
+  readonly accounts: Accounts;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Client URLs of this server. */
+  ownConnectUrls(): readonly string[];
+  /** Numbers for connections, shared with clients. */
+  nextConnectionId(): number;
+  /** Members have come or gone, or the name of the cluster has changed: clients are told. */
+  onMembersChanged(): void;
+}
+
+export class ClusterPort {
+  readonly sessions = new Map<number, RouteSession>();
+  readonly wires = new OpenWires();
+  readonly counters: RouteCounters = { slowConsumers: 0, staleConnections: 0 };
+  clusterName: string;
+  private isLameDuck = false;
+  private readonly table: RouteTable;
+  private readonly connectUrls = new Map<string, readonly string[]>();
+  private readonly options: ClusterPortOptions;
+  private readonly host: RouteHost;
+  private readonly dialer: Dialer;
+  private mesh: Mesh | null = null;
+  private listener: TcpListener | null = null;
+  private wake: Disposable | null = null;
+  private readonly events: MeshEvent[] = [];
+  private isStepping = false;
+
+  constructor(options: ClusterPortOptions) {
+    this.options = options;
+    this.clusterName = options.name;
+    this.table = new RouteTable(options.accounts);
+    this.dialer = new Dialer(this.wires, {
+      onConnected: (dialId, address, wire) => this.connected(dialId, address, wire),
+      onFailed: (dialId, error, detail) => this.feed({ kind: "dialFailed", dialId, error, detail }),
+    });
+    this.host = {
+      ...options,
+      counters: this.counters,
+      judgeConnect: (session, json) => this.judgeConnect(session, json),
+      onHandshakeInfo: (session, info) =>
+        this.feed({ kind: "handshakeInfo", connId: session.rid, info: routeInfoOf(info) }),
+      onLaterInfo: (session, info) => this.hearInfo(session, info),
+      onFirstPong: (session) => this.feed({ kind: "routeConfirmed", connId: session.rid }),
+      onClosed: (session) => this.forget(session),
+    };
+  }
+
+  /** Listens, and begins to dial. Rejects with the operating system's error. */
+  async start(): Promise<Endpoint> {
+    const { options } = this;
+    this.listener = await listenTcp(options.host, options.port, this.wires, (wire) => this.accept(wire));
+    const { endpoint } = this.listener;
+    this.mesh = createMesh(
+      meshOptions({
+        id: options.identity.id,
+        name: options.identity.name,
+        clusterName: options.name,
+        clusterNameDynamic: options.isNameDynamic,
+        poolSize: options.poolSize,
+        pinnedAccounts: options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [],
+        ownAddresses: this.ownAddresses(endpoint.port),
+        connectRetries: options.connectRetries,
+      }),
+      systemRandom,
+      options.clock.nowMs(),
+    );
+    return endpoint;
+  }
+
+  /** Begins to dial the configured routes. */
+  solicit(): void {
+    this.feed({ kind: "sourceChanged", source: "routes", origin: "explicit", peers: this.options.routes });
+  }
+
+  /** Client URLs of the other members. */
+  otherConnectUrls(): string[] {
+    return [...this.connectUrls.values()].flat();
+  }
+
+  tellInterest(account: Account, change: InterestChange): void {
+    this.table.tell(account, change);
+  }
+
+  snapshot(): MeshSnapshot | null {
+    return this.mesh?.snapshot(this.options.clock.nowMs()) ?? null;
+  }
+
+  /** Tells the other members that this one is going. */
+  announceLameDuck(): void {
+    this.isLameDuck = true;
+    for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
+  }
+
+  stop(): void {
+    this.listener?.close();
+    this.feed({ kind: "stopped" });
+    this.dialer.cancelAll();
+    this.wake?.[Symbol.dispose]();
+    for (const session of [...this.sessions.values()]) session.close("Server Shutdown");
+  }
+
+  // ---- the mesh ----
+
+  /** Events that come up while actions are carried out wait for their turn. */
+  private feed(event: MeshEvent): void {
+    this.events.push(event);
+    if (this.isStepping || this.mesh === null) return;
+    this.isStepping = true;
+    for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) {
+      for (const action of this.mesh.step(next, this.options.clock.nowMs())) this.perform(action);
+    }
+    this.isStepping = false;
+    this.scheduleWake(this.mesh);
+  }
+
+  private scheduleWake(mesh: Mesh): void {
+    this.wake?.[Symbol.dispose]();
+    const atMs = mesh.nextWakeMs();
+    if (atMs === undefined) return;
+    const delayMs = Math.max(0, atMs - this.options.clock.nowMs());
+    this.wake = this.options.clock.setTimer(delayMs, () => this.feed({ kind: "tick" }));
+  }
+
+  private perform(action: MeshAction): void {
+    switch (action.kind) {
+      case "dial":
+        this.options.logger.debug(
+          `Trying to connect to route on ${addressKey(action.address.host, action.address.port)}`,
+        );
+        return this.dialer.dial(action.dialId, action.address, action.timeoutMs);
+      case "cancelDial":
+        return this.dialer.cancel(action.dialId);
+      case "register":
+        return this.register(action);
+      case "close":
+        return this.closeSession(action);
+      case "announce":
+        return this.announce(action);
+      case "adoptClusterName":
+        this.clusterName = action.name;
+        this.options.logger.info(`Cluster name updated to ${action.name}`);
+        return this.options.onMembersChanged();
+      case "fact":
+        logMeshFact(this.options.logger, action.fact);
+        if (action.fact.kind === "peerLeft") this.dropConnectUrls(action.fact.id);
+        return;
+      case "upgrade":
+        return; // of interest to the mesh alone
+    }
+  }
+
+  private register(action: MeshAction & { kind: "register" }): void {
+    const session = this.sessions.get(action.connId);
+    if (session === undefined) return;
+    const { peerId, peerName, slot } = action;
+    if (action.sendInfo !== undefined) session.send(this.infoLine(action.sendInfo));
+    const account = slot.kind === "account" ? slot.account : null;
+    session.register({ peerId, peerName, account, poolIndex: slot.kind === "pool" ? slot.index : 0 });
+    const suffix = account === null ? "" : ` for account "${account}"`;
+    session.log.debug(`Registering remote route "${peerId}"${suffix}`);
+    const isNew = !this.table.hasPeer(peerId);
+    this.table.add(session, action.noPool ? 1 : action.poolSize);
+    if (action.sendInfo !== undefined) session.send("PING\r\n");
+    if (isNew) this.keepConnectUrls(session, peerId);
+  }
+
+  private closeSession(action: MeshAction & { kind: "close" }): void {
+    const session = this.sessions.get(action.connId);
+    if (session === undefined) return;
+    const words = closeWords(action.reason, action.detail, session.direction);
+    session.log.debug(action.detail);
+    session.closeSaying(words.text, words.reason);
+  }
+
+  private announce(action: MeshAction & { kind: "announce" }): void {
+    const line = gossipLine(action.info.raw, action.ip, action.gossipMode);
+    for (const connId of action.connIds) this.sessions.get(connId)?.send(line);
+  }
+
+  // ---- connections ----
+
+  private accept(wire: Wire): void {
+    const session = this.open(wire, "accepted");
+    this.feed({ kind: "connAccepted", connId: session.rid, remoteIp: wire.remote.address });
+    if (session.isOpen) session.open(this.infoLine({}));
+  }
+
+  private connected(dialId: number, address: PeerAddress, wire: Wire): void {
+    const session = this.open(wire, "dialled");
+    this.feed({ kind: "dialSucceeded", dialId, connId: session.rid, remoteIp: wire.remote.address });
+    if (session.isOpen) session.open(this.connectLine(address));
+  }
+
+  private open(wire: Wire, direction: "accepted" | "dialled"): RouteSession {
+    const session = new RouteSession(this.host, wire, this.options.nextConnectionId(), direction);
+    this.sessions.set(session.rid, session);
+    return session;
+  }
+
+  private forget(session: RouteSession): void {
+    this.sessions.delete(session.rid);
+    this.table.remove(session);
+    this.feed({ kind: "routeClosed", connId: session.rid, reason: session.closedFor });
+  }
+
+  private judgeConnect(session: RouteSession, json: string): ConnectVerdict | null {
+    const connect = readRouteConnect(json);
+    if (connect === null)
+      return { text: null, reason: "Parse Error", detail: "CONNECT is not the JSON it should be" };
+    if (connect.lang !== "") {
+      return {
+        text: "attempted to connect to route port",
+        reason: "Incorrect Port",
+        detail: `a client (${connect.lang})`,
+      };
+    }
+    if (connect.gateway !== "") {
+      const text = `Rejecting connection from gateway "${connect.gateway}" on the Route port`;
+      return { text, reason: "Incorrect Port", detail: "a gateway" };
+    }
+    const { credentials, isNameDynamic } = this.options;
+    if (credentials !== null) {
+      const isRight =
+        equalSecrets(connect.user, credentials.user) && equalSecrets(connect.pass, credentials.pass);
+      const detail = connect.user === "" ? "no credentials" : `User ${JSON.stringify(connect.user)}`;
+      if (!isRight) return { text: "Authorization Violation", reason: "Authentication Failure", detail };
+    }
+    const differs = connect.cluster !== "" && connect.cluster !== this.clusterName;
+    if (!differs || isNameDynamic || connect.clusterDynamic) return null;
+    const text = `Rejecting connection, cluster name "${connect.cluster}" does not match "${this.clusterName}"`;
+    return { text, reason: "Cluster Name Conflict", detail: `from ${session.wire.remote.address}` };
+  }
+
+  /** A later INFO: the peer's own, or gossip about another server. */
+  private hearInfo(session: RouteSession, info: Record<string, unknown>): void {
+    const peerId = session.registration?.peerId;
+    if (info["server_id"] !== peerId) {
+      this.feed({ kind: "gossipReceived", connId: session.rid, info: routeInfoOf(info) });
+    } else if (info["ldm"] === true && peerId !== undefined) {
+      this.dropConnectUrls(peerId);
+    }
+  }
+
+  // ---- what is said ----
+
+  private infoLine(fields: { routePoolIdx?: number; routeAccount?: string; gossipMode?: number }): string {
+    const { options } = this;
+    const { advertise } = options;
+    const port = this.listener?.endpoint.port ?? options.port;
+    const advertised = advertise === null ? null : { host: advertise.host, port: advertise.port ?? port };
+    const info: OwnRouteInfo = {
+      identity: options.identity,
+      host: advertised?.host ?? options.host,
+      port: advertised?.port ?? port,
+      ip: advertised === null ? "" : routeUrl(advertised),
+      authRequired: options.credentials !== null,
+      maxPayloadBytes: options.maxPayloadBytes,
+      cluster: this.clusterName,
+      clusterDynamic: options.isNameDynamic,
+      connectUrls: options.noAdvertise ? [] : options.ownConnectUrls(),
+      isLameDuck: this.isLameDuck,
+      poolSize: Math.max(0, options.poolSize),
+      poolIndex: fields.routePoolIdx ?? 0,
+      account: fields.routeAccount ?? "",
+      gossipMode: fields.gossipMode ?? 0,
+      permissions: shownPermissions(options.permissions),
+    };
+    return routeInfoLine(info);
+  }
+
+  private connectLine(address: PeerAddress): string {
+    const credentials = (address as Partial<ConfiguredRoute>).credentials ?? this.options.credentials;
+    return routeConnectLine({
+      serverId: this.options.identity.id,
+      cluster: this.clusterName,
+      clusterDynamic: this.options.isNameDynamic,
+      user: credentials?.user ?? "",
+      pass: credentials?.pass ?? "",
+    });
+  }
+
+  private keepConnectUrls(session: RouteSession, peerId: string): void {
+    const urls = session.peerInfo?.["connect_urls"];
+    const known = Array.isArray(urls) ? urls.filter((url): url is string => typeof url === "string") : [];
+    this.connectUrls.set(peerId, known);
+    this.options.onMembersChanged();
+  }
+
+  private dropConnectUrls(peerId: string): void {
+    if (this.connectUrls.delete(peerId)) this.options.onMembersChanged();
+  }
+
+  private ownAddresses(port: number): AddressKey[] {
+    const { host, advertise } = this.options;
+    const isAny = host === "" || host === "0.0.0.0" || host === "::";
+    const hosts = isAny ? localAddresses() : [host, ...(host === "localhost" ? ["127.0.0.1", "::1"] : [])];
+    const keys = hosts.map((own) => addressKey(own, port));
+    return advertise === null ? keys : [...keys, addressKey(advertise.host, advertise.port ?? port)];
+  }
+}
+
+function localAddresses(): string[] {
+  return [
+    "localhost",
+    ...Object.values(networkInterfaces()).flatMap((list) => list?.map((one) => one.address) ?? []),
+  ];
+}
+
+function shownPermissions(permissions: RoutePermissions): OwnRouteInfo["permissions"] {
+  return { import: permissions.import ?? undefined, export: permissions.export ?? undefined };
+}

@@ -1,0 +1,75 @@
+/** What each room gets of the configuration, in its own words. */
+import { randomBytes } from "node:crypto";
+import type { AuthenticationOptions } from "../auth/authenticator.ts";
+import type { Config } from "../config/config.ts";
+import type { ClientLimits } from "../links/client/host.ts";
+import type { ClusterPortOptions } from "./cluster-port.ts";
+
+export function clientLimits(config: Config): ClientLimits {
+  const { client } = config;
+  return {
+    maxPayloadBytes: client.maxPayloadBytes,
+    maxControlLineBytes: client.maxControlLineBytes,
+    maxPendingBytes: client.maxPendingBytes,
+    writeDeadlineMs: client.writeDeadlineMs,
+    maxSubscriptions: client.maxSubscriptions,
+    maxSubscriptionTokens: client.maxSubscriptionTokens,
+    pingIntervalMs: client.pingIntervalMs,
+    pingMax: client.pingMax,
+    authTimeoutMs: config.authorization.timeoutMs,
+  };
+}
+
+export function authenticationOptions(config: Config): AuthenticationOptions {
+  const { token, user, password, users } = config.authorization;
+  const single = user === null ? [] : [{ user, password: password ?? "" }];
+  return { token: token ?? undefined, users: [...single, ...users] };
+}
+
+type FromConfig =
+  | "name"
+  | "isNameDynamic"
+  | "host"
+  | "port"
+  | "advertise"
+  | "noAdvertise"
+  | "credentials"
+  | "routes"
+  | "poolSize"
+  | "pinnedAccounts"
+  | "connectRetries"
+  | "permissions"
+  | "maxPayloadBytes"
+  | "authTimeoutMs"
+  | "limits";
+
+export function clusterPortOptions(config: Config, port: number): Pick<ClusterPortOptions, FromConfig> {
+  const { cluster, client } = config;
+  return {
+    name: cluster.name ?? randomBytes(16).toString("base64url"),
+    isNameDynamic: cluster.name === null,
+    host: cluster.host,
+    port,
+    advertise: cluster.advertise,
+    noAdvertise: cluster.noAdvertise,
+    credentials: cluster.user === null ? null : { user: cluster.user, pass: cluster.password ?? "" },
+    routes: cluster.routes.map(({ host, port: at, user, password }) => ({
+      host,
+      port: at,
+      credentials: user === null ? null : { user, pass: password ?? "" },
+    })),
+    poolSize: cluster.poolSize,
+    pinnedAccounts: cluster.accounts,
+    connectRetries: cluster.connectRetries,
+    permissions: cluster.permissions ?? { import: null, export: null },
+    maxPayloadBytes: client.maxPayloadBytes,
+    authTimeoutMs: cluster.authTimeoutMs,
+    limits: {
+      maxControlLineBytes: client.maxControlLineBytes,
+      maxPendingBytes: client.maxPendingBytes,
+      writeDeadlineMs: cluster.writeDeadlineMs,
+      pingIntervalMs: cluster.pingIntervalMs,
+      pingMax: cluster.pingMax,
+    },
+  };
+}

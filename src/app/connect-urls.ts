@@ -1,0 +1,26 @@
+/** Where clients can reach this server, as INFO's `connect_urls` says it. */
+import { networkInterfaces } from "node:os";
+
+export interface ClientEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly advertise: { readonly host: string; readonly port: number | null } | null;
+}
+
+/** What is advertised; else the listening address; for "every address" the machine's own ones, as nats-server does. */
+export function ownConnectUrls(endpoint: ClientEndpoint): string[] {
+  const { host, port, advertise } = endpoint;
+  if (advertise !== null) return [hostPort(advertise.host, advertise.port ?? port)];
+  if (host !== "0.0.0.0" && host !== "::" && host !== "") return [hostPort(host, port)];
+  const found = globalAddresses();
+  return (found.length > 0 ? found : ["127.0.0.1"]).map((address) => hostPort(address, port));
+}
+
+function globalAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.filter((one) => !one.internal && !one.address.startsWith("fe80:")).map((one) => one.address);
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,13 @@
+/** The life of a server: which state may follow which. Pure. */
+export type LifeState = "starting" | "ready" | "lame duck" | "stopped";
+
+const NEXT: Readonly<Record<LifeState, readonly LifeState[]>> = {
+  starting: ["ready", "stopped"],
+  ready: ["lame duck", "stopped"],
+  "lame duck": ["stopped"],
+  stopped: [],
+};
+
+export function mayFollow(from: LifeState, to: LifeState): boolean {
+  return NEXT[from].includes(to);
+}

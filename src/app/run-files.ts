@@ -1,0 +1,33 @@
+/** Files that tell other programs about a running server: its process id, and its ports. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Server } from "./server.ts";
+
+export interface RunFileOptions {
+  readonly pidFile: string | null;
+  readonly portsFileDir: string | null;
+}
+
+/** Writes them; gone again when disposed of. Throws the operating system's error. */
+export function writeRunFiles(server: Server, options: RunFileOptions): Disposable {
+  const written: string[] = [];
+  if (options.pidFile !== null) {
+    writeFileSync(options.pidFile, String(process.pid));
+    written.push(options.pidFile);
+  }
+  if (options.portsFileDir !== null) {
+    const file = join(options.portsFileDir, `shoal_${process.pid}.ports`);
+    writeFileSync(file, JSON.stringify(portsOf(server)));
+    written.push(file);
+  }
+  return { [Symbol.dispose]: () => written.forEach((file) => rmSync(file, { force: true })) };
+}
+
+/** As nats-server writes them: URLs by kind of port. */
+function portsOf(server: Server): Record<string, string[]> {
+  const cluster = server.clusterEndpoint;
+  return {
+    nats: [server.url],
+    ...(cluster === null ? {} : { cluster: [`nats://${cluster.address}:${cluster.port}`] }),
+  };
+}

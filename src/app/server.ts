@@ -1,0 +1,191 @@
+/**
+ * One server: builds the rooms from its configuration and wires them. What happens to a message is in `links` and `core`, to
+ * the cluster in `cluster`; here it is only said who talks to whom.
+ */
+import { Authenticator } from "../auth/authenticator.ts";
+import { assert } from "../base/assert.ts";
+import { systemClock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Config } from "../config/config.ts";
+import { Accounts, type Account } from "../core/account.ts";
+import type { InterestChange } from "../core/local-interest.ts";
+import type { InfoContext } from "../links/client/host.ts";
+import { Turn } from "../links/turn.ts";
+import { clientInfoLine, NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
+import type { Endpoint } from "../transport/wire.ts";
+import { authenticationOptions, clientLimits, clusterPortOptions } from "./config-slices.ts";
+import { ClientPort } from "./client-port.ts";
+import { ClusterPort } from "./cluster-port.ts";
+import { ownConnectUrls } from "./connect-urls.ts";
+import { newServerId } from "./identity.ts";
+import { drainClients } from "./lame-duck.ts";
+import { mayFollow, type LifeState } from "./lifecycle.ts";
+import { VERSION } from "./version.ts";
+
+export interface ServerParts {
+  readonly config: Config;
+  readonly logger: Logger;
+}
+
+export class Server {
+  readonly identity: ServerIdentity;
+  readonly clients: ClientPort;
+  readonly cluster: ClusterPort | null;
+  readonly accounts = new Accounts();
+  state: LifeState = "starting";
+  clientEndpoint: Endpoint | null = null;
+  clusterEndpoint: Endpoint | null = null;
+  private readonly config: Config;
+  private readonly logger: Logger;
+  private readonly authenticator: Authenticator;
+  /** nats-server's first client has this number too: smaller ones are its internal clients. */
+  private nextId = 5;
+
+  constructor(parts: ServerParts) {
+    const { config, logger } = parts;
+    this.config = config;
+    this.logger = logger;
+    this.authenticator = new Authenticator(authenticationOptions(config));
+    const id = newServerId();
+    this.identity = { id, name: config.server.name ?? id };
+    const turn = new Turn(systemClock);
+    const shared = { accounts: this.accounts, turn, clock: systemClock, logger };
+    const nextConnectionId = (): number => this.nextId++;
+    this.clients = new ClientPort({
+      ...shared,
+      host: config.client.host,
+      port: config.client.port,
+      maxConnections: config.client.maxConnections,
+      limits: clientLimits(config),
+      authenticator: this.authenticator,
+      nextConnectionId,
+      info: (context) => this.clientInfo(context),
+      onInterest: (account, change) => this.tellInterest(account, change),
+    });
+    this.cluster =
+      config.cluster.port === null
+        ? null
+        : new ClusterPort({
+            ...shared,
+            ...clusterPortOptions(config, config.cluster.port),
+            identity: this.identity,
+            nextConnectionId,
+            ownConnectUrls: () => this.ownConnectUrls(),
+            onMembersChanged: () => this.clients.sendInfoToAll(),
+          });
+  }
+
+  /** Listens and joins the cluster. Rejects with the operating system's error; nothing is left open then. */
+  async start(): Promise<void> {
+    this.logStart();
+    try {
+      this.clientEndpoint = await this.clients.listen();
+      this.logger.info(
+        `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
+      );
+      this.logger.info("Server is ready");
+      await this.startCluster();
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+    this.become("ready");
+  }
+
+  /** Where clients connect, as a URL. */
+  get url(): string {
+    assert(this.clientEndpoint !== null, "the server listens");
+    const { host } = this.config.client;
+    const isAny = host === "0.0.0.0" || host === "::";
+    const name = isAny ? "127.0.0.1" : host;
+    return `nats://${name.includes(":") ? `[${name}]` : name}:${this.clientEndpoint.port}`;
+  }
+
+  /** Leaves well: tells peers and clients, lets clients go one by one, then stops. */
+  async lameDuck(): Promise<void> {
+    if (!mayFollow(this.state, "lame duck")) return;
+    this.become("lame duck");
+    this.logger.info("Entering lame duck mode, stop accepting new clients");
+    this.clients.stopListening();
+    this.cluster?.announceLameDuck();
+    this.clients.sendInfoToAll();
+    const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.config.server;
+    await drainClients(this.clients, {
+      durationMs: lameDuckDurationMs,
+      gracePeriodMs: lameDuckGracePeriodMs,
+    });
+    this.stop();
+  }
+
+  /** Stops at once: what is in outboxes is written, connections end. */
+  stop(): void {
+    if (this.state === "stopped") return;
+    this.become("stopped");
+    this.logger.info("Initiating Shutdown...");
+    this.clients.closeAll("Server Shutdown");
+    this.cluster?.stop();
+    this.logger.info("Server Exiting..");
+  }
+
+  /** Resolves when every connection has ended. */
+  async closed(): Promise<void> {
+    await Promise.all([this.clients.wires.drained(), this.cluster?.wires.drained()]);
+  }
+
+  private become(state: LifeState): void {
+    assert(mayFollow(this.state, state), `from ${this.state} to ${state}`);
+    this.state = state;
+  }
+
+  private async startCluster(): Promise<void> {
+    const { cluster } = this;
+    if (cluster === null) return;
+    this.logger.info(`Cluster name is ${cluster.clusterName}`);
+    this.clusterEndpoint = await cluster.start();
+    this.logger.info(
+      `Listening for route connections on ${shown(this.config.cluster.host, this.clusterEndpoint)}`,
+    );
+    cluster.solicit();
+  }
+
+  private tellInterest(account: Account, change: InterestChange): void {
+    this.cluster?.tellInterest(account, change);
+  }
+
+  private ownConnectUrls(): string[] {
+    if (this.clientEndpoint === null || this.state === "lame duck") return [];
+    const { host, advertise } = this.config.client;
+    return ownConnectUrls({ host, advertise, port: this.clientEndpoint.port });
+  }
+
+  private clientInfo(context: InfoContext): string {
+    const { config, cluster } = this;
+    const isAdvertised = cluster !== null && !config.cluster.noAdvertise;
+    const { advertise } = config.client;
+    return clientInfoLine({
+      identity: this.identity,
+      host: advertise?.host ?? config.client.host,
+      port: advertise?.port ?? this.clientEndpoint?.port ?? config.client.port,
+      authRequired: this.authenticator.isRequired,
+      maxPayloadBytes: config.client.maxPayloadBytes,
+      cid: context.cid,
+      clientAddress: context.clientAddress,
+      cluster: cluster?.clusterName ?? "",
+      connectUrls: isAdvertised ? [...this.ownConnectUrls(), ...cluster.otherConnectUrls()] : [],
+      isLameDuck: this.state === "lame duck",
+      account: context.account,
+    });
+  }
+
+  private logStart(): void {
+    const { logger, identity } = this;
+    logger.info("Starting shoal", { version: VERSION, natsLevel: NATS_LEVEL, node: process.version });
+    logger.info(`  Name:     ${identity.name}`);
+    logger.info(`  ID:       ${identity.id}`);
+    logger.info(`Server id is ${identity.id}`, { event: "server_id", id: identity.id, name: identity.name });
+  }
+}
+
+function shown(host: string, endpoint: Endpoint): string {
+  return host.includes(":") ? `[${host}]:${endpoint.port}` : `${host || "0.0.0.0"}:${endpoint.port}`;
+}

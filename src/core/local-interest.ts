@@ -1,0 +1,54 @@
+/**
+ * What neighbours need to know of an account's subscriptions here: for each subject and queue group how many there are. A
+ * neighbour hears of a plain subject when its count leaves or reaches 0, of a queue group whenever its count changes.
+ */
+import type { Subscription } from "./subscription.ts";
+
+export interface InterestChange {
+  readonly subject: string;
+  /** null: plain. */
+  readonly queue: string | null;
+  /** Subscriptions now; 0: the interest has ended. */
+  readonly count: number;
+}
+
+export class LocalInterest {
+  /** By subject, and by subject and queue group with a blank between (which neither holds). */
+  private readonly counts = new Map<string, number>();
+
+  /** What neighbours are to be told, or null. */
+  add(subscription: Subscription): InterestChange | null {
+    const key = keyOf(subscription);
+    const count = (this.counts.get(key) ?? 0) + 1;
+    this.counts.set(key, count);
+    return subscription.queue === null && count > 1 ? null : change(subscription, count);
+  }
+
+  remove(subscription: Subscription): InterestChange | null {
+    const key = keyOf(subscription);
+    const count = (this.counts.get(key) ?? 1) - 1;
+    if (count === 0) this.counts.delete(key);
+    else this.counts.set(key, count);
+    return subscription.queue === null && count > 0 ? null : change(subscription, count);
+  }
+
+  get size(): number {
+    return this.counts.size;
+  }
+
+  *[Symbol.iterator](): Generator<InterestChange> {
+    for (const [key, count] of this.counts) {
+      const blank = key.indexOf(" ");
+      if (blank < 0) yield { subject: key, queue: null, count };
+      else yield { subject: key.slice(0, blank), queue: key.slice(blank + 1), count };
+    }
+  }
+}
+
+function keyOf(subscription: Subscription): string {
+  return subscription.queue === null ? subscription.subject : `${subscription.subject} ${subscription.queue}`;
+}
+
+function change(subscription: Subscription, count: number): InterestChange {
+  return { subject: subscription.subject, queue: subscription.queue, count };
+}

@@ -1,0 +1,24 @@
+/** Writing a message's payload when its line was put together apart: the rare ways of clients and of routes. */
+import { bytes, CHUNK_SIZE, slice } from "../base/slab.ts";
+import type { Message } from "../protocol/message.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** The payload with its CRLF, from `skip` on. */
+export function writePayload(outbox: Outbox, message: Message, skip: number): void {
+  const from = message.at + message.payloadFrom + skip;
+  const length = message.size + 2 - skip;
+  if (message.body === null && length <= CHUNK_SIZE) {
+    const at = outbox.reserve(length);
+    if (at < 0) return;
+    bytes.copyWithin(at, from, from + length);
+    outbox.at = at + length;
+    outbox.touch();
+    return;
+  }
+  outbox.writeOwned(largePayload(message).subarray(skip));
+}
+
+/** The payload in memory of its own, made once for all who receive it. */
+function largePayload(message: Message): Uint8Array {
+  return (message.body ??= slice(message.at + message.payloadFrom, message.size + 2).slice());
+}

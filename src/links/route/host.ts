@@ -1,0 +1,47 @@
+/** What a route session needs of the server around it; `app` hands it in. The mesh decides, behind these callbacks. */
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Accounts } from "../../core/account.ts";
+import type { Turn } from "../turn.ts";
+import type { RoutePermissions } from "./permissions.ts";
+import type { RouteSession } from "./session.ts";
+
+export interface RouteLimits {
+  maxControlLineBytes: number;
+  maxPendingBytes: number;
+  writeDeadlineMs: number;
+  pingIntervalMs: number;
+  pingMax: number;
+}
+
+export interface RouteCounters {
+  slowConsumers: number;
+  staleConnections: number;
+}
+
+/** What the accepting side says to a dialling server's CONNECT: null admits it. */
+export interface ConnectVerdict {
+  /** -ERR text; null: nothing is sent. */
+  readonly text: string | null;
+  /** In the words of nats-server. */
+  readonly reason: string;
+  readonly detail: string;
+}
+
+export interface RouteHost {
+  readonly accounts: Accounts;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: RouteLimits;
+  readonly counters: RouteCounters;
+  readonly permissions: RoutePermissions;
+  /** CONNECT of a server that dialled. */
+  judgeConnect(session: RouteSession, json: string): ConnectVerdict | null;
+  /** The peer's first INFO, as it stands. */
+  onHandshakeInfo(session: RouteSession, info: Record<string, unknown>): void;
+  /** A later INFO: of the peer itself, or about another server. */
+  onLaterInfo(session: RouteSession, info: Record<string, unknown>): void;
+  onFirstPong(session: RouteSession): void;
+  onClosed(session: RouteSession): void;
+}

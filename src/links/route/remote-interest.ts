@@ -1,0 +1,79 @@
+/** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
+import type { Account, Accounts } from "../../core/account.ts";
+import { RemoteInterest, type Neighbour } from "../../core/subscription.ts";
+
+/**
+ * Bound of subjects that one route's peer may be interested in: about 250 bytes each. A peer that tells of more is cut, so
+ * that one that makes them up cannot take all memory.
+ */
+export const REMOTE_INTEREST_MAX = 4_000_000;
+
+export class RemoteInterests {
+  private readonly byAccount = new Map<Account, Map<string, RemoteInterest>>();
+  private count = 0;
+  private readonly neighbour: Neighbour;
+  private readonly accounts: Accounts;
+
+  constructor(neighbour: Neighbour, accounts: Accounts) {
+    this.neighbour = neighbour;
+    this.accounts = accounts;
+  }
+
+  get size(): number {
+    return this.count;
+  }
+
+  /** False when the bound is reached. Interest in accounts that this server does not have concerns none of its clients. */
+  set(accountName: string, subject: string, queue: string | null, weight: number): boolean {
+    const account = this.accounts.get(accountName);
+    if (account === undefined) return true;
+    const known = this.mapOf(account);
+    const key = keyOf(subject, queue);
+    const present = known.get(key);
+    if (present !== undefined) {
+      if (present.weight !== weight) {
+        present.weight = weight;
+        account.interest.changed(subject);
+      }
+      return true;
+    }
+    if (this.count >= REMOTE_INTEREST_MAX) return false;
+    const interest = new RemoteInterest(this.neighbour, subject, queue, weight);
+    known.set(key, interest);
+    this.count++;
+    account.interest.add(interest);
+    return true;
+  }
+
+  delete(accountName: string, subject: string, queue: string | null): void {
+    const account = this.accounts.get(accountName);
+    const known = account === undefined ? undefined : this.byAccount.get(account);
+    const interest = known?.get(keyOf(subject, queue));
+    if (account === undefined || known === undefined || interest === undefined) return;
+    known.delete(keyOf(subject, queue));
+    this.count--;
+    account.interest.remove(interest);
+  }
+
+  clear(): void {
+    for (const [account, known] of this.byAccount) {
+      for (const interest of known.values()) account.interest.remove(interest);
+    }
+    this.byAccount.clear();
+    this.count = 0;
+  }
+
+  *[Symbol.iterator](): Generator<RemoteInterest> {
+    for (const known of this.byAccount.values()) yield* known.values();
+  }
+
+  private mapOf(account: Account): Map<string, RemoteInterest> {
+    let known = this.byAccount.get(account);
+    if (known === undefined) this.byAccount.set(account, (known = new Map()));
+    return known;
+  }
+}
+
+function keyOf(subject: string, queue: string | null): string {
+  return queue === null ? subject : `${subject} ${queue}`;
+}

@@ -1,0 +1,86 @@
+/**
+ * The registered routes by peer and slot, and which of them carries an account: its own route if it is pinned, else the pool
+ * slot that its name hashes to, as nats-server does it.
+ *
+ * Interest in an account is told on the route that carries it, once for each peer.
+ */
+import type { Account, Accounts } from "../../core/account.ts";
+import type { InterestChange } from "../../core/local-interest.ts";
+import type { RouteSession } from "./session.ts";
+
+interface PeerRoutes {
+  readonly pool: Map<number, RouteSession>;
+  readonly pinned: Map<string, RouteSession>;
+  poolSize: number;
+}
+
+export class RouteTable {
+  private readonly peers = new Map<string, PeerRoutes>();
+  private readonly accounts: Accounts;
+
+  constructor(accounts: Accounts) {
+    this.accounts = accounts;
+  }
+
+  /** Adds a registered route and tells its peer of the interest that it carries. `poolSize` 1 where there is no pool. */
+  add(session: RouteSession, poolSize: number): void {
+    const { peerId, account, poolIndex } = session.registration!;
+    let peer = this.peers.get(peerId);
+    if (peer === undefined) this.peers.set(peerId, (peer = { pool: new Map(), pinned: new Map(), poolSize }));
+    peer.poolSize = poolSize;
+    if (account === null) peer.pool.set(poolIndex, session);
+    else peer.pinned.set(account, session);
+    let told = 0;
+    for (const candidate of this.accounts) {
+      if (carrierOf(peer, candidate.name) !== session) continue;
+      for (const change of candidate.localInterest) session.tellInterest(candidate.name, change);
+      told += candidate.localInterest.size;
+    }
+    if (told > 0) session.log.debug("Sent local subscriptions to route", { subscriptions: told });
+  }
+
+  remove(session: RouteSession): void {
+    const registration = session.registration;
+    const peer = registration === null ? undefined : this.peers.get(registration.peerId);
+    if (registration === null || peer === undefined) return;
+    if (peer.pool.get(registration.poolIndex) === session) peer.pool.delete(registration.poolIndex);
+    if (registration.account !== null && peer.pinned.get(registration.account) === session) {
+      peer.pinned.delete(registration.account);
+    }
+    if (peer.pool.size === 0 && peer.pinned.size === 0) this.peers.delete(registration.peerId);
+  }
+
+  /** Tells every peer of a change of the interest here. */
+  tell(account: Account, change: InterestChange): void {
+    for (const peer of this.peers.values()) carrierOf(peer, account.name)?.tellInterest(account.name, change);
+  }
+
+  hasPeer(peerId: string): boolean {
+    return this.peers.has(peerId);
+  }
+
+  /** One route of each peer. */
+  *onePerPeer(): Generator<RouteSession> {
+    for (const peer of this.peers.values()) {
+      const [session] = [...peer.pool.values(), ...peer.pinned.values()];
+      if (session !== undefined) yield session;
+    }
+  }
+
+  get peerCount(): number {
+    return this.peers.size;
+  }
+}
+
+/** A pinned account goes over its own route once there is one; undefined while the slot's route is not there yet. */
+function carrierOf(peer: PeerRoutes, account: string): RouteSession | undefined {
+  return peer.pinned.get(account) ?? peer.pool.get(poolIndexOf(account, peer.poolSize));
+}
+
+/** FNV-1a, 32 bits, over the account's name. */
+export function poolIndexOf(account: string, poolSize: number): number {
+  if (poolSize <= 1) return 0;
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(account, "utf8")) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash % poolSize;
+}

@@ -1,0 +1,347 @@
+/**
+ * A connection to another server. It speaks the route protocol and carries messages both ways; whether it may, in which slot,
+ * and when it has to go, the mesh decides (through `host`).
+ *
+ *     accepted   our INFO -> | <- CONNECT, INFO          | registered: interest both ways
+ *     dialled    CONNECT ->  | <- INFO | our INFO, interest, PING -> | <- PONG: confirmed
+ */
+import type { Logger } from "../../base/logger.ts";
+import { CHUNK_SIZE, copy, readText, text } from "../../base/slab.ts";
+import type { Account } from "../../core/account.ts";
+import type { InterestChange } from "../../core/local-interest.ts";
+import type { Plan } from "../../core/plan.ts";
+import { publishFromNeighbour } from "../../core/router.ts";
+import type { Neighbour } from "../../core/subscription.ts";
+import * as errors from "../../protocol/errors.ts";
+import type { PeerError } from "../../protocol/errors.ts";
+import type { Message } from "../../protocol/message.ts";
+import { readRouteInfo } from "../../protocol/route-info.ts";
+import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
+import type { Wire, WireReceiver } from "../../transport/wire.ts";
+import { Heartbeat } from "../heartbeat.ts";
+import { Inbound } from "../inbound.ts";
+import { Outbox, type SlowReason } from "../outbox.ts";
+import { ReadStall } from "../read-stall.ts";
+import { forwardRarely } from "./forward.ts";
+import type { RouteHost } from "./host.ts";
+import { permits } from "./permissions.ts";
+import { RemoteInterests } from "./remote-interest.ts";
+
+export type RouteDirection = "accepted" | "dialled";
+
+/** What the mesh has made of the connection. */
+export interface Registration {
+  readonly peerId: string;
+  readonly peerName: string;
+  /** Pinned account that the route is for, or null. */
+  readonly account: string | null;
+  readonly poolIndex: number;
+}
+
+export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
+  readonly rid: number;
+  readonly wire: Wire;
+  readonly direction: RouteDirection;
+  readonly startedMs: number;
+  readonly outbox: Outbox;
+  readonly interests: RemoteInterests;
+  readonly heartbeat: Heartbeat;
+  registration: Registration | null = null;
+  /** The peer's INFO, as it stands. */
+  peerInfo: Readonly<Record<string, unknown>> | null = null;
+  chosenQueues = "";
+  inMessages = 0;
+  inBytes = 0;
+  outMessages = 0;
+  outBytes = 0;
+  lastActivityMs: number;
+  /** Why it was closed; "" while it is open. */
+  closedFor = "";
+  readonly log: Logger;
+  /** Whether the peer understands headers. */
+  headers = true;
+  private hasConnected: boolean;
+  private isConfirmed = false;
+  private memoAccount: Account | null = null;
+  private memoName: string | null = null;
+  private memoPlan: Plan | null = null;
+  private memoVersion = -1;
+  private readonly host: RouteHost;
+  private readonly parser: RouteParser;
+  private readonly inbound: Inbound;
+  private readonly stall: ReadStall;
+
+  constructor(host: RouteHost, wire: Wire, rid: number, direction: RouteDirection) {
+    this.host = host;
+    this.wire = wire;
+    this.rid = rid;
+    this.direction = direction;
+    this.hasConnected = direction === "dialled";
+    this.startedMs = this.lastActivityMs = host.clock.nowMs();
+    this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, rid });
+    this.outbox = new Outbox(wire, host.turn, host.limits, (reason, pending) => this.onSlow(reason, pending));
+    this.interests = new RemoteInterests(this, host.accounts);
+    this.parser = new RouteParser(this, host.limits);
+    this.inbound = new Inbound(this.parser);
+    this.stall = new ReadStall(wire, host.clock);
+    this.heartbeat = new Heartbeat(host.clock, host.limits, {
+      sendPing: () => this.outbox.writeText("PING\r\n"),
+      onStale: () => this.onStale(),
+    });
+  }
+
+  /** Says the first word and begins to read. */
+  open(firstWord: string): void {
+    this.outbox.writeText(firstWord);
+    if (this.direction === "dialled") this.log.debug("Route connect msg sent");
+    this.log.info("Route connection created");
+    this.heartbeat.start();
+    this.wire.start(this);
+  }
+
+  get isOpen(): boolean {
+    return this.closedFor === "";
+  }
+
+  /** From here on messages and interest cross. */
+  register(registration: Registration): void {
+    this.registration = registration;
+    this.parser.isPinned = registration.account !== null;
+  }
+
+  // ---- the wire ----
+
+  onBytes(length: number): boolean {
+    if (!this.isOpen) return true;
+    const { turn, clock } = this.host;
+    turn.enter();
+    this.heartbeat.heard();
+    this.lastActivityMs = clock.nowMs();
+    this.inbound.take(length);
+    const congested = turn.leave();
+    return congested.length === 0 || !this.isOpen || this.stall.begin(congested);
+  }
+
+  onWritten(): void {
+    this.outbox.onWritten();
+  }
+
+  onClosed(problem: string): void {
+    this.close(problem === "" ? "Client Closed" : `Read Error (${problem})`);
+    this.outbox.afterClosed();
+  }
+
+  // ---- operations ----
+
+  onRouted(accountName: string | null, message: Message, queues: readonly string[]): boolean {
+    if (this.registration === null)
+      return this.onPeerError(errors.unknownOperation, "message before registration");
+    const account = this.accountOf(accountName ?? this.registration.account ?? "");
+    this.memoPlan = null;
+    if (account === null || !this.mayImport(message)) return true;
+    const plan = account.interest.plan(message.at + message.subjectFrom, message.subjectLength);
+    this.memoPlan = plan;
+    this.memoVersion = account.interest.version;
+    this.route(plan, message, queues);
+    return this.isOpen;
+  }
+
+  onRoutedAgain(message: Message): boolean {
+    const plan = this.memoPlan;
+    if (plan === null || this.memoVersion !== this.memoAccount!.interest.version) {
+      return this.onRouted(this.memoName, message, []);
+    }
+    this.route(plan, message, []);
+    return this.isOpen;
+  }
+
+  private route(plan: Plan, message: Message, queues: readonly string[]): void {
+    this.inMessages++;
+    this.inBytes += message.size;
+    publishFromNeighbour(plan, message, queues);
+  }
+
+  private accountOf(name: string): Account | null {
+    if (this.memoName === name) return this.memoAccount;
+    this.memoName = name;
+    this.memoAccount = this.host.accounts.get(name) ?? null;
+    return this.memoAccount;
+  }
+
+  private mayImport(message: Message): boolean {
+    const rules = this.host.permissions.import;
+    return (
+      rules === null || permits(rules, readText(message.at + message.subjectFrom, message.subjectLength))
+    );
+  }
+
+  onConnect(json: string): boolean {
+    const verdict = this.host.judgeConnect(this, json);
+    if (verdict === null) {
+      this.hasConnected = true;
+      return true;
+    }
+    this.log.error(verdict.text ?? verdict.reason, { detail: verdict.detail });
+    this.sayError(verdict.text);
+    this.close(verdict.reason);
+    return false;
+  }
+
+  onInfo(json: string): boolean {
+    if (!this.hasConnected) return this.onPeerError(errors.authorizationViolation, "INFO before CONNECT");
+    const info = readRouteInfo(json);
+    if (info === null) return this.onPeerError(errors.badArguments, "INFO is not the JSON it should be");
+    if (this.peerInfo === null) {
+      this.peerInfo = info;
+      this.headers = info["headers"] === true;
+      this.host.onHandshakeInfo(this, info);
+    } else {
+      this.host.onLaterInfo(this, info);
+    }
+    return this.isOpen;
+  }
+
+  onPing(): boolean {
+    this.outbox.writeText("PONG\r\n");
+    return true;
+  }
+
+  onPong(): boolean {
+    this.heartbeat.onPong();
+    if (!this.isConfirmed && this.registration !== null) {
+      this.isConfirmed = true;
+      this.host.onFirstPong(this);
+    }
+    return this.isOpen;
+  }
+
+  onInterest(args: readonly string[]): boolean {
+    if (this.registration === null)
+      return this.onPeerError(errors.unknownOperation, "RS+ before registration");
+    const pinned = this.registration.account;
+    const [account, subject, queue, weight] = pinned === null ? args : [pinned, ...args];
+    const isWhole = args.length + (pinned === null ? 0 : 1) === (queue === undefined ? 2 : 4);
+    if (account === undefined || subject === undefined || !isWhole) {
+      return this.onPeerError(
+        errors.badArguments,
+        `processRemoteSub Parse Error: ${JSON.stringify(args.join(" "))}`,
+      );
+    }
+    if (!permits(this.host.permissions.export, subject)) return true;
+    const members = Math.max(1, Math.trunc(Number(weight)) || 1);
+    if (this.interests.set(account, subject, queue ?? null, members)) return true;
+    return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
+  }
+
+  onInterestEnded(args: readonly string[]): boolean {
+    const pinned = this.registration?.account ?? null;
+    const [account, subject, queue] = pinned === null ? args : [pinned, ...args];
+    if (account === undefined || subject === undefined) {
+      return this.onPeerError(
+        errors.badArguments,
+        `processRemoteUnsub Parse Error: ${JSON.stringify(args.join(" "))}`,
+      );
+    }
+    this.interests.delete(account, subject, queue ?? null);
+    return true;
+  }
+
+  onPeerSaysError(said: string): boolean {
+    // A server that pools tries a route for its system account; to be refused it is ordinary.
+    if (said.startsWith("Not possible to have a dedicated route")) this.log.debug("Route Error", { said });
+    else this.log.error("Route Error", { said });
+    this.close("Parse Error");
+    return false;
+  }
+
+  onPeerError(error: PeerError, detail: string): boolean {
+    this.sayError(error.text);
+    this.log.error(error.text ?? "Route sent what makes no sense", { detail });
+    this.close(error.closes ?? "Protocol Violation");
+    return false;
+  }
+
+  // ---- what goes out ----
+
+  forward(plan: Plan, message: Message, queues: string): void {
+    const { outbox } = this;
+    const tailLength = message.length - message.tailFrom;
+    const length = plan.routeHeadLength + tailLength;
+    const isRare =
+      queues !== "" ||
+      message.body !== null ||
+      this.parser.isPinned ||
+      (message.headerLength > 0 && !this.headers);
+    if (isRare || length > CHUNK_SIZE) {
+      forwardRarely(this, plan, message, queues, this.parser.isPinned);
+    } else {
+      let at = outbox.at;
+      if (at + length > outbox.end && (at = outbox.reserve(length)) < 0) return;
+      copy(at, plan.routeHeadAt, plan.routeHeadLength);
+      if (message.headerLength > 0) text[at] = 0x48; // RMSG becomes HMSG
+      copy(at + plan.routeHeadLength, message.at + message.tailFrom, tailLength);
+      outbox.at = at + length;
+      if (!outbox.isDirty) this.host.turn.touch(outbox);
+    }
+    this.outMessages++;
+    this.outBytes += message.size;
+  }
+
+  /** Tells the peer of interest here; accounts with a route of their own are not named on it. */
+  tellInterest(account: string, change: InterestChange): void {
+    if (!permits(this.host.permissions.import, change.subject)) return;
+    const named = this.parser.isPinned ? change.subject : `${account} ${change.subject}`;
+    const queue = change.queue === null ? "" : ` ${change.queue}`;
+    if (change.count === 0) this.outbox.writeText(`RS- ${named}${queue}\r\n`);
+    else this.outbox.writeText(`RS+ ${named}${queue === "" ? "" : `${queue} ${change.count}`}\r\n`);
+  }
+
+  send(line: string): void {
+    if (this.isOpen) this.outbox.writeText(line);
+  }
+
+  // ---- the end ----
+
+  /** Ends the connection after what is in the outbox is out; says `errorText` first, unless it is null. */
+  closeSaying(errorText: string | null, reason: string): void {
+    this.sayError(errorText);
+    this.close(reason);
+  }
+
+  close(reason: string): void {
+    if (!this.isOpen) return;
+    this.outbox.flush();
+    this.release(reason);
+    this.wire.end();
+  }
+
+  private release(reason: string): void {
+    this.closedFor = reason;
+    const peer = this.registration === null ? "" : ` - Remote: ${this.registration.peerName}`;
+    this.log.info(`Router connection closed: ${reason}${peer}`);
+    this.heartbeat[Symbol.dispose]();
+    this.stall[Symbol.dispose]();
+    this.interests.clear();
+    this.memoPlan = null;
+    this.outbox.close();
+    this.host.onClosed(this);
+  }
+
+  private sayError(errorText: string | null): void {
+    if (errorText !== null) this.send(`-ERR '${errorText}'\r\n`);
+  }
+
+  private onStale(): void {
+    this.host.counters.staleConnections++;
+    this.onPeerError(errors.staleConnection, "");
+  }
+
+  private onSlow(reason: SlowReason, pendingBytes: number): void {
+    if (!this.isOpen) return;
+    this.host.counters.slowConsumers++;
+    const { maxPendingBytes, writeDeadlineMs } = this.host.limits;
+    this.log.warn("Slow Consumer Detected", { reason, pendingBytes, maxPendingBytes, writeDeadlineMs });
+    this.release(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
+    this.wire.destroy();
+  }
+}

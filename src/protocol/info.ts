@@ -1,0 +1,62 @@
+/** INFO: what a server says of itself. Field names and their order are those of nats-server. */
+
+/**
+ * The level of nats-server that this server implements: clients and servers switch features on it. The product's own
+ * version is elsewhere.
+ */
+export const NATS_LEVEL = "2.14.5";
+
+/** Of the client protocol: INFO may come again at any time. */
+const CLIENT_PROTOCOL = 1;
+
+export interface ServerIdentity {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface ClientInfo {
+  readonly identity: ServerIdentity;
+  readonly host: string;
+  readonly port: number;
+  readonly authRequired: boolean;
+  readonly maxPayloadBytes: number;
+  readonly cid: number;
+  readonly clientAddress: string;
+  readonly cluster: string;
+  readonly connectUrls: readonly string[];
+  readonly isLameDuck: boolean;
+  /** The account of the client, told once after its first PING. */
+  readonly account: string | undefined;
+}
+
+/** The INFO line for a client, with CRLF. Text of people (names) is UTF-8; the result is a byte string. */
+export function clientInfoLine(info: ClientInfo): string {
+  const fields = {
+    server_id: info.identity.id,
+    server_name: info.identity.name,
+    version: NATS_LEVEL,
+    proto: CLIENT_PROTOCOL,
+    go: `node ${process.version}`,
+    host: info.host,
+    port: info.port,
+    headers: true,
+    ...(info.authRequired ? { auth_required: true } : {}),
+    max_payload: info.maxPayloadBytes,
+    client_id: info.cid,
+    client_ip: info.clientAddress,
+    ...(info.cluster === "" ? {} : { cluster: info.cluster }),
+    ...(info.connectUrls.length === 0 ? {} : { connect_urls: info.connectUrls }),
+    ...(info.isLameDuck ? { ldm: true } : {}),
+    ...(info.account === undefined ? {} : { connect_info: true, remote_account: info.account }),
+  };
+  return infoLine(fields);
+}
+
+export function infoLine(fields: object): string {
+  return `INFO ${toByteString(JSON.stringify(fields))} \r\n`;
+}
+
+/** UTF-8 as one character per byte. */
+export function toByteString(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}

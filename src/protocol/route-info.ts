@@ -1,0 +1,116 @@
+/** INFO and CONNECT between servers. Field names are those of nats-server; `shoal` and `zone` are ours, which it ignores. */
+import { parseObject } from "./connect.ts";
+import { infoLine, NATS_LEVEL, toByteString, type ServerIdentity } from "./info.ts";
+
+/** Of the route protocol: 3, as nats-server since 2.11: headers of message traces may be sent. */
+const ROUTE_PROTOCOL = 3;
+
+export interface OwnRouteInfo {
+  readonly identity: ServerIdentity;
+  readonly host: string;
+  readonly port: number;
+  /** `nats-route://host:port/`; "": as seen by the peer. */
+  readonly ip: string;
+  readonly authRequired: boolean;
+  readonly maxPayloadBytes: number;
+  readonly cluster: string;
+  readonly clusterDynamic: boolean;
+  readonly connectUrls: readonly string[];
+  readonly isLameDuck: boolean;
+  /** 0: no pool. */
+  readonly poolSize: number;
+  readonly poolIndex: number;
+  readonly account: string;
+  readonly gossipMode: number;
+  readonly permissions: { readonly import?: object | undefined; readonly export?: object | undefined };
+}
+
+export function routeInfoLine(info: OwnRouteInfo): string {
+  return infoLine({
+    server_id: info.identity.id,
+    server_name: info.identity.name,
+    version: NATS_LEVEL,
+    proto: ROUTE_PROTOCOL,
+    go: `node ${process.version}`,
+    host: info.host,
+    port: info.port,
+    headers: true,
+    ...(info.authRequired ? { auth_required: true } : {}),
+    max_payload: info.maxPayloadBytes,
+    ...(info.ip === "" ? {} : { ip: info.ip }),
+    cluster: info.cluster,
+    ...(info.clusterDynamic ? { cluster_dynamic: true } : {}),
+    ...(info.connectUrls.length === 0 ? {} : { connect_urls: info.connectUrls }),
+    ...(info.isLameDuck ? { ldm: true } : {}),
+    ...(info.permissions.import === undefined ? {} : { import: info.permissions.import }),
+    ...(info.permissions.export === undefined ? {} : { export: info.permissions.export }),
+    compression: "off",
+    ...(info.poolSize > 0 ? { route_pool_size: info.poolSize } : {}),
+    ...(info.poolIndex > 0 ? { route_pool_idx: info.poolIndex } : {}),
+    ...(info.account === "" ? {} : { route_account: info.account }),
+    ...(info.gossipMode > 0 ? { gossip_mode: info.gossipMode } : {}),
+    shoal: true,
+  });
+}
+
+/** A peer's INFO handed on to others. */
+export function gossipLine(raw: Readonly<Record<string, unknown>>, ip: string, gossipMode: number): string {
+  const { nonce: _, gossip_mode: __, ...kept } = raw;
+  return infoLine({ ...kept, ip, ...(gossipMode > 0 ? { gossip_mode: gossipMode } : {}) });
+}
+
+export interface RouteConnect {
+  readonly serverId: string;
+  readonly cluster: string;
+  readonly clusterDynamic: boolean;
+  readonly user: string;
+  readonly pass: string;
+}
+
+export function routeConnectLine(connect: RouteConnect): string {
+  const fields = {
+    echo: true,
+    verbose: false,
+    pedantic: false,
+    ...(connect.user === "" ? {} : { user: connect.user, pass: connect.pass }),
+    tls_required: false,
+    headers: true,
+    name: connect.serverId,
+    cluster: connect.cluster,
+    ...(connect.clusterDynamic ? { cluster_dynamic: true } : {}),
+  };
+  return `CONNECT ${toByteString(JSON.stringify(fields))}\r\n`;
+}
+
+/** What a dialling server's CONNECT says; `lang` betrays a client on the wrong port. Null: it makes no sense. */
+export function readRouteConnect(json: string): (RouteConnect & { lang: string; gateway: string }) | null {
+  const fields = parseObject(json);
+  if (fields === null) return null;
+  return {
+    serverId: text(fields, "name"),
+    cluster: text(fields, "cluster"),
+    clusterDynamic: fields["cluster_dynamic"] === true,
+    user: text(fields, "user"),
+    pass: text(fields, "pass"),
+    lang: text(fields, "lang"),
+    gateway: text(fields, "gateway"),
+  };
+}
+
+/** A peer's INFO as it stands; null when it is not a JSON object that names a server. */
+export function readRouteInfo(json: string): Record<string, unknown> | null {
+  const fields = parseObject(json);
+  return fields === null || text(fields, "server_id") === "" ? null : fields;
+}
+
+/** A text field, "" where it is missing or not text. */
+export function text(fields: Readonly<Record<string, unknown>>, key: string): string {
+  const value = fields[key];
+  return typeof value === "string" ? value : "";
+}
+
+/** A whole number of a field, 0 where it is missing or not a number. */
+export function whole(fields: Readonly<Record<string, unknown>>, key: string): number {
+  const value = fields[key];
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : 0;
+}

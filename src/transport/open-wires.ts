@@ -1,0 +1,20 @@
+/** The wires that are open: who stops waits for them, so that no handle is left. */
+export class OpenWires {
+  private count = 0;
+  private waiting: (() => void)[] = [];
+
+  opened(): void {
+    this.count++;
+  }
+
+  closed(): void {
+    if (--this.count > 0) return;
+    for (const resolve of this.waiting) resolve();
+    this.waiting = [];
+  }
+
+  /** Resolves when none is open. */
+  async drained(): Promise<void> {
+    if (this.count > 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+}
