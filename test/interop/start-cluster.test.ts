@@ -1,0 +1,46 @@
+/** `npm start` as a person meets it: its lines, a member that is killed and returns, Ctrl-C. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, describe, expect, it } from "vitest";
+
+const script = join(import.meta.dirname, "../../scripts/start-cluster.ts");
+let child: ChildProcess | undefined;
+
+afterEach(() => void child?.kill("SIGTERM"));
+
+describe("npm start", () => {
+  it("tells of the mesh, of a killed member and its return, and stops on Ctrl-C", async () => {
+    const told = start();
+    const [, pid] = await told(/shoal-2 started, pid (\d+)$/);
+    await told(/mesh 3\/3$/);
+    await told(/connect to nats:\/\/127\.0\.0\.1:\d+,nats:\/\/127\.0\.0\.1:\d+,nats:\/\/127\.0\.0\.1:\d+$/);
+
+    process.kill(Number(pid), "SIGKILL");
+    await told(/mesh 2\/3$/);
+    const [, newPid] = await told(/shoal-2 started, pid (\d+)$/);
+    await told(/mesh 3\/3$/);
+
+    const exited = once(child!, "exit");
+    child!.kill("SIGINT");
+    await told(/all members have stopped$/);
+    expect(await exited).toEqual([0, null]);
+    expect(() => process.kill(Number(newPid), 0)).toThrow("ESRCH");
+  });
+});
+
+/** Returns a function that waits for the next line that matches. */
+function start(): (pattern: RegExp) => Promise<RegExpExecArray> {
+  child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  return async (pattern) => {
+    const skipped: string[] = [];
+    for (let next = await lines.next(); !next.done; next = await lines.next()) {
+      const match = pattern.exec(next.value);
+      if (match !== null) return match;
+      skipped.push(next.value);
+    }
+    throw new Error(`no line like ${pattern} came, but:\n${skipped.join("\n")}`);
+  };
+}
