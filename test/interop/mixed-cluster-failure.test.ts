@@ -1,5 +1,6 @@
 // Members of a mixed cluster crash and come back: the others drop them at once, take them back without being told, and
 // what goes on between the others is not disturbed.
+// oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { type NatsConnection } from "@nats-io/transport-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { allReach, Clients, isNoResponders, publishUntil, RunCounter } from "../support/cluster-clients.ts";
@@ -18,7 +19,7 @@ const mixes: ServerKind[][] = [
 const missing = missingKinds(["nats-2.9", "nats-new"]);
 
 for (const kinds of mixes) {
-  describe.skipIf(kinds.some((kind) => missing.includes(kind)))(kinds.join(" <- "), () => {
+  describe.skipIf(kinds.some((kind) => missing.includes(kind)))(`${kinds.join(" <- ")}`, () => {
     const open: AsyncDisposable[] = [];
 
     afterEach(async () => {

@@ -1,5 +1,6 @@
 // Who may join a mixed cluster and how: different pool sizes, accounts with routes of their own, made-up cluster names,
 // credentials, everybody dialling everybody at once; and who is turned away. Clients learn of the servers that joined.
+// oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { allReach, Clients, Inbox, isNoResponders, reaches } from "../support/cluster-clients.ts";
@@ -28,7 +29,9 @@ const accountLines = [
 
 function forEachMix(mixes: readonly ServerKind[][], define: (kinds: readonly ServerKind[]) => void): void {
   for (const kinds of mixes) {
-    describe.skipIf(kinds.some((kind) => missing.includes(kind)))(kinds.join(" <- "), () => define(kinds));
+    describe.skipIf(kinds.some((kind) => missing.includes(kind)))(`${kinds.join(" <- ")}`, () => {
+      define(kinds);
+    });
   }
 }
 
@@ -131,6 +134,31 @@ describe("a joiner that must not join", () => {
       const specs = kinds.map((kind) => ({ kind, name: "same", clusterLines: ["name: mixed"] }));
       await using cluster = await startMembers(specs);
       await cluster.member(0).waitForLog(/duplicate name/i);
+    });
+  });
+});
+
+describe("a server that joins late", () => {
+  forEachMix(pairs, (kinds) => {
+    it("learns of all the interest there is", async () => {
+      const subjects = Array.from({ length: 5_000 }, (_, n) => `old.interest.in.subject.number.${n}`);
+      await using cluster = await Cluster.start(kinds);
+      await using clients = new Clients();
+      await cluster.fullMesh();
+      const joiner = cluster.member(1);
+      await joiner.stop();
+      const holder = await clients.connect(cluster.member(0));
+      const plain = new Inbox(holder, "old.>");
+      const members = subjects.map((subject) => new Inbox(holder, subject, "group"));
+      await holder.flush();
+      await joiner.start();
+      const newcomer = await clients.connect(joiner);
+      await reaches(newcomer, holder);
+      for (const subject of subjects) newcomer.publish(subject);
+      await plain.received(subjects.length);
+      await reaches(newcomer, holder);
+      expect(plain.messages).toHaveLength(subjects.length);
+      expect(members.filter(({ messages }) => messages.length === 1)).toHaveLength(subjects.length);
     });
   });
 });

@@ -33,7 +33,9 @@ const mixes: ServerKind[][] = [
 const missing = missingKinds(["nats-2.9", "nats-new"]);
 
 for (const kinds of mixes) {
-  describe.skipIf(kinds.some((kind) => missing.includes(kind)))(kinds.join(" <- "), () => converse(kinds));
+  describe.skipIf(kinds.some((kind) => missing.includes(kind)))(`${kinds.join(" <- ")}`, () => {
+    converse(kinds);
+  });
 }
 
 function converse(kinds: readonly ServerKind[]): void {
@@ -90,6 +92,18 @@ function converse(kinds: readonly ServerKind[]): void {
         { subject: "parcel.headed", reply: "back.there", data, kinds, empty: "" },
         { subject: "parcel.only.headers", reply: "", data: "", kinds, empty: "" },
       ]);
+      inbox.stop();
+    }
+  });
+
+  it("carries the largest payload that servers allow", async () => {
+    for (const [from, to] of pairs(on)) {
+      const largest = Buffer.alloc(from.info?.max_payload ?? 0, "0123456789");
+      const inbox = new Inbox(to, "bulk");
+      await reaches(from, to);
+      for (let n = 0; n < 3; n++) from.publish("bulk", largest);
+      await inbox.received(3);
+      expect(inbox.messages.every(({ data }) => largest.equals(data))).toBe(true);
       inbox.stop();
     }
   });

@@ -35,7 +35,7 @@ export function missingKinds(kinds: readonly ServerKind[]): ServerKind[] {
     `no nats-server for: ${missing.join(", ")}. Set NATS_SERVER (newest) and NATS_SERVER_29 (2.9.x) to the ` +
     `programs, or put them on PATH. Mixed clusters with them`;
   if (process.env["CI"] === "true") throw new Error(`${complaint} must be tested in CI`);
-  console.warn(`\n***** SKIPPING TESTS: ${complaint} are NOT tested *****\n`);
+  process.stderr.write(`\n***** SKIPPING TESTS: ${complaint} are NOT tested *****\n`);
   return missing;
 }
 

@@ -3,7 +3,7 @@
 
 const lookEveryMs = 15;
 
-export const deadlineMs = 15_000;
+const deadlineMs = 15_000;
 
 /** Resolves with the first value other than undefined or false. `seen` adds to the failure what was there instead. */
 export async function waitFor<T>(
