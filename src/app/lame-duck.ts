@@ -11,6 +11,8 @@ export interface DrainOptions {
 
 /** At most so many steps a second: clients of one step are closed together. */
 const STEP_MS = 10;
+/** Few clients do not have to wait for one another longer than this. */
+const PAUSE_MAX_MS = 1000;
 
 export async function drainClients(clients: ClientPort, options: DrainOptions): Promise<void> {
   if (clients.sessions.size === 0) return;
@@ -18,7 +20,8 @@ export async function drainClients(clients: ClientPort, options: DrainOptions): 
   const spreadMs = Math.max(STEP_MS, options.durationMs - options.gracePeriodMs);
   const steps = Math.ceil(spreadMs / STEP_MS);
   const perStep = Math.max(1, Math.ceil(clients.sessions.size / steps));
-  const pauseMs = Math.max(STEP_MS, spreadMs / Math.max(1, Math.ceil(clients.sessions.size / perStep)));
+  const pauses = Math.ceil(clients.sessions.size / perStep);
+  const pauseMs = Math.min(PAUSE_MAX_MS, Math.max(STEP_MS, spreadMs / pauses));
   while (clients.sessions.size > 0) {
     for (const session of [...clients.sessions.values()].slice(0, perStep)) session.close("Server Shutdown");
     if (clients.sessions.size > 0) await delay(pauseMs);

@@ -9,7 +9,7 @@
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
 import { bytes, HEAD_MAX, readText, takeHead, words, writeText, SCRATCH_SIZE } from "../base/slab.ts";
-import { hasWildcard } from "../subject/subject.ts";
+import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
 import type { Interested } from "./subscription.ts";
@@ -138,7 +138,7 @@ export class Interest {
 
   private build(subject: string, hash: number): Plan {
     this.matched.length = 0;
-    this.sublist.match(subject, this.matched);
+    if (!hasEmptyToken(subject)) this.sublist.match(subject, this.matched);
     const bucket = bucketOf(subject);
     const generation = this.generations[bucket]!;
     const { account, matched: interested, place } = this;

@@ -33,6 +33,8 @@ import {
 
 /** What a client's operations mean. Each returns false when the connection has ended. Subjects are byte strings. */
 export interface ClientOperations {
+  /** Whether an operation that begins with this byte may come now: before CONNECT, where it is required, only that one. */
+  mayBegin(first: number): boolean;
   /** A message, valid until the call returns. */
   onPublish(message: Message): boolean;
   /** A message with the very head of the one before: same subject, reply, and sizes. */
@@ -100,6 +102,7 @@ export class ClientParser {
     bytes[end] = LF;
     this.needed = 0;
     let memoAt = -1;
+    if (at < end && !operations.mayBegin(bytes[at]!)) return ENDED;
     while (at < end) {
       const first = words.getInt32(at, true);
       if (first !== PUB && (first !== HPUB || bytes[at + 4] !== BLANK)) {
@@ -144,7 +147,9 @@ export class ClientParser {
     if (body[body.length - 2] !== CR || body[body.length - 1] !== LF) {
       return this.fail(unknownOperation, "payload without CRLF behind it");
     }
-    this.readHead(at, at + this.neededHead, bytes[at] === 0x50 ? 4 : 5);
+    const lineFeed = at + this.neededHead - 1;
+    const kind = bytes[at] === 0x50 ? "PUB" : "HPUB";
+    this.rewriteHead(kind, splitArguments(argumentText(at + kind.length, lineFeed)), lineFeed);
     message.body = body;
     message.length = message.payloadFrom;
     const goesOn = this.operations.onPublish(message);
@@ -334,17 +339,40 @@ export class ClientParser {
     return this.fail(badArguments, `processUnsub Parse Error: ${JSON.stringify(args.join(" "))}`);
   }
 
-  /** Rewrites an unusual head so that it ends where the payload begins, and reads it again. */
+  /** Rewrites an unusual head so that it ends where the payload begins. */
   private readPublish(kind: "PUB" | "HPUB", from: number, lineFeed: number, end: number): number {
     const line = argumentText(from, lineFeed);
-    const head = usualHead(kind, splitArguments(line));
-    if (typeof head !== "string") return this.end(badArguments, `${head.problem}: ${JSON.stringify(line)}`);
-    const start = lineFeed + 1 - head.length;
-    writeText(start, head);
-    if (this.readHead(start, end, head.startsWith("P") ? 4 : 5) !== READ) {
-      return this.end(badArguments, `Parse Error: ${JSON.stringify(line)}`);
-    }
-    return this.stopAt(start, end);
+    const problem = this.rewriteHead(kind, splitArguments(line), lineFeed);
+    if (problem !== null) return this.end(badArguments, `${problem}: ${JSON.stringify(line)}`);
+    return this.stopAt(this.message.at, end);
+  }
+
+  /** Writes the usual head and reads it into the message. Returns what is wrong, or null. */
+  private rewriteHead(kind: "PUB" | "HPUB", args: readonly string[], lineFeed: number): string | null {
+    const sizes = kind === "PUB" ? 1 : 2;
+    if (args.length !== sizes + 1 && args.length !== sizes + 2) return "Parse Error";
+    const size = parseSize(args.at(-1)!);
+    const headerLength = kind === "PUB" ? 0 : parseSize(args.at(-2)!);
+    if (size < 0) return "Bad or Missing Size";
+    if (headerLength < 0 || headerLength > size) return "Bad or Missing Header Size";
+    // A header of no bytes is no header.
+    const name = headerLength === 0 ? "PUB" : "HPUB";
+    const kept = headerLength === 0 ? [...args.slice(0, -sizes), args.at(-1)!] : args;
+    const head = `${name} ${kept.join(" ")}\r\n`;
+    const { message } = this;
+    message.at = lineFeed + 1 - head.length;
+    writeText(message.at, head);
+    message.subjectFrom = name.length + 1;
+    message.subjectLength = args[0]!.length;
+    message.tailFrom = message.subjectFrom + message.subjectLength + 1;
+    message.replyFrom = message.tailFrom;
+    message.replyLength = args.length === sizes + 2 ? args[1]!.length : 0;
+    message.sizesFrom = message.tailFrom + (message.replyLength > 0 ? message.replyLength + 1 : 0);
+    message.headerLength = headerLength;
+    message.size = size;
+    message.payloadFrom = head.length;
+    message.length = head.length + size + 2;
+    return null;
   }
 
   private fail(error: PeerError, detail: string): boolean {
@@ -355,21 +383,6 @@ export class ClientParser {
     this.fail(error, detail);
     return ENDED;
   }
-}
-
-/** The head in its usual spelling, or what is wrong with its arguments. A header of no bytes is no header. */
-function usualHead(kind: "PUB" | "HPUB", args: string[]): string | { problem: string } {
-  const sizes = kind === "PUB" ? 1 : 2;
-  if (args.length !== sizes + 1 && args.length !== sizes + 2) return { problem: "Parse Error" };
-  const size = parseSize(args.at(-1)!);
-  if (size < 0) return { problem: "Bad or Missing Size" };
-  const subject = args.slice(0, args.length - sizes).join(" ");
-  if (kind === "PUB") return `PUB ${subject} ${args.at(-1)!}\r\n`;
-  const headerLength = parseSize(args.at(-2)!);
-  if (headerLength < 0 || headerLength > size) return { problem: "Bad or Missing Header Size" };
-  return headerLength === 0
-    ? `PUB ${subject} ${args.at(-1)!}\r\n`
-    : `HPUB ${subject} ${args.at(-2)!} ${args.at(-1)!}\r\n`;
 }
 
 function isJsonObject(line: string): boolean {

@@ -87,10 +87,18 @@ export function readHello(hello: ClientHello, json: string): ClientHello | null 
 export function parseObject(json: string): Record<string, unknown> | null {
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(json, "latin1").toString("utf8"));
+    value = JSON.parse(
+      Buffer.from(json, "latin1").toString("utf8"),
+      wholeNumbers as (key: string, value: unknown) => unknown,
+    );
   } catch {
     return null;
   }
   if (value === null) return {};
   return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+}
+
+/** Go reads `1.0` and `1e0` as no integer; JSON.parse would not tell them from `1`. */
+function wholeNumbers(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === "number" && /[.eE]/.test(context?.source ?? "") ? Number.NaN : value;
 }

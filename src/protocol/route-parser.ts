@@ -10,7 +10,13 @@
  * On a route of one pinned account the account is left out.
  */
 import { bytes, readText, words, writeText } from "../base/slab.ts";
-import { badArguments, maxControlLineExceeded, maxPayloadViolation, unknownOperation, type PeerError } from "./errors.ts";
+import {
+  badArguments,
+  maxControlLineExceeded,
+  maxPayloadViolation,
+  unknownOperation,
+  type PeerError,
+} from "./errors.ts";
 import { Message } from "./message.ts";
 import {
   argumentText,

@@ -39,7 +39,7 @@ export function recognise<K extends string>(
     const { codes } = candidate;
     let i = 0;
     while (i < codes.length && at + i < end && upperCase(bytes[at + i]!) === codes[i]) i++;
-    if (at + i === end && (i < codes.length || candidate.after === "blank")) isPartial = true;
+    if (at + i === end) isPartial = true;
     if (i < codes.length || at + i === end) continue;
     if (candidate.after === "blank" && !isBlank(bytes[at + i]!)) continue;
     return candidate;

@@ -3,19 +3,23 @@
  * that a client sends come out again unchanged. Only what is shown to people is decoded as UTF-8.
  */
 
-/** True when every token is non-empty, no token holds white space, and `>` stands last; wildcards are allowed. */
+/** True when every token is non-empty and `>` stands last; wildcards are allowed. Blanks cannot come this far. */
 export function isValidSubject(subject: string): boolean {
   if (subject.length === 0) return false;
   let tokenStart = 0;
   for (let i = 0; i <= subject.length; i++) {
     const code = i === subject.length ? 0x2e : subject.charCodeAt(i);
-    if (code === 0x20 || (code >= 0x09 && code <= 0x0d && code !== 0x0b)) return false;
     if (code !== 0x2e) continue;
     if (i === tokenStart) return false;
     if (i - tokenStart === 1 && subject[tokenStart] === ">" && i !== subject.length) return false;
     tokenStart = i + 1;
   }
   return true;
+}
+
+/** True when a token is empty: no message on such a subject reaches anyone, `>` included. */
+export function hasEmptyToken(subject: string): boolean {
+  return subject === "" || subject.startsWith(".") || subject.endsWith(".") || subject.includes("..");
 }
 
 /** True when the subject has a token that is `*` or `>`. */

@@ -1,5 +1,5 @@
 /** CONNECT of a client: is it well-formed, is the client admitted, is what it wants offered. Decides; the session acts. */
-import type { Authenticator } from "../../auth/authenticator.ts";
+import type { Authenticator, Verdict } from "../../auth/authenticator.ts";
 import { readHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
@@ -8,13 +8,20 @@ export type Admission =
   | { readonly kind: "admitted"; readonly hello: ClientHello; readonly user: string }
   | { readonly kind: "refused"; readonly error: PeerError; readonly detail: string };
 
-export function admit(authenticator: Authenticator, before: ClientHello, json: string): Admission {
+/** `admittedAs` is the user of an earlier CONNECT, which a later one without credentials keeps; null: this is the first. */
+export function admit(
+  authenticator: Authenticator,
+  before: ClientHello,
+  admittedAs: string | null,
+  json: string,
+): Admission {
   const hello = readHello(before, json);
   if (hello === null) return refused(errors.badArguments, "CONNECT is not the JSON it should be");
   // No accounts can be asked for until they can be configured.
   if (hello.account !== "" || hello.newAccount)
     return refused(errors.authorizationViolation, "account asked for");
-  const verdict = authenticator.check(hello);
+  const keeps = admittedAs !== null && hello.user === "" && hello.authToken === "";
+  const verdict: Verdict = keeps ? { kind: "admitted", user: admittedAs } : authenticator.check(hello);
   if (verdict.kind === "refused") return refused(errors.authorizationViolation, describe(hello));
   if (hello.protocol < 0 || hello.protocol > 1) {
     return refused(errors.invalidClientProtocol, `protocol ${hello.protocol}`);
@@ -34,5 +41,5 @@ function describe(hello: ClientHello): string {
 
 /** Credentials are not kept longer than they are needed. */
 function withoutSecrets(hello: ClientHello): ClientHello {
-  return { ...hello, pass: "", authToken: "" };
+  return { ...hello, user: "", pass: "", authToken: "" };
 }

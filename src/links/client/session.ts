@@ -127,6 +127,13 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
 
   // ---- operations ----
 
+  /** Who has to present credentials begins with CONNECT. */
+  mayBegin(first: number): boolean {
+    if (this.isAdmitted || first === 0x43 || first === 0x63) return true;
+    this.host.counters.authFailures++;
+    return this.onPeerError(errors.authorizationViolation, "operation before CONNECT");
+  }
+
   onPublish(message: Message): boolean {
     if (!this.isPlain && !this.mayPublish(message)) return this.isOpen;
     const { interest } = this;
@@ -167,7 +174,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onConnect(json: string): boolean {
-    const admission = admit(this.host.authenticator, this.hello, json);
+    const admission = admit(this.host.authenticator, this.hello, this.hasConnected ? this.user : null, json);
     if (admission.kind === "refused") {
       if (admission.error === errors.authorizationViolation) this.host.counters.authFailures++;
       return this.onPeerError(admission.error, admission.detail);
@@ -192,7 +199,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onSubscribe(subject: string, queue: string | null, sid: string): boolean {
-    if (!this.isAdmitted) return this.refuseUnknown();
     const problem = this.subscriptionProblem(subject, queue);
     if (problem !== null) return this.onPeerError(problem, subject);
     if (this.subscriptions.has(sid)) return this.sayOk();
@@ -215,7 +221,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onUnsubscribe(sid: string, max: number): boolean {
-    if (!this.isAdmitted) return this.refuseUnknown();
     const subscription = this.subscriptions.get(sid);
     if (subscription !== undefined) {
       if (max > subscription.delivered) subscription.max = max;
@@ -225,7 +230,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onPing(): boolean {
-    if (!this.isAdmitted) return this.refuseUnknown();
     this.outbox.writeText("PONG\r\n");
     if (this.hasConnected && this.hello.protocol >= 1 && !this.hasSaidAccount) {
       this.hasSaidAccount = true;
@@ -235,7 +239,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onPong(): boolean {
-    if (!this.isAdmitted) return this.refuseUnknown();
     this.heartbeat.onPong();
     return true;
   }
@@ -359,7 +362,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
 
   /** What is to be checked for each message of a client that is not plain. False: it goes no further. */
   private mayPublish(message: Message): boolean {
-    if (!this.isAdmitted) return this.refuseUnknown();
     if (message.headerLength > 0 && !this.hello.headers) {
       return this.onPeerError(errors.badArguments, "message headers not supported");
     }
@@ -372,12 +374,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   private sayOk(): true {
     if (this.hello.verbose) this.outbox.writeText("+OK\r\n");
     return true;
-  }
-
-  private refuseUnknown(): false {
-    this.host.counters.authFailures++;
-    this.onPeerError(errors.authorizationViolation, "operation before CONNECT");
-    return false;
   }
 
   private onStale(): void {
