@@ -65,8 +65,15 @@ function printSizes(metafile: Metafile): void {
   }
 }
 
+/** The first run fills Node's compile cache, which makes each later start some 15 ms shorter; and shows that it runs. */
+function runOnce(): void {
+  const { status } = spawnSync(join(root, "bin/shoal"), ["--version"], { stdio: "inherit" });
+  if (status !== 0) throw new Error("the bundle does not run: see its output above");
+}
+
 rmSync(dist, { recursive: true, force: true });
 const metafile = await bundle();
 writeLicences(metafile);
 writeTypes();
 printSizes(metafile);
+runOnce();
