@@ -44,7 +44,8 @@ const owners: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
 const pureRooms = new Set(["protocol", "subject", "core", "cluster"]);
 /** The side of the cluster that acts. */
 const actors = new Set(["cluster/dialer.ts"]);
-const impureUse = /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|setTimeout|setInterval|process\.(?!version\b))/;
+const impureUse =
+  /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|setTimeout|setInterval|process\.(?!version\b))/;
 
 const importPatterns = [
   /^(?:import|export)\b[^;"]*?\bfrom\s+"([^"]+)"/gm,
