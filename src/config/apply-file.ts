@@ -9,6 +9,8 @@ import type { Notes } from "./value-type.ts";
 
 export interface Problems extends Notes {
   error(error: ConfError): void;
+  /** There are enough errors to show; what is left need not be looked at. */
+  isFull(): boolean;
 }
 
 /** Calls `use` and hands a ConfError to `problems`; any other error is a bug and goes on. */
@@ -27,8 +29,10 @@ export function applyFile(root: MapNode, sheet: Sheet, problems: Problems): void
 
 /** `prefix` is the dotted name of the block with a dot at its end, or "" at the top. */
 function applyBlock(block: MapNode, prefix: string, sheet: Sheet, problems: Problems): void {
-  for (const entry of block.entries.values())
+  for (const entry of block.entries.values()) {
+    if (problems.isFull()) return;
     collect(problems, () => applyEntry(entry, prefix, sheet, problems));
+  }
 }
 
 function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Problems): void {

@@ -1,8 +1,10 @@
 /** From the sheet to the configuration: fills in defaults, then checks what holds between options. */
 
+import { isDeepStrictEqual } from "node:util";
+
 import type { Config, ConfigOverrides, Field } from "./config.ts";
 import type { ConfError } from "./nats-conf/node.ts";
-import { Sheet } from "./option.ts";
+import { Sheet, type FieldInitial } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
 
 const MB = 1024 * 1024;
@@ -61,6 +63,10 @@ function userContradictions({ authorization }: Config, sheet: Sheet): ConfError[
       sheet.errorAt(["authorization.token"], "a token excludes a user with password: keep one of them"),
     );
   }
+  if (user === null && password !== null) {
+    // nats-server takes this and lets everybody in.
+    errors.push(sheet.errorAt(["authorization.password"], "a password needs a user"));
+  }
   const hasUsers = sheet.get("authorization.users") !== undefined;
   if (hasUsers && (hasUser || token !== null)) {
     const reason = "a list of users excludes a single user and a token: keep one of them";
@@ -87,6 +93,9 @@ function clusterContradictions({ cluster }: Config, sheet: Sheet): ConfError[] {
     const reason = "solicited routes require cluster capabilities, e.g. --cluster";
     errors.push(sheet.errorAt(["cluster.routes"], reason));
   }
+  if (cluster.user === null && cluster.password !== null) {
+    errors.push(sheet.errorAt(["cluster.password"], "a password needs a user"));
+  }
   if (cluster.accounts.length > 0 && cluster.poolSize < 0) {
     const reason = "pool_size cannot be negative if accounts have routes of their own";
     errors.push(sheet.errorAt(["cluster.poolSize", "cluster.accounts"], reason));
@@ -107,13 +116,16 @@ export function advice(config: Config, sheet: Sheet): string[] {
   if (config.cluster.port === null && config.cluster.routes.length > 0) {
     tell("cluster.routes", "routes are not dialled, since cluster.listen or cluster.port is missing");
   }
-  for (const option of OPTIONS) {
-    const field = option.fields.find((name) => sheet.get(name) !== undefined);
-    if (option.status === "parsed" && field !== undefined && option.initials.length > 0) {
-      tell(field, `${option.key} has no effect yet`);
-    }
+  for (const { status, key, initials } of OPTIONS) {
+    const field = status === "parsed" ? initials.find((each) => differs(each, sheet))?.[0] : undefined;
+    if (field !== undefined) tell(field, `${key} has no effect yet`);
   }
   return texts;
+}
+
+function differs([field, initial]: FieldInitial, sheet: Sheet): boolean {
+  const assigned = sheet.get(field);
+  return assigned !== undefined && !("value" in initial && isDeepStrictEqual(assigned.value, initial.value));
 }
 
 /** The configuration of a server that a program starts itself. Throws ConfError where overrides contradict each other. */

@@ -14,6 +14,9 @@ import { helpText } from "./help.ts";
 import { ConfError, describeOrigin } from "./nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 
+/** So many errors, and so many warnings, are told. */
+const MESSAGES_MAX = 50;
+
 export type LoadResult =
   | {
       readonly kind: "run";
@@ -75,10 +78,7 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   const sheet = new Sheet();
   const errors: string[] = [];
   const oddities: string[] = [];
-  const problems: Problems = {
-    error: (error) => void errors.push(error.message),
-    warn: (at, text) => void oddities.push(`${describeOrigin(at)}: ${text}`),
-  };
+  const problems = collectInto(errors, oddities);
   let digest = "";
   if (configFile !== null) {
     collect(problems, () => {
@@ -95,6 +95,17 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   if (errors.length > 0) return { result: { kind: "error", messages: [...oddities, ...errors] }, oddities };
   const warnings = [...oddities, ...advice(config, sheet)];
   return { result: { kind: "run", config, warnings, digest, configFile }, oddities };
+}
+
+/** Keeps the first of each kind: finding the line of an error takes time, and nobody reads thousands. */
+function collectInto(errors: string[], oddities: string[]): Problems {
+  return {
+    error: (error) => void errors.push(error.message),
+    isFull: () => errors.length >= MESSAGES_MAX,
+    warn(at, text) {
+      if (oddities.length < MESSAGES_MAX) oddities.push(`${describeOrigin(at)}: ${text}`);
+    },
+  };
 }
 
 /** A number is a process id, anything else the name of a file that holds one. */

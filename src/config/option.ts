@@ -43,7 +43,7 @@ export type Section =
 
 /** A default, or how it follows from other fields. */
 type Initial = { readonly value: unknown } | { readonly derive: (config: Config) => unknown };
-type FieldInitial = readonly [Field, Initial];
+export type FieldInitial = readonly [Field, Initial];
 
 interface CommonRow {
   readonly key: string;

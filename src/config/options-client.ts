@@ -38,7 +38,6 @@ const limits: readonly Option[] = [
     default: null,
     defaultText: "no limit",
     reload: "restart",
-    status: "parsed",
     description: "Tokens of a subscribed subject",
   }),
   option({
@@ -102,6 +101,7 @@ const limits: readonly Option[] = [
     type: integer({ min: 1, max: 1_000_000, zero: "default" }),
     default: 10_000,
     reload: "restart",
+    status: "parsed",
     description: "Closed connections that monitoring remembers",
   }),
   option({

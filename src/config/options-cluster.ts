@@ -151,6 +151,7 @@ const routes: readonly Option[] = [
     type: bool,
     default: false,
     reload: "live",
+    status: "parsed",
     description: "Wait longer after each failed dial, from 1s to 30s",
   }),
   option({

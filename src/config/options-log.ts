@@ -33,6 +33,7 @@ export const logOptions: readonly Option[] = [
     default: false,
     flags: ["VV"],
     reload: "live",
+    status: "parsed",
     description: "Trace the system account as well",
   }),
   option({

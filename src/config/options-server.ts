@@ -29,6 +29,7 @@ const identity: readonly Option[] = [
     type: strings,
     default: [],
     reload: "live",
+    status: "parsed",
     description: "Tags shown by monitoring, such as az:eu-1a",
   }),
   option({

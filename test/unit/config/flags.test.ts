@@ -19,7 +19,6 @@ const FLAGS: readonly [names: readonly string[], value: string, set: ConfigOverr
   [["log_size_limit"], "1000", { log: { fileSizeMaxBytes: 1000 } }],
   [["max_traced_msg_len"], "10", { log: { maxTracedMsgBytes: 10 } }],
   [["user"], "u", { authorization: { user: "u" } }],
-  [["pass"], "$p", { authorization: { password: "$p" } }],
   [["auth"], "t", { authorization: { token: "t" } }],
   [["cluster_name"], "c", { cluster: { name: "c" } }],
   [["cluster", "cluster_listen"], "nats://h:1", { cluster: { host: "h", port: 1 } }],
@@ -84,6 +83,11 @@ describe("a flag", () => {
 
   it("given twice counts as the last says", () => {
     expect(configOf({ args: ["-p", "1", "--port=2"] }).client.port).toBe(2);
+  });
+
+  it("--user and --pass belong together", () => {
+    const args = ["--user", "u", "--pass", "$p"];
+    expect(configOf({ args })).toEqual(withFields({ authorization: { user: "u", password: "$p" } }));
   });
 
   it("--routes takes a list with credentials, and an empty one clears that of the file", () => {

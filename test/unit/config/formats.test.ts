@@ -126,10 +126,9 @@ describe("the NATS format", () => {
 
   it("withstands bytes that are no text", () => {
     fc.assert(
-      fc.property(
-        fc.uint8Array({ maxLength: 64 }),
-        (bytes) => void expect(failureOf(() => fuzz(bytes))).toBe(null),
-      ),
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        expect(failureOf(() => fuzz(bytes))).toBe(null);
+      }),
       { numRuns: 300 },
     );
   });
@@ -212,13 +211,14 @@ cluster:
 
   it("is the same, and has the same digest, in all formats", () => {
     const wanted = load({ files: { "a.conf": conf } });
-    expect(wanted.kind).toBe("run");
+    if (wanted.kind !== "run") throw new Error(JSON.stringify(wanted));
+    const { config, digest } = wanted;
     for (const [name, text] of [
       ["a.yaml", yaml],
       ["a.yml", yaml],
       ["a.json", json],
     ] as const) {
-      expect(load({ files: { [name]: text } })).toEqual({ ...wanted, configFile: name });
+      expect(load({ files: { [name]: text } })).toMatchObject({ config, digest, configFile: name });
     }
   });
 

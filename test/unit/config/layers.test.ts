@@ -142,9 +142,8 @@ describe("the environment", () => {
 
   it("takes a password as it stands", () => {
     const password = "$HOME [1] \"x' 12";
-    expect(configOf({ env: { SHOAL__AUTHORIZATION__PASSWORD: password } }).authorization.password).toBe(
-      password,
-    );
+    const env = { SHOAL__AUTHORIZATION__USER: "u", SHOAL__AUTHORIZATION__PASSWORD: password };
+    expect(configOf({ env }).authorization).toMatchObject({ user: "u", password });
   });
 
   it("refuses a name that is nearly one of ours", () => {

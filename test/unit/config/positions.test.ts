@@ -70,6 +70,11 @@ describe("an error in a configuration file", () => {
 });
 
 describe("bounds", () => {
+  it("hold for errors: the first fifty are told", () => {
+    const keys = Array.from({ length: 1000 }, (_, i) => `k${i}: 1`);
+    expect(inConf(keys.join("\n"))).toHaveLength(50);
+  });
+
   it.each([
     ["an include cycle", { "a.conf": "include b.conf", "b.conf": "include ./a.conf" }, /includes itself/],
     [

@@ -169,6 +169,8 @@ const STRICTER = [
   ["lame_duck_duration: 30s\nlame_duck_grace_period: 30s", "nats-server finds out when it starts"],
   ["cluster { compression: foo }", "nats-server finds out when it starts"],
   ["cluster { routes: [nats://a] }", "nats-server finds out when it dials"],
+  ["authorization { password: a }", "nats-server would let everybody in"],
+  ["cluster { authorization { password: a } }", "likewise"],
   ["{ port: 1\n", "a file that was cut off"],
   ["max_pending: 10e", "does not fit in 64 bits"],
   ["jetstream {}", "not supported yet"],
