@@ -166,4 +166,6 @@ export type ValueAt<F extends Field> = F extends `${infer S extends keyof Config
   : never;
 
 /** Overrides for a program that starts a server itself. */
-export type ConfigOverrides = { readonly [S in keyof Config]?: Partial<Config[S]> };
+export type ConfigOverrides = {
+  readonly [S in keyof Config]?: { readonly [N in keyof Config[S]]?: Config[S][N] | undefined } | undefined;
+};

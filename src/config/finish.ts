@@ -132,7 +132,7 @@ function differs([field, initial]: FieldInitial, sheet: Sheet): boolean {
 export function defaultConfig(overrides: ConfigOverrides = {}): Config {
   const sheet = new Sheet();
   for (const [section, fields] of Object.entries(overrides)) {
-    for (const [name, value] of Object.entries(fields)) {
+    for (const [name, value] of Object.entries(fields ?? {})) {
       if (value !== undefined) sheet.set(`${section}.${name}` as Field, value, { kind: "flag", name });
     }
   }
