@@ -73,7 +73,7 @@ describe("a flag", () => {
     const file = "debug: true\ntrace_verbose: true\nlogtime_utc: true\ncluster { no_advertise: true }";
     const config = configOf({ args: [`--${name}=false`], files: { "a.conf": file } });
     for (const [section, fields] of Object.entries(set)) {
-      for (const field of Object.keys(fields)) {
+      for (const field of Object.keys(fields ?? {})) {
         // --VV=false is about the system account only: the trace of the file goes on.
         if (name === "VV" && field === "trace") continue;
         expect(config).toHaveProperty(`${section}.${field}`, false);
