@@ -8,7 +8,8 @@
  * change with wildcards counts up the generation of the plans whose first token it may cover; those are found stale
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
-import { bytes, HEAD_MAX, readText, takeHead, words, writeText, SCRATCH_SIZE } from "../base/slab.ts";
+import { hashBytes, sameBytes } from "../base/hash.ts";
+import { HEAD_MAX, readText, SCRATCH_SIZE, takeHead, writeText } from "../base/slab.ts";
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
@@ -100,15 +101,14 @@ export class Interest {
     return { subscriptions: this.sublist.size, cached, inserts, removes, matches: this.lookups, misses };
   }
 
-  /** The plan for the subject that lies in the slab at `at`. Valid until the next call. */
-  plan(at: number, length: number): Plan {
+  /** The plan for the subject that lies in the slab at `at`, with its hash (`hashBytes`). Valid until the next call. */
+  plan(at: number, length: number, hash: number): Plan {
     this.lookups++;
-    const hash = hashBytes(at, length);
     const set = (hash & this.mask) * WAYS;
     for (let slot = set; slot < set + WAYS; slot++) {
       const plan = this.table[slot]!;
       if (plan === null) break;
-      if (plan.hash !== hash || !sameBytes(plan, at, length)) continue;
+      if (plan.hash !== hash || !isFor(plan, at, length)) continue;
       if (plan.generation === this.generations[plan.bucket]) return plan;
       return this.replan(slot, at, length, hash);
     }
@@ -119,7 +119,8 @@ export class Interest {
   private freeSlot(hash: number): number {
     const set = (hash & this.mask) * WAYS;
     for (let slot = set; slot < set + WAYS; slot++) if (this.table[slot] === null) return slot;
-    if (this.cached <= this.mask / 2 || this.mask + 1 >= SETS_MAX) return set + (this.turn & (WAYS - 1));
+    const sets = this.mask + 1;
+    if (sets >= SETS_MAX || sets > 8 * this.cached) return set + (this.turn & (WAYS - 1));
     this.grow();
     return this.freeSlot(hash);
   }
@@ -195,7 +196,7 @@ export class Interest {
     for (let slot = set; slot < set + WAYS; slot++) {
       const plan = this.table[slot]!;
       if (plan === null) return;
-      if (plan.hash !== hash || !sameBytes(plan, 0, subject.length)) continue;
+      if (plan.hash !== hash || !isFor(plan, 0, subject.length)) continue;
       this.forget(slot);
       this.closeGap(slot, set + WAYS - 1);
       return;
@@ -230,34 +231,6 @@ function bucketOf(subject: string): number {
   return (hash ^ (hash >>> 8)) & (BUCKETS - 1);
 }
 
-/** Over words of four bytes; the last one overlaps. Depends on these bytes alone. */
-function hashBytes(at: number, length: number): number {
-  let hash = length;
-  if (length < 4) {
-    for (let i = 0; i < length; i++) hash = Math.imul(hash ^ bytes[at + i]!, 0x9e3779b1);
-    return hash ^ (hash >>> 15);
-  }
-  const last = at + length - 4;
-  for (let i = at; i < last; i += 4) {
-    hash = Math.imul(hash ^ words.getInt32(i, true), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  hash = Math.imul(hash ^ words.getInt32(last, true), 0x85ebca6b);
-  // Subjects differ most in their last characters, which are the high bits of a word: bring them down.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x9e3779b1);
-  return hash ^ (hash >>> 15);
-}
-
-function sameBytes(plan: Plan, at: number, length: number): boolean {
-  if (plan.subjectLength !== length) return false;
-  const mine = plan.headAt + 5;
-  if (length < 4) {
-    for (let i = 0; i < length; i++) if (bytes[mine + i] !== bytes[at + i]) return false;
-    return true;
-  }
-  const last = length - 4;
-  for (let i = 0; i < last; i += 4) {
-    if (words.getInt32(mine + i, true) !== words.getInt32(at + i, true)) return false;
-  }
-  return words.getInt32(mine + last, true) === words.getInt32(at + last, true);
+function isFor(plan: Plan, at: number, length: number): boolean {
+  return plan.subjectLength === length && sameBytes(plan.subjectAt, at, length);
 }

@@ -44,6 +44,10 @@ export class Plan {
   readonly groups: readonly QueueGroup[];
   /** The one subscription, where there is just one, and nothing else. */
   readonly single: Subscription | null;
+  /** Nobody is interested. */
+  readonly isEmpty: boolean;
+  /** Where the subject's bytes lie. */
+  readonly subjectAt: number;
 
   constructor(parts: PlanParts) {
     const { subject, account, interested } = parts;
@@ -59,22 +63,15 @@ export class Plan {
       this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0
         ? this.locals[0]!
         : null;
+    this.isEmpty = interested.length === 0;
     this.headLength = subject.length + 6;
     this.headAt = parts.place(this.headLength);
+    this.subjectAt = this.headAt + 5;
     writeText(this.headAt, `HMSG ${subject} `);
     const isForwarded = this.neighbours.length > 0 || this.groups.some((group) => group.remotes.length > 0);
     this.routeHeadLength = isForwarded ? account.length + subject.length + 7 : 0;
     this.routeHeadAt = isForwarded ? parts.place(this.routeHeadLength) : 0;
     if (isForwarded) writeText(this.routeHeadAt, `RMSG ${account} ${subject} `);
-  }
-
-  get isEmpty(): boolean {
-    return this.locals.length === 0 && this.neighbours.length === 0 && this.groups.length === 0;
-  }
-
-  /** Where the subject's bytes lie. */
-  get subjectAt(): number {
-    return this.headAt + 5;
   }
 
   /** Gives the heads back. The plan may still be read until the next plan is built. */

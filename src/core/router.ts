@@ -8,6 +8,7 @@ import type { Neighbour, Subscriber } from "./subscription.ts";
 
 /** Delivers a client's message. `mute` gets nothing (a client that wants no echo). Returns whether anyone got it. */
 export function publish(plan: Plan, message: Message, mute: Subscriber | null): boolean {
+  if (plan.isEmpty) return false;
   setHead(plan, message);
   const single = plan.single;
   if (single !== null) return single.owner !== mute && single.owner.deliver(single, message);

@@ -7,6 +7,7 @@
  * The parser keeps nothing between calls: what it did not consume is handed to it again with more behind it. The memo of
  * the previous head lives within one call, during which the bytes before the current position stay as they were.
  */
+import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash } from "../base/hash.ts";
 import { bytes, words, writeText } from "../base/slab.ts";
 import {
   badArguments,
@@ -161,17 +162,28 @@ export class ClientParser {
   private readHead(at: number, end: number, subjectFrom: number): number {
     const { message } = this;
     let p = at + subjectFrom;
-    let code = bytes[p]!;
-    while (code > BLANK) code = bytes[++p]!;
-    if (code !== BLANK || p === at + subjectFrom) return p >= end ? INCOMPLETE : UNUSUAL;
+    let hash = HASH_SEED;
+    // Four bytes at a time, up to the first that is a blank or below. Bytes above 0x7f are none.
+    let word = words.getInt32(p, true);
+    let stops = (word - 0x21212121) & ~word & 0x80808080;
+    while (stops === 0) {
+      hash = mixHash(hash, word);
+      p += 4;
+      word = words.getInt32(p, true);
+      stops = (word - 0x21212121) & ~word & 0x80808080;
+    }
+    const rest = (31 - Math.clz32(stops & -stops)) >> 3;
+    p += rest;
+    if (bytes[p] !== BLANK || p === at + subjectFrom) return p >= end ? INCOMPLETE : UNUSUAL;
     message.at = at;
     message.subjectFrom = subjectFrom;
     message.subjectLength = p - at - subjectFrom;
+    message.subjectHash = endHash(mixHash(hash, firstBytes(word, rest)));
     const tail = ++p;
     message.tailFrom = tail - at;
     // Digits up to the end of the token: a size, or a reply subject that happens to begin with them.
     let size = 0;
-    code = bytes[p]!;
+    let code = bytes[p]!;
     while (code >= 0x30 && code <= 0x39) {
       size = size * 10 + code - 0x30;
       code = bytes[++p]!;
@@ -364,6 +376,7 @@ export class ClientParser {
     writeText(message.at, head);
     message.subjectFrom = name.length + 1;
     message.subjectLength = args[0]!.length;
+    message.subjectHash = hashBytes(message.at + message.subjectFrom, message.subjectLength);
     message.tailFrom = message.subjectFrom + message.subjectLength + 1;
     message.replyFrom = message.tailFrom;
     message.replyLength = args.length === sizes + 2 ? args[1]!.length : 0;

@@ -14,6 +14,8 @@ export class Message {
   length = 0;
   subjectFrom = 0;
   subjectLength = 0;
+  /** `hashBytes` over the subject. */
+  subjectHash = 0;
   tailFrom = 0;
   replyFrom = 0;
   /** 0: no reply subject. */

@@ -9,6 +9,7 @@
  *
  * On a route of one pinned account the account is left out.
  */
+import { hashBytes } from "../base/hash.ts";
 import { bytes, readText, words, writeText } from "../base/slab.ts";
 import {
   badArguments,
@@ -196,6 +197,7 @@ export class RouteParser {
     message.at = at;
     message.subjectFrom = subjectAt - at;
     message.subjectLength = subjectEnd - subjectAt;
+    message.subjectHash = hashBytes(subjectAt, message.subjectLength);
     message.tailFrom = tail - at;
     return this.readSizes(at, tail, end) || this.readUnusual(at, lineFeed, end);
   }
@@ -251,6 +253,7 @@ export class RouteParser {
     message.at = start;
     message.subjectFrom = this.isPinned ? 5 : 6 + accountLength;
     message.subjectLength = args[this.isPinned ? 0 : 1]!.length;
+    message.subjectHash = hashBytes(start + message.subjectFrom, message.subjectLength);
     message.tailFrom = message.subjectFrom + message.subjectLength + 1;
     this.queues = parsed.queues;
     return this.readSizes(start, start + message.tailFrom, lineFeed - 1);

@@ -5,6 +5,7 @@
  * `isPlain` is the gate of the hot path: it is set once nothing but routing is to be done for a message of this client.
  */
 import type { Logger } from "../../base/logger.ts";
+import { hashBytes } from "../../base/hash.ts";
 import { CHUNK_SIZE, COPY_WORDS_MAX, copyLong, readText, words } from "../../base/slab.ts";
 import type { Account } from "../../core/account.ts";
 import type { Interest } from "../../core/interest.ts";
@@ -140,7 +141,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     const subjectAt = message.at + message.subjectFrom;
     const reserved = reservedSubject(subjectAt, message.subjectLength);
     if (reserved !== null) return this.refuse(message, errors.publishViolation(reserved));
-    const plan = interest.plan(subjectAt, message.subjectLength);
+    const plan = interest.plan(subjectAt, message.subjectLength, message.subjectHash);
     this.memoPlan = plan;
     this.memoVersion = interest.version;
     return this.route(plan, message);
@@ -244,12 +245,10 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onPeerError(error: PeerError, detail: string): boolean {
-    const shown =
-      !this.isAdmitted && error === errors.unknownOperation ? errors.authorizationViolation : error;
-    if (shown.text !== null) this.outbox.writeText(`-ERR '${shown.text}'\r\n`);
-    this.log.error(shown.text ?? "Client sent what makes no sense", { detail });
-    if (shown.closes === null) return true;
-    this.close(shown.closes);
+    if (error.text !== null) this.outbox.writeText(`-ERR '${error.text}'\r\n`);
+    this.log.error(error.text ?? "Client sent what makes no sense", { detail });
+    if (error.closes === null) return true;
+    this.close(error.closes);
     return false;
   }
 
@@ -300,7 +299,8 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   private sayNoResponders(message: Message): void {
     if (!this.hello.noResponders || !this.isOpen) return;
     const reply = readText(message.at + message.replyFrom, message.replyLength);
-    const plan = this.interest.plan(message.at + message.replyFrom, message.replyLength);
+    const replyAt = message.at + message.replyFrom;
+    const plan = this.interest.plan(replyAt, message.replyLength, hashBytes(replyAt, message.replyLength));
     const own = plan.locals.find((subscription) => subscription.owner === this);
     if (own === undefined) return;
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);

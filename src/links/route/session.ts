@@ -139,7 +139,11 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const account = this.accountOf(accountName ?? this.registration.account ?? "");
     this.memoPlan = null;
     if (account === null || !this.mayImport(message)) return true;
-    const plan = account.interest.plan(message.at + message.subjectFrom, message.subjectLength);
+    const plan = account.interest.plan(
+      message.at + message.subjectFrom,
+      message.subjectLength,
+      message.subjectHash,
+    );
     this.memoPlan = plan;
     this.memoVersion = account.interest.version;
     this.route(plan, message, queues);
