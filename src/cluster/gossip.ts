@@ -13,7 +13,7 @@
 import { randomInt } from "../base/random.ts";
 import { advertisedAddress, routeUrl } from "./address.ts";
 import { implicitDelayMs, vouchAddress } from "./addresses.ts";
-import { tellLimit, type ConnRow, type MeshState, type PeerRow } from "./mesh-state.ts";
+import { tellLimit, type ConnRow, type DialPurpose, type MeshState, type PeerRow } from "./mesh-state.ts";
 import type { ConnId, GossipMode, RouteInfo } from "./mesh-types.ts";
 
 const GOSSIP_BATCH = 16;
@@ -86,11 +86,21 @@ function announce(
   });
 }
 
+/**
+ * The gossip mode to dial with, once the acceptor's INFO is there. Where everybody discovers everybody, telling each other
+ * as well would cost n^3 announcements, so shoals that discovered each other do not; the rounds make up for a discovery
+ * that does not show all.
+ */
+export function ownGossipMode(purpose: DialPurpose, info: RouteInfo): GossipMode {
+  return purpose.origin === "discovered" && info.shoal ? 1 : purpose.gossipMode;
+}
+
 /** nats-server: what came of gossip is not told on unless told to, nor is a newcomer that says so. */
 function mayTellOn(conn: ConnRow, info: RouteInfo): boolean {
   const { purpose } = conn;
   if (purpose === undefined) return info.gossipMode !== 1;
-  return purpose.origin !== "gossiped" || purpose.gossipMode === 2;
+  if (purpose.origin === "gossiped") return purpose.gossipMode === 2;
+  return ownGossipMode(purpose, info) !== 1;
 }
 
 function modeFor(newcomer: ConnRow, other: PeerRow): GossipMode {

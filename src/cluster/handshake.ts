@@ -9,7 +9,7 @@
 
 import { addressAnswered, addressFailed, addressIsSelf } from "./addresses.ts";
 import { advertisedAddress, addressKey } from "./address.ts";
-import { announceJoin } from "./gossip.ts";
+import { announceJoin, ownGossipMode } from "./gossip.ts";
 import {
   tell,
   tellLimit,
@@ -117,6 +117,7 @@ export function confirmConn(state: MeshState, conn: ConnRow, nowMs: number): voi
   const peer = conn.route === undefined ? undefined : state.peers.get(conn.route.peerId);
   if (peer === undefined || conn.confirmed) return;
   conn.confirmed = true;
+  conn.confirmedOrder = ++state.order;
   peer.unconfirmed--;
   confirmed(state, conn, peer, peer.info, nowMs);
 }
@@ -184,10 +185,12 @@ function addConn(
     id,
     remoteIp,
     purpose,
-    deadlineMs,
     purposeMet: false,
+    deadlineMs,
     route: undefined,
     confirmed: false,
+    begunOrder: ++state.order,
+    confirmedOrder: 0,
   };
   state.conns.set(id, conn);
   state.handshakes++;
@@ -293,7 +296,7 @@ function register(
       sendInfo: {
         routePoolIdx: slot.kind === "pool" ? slot.index : 0,
         routeAccount: slot.kind === "account" ? slot.account : "",
-        gossipMode: purpose.gossipMode,
+        gossipMode: ownGossipMode(purpose, info),
       },
     }),
   });

@@ -79,6 +79,9 @@ export interface ConnRow {
   route: { readonly peerId: ServerId; readonly slot: RouteSlot } | undefined;
   /** The other side has registered it too. */
   confirmed: boolean;
+  /** Place in the order of all connections begun and confirmed. */
+  readonly begunOrder: number;
+  confirmedOrder: number;
 }
 
 /** One kind of route to a peer that may have to be dialled: account "" for the pool, else a pinned account. */
@@ -128,6 +131,7 @@ export interface MeshState {
   readonly ownAddresses: Set<AddressKey>;
   clusterName: string;
   nextDialId: DialId;
+  order: number;
   handshakes: number;
   joined: number;
   complete: boolean;
@@ -158,6 +162,7 @@ export function createMeshState(options: MeshOptions, random: Random): MeshState
     ownAddresses: new Set(options.ownAddresses),
     clusterName: options.clusterName,
     nextDialId: 1,
+    order: 0,
     handshakes: 0,
     joined: 0,
     complete: false,

@@ -3,9 +3,11 @@
  * peer's row grows with its pool.
  *
  * Duplicates. A pooling dialler registers a connection first and then says in its INFO which slot it put it in, so a slot
- * named by an accepted connection is no longer anything else on the other side, with one exception: both dialled at once
- * and have not read each other's INFO yet (our own dial is unconfirmed). nats-server (2.15) then loses both connections
- * and retries; we give way to it, which leaves the one it has registered. Two shoals keep what the lower id dialled.
+ * named by an accepted connection is no longer anything else on the other side: the newcomer takes over. The exception is
+ * that both dialled at once, and this INFO was sent before ours had been read. That can only be if the newcomer was begun
+ * before our own dial was confirmed. Unconfirmed: nats-server (2.15) then closes what we dialled, so we give way to it (of
+ * two nats-servers both connections are lost, and dialled again); of two shoals what the lower id dialled stays. Confirmed
+ * since: the other side has given up the newcomer, and its close is on the way.
  */
 
 import type { ConnRow, MeshState, PeerRow } from "./mesh-state.ts";
@@ -44,7 +46,7 @@ function nextPlace(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteIn
     const holder = connRow(state, peer.accounts.get(account));
     const placement = accountPlace(state, account, peer.noPool, holder);
     if (placement.kind === "refuse" || holder === undefined) return placement;
-    if (conn.purpose !== undefined || !newcomerWins(state, peer, holder, info)) return duplicate();
+    if (conn.purpose !== undefined || !newcomerWins(state, peer, holder, conn, info)) return duplicate();
     return placement;
   }
   if (conn.purpose !== undefined) {
@@ -56,7 +58,7 @@ function nextPlace(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteIn
   const slot: RouteSlot = { kind: "pool", index };
   const holder = connRow(state, connInSlot(peer, slot));
   if (holder === undefined) return place(slot);
-  return newcomerWins(state, peer, holder, info) ? place(slot, holder) : duplicate();
+  return newcomerWins(state, peer, holder, conn, info) ? place(slot, holder) : duplicate();
 }
 
 function accountPlace(
@@ -90,11 +92,18 @@ function invalidIndex(info: RouteInfo, size: number): Placement {
   };
 }
 
-/** Of two connections for one slot: does the accepted newcomer take over from the registered one? */
-function newcomerWins(state: MeshState, peer: PeerRow, registered: ConnRow, info: RouteInfo): boolean {
+/** Of two connections for one slot: does the accepted newcomer take over from the holder? */
+function newcomerWins(
+  state: MeshState,
+  peer: PeerRow,
+  holder: ConnRow,
+  newcomer: ConnRow,
+  info: RouteInfo,
+): boolean {
   const namesSlot = info.routePoolSize > 0 || info.shoal;
   if (!namesSlot) return false;
-  if (registered.confirmed) return true;
+  if (holder.purpose === undefined) return true;
+  if (holder.confirmed) return newcomer.begunOrder > holder.confirmedOrder;
   return !(info.shoal && state.options.id < peer.id);
 }
 

@@ -28,16 +28,16 @@ export interface MemberTraits {
 }
 
 interface Route {
-  readonly peerId: ServerId;
   readonly slot: RouteSlot;
   readonly noPool: boolean;
-  readonly interest: Set<string>;
+  /** Made when the first arrives: with many servers there are very many routes. */
+  interest: Set<string> | undefined;
 }
 
 export class InterestLayer {
   /** What was delivered here: publisher and account -> sequences in the order of arrival. */
   readonly received = new Map<string, number[]>();
-  readonly routes = new Map<ConnId, Route>();
+  readonly #routes = new Map<ServerId, Map<ConnId, Route>>();
   readonly #traits: MemberTraits;
   readonly #send: (connId: ConnId, message: InterestMessage) => void;
 
@@ -47,20 +47,26 @@ export class InterestLayer {
   }
 
   routeRegistered(connId: ConnId, peerId: ServerId, slot: RouteSlot, noPool: boolean): void {
-    const route = { peerId, slot, noPool, interest: new Set<string>() };
-    this.routes.set(connId, route);
+    const route = { slot, noPool, interest: undefined };
+    const routes = this.#routes.get(peerId);
+    if (routes === undefined) this.#routes.set(peerId, new Map([[connId, route]]));
+    else routes.set(connId, route);
     for (const { account, subject } of this.#traits.subscriptions) {
       if (this.#carries(route, account)) this.#send(connId, { op: "RS+", account, subject });
     }
   }
 
-  routeGone(connId: ConnId): void {
-    this.routes.delete(connId);
+  routeGone(peerId: ServerId, connId: ConnId): void {
+    const routes = this.#routes.get(peerId);
+    routes?.delete(connId);
+    if (routes?.size === 0) this.#routes.delete(peerId);
   }
 
-  receive(connId: ConnId, message: InterestMessage): void {
+  receive(peerId: ServerId, connId: ConnId, message: InterestMessage): void {
     if (message.op === "RS+") {
-      this.routes.get(connId)?.interest.add(interestKey(message.account, message.subject));
+      const route = this.#routes.get(peerId)?.get(connId);
+      if (route !== undefined)
+        (route.interest ??= new Set()).add(interestKey(message.account, message.subject));
       return;
     }
     const key = `${message.publisher} ${message.account}`;
@@ -73,22 +79,22 @@ export class InterestLayer {
   publish(publisher: ServerId, subscription: Subscription, sequence: number): void {
     const { account, subject } = subscription;
     const key = interestKey(account, subject);
-    const interested = new Set<ServerId>();
-    for (const route of this.routes.values()) {
-      if (route.interest.has(key)) interested.add(route.peerId);
-    }
-    for (const [connId, route] of this.routes) {
-      if (!interested.has(route.peerId) || !this.#carries(route, account)) continue;
-      this.#send(connId, { op: "RMSG", account, subject, publisher, sequence });
+    for (const routes of this.#routes.values()) {
+      if (![...routes.values()].some((route) => route.interest?.has(key) === true)) continue;
+      for (const [connId, route] of routes) {
+        if (this.#carries(route, account))
+          this.#send(connId, { op: "RMSG", account, subject, publisher, sequence });
+      }
     }
   }
 
   interestFrom(peerId: ServerId): Set<string> {
-    const all = new Set<string>();
-    for (const route of this.routes.values()) {
-      if (route.peerId === peerId) for (const key of route.interest) all.add(key);
-    }
-    return all;
+    const routes = this.#routes.get(peerId)?.values() ?? [];
+    return new Set(Array.from(routes, (route) => [...(route.interest ?? [])]).flat());
+  }
+
+  routeCount(peerId: ServerId): number {
+    return this.#routes.get(peerId)?.size ?? 0;
   }
 
   #carries(route: Route, account: string): boolean {

@@ -129,7 +129,7 @@ export class SimMember implements Host<Wire> {
       },
       closed: (reason) => {
         if (!this.#sessions.delete(session.connId)) return;
-        this.interest.routeGone(session.connId);
+        if (session.peerId !== undefined) this.interest.routeGone(session.peerId, session.connId);
         this.#step({ kind: "routeClosed", connId: session.connId, reason });
       },
     };
@@ -151,7 +151,9 @@ export class SimMember implements Host<Wire> {
         return;
       case "RS+":
       case "RMSG":
-        if (session.registered) this.interest.receive(session.connId, message);
+        if (session.registered && session.peerId !== undefined) {
+          this.interest.receive(session.peerId, session.connId, message);
+        }
     }
   }
 
@@ -242,7 +244,7 @@ export class SimMember implements Host<Wire> {
     const session = this.#sessions.get(connId);
     if (session === undefined) return;
     this.#sessions.delete(connId);
-    this.interest.routeGone(connId);
+    if (session.peerId !== undefined) this.interest.routeGone(session.peerId, connId);
     session.connection.close();
   }
 

@@ -49,12 +49,23 @@ export class Network<Message> {
   /** Names behind which any of several hosts answers. */
   readonly #balancers = new Map<string, () => readonly string[]>();
   readonly #cuts = new Set<string>();
-  readonly #links = new Set<Link<Message>>();
+  readonly #links = new Map<string, Set<Link<Message>>>();
+  readonly #carrier: Carrier<Message>;
 
   constructor(timeline: Timeline, random: Random, options: NetworkOptions) {
     this.#timeline = timeline;
     this.#random = random;
     this.#options = options;
+    this.#carrier = {
+      timeline,
+      delayMs: () => this.#delayMs(),
+      keepaliveMs: () => random.next() * options.keepaliveMs,
+      isCut: (a, b) => this.isCut(a, b),
+      gone: (link) => {
+        for (const ip of link.ips) this.#links.get(ip)?.delete(link);
+      },
+      delivered: () => void this.delivered++,
+    };
   }
 
   attach(host: Host<Message>): void {
@@ -76,8 +87,8 @@ export class Network<Message> {
 
   cut(a: string, b: string): void {
     this.#cuts.add(pairKey(a, b));
-    for (const link of this.#links) {
-      if (link.joins(a, b)) link.die(undefined);
+    for (const link of this.#linksOf(a)) {
+      if (link.ips.includes(b)) link.die(undefined);
     }
   }
 
@@ -130,7 +141,7 @@ export class Network<Message> {
   }
 
   isCut(a: string, b: string): boolean {
-    return this.#cuts.has(pairKey(a, b));
+    return this.#cuts.size > 0 && this.#cuts.has(pairKey(a, b));
   }
 
   #connect(
@@ -139,15 +150,12 @@ export class Network<Message> {
     handler: DialHandler<Message>,
     finish: (run: () => void) => () => void,
   ): void {
-    const link = new Link<Message>(this.linksMade++, fromIp, host.ip, {
-      timeline: this.#timeline,
-      delayMs: () => this.#delayMs(),
-      keepaliveMs: () => this.#random.next() * this.#options.keepaliveMs,
-      isCut: (a, b) => this.isCut(a, b),
-      gone: (which) => void this.#links.delete(which),
-      delivered: () => void this.delivered++,
-    });
-    this.#links.add(link);
+    const link = new Link<Message>(this.linksMade++, [fromIp, host.ip], this.#carrier);
+    for (const ip of link.ips) {
+      const known = this.#links.get(ip);
+      if (known === undefined) this.#links.set(ip, new Set([link]));
+      else known.add(link);
+    }
     link.handle(1, host.accept(link.end(1), fromIp));
     let established = false;
     this.#timeline.after(this.#delayMs(), () => {
@@ -168,7 +176,7 @@ export class Network<Message> {
   }
 
   #linksOf(ip: string): Link<Message>[] {
-    return [...this.#links].filter((link) => link.touches(ip));
+    return [...(this.#links.get(ip) ?? [])];
   }
 
   #delayMs(): number {
@@ -177,7 +185,8 @@ export class Network<Message> {
   }
 }
 
-interface LinkContext<Message> {
+/** What a link needs of its network. */
+interface Carrier<Message> {
   readonly timeline: Timeline;
   delayMs(): number;
   keepaliveMs(): number;
@@ -189,46 +198,37 @@ interface LinkContext<Message> {
 type Side = 0 | 1;
 
 class Link<Message> {
-  readonly #id: number;
-  readonly #ips: readonly [string, string];
-  readonly #context: LinkContext<Message>;
-  readonly #handlers: [ConnectionHandler<Message> | undefined, ConnectionHandler<Message> | undefined];
-  /** Arrived before this end was handled. */
-  readonly #waiting: [(() => void)[], (() => void)[]] = [[], []];
-  readonly #open: [boolean, boolean] = [true, true];
-  readonly #lastArrivalMs: [number, number] = [0, 0];
+  readonly id: number;
+  readonly ips: readonly [string, string];
+  readonly #carrier: Carrier<Message>;
+  readonly #ends: readonly [End<Message>, End<Message>];
   #dead = false;
 
-  constructor(id: number, dialler: string, acceptor: string, context: LinkContext<Message>) {
-    this.#id = id;
-    this.#ips = [dialler, acceptor];
-    this.#context = context;
-    this.#handlers = [undefined, undefined];
+  constructor(id: number, ips: readonly [string, string], carrier: Carrier<Message>) {
+    this.id = id;
+    this.ips = ips;
+    this.#carrier = carrier;
+    this.#ends = [new End(this, 0), new End(this, 1)];
   }
 
-  touches(ip: string): boolean {
-    return this.#ips.includes(ip);
-  }
-
-  joins(a: string, b: string): boolean {
-    return this.touches(a) && this.touches(b);
+  end(side: Side): End<Message> {
+    return this.#ends[side];
   }
 
   handle(side: Side, handler: ConnectionHandler<Message>): void {
-    this.#handlers[side] = handler;
-    for (const arrive of this.#waiting[side].splice(0)) arrive();
-  }
-
-  end(side: Side): Connection<Message> {
-    return { linkId: this.#id, send: (message) => this.#send(side, message), close: () => this.#close(side) };
+    const end = this.#ends[side];
+    end.handler = handler;
+    const waiting = end.waiting;
+    end.waiting = undefined;
+    for (const arrive of waiting ?? []) arrive();
   }
 
   /** Both ends (but not that of `goneIp`) learn of it about now. */
   reset(goneIp: string | undefined): void {
     this.#dead = true;
     for (const side of [0, 1] as const) {
-      if (this.#ips[side] === goneIp) this.#shut(side);
-      else this.#context.timeline.after(this.#context.delayMs(), () => this.#end(side, "Read Error"));
+      if (this.ips[side] === goneIp) this.#shut(side);
+      else this.#carrier.timeline.after(this.#carrier.delayMs(), () => this.#end(side, "Read Error"));
     }
   }
 
@@ -237,49 +237,76 @@ class Link<Message> {
     if (this.#dead) return;
     this.#dead = true;
     for (const side of [0, 1] as const) {
-      if (this.#ips[side] === goneIp) this.#shut(side);
+      if (this.ips[side] === goneIp) this.#shut(side);
       else
-        this.#context.timeline.after(this.#context.keepaliveMs(), () => this.#end(side, "Stale Connection"));
+        this.#carrier.timeline.after(this.#carrier.keepaliveMs(), () => this.#end(side, "Stale Connection"));
     }
   }
 
-  #send(from: Side, message: Message): void {
-    if (!this.#open[from]) return;
+  send(from: Side, message: Message): void {
+    if (!this.#ends[from].open) return;
     this.#travel(from, (to) => {
-      this.#context.delivered();
-      this.#handlers[to]?.received(message);
+      this.#carrier.delivered();
+      to.handler?.received(message);
     });
   }
 
-  #close(side: Side): void {
-    if (!this.#open[side]) return;
-    this.#travel(side, (to) => this.#end(to, "Client Closed"));
+  close(side: Side): void {
+    if (!this.#ends[side].open) return;
+    this.#travel(side, (to) => this.#end(to.side, "Client Closed"));
     this.#shut(side);
   }
 
   /** Carries something to the other side, in order with whatever went before. */
-  #travel(from: Side, arrive: (to: Side) => void): void {
-    const { timeline } = this.#context;
-    const to = (1 - from) as Side;
-    const atMs = Math.max(this.#lastArrivalMs[to], timeline.nowMs + this.#context.delayMs());
-    this.#lastArrivalMs[to] = atMs;
-    timeline.at(atMs, () => {
-      if (this.#context.isCut(...this.#ips)) this.die(undefined);
-      if (this.#dead || !this.#open[to]) return;
-      if (this.#handlers[to] === undefined) this.#waiting[to].push(() => arrive(to));
-      else arrive(to);
+  #travel(from: Side, arrive: (to: End<Message>) => void): void {
+    const { timeline } = this.#carrier;
+    const to = this.#ends[from === 0 ? 1 : 0];
+    to.lastArrivalMs = Math.max(to.lastArrivalMs, timeline.nowMs + this.#carrier.delayMs());
+    timeline.at(to.lastArrivalMs, () => {
+      if (this.#carrier.isCut(this.ips[0], this.ips[1])) this.die(undefined);
+      if (this.#dead || !to.open) return;
+      if (to.handler !== undefined) arrive(to);
+      else (to.waiting ??= []).push(() => arrive(to));
     });
   }
 
   #end(side: Side, reason: string): void {
-    if (!this.#open[side]) return;
+    const end = this.#ends[side];
+    if (!end.open) return;
     this.#shut(side);
-    this.#handlers[side]?.closed(reason);
+    end.handler?.closed(reason);
   }
 
   #shut(side: Side): void {
-    this.#open[side] = false;
-    if (!this.#open[0] && !this.#open[1]) this.#context.gone(this);
+    this.#ends[side].open = false;
+    if (!this.#ends[0].open && !this.#ends[1].open) this.#carrier.gone(this);
+  }
+}
+
+class End<Message> implements Connection<Message> {
+  readonly side: Side;
+  open = true;
+  handler: ConnectionHandler<Message> | undefined;
+  /** Arrived before this end was handled. */
+  waiting: (() => void)[] | undefined;
+  lastArrivalMs = 0;
+  readonly #link: Link<Message>;
+
+  constructor(link: Link<Message>, side: Side) {
+    this.#link = link;
+    this.side = side;
+  }
+
+  get linkId(): number {
+    return this.#link.id;
+  }
+
+  send(message: Message): void {
+    this.#link.send(this.side, message);
+  }
+
+  close(): void {
+    this.#link.close(this.side);
   }
 }
 

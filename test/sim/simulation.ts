@@ -59,7 +59,7 @@ function settleBoundMs(scenario: Scenario): number {
 }
 
 function runUntilComplete(world: World, untilMs: number): number {
-  const everyMs = world.scenario.servers.length > 100 ? 500 : 50;
+  const everyMs = Math.max(50, world.scenario.servers.length);
   while (world.timeline.nowMs < untilMs) {
     world.timeline.runUntil(world.timeline.nowMs + everyMs);
     if (

@@ -105,7 +105,9 @@ export class World {
 
   #publishNow(): void {
     for (const member of this.running()) this.publish(member, pick(this.#random, ACCOUNTS));
-    this.timeline.after(PUBLISH_EVERY_MS, () => this.#publishNow());
+    this.timeline.after(PUBLISH_EVERY_MS * Math.max(1, this.scenario.servers.length / 20), () =>
+      this.#publishNow(),
+    );
   }
 
   #optionsOf(plan: ServerPlan, id: string): MeshOptions {
