@@ -9,6 +9,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../links/client/host.ts";
 import { ClientSession } from "../links/client/session.ts";
+import { TracedClientSession } from "../links/client/traced.ts";
 import type { Turn } from "../links/turn.ts";
 import { maxConnectionsExceeded } from "../protocol/errors.ts";
 import { OpenWires } from "../transport/open-wires.ts";
@@ -103,7 +104,8 @@ export class ClientPort {
   }
 
   private accept(wire: Wire): void {
-    const session = new ClientSession(this.host, wire, this.options.nextConnectionId());
+    const Session = this.options.logger.tracing ? TracedClientSession : ClientSession;
+    const session = new Session(this.host, wire, this.options.nextConnectionId());
     this.totalConnections++;
     const { maxConnections } = this.options;
     const isFull = maxConnections !== null && this.sessions.size >= maxConnections;

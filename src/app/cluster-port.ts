@@ -25,6 +25,7 @@ import type { ConnectVerdict, RouteCounters, RouteHost, RouteLimits } from "../l
 import type { RoutePermissions } from "../links/route/permissions.ts";
 import { RouteTable } from "../links/route/route-table.ts";
 import { RouteSession } from "../links/route/session.ts";
+import { TracedRouteSession } from "../links/route/traced.ts";
 import type { Turn } from "../links/turn.ts";
 import type { ServerIdentity } from "../protocol/info.ts";
 import {
@@ -266,7 +267,8 @@ export class ClusterPort {
   }
 
   private open(wire: Wire, direction: "accepted" | "dialled"): RouteSession {
-    const session = new RouteSession(this.host, wire, this.options.nextConnectionId(), direction);
+    const Session = this.options.logger.tracing ? TracedRouteSession : RouteSession;
+    const session = new Session(this.host, wire, this.options.nextConnectionId(), direction);
     this.sessions.set(session.rid, session);
     return session;
   }

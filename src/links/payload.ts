@@ -20,5 +20,7 @@ export function writePayload(outbox: Outbox, message: Message, skip: number): vo
 
 /** The payload in memory of its own, made once for all who receive it. */
 function largePayload(message: Message): Uint8Array {
-  return (message.body ??= slice(message.at + message.payloadFrom, message.size + 2).slice());
+  return (
+    message.body ?? (message.copied ??= slice(message.at + message.payloadFrom, message.size + 2).slice())
+  );
 }

@@ -62,7 +62,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   private readonly host: ClientHost;
   private readonly inbound: Inbound;
   private readonly stall: ReadStall;
-  private log: Logger;
+  protected log: Logger;
 
   constructor(host: ClientHost, wire: Wire, cid: number) {
     this.host = host;
@@ -77,7 +77,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     this.inbound = new Inbound(new ClientParser(this, host.limits));
     this.stall = new ReadStall(wire, host.clock);
     this.heartbeat = new Heartbeat(host.clock, host.limits, {
-      sendPing: () => this.outbox.writeText("PING\r\n"),
+      sendPing: () => this.say("PING\r\n"),
       onStale: () => this.onStale(),
     });
   }
@@ -86,7 +86,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   open(): void {
     this.account.connections++;
     this.log.debug("Client connection created");
-    this.outbox.writeText(this.host.info(this.infoContext()));
+    this.say(this.host.info(this.infoContext()));
     if (!this.isAdmitted) {
       const { clock, limits } = this.host;
       this.authTimer = clock.setTimer(limits.authTimeoutMs, () =>
@@ -161,7 +161,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
       const reserved = reservedReply(message.at + message.replyFrom, message.replyLength);
       if (reserved !== null) return this.onPeerError(errors.replyViolation(reserved), "");
     }
-    if (this.hello.verbose) this.outbox.writeText("+OK\r\n");
+    if (this.hello.verbose) this.say("+OK\r\n");
     if (!publish(plan, message, this.mute) && message.replyLength > 0) this.sayNoResponders(message);
     return this.closedFor === "";
   }
@@ -195,7 +195,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     this.isPlain = !pedantic && headers;
     this.mute = echo ? null : this;
     const { name, lang, version } = this.hello;
-    const client = [lang, version, name].filter((part) => part !== "").join(":");
+    const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
     this.log = this.log.child({ client, ...(this.user === "" ? {} : { user: this.user }) });
   }
 
@@ -231,10 +231,10 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onPing(): boolean {
-    this.outbox.writeText("PONG\r\n");
+    this.say("PONG\r\n");
     if (this.hasConnected && this.hello.protocol >= 1 && !this.hasSaidAccount) {
       this.hasSaidAccount = true;
-      this.outbox.writeText(this.host.info({ ...this.infoContext(), account: this.account.name }));
+      this.say(this.host.info({ ...this.infoContext(), account: this.account.name }));
     }
     return true;
   }
@@ -245,11 +245,16 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onPeerError(error: PeerError, detail: string): boolean {
-    if (error.text !== null) this.outbox.writeText(`-ERR '${error.text}'\r\n`);
+    if (error.text !== null) this.say(`-ERR '${error.text}'\r\n`);
     this.log.error(error.text ?? "Client sent what makes no sense", { detail });
     if (error.closes === null) return true;
     this.close(error.closes);
     return false;
+  }
+
+  /** Everything that is said but messages. */
+  protected say(line: string): void {
+    this.outbox.writeText(line);
   }
 
   // ---- deliveries ----
@@ -305,7 +310,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     if (own === undefined) return;
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const header = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
-    this.outbox.writeText(`HMSG ${reply} ${own.sid} ${header.length} ${header.length}\r\n${header}\r\n`);
+    this.say(`HMSG ${reply} ${own.sid} ${header.length} ${header.length}\r\n${header}\r\n`);
   }
 
   // ---- the rest ----
@@ -313,7 +318,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   /** Sends INFO again: members of the cluster have changed. Only to clients that understand it. */
   sendInfo(): void {
     if (this.isOpen && this.hasConnected && this.hello.protocol >= 1) {
-      this.outbox.writeText(this.host.info(this.infoContext()));
+      this.say(this.host.info(this.infoContext()));
     }
   }
 
@@ -372,7 +377,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   private sayOk(): true {
-    if (this.hello.verbose) this.outbox.writeText("+OK\r\n");
+    if (this.hello.verbose) this.say("+OK\r\n");
     return true;
   }
 

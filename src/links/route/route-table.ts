@@ -36,7 +36,7 @@ export class RouteTable {
       for (const change of candidate.localInterest) session.tellInterest(candidate.name, change);
       told += candidate.localInterest.size;
     }
-    if (told > 0) session.log.debug("Sent local subscriptions to route", { subscriptions: told });
+    session.log.debug("Sent local subscriptions to route", { subscriptions: told });
   }
 
   remove(session: RouteSession): void {

@@ -85,14 +85,14 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.inbound = new Inbound(this.parser);
     this.stall = new ReadStall(wire, host.clock);
     this.heartbeat = new Heartbeat(host.clock, host.limits, {
-      sendPing: () => this.outbox.writeText("PING\r\n"),
+      sendPing: () => this.say("PING\r\n"),
       onStale: () => this.onStale(),
     });
   }
 
   /** Says the first word and begins to read. */
   open(firstWord: string): void {
-    this.outbox.writeText(firstWord);
+    this.say(firstWord);
     if (this.direction === "dialled") this.log.debug("Route connect msg sent");
     this.log.info("Route connection created");
     this.heartbeat.start();
@@ -206,7 +206,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   }
 
   onPing(): boolean {
-    this.outbox.writeText("PONG\r\n");
+    this.say("PONG\r\n");
     return true;
   }
 
@@ -296,12 +296,17 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     if (!permits(this.host.permissions.import, change.subject)) return;
     const named = this.parser.isPinned ? change.subject : `${account} ${change.subject}`;
     const queue = change.queue === null ? "" : ` ${change.queue}`;
-    if (change.count === 0) this.outbox.writeText(`RS- ${named}${queue}\r\n`);
-    else this.outbox.writeText(`RS+ ${named}${queue === "" ? "" : `${queue} ${change.count}`}\r\n`);
+    if (change.count === 0) this.say(`RS- ${named}${queue}\r\n`);
+    else this.say(`RS+ ${named}${queue === "" ? "" : `${queue} ${change.count}`}\r\n`);
   }
 
   send(line: string): void {
-    if (this.isOpen) this.outbox.writeText(line);
+    if (this.isOpen) this.say(line);
+  }
+
+  /** Everything that is said but messages. */
+  protected say(line: string): void {
+    this.outbox.writeText(line);
   }
 
   // ---- the end ----
