@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { findProgram, type ServerKind } from "./cluster-programs.ts";
 import { waitFor } from "./cluster-wait.ts";
 
@@ -43,6 +44,8 @@ export class Member implements AsyncDisposable {
   #kind: ServerKind;
   #child: ChildProcess | undefined;
   #log: string[] = [];
+  /** Peers by the events that shoal logs, for as long as it serves no /routez. */
+  readonly #joined = new Set<string>();
   readonly #folder = mkdtempSync(join(tmpdir(), "mixed-cluster-"));
 
   private constructor(spec: MemberSpec, ports: Ports) {
@@ -82,13 +85,15 @@ export class Member implements AsyncDisposable {
     if (program === undefined) throw new Error(`no program for ${this.#kind}: check missingKinds first`);
     const configPath = join(this.#folder, "server.conf");
     writeFileSync(configPath, this.#config());
+    this.#log = [];
+    this.#joined.clear();
     const child = spawn(program, ["-c", configPath, "-D"], { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     running.add(child);
     child.once("exit", () => running.delete(child));
     child.once("error", (error) => this.#log.push(`cannot start ${program}: ${error.message}`));
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => this.#remember(text));
+      createInterface(stream).on("line", (line) => this.#remember(line));
     }
     this.id = await waitFor(
       `${this.name} to serve clients`,
@@ -113,26 +118,16 @@ export class Member implements AsyncDisposable {
     await this.start();
   }
 
-  /** server_id of each remote server with the number of connections to it, from /routez; undefined while there is none. */
-  async peers(): Promise<Map<string, number> | undefined> {
+  /** server_id of each remote server; undefined while the server does not say. */
+  async peers(): Promise<ReadonlySet<string> | undefined> {
     const routez = await fetchRoutez(this.ports.monitor);
-    if (routez === undefined) return undefined;
-    const peers = new Map<string, number>();
-    for (const { remote_id: id } of routez.routes ?? []) peers.set(id, (peers.get(id) ?? 0) + 1);
-    return peers;
+    if (routez === undefined) return this.#kind === "shoal" ? this.#joined : undefined;
+    return new Set((routez.routes ?? []).map(({ remote_id: id }) => id));
   }
 
-  /** Resolves once this process has logged a line that matches. */
-  async waitForLog(pattern: RegExp): Promise<void> {
-    await this.waitForLogs(pattern, 1);
-  }
-
-  async waitForLogs(pattern: RegExp, count: number): Promise<void> {
-    await waitFor(
-      `${this.name} to log ${String(pattern)}, ${count} times`,
-      () => this.#log.filter((line) => pattern.test(line)).length >= count,
-      () => this.logTail(),
-    );
+  /** How many lines of the process that runs now match. */
+  countLogs(pattern: RegExp): number {
+    return this.#log.filter((line) => pattern.test(line)).length;
   }
 
   logTail(): string {
@@ -172,9 +167,13 @@ export class Member implements AsyncDisposable {
     ].join("\n");
   }
 
-  #remember(text: string): void {
-    this.#log.push(...text.split("\n").filter((line) => line !== ""));
+  #remember(line: string): void {
+    this.#log.push(line);
     if (this.#log.length > logLinesMax) this.#log = this.#log.slice(-logLinesMax / 2);
+    const [, event, id] = /"event":"(peer_joined|peer_left)".*"id":"(\w+)"/.exec(line) ?? [];
+    if (id === undefined) return;
+    if (event === "peer_joined") this.#joined.add(id);
+    else this.#joined.delete(id);
   }
 
   async #readServerId(child: ChildProcess): Promise<string | undefined> {

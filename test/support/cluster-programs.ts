@@ -5,8 +5,8 @@
 // another program in shoal's place: a built package, or the real nats-server to check these tests themselves.
 // On a person's machine a missing nats-server skips tests, loudly; where CI=true it fails them.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { homedir } from "node:os";
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 export type ServerKind = "shoal" | "nats-2.9" | "nats-new";
@@ -37,6 +37,18 @@ export function missingKinds(kinds: readonly ServerKind[]): ServerKind[] {
   if (process.env["CI"] === "true") throw new Error(`${complaint} must be tested in CI`);
   process.stderr.write(`\n***** SKIPPING TESTS: ${complaint} are NOT tested *****\n`);
   return missing;
+}
+
+/** Whether shoal takes these lines of configuration, as its -t finds; a feature may still be missing. */
+export function shoalTakes(configLines: readonly string[]): boolean {
+  const folder = mkdtempSync(join(tmpdir(), "mixed-cluster-"));
+  try {
+    const configPath = join(folder, "server.conf");
+    writeFileSync(configPath, configLines.join("\n"));
+    return spawnSync(findProgram("shoal") ?? shoalPath, ["-t", "-c", configPath]).status === 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 let natsServers: { path: string; version: Version }[] | undefined;

@@ -40,7 +40,7 @@ export class Cluster implements AsyncDisposable {
       const wanted = new Set(up.filter((other) => other !== member).map(({ id }) => id));
       await waitFor(
         `${member.name} to see ${wanted.size} peers`,
-        async () => isSameSet(new Set((await member.peers())?.keys() ?? []), wanted),
+        async () => isSameSet(await member.peers(), wanted),
         () => this.logTails(),
       );
     }
@@ -80,6 +80,6 @@ export function dialAll(_member: Member, members: readonly Member[]): string[] {
   return members.map((other) => other.routeUrl());
 }
 
-function isSameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a.size === b.size && [...a].every((id) => b.has(id));
+function isSameSet(a: ReadonlySet<string> | undefined, b: ReadonlySet<string>): boolean {
+  return a !== undefined && a.size === b.size && [...a].every((id) => b.has(id));
 }
