@@ -1,0 +1,92 @@
+// A TCP connection that does what it is told, right or wrong, and remembers what it was told. `patience` bounds every wait.
+import { connect, type Socket } from "node:net";
+import { waitFor } from "./cluster-wait.ts";
+
+/** Of what was received the end is kept; a test that needs more counts with `bytes`. */
+const keptCharsMax = 64 * 1024 * 1024;
+
+export class RawConnection {
+  /** Received so far, one character per byte. */
+  text = "";
+  bytes = 0;
+  /** Neither end speaks any more, however that came about. */
+  isClosed = false;
+  /** The code of the error that ended it, such as ECONNRESET; "" for a regular end. */
+  problem = "";
+  readonly socket: Socket;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => {
+      this.bytes += chunk.length;
+      if (this.text.length < keptCharsMax) this.text += chunk.toString("latin1");
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => (this.problem = error.code ?? error.message));
+    socket.on("close", () => (this.isClosed = true));
+  }
+
+  static async open(port: number, host = "127.0.0.1"): Promise<RawConnection> {
+    const connection = new RawConnection(connect({ port, host }));
+    await waitFor(
+      `a connection to ${host}:${port}`,
+      () => connection.socket.readyState === "open" || connection.isClosed,
+    );
+    return connection;
+  }
+
+  /** Connected, greeted, and known to the server: with INFO read, CONNECT sent, PONG received. */
+  static async greeted(port: number, connectJson: object = {}): Promise<RawConnection> {
+    const connection = await RawConnection.open(port);
+    connection.send(
+      `CONNECT ${JSON.stringify({ verbose: false, pedantic: false, ...connectJson })}\r\nPING\r\n`,
+    );
+    await connection.has("PONG\r\n");
+    return connection;
+  }
+
+  /** Text with one character per byte, or bytes. What the other side no longer takes is lost. */
+  send(what: string | Uint8Array): void {
+    if (this.isClosed) return;
+    if (typeof what === "string") this.socket.write(what, "latin1");
+    else this.socket.write(what);
+  }
+
+  async has(part: string): Promise<void> {
+    await waitFor(
+      JSON.stringify(part),
+      () => this.text.includes(part),
+      () => `received ${JSON.stringify(this.text.slice(-500))}${this.isClosed ? ", then closed" : ""}`,
+    );
+  }
+
+  async closed(): Promise<void> {
+    await waitFor(
+      "the server to close the connection",
+      () => this.isClosed,
+      () => `received ${JSON.stringify(this.text.slice(-500))}`,
+    );
+  }
+
+  /** What the server said with `-ERR`. */
+  get errors(): string[] {
+    return [...this.text.matchAll(/-ERR '([^\r\n]*)'\r\n/g)].map((match) => match[1]!);
+  }
+
+  stopReading(): void {
+    this.socket.pause();
+  }
+
+  readOn(): void {
+    this.socket.resume();
+  }
+
+  /** With RST, as the network does it. */
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
