@@ -1,0 +1,30 @@
+/** A few dozen seeds of the simulation; `npm run sim -- --seeds 1000` runs as many as one likes. */
+
+import { expect, test } from "vitest";
+import { simulate } from "./simulation.ts";
+
+const SEEDS = 40;
+
+for (let seed = 1; seed <= SEEDS; seed++) {
+  test(`seed ${seed}: the mesh is whole again after faults, with one route per slot, in order and without loss`, () => {
+    const verdict = simulate({
+      seed,
+      servers: undefined,
+      faultSeconds: 10,
+      topology: undefined,
+      plain: "mixed",
+    });
+    expect(verdict.breaches, `npm run sim -- --seed ${seed} --seconds 10 --log`).toEqual([]);
+  });
+}
+
+test("a mesh of 20 servers that know three of them is whole within 2 s of the start", () => {
+  const verdict = simulate({ seed: 7, servers: 20, faultSeconds: 0, topology: "seeds", plain: "plain" });
+  expect(verdict.breaches).toEqual([]);
+  expect(verdict.convergedMs).toBeLessThan(2000);
+});
+
+test("the same seed gives the same history", () => {
+  const run = () => simulate({ seed: 11, servers: 8, faultSeconds: 5, topology: "seeds", plain: "mixed" });
+  expect(run()).toEqual(run());
+});

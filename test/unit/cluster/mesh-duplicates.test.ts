@@ -1,0 +1,201 @@
+import { describe, expect, test } from "vitest";
+import { all, facts, info, MeshDriver, only } from "./mesh-driver.ts";
+
+/** Own id is "M": "A" is lower, "Z" is higher. */
+function dialled(peerId: string, fields: Parameters<typeof info>[1] = {}) {
+  const driver = new MeshDriver();
+  const { connId, actions } = driver.answer(only(driver.list(["b"]), "dial"), info(peerId, fields));
+  return { driver, connId, actions };
+}
+
+describe("both sides dial at once", () => {
+  test("what the lower id dialled stays: ours against a higher shoal", () => {
+    const { driver } = dialled("Z");
+    const { connId, actions } = driver.accept(info("Z"), "b");
+    expect(only(actions, "close")).toMatchObject({ connId, reason: "duplicateRoute" });
+  });
+
+  test("what the lower id dialled stays: a lower shoal's against ours", () => {
+    const { driver, connId: own } = dialled("A");
+    const { connId, actions } = driver.accept(info("A"), "b");
+    expect(only(actions, "register").connId).toBe(connId);
+    expect(only(actions, "close")).toMatchObject({ connId: own, reason: "duplicateRoute" });
+  });
+
+  test("a nats-server's dial always stays, because it has registered it and will close ours", () => {
+    const { driver, connId: own } = dialled("Z", { shoal: false });
+    const { actions } = driver.accept(info("Z", { shoal: false }), "b");
+    expect(only(actions, "close").connId).toBe(own);
+  });
+
+  test("a duplicate begun before our route was confirmed is refused, however late its INFO comes", () => {
+    const { driver, connId: own } = dialled("Z");
+    const late = driver.begin("b");
+    driver.confirm(own);
+    const actions = driver.step({ kind: "handshakeInfo", connId: late, info: info("Z") });
+    expect(only(actions, "close").connId).toBe(late);
+  });
+
+  test("a connection begun after our route was confirmed shows that the peer has lost that route", () => {
+    const { driver, connId: own } = dialled("Z");
+    driver.confirm(own);
+    const { actions } = driver.accept(info("Z"), "b");
+    expect(only(actions, "close").connId).toBe(own);
+    expect(driver.peers()).toEqual(["Z"]);
+  });
+
+  test("with a server without pooling the first route stays", () => {
+    const old = { shoal: false, routePoolSize: 0 };
+    const { driver } = dialled("A", old);
+    const { connId, actions } = driver.accept(info("A", old), "b");
+    expect(only(actions, "close").connId).toBe(connId);
+  });
+});
+
+describe("pooling", () => {
+  test("routes are dialled one after the other, each into the first free slot, up to the larger pool size", () => {
+    const driver = new MeshDriver({ poolSize: 2 });
+    let dial = only(driver.list(["b"]), "dial");
+    const slots: unknown[] = [];
+    for (let i = 0; i < 3; i++) {
+      const { connId, actions } = driver.answer(dial, info("B", { routePoolSize: 3 }));
+      slots.push(only(actions, "register").sendInfo?.routePoolIdx);
+      const next = all(driver.confirm(connId), "dial");
+      if (next[0] !== undefined) dial = next[0];
+    }
+    expect(slots).toEqual([0, 1, 2]);
+    expect(driver.mesh.snapshot(driver.nowMs)).toMatchObject({ complete: true, dialsInFlight: 0 });
+  });
+
+  test("a lost slot is dialled again while the others stay", () => {
+    const driver = new MeshDriver({ poolSize: 2 });
+    const first = driver.answer(only(driver.list(["b"]), "dial"), info("B", { routePoolSize: 2 }));
+    const second = driver.answer(only(driver.confirm(first.connId), "dial"), info("B", { routePoolSize: 2 }));
+    driver.confirm(second.connId);
+    expect(facts(driver.lose(first.connId))).not.toContain("peerLeft");
+    const dial = only(driver.wait(100), "dial");
+    const { actions } = driver.answer(dial, info("B", { routePoolSize: 2 }));
+    expect(only(actions, "register").slot).toEqual({ kind: "pool", index: 0 });
+  });
+
+  test("the accepting side fills the pool only if the dialling side has not done so for a while", () => {
+    const driver = new MeshDriver({ poolSize: 2 });
+    driver.accept(info("B", { routePoolSize: 2 }), "10.0.0.2");
+    expect(all(driver.wait(900), "dial")).toEqual([]);
+    expect(only(driver.wait(1200), "dial").address).toEqual({ host: "10.0.0.2", port: 6222 });
+  });
+
+  test("an index outside of the pool is refused in nats-server's words", () => {
+    const driver = new MeshDriver({ poolSize: 3 });
+    const { actions } = driver.accept(info("B", { routePoolSize: 3, routePoolIdx: 7 }), "b");
+    expect(only(actions, "close")).toMatchObject({
+      reason: "invalidPoolIndex",
+      detail: "Invalid route pool index: 7 - pool size is 3",
+    });
+  });
+
+  test("a configured address that leads to a peer known by gossip makes its routes explicit", () => {
+    const driver = new MeshDriver();
+    const { connId } = driver.accept(info("B"), "10.0.0.2");
+    const { actions } = driver.answer(only(driver.list(["b"]), "dial"), info("B"));
+    expect(only(actions, "close").reason).toBe("duplicateRoute");
+    expect(only(actions, "upgrade")).toMatchObject({ connId, address: { host: "b" }, routeType: "explicit" });
+    expect(all(driver.wait(60_000), "dial")).toEqual([]);
+  });
+});
+
+describe("pinned accounts", () => {
+  test("each has one route of its own beside the pool", () => {
+    const driver = new MeshDriver({ poolSize: 1, pinnedAccounts: ["$SYS"] });
+    const { connId } = driver.answer(only(driver.list(["b"]), "dial"), info("B"));
+    const dial = only(driver.confirm(connId), "dial");
+    expect(dial.account).toBe("$SYS");
+    const { actions } = driver.answer(dial, info("B"));
+    expect(only(actions, "register")).toMatchObject({
+      slot: { kind: "account", account: "$SYS" },
+      sendInfo: { routeAccount: "$SYS" },
+    });
+  });
+
+  test("an account that is not pinned here is refused in nats-server's words", () => {
+    const driver = new MeshDriver();
+    const { actions } = driver.accept(info("B", { routeAccount: "BB" }), "b");
+    expect(only(actions, "close")).toMatchObject({
+      reason: "noRouteForAccount",
+      detail: 'No route for account "BB"',
+    });
+  });
+
+  test("with a server without pooling there is none", () => {
+    const driver = new MeshDriver({ pinnedAccounts: ["$SYS"] });
+    const { connId, actions } = driver.answer(
+      only(driver.list(["b"]), "dial"),
+      info("B", { routePoolSize: 0 }),
+    );
+    expect(only(actions, "register").noPool).toBe(true);
+    driver.confirm(connId);
+    expect(all(driver.wait(60_000), "dial")).toEqual([]);
+  });
+});
+
+describe("names", () => {
+  test("a peer that restarted under its name takes the place of its dead route at once", () => {
+    const { driver, connId: dead } = dialled("B1", { name: "b" });
+    driver.confirm(dead);
+    const { connId, actions } = driver.accept(info("B2", { name: "b" }), "b");
+    expect(only(actions, "close")).toMatchObject({ connId: dead, reason: "superseded" });
+    expect(only(actions, "register").connId).toBe(connId);
+    expect(facts(actions)).toEqual(expect.arrayContaining(["peerRestarted", "peerLeft", "peerJoined"]));
+    expect(driver.peers()).toEqual(["B2"]);
+  });
+
+  test("a predecessor that comes back beside its successor is a second server of that name, and refused", () => {
+    const driver = new MeshDriver();
+    driver.accept(info("B1", { name: "b" }), "10.0.0.2");
+    driver.accept(info("B2", { name: "b" }), "10.0.0.3");
+    const { actions } = driver.accept(info("B1", { name: "b" }), "10.0.0.2");
+    expect(only(actions, "close").reason).toBe("duplicateServerName");
+    expect(driver.peers()).toEqual(["B2"]);
+  });
+
+  test("a server of this server's own name is refused", () => {
+    const driver = new MeshDriver();
+    const { actions } = driver.accept(info("B", { name: "own" }), "b");
+    expect(only(actions, "close").reason).toBe("duplicateServerName");
+    expect(facts(actions)).toContain("duplicateName");
+  });
+});
+
+describe("cluster names", () => {
+  test("another configured name is refused", () => {
+    const driver = new MeshDriver();
+    const { actions } = driver.accept(info("B", { cluster: "D" }), "b");
+    expect(only(actions, "close")).toMatchObject({ reason: "clusterNameConflict", detail: "D" });
+  });
+
+  test("a dynamic name gives way to a configured one, and routes made under it are closed", () => {
+    const driver = new MeshDriver({ clusterNameDynamic: true });
+    const old = driver.accept(info("B"), "b");
+    const { actions } = driver.accept(info("D", { cluster: "D" }), "d");
+    expect(only(actions, "adoptClusterName").name).toBe("D");
+    expect(only(actions, "close")).toMatchObject({ connId: old.connId, reason: "clusterNameConflict" });
+    expect(driver.peers()).toEqual(["D"]);
+  });
+});
+
+describe("handshakes", () => {
+  test("one that stays silent is closed after the stated time", () => {
+    const driver = new MeshDriver({ handshakeTimeoutMs: 2000 });
+    const connId = driver.begin("b");
+    expect(driver.wait(1999)).toEqual([]);
+    expect(only(driver.wait(1), "close")).toMatchObject({ connId, reason: "handshakeTimeout" });
+  });
+
+  test("a dialled route that is never confirmed is closed, is no member, and counts as a failed dial", () => {
+    const { driver, connId } = dialled("B");
+    const actions = driver.wait(2000);
+    expect(only(actions, "close")).toMatchObject({ connId, reason: "handshakeTimeout" });
+    expect(facts(actions)).not.toContain("peerLeft");
+    expect(driver.mesh.snapshot(driver.nowMs).addresses[0]?.attempts).toBe(1);
+  });
+});
