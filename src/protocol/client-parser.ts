@@ -7,8 +7,7 @@
  * The parser keeps nothing between calls: what it did not consume is handed to it again with more behind it. The memo of
  * the previous head lives within one call, during which the bytes before the current position stay as they were.
  */
-import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash } from "../base/hash.ts";
-import { bytes, words, writeText } from "../base/slab.ts";
+import { bytes, words } from "../base/slab.ts";
 import {
   badArguments,
   maxControlLineExceeded,
@@ -17,6 +16,7 @@ import {
   unknownOperation,
   type PeerError,
 } from "./errors.ts";
+import { INCOMPLETE, READ, readHead, writeHead } from "./head.ts";
 import { Message } from "./message.ts";
 import {
   argumentText,
@@ -27,7 +27,6 @@ import {
   parseSize,
   recognise,
   sameHead,
-  sizeAt,
   skipBlanks,
   splitArguments,
 } from "./scanner.ts";
@@ -69,9 +68,6 @@ const OPERATIONS = [
 ] as const;
 type Operation = (typeof OPERATIONS)[number]["kind"];
 
-const READ = 1;
-const INCOMPLETE = 0;
-const UNUSUAL = -1;
 /** Returned for the position when the connection has ended. */
 export const ENDED = -1;
 
@@ -125,7 +121,7 @@ export class ClientParser {
         continue;
       }
       memoAt = at;
-      const status = this.readHead(at, end, first === PUB ? 4 : 5);
+      const status = readHead(message, at, end, first === PUB ? 4 : 5, first !== PUB);
       if (status === READ && this.isComplete(at, end)) {
         if (!operations.onPublish(message)) return ENDED;
         at += message.length;
@@ -156,105 +152,6 @@ export class ClientParser {
     const goesOn = this.operations.onPublish(message);
     message.body = null;
     return goesOn;
-  }
-
-  /** Reads a head in its usual spelling into the message. */
-  private readHead(at: number, end: number, subjectFrom: number): number {
-    const { message } = this;
-    let p = at + subjectFrom;
-    let hash = HASH_SEED;
-    // Four bytes at a time, up to the first that is a blank or below. Bytes above 0x7f are none.
-    let word = words.getInt32(p, true);
-    let stops = (word - 0x21212121) & ~word & 0x80808080;
-    while (stops === 0) {
-      hash = mixHash(hash, word);
-      p += 4;
-      word = words.getInt32(p, true);
-      stops = (word - 0x21212121) & ~word & 0x80808080;
-    }
-    const rest = (31 - Math.clz32(stops & -stops)) >> 3;
-    p += rest;
-    if (bytes[p] !== BLANK || p === at + subjectFrom) return p >= end ? INCOMPLETE : UNUSUAL;
-    message.at = at;
-    message.subjectFrom = subjectFrom;
-    message.subjectLength = p - at - subjectFrom;
-    message.subjectHash = endHash(mixHash(hash, firstBytes(word, rest)));
-    const tail = ++p;
-    message.tailFrom = tail - at;
-    // Digits up to the end of the token: a size, or a reply subject that happens to begin with them.
-    let size = 0;
-    let code = bytes[p]!;
-    while (code >= 0x30 && code <= 0x39) {
-      size = size * 10 + code - 0x30;
-      code = bytes[++p]!;
-    }
-    message.replyLength = 0;
-    message.headerLength = 0;
-    message.sizesFrom = message.tailFrom;
-    if (subjectFrom === 4) {
-      if (code !== CR) return this.readReplyAndSize(p, end);
-      return this.endHead(p, end, size, p - tail);
-    }
-    return this.readReplyAndSizes(tail, end);
-  }
-
-  /** `PUB subject reply size`: `p` lies within the reply. */
-  private readReplyAndSize(p: number, end: number): number {
-    const { message } = this;
-    let code = bytes[p]!;
-    while (code > BLANK) code = bytes[++p]!;
-    if (code !== BLANK) return p >= end ? INCOMPLETE : UNUSUAL;
-    message.replyFrom = message.tailFrom;
-    message.replyLength = p - message.at - message.replyFrom;
-    const from = ++p;
-    message.sizesFrom = from - message.at;
-    let size = 0;
-    code = bytes[p]!;
-    while (code >= 0x30 && code <= 0x39) {
-      size = size * 10 + code - 0x30;
-      code = bytes[++p]!;
-    }
-    return this.endHead(p, end, size, p - from);
-  }
-
-  /** `HPUB subject [reply] headerLength size`: `from` is where the second argument begins. */
-  private readReplyAndSizes(from: number, end: number): number {
-    const { message } = this;
-    let p = from;
-    let previous = from;
-    let last = from;
-    let tokens = 1;
-    for (let code = bytes[p]!; code !== CR; code = bytes[++p]!) {
-      if (code < BLANK) return p >= end ? INCOMPLETE : UNUSUAL;
-      if (code !== BLANK) continue;
-      if (p === last || ++tokens > 3) return UNUSUAL;
-      previous = last;
-      last = p + 1;
-    }
-    if (tokens < 2 || previous === last) return UNUSUAL;
-    const headerLength = sizeAt(previous, last - 1);
-    const size = sizeAt(last, p);
-    if (headerLength < 0 || size < 0 || headerLength > size) return UNUSUAL;
-    if (tokens === 3) {
-      message.replyFrom = from - message.at;
-      message.replyLength = previous - 1 - from;
-      message.sizesFrom = previous - message.at;
-    }
-    message.headerLength = headerLength;
-    // No header at all, as a plain message: the unhurried way rewrites it.
-    return headerLength === 0 ? UNUSUAL : this.endHead(p, end, size, p - last);
-  }
-
-  private endHead(p: number, end: number, size: number, digits: number): number {
-    const { message } = this;
-    if (bytes[p] !== CR || bytes[p + 1] !== LF || digits === 0 || digits > 9) {
-      return p >= end || (bytes[p] === CR && p + 1 >= end) ? INCOMPLETE : UNUSUAL;
-    }
-    if (p + 1 >= end) return INCOMPLETE;
-    message.size = size;
-    message.payloadFrom = p + 2 - message.at;
-    message.length = message.payloadFrom + size + 2;
-    return READ;
   }
 
   /** Whether the whole message is here and may be handed on; else `stopAt` says what to do. */
@@ -359,33 +256,17 @@ export class ClientParser {
     return this.stopAt(this.message.at, end);
   }
 
-  /** Writes the usual head and reads it into the message. Returns what is wrong, or null. */
+  /** Returns what is wrong with the arguments, or null. */
   private rewriteHead(kind: "PUB" | "HPUB", args: readonly string[], lineFeed: number): string | null {
     const sizes = kind === "PUB" ? 1 : 2;
     if (args.length !== sizes + 1 && args.length !== sizes + 2) return "Parse Error";
-    const size = parseSize(args.at(-1)!);
-    const headerLength = kind === "PUB" ? 0 : parseSize(args.at(-2)!);
-    if (size < 0) return "Bad or Missing Size";
-    if (headerLength < 0 || headerLength > size) return "Bad or Missing Header Size";
-    // A header of no bytes is no header.
-    const name = headerLength === 0 ? "PUB" : "HPUB";
-    const kept = headerLength === 0 ? [...args.slice(0, -sizes), args.at(-1)!] : args;
-    const head = `${name} ${kept.join(" ")}\r\n`;
-    const { message } = this;
-    message.at = lineFeed + 1 - head.length;
-    writeText(message.at, head);
-    message.subjectFrom = name.length + 1;
-    message.subjectLength = args[0]!.length;
-    message.subjectHash = hashBytes(message.at + message.subjectFrom, message.subjectLength);
-    message.tailFrom = message.subjectFrom + message.subjectLength + 1;
-    message.replyFrom = message.tailFrom;
-    message.replyLength = args.length === sizes + 2 ? args[1]!.length : 0;
-    message.sizesFrom = message.tailFrom + (message.replyLength > 0 ? message.replyLength + 1 : 0);
-    message.headerLength = headerLength;
-    message.size = size;
-    message.payloadFrom = head.length;
-    message.length = head.length + size + 2;
-    return null;
+    return writeHead(this.message, lineFeed, {
+      plainPrefix: "PUB ",
+      headerPrefix: "HPUB ",
+      subject: args[0]!,
+      reply: args.length === sizes + 2 ? args[1]! : "",
+      sizes: args.slice(-sizes),
+    });
   }
 
   private fail(error: PeerError, detail: string): boolean {

@@ -28,6 +28,8 @@ export class Message {
   size = 0;
   /** A payload too large for the slab, with its closing CRLF, else null. */
   body: Uint8Array | null = null;
+  /** The payload in memory that no longer changes, once a receiver needed it so. The router sets it back for every message. */
+  copied: Uint8Array | null = null;
 
   /** What stands before the sid in a delivery to a client (`MSG subject ` or `HMSG subject `). Set by the router. */
   headAt = 0;

@@ -9,7 +9,6 @@
  *
  * On a route of one pinned account the account is left out.
  */
-import { hashBytes } from "../base/hash.ts";
 import { bytes, readText, words, writeText } from "../base/slab.ts";
 import {
   badArguments,
@@ -18,6 +17,7 @@ import {
   unknownOperation,
   type PeerError,
 } from "./errors.ts";
+import { READ, readHead, writeHead } from "./head.ts";
 import { Message } from "./message.ts";
 import {
   argumentText,
@@ -26,7 +26,6 @@ import {
   isBlank,
   LF,
   operation,
-  parseSize,
   recognise,
   sameHead,
   sizeAt,
@@ -77,6 +76,8 @@ type Operation = (typeof OPERATIONS)[number]["kind"];
 const RMSG = 0x47534d52;
 const HMSG = 0x47534d48;
 const ENDED = -1;
+const BLANK = 0x20;
+const H = 0x48;
 /** nats-server lets a route's line be this many times as long as a client's. */
 const LINE_FACTOR = 16;
 /** The largest max_payload that any member may be configured for. */
@@ -96,7 +97,6 @@ export class RouteParser {
   isPinned = false;
   private readonly message = new Message();
   private account: string | null = null;
-  private accountLength = 0;
   private queues: readonly string[] = NO_QUEUES;
   private readonly operations: RouteOperations;
   private readonly limits: RouteParserLimits;
@@ -145,8 +145,9 @@ export class RouteParser {
     if (body[body.length - 2] !== CR || body[body.length - 1] !== LF) {
       return this.operations.onPeerError(unknownOperation, "payload without CRLF behind it");
     }
-    const lineFeed = at + this.neededHead - 1;
-    if (!this.readHead(at, lineFeed)) return this.operations.onPeerError(badArguments, "routed message");
+    if (!this.rewriteHead(at, at + this.neededHead - 1)) {
+      return this.operations.onPeerError(badArguments, "routed message");
+    }
     message.body = body;
     message.length = message.payloadFrom;
     const goesOn = this.operations.onRouted(this.account, message, this.queues);
@@ -156,9 +157,29 @@ export class RouteParser {
 
   /** Returns the position behind the message, `at` when it is not complete, or ENDED. */
   private readMessage(at: number, end: number): number {
-    const { message, limits } = this;
+    const { message } = this;
+    const subjectFrom = this.isPinned ? 5 : this.readAccount(at, end);
+    const status = readHead(message, at, end, subjectFrom, bytes[at] === H);
+    if (status === READ && at + message.length <= end) {
+      this.queues = NO_QUEUES;
+      if (this.isPinned) this.account = null;
+      return this.hand();
+    }
+    return this.readUnhurried(at, end);
+  }
+
+  private hand(): number {
+    const { message } = this;
+    if (words.getInt16(message.at + message.length - 2, true) !== 0x0a0d) {
+      return this.end(unknownOperation, "payload without CRLF behind it");
+    }
+    return this.operations.onRouted(this.account, message, this.queues) ? message.at + message.length : ENDED;
+  }
+
+  /** Incomplete, or with queue groups, or in an odd spelling. */
+  private readUnhurried(at: number, end: number): number {
     const lineFeed = findLineFeed(at, end);
-    if (lineFeed - at > limits.maxControlLineBytes * LINE_FACTOR) {
+    if (lineFeed - at > this.limits.maxControlLineBytes * LINE_FACTOR) {
       return this.end(maxControlLineExceeded, `${lineFeed - at} bytes`);
     }
     if (lineFeed === end) return at;
@@ -170,93 +191,43 @@ export class RouteParser {
       this.neededHead = lineFeed + 1 - at;
       return at;
     }
-    if (!this.readHead(at, lineFeed))
-      return this.end(badArguments, JSON.stringify(argumentText(at, lineFeed)));
-    if (words.getInt16(message.at + message.length - 2, true) !== 0x0a0d) {
-      return this.end(unknownOperation, "payload without CRLF behind it");
-    }
-    if (!this.operations.onRouted(this.account, message, this.queues)) return ENDED;
-    return message.at + message.length;
+    if (this.rewriteHead(at, lineFeed)) return this.hand();
+    return this.end(badArguments, JSON.stringify(argumentText(at, lineFeed)));
   }
 
-  /**
-   * Reads the head that ends at `lineFeed` into the message: token by token, since most heads are in their usual spelling.
-   * Returns false when it makes no sense.
-   */
-  private readHead(at: number, lineFeed: number): boolean {
-    const { message } = this;
-    const end = bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
-    const accountAt = at + 5;
-    const subjectAt = this.isPinned ? accountAt : endOfToken(accountAt, end) + 1;
-    const subjectEnd = endOfToken(subjectAt, end);
-    const tail = subjectEnd + 1;
-    const isUsual = subjectEnd < end && subjectEnd > subjectAt && end < lineFeed && bytes[at + 4] === 0x20;
-    if (!isUsual || isMark(tail)) return this.readUnusual(at, lineFeed, end);
-    this.readAccount(accountAt, subjectAt - 1 - accountAt);
-    this.queues = NO_QUEUES;
-    message.at = at;
-    message.subjectFrom = subjectAt - at;
-    message.subjectLength = subjectEnd - subjectAt;
-    message.subjectHash = hashBytes(subjectAt, message.subjectLength);
-    message.tailFrom = tail - at;
-    return this.readSizes(at, tail, end) || this.readUnusual(at, lineFeed, end);
-  }
-
-  /** `[reply ]size` or `[reply ]headerLength size` in [from, end). */
-  private readSizes(at: number, from: number, end: number): boolean {
-    const { message } = this;
-    const hasHeaders = bytes[at] === 0x48;
-    let sizesAt = from;
-    const firstEnd = endOfToken(from, end);
-    const secondEnd = firstEnd < end ? endOfToken(firstEnd + 1, end) : firstEnd;
-    const hasReply = hasHeaders ? secondEnd < end : firstEnd < end;
-    if (hasReply) sizesAt = firstEnd + 1;
-    message.replyFrom = from - at;
-    message.replyLength = hasReply ? firstEnd - from : 0;
-    message.sizesFrom = sizesAt - at;
-    let lastAt = sizesAt;
-    message.headerLength = 0;
-    if (hasHeaders) {
-      const headerEnd = endOfToken(sizesAt, end);
-      message.headerLength = sizeAt(sizesAt, headerEnd);
-      lastAt = headerEnd + 1;
-    }
-    message.size = sizeAt(lastAt, end);
-    if (message.size < 0 || message.headerLength < 0 || message.headerLength > message.size) return false;
-    if (hasHeaders && message.headerLength === 0) return false;
-    message.payloadFrom = end + 2 - at;
-    message.length = message.payloadFrom + message.size + 2;
-    return true;
-  }
-
-  private readAccount(at: number, length: number): void {
-    if (this.isPinned) {
-      this.account = null;
-      return;
-    }
+  /** Where the subject begins. The account is nearly always that of the message before. */
+  private readAccount(at: number, end: number): number {
+    const from = at + 5;
     const { account } = this;
-    if (account !== null && this.accountLength === length && isText(account, at)) return;
-    this.account = readText(at, length);
-    this.accountLength = length;
+    if (account !== null && bytes[from + account.length] === BLANK && isText(account, from)) {
+      return 6 + account.length;
+    }
+    const length = endOfToken(from, end) - from;
+    this.account = readText(from, length);
+    return 6 + length;
   }
 
-  /** Queue groups, odd spacing, no carriage return: the head is written anew in its usual spelling. */
-  private readUnusual(at: number, lineFeed: number, end: number): boolean {
-    const args = splitArguments(readText(at + 5, end - at - 5));
-    const parsed = parseRouted(args, bytes[at] === 0x48, this.isPinned);
-    if (parsed === null) return false;
-    const start = lineFeed + 1 - parsed.head.length;
-    writeText(start, parsed.head);
-    const accountLength = this.isPinned ? 0 : args[0]!.length;
-    this.readAccount(start + 5, accountLength);
-    const { message } = this;
-    message.at = start;
-    message.subjectFrom = this.isPinned ? 5 : 6 + accountLength;
-    message.subjectLength = args[this.isPinned ? 0 : 1]!.length;
-    message.subjectHash = hashBytes(start + message.subjectFrom, message.subjectLength);
-    message.tailFrom = message.subjectFrom + message.subjectLength + 1;
-    this.queues = parsed.queues;
-    return this.readSizes(start, start + message.tailFrom, lineFeed - 1);
+  /** Writes the head anew in its usual spelling, without queue groups. Returns false when it makes no sense. */
+  private rewriteHead(at: number, lineFeed: number): boolean {
+    const args = splitArguments(argumentText(at + 5, lineFeed));
+    const named = this.isPinned ? 0 : 1;
+    const sizes = bytes[at] === H ? 2 : 1;
+    const between = args.slice(named + 1, args.length - sizes);
+    if (args.length < named + 1 + sizes) return false;
+    const isMarked = between.length > 1 && (between[0] === "+" || between[0] === "|");
+    if (!isMarked && between.length > 1) return false;
+    const hasReply = isMarked ? between[0] === "+" : between.length === 1;
+    this.queues = isMarked ? between.slice(hasReply ? 2 : 1) : NO_QUEUES;
+    this.account = this.isPinned ? null : args[0]!;
+    const prefix = this.isPinned ? "" : `${args[0]!} `;
+    const problem = writeHead(this.message, lineFeed, {
+      plainPrefix: `RMSG ${prefix}`,
+      headerPrefix: `HMSG ${prefix}`,
+      subject: args[named]!,
+      reply: hasReply ? between[isMarked ? 1 : 0]! : "",
+      sizes: args.slice(-sizes),
+    });
+    return problem === null;
   }
 
   private readLine(at: number, end: number): number {
@@ -307,37 +278,11 @@ export class RouteParser {
   }
 }
 
-interface RoutedHead {
-  /** In its usual spelling, without queue groups. */
-  readonly head: string;
-  readonly queues: readonly string[];
-}
-
-function parseRouted(args: readonly string[], hasHeaders: boolean, isPinned: boolean): RoutedHead | null {
-  const prefix = args.slice(0, isPinned ? 1 : 2);
-  const sizes = args.slice(hasHeaders ? -2 : -1);
-  const rest = args.slice(prefix.length, args.length - sizes.length);
-  if (args.length < prefix.length + sizes.length || sizes.some((size) => parseSize(size) < 0)) return null;
-  const marked = rest.length > 1 && (rest[0] === "+" || rest[0] === "|");
-  if (!marked && rest.length > 1) return null;
-  const reply = marked ? (rest[0] === "+" ? [rest[1]!] : []) : rest;
-  const queues = marked ? rest.slice(rest[0] === "+" ? 2 : 1) : NO_QUEUES;
-  const isPlain = hasHeaders && parseSize(sizes[0]!) === 0;
-  const kept = isPlain ? sizes.slice(1) : sizes;
-  const name = hasHeaders && !isPlain ? "HMSG" : "RMSG";
-  return { head: `${[name, ...prefix, ...reply, ...kept].join(" ")}\r\n`, queues };
-}
-
-/** End of the token at `at`: the next blank, or `end`. */
+/** End of the token at `at`: the next blank or line end, or `end`. */
 function endOfToken(at: number, end: number): number {
   let i = at;
-  while (i < end && bytes[i] !== 0x20) i++;
+  while (i < end && bytes[i]! > BLANK) i++;
   return i;
-}
-
-function isMark(at: number): boolean {
-  const code = bytes[at];
-  return (code === 0x2b || code === 0x7c) && bytes[at + 1] === 0x20;
 }
 
 function isText(value: string, at: number): boolean {

@@ -1,0 +1,160 @@
+/**
+ * The head of a message: what stands before its payload. Clients and servers spell it alike from the subject on:
+ *
+ *     subject [reply ]size\r\n                 without headers
+ *     subject [reply ]headerLength size\r\n    with headers
+ *
+ * `readHead` reads the usual spelling straight from the slab. `writeHead` is for every other spelling: it puts the usual one in its
+ * place, so that there is one kind of message from here on.
+ */
+import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash } from "../base/hash.ts";
+import { bytes, words, writeText } from "../base/slab.ts";
+import type { Message } from "./message.ts";
+import { CR, LF, parseSize, sizeAt } from "./scanner.ts";
+
+export const READ = 1;
+export const INCOMPLETE = 0;
+/** Not in its usual spelling, or not a head at all. */
+export const UNUSUAL = -1;
+
+const BLANK = 0x20;
+const DIGITS_MAX = 9;
+
+/** Reads the head that begins at `at` and whose subject begins at `at + subjectFrom`. A line feed stands at `end`. */
+export function readHead(
+  message: Message,
+  at: number,
+  end: number,
+  subjectFrom: number,
+  hasHeaders: boolean,
+): number {
+  let p = at + subjectFrom;
+  let hash = HASH_SEED;
+  // Four bytes at a time, up to the first that is a blank or below. Bytes above 0x7f are none.
+  let word = words.getInt32(p, true);
+  let stops = (word - 0x21212121) & ~word & 0x80808080;
+  while (stops === 0) {
+    hash = mixHash(hash, word);
+    p += 4;
+    word = words.getInt32(p, true);
+    stops = (word - 0x21212121) & ~word & 0x80808080;
+  }
+  const rest = (31 - Math.clz32(stops & -stops)) >> 3;
+  p += rest;
+  if (bytes[p] !== BLANK || p === at + subjectFrom) return p >= end ? INCOMPLETE : UNUSUAL;
+  message.at = at;
+  message.subjectFrom = subjectFrom;
+  message.subjectLength = p - at - subjectFrom;
+  message.subjectHash = endHash(mixHash(hash, firstBytes(word, rest)));
+  const tail = ++p;
+  message.tailFrom = tail - at;
+  message.sizesFrom = message.tailFrom;
+  message.replyLength = 0;
+  message.headerLength = 0;
+  if (hasHeaders) return readReplyAndSizes(message, tail, end);
+  // Digits up to the end of the token: a size, or a reply subject that happens to begin with them.
+  let size = 0;
+  let code = bytes[p]!;
+  while (code >= 0x30 && code <= 0x39) {
+    size = size * 10 + code - 0x30;
+    code = bytes[++p]!;
+  }
+  return code === CR ? endHead(message, p, end, size, p - tail) : readReplyAndSize(message, p, end);
+}
+
+/** `subject reply size`: `p` lies within the reply. */
+function readReplyAndSize(message: Message, p: number, end: number): number {
+  let code = bytes[p]!;
+  while (code > BLANK) code = bytes[++p]!;
+  if (code !== BLANK) return p >= end ? INCOMPLETE : UNUSUAL;
+  message.replyFrom = message.tailFrom;
+  message.replyLength = p - message.at - message.replyFrom;
+  const from = ++p;
+  message.sizesFrom = from - message.at;
+  let size = 0;
+  code = bytes[p]!;
+  while (code >= 0x30 && code <= 0x39) {
+    size = size * 10 + code - 0x30;
+    code = bytes[++p]!;
+  }
+  return endHead(message, p, end, size, p - from);
+}
+
+/** `subject [reply] headerLength size`: `from` is where the second argument begins. */
+function readReplyAndSizes(message: Message, from: number, end: number): number {
+  let p = from;
+  let previous = from;
+  let last = from;
+  let tokens = 1;
+  for (let code = bytes[p]!; code !== CR; code = bytes[++p]!) {
+    if (code < BLANK) return p >= end ? INCOMPLETE : UNUSUAL;
+    if (code !== BLANK) continue;
+    if (p === last || ++tokens > 3) return UNUSUAL;
+    previous = last;
+    last = p + 1;
+  }
+  if (tokens < 2 || previous === last) return UNUSUAL;
+  const headerLength = sizeAt(previous, last - 1);
+  const size = sizeAt(last, p);
+  if (headerLength < 0 || size < 0 || headerLength > size) return UNUSUAL;
+  if (tokens === 3) {
+    message.replyFrom = from - message.at;
+    message.replyLength = previous - 1 - from;
+    message.sizesFrom = previous - message.at;
+  }
+  message.headerLength = headerLength;
+  // A header of no bytes is no header: the other spelling has to be written.
+  return headerLength === 0 ? UNUSUAL : endHead(message, p, end, size, p - last);
+}
+
+function endHead(message: Message, p: number, end: number, size: number, digits: number): number {
+  if (bytes[p] !== CR || bytes[p + 1] !== LF || digits === 0 || digits > DIGITS_MAX) {
+    return p >= end || (bytes[p] === CR && p + 1 >= end) ? INCOMPLETE : UNUSUAL;
+  }
+  if (p + 1 >= end) return INCOMPLETE;
+  message.size = size;
+  message.payloadFrom = p + 2 - message.at;
+  message.length = message.payloadFrom + size + 2;
+  return READ;
+}
+
+export interface HeadParts {
+  /** What stands before the subject, with a blank behind each word. Has an H in front where there are headers. */
+  readonly plainPrefix: string;
+  readonly headerPrefix: string;
+  readonly subject: string;
+  /** "": none. */
+  readonly reply: string;
+  /** One size, or two where there are headers, as the sender wrote them. */
+  readonly sizes: readonly string[];
+}
+
+/**
+ * Writes the usual head so that it ends at `lineFeed`, where the payload begins, and reads it into the message. It is never more
+ * than one byte longer than any other spelling. Returns what is wrong with the parts, or null.
+ */
+export function writeHead(message: Message, lineFeed: number, parts: HeadParts): string | null {
+  const { subject, reply, sizes } = parts;
+  const size = parseSize(sizes.at(-1) ?? "");
+  const headerLength = sizes.length > 1 ? parseSize(sizes[0]!) : 0;
+  if (size < 0) return "Bad or Missing Size";
+  if (headerLength < 0 || headerLength > size) return "Bad or Missing Header Size";
+  const prefix = headerLength === 0 ? parts.plainPrefix : parts.headerPrefix;
+  const shownSizes = headerLength === 0 ? sizes.at(-1)! : sizes.join(" ");
+  const shownReply = reply === "" ? "" : `${reply} `;
+  const head = `${prefix}${subject} ${shownReply}${shownSizes}\r\n`;
+  const at = lineFeed + 1 - head.length;
+  writeText(at, head);
+  message.at = at;
+  message.subjectFrom = prefix.length;
+  message.subjectLength = subject.length;
+  message.subjectHash = hashBytes(at + prefix.length, subject.length);
+  message.tailFrom = message.replyFrom = prefix.length + subject.length + 1;
+  message.replyLength = reply.length;
+  message.sizesFrom = message.tailFrom + shownReply.length;
+  message.headerLength = headerLength;
+  message.size = size;
+  message.payloadFrom = head.length;
+  message.length = head.length + size + 2;
+  return null;
+}
