@@ -38,8 +38,8 @@ async function run(config: Config, warnings: readonly string[]): Promise<void> {
   });
   const { logger } = log;
   for (const warning of warnings) logger.warn(warning);
-  const server = new Server({ config, logger });
   try {
+    const server = new Server({ config, logger });
     await server.start();
     const files = writeRunFiles(server, config.server);
     followSignals(server, log, logger, (code) => {

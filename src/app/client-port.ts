@@ -53,7 +53,9 @@ export class ClientPort {
     droppedBytes: 0,
   };
   totalConnections = 0;
-  private readonly gone: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+  /** Told of each connection that ends, with its subscriptions as they were. */
+  onSessionClosed: ((session: ClientSession) => void) | null = null;
+  private readonly gone = noTraffic();
   private listener: TcpListener | null = null;
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost;
@@ -115,11 +117,17 @@ export class ClientPort {
   }
 
   private forget(session: ClientSession): void {
-    if (this.sessions.delete(session.cid)) addTraffic(this.gone, session);
+    if (!this.sessions.delete(session.cid)) return;
+    addTraffic(this.gone, session);
+    this.onSessionClosed?.(session);
   }
 }
 
-function addTraffic(sum: Traffic, part: Traffic): void {
+export function noTraffic(): Traffic {
+  return { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+}
+
+export function addTraffic(sum: Traffic, part: Traffic): void {
   sum.inMessages += part.inMessages;
   sum.inBytes += part.inBytes;
   sum.outMessages += part.outMessages;

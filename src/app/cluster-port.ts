@@ -9,7 +9,7 @@ import type { Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { addressKey, routeUrl } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
-import { meshOptions } from "../cluster/mesh-options.ts";
+import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
 import type {
   AddressKey,
   Mesh,
@@ -38,6 +38,7 @@ import {
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
+import { addTraffic, noTraffic, type Traffic } from "./client-port.ts";
 import { closeWords } from "./close-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { routeInfoOf } from "./route-info-of.ts";
@@ -67,6 +68,7 @@ export interface ClusterPortOptions {
   readonly poolSize: number;
   readonly pinnedAccounts: readonly string[];
   readonly connectRetries: number;
+  readonly connectBackoff: boolean;
   readonly permissions: RoutePermissions;
   readonly maxPayloadBytes: number;
   readonly authTimeoutMs: number;
@@ -88,6 +90,7 @@ export class ClusterPort {
   readonly wires = new OpenWires();
   readonly counters: RouteCounters = { slowConsumers: 0, staleConnections: 0 };
   clusterName: string;
+  private readonly gone = noTraffic();
   private isLameDuck = false;
   private readonly table: RouteTable;
   private readonly connectUrls = new Map<string, readonly string[]>();
@@ -135,6 +138,7 @@ export class ClusterPort {
         pinnedAccounts: options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [],
         ownAddresses: this.ownAddresses(endpoint.port),
         connectRetries: options.connectRetries,
+        ...(options.connectBackoff && { backoff: patientBackoff, implicitBackoff: patientBackoff }),
       }),
       systemRandom,
       options.clock.nowMs(),
@@ -158,6 +162,13 @@ export class ClusterPort {
 
   snapshot(): MeshSnapshot | null {
     return this.mesh?.snapshot(this.options.clock.nowMs()) ?? null;
+  }
+
+  /** What crossed routes, in all. */
+  traffic(): Traffic {
+    const sum = { ...this.gone };
+    for (const session of this.sessions.values()) addTraffic(sum, session);
+    return sum;
   }
 
   /** Tells the other members that this one is going. */
@@ -243,7 +254,7 @@ export class ClusterPort {
     const session = this.sessions.get(action.connId);
     if (session === undefined) return;
     const words = closeWords(action.reason, action.detail, session.direction);
-    session.log.debug(action.detail);
+    if (action.detail !== "") session.log.debug(action.detail);
     session.closeSaying(words.text, words.reason);
   }
 
@@ -274,7 +285,7 @@ export class ClusterPort {
   }
 
   private forget(session: RouteSession): void {
-    this.sessions.delete(session.rid);
+    if (this.sessions.delete(session.rid)) addTraffic(this.gone, session);
     this.table.remove(session);
     this.feed({ kind: "routeClosed", connId: session.rid, reason: session.closedFor });
   }

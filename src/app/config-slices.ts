@@ -20,11 +20,18 @@ export function clientLimits(config: Config): ClientLimits {
   };
 }
 
+/** Throws where a password is a bcrypt hash. */
 export function authenticationOptions(config: Config): AuthenticationOptions {
-  const { token, user, password, users } = config.authorization;
+  const { token, user, password, users, noAuthUser } = config.authorization;
   const single = user === null ? [] : [{ user, password: password ?? "" }];
-  return { token: token ?? undefined, users: [...single, ...users] };
+  for (const secret of [password, token, ...users.map((known) => known.password)]) {
+    if (secret === null || !BCRYPT.test(secret)) continue;
+    throw new Error("authorization: bcrypt hashes are not supported by shoal yet, use a plain password");
+  }
+  return { token: token ?? undefined, users: [...single, ...users], noAuthUser };
 }
+
+const BCRYPT = /^\$2[abxy]\$\d{2}\$/;
 
 type FromConfig =
   | "name"
@@ -38,6 +45,7 @@ type FromConfig =
   | "poolSize"
   | "pinnedAccounts"
   | "connectRetries"
+  | "connectBackoff"
   | "permissions"
   | "maxPayloadBytes"
   | "authTimeoutMs"
@@ -61,6 +69,7 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
     poolSize: cluster.poolSize,
     pinnedAccounts: cluster.accounts,
     connectRetries: cluster.connectRetries,
+    connectBackoff: cluster.connectBackoff,
     permissions: cluster.permissions ?? { import: null, export: null },
     maxPayloadBytes: client.maxPayloadBytes,
     authTimeoutMs: cluster.authTimeoutMs,

@@ -10,6 +10,8 @@ export interface Credentials {
 export interface AuthenticationOptions {
   readonly token?: string | undefined;
   readonly users: readonly { readonly user: string; readonly password: string }[];
+  /** Whom a client without credentials is taken for; null: nobody. */
+  readonly noAuthUser: string | null;
 }
 
 /** `user` is how logs name the connection; "" where there are no users. */
@@ -22,13 +24,21 @@ export class Authenticator {
     this.options = options;
   }
 
+  /** Clients have to present something. */
   get isRequired(): boolean {
+    return this.options.noAuthUser === null && this.hasSecrets;
+  }
+
+  private get hasSecrets(): boolean {
     return this.options.token !== undefined || this.options.users.length > 0;
   }
 
   check(credentials: Credentials): Verdict {
-    if (!this.isRequired) return { kind: "admitted", user: "" };
-    const { token, users } = this.options;
+    if (!this.hasSecrets) return { kind: "admitted", user: "" };
+    const { token, users, noAuthUser } = this.options;
+    if (noAuthUser !== null && credentials.user === "" && credentials.authToken === "") {
+      return { kind: "admitted", user: noAuthUser };
+    }
     if (token !== undefined) {
       return equalSecrets(credentials.authToken, token)
         ? { kind: "admitted", user: "[REDACTED]" }

@@ -187,7 +187,6 @@ const authorization: readonly Option[] = [
     type: credential,
     default: null,
     reload: "live",
-    status: "parsed",
     description: "One of the users; clients without credentials are taken for it",
   }),
 ];

@@ -9,6 +9,8 @@ import { bool, duration, integer, spacelessName, strings, text, type ValueType }
 
 /** Routes are pinged at least this often, whatever is configured, as in nats-server. */
 const ROUTE_PING_INTERVAL_MAX_MS = 30_000;
+/** A member that vanishes without a word is noticed after two to three of these. nats-server: up to 30 s. */
+const ROUTE_PING_INTERVAL_MS = 5000;
 
 const pingInterval = duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" });
 
@@ -151,8 +153,7 @@ const routes: readonly Option[] = [
     type: bool,
     default: false,
     reload: "live",
-    status: "parsed",
-    description: "Wait longer after each failed dial, from 1s to 30s",
+    description: "Wait longer after each failed dial of a server, from 1s to 30s",
   }),
   option({
     key: "cluster.permissions",
@@ -197,10 +198,10 @@ const routes: readonly Option[] = [
     field: "cluster.pingIntervalMs",
     section: "Cluster",
     type: routePingInterval,
-    default: { derive: (config) => Math.min(config.client.pingIntervalMs, ROUTE_PING_INTERVAL_MAX_MS) },
-    defaultText: "ping_interval, but at most 30s",
+    default: { derive: (config) => Math.min(config.client.pingIntervalMs, ROUTE_PING_INTERVAL_MS) },
+    defaultText: "ping_interval, but at most 5s",
     reload: "live",
-    description: "Time between PINGs on an idle route",
+    description: "Time between PINGs on a route",
   }),
   option({
     key: "cluster.ping_max",

@@ -24,6 +24,11 @@ export class TranscriptTarget {
     return compareVersions(this.#version, transcript.since) >= 0;
   }
 
+  /** This target is shoal, which has not built yet what the transcript needs. */
+  refuses(transcript: Transcript): boolean {
+    return this.#version === undefined && transcript.needs !== undefined;
+  }
+
   /** Shared by all transcripts with this configuration; a transcript that signals the server gets one of its own. */
   serverFor(transcript: Transcript, split: string): Promise<ServerProcess> {
     const own = transcript.steps.some((step) => step.kind === "signal");

@@ -37,6 +37,8 @@ export interface Transcript {
   config: string;
   /** First version of nats-server that behaves so. */
   since: string | undefined;
+  /** What shoal has not built yet: it has to refuse the configuration and say so. */
+  needs: string | undefined;
   /** False for what depends on where the bytes are split. */
   splittable: boolean;
   steps: Step[];
@@ -45,6 +47,7 @@ export interface Transcript {
 interface Head {
   config: string[];
   since: string | undefined;
+  needs: string | undefined;
   splittable: boolean;
 }
 
@@ -53,7 +56,7 @@ const clientActs: readonly string[] = ["open", "close", "stop reading", "read on
 /** All sections (`## name`) of a file. Throws with file and line on anything it does not understand. */
 export function parseTranscripts(text: string, file: string): Transcript[] {
   const transcripts: Transcript[] = [];
-  const fileHead: Head = { config: [], since: undefined, splittable: true };
+  const fileHead: Head = { config: [], since: undefined, needs: undefined, splittable: true };
   let head = fileHead;
   let current: Transcript | undefined;
   for (const [index, content] of text.split("\n").entries()) {
@@ -67,6 +70,7 @@ export function parseTranscripts(text: string, file: string): Transcript[] {
           line,
           config: "",
           since: undefined,
+          needs: undefined,
           splittable: true,
           steps: [],
         };
@@ -86,9 +90,10 @@ export function parseTranscripts(text: string, file: string): Transcript[] {
 }
 
 function readMark(content: string, head: Head): void {
-  const mark = /^# (config|since|whole):? ?(.*)$/.exec(content);
+  const mark = /^# (config|since|needs|whole):? ?(.*)$/.exec(content);
   if (mark?.[1] === "config") head.config.push(mark[2]!);
   if (mark?.[1] === "since") head.since = mark[2]!;
+  if (mark?.[1] === "needs") head.needs = mark[2]!;
   if (mark?.[1] === "whole") head.splittable = false;
 }
 
