@@ -30,6 +30,9 @@ export interface InterestSnapshot {
   readonly removes: number;
   readonly matches: number;
   readonly misses: number;
+  /** Receivers of a cached plan: of the one with most, and of all together. */
+  readonly fanoutMax: number;
+  readonly fanoutSum: number;
 }
 
 export class Interest {
@@ -98,7 +101,15 @@ export class Interest {
 
   snapshot(): InterestSnapshot {
     const { inserts, removes, cached, misses } = this;
-    return { subscriptions: this.sublist.size, cached, inserts, removes, matches: this.lookups, misses };
+    let fanoutMax = 0;
+    let fanoutSum = 0;
+    for (const plan of this.table) {
+      const fanout = plan?.fanout ?? 0;
+      fanoutMax = Math.max(fanoutMax, fanout);
+      fanoutSum += fanout;
+    }
+    const subscriptions = this.sublist.size;
+    return { subscriptions, cached, inserts, removes, matches: this.lookups, misses, fanoutMax, fanoutSum };
   }
 
   /** The plan for the subject that lies in the slab at `at`, with its hash (`hashBytes`). Valid until the next call. */

@@ -74,6 +74,11 @@ export class Plan {
     if (isForwarded) writeText(this.routeHeadAt, `RMSG ${account} ${subject} `);
   }
 
+  /** How many get a message: subscriptions and neighbours, and one for each queue group. */
+  get fanout(): number {
+    return this.locals.length + this.neighbours.length + this.groups.length;
+  }
+
   /** Gives the heads back. The plan may still be read until the next plan is built. */
   release(): void {
     releaseHead(this.headAt, this.headLength);

@@ -67,6 +67,12 @@ export class RemoteInterests {
     for (const known of this.byAccount.values()) yield* known.values();
   }
 
+  *withAccounts(): Generator<readonly [account: string, interest: RemoteInterest]> {
+    for (const [account, known] of this.byAccount) {
+      for (const interest of known.values()) yield [account.name, interest];
+    }
+  }
+
   private mapOf(account: Account): Map<string, RemoteInterest> {
     let known = this.byAccount.get(account);
     if (known === undefined) this.byAccount.set(account, (known = new Map()));
