@@ -46,6 +46,7 @@ type FromConfig =
   | "pinnedAccounts"
   | "connectRetries"
   | "connectBackoff"
+  | "connectBackoff"
   | "permissions"
   | "maxPayloadBytes"
   | "authTimeoutMs"
@@ -69,6 +70,7 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
     poolSize: cluster.poolSize,
     pinnedAccounts: cluster.accounts,
     connectRetries: cluster.connectRetries,
+    connectBackoff: cluster.connectBackoff,
     connectBackoff: cluster.connectBackoff,
     permissions: cluster.permissions ?? { import: null, export: null },
     maxPayloadBytes: client.maxPayloadBytes,

@@ -1,5 +1,6 @@
 /** The mesh's defaults: a member that restarted is back within 2 s, a healed partition within 5 s. */
 
+import type { BackoffOptions } from "../base/backoff.ts";
 import type { MeshLimits, MeshOptions } from "./mesh-types.ts";
 
 export const defaultMeshLimits: MeshLimits = {
@@ -15,6 +16,9 @@ export type MeshIdentity = Pick<MeshOptions, "id" | "name" | "clusterName"> & Pa
 export function meshOptions(given: MeshIdentity): MeshOptions {
   return { ...defaults, ...given };
 }
+
+/** Of `connect_backoff`: nats-server waits 1, 2, 4, ... 30 s; here with jitter, so that members do not dial in step. */
+export const patientBackoff: BackoffOptions = { baseMs: 1000, maxMs: 30_000, factor: 2, jitter: 0.5 };
 
 const defaults = {
   clusterNameDynamic: false,

@@ -1,10 +1,13 @@
 /**
- * The heartbeat of a connection: sends PING when the peer was silent for an interval, counts those without an answer, and
- * measures the round trip. The first PING comes soon, so that the round trip is known.
+ * The heartbeat of a connection: sends PING at intervals, counts those without an answer, and measures the round trip. The
+ * first PING comes soon, so that the round trip is known.
  */
 import type { Clock } from "../base/clock.ts";
 
 const FIRST_PING_MS = 2000;
+
+/** Spares a peer that was heard in the last interval, or not. nats-server spares clients, and no routes. */
+export type Rhythm = "while silent" | "steady";
 
 export interface HeartbeatOptions {
   pingIntervalMs: number;
@@ -27,11 +30,18 @@ export class Heartbeat implements Disposable {
   private readonly clock: Clock;
   private readonly options: HeartbeatOptions;
   private readonly actions: HeartbeatActions;
+  private readonly rhythm: Rhythm;
 
-  constructor(clock: Clock, options: HeartbeatOptions, actions: HeartbeatActions) {
+  constructor(
+    clock: Clock,
+    options: HeartbeatOptions,
+    actions: HeartbeatActions,
+    rhythm: Rhythm = "while silent",
+  ) {
     this.clock = clock;
     this.options = options;
     this.actions = actions;
+    this.rhythm = rhythm;
   }
 
   start(): void {
@@ -68,7 +78,7 @@ export class Heartbeat implements Disposable {
       this.actions.onStale();
       return;
     }
-    if (!wasHeard || needsRoundTrip) this.ping();
+    if (!wasHeard || needsRoundTrip || this.rhythm === "steady") this.ping();
     this.schedule(this.options.pingIntervalMs);
   }
 

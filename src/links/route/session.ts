@@ -84,10 +84,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.parser = new RouteParser(this, host.limits);
     this.inbound = new Inbound(this.parser);
     this.stall = new ReadStall(wire, host.clock);
-    this.heartbeat = new Heartbeat(host.clock, host.limits, {
-      sendPing: () => this.say("PING\r\n"),
-      onStale: () => this.onStale(),
-    });
+    const actions = { sendPing: () => this.say("PING\r\n"), onStale: () => this.onStale() };
+    this.heartbeat = new Heartbeat(host.clock, host.limits, actions, "steady");
   }
 
   /** Says the first word and begins to read. */
