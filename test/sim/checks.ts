@@ -4,8 +4,8 @@ import type { PeerSnapshot } from "../../src/cluster/mesh-types.ts";
 import { addressKey } from "../../src/cluster/address.ts";
 import { interestKey } from "./interest.ts";
 import type { SimMember } from "./member.ts";
-import { ACCOUNTS } from "./scenario.ts";
-import { GIVE_UP_MS, KEEPALIVE_MS, type World } from "./world.ts";
+import { ACCOUNTS, KEEPALIVE_MS } from "./scenario.ts";
+import { GIVE_UP_MS, type World } from "./world.ts";
 
 /**
  * Every pair has exactly one route per slot, both ends agree on which, and each end knows the other's interest. Pairs of

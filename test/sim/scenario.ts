@@ -27,7 +27,11 @@ export interface Scenario {
   readonly faultSeconds: number;
   /** Mean time between faults. */
   readonly faultEveryMs: number;
+  /** Each end of a dead connection notices within this. */
+  readonly keepaliveMs: number;
 }
+
+export const KEEPALIVE_MS = 3000;
 
 export interface ScenarioOptions {
   readonly seed: number;
@@ -61,14 +65,8 @@ export function drawScenario(options: ScenarioOptions, random: Random): Scenario
     subscribes: ACCOUNTS.filter(() => random.next() < 0.6),
   }));
   const faultEveryMs = 100 + randomInt(random, 1500);
-  return {
-    seed: options.seed,
-    topology,
-    servers,
-    pinnedAccounts,
-    faultSeconds: options.faultSeconds,
-    faultEveryMs,
-  };
+  const { seed, faultSeconds } = options;
+  return { seed, topology, servers, pinnedAccounts, faultSeconds, faultEveryMs, keepaliveMs: KEEPALIVE_MS };
 }
 
 /**

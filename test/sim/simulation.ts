@@ -3,8 +3,8 @@
 import { seededRandom } from "../../src/base/random.ts";
 import { deliveryBreaches, meshBreaches, publishRound, staleDialBreaches } from "./checks.ts";
 import { scheduleFaults } from "./faults.ts";
-import { drawScenario, type Scenario, type ScenarioOptions } from "./scenario.ts";
-import { GIVE_UP_MS, KEEPALIVE_MS, World } from "./world.ts";
+import { drawScenario, KEEPALIVE_MS, type Scenario, type ScenarioOptions } from "./scenario.ts";
+import { GIVE_UP_MS, World } from "./world.ts";
 
 export interface Verdict {
   readonly scenario: Scenario;

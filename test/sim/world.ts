@@ -11,7 +11,6 @@ import { ACCOUNTS, pick, SEED_COUNT, type Scenario, type ServerPlan } from "./sc
 import { Timeline } from "./timeline.ts";
 
 export const ROUTE_PORT = 6222;
-export const KEEPALIVE_MS = 3000;
 export const GIVE_UP_MS = 6000;
 const BALANCER = "balancer";
 const DISCOVERY_LAG_MS = 1500;
@@ -39,7 +38,7 @@ export class World {
       { delayMinMs: 0.2, delayMaxMs: 20 },
       { delayMinMs: 5, delayMaxMs: 60 },
     ]);
-    this.network = new Network(this.timeline, random, { ...delays, keepaliveMs: KEEPALIVE_MS });
+    this.network = new Network(this.timeline, random, { ...delays, keepaliveMs: scenario.keepaliveMs });
     this.network.balance(BALANCER, () => this.running().map((member) => member.ip));
   }
 

@@ -1,0 +1,63 @@
+/** What the defaults promise, each as one story on the simulated network, with the times they are promised in. */
+
+import { expect, test } from "vitest";
+import { seededRandom } from "../../src/base/random.ts";
+import { meshBreaches } from "./checks.ts";
+import { drawScenario, type Topology } from "./scenario.ts";
+import { World } from "./world.ts";
+
+/** A whole mesh of eight servers, ten seconds old; what is dead is noticed by keepalive only after `keepaliveMs`. */
+function wholeMesh(seed: number, topology: Topology, keepaliveMs: number): World {
+  const random = seededRandom(seed);
+  const drawn = drawScenario({ seed, servers: 8, faultSeconds: 0, topology, plain: "plain" }, random);
+  const world = new World({ ...drawn, keepaliveMs }, random);
+  world.startAll();
+  world.timeline.runUntil(10_000);
+  expect(meshBreaches(world)).toEqual([]);
+  return world;
+}
+
+function halves(world: World): (readonly [string, string])[] {
+  const ips = world.running().map((member) => member.ip);
+  return ips.slice(0, 4).flatMap((a) => ips.slice(4).map((b) => [a, b] as const));
+}
+
+for (const seed of [1, 2, 3, 4, 5]) {
+  test(`a server that crashed and restarts is back within 2 s, long before its death would be noticed (${seed})`, () => {
+    const world = wholeMesh(seed, "seeds", 600_000);
+    const plan = world.scenario.servers[5];
+    if (plan === undefined) throw new Error("eight servers expected");
+    world.members.get(plan.name)?.crash();
+    world.timeline.runUntil(world.timeline.nowMs + 200);
+    world.start(plan);
+    world.timeline.runUntil(world.timeline.nowMs + 2000);
+    expect(meshBreaches(world)).toEqual([]);
+  });
+
+  test(`two halves that gave each other up are one mesh again within 5 s of being joined (${seed})`, () => {
+    const world = wholeMesh(seed, "seeds", 1000);
+    for (const [a, b] of halves(world)) world.network.cut(a, b);
+    world.timeline.runUntil(world.timeline.nowMs + 60_000);
+    expect(meshBreaches(world)).not.toEqual([]);
+    world.network.healAll();
+    world.timeline.runUntil(world.timeline.nowMs + 5000);
+    expect(meshBreaches(world)).toEqual([]);
+  });
+}
+
+test("two islands that know only one common balancer find each other", () => {
+  const world = wholeMesh(1, "balancer", 1000);
+  for (const [a, b] of halves(world)) world.network.cut(a, b);
+  world.timeline.runUntil(world.timeline.nowMs + 60_000);
+  world.network.healAll();
+  world.timeline.runUntil(world.timeline.nowMs + 120_000);
+  expect(meshBreaches(world)).toEqual([]);
+});
+
+test("a mesh at rest neither dials nor loses a connection", () => {
+  const world = wholeMesh(3, "discovered", 1000);
+  const { linksMade } = world.network;
+  world.timeline.runUntil(world.timeline.nowMs + 600_000);
+  expect(world.network.linksMade).toBe(linksMade);
+  expect(meshBreaches(world)).toEqual([]);
+});
