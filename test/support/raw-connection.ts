@@ -1,6 +1,8 @@
-// A TCP connection that does what it is told, right or wrong, and remembers what it was told. `patience` bounds every wait.
+// A TCP connection that does what it is told, right or wrong, and remembers what it was told. Every wait
+// is bounded.
 import { connect, type Socket } from "node:net";
-import { waitFor } from "./cluster-wait.ts";
+
+const deadlineMs = 12_000;
 
 /** Of what was received the end is kept; a test that needs more counts with `bytes`. */
 const keptCharsMax = 64 * 1024 * 1024;
@@ -14,6 +16,7 @@ export class RawConnection {
   /** The code of the error that ended it, such as ECONNRESET; "" for a regular end. */
   problem = "";
   readonly socket: Socket;
+  #changed: () => void = () => {};
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -21,14 +24,19 @@ export class RawConnection {
     socket.on("data", (chunk: Buffer) => {
       this.bytes += chunk.length;
       if (this.text.length < keptCharsMax) this.text += chunk.toString("latin1");
+      this.#changed();
     });
+    socket.on("connect", () => this.#changed());
     socket.on("error", (error: NodeJS.ErrnoException) => (this.problem = error.code ?? error.message));
-    socket.on("close", () => (this.isClosed = true));
+    socket.on("close", () => {
+      this.isClosed = true;
+      this.#changed();
+    });
   }
 
   static async open(port: number, host = "127.0.0.1"): Promise<RawConnection> {
     const connection = new RawConnection(connect({ port, host }));
-    await waitFor(
+    await connection.until(
       `a connection to ${host}:${port}`,
       () => connection.socket.readyState === "open" || connection.isClosed,
     );
@@ -53,19 +61,29 @@ export class RawConnection {
   }
 
   async has(part: string): Promise<void> {
-    await waitFor(
-      JSON.stringify(part),
-      () => this.text.includes(part),
-      () => `received ${JSON.stringify(this.text.slice(-500))}${this.isClosed ? ", then closed" : ""}`,
-    );
+    await this.until(JSON.stringify(part), () => this.text.includes(part));
   }
 
   async closed(): Promise<void> {
-    await waitFor(
-      "the server to close the connection",
-      () => this.isClosed,
-      () => `received ${JSON.stringify(this.text.slice(-500))}`,
-    );
+    await this.until("the server to close the connection", () => this.isClosed);
+  }
+
+  /** Looks whenever something has arrived or the connection has ended. One wait at a time. */
+  until(what: string, holds: () => boolean): Promise<void> {
+    if (holds()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#changed = () => {};
+        const end = this.isClosed ? `, then closed ${this.problem}` : "";
+        reject(new Error(`waited ${deadlineMs} ms in vain for ${what}; received ${this.#tail()}${end}`));
+      }, deadlineMs);
+      this.#changed = () => {
+        if (!holds()) return;
+        clearTimeout(timer);
+        this.#changed = () => {};
+        resolve();
+      };
+    });
   }
 
   /** What the server said with `-ERR`. */
@@ -88,5 +106,9 @@ export class RawConnection {
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  #tail(): string {
+    return JSON.stringify(this.text.slice(-500));
   }
 }
