@@ -45,6 +45,7 @@ function setHead(plan: Plan, message: Message): void {
   const skip = message.headerLength > 0 ? 0 : 1;
   message.headAt = plan.headAt + skip;
   message.headLength = plan.headLength - skip;
+  message.copied = null;
 }
 
 function deliverPlain(plan: Plan, message: Message, mute: Subscriber | null): boolean {
