@@ -7,7 +7,7 @@
  * The parser keeps nothing between calls: what it did not consume is handed to it again with more behind it. The memo of
  * the previous head lives within one call, during which the bytes before the current position stay as they were.
  */
-import { bytes, words } from "../base/slab.ts";
+import { bytes, CARRY_MAX, words } from "../base/slab.ts";
 import {
   badArguments,
   maxControlLineExceeded,
@@ -68,6 +68,8 @@ const OPERATIONS = [
 ] as const;
 type Operation = (typeof OPERATIONS)[number]["kind"];
 
+/** What a line may hold that does not count: blanks in front of its arguments, anything behind PING. It has to be kept, too. */
+const PADDING_MAX = CARRY_MAX;
 /** Returned for the position when the connection has ended. */
 export const ENDED = -1;
 
@@ -193,9 +195,9 @@ export class ClientParser {
   }
 
   private waitForLine(at: number, end: number): number {
-    const from = skipBlanks(skipWord(at));
-    if (end - from <= this.limits.maxControlLineBytes) return at;
-    return this.end(maxControlLineExceeded, `${end - from} bytes`);
+    const length = argumentsEnd(at, end) - skipBlanks(skipWord(at));
+    if (length <= this.limits.maxControlLineBytes) return at;
+    return this.end(maxControlLineExceeded, `${length} bytes`);
   }
 
   /** The unhurried way. Returns `at` when the line is not complete. */
@@ -205,8 +207,10 @@ export class ClientParser {
     if (found === "unknown") return this.end(unknownOperation, snippet(at, end));
     const from = skipBlanks(at + found.codes.length);
     const lineFeed = findLineFeed(from, end);
-    if (found.after !== "ignored" && lineFeed - from > this.limits.maxControlLineBytes + 1) {
-      return this.end(maxControlLineExceeded, `${lineFeed - from} bytes`);
+    const { maxControlLineBytes } = this.limits;
+    const length = found.after === "ignored" ? 0 : argumentsEnd(from, lineFeed) - from;
+    if (length > maxControlLineBytes || lineFeed - at > maxControlLineBytes + PADDING_MAX) {
+      return this.end(maxControlLineExceeded, `${lineFeed - at} bytes`);
     }
     if (lineFeed === end) return at;
     if (found.kind === "PUB" || found.kind === "HPUB")
@@ -285,6 +289,11 @@ function isJsonObject(line: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Where the arguments that begin at `from` end: before the carriage return, if there is one. */
+function argumentsEnd(from: number, lineFeed: number): number {
+  return lineFeed > from && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
 }
 
 function skipWord(at: number): number {

@@ -9,7 +9,7 @@
  *
  * On a route of one pinned account the account is left out.
  */
-import { bytes, readText, words, writeText } from "../base/slab.ts";
+import { bytes, LINE_MAX, readText, words, writeText } from "../base/slab.ts";
 import {
   badArguments,
   maxControlLineExceeded,
@@ -114,7 +114,7 @@ export class RouteParser {
     let memoAt = -1;
     while (at < end) {
       const first = words.getInt32(at, true);
-      if (first !== RMSG && first !== HMSG) {
+      if ((first !== RMSG && first !== HMSG) || bytes[at + 4] !== BLANK) {
         memoAt = -1;
         const next = this.readLine(at, end);
         if (next === at || next < 0) return next;
@@ -159,8 +159,10 @@ export class RouteParser {
   private readMessage(at: number, end: number): number {
     const { message } = this;
     const subjectFrom = this.isPinned ? 5 : this.readAccount(at, end);
+    if (subjectFrom === 0) return this.readUnhurried(at, end);
     const status = readHead(message, at, end, subjectFrom, bytes[at] === H);
-    if (status === READ && at + message.length <= end) {
+    const isShort = message.payloadFrom <= this.limits.maxControlLineBytes;
+    if (status === READ && isShort && at + message.length <= end) {
       this.queues = NO_QUEUES;
       if (this.isPinned) this.account = null;
       return this.hand();
@@ -179,9 +181,7 @@ export class RouteParser {
   /** Incomplete, or with queue groups, or in an odd spelling. */
   private readUnhurried(at: number, end: number): number {
     const lineFeed = findLineFeed(at, end);
-    if (lineFeed - at > this.limits.maxControlLineBytes * LINE_FACTOR) {
-      return this.end(maxControlLineExceeded, `${lineFeed - at} bytes`);
-    }
+    if (lineFeed - at > this.lineMax) return this.end(maxControlLineExceeded, `${lineFeed - at} bytes`);
     if (lineFeed === end) return at;
     const size = sizeBefore(lineFeed);
     if (size > PAYLOAD_MAX) return this.end(maxPayloadViolation, `${size} vs ${PAYLOAD_MAX}`);
@@ -195,7 +195,7 @@ export class RouteParser {
     return this.end(badArguments, JSON.stringify(argumentText(at, lineFeed)));
   }
 
-  /** Where the subject begins. The account is nearly always that of the message before. */
+  /** Where the subject begins; 0 in an odd spelling. The account is nearly always that of the message before. */
   private readAccount(at: number, end: number): number {
     const from = at + 5;
     const { account } = this;
@@ -203,6 +203,7 @@ export class RouteParser {
       return 6 + account.length;
     }
     const length = endOfToken(from, end) - from;
+    if (length === 0 || bytes[from + length] !== BLANK) return 0;
     this.account = readText(from, length);
     return 6 + length;
   }
@@ -238,9 +239,7 @@ export class RouteParser {
     }
     const from = skipBlanks(at + found.codes.length);
     const lineFeed = findLineFeed(from, end);
-    if (lineFeed - from > this.limits.maxControlLineBytes * LINE_FACTOR) {
-      return this.end(maxControlLineExceeded, `${lineFeed - from} bytes`);
-    }
+    if (lineFeed - at > this.lineMax) return this.end(maxControlLineExceeded, `${lineFeed - at} bytes`);
     if (lineFeed === end) return at;
     // A message in lower case: the same as in upper case.
     if (found.kind === "RMSG" || found.kind === "HMSG") {
@@ -270,6 +269,11 @@ export class RouteParser {
       default:
         return true;
     }
+  }
+
+  /** The longest line, which is kept until it is complete. */
+  private get lineMax(): number {
+    return Math.min(this.limits.maxControlLineBytes * LINE_FACTOR, LINE_MAX);
   }
 
   private end(error: PeerError, detail: string): number {
