@@ -15,8 +15,9 @@ export function deliverRarely(session: ClientSession, subscription: Subscription
   const line = strips ? strippedLine(subscription, message) : usualLine(subscription, message);
   session.outbox.writeText(line);
   writePayload(session.outbox, message, strips ? message.headerLength : 0);
+  if (!session.isOpen) return false;
   session.countDelivery(subscription, message.size);
-  return session.isOpen;
+  return true;
 }
 
 function usualLine(subscription: Subscription, message: Message): string {

@@ -45,6 +45,8 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   inBytes = 0;
   outMessages = 0;
   outBytes = 0;
+  /** How often it was made to wait for slower readers. */
+  stalls = 0;
   lastActivityMs: number;
   /** Why it was closed; "" while it is open. */
   closedFor = "";
@@ -113,6 +115,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     const congested = turn.leave();
     if (congested.length === 0 || !this.isOpen) return true;
     this.host.counters.stalls++;
+    this.stalls++;
     return this.stall.begin(congested);
   }
 
@@ -236,18 +239,18 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
       this.hasSaidAccount = true;
       this.say(this.host.info({ ...this.infoContext(), account: this.account.name }));
     }
-    return true;
+    return this.isOpen; // the answer may have been too much for a slow reader
   }
 
   onPong(): boolean {
     this.heartbeat.onPong();
-    return true;
+    return this.isOpen;
   }
 
   onPeerError(error: PeerError, detail: string): boolean {
     if (error.text !== null) this.say(`-ERR '${error.text}'\r\n`);
     this.log.error(error.text ?? "Client sent what makes no sense", { detail });
-    if (error.closes === null) return true;
+    if (error.closes === null) return this.isOpen;
     this.close(error.closes);
     return false;
   }
@@ -345,15 +348,15 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     this.authTimer?.[Symbol.dispose]();
     this.heartbeat[Symbol.dispose]();
     this.stall[Symbol.dispose]();
+    this.host.onClosed(this); // while its subscriptions can still be told
     this.unsubscribeAll();
     this.memoPlan = null;
     this.outbox.close();
-    this.host.onClosed(this);
   }
 
   private unsubscribe(subscription: Subscription): void {
     this.subscriptions.delete(subscription.sid);
-    this.interest.remove(subscription);
+    if (!this.interest.remove(subscription)) return;
     this.tellNeighbours(this.account.localInterest.remove(subscription));
   }
 
@@ -376,9 +379,9 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     return true;
   }
 
-  private sayOk(): true {
+  private sayOk(): boolean {
     if (this.hello.verbose) this.say("+OK\r\n");
-    return true;
+    return this.isOpen;
   }
 
   private onStale(): void {

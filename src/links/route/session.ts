@@ -205,7 +205,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   onPing(): boolean {
     this.say("PONG\r\n");
-    return true;
+    return this.isOpen; // the answer may have been too much for a slow reader
   }
 
   onPong(): boolean {
