@@ -8,6 +8,8 @@ import { takeChunk } from "../base/slab.ts";
 import type { Outbox } from "./outbox.ts";
 
 const SWEEP_MS = 250;
+/** What the list of written outboxes may keep alive between turns. */
+const DIRTY_KEPT = 64;
 const NONE: readonly Outbox[] = [];
 
 export class Turn {
@@ -63,6 +65,7 @@ export class Turn {
       if (outbox.isCongested) congested = [...congested, outbox];
     }
     this.dirtyCount = 0;
+    if (this.dirty.length > DIRTY_KEPT) this.dirty.length = DIRTY_KEPT;
     return congested;
   }
 
@@ -78,8 +81,14 @@ export class Turn {
     this.sweep = null;
   }
 
-  /** The slab is used up: cuts the connections that hold most of it until a chunk is free. 0: there is none. */
+  /**
+   * The slab is used up: writes what the turn has brought so far, since a message may go to more connections than there are
+   * chunks; then cuts the connections that hold most until a chunk is free. 0: there is none.
+   */
   relieve(): number {
+    this.flush();
+    const freed = takeChunk();
+    if (freed !== 0) return freed;
     for (;;) {
       let largest: Outbox | null = null;
       for (const outbox of this.writing) {
