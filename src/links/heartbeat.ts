@@ -78,8 +78,9 @@ export class Heartbeat implements Disposable {
       this.actions.onStale();
       return;
     }
-    if (!wasHeard || needsRoundTrip || this.rhythm === "steady") this.ping();
+    // First, since a PING may be too much for a slow reader, whose connection ends then.
     this.schedule(this.options.pingIntervalMs);
+    if (!wasHeard || needsRoundTrip || this.rhythm === "steady") this.ping();
   }
 
   private ping(): void {
