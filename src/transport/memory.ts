@@ -1,0 +1,113 @@
+/**
+ * A wire without a network, for tests and fuzzing: the far end is whoever holds it. Bytes arrive through the slab's read window as
+ * they do from sockets. Pieces of a write that is held back are read when it completes, so that memory which was reused
+ * too early shows.
+ */
+import { bytes, READ_SIZE, READ_START } from "../base/slab.ts";
+import type { Endpoint, Wire, WireReceiver } from "./wire.ts";
+
+const HERE: Endpoint = { address: "127.0.0.1", port: 4222 };
+const THERE: Endpoint = { address: "127.0.0.1", port: 54321 };
+
+export class MemoryWire implements Wire {
+  readonly remote = THERE;
+  readonly local = HERE;
+  /** `closing`: this side has ended it, the far end has yet to hear of it. */
+  state: "open" | "closing" | "closed" = "open";
+  isPaused = false;
+  /** Writes are under way until `completeWrite`. */
+  holdsWrites = false;
+  private underWay: readonly Uint8Array[] = [];
+  private readonly out: Uint8Array[] = [];
+  private arrived: Uint8Array[] = [];
+  private receiver: WireReceiver | null = null;
+
+  start(receiver: WireReceiver): void {
+    this.receiver = receiver;
+  }
+
+  write(piece: Uint8Array): boolean {
+    return this.writeMany([piece]);
+  }
+
+  writeMany(pieces: readonly Uint8Array[]): boolean {
+    if (this.underWay.length > 0) throw new Error("bug: a second write while one is under way");
+    if (this.state === "closed") return true;
+    this.underWay = pieces;
+    if (!this.holdsWrites) this.takeUnderWay();
+    return !this.holdsWrites;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    const { arrived } = this;
+    this.arrived = [];
+    for (const data of arrived) this.receive(data);
+  }
+
+  end(): void {
+    if (this.state === "open") this.state = "closing";
+  }
+
+  destroy(): void {
+    if (this.state !== "closed") this.state = "closing";
+    this.underWay = [];
+  }
+
+  // ---- the far end ----
+
+  /** Bytes from the far end, in pieces no larger than the read window. While reading is paused they wait. */
+  receive(data: Uint8Array): void {
+    for (let from = 0; from < data.length; from += READ_SIZE) {
+      if (this.state !== "open") return;
+      const piece = data.subarray(from, from + READ_SIZE);
+      if (this.isPaused) {
+        this.arrived.push(piece);
+        continue;
+      }
+      bytes.set(piece, READ_START);
+      if (this.receiver?.onBytes(piece.length) === false) this.isPaused = true;
+    }
+  }
+
+  receiveText(text: string): void {
+    this.receive(Buffer.from(text, "latin1"));
+  }
+
+  /** What has come out since the last call. */
+  take(): Buffer {
+    return Buffer.concat(this.out.splice(0));
+  }
+
+  takeText(): string {
+    return this.take().toString("latin1");
+  }
+
+  get isWriting(): boolean {
+    return this.underWay.length > 0;
+  }
+
+  completeWrite(): void {
+    if (this.underWay.length === 0) return;
+    this.takeUnderWay();
+    this.receiver?.onWritten();
+  }
+
+  /** The connection is gone; also the last word after this side has ended it. */
+  hangUp(problem = ""): void {
+    if (this.state === "closed") return;
+    this.state = "closed";
+    this.underWay = [];
+    this.receiver?.onClosed(problem);
+    this.receiver = null;
+  }
+
+  private takeUnderWay(): void {
+    for (const piece of this.underWay) this.out.push(piece.slice());
+    this.underWay = [];
+  }
+}
