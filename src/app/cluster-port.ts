@@ -69,7 +69,6 @@ export interface ClusterPortOptions {
   readonly pinnedAccounts: readonly string[];
   readonly connectRetries: number;
   readonly connectBackoff: boolean;
-  readonly connectBackoff: boolean;
   readonly permissions: RoutePermissions;
   readonly maxPayloadBytes: number;
   readonly authTimeoutMs: number;
@@ -139,7 +138,6 @@ export class ClusterPort {
         pinnedAccounts: options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [],
         ownAddresses: this.ownAddresses(endpoint.port),
         connectRetries: options.connectRetries,
-        ...(options.connectBackoff && { backoff: patientBackoff, implicitBackoff: patientBackoff }),
         ...(options.connectBackoff && { backoff: patientBackoff, implicitBackoff: patientBackoff }),
       }),
       systemRandom,

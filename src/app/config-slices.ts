@@ -46,7 +46,6 @@ type FromConfig =
   | "pinnedAccounts"
   | "connectRetries"
   | "connectBackoff"
-  | "connectBackoff"
   | "permissions"
   | "maxPayloadBytes"
   | "authTimeoutMs"
@@ -70,7 +69,6 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
     poolSize: cluster.poolSize,
     pinnedAccounts: cluster.accounts,
     connectRetries: cluster.connectRetries,
-    connectBackoff: cluster.connectBackoff,
     connectBackoff: cluster.connectBackoff,
     permissions: cluster.permissions ?? { import: null, export: null },
     maxPayloadBytes: client.maxPayloadBytes,

@@ -11,8 +11,6 @@ import { bool, duration, integer, spacelessName, strings, text, type ValueType }
 const ROUTE_PING_INTERVAL_MAX_MS = 30_000;
 /** A member that vanishes without a word is noticed after two to three of these. nats-server: up to 30 s. */
 const ROUTE_PING_INTERVAL_MS = 5000;
-/** A member that vanishes without a word is noticed after two to three of these. nats-server: up to 30 s. */
-const ROUTE_PING_INTERVAL_MS = 5000;
 
 const pingInterval = duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" });
 
