@@ -23,6 +23,7 @@ const mixes: ServerKind[][] = [
   ["nats-new", "shoal"],
   ["shoal", "nats-2.9"],
   ["nats-2.9", "shoal"],
+  ["shoal", "nats-new", "nats-new"],
   ["shoal", "nats-new", "nats-2.9"],
   ["nats-new", "shoal", "nats-2.9"],
   ["nats-2.9", "nats-new", "shoal"],
