@@ -5,38 +5,56 @@
  */
 import { hasWildcard } from "./subject.ts";
 
+/**
+ * A lone item stands without a set around it: a hundred thousand subjects with one subscription each are ordinary. A set,
+ * since a hundred thousand subscriptions to one subject must go as fast as they came.
+ */
+type Bag<T> = T | Set<T> | null;
+
 interface Node<T> {
   children: Map<string, Node<T>> | null;
   any: Node<T> | null; // `*`
-  items: T[]; // patterns that end here
-  rest: T[]; // patterns that end here with `>`
+  items: Bag<T>; // patterns that end here
+  rest: Bag<T>; // patterns that end here with `>`
 }
 
 function newNode<T>(): Node<T> {
-  return { children: null, any: null, items: [], rest: [] };
+  return { children: null, any: null, items: null, rest: null };
 }
 
 function isEmpty<T>(node: Node<T>): boolean {
   return (
-    node.items.length === 0 &&
-    node.rest.length === 0 &&
+    node.items === null &&
+    node.rest === null &&
     node.any === null &&
     (node.children === null || node.children.size === 0)
   );
 }
 
-/** Order is of no meaning, so the last item takes the place of the removed one. */
-function removeFrom<T>(items: T[], item: T): boolean {
-  const at = items.indexOf(item);
-  if (at < 0) return false;
-  const last = items.pop() as T;
-  if (at < items.length) items[at] = last;
-  return true;
+function withItem<T>(bag: Bag<T>, item: T): Bag<T> {
+  if (bag === null) return item;
+  if (bag instanceof Set) return bag.add(item);
+  return new Set<T>([bag, item]);
+}
+
+function withoutItem<T>(bag: Bag<T>, item: T): Bag<T> {
+  if (bag === item) return null;
+  if (!(bag instanceof Set) || !bag.delete(item) || bag.size > 1) return bag;
+  const [last] = bag;
+  return last as T;
+}
+
+function holds<T>(bag: Bag<T>, item: T): boolean {
+  return bag instanceof Set ? bag.has(item) : bag === item;
+}
+
+function append<T>(bag: Bag<T>, into: T[]): void {
+  if (bag instanceof Set) for (const item of bag) into.push(item);
+  else if (bag !== null) into.push(bag);
 }
 
 export class Sublist<T extends { readonly subject: string }> {
-  /** A lone item stands without an array around it: a hundred thousand subjects with one subscription each are ordinary. */
-  private readonly literals = new Map<string, T | T[]>();
+  private readonly literals = new Map<string, Bag<T>>();
   private readonly root: Node<T> = newNode();
   private count = 0;
 
@@ -50,10 +68,8 @@ export class Sublist<T extends { readonly subject: string }> {
       this.insertPattern(item);
       return;
     }
-    const present = this.literals.get(item.subject);
-    if (present === undefined) this.literals.set(item.subject, item);
-    else if (Array.isArray(present)) present.push(item);
-    else this.literals.set(item.subject, [present, item]);
+    const { subject } = item;
+    this.literals.set(subject, withItem(this.literals.get(subject) ?? null, item));
   }
 
   /** Returns false when the item was not there. */
@@ -65,25 +81,21 @@ export class Sublist<T extends { readonly subject: string }> {
 
   /** Appends every item whose subject covers the literal `subject` to `into`. */
   match(subject: string, into: T[]): void {
-    const literal = this.literals.get(subject);
-    if (Array.isArray(literal)) for (const item of literal) into.push(item);
-    else if (literal !== undefined) into.push(literal);
+    append(this.literals.get(subject) ?? null, into);
     if (!isEmpty(this.root)) matchTokens(this.root, subject.split("."), 0, into);
   }
 
   *[Symbol.iterator](): Generator<T> {
-    for (const entry of this.literals.values()) {
-      if (Array.isArray(entry)) yield* entry;
-      else yield entry;
-    }
+    for (const bag of this.literals.values()) yield* itemsOf(bag);
     yield* below(this.root);
   }
 
   private removeLiteral(item: T): boolean {
-    const present = this.literals.get(item.subject);
-    if (present === item) return this.literals.delete(item.subject);
-    if (!Array.isArray(present) || !removeFrom(present, item)) return false;
-    if (present.length === 1) this.literals.set(item.subject, present[0]!);
+    const present = this.literals.get(item.subject) ?? null;
+    if (!holds(present, item)) return false;
+    const rest = withoutItem(present, item);
+    if (rest === null) this.literals.delete(item.subject);
+    else if (rest !== present) this.literals.set(item.subject, rest);
     return true;
   }
 
@@ -93,12 +105,12 @@ export class Sublist<T extends { readonly subject: string }> {
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
       if (token === ">" && i === tokens.length - 1) {
-        node.rest.push(item);
+        node.rest = withItem(node.rest, item);
         return;
       }
       node = token === "*" ? (node.any ??= newNode()) : childOf(node, token);
     }
-    node.items.push(item);
+    node.items = withItem(node.items, item);
   }
 
   private removePattern(item: T): boolean {
@@ -117,9 +129,13 @@ function childOf<T>(node: Node<T>, token: string): Node<T> {
 }
 
 function removeBelow<T>(node: Node<T>, tokens: string[], depth: number, item: T): boolean {
-  if (depth === tokens.length) return removeFrom(node.items, item);
-  const token = tokens[depth]!;
-  if (token === ">" && depth === tokens.length - 1) return removeFrom(node.rest, item);
+  const token = tokens[depth];
+  if (token === undefined || (token === ">" && depth === tokens.length - 1)) {
+    const place = token === undefined ? "items" : "rest";
+    const present = holds(node[place], item);
+    node[place] = withoutItem(node[place], item);
+    return present;
+  }
   const child = token === "*" ? node.any : (node.children?.get(token) ?? null);
   if (child === null) return false;
   const removed = removeBelow(child, tokens, depth + 1, item);
@@ -136,18 +152,23 @@ function removeBelow<T>(node: Node<T>, tokens: string[], depth: number, item: T)
  */
 function matchTokens<T>(node: Node<T>, tokens: string[], depth: number, into: T[]): void {
   if (depth === tokens.length) {
-    for (const item of node.items) into.push(item);
+    append(node.items, into);
     return;
   }
-  for (const item of node.rest) into.push(item);
+  append(node.rest, into);
   if (node.any !== null) matchTokens(node.any, tokens, depth + 1, into);
   const child = node.children?.get(tokens[depth]!);
   if (child !== undefined) matchTokens(child, tokens, depth + 1, into);
 }
 
 function* below<T>(node: Node<T>): Generator<T> {
-  yield* node.items;
-  yield* node.rest;
+  yield* itemsOf(node.items);
+  yield* itemsOf(node.rest);
   if (node.any !== null) yield* below(node.any);
   for (const child of node.children?.values() ?? []) yield* below(child);
+}
+
+function* itemsOf<T>(bag: Bag<T>): Generator<T> {
+  if (bag instanceof Set) yield* bag;
+  else if (bag !== null) yield bag;
 }
