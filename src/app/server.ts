@@ -124,6 +124,7 @@ export class Server {
     this.logger.info("Initiating Shutdown...");
     this.clients.closeAll("Server Shutdown");
     this.cluster?.stop();
+    this.accounts[Symbol.dispose]();
     this.logger.info("Server Exiting..");
   }
 

@@ -170,8 +170,17 @@ export function takeHead(length: number): number {
   return at;
 }
 
+/** What lies in scratch instead is nothing to give back. */
 export function releaseHead(at: number, length: number): void {
+  if (at < HEADS_START) return;
   const size = headClass(length);
   headsInUse -= size * HEAD_STEP;
   freeHeads[size]!.push(at);
+}
+
+/** All heads have been given back: the arena begins anew, for heads of any length. */
+export function resetHeads(): void {
+  assert(headsInUse === 0, "the arena of heads begins anew while heads are in use");
+  headsEnd = HEADS_START;
+  for (const free of freeHeads) free.length = 0;
 }

@@ -22,7 +22,7 @@ export class Account {
   }
 }
 
-export class Accounts {
+export class Accounts implements Disposable {
   readonly global: Account;
   readonly system: Account;
   private readonly byName = new Map<string, Account>();
@@ -38,6 +38,11 @@ export class Accounts {
 
   [Symbol.iterator](): Iterator<Account> {
     return this.byName.values();
+  }
+
+  /** Gives back what they hold of the slab: the server has stopped. */
+  [Symbol.dispose](): void {
+    for (const account of this) account.interest[Symbol.dispose]();
   }
 
   private open(name: string): Account {

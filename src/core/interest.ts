@@ -9,7 +9,7 @@
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
 import { hashBytes, sameBytes } from "../base/hash.ts";
-import { HEAD_MAX, readText, SCRATCH_SIZE, takeHead, writeText } from "../base/slab.ts";
+import { HEAD_MAX, readText, resetHeads, SCRATCH_SIZE, takeHead, writeText } from "../base/slab.ts";
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
@@ -22,6 +22,8 @@ const SETS_MAX = 8192;
 const BUCKETS = 64;
 /** A head that finds no room in the arena lies in scratch, where the message under way may read it. */
 const SCRATCH_HEADS = SCRATCH_SIZE / 2;
+/** All share the arena of heads: when it is full, all forget their plans. */
+const sharers = new Set<Interest>();
 
 export interface InterestSnapshot {
   readonly subscriptions: number;
@@ -35,7 +37,7 @@ export interface InterestSnapshot {
   readonly fanoutSum: number;
 }
 
-export class Interest {
+export class Interest implements Disposable {
   /** Counts every change. */
   version = 0;
   private readonly account: string;
@@ -56,6 +58,13 @@ export class Interest {
 
   constructor(account: string) {
     this.account = account;
+    sharers.add(this);
+  }
+
+  /** Gives back all memory of the slab. */
+  [Symbol.dispose](): void {
+    this.forgetAll();
+    sharers.delete(this);
   }
 
   get size(): number {
@@ -139,16 +148,35 @@ export class Interest {
   private replan(slot: number, at: number, length: number, hash: number): Plan {
     this.misses++;
     this.forget(slot);
-    this.scratchEnd = SCRATCH_HEADS;
-    const plan = this.build(readText(at, length), hash);
-    if (this.scratchEnd === SCRATCH_HEADS) {
+    const subject = readText(at, length);
+    let plan = this.build(subject, hash);
+    if (this.isInScratch && this.fitsArena(length)) {
+      plan.release();
+      makeRoom();
+      plan = this.build(subject, hash);
+    }
+    if (this.isInScratch) {
+      plan.release();
+      this.closeGap(slot);
+    } else {
       this.table[slot] = plan;
       this.cached++;
     }
     return plan;
   }
 
+  /** A head of the plan that was just built lies in scratch: the plan holds for this message alone. */
+  private get isInScratch(): boolean {
+    return this.scratchEnd > SCRATCH_HEADS;
+  }
+
+  /** Whether both heads of a subject of this length do, when there is room. */
+  private fitsArena(subjectLength: number): boolean {
+    return this.account.length + subjectLength + 16 <= HEAD_MAX;
+  }
+
   private build(subject: string, hash: number): Plan {
+    this.scratchEnd = SCRATCH_HEADS;
     this.matched.length = 0;
     if (!hasEmptyToken(subject)) this.sublist.match(subject, this.matched);
     const bucket = bucketOf(subject);
@@ -171,7 +199,6 @@ export class Interest {
   private placeHead(length: number): number {
     const at = takeHead(length);
     if (at !== 0) return at;
-    if (length < HEAD_MAX) this.forgetAll();
     const room = this.scratchEnd;
     this.scratchEnd += length + 8;
     if (this.scratchEnd <= SCRATCH_SIZE) return room;
@@ -187,7 +214,7 @@ export class Interest {
     this.cached--;
   }
 
-  private forgetAll(): void {
+  forgetAll(): void {
     for (let slot = 0; slot < this.table.length; slot++) this.forget(slot);
   }
 
@@ -209,14 +236,14 @@ export class Interest {
       if (plan === null) return;
       if (plan.hash !== hash || !isFor(plan, 0, subject.length)) continue;
       this.forget(slot);
-      this.closeGap(slot, set + WAYS - 1);
+      this.closeGap(slot);
       return;
     }
   }
 
   /** The last plan of the set takes the place of the forgotten one. */
-  private closeGap(gap: number, end: number): void {
-    let last = end;
+  private closeGap(gap: number): void {
+    let last = gap | (WAYS - 1);
     while (last > gap && this.table[last] === null) last--;
     if (last === gap) return;
     this.table[gap] = this.table[last]!;
@@ -229,6 +256,12 @@ export class Interest {
     if (first === "*" || first === ">") for (let i = 0; i < BUCKETS; i++) this.generations[i]!++;
     else this.generations[bucketOf(subject)]!++;
   }
+}
+
+/** The arena is full, or full of heads of other lengths. */
+function makeRoom(): void {
+  for (const interest of sharers) interest.forgetAll();
+  resetHeads();
 }
 
 /** By the first token. */

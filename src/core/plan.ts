@@ -13,13 +13,11 @@ export class QueueGroup {
   readonly remotes: RemoteInterest[] = [];
   remoteWeight = 0;
   /** Turns of the round robin among locals and among remotes. */
-  localTurn: number;
-  remoteTurn: number;
+  localTurn = 0;
+  remoteTurn = 0;
 
-  constructor(name: string, turn: number) {
+  constructor(name: string) {
     this.name = name;
-    this.localTurn = turn;
-    this.remoteTurn = turn;
   }
 }
 
@@ -58,7 +56,7 @@ export class Plan {
     this.generation = parts.generation;
     this.locals = plainLocals(interested);
     this.neighbours = plainNeighbours(interested);
-    this.groups = groupsOf(interested, parts.turn);
+    this.groups = groupsOf(interested, start(parts));
     this.single =
       this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0
         ? this.locals[0]!
@@ -93,7 +91,7 @@ export interface PlanParts {
   readonly bucket: number;
   readonly generation: number;
   readonly interested: readonly Interested[];
-  /** Where the round robin of queue groups begins. */
+  /** Counts the plans that are built. */
   readonly turn: number;
   /** Finds room for a head of the given length. */
   readonly place: (length: number) => number;
@@ -115,18 +113,30 @@ function plainNeighbours(interested: readonly Interested[]): readonly Neighbour[
   return found.size === 0 ? EMPTY : [...found];
 }
 
-function groupsOf(interested: readonly Interested[], turn: number): readonly QueueGroup[] {
+/**
+ * Where the round robin of queue groups begins, from 0 up to 1: elsewhere for each subject and each time, since many plans serve
+ * one message only.
+ */
+function start(parts: PlanParts): number {
+  return (Math.imul(parts.hash + parts.turn, 0x9e3779b1) >>> 0) / 2 ** 32;
+}
+
+function groupsOf(interested: readonly Interested[], from: number): readonly QueueGroup[] {
   const groups = new Map<string, QueueGroup>();
   for (const item of interested) {
     if (item.queue === null) continue;
     let group = groups.get(item.queue);
-    if (group === undefined) groups.set(item.queue, (group = new QueueGroup(item.queue, turn)));
+    if (group === undefined) groups.set(item.queue, (group = new QueueGroup(item.queue)));
     if (item instanceof RemoteInterest) {
       group.remotes.push(item);
       group.remoteWeight += item.weight;
     } else {
       group.locals.push(item);
     }
+  }
+  for (const group of groups.values()) {
+    group.localTurn = Math.floor(from * group.locals.length);
+    group.remoteTurn = Math.floor(from * group.remoteWeight);
   }
   return groups.size === 0 ? EMPTY : [...groups.values()];
 }
