@@ -1,0 +1,123 @@
+/**
+ * The real rooms between a client's bytes and another's, without a network: sessions on memory wires, one router, a virtual
+ * clock. Property tests, unit stories and fuzz targets drive the very code that the server runs.
+ */
+import { Authenticator } from "../../src/auth/authenticator.ts";
+import { VirtualClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { Accounts, type Account } from "../../src/core/account.ts";
+import type { InterestChange } from "../../src/core/local-interest.ts";
+import type { ClientCounters, ClientHost, ClientLimits } from "../../src/links/client/host.ts";
+import { ClientSession } from "../../src/links/client/session.ts";
+import type { RouteHost, RouteLimits } from "../../src/links/route/host.ts";
+import { RouteSession, type Registration } from "../../src/links/route/session.ts";
+import { Turn } from "../../src/links/turn.ts";
+import { MemoryWire } from "../../src/transport/memory.ts";
+
+const LIMITS: ClientLimits & RouteLimits = {
+  maxPayloadBytes: 1024 * 1024,
+  maxControlLineBytes: 4096,
+  maxPendingBytes: 64 * 1024 * 1024,
+  writeDeadlineMs: 10_000,
+  maxSubscriptions: null,
+  maxSubscriptionTokens: null,
+  pingIntervalMs: 120_000,
+  pingMax: 2,
+  authTimeoutMs: 2000,
+};
+
+export interface StackOptions {
+  readonly limits?: Partial<ClientLimits>;
+  /** Token that clients have to present. */
+  readonly token?: string;
+}
+
+export interface Link<Session> {
+  readonly wire: MemoryWire;
+  readonly session: Session;
+}
+
+/** What neighbours are told, in order. */
+export interface ToldInterest extends InterestChange {
+  readonly account: string;
+}
+
+export class Stack {
+  readonly clock = new VirtualClock(1_000_000);
+  readonly turn = new Turn(this.clock);
+  readonly accounts = new Accounts();
+  readonly limits: ClientLimits & RouteLimits;
+  readonly told: ToldInterest[] = [];
+  readonly closed: (ClientSession | RouteSession)[] = [];
+  readonly counters: ClientCounters = {
+    slowConsumers: 0,
+    slowConsumersByDeadline: 0,
+    staleConnections: 0,
+    authFailures: 0,
+    stalls: 0,
+    droppedBytes: 0,
+  };
+  private readonly clientHost: ClientHost;
+  private readonly routeHost: RouteHost;
+  private nextId = 5;
+
+  constructor(options: StackOptions = {}) {
+    this.limits = { ...LIMITS, ...options.limits };
+    const { accounts, turn, clock, limits, counters } = this;
+    const shared = { accounts, turn, clock, limits, counters, logger: silentLogger };
+    this.clientHost = {
+      ...shared,
+      authenticator: new Authenticator({ token: options.token, users: [], noAuthUser: null }),
+      info: (context) => `INFO {"client_id":${context.cid}}\r\n`,
+      onInterest: (account, change) => this.tell(account, change),
+      onClosed: (session) => void this.closed.push(session),
+    };
+    this.routeHost = {
+      ...shared,
+      permissions: { import: null, export: null },
+      judgeConnect: () => null,
+      onHandshakeInfo: () => undefined,
+      onLaterInfo: () => undefined,
+      onFirstPong: () => undefined,
+      onClosed: (session) => void this.closed.push(session),
+    };
+  }
+
+  /** A client that has just arrived and was told INFO. */
+  arrive(wire = new MemoryWire()): Link<ClientSession> {
+    const session = new ClientSession(this.clientHost, wire, this.nextId++);
+    session.open();
+    session.outbox.flush();
+    wire.take();
+    return { wire, session };
+  }
+
+  /** A client after CONNECT; `options` as JSON fields. */
+  client(options = "", wire = new MemoryWire()): Link<ClientSession> {
+    const link = this.arrive(wire);
+    const more = options === "" ? "" : `,${options}`;
+    wire.receiveText(`CONNECT {"verbose":false,"pedantic":false,"headers":true${more}}\r\n`);
+    wire.take();
+    return link;
+  }
+
+  /** A route that the mesh has registered. */
+  route(registration: Partial<Registration> = {}, wire = new MemoryWire()): Link<RouteSession> {
+    const session = new RouteSession(this.routeHost, wire, this.nextId++, "dialled");
+    session.open("");
+    const poolIndex = registration.poolIndex ?? 0;
+    session.register({ peerId: "NPEER", peerName: "peer", account: null, ...registration, poolIndex });
+    return { wire, session };
+  }
+
+  /** A route that the mesh knows nothing of yet: whoever found the port. */
+  stranger(wire = new MemoryWire()): Link<RouteSession> {
+    const session = new RouteSession(this.routeHost, wire, this.nextId++, "accepted");
+    session.open("");
+    return { wire, session };
+  }
+
+  private tell(account: Account, change: InterestChange): void {
+    this.told.push({ account: account.name, ...change });
+  }
+}
