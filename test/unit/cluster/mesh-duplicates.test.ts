@@ -78,6 +78,15 @@ describe("pooling", () => {
     expect(only(actions, "register").slot).toEqual({ kind: "pool", index: 0 });
   });
 
+  test("a further route that is lost before its PONG is dialled again", () => {
+    const driver = new MeshDriver({ poolSize: 2 });
+    const first = driver.answer(only(driver.list(["b"]), "dial"), info("B", { routePoolSize: 2 }));
+    const second = driver.answer(only(driver.confirm(first.connId), "dial"), info("B", { routePoolSize: 2 }));
+    driver.lose(second.connId);
+    const third = driver.answer(driver.waitForDial(), info("B", { routePoolSize: 2 }));
+    expect(only(third.actions, "register").slot).toEqual({ kind: "pool", index: 1 });
+  });
+
   test("the accepting side fills the pool only if the dialling side has not done so for a while", () => {
     const driver = new MeshDriver({ poolSize: 2 });
     driver.accept(info("B", { routePoolSize: 2 }), "10.0.0.2");
