@@ -15,13 +15,7 @@ import { maxConnectionsExceeded } from "../protocol/errors.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
-
-export interface Traffic {
-  inMessages: number;
-  inBytes: number;
-  outMessages: number;
-  outBytes: number;
-}
+import { TrafficLedger } from "./traffic.ts";
 
 export interface ClientPortOptions {
   readonly host: string;
@@ -55,7 +49,8 @@ export class ClientPort {
   totalConnections = 0;
   /** Told of each connection that ends, with its subscriptions as they were. */
   onSessionClosed: ((session: ClientSession) => void) | null = null;
-  private readonly gone = noTraffic();
+  /** What clients sent and received. */
+  readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account.name);
   private listener: TcpListener | null = null;
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost;
@@ -81,13 +76,6 @@ export class ClientPort {
   stopListening(): void {
     this.listener?.close();
     this.listener = null;
-  }
-
-  /** What clients sent and received, in all. */
-  traffic(): Traffic {
-    const sum = { ...this.gone };
-    for (const session of this.sessions.values()) addTraffic(sum, session);
-    return sum;
   }
 
   get subscriptionCount(): number {
@@ -118,18 +106,7 @@ export class ClientPort {
 
   private forget(session: ClientSession): void {
     if (!this.sessions.delete(session.cid)) return;
-    addTraffic(this.gone, session);
+    this.traffic.closed(session);
     this.onSessionClosed?.(session);
   }
-}
-
-export function noTraffic(): Traffic {
-  return { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
-}
-
-export function addTraffic(sum: Traffic, part: Traffic): void {
-  sum.inMessages += part.inMessages;
-  sum.inBytes += part.inBytes;
-  sum.outMessages += part.outMessages;
-  sum.outBytes += part.outBytes;
 }

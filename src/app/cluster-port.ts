@@ -19,7 +19,7 @@ import type {
   PeerAddress,
 } from "../cluster/mesh-types.ts";
 import { createMesh } from "../cluster/mesh.ts";
-import { SYSTEM_ACCOUNT, type Account, type Accounts } from "../core/account.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type Account, type Accounts } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
 import type { ConnectVerdict, RouteCounters, RouteHost, RouteLimits } from "../links/route/host.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
@@ -38,10 +38,10 @@ import {
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
-import { addTraffic, noTraffic, type Traffic } from "./client-port.ts";
 import { closeWords } from "./close-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { routeInfoOf } from "./route-info-of.ts";
+import { TrafficLedger } from "./traffic.ts";
 
 export interface Credentials {
   readonly user: string;
@@ -87,10 +87,14 @@ export interface ClusterPortOptions {
 
 export class ClusterPort {
   readonly sessions = new Map<number, RouteSession>();
+  /** What crossed routes. Those of the pool carry the global account, and others that have no route of their own. */
+  readonly traffic = new TrafficLedger(
+    this.sessions,
+    (session) => session.registration?.account ?? GLOBAL_ACCOUNT,
+  );
   readonly wires = new OpenWires();
   readonly counters: RouteCounters = { slowConsumers: 0, staleConnections: 0 };
   clusterName: string;
-  private readonly gone = noTraffic();
   private isLameDuck = false;
   private readonly table: RouteTable;
   private readonly connectUrls = new Map<string, readonly string[]>();
@@ -162,13 +166,6 @@ export class ClusterPort {
 
   snapshot(): MeshSnapshot | null {
     return this.mesh?.snapshot(this.options.clock.nowMs()) ?? null;
-  }
-
-  /** What crossed routes, in all. */
-  traffic(): Traffic {
-    const sum = { ...this.gone };
-    for (const session of this.sessions.values()) addTraffic(sum, session);
-    return sum;
   }
 
   /** Tells the other members that this one is going. */
@@ -285,7 +282,7 @@ export class ClusterPort {
   }
 
   private forget(session: RouteSession): void {
-    if (this.sessions.delete(session.rid)) addTraffic(this.gone, session);
+    if (this.sessions.delete(session.rid)) this.traffic.closed(session);
     this.table.remove(session);
     this.feed({ kind: "routeClosed", connId: session.rid, reason: session.closedFor });
   }

@@ -1,0 +1,68 @@
+/** What connections carried, by account: those that are open, and what those that are gone left behind. */
+
+export interface Traffic {
+  inMessages: number;
+  inBytes: number;
+  outMessages: number;
+  outBytes: number;
+}
+
+interface Carrier extends Readonly<Traffic> {
+  /** "" while it is open. */
+  readonly closedFor: string;
+}
+
+interface Left extends Traffic {
+  slowConsumers: number;
+}
+
+/** Bound: an entry for each account that ever had a connection. */
+export class TrafficLedger<C extends Carrier> {
+  private readonly left = new Map<string, Left>();
+  private readonly open: ReadonlyMap<number, C>;
+  private readonly accountOf: (carrier: C) => string;
+
+  constructor(open: ReadonlyMap<number, C>, accountOf: (carrier: C) => string) {
+    this.open = open;
+    this.accountOf = accountOf;
+  }
+
+  /** A connection is no longer among the open ones. */
+  closed(carrier: C): void {
+    const account = this.accountOf(carrier);
+    let left = this.left.get(account);
+    if (left === undefined) this.left.set(account, (left = { ...nothing(), slowConsumers: 0 }));
+    add(left, carrier);
+    if (carrier.closedFor.startsWith("Slow Consumer")) left.slowConsumers++;
+  }
+
+  total(): Traffic {
+    const sum = nothing();
+    for (const left of this.left.values()) add(sum, left);
+    for (const carrier of this.open.values()) add(sum, carrier);
+    return sum;
+  }
+
+  ofAccount(account: string): Traffic {
+    const sum = nothing();
+    const left = this.left.get(account);
+    if (left !== undefined) add(sum, left);
+    for (const carrier of this.open.values()) if (this.accountOf(carrier) === account) add(sum, carrier);
+    return sum;
+  }
+
+  slowConsumersOf(account: string): number {
+    return this.left.get(account)?.slowConsumers ?? 0;
+  }
+}
+
+function nothing(): Traffic {
+  return { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+}
+
+function add(sum: Traffic, part: Readonly<Traffic>): void {
+  sum.inMessages += part.inMessages;
+  sum.inBytes += part.inBytes;
+  sum.outMessages += part.outMessages;
+  sum.outBytes += part.outBytes;
+}
