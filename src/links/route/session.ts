@@ -21,7 +21,6 @@ import type { Wire, WireReceiver } from "../../transport/wire.ts";
 import { Heartbeat } from "../heartbeat.ts";
 import { Inbound } from "../inbound.ts";
 import { Outbox, type SlowReason } from "../outbox.ts";
-import { ReadStall } from "../read-stall.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
 import { permits } from "./permissions.ts";
@@ -69,7 +68,6 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   private readonly host: RouteHost;
   private readonly parser: RouteParser;
   private readonly inbound: Inbound;
-  private readonly stall: ReadStall;
 
   constructor(host: RouteHost, wire: Wire, rid: number, direction: RouteDirection) {
     this.host = host;
@@ -83,7 +81,6 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.interests = new RemoteInterests(this, host.accounts);
     this.parser = new RouteParser(this, host.limits);
     this.inbound = new Inbound(this.parser);
-    this.stall = new ReadStall(wire, host.clock);
     const actions = { sendPing: () => this.say("PING\r\n"), onStale: () => this.onStale() };
     this.heartbeat = new Heartbeat(host.clock, host.limits, actions, "steady");
   }
@@ -116,8 +113,10 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.heartbeat.heard();
     this.lastActivityMs = clock.nowMs();
     this.inbound.take(length);
-    const congested = turn.leave();
-    return congested.length === 0 || !this.isOpen || this.stall.begin(congested);
+    turn.leave();
+    // Never waits for a slow reader here, as a client does: it would hold up what is for everybody else, until the peer
+    // takes this server for the slow one.
+    return true;
   }
 
   onWritten(): void {
@@ -327,7 +326,6 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const peer = this.registration === null ? "" : ` - Remote: ${this.registration.peerName}`;
     this.log.info(`Router connection closed: ${reason}${peer}`);
     this.heartbeat[Symbol.dispose]();
-    this.stall[Symbol.dispose]();
     this.interests.clear();
     this.memoPlan = null;
     this.outbox.close();
