@@ -95,6 +95,7 @@ export class ClusterPort {
   readonly wires = new OpenWires();
   readonly counters: RouteCounters = { slowConsumers: 0, staleConnections: 0 };
   clusterName: string;
+  private isNameDynamic: boolean;
   private isLameDuck = false;
   private readonly table: RouteTable;
   private readonly connectUrls = new Map<string, readonly string[]>();
@@ -110,6 +111,7 @@ export class ClusterPort {
   constructor(options: ClusterPortOptions) {
     this.options = options;
     this.clusterName = options.name;
+    this.isNameDynamic = options.isNameDynamic;
     this.table = new RouteTable(options.accounts);
     this.dialer = new Dialer(this.wires, {
       onConnected: (dialId, address, wire) => this.connected(dialId, address, wire),
@@ -221,6 +223,7 @@ export class ClusterPort {
         return this.announce(action);
       case "adoptClusterName":
         this.clusterName = action.name;
+        this.isNameDynamic = action.isDynamic;
         this.options.logger.info(`Cluster name updated to ${action.name}`);
         return this.options.onMembersChanged();
       case "fact":
@@ -302,15 +305,19 @@ export class ClusterPort {
       const text = `Rejecting connection from gateway "${connect.gateway}" on the Route port`;
       return { text, reason: "Incorrect Port", detail: "a gateway" };
     }
-    const { credentials, isNameDynamic } = this.options;
+    const { credentials } = this.options;
     if (credentials !== null) {
       const isRight =
         equalSecrets(connect.user, credentials.user) && equalSecrets(connect.pass, credentials.pass);
       const detail = connect.user === "" ? "no credentials" : `User ${JSON.stringify(connect.user)}`;
       if (!isRight) return { text: "Authorization Violation", reason: "Authentication Failure", detail };
     }
-    const differs = connect.cluster !== "" && connect.cluster !== this.clusterName;
-    if (!differs || isNameDynamic || connect.clusterDynamic) return null;
+    const { serverId: peerId, cluster, clusterDynamic } = connect;
+    const differs = cluster !== "" && cluster !== this.clusterName;
+    if (!differs) return null;
+    this.feed({ kind: "clusterNameHeard", connId: session.rid, peerId, cluster, clusterDynamic });
+    // A dialler that gives way to our name says so in its INFO.
+    if (cluster === this.clusterName || clusterDynamic) return null;
     const text = `Rejecting connection, cluster name "${connect.cluster}" does not match "${this.clusterName}"`;
     return { text, reason: "Cluster Name Conflict", detail: `from ${session.wire.remote.address}` };
   }
@@ -340,7 +347,7 @@ export class ClusterPort {
       authRequired: options.credentials !== null,
       maxPayloadBytes: options.maxPayloadBytes,
       cluster: this.clusterName,
-      clusterDynamic: options.isNameDynamic,
+      clusterDynamic: this.isNameDynamic,
       connectUrls: options.noAdvertise ? [] : options.ownConnectUrls(),
       isLameDuck: this.isLameDuck,
       poolSize: Math.max(0, options.poolSize),
@@ -357,7 +364,7 @@ export class ClusterPort {
     return routeConnectLine({
       serverId: this.options.identity.id,
       cluster: this.clusterName,
-      clusterDynamic: this.options.isNameDynamic,
+      clusterDynamic: this.isNameDynamic,
       user: credentials?.user ?? "",
       pass: credentials?.pass ?? "",
     });

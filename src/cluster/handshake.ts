@@ -209,23 +209,46 @@ function meetSelf(state: MeshState, conn: ConnRow, nowMs: number): void {
   closeConn(state, conn, "routeToSelf", "", nowMs);
 }
 
-/** nats-server: a dynamic name gives way to a configured one, and to a greater dynamic one. False: closed. */
+/** The dialler's CONNECT names another cluster. */
+export function hearClusterName(
+  state: MeshState,
+  theirs: Extract<MeshEvent, { kind: "clusterNameHeard" }>,
+  nowMs: number,
+): void {
+  if (givesWay(state, theirs)) adoptClusterName(state, theirs, theirs.peerId, nowMs);
+}
+
+/** False: closed. */
 function agreeOnClusterName(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
   const own = state.clusterName;
   if (info.cluster === "" || info.cluster === own) return true;
-  const adopts = state.options.clusterNameDynamic && (!info.clusterDynamic || own < info.cluster);
-  if (!adopts) {
+  if (!givesWay(state, info)) {
     tell(state, { kind: "clusterNameConflict", own, theirs: info.cluster });
     closeConn(state, conn, "clusterNameConflict", info.cluster, nowMs);
     return false;
   }
-  state.clusterName = info.cluster;
-  state.actions.push({ kind: "adoptClusterName", name: info.cluster });
-  for (const other of [...state.conns.values()]) {
-    if (other.route === undefined || other.route.peerId === info.id) continue;
-    closeConn(state, other, "clusterNameConflict", info.cluster, nowMs);
-  }
+  adoptClusterName(state, info, info.id, nowMs);
   return true;
+}
+
+type ClusterNaming = Pick<RouteInfo, "cluster" | "clusterDynamic">;
+
+/** nats-server: a dynamic name gives way to a configured one, and to a greater dynamic one. */
+function givesWay(state: MeshState, theirs: ClusterNaming): boolean {
+  if (theirs.cluster === "" || theirs.cluster === state.clusterName) return false;
+  return state.clusterNameDynamic && (!theirs.clusterDynamic || state.clusterName < theirs.cluster);
+}
+
+/** Every other route ends: who is to stay a member follows suit when the routes are dialled again. */
+function adoptClusterName(state: MeshState, theirs: ClusterNaming, from: ServerId, nowMs: number): void {
+  const { cluster: name, clusterDynamic: isDynamic } = theirs;
+  state.clusterName = name;
+  state.clusterNameDynamic = isDynamic;
+  state.actions.push({ kind: "adoptClusterName", name, isDynamic });
+  for (const other of [...state.conns.values()]) {
+    if (other.route === undefined || other.route.peerId === from) continue;
+    closeConn(state, other, "clusterNameConflict", name, nowMs);
+  }
 }
 
 /**

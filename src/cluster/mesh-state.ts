@@ -130,6 +130,8 @@ export interface MeshState {
   readonly partial: Set<ServerId>;
   readonly ownAddresses: Set<AddressKey>;
   clusterName: string;
+  /** Made up, here or elsewhere; no longer once a configured one was taken on. */
+  clusterNameDynamic: boolean;
   nextDialId: DialId;
   order: number;
   handshakes: number;
@@ -161,6 +163,7 @@ export function createMeshState(options: MeshOptions, random: Random): MeshState
     partial: new Set(),
     ownAddresses: new Set(options.ownAddresses),
     clusterName: options.clusterName,
+    clusterNameDynamic: options.clusterNameDynamic,
     nextDialId: 1,
     order: 0,
     handshakes: 0,

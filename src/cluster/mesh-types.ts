@@ -92,6 +92,17 @@ export type MeshEvent =
       readonly detail: string;
     }
   | { readonly kind: "connAccepted"; readonly connId: ConnId; readonly remoteIp?: string }
+  /**
+   * The CONNECT of an accepted connection names another cluster. Told apart from its INFO, which may never come: a dialler
+   * whose name is the stronger one closes when it reads ours, and expects us to have taken its name when it dials again.
+   */
+  | {
+      readonly kind: "clusterNameHeard";
+      readonly connId: ConnId;
+      readonly peerId: ServerId;
+      readonly cluster: string;
+      readonly clusterDynamic: boolean;
+    }
   /** The first INFO on a connection (on an accepted one: after its CONNECT was checked). */
   | { readonly kind: "handshakeInfo"; readonly connId: ConnId; readonly info: RouteInfo }
   /** The first PONG on a dialled, registered route: the acceptor has read our INFO and kept the connection. */
@@ -178,8 +189,8 @@ export type MeshAction =
       readonly ip: string;
       readonly gossipMode: GossipMode;
     }
-  /** Own cluster name was dynamic; take on the peer's. */
-  | { readonly kind: "adoptClusterName"; readonly name: string }
+  /** Own cluster name was dynamic; take on the peer's, which may be dynamic as well. */
+  | { readonly kind: "adoptClusterName"; readonly name: string; readonly isDynamic: boolean }
   | { readonly kind: "fact"; readonly fact: MeshFact };
 
 /** What operators may want to know; the acting side words it. */

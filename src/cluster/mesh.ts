@@ -20,6 +20,7 @@ import {
   dialConnected,
   dialFailed,
   dropConn,
+  hearClusterName,
   receiveInfo,
 } from "./handshake.ts";
 import { isComplete, meshSnapshot } from "./mesh-snapshot.ts";
@@ -61,6 +62,7 @@ function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
       return stop(state, nowMs);
     case "tick":
       return;
+    case "clusterNameHeard":
     case "handshakeInfo":
     case "routeConfirmed":
     case "routeClosed":
@@ -72,12 +74,17 @@ function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
 /** Events about connections that the mesh has let go of already are of no interest. */
 function applyToConn(
   state: MeshState,
-  event: Extract<MeshEvent, { kind: "handshakeInfo" | "routeConfirmed" | "routeClosed" | "gossipReceived" }>,
+  event: Extract<
+    MeshEvent,
+    { kind: "clusterNameHeard" | "handshakeInfo" | "routeConfirmed" | "routeClosed" | "gossipReceived" }
+  >,
   nowMs: number,
 ): void {
   const conn = state.conns.get(event.connId);
   if (conn === undefined) return;
   switch (event.kind) {
+    case "clusterNameHeard":
+      return hearClusterName(state, event, nowMs);
     case "handshakeInfo":
       if (conn.route === undefined) receiveInfo(state, conn, event.info, nowMs);
       return;
