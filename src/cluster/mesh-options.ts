@@ -8,7 +8,7 @@ export const defaultMeshLimits: MeshLimits = {
   addressesMax: 8192,
   handshakesMax: 1024,
   dialsInFlightMax: 128,
-  gossipPerSecondMax: 5000,
+  gossipPerSecondMax: 20_000,
 };
 
 export type MeshIdentity = Pick<MeshOptions, "id" | "name" | "clusterName"> & Partial<MeshOptions>;

@@ -1,4 +1,4 @@
-/** npm run sim -- [--seed N] [--seeds COUNT] [--servers N] [--seconds FAULT_SECONDS] [--topology T] [--plain] [--log] */
+/** npm run sim -- [--seed N] [--seeds COUNT] [--servers N] [--seconds FAULT_SECONDS] [--topology T] [--plain POOL_SIZE] [--log] */
 
 import { parseArgs } from "node:util";
 import type { Topology } from "./scenario.ts";
@@ -11,7 +11,7 @@ const { values } = parseArgs({
     servers: { type: "string" },
     seconds: { type: "string", default: "15" },
     topology: { type: "string" },
-    plain: { type: "boolean", default: false },
+    plain: { type: "string" },
     log: { type: "boolean", default: false },
   },
 });
@@ -27,7 +27,7 @@ for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     servers: values.servers === undefined ? undefined : Number(values.servers),
     faultSeconds: Number(values.seconds),
     topology: values.topology as Topology | undefined,
-    plain: values.plain ? "plain" : "mixed",
+    plainPoolSize: values.plain === undefined ? undefined : Number(values.plain),
   });
   slowestMs = Math.max(slowestMs, verdict.convergedMs);
   if (count === 1 || verdict.breaches.length > 0) report(seed, verdict);
@@ -51,7 +51,7 @@ function report(seed: number, verdict: Verdict): void {
   if (breaches.length === 0) return;
   for (const breach of breaches.slice(0, 10)) console.log(`  ${breach}`);
   if (breaches.length > 10) console.log(`  and ${breaches.length - 10} more`);
-  const given = ["servers", "seconds", "topology"] as const;
+  const given = ["servers", "seconds", "topology", "plain"] as const;
   const same = given.map((name) => (values[name] === undefined ? "" : ` --${name} ${values[name]}`)).join("");
-  console.log(`  replay: npm run sim -- --seed ${seed}${same}${values.plain ? " --plain" : ""} --log`);
+  console.log(`  replay: npm run sim -- --seed ${seed}${same} --log`);
 }

@@ -40,8 +40,8 @@ export interface ScenarioOptions {
   readonly faultSeconds: number;
   /** undefined: drawn. */
   readonly topology: Topology | undefined;
-  /** Only servers of this kind, all with the default pool; for measuring. */
-  readonly plain: "plain" | "mixed";
+  /** Set: only shoals, all with this pool size and no pinned account; for measuring. */
+  readonly plainPoolSize: number | undefined;
 }
 
 export const ACCOUNTS = ["$SYS", "A", "BB", "CCC"] as const;
@@ -55,13 +55,13 @@ export function drawScenario(options: ScenarioOptions, random: Random): Scenario
   const topology = options.topology ?? drawn;
   const natsShare = mayHaveNats(topology, options.faultSeconds) ? pick(random, [0, 0, 0.3, 0.6]) : 0;
   const poolSizes = pick(random, [[3], [3], [3], [1], [3, 5, 1], [3, 3, 0], [0]]);
-  const pinnedAccounts = pick(random, [[], ["$SYS"]]);
-  const mixed = options.plain === "mixed";
+  const mixed = options.plainPoolSize === undefined;
+  const pinnedAccounts = pick(random, mixed ? [[], ["$SYS"]] : [[]]);
   const servers = Array.from({ length: count }, (_, i) => ({
     name: `server-${i}`,
     ip: `10.0.${i >> 8}.${i & 255}`,
     nats: mixed && i > 0 && random.next() < natsShare,
-    poolSize: mixed ? pick(random, poolSizes) : 3,
+    poolSize: options.plainPoolSize ?? pick(random, poolSizes),
     subscribes: ACCOUNTS.filter(() => random.next() < 0.6),
   }));
   const faultEveryMs = 100 + randomInt(random, 1500);

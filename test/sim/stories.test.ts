@@ -9,7 +9,7 @@ import { World } from "./world.ts";
 /** A whole mesh of eight servers, ten seconds old; what is dead is noticed by keepalive only after `keepaliveMs`. */
 function wholeMesh(seed: number, topology: Topology, keepaliveMs: number): World {
   const random = seededRandom(seed);
-  const drawn = drawScenario({ seed, servers: 8, faultSeconds: 0, topology, plain: "plain" }, random);
+  const drawn = drawScenario({ seed, servers: 8, faultSeconds: 0, topology, plainPoolSize: 3 }, random);
   const world = new World({ ...drawn, keepaliveMs }, random);
   world.startAll();
   world.timeline.runUntil(10_000);
