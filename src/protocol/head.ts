@@ -66,7 +66,7 @@ export function readHead(
 function readReplyAndSize(message: Message, p: number, end: number): number {
   let code = bytes[p]!;
   while (code > BLANK) code = bytes[++p]!;
-  if (code !== BLANK) return p >= end ? INCOMPLETE : UNUSUAL;
+  if (code !== BLANK || p === message.at + message.tailFrom) return p >= end ? INCOMPLETE : UNUSUAL;
   message.replyFrom = message.tailFrom;
   message.replyLength = p - message.at - message.replyFrom;
   const from = ++p;
