@@ -1,12 +1,13 @@
 /** The command line program: arguments to configuration to a running server. */
+import { flushCompileCache } from "node:module";
 import { writeRunFiles } from "./app/run-files.ts";
 import { Server } from "./app/server.ts";
 import { followSignals, sendSignal, type SignalCommand } from "./app/signals.ts";
-import { VERSION } from "./app/version.ts";
-import type { Config } from "./config/config.ts";
-import { loadConfig } from "./config/load.ts";
+import { NATS_LEVEL, VERSION } from "./app/version.ts";
+import { systemClock } from "./base/clock.ts";
+import { loadConfig, type LoadResult } from "./config/load.ts";
 import { openLog } from "./log/log.ts";
-import { NATS_LEVEL } from "./protocol/info.ts";
+import { limitRepeats } from "./log/repeat-limit.ts";
 
 const loaded = loadConfig(process.argv.slice(2), process.env);
 switch (loaded.kind) {
@@ -24,10 +25,10 @@ switch (loaded.kind) {
     fail(loaded.messages);
     break;
   case "run":
-    await run(loaded.config, loaded.warnings);
+    await run(loaded);
 }
 
-async function run(config: Config, warnings: readonly string[]): Promise<void> {
+async function run({ config, warnings, digest: configDigest }: LoadResult & { kind: "run" }): Promise<void> {
   const { log: options } = config;
   const log = openLog({
     format: options.format,
@@ -35,13 +36,20 @@ async function run(config: Config, warnings: readonly string[]): Promise<void> {
     time: !options.time ? "none" : options.timeUtc ? "utc" : "local",
     debug: options.debug,
     trace: options.trace,
+    rotation:
+      options.fileSizeMaxBytes === null
+        ? undefined
+        : { sizeMaxBytes: options.fileSizeMaxBytes, filesMax: options.filesMax ?? undefined },
   });
-  const { logger } = log;
+  // What a peer does wrong again and again is told once a while, with a count.
+  const { logger } = limitRepeats(log.logger, systemClock);
   for (const warning of warnings) logger.warn(warning);
   try {
-    const server = new Server({ config, logger });
+    const server = new Server({ config, logger, configDigest });
     await server.start();
     const files = writeRunFiles(server, config.server);
+    // Node writes its compile cache at a regular end only; a server that is killed would never fill it.
+    setTimeout(() => flushCompileCache(), 1000).unref();
     followSignals(server, log, logger, (code) => {
       files[Symbol.dispose]();
       process.exitCode = code;

@@ -360,7 +360,8 @@ export class ClusterPort {
   }
 
   private connectLine(address: PeerAddress): string {
-    const credentials = (address as Partial<ConfiguredRoute>).credentials ?? this.options.credentials;
+    // As nats-server does it: a configured route has the credentials of its URL or none; others, the cluster's own.
+    const { credentials = this.options.credentials } = address as Partial<ConfiguredRoute>;
     return routeConnectLine({
       serverId: this.options.identity.id,
       cluster: this.clusterName,

@@ -11,6 +11,7 @@ import { Accounts, type Account } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
+import type { MonitorHttp } from "../monitor/http.ts";
 import { clientInfoLine, NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { authenticationOptions, clientLimits, clusterPortOptions } from "./config-slices.ts";
@@ -25,6 +26,8 @@ import { VERSION } from "./version.ts";
 export interface ServerParts {
   readonly config: Config;
   readonly logger: Logger;
+  /** Of the configuration file, as monitoring shows it. */
+  readonly configDigest?: string;
 }
 
 export class Server {
@@ -35,6 +38,10 @@ export class Server {
   state: LifeState = "starting";
   clientEndpoint: Endpoint | null = null;
   clusterEndpoint: Endpoint | null = null;
+  readonly startedMs = systemClock.nowMs();
+  private monitor: MonitorHttp | null = null;
+  private monitorClosed: Promise<void> | undefined;
+  private readonly configDigest: string;
   private readonly config: Config;
   private readonly logger: Logger;
   private readonly authenticator: Authenticator;
@@ -45,6 +52,7 @@ export class Server {
     const { config, logger } = parts;
     this.config = config;
     this.logger = logger;
+    this.configDigest = parts.configDigest ?? "";
     this.authenticator = new Authenticator(authenticationOptions(config));
     const id = newServerId();
     this.identity = { id, name: config.server.name ?? id };
@@ -79,6 +87,7 @@ export class Server {
   async start(): Promise<void> {
     this.logStart();
     try {
+      await this.startMonitoring();
       this.clientEndpoint = await this.clients.listen();
       this.logger.info(
         `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
@@ -124,18 +133,26 @@ export class Server {
     this.logger.info("Initiating Shutdown...");
     this.clients.closeAll("Server Shutdown");
     this.cluster?.stop();
+    this.monitorClosed = this.monitor?.close();
     this.accounts[Symbol.dispose]();
     this.logger.info("Server Exiting..");
   }
 
   /** Resolves when every connection has ended. */
   async closed(): Promise<void> {
-    await Promise.all([this.clients.wires.drained(), this.cluster?.wires.drained()]);
+    await Promise.all([this.clients.wires.drained(), this.cluster?.wires.drained(), this.monitorClosed]);
   }
 
   private become(state: LifeState): void {
     assert(mayFollow(this.state, state), `from ${this.state} to ${state}`);
     this.state = state;
+  }
+
+  private async startMonitoring(): Promise<void> {
+    const { config, logger, configDigest } = this;
+    if (config.monitor.port === null) return;
+    const { openMonitorPort } = await import("./monitor-port.ts");
+    this.monitor = await openMonitorPort(this, { config, logger, configDigest });
   }
 
   private async startCluster(): Promise<void> {
@@ -153,6 +170,17 @@ export class Server {
     this.cluster?.tellInterest(account, change);
   }
 
+  /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */
+  connectUrls(): string[] {
+    const { cluster } = this;
+    if (cluster === null || this.config.cluster.noAdvertise) return [];
+    return [...this.ownConnectUrls(), ...cluster.otherConnectUrls()];
+  }
+
+  get isAuthRequired(): boolean {
+    return this.authenticator.isRequired;
+  }
+
   private ownConnectUrls(): string[] {
     if (this.clientEndpoint === null || this.state === "lame duck") return [];
     const { host, advertise } = this.config.client;
@@ -161,7 +189,6 @@ export class Server {
 
   private clientInfo(context: InfoContext): string {
     const { config, cluster } = this;
-    const isAdvertised = cluster !== null && !config.cluster.noAdvertise;
     const { advertise } = config.client;
     return clientInfoLine({
       identity: this.identity,
@@ -172,7 +199,7 @@ export class Server {
       cid: context.cid,
       clientAddress: context.clientAddress,
       cluster: cluster?.clusterName ?? "",
-      connectUrls: isAdvertised ? [...this.ownConnectUrls(), ...cluster.otherConnectUrls()] : [],
+      connectUrls: this.connectUrls(),
       isLameDuck: this.state === "lame duck",
       account: context.account,
     });

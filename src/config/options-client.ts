@@ -101,7 +101,6 @@ const limits: readonly Option[] = [
     type: integer({ min: 1, max: 1_000_000, zero: "default" }),
     default: 10_000,
     reload: "restart",
-    status: "parsed",
     description: "Closed connections that monitoring remembers",
   }),
   option({

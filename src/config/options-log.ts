@@ -115,7 +115,6 @@ export const logOptions: readonly Option[] = [
     flags: ["log_size_limit"],
     flagValue: "<limit>",
     reload: "restart",
-    status: "parsed",
     description: "Size at which the log file is rotated",
   }),
   option({
@@ -127,7 +126,6 @@ export const logOptions: readonly Option[] = [
     default: null,
     defaultText: "no limit",
     reload: "restart",
-    status: "parsed",
     description: "Rotated log files to keep",
   }),
 ];

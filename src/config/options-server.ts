@@ -29,7 +29,6 @@ const identity: readonly Option[] = [
     type: strings,
     default: [],
     reload: "live",
-    status: "parsed",
     description: "Tags shown by monitoring, such as az:eu-1a",
   }),
   option({
@@ -40,7 +39,6 @@ const identity: readonly Option[] = [
     default: {},
     defaultText: "",
     reload: "live",
-    status: "parsed",
     description: "Keys with strings shown by monitoring",
   }),
   option({
@@ -136,7 +134,6 @@ const monitoring: readonly Option[] = [
     ],
     defaultText: "off",
     reload: "restart",
-    status: "parsed",
     description: "Host and port for monitoring over HTTP; without a host, that of the clients",
   }),
   composite({
@@ -150,7 +147,6 @@ const monitoring: readonly Option[] = [
     assign: (sheet, number, at) => sheet.set("monitor.port", number, at),
     flags: ["m", "http_port"],
     reload: "restart",
-    status: "parsed",
     description: "Port for monitoring over HTTP, -1 for a free one",
   }),
   option({
@@ -160,7 +156,6 @@ const monitoring: readonly Option[] = [
     type: { ...path, fromNode: (node, notes) => normalBasePath(path.fromNode(node, notes)) },
     default: "/",
     reload: "restart",
-    status: "parsed",
     description: "Path before those of monitoring",
   }),
 ];

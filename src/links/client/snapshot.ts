@@ -1,0 +1,60 @@
+/** What a client's connection looks like at a moment, in values that keep nothing of it alive. */
+import type { Subscription } from "../../core/subscription.ts";
+import type { ClientSession } from "./session.ts";
+
+export interface ClientSnapshot {
+  readonly cid: number;
+  readonly address: string;
+  readonly port: number;
+  readonly startedMs: number;
+  readonly lastActivityMs: number;
+  /** 0: not known yet. */
+  readonly roundTripMs: number;
+  readonly pendingBytes: number;
+  readonly inMessages: number;
+  readonly outMessages: number;
+  readonly inBytes: number;
+  readonly outBytes: number;
+  readonly stalls: number;
+  readonly subscriptions: number;
+  readonly name: string;
+  readonly lang: string;
+  readonly version: string;
+  /** "" where clients need no credentials. */
+  readonly user: string;
+  readonly account: string;
+  /** "" while it is open. */
+  readonly closedFor: string;
+}
+
+export type SubscriptionSnapshot = Pick<Subscription, "subject" | "queue" | "sid" | "delivered" | "max">;
+
+export function clientSnapshot(session: ClientSession): ClientSnapshot {
+  const { wire, hello } = session;
+  return {
+    cid: session.cid,
+    address: wire.remote.address,
+    port: wire.remote.port,
+    startedMs: session.startedMs,
+    lastActivityMs: session.lastActivityMs,
+    roundTripMs: session.heartbeat.roundTripMs,
+    pendingBytes: session.outbox.pendingBytes,
+    inMessages: session.inMessages,
+    outMessages: session.outMessages,
+    inBytes: session.inBytes,
+    outBytes: session.outBytes,
+    stalls: session.stalls,
+    subscriptions: session.subscriptions.size,
+    name: hello.name,
+    lang: hello.lang,
+    version: hello.version,
+    user: session.user,
+    account: session.account.name,
+    closedFor: session.closedFor,
+  };
+}
+
+export function subscriptionSnapshot(subscription: Subscription): SubscriptionSnapshot {
+  const { subject, queue, sid, delivered, max } = subscription;
+  return { subject, queue, sid, delivered, max };
+}

@@ -1,0 +1,84 @@
+/** `/accountz`: which accounts there are, or one in detail. `/accstatz`: what they carry. */
+import type { Account } from "../core/account.ts";
+import { json, type Answer } from "./answer.ts";
+import { goTime } from "./go-format.ts";
+import { BadQuery, type Query } from "./query.ts";
+import type { MonitorSource } from "./source.ts";
+import { interestFigures } from "./subsz.ts";
+
+export function accountz(source: MonitorSource, query: Query): Answer {
+  const name = query.text("acc");
+  const account = source.accounts.get(name);
+  if (name !== "" && account === undefined) throw new BadQuery(`Account ${name} does not exist`);
+  return json({
+    server_id: source.facts().id,
+    now: goTime(source.nowMs()),
+    system_account: source.accounts.system.name,
+    ...(account === undefined
+      ? { accounts: Array.from(source.accounts, (each) => each.name) }
+      : { account_detail: accountDetail(source, account) }),
+  });
+}
+
+function accountDetail(source: MonitorSource, account: Account): object {
+  return {
+    account_name: account.name,
+    update_time: goTime(source.facts().configLoadedMs),
+    is_system: account === source.accounts.system ? true : undefined,
+    expired: false,
+    complete: true,
+    jetstream_enabled: false,
+    leafnode_connections: 0,
+    client_connections: account.connections,
+    subscriptions: account.interest.size,
+    name_tag: account.name,
+    sublist_stats: interestFigures([account.interest.snapshot()]),
+  };
+}
+
+/** Accounts without a connection here appear with `unused=1` only. */
+export function accstatz(source: MonitorSource, query: Query): Answer {
+  const showsUnused = query.flag("unused");
+  const shown = Array.from(source.accounts).filter((account) => showsUnused || account.connections > 0);
+  return json({
+    server_id: source.facts().id,
+    now: goTime(source.nowMs()),
+    account_statz: shown.map((account) => accountStatistics(source, account)),
+  });
+}
+
+function accountStatistics({ clients, cluster }: MonitorSource, account: Account): object {
+  const own = clients.traffic.ofAccount(account.name);
+  const routed = cluster?.traffic.ofAccount(account.name);
+  return {
+    acc: account.name,
+    name: account.name,
+    conns: account.connections,
+    leafnodes: 0,
+    total_conns: account.connections,
+    num_subscriptions: account.interest.size,
+    sent: flow(counts(own.outMessages, own.outBytes), counts(routed?.outMessages, routed?.outBytes)),
+    received: flow(counts(own.inMessages, own.inBytes), counts(routed?.inMessages, routed?.inBytes)),
+    slow_consumers: clients.traffic.slowConsumersOf(account.name),
+  };
+}
+
+interface Counts {
+  readonly msgs: number;
+  readonly bytes: number;
+}
+
+function counts(msgs = 0, bytes = 0): Counts {
+  return { msgs, bytes };
+}
+
+/** All together, and of that what went over routes. */
+function flow(clients: Counts, routes: Counts): object {
+  return {
+    msgs: clients.msgs + routes.msgs,
+    bytes: clients.bytes + routes.bytes,
+    gateways: counts(),
+    routes,
+    leafs: counts(),
+  };
+}

@@ -1,0 +1,25 @@
+/** What an endpoint answers. */
+import { jsonPieces } from "./json.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  /** Made while it is written. */
+  readonly body: Iterable<string>;
+}
+
+export const JSON_TYPE = "application/json";
+const TEXT_TYPE = "text/plain; charset=utf-8";
+
+export function json(value: object): Answer {
+  return { status: 200, contentType: JSON_TYPE, body: jsonPieces(value) };
+}
+
+/** Without blanks, as `/healthz` answers. */
+export function compactJson(status: number, value: object): Answer {
+  return { status, contentType: JSON_TYPE, body: [JSON.stringify(value)] };
+}
+
+export function text(status: number, body: string): Answer {
+  return { status, contentType: TEXT_TYPE, body: [body] };
+}

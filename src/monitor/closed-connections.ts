@@ -1,0 +1,78 @@
+/**
+ * The client connections that ended last, for `/connz?state=closed`.
+ *
+ * Bounds: `max_closed_clients` connections, the oldest goes first; LIST_MAX subscriptions of one, whose list is not kept
+ * beyond that; and LISTS_BYTES_MAX for all lists, beyond which the oldest lose theirs. The number of subscriptions stays.
+ */
+import type { ClientSession } from "../links/client/session.ts";
+import {
+  clientSnapshot,
+  subscriptionSnapshot,
+  type ClientSnapshot,
+  type SubscriptionSnapshot,
+} from "../links/client/snapshot.ts";
+
+const LIST_MAX = 10_000;
+const LISTS_BYTES_MAX = 8 * 1024 * 1024;
+/** What a listed subscription takes beside its texts, or a little more. */
+const OVERHEAD_BYTES = 100;
+const NONE: readonly SubscriptionSnapshot[] = [];
+
+export interface ClosedConnection {
+  readonly client: ClientSnapshot;
+  readonly stoppedMs: number;
+  subscriptions: readonly SubscriptionSnapshot[];
+}
+
+export class ClosedConnections {
+  /** By number of arrival; the ends are `first` and `end`. */
+  private readonly kept = new Map<number, ClosedConnection>();
+  private end = 0;
+  /** Those before this one have lost their lists. */
+  private listedFrom = 0;
+  private listsBytes = 0;
+  private readonly max: number;
+  private readonly nowMs: () => number;
+
+  constructor(max: number, nowMs: () => number) {
+    this.max = max;
+    this.nowMs = nowMs;
+  }
+
+  get size(): number {
+    return this.kept.size;
+  }
+
+  add(session: ClientSession): void {
+    const all = session.subscriptions;
+    const isListed = all.size > 0 && all.size <= LIST_MAX;
+    const subscriptions = isListed ? [...all.values()].map(subscriptionSnapshot) : NONE;
+    const client = clientSnapshot(session);
+    this.kept.set(this.end++, { client, stoppedMs: this.nowMs(), subscriptions });
+    this.listsBytes += bytesOf(subscriptions);
+    while (this.listsBytes > LISTS_BYTES_MAX) this.dropList(this.listedFrom++);
+    if (this.kept.size <= this.max) return;
+    const oldest = this.end - this.kept.size;
+    this.dropList(oldest);
+    this.kept.delete(oldest);
+  }
+
+  [Symbol.iterator](): Iterator<ClosedConnection> {
+    return this.kept.values();
+  }
+
+  private dropList(at: number): void {
+    const connection = this.kept.get(at);
+    if (connection === undefined) return;
+    this.listsBytes -= bytesOf(connection.subscriptions);
+    connection.subscriptions = NONE;
+  }
+}
+
+function bytesOf(subscriptions: readonly SubscriptionSnapshot[]): number {
+  let sum = 0;
+  for (const { subject, queue, sid } of subscriptions) {
+    sum += OVERHEAD_BYTES + subject.length + (queue?.length ?? 0) + sid.length;
+  }
+  return sum;
+}

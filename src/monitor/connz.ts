@@ -1,0 +1,142 @@
+/** `/connz`: client connections, open and closed, sorted and paged. */
+import { GLOBAL_ACCOUNT } from "../core/account.ts";
+import { ClientSession } from "../links/client/session.ts";
+import { clientSnapshot, type SubscriptionSnapshot } from "../links/client/snapshot.ts";
+import { json, type Answer } from "./answer.ts";
+import type { ClosedConnection } from "./closed-connections.ts";
+import { readConnzOptions, type ConnzOptions, type Row } from "./connz-options.ts";
+import { goDuration, goTime, goUptime, orOmit } from "./go-format.ts";
+import { List } from "./json.ts";
+import type { Query } from "./query.ts";
+import type { MonitorSource } from "./source.ts";
+import { mapped, subscriptionFields, subscriptionLists } from "./subscription-fields.ts";
+import { sortInTurns, type Turns } from "./turns.ts";
+
+/** So many connections are looked at in one turn. */
+const SLICE = 1000;
+
+type Connection = ClientSession | ClosedConnection;
+
+interface ConnectionRow extends Row {
+  readonly connection: Connection;
+  readonly subscriptions: { readonly count: number; all(): Iterable<SubscriptionSnapshot> };
+}
+
+export async function connz(source: MonitorSource, query: Query, turns: Turns): Promise<Answer> {
+  const options = readConnzOptions(query);
+  const nowMs = source.nowMs();
+  const { offset, limit } = options.page;
+  if (options.account !== "" && source.accounts.get(options.account) === undefined) {
+    // As nats-server answers, without an id.
+    const none = { num_connections: 0, total: 0, offset, limit, connections: null };
+    return json({ server_id: "", now: goTime(nowMs), ...none });
+  }
+  const candidates = connectionsOf(source, options);
+  const shown = await turns.alone(() => findPage(wanted(candidates, options), options, nowMs, turns));
+  return json({
+    server_id: source.facts().id,
+    now: goTime(nowMs),
+    num_connections: shown.length,
+    // Before `user`, `cid` and `mqtt_client` are looked at, as nats-server counts.
+    total: candidates.length,
+    offset,
+    limit,
+    connections: new List(mapped(shown, (one) => connectionFields(rowOf(one, nowMs), options, nowMs))),
+  });
+}
+
+/** The rows are needed for sorting alone: a slow reader keeps no more than the connections. */
+async function findPage(
+  found: readonly Connection[],
+  { sort, page: { offset, limit } }: ConnzOptions,
+  nowMs: number,
+  turns: Turns,
+): Promise<Connection[]> {
+  const rows: ConnectionRow[] = [];
+  for (const connection of found) {
+    if (rows.push(rowOf(connection, nowMs)) % SLICE === 0) await turns.next();
+  }
+  const sorted = await sortInTurns(rows, sort, turns);
+  return sorted.slice(offset, offset + limit).map((row) => row.connection);
+}
+
+function connectionsOf(source: MonitorSource, { state, account }: ConnzOptions): Connection[] {
+  const all: Connection[] = [
+    ...(state === "closed" ? [] : source.clients.sessions.values()),
+    ...(state === "open" ? [] : source.closed),
+  ];
+  return account === "" ? all : all.filter((connection) => accountOf(connection) === account);
+}
+
+function wanted(candidates: Connection[], { cid, user, mqttClient }: ConnzOptions): Connection[] {
+  if (mqttClient !== "") return [];
+  if (cid > 0) return candidates.filter((connection) => cidOf(connection) === cid);
+  return user === "" ? candidates : candidates.filter((connection) => userOf(connection) === user);
+}
+
+const accountOf = (one: Connection): string =>
+  one instanceof ClientSession ? one.account.name : one.client.account;
+const userOf = (one: Connection): string => (one instanceof ClientSession ? one.user : one.client.user);
+const cidOf = (one: Connection): number => (one instanceof ClientSession ? one.cid : one.client.cid);
+
+function rowOf(connection: Connection, nowMs: number): ConnectionRow {
+  if (!(connection instanceof ClientSession)) {
+    const { client, stoppedMs, subscriptions: kept } = connection;
+    const subscriptions = { count: kept.length, all: () => kept };
+    return { connection, client, stoppedMs, uptimeMs: stoppedMs - client.startedMs, subscriptions };
+  }
+  const client = clientSnapshot(connection);
+  const { subscriptions: open } = connection;
+  const subscriptions = { count: open.size, all: () => open.values() };
+  return { connection, client, stoppedMs: null, uptimeMs: nowMs - client.startedMs, subscriptions };
+}
+
+function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: number): object {
+  const { client, stoppedMs } = row;
+  return {
+    cid: client.cid,
+    kind: "Client",
+    type: "nats",
+    ip: client.address,
+    port: client.port,
+    start: goTime(client.startedMs),
+    last_activity: goTime(client.lastActivityMs),
+    stop: stoppedMs === null ? undefined : goTime(stoppedMs),
+    reason: orOmit(client.closedFor),
+    rtt: goDuration(client.roundTripMs),
+    uptime: goUptime(row.uptimeMs),
+    idle: goUptime((stoppedMs ?? nowMs) - client.lastActivityMs),
+    pending_bytes: client.pendingBytes,
+    in_msgs: client.inMessages,
+    out_msgs: client.outMessages,
+    in_bytes: client.inBytes,
+    out_bytes: client.outBytes,
+    stalls: orOmit(client.stalls),
+    subscriptions: client.subscriptions,
+    name: orOmit(client.name),
+    lang: orOmit(client.lang),
+    version: orOmit(client.version),
+    ...(options.showsUsers ? userFields(row) : {}),
+    ...listsOf(row, options),
+    name_tag: options.showsUsers && stoppedMs === null ? client.account : undefined,
+  };
+}
+
+/** The account is told where it is not the one that everybody is in. */
+function userFields({ client }: ConnectionRow): object {
+  return {
+    authorized_user: orOmit(client.user),
+    account: client.account === GLOBAL_ACCOUNT ? undefined : client.account,
+  };
+}
+
+function listsOf({ client, subscriptions, stoppedMs }: ConnectionRow, { lists }: ConnzOptions): object {
+  // Closed connections tell the account with each subscription.
+  const extra = stoppedMs === null ? {} : { account: client.account, account_tag: client.account };
+  return subscriptionLists(
+    lists,
+    subscriptions,
+    (one) => one.subject,
+    (one) => ({ ...extra, ...subscriptionFields(one, client.cid) }),
+  );
+}

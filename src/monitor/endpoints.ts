@@ -1,0 +1,75 @@
+/** Which path is answered by what, and how often each was asked for (`http_req_stats` of `/varz`). */
+import { accountz, accstatz } from "./accounts.ts";
+import { text, type Answer } from "./answer.ts";
+import { connz } from "./connz.ts";
+import { debugVars, stacksz } from "./debug.ts";
+import { healthz } from "./healthz.ts";
+import { indexPage } from "./index-page.ts";
+import { BadQuery, type Query } from "./query.ts";
+import { routez } from "./routez.ts";
+import type { MonitorSource } from "./source.ts";
+import { subsz } from "./subsz.ts";
+import type { Turns } from "./turns.ts";
+import { gatewayz, ipqueuesz, jsz, leafz, raftz } from "./unbuilt.ts";
+import { Usage } from "./usage.ts";
+import { varz } from "./varz.ts";
+
+type Endpoint = (source: MonitorSource, query: Query, turns: Turns) => Answer | Promise<Answer>;
+
+const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subsz"]]);
+
+export class Endpoints {
+  private readonly requests = new Map<string, number>();
+  private readonly usage: Usage;
+  private readonly table: ReadonlyMap<string, Endpoint>;
+  private readonly source: MonitorSource;
+  private readonly turns: Turns;
+  private readonly basePath: string;
+
+  constructor(source: MonitorSource, turns: Turns) {
+    const { startedMs, basePath } = source.facts();
+    this.source = source;
+    this.turns = turns;
+    this.basePath = basePath;
+    this.usage = new Usage(startedMs, () => source.nowMs());
+    this.table = new Map<string, Endpoint>([
+      ["/", () => indexPage(basePath)],
+      ["/varz", () => varz(source, this.usage, this.requests)],
+      ["/connz", connz],
+      ["/routez", routez],
+      ["/subsz", subsz],
+      ["/accountz", accountz],
+      ["/accstatz", accstatz],
+      ["/healthz", healthz],
+      ["/gatewayz", gatewayz],
+      ["/leafz", leafz],
+      ["/jsz", jsz],
+      ["/raftz", raftz],
+      ["/ipqueuesz", ipqueuesz],
+      ["/stacksz", stacksz],
+      ["/debug/vars", debugVars],
+    ]);
+  }
+
+  /** `path` as in the request, `query` without its `?`. */
+  async answer(path: string, query: Query): Promise<Answer> {
+    const relative = this.withoutBase(path);
+    const name = ALIASES.get(relative) ?? relative;
+    const endpoint = this.table.get(name);
+    if (endpoint === undefined) return text(404, "404 page not found\n");
+    this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
+    try {
+      return await endpoint(this.source, query, this.turns);
+    } catch (error) {
+      if (error instanceof BadQuery) return text(400, error.message);
+      throw error;
+    }
+  }
+
+  private withoutBase(path: string): string {
+    const { basePath } = this;
+    if (basePath === "/") return path;
+    if (path === basePath) return "/";
+    return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : "";
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The monitoring port. Whoever asks here must not harm those whose messages this process carries: every wait, size and
+ * number has a bound, and all work is done in small turns between messages.
+ */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "../base/logger.ts";
+import { JSON_TYPE, type Answer } from "./answer.ts";
+import { Endpoints } from "./endpoints.ts";
+import { OpenSockets } from "./open-sockets.ts";
+import { Query } from "./query.ts";
+import type { MonitorSource } from "./source.ts";
+import { Turns } from "./turns.ts";
+
+export interface HttpLimits {
+  /** What happens beyond it is in open-sockets.ts. */
+  readonly connectionsMax: number;
+  /** Request line and headers together. */
+  readonly headerBytesMax: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Until the next request on a connection. */
+  readonly idleTimeoutMs: number;
+  /** For an answer to be made and taken. */
+  readonly answerTimeoutMs: number;
+}
+
+const DEFAULT_LIMITS: HttpLimits = {
+  connectionsMax: 64,
+  headerBytesMax: 8192,
+  headersTimeoutMs: 5000,
+  requestTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  answerTimeoutMs: 60_000,
+};
+/** How often time-outs of requests are looked after. */
+const CHECK_MS = 1000;
+const CALLBACK = /^[\w$][\w$.]{0,127}$/;
+
+export interface MonitorHttp {
+  readonly port: number;
+  /** Ends what is under way; resolves when nothing is open. */
+  close(): Promise<void>;
+}
+
+/** Listens; port 0 for one that is free. Rejects with the operating system's error. */
+export async function serveMonitoring(
+  source: MonitorSource,
+  listen: { readonly host: string; readonly port: number },
+  logger: Logger,
+  limits: HttpLimits = DEFAULT_LIMITS,
+): Promise<MonitorHttp> {
+  const turns = new Turns();
+  const endpoints = new Endpoints(source, turns);
+  const sockets = new OpenSockets(limits.connectionsMax);
+  const server = createServer({
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersTimeoutMs),
+  });
+  server.on("connection", (socket) => sockets.opened(socket));
+  server.on("request", (request, response) => {
+    const { socket } = request;
+    // Requests in a row without waiting for answers would let one connection ask for any number of them at a time.
+    if (!sockets.begin(socket)) return void socket.destroy();
+    const deadline = setTimeout(() => socket.destroy(), limits.answerTimeoutMs).unref();
+    const done = (): void => {
+      clearTimeout(deadline);
+      sockets.done(socket);
+    };
+    response.once("finish", done).once("close", done);
+    respond(endpoints, turns, request, response).catch((error: unknown) => {
+      logger.error("Monitoring cannot answer", { url: request.url ?? "", error: String(error) });
+      socket.destroy();
+    });
+  });
+  server.listen({ host: listenHost(listen.host), port: listen.port, backlog: 128 });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { port, close: () => close(server) };
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
+
+async function respond(
+  endpoints: Endpoints,
+  turns: Turns,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [path = "", ...rest] = (request.url ?? "").split("?");
+  const query = new Query(rest.join("?"));
+  const { "content-length": length = "0", "transfer-encoding": encoding } = request.headers;
+  // Bodies are not read.
+  if (length !== "0" || encoding !== undefined) response.setHeader("Connection", "close");
+  await turns.next();
+  const answer = asCallback(await endpoints.answer(path, query), query.text("callback"));
+  response.statusCode = answer.status;
+  response.setHeader("Content-Type", answer.contentType);
+  if (!answer.contentType.startsWith("text/")) response.setHeader("Access-Control-Allow-Origin", "*");
+  else response.setHeader("X-Content-Type-Options", "nosniff");
+  if (request.method === "HEAD") writeHead(answer.body, response);
+  else await write(answer.body, response, turns);
+}
+
+/** JSONP, as nats-server offered it until 2.14: for scripts of a page from elsewhere. */
+function asCallback(answer: Answer, callback: string): Answer {
+  if (answer.contentType !== JSON_TYPE || !CALLBACK.test(callback)) return answer;
+  const body = (function* () {
+    yield `${callback}(`;
+    yield* answer.body;
+    yield ")";
+  })();
+  return { ...answer, contentType: "application/javascript", body };
+}
+
+/** A piece for each turn; waits for a reader who is slower than that. The length is told when one piece is all. */
+async function write(body: Iterable<string>, response: ServerResponse, turns: Turns): Promise<void> {
+  let held: string | null = null;
+  for (const piece of body) {
+    if (held !== null && !response.write(held)) await drained(response);
+    if (response.destroyed) return;
+    held = piece;
+    await turns.next();
+  }
+  response.end(held ?? "");
+}
+
+/** Resolves also when the reader is gone. */
+async function drained(response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  const abort = (): void => gone.abort();
+  response.once("close", abort);
+  await once(response, "drain", { signal: gone.signal }).catch(() => undefined);
+  response.off("close", abort);
+}
+
+function writeHead(body: Iterable<string>, response: ServerResponse): void {
+  const [first = "", second] = firstTwo(body);
+  if (second === undefined) response.setHeader("Content-Length", Buffer.byteLength(first));
+  response.end();
+}
+
+function firstTwo(body: Iterable<string>): string[] {
+  const pieces: string[] = [];
+  for (const piece of body) if (pieces.push(piece) === 2) break;
+  return pieces;
+}
+
+/** "0.0.0.0", as nats-server means it, is every address, IPv6 as well where the machine has it. */
+function listenHost(host: string): string | undefined {
+  return host === "0.0.0.0" || host === "" ? undefined : host;
+}

@@ -1,0 +1,43 @@
+/**
+ * The connections to the monitoring port: at most `max`. When one more comes, the one that has been idle longest has to
+ * go; where none is idle, the oldest. So nobody can lock out a probe by holding connections.
+ */
+import type { Duplex } from "node:stream";
+
+export class OpenSockets {
+  /** Longest idle first. */
+  private readonly idle = new Set<Duplex>();
+  private readonly busy = new Set<Duplex>();
+  private readonly max: number;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  opened(socket: Duplex): void {
+    if (this.idle.size + this.busy.size >= this.max) {
+      const [victim] = this.idle.size > 0 ? this.idle : this.busy;
+      victim?.destroy();
+      this.forget(victim);
+    }
+    this.idle.add(socket);
+    socket.once("close", () => this.forget(socket));
+  }
+
+  /** A request begins. False: another one on the same connection is still being answered. */
+  begin(socket: Duplex): boolean {
+    if (!this.idle.delete(socket)) return false;
+    this.busy.add(socket);
+    return true;
+  }
+
+  done(socket: Duplex): void {
+    if (this.busy.delete(socket)) this.idle.add(socket);
+  }
+
+  private forget(socket: Duplex | undefined): void {
+    if (socket === undefined) return;
+    this.idle.delete(socket);
+    this.busy.delete(socket);
+  }
+}

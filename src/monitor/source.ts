@@ -1,0 +1,101 @@
+/** What monitoring needs of the server; `app` hands it in. Everything is read when it is asked for, nothing is changed. */
+import type { MeshSnapshot } from "../cluster/mesh-types.ts";
+import type { Accounts } from "../core/account.ts";
+import type { ClientCounters } from "../links/client/host.ts";
+import type { ClientSession } from "../links/client/session.ts";
+import type { RouteCounters } from "../links/route/host.ts";
+import type { RoutePermissions } from "../links/route/permissions.ts";
+import type { RouteSession } from "../links/route/session.ts";
+import type { ClosedConnection } from "./closed-connections.ts";
+
+export interface Traffic {
+  readonly inMessages: number;
+  readonly inBytes: number;
+  readonly outMessages: number;
+  readonly outBytes: number;
+}
+
+/** What does not change while the server listens, but for a reload. */
+export interface ServerFacts {
+  readonly id: string;
+  readonly name: string;
+  /** The level of nats-server. */
+  readonly version: string;
+  /** What runs the server, such as "node v26.1.0". */
+  readonly runtime: string;
+  readonly startedMs: number;
+  readonly host: string;
+  readonly port: number;
+  readonly isAuthRequired: boolean;
+  readonly authTimeoutMs: number;
+  /** null: no limit. */
+  readonly maxConnections: number | null;
+  /** Per connection; null: no limit. */
+  readonly maxSubscriptions: number | null;
+  readonly maxPayloadBytes: number;
+  readonly maxPendingBytes: number;
+  readonly maxControlLineBytes: number;
+  readonly writeDeadlineMs: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly monitorHost: string;
+  readonly monitorPort: number;
+  /** "/" or "/prefix". */
+  readonly basePath: string;
+  /** "" without a file. */
+  readonly configDigest: string;
+  readonly configLoadedMs: number;
+  readonly tags: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface ClusterFacts {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly authTimeoutMs: number;
+  /** Configured routes, as `host:port`. */
+  readonly urls: readonly string[];
+  readonly poolSize: number;
+  /** null: that of clients. */
+  readonly writeDeadlineMs: number | null;
+  readonly permissions: RoutePermissions;
+}
+
+/** What connections carried, also those that are gone. */
+interface TrafficSource {
+  total(): Traffic;
+  ofAccount(account: string): Traffic;
+  slowConsumersOf(account: string): number;
+}
+
+interface ClientsSource {
+  readonly sessions: ReadonlyMap<number, ClientSession>;
+  readonly counters: ClientCounters;
+  readonly traffic: TrafficSource;
+  /** Since the start. */
+  readonly totalConnections: number;
+}
+
+export interface ClusterSource {
+  readonly sessions: ReadonlyMap<number, RouteSession>;
+  readonly counters: RouteCounters;
+  readonly traffic: TrafficSource;
+  /** null: the route port does not listen yet. */
+  snapshot(): MeshSnapshot | null;
+}
+
+export interface MonitorSource {
+  nowMs(): number;
+  /** Why the server takes no clients yet; null: it does. */
+  whyNotReady(): string | null;
+  facts(): ServerFacts;
+  /** Where clients can connect, here and elsewhere in the cluster, as `host:port`. */
+  connectUrls(): readonly string[];
+  readonly accounts: Accounts;
+  readonly clients: ClientsSource;
+  readonly closed: Iterable<ClosedConnection>;
+  readonly cluster: ClusterSource | null;
+  /** null without a cluster. */
+  clusterFacts(): ClusterFacts | null;
+}

@@ -1,0 +1,99 @@
+/** `/subsz`: the subscriptions of clients here, and figures about interest as a whole. */
+import type { Account } from "../core/account.ts";
+import type { InterestSnapshot } from "../core/interest.ts";
+import type { SubscriptionSnapshot } from "../links/client/snapshot.ts";
+import type { ClientSession } from "../links/client/session.ts";
+import { isValidLiteralSubject, subjectMatches } from "../subject/subject.ts";
+import { json, type Answer } from "./answer.ts";
+import { goTime } from "./go-format.ts";
+import { List } from "./json.ts";
+import { BadQuery, pageOf, type Page, type Query } from "./query.ts";
+import type { MonitorSource } from "./source.ts";
+import { mapped, subscriptionFields } from "./subscription-fields.ts";
+import type { Turns } from "./turns.ts";
+
+/** So many subscriptions are compared with a subject in one turn. */
+const SLICE = 5000;
+
+interface Found {
+  readonly session: ClientSession;
+  readonly subscription: SubscriptionSnapshot;
+}
+
+export async function subsz(source: MonitorSource, query: Query, turns: Turns): Promise<Answer> {
+  const isListed = query.flag("subs");
+  const page = pageOf(query);
+  const test = query.text("test");
+  if (test !== "" && !isValidLiteralSubject(test)) {
+    throw new BadQuery(`invalid test subject, must be valid publish subject: ${test}`);
+  }
+  const accounts = accountsNamed(source, query.text("acc"));
+  const sessions = [...source.clients.sessions.values()].filter(({ account }) => accounts.includes(account));
+  const bytes = Buffer.from(test, "utf8").toString("latin1");
+  const { found, total } = isListed
+    ? await turns.alone(() => findPage(sessions, bytes, page, turns))
+    : { found: [], total: 0 };
+  return json({
+    server_id: source.facts().id,
+    now: goTime(source.nowMs()),
+    ...interestFigures(accounts.map((account) => account.interest.snapshot())),
+    total,
+    ...page,
+    subscriptions_list: found.length === 0 ? undefined : new List(mapped(found, foundFields)),
+  });
+}
+
+/** All for "". */
+export function accountsNamed(source: MonitorSource, name: string): Account[] {
+  const all = Array.from(source.accounts);
+  return name === "" ? all : all.filter((account) => account.name === name);
+}
+
+/** The subscriptions on the page, and how many there are on all pages. */
+async function findPage(
+  sessions: readonly ClientSession[],
+  test: string,
+  { offset, limit }: Page,
+  turns: Turns,
+): Promise<{ found: Found[]; total: number }> {
+  const found: Found[] = [];
+  let total = 0;
+  let looked = 0;
+  for (const session of sessions) {
+    const isElsewhere = total + session.subscriptions.size <= offset || total >= offset + limit;
+    if (test === "" && isElsewhere) {
+      total += session.subscriptions.size;
+      continue;
+    }
+    for (const subscription of session.subscriptions.values()) {
+      if (++looked % SLICE === 0) await turns.next();
+      if (test !== "" && !subjectMatches(subscription.subject, test)) continue;
+      if (total >= offset && total < offset + limit) found.push({ session, subscription });
+      total++;
+    }
+  }
+  return { found, total };
+}
+
+function foundFields({ session, subscription }: Found): object {
+  const account = session.account.name;
+  return { account, account_tag: account, ...subscriptionFields(subscription, session.cid) };
+}
+
+/** Lookups that the parser's memo of the previous subject saved are in none of these. */
+export function interestFigures(interests: readonly InterestSnapshot[]): object {
+  const sum = (figure: (interest: InterestSnapshot) => number): number =>
+    interests.reduce((total, interest) => total + figure(interest), 0);
+  const matches = sum((interest) => interest.matches);
+  const cached = sum((interest) => interest.cached);
+  return {
+    num_subscriptions: sum((interest) => interest.subscriptions),
+    num_cache: cached,
+    num_inserts: sum((interest) => interest.inserts),
+    num_removes: sum((interest) => interest.removes),
+    num_matches: matches,
+    cache_hit_rate: matches === 0 ? 0 : (matches - sum((interest) => interest.misses)) / matches,
+    max_fanout: interests.reduce((most, interest) => Math.max(most, interest.fanoutMax), 0),
+    avg_fanout: cached === 0 ? 0 : sum((interest) => interest.fanoutSum) / cached,
+  };
+}

@@ -1,0 +1,141 @@
+/** `/varz`: the server at a glance. Durations are in nanoseconds, time-outs of authentication in seconds. */
+import { json, type Answer } from "./answer.ts";
+import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
+import { registeredRoutes } from "./routez.ts";
+import type { ClusterFacts, MonitorSource, ServerFacts, Traffic } from "./source.ts";
+import type { Usage } from "./usage.ts";
+
+/** Of the client protocol, as in INFO. */
+const CLIENT_PROTOCOL = 1;
+/** nats-server shows its default, TLS or not. */
+const TLS_TIMEOUT_SECONDS = 2;
+const NO_TRAFFIC: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+
+export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<string, number>): Answer {
+  const facts = source.facts();
+  const cluster = source.clusterFacts();
+  return json({
+    ...identity(facts, source.connectUrls()),
+    ...limits(facts),
+    cluster: cluster === null ? {} : clusterFields(cluster),
+    gateway: {},
+    leaf: {},
+    mqtt: {},
+    websocket: {},
+    jetstream: {},
+    tls_timeout: TLS_TIMEOUT_SECONDS,
+    write_deadline: nanoseconds(facts.writeDeadlineMs),
+    ...processFields(facts.startedMs, source.nowMs(), usage),
+    ...load(source),
+    http_req_stats: Object.fromEntries(requests),
+    ...configuration(facts, source),
+    ...troubles(source),
+  });
+}
+
+function identity(facts: ServerFacts, urls: readonly string[]): object {
+  return {
+    server_id: facts.id,
+    server_name: facts.name,
+    version: facts.version,
+    proto: CLIENT_PROTOCOL,
+    go: facts.runtime,
+    host: facts.host,
+    port: facts.port,
+    auth_required: orOmit(facts.isAuthRequired),
+    connect_urls: urls.length === 0 ? undefined : urls,
+  };
+}
+
+function limits(facts: ServerFacts): object {
+  return {
+    max_connections: facts.maxConnections ?? 0,
+    max_subscriptions: facts.maxSubscriptions ?? undefined,
+    ping_interval: nanoseconds(facts.pingIntervalMs),
+    ping_max: facts.pingMax,
+    http_host: facts.monitorHost,
+    http_port: facts.monitorPort,
+    http_base_path: facts.basePath === "/" ? "" : facts.basePath,
+    https_port: 0,
+    auth_timeout: facts.authTimeoutMs / 1000,
+    max_control_line: facts.maxControlLineBytes,
+    max_payload: facts.maxPayloadBytes,
+    max_pending: facts.maxPendingBytes,
+  };
+}
+
+function clusterFields(facts: ClusterFacts): object {
+  const { writeDeadlineMs } = facts;
+  return {
+    name: facts.name,
+    addr: orOmit(facts.host),
+    cluster_port: facts.port,
+    auth_timeout: facts.authTimeoutMs / 1000,
+    urls: facts.urls.length === 0 ? undefined : facts.urls,
+    tls_timeout: TLS_TIMEOUT_SECONDS,
+    pool_size: orOmit(facts.poolSize),
+    write_deadline: writeDeadlineMs === null ? undefined : nanoseconds(writeDeadlineMs),
+  };
+}
+
+function processFields(startedMs: number, nowMs: number, usage: Usage): object {
+  return {
+    start: goTime(startedMs),
+    now: goTime(nowMs),
+    uptime: goUptime(nowMs - startedMs),
+    mem: usage.residentBytes(),
+    cores: usage.cores,
+    gomaxprocs: 1,
+    cpu: usage.cpuPercent(),
+  };
+}
+
+function load({
+  clients: { sessions, counters, totalConnections, traffic },
+  cluster,
+  accounts,
+}: MonitorSource): object {
+  const clients = traffic.total();
+  const routes = cluster?.traffic.total() ?? NO_TRAFFIC;
+  let subscriptions = 0;
+  for (const account of accounts) subscriptions += account.interest.size;
+  return {
+    connections: sessions.size,
+    total_connections: totalConnections,
+    routes: cluster === null ? 0 : registeredRoutes(cluster).length,
+    remotes: cluster?.snapshot()?.peers.length ?? 0,
+    leafnodes: 0,
+    in_msgs: clients.inMessages + routes.inMessages,
+    in_bytes: clients.inBytes + routes.inBytes,
+    in_client_msgs: clients.inMessages,
+    in_client_bytes: clients.inBytes,
+    out_msgs: clients.outMessages + routes.outMessages,
+    out_bytes: clients.outBytes + routes.outBytes,
+    out_client_msgs: clients.outMessages,
+    out_client_bytes: clients.outBytes,
+    slow_consumers: counters.slowConsumers + (cluster?.counters.slowConsumers ?? 0),
+    stale_connections: counters.staleConnections + (cluster?.counters.staleConnections ?? 0),
+    stalled_clients: counters.stalls,
+    subscriptions,
+  };
+}
+
+function configuration(facts: ServerFacts, { accounts }: MonitorSource): object {
+  return {
+    config_load_time: goTime(facts.configLoadedMs),
+    config_digest: facts.configDigest,
+    tags: facts.tags.length === 0 ? undefined : facts.tags,
+    metadata: facts.metadata,
+    system_account: accounts.system.name,
+  };
+}
+
+function troubles({ clients: { counters }, cluster }: MonitorSource): object {
+  const none = { gateways: 0, leafs: 0 };
+  const routes = cluster?.counters ?? { slowConsumers: 0, staleConnections: 0 };
+  return {
+    slow_consumer_stats: { clients: counters.slowConsumers, routes: routes.slowConsumers, ...none },
+    stale_connection_stats: { clients: counters.staleConnections, routes: routes.staleConnections, ...none },
+    disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
+  };
+}
