@@ -177,6 +177,11 @@ export class Server {
     return [...this.ownConnectUrls(), ...cluster.otherConnectUrls()];
   }
 
+  /** null without monitoring. */
+  get monitorPort(): number | null {
+    return this.monitor?.port ?? null;
+  }
+
   get isAuthRequired(): boolean {
     return this.authenticator.isRequired;
   }

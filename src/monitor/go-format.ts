@@ -2,7 +2,7 @@
 
 /** RFC 3339 in UTC, to the microsecond, without trailing zeros: `2026-01-02T03:04:05.678901Z`. */
 export function goTime(ms: number): string {
-  const micros = Math.floor(ms * 1000);
+  const micros = Math.round(ms * 1000);
   const seconds = Math.floor(micros / 1e6);
   const fraction = String(micros - seconds * 1e6)
     .padStart(6, "0")
