@@ -42,8 +42,8 @@ export class Outbox {
   private inFlight: Piece[] = [];
   private inFlightBytes = 0;
   private closed = false;
-  /** Called when the outbox drains, by those that wait for it. */
-  private waiting: (() => void)[] = [];
+  /** Those that wait for the outbox to drain: at most one for each connection. */
+  private waiting = new Set<() => void>();
   private readonly wire: Wire;
   private readonly turn: Turn;
   readonly limits: OutboxLimits;
@@ -131,12 +131,12 @@ export class Outbox {
     this.releaseInFlight();
     this.flush();
     if (this.inFlight.length === 0) this.turn.unwatch(this);
-    if (this.waiting.length > 0 && this.pendingBytes <= CONGESTED_BYTES / 2) this.wake();
+    if (this.waiting.size > 0 && this.pendingBytes <= CONGESTED_BYTES / 2) this.wake();
   }
 
-  /** `drained` is called once when the outbox has room again, or has closed. */
+  /** `drained` is called once when the outbox has room again, or has closed; once even if it waits already. */
   onceDrained(drained: () => void): void {
-    this.waiting.push(drained);
+    this.waiting.add(drained);
   }
 
   /** The connection is gone: gives all memory back. */
@@ -237,7 +237,7 @@ export class Outbox {
 
   private wake(): void {
     const { waiting } = this;
-    this.waiting = [];
+    this.waiting = new Set();
     for (const drained of waiting) drained();
   }
 }

@@ -11,9 +11,11 @@ import type { Outbox } from "./outbox.ts";
 const STALL_MAX_MS = 10;
 
 export class ReadStall implements Disposable {
+  /** Of the stall under way. An outbox of an earlier one may report as well, and end it before its time. */
   private awaited = 0;
-  /** Which stall is under way: outboxes of an earlier one may yet report. */
-  private round = 0;
+  private readonly drained = (): void => {
+    if (this.timer !== null && --this.awaited === 0) this.finish();
+  };
   private timer: Disposable | null = null;
   private readonly wire: Wire;
   private readonly clock: Clock;
@@ -25,22 +27,16 @@ export class ReadStall implements Disposable {
 
   /** Returns false, for the wire to pause. */
   begin(congested: readonly Outbox[]): false {
-    const round = ++this.round;
     this.awaited = congested.length;
-    for (const outbox of congested) outbox.onceDrained(() => this.drained(round));
+    for (const outbox of congested) outbox.onceDrained(this.drained);
     this.timer?.[Symbol.dispose]();
     this.timer = this.clock.setTimer(STALL_MAX_MS, () => this.finish());
     return false;
   }
 
   [Symbol.dispose](): void {
-    this.round++;
     this.timer?.[Symbol.dispose]();
     this.timer = null;
-  }
-
-  private drained(round: number): void {
-    if (round === this.round && --this.awaited === 0) this.finish();
   }
 
   private finish(): void {
