@@ -1,0 +1,86 @@
+/** The heartbeat: when a peer is asked, and when it is given up. */
+import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../../../src/base/clock.ts";
+import { Heartbeat } from "../../../src/links/heartbeat.ts";
+
+function beating(options = { pingIntervalMs: 120_000, pingMax: 2 }) {
+  const clock = new VirtualClock(1_000_000);
+  const said: string[] = [];
+  const at = (): number => (clock.nowMs() - 1_000_000) / 1000;
+  const heartbeat = new Heartbeat(clock, options, {
+    sendPing: () => said.push(`PING ${at()}`),
+    onStale: () => said.push(`stale ${at()}`),
+  });
+  heartbeat.start();
+  return { clock, said, heartbeat };
+}
+
+describe("a heartbeat", () => {
+  it("asks soon after the start, then once per interval, and gives up a peer that never answers", () => {
+    const { clock, said } = beating();
+    clock.advance(1_000_000);
+    expect(said).toEqual(["PING 2", "PING 122", "stale 242"]);
+    expect(clock.timerCount).toBe(0);
+  });
+
+  it("asks at once where the interval is short", () => {
+    const { clock, said } = beating({ pingIntervalMs: 500, pingMax: 2 });
+    clock.advance(1000);
+    expect(said).toEqual(["PING 0.5", "PING 1"]);
+  });
+
+  it("keeps a peer that answers, and knows its round trip", () => {
+    const { clock, said, heartbeat } = beating();
+    clock.advance(2000);
+    clock.advance(30);
+    heartbeat.heard();
+    heartbeat.onPong();
+    expect(heartbeat.roundTripMs).toBe(30);
+    for (let i = 0; i < 5; i++) {
+      clock.advance(120_000);
+      heartbeat.onPong();
+    }
+    expect(said.some((one) => one.startsWith("stale"))).toBe(false);
+    heartbeat[Symbol.dispose]();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  it("does not ask a peer that it hears from, once it knows the round trip", () => {
+    const { clock, said, heartbeat } = beating();
+    clock.advance(2000);
+    heartbeat.onPong();
+    for (let i = 0; i < 20; i++) {
+      heartbeat.heard();
+      clock.advance(60_000);
+    }
+    expect(said).toEqual(["PING 2"]);
+  });
+
+  it("does not give up a peer that sends but is slow to answer", () => {
+    const { clock, said, heartbeat } = beating();
+    for (let i = 0; i < 20; i++) {
+      clock.advance(60_000);
+      heartbeat.heard();
+    }
+    expect(said.filter((one) => one.startsWith("stale"))).toEqual([]);
+  });
+
+  it("stays silent when its PING ends the connection", () => {
+    const clock = new VirtualClock();
+    let pings = 0;
+    const heartbeat: Heartbeat = new Heartbeat(
+      clock,
+      { pingIntervalMs: 1000, pingMax: 2 },
+      {
+        sendPing: () => {
+          pings++;
+          heartbeat[Symbol.dispose]();
+        },
+        onStale: () => pings--,
+      },
+    );
+    heartbeat.start();
+    clock.advance(60_000);
+    expect([pings, clock.timerCount]).toEqual([1, 0]);
+  });
+});

@@ -1,0 +1,142 @@
+/** Which route carries an account, and what its peer is told of the interest here. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { LocalInterest } from "../../../src/core/local-interest.ts";
+import { Subscription } from "../../../src/core/subscription.ts";
+import { poolIndexOf, RouteTable } from "../../../src/links/route/route-table.ts";
+import type { RouteSession } from "../../../src/links/route/session.ts";
+import { Stack, type Link } from "../../property/stack.ts";
+
+let stack = new Stack();
+let table = new RouteTable(stack.accounts);
+
+beforeEach(() => {
+  stack = new Stack();
+  table = new RouteTable(stack.accounts);
+});
+
+function route(
+  peerId: string,
+  poolIndex: number,
+  poolSize: number,
+  account: string | null = null,
+): Link<RouteSession> {
+  const link = stack.route({ peerId, poolIndex, account });
+  table.add(link.session, poolSize);
+  link.session.outbox.flush();
+  return link;
+}
+
+function said({ wire, session }: Link<RouteSession>): string {
+  session.outbox.flush();
+  return wire.takeText();
+}
+
+describe("the pool slot of an account", () => {
+  it.each([
+    ["$G", 2059166108],
+    ["A", 3289118412],
+    ["BB", 517823045],
+    ["CCC", 1716134816],
+    ["$SYS", 47606520],
+  ])("%s is that of nats-server", (account, hash) => {
+    for (const size of [2, 3, 4, 5, 7, 10]) expect(poolIndexOf(account, size)).toBe(hash % size);
+    for (const none of [1, 0, -1]) expect(poolIndexOf(account, none)).toBe(0);
+  });
+});
+
+describe("the routes of a peer", () => {
+  const change = { subject: "a", queue: null, count: 1 };
+
+  it("carry each account in its slot", () => {
+    const pool = [0, 1, 2].map((index) => route("P", index, 3));
+    table.tell(stack.accounts.global, change);
+    const slot = poolIndexOf("$G", 3);
+    expect(pool.map(said)).toEqual([0, 1, 2].map((index) => (index === slot ? "RS+ $G a\r\n" : "")));
+  });
+
+  it("are told of the interest that is there when they come", () => {
+    for (const [subject, queue] of [
+      ["a", null],
+      ["a", null],
+      ["b", "q"],
+      ["b", "q"],
+    ] as const) {
+      stack.accounts.global.localInterest.add(new Subscription({ deliver: () => true }, subject, queue, "1"));
+    }
+    const slot = poolIndexOf("$G", 3);
+    const pool = [0, 1, 2].map((index) => route("P", index, 3));
+    expect(pool.map(said)[slot]).toBe("RS+ $G a\r\nRS+ $G b q 2\r\n");
+    expect(pool.map(said).join("")).toBe("");
+  });
+
+  it("leave a pinned account to its own route, which does not name it", () => {
+    const pool = [0, 1, 2].map((index) => route("P", index, 3));
+    const own = route("P", 0, 3, "$G");
+    table.tell(stack.accounts.global, change);
+    table.tell(stack.accounts.global, { ...change, queue: "q", count: 3 });
+    table.tell(stack.accounts.global, { ...change, count: 0 });
+    expect(said(own)).toBe("RS+ a\r\nRS+ a q 3\r\nRS- a\r\n");
+    expect(pool.map(said).join("")).toBe("");
+  });
+
+  it("say nothing in a slot that is not there yet", () => {
+    const slot = poolIndexOf("$G", 3);
+    const others = [0, 1, 2].filter((index) => index !== slot).map((index) => route("P", index, 3));
+    table.tell(stack.accounts.global, change);
+    expect(others.map(said).join("")).toBe("");
+  });
+
+  it("tell every peer once", () => {
+    const peers = ["P", "Q", "R"].map((peer) => route(peer, 0, 1));
+    table.tell(stack.accounts.global, change);
+    expect(peers.map(said)).toEqual(peers.map(() => "RS+ $G a\r\n"));
+    expect([table.peerCount, [...table.onePerPeer()].length]).toEqual([3, 3]);
+  });
+
+  it("are forgotten one by one, but not for a newer route in the same slot", () => {
+    const [old, newer] = [route("P", 0, 1), route("P", 0, 1)];
+    table.remove(old.session);
+    expect(table.hasPeer("P")).toBe(true);
+    table.remove(newer.session);
+    expect(table.hasPeer("P")).toBe(false);
+  });
+});
+
+describe("interest that a route tells of", () => {
+  it("is replaced, not doubled, and ends with the route", () => {
+    const peer = route("P", 0, 1);
+    peer.wire.receiveText("RS+ $G a\r\nRS+ $G a\r\nRS+ $G a q 2\r\nRS+ $G a q 5\r\nRS+ OTHER a\r\n");
+    const { interest } = stack.accounts.global;
+    expect([interest.size, peer.session.interests.size]).toEqual([2, 2]);
+    peer.wire.receiveText("RS- $G a\r\nRS- $G b\r\n");
+    expect(interest.size).toBe(1);
+    peer.wire.hangUp();
+    expect([interest.size, interest.covers("a")]).toEqual([0, false]);
+  });
+
+  it("is never passed on to another server", () => {
+    const [from, to] = [route("P", 0, 1), route("Q", 0, 1)];
+    const reader = stack.client();
+    from.wire.receiveText("RS+ $G a\r\n");
+    to.wire.receiveText("RS+ $G a\r\nRS+ $G a q 1\r\n");
+    reader.wire.receiveText("SUB a 1\r\n");
+    from.wire.receiveText("RMSG $G a 1\r\nx\r\n");
+    expect([reader.wire.takeText(), said(to)]).toEqual(["MSG a 1 1\r\nx\r\n", ""]);
+  });
+
+  it("does nothing after the route was cut for reading too slowly", () => {
+    const busy = new Stack({ limits: { maxPendingBytes: 70_000 } });
+    const peer = busy.route();
+    peer.wire.holdsWrites = true;
+    peer.wire.receiveText("PING\r\n".repeat(24_000) + "RS+ $G a\r\n");
+    expect(peer.session.closedFor).toBe("Slow Consumer (Pending Bytes)");
+    expect(busy.accounts.global.interest.size).toBe(0);
+    peer.wire.hangUp();
+  });
+});
+
+describe("local interest", () => {
+  it("begins empty", () => {
+    expect([...new LocalInterest()]).toEqual([]);
+  });
+});
