@@ -16,6 +16,9 @@ import { varz } from "./varz.ts";
 
 type Endpoint = (source: MonitorSource, query: Query, turns: Turns) => Answer | Promise<Answer>;
 
+/** Not in `http_req_stats`, as in nats-server. */
+const UNCOUNTED: ReadonlySet<string> = new Set(["/raftz", "/ipqueuesz", "/stacksz", "/debug/vars"]);
+
 const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subsz"]]);
 
 export class Endpoints {
@@ -57,7 +60,7 @@ export class Endpoints {
     const name = ALIASES.get(relative) ?? relative;
     const endpoint = this.table.get(name);
     if (endpoint === undefined) return text(404, "404 page not found\n");
-    this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
+    if (!UNCOUNTED.has(name)) this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
     try {
       return await endpoint(this.source, query, this.turns);
     } catch (error) {

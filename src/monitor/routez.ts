@@ -2,7 +2,7 @@
 import type { SubjectRules } from "../links/route/permissions.ts";
 import type { RouteSession } from "../links/route/session.ts";
 import { json, type Answer } from "./answer.ts";
-import { goDuration, goTime, goUptime } from "./go-format.ts";
+import { goDuration, goTime, goUptime, shownText } from "./go-format.ts";
 import { List } from "./json.ts";
 import type { Query, SubscriptionDetail } from "./query.ts";
 import type { ClusterSource, MonitorSource } from "./source.ts";
@@ -62,8 +62,8 @@ function routeFields(
     rtt: goDuration(session.heartbeat.roundTripMs),
     uptime: goUptime(nowMs - session.startedMs),
     idle: goUptime(nowMs - session.lastActivityMs),
-    import: peerInfo?.["import"],
-    export: peerInfo?.["export"],
+    import: rulesFields(rulesOf(peerInfo?.["import"])),
+    export: rulesFields(rulesOf(peerInfo?.["export"])),
     pending_size: session.outbox.pendingBytes,
     in_msgs: session.inMessages,
     out_msgs: session.outMessages,
@@ -89,5 +89,20 @@ function interestLists({ interests, registration, rid }: RouteSession, lists: Su
 
 function rulesFields(rules: SubjectRules | null): object | undefined {
   if (rules === null) return undefined;
-  return { allow: rules.allow ?? undefined, deny: rules.deny.length === 0 ? undefined : rules.deny };
+  return {
+    allow: rules.allow?.map(shownText),
+    deny: rules.deny.length === 0 ? undefined : rules.deny.map(shownText),
+  };
+}
+
+/** What a peer's INFO says of its rules; null where it makes no sense. */
+function rulesOf(told: unknown): SubjectRules | null {
+  if (typeof told !== "object" || told === null) return null;
+  const { allow, deny } = told as Record<string, unknown>;
+  return { allow: textsOf(allow), deny: textsOf(deny) ?? [] };
+}
+
+function textsOf(value: unknown): string[] | null {
+  if (!Array.isArray(value)) return null;
+  return value.filter((item): item is string => typeof item === "string");
 }

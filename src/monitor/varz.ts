@@ -27,7 +27,7 @@ export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<
     write_deadline: nanoseconds(facts.writeDeadlineMs),
     ...processFields(facts.startedMs, source.nowMs(), usage),
     ...load(source),
-    http_req_stats: Object.fromEntries(requests),
+    http_req_stats: Object.fromEntries([...requests].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     ...configuration(facts, source),
     ...troubles(source),
   });
