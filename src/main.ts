@@ -5,11 +5,11 @@ import { Server } from "./app/server.ts";
 import { followSignals, sendSignal, type SignalCommand } from "./app/signals.ts";
 import { NATS_LEVEL, VERSION } from "./app/version.ts";
 import { systemClock } from "./base/clock.ts";
-import { loadConfig, type LoadResult } from "./config/load.ts";
+import { loadConfigInAnyFormat, type LoadResult } from "./config/load.ts";
 import { openLog } from "./log/log.ts";
 import { limitRepeats } from "./log/repeat-limit.ts";
 
-const loaded = loadConfig(process.argv.slice(2), process.env);
+const loaded = await loadConfigInAnyFormat(process.argv.slice(2), process.env);
 switch (loaded.kind) {
   case "help":
   case "check-ok":

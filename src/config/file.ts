@@ -8,8 +8,18 @@ import { closeSync, openSync, readSync } from "node:fs";
 
 import { CONFIG_BYTES_MAX, INCLUDE_DEPTH_MAX, newBudget, type Budget } from "./nats-conf/limits.ts";
 import { ConfError, type MapNode, type Origin, type SourceText } from "./nats-conf/node.ts";
-import { parseConf } from "./nats-conf/parser.ts";
-import { parseYaml } from "./yaml.ts";
+import { parseConf, type ParseContext } from "./nats-conf/parser.ts";
+
+type ParseYaml = (source: SourceText, context: ParseContext) => MapNode;
+let parseYaml: ParseYaml | null = null;
+
+/** Called by yaml.ts when it is loaded: it costs 9 MB and is seldom needed. */
+export function registerYaml(parse: ParseYaml): void {
+  parseYaml = parse;
+}
+
+/** A YAML file is to be read, and yaml.ts has not been loaded. */
+export class YamlNeeded extends Error {}
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -60,7 +70,9 @@ function readTree(path: string, at: Origin | null, reading: Reading): MapNode {
     include: (name: string, includedAt: Origin) =>
       readTree(isAbsolute(name) ? name : join(dirname(path), name), includedAt, inner),
   };
-  return /\.ya?ml$/i.test(path) ? parseYaml(source, context) : parseConf(source, context);
+  if (!/\.ya?ml$/i.test(path)) return parseConf(source, context);
+  if (parseYaml === null) throw new YamlNeeded(`${path} is YAML, whose reader is not loaded`);
+  return parseYaml(source, context);
 }
 
 function readSource(path: string, at: Origin | null, reading: Reading): SourceText {

@@ -7,7 +7,7 @@ import { applyEnv, configFileFromEnv } from "./env.ts";
 import { applyFile, collect, type Problems } from "./apply-file.ts";
 import type { Config } from "./config.ts";
 import { configDigest } from "./digest.ts";
-import { readConfigFile, readFileFromDisk, type Environment, type ReadFile } from "./file.ts";
+import { readConfigFile, readFileFromDisk, YamlNeeded, type Environment, type ReadFile } from "./file.ts";
 import { advice, contradictions, finish } from "./finish.ts";
 import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -35,6 +35,18 @@ export type LoadResult =
   /** One line each, without the name of the program. */
   | { readonly kind: "error"; readonly messages: readonly string[] };
 
+/** As `loadConfig`, and brings the reader of YAML along where a file needs it. */
+export async function loadConfigInAnyFormat(argv: readonly string[], env: Environment): Promise<LoadResult> {
+  try {
+    return loadConfig(argv, env);
+  } catch (error) {
+    if (!(error instanceof YamlNeeded)) throw error;
+    await import("./yaml.ts");
+    return loadConfig(argv, env);
+  }
+}
+
+/** Throws YamlNeeded where a file is YAML and yaml.ts has not been loaded. */
 export function loadConfig(
   argv: readonly string[],
   env: Environment,
