@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { connect } from "@nats-io/transport-node";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { loadConfig } from "../../../src/config/load.ts";
 
 const root = join(import.meta.dirname, "../../..");
@@ -70,26 +70,24 @@ describe("the README", () => {
     expect(commands).toHaveLength(3);
     const [ports, moved] = await movePorts(commands);
     const servers = moved.map((command) => startServer(command));
-    try {
-      await Promise.all(servers.map(meshOfThree));
-      const urls = [4222, 5222, 6222].map((port) => `nats://127.0.0.1:${ports.get(port)}`);
-      const subscriber = await connect({ servers: urls[0]! });
-      const heard = collect(subscriber.subscribe("hello", { max: 3 }));
-      await subscriber.flush();
-      // flushed at the seed, it may yet be on its way to the others: a request there is answered once it has arrived
-      for (const [i, url] of urls.entries()) {
-        const publisher = await connect({ servers: url });
-        const probe = `probe.${i}`;
-        subscriber.subscribe(probe, { max: 1, callback: (_error, message) => void message.respond() });
-        await expect.poll(() => answers(publisher, probe)).toBe(true);
-        publisher.publish("hello", `world ${i}`);
-        await publisher.drain();
-      }
-      expect((await heard).sort()).toEqual(["world 0", "world 1", "world 2"]);
-      await subscriber.close();
-    } finally {
-      await Promise.all(servers.map(stop));
+    // also when the test times out
+    onTestFinished(() => Promise.all(servers.map(stop)).then(() => undefined));
+    await Promise.all(servers.map(meshOfThree));
+    const urls = [4222, 5222, 6222].map((port) => `nats://127.0.0.1:${ports.get(port)}`);
+    const subscriber = await connect({ servers: urls[0]! });
+    const heard = collect(subscriber.subscribe("hello", { max: 3 }));
+    await subscriber.flush();
+    // flushed at the seed, it may yet be on its way to the others: a request there is answered once it has arrived
+    for (const [i, url] of urls.entries()) {
+      const publisher = await connect({ servers: url });
+      const probe = `probe.${i}`;
+      subscriber.subscribe(probe, { max: 1, callback: (_error, message) => void message.respond() });
+      await expect.poll(() => answers(publisher, probe)).toBe(true);
+      publisher.publish("hello", `world ${i}`);
+      await publisher.drain();
     }
+    expect((await heard).sort()).toEqual(["world 0", "world 1", "world 2"]);
+    await subscriber.close();
   });
 });
 
