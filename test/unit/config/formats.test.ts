@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 
-import "../../../src/config/yaml.ts";
 import { newBudget } from "../../../src/config/nats-conf/limits.ts";
 import { ConfError, type ConfNode } from "../../../src/config/nats-conf/node.ts";
 import { parseConf, type ParseContext } from "../../../src/config/nats-conf/parser.ts";
