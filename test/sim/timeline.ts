@@ -1,4 +1,7 @@
-/** Virtual time: a heap of things to happen, run in order of time, ties in order of arrival. Nothing here is real time. */
+/**
+ * Virtual time: things to happen, run in order of time, ties in order of arrival. Nothing here is real time. What is far off
+ * waits unsorted, by the millisecond; only the present millisecond is a heap, which stays small however much is planned.
+ */
 
 interface Happening {
   readonly atMs: number;
@@ -9,12 +12,23 @@ interface Happening {
 export class Timeline {
   nowMs = 0;
   happened = 0;
+  /** What happens in the millisecond `#present`. */
   readonly #heap: Happening[] = [];
+  readonly #later = new Map<number, Happening[]>();
+  #present = 0;
   #order = 0;
 
   at(atMs: number, run: () => void): void {
-    const heap = this.#heap;
     const item = { atMs: Math.max(atMs, this.nowMs), order: this.#order++, run };
+    const millisecond = Math.floor(item.atMs);
+    if (millisecond <= this.#present) return this.#push(item);
+    const planned = this.#later.get(millisecond);
+    if (planned === undefined) this.#later.set(millisecond, [item]);
+    else planned.push(item);
+  }
+
+  #push(item: Happening): void {
+    const heap = this.#heap;
     let hole = heap.length;
     heap.push(item);
     while (hole > 0) {
@@ -33,11 +47,17 @@ export class Timeline {
 
   /** Runs everything up to and including `untilMs`. */
   runUntil(untilMs: number): void {
-    for (let first = this.#heap[0]; first !== undefined && first.atMs <= untilMs; first = this.#heap[0]) {
-      this.#takeFirst();
-      this.nowMs = first.atMs;
-      this.happened++;
-      first.run();
+    for (;;) {
+      for (let first = this.#heap[0]; first !== undefined && first.atMs <= untilMs; first = this.#heap[0]) {
+        this.#takeFirst();
+        this.nowMs = first.atMs;
+        this.happened++;
+        first.run();
+      }
+      if (this.#present >= Math.floor(untilMs)) break;
+      this.#present++;
+      for (const item of this.#later.get(this.#present) ?? []) this.#push(item);
+      this.#later.delete(this.#present);
     }
     this.nowMs = untilMs;
   }
