@@ -150,11 +150,18 @@ describe("a message", () => {
   it("with a payload that no chunk holds is followed by the next one's own payload", () => {
     const [publisher, reader] = [stack.client(), stack.client()];
     reader.wire.receiveText("SUB > 1\r\n");
-    const large: Sent = { subject: "a", reply: "", headers: NATS_HEADERS, payload: "x".repeat(70_000) };
-    const small: Sent = { subject: "a", reply: "", headers: "", payload: "small" };
-    const publish = `HPUB a 12 70012\r\n${NATS_HEADERS}${large.payload}\r\nPUB a 5\r\nsmall\r\n`;
-    publisher.wire.receiveText(publish);
-    expect(difference(reader.wire.takeText(), delivery("1", large) + delivery("1", small))).toBe("");
+    const sizes = [70_000, 80_000, 5, 90_000];
+    const list = sizes.map((size, i): Sent => {
+      return { subject: "a", reply: "", headers: NATS_HEADERS, payload: String(i).repeat(size) };
+    });
+    // each in a read of its own, then two in one
+    const publish = list.map(({ headers, payload: data }) => {
+      return `HPUB a 12 ${data.length + 12}\r\n${headers}${data}\r\n`;
+    });
+    for (const text of publish) publisher.wire.receiveText(text);
+    publisher.wire.receiveText(publish[0]! + publish[2]!);
+    const expected = [...list, list[0]!, list[2]!].map((one) => delivery("1", one)).join("");
+    expect(difference(reader.wire.takeText(), expected)).toBe("");
     close(publisher, reader);
   });
 });

@@ -125,7 +125,9 @@ function slowReader(limits: { maxPendingBytes: number }) {
 describe("a reader that is too slow", () => {
   it("is cut, and what else the same read brought does nothing", () => {
     const { busy, wire, session } = slowReader({ maxPendingBytes: 70_000 });
-    wire.receiveText("PING\r\n".repeat(12_000) + "PING\r\n".repeat(12_000) + "SUB a 1\r\n");
+    wire.receiveText("PING\r\n".repeat(15_000));
+    expect(session.isOpen).toBe(true);
+    wire.receiveText("PING\r\n".repeat(15_000) + "SUB a 1\r\n");
     expect(session.closedFor).toBe("Slow Consumer (Pending Bytes)");
     expect(busy.accounts.global.interest.size).toBe(0);
     expect(busy.told).toEqual([]);

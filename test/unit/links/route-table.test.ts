@@ -128,7 +128,9 @@ describe("interest that a route tells of", () => {
     const busy = new Stack({ limits: { maxPendingBytes: 70_000 } });
     const peer = busy.route();
     peer.wire.holdsWrites = true;
-    peer.wire.receiveText("PING\r\n".repeat(24_000) + "RS+ $G a\r\n");
+    peer.wire.receiveText("PING\r\n".repeat(15_000));
+    expect(peer.session.isOpen).toBe(true);
+    peer.wire.receiveText("PING\r\n".repeat(15_000) + "RS+ $G a\r\n");
     expect(peer.session.closedFor).toBe("Slow Consumer (Pending Bytes)");
     expect(busy.accounts.global.interest.size).toBe(0);
     peer.wire.hangUp();
