@@ -1,5 +1,6 @@
 /** The command line program: arguments to configuration to a running server. */
 import { flushCompileCache } from "node:module";
+import { findOtherServer } from "./app/find-process.ts";
 import { writeRunFiles } from "./app/run-files.ts";
 import { Server } from "./app/server.ts";
 import { followSignals, sendSignal, type SignalCommand } from "./app/signals.ts";
@@ -68,11 +69,10 @@ function endSoon(code: number): void {
 }
 
 function signalAnother(command: SignalCommand, pid: number | null): void {
-  if (pid === null) return fail([`--signal ${command}: which process? Name it as --signal ${command}=PID`]);
   try {
-    sendSignal(command, pid);
+    sendSignal(command, pid ?? findOtherServer());
   } catch (error) {
-    fail([`--signal ${command}: process ${pid}: ${String(error)}`]);
+    fail([`--signal ${command}: ${error instanceof Error ? error.message : String(error)}`]);
   }
 }
 

@@ -144,6 +144,7 @@ export class ClusterPort {
         pinnedAccounts: options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [],
         ownAddresses: this.ownAddresses(endpoint.port),
         connectRetries: options.connectRetries,
+        handshakeTimeoutMs: options.authTimeoutMs,
         ...(options.connectBackoff && { backoff: patientBackoff, implicitBackoff: patientBackoff }),
       }),
       systemRandom,

@@ -2,8 +2,8 @@
 import type { Logger } from "../base/logger.ts";
 import type { MeshFact } from "../cluster/mesh-types.ts";
 
-/** A dial that fails is told at its first try, then rarely. */
-const DIAL_REPORT_EVERY = 100;
+/** Failed dials are told ever more rarely (the mesh sees to it): the first, and from here on each that is told. */
+const DIAL_REPORT_FROM = 16;
 
 export function logMeshFact(logger: Logger, fact: MeshFact): void {
   switch (fact.kind) {
@@ -19,11 +19,12 @@ export function logMeshFact(logger: Logger, fact: MeshFact): void {
       return logger.info("Server has restarted", { event: "peer_restarted", ...withoutKind(fact) });
     case "meshComplete":
       return logger.info("Connected to all servers of the cluster", { event: "mesh", ...fact.size });
-    case "dialFailed":
-      if (fact.attempts % DIAL_REPORT_EVERY === 1) {
-        return logger.error(`Error trying to connect to route (attempt ${fact.attempts})`, withoutKind(fact));
-      }
-      return logger.debug(`Error trying to connect to route (attempt ${fact.attempts})`, withoutKind(fact));
+    case "dialFailed": {
+      const text = `Error trying to connect to route (attempt ${fact.attempts})`;
+      const fields = { event: "dial_failed", ...withoutKind(fact) };
+      const isNews = fact.attempts === 1 || fact.attempts >= DIAL_REPORT_FROM;
+      return isNews ? logger.error(text, fields) : logger.debug(text, fields);
+    }
     case "gaveUp":
       return logger.info("No longer trying to connect to route", {
         event: "peer_given_up",
@@ -31,15 +32,19 @@ export function logMeshFact(logger: Logger, fact: MeshFact): void {
       });
     case "routeToSelf":
       return logger.debug("Detected route to self, ignoring", { address: fact.address });
-    case "duplicateName":
-      return logger.error(
-        `Remote server has a duplicate name: ${JSON.stringify(fact.name)}`,
-        withoutKind(fact),
-      );
-    case "clusterNameConflict":
-      return logger.error("Cluster name of the other server differs", withoutKind(fact));
+    case "duplicateName": {
+      const text = `Remote server has a duplicate name: ${JSON.stringify(fact.name)}`;
+      return logger.error(text, { event: "duplicate_name", ...withoutKind(fact) });
+    }
+    case "clusterNameConflict": {
+      const text = "Cluster name of the other server differs";
+      return logger.error(text, { event: "cluster_name_conflict", ...withoutKind(fact) });
+    }
     case "limitReached":
-      return logger.warn("A limit of the cluster is reached", withoutKind(fact));
+      return logger.warn("A limit of the cluster is reached", {
+        event: "limit_reached",
+        ...withoutKind(fact),
+      });
   }
 }
 

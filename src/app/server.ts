@@ -5,6 +5,7 @@
 import { Authenticator } from "../auth/authenticator.ts";
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
+import { limitSlab } from "../base/slab.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
 import { Accounts, type Account } from "../core/account.ts";
@@ -21,6 +22,7 @@ import { ownConnectUrls } from "./connect-urls.ts";
 import { newServerId } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
+import { slabBudgetBytes } from "./memory.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerParts {
@@ -53,6 +55,7 @@ export class Server {
     this.config = config;
     this.logger = logger;
     this.configDigest = parts.configDigest ?? "";
+    limitSlab(slabBudgetBytes());
     this.authenticator = new Authenticator(authenticationOptions(config));
     const id = newServerId();
     this.identity = { id, name: config.server.name ?? id };

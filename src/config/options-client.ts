@@ -148,7 +148,7 @@ const authorization: readonly Option[] = [
     flags: ["pass"],
     flagValue: "<password>",
     reload: "live",
-    description: "Password required for connections, plain or as a bcrypt hash",
+    description: "Password required for connections, plain; a bcrypt hash is read, and refused at the start",
   }),
   option({
     key: "authorization.token",

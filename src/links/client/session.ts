@@ -395,7 +395,13 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     counters.droppedBytes += pendingBytes;
     if (reason === "deadline") counters.slowConsumersByDeadline++;
     const { maxPendingBytes, writeDeadlineMs } = limits;
-    this.log.info("Slow Consumer Detected", { reason, pendingBytes, maxPendingBytes, writeDeadlineMs });
+    this.log.warn("Slow Consumer Detected", {
+      event: "slow_consumer",
+      reason,
+      pendingBytes,
+      maxPendingBytes,
+      writeDeadlineMs,
+    });
     this.cut(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
   }
 

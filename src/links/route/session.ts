@@ -89,7 +89,6 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   open(firstWord: string): void {
     this.say(firstWord);
     if (this.direction === "dialled") this.log.debug("Route connect msg sent");
-    this.log.info("Route connection created");
     this.heartbeat.start();
     this.wire.start(this);
   }
@@ -100,6 +99,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   /** From here on messages and interest cross. */
   register(registration: Registration): void {
+    // Here, since what does not come this far (duplicates, probes, strangers) is no news.
+    this.log.info("Route connection created");
     this.registration = registration;
     this.parser.isPinned = registration.account !== null;
   }
@@ -323,8 +324,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   private release(reason: string): void {
     this.closedFor = reason;
-    const peer = this.registration === null ? "" : ` - Remote: ${this.registration.peerName}`;
-    this.log.info(`Router connection closed: ${reason}${peer}`);
+    if (this.registration === null) this.log.debug(`Router connection closed: ${reason}`);
+    else this.log.info(`Router connection closed: ${reason} - Remote: ${this.registration.peerName}`);
     this.heartbeat[Symbol.dispose]();
     this.interests.clear();
     this.memoPlan = null;
@@ -345,7 +346,13 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     if (!this.isOpen) return;
     this.host.counters.slowConsumers++;
     const { maxPendingBytes, writeDeadlineMs } = this.host.limits;
-    this.log.warn("Slow Consumer Detected", { reason, pendingBytes, maxPendingBytes, writeDeadlineMs });
+    this.log.warn("Slow Consumer Detected", {
+      event: "slow_consumer",
+      reason,
+      pendingBytes,
+      maxPendingBytes,
+      writeDeadlineMs,
+    });
     this.release(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
     this.wire.destroy();
   }
