@@ -43,13 +43,13 @@ import { logMeshFact } from "./mesh-log.ts";
 import { routeInfoOf } from "./route-info-of.ts";
 import { TrafficLedger } from "./traffic.ts";
 
-export interface Credentials {
+interface Credentials {
   readonly user: string;
   readonly pass: string;
 }
 
 /** A configured route, with the credentials of its URL. */
-export interface ConfiguredRoute extends PeerAddress {
+interface ConfiguredRoute extends PeerAddress {
   readonly credentials: Credentials | null;
 }
 

@@ -2,7 +2,3 @@
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`bug: ${message}`);
 }
-
-export function unreachable(value: never): never {
-  throw new Error(`bug: unexpected case ${JSON.stringify(value)}`);
-}

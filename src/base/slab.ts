@@ -26,7 +26,7 @@ const HEADROOM = LINE_MAX + CARRY_MAX + 4096;
 export const READ_START = SCRATCH_SIZE + HEADROOM;
 export const READ_SIZE = 128 * 1024;
 /** Copies go by words of 8 bytes and may touch up to this many bytes past the end of what they copy. */
-export const SLACK = 64;
+const SLACK = 64;
 const HEADS_START = READ_START + READ_SIZE + 4096;
 const HEADS_SIZE = 32 * MIB;
 const CHUNKS_START = HEADS_START + HEADS_SIZE;

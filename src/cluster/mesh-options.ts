@@ -3,7 +3,7 @@
 import type { BackoffOptions } from "../base/backoff.ts";
 import type { MeshLimits, MeshOptions } from "./mesh-types.ts";
 
-export const defaultMeshLimits: MeshLimits = {
+const defaultMeshLimits: MeshLimits = {
   peersMax: 2048,
   addressesMax: 8192,
   handshakesMax: 1024,

@@ -71,7 +71,7 @@ type Operation = (typeof OPERATIONS)[number]["kind"];
 /** What a line may hold that does not count: blanks in front of its arguments, anything behind PING. It has to be kept, too. */
 const PADDING_MAX = CARRY_MAX;
 /** Returned for the position when the connection has ended. */
-export const ENDED = -1;
+const ENDED = -1;
 
 export interface ClientParserLimits {
   maxPayloadBytes: number;

@@ -87,10 +87,7 @@ export function readHello(hello: ClientHello, json: string): ClientHello | null 
 export function parseObject(json: string): Record<string, unknown> | null {
   let value: unknown;
   try {
-    value = JSON.parse(
-      Buffer.from(json, "latin1").toString("utf8"),
-      wholeNumbers as (key: string, value: unknown) => unknown,
-    );
+    value = JSON.parse(Buffer.from(json, "latin1").toString("utf8"), wholeNumbers);
   } catch {
     return null;
   }

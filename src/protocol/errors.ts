@@ -30,7 +30,6 @@ export const maxConnectionsExceeded = closing("maximum connections exceeded", "M
 export const authorizationViolation = closing("Authorization Violation", "Authentication Failure");
 export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");
 export const staleConnection = closing("Stale Connection", "Stale Connection");
-export const slowConsumer = closing("Slow Consumer", "Slow Consumer (Pending Bytes)");
 export const invalidClientProtocol = closing("invalid client protocol", "Bad Client Protocol Version");
 export const noRespondersRequiresHeaders = closing(
   "no responders requires headers support",

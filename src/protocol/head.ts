@@ -15,7 +15,7 @@ import { CR, LF, parseSize, sizeAt } from "./scanner.ts";
 export const READ = 1;
 export const INCOMPLETE = 0;
 /** Not in its usual spelling, or not a head at all. */
-export const UNUSUAL = -1;
+const UNUSUAL = -1;
 
 const BLANK = 0x20;
 const DIGITS_MAX = 9;

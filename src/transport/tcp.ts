@@ -141,10 +141,6 @@ export interface TcpListener extends Disposable {
   close(): void;
 }
 
-export interface ListenError extends Error {
-  readonly code: string;
-}
-
 /** Listens; port 0 for one that is free. Rejects with the operating system's error. */
 export function listenTcp(
   host: string,

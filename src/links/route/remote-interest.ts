@@ -6,7 +6,7 @@ import { RemoteInterest, type Neighbour } from "../../core/subscription.ts";
  * Bound of subjects that one route's peer may be interested in: about 250 bytes each. A peer that tells of more is cut, so
  * that one that makes them up cannot take all memory.
  */
-export const REMOTE_INTEREST_MAX = 4_000_000;
+const REMOTE_INTEREST_MAX = 4_000_000;
 
 export class RemoteInterests {
   private readonly byAccount = new Map<Account, Map<string, RemoteInterest>>();
@@ -75,7 +75,7 @@ export class RemoteInterests {
 
   private mapOf(account: Account): Map<string, RemoteInterest> {
     let known = this.byAccount.get(account);
-    if (known === undefined) this.byAccount.set(account, (known = new Map()));
+    if (known === undefined) this.byAccount.set(account, (known = new Map<string, RemoteInterest>()));
     return known;
   }
 }
