@@ -3,10 +3,12 @@
  *
  *     npx vitest run --project interop      against the real nats-server and the official clients
  *     npx vitest run --project container    the image and the chart; needs Docker
+ *     npx vitest run --project slow         what waits for timeouts: partitions of real networks; needs root
  */
 import { defineConfig } from "vitest/config";
 
 const slow = ["interop", "container"] as const;
+const slowFiles = "test/**/*.slow.test.ts";
 
 export default defineConfig({
   test: {
@@ -20,8 +22,12 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: slow.map((suite) => `test/${suite}/**`),
+          exclude: [...slow.map((suite) => `test/${suite}/**`), slowFiles],
         },
+      },
+      {
+        extends: true,
+        test: { name: "slow", include: [slowFiles], fileParallelism: false },
       },
       ...slow.map((suite) => ({
         extends: true as const,

@@ -1,4 +1,5 @@
 // Members that leave, return, move, were never there, and islands that find each other.
+// oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { describe, expect, it } from "vitest";
 import { freePort } from "../support/client-target.ts";
 import { allReach, Inbox } from "../support/cluster-clients.ts";

@@ -1,5 +1,6 @@
 // Five servers on hosts of their own, whose network fails in the ways that networks do. Each knows only the first by its
 // configuration. What is measured is printed; the deadlines are generous, so that a busy machine fails nothing.
+// oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { connect, RequestError, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { allReach, Inbox } from "../support/cluster-clients.ts";
