@@ -1,5 +1,6 @@
 // Tables -> docs/benchmarks/cluster.md, with the machine and the command.
 import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { describeMachine } from "../report/machine.ts";
 
@@ -28,7 +29,9 @@ export function writeClusterReport(tables: readonly Table[], { command, rounds, 
       ...versions.map((version) => `- ${version}`),
       `- Command: \`${command}\``,
     ].join("\n"),
-    `Medians of ${rounds} rounds, servers taking turns. All processes of a cluster and their clients share the machine.`,
+    `Medians of ${rounds} rounds, servers taking turns. All processes of a cluster and their clients share the machine, ` +
+      `and whatever else runs on it: its load average was ${loadavg()[2]!.toFixed(1)} over the last 15 minutes, on ` +
+      `${machine.cores} cores. What is beyond the cores shows in the longest times first.`,
     ...tables.flatMap(({ title, about, head, rows }) => [`## ${title}`, about, markdown(head, rows)]),
   ];
   const path = join(import.meta.dirname, "../../docs/benchmarks/cluster.md");

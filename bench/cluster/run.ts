@@ -39,7 +39,7 @@ if (values.help) {
   ];
   if (values.write) {
     const command = ["node bench/cluster/run.ts", ...process.argv.slice(2)].join(" ");
-    const versions = contenders.map(({ name, command: of }) => `${name}: ${versionOf(of)}`);
+    const versions = contenders.slice(1).map(({ name, command: of }) => `${name}: ${versionOf(of)}`);
     console.log(`written: ${writeClusterReport(tables, { command, rounds, versions })}`);
   }
 }
