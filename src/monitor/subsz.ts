@@ -44,7 +44,7 @@ export async function subsz(source: MonitorSource, query: Query, turns: Turns): 
 }
 
 /** All for "". */
-export function accountsNamed(source: MonitorSource, name: string): Account[] {
+function accountsNamed(source: MonitorSource, name: string): Account[] {
   const all = Array.from(source.accounts);
   return name === "" ? all : all.filter((account) => account.name === name);
 }
