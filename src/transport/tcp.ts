@@ -1,8 +1,8 @@
 /**
  * TCP. Sockets read straight into the slab's read window, which all of them share: 22 ns of processor time for a small
- * message and its parsing, against 36 with 'data' events (`npm run bench:micro`). Node offers this (`onread`) for sockets that connect; for accepted ones the
- * handle is taken over into a socket of our own. Where Node's internals do not allow that, 'data' events do, through the
- * same window.
+ * message and its parsing, against 36 with 'data' events (`npm run bench:micro`). Node offers this (`onread`) for sockets
+ * that connect; for accepted ones the handle is taken over into a socket of our own. Where Node's internals do not allow
+ * that, 'data' events do, through the same window.
  */
 import net from "node:net";
 import { bytes, READ_SIZE, READ_START, readWindow } from "../base/slab.ts";
