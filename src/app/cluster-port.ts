@@ -400,5 +400,12 @@ function localAddresses(): string[] {
 }
 
 function shownPermissions(permissions: RoutePermissions): OwnRouteInfo["permissions"] {
-  return { import: permissions.import ?? undefined, export: permissions.export ?? undefined };
+  return { import: shownRules(permissions.import), export: shownRules(permissions.export) };
+}
+
+/** Empty lists are left out, as nats-server does. */
+function shownRules(rules: RoutePermissions["import"]): object | undefined {
+  if (rules === null) return undefined;
+  const { allow, deny } = rules;
+  return { ...(allow === null ? {} : { allow }), ...(deny.length === 0 ? {} : { deny }) };
 }

@@ -18,8 +18,11 @@ export function finish(sheet: Sheet): Config {
   const isDerived = (field: Field, initial: object): boolean =>
     "derive" in initial && sheet.get(field) === undefined;
   for (const [field, initial] of initials) {
-    if (!isDerived(field, initial))
-      put(draft, field, sheet.get(field)?.value ?? ("value" in initial ? initial.value : null));
+    if (isDerived(field, initial)) continue;
+    const written = sheet.get(field);
+    // null is a value: no limit.
+    if (written !== undefined) put(draft, field, written.value);
+    else put(draft, field, "value" in initial ? initial.value : null);
   }
   for (const [field, initial] of initials) {
     if (isDerived(field, initial) && "derive" in initial) put(draft, field, initial.derive(config));

@@ -104,8 +104,8 @@ describe("a route that cannot be had", () => {
     const eager = await stage.start({ name: "eager", routes });
     const patient = await stage.start({ name: "patient", routes, clusterLines: ["connect_backoff: true"] });
     const address = (server: RunningServer) => server.server.cluster!.snapshot()!.addresses[0]!;
-    await waitFor("both to have failed", () => address(patient).attempts > 0 && address(eager).attempts > 3);
-    expect(address(patient).attempts).toBe(1);
+    await waitFor("both to have failed", () => address(patient).attempts > 0 && address(eager).attempts > 6);
+    expect(address(patient).attempts).toBeLessThan(address(eager).attempts);
     await patient.says("Error trying to connect to route (attempt 1)");
   });
 
