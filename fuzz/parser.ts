@@ -4,7 +4,7 @@
  *
  *     | options | size of pieces | control line | how much may be pending | stream ...
  */
-import { resetStack, stack, type Connected } from "./support/shared-stack.ts";
+import { pieceLength, repeated, resetStack, stack, type Connected } from "./support/shared-stack.ts";
 
 export const dictionary = [
   ..."PUB |HPUB |SUB |UNSUB |PING\r\n|PONG\r\n|CONNECT {|INFO {}|+OK\r\n|-ERR '|\r\n|\n|\r| |\t".split("|"),
@@ -37,7 +37,8 @@ export function fuzz(bytes: Uint8Array): void {
   reader.wire.holdsWrites = (options & 8) !== 0;
   if ((options & 16) === 0) client.wire.receiveText(CONNECT);
   const all: Connected[] = [client, reader, deaf, route];
-  stack.play(client, bytes.subarray(4), (options & 32) === 0 ? bytes.length : 1 + (piece & 63), all);
+  const stream = (options & 128) === 0 ? bytes.subarray(4) : repeated(bytes.subarray(4));
+  stack.play(client, stream, (options & 32) === 0 ? stream.length : pieceLength(stream, piece & 63), all);
   if ((options & 64) !== 0) stack.clock.advance(300_000);
   stack.end(all);
 }

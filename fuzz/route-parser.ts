@@ -6,7 +6,7 @@
  */
 import type { RouteSession } from "../src/links/route/session.ts";
 import type { Link } from "../test/property/stack.ts";
-import { resetStack, stack, type Connected } from "./support/shared-stack.ts";
+import { pieceLength, repeated, resetStack, stack, type Connected } from "./support/shared-stack.ts";
 
 export const dictionary = [
   ..."RMSG |HMSG |RS+ |RS- |PING\r\n|PONG\r\n|CONNECT {}\r\n|INFO {|+OK\r\n|-ERR '|LS+ |A- |\r\n|\n|\r| |\t".split(
@@ -34,7 +34,8 @@ export function fuzz(bytes: Uint8Array): void {
   const route = openRoute(options);
   route.wire.holdsWrites = (options & 4) !== 0;
   const all: Connected[] = [route, reader, deaf];
-  stack.play(route, bytes.subarray(4), (options & 32) === 0 ? bytes.length : 1 + (piece & 63), all);
+  const stream = (piece & 128) === 0 ? bytes.subarray(4) : repeated(bytes.subarray(4));
+  stack.play(route, stream, (options & 32) === 0 ? stream.length : pieceLength(stream, piece & 63), all);
   reader.wire.receiveText("PUB a.b r 2\r\nhi\r\nPUB a.c 0\r\n\r\nPUB b 2\r\nhi\r\n");
   if ((options & 64) !== 0) stack.clock.advance(300_000);
   stack.end(all);

@@ -3,7 +3,7 @@
  * ended does nothing more, and when all have ended nothing of them is left.
  */
 import { assert } from "../../src/base/assert.ts";
-import { CARRY_MAX, slabSnapshot } from "../../src/base/slab.ts";
+import { CARRY_MAX, READ_SIZE, slabSnapshot } from "../../src/base/slab.ts";
 import type { ClientLimits } from "../../src/links/client/host.ts";
 import type { ClientSession } from "../../src/links/client/session.ts";
 import type { Inbound } from "../../src/links/inbound.ts";
@@ -72,6 +72,17 @@ class SharedStack extends Stack {
     assert(before === after, "a connection that has ended goes on");
     assert(link.wire.take().length === 0, "a connection that has ended is written to");
   }
+}
+
+/** The stream again and again, as much of it as one read brings: enough for outboxes to overflow in the middle of it. */
+export function repeated(stream: Uint8Array): Uint8Array {
+  const times = Math.floor(READ_SIZE / Math.max(1, stream.length));
+  return Buffer.alloc(times * stream.length, stream);
+}
+
+/** Long streams come in pieces that are not quite as short. */
+export function pieceLength(stream: Uint8Array, length: number): number {
+  return Math.max(1 + length, stream.length >> 8);
 }
 
 export const stack = new SharedStack();
