@@ -14,6 +14,10 @@ import type { Turn } from "./turn.ts";
 
 /** Above this, who fills the outbox is asked to wait; below half of it, they go on. */
 export const CONGESTED_BYTES = 1024 * 1024;
+/** As long as nats-server lets a producer wait for each of its reads. */
+export const STALL_MS = 10;
+/** A batch goes out in less, or its reader has stopped. */
+const MOVING_MS = 250;
 const WRITE_BATCH_BYTES = 1024 * 1024;
 
 export interface OutboxLimits {
@@ -34,6 +38,8 @@ export class Outbox {
   at = 0;
   end = 0;
   isDirty = false;
+  /** How long it is worth waiting for, as long as its reader takes what is written. */
+  patienceMs = STALL_MS;
   /** Since when a write has been under way; 0: none is. */
   writingSinceMs = 0;
   private start = 0;
@@ -63,6 +69,12 @@ export class Outbox {
 
   get pendingBytes(): number {
     return this.queuedBytes + this.inFlightBytes + this.at - this.start;
+  }
+
+  /** How long one who fills it has to wait at most, each time. */
+  get stallMs(): number {
+    const isMoving = this.writingSinceMs !== 0 && this.turn.nowMs() - this.writingSinceMs < MOVING_MS;
+    return isMoving ? this.patienceMs : STALL_MS;
   }
 
   get isCongested(): boolean {

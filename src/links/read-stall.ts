@@ -1,14 +1,11 @@
 /**
  * Slows down a reader whose messages pile up in front of slower connections: reading stops until all of those have room
- * again, or for STALL_MAX_MS, whichever comes first. A dead subscriber thus costs its publishers a bounded share of their
- * speed until it is cut, and nobody else anything.
+ * again, or for as long as they are worth it (`stallMs`), whichever comes first. A dead subscriber thus costs its
+ * publishers a bounded share of their speed until it is cut, and nobody else anything.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Wire } from "../transport/wire.ts";
 import type { Outbox } from "./outbox.ts";
-
-/** As long as nats-server lets a producer wait for each of its reads. */
-const STALL_MAX_MS = 10;
 
 export class ReadStall implements Disposable {
   /** Of the stall under way. An outbox of an earlier one may report as well, and end it before its time. */
@@ -30,7 +27,9 @@ export class ReadStall implements Disposable {
     this.awaited = congested.length;
     for (const outbox of congested) outbox.onceDrained(this.drained);
     this.timer?.[Symbol.dispose]();
-    this.timer = this.clock.setTimer(STALL_MAX_MS, () => this.finish());
+    let stallMs = 0;
+    for (const outbox of congested) stallMs = Math.max(stallMs, outbox.stallMs);
+    this.timer = this.clock.setTimer(stallMs, () => this.finish());
     return false;
   }
 

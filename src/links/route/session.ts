@@ -26,6 +26,12 @@ import type { RouteHost } from "./host.ts";
 import { permits } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
 
+/**
+ * A route that keeps moving is waited for, since to cut it costs everybody what is on its way. nats-server waits no longer
+ * than for a client, and loses its routes when many publish more than the other server takes.
+ */
+const ROUTE_PATIENCE_MS = 1000;
+
 export type RouteDirection = "accepted" | "dialled";
 
 /** What the mesh has made of the connection. */
@@ -78,6 +84,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.startedMs = this.lastActivityMs = host.clock.nowMs();
     this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, rid });
     this.outbox = new Outbox(wire, host.turn, host.limits, (reason, pending) => this.onSlow(reason, pending));
+    this.outbox.patienceMs = ROUTE_PATIENCE_MS;
     this.interests = new RemoteInterests(this, host.accounts);
     this.parser = new RouteParser(this, host.limits);
     this.inbound = new Inbound(this.parser);
