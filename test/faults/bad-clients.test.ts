@@ -158,10 +158,9 @@ describe("half of something", () => {
     ["half a large payload", "PUB a 1000000\r\n" + "x".repeat(500_000)],
     ["a payload without its end", "PUB a 4\r\nwhol"],
     ["half a CONNECT", 'CONNECT {"verbose":false'],
-  ])("%s and then silence costs nobody anything; it goes on when the rest comes", async (_name, text) => {
+  ])("%s and then silence costs nobody anything", async (_name, text) => {
     const many = await Promise.all(Array.from({ length: 20 }, () => RawConnection.greeted(server().port)));
     for (const connection of many) connection.send(text);
-    await Promise.all(many.slice(1).map(async (connection) => connection.send("")));
     for (const connection of many.slice(0, 10)) connection.destroy();
     for (const connection of many.slice(10)) connection.reset();
     await waitFor("them to be gone", () => server().server.clients.sessions.size === 2);

@@ -17,7 +17,7 @@ afterEach(() => {
   for (const connection of open.splice(0)) connection.destroy();
 });
 
-async function client(server: InProcessServer): Promise<RawConnection> {
+async function join(server: InProcessServer): Promise<RawConnection> {
   const connection = await RawConnection.greeted(server.port);
   open.push(connection);
   return connection;
@@ -25,7 +25,7 @@ async function client(server: InProcessServer): Promise<RawConnection> {
 
 /** Subscribed, and from then on it reads no more. */
 async function deadSubscriber(server: InProcessServer, subject: string): Promise<RawConnection> {
-  const dead = await client(server);
+  const dead = await join(server);
   dead.send(`SUB ${subject} 1\r\nPING\r\n`);
   await dead.until("the PONG behind SUB", () => dead.text.match(/PONG/g)?.length === 2);
   dead.stopReading();
@@ -44,11 +44,12 @@ class Gauge {
   }
 
   static async on(server: InProcessServer, subject: string, size: number): Promise<Gauge> {
-    const connection = await client(server);
+    const connection = await join(server);
     const gauge = new Gauge(connection, `MSG ${subject} 7 ${size}\r\n`.length + size + 2);
     connection.send(`SUB ${subject} 7\r\nPING\r\n`);
     await connection.until("the PONG behind SUB", () => connection.text.match(/PONG/g)?.length === 2);
     gauge.#greetingBytes = connection.bytes;
+    connection.keepsText = false;
     return gauge;
   }
 
@@ -81,7 +82,7 @@ describe("a subscriber that does not read", () => {
       await using witnesses = await Witnesses.watch(server.url);
       const dead = await deadSubscriber(server, subject);
       const gauge = await Gauge.on(server, "load", KiB);
-      const writer = await client(server);
+      const writer = await join(server);
       await pump(writer, "load", KiB, 40_000);
       await gauge.received(40_000);
       expect(gauge.count).toBe(40_000);
@@ -99,7 +100,7 @@ describe("a subscriber that does not read", () => {
     await using witnesses = await Witnesses.watch(server.url);
     const dead = await deadSubscriber(server, "load");
     const gauge = await Gauge.on(server, "load", 100 * KiB);
-    const writer = await client(server);
+    const writer = await join(server);
     let sent = 0;
     // As much as the system takes for the dead one, and a little more.
     while (server.server.clients.counters.stalls === 0) {
@@ -139,7 +140,7 @@ describe("a subscriber that does not read", () => {
     await using witnesses = await Witnesses.watch(server.url);
     const dead = await Promise.all(Array.from({ length: 40 }, () => deadSubscriber(server, "load.>")));
     const gauge = await Gauge.on(server, "load.x", 16 * KiB);
-    await pump(await client(server), "load.x", 16 * KiB, 1500);
+    await pump(await join(server), "load.x", 16 * KiB, 1500);
     await gauge.received(1500);
     expect(gauge.count).toBe(1500);
     await witnesses.unharmed();
@@ -159,9 +160,9 @@ describe("a subscriber that is slower than the publisher", () => {
     // Rests after each piece that it reads, while the publisher goes on.
     socket.on("data", () => {
       socket.pause();
-      setImmediate(() => setImmediate(() => setImmediate(() => socket.resume())));
+      setImmediate(() => setImmediate(() => socket.resume()));
     });
-    await pump(await client(server), "load", size, count);
+    await pump(await join(server), "load", size, count);
     await gauge.received(count);
     expect(gauge.count).toBe(count);
     await witnesses.unharmed();
@@ -188,5 +189,34 @@ describe("a subscriber that is slower than the publisher", () => {
     expect(inbox.messages.length).toBe(count);
     expect(server.server.clients.counters.slowConsumers).toBe(0);
     await Promise.all([from.close(), to.close()]);
+  });
+});
+
+describe("a subscriber on another server that does not read", () => {
+  it("costs the route nothing: others there get all that many publishers here send", async () => {
+    // Little may wait for the route, much for a client: only the route is in danger.
+    await using here = await startInProcess({
+      server: { name: "here" },
+      cluster: { name: "c" },
+      client: { maxPendingBytes: 16 * MiB },
+    });
+    const routes = [{ host: "127.0.0.1", port: here.routePort, user: null, password: null }];
+    await using there = await startInProcess({
+      server: { name: "there" },
+      cluster: { name: "c", routes },
+      client: { maxPendingBytes: 256 * MiB },
+    });
+    await using witnesses = await Witnesses.watch(here.url, there.url);
+    await witnesses.exchangeMore();
+    const dead = await deadSubscriber(there, ">");
+    const gauge = await Gauge.on(there, "load", KiB);
+    await waitFor("interest", () => here.server.accounts.global.interest.size === 3);
+    const writers = await Promise.all(Array.from({ length: 8 }, () => join(here)));
+    await Promise.all(writers.map((writer) => pump(writer, "load", KiB, 10_000)));
+    await gauge.received(80_000);
+    expect(gauge.count).toBe(80_000);
+    await witnesses.unharmed();
+    expect(here.server.cluster!.counters.slowConsumers).toBe(0);
+    dead.destroy();
   });
 });

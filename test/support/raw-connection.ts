@@ -11,6 +11,8 @@ export class RawConnection {
   /** Received so far, one character per byte. */
   text = "";
   bytes = 0;
+  /** From here on only counts what arrives. */
+  keepsText = true;
   /** Neither end speaks any more, however that came about. */
   isClosed = false;
   /** The code of the error that ended it, such as ECONNRESET; "" for a regular end. */
@@ -23,7 +25,7 @@ export class RawConnection {
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => {
       this.bytes += chunk.length;
-      if (this.text.length < keptCharsMax) this.text += chunk.toString("latin1");
+      if (this.keepsText && this.text.length < keptCharsMax) this.text += chunk.toString("latin1");
       this.#changed();
     });
     socket.on("connect", () => this.#changed());

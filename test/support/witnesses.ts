@@ -1,24 +1,24 @@
 // Two ordinary clients who exchange numbered messages while somebody else misbehaves. `unharmed` shows that they noticed
 // nothing: no message lost, doubled or out of order, no connection lost, and the server still answers.
 import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { expect } from "vitest";
-import { RunCounter } from "./cluster-clients.ts";
+import { reaches, RunCounter } from "./cluster-clients.ts";
 
 const batch = 20;
+let pairs = 0;
 
 export class Witnesses implements AsyncDisposable {
+  readonly subject = `witness.run${++pairs}`;
   readonly #from: NatsConnection;
   readonly #to: NatsConnection;
   readonly #run: RunCounter;
   #sent = 0;
   #isTalking = true;
-  readonly #talk: Promise<void>;
+  #talk: Promise<void> = Promise.resolve();
 
   private constructor(from: NatsConnection, to: NatsConnection) {
     this.#from = from;
     this.#to = to;
-    this.#run = new RunCounter(to, "witness.run");
-    this.#talk = this.#talkOn();
+    this.#run = new RunCounter(to, this.subject);
   }
 
   /** On one server, or from one to another. */
@@ -26,7 +26,10 @@ export class Witnesses implements AsyncDisposable {
     const [from, to] = await Promise.all(
       [fromUrl, toUrl].map((servers) => connect({ servers, reconnect: false, ...options })),
     );
-    return new Witnesses(from!, to!);
+    const witnesses = new Witnesses(from!, to!);
+    await reaches(from!, to!);
+    witnesses.#talk = witnesses.#talkOn();
+    return witnesses;
   }
 
   /** Resolves once they have exchanged more messages, from now on. */
@@ -43,9 +46,12 @@ export class Witnesses implements AsyncDisposable {
     await this.#talk;
     await this.#run.received(this.#sent);
     await this.#to.flush();
-    expect(this.#run.firstOutOfOrder, "order of the witnesses' messages").toBeUndefined();
-    expect(this.#run.count, "messages of the witnesses").toBe(this.#sent);
-    expect([this.#from.isClosed(), this.#to.isClosed()], "witnesses cut off").toEqual([false, false]);
+    const problems = [
+      this.#run.firstOutOfOrder === undefined ? "" : `out of order: ${this.#run.firstOutOfOrder}`,
+      this.#run.count === this.#sent ? "" : `${this.#run.count} of ${this.#sent} messages arrived`,
+      this.#from.isClosed() || this.#to.isClosed() ? "cut off" : "",
+    ].filter((problem) => problem !== "");
+    if (problems.length > 0) throw new Error(`the witnesses were harmed: ${problems.join(", ")}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -56,9 +62,8 @@ export class Witnesses implements AsyncDisposable {
 
   /** One batch after the other has arrived, never a sleep: as fast as the server lets them, and no faster. */
   async #talkOn(): Promise<void> {
-    await this.#to.flush();
     while (this.#isTalking) {
-      for (let n = 0; n < batch; n++) this.#from.publish("witness.run", String(this.#sent++));
+      for (let n = 0; n < batch; n++) this.#from.publish(this.subject, String(this.#sent++));
       await this.#run.received(this.#sent);
       await new Promise((resolve) => setImmediate(resolve));
     }
