@@ -27,8 +27,8 @@ import { permits } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
 
 /**
- * A route that keeps moving is waited for, since to cut it costs everybody what is on its way. nats-server waits no longer
- * than for a client, and loses its routes when many publish more than the other server takes.
+ * A route that keeps moving is waited for, since to cut it costs everybody what is on its way: many who publish here bring
+ * more than one server over there takes.
  */
 const ROUTE_PATIENCE_MS = 1000;
 
