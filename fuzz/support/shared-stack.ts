@@ -74,9 +74,9 @@ class SharedStack extends Stack {
   }
 }
 
-/** The stream again and again, as much of it as one read brings: enough for outboxes to overflow in the middle of it. */
+/** The stream again and again, as much of it as two reads bring: enough for outboxes to overflow in the middle of one. */
 export function repeated(stream: Uint8Array): Uint8Array {
-  const times = Math.floor(READ_SIZE / Math.max(1, stream.length));
+  const times = Math.floor((2 * READ_SIZE) / Math.max(1, stream.length));
   return Buffer.alloc(times * stream.length, stream);
 }
 
