@@ -17,6 +17,8 @@ import { tellLimit, type ConnRow, type DialPurpose, type MeshState, type PeerRow
 import type { ConnId, GossipMode, RouteInfo } from "./mesh-types.ts";
 
 const GOSSIP_BATCH = 16;
+/** How many times as often rounds come right after a join, slowing down to the usual from there. */
+const GOSSIP_HASTE = 4;
 
 /** The first confirmed route of `peer`: tell the others of it, and it of the others. */
 export function announceJoin(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteInfo): void {
@@ -50,6 +52,7 @@ export function hearOf(state: MeshState, info: RouteInfo, nowMs: number): void {
 
 /** Tells one random shoal about some of the members, and says when to do so again. */
 export function gossipRound(state: MeshState, nowMs: number): void {
+  if (nowMs < state.gossipDueMs) return;
   const joined = [...state.peers.values()].filter((peer) => peer.joined);
   const listeners = joined.filter((peer) => peer.info.shoal);
   const listener = listeners[randomInt(state.random, listeners.length)];
@@ -61,13 +64,20 @@ export function gossipRound(state: MeshState, nowMs: number): void {
       if (subject !== listener) announce(state, subject, [conn], 0);
     }
   }
+  state.gossipDelayMs = Math.min(state.gossipDelayMs * 1.5, state.options.gossipIntervalMs);
   scheduleGossip(state, nowMs);
 }
 
+/** A member came: what has been missed by someone is most likely missed now. */
+export function hastenGossip(state: MeshState, nowMs: number): void {
+  state.gossipDelayMs = state.options.gossipIntervalMs / GOSSIP_HASTE;
+  if (state.gossipDueMs > nowMs + state.gossipDelayMs) scheduleGossip(state, nowMs);
+}
+
 export function scheduleGossip(state: MeshState, nowMs: number): void {
-  const { gossipIntervalMs } = state.options;
-  if (gossipIntervalMs <= 0) return;
-  state.agenda.add(nowMs + gossipIntervalMs * (0.5 + state.random.next()), { kind: "gossip" });
+  if (state.options.gossipIntervalMs <= 0) return;
+  state.gossipDueMs = nowMs + state.gossipDelayMs * (0.5 + state.random.next());
+  state.agenda.add(state.gossipDueMs, { kind: "gossip" });
 }
 
 function announce(

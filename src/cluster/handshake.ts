@@ -9,7 +9,7 @@
 
 import { addressAnswered, addressFailed, addressIsSelf } from "./addresses.ts";
 import { advertisedAddress, addressKey } from "./address.ts";
-import { announceJoin, ownGossipMode } from "./gossip.ts";
+import { announceJoin, hastenGossip, ownGossipMode } from "./gossip.ts";
 import {
   tell,
   tellLimit,
@@ -365,6 +365,7 @@ function confirmed(state: MeshState, conn: ConnRow, peer: PeerRow, info: RouteIn
       peer.advertised === undefined ? "" : addressKey(peer.advertised.host, peer.advertised.port);
     tell(state, { kind: "peerJoined", id: peer.id, name: peer.name, address, size: meshSize(state) });
     announceJoin(state, peer, conn, info);
+    hastenGossip(state, nowMs);
   }
   lookAtPeer(state, peer, nowMs);
 }

@@ -60,7 +60,7 @@ export interface DialPurpose {
   readonly peerId: ServerId | undefined;
 }
 
-export interface DialRow {
+interface DialRow {
   readonly id: DialId;
   readonly purpose: DialPurpose;
   readonly deadlineMs: number;
@@ -139,6 +139,9 @@ export interface MeshState {
   complete: boolean;
   probeDelayMs: number;
   probeCursor: number;
+  /** When the next round of gossip is due, and what lies between that and the one after. */
+  gossipDueMs: number;
+  gossipDelayMs: number;
   gossipSecond: number;
   gossipInSecond: number;
   gossipDropped: number;
@@ -171,6 +174,8 @@ export function createMeshState(options: MeshOptions, random: Random): MeshState
     complete: false,
     probeDelayMs: options.probeMinMs,
     probeCursor: 0,
+    gossipDueMs: Number.POSITIVE_INFINITY,
+    gossipDelayMs: options.gossipIntervalMs,
     gossipSecond: 0,
     gossipInSecond: 0,
     gossipDropped: 0,

@@ -133,7 +133,7 @@ export type CloseReason =
   | "serverShutdown";
 
 /** What to put into the own INFO that a dialler sends after the acceptor's. */
-export interface OwnInfoFields {
+interface OwnInfoFields {
   readonly routePoolIdx: number;
   readonly routeAccount: string;
   readonly gossipMode: GossipMode;

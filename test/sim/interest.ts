@@ -110,7 +110,7 @@ export function interestKey(account: string, subject: string): string {
 }
 
 /** FNV-1a of the account's name modulo the sender's own pool size, as nats-server does it. */
-export function poolIndex(account: string, poolSize: number): number {
+function poolIndex(account: string, poolSize: number): number {
   if (poolSize <= 1) return 0;
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(account)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;

@@ -71,9 +71,14 @@ function runUntilComplete(world: World, untilMs: number): number {
   return world.timeline.nowMs;
 }
 
-/** A complete mesh stays complete and quiet, and loses nothing. */
+/**
+ * A complete mesh stays complete and quiet, and loses nothing. Both ends of a connection that died just before the faults
+ * ended may still hold it when the mesh first looks complete, so that each is given the time to notice and dial again.
+ */
 function checkQuiet(world: World): string[] {
-  world.timeline.runUntil(world.timeline.nowMs + KEEPALIVE_MS);
+  const noticedMs = world.timeline.nowMs + KEEPALIVE_MS;
+  world.timeline.runUntil(noticedMs);
+  runUntilComplete(world, noticedMs + settleBoundMs(world.scenario));
   const arrived = publishRound(world, 3);
   world.timeline.runUntil(world.timeline.nowMs + 1000);
   const lost = arrived();

@@ -10,7 +10,7 @@ import { Network } from "./network.ts";
 import { ACCOUNTS, pick, SEED_COUNT, type Scenario, type ServerPlan } from "./scenario.ts";
 import { Timeline } from "./timeline.ts";
 
-export const ROUTE_PORT = 6222;
+const ROUTE_PORT = 6222;
 export const GIVE_UP_MS = 6000;
 const BALANCER = "balancer";
 const DISCOVERY_LAG_MS = 1500;
@@ -167,6 +167,6 @@ export class World {
   }
 }
 
-export function at(host: string): PeerAddress {
+function at(host: string): PeerAddress {
   return { host, port: ROUTE_PORT };
 }

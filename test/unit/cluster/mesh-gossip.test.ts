@@ -61,7 +61,10 @@ describe("telling of joins", () => {
     const driver = new MeshDriver({ gossipIntervalMs: 1000 });
     driver.accept(info("B"), "10.0.0.2");
     driver.accept(info("C", { shoal: false }), "10.0.0.3");
-    expect(all(driver.wait(1500), "announce").map((action) => action.info.id)).toEqual(["C"]);
+    const told = all(driver.wait(1500), "announce");
+    expect(new Set(told.map((action) => `${action.connIds.join()} ${action.info.id}`))).toEqual(
+      new Set(["1 C"]),
+    );
   });
 });
 
