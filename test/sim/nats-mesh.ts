@@ -140,6 +140,7 @@ export class NatsMesh implements Mesh {
         }
         this.#timers = [];
         return;
+      case "clusterNameHeard":
       case "tick":
         return;
     }
