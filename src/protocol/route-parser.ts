@@ -95,6 +95,8 @@ export class RouteParser {
   neededHead = 0;
   /** The route of a pinned account: messages do not name it. */
   isPinned = false;
+  /** Messages may come. Before, no payload is waited for: strangers have no memory to fill. */
+  isRegistered = false;
   private readonly message = new Message();
   private account: string | null = null;
   private queues: readonly string[] = NO_QUEUES;
@@ -187,6 +189,7 @@ export class RouteParser {
     if (size > PAYLOAD_MAX) return this.end(maxPayloadViolation, `${size} vs ${PAYLOAD_MAX}`);
     const total = lineFeed + 1 - at + size + 2;
     if (at + total > end) {
+      if (!this.isRegistered) return this.end(unknownOperation, "message before registration");
       this.needed = total;
       this.neededHead = lineFeed + 1 - at;
       return at;

@@ -32,6 +32,7 @@ function read(stream: string, lengths: readonly number[], isPinned: boolean, lim
   };
   const parser = new RouteParser(operations, limits);
   parser.isPinned = isPinned;
+  parser.isRegistered = true;
   feed(parser, Buffer.from(stream, "latin1"), lengths);
   return said;
 }

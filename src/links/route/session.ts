@@ -110,6 +110,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.log.info("Route connection created");
     this.registration = registration;
     this.parser.isPinned = registration.account !== null;
+    this.parser.isRegistered = true;
   }
 
   // ---- the wire ----
@@ -324,7 +325,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   close(reason: string): void {
     if (!this.isOpen) return;
-    this.outbox.flush();
+    this.outbox.finish();
     this.release(reason);
     this.wire.end();
   }

@@ -1,6 +1,5 @@
 /** Which route carries an account, and what its peer is told of the interest here. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { LocalInterest } from "../../../src/core/local-interest.ts";
 import { Subscription } from "../../../src/core/subscription.ts";
 import { poolIndexOf, RouteTable } from "../../../src/links/route/route-table.ts";
 import type { RouteSession } from "../../../src/links/route/session.ts";
@@ -102,6 +101,18 @@ describe("the routes of a peer", () => {
   });
 });
 
+describe("a route that is not registered", () => {
+  it.each(["RMSG $G a 60000000\r\n", "RMSG $G a 1\r\nx\r\n", "HMSG $G a 12 60000000\r\n"])(
+    "has no messages taken, and none waited for: %j",
+    (text) => {
+      const { wire, session } = stack.stranger();
+      wire.receiveText(text);
+      expect(session.closedFor).toBe("Parse Error");
+      expect(wire.takeText()).toBe("-ERR 'Unknown Protocol Operation'\r\n");
+    },
+  );
+});
+
 describe("interest that a route tells of", () => {
   it("is replaced, not doubled, and ends with the route", () => {
     const peer = route("P", 0, 1);
@@ -134,11 +145,5 @@ describe("interest that a route tells of", () => {
     expect(peer.session.closedFor).toBe("Slow Consumer (Pending Bytes)");
     expect(busy.accounts.global.interest.size).toBe(0);
     peer.wire.hangUp();
-  });
-});
-
-describe("local interest", () => {
-  it("begins empty", () => {
-    expect([...new LocalInterest()]).toEqual([]);
   });
 });
