@@ -62,10 +62,10 @@ async function run({ config, warnings, digest: configDigest }: LoadResult & { ki
   }
 }
 
-/** Sockets take leave for a moment; then the process ends in any case. */
+/** What was written last still goes out; then the process ends in any case. */
 function endSoon(code: number): void {
   process.exitCode = code;
-  setTimeout(() => process.exit(code), 200).unref();
+  setTimeout(() => process.exit(code), 50).unref();
 }
 
 function signalAnother(command: SignalCommand, pid: number | null): void {

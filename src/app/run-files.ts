@@ -28,7 +28,9 @@ function portsOf(server: Server): Record<string, string[]> {
   const cluster = server.clusterEndpoint;
   return {
     nats: [server.url],
-    ...(server.monitorPort === null ? {} : { monitoring: [`http://${new URL(server.url).hostname}:${server.monitorPort}`] }),
+    ...(server.monitorPort === null
+      ? {}
+      : { monitoring: [`http://${new URL(server.url).hostname}:${server.monitorPort}`] }),
     ...(cluster === null ? {} : { cluster: [`nats://${cluster.address}:${cluster.port}`] }),
   };
 }

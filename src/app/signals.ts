@@ -28,12 +28,14 @@ export function followSignals(
 ): Disposable {
   const stop = (signal: NodeJS.Signals): void => {
     logger.debug(`Trapped "${signal}" signal`);
+    // A second one does not wait for those who still read.
+    if (server.state === "stopped") return exit(0);
     server.stop();
-    exit(0);
+    void server.closed().then(() => exit(0));
   };
   const drain = (): void => {
     server.lameDuck().then(
-      () => exit(0),
+      () => server.closed().then(() => exit(0)),
       (error: unknown) => {
         logger.error("Lame duck mode failed", { error: String(error) });
         server.stop();

@@ -151,6 +151,24 @@ export class Outbox {
     this.waiting.add(drained);
   }
 
+  /**
+   * The connection ends, but what was accepted for it still goes out: all of it is handed to the wire, whose memory it is until
+   * the wire has closed.
+   */
+  finish(): void {
+    if (this.closed) return;
+    this.settleChunk();
+    const { queue } = this;
+    const isOut = queue.length === 0 || this.wire.writeMany(queue.map((piece) => piece.bytes));
+    const wasIdle = this.inFlight.length === 0;
+    this.inFlight = [...this.inFlight, ...queue];
+    this.queue = [];
+    this.queuedBytes = 0;
+    // Else `close` takes what is in flight for written.
+    if (!isOut || !wasIdle) this.writingSinceMs ||= this.turn.nowMs();
+    this.close();
+  }
+
   /** The connection is gone: gives all memory back. */
   close(): void {
     if (this.closed) return;

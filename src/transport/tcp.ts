@@ -9,8 +9,8 @@ import { bytes, READ_SIZE, READ_START, readWindow } from "../base/slab.ts";
 import type { OpenWires } from "./open-wires.ts";
 import type { Endpoint, Wire, WireReceiver } from "./wire.ts";
 
-/** How long a connection that we end may take to take leave. */
-const LINGER_MS = 1000;
+/** How long a connection that we end may take to read the rest and take leave. */
+const LINGER_MS = 2000;
 const KEEP_ALIVE_MS = 15_000;
 
 interface TakenHandle {

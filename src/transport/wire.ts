@@ -23,7 +23,7 @@ export interface Wire {
   start(receiver: WireReceiver): void;
   /**
    * Writes a piece. True: done, its memory may be used again at once. False: it is in use until `onWritten`, before which
-   * nothing else may be written.
+   * nothing else may be written but the last words of a connection that ends.
    */
   write(piece: Uint8Array): boolean;
   /** The same for several pieces in order. */

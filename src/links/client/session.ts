@@ -328,7 +328,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   /** Ends the connection after what is in the outbox is out. `reason` in the words of nats-server. */
   close(reason: string): void {
     if (!this.isOpen) return;
-    this.outbox.flush();
+    this.outbox.finish();
     this.closedFor = reason;
     this.release();
     this.wire.end();
