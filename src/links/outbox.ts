@@ -15,7 +15,7 @@ import type { Turn } from "./turn.ts";
 /** Above this, who fills the outbox is asked to wait; below half of it, they go on. */
 export const CONGESTED_BYTES = 1024 * 1024;
 /** As long as nats-server lets a producer wait for each of its reads. */
-export const STALL_MS = 10;
+const STALL_MS = 10;
 /** A batch goes out in less, or its reader has stopped. */
 const MOVING_MS = 250;
 const WRITE_BATCH_BYTES = 1024 * 1024;

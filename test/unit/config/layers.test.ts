@@ -195,7 +195,8 @@ describe("variables of the file", () => {
 describe("what the process is told", () => {
   it("is to run, with warnings for what is odd or has no effect", () => {
     const files = {
-      "a.conf": "ping_interval: 5\nmax_payload: 9MB\nconnect_error_reports: 1\ncluster { routes: [nats://a:1] }",
+      "a.conf":
+        "ping_interval: 5\nmax_payload: 9MB\nconnect_error_reports: 1\ncluster { routes: [nats://a:1] }",
     };
     expect(configOf({ files }).client.pingIntervalMs).toBe(5000);
     expect(warningsOf({ files }).map((text) => text.split(": ")[0])).toEqual([
