@@ -2,7 +2,6 @@
  * The port of the other servers: carries out what the mesh decides, and tells it what happens. The mesh knows no sockets, the
  * sessions know no mesh; they meet here.
  */
-import { networkInterfaces } from "node:os";
 import { equalSecrets } from "../auth/authenticator.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -10,14 +9,7 @@ import { systemRandom } from "../base/random.ts";
 import { addressKey, routeUrl } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
 import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
-import type {
-  AddressKey,
-  Mesh,
-  MeshAction,
-  MeshEvent,
-  MeshSnapshot,
-  PeerAddress,
-} from "../cluster/mesh-types.ts";
+import type { Mesh, MeshAction, MeshEvent, MeshSnapshot, PeerAddress } from "../cluster/mesh-types.ts";
 import { createMesh } from "../cluster/mesh.ts";
 import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type Account, type Accounts } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
@@ -33,6 +25,7 @@ import {
   readRouteConnect,
   routeConnectLine,
   routeInfoLine,
+  whole,
   type OwnRouteInfo,
 } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
@@ -40,6 +33,7 @@ import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
+import { ownAddresses } from "./own-addresses.ts";
 import { routeInfoOf } from "./route-info-of.ts";
 import { TrafficLedger } from "./traffic.ts";
 
@@ -97,6 +91,7 @@ export class ClusterPort {
   clusterName: string;
   private isNameDynamic: boolean;
   private isLameDuck = false;
+  private readonly pinnedAccounts: readonly string[];
   private readonly table: RouteTable;
   private readonly connectUrls = new Map<string, readonly string[]>();
   private readonly options: ClusterPortOptions;
@@ -112,6 +107,8 @@ export class ClusterPort {
     this.options = options;
     this.clusterName = options.name;
     this.isNameDynamic = options.isNameDynamic;
+    // The system account has a route of its own wherever there are pools, as nats-server does it.
+    this.pinnedAccounts = options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [];
     this.table = new RouteTable(options.accounts);
     this.dialer = new Dialer(this.wires, {
       onConnected: (dialId, address, wire) => this.connected(dialId, address, wire),
@@ -141,8 +138,8 @@ export class ClusterPort {
         clusterName: options.name,
         clusterNameDynamic: options.isNameDynamic,
         poolSize: options.poolSize,
-        pinnedAccounts: options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [],
-        ownAddresses: this.ownAddresses(endpoint.port),
+        pinnedAccounts: this.pinnedAccounts,
+        ownAddresses: ownAddresses(options.host, endpoint.port, options.advertise),
         connectRetries: options.connectRetries,
         handshakeTimeoutMs: options.authTimeoutMs,
         ...(options.connectBackoff && { backoff: patientBackoff, implicitBackoff: patientBackoff }),
@@ -259,9 +256,24 @@ export class ClusterPort {
     session.closeSaying(words.text, words.reason);
   }
 
+  /**
+   * The INFO that a peer gave on one of its connections is told on without what concerns that connection alone. A nats-server
+   * dials just what it is told of: the pool, and each pinned account by an INFO of its own.
+   */
   private announce(action: MeshAction & { kind: "announce" }): void {
-    const line = gossipLine(action.info.raw, action.ip, action.gossipMode);
-    for (const connId of action.connIds) this.sessions.get(connId)?.send(line);
+    const { route_account: _, route_pool_idx: __, ...raw } = action.info.raw;
+    const line = gossipLine(raw, action.ip, action.gossipMode);
+    const forAccounts = isPooled(raw)
+      ? this.pinnedAccounts.map((account) =>
+          gossipLine({ ...raw, route_account: account }, action.ip, action.gossipMode),
+        )
+      : [];
+    for (const connId of action.connIds) {
+      const session = this.sessions.get(connId);
+      session?.send(line);
+      const listener = session?.peerInfo ?? {};
+      if (isPooled(listener) && listener["shoal"] !== true) for (const one of forAccounts) session?.send(one);
+    }
   }
 
   // ---- connections ----
@@ -382,21 +394,10 @@ export class ClusterPort {
   private dropConnectUrls(peerId: string): void {
     if (this.connectUrls.delete(peerId)) this.options.onMembersChanged();
   }
-
-  private ownAddresses(port: number): AddressKey[] {
-    const { host, advertise } = this.options;
-    const isAny = host === "" || host === "0.0.0.0" || host === "::";
-    const hosts = isAny ? localAddresses() : [host, ...(host === "localhost" ? ["127.0.0.1", "::1"] : [])];
-    const keys = hosts.map((own) => addressKey(own, port));
-    return advertise === null ? keys : [...keys, addressKey(advertise.host, advertise.port ?? port)];
-  }
 }
 
-function localAddresses(): string[] {
-  return [
-    "localhost",
-    ...Object.values(networkInterfaces()).flatMap((list) => list?.map((one) => one.address) ?? []),
-  ];
+function isPooled(info: Readonly<Record<string, unknown>>): boolean {
+  return whole(info, "route_pool_size") > 0;
 }
 
 function shownPermissions(permissions: RoutePermissions): OwnRouteInfo["permissions"] {

@@ -67,14 +67,15 @@ const rounds: Record<string, (port: number) => Promise<void>> = {
 it.each(Object.entries(rounds))(
   "%s leave nothing that adds up",
   { timeout: 120_000 },
-  async (_name, round) => {
+  async (name, round) => {
     const server = await startServer(findProgram("shoal")!, "max_pending: 8MB");
     try {
       for (let n = 0; n < 12; n++) await round(server.port);
       const before = residentMiB(server.pid);
       for (let n = 0; n < 12; n++) await round(server.port);
-      // A quarter of what one round takes, 12 times, would be far more.
-      expect(residentMiB(server.pid) - before).toBeLessThan(40);
+      // A quarter of what one round takes, 12 times, would be far more. Half messages take 50 MB a round, and what the last two
+      // rounds left may not have been collected yet.
+      expect(residentMiB(server.pid) - before).toBeLessThan(name === "half messages" ? 120 : 40);
       const client = await RawConnection.greeted(server.port);
       client.destroy();
     } finally {
