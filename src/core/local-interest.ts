@@ -18,14 +18,14 @@ export class LocalInterest {
 
   /** What neighbours are to be told, or null. */
   add(subscription: Subscription): InterestChange | null {
-    const key = keyOf(subscription);
+    const key = interestKey(subscription.subject, subscription.queue);
     const count = (this.counts.get(key) ?? 0) + 1;
     this.counts.set(key, count);
     return subscription.queue === null && count > 1 ? null : change(subscription, count);
   }
 
   remove(subscription: Subscription): InterestChange | null {
-    const key = keyOf(subscription);
+    const key = interestKey(subscription.subject, subscription.queue);
     const count = (this.counts.get(key) ?? 1) - 1;
     if (count === 0) this.counts.delete(key);
     else this.counts.set(key, count);
@@ -45,8 +45,9 @@ export class LocalInterest {
   }
 }
 
-function keyOf(subscription: Subscription): string {
-  return subscription.queue === null ? subscription.subject : `${subscription.subject} ${subscription.queue}`;
+/** One text for a subject and its queue group: neither holds a blank. */
+export function interestKey(subject: string, queue: string | null): string {
+  return queue === null ? subject : `${subject} ${queue}`;
 }
 
 function change(subscription: Subscription, count: number): InterestChange {

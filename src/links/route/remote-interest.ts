@@ -1,5 +1,6 @@
 /** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
 import type { Account, Accounts } from "../../core/account.ts";
+import { interestKey } from "../../core/local-interest.ts";
 import { RemoteInterest, type Neighbour } from "../../core/subscription.ts";
 
 /**
@@ -28,7 +29,7 @@ export class RemoteInterests {
     const account = this.accounts.get(accountName);
     if (account === undefined) return true;
     const known = this.mapOf(account);
-    const key = keyOf(subject, queue);
+    const key = interestKey(subject, queue);
     const present = known.get(key);
     if (present !== undefined) {
       if (present.weight !== weight) {
@@ -48,9 +49,10 @@ export class RemoteInterests {
   delete(accountName: string, subject: string, queue: string | null): void {
     const account = this.accounts.get(accountName);
     const known = account === undefined ? undefined : this.byAccount.get(account);
-    const interest = known?.get(keyOf(subject, queue));
+    const key = interestKey(subject, queue);
+    const interest = known?.get(key);
     if (account === undefined || known === undefined || interest === undefined) return;
-    known.delete(keyOf(subject, queue));
+    known.delete(key);
     this.count--;
     account.interest.remove(interest);
   }
@@ -78,8 +80,4 @@ export class RemoteInterests {
     if (known === undefined) this.byAccount.set(account, (known = new Map<string, RemoteInterest>()));
     return known;
   }
-}
-
-function keyOf(subject: string, queue: string | null): string {
-  return queue === null ? subject : `${subject} ${queue}`;
 }
