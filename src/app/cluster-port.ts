@@ -13,6 +13,7 @@ import type { Mesh, MeshAction, MeshEvent, MeshSnapshot, PeerAddress } from "../
 import { createMesh } from "../cluster/mesh.ts";
 import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type Account, type Accounts } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
+import type { DiscoverySnapshot } from "../discovery/discovery.ts";
 import type { ConnectVerdict, RouteCounters, RouteHost, RouteLimits } from "../links/route/host.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
 import { RouteTable } from "../links/route/route-table.ts";
@@ -34,18 +35,9 @@ import type { Endpoint, Wire } from "../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { ownAddresses } from "./own-addresses.ts";
+import { PeerDiscovery, type ConfiguredRoute, type Credentials, type DialTarget } from "./peer-discovery.ts";
 import { routeInfoOf } from "./route-info-of.ts";
 import { TrafficLedger } from "./traffic.ts";
-
-interface Credentials {
-  readonly user: string;
-  readonly pass: string;
-}
-
-/** A configured route, with the credentials of its URL. */
-interface ConfiguredRoute extends PeerAddress {
-  readonly credentials: Credentials | null;
-}
 
 export interface ClusterPortOptions {
   readonly identity: ServerIdentity;
@@ -97,6 +89,7 @@ export class ClusterPort {
   private readonly options: ClusterPortOptions;
   private readonly host: RouteHost;
   private readonly dialer: Dialer;
+  private readonly peerDiscovery: PeerDiscovery;
   private mesh: Mesh | null = null;
   private listener: TcpListener | null = null;
   private wake: Disposable | null = null;
@@ -113,6 +106,10 @@ export class ClusterPort {
     this.dialer = new Dialer(this.wires, {
       onConnected: (dialId, address, wire) => this.connected(dialId, address, wire),
       onFailed: (dialId, error, detail) => this.feed({ kind: "dialFailed", dialId, error, detail }),
+    });
+    this.peerDiscovery = new PeerDiscovery({
+      ...options,
+      onReport: (report) => this.feed({ kind: "sourceChanged", ...report }),
     });
     this.host = {
       ...options,
@@ -150,9 +147,14 @@ export class ClusterPort {
     return endpoint;
   }
 
-  /** Begins to dial the configured routes. */
+  /** Begins to look for the other servers, and to dial them. */
   solicit(): void {
-    this.feed({ kind: "sourceChanged", source: "routes", origin: "explicit", peers: this.options.routes });
+    this.peerDiscovery.start();
+  }
+
+  /** What each source of addresses shows, and how it fares. */
+  get discovery(): DiscoverySnapshot[] {
+    return this.peerDiscovery.snapshot();
   }
 
   /** Client URLs of the other members. */
@@ -176,6 +178,7 @@ export class ClusterPort {
 
   stop(): void {
     this.listener?.close();
+    this.peerDiscovery[Symbol.dispose]();
     this.feed({ kind: "stopped" });
     this.dialer.cancelAll();
     this.wake?.[Symbol.dispose]();
@@ -374,7 +377,7 @@ export class ClusterPort {
 
   private connectLine(address: PeerAddress): string {
     // As nats-server does it: a configured route has the credentials of its URL or none; others, the cluster's own.
-    const { credentials = this.options.credentials } = address as Partial<ConfiguredRoute>;
+    const { credentials = this.options.credentials } = address as DialTarget;
     return routeConnectLine({
       serverId: this.options.identity.id,
       cluster: this.clusterName,

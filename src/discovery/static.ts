@@ -1,0 +1,13 @@
+/** Addresses that somebody wrote down: literal ones, which no lookup could change. */
+import type { DiscoveredPeer, DiscoverySource } from "./discovery.ts";
+
+export function staticSource(name: string, peers: readonly DiscoveredPeer[]): DiscoverySource {
+  return {
+    name,
+    watch(onPeers) {
+      onPeers(peers, "explicit");
+      return { [Symbol.dispose]: () => undefined };
+    },
+    snapshot: () => ({ name, peers, lookups: 0, failures: 0, answeredMs: null, lastError: null }),
+  };
+}
