@@ -33,11 +33,14 @@ import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
+import { MemberUrls } from "./member-urls.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { ownAddresses } from "./own-addresses.ts";
 import { PeerDiscovery, type ConfiguredRoute, type Credentials, type DialTarget } from "./peer-discovery.ts";
 import { routeInfoOf } from "./route-info-of.ts";
+import { shownPermissions } from "./shown-permissions.ts";
 import { TrafficLedger } from "./traffic.ts";
+import { Zones, type QueuePreference } from "./zones.ts";
 
 export interface ClusterPortOptions {
   readonly identity: ServerIdentity;
@@ -59,6 +62,9 @@ export interface ClusterPortOptions {
   readonly maxPayloadBytes: number;
   readonly authTimeoutMs: number;
   readonly limits: RouteLimits;
+  /** "": not known. */
+  readonly zone: string;
+  readonly queuePreference: QueuePreference;
   readonly accounts: Accounts;
   readonly turn: Turn;
   readonly clock: Clock;
@@ -85,7 +91,8 @@ export class ClusterPort {
   private isLameDuck = false;
   private readonly pinnedAccounts: readonly string[];
   private readonly table: RouteTable;
-  private readonly connectUrls = new Map<string, readonly string[]>();
+  private readonly zones: Zones;
+  private readonly urls = new MemberUrls();
   private readonly options: ClusterPortOptions;
   private readonly host: RouteHost;
   private readonly dialer: Dialer;
@@ -103,6 +110,7 @@ export class ClusterPort {
     // The system account has a route of its own wherever there are pools, as nats-server does it.
     this.pinnedAccounts = options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [];
     this.table = new RouteTable(options.accounts);
+    this.zones = new Zones(options.zone, options.queuePreference, options.accounts);
     this.dialer = new Dialer(this.wires, {
       onConnected: (dialId, address, wire) => this.connected(dialId, address, wire),
       onFailed: (dialId, error, detail) => this.feed({ kind: "dialFailed", dialId, error, detail }),
@@ -159,7 +167,7 @@ export class ClusterPort {
 
   /** Client URLs of the other members. */
   otherConnectUrls(): string[] {
-    return [...this.connectUrls.values()].flat();
+    return this.urls.all();
   }
 
   tellInterest(account: Account, change: InterestChange): void {
@@ -173,6 +181,12 @@ export class ClusterPort {
   /** Tells the other members that this one is going. */
   announceLameDuck(): void {
     this.isLameDuck = true;
+    for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
+  }
+
+  /** The zone of this server has become known: the others are told. */
+  learnZone(zone: string): void {
+    if (!this.zones.learn(zone, this.sessions.values())) return;
     for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
   }
 
@@ -229,7 +243,7 @@ export class ClusterPort {
         return this.options.onMembersChanged();
       case "fact":
         logMeshFact(this.options.logger, action.fact);
-        if (action.fact.kind === "peerLeft") this.dropConnectUrls(action.fact.id);
+        if (action.fact.kind === "peerLeft") this.dropUrls(action.fact.id);
         return;
       case "upgrade":
         return; // of interest to the mesh alone
@@ -241,6 +255,7 @@ export class ClusterPort {
     if (session === undefined) return;
     const { peerId, peerName, slot } = action;
     if (action.sendInfo !== undefined) session.send(this.infoLine(action.sendInfo));
+    this.zones.place(session);
     const account = slot.kind === "account" ? slot.account : null;
     session.register({ peerId, peerName, account, poolIndex: slot.kind === "pool" ? slot.index : 0 });
     const suffix = account === null ? "" : ` for account "${account}"`;
@@ -248,7 +263,11 @@ export class ClusterPort {
     const isNew = !this.table.hasPeer(peerId);
     this.table.add(session, action.noPool ? 1 : action.poolSize);
     if (action.sendInfo !== undefined) session.send("PING\r\n");
-    if (isNew) this.keepConnectUrls(session, peerId);
+    if (!isNew) return;
+    this.urls.keep(peerId, session.peerInfo ?? {});
+    this.options.onMembersChanged();
+    // The INFO that the peer got when it dialled may be from before.
+    if (this.zones.isLearned && session.direction === "accepted") session.send(this.infoLine({}));
   }
 
   private closeSession(action: MeshAction & { kind: "close" }): void {
@@ -306,6 +325,12 @@ export class ClusterPort {
     this.feed({ kind: "routeClosed", connId: session.rid, reason: session.closedFor });
   }
 
+  private *routesOf(peerId: string): Generator<RouteSession> {
+    for (const session of this.sessions.values()) {
+      if (session.registration?.peerId === peerId) yield session;
+    }
+  }
+
   private judgeConnect(session: RouteSession, json: string): ConnectVerdict | null {
     const connect = readRouteConnect(json);
     if (connect === null)
@@ -343,8 +368,9 @@ export class ClusterPort {
     const peerId = session.registration?.peerId;
     if (info["server_id"] !== peerId) {
       this.feed({ kind: "gossipReceived", connId: session.rid, info: routeInfoOf(info) });
-    } else if (info["ldm"] === true && peerId !== undefined) {
-      this.dropConnectUrls(peerId);
+    } else if (peerId !== undefined) {
+      if (info["ldm"] === true) this.dropUrls(peerId);
+      this.zones.hear(this.routesOf(peerId), info);
     }
   }
 
@@ -370,6 +396,7 @@ export class ClusterPort {
       poolIndex: fields.routePoolIdx ?? 0,
       account: fields.routeAccount ?? "",
       gossipMode: fields.gossipMode ?? 0,
+      zone: this.zones.own,
       permissions: shownPermissions(options.permissions),
     };
     return routeInfoLine(info);
@@ -387,29 +414,11 @@ export class ClusterPort {
     });
   }
 
-  private keepConnectUrls(session: RouteSession, peerId: string): void {
-    const urls = session.peerInfo?.["connect_urls"];
-    const known = Array.isArray(urls) ? urls.filter((url): url is string => typeof url === "string") : [];
-    this.connectUrls.set(peerId, known);
-    this.options.onMembersChanged();
-  }
-
-  private dropConnectUrls(peerId: string): void {
-    if (this.connectUrls.delete(peerId)) this.options.onMembersChanged();
+  private dropUrls(peerId: string): void {
+    if (this.urls.drop(peerId)) this.options.onMembersChanged();
   }
 }
 
 function isPooled(info: Readonly<Record<string, unknown>>): boolean {
   return whole(info, "route_pool_size") > 0;
-}
-
-function shownPermissions(permissions: RoutePermissions): OwnRouteInfo["permissions"] {
-  return { import: shownRules(permissions.import), export: shownRules(permissions.export) };
-}
-
-/** Empty lists are left out, as nats-server does. */
-function shownRules(rules: RoutePermissions["import"]): object | undefined {
-  if (rules === null) return undefined;
-  const { allow, deny } = rules;
-  return { ...(allow === null ? {} : { allow }), ...(deny.length === 0 ? {} : { deny }) };
 }

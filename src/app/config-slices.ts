@@ -49,7 +49,9 @@ type FromConfig =
   | "permissions"
   | "maxPayloadBytes"
   | "authTimeoutMs"
-  | "limits";
+  | "limits"
+  | "zone"
+  | "queuePreference";
 
 export function clusterPortOptions(config: Config, port: number): Pick<ClusterPortOptions, FromConfig> {
   const { cluster, client } = config;
@@ -73,6 +75,8 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
     permissions: cluster.permissions ?? { import: null, export: null },
     maxPayloadBytes: client.maxPayloadBytes,
     authTimeoutMs: cluster.authTimeoutMs,
+    zone: cluster.zone ?? "",
+    queuePreference: cluster.queuePreference,
     limits: {
       maxControlLineBytes: client.maxControlLineBytes,
       maxPendingBytes: client.maxPendingBytes,

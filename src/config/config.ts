@@ -116,7 +116,13 @@ interface ClusterConfig {
   readonly pingIntervalMs: number;
   readonly pingMax: number;
   readonly writeDeadlineMs: number;
+  /** null: not known. */
+  readonly zone: string | null;
+  readonly queuePreference: QueuePreference;
 }
+
+/** Whose members of a queue group come first: those here, those here and then in the same zone, or nobody's. */
+type QueuePreference = "server" | "zone" | "none";
 
 export interface Address {
   readonly host: string;

@@ -5,7 +5,16 @@ import { credential } from "./authorization.ts";
 import { compression, routePermissions } from "./cluster-values.ts";
 import { composite, option, type Option, type Sheet } from "./option.ts";
 import type { Origin } from "./nats-conf/node.ts";
-import { bool, duration, integer, spacelessName, strings, text, type ValueType } from "./value-type.ts";
+import {
+  bool,
+  duration,
+  integer,
+  oneOf,
+  spacelessName,
+  strings,
+  text,
+  type ValueType,
+} from "./value-type.ts";
 
 /** Routes are pinged at least this often, whatever is configured, as in nats-server. */
 const ROUTE_PING_INTERVAL_MAX_MS = 30_000;
@@ -225,7 +234,30 @@ const routes: readonly Option[] = [
   }),
 ];
 
-export const clusterOptions: readonly Option[] = [...listener, ...routes];
+const zone: readonly Option[] = [
+  option({
+    key: "cluster.zone",
+    field: "cluster.zone",
+    section: "Cluster",
+    type: spacelessName,
+    default: null,
+    reload: "restart",
+    description: "Zone that this server is in, such as eu-west-1a; the other servers are told",
+  }),
+  option({
+    key: "cluster.queue_preference",
+    field: "cluster.queuePreference",
+    section: "Cluster",
+    type: oneOf("server", "zone", "none"),
+    default: "server",
+    reload: "restart",
+    description:
+      "Members that queue groups prefer: server, those on the publisher's server; zone, these, then those in its zone; " +
+      "none, as nats-server",
+  }),
+];
+
+export const clusterOptions: readonly Option[] = [...listener, ...routes, ...zone];
 
 /** `--cluster ""` turns clustering off that a file turned on. */
 function emptyTurnsOff(...[node, notes]: Parameters<typeof listenUrl.fromNode>): ListenUrl | undefined {

@@ -10,11 +10,16 @@ const EMPTY: readonly never[] = [];
 export class QueueGroup {
   readonly name: string;
   readonly locals: Subscription[] = [];
-  readonly remotes: RemoteInterest[] = [];
+  /** Of the lowest rank among servers with members. */
+  remotes: RemoteInterest[] = [];
   remoteWeight = 0;
+  /** Members behind routes and members here get messages in one turn; else those here come first. */
+  isShared = false;
   /** Turns of the round robin among locals and among remotes. */
   localTurn = 0;
   remoteTurn = 0;
+  /** Where shared: grows by the weight elsewhere with each message, up to that of all members. */
+  sharedTurn = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -127,16 +132,23 @@ function groupsOf(interested: readonly Interested[], from: number): readonly Que
     if (item.queue === null) continue;
     let group = groups.get(item.queue);
     if (group === undefined) groups.set(item.queue, (group = new QueueGroup(item.queue)));
-    if (item instanceof RemoteInterest) {
-      group.remotes.push(item);
-      group.remoteWeight += item.weight;
-    } else {
-      group.locals.push(item);
-    }
+    if (item instanceof RemoteInterest) group.remotes.push(item);
+    else group.locals.push(item);
   }
   for (const group of groups.values()) {
+    keepNearest(group);
     group.localTurn = Math.floor(from * group.locals.length);
     group.remoteTurn = Math.floor(from * group.remoteWeight);
+    // Apart from the turns within, which begin at `from`.
+    group.sharedTurn = Math.floor(((from * 4096) % 1) * (group.locals.length + group.remoteWeight));
   }
   return groups.size === 0 ? EMPTY : [...groups.values()];
+}
+
+function keepNearest(group: QueueGroup): void {
+  if (group.remotes.length === 0) return;
+  const rank = Math.min(...group.remotes.map(({ neighbour }) => neighbour.rank));
+  group.remotes = group.remotes.filter(({ neighbour }) => neighbour.rank === rank);
+  group.remoteWeight = group.remotes.reduce((sum, { weight }) => sum + weight, 0);
+  group.isShared = rank === 0 && group.locals.length > 0;
 }

@@ -21,7 +21,8 @@ export function publish(plan: Plan, message: Message, mute: Subscriber | null): 
   const chosen: Neighbour[] = [];
   for (let i = 0; i < plan.groups.length; i++) {
     const group = plan.groups[i]!;
-    if (deliverToMember(group, message, mute)) reached = true;
+    if (group.isShared && isTurnElsewhere(group)) choose(group, chosen);
+    else if (deliverToMember(group, message, mute)) reached = true;
     else if (group.remoteWeight > 0) choose(group, chosen);
   }
   return forwardAll(plan, message, chosen) || reached;
@@ -68,6 +69,15 @@ function deliverToMember(group: QueueGroup, message: Message, mute: Subscriber |
     if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) return true;
   }
   return false;
+}
+
+/** Of one turn among members here and elsewhere; `choose` and `deliverToMember` take their own turns within it. */
+function isTurnElsewhere(group: QueueGroup): boolean {
+  const members = group.locals.length + group.remoteWeight;
+  group.sharedTurn = group.sharedTurn + group.remoteWeight;
+  if (group.sharedTurn < members) return false;
+  group.sharedTurn -= members;
+  return true;
 }
 
 /** Names the group to one neighbour, by weight, in turn. */

@@ -17,6 +17,11 @@ export interface Neighbour {
   forward(plan: Plan, message: Message, queues: string): void;
   /** Names of the queue groups chosen for the message under way; scratch of the router. */
   chosenQueues: string;
+  /**
+   * Whether the members of queue groups behind it get a message before those behind others: the members of the lowest rank
+   * there are share it. Members on this server have rank 0.
+   */
+  readonly rank: number;
 }
 
 export class Subscription {

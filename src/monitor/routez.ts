@@ -74,6 +74,8 @@ function routeFields(
     account: registration?.account ?? undefined,
     // Nothing is compressed here; a peer before nats-server 2.10 could not.
     compression: peerInfo?.["compression"] === undefined ? "not supported" : "off",
+    // Not of nats-server: it knows no zones.
+    zone: session.zone || undefined,
   };
 }
 

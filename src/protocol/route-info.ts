@@ -22,6 +22,8 @@ export interface OwnRouteInfo {
   readonly poolIndex: number;
   readonly account: string;
   readonly gossipMode: number;
+  /** "": not known. */
+  readonly zone: string;
   readonly permissions: { readonly import?: object | undefined; readonly export?: object | undefined };
 }
 
@@ -50,6 +52,7 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     ...(info.account === "" ? {} : { route_account: info.account }),
     ...(info.gossipMode > 0 ? { gossip_mode: info.gossipMode } : {}),
     shoal: true,
+    ...(info.zone === "" ? {} : { zone: info.zone }),
   });
 }
 

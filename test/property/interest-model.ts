@@ -30,6 +30,7 @@ export class InterestModel {
   private readonly neighbours: readonly Neighbour[] = Array.from({ length: NEIGHBOURS }, () => ({
     forward: () => undefined,
     chosenQueues: "",
+    rank: 1,
   }));
   private nextSid = 1;
 

@@ -105,4 +105,39 @@ describe("a queue group", () => {
     stack.client().wire.receiveText("PUB a 1\r\nx\r\n".repeat(50));
     expect([...shares(group), route.session.outMessages]).toEqual([50, 0]);
   });
+
+  it("elsewhere gets its messages from the servers of the lowest rank, and from others when these have no member left", () => {
+    const [far, near] = [stack.route({ peerId: "F" }), stack.route({ peerId: "N" })];
+    far.session.rank = 2;
+    near.session.rank = 1;
+    far.wire.receiveText("RS+ $G a q 9\r\n");
+    near.wire.receiveText("RS+ $G a q 1\r\n");
+    const publisher = stack.client();
+    publisher.wire.receiveText("PUB a 1\r\nx\r\n".repeat(40));
+    expect([near.session.outMessages, far.session.outMessages]).toEqual([40, 0]);
+    near.wire.receiveText("RS- $G a q\r\n");
+    publisher.wire.receiveText("PUB a 1\r\nx\r\n".repeat(10));
+    expect([near.session.outMessages, far.session.outMessages]).toEqual([40, 10]);
+  });
+
+  it("shares out among members here and behind routes whose rank is that of members here", () => {
+    const route = stack.route();
+    route.session.rank = 0;
+    route.wire.receiveText("RS+ $G a q 5\r\n");
+    const group = members(3, "SUB a q 1\r\n");
+    stack.client().wire.receiveText("PUB a 1\r\nx\r\n".repeat(800));
+    expect([...shares(group), route.session.outMessages]).toEqual([100, 100, 100, 500]);
+  });
+
+  it("shares out among all where each message is on a subject of its own", () => {
+    const route = stack.route();
+    route.session.rank = 0;
+    route.wire.receiveText("RS+ $G a.* q 1\r\n");
+    const group = members(3, "SUB a.* q 1\r\n");
+    const publisher = stack.client();
+    for (let i = 0; i < 4000; i++) publisher.wire.receiveText(`PUB a.${i} 1\r\nx\r\n`);
+    for (const share of [...shares(group), route.session.outMessages]) {
+      expect(Math.abs(share - 1000)).toBeLessThan(150);
+    }
+  });
 });

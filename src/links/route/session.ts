@@ -55,6 +55,10 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   /** The peer's INFO, as it stands. */
   peerInfo: Readonly<Record<string, unknown>> | null = null;
   chosenQueues = "";
+  /** Of the peer; "": not known. */
+  zone = "";
+  /** Whoever changes it later has the plans worked out anew. */
+  rank = 1;
   inMessages = 0;
   inBytes = 0;
   outMessages = 0;
