@@ -3,24 +3,19 @@
  * sessions know no mesh; they meet here.
  */
 import { equalSecrets } from "../auth/authenticator.ts";
-import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { addressKey, routeUrl } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
 import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
 import type { Mesh, MeshAction, MeshEvent, MeshSnapshot, PeerAddress } from "../cluster/mesh-types.ts";
 import { createMesh } from "../cluster/mesh.ts";
-import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type Account, type Accounts } from "../core/account.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type Account } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
-import type { ConnectVerdict, RouteCounters, RouteHost, RouteLimits } from "../links/route/host.ts";
-import type { RoutePermissions } from "../links/route/permissions.ts";
+import type { ConnectVerdict, RouteCounters, RouteHost } from "../links/route/host.ts";
 import { RouteTable } from "../links/route/route-table.ts";
 import { RouteSession } from "../links/route/session.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
-import type { Turn } from "../links/turn.ts";
-import type { ServerIdentity } from "../protocol/info.ts";
 import {
   gossipLine,
   readRouteConnect,
@@ -33,49 +28,15 @@ import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
+import type { ClusterPortOptions } from "./cluster-port-options.ts";
 import { MemberUrls } from "./member-urls.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { ownAddresses } from "./own-addresses.ts";
-import { PeerDiscovery, type ConfiguredRoute, type Credentials, type DialTarget } from "./peer-discovery.ts";
+import { PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
 import { routeInfoOf } from "./route-info-of.ts";
 import { shownPermissions } from "./shown-permissions.ts";
 import { TrafficLedger } from "./traffic.ts";
-import { Zones, type QueuePreference } from "./zones.ts";
-
-export interface ClusterPortOptions {
-  readonly identity: ServerIdentity;
-  readonly name: string;
-  /** Made up: gives way to another's. */
-  readonly isNameDynamic: boolean;
-  readonly host: string;
-  readonly port: number;
-  readonly advertise: { readonly host: string; readonly port: number | null } | null;
-  readonly noAdvertise: boolean;
-  readonly credentials: Credentials | null;
-  readonly routes: readonly ConfiguredRoute[];
-  /** 0 or less: no pool. */
-  readonly poolSize: number;
-  readonly pinnedAccounts: readonly string[];
-  readonly connectRetries: number;
-  readonly connectBackoff: boolean;
-  readonly permissions: RoutePermissions;
-  readonly maxPayloadBytes: number;
-  readonly authTimeoutMs: number;
-  readonly limits: RouteLimits;
-  /** "": not known. */
-  readonly zone: string;
-  readonly queuePreference: QueuePreference;
-  readonly accounts: Accounts;
-  readonly turn: Turn;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Client URLs of this server. */
-  ownConnectUrls(): readonly string[];
-  /** Numbers for connections, shared with clients. */
-  nextConnectionId(): number;
-  /** Members have come or gone, or the name of the cluster has changed: clients are told. */
-  onMembersChanged(): void;
-}
+import { Zones } from "./zones.ts";
 
 export class ClusterPort {
   readonly sessions = new Map<number, RouteSession>();

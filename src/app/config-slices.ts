@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { AuthenticationOptions } from "../auth/authenticator.ts";
 import type { Config } from "../config/config.ts";
 import type { ClientLimits } from "../links/client/host.ts";
-import type { ClusterPortOptions } from "./cluster-port.ts";
+import type { ClusterPortOptions } from "./cluster-port-options.ts";
 
 export function clientLimits(config: Config): ClientLimits {
   const { client } = config;

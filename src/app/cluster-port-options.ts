@@ -1,0 +1,45 @@
+/** What the port of the other servers is given: its part of the configuration, and the server around it. */
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Accounts } from "../core/account.ts";
+import type { RouteLimits } from "../links/route/host.ts";
+import type { RoutePermissions } from "../links/route/permissions.ts";
+import type { Turn } from "../links/turn.ts";
+import type { ServerIdentity } from "../protocol/info.ts";
+import type { ConfiguredRoute, Credentials } from "./peer-discovery.ts";
+import type { QueuePreference } from "./zones.ts";
+
+export interface ClusterPortOptions {
+  readonly identity: ServerIdentity;
+  readonly name: string;
+  /** Made up: gives way to another's. */
+  readonly isNameDynamic: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly advertise: { readonly host: string; readonly port: number | null } | null;
+  readonly noAdvertise: boolean;
+  readonly credentials: Credentials | null;
+  readonly routes: readonly ConfiguredRoute[];
+  /** 0 or less: no pool. */
+  readonly poolSize: number;
+  readonly pinnedAccounts: readonly string[];
+  readonly connectRetries: number;
+  readonly connectBackoff: boolean;
+  readonly permissions: RoutePermissions;
+  readonly maxPayloadBytes: number;
+  readonly authTimeoutMs: number;
+  readonly limits: RouteLimits;
+  /** "": not known. */
+  readonly zone: string;
+  readonly queuePreference: QueuePreference;
+  readonly accounts: Accounts;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Client URLs of this server. */
+  ownConnectUrls(): readonly string[];
+  /** Numbers for connections, shared with clients. */
+  nextConnectionId(): number;
+  /** Members have come or gone, or the name of the cluster has changed: clients are told. */
+  onMembersChanged(): void;
+}
