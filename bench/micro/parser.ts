@@ -64,6 +64,7 @@ function counted(): true {
 }
 
 const anyClient: ClientOperations = {
+  isWaiting: false,
   mayBegin: counted,
   onPublish: counted,
   onPublishAgain: counted,

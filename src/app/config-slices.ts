@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { AuthenticationOptions } from "../auth/authenticator.ts";
 import type { Config } from "../config/config.ts";
+import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 
@@ -28,7 +29,14 @@ export function authenticationOptions(config: Config): AuthenticationOptions {
     if (secret === null || !BCRYPT.test(secret)) continue;
     throw new Error("authorization: bcrypt hashes are not supported by shoal yet, use a plain password");
   }
-  return { token: token ?? undefined, users: [...single, ...users], noAuthUser };
+  const known = [...single, ...users].map((each) => ({
+    name: each.user,
+    password: each.password,
+    account: GLOBAL_ACCOUNT,
+    permissions: null,
+    connectionTypes: [],
+  }));
+  return { token: token ?? undefined, users: known, noAuthUser };
 }
 
 const BCRYPT = /^\$2[abxy]\$\d{2}\$/;

@@ -206,6 +206,7 @@ export class Server {
       maxPayloadBytes: config.client.maxPayloadBytes,
       cid: context.cid,
       clientAddress: context.clientAddress,
+      nonce: context.nonce ?? "",
       cluster: cluster?.clusterName ?? "",
       connectUrls: this.connectUrls(),
       isLameDuck: this.state === "lame duck",

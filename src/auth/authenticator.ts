@@ -1,53 +1,165 @@
-/** Who may connect: nobody needs credentials, or a token, or one of the users. Comparison takes the same time for every input. */
-import { createHash, timingSafeEqual } from "node:crypto";
+/**
+ * Who may connect, and as whom: nobody needs credentials, or a token, or one of the known users. Comparison takes the same
+ * time for every input. An answer may take its time (`Verdict` or a promise of one, which is never rejected).
+ *
+ * Users of `authorization` and of accounts are in one table. `reconfigure` replaces it; who is connected is looked up again
+ * with `currentGrant`.
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { GLOBAL_ACCOUNT } from "../core/account.ts";
+import { Permissions, type UserPermissions } from "../core/permissions.ts";
 
+/** How a client is connected, in the words of `allowed_connection_types`. */
+export type ConnectionType =
+  "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
+
+/** What a client presents at CONNECT; "" where it presents nothing. */
 export interface Credentials {
   readonly user: string;
   readonly pass: string;
   readonly authToken: string;
+  readonly nkey: string;
+  readonly sig: string;
+}
+
+/** Credentials, and what the server knows of their sender. */
+export interface Attempt {
+  readonly credentials: Credentials;
+  /** What was given to be signed; "": nothing. */
+  readonly nonce: string;
+  readonly address: string;
+  readonly connectionType: ConnectionType;
+}
+
+export interface KnownUser {
+  /** A name, or the public nkey. */
+  readonly name: string;
+  /** Plain or a bcrypt hash; null: has an nkey instead. */
+  readonly password: string | null;
+  readonly account: string;
+  /** null: everything. */
+  readonly permissions: UserPermissions | null;
+  /** Empty: all. */
+  readonly connectionTypes: readonly ConnectionType[];
 }
 
 export interface AuthenticationOptions {
   readonly token?: string | undefined;
-  readonly users: readonly { readonly user: string; readonly password: string }[];
+  readonly users: readonly KnownUser[];
   /** Whom a client without credentials is taken for; null: nobody. */
   readonly noAuthUser: string | null;
 }
 
-/** `user` is how logs name the connection; "" where there are no users. */
-export type Verdict = { readonly kind: "admitted"; readonly user: string } | { readonly kind: "refused" };
+/** As whom a client is admitted. */
+export interface Grant {
+  /** How logs and monitoring name the client; "" where there are no users. */
+  readonly user: string;
+  readonly account: string;
+  /** Shared by all connections of the user; null: everything. */
+  readonly permissions: Permissions | null;
+  /** The connection ends after this time; null: it does not. */
+  readonly expiresInMs: number | null;
+}
+
+export type Verdict =
+  | { readonly kind: "admitted"; readonly grant: Grant }
+  /** `reason` is for the log. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+interface Known extends KnownUser {
+  readonly grant: Grant;
+}
+
+const EVERYBODY: Grant = { user: "", account: GLOBAL_ACCOUNT, permissions: null, expiresInMs: null };
+const TOKEN_HOLDER: Grant = { ...EVERYBODY, user: "[REDACTED]" };
+/** As nats-server has it: 15 characters. */
+const NONCE_BYTES = 11;
 
 export class Authenticator {
-  private readonly options: AuthenticationOptions;
+  private options: AuthenticationOptions;
+  private users: ReadonlyMap<string, Known>;
+  private hasNkeys = false;
 
   constructor(options: AuthenticationOptions) {
     this.options = options;
+    this.users = this.tableOf(options);
   }
 
-  /** Clients have to present something. */
+  /** From now on; who is connected is not touched. */
+  reconfigure(options: AuthenticationOptions): void {
+    this.users = this.tableOf(options);
+    this.options = options;
+  }
+
+  /** What holds now for a connection that was admitted with `grant`; null: it would not be admitted any more. */
+  currentGrant(grant: Grant): Grant | null {
+    if (!this.hasSecrets) return EVERYBODY;
+    if (this.options.token !== undefined) return grant.user === TOKEN_HOLDER.user ? TOKEN_HOLDER : null;
+    return this.users.get(grant.user)?.grant ?? null;
+  }
+
+  /** Clients have to present something, sooner or later. */
+  get hasSecrets(): boolean {
+    return this.options.token !== undefined || this.users.size > 0;
+  }
+
+  /** INFO says so. */
   get isRequired(): boolean {
     return this.options.noAuthUser === null && this.hasSecrets;
   }
 
-  private get hasSecrets(): boolean {
-    return this.options.token !== undefined || this.options.users.length > 0;
+  /** For one client to sign; "" where nobody signs. */
+  newNonce(): string {
+    return this.hasNkeys ? randomBytes(NONCE_BYTES).toString("base64url") : "";
   }
 
-  check(credentials: Credentials): Verdict {
-    if (!this.hasSecrets) return { kind: "admitted", user: "" };
-    const { token, users, noAuthUser } = this.options;
-    if (noAuthUser !== null && credentials.user === "" && credentials.authToken === "") {
-      return { kind: "admitted", user: noAuthUser };
-    }
+  check(attempt: Attempt): Verdict | Promise<Verdict> {
+    if (!this.hasSecrets) return admitted(EVERYBODY);
+    const { token, noAuthUser } = this.options;
+    const { credentials } = attempt;
     if (token !== undefined) {
       return equalSecrets(credentials.authToken, token)
-        ? { kind: "admitted", user: "[REDACTED]" }
-        : { kind: "refused" };
+        ? admitted(TOKEN_HOLDER)
+        : refused(describe(credentials));
     }
-    const known = users.find((candidate) => candidate.user === credentials.user);
+    if (noAuthUser !== null && isBlank(credentials)) {
+      const user = this.users.get(noAuthUser);
+      return user === undefined ? refused("no_auth_user is unknown") : admitted(user.grant);
+    }
+    const known = this.users.get(credentials.user);
     const isRight = equalSecrets(credentials.pass, known?.password ?? "");
-    return known !== undefined && isRight ? { kind: "admitted", user: known.user } : { kind: "refused" };
+    return known !== undefined && isRight ? admitted(known.grant) : refused(describe(credentials));
   }
+
+  private tableOf({ users }: AuthenticationOptions): ReadonlyMap<string, Known> {
+    this.hasNkeys = users.some((user) => user.password === null);
+    return new Map(
+      users.map((user) => {
+        const permissions = user.permissions === null ? null : new Permissions(user.permissions);
+        const grant = { user: user.name, account: user.account, permissions, expiresInMs: null };
+        return [user.name, { ...user, grant }];
+      }),
+    );
+  }
+}
+
+function isBlank({ user, pass, authToken, nkey }: Credentials): boolean {
+  return user === "" && pass === "" && authToken === "" && nkey === "";
+}
+
+function admitted(grant: Grant): Verdict {
+  return { kind: "admitted", grant };
+}
+
+function refused(reason: string): Verdict {
+  return { kind: "refused", reason };
+}
+
+/** Without secrets. */
+function describe({ user, nkey, authToken }: Credentials): string {
+  if (nkey !== "") return `Nkey ${JSON.stringify(nkey)}`;
+  if (user !== "") return `User ${JSON.stringify(user)}`;
+  return authToken === "" ? "no credentials" : 'Token "[REDACTED]"';
 }
 
 /** Through a digest, since lengths differ. */

@@ -13,7 +13,7 @@ import { HEAD_MAX, readText, resetHeads, SCRATCH_SIZE, takeHead, writeText } fro
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
-import type { Interested } from "./subscription.ts";
+import { RemoteInterest, type Interested } from "./subscription.ts";
 
 const WAYS = 4;
 const SETS_MIN = 32;
@@ -179,6 +179,7 @@ export class Interest implements Disposable {
     this.scratchEnd = SCRATCH_HEADS;
     this.matched.length = 0;
     if (!hasEmptyToken(subject)) this.sublist.match(subject, this.matched);
+    dropFiltered(this.matched, subject);
     const bucket = bucketOf(subject);
     const generation = this.generations[bucket]!;
     const { account, matched: interested, place } = this;
@@ -256,6 +257,16 @@ export class Interest implements Disposable {
     if (first === "*" || first === ">") for (let i = 0; i < BUCKETS; i++) this.generations[i]!++;
     else this.generations[bucketOf(subject)]!++;
   }
+}
+
+/** Leaves out what owners may not get. */
+function dropFiltered(items: Interested[], subject: string): void {
+  let kept = 0;
+  for (const item of items) {
+    const isFiltered = !(item instanceof RemoteInterest) && item.filter !== null;
+    if (!isFiltered || item.filter.admits(subject, item.queue)) items[kept++] = item;
+  }
+  items.length = kept;
 }
 
 /** The arena is full, or full of heads of other lengths. */

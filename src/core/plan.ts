@@ -26,7 +26,12 @@ export class QueueGroup {
   }
 }
 
+/** Plans built so far, of all accounts. */
+let plans = 0;
+
 export class Plan {
+  /** No other plan ever has it. */
+  readonly number = ++plans;
   readonly account: string;
   readonly subjectLength: number;
   readonly hash: number;

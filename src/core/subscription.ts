@@ -11,6 +11,12 @@ export interface Subscriber {
   deliver(subscription: Subscription, message: Message): boolean;
 }
 
+/** What the owner of a subscription may not get of it. */
+export interface DeliveryFilter {
+  /** Asked when a plan for the literal subject is built. */
+  admits(subject: string, queue: string | null): boolean;
+}
+
 /** A connection to another server, one hop away. */
 export interface Neighbour {
   /** Forwards the message once, for its plain subscriptions and the named queue groups (joined by blanks, or ""). */
@@ -30,6 +36,8 @@ export class Subscription {
   readonly queue: string | null;
   readonly sid: string;
   readonly owner: Subscriber;
+  /** null: it gets all that it covers. */
+  readonly filter: DeliveryFilter | null;
   /** `sid` and a blank as bytes, when they fit into eight; else sidLength is above 8. */
   readonly sidLow: number;
   readonly sidHigh: number;
@@ -39,8 +47,15 @@ export class Subscription {
   /** The subscription ends when `delivered` reaches this; 0: never. */
   max = 0;
 
-  constructor(owner: Subscriber, subject: string, queue: string | null, sid: string) {
+  constructor(
+    owner: Subscriber,
+    subject: string,
+    queue: string | null,
+    sid: string,
+    filter: DeliveryFilter | null = null,
+  ) {
     this.owner = owner;
+    this.filter = filter;
     this.subject = subject;
     this.queue = queue;
     this.sid = sid;

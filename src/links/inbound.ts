@@ -3,11 +3,11 @@
  * in front of the read window; a frame larger than CARRY_MAX is collected in memory of its own, so that no byte is copied
  * again and again. Idle connections hold nothing.
  */
-import { bytes, CARRY_MAX, READ_START, slice } from "../base/slab.ts";
+import { bytes, CARRY_MAX, READ_SIZE, READ_START, slice } from "../base/slab.ts";
 
 /** The parsers of clients and routes, as this file sees them. */
 export interface FrameParser {
-  /** Position of the first byte not consumed, or -1 when the connection has ended. */
+  /** Position of the first byte not consumed (complete frames, too, where the session waits), or -1 when the connection has ended. */
   parse(at: number, end: number): number;
   /** Of the frame at that position: bytes in all (0: not known yet), and of its head. */
   readonly needed: number;
@@ -17,6 +17,8 @@ export interface FrameParser {
 }
 
 const CARRY_STEP = 4096;
+/** What may be kept for a session that waits. Fits in front of the read window. */
+const HELD_MAX = 4 * READ_SIZE;
 
 export class Inbound {
   private carry: Uint8Array | null = null;
@@ -37,7 +39,17 @@ export class Inbound {
     return this.carryLength + this.largeLength;
   }
 
-  /** Takes the `length` fresh bytes in the read window. Returns false when the connection has ended. */
+  /**
+   * Keeps the `length` fresh bytes for later: the session waits, and they were on their way before the wire paused. Returns
+   * false when they are too many.
+   */
+  hold(length: number): boolean {
+    if (this.carryLength + length > HELD_MAX) return false;
+    this.keep(READ_START, length);
+    return true;
+  }
+
+  /** Takes the `length` fresh bytes in the read window (0: what was kept). Returns false when the connection has ended. */
   take(length: number): boolean {
     const end = READ_START + length;
     let at = READ_START;

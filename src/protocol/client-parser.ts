@@ -33,6 +33,8 @@ import {
 
 /** What a client's operations mean. Each returns false when the connection has ended. Subjects are byte strings. */
 export interface ClientOperations {
+  /** Nothing more may be read for now: the answer to a CONNECT takes its time. */
+  readonly isWaiting: boolean;
   /** Whether an operation that begins with this byte may come now: before CONNECT, where it is required, only that one. */
   mayBegin(first: number): boolean;
   /** A message, valid until the call returns. */
@@ -102,12 +104,13 @@ export class ClientParser {
     this.needed = 0;
     let memoAt = -1;
     if (at < end && !operations.mayBegin(bytes[at]!)) return ENDED;
+    if (operations.isWaiting) return at;
     while (at < end) {
       const first = words.getInt32(at, true);
       if (first !== PUB && (first !== HPUB || bytes[at + 4] !== BLANK)) {
         memoAt = -1;
         const next = this.readLine(at, end);
-        if (next === at || next < 0) return next;
+        if (next === at || next < 0 || operations.isWaiting) return next;
         at = next;
         continue;
       }

@@ -14,6 +14,8 @@ export interface ClientHello {
   user: string;
   pass: string;
   authToken: string;
+  nkey: string;
+  sig: string;
   /** Account that the client asks for; not offered. */
   account: string;
   newAccount: boolean;
@@ -34,6 +36,8 @@ export function defaultHello(): ClientHello {
     user: "",
     pass: "",
     authToken: "",
+    nkey: "",
+    sig: "",
     account: "",
     newAccount: false,
   };
@@ -53,12 +57,14 @@ const FIELDS: readonly Field[] = [
   ["user", "user"],
   ["pass", "pass"],
   ["auth_token", "authToken"],
+  ["nkey", "nkey"],
+  ["sig", "sig"],
   ["account", "account"],
   ["new_account", "newAccount"],
 ];
 const INTO = new Map<string, keyof ClientHello>(FIELDS);
 /** Known to nats-server and checked for their type alone. */
-const TEXT_KEYS = new Set(["jwt", "nkey", "sig"]);
+const TEXT_KEYS = new Set(["jwt"]);
 
 /**
  * Merges the JSON (UTF-8 in a byte string) over `hello`; a key that is left out keeps its value. Returns null where

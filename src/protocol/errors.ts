@@ -29,6 +29,7 @@ export const maxControlLineExceeded = closing(
 export const maxConnectionsExceeded = closing("maximum connections exceeded", "Maximum Connections Exceeded");
 export const authorizationViolation = closing("Authorization Violation", "Authentication Failure");
 export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");
+export const authenticationExpired = closing("User Authentication Expired", "Authentication Expired");
 export const staleConnection = closing("Stale Connection", "Stale Connection");
 export const invalidClientProtocol = closing("invalid client protocol", "Bad Client Protocol Version");
 export const noRespondersRequiresHeaders = closing(

@@ -22,6 +22,8 @@ export interface ClientInfo {
   readonly maxPayloadBytes: number;
   readonly cid: number;
   readonly clientAddress: string;
+  /** For the client to sign; "": none. */
+  readonly nonce: string;
   readonly cluster: string;
   readonly connectUrls: readonly string[];
   readonly isLameDuck: boolean;
@@ -44,6 +46,7 @@ export function clientInfoLine(info: ClientInfo): string {
     max_payload: info.maxPayloadBytes,
     client_id: info.cid,
     client_ip: info.clientAddress,
+    ...(info.nonce === "" ? {} : { nonce: info.nonce }),
     ...(info.cluster === "" ? {} : { cluster: info.cluster }),
     ...(info.connectUrls.length === 0 ? {} : { connect_urls: info.connectUrls }),
     ...(info.isLameDuck ? { ldm: true } : {}),

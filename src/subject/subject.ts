@@ -50,3 +50,27 @@ export function subjectMatches(pattern: string, subject: string): boolean {
   }
   return p.length === s.length;
 }
+
+/** True when a literal subject can exist that both patterns cover. */
+export function subjectsMeet(one: string, other: string): boolean {
+  const a = one.split(".");
+  const b = other.split(".");
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    if (a[i] === ">" || b[i] === ">") return true;
+    if (a[i] !== "*" && b[i] !== "*" && a[i] !== b[i]) return false;
+  }
+  return a.length === b.length;
+}
+
+/** The pattern's wildcards stand for the subject's wildcards, too: `a.>` covers `a.*` and `a.>`; `a.*` does not cover `a.>`. */
+export function subjectCovers(pattern: string, subject: string): boolean {
+  if (!hasWildcard(subject)) return subjectMatches(pattern, subject);
+  const p = pattern.split(".");
+  const s = subject.split(".");
+  for (let i = 0; i < p.length; i++) {
+    if (p[i] === ">") return s.length > i;
+    if (i >= s.length || s[i] === ">") return false;
+    if (p[i] !== "*" && p[i] !== s[i]) return false;
+  }
+  return p.length === s.length;
+}

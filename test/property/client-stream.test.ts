@@ -16,6 +16,7 @@ function read(stream: string, lengths: readonly number[], limits = LIMITS): stri
     return true;
   };
   const operations: ClientOperations = {
+    isWaiting: false,
     mayBegin: () => true,
     onPublish: (message) => say(`PUB ${shown(contentsOf(message))}`),
     onPublishAgain: (message) => say(`PUB ${shown(contentsOf(message))}`),

@@ -1,45 +1,80 @@
 /** CONNECT of a client: is it well-formed, is the client admitted, is what it wants offered. Decides; the session acts. */
-import type { Authenticator, Verdict } from "../../auth/authenticator.ts";
+import type { Attempt, Authenticator, Grant, Verdict } from "../../auth/authenticator.ts";
 import { readHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 
 export type Admission =
-  | { readonly kind: "admitted"; readonly hello: ClientHello; readonly user: string }
+  | {
+      readonly kind: "admitted";
+      readonly hello: ClientHello;
+      readonly grant: Grant;
+      /** It has not said CONNECT. */
+      readonly isUnnamed: boolean;
+    }
   | { readonly kind: "refused"; readonly error: PeerError; readonly detail: string };
 
-/** `admittedAs` is the user of an earlier CONNECT, which a later one without credentials keeps; null: this is the first. */
-export function admit(
-  authenticator: Authenticator,
-  before: ClientHello,
-  admittedAs: string | null,
-  json: string,
-): Admission {
+export type Sender = Omit<Attempt, "credentials">;
+
+export interface Connect {
+  /** What an earlier CONNECT said, or nothing yet. */
+  readonly before: ClientHello;
+  /** As whom an earlier CONNECT was admitted, which a later one without credentials keeps; null: this is the first. */
+  readonly admittedAs: Grant | null;
+  readonly json: string;
+  readonly sender: Sender;
+}
+
+/** A promise where the answer takes its time; it is not rejected. */
+export function admit(authenticator: Authenticator, connect: Connect): Admission | Promise<Admission> {
+  const { before, admittedAs, json, sender } = connect;
   const hello = readHello(before, json);
   if (hello === null) return refused(errors.badArguments, "CONNECT is not the JSON it should be");
-  // No accounts can be asked for until they can be configured.
+  // Asking for an account is an error in nats-server, too.
   if (hello.account !== "" || hello.newAccount)
     return refused(errors.authorizationViolation, "account asked for");
-  const keeps = admittedAs !== null && hello.user === "" && hello.authToken === "";
-  const verdict: Verdict = keeps ? { kind: "admitted", user: admittedAs } : authenticator.check(hello);
-  if (verdict.kind === "refused") return refused(errors.authorizationViolation, describe(hello));
+  const keeps = admittedAs !== null && hello.user === "" && hello.authToken === "" && hello.nkey === "";
+  if (keeps) return conclude(hello, { kind: "admitted", grant: admittedAs });
+  const verdict = authenticator.check({ ...sender, credentials: hello });
+  return verdict instanceof Promise
+    ? verdict.then((late) => conclude(hello, late))
+    : conclude(hello, verdict);
+}
+
+/** A client that begins with something else than CONNECT: is there a user for whom it may be taken. */
+export function admitUnnamed(
+  authenticator: Authenticator,
+  hello: ClientHello,
+  sender: Sender,
+): Admission | Promise<Admission> {
+  const decide = (verdict: Verdict): Admission =>
+    verdict.kind === "refused"
+      ? refused(errors.authorizationViolation, "operation before CONNECT")
+      : { kind: "admitted", hello, grant: verdict.grant, isUnnamed: true };
+  const verdict = authenticator.check({ ...sender, credentials: hello });
+  return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+}
+
+/** How the log names it from here on. */
+export function describeClient({ name, lang, version }: ClientHello, user: string): Record<string, string> {
+  const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
+  return { client, ...(user === "" ? {} : { user }) };
+}
+
+function conclude(hello: ClientHello, verdict: Verdict): Admission {
+  if (verdict.kind === "refused") return refused(errors.authorizationViolation, verdict.reason);
   if (hello.protocol < 0 || hello.protocol > 1) {
     return refused(errors.invalidClientProtocol, `protocol ${hello.protocol}`);
   }
   if (hello.noResponders && !hello.headers) return refused(errors.noRespondersRequiresHeaders, "");
-  return { kind: "admitted", hello: withoutSecrets(hello), user: verdict.user };
+  return { kind: "admitted", hello: withoutSecrets(hello), grant: verdict.grant, isUnnamed: false };
 }
 
 function refused(error: PeerError, detail: string): Admission {
   return { kind: "refused", error, detail };
 }
 
-function describe(hello: ClientHello): string {
-  if (hello.user !== "") return `User ${JSON.stringify(hello.user)}`;
-  return hello.authToken !== "" ? 'Token "[REDACTED]"' : "no credentials";
-}
-
 /** Credentials are not kept longer than they are needed. */
 function withoutSecrets(hello: ClientHello): ClientHello {
-  return { ...hello, user: "", pass: "", authToken: "" };
+  return { ...hello, user: "", pass: "", authToken: "", nkey: "", sig: "" };
 }

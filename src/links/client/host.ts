@@ -23,6 +23,8 @@ export interface ClientLimits {
 export interface InfoContext {
   readonly cid: number;
   readonly clientAddress: string;
+  /** For the client to sign; in its first INFO alone. */
+  readonly nonce?: string;
   /** The name of the account once the client has said who it is. */
   readonly account?: string;
 }

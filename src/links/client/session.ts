@@ -1,10 +1,11 @@
 /**
- * A client's connection: what its operations do, and how messages reach it. Owns its subscriptions, its outbox, and its
- * heartbeat. What is said before and at CONNECT lives in handshake.ts, the rare ways of a delivery in delivery.ts.
+ * A client's session: what its operations do, and how messages reach it. Owns its subscriptions. The connection as such lives in
+ * connection.ts, what is decided at CONNECT in handshake.ts, what the client may do in rights.ts, the rare ways of a delivery
+ * in delivery.ts.
  *
  * `isPlain` is the gate of the hot path: it is set once nothing but routing is to be done for a message of this client.
  */
-import type { Logger } from "../../base/logger.ts";
+import type { Grant } from "../../auth/authenticator.ts";
 import { hashBytes } from "../../base/hash.ts";
 import { CHUNK_SIZE, COPY_WORDS_MAX, copyLong, readText, words } from "../../base/slab.ts";
 import type { Account } from "../../core/account.ts";
@@ -19,134 +20,91 @@ import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
 import { isValidLiteralSubject, isValidSubject } from "../../subject/subject.ts";
-import type { Wire, WireReceiver } from "../../transport/wire.ts";
-import { Heartbeat } from "../heartbeat.ts";
+import type { Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
-import { Outbox, type SlowReason } from "../outbox.ts";
-import { ReadStall } from "../read-stall.ts";
+import { ClientConnection } from "./connection.ts";
 import { deliverRarely } from "./delivery.ts";
-import { admit, type Admission } from "./handshake.ts";
+import { admit, admitUnnamed, describeClient, type Admission, type Sender } from "./handshake.ts";
 import type { ClientHost } from "./host.ts";
+import { filterOf, mayPublish, maySubscribe, rightsOf, type Rights } from "./rights.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
 
 /** Groups of this name belong to the server. */
 const RESERVED_QUEUE = "_sys_";
 
-export class ClientSession implements ClientOperations, Subscriber, WireReceiver {
-  readonly cid: number;
-  readonly wire: Wire;
-  readonly startedMs: number;
-  readonly outbox: Outbox;
+export class ClientSession extends ClientConnection implements ClientOperations, Subscriber {
   readonly subscriptions = new Map<string, Subscription>();
   hello: ClientHello = defaultHello();
-  user = "";
   account: Account;
+  /** As whom it was admitted; null: not yet, or nobody is asked. */
+  grant: Grant | null = null;
   inMessages = 0;
   inBytes = 0;
   outMessages = 0;
   outBytes = 0;
-  /** How often it was made to wait for slower readers. */
-  stalls = 0;
-  lastActivityMs: number;
-  /** Why it was closed; "" while it is open. */
-  closedFor = "";
-  readonly heartbeat: Heartbeat;
   private interest: Interest;
   private isAdmitted: boolean;
   private hasConnected = false;
   private hasSaidAccount = false;
   private isPlain = false;
-  /** Itself, when the client wants no echo. */
+  private rights: Rights | null = null;
+  /** Who receives for it: itself, or who watches what it may answer. */
+  private receiver: Subscriber = this;
+  /** The receiver, when the client wants no echo. */
   private mute: Subscriber | null = null;
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
-  private authTimer: Disposable | null = null;
-  private readonly host: ClientHost;
-  private readonly inbound: Inbound;
-  private readonly stall: ReadStall;
-  protected log: Logger;
+  private readonly nonce: string;
+  protected readonly inbound: Inbound;
 
   constructor(host: ClientHost, wire: Wire, cid: number) {
-    this.host = host;
-    this.wire = wire;
-    this.cid = cid;
-    this.startedMs = this.lastActivityMs = host.clock.nowMs();
+    super(host, wire, cid);
     this.account = host.accounts.global;
     this.interest = this.account.interest;
-    this.isAdmitted = !host.authenticator.isRequired;
-    this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, cid });
-    this.outbox = new Outbox(wire, host.turn, host.limits, (reason, pending) => this.onSlow(reason, pending));
+    this.isAdmitted = !host.authenticator.hasSecrets;
+    this.nonce = host.authenticator.newNonce();
     this.inbound = new Inbound(new ClientParser(this, host.limits));
-    this.stall = new ReadStall(wire, host.clock);
-    this.heartbeat = new Heartbeat(host.clock, host.limits, {
-      sendPing: () => this.say("PING\r\n"),
-      onStale: () => this.onStale(),
-    });
   }
 
   /** Says INFO and begins to read. */
   open(): void {
     this.account.connections++;
     this.log.debug("Client connection created");
-    this.say(this.host.info(this.infoContext()));
+    this.say(this.host.info({ ...this.infoContext(), nonce: this.nonce }));
     if (!this.isAdmitted) {
-      const { clock, limits } = this.host;
-      this.authTimer = clock.setTimer(limits.authTimeoutMs, () =>
-        this.onPeerError(errors.authenticationTimeout, ""),
-      );
+      this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
     }
     this.heartbeat.start();
     this.wire.start(this);
   }
 
-  get isOpen(): boolean {
-    return this.closedFor === "";
-  }
-
-  // ---- the wire ----
-
-  onBytes(length: number): boolean {
-    if (!this.isOpen) return true;
-    const { turn, clock } = this.host;
-    turn.enter();
-    this.heartbeat.heard();
-    this.lastActivityMs = clock.nowMs();
-    this.inbound.take(length);
-    const congested = turn.leave();
-    if (congested.length === 0 || !this.isOpen) return true;
-    this.host.counters.stalls++;
-    this.stalls++;
-    return this.stall.begin(congested);
-  }
-
-  onWritten(): void {
-    this.outbox.onWritten();
-  }
-
-  onClosed(problem: string): void {
-    if (problem !== "" && this.isOpen) this.log.debug("Client connection ended by the network", { problem });
-    this.close(problem === "" ? "Client Closed" : "Read Error");
-    this.outbox.afterClosed();
-  }
-
   // ---- operations ----
 
-  /** Who has to present credentials begins with CONNECT. */
+  /** Who has to present credentials begins with CONNECT, or is taken for the no_auth_user. */
   mayBegin(first: number): boolean {
     if (this.isAdmitted || first === 0x43 || first === 0x63) return true;
-    this.host.counters.authFailures++;
-    return this.onPeerError(errors.authorizationViolation, "operation before CONNECT");
+    return this.decide(admitUnnamed(this.host.authenticator, this.hello, this.sender()));
   }
 
   onPublish(message: Message): boolean {
-    if (!this.isPlain && !this.mayPublish(message)) return this.isOpen;
+    if (!this.isPlain && !this.passes(message)) return this.isOpen;
     const { interest } = this;
     const subjectAt = message.at + message.subjectFrom;
     const reserved = reservedSubject(subjectAt, message.subjectLength);
     if (reserved !== null) return this.refuse(message, errors.publishViolation(reserved));
     const plan = interest.plan(subjectAt, message.subjectLength, message.subjectHash);
+    if (this.rights !== null && !mayPublish(this.rights, plan)) return this.answer(plan, message);
     this.memoPlan = plan;
     this.memoVersion = interest.version;
+    return this.route(plan, message);
+  }
+
+  /** What may be published as an answer at most. */
+  private answer(plan: Plan, message: Message): boolean {
+    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
+    const may = this.rights?.answers?.mayAnswer(subject) ?? false;
+    if (!may) return this.refuse(message, errors.publishViolation(subject));
+    this.memoPlan = null;
     return this.route(plan, message);
   }
 
@@ -178,28 +136,69 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   onConnect(json: string): boolean {
-    const admission = admit(this.host.authenticator, this.hello, this.hasConnected ? this.user : null, json);
+    const { hello: before, grant } = this;
+    const admittedAs = this.hasConnected ? grant : null;
+    return this.decide(admit(this.host.authenticator, { before, admittedAs, json, sender: this.sender() }));
+  }
+
+  private sender(): Sender {
+    return { nonce: this.nonce, address: this.wire.remote.address, connectionType: "STANDARD" };
+  }
+
+  /** Returns whether to read on; where the decision takes its time, that is later. */
+  private decide(admission: Admission | Promise<Admission>): boolean {
+    if (!(admission instanceof Promise)) return this.conclude(admission);
+    this.isWaiting = true;
+    void admission.then((late) => this.goOn(() => this.conclude(late)));
+    return true;
+  }
+
+  private conclude(admission: Admission): boolean {
     if (admission.kind === "refused") {
       if (admission.error === errors.authorizationViolation) this.host.counters.authFailures++;
       return this.onPeerError(admission.error, admission.detail);
     }
+    const account = this.host.accounts.get(admission.grant.account);
+    if (account === undefined)
+      return this.onPeerError(errors.authorizationViolation, `no account ${admission.grant.account}`);
     if (this.hasConnected) this.unsubscribeAll(); // as nats-server does at a second CONNECT
-    this.authTimer?.[Symbol.dispose]();
-    this.accept(admission);
-    return this.sayOk();
+    this.enter(account);
+    if (admission.grant !== this.grant) this.grantPermissions(admission.grant);
+    this.accept(admission.hello);
+    return admission.isUnnamed || this.sayOk();
   }
 
-  private accept(admission: Admission & { kind: "admitted" }): void {
-    this.hello = admission.hello;
-    this.user = admission.user;
+  private enter(account: Account): void {
+    this.account.connections--;
+    account.connections++;
+    this.account = account;
+    this.interest = account.interest;
+    this.memoPlan = null;
+  }
+
+  /** What the client may do from here on. Its subscriptions stay as they are. */
+  private grantPermissions(grant: Grant): void {
+    this.authTimer?.[Symbol.dispose]();
+    this.authTimer = null;
+    if (grant.expiresInMs !== null) this.endAfter(grant.expiresInMs, errors.authenticationExpired);
+    this.grant = grant;
+    this.rights = rightsOf(grant.permissions, this, this.host.clock);
+    this.receiver = this.rights?.answers ?? this;
+    this.memoPlan = null;
+  }
+
+  private accept(hello: ClientHello): void {
+    this.hello = hello;
     this.hasConnected = true;
     this.isAdmitted = true;
-    const { pedantic, echo, headers } = this.hello;
+    const { pedantic, echo, headers } = hello;
     this.isPlain = !pedantic && headers;
-    this.mute = echo ? null : this;
-    const { name, lang, version } = this.hello;
-    const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
-    this.log = this.log.child({ client, ...(this.user === "" ? {} : { user: this.user }) });
+    this.mute = echo ? null : this.receiver;
+    this.log = this.log.child(describeClient(hello, this.user));
+  }
+
+  get user(): string {
+    return this.grant?.user ?? "";
   }
 
   onSubscribe(subject: string, queue: string | null, sid: string): boolean {
@@ -207,7 +206,8 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     if (problem !== null) return this.onPeerError(problem, subject);
     if (this.subscriptions.has(sid)) return this.sayOk();
     if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
-    const subscription = new Subscription(this, subject, queue, sid);
+    const filter = filterOf(this.rights, subject, queue);
+    const subscription = new Subscription(this.receiver, subject, queue, sid, filter);
     this.subscriptions.set(sid, subscription);
     this.interest.add(subscription);
     this.tellNeighbours(this.account.localInterest.add(subscription));
@@ -216,7 +216,8 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
 
   private subscriptionProblem(subject: string, queue: string | null): PeerError | null {
     const { maxSubscriptions, maxSubscriptionTokens } = this.host.limits;
-    if (queue === RESERVED_QUEUE) return errors.subscriptionViolation(subject, queue);
+    if (queue === RESERVED_QUEUE || !maySubscribe(this.rights, subject, queue))
+      return errors.subscriptionViolation(subject, queue);
     if (maxSubscriptionTokens !== null && subject.split(".").length > maxSubscriptionTokens) {
       return errors.tooManyTokens(subject);
     }
@@ -245,19 +246,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   onPong(): boolean {
     this.heartbeat.onPong();
     return this.isOpen;
-  }
-
-  onPeerError(error: PeerError, detail: string): boolean {
-    if (error.text !== null) this.say(`-ERR '${error.text}'\r\n`);
-    this.log.error(error.text ?? "Client sent what makes no sense", { detail });
-    if (error.closes === null) return this.isOpen;
-    this.close(error.closes);
-    return false;
-  }
-
-  /** Everything that is said but messages. */
-  protected say(line: string): void {
-    this.outbox.writeText(line);
   }
 
   // ---- deliveries ----
@@ -309,7 +297,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     const reply = readText(message.at + message.replyFrom, message.replyLength);
     const replyAt = message.at + message.replyFrom;
     const plan = this.interest.plan(replyAt, message.replyLength, hashBytes(replyAt, message.replyLength));
-    const own = plan.locals.find((subscription) => subscription.owner === this);
+    const own = plan.locals.find((subscription) => subscription.owner === this.receiver);
     if (own === undefined) return;
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const header = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
@@ -325,33 +313,11 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
     }
   }
 
-  /** Ends the connection after what is in the outbox is out. `reason` in the words of nats-server. */
-  close(reason: string): void {
-    if (!this.isOpen) return;
-    this.outbox.finish();
-    this.closedFor = reason;
-    this.release();
-    this.wire.end();
-  }
-
-  /** Ends the connection at once. */
-  private cut(reason: string): void {
-    if (!this.isOpen) return;
-    this.closedFor = reason;
-    this.release();
-    this.wire.destroy();
-  }
-
-  private release(): void {
-    this.log.debug("Client connection closed", { reason: this.closedFor });
+  protected override release(): void {
     this.account.connections--;
-    this.authTimer?.[Symbol.dispose]();
-    this.heartbeat[Symbol.dispose]();
-    this.stall[Symbol.dispose]();
     this.host.onClosed(this); // while its subscriptions can still be told
     this.unsubscribeAll();
     this.memoPlan = null;
-    this.outbox.close();
   }
 
   private unsubscribe(subscription: Subscription): void {
@@ -369,7 +335,7 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   }
 
   /** What is to be checked for each message of a client that is not plain. False: it goes no further. */
-  private mayPublish(message: Message): boolean {
+  private passes(message: Message): boolean {
     if (message.headerLength > 0 && !this.hello.headers) {
       return this.onPeerError(errors.badArguments, "message headers not supported");
     }
@@ -382,27 +348,6 @@ export class ClientSession implements ClientOperations, Subscriber, WireReceiver
   private sayOk(): boolean {
     if (this.hello.verbose) this.say("+OK\r\n");
     return this.isOpen;
-  }
-
-  private onStale(): void {
-    this.host.counters.staleConnections++;
-    this.onPeerError(errors.staleConnection, "");
-  }
-
-  private onSlow(reason: SlowReason, pendingBytes: number): void {
-    const { counters, limits } = this.host;
-    counters.slowConsumers++;
-    counters.droppedBytes += pendingBytes;
-    if (reason === "deadline") counters.slowConsumersByDeadline++;
-    const { maxPendingBytes, writeDeadlineMs } = limits;
-    this.log.warn("Slow Consumer Detected", {
-      event: "slow_consumer",
-      reason,
-      pendingBytes,
-      maxPendingBytes,
-      writeDeadlineMs,
-    });
-    this.cut(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
   }
 
   private infoContext(): { cid: number; clientAddress: string } {

@@ -1,32 +1,54 @@
 /** Who may connect. */
 import { describe, expect, it } from "vitest";
-import { Authenticator, equalSecrets } from "../../../src/auth/authenticator.ts";
+import {
+  Authenticator,
+  equalSecrets,
+  type Credentials,
+  type KnownUser,
+  type Verdict,
+} from "../../../src/auth/authenticator.ts";
 
-const nobody = { user: "", pass: "", authToken: "" };
-const users = [
-  { user: "ann", password: "a" },
-  { user: "bob", password: "" },
-];
+const users = [known("ann", "a"), known("bob", "")];
+
+function known(name: string, password: string): KnownUser {
+  return { name, password, account: "$G", permissions: null, connectionTypes: [] };
+}
+
+/** What is decided of a client that presents this. */
+function verdictOf(
+  authenticator: Authenticator,
+  presented: Partial<Credentials> = {},
+): Verdict | Promise<Verdict> {
+  const credentials = { user: "", pass: "", authToken: "", nkey: "", sig: "", ...presented };
+  return authenticator.check({ credentials, nonce: "", address: "127.0.0.1", connectionType: "STANDARD" });
+}
+
+function admittedAs(user: string): unknown {
+  return {
+    kind: "admitted",
+    grant: { user, account: "$G", permissions: null, expiresInMs: null },
+  };
+}
 
 describe("authentication", () => {
   it("asks for nothing where nothing is configured", () => {
     const open = new Authenticator({ users: [], noAuthUser: null });
     expect(open.isRequired).toBe(false);
-    expect(open.check({ ...nobody, user: "x", pass: "y" })).toEqual({ kind: "admitted", user: "" });
+    expect(verdictOf(open, { user: "x", pass: "y" })).toEqual(admittedAs(""));
   });
 
   it("by token admits who has it, and does not tell it to logs", () => {
     const byToken = new Authenticator({ token: "T", users: [], noAuthUser: null });
     expect(byToken.isRequired).toBe(true);
-    expect(byToken.check({ ...nobody, authToken: "T" })).toEqual({ kind: "admitted", user: "[REDACTED]" });
+    expect(verdictOf(byToken, { authToken: "T" })).toEqual(admittedAs("[REDACTED]"));
     for (const authToken of ["", "t", "TT"]) {
-      expect(byToken.check({ ...nobody, authToken })).toEqual({ kind: "refused" });
+      expect(verdictOf(byToken, { authToken })).toMatchObject({ kind: "refused" });
     }
   });
 
   it("by users admits each with the own password alone", () => {
     const byUsers = new Authenticator({ users, noAuthUser: null });
-    expect(byUsers.check({ ...nobody, user: "ann", pass: "a" })).toEqual({ kind: "admitted", user: "ann" });
+    expect(verdictOf(byUsers, { user: "ann", pass: "a" })).toEqual(admittedAs("ann"));
     const wrong = [
       ["ann", ""],
       ["ann", "b"],
@@ -36,14 +58,14 @@ describe("authentication", () => {
       ["", "a"],
     ] as const;
     for (const [user, pass] of wrong)
-      expect(byUsers.check({ ...nobody, user, pass })).toEqual({ kind: "refused" });
+      expect(verdictOf(byUsers, { user, pass })).toMatchObject({ kind: "refused" });
   });
 
   it("takes a client that says nothing for the configured user, but no other", () => {
     const lenient = new Authenticator({ users, noAuthUser: "bob" });
     expect(lenient.isRequired).toBe(false);
-    expect(lenient.check(nobody)).toEqual({ kind: "admitted", user: "bob" });
-    expect(lenient.check({ ...nobody, user: "eve" })).toEqual({ kind: "refused" });
+    expect(verdictOf(lenient)).toEqual(admittedAs("bob"));
+    expect(verdictOf(lenient, { user: "eve" })).toMatchObject({ kind: "refused" });
   });
 
   it("compares secrets of any length", () => {

@@ -1,0 +1,163 @@
+/**
+ * A client's connection as such: bytes that come and go, PINGs, slowness, and its end. What its operations mean is in
+ * session.ts, which builds on this. While the session waits for something, bytes that come are kept and the wire is paused.
+ */
+import type { Logger } from "../../base/logger.ts";
+import * as errors from "../../protocol/errors.ts";
+import type { PeerError } from "../../protocol/errors.ts";
+import type { Wire, WireReceiver } from "../../transport/wire.ts";
+import { Heartbeat } from "../heartbeat.ts";
+import type { Inbound } from "../inbound.ts";
+import { Outbox, type SlowReason } from "../outbox.ts";
+import { ReadStall } from "../read-stall.ts";
+import type { ClientHost } from "./host.ts";
+
+export abstract class ClientConnection implements WireReceiver {
+  readonly cid: number;
+  readonly wire: Wire;
+  readonly startedMs: number;
+  readonly outbox: Outbox;
+  readonly heartbeat: Heartbeat;
+  lastActivityMs: number;
+  /** How often it was made to wait for slower readers. */
+  stalls = 0;
+  /** Why it was closed; "" while it is open. */
+  closedFor = "";
+  /** The answer to a CONNECT takes its time: nothing is read meanwhile. */
+  isWaiting = false;
+  protected readonly host: ClientHost;
+  protected abstract readonly inbound: Inbound;
+  /** Until the client has said who it is; after that, until its grant expires. */
+  protected authTimer: Disposable | null = null;
+  protected log: Logger;
+  private readonly stall: ReadStall;
+
+  constructor(host: ClientHost, wire: Wire, cid: number) {
+    this.host = host;
+    this.wire = wire;
+    this.cid = cid;
+    this.startedMs = this.lastActivityMs = host.clock.nowMs();
+    this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, cid });
+    this.outbox = new Outbox(wire, host.turn, host.limits, (reason, pending) => this.onSlow(reason, pending));
+    this.stall = new ReadStall(wire, host.clock);
+    this.heartbeat = new Heartbeat(host.clock, host.limits, {
+      sendPing: () => this.say("PING\r\n"),
+      onStale: () => this.onStale(),
+    });
+  }
+
+  /** Gives back what the session holds; the outbox still takes no more. */
+  protected abstract release(): void;
+
+  get isOpen(): boolean {
+    return this.closedFor === "";
+  }
+
+  onBytes(length: number): boolean {
+    if (!this.isOpen) return true;
+    this.heartbeat.heard();
+    this.lastActivityMs = this.host.clock.nowMs();
+    if (this.isWaiting) {
+      if (!this.inbound.hold(length)) this.cut("Read Error");
+      return false;
+    }
+    this.host.turn.enter();
+    this.inbound.take(length);
+    return this.endTurn();
+  }
+
+  /** What the session waited for has come: `act` on it, which returns whether to read what was kept. */
+  protected goOn(act: () => boolean): void {
+    this.isWaiting = false;
+    if (!this.isOpen) return;
+    this.host.turn.enter();
+    if (act()) this.inbound.take(0);
+    if (this.endTurn() && this.isOpen) this.wire.resume();
+  }
+
+  /** Returns false for the wire to pause. */
+  private endTurn(): boolean {
+    const congested = this.host.turn.leave();
+    if (!this.isOpen) return true;
+    if (this.isWaiting) return false;
+    if (congested.length === 0) return true;
+    this.host.counters.stalls++;
+    this.stalls++;
+    return this.stall.begin(congested);
+  }
+
+  onWritten(): void {
+    this.outbox.onWritten();
+  }
+
+  onClosed(problem: string): void {
+    if (problem !== "" && this.isOpen) this.log.debug("Client connection ended by the network", { problem });
+    this.close(problem === "" ? "Client Closed" : "Read Error");
+    this.outbox.afterClosed();
+  }
+
+  onPeerError(error: PeerError, detail: string): boolean {
+    if (error.text !== null) this.say(`-ERR '${error.text}'\r\n`);
+    this.log.error(error.text ?? "Client sent what makes no sense", { detail });
+    if (error.closes === null) return this.isOpen;
+    this.close(error.closes);
+    return false;
+  }
+
+  /** Everything that is said but messages. */
+  protected say(line: string): void {
+    this.outbox.writeText(line);
+  }
+
+  /** At `error`'s time the connection ends with it; takes the place of an earlier such time. */
+  protected endAfter(delayMs: number, error: PeerError): void {
+    this.authTimer?.[Symbol.dispose]();
+    this.authTimer = this.host.clock.setTimer(delayMs, () => this.onPeerError(error, ""));
+  }
+
+  /** Ends the connection after what is in the outbox is out. `reason` in the words of nats-server. */
+  close(reason: string): void {
+    if (!this.isOpen) return;
+    this.outbox.finish();
+    this.end(reason);
+    this.wire.end();
+  }
+
+  /** Ends the connection at once. */
+  private cut(reason: string): void {
+    if (!this.isOpen) return;
+    this.end(reason);
+    this.wire.destroy();
+  }
+
+  private end(reason: string): void {
+    this.closedFor = reason;
+    this.log.debug("Client connection closed", { reason });
+    this.authTimer?.[Symbol.dispose]();
+    this.heartbeat[Symbol.dispose]();
+    this.stall[Symbol.dispose]();
+    this.release();
+    this.outbox.close();
+  }
+
+  private onStale(): void {
+    this.host.counters.staleConnections++;
+    this.onPeerError(errors.staleConnection, "");
+  }
+
+  private onSlow(reason: SlowReason, pendingBytes: number): void {
+    const { counters, limits } = this.host;
+    counters.slowConsumers++;
+    counters.droppedBytes += pendingBytes;
+    if (reason === "deadline") counters.slowConsumersByDeadline++;
+    const { maxPendingBytes, writeDeadlineMs } = limits;
+    this.log.warn("Slow Consumer Detected", {
+      event: "slow_consumer",
+      reason,
+      pendingBytes,
+      maxPendingBytes,
+      writeDeadlineMs,
+    });
+    this.cut(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
+  }
+}
