@@ -29,6 +29,7 @@ export async function openMonitorPort(server: Server, parts: MonitorParts): Prom
   const source: MonitorSource = {
     nowMs,
     whyNotReady: () => whyNotReady(server),
+    readiness: (expect) => server.readiness(expect),
     facts: () => serverFacts(server, parts, port),
     connectUrls: () => server.connectUrls(),
     accounts: server.accounts,

@@ -13,6 +13,7 @@ import type { InterestChange } from "../core/local-interest.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
 import type { MonitorHttp } from "../monitor/http.ts";
+import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { authenticationOptions, clientLimits, clusterPortOptions } from "./config-slices.ts";
@@ -23,6 +24,7 @@ import { newServerId } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
+import { ReadinessWatch } from "./readiness-watch.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerParts {
@@ -47,6 +49,7 @@ export class Server {
   private readonly config: Config;
   private readonly logger: Logger;
   private readonly authenticator: Authenticator;
+  private readonly readinessWatch: ReadinessWatch;
   /** nats-server's first client has this number too: smaller ones are its internal clients. */
   private nextId = 5;
 
@@ -72,6 +75,12 @@ export class Server {
       nextConnectionId,
       info: (context) => this.clientInfo(context),
       onInterest: (account, change) => this.tellInterest(account, change),
+    });
+    this.readinessWatch = new ReadinessWatch({
+      waitMs: config.cluster.readinessWaitMs,
+      clock: systemClock,
+      logger,
+      facts: () => ({ state: this.state, mesh: this.cluster?.snapshot() ?? null, silentSources: [] }),
     });
     this.cluster =
       config.cluster.port === null
@@ -102,6 +111,15 @@ export class Server {
       throw error;
     }
     this.become("ready");
+    this.readinessWatch.begin();
+  }
+
+  /**
+   * Whether this server should be given clients, and why not. `expect`: servers that have to be connected, this one included;
+   * 0: whatever there is.
+   */
+  readiness(expect = 0): Readiness {
+    return this.readinessWatch.judge(expect);
   }
 
   /** Where clients connect, as a URL. */
@@ -136,19 +154,26 @@ export class Server {
     this.logger.info("Initiating Shutdown...");
     this.clients.closeAll("Server Shutdown");
     this.cluster?.stop();
-    this.monitorClosed = this.monitor?.close();
+    this.readinessWatch[Symbol.dispose]();
+    this.monitorClosed = this.connectionsEnded().then(() => this.monitor?.close());
     this.accounts[Symbol.dispose]();
     this.logger.info("Server Exiting..");
   }
 
   /** Resolves when every connection has ended. */
   async closed(): Promise<void> {
-    await Promise.all([this.clients.wires.drained(), this.cluster?.wires.drained(), this.monitorClosed]);
+    await this.connectionsEnded();
+    await this.monitorClosed;
+  }
+
+  private async connectionsEnded(): Promise<void> {
+    await Promise.all([this.clients.wires.drained(), this.cluster?.wires.drained()]);
   }
 
   private become(state: LifeState): void {
     assert(mayFollow(this.state, state), `from ${this.state} to ${state}`);
     this.state = state;
+    this.readinessWatch.judge();
   }
 
   private async startMonitoring(): Promise<void> {

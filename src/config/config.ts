@@ -105,6 +105,7 @@ interface ClusterConfig {
   readonly routes: readonly RouteUrl[];
   readonly advertise: Address | null;
   readonly noAdvertise: boolean;
+  readonly readinessWaitMs: number;
   readonly connectRetries: number;
   readonly connectBackoff: boolean;
   readonly permissions: RoutePermissions | null;

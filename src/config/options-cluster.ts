@@ -134,6 +134,15 @@ const listener: readonly Option[] = [
 
 const routes: readonly Option[] = [
   option({
+    key: "cluster.readiness_wait",
+    field: "cluster.readinessWaitMs",
+    section: "Cluster",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
+    default: 30_000,
+    reload: "restart",
+    description: "Time after which a starting server is ready without the servers it could not reach",
+  }),
+  option({
     key: "cluster.routes",
     field: "cluster.routes",
     section: "Cluster",

@@ -5,6 +5,7 @@ import { connz } from "./connz.ts";
 import { debugVars, stacksz } from "./debug.ts";
 import { healthz } from "./healthz.ts";
 import { indexPage } from "./index-page.ts";
+import { livez, readyz, startupz } from "./probes.ts";
 import { BadQuery, type Query } from "./query.ts";
 import { routez } from "./routez.ts";
 import type { MonitorSource } from "./source.ts";
@@ -17,7 +18,16 @@ import { varz } from "./varz.ts";
 type Endpoint = (source: MonitorSource, query: Query, turns: Turns) => Answer | Promise<Answer>;
 
 /** Not in `http_req_stats`, as in nats-server. */
-const UNCOUNTED: ReadonlySet<string> = new Set(["/raftz", "/ipqueuesz", "/stacksz", "/debug/vars"]);
+const UNCOUNTED: ReadonlySet<string> = new Set([
+  "/raftz",
+  "/ipqueuesz",
+  "/stacksz",
+  "/debug/vars",
+  // ours, and asked for every few seconds
+  "/livez",
+  "/readyz",
+  "/startupz",
+]);
 
 const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subsz"]]);
 
@@ -44,6 +54,9 @@ export class Endpoints {
       ["/accountz", accountz],
       ["/accstatz", accstatz],
       ["/healthz", healthz],
+      ["/livez", livez],
+      ["/readyz", readyz],
+      ["/startupz", startupz],
       ["/gatewayz", gatewayz],
       ["/leafz", leafz],
       ["/jsz", jsz],

@@ -69,6 +69,41 @@ interface TrafficSource {
   slowConsumersOf(account: string): number;
 }
 
+/** A server that should be connected and is not, or not with all its routes. */
+export interface AwaitedPeer {
+  /** "" where it never was connected. */
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  /** Sources of discovery that list it, and "gossip". */
+  readonly seenBy: readonly string[];
+  /** Failed dials in a row. */
+  readonly attempts: number;
+  readonly why: string;
+}
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** Why not; empty when ready. */
+  readonly reasons: readonly string[];
+  /** What is not as it should be, be the server ready all the same or not. */
+  readonly missing: readonly string[];
+  /** "starting", "ready" (takes clients), "lame duck" or "stopped". */
+  readonly state: string;
+  /** Other servers. */
+  readonly peers: {
+    readonly seen: number;
+    /** With all their routes. */
+    readonly connected: readonly {
+      readonly id: string;
+      readonly name: string;
+      readonly address: string;
+      readonly sinceMs: number;
+    }[];
+    readonly awaited: readonly AwaitedPeer[];
+  };
+}
+
 interface ClientsSource {
   readonly sessions: ReadonlyMap<number, ClientSession>;
   readonly counters: ClientCounters;
@@ -89,6 +124,8 @@ export interface MonitorSource {
   nowMs(): number;
   /** Why the server takes no clients yet; null: it does. */
   whyNotReady(): string | null;
+  /** `expect`: servers that have to be connected, this one included; 0: whatever there is. */
+  readiness(expect: number): Readiness;
   facts(): ServerFacts;
   /** Where clients can connect, here and elsewhere in the cluster, as `host:port`. */
   connectUrls(): readonly string[];

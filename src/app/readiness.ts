@@ -1,0 +1,93 @@
+/**
+ * Whether this server should be given clients, and why not. Pure: what is known goes in, the judgement comes out.
+ *
+ * A server that joins waits for a route to every server that its sources and its peers show, but no longer than `waitMs`: one
+ * broken peer must not keep it, and with it a rollout, waiting for ever. Once it has been ready, the faults of others do not
+ * take that back: else the death of one server would take all the others out of service. What is missing is told all the same.
+ */
+import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
+import type { AwaitedPeer, Readiness } from "../monitor/source.ts";
+import type { LifeState } from "./lifecycle.ts";
+
+export interface ReadinessInput {
+  readonly state: LifeState;
+  /** null: there is no cluster, or its port does not listen yet. */
+  readonly mesh: MeshSnapshot | null;
+  /** Sources of discovery that have not answered yet, by name. */
+  readonly silentSources: readonly string[];
+  readonly hasBeenReady: boolean;
+  /** Since the listeners are up. */
+  readonly waitedMs: number;
+  readonly waitMs: number;
+  /** Servers, this one included, that have to be connected; 0: whatever there is. */
+  readonly expect: number;
+}
+
+/** So many are named in a reason; the JSON has them all. */
+const NAMED_MAX = 5;
+
+export function judgeReadiness(input: ReadinessInput): Readiness {
+  const { state, mesh, silentSources, hasBeenReady, waitedMs, waitMs, expect } = input;
+  const peers = mesh === null ? { connected: [], awaited: [] } : peersOf(mesh);
+  const reasons: string[] = [];
+  if (state === "starting") reasons.push("starting: does not listen yet");
+  else if (state !== "ready") reasons.push(state);
+  const size = 1 + peers.connected.length;
+  if (size < expect) reasons.push(`${size} of ${expect} expected servers, this one included`);
+  const missing = [
+    ...(silentSources.length === 0 ? [] : [`no answer yet from ${silentSources.join(", ")}`]),
+    ...(peers.awaited.length === 0 ? [] : [`no complete route to ${named(peers.awaited)}`]),
+  ];
+  const isAwaiting = state === "ready" && !hasBeenReady && waitedMs < waitMs;
+  if (isAwaiting) reasons.push(...missing);
+  return {
+    isReady: reasons.length === 0,
+    reasons,
+    missing: state === "ready" ? missing : [],
+    state,
+    peers: { seen: peers.connected.length + peers.awaited.length, ...peers },
+  };
+}
+
+function named(awaited: readonly AwaitedPeer[]): string {
+  const names = awaited.slice(0, NAMED_MAX).map(({ name, address, why }) => `${name || address} (${why})`);
+  const rest = awaited.length - names.length;
+  return names.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+function peersOf(mesh: MeshSnapshot): Pick<Readiness["peers"], "connected" | "awaited"> {
+  const joined = new Set(mesh.peers.map(({ id }) => id));
+  const awaited = new Map<string, AwaitedPeer>();
+  for (const peer of mesh.peers) if (!isWhole(peer)) awaited.set(peer.id, partial(peer));
+  for (const row of mesh.addresses) {
+    if (row.state === "self" || (row.leadsTo !== undefined && joined.has(row.leadsTo))) continue;
+    const key = row.leadsTo ?? row.address;
+    if (!awaited.has(key)) awaited.set(key, unreached(row));
+  }
+  const connected = mesh.peers
+    .filter(isWhole)
+    .map(({ id, name, address, joinedMs }) => ({ id, name, address, sinceMs: joinedMs }));
+  return { connected, awaited: [...awaited.values()] };
+}
+
+function isWhole({ slots }: PeerSnapshot): boolean {
+  return !slots.includes(undefined);
+}
+
+function partial({ id, name, address, slots }: PeerSnapshot): AwaitedPeer {
+  const routes = slots.filter((slot) => slot !== undefined).length;
+  return { id, name, address, seenBy: [], attempts: 0, why: `${routes} of ${slots.length} routes` };
+}
+
+function unreached({ address, state, wantedBy, attempts, lastError, leadsTo }: AddressSnapshot): AwaitedPeer {
+  const why = lastError ?? WORDS[state];
+  return { id: leadsTo ?? "", name: "", address, seenBy: wantedBy, attempts, why };
+}
+
+const WORDS: Readonly<Record<AddressSnapshot["state"], string>> = {
+  waiting: "waits to be dialled",
+  dialing: "being dialled",
+  handshaking: "has answered, says who it is",
+  connected: "its first route is being confirmed",
+  self: "this server",
+};

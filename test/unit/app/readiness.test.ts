@@ -1,0 +1,125 @@
+/** Who is ready, and why not: the judgement alone. */
+import { describe, expect, it } from "vitest";
+import { judgeReadiness, type ReadinessInput } from "../../../src/app/readiness.ts";
+import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../../../src/cluster/mesh-types.ts";
+
+function mesh(peers: readonly PeerSnapshot[], addresses: readonly AddressSnapshot[] = []): MeshSnapshot {
+  const size = { connected: 1 + peers.length, wanted: 1 + peers.length };
+  return { size, complete: true, peers, addresses, dialsInFlight: 0, handshakesOpen: 0, gossipDropped: 0 };
+}
+
+function peer(id: string, slots: readonly (number | undefined)[] = [1, 2, 3]): PeerSnapshot {
+  const address = `${id}:6222`;
+  const role = { noPool: false, shoal: true, solicited: true, routeType: "explicit" } as const;
+  return { id, name: `name-${id}`, address, ...role, joinedMs: 0, slots, accounts: [] };
+}
+
+function address(host: string, more: Partial<AddressSnapshot> = {}): AddressSnapshot {
+  return { address: `${host}:6222`, state: "waiting", wantedBy: ["dns"], attempts: 1, ...more };
+}
+
+function judge(input: Partial<ReadinessInput>): ReturnType<typeof judgeReadiness> {
+  return judgeReadiness({
+    state: "ready",
+    mesh: mesh([]),
+    silentSources: [],
+    hasBeenReady: false,
+    waitedMs: 0,
+    waitMs: 30_000,
+    expect: 0,
+    ...input,
+  });
+}
+
+const dead = address("b", { attempts: 3, lastError: "connect ECONNREFUSED" });
+
+describe("a server that starts", () => {
+  it("is not ready before it listens", () => {
+    expect(judge({ state: "starting" }).reasons).toEqual(["starting: does not listen yet"]);
+  });
+
+  it("is ready as the first of its cluster, and without a cluster", () => {
+    expect(judge({})).toMatchObject({ isReady: true, reasons: [], missing: [], peers: { seen: 0 } });
+    expect(judge({ mesh: null }).isReady).toBe(true);
+  });
+
+  it("does not wait for itself", () => {
+    expect(judge({ mesh: mesh([], [address("a", { state: "self" })]) }).isReady).toBe(true);
+  });
+
+  it("waits until discovery has spoken", () => {
+    expect(judge({ silentSources: ["dns nats:6222"] }).reasons).toEqual(["no answer yet from dns nats:6222"]);
+  });
+
+  it("waits for every server that is seen, with all its routes", () => {
+    const snapshot = mesh(
+      [peer("a"), peer("c", [1, undefined, 3])],
+      [
+        address("a", { state: "connected", leadsTo: "a" }),
+        dead,
+        address("d", { state: "handshaking" }),
+        address("e", { state: "connected", leadsTo: "e", wantedBy: ["gossip"] }),
+      ],
+    );
+    const { isReady, reasons, peers } = judge({ mesh: snapshot });
+    expect(isReady).toBe(false);
+    expect(reasons).toEqual([
+      "no complete route to name-c (2 of 3 routes), b:6222 (connect ECONNREFUSED), " +
+        "d:6222 (has answered, says who it is), e:6222 (its first route is being confirmed)",
+    ]);
+    expect(peers.seen).toBe(5);
+    expect(peers.connected.map(({ name }) => name)).toEqual(["name-a"]);
+    expect(peers.awaited[1]).toEqual({
+      id: "",
+      name: "",
+      address: "b:6222",
+      seenBy: ["dns"],
+      attempts: 3,
+      why: "connect ECONNREFUSED",
+    });
+  });
+
+  it("waits for a server once that has several addresses", () => {
+    const snapshot = mesh([], [address("b", { leadsTo: "b" }), address("b2", { leadsTo: "b" })]);
+    expect(judge({ mesh: snapshot }).peers.seen).toBe(1);
+  });
+
+  it("names a few of many", () => {
+    const snapshot = mesh(
+      [],
+      Array.from({ length: 9 }, (_, i) => address(`p${i}`)),
+    );
+    const { reasons, peers } = judge({ mesh: snapshot });
+    expect(reasons[0]).toMatch(/p4:6222 \(waits to be dialled\) and 4 more$/);
+    expect(peers.awaited).toHaveLength(9);
+  });
+
+  it("does not wait for ever for what is broken, and says so", () => {
+    const late = judge({ mesh: mesh([peer("a")], [dead]), silentSources: ["kubernetes"], waitedMs: 30_000 });
+    expect(late).toMatchObject({ isReady: true, reasons: [] });
+    expect(late.missing).toEqual([
+      "no answer yet from kubernetes",
+      "no complete route to b:6222 (connect ECONNREFUSED)",
+    ]);
+  });
+});
+
+describe("a server that has been ready", () => {
+  it("stays so when another one is lost, and tells of it", () => {
+    const { isReady, missing } = judge({ mesh: mesh([], [dead]), hasBeenReady: true });
+    expect([isReady, missing.length]).toEqual([true, 1]);
+  });
+
+  it.each(["lame duck", "stopped"] as const)("is not in the state %s, whatever else holds", (state) => {
+    const { isReady, reasons, missing } = judge({ state, hasBeenReady: true, mesh: mesh([], [dead]) });
+    expect([isReady, reasons, missing]).toEqual([false, [state], []]);
+  });
+});
+
+describe("an expected number of servers", () => {
+  it("is waited for, however long that takes", () => {
+    const two = { mesh: mesh([peer("a")]), hasBeenReady: true, waitedMs: 1e9 };
+    expect(judge({ ...two, expect: 3 }).reasons).toEqual(["2 of 3 expected servers, this one included"]);
+    expect(judge({ ...two, expect: 2 }).isReady).toBe(true);
+  });
+});
