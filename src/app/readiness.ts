@@ -6,6 +6,7 @@
  * take that back: else the death of one server would take all the others out of service. What is missing is told all the same.
  */
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
+import type { DiscoverySnapshot } from "../discovery/discovery.ts";
 import type { AwaitedPeer, Readiness } from "../monitor/source.ts";
 import type { LifeState } from "./lifecycle.ts";
 
@@ -23,6 +24,8 @@ export interface ReadinessInput {
   readonly expect: number;
 }
 
+/** The source that need not be asked: it is written in the configuration. */
+const CONFIGURED = "routes";
 /** So many are named in a reason; the JSON has them all. */
 const NAMED_MAX = 5;
 
@@ -47,6 +50,18 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
     state,
     peers: { seen: peers.connected.length + peers.awaited.length, ...peers },
   };
+}
+
+/**
+ * Who has to answer before it is known who is there. One that fails (no permission to ask, no server to be asked) is not
+ * waited for where another one has answered.
+ */
+export function silentSources(sources: readonly DiscoverySnapshot[]): string[] {
+  const hasAnswer = sources.some(({ answerAgeMs }) => answerAgeMs !== null);
+  return sources
+    .filter(({ name, answerAgeMs }) => answerAgeMs === null && name !== CONFIGURED)
+    .filter(({ lastError }) => lastError === null || !hasAnswer)
+    .map(({ name, lastError }) => (lastError === null ? name : `${name} (${lastError})`));
 }
 
 function named(awaited: readonly AwaitedPeer[]): string {

@@ -24,6 +24,7 @@ import { newServerId } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
+import { silentSources } from "./readiness.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import { VERSION } from "./version.ts";
 
@@ -80,7 +81,11 @@ export class Server {
       waitMs: config.cluster.readinessWaitMs,
       clock: systemClock,
       logger,
-      facts: () => ({ state: this.state, mesh: this.cluster?.snapshot() ?? null, silentSources: [] }),
+      facts: () => ({
+        state: this.state,
+        mesh: this.cluster?.snapshot() ?? null,
+        silentSources: silentSources(this.cluster?.discovery ?? []),
+      }),
     });
     this.cluster =
       config.cluster.port === null

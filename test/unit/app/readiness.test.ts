@@ -1,6 +1,7 @@
 /** Who is ready, and why not: the judgement alone. */
 import { describe, expect, it } from "vitest";
-import { judgeReadiness, type ReadinessInput } from "../../../src/app/readiness.ts";
+import type { DiscoverySnapshot } from "../../../src/discovery/discovery.ts";
+import { judgeReadiness, silentSources, type ReadinessInput } from "../../../src/app/readiness.ts";
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../../../src/cluster/mesh-types.ts";
 
 function mesh(peers: readonly PeerSnapshot[], addresses: readonly AddressSnapshot[] = []): MeshSnapshot {
@@ -121,5 +122,30 @@ describe("an expected number of servers", () => {
     const two = { mesh: mesh([peer("a")]), hasBeenReady: true, waitedMs: 1e9 };
     expect(judge({ ...two, expect: 3 }).reasons).toEqual(["2 of 3 expected servers, this one included"]);
     expect(judge({ ...two, expect: 2 }).isReady).toBe(true);
+  });
+});
+
+describe("sources of discovery", () => {
+  function source(
+    name: string,
+    answerAgeMs: number | null,
+    lastError: string | null = null,
+  ): DiscoverySnapshot {
+    return { name, peers: [], lookups: 1, failures: 0, answerAgeMs, lastError };
+  }
+
+  it("are waited for until they have answered, but for what is configured", () => {
+    expect(silentSources([source("routes", null), source("dns a", null), source("dns b", 5)])).toEqual([
+      "dns a",
+    ]);
+  });
+
+  it("that fail are waited for where none has answered", () => {
+    const denied = source("kubernetes", null, "403");
+    expect(silentSources([denied, source("dns a", null, "SERVFAIL")])).toEqual([
+      "kubernetes (403)",
+      "dns a (SERVFAIL)",
+    ]);
+    expect(silentSources([denied, source("dns a", 5)])).toEqual([]);
   });
 });
