@@ -3,8 +3,7 @@
  * sessions counted, also of those that are gone.
  */
 import type { Logger } from "../base/logger.ts";
-import type { Account, Accounts } from "../core/account.ts";
-import type { InterestChange } from "../core/local-interest.ts";
+import type { Accounts } from "../core/account.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../links/client/host.ts";
@@ -31,8 +30,6 @@ export interface ClientPortOptions {
   info(context: InfoContext): string;
   /** Numbers for connections, shared with routes. */
   nextConnectionId(): number;
-  /** What the other servers have to know of the interest here. */
-  onInterest(account: Account, change: InterestChange): void;
 }
 
 export class ClientPort {
@@ -61,7 +58,6 @@ export class ClientPort {
       ...options,
       counters: this.counters,
       info: (context) => options.info(context),
-      onInterest: (account, change) => options.onInterest(account, change),
       onClosed: (session) => this.forget(session),
     };
   }

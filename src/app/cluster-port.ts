@@ -9,7 +9,7 @@ import { Dialer } from "../cluster/dialer.ts";
 import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
 import type { Mesh, MeshAction, MeshEvent, MeshSnapshot, PeerAddress } from "../cluster/mesh-types.ts";
 import { createMesh } from "../cluster/mesh.ts";
-import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type Account } from "../core/account.ts";
+import { GLOBAL_ACCOUNT, type Account } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
 import type { ConnectVerdict, RouteCounters, RouteHost } from "../links/route/host.ts";
@@ -69,7 +69,11 @@ export class ClusterPort {
     this.clusterName = options.name;
     this.isNameDynamic = options.isNameDynamic;
     // The system account has a route of its own wherever there are pools, as nats-server does it.
-    this.pinnedAccounts = options.poolSize > 0 ? [...options.pinnedAccounts, SYSTEM_ACCOUNT] : [];
+    const system = options.accounts.system?.name;
+    this.pinnedAccounts =
+      options.poolSize > 0
+        ? [...new Set([...options.pinnedAccounts, ...(system === undefined ? [] : [system])])]
+        : [];
     this.table = new RouteTable(options.accounts);
     this.zones = new Zones(options.zone, options.queuePreference, options.accounts);
     this.dialer = new Dialer(this.wires, {

@@ -1,8 +1,8 @@
 /** What each room gets of the configuration, in its own words. */
 import { randomBytes } from "node:crypto";
-import type { AuthenticationOptions } from "../auth/authenticator.ts";
-import type { Config } from "../config/config.ts";
-import { GLOBAL_ACCOUNT } from "../core/account.ts";
+import type { AuthenticationOptions, KnownUser } from "../auth/authenticator.ts";
+import type { Config, User } from "../config/config.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type AccountsDefinition } from "../core/account.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 
@@ -23,20 +23,47 @@ export function clientLimits(config: Config): ClientLimits {
 
 /** Throws where a password is a bcrypt hash. */
 export function authenticationOptions(config: Config): AuthenticationOptions {
-  const { token, user, password, users, noAuthUser } = config.authorization;
+  const { token, user, password, noAuthUser } = config.authorization;
   const single = user === null ? [] : [{ user, password: password ?? "" }];
-  for (const secret of [password, token, ...users.map((known) => known.password)]) {
+  const users = [
+    ...[...single, ...config.authorization.users].map((each) => knownUser(each, GLOBAL_ACCOUNT)),
+    ...config.accounts.list.flatMap(({ name, users: own }) => own.map((each) => knownUser(each, name))),
+  ];
+  for (const secret of [token, ...users.map((known) => known.password)]) {
     if (secret === null || !BCRYPT.test(secret)) continue;
     throw new Error("authorization: bcrypt hashes are not supported by shoal yet, use a plain password");
   }
-  const known = [...single, ...users].map((each) => ({
-    name: each.user,
-    password: each.password,
-    account: GLOBAL_ACCOUNT,
-    permissions: null,
-    connectionTypes: [],
-  }));
-  return { token: token ?? undefined, users: known, noAuthUser };
+  if (noAuthUser === null && hasOnlySystemUsers(config)) {
+    // Nobody can present this one: it is for clients without credentials.
+    const anybody = knownUser({ user: `nats-${newSecret()}`, password: newSecret() }, GLOBAL_ACCOUNT);
+    return { token: undefined, users: [...users, anybody], noAuthUser: anybody.name };
+  }
+  return { token: token ?? undefined, users, noAuthUser };
+}
+
+function knownUser({ user, password }: User, account: string): KnownUser {
+  return { name: user, password, account, permissions: null, connectionTypes: [] };
+}
+
+/** Users of the system account alone do not close the global account, as with nats-server. */
+function hasOnlySystemUsers({ accounts, authorization }: Config): boolean {
+  const { user, token, users } = authorization;
+  const isOpen = user === null && token === null && users.length === 0;
+  const [only, ...others] = accounts.list;
+  return isOpen && only !== undefined && others.length === 0 && only.name === systemAccountOf(accounts);
+}
+
+function newSecret(): string {
+  return randomBytes(12).toString("base64url");
+}
+
+export function accountsDefinition({ accounts }: Config): AccountsDefinition {
+  return { accounts: accounts.list, systemAccount: systemAccountOf(accounts) };
+}
+
+function systemAccountOf({ system, list, noSystem }: Config["accounts"]): string | null {
+  if (system !== null) return system;
+  return noSystem && !list.some(({ name }) => name === SYSTEM_ACCOUNT) ? null : SYSTEM_ACCOUNT;
 }
 
 const BCRYPT = /^\$2[abxy]\$\d{2}\$/;

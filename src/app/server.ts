@@ -8,15 +8,19 @@ import { systemClock } from "../base/clock.ts";
 import { limitSlab } from "../base/slab.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
-import { Accounts, type Account } from "../core/account.ts";
-import type { InterestChange } from "../core/local-interest.ts";
+import { Accounts } from "../core/account.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
 import type { MonitorHttp } from "../monitor/http.ts";
 import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
-import { authenticationOptions, clientLimits, clusterPortOptions } from "./config-slices.ts";
+import {
+  accountsDefinition,
+  authenticationOptions,
+  clientLimits,
+  clusterPortOptions,
+} from "./config-slices.ts";
 import { ClientPort } from "./client-port.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import { ownConnectUrls } from "./connect-urls.ts";
@@ -39,7 +43,7 @@ export class Server {
   readonly identity: ServerIdentity;
   readonly clients: ClientPort;
   readonly cluster: ClusterPort | null;
-  readonly accounts = new Accounts();
+  readonly accounts: Accounts;
   state: LifeState = "starting";
   clientEndpoint: Endpoint | null = null;
   clusterEndpoint: Endpoint | null = null;
@@ -60,6 +64,8 @@ export class Server {
     this.logger = logger;
     this.configDigest = parts.configDigest ?? "";
     limitSlab(slabBudgetBytes());
+    this.accounts = new Accounts(accountsDefinition(config));
+    this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
     this.authenticator = new Authenticator(authenticationOptions(config));
     const id = newServerId();
     this.identity = { id, name: config.server.name ?? id };
@@ -75,7 +81,6 @@ export class Server {
       authenticator: this.authenticator,
       nextConnectionId,
       info: (context) => this.clientInfo(context),
-      onInterest: (account, change) => this.tellInterest(account, change),
     });
     this.readinessWatch = new ReadinessWatch({
       waitMs: config.cluster.readinessWaitMs,
@@ -199,10 +204,6 @@ export class Server {
     cluster.solicit();
   }
 
-  private tellInterest(account: Account, change: InterestChange): void {
-    this.cluster?.tellInterest(account, change);
-  }
-
   /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */
   connectUrls(): string[] {
     const { cluster } = this;
@@ -233,7 +234,7 @@ export class Server {
       host: advertise?.host ?? config.client.host,
       port: advertise?.port ?? this.clientEndpoint?.port ?? config.client.port,
       authRequired: this.authenticator.isRequired,
-      maxPayloadBytes: config.client.maxPayloadBytes,
+      maxPayloadBytes: context.maxPayloadBytes,
       cid: context.cid,
       clientAddress: context.clientAddress,
       nonce: context.nonce ?? "",

@@ -9,6 +9,7 @@ export interface Config {
   readonly server: ServerConfig;
   readonly client: ClientConfig;
   readonly authorization: AuthorizationConfig;
+  readonly accounts: AccountsConfig;
   readonly log: LogConfig;
   readonly monitor: MonitorConfig;
   readonly cluster: ClusterConfig;
@@ -62,6 +63,27 @@ interface AuthorizationConfig {
 export interface User {
   readonly user: string;
   readonly password: string;
+}
+
+interface AccountsConfig {
+  readonly list: readonly AccountConfig[];
+  /** null: `$SYS`. */
+  readonly system: string | null;
+  readonly noSystem: boolean;
+}
+
+export interface AccountConfig {
+  readonly name: string;
+  readonly users: readonly User[];
+  readonly limits: AccountLimits;
+}
+
+/** null: no limit. */
+export interface AccountLimits {
+  readonly maxConnections: number | null;
+  /** Per connection. */
+  readonly maxSubscriptions: number | null;
+  readonly maxPayloadBytes: number | null;
 }
 
 interface LogConfig {

@@ -40,6 +40,7 @@ export function contradictions(config: Config, sheet: Sheet): ConfError[] {
   return [
     ...limitContradictions(config, sheet),
     ...userContradictions(config, sheet),
+    ...accountContradictions(config, sheet),
     ...clusterContradictions(config, sheet),
   ];
 }
@@ -57,8 +58,9 @@ function limitContradictions({ server, client }: Config, sheet: Sheet): ConfErro
   return errors;
 }
 
-function userContradictions({ authorization }: Config, sheet: Sheet): ConfError[] {
+function userContradictions({ authorization, accounts }: Config, sheet: Sheet): ConfError[] {
   const { user, password, token, users, noAuthUser } = authorization;
+  const known = [...users, ...accounts.list.flatMap((account) => account.users)];
   const errors: ConfError[] = [];
   const hasUser = user !== null || password !== null;
   if (hasUser && token !== null) {
@@ -75,10 +77,25 @@ function userContradictions({ authorization }: Config, sheet: Sheet): ConfError[
     const reason = "a list of users excludes a single user and a token: keep one of them";
     errors.push(sheet.errorAt(["authorization.users"], reason));
   }
-  if (noAuthUser !== null && !users.some((known) => known.user === noAuthUser)) {
-    errors.push(
-      sheet.errorAt(["authorization.noAuthUser"], "no_auth_user must be one of authorization.users"),
-    );
+  if (noAuthUser !== null && !known.some((each) => each.user === noAuthUser)) {
+    const reason = "no_auth_user must be one of authorization.users or of the users of an account";
+    errors.push(sheet.errorAt(["authorization.noAuthUser"], reason));
+  }
+  return errors;
+}
+
+function accountContradictions({ authorization, accounts }: Config, sheet: Sheet): ConfError[] {
+  const errors: ConfError[] = [];
+  const users = accounts.list.flatMap((account) => account.users);
+  const tell = (reason: string): void => void errors.push(sheet.errorAt(["accounts.list"], reason));
+  if (users.length > 0 && authorization.user !== null) tell("Can not have a single user/pass and accounts");
+  if (users.length > 0 && authorization.token !== null) tell("Can not have a token and accounts");
+  const twice = users.find(({ user }) => authorization.users.some((other) => other.user === user));
+  if (twice !== undefined) tell(`Duplicate user "${twice.user}" detected`);
+  const { system, list } = accounts;
+  if (system !== null && !system.startsWith("$") && !list.some(({ name }) => name === system)) {
+    const reason = `error resolving system account: account missing: "${system}" is not among accounts`;
+    errors.push(sheet.errorAt(["accounts.system"], reason));
   }
   return errors;
 }

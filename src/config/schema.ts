@@ -4,6 +4,7 @@
  */
 
 import { clusterOptions } from "./options-cluster.ts";
+import { accountOptions } from "./options-accounts.ts";
 import { clientOptions } from "./options-client.ts";
 import { logOptions } from "./options-log.ts";
 import { serverOptions } from "./options-server.ts";
@@ -13,6 +14,7 @@ export const SECTIONS: readonly Section[] = [
   "Server",
   "Limits",
   "Authorization",
+  "Accounts",
   "Logging",
   "Monitoring",
   "Lame duck",
@@ -22,6 +24,7 @@ export const SECTIONS: readonly Section[] = [
 export const OPTIONS: readonly Option[] = [
   ...serverOptions,
   ...clientOptions,
+  ...accountOptions,
   ...logOptions,
   ...clusterOptions,
 ];

@@ -5,17 +5,8 @@
 
 /** Keys with the feature that they belong to. */
 export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
-  ...keys(
-    "Accounts",
-    "accounts",
-    "mappings",
-    "maps",
-    "system_account",
-    "system",
-    "no_system_account",
-    "no_system",
-  ),
-  ...keys("Accounts", "no_sys_acc", "default_sentinel"),
+  ...keys("Subject mappings", "mappings", "maps"),
+  ...keys("Operator mode", "default_sentinel"),
   ...keys("JetStream", "jetstream", "store_dir", "storedir", "default_js_domain"),
   ...keys("Leaf nodes", "leaf", "leafnodes"),
   ...keys("Gateways", "gateway"),

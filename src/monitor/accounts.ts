@@ -13,7 +13,7 @@ export function accountz(source: MonitorSource, query: Query): Answer {
   return json({
     server_id: source.facts().id,
     now: goTime(source.nowMs()),
-    system_account: source.accounts.system.name,
+    system_account: source.accounts.system?.name,
     ...(account === undefined
       ? { accounts: Array.from(source.accounts, (each) => each.name) }
       : { account_detail: accountDetail(source, account) }),

@@ -126,7 +126,7 @@ function configuration(facts: ServerFacts, { accounts }: MonitorSource): object 
     config_digest: facts.configDigest,
     tags: facts.tags.length === 0 ? undefined : facts.tags,
     metadata: facts.metadata,
-    system_account: accounts.system.name,
+    system_account: accounts.system?.name,
   };
 }
 

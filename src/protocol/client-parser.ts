@@ -87,7 +87,8 @@ export class ClientParser {
   neededHead = 0;
   private readonly message = new Message();
   private readonly operations: ClientOperations;
-  private readonly limits: ClientParserLimits;
+  /** Others hold once the account of the client is known. */
+  limits: ClientParserLimits;
 
   constructor(operations: ClientOperations, limits: ClientParserLimits) {
     this.operations = operations;

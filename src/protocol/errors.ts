@@ -27,6 +27,10 @@ export const maxControlLineExceeded = closing(
   "Maximum Control Line Exceeded",
 );
 export const maxConnectionsExceeded = closing("maximum connections exceeded", "Maximum Connections Exceeded");
+export const maxAccountConnectionsExceeded = closing(
+  "maximum account active connections exceeded",
+  "Maximum Account Connections Exceeded",
+);
 export const authorizationViolation = closing("Authorization Violation", "Authentication Failure");
 export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");
 export const authenticationExpired = closing("User Authentication Expired", "Authentication Expired");

@@ -64,12 +64,12 @@ export class Stack {
   constructor(options: StackOptions = {}) {
     this.limits = { ...LIMITS, ...options.limits };
     const { accounts, turn, clock, limits, counters } = this;
+    accounts.onInterest = (account, change) => this.tell(account, change);
     const shared = { accounts, turn, clock, limits, counters, logger: silentLogger };
     this.clientHost = {
       ...shared,
       authenticator: new Authenticator({ token: options.token, users: [], noAuthUser: null }),
       info: (context) => `INFO {"client_id":${context.cid}}\r\n`,
-      onInterest: (account, change) => this.tell(account, change),
       onClosed: (session) => void this.closed.push(session),
     };
     this.routeHost = {

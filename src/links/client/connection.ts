@@ -105,7 +105,7 @@ export abstract class ClientConnection implements WireReceiver {
   }
 
   /** Everything that is said but messages. */
-  protected say(line: string): void {
+  say(line: string): void {
     this.outbox.writeText(line);
   }
 

@@ -2,8 +2,7 @@
 import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { Account, Accounts } from "../../core/account.ts";
-import type { InterestChange } from "../../core/local-interest.ts";
+import type { Accounts } from "../../core/account.ts";
 import type { Turn } from "../turn.ts";
 import type { ClientSession } from "./session.ts";
 
@@ -23,6 +22,7 @@ export interface ClientLimits {
 export interface InfoContext {
   readonly cid: number;
   readonly clientAddress: string;
+  readonly maxPayloadBytes: number;
   /** For the client to sign; in its first INFO alone. */
   readonly nonce?: string;
   /** The name of the account once the client has said who it is. */
@@ -51,7 +51,5 @@ export interface ClientHost {
   readonly counters: ClientCounters;
   /** The INFO line, with CRLF. */
   info(context: InfoContext): string;
-  /** What neighbours have to know of the interest here. */
-  onInterest(account: Account, change: InterestChange): void;
   onClosed(session: ClientSession): void;
 }

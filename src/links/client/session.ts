@@ -6,12 +6,10 @@
  * `isPlain` is the gate of the hot path: it is set once nothing but routing is to be done for a message of this client.
  */
 import type { Grant } from "../../auth/authenticator.ts";
-import { hashBytes } from "../../base/hash.ts";
 import { CHUNK_SIZE, COPY_WORDS_MAX, copyLong, readText, words } from "../../base/slab.ts";
 import type { Account } from "../../core/account.ts";
 import type { Interest } from "../../core/interest.ts";
 import type { Plan } from "../../core/plan.ts";
-import type { InterestChange } from "../../core/local-interest.ts";
 import { publish } from "../../core/router.ts";
 import { Subscription, type Subscriber } from "../../core/subscription.ts";
 import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
@@ -25,8 +23,10 @@ import { Inbound } from "../inbound.ts";
 import { ClientConnection } from "./connection.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, type Admission, type Sender } from "./handshake.ts";
-import type { ClientHost } from "./host.ts";
+import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
 import { filterOf, mayPublish, maySubscribe, rightsOf, type Rights } from "./rights.ts";
+import { limitsIn } from "./limits.ts";
+import { sayNoResponders } from "./no-responders.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
 
 /** Groups of this name belong to the server. */
@@ -43,18 +43,21 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   outMessages = 0;
   outBytes = 0;
   private interest: Interest;
+  /** Of the server, and of the account once that is known. */
+  private limits: ClientLimits;
   private isAdmitted: boolean;
   private hasConnected = false;
   private hasSaidAccount = false;
   private isPlain = false;
   private rights: Rights | null = null;
   /** Who receives for it: itself, or who watches what it may answer. */
-  private receiver: Subscriber = this;
+  receiver: Subscriber = this;
   /** The receiver, when the client wants no echo. */
   private mute: Subscriber | null = null;
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
   private readonly nonce: string;
+  private readonly parser: ClientParser;
   protected readonly inbound: Inbound;
 
   constructor(host: ClientHost, wire: Wire, cid: number) {
@@ -63,7 +66,9 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     this.interest = this.account.interest;
     this.isAdmitted = !host.authenticator.hasSecrets;
     this.nonce = host.authenticator.newNonce();
-    this.inbound = new Inbound(new ClientParser(this, host.limits));
+    this.limits = host.limits;
+    this.parser = new ClientParser(this, host.limits);
+    this.inbound = new Inbound(this.parser);
   }
 
   /** Says INFO and begins to read. */
@@ -123,7 +128,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
       if (reserved !== null) return this.onPeerError(errors.replyViolation(reserved), "");
     }
     if (this.hello.verbose) this.say("+OK\r\n");
-    if (!publish(plan, message, this.mute) && message.replyLength > 0) this.sayNoResponders(message);
+    if (!publish(plan, message, this.mute) && message.replyLength > 0) sayNoResponders(this, message);
     return this.closedFor === "";
   }
 
@@ -162,18 +167,23 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     if (account === undefined)
       return this.onPeerError(errors.authorizationViolation, `no account ${admission.grant.account}`);
     if (this.hasConnected) this.unsubscribeAll(); // as nats-server does at a second CONNECT
-    this.enter(account);
+    if (!this.enter(account)) return false;
     if (admission.grant !== this.grant) this.grantPermissions(admission.grant);
     this.accept(admission.hello);
     return admission.isUnnamed || this.sayOk();
   }
 
-  private enter(account: Account): void {
+  /** Leaves its account for another one. False: that has no room, and the connection ends. */
+  private enter(account: Account): boolean {
+    if (account === this.account) return true;
     this.account.connections--;
+    const { isFull } = account;
     account.connections++;
     this.account = account;
     this.interest = account.interest;
     this.memoPlan = null;
+    this.limits = this.parser.limits = limitsIn(account, this.host.limits);
+    return !isFull || this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
   }
 
   /** What the client may do from here on. Its subscriptions stay as they are. */
@@ -209,13 +219,12 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     const filter = filterOf(this.rights, subject, queue);
     const subscription = new Subscription(this.receiver, subject, queue, sid, filter);
     this.subscriptions.set(sid, subscription);
-    this.interest.add(subscription);
-    this.tellNeighbours(this.account.localInterest.add(subscription));
+    this.account.subscribe(subscription);
     return this.sayOk();
   }
 
   private subscriptionProblem(subject: string, queue: string | null): PeerError | null {
-    const { maxSubscriptions, maxSubscriptionTokens } = this.host.limits;
+    const { maxSubscriptions, maxSubscriptionTokens } = this.limits;
     if (queue === RESERVED_QUEUE || !maySubscribe(this.rights, subject, queue))
       return errors.subscriptionViolation(subject, queue);
     if (maxSubscriptionTokens !== null && subject.split(".").length > maxSubscriptionTokens) {
@@ -291,19 +300,6 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     if (++subscription.delivered === subscription.max) this.unsubscribe(subscription);
   }
 
-  /** The status that a requester gets when nobody listens, on its own subscription for the reply. */
-  private sayNoResponders(message: Message): void {
-    if (!this.hello.noResponders || !this.isOpen) return;
-    const reply = readText(message.at + message.replyFrom, message.replyLength);
-    const replyAt = message.at + message.replyFrom;
-    const plan = this.interest.plan(replyAt, message.replyLength, hashBytes(replyAt, message.replyLength));
-    const own = plan.locals.find((subscription) => subscription.owner === this.receiver);
-    if (own === undefined) return;
-    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
-    const header = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
-    this.say(`HMSG ${reply} ${own.sid} ${header.length} ${header.length}\r\n${header}\r\n`);
-  }
-
   // ---- the rest ----
 
   /** Sends INFO again: members of the cluster have changed. Only to clients that understand it. */
@@ -322,16 +318,11 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   private unsubscribe(subscription: Subscription): void {
     this.subscriptions.delete(subscription.sid);
-    if (!this.interest.remove(subscription)) return;
-    this.tellNeighbours(this.account.localInterest.remove(subscription));
+    this.account.unsubscribe(subscription);
   }
 
   private unsubscribeAll(): void {
     for (const subscription of this.subscriptions.values()) this.unsubscribe(subscription);
-  }
-
-  private tellNeighbours(change: InterestChange | null): void {
-    if (change !== null) this.host.onInterest(this.account, change);
   }
 
   /** What is to be checked for each message of a client that is not plain. False: it goes no further. */
@@ -350,7 +341,8 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     return this.isOpen;
   }
 
-  private infoContext(): { cid: number; clientAddress: string } {
-    return { cid: this.cid, clientAddress: this.wire.remote.address };
+  private infoContext(): InfoContext {
+    const { cid, wire, limits } = this;
+    return { cid, clientAddress: wire.remote.address, maxPayloadBytes: limits.maxPayloadBytes };
   }
 }

@@ -49,7 +49,7 @@ export class TracedClientSession extends ClientSession {
     return super.deliver(subscription, message);
   }
 
-  protected override say(line: string): void {
+  override say(line: string): void {
     this.log.trace(`->> [${line.slice(0, line.indexOf("\r\n"))}]`);
     super.say(line);
   }

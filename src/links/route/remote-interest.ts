@@ -24,9 +24,9 @@ export class RemoteInterests {
     return this.count;
   }
 
-  /** False when the bound is reached. Interest in accounts that this server does not have concerns none of its clients. */
+  /** False when the bound is reached. Interest in an account that is not configured here waits for its configuration. */
   set(accountName: string, subject: string, queue: string | null, weight: number): boolean {
-    const account = this.accounts.get(accountName);
+    const account = this.accounts.heardOf(accountName);
     if (account === undefined) return true;
     const known = this.mapOf(account);
     const key = interestKey(subject, queue);

@@ -118,7 +118,7 @@ describe("interest that a route tells of", () => {
     const peer = route("P", 0, 1);
     peer.wire.receiveText("RS+ $G a\r\nRS+ $G a\r\nRS+ $G a q 2\r\nRS+ $G a q 5\r\nRS+ OTHER a\r\n");
     const { interest } = stack.accounts.global;
-    expect([interest.size, peer.session.interests.size]).toEqual([2, 2]);
+    expect([interest.size, peer.session.interests.size]).toEqual([2, 3]);
     peer.wire.receiveText("RS- $G a\r\nRS- $G b\r\n");
     expect(interest.size).toBe(1);
     peer.wire.hangUp();

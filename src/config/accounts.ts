@@ -1,0 +1,101 @@
+/** The value type of the accounts block: each account with its users and limits. */
+
+import { users } from "./authorization.ts";
+import { readBlock } from "./block.ts";
+import type { AccountConfig, AccountLimits, User } from "./config.ts";
+import { ConfError, type ConfEntry, type ConfNode } from "./nats-conf/node.ts";
+import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
+
+const GLOBAL_ACCOUNT = "$G";
+const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+const UNSUPPORTED_ACCOUNT_KEYS = [
+  "nkey",
+  "imports",
+  "exports",
+  "jetstream",
+  "default_permissions",
+  "mappings",
+  "maps",
+  "msg_trace",
+  "trace_dest",
+];
+
+export const accounts: ValueType<readonly AccountConfig[]> = {
+  name: "block of accounts",
+  fromNode(node, notes) {
+    if (node.kind === "array") return readNames(node.items);
+    if (node.kind !== "map") mismatch(node, "a block of accounts, as in { A { users: [...] } }");
+    const entries = [...node.entries.values()].filter((entry) => !entry.usedAsVariable);
+    const found = entries.map((entry) => readAccount(entry, notes));
+    refuseSharedUsers(entries, found);
+    return found;
+  },
+  nodeFromText: formatNode,
+  show: (list) => list.map(({ name }) => name).join(", "),
+};
+
+/** Names alone: accounts without users of their own. */
+function readNames(items: readonly ConfNode[]): AccountConfig[] {
+  const seen = new Set<string>();
+  return items.map((item) => {
+    const name = stringOf(item, "the name of an account");
+    refuseReserved(name, item);
+    if (seen.has(name)) throw new ConfError(item.at, `Duplicate Account Entry: ${name}`);
+    seen.add(name);
+    return { name, users: [], limits: NO_LIMITS };
+  });
+}
+
+function readAccount({ key: name, node }: ConfEntry, notes: Notes): AccountConfig {
+  if (node.kind !== "map") throw new ConfError(node.at, "Expected map entries for accounts");
+  refuseReserved(name, node);
+  let ownUsers: readonly User[] = [];
+  let limits = NO_LIMITS;
+  readBlock(
+    node,
+    {
+      users: (value) => void (ownUsers = users.fromNode(value, notes) ?? []),
+      limits: (value) => void (limits = readLimits(value)),
+    },
+    UNSUPPORTED_ACCOUNT_KEYS,
+  );
+  return { name, users: ownUsers, limits };
+}
+
+function refuseReserved(name: string, { at }: ConfNode): void {
+  if (name === GLOBAL_ACCOUNT) throw new ConfError(at, `"${name}" is a Reserved Account`);
+}
+
+function readLimits(node: ConfNode): AccountLimits {
+  if (node.kind !== "map") mismatch(node, "a block of limits, as in { max_connections: 10 }");
+  const limits = { ...NO_LIMITS };
+  const reader = (limit: keyof AccountLimits) => (value: ConfNode) => {
+    const most = integerOf(value, -(2 ** 31), 2 ** 31 - 1, "a whole number, -1 for no limit");
+    limits[limit] = most < 0 ? null : most;
+  };
+  const [connections, subscriptions] = [reader("maxConnections"), reader("maxSubscriptions")];
+  const payload = reader("maxPayloadBytes");
+  readBlock(
+    node,
+    {
+      max_connections: connections,
+      max_conn: connections,
+      max_subscriptions: subscriptions,
+      max_subs: subscriptions,
+      max_payload: payload,
+      max_pay: payload,
+    },
+    ["max_leafnodes", "max_leafs"],
+  );
+  return limits;
+}
+
+function refuseSharedUsers(entries: readonly ConfEntry[], list: readonly AccountConfig[]): void {
+  const seen = new Set<string>();
+  list.forEach((account, i) => {
+    for (const { user } of account.users) {
+      if (seen.has(user)) throw new ConfError(entries[i]!.node.at, `Duplicate user "${user}" detected`);
+      seen.add(user);
+    }
+  });
+}
