@@ -18,7 +18,7 @@ const require = createRequireHere(import.meta.url);`;
 async function bundle(): Promise<Metafile> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: ["src/main.ts", "src/index.ts", "src/healthcheck.ts"],
+    entryPoints: { main: "src/main.ts", index: "src/index.ts", healthcheck: "docker/healthcheck.ts" },
     outdir: dist,
     bundle: true,
     platform: "node",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-export const PROJECT_ROOT = join(import.meta.dirname, "../..");
+const PROJECT_ROOT = join(import.meta.dirname, "../..");
 
 /** Runs `docker ARGS` and gives what it printed. Rejects with its messages. */
 export async function docker(...args: readonly string[]): Promise<string> {

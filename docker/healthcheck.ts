@@ -4,7 +4,7 @@
  * SHOAL_HEALTHCHECK_URL names another address: http://… or nats://host:port.
  */
 import { once } from "node:events";
-import { request } from "node:http";
+import { request, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 
 const TIMEOUT_MS = 4000;
@@ -37,7 +37,7 @@ async function answers(url: URL): Promise<string | null> {
   const asked = request(url, { timeout: TIMEOUT_MS });
   asked.once("timeout", () => asked.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
   asked.end();
-  const [answer] = (await once(asked, "response")) as [import("node:http").IncomingMessage];
+  const [answer] = (await once(asked, "response")) as [IncomingMessage];
   const text = Buffer.concat(await answer.toArray()).toString();
   return answer.statusCode === 200 ? null : `${url.href}: ${answer.statusCode} ${text}`;
 }
