@@ -15,6 +15,7 @@ import type { MonitorHttp } from "../monitor/http.ts";
 import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
+import { setMappings } from "./account-mappings.ts";
 import {
   accountsDefinition,
   authenticationOptions,
@@ -101,8 +102,9 @@ export class Server {
             identity: this.identity,
             nextConnectionId,
             ownConnectUrls: () => this.ownConnectUrls(),
-            onMembersChanged: () => this.clients.sendInfoToAll(),
+            onMembersChanged: () => this.membersChanged(),
           });
+    setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
   }
 
   /** Listens and joins the cluster. Rejects with the operating system's error; nothing is left open then. */
@@ -202,6 +204,12 @@ export class Server {
       `Listening for route connections on ${shown(this.config.cluster.host, this.clusterEndpoint)}`,
     );
     cluster.solicit();
+  }
+
+  private membersChanged(): void {
+    const name = this.cluster?.clusterName ?? "";
+    for (const account of this.accounts) account.mappings?.setCluster(name);
+    this.clients.sendInfoToAll();
   }
 
   /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */

@@ -17,8 +17,10 @@ import { assert } from "./assert.ts";
 
 const MIB = 1024 * 1024;
 
-/** Holds a subject being hashed, and heads too long for the arena: two of the longest control line. */
+/** Holds a subject being hashed, a mapped subject, and heads too long for the arena: two of the longest control line. */
 export const SCRATCH_SIZE = 8 * MIB;
+/** Where a mapped subject lies that is made for one message. */
+export const SCRATCH_MAPPED = SCRATCH_SIZE / 4;
 /** Longest partial frame that is kept in front of the read window; a larger one is collected in a buffer of its own. */
 export const CARRY_MAX = 64 * 1024;
 /** Longest control line that any configuration may allow. */

@@ -2,7 +2,8 @@
 
 import { users } from "./authorization.ts";
 import { readBlock } from "./block.ts";
-import type { AccountConfig, AccountLimits, User } from "./config.ts";
+import type { AccountConfig, AccountLimits, MappingConfig, User } from "./config.ts";
+import { mappings } from "./mapping-values.ts";
 import { ConfError, type ConfEntry, type ConfNode } from "./nats-conf/node.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
 
@@ -14,8 +15,6 @@ const UNSUPPORTED_ACCOUNT_KEYS = [
   "exports",
   "jetstream",
   "default_permissions",
-  "mappings",
-  "maps",
   "msg_trace",
   "trace_dest",
 ];
@@ -42,7 +41,7 @@ function readNames(items: readonly ConfNode[]): AccountConfig[] {
     refuseReserved(name, item);
     if (seen.has(name)) throw new ConfError(item.at, `Duplicate Account Entry: ${name}`);
     seen.add(name);
-    return { name, users: [], limits: NO_LIMITS };
+    return { name, users: [], limits: NO_LIMITS, mappings: [] };
   });
 }
 
@@ -51,15 +50,19 @@ function readAccount({ key: name, node }: ConfEntry, notes: Notes): AccountConfi
   refuseReserved(name, node);
   let ownUsers: readonly User[] = [];
   let limits = NO_LIMITS;
+  let ownMappings: readonly MappingConfig[] = [];
+  const readMappings = (value: ConfNode): void => void (ownMappings = mappings.fromNode(value, notes) ?? []);
   readBlock(
     node,
     {
       users: (value) => void (ownUsers = users.fromNode(value, notes) ?? []),
       limits: (value) => void (limits = readLimits(value)),
+      mappings: readMappings,
+      maps: readMappings,
     },
     UNSUPPORTED_ACCOUNT_KEYS,
   );
-  return { name, users: ownUsers, limits };
+  return { name, users: ownUsers, limits, mappings: ownMappings };
 }
 
 function refuseReserved(name: string, { at }: ConfNode): void {

@@ -49,6 +49,17 @@ interface ClientConfig {
   readonly pingMax: number;
 }
 
+export interface MappingConfig {
+  readonly source: string;
+  readonly destinations: readonly {
+    readonly subject: string;
+    /** From 0 to 100. */
+    readonly weight: number;
+    /** null: all. */
+    readonly cluster: string | null;
+  }[];
+}
+
 interface AuthorizationConfig {
   readonly user: string | null;
   /** Plain, or a bcrypt hash ("$2a$…"). */
@@ -66,6 +77,8 @@ export interface User {
 }
 
 interface AccountsConfig {
+  /** Of the global account. */
+  readonly mappings: readonly MappingConfig[];
   readonly list: readonly AccountConfig[];
   /** null: `$SYS`. */
   readonly system: string | null;
@@ -76,6 +89,7 @@ export interface AccountConfig {
   readonly name: string;
   readonly users: readonly User[];
   readonly limits: AccountLimits;
+  readonly mappings: readonly MappingConfig[];
 }
 
 /** null: no limit. */

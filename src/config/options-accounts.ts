@@ -1,6 +1,7 @@
 /** The rows of the schema for accounts. */
 
 import { accounts } from "./accounts.ts";
+import { mappings } from "./mapping-values.ts";
 import { option, type Option } from "./option.ts";
 import { bool, text } from "./value-type.ts";
 
@@ -34,5 +35,16 @@ export const accountOptions: readonly Option[] = [
     default: false,
     reload: "restart",
     description: "Do without a system account",
+  }),
+  option({
+    key: "mappings",
+    aliases: ["maps"],
+    field: "accounts.mappings",
+    section: "Accounts",
+    type: mappings,
+    default: [],
+    reload: "restart",
+    description:
+      "Subjects that messages of clients of the global account go on with: see docs/subject-mapping.md",
   }),
 ];

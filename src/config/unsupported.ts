@@ -5,7 +5,6 @@
 
 /** Keys with the feature that they belong to. */
 export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
-  ...keys("Subject mappings", "mappings", "maps"),
   ...keys("Operator mode", "default_sentinel"),
   ...keys("JetStream", "jetstream", "store_dir", "storedir", "default_js_domain"),
   ...keys("Leaf nodes", "leaf", "leafnodes"),

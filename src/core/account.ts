@@ -6,6 +6,7 @@
  */
 import { Interest } from "./interest.ts";
 import { LocalInterest, type InterestChange } from "./local-interest.ts";
+import type { Mappings } from "./mappings.ts";
 import type { Subscription } from "./subscription.ts";
 
 export const GLOBAL_ACCOUNT = "$G";
@@ -46,6 +47,8 @@ export class Account {
   /** Client connections at present. */
   connections = 0;
   limits = NO_LIMITS;
+  /** null: messages go on with the subjects that clients gave them. */
+  mappings: Mappings | null = null;
   /** False: only other servers have it. */
   isConfigured = false;
   private readonly tell: Tell;
@@ -122,7 +125,10 @@ export class Accounts implements Disposable {
 
   /** Gives back what they hold of the slab: the server has stopped. */
   [Symbol.dispose](): void {
-    for (const account of this) account.interest[Symbol.dispose]();
+    for (const account of this) {
+      account.interest[Symbol.dispose]();
+      account.mappings?.[Symbol.dispose]();
+    }
   }
 
   private configure(name: string): Account {

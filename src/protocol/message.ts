@@ -34,4 +34,11 @@ export class Message {
   /** What stands before the sid in a delivery to a client (`MSG subject ` or `HMSG subject `). Set by the router. */
   headAt = 0;
   headLength = 0;
+
+  /** Has the subject be the one that lies at `at`, anywhere in the slab. The tail stays as it is. */
+  moveSubject(at: number, length: number, hash: number): void {
+    this.subjectFrom = at - this.at;
+    this.subjectLength = length;
+    this.subjectHash = hash;
+  }
 }

@@ -15,7 +15,7 @@ import {
   readMappingFunction,
   type MappingFunction,
 } from "./mapping-function.ts";
-import { isValidLiteralSubject, isValidSubject, subjectMatches } from "./subject.ts";
+import { isValidLiteralSubject, isValidSubject } from "./subject.ts";
 
 /** Which transforms are allowed: those between accounts have to work in both directions. */
 type Purpose = "mapping" | "import";
@@ -41,8 +41,9 @@ export class Transform {
 
   /** The subject that a literal subject becomes; null where the source does not cover it. */
   match(subject: string, random: Random): string | null {
-    if (!isValidLiteralSubject(subject) || !subjectMatches(this.source, subject)) return null;
-    return this.apply(subject.split("."), random);
+    if (!isValidLiteralSubject(subject)) return null;
+    const tokens = subject.split(".");
+    return covers(this.sourceTokens, tokens) ? this.apply(tokens, random) : null;
   }
 
   /** The same for the tokens of a subject that the source covers. */
@@ -110,6 +111,23 @@ export function mappingTransform(source: string, destination: string): Transform
 /** A transform for an import, which can be reversed: wildcards only, and all of them. Throws MappingError. */
 export function importTransform(source: string, destination: string): Transform {
   return build(source === "" ? ">" : source, destination, "import");
+}
+
+/**
+ * Whether the source covers the subject, as nats-server finds for mappings: a token of the source that only begins with `*`
+ * covers any, a lone `*` of the subject is covered by `*` alone, and a lone `>` or nothing only by `>`.
+ */
+export function covers(source: readonly string[], tokens: readonly string[]): boolean {
+  for (let i = 0; i < source.length; i++) {
+    const pattern = source[i]!;
+    const token = tokens[i];
+    if (token === undefined) return false;
+    if (pattern === ">") return true;
+    if (token === "" || token === ">") return false;
+    const isCovered = token === "*" ? pattern === "*" : pattern.startsWith("*") || pattern === token;
+    if (!isCovered) return false;
+  }
+  return source.length === tokens.length;
 }
 
 /** The destination that changes nothing: `a.*.*` becomes `a.$1.$2`. */

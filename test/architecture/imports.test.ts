@@ -18,7 +18,7 @@ const mayImport: Record<string, readonly string[]> = {
   links: ["base", "protocol", "subject", "core", "auth", "transport"],
   cluster: ["base", "transport"],
   discovery: ["base"],
-  config: ["base"],
+  config: ["base", "subject"],
   monitor: ["base", "subject", "core", "auth", "transport", "links", "cluster"],
   metrics: ["base"],
   log: ["base"],

@@ -92,7 +92,28 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   }
 
   onPublish(message: Message): boolean {
-    if (!this.isPlain && !this.passes(message)) return this.isOpen;
+    if (this.isPlain) return this.publish(message);
+    if (!this.passes(message)) return this.isOpen;
+    return this.account.mappings === null ? this.publish(message) : this.publishMapped(message);
+  }
+
+  /** From here on the message has the mapped subject alone, for whatever is checked and said: so it is in nats-server. */
+  private publishMapped(message: Message): boolean {
+    const { subjectLength, subjectHash } = message;
+    const at = message.at + message.subjectFrom;
+    const mapped = this.account.mappings?.map(at, subjectLength, subjectHash) ?? null;
+    if (mapped === null) return this.publish(message);
+    message.moveSubject(mapped.at, mapped.length, mapped.hash);
+    this.onMapped(at, subjectLength, message);
+    const goesOn = this.publish(message);
+    message.moveSubject(at, subjectLength, subjectHash); // the parser compares the next head with this one
+    return goesOn;
+  }
+
+  /** For the trace. */
+  protected onMapped(_at: number, _length: number, _message: Message): void {}
+
+  private publish(message: Message): boolean {
     const { interest } = this;
     const subjectAt = message.at + message.subjectFrom;
     const reserved = reservedSubject(subjectAt, message.subjectLength);
@@ -201,14 +222,19 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     this.hello = hello;
     this.hasConnected = true;
     this.isAdmitted = true;
-    const { pedantic, echo, headers } = hello;
-    this.isPlain = !pedantic && headers;
-    this.mute = echo ? null : this.receiver;
+    this.mute = hello.echo ? null : this.receiver;
+    this.onRulesChanged();
     this.log = this.log.child(describeClient(hello, this.user));
   }
 
   get user(): string {
     return this.grant?.user ?? "";
+  }
+
+  /** What is to be done for each message of this client may have changed. */
+  onRulesChanged(): void {
+    const { pedantic, headers } = this.hello;
+    this.isPlain = this.hasConnected && !pedantic && headers && this.account.mappings === null;
   }
 
   onSubscribe(subject: string, queue: string | null, sid: string): boolean {

@@ -14,6 +14,11 @@ export class TracedClientSession extends ClientSession {
     return super.onPublish(message);
   }
 
+  protected override onMapped(at: number, length: number, message: Message): void {
+    const mapped = readText(message.at + message.subjectFrom, message.subjectLength);
+    this.log.trace(`<<- [MAPPING ${readText(at, length)} -> ${mapped}]`);
+  }
+
   override onPublishAgain(message: Message): boolean {
     return this.onPublish(message);
   }

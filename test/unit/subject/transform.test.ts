@@ -68,7 +68,11 @@ describe("transforms as nats-server has them", () => {
   });
 });
 
-const token = fc.string({ minLength: 1, maxLength: 8, unit: fc.constantFrom(..."a b c ä - _ $ 1 * >".split(" ")) });
+const token = fc.string({
+  minLength: 1,
+  maxLength: 8,
+  unit: fc.constantFrom(..."a b c ä - _ $ 1 * >".split(" ")),
+});
 const index = fc.constantFrom("0", "1", "2");
 const call = fc.oneof(
   fc.constantFrom("x", "$1", "$2", "{{random(4)}}", "{{partition(8)}}"),
