@@ -54,7 +54,7 @@ export class Member {
     const child = this.#child;
     if (child === undefined) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGTERM");
+    child.kill("SIGQUIT");
     const killer = setTimeout(() => child.kill("SIGKILL"), STOP_PATIENCE_MS);
     await gone;
     clearTimeout(killer);

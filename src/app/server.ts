@@ -50,6 +50,7 @@ export class Server {
   clusterEndpoint: Endpoint | null = null;
   readonly startedMs = systemClock.nowMs();
   private monitor: MonitorHttp | null = null;
+  private readonly stopping = new AbortController();
   private monitorClosed: Promise<void> | undefined;
   private readonly configDigest: string;
   private readonly config: Config;
@@ -147,15 +148,14 @@ export class Server {
   async lameDuck(): Promise<void> {
     if (!mayFollow(this.state, "lame duck")) return;
     this.become("lame duck");
-    this.logger.info("Entering lame duck mode, stop accepting new clients");
-    this.clients.stopListening();
+    const { lameDuckDurationMs: durationMs, lameDuckGracePeriodMs: gracePeriodMs } = this.config.server;
+    const connections = this.clients.sessions.size;
+    const fields = { event: "lame_duck", durationMs, gracePeriodMs, connections };
+    this.logger.info("Entering lame duck mode, stop accepting new clients", fields);
     this.cluster?.announceLameDuck();
     this.clients.sendInfoToAll();
-    const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.config.server;
-    await drainClients(this.clients, {
-      durationMs: lameDuckDurationMs,
-      gracePeriodMs: lameDuckGracePeriodMs,
-    });
+    const { signal } = this.stopping;
+    await drainClients(this.clients, { durationMs, gracePeriodMs, clock: systemClock, signal });
     this.stop();
   }
 
@@ -163,6 +163,7 @@ export class Server {
   stop(): void {
     if (this.state === "stopped") return;
     this.become("stopped");
+    this.stopping.abort();
     this.logger.info("Initiating Shutdown...");
     this.clients.closeAll("Server Shutdown");
     this.cluster?.stop();

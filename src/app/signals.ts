@@ -1,4 +1,7 @@
-/** Signals to the process, and `--signal` to another one. The numbers are those of nats-server. */
+/**
+ * Signals to the process, and `--signal` to another one. SIGTERM and SIGINT, which orchestrators and people send, mean lame duck
+ * mode, and a second one the end; SIGQUIT means the end at once. The others are as with nats-server.
+ */
 import type { Logger } from "../base/logger.ts";
 import type { Log } from "../log/log.ts";
 import type { Server } from "./server.ts";
@@ -8,7 +11,7 @@ export type SignalCommand = "ldm" | "stop" | "quit" | "term" | "reopen" | "reloa
 const SIGNAL_OF: Readonly<Record<SignalCommand, NodeJS.Signals>> = {
   ldm: "SIGUSR2",
   stop: "SIGKILL",
-  quit: "SIGINT",
+  quit: "SIGQUIT",
   term: "SIGTERM",
   reopen: "SIGUSR1",
   reload: "SIGHUP",
@@ -26,34 +29,46 @@ export function followSignals(
   logger: Logger,
   exit: (code: number) => void,
 ): Disposable {
-  const stop = (signal: NodeJS.Signals): void => {
-    logger.debug(`Trapped "${signal}" signal`);
-    // A second one does not wait for those who still read.
+  let terminations = 0;
+  const ended = (): void => void server.closed().then(() => exit(0));
+  const stop = (): void => {
+    // One more does not wait for those who still read.
     if (server.state === "stopped") return exit(0);
     server.stop();
-    void server.closed().then(() => exit(0));
+    ended();
   };
   const drain = (): void => {
-    server.lameDuck().then(
-      () => server.closed().then(() => exit(0)),
-      (error: unknown) => {
-        logger.error("Lame duck mode failed", { error: String(error) });
-        server.stop();
-        exit(1);
-      },
-    );
+    if (server.state !== "ready") return;
+    server.lameDuck().then(ended, (error: unknown) => {
+      logger.error("Lame duck mode failed", { error: String(error) });
+      server.stop();
+      exit(1);
+    });
+  };
+  const leave = (signal: NodeJS.Signals): void => {
+    const isLeaving = server.state === "lame duck" || server.state === "stopped";
+    // A hook that has said `--signal ldm` is followed by the orchestrator's SIGTERM, which asks for nothing new then.
+    const isImpatient = ++terminations > 1 || (isLeaving && signal === "SIGINT");
+    if (isImpatient) stop();
+    else drain();
   };
   const handlers: [NodeJS.Signals, (signal: NodeJS.Signals) => void][] = [
-    ["SIGINT", stop],
-    ["SIGTERM", stop],
+    ["SIGINT", leave],
+    ["SIGTERM", leave],
+    ["SIGQUIT", stop],
     ["SIGUSR2", drain],
     ["SIGUSR1", () => reopen(log, logger)],
     ["SIGHUP", () => logger.warn("Reloading the configuration is not supported yet: restart the server")],
   ];
-  for (const [signal, handler] of handlers) process.on(signal, handler);
-  return {
-    [Symbol.dispose]: () => handlers.forEach(([signal, handler]) => process.off(signal, handler)),
-  };
+  const traps = handlers.map(([signal, act]) => {
+    const trap = (): void => {
+      logger.debug(`Trapped "${signal}" signal`);
+      act(signal);
+    };
+    return { signal, trap };
+  });
+  for (const { signal, trap } of traps) process.on(signal, trap);
+  return { [Symbol.dispose]: () => traps.forEach(({ signal, trap }) => process.off(signal, trap)) };
 }
 
 function reopen(log: Log, logger: Logger): void {

@@ -7,7 +7,9 @@ import type { Config } from "./config.ts";
 import { composite, option, type Option } from "./option.ts";
 import { duration, metadata, path, spacelessName, strings, text } from "./value-type.ts";
 
-const LAME_DUCK_GRACE_MS = 10_000;
+/** The whole of it fits into the 30 s that Kubernetes gives a pod to end, with some to spare for what is pending then. */
+const LAME_DUCK_DURATION_MS = 25_000;
+const LAME_DUCK_GRACE_MS = 5000;
 
 const identity: readonly Option[] = [
   option({
@@ -165,8 +167,8 @@ const lameDuck: readonly Option[] = [
     key: "lame_duck_duration",
     field: "server.lameDuckDurationMs",
     section: "Lame duck",
-    type: duration({ minMs: 1000, zero: "default", bareNumber: "refused" }),
-    default: 120_000,
+    type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
+    default: LAME_DUCK_DURATION_MS,
     reload: "restart",
     description: "Time over which clients are sent away before the server stops",
   }),
@@ -176,9 +178,10 @@ const lameDuck: readonly Option[] = [
     section: "Lame duck",
     type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
     default: { derive: lameDuckGrace },
-    defaultText: "10s, or a third of lame_duck_duration if that is less",
+    defaultText: "5s, or a third of lame_duck_duration if that is less",
     reload: "restart",
-    description: "Time before the first client is sent away; less than lame_duck_duration",
+    description:
+      "Time before the first client is sent away, with newcomers still taken; less than lame_duck_duration",
   }),
 ];
 

@@ -51,6 +51,7 @@ export class Account {
   mappings: Mappings | null = null;
   /** False: only other servers have it. */
   isConfigured = false;
+  private readonly withdrawn = new Set<Subscription>();
   private readonly tell: Tell;
 
   constructor(name: string, tell: Tell) {
@@ -70,7 +71,15 @@ export class Account {
   }
 
   unsubscribe(subscription: Subscription): void {
-    if (this.interest.remove(subscription)) this.changed(this.localInterest.remove(subscription));
+    if (!this.interest.remove(subscription) || this.withdrawn.delete(subscription)) return;
+    this.changed(this.localInterest.remove(subscription));
+  }
+
+  /** Neighbours no longer count on it; what arrives all the same is delivered, until it is unsubscribed. */
+  withdraw(subscription: Subscription): void {
+    if (this.withdrawn.has(subscription)) return;
+    this.withdrawn.add(subscription);
+    this.changed(this.localInterest.remove(subscription));
   }
 
   private changed(change: InterestChange | null): void {

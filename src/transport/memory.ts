@@ -15,6 +15,8 @@ export class MemoryWire implements Wire {
   /** `closing`: this side has ended it, the far end has yet to hear of it. */
   state: "open" | "closing" | "closed" = "open";
   isPaused = false;
+  /** This side will write no more, and still receives. */
+  hasEndedWriting = false;
   /** Writes are under way until `completeWrite`. */
   holdsWrites = false;
   /** Only what ends the connection may be written while a write is under way. */
@@ -56,6 +58,10 @@ export class MemoryWire implements Wire {
 
   end(): void {
     if (this.state === "open") this.state = "closing";
+  }
+
+  endWriting(): void {
+    this.hasEndedWriting = true;
   }
 
   destroy(): void {

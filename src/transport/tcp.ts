@@ -88,6 +88,12 @@ class TcpWire implements Wire {
     setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 
+  endWriting(patienceMs: number): void {
+    if (this.socket.destroyed) return;
+    this.socket.end();
+    setTimeout(() => this.socket.destroy(), patienceMs).unref();
+  }
+
   destroy(): void {
     this.socket.destroy();
   }

@@ -32,6 +32,11 @@ export interface Wire {
   resume(): void;
   /** Ends the connection once what was written is out; what still arrives is thrown away. Bounded in time. */
   end(): void;
+  /**
+   * Says that nothing more will be written, once what was written is out. What still arrives is received, until the other side
+   * has ended as well, or `patienceMs` have passed.
+   */
+  endWriting(patienceMs: number): void;
   /** Ends the connection at once. */
   destroy(): void;
 }

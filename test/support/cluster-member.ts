@@ -157,6 +157,8 @@ export class Member implements AsyncDisposable {
       `server_name: ${this.spec.name}`,
       `listen: 127.0.0.1:${client}`,
       `http: 127.0.0.1:${monitor}`,
+      // SIGTERM means lame duck mode to shoal. nats-server, which stops at once, refuses times that are short.
+      ...(this.#kind === "shoal" ? ['lame_duck_duration: "1s"', 'lame_duck_grace_period: "200ms"'] : []),
       ...(this.spec.serverLines ?? []),
       "cluster {",
       `  listen: 127.0.0.1:${cluster}`,

@@ -23,6 +23,7 @@ export abstract class ClientConnection implements WireReceiver {
   stalls = 0;
   /** Why it was closed; "" while it is open. */
   closedFor = "";
+  private leavingFor = "";
   /** The answer to a CONNECT takes its time: nothing is read meanwhile. */
   isWaiting = false;
   protected readonly host: ClientHost;
@@ -48,6 +49,8 @@ export abstract class ClientConnection implements WireReceiver {
 
   /** Gives back what the session holds; the outbox still takes no more. */
   protected abstract release(): void;
+  /** From now on nothing is to be delivered. */
+  protected abstract dropInterest(): void;
 
   get isOpen(): boolean {
     return this.closedFor === "";
@@ -91,8 +94,9 @@ export abstract class ClientConnection implements WireReceiver {
   }
 
   onClosed(problem: string): void {
-    if (problem !== "" && this.isOpen) this.log.debug("Client connection ended by the network", { problem });
-    this.close(problem === "" ? "Client Closed" : "Read Error");
+    if (problem !== "" && this.isOpen && !this.isLeaving)
+      this.log.debug("Client connection ended by the network", { problem });
+    this.close(this.leavingFor || (problem === "" ? "Client Closed" : "Read Error"));
     this.outbox.afterClosed();
   }
 
@@ -121,6 +125,23 @@ export abstract class ClientConnection implements WireReceiver {
     this.outbox.finish();
     this.end(reason);
     this.wire.end();
+  }
+
+  /**
+   * Lets the client go without losing what it has sent: says nothing more, but takes what still comes, until the client has ended
+   * its side as well. `reason` in the words of nats-server.
+   */
+  leave(reason: string, patienceMs: number): void {
+    if (!this.isOpen || this.isLeaving) return;
+    this.leavingFor = reason;
+    this.outbox.finish();
+    this.heartbeat[Symbol.dispose]();
+    this.dropInterest();
+    this.wire.endWriting(patienceMs);
+  }
+
+  get isLeaving(): boolean {
+    return this.leavingFor !== "";
   }
 
   /** Ends the connection at once. */

@@ -240,7 +240,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   onSubscribe(subject: string, queue: string | null, sid: string): boolean {
     const problem = this.subscriptionProblem(subject, queue);
     if (problem !== null) return this.onPeerError(problem, subject);
-    if (this.subscriptions.has(sid)) return this.sayOk();
+    if (this.subscriptions.has(sid) || this.isLeaving) return this.sayOk();
     if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
     const filter = filterOf(this.rights, subject, queue);
     const subscription = new Subscription(this.receiver, subject, queue, sid, filter);
@@ -333,6 +333,17 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     if (this.isOpen && this.hasConnected && this.hello.protocol >= 1) {
       this.say(this.host.info(this.infoContext()));
     }
+  }
+
+  /** Queue groups elsewhere pass it over from now on; what is on its way to it still arrives, and so does all else. */
+  withdrawFromQueues(): void {
+    for (const subscription of this.subscriptions.values()) {
+      if (subscription.queue !== null) this.account.withdraw(subscription);
+    }
+  }
+
+  protected override dropInterest(): void {
+    this.unsubscribeAll();
   }
 
   protected override release(): void {

@@ -11,7 +11,7 @@ import { configOf, errorsOf, load, warningsOf } from "./sources.ts";
 describe("defaults", () => {
   it("are those that nats-server shows in varz, but for routes that are pinged more often", () => {
     expect(configOf({ args: ["--cluster", "nats://127.0.0.1:-1"] })).toMatchObject({
-      server: { maxClosedClients: 10_000, lameDuckDurationMs: 120_000, lameDuckGracePeriodMs: 10_000 },
+      server: { maxClosedClients: 10_000, lameDuckDurationMs: 25_000, lameDuckGracePeriodMs: 5000 },
       client: {
         host: "0.0.0.0",
         port: 4222,
