@@ -20,6 +20,7 @@ export interface ClusterPortOptions {
   readonly noAdvertise: boolean;
   readonly credentials: Credentials | null;
   readonly routes: readonly ConfiguredRoute[];
+  readonly discoveryIntervalMs: number;
   /** 0 or less: no pool. */
   readonly poolSize: number;
   readonly pinnedAccounts: readonly string[];

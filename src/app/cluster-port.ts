@@ -7,7 +7,15 @@ import { systemRandom } from "../base/random.ts";
 import { addressKey, routeUrl } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
 import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
-import type { Mesh, MeshAction, MeshEvent, MeshSnapshot, PeerAddress } from "../cluster/mesh-types.ts";
+import type {
+  AddressKey,
+  Mesh,
+  MeshAction,
+  MeshEvent,
+  MeshSnapshot,
+  PeerAddress,
+  ServerId,
+} from "../cluster/mesh-types.ts";
 import { createMesh } from "../cluster/mesh.ts";
 import { GLOBAL_ACCOUNT, type Account } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
@@ -59,6 +67,7 @@ export class ClusterPort {
   private readonly dialer: Dialer;
   private readonly peerDiscovery: PeerDiscovery;
   private mesh: Mesh | null = null;
+  private ownAddresses: readonly AddressKey[] = [];
   private listener: TcpListener | null = null;
   private wake: Disposable | null = null;
   private readonly events: MeshEvent[] = [];
@@ -82,7 +91,9 @@ export class ClusterPort {
     });
     this.peerDiscovery = new PeerDiscovery({
       ...options,
+      random: systemRandom,
       onReport: (report) => this.feed({ kind: "sourceChanged", ...report }),
+      isMeshWhole: () => isWhole(this.snapshot()),
     });
     this.host = {
       ...options,
@@ -101,6 +112,7 @@ export class ClusterPort {
     const { options } = this;
     this.listener = await listenTcp(options.host, options.port, this.wires, (wire) => this.accept(wire));
     const { endpoint } = this.listener;
+    this.ownAddresses = ownAddresses(options.host, endpoint.port, options.advertise);
     this.mesh = createMesh(
       meshOptions({
         id: options.identity.id,
@@ -109,7 +121,7 @@ export class ClusterPort {
         clusterNameDynamic: options.isNameDynamic,
         poolSize: options.poolSize,
         pinnedAccounts: this.pinnedAccounts,
-        ownAddresses: ownAddresses(options.host, endpoint.port, options.advertise),
+        ownAddresses: this.ownAddresses,
         connectRetries: options.connectRetries,
         handshakeTimeoutMs: options.authTimeoutMs,
         ...(options.connectBackoff && { backoff: patientBackoff, implicitBackoff: patientBackoff }),
@@ -122,10 +134,10 @@ export class ClusterPort {
 
   /** Begins to look for the other servers, and to dial them. */
   solicit(): void {
-    this.peerDiscovery.start();
+    this.peerDiscovery.start(this.ownAddresses);
   }
 
-  /** What each source of addresses shows, and how it fares. */
+  /** What each source shows of the other servers, this one left out, and how it fares. */
   get discovery(): DiscoverySnapshot[] {
     return this.peerDiscovery.snapshot();
   }
@@ -208,7 +220,7 @@ export class ClusterPort {
         return this.options.onMembersChanged();
       case "fact":
         logMeshFact(this.options.logger, action.fact);
-        if (action.fact.kind === "peerLeft") this.dropUrls(action.fact.id);
+        if (action.fact.kind === "peerLeft") this.memberLeft(action.fact.id);
         return;
       case "upgrade":
         return; // of interest to the mesh alone
@@ -379,9 +391,19 @@ export class ClusterPort {
     });
   }
 
+  private memberLeft(id: ServerId): void {
+    this.dropUrls(id);
+    this.peerDiscovery.hasten();
+  }
+
   private dropUrls(peerId: string): void {
     if (this.urls.drop(peerId)) this.options.onMembersChanged();
   }
+}
+
+/** A server that has found nobody has reason to go on looking, too. */
+function isWhole(mesh: MeshSnapshot | null): boolean {
+  return mesh !== null && mesh.complete && mesh.size.connected > 1;
 }
 
 function isPooled(info: Readonly<Record<string, unknown>>): boolean {

@@ -77,6 +77,7 @@ type FromConfig =
   | "noAdvertise"
   | "credentials"
   | "routes"
+  | "discoveryIntervalMs"
   | "poolSize"
   | "pinnedAccounts"
   | "connectRetries"
@@ -98,11 +99,13 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
     advertise: cluster.advertise,
     noAdvertise: cluster.noAdvertise,
     credentials: cluster.user === null ? null : { user: cluster.user, pass: cluster.password ?? "" },
-    routes: cluster.routes.map(({ host, port: at, user, password }) => ({
+    routes: cluster.routes.map(({ host, port: at, records, user, password }) => ({
       host,
       port: at,
+      records,
       credentials: user === null ? null : { user, pass: password ?? "" },
     })),
+    discoveryIntervalMs: cluster.discoveryIntervalMs,
     poolSize: cluster.poolSize,
     pinnedAccounts: cluster.accounts,
     connectRetries: cluster.connectRetries,

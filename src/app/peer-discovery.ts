@@ -2,14 +2,22 @@
  * Sets up the sources of addresses that the configuration asks for, and puts what they report into the words of the mesh.
  * What goes into a dial beyond host and port (credentials, the name on the certificate) travels through the mesh unread.
  */
+import { isIP } from "node:net";
 import type { Clock } from "../base/clock.ts";
-import type { PeerAddress } from "../cluster/mesh-types.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
+import { addressKey } from "../cluster/address.ts";
+import type { AddressKey, PeerAddress } from "../cluster/mesh-types.ts";
 import {
   Discovery,
   type DiscoveredPeer,
   type DiscoverySnapshot,
+  type DiscoverySource,
   type SourceOrigin,
+  type SourceReport,
 } from "../discovery/discovery.ts";
+import { DnsSource, type DnsName } from "../discovery/dns.ts";
+import { systemResolver } from "../discovery/resolver.ts";
 import { staticSource } from "../discovery/static.ts";
 
 export interface Credentials {
@@ -18,9 +26,7 @@ export interface Credentials {
 }
 
 /** A configured route, with the credentials of its URL. */
-export interface ConfiguredRoute {
-  readonly host: string;
-  readonly port: number;
+export interface ConfiguredRoute extends DnsName {
   readonly credentials: Credentials | null;
 }
 
@@ -37,28 +43,84 @@ interface MeshReport {
 
 interface PeerDiscoveryOptions {
   readonly routes: readonly ConfiguredRoute[];
+  readonly discoveryIntervalMs: number;
   readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
   onReport(report: MeshReport): void;
+  /** False: members are missing, or nobody has been found yet. */
+  isMeshWhole(): boolean;
 }
 
 export class PeerDiscovery implements Disposable {
   private readonly discovery: Discovery;
   private readonly options: PeerDiscoveryOptions;
+  private readonly routeOfSource = new Map<string, ConfiguredRoute>();
+  private ownAddresses: ReadonlySet<AddressKey> = new Set();
 
   constructor(options: PeerDiscoveryOptions) {
     this.options = options;
-    this.discovery = new Discovery((report) => this.options.onReport(report));
+    this.discovery = new Discovery((report) => this.pass(report));
   }
 
-  start(): void {
-    this.discovery.use([staticSource("routes", this.options.routes)]);
+  /** `ownAddresses`: those by which others may reach this server. */
+  start(ownAddresses: readonly AddressKey[]): void {
+    this.ownAddresses = new Set(ownAddresses);
+    this.discovery.use(this.sourcesOf(this.options.routes));
   }
 
+  /** A member is missing. */
+  hasten(): void {
+    this.discovery.hasten();
+  }
+
+  /** This server is left out. */
   snapshot(): DiscoverySnapshot[] {
-    return this.discovery.snapshot(this.options.clock.nowMs());
+    return this.discovery.snapshot(this.options.clock.nowMs()).map((source) => ({
+      ...source,
+      peers: source.peers.filter(({ host, port }) => !this.ownAddresses.has(addressKey(host, port))),
+    }));
   }
 
   [Symbol.dispose](): void {
     this.discovery[Symbol.dispose]();
   }
+
+  private sourcesOf(routes: readonly ConfiguredRoute[]): DiscoverySource[] {
+    const literal = routes.filter(isLiteral);
+    const sources: DiscoverySource[] = literal.length > 0 ? [staticSource("routes", literal)] : [];
+    const { discoveryIntervalMs: intervalMs } = this.options;
+    for (const route of routes) {
+      if (isLiteral(route)) continue;
+      const source = new DnsSource(route, { ...this.options, intervalMs, resolver: systemResolver() });
+      this.routeOfSource.set(source.name, route);
+      sources.push(source);
+    }
+    return sources;
+  }
+
+  private pass({ source, origin, peers }: SourceReport): void {
+    const route = this.routeOfSource.get(source);
+    const targets =
+      route === undefined ? peers : peers.map((peer) => ({ ...peer, credentials: route.credentials }));
+    const isSelf = route !== undefined && this.isOwnName(route) && namesOneServer(peers);
+    this.options.onReport({ source, origin, peers: isSelf ? [] : targets });
+  }
+
+  /** The name that this server advertises. Where it stands for several servers, addresses and server ids tell them apart. */
+  private isOwnName({ host, port }: ConfiguredRoute): boolean {
+    return port !== null && this.ownAddresses.has(addressKey(host.replace(/\.$/, ""), port));
+  }
+}
+
+/** There is nothing to look up, or nothing that could change. */
+function isLiteral(route: ConfiguredRoute): route is ConfiguredRoute & { readonly port: number } {
+  const isAddress = isIP(route.host) !== 0 || /^(?:.+\.)?localhost\.?$/i.test(route.host);
+  return isAddress && route.port !== null;
+}
+
+/** One address, or one of each family. */
+function namesOneServer(peers: readonly DiscoveredPeer[]): boolean {
+  const families = peers.map(({ host }) => isIP(host));
+  return new Set(families).size === families.length;
 }

@@ -29,7 +29,9 @@ const PORT_MAX = 65_535;
 const EXPECTED_PORT = `a port from 1 to ${PORT_MAX}, or -1 for a free one`;
 const EXPECTED_LISTEN = "host:port or a port, as in 0.0.0.0:4222";
 const EXPECTED_ADVERTISE = "host or host:port, as in nats.example.com:4222";
-const EXPECTED_ROUTE = "a route as in nats://host:6222 or nats://user:password@host:6222";
+const EXPECTED_ROUTE =
+  "a route as in nats://host:6222, nats://user:password@host:6222 or dns+srv://_cluster._tcp.name";
+const SRV_NAME = /^_[^.]+\._(?:tcp|udp)\./i;
 
 /** A port to listen on: -1 becomes 0 (a free port), 0 means the default. */
 export const port: ValueType<number> = {
@@ -101,7 +103,7 @@ export const routeUrls: ValueType<readonly RouteUrl[]> = {
     return routes;
   },
   nodeFromText: listNode,
-  show: (routes) => routes.map(({ host, port: number }) => `nats://${bracket(host)}:${number}`).join(", "),
+  show: (routes) => routes.map(showRoute).join(", "),
 };
 
 function parseListen(value: string, node: ConfNode): Listen {
@@ -120,21 +122,28 @@ function listenPort(number: number): number | undefined {
 }
 
 function parseRoute(url: string, node: ConfNode): RouteUrl {
-  const match = /^(?:(?:nats|nats-route):\/\/)?(?:([^@]*)@)?([^@/?#]*)\/?$/i.exec(url);
-  const address = match === null ? null : splitHostPort(match[2] ?? "");
-  const number = Number(address?.port);
+  const match = /^(?:(nats|nats-route|dns\+srv):\/\/)?(?:([^@]*)@)?([^@/?#]*)\/?$/i.exec(url);
+  const at = match?.[3] ?? "";
+  const isSrv = match?.[1]?.toLowerCase() === "dns+srv" || SRV_NAME.test(at);
+  const address = isSrv && !at.includes(":") ? { host: at, port: null } : splitHostPort(at);
+  const number = address === null || address.port === null ? null : Number(address.port);
   if (
     match === null ||
     address === null ||
     address.host === "" ||
     /\s/.test(url) ||
-    !(number >= 1 && number <= PORT_MAX)
+    (number !== null && !(number >= 1 && number <= PORT_MAX))
   ) {
     throw new ConfError(node.at, `expected ${EXPECTED_ROUTE}`);
   }
   const credentials =
-    match[1] === undefined ? { user: null, password: null } : parseCredentials(match[1], node);
-  return { host: address.host, port: number, ...credentials };
+    match[2] === undefined ? { user: null, password: null } : parseCredentials(match[2], node);
+  return { host: address.host, port: number, ...(isSrv && { records: "srv" }), ...credentials };
+}
+
+function showRoute({ host, port: number, records }: RouteUrl): string {
+  const scheme = records === "srv" ? "dns+srv" : "nats";
+  return `${scheme}://${bracket(host)}${number === null ? "" : `:${number}`}`;
 }
 
 function parseCredentials(userInfo: string, node: ConfNode): { user: string; password: string | null } {

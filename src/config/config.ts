@@ -139,6 +139,8 @@ interface ClusterConfig {
   readonly password: string | null;
   readonly authTimeoutMs: number;
   readonly routes: readonly RouteUrl[];
+  /** How often the names in `routes` are looked up. */
+  readonly discoveryIntervalMs: number;
   readonly advertise: Address | null;
   readonly noAdvertise: boolean;
   readonly readinessWaitMs: number;
@@ -169,7 +171,10 @@ export interface Address {
 
 export interface RouteUrl {
   readonly host: string;
-  readonly port: number;
+  /** null: whatever the SRV records say. */
+  readonly port: number | null;
+  /** Absent: a name in `host` is looked up for its addresses. */
+  readonly records?: "srv";
   readonly user: string | null;
   readonly password: string | null;
 }

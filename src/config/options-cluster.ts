@@ -151,7 +151,16 @@ const routes: readonly Option[] = [
     flags: ["routes"],
     flagValue: "<rurl-1, rurl-2>",
     reload: "live",
-    description: "Servers to have a route to",
+    description: "Servers to have a route to; of a name, all that its addresses or SRV records show",
+  }),
+  option({
+    key: "cluster.discovery.interval",
+    field: "cluster.discoveryIntervalMs",
+    section: "Cluster",
+    type: duration({ minMs: 100, zero: "default", bareNumber: "seconds" }),
+    default: 5000,
+    reload: "restart",
+    description: "Time between two lookups of a name in routes; shorter while servers are missing",
   }),
   option({
     key: "cluster.connect_retries",

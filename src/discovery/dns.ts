@@ -21,7 +21,8 @@ export interface DnsName {
   readonly host: string;
   /** With SRV records: only those of this port; null: every one. */
   readonly port: number | null;
-  readonly records: "address" | "srv";
+  /** Absent: A and AAAA. */
+  readonly records?: "srv" | undefined;
 }
 
 export interface DnsSourceOptions {
@@ -155,7 +156,7 @@ export class DnsSource implements DiscoverySource {
     if (isNews)
       this.report?.(
         peers,
-        peers.length === 1 && this.dnsName.records === "address" ? "explicit" : "discovered",
+        peers.length === 1 && this.dnsName.records === undefined ? "explicit" : "discovered",
       );
   }
 
@@ -193,6 +194,8 @@ export class DnsSource implements DiscoverySource {
     const ports = portsByTarget(services.value, this.dnsName.port);
     const targets = [...ports.keys()].slice(0, TARGETS_MAX);
     const answers = await Promise.all(targets.map((target) => this.lookup.addressesOf(target)));
+    const silence = answers.find((answer) => answer.kind === "failed");
+    if (silence !== undefined && !answers.some(({ kind }) => kind === "found")) return silence;
     const found = new Map<string, { ports: readonly number[]; families: Families }>();
     for (const [i, answer] of answers.entries()) {
       const target = targets[i] as string;
