@@ -4,6 +4,8 @@ import type { MeshFact } from "../cluster/mesh-types.ts";
 
 /** Failed dials are told ever more rarely (the mesh sees to it): the first, and from here on each that is told. */
 const DIAL_REPORT_FROM = 16;
+/** About two minutes of dials. */
+const PATIENT_REPORT_AT = 64;
 
 export function logMeshFact(logger: Logger, fact: MeshFact): void {
   switch (fact.kind) {
@@ -20,16 +22,17 @@ export function logMeshFact(logger: Logger, fact: MeshFact): void {
     case "meshComplete":
       return logger.info("Connected to all servers of the cluster", { event: "mesh", ...fact.size });
     case "dialFailed": {
+      const { hasLostPeer: _, ...shown } = withoutKind(fact);
       const text = `Error trying to connect to route (attempt ${fact.attempts})`;
-      const fields = { event: "dial_failed", ...withoutKind(fact) };
-      const isNews = fact.attempts === 1 || fact.attempts >= DIAL_REPORT_FROM;
-      return isNews ? logger.error(text, fields) : logger.debug(text, fields);
+      const fields = { event: "dial_failed", ...shown };
+      return isDialNews(fact) ? logger.error(text, fields) : logger.debug(text, fields);
     }
-    case "gaveUp":
-      return logger.info("No longer trying to connect to route", {
-        event: "peer_given_up",
-        ...withoutKind(fact),
-      });
+    case "gaveUp": {
+      const { hasLostPeer, ...shown } = withoutKind(fact);
+      const text = "No longer trying to connect to route";
+      const fields = { event: "peer_given_up", ...shown };
+      return hasLostPeer === true ? logger.debug(text, fields) : logger.info(text, fields);
+    }
     case "routeToSelf":
       return logger.debug("Detected route to self, ignoring", { address: fact.address });
     case "duplicateName": {
@@ -46,6 +49,13 @@ export function logMeshFact(logger: Logger, fact: MeshFact): void {
         ...withoutKind(fact),
       });
   }
+}
+
+/** A lost member has had its line, and an address that is only found may be of a server that starts or has just gone. */
+function isDialNews({ attempts, origin, hasLostPeer }: MeshFact & { kind: "dialFailed" }): boolean {
+  if (origin === "discovered") return attempts === PATIENT_REPORT_AT;
+  if (hasLostPeer) return attempts >= PATIENT_REPORT_AT;
+  return attempts === 1 || attempts >= DIAL_REPORT_FROM;
 }
 
 function withoutKind(fact: MeshFact): Record<string, unknown> {

@@ -4,7 +4,7 @@
  * has it looked at. Routes beyond a peer's first are the business of peers.ts.
  */
 
-import { backoffDelayMs } from "../base/backoff.ts";
+import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey } from "./address.ts";
 import { startDial } from "./dials.ts";
 import { jitterMs, tell, tellLimit, type AddressRow, type MeshState } from "./mesh-state.ts";
@@ -23,6 +23,9 @@ export const REDIAL_JITTER_MS = 100;
 const GOSSIP_REDIAL_MIN_MS = 1000;
 /** How long to wait when dialsInFlightMax is reached. */
 const CROWDED_DELAY_MS = 50;
+/** Where nobody has ever answered so many dials, a source may be mistaken: it is dialled more seldom. */
+const STRANGER_FROM = 20;
+const STRANGER_BACKOFF_MAX_MS = 10_000;
 
 export function changeSource(
   state: MeshState,
@@ -44,6 +47,12 @@ export function changeSource(
   for (const row of state.addresses.values()) {
     if (listed.has(row.key) || !row.sources.delete(event.source)) continue;
     row.origin = strongestOrigin(row);
+    const isTrusted = row.leadsTo !== undefined || row.isSelf || event.origin === "explicit";
+    if (row.sources.size === 0 && !isTrusted) {
+      // A source that lied leaves no trace.
+      forgetAddress(state, row);
+      continue;
+    }
     if (row.sources.size === 0) row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
     lookAtAddress(state, row, nowMs);
   }
@@ -109,14 +118,14 @@ export function addressFailed(
   row.busy = false;
   row.attempts++;
   row.lastError = detail;
-  const options = row.sources.size > 0 ? state.options.backoff : state.options.implicitBackoff;
-  row.nextDialMs = nowMs + backoffDelayMs(options, row.attempts, state.random);
+  row.nextDialMs = nowMs + backoffDelayMs(backoffOf(state, row), row.attempts, state.random);
   if (isPowerOfTwo(row.attempts) && !leadsSomewhere(state, row)) {
     tell(state, {
       kind: "dialFailed",
       address: row.key,
       origin: row.origin,
       attempts: row.attempts,
+      hasLostPeer: row.hasLostPeer,
       error,
       detail,
     });
@@ -124,10 +133,18 @@ export function addressFailed(
   lookAtAddress(state, row, nowMs);
 }
 
+function backoffOf(state: MeshState, row: AddressRow): BackoffOptions {
+  const { backoff, implicitBackoff } = state.options;
+  if (row.sources.size === 0) return implicitBackoff;
+  const isStranger = row.origin === "discovered" && row.leadsTo === undefined && row.attempts > STRANGER_FROM;
+  return isStranger ? { ...backoff, maxMs: Math.max(backoff.maxMs, STRANGER_BACKOFF_MAX_MS) } : backoff;
+}
+
 /** The address answered as `id`, which is connected or about to be. */
 export function addressAnswered(state: MeshState, row: AddressRow, id: ServerId): void {
   row.busy = false;
   row.isSelf = false;
+  row.hasLostPeer = false;
   leadAddress(state, row, id);
   state.open.delete(row.key);
 }
@@ -146,6 +163,7 @@ export function addressIsSelf(state: MeshState, row: AddressRow): void {
 export function addressLostPeer(state: MeshState, row: AddressRow, wasJoined: boolean, nowMs: number): void {
   if (wasJoined) {
     row.attempts = 0;
+    row.hasLostPeer = true;
     row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
     row.nextDialMs = nowMs + jitterMs(state, REDIAL_JITTER_MS);
   }
@@ -191,6 +209,7 @@ function addAddress(
     origin: "gossiped",
     sources: new Map(),
     leadsTo: undefined,
+    hasLostPeer: false,
     isSelf: false,
     busy: false,
     attempts: 0,
@@ -206,9 +225,9 @@ function addAddress(
 }
 
 function giveUpAddress(state: MeshState, row: AddressRow): void {
-  const { key, attempts } = row;
+  const { key: address, attempts, hasLostPeer, lastError = "" } = row;
   forgetAddress(state, row);
-  if (attempts > 0) tell(state, { kind: "gaveUp", address: key, attempts, lastError: row.lastError ?? "" });
+  if (attempts > 0) tell(state, { kind: "gaveUp", address, attempts, hasLostPeer, lastError });
 }
 
 function forgetAddress(state: MeshState, row: AddressRow): void {

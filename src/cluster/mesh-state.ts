@@ -36,6 +36,8 @@ export interface AddressRow extends Sleeper {
   readonly sources: Map<string, "explicit" | "discovered">;
   /** Who answered there last, or is said to be there. */
   leadsTo: ServerId | undefined;
+  /** A member was lost there, and has not come back. */
+  hasLostPeer: boolean;
   isSelf: boolean;
   /** A dial to find out who is there is under way, up to its peer's INFO. */
   busy: boolean;

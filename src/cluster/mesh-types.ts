@@ -223,12 +223,15 @@ export type MeshFact =
       readonly address: AddressKey;
       readonly origin: AddressOrigin;
       readonly attempts: number;
+      /** A member was lost there, which has been told. */
+      readonly hasLostPeer: boolean;
       readonly error: DialErrorKind | "closed";
       readonly detail: string;
     }
   | {
       readonly kind: "gaveUp";
       readonly address: AddressKey;
+      readonly hasLostPeer: boolean;
       readonly attempts: number;
       readonly lastError: string;
     }

@@ -83,6 +83,7 @@ export class DnsSource implements DiscoverySource {
       [Symbol.dispose]: () => {
         this.report = null;
         this.timer?.[Symbol.dispose]();
+        this.timer = null;
         this.options.resolver.cancel();
       },
     };

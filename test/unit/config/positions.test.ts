@@ -26,7 +26,7 @@ describe("an error in a configuration file", () => {
     ["cluster { tls { } }", 'a.conf:1:11: "cluster.tls": TLS is not supported by shoal yet'],
     [
       "cluster { routes: [nats://a:1\nb] }",
-      "a.conf:2:1: expected a route as in nats://host:6222 or nats://user:password@host:6222",
+      "a.conf:2:1: expected a route as in nats://host:6222, nats://user:password@host:6222 or dns+srv://_cluster._tcp.name",
     ],
     [
       "authorization { users: [\n {user: a, permissions: {}}\n] }",
