@@ -1,5 +1,5 @@
 /**
- * Bundles the server (dist/main.js) and the library (dist/index.js) with everything they need but Node's own modules,
+ * Bundles the server (dist/main.js), the library (dist/index.js) and the health check of the image with everything they need but Node's own modules,
  * and writes the library's types. The source runs without this; the bundle starts faster and is what is published,
  * since Node strips no types under node_modules. What is imported lazily stays in chunks of its own.
  */
@@ -18,7 +18,7 @@ const require = createRequireHere(import.meta.url);`;
 async function bundle(): Promise<Metafile> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: ["src/main.ts", "src/index.ts"],
+    entryPoints: { main: "src/main.ts", index: "src/index.ts", healthcheck: "docker/healthcheck.ts" },
     outdir: dist,
     bundle: true,
     platform: "node",

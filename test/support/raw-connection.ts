@@ -46,8 +46,8 @@ export class RawConnection {
   }
 
   /** Connected, greeted, and known to the server: with INFO read, CONNECT sent, PONG received. */
-  static async greeted(port: number, connectJson: object = {}): Promise<RawConnection> {
-    const connection = await RawConnection.open(port);
+  static async greeted(port: number, connectJson: object = {}, host?: string): Promise<RawConnection> {
+    const connection = await RawConnection.open(port, host);
     connection.send(
       `CONNECT ${JSON.stringify({ verbose: false, pedantic: false, ...connectJson })}\r\nPING\r\n`,
     );

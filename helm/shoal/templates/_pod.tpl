@@ -1,0 +1,205 @@
+{{- define "shoal.podTemplate" -}}
+  {{- $labels := mustMergeOverwrite (include "shoal.labels" . | fromYaml) (.Values.podTemplate.labels | default dict) -}}
+  {{- $annotations := deepCopy (.Values.podTemplate.annotations | default dict) -}}
+  {{- if .Values.podTemplate.configChecksumAnnotation -}}
+    {{- $_ := set $annotations "checksum/config" (include "shoal.config" . | sha256sum) -}}
+  {{- end -}}
+  {{- $metadata := dict "labels" $labels -}}
+  {{- with $annotations -}}{{- $_ := set $metadata "annotations" . -}}{{- end -}}
+  {{- $template := dict "metadata" $metadata "spec" (include "shoal.podSpec" . | fromYaml) -}}
+  {{- include "shoal.part" (dict "of" .Values.podTemplate "doc" $template) -}}
+{{- end -}}
+
+{{- define "shoal.podSpec" -}}
+{{- $lameDuck := .Values.config.lameDuck }}
+# the time to leave, and what closing takes
+terminationGracePeriodSeconds: {{ add $lameDuck.gracePeriodSeconds $lameDuck.durationSeconds 10 }}
+serviceAccountName: {{ if include "shoal.hasServiceAccount" . }}{{ include "shoal.serviceAccountName" . }}{{ else }}default{{ end }}
+automountServiceAccountToken: {{ .Values.config.endpointSlices.enabled }}
+enableServiceLinks: false
+{{- with .Values.global.image.pullSecretNames }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .Values.podTemplate.topologySpreadConstraints }}
+topologySpreadConstraints:
+{{- range $key, $constraint := . }}
+  - topologyKey: {{ $key }}
+    labelSelector:
+      matchLabels:
+        {{- include "shoal.selector" $ | nindent 8 }}
+    {{- toYaml $constraint | nindent 4 }}
+{{- end }}
+{{- end }}
+containers:
+  - {{ include "shoal.part" (dict "of" .Values.container "doc" (include "shoal.container" . | fromYaml)) }}
+volumes:
+  - name: config
+    configMap:
+      name: {{ include "shoal.configMapName" . }}
+{{- if include "shoal.hasUsers" . }}
+  - name: users
+    secret:
+      secretName: {{ include "shoal.usersSecretName" . }}
+{{- end }}
+{{- if .Values.config.nats.tls.enabled }}
+  - name: nats-tls
+    secret:
+      secretName: {{ include "shoal.tlsSecretName" (dict "ctx" . "for" "nats") }}
+{{- end }}
+{{- if and .Values.config.cluster.enabled .Values.config.cluster.tls.enabled }}
+  - name: cluster-tls
+    secret:
+      secretName: {{ include "shoal.tlsSecretName" (dict "ctx" . "for" "cluster") }}
+{{- end }}
+{{- with .Values.tlsCA }}
+{{- if .enabled }}
+  - name: tls-ca
+    {{- if .configMapName }}
+    configMap:
+      name: {{ .configMapName }}
+    {{- else }}
+    secret:
+      secretName: {{ required "tlsCA.enabled needs tlsCA.configMapName or tlsCA.secretName" .secretName }}
+    {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "shoal.container" -}}
+{{- $config := .Values.config }}
+name: shoal
+image: {{ include "shoal.image" . }}
+{{- with .Values.container.image.pullPolicy | default .Values.global.image.pullPolicy }}
+imagePullPolicy: {{ . }}
+{{- end }}
+args: ["--config", "/etc/shoal/config/shoal.conf"]
+ports:
+  - name: nats
+    containerPort: {{ $config.nats.port }}
+{{- if $config.cluster.enabled }}
+  - name: cluster
+    containerPort: {{ $config.cluster.port }}
+{{- end }}
+{{- if $config.monitor.enabled }}
+  - name: monitor
+    containerPort: {{ $config.monitor.port }}
+{{- end }}
+{{- if .Values.promExporter.enabled }}
+  - name: prom-metrics
+    containerPort: {{ .Values.promExporter.port }}
+{{- end }}
+env:
+  {{- include "shoal.env" . | nindent 2 }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- with .Values.container.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $config.monitor.enabled }}
+# nothing is asked of a shell, nothing is copied: three questions to the server itself
+startupProbe:
+  httpGet: {{ include "shoal.probe" (list . "/startupz") }}
+  periodSeconds: 1
+  timeoutSeconds: 5
+  failureThreshold: 90
+readinessProbe:
+  httpGet: {{ include "shoal.probe" (list . "/readyz") }}
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 1
+livenessProbe:
+  httpGet: {{ include "shoal.probe" (list . "/livez") }}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+{{- end }}
+volumeMounts:
+  - name: config
+    mountPath: /etc/shoal/config
+    readOnly: true
+{{- if include "shoal.hasUsers" . }}
+  - name: users
+    mountPath: /etc/shoal/users
+    readOnly: true
+{{- end }}
+{{- if $config.nats.tls.enabled }}
+  - name: nats-tls
+    mountPath: {{ $config.nats.tls.dir }}
+    readOnly: true
+{{- end }}
+{{- if and $config.cluster.enabled $config.cluster.tls.enabled }}
+  - name: cluster-tls
+    mountPath: {{ $config.cluster.tls.dir }}
+    readOnly: true
+{{- end }}
+{{- if .Values.tlsCA.enabled }}
+  - name: tls-ca
+    mountPath: {{ .Values.tlsCA.dir }}
+    readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "shoal.probe" -}}
+{{- $ctx := index . 0 -}}
+{path: {{ index . 1 }}, port: monitor{{ if $ctx.Values.config.monitor.tls.enabled }}, scheme: HTTPS{{ end }}}
+{{- end -}}
+
+{{- define "shoal.env" -}}
+{{- $config := .Values.config -}}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: SHOAL__SERVER_NAME
+  value: {{ printf "%s$(POD_NAME)" $config.serverNamePrefix | quote }}
+{{- if $config.cluster.enabled }}
+{{- if $config.cluster.authorization.enabled }}
+{{- range list "user" "password" }}
+- name: SHOAL__CLUSTER__AUTHORIZATION__{{ upper . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "shoal.routeSecretName" $ }}
+      key: {{ . }}
+{{- end }}
+- name: SHOAL__CLUSTER__ROUTES
+  value: nats://$(SHOAL__CLUSTER__AUTHORIZATION__USER):$(SHOAL__CLUSTER__AUTHORIZATION__PASSWORD)@{{ include "shoal.headlessName" . }}:{{ $config.cluster.port }}
+{{- else }}
+- name: SHOAL__CLUSTER__ROUTES
+  value: nats://{{ include "shoal.headlessName" . }}:{{ $config.cluster.port }}
+{{- end }}
+{{- if $config.zoneAware }}
+- name: SHOAL__ZONE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['topology.kubernetes.io/zone']
+{{- end }}
+{{- end }}
+{{- if .Values.external.enabled }}
+{{- with .Values.external.advertise }}
+- name: SHOAL__CLIENT_ADVERTISE
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := .Values.container.env }}
+- name: {{ $name }}
+  {{- if kindIs "map" $value }}
+  {{- toYaml $value | nindent 2 }}
+  {{- else }}
+  value: {{ $value | toString | quote }}
+  {{- end }}
+{{- end }}
+{{- end -}}
