@@ -2,12 +2,14 @@
  * `npm test` runs the fast set; the slower suites have commands of their own:
  *
  *     npx vitest run --project interop      against the real nats-server and the official clients
- *     npx vitest run --project container    the image and the chart; needs Docker
+ *     npx vitest run --project chart        the Helm chart, rendered; needs helm
+ *     npx vitest run --project container    the image and compose; needs a Docker engine
+ *     npx vitest run --project kubernetes   the chart on a cluster; needs one
  *     npx vitest run --project slow         what waits for timeouts: partitions of real networks; needs root
  */
 import { defineConfig } from "vitest/config";
 
-const slow = ["interop", "container"] as const;
+const slow = ["interop", "chart", "container", "kubernetes"] as const;
 const slowFiles = "test/**/*.slow.test.ts";
 
 export default defineConfig({
