@@ -182,7 +182,7 @@ volumeMounts:
   value: nats://{{ include "shoal.headlessName" . }}:{{ $config.cluster.port }}
 {{- end }}
 {{- if $config.zoneAware }}
-- name: SHOAL__ZONE
+- name: SHOAL__CLUSTER__ZONE
   valueFrom:
     fieldRef:
       fieldPath: metadata.labels['topology.kubernetes.io/zone']
