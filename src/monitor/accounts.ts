@@ -1,7 +1,7 @@
 /** `/accountz`: which accounts there are, or one in detail. `/accstatz`: what they carry. */
 import type { Account } from "../core/account.ts";
 import { json, type Answer } from "./answer.ts";
-import { goTime } from "./go-format.ts";
+import { goTime, shownText } from "./go-format.ts";
 import { BadQuery, type Query } from "./query.ts";
 import type { MonitorSource } from "./source.ts";
 import { interestFigures } from "./subsz.ts";
@@ -31,9 +31,24 @@ function accountDetail(source: MonitorSource, account: Account): object {
     leafnode_connections: 0,
     client_connections: account.connections,
     subscriptions: account.interest.size,
+    mappings: mappingFields(account),
     name_tag: account.name,
     sublist_stats: interestFigures([account.interest.snapshot()]),
   };
+}
+
+/** As nats-server shows them, with weights added up. */
+function mappingFields({ mappings }: Account): object | undefined {
+  if (mappings === null) return undefined;
+  const fields = mappings.list.map((mapping): [string, object[]] => {
+    const destinations = Array.from(mapping, ([{ transform, below }, cluster]) => ({
+      subject: shownText(transform.destination),
+      weight: below,
+      cluster: cluster ?? undefined,
+    }));
+    return [shownText(mapping.source), destinations];
+  });
+  return Object.fromEntries(fields.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Accounts without a connection here appear with `unused=1` only. */

@@ -22,8 +22,6 @@ export interface Destination {
 
 export class Mapping {
   readonly source: string;
-  /** As configured. */
-  readonly destinations: readonly MapDestination[];
   private readonly sourceTokens: readonly string[];
   private readonly isLiteral: boolean;
   private readonly general: readonly Destination[];
@@ -32,7 +30,6 @@ export class Mapping {
   /** Throws MappingError. */
   constructor(source: string, destinations: readonly MapDestination[]) {
     this.source = source;
-    this.destinations = destinations;
     this.sourceTokens = source.split(".");
     this.isLiteral = !this.sourceTokens.some((token) => token === "*" || token === ">");
     checkWeights(destinations);
@@ -49,6 +46,12 @@ export class Mapping {
   /** In the order in which they are tried; a message for which none is left is lost. */
   destinationsIn(cluster: string): readonly Destination[] {
     return this.ofCluster.get(cluster) ?? this.general;
+  }
+
+  /** All destinations, those without a cluster first. */
+  *[Symbol.iterator](): Generator<readonly [Destination, cluster: string | null]> {
+    for (const each of this.general) yield [each, null];
+    for (const [cluster, own] of this.ofCluster) for (const each of own) yield [each, cluster];
   }
 
   /** Of a source without wildcards nats-server hands no tokens to its functions: `partition(n)` is a constant there. */

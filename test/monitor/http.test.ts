@@ -236,6 +236,7 @@ describe("accounts", () => {
     expect((await get(`${server.base}/accountz?acc=$SYS`))["account_detail"]).toMatchObject({
       is_system: true,
     });
+    expect((await get(`${server.base}/accountz?acc=$G`))["account_detail"]).not.toHaveProperty("mappings");
     expect(await refusal(`${server.base}/accountz?acc=x`)).toEqual([400, "Account x does not exist"]);
     await one.close();
     const used = async (): Promise<Json[]> =>

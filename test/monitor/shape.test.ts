@@ -69,6 +69,7 @@ const SERVER_LINES = [
   'authorization { user: "u", password: "p" }',
   'server_tags: ["a:b"]',
   "max_subscriptions: 1000",
+  'mappings { "m.*": "n.$1", m: [ {dest: n, weight: 30}, {dest: "ö", weight: 20}, {dest: p, weight: 10, cluster: x} ] }',
 ];
 
 async function startSide(kind: ServerKind): Promise<Side> {
@@ -184,6 +185,14 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("answers have the shape o
   it.each(TEXTS)("what is refused is refused in the same words (/%s)", async (path) => {
     const [ours, theirs] = [await ask(shoal, path), await ask(nats, path)];
     expect([ours.status, ours.type, ours.text]).toEqual([theirs.status, theirs.type, theirs.text]);
+  });
+
+  it("mappings are shown as nats-server does, with weights added up", async () => {
+    const mappings = async (side: Side): Promise<unknown> =>
+      ((await ask(side, "accountz?acc=$G")).json as { account_detail: { mappings: unknown } }).account_detail
+        .mappings;
+    expect(await mappings(shoal)).toEqual(await mappings(nats));
+    expect(await mappings(shoal)).toHaveProperty("m");
   });
 
   it("counts are the same where the same was done", async () => {
