@@ -5,7 +5,7 @@
  * Users of `authorization` and of accounts are in one table. `reconfigure` replaces it; who is connected is looked up again
  * with `currentGrant`.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, timingSafeEqual, type X509Certificate } from "node:crypto";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { Permissions, type UserPermissions } from "../core/permissions.ts";
 
@@ -29,6 +29,8 @@ export interface Attempt {
   readonly nonce: string;
   readonly address: string;
   readonly connectionType: ConnectionType;
+  /** Of the client, verified; undefined: it has shown none. */
+  readonly certificate: X509Certificate | undefined;
 }
 
 export interface KnownUser {

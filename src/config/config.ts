@@ -47,6 +47,38 @@ interface ClientConfig {
   readonly writeDeadlineMs: number;
   readonly pingIntervalMs: number;
   readonly pingMax: number;
+  /** null: clients connect in the open. */
+  readonly tls: TlsConfig | null;
+  /** With TLS, clients may do without. */
+  readonly allowNonTls: boolean;
+}
+
+/** One `tls` block; ciphers and curves as OpenSSL names them. */
+export interface TlsConfig {
+  /** At least one. */
+  readonly certificates: readonly { readonly certFile: string; readonly keyFile: string }[];
+  /** null: those that the system trusts. */
+  readonly caFile: string | null;
+  /** Who connects has to present a certificate. */
+  readonly verify: boolean;
+  /** The certificate says which user it is. */
+  readonly map: boolean;
+  /** Of routes: a name in the certificate has to be one of the configured routes. */
+  readonly checksKnownUrls: boolean;
+  /** Certificates of servers that are dialled are not verified. */
+  readonly insecure: boolean;
+  readonly ciphers: string;
+  readonly curves: string;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+  /** SHA-256 of the public keys that are let in, in lower case hexadecimal. null: all. */
+  readonly pinnedKeys: readonly string[] | null;
+  readonly timeoutMs: number;
+  /** TLS begins at once, before INFO. */
+  readonly handshakeFirst: boolean;
+  /** Who is silent for this long gets INFO in the open. null: nobody does. */
+  readonly fallbackMs: number | null;
+  /** null: no limit. */
+  readonly connectionsPerSecondMax: number | null;
 }
 
 export interface MappingConfig {
@@ -126,7 +158,13 @@ interface MonitorConfig {
   readonly host: string;
   /** null: off; 0: the system picks a free port. */
   readonly port: number | null;
+  /** null: off; 0: the system picks a free port. With TLS, by the certificate of the clients' port. */
+  readonly httpsPort: number | null;
   readonly basePath: string;
+  /** What requests have to present, but for those of probes: as "Basic", or as "Bearer". null: nothing. */
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly token: string | null;
 }
 
 interface ClusterConfig {
@@ -158,6 +196,8 @@ interface ClusterConfig {
   /** null: not known. */
   readonly zone: string | null;
   readonly queuePreference: QueuePreference;
+  /** null: routes are in the open. */
+  readonly tls: TlsConfig | null;
 }
 
 /** Whose members of a queue group come first: those here, those here and then in the same zone, or nobody's. */

@@ -42,6 +42,7 @@ export function contradictions(config: Config, sheet: Sheet): ConfError[] {
     ...userContradictions(config, sheet),
     ...accountContradictions(config, sheet),
     ...clusterContradictions(config, sheet),
+    ...monitorContradictions(config, sheet),
   ];
 }
 
@@ -126,6 +127,22 @@ function clusterContradictions({ cluster }: Config, sheet: Sheet): ConfError[] {
   return errors;
 }
 
+function monitorContradictions({ monitor, client }: Config, sheet: Sheet): ConfError[] {
+  const errors: ConfError[] = [];
+  if (monitor.httpsPort !== null) {
+    const at = ["monitor.httpsPort"] as const;
+    if (monitor.port !== null)
+      errors.push(sheet.errorAt(at, "http and https exclude each other: keep one of them"));
+    else if (client.tls === null)
+      errors.push(sheet.errorAt(at, "https needs a tls block: its certificate is that of the clients' port"));
+  }
+  if ((monitor.user === null) !== (monitor.password === null)) {
+    const reason = "monitor.authorization needs both user and password, or a token";
+    errors.push(sheet.errorAt(["monitor.user", "monitor.password"], reason));
+  }
+  return errors;
+}
+
 /** What works but is hardly meant. */
 export function advice(config: Config, sheet: Sheet): string[] {
   const texts: string[] = [];
@@ -135,6 +152,15 @@ export function advice(config: Config, sheet: Sheet): string[] {
   }
   if (config.cluster.port === null && config.cluster.routes.length > 0) {
     tell("cluster.routes", "routes are not dialled, since cluster.listen or cluster.port is missing");
+  }
+  if (config.client.allowNonTls && config.client.tls === null) {
+    tell("client.allowNonTls", "allow_non_tls has no effect without a tls block");
+  }
+  if (config.cluster.tls?.insecure === true) {
+    tell(
+      "cluster.tls",
+      "certificates of servers that are dialled are not verified (insecure): not for production",
+    );
   }
   for (const { status, key, initials } of OPTIONS) {
     const field = status === "parsed" ? initials.find((each) => differs(each, sheet))?.[0] : undefined;

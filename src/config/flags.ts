@@ -9,6 +9,7 @@ import { ConfError, type Origin } from "./nats-conf/node.ts";
 import type { Option, Sheet } from "./option.ts";
 import { OPTION_BY_FLAG } from "./schema.ts";
 import { nearestName } from "./suggest.ts";
+import { tlsFromFlags } from "./tls.ts";
 import { UNSUPPORTED_FLAGS } from "./unsupported.ts";
 import { bool } from "./value-type.ts";
 
@@ -16,7 +17,7 @@ const SIGNALS = ["ldm", "stop", "quit", "term", "reopen", "reload"] as const;
 export type SignalCommand = (typeof SIGNALS)[number];
 
 export interface CommandLine {
-  readonly action: "run" | "help" | "version" | "check";
+  readonly action: "run" | "help" | "help-tls" | "version" | "check";
   readonly configFile: string | null;
   readonly signal: { readonly command: SignalCommand; readonly target: string | null } | null;
   /** Flags that are options, in the order given. */
@@ -41,7 +42,12 @@ const CONTROL_SWITCHES = new Map([
   ["v", "version"],
   ["version", "version"],
   ["t", "check"],
+  ["help_tls", "help-tls"],
 ] as const);
+
+/** Flags that make up a tls block together, which replaces that of the file. */
+const TLS_SWITCHES: ReadonlySet<string> = new Set(["tls", "tlsverify"]);
+const TLS_VALUES: ReadonlySet<string> = new Set(["tlscert", "tlskey", "tlscacert"]);
 
 const CONTROL_VALUES = new Map([
   ["c", "config"],
@@ -56,6 +62,8 @@ const KNOWN_FLAGS = [
   ...COMBINED.keys(),
   ...CONTROL_SWITCHES.keys(),
   ...CONTROL_VALUES.keys(),
+  ...TLS_SWITCHES,
+  ...TLS_VALUES,
 ];
 
 /** Throws ConfError at the first thing that is wrong. */
@@ -76,6 +84,22 @@ export function parseFlags(argv: readonly string[]): CommandLine {
 
 export function applyFlags(uses: readonly FlagUse[], sheet: Sheet, problems: Problems): void {
   for (const use of uses) collect(problems, () => applyFlag(use, sheet, problems));
+  const tls = uses.filter(({ name }) => TLS_SWITCHES.has(name) || TLS_VALUES.has(name));
+  if (tls.length > 0) collect(problems, () => applyTlsFlags(tls, sheet));
+}
+
+/** `--tls=false` turns TLS off, whatever else is given. */
+function applyTlsFlags(uses: readonly FlagUse[], sheet: Sheet): void {
+  const texts = new Map(uses.map(({ name, text }) => [name, text]));
+  const at: Origin = { kind: "flag", name: withDashes(uses[0]?.name ?? "tls") };
+  if (texts.has("tls") && !isTrue("tls", texts.get("tls"))) return sheet.set("client.tls", null, at);
+  const tls = tlsFromFlags({
+    cert: texts.get("tlscert") ?? "",
+    key: texts.get("tlskey") ?? "",
+    ca: texts.get("tlscacert") ?? "",
+    verify: isTrue("tlsverify", texts.get("tlsverify")),
+  });
+  sheet.set("client.tls", tls, at);
 }
 
 function applyFlag({ name, text }: FlagUse, sheet: Sheet, problems: Problems): void {
@@ -137,7 +161,7 @@ function refuseUnsupported(name: string, value: string | undefined): boolean {
 function isSwitch(name: string): boolean {
   const option: Option | undefined = OPTION_BY_FLAG.get(name);
   if (option !== undefined) return option.typeName === bool.name;
-  return COMBINED.has(name) || CONTROL_SWITCHES.has(name as never);
+  return COMBINED.has(name) || CONTROL_SWITCHES.has(name as never) || TLS_SWITCHES.has(name);
 }
 
 function controlOf(name: string): string | undefined {
@@ -145,15 +169,18 @@ function controlOf(name: string): string | undefined {
 }
 
 function actionOf(controls: ReadonlyMap<string, string>): CommandLine["action"] {
-  const isOn = (control: string): boolean => {
-    const text = controls.get(control);
-    if (text === undefined) return false;
-    const at: Origin = { kind: "flag", name: `--${control}` };
-    return bool.fromNode(bool.nodeFromText(text, at), { warn: () => undefined }) === true;
-  };
+  const isOn = (control: string): boolean => isTrue(control, controls.get(control));
   if (isOn("version")) return "version";
   if (isOn("help")) return "help";
+  if (isOn("help-tls")) return "help-tls";
   return isOn("check") ? "check" : "run";
+}
+
+/** A switch that is not given is off. */
+function isTrue(name: string, text: string | undefined): boolean {
+  if (text === undefined) return false;
+  const at: Origin = { kind: "flag", name: withDashes(name) };
+  return bool.fromNode(bool.nodeFromText(text, at), { warn: () => undefined }) === true;
 }
 
 function signalOf(text: string | undefined): CommandLine["signal"] {

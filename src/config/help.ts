@@ -3,6 +3,7 @@
 import { withDashes } from "./flags.ts";
 import type { Option, Section } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
+import { CIPHER_SUITES, CURVE_PREFERENCES } from "./tls-names.ts";
 
 /** Column at which the descriptions begin. */
 const DESCRIPTION_COLUMN = 37;
@@ -11,6 +12,7 @@ const GROUPS: readonly { readonly title: string; readonly sections: readonly Sec
   { title: "Server Options", sections: ["Server", "Limits", "Monitoring", "Lame duck"] },
   { title: "Logging Options", sections: ["Logging"] },
   { title: "Authorization Options", sections: ["Authorization"] },
+  { title: "TLS Options", sections: ["TLS"] },
   { title: "Cluster Options", sections: ["Cluster"] },
 ];
 
@@ -25,6 +27,13 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
     ),
     line("", "<pid> is a process id or the path to a PID file"),
   ],
+  "TLS Options": [
+    line("    --tls", "TLS for clients, without verification of theirs; --tls=false: none"),
+    line("    --tlscert <file>", "Certificate of the server"),
+    line("    --tlskey <file>", "Private key of the certificate"),
+    line("    --tlsverify", "TLS for clients, which have to present a certificate"),
+    line("    --tlscacert <file>", "Certificates of who signed those of the clients"),
+  ],
   "Logging Options": [line("-DV", "Debug and trace"), line("-DVV", "Debug and verbose trace")],
 };
 
@@ -37,6 +46,7 @@ export function helpText(): string {
     "Common Options:",
     line("-h, --help", "Show this message"),
     line("-v, --version", "Show version"),
+    line("    --help_tls", "Show what a tls block may contain"),
   ];
   const outro =
     "Every option can also be set in the configuration file and by an environment variable:\n" +
@@ -51,6 +61,30 @@ export function helpText(): string {
     outro,
     "",
   ].join("\n");
+}
+
+/** The text of --help_tls. */
+export function tlsHelpText(): string {
+  const list = (names: readonly string[]): string => names.map((name) => `    ${name}`).join("\n");
+  return `
+TLS for clients is turned on by a block in the configuration file, or by the flags --tlscert and --tlskey:
+
+    tls {
+        cert_file: "server-cert.pem"
+        key_file:  "server-key.pem"
+        ca_file:   "ca.pem"     # who signs certificates of clients
+        verify:    true         # clients have to present one
+        timeout:   2s
+    }
+
+The block of routes, cluster { tls { … } }, has the same keys. All keys are described in docs/security.md.
+
+Cipher suites (cipher_suites):
+${list(CIPHER_SUITES)}
+
+Curves (curve_preferences):
+${list(CURVE_PREFERENCES)}
+`;
 }
 
 function optionLine(option: Option): string {

@@ -10,7 +10,7 @@ import { configDigest } from "./digest.ts";
 import { readConfigFile, readFileFromDisk, YamlNeeded, type Environment, type ReadFile } from "./file.ts";
 import { advice, contradictions, finish } from "./finish.ts";
 import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./flags.ts";
-import { helpText } from "./help.ts";
+import { helpText, tlsHelpText } from "./help.ts";
 import { ConfError, describeOrigin } from "./nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 
@@ -63,6 +63,7 @@ export function loadConfig(
 function perform(line: CommandLine, env: Environment, readFile: ReadFile): LoadResult {
   if (line.action === "version") return { kind: "version" };
   if (line.action === "help") return { kind: "help", text: helpText() };
+  if (line.action === "help-tls") return { kind: "help", text: tlsHelpText() };
   if (line.signal !== null) {
     return { kind: "signal", command: line.signal.command, pid: pidOf(line.signal.target, readFile) };
   }

@@ -8,6 +8,7 @@ import { accountOptions } from "./options-accounts.ts";
 import { clientOptions } from "./options-client.ts";
 import { logOptions } from "./options-log.ts";
 import { serverOptions } from "./options-server.ts";
+import { tlsOptions } from "./options-tls.ts";
 import type { Option, Section } from "./option.ts";
 
 export const SECTIONS: readonly Section[] = [
@@ -15,6 +16,7 @@ export const SECTIONS: readonly Section[] = [
   "Limits",
   "Authorization",
   "Accounts",
+  "TLS",
   "Logging",
   "Monitoring",
   "Lame duck",
@@ -27,6 +29,7 @@ export const OPTIONS: readonly Option[] = [
   ...accountOptions,
   ...logOptions,
   ...clusterOptions,
+  ...tlsOptions,
 ];
 
 /** By every key a file may use: names and aliases, dotted. */

@@ -11,7 +11,7 @@ export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
   ...keys("Gateways", "gateway"),
   ...keys("WebSocket", "websocket", "ws"),
   ...keys("MQTT", "mqtt"),
-  ...keys("TLS", "tls", "allow_non_tls", "ocsp", "ocsp_cache", "cluster.tls", "https", "https_port"),
+  ...keys("Stapling and checking by OCSP", "ocsp", "ocsp_cache"),
   ...keys("Operator mode", "operator", "operators", "root", "roots", "root_operator", "root_operators"),
   ...keys(
     "Operator mode",
@@ -50,8 +50,6 @@ export const UNSUPPORTED_FLAGS: ReadonlyMap<
 > = new Map([
   ...flags("JetStream", true, "js", "jetstream"),
   ...flags("JetStream", false, "sd", "store_dir"),
-  ...flags("TLS", true, "tls", "tlsverify", "help_tls"),
-  ...flags("TLS", false, "tlscert", "tlskey", "tlscacert", "ms", "https_port"),
   ...flags("Logging to syslog", true, "s", "syslog"),
   ...flags("Logging to syslog", false, "r", "remote_syslog"),
   ...flags("Profiling", false, "profile"),

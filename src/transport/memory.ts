@@ -12,6 +12,7 @@ const THERE: Endpoint = { address: "127.0.0.1", port: 54321 };
 export class MemoryWire implements Wire {
   readonly remote = THERE;
   readonly local = HERE;
+  readonly security = null;
   /** `closing`: this side has ended it, the far end has yet to hear of it. */
   state: "open" | "closing" | "closed" = "open";
   isPaused = false;

@@ -7,31 +7,32 @@
 import net from "node:net";
 import { bytes, READ_SIZE, READ_START, readWindow } from "../base/slab.ts";
 import type { OpenWires } from "./open-wires.ts";
-import type { Endpoint, Wire, WireReceiver } from "./wire.ts";
+import type { Endpoint, Security, Wire, WireReceiver } from "./wire.ts";
 
 /** How long a connection that we end may take to read the rest and take leave. */
 const LINGER_MS = 2000;
-const KEEP_ALIVE_MS = 15_000;
+export const KEEP_ALIVE_MS = 15_000;
 
 interface TakenHandle {
   useUserBuffer?: unknown;
   readStart?: unknown;
 }
 
-class TcpWire implements Wire {
+export class TcpWire implements Wire {
   readonly remote: Endpoint;
   readonly local: Endpoint;
-  private socket: net.Socket;
-  private receiver: WireReceiver | null = null;
-  private isWriting = false;
-  private problem = "";
-  private readonly written = (): void => {
+  readonly security: Security | null = null;
+  protected socket: net.Socket;
+  protected receiver: WireReceiver | null = null;
+  protected isWriting = false;
+  protected problem = "";
+  protected readonly written = (): void => {
     if (!this.isWriting || this.socket.writableLength > 0) return;
     this.isWriting = false;
     this.receiver?.onWritten();
   };
 
-  private readonly wires: OpenWires;
+  protected readonly wires: OpenWires;
 
   constructor(socket: net.Socket, wires: OpenWires) {
     wires.opened();
@@ -104,13 +105,13 @@ class TcpWire implements Wire {
     return !this.isWriting;
   }
 
-  private closed(): void {
+  protected closed(): void {
     this.wires.closed();
     this.receiver?.onClosed(this.problem);
     this.receiver = null;
   }
 
-  private readByEvents(): void {
+  protected readByEvents(): void {
     this.socket.on("data", (data: Buffer) => {
       for (let from = 0; from < data.length; from += READ_SIZE) {
         const piece = data.subarray(from, from + READ_SIZE);
@@ -151,13 +152,12 @@ export interface TcpListener extends Disposable {
 export function listenTcp(
   host: string,
   port: number,
-  wires: OpenWires,
-  onWire: (wire: Wire) => void,
+  onSocket: (socket: net.Socket) => void,
 ): Promise<TcpListener> {
   const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
     if (socket.remoteAddress === undefined)
       socket.destroy(); // gone already
-    else onWire(new TcpWire(socket, wires));
+    else onSocket(socket);
   });
   const { promise, resolve, reject } = Promise.withResolvers<TcpListener>();
   server.once("error", reject);
@@ -178,8 +178,8 @@ function listenHost(host: string): string | undefined {
 }
 
 /** Connects; rejects with the operating system's error, or when `signal` says so. */
-export function dialTcp(host: string, port: number, wires: OpenWires, signal: AbortSignal): Promise<Wire> {
-  const { promise, resolve, reject } = Promise.withResolvers<Wire>();
+export function dialTcp(host: string, port: number, signal: AbortSignal): Promise<net.Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   const socket = net.connect({ host, port, noDelay: true });
   socket.pause();
   const abort = (): void => void socket.destroy(signal.reason as Error);
@@ -188,7 +188,7 @@ export function dialTcp(host: string, port: number, wires: OpenWires, signal: Ab
   socket.once("connect", () => {
     signal.removeEventListener("abort", abort);
     socket.off("error", reject);
-    resolve(new TcpWire(socket, wires));
+    resolve(socket);
   });
   return promise;
 }

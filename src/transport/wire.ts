@@ -1,3 +1,5 @@
+import type { X509Certificate } from "node:crypto";
+
 /**
  * A wire carries bytes of one connection. What arrives lies in the slab's read window when `onBytes` is called, for all
  * wires alike, and is gone when it returns.
@@ -16,9 +18,35 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** What TLS has agreed on. */
+export interface Security {
+  /** "1.2" or "1.3". */
+  readonly version: string;
+  /** As IANA names it. */
+  readonly cipherSuite: string;
+  /** TLS began before a word was said. */
+  readonly isFirst: boolean;
+  /** The peer's own, verified. */
+  readonly certificate: X509Certificate | undefined;
+}
+
+/** What happens before bytes pass on a wire that may want TLS. */
+export interface Opening {
+  /** The server's first word, to be written at once; in the open, where `security` is null. */
+  sayHello(): void;
+  /** The wire can be started. */
+  onOpen(): void;
+  /** TLS came to nothing: the wire is gone. `isProbe`: nobody tried. */
+  onFailed(problem: { readonly text: string; readonly isProbe: boolean }): void;
+}
+
 export interface Wire {
   readonly remote: Endpoint;
   readonly local: Endpoint;
+  /** null: in the open. */
+  readonly security: Security | null;
+  /** Agrees on TLS, before `start`. Not there on wires that never do. */
+  negotiate?(opening: Opening): void;
   /** Begins reading. Called once. */
   start(receiver: WireReceiver): void;
   /**

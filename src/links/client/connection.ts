@@ -100,6 +100,15 @@ export abstract class ClientConnection implements WireReceiver {
     this.outbox.afterClosed();
   }
 
+  /** TLS came to nothing. A probe, or a client that speaks in the open, is no error of anybody. */
+  onFailed({ text, isProbe }: { readonly text: string; readonly isProbe: boolean }): void {
+    if (!this.isOpen) return;
+    if (isProbe) this.log.debug(`TLS handshake error: ${text}`);
+    else this.log.error(`TLS handshake error: ${text}`);
+    this.host.counters.tlsFailures++;
+    this.cut("TLS Handshake Failure");
+  }
+
   onPeerError(error: PeerError, detail: string): boolean {
     if (error.text !== null) this.say(`-ERR '${error.text}'\r\n`);
     this.log.error(error.text ?? "Client sent what makes no sense", { detail });

@@ -25,6 +25,8 @@ export interface InfoContext {
   readonly maxPayloadBytes: number;
   /** For the client to sign; in its first INFO alone. */
   readonly nonce?: string;
+  /** The connection began with TLS. */
+  readonly isTlsFirst?: boolean;
   /** The name of the account once the client has said who it is. */
   readonly account?: string;
 }
@@ -35,6 +37,8 @@ export interface ClientCounters {
   slowConsumersByDeadline: number;
   staleConnections: number;
   authFailures: number;
+  /** Connections on which TLS came to nothing. */
+  tlsFailures: number;
   /** Publishers that were made to wait for a reader. */
   stalls: number;
   /** Messages thrown away with the outboxes of slow consumers, in bytes. */

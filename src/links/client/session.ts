@@ -18,7 +18,7 @@ import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
 import { isValidLiteralSubject, isValidSubject } from "../../subject/subject.ts";
-import type { Wire } from "../../transport/wire.ts";
+import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
 import { ClientConnection } from "./connection.ts";
 import { deliverRarely } from "./delivery.ts";
@@ -32,7 +32,7 @@ import { reservedReply, reservedSubject } from "./reserved.ts";
 /** Groups of this name belong to the server. */
 const RESERVED_QUEUE = "_sys_";
 
-export class ClientSession extends ClientConnection implements ClientOperations, Subscriber {
+export class ClientSession extends ClientConnection implements ClientOperations, Subscriber, Opening {
   readonly subscriptions = new Map<string, Subscription>();
   hello: ClientHello = defaultHello();
   account: Account;
@@ -75,7 +75,24 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   open(): void {
     this.account.connections++;
     this.log.debug("Client connection created");
+    if (this.wire.negotiate !== undefined) return this.wire.negotiate(this);
+    this.sayHello();
+    this.onOpen();
+  }
+
+  /** The first INFO: before TLS, but for those who begin with that. */
+  sayHello(): void {
     this.say(this.host.info({ ...this.infoContext(), nonce: this.nonce }));
+    if (this.wire.negotiate !== undefined) this.outbox.flush();
+  }
+
+  /** From here on bytes pass. */
+  onOpen(): void {
+    const { security } = this.wire;
+    if (security !== null) {
+      const { version, cipherSuite } = security;
+      this.log.debug(`TLS handshake complete, version ${version}, cipher suite ${cipherSuite}`);
+    }
     if (!this.isAdmitted) {
       this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
     }
@@ -168,7 +185,13 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   }
 
   private sender(): Sender {
-    return { nonce: this.nonce, address: this.wire.remote.address, connectionType: "STANDARD" };
+    const { remote, security } = this.wire;
+    return {
+      nonce: this.nonce,
+      address: remote.address,
+      connectionType: "STANDARD",
+      certificate: security?.certificate,
+    };
   }
 
   /** Returns whether to read on; where the decision takes its time, that is later. */

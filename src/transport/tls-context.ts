@@ -1,0 +1,141 @@
+/**
+ * The certificates of a port: read from files, checked, and read again on request. Connections that stand keep what they
+ * began with; new handshakes get what is current. What a handshake looks like is in tls.ts.
+ */
+import { constants, randomBytes, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import tls, { type SecureContext } from "node:tls";
+
+export interface TlsFiles {
+  /** At least one. */
+  readonly certificates: readonly { readonly certFile: string; readonly keyFile: string }[];
+  /** null: those that the system trusts. */
+  readonly caFile: string | null;
+  /** Certificates of peers are verified. */
+  readonly verifies: boolean;
+  /** OpenSSL's lists. */
+  readonly ciphers: string;
+  readonly curves: string;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+}
+
+/** A certificate in use. */
+export interface CertificateFacts {
+  readonly file: string;
+  readonly subject: string;
+  readonly serialNumber: string;
+  readonly notAfterMs: number;
+}
+
+interface Pair {
+  readonly leaf: X509Certificate;
+  readonly facts: CertificateFacts;
+  readonly context: SecureContext;
+}
+
+/** What servers answer for a name that a client asks for: the certificate that has it, else the first one. */
+export type ChooseContext = (
+  name: string,
+  chosen: (error: Error | null, context?: SecureContext) => void,
+) => void;
+
+export class TlsContext {
+  /** Only where there is a choice: it costs each handshake a little. */
+  readonly choose: ChooseContext | undefined;
+  private files: TlsFiles;
+  private pairs: readonly Pair[];
+
+  /** Throws with what is wrong with which file. */
+  constructor(files: TlsFiles) {
+    this.files = files;
+    this.pairs = load(files);
+    this.choose =
+      files.certificates.length < 2 ? undefined : (name, chosen) => chosen(null, this.contextFor(name));
+  }
+
+  /** Reads the files again. Throws, and keeps what it has, if something is wrong. Whether a certificate is another one. */
+  reload(files: TlsFiles = this.files): boolean {
+    const pairs = load(files);
+    const before = this.pairs.map(({ leaf }) => leaf.fingerprint256);
+    const isChanged =
+      pairs.length !== before.length || pairs.some(({ leaf }, i) => leaf.fingerprint256 !== before[i]);
+    this.files = files;
+    this.pairs = pairs;
+    return isChanged;
+  }
+
+  get current(): SecureContext {
+    return this.pairs[0]!.context;
+  }
+
+  get certificates(): readonly CertificateFacts[] {
+    return this.pairs.map(({ facts }) => facts);
+  }
+
+  private contextFor(name: string): SecureContext {
+    const found = this.pairs.find(({ leaf }) => leaf.checkHost(name, { subject: "never" }) !== undefined);
+    return found?.context ?? this.current;
+  }
+}
+
+function load(files: TlsFiles): Pair[] {
+  const ca = readAuthorities(files);
+  return files.certificates.map(({ certFile, keyFile }) => {
+    const cert = readText(certFile);
+    const leaf = parsed(certFile, () => new X509Certificate(cert));
+    const options = {
+      cert,
+      key: readText(keyFile),
+      ...(ca === undefined ? {} : { ca }),
+      minVersion: files.minVersion,
+      ciphers: files.ciphers,
+      ecdhCurve: files.curves,
+      honorCipherOrder: true,
+      // Without one, sessions of clients with certificates cannot be resumed.
+      sessionIdContext: randomBytes(16).toString("hex"),
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
+    };
+    const context = parsed(`${certFile} with the key ${keyFile}`, () => tls.createSecureContext(options));
+    return { leaf, facts: factsOf(certFile, leaf), context };
+  });
+}
+
+function readAuthorities({ caFile, verifies }: TlsFiles): string | string[] | undefined {
+  if (caFile === null) return verifies ? tls.getCACertificates("system") : undefined;
+  const text = readText(caFile);
+  parsed(caFile, () => new X509Certificate(text));
+  return text;
+}
+
+function factsOf(file: string, leaf: X509Certificate): CertificateFacts {
+  return {
+    file,
+    subject: leaf.subject.replaceAll("\n", ","),
+    serialNumber: leaf.serialNumber,
+    notAfterMs: leaf.validToDate.getTime(),
+  };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (error) {
+    throw new Error(`TLS: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? "unknown error"}`, {
+      cause: error,
+    });
+  }
+}
+
+function parsed<T>(what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new Error(`TLS: cannot use ${what}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** OpenSSL puts numbers and its own file names around what it has to say. */
+function reasonOf(error: unknown): string {
+  const { reason, message } = error as { reason?: string; message?: string };
+  return reason ?? message ?? String(error);
+}

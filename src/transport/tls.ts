@@ -1,0 +1,353 @@
+/**
+ * TLS over TCP, by Node's TLSSocket on a connection that may have said a word before. Reads go into the slab's read window, as
+ * with TCP: TLSSocket has no option for that on a connection that stands, so the one of net.Socket is set on it; where Node's
+ * internals do not allow that, 'data' events do.
+ *
+ * What one turn writes is one record (of up to 16 KiB each). OpenSSL copies what it is given, so memory can be used again at
+ * once, unless an earlier write is still under way.
+ */
+import { createHash, type KeyObject } from "node:crypto";
+import net from "node:net";
+import tls from "node:tls";
+import { bytes, READ_START, readWindow } from "../base/slab.ts";
+import type { OpenWires } from "./open-wires.ts";
+import { KEEP_ALIVE_MS, TcpWire } from "./tcp.ts";
+import type { TlsContext } from "./tls-context.ts";
+import { CROWDED_OUT, EOF, NOT_PINNED, TIMED_OUT, tlsProblem, type TlsProblem } from "./tls-problem.ts";
+import type { Opening, Security, WireReceiver } from "./wire.ts";
+
+/** How a port does TLS. May be replaced at any time; handshakes under way keep what they began with. */
+export interface TlsTerms {
+  readonly context: TlsContext;
+  /** Peers that connect have to present a certificate. Who is dialled always has to. */
+  readonly verifies: boolean;
+  /** Names and chains of servers that are dialled do not matter. */
+  readonly isInsecure: boolean;
+  /** SHA-256 of public keys, in lower case hexadecimal; null: all. */
+  readonly pinnedKeys: readonly string[] | null;
+  readonly timeoutMs: number;
+}
+
+/** How the port for clients begins. */
+export interface ClientTlsTerms extends TlsTerms {
+  readonly isFirst: boolean;
+  /** Who is silent for so long gets its hello in the open; null: nobody does. */
+  readonly fallbackMs: number | null;
+  /** Who does not begin TLS goes on in the open. */
+  readonly allowsPlain: boolean;
+}
+
+/** So many handshakes may be under way on a port; beyond it, the one that has taken longest makes room. */
+const HANDSHAKES_MAX = 4096;
+/** The first byte of every TLS connection. */
+const HANDSHAKE_RECORD = 0x16;
+
+/** The handshakes of one port, the oldest first. */
+export class Handshakes {
+  private readonly underWay = new Set<TlsWire>();
+  private readonly max: number;
+
+  constructor(max = HANDSHAKES_MAX) {
+    this.max = max;
+  }
+
+  get size(): number {
+    return this.underWay.size;
+  }
+
+  add(wire: TlsWire): void {
+    if (this.underWay.size >= this.max) {
+      for (const oldest of this.underWay) {
+        oldest.giveUp(CROWDED_OUT);
+        break;
+      }
+    }
+    this.underWay.add(wire);
+  }
+
+  delete(wire: TlsWire): void {
+    this.underWay.delete(wire);
+  }
+}
+
+export class TlsWire extends TcpWire {
+  override security: Security | null = null;
+  private opening: Opening | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private hasClosed = false;
+  /** What was read to find out whether it is TLS. */
+  private early: Buffer | null = null;
+  private readonly terms: TlsTerms;
+  private readonly handshakes: Handshakes;
+
+  constructor(socket: net.Socket, wires: OpenWires, terms: TlsTerms, handshakes: Handshakes) {
+    super(socket, wires);
+    this.terms = terms;
+    this.handshakes = handshakes;
+    socket.on("error", (error: NodeJS.ErrnoException) => (this.problem = error.code ?? error.message));
+    socket.on("close", () => this.closed());
+  }
+
+  // ---- before bytes pass ----
+
+  /** Agrees on TLS as a server whose clients may begin in several ways. */
+  negotiate(opening: Opening): void {
+    const { isFirst, fallbackMs, allowsPlain } = this.terms as ClientTlsTerms;
+    this.begin(opening, this.terms.timeoutMs + (fallbackMs ?? 0));
+    if (isFirst && fallbackMs === null) return this.awaitPeer(() => this.handshake("first"));
+    if (isFirst) return this.awaitFirst(opening, fallbackMs ?? 0, allowsPlain);
+    opening.sayHello();
+    this.awaitSecond(allowsPlain);
+  }
+
+  /** TLS at once, as a server. */
+  accept(opening: Opening): void {
+    this.begin(opening, this.terms.timeoutMs);
+    this.awaitPeer(() => this.handshake("first"));
+  }
+
+  /** TLS at once, as a client that asks for `serverName` and expects it; "": the address is expected. */
+  dial(serverName: string, opening: Opening): void {
+    const { context, isInsecure, timeoutMs } = this.terms;
+    this.begin(opening, timeoutMs);
+    const host = serverName === "" ? this.remote.address : serverName;
+    const secured = tls.connect({
+      socket: this.socket,
+      secureContext: context.current,
+      host,
+      ...(net.isIP(host) === 0 ? { servername: host } : {}),
+      rejectUnauthorized: !isInsecure,
+    });
+    secured.once("secureConnect", () => this.secured(secured, null, "first"));
+    this.adopt(secured);
+  }
+
+  /** Ends what has not come to an end. */
+  giveUp(problem: TlsProblem): void {
+    const { opening } = this;
+    if (opening === null) return;
+    this.settle();
+    this.socket.destroy();
+    opening.onFailed(problem);
+  }
+
+  private begin(opening: Opening, timeoutMs: number): void {
+    this.opening = opening;
+    this.socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    this.handshakes.add(this);
+    this.timer = setTimeout(() => this.giveUp(TIMED_OUT), timeoutMs);
+  }
+
+  private settle(): void {
+    this.opening = null;
+    this.handshakes.delete(this);
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
+
+  /** Not before the peer has said something does it cost more than a socket. */
+  private awaitPeer(then: (first: number) => void): void {
+    const { socket } = this;
+    const onReadable = (): void => {
+      const chunk = socket.read() as Buffer | null;
+      if (chunk === null) return; // the end: 'close' follows
+      socket.off("readable", onReadable);
+      this.early = chunk;
+      then(chunk[0]!);
+    };
+    socket.on("readable", onReadable);
+    socket.once("end", () => {
+      if (this.early === null) socket.destroy();
+    });
+  }
+
+  private awaitFirst(opening: Opening, fallbackMs: number, allowsPlain: boolean): void {
+    let isSilent = true;
+    let isInTheOpen = false;
+    setTimeout(() => {
+      if (!isSilent || this.opening === null) return;
+      isInTheOpen = true;
+      opening.sayHello();
+      if (allowsPlain) this.allowSilence();
+    }, fallbackMs).unref();
+    this.awaitPeer((first) => {
+      isSilent = false;
+      if (!isInTheOpen) this.handshake("first");
+      else if (allowsPlain && first !== HANDSHAKE_RECORD) this.openPlain();
+      else this.handshake("second");
+    });
+  }
+
+  private awaitSecond(allowsPlain: boolean): void {
+    if (allowsPlain) this.allowSilence();
+    this.awaitPeer((first) => {
+      if (allowsPlain && first !== HANDSHAKE_RECORD) this.openPlain();
+      else this.handshake("second");
+    });
+  }
+
+  /** Where TLS is not required, who says nothing in time has not asked for it. */
+  private allowSilence(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (this.early === null) this.openPlain();
+      else this.giveUp(TIMED_OUT);
+    }, this.terms.timeoutMs);
+  }
+
+  private openPlain(): void {
+    const { opening } = this;
+    this.settle();
+    this.socket.removeAllListeners("readable");
+    opening?.onOpen();
+  }
+
+  private handshake(order: "first" | "second"): void {
+    const { context, verifies } = this.terms;
+    const { socket, early } = this;
+    this.early = null;
+    if (early !== null) socket.unshift(early);
+    const secured = new tls.TLSSocket(socket, {
+      isServer: true,
+      secureContext: context.current,
+      requestCert: verifies,
+      rejectUnauthorized: verifies,
+      ...(context.choose === undefined ? {} : { SNICallback: context.choose }),
+    });
+    secured.once("secure", () => this.secured(secured, verifies ? verifyError(secured) : null, order));
+    this.adopt(secured);
+  }
+
+  private adopt(secured: tls.TLSSocket): void {
+    this.socket = secured;
+    secured.on("error", (error: NodeJS.ErrnoException) => this.failed(error));
+    // Problems of a connection that stands; Node leaves their consequences to us.
+    secured.on("_tlsError", (error: Error) => {
+      this.failed(error);
+      secured.destroy();
+    });
+    secured.on("close", () => this.closed());
+  }
+
+  private failed(error: NodeJS.ErrnoException): void {
+    this.problem = error.code ?? error.message;
+    this.giveUp(tlsProblem(error));
+  }
+
+  private secured(secured: tls.TLSSocket, unverified: Error | null, order: "first" | "second"): void {
+    const { opening, terms } = this;
+    if (opening === null) return;
+    if (unverified !== null) return this.giveUp(tlsProblem(unverified));
+    const certificate = secured.getPeerX509Certificate();
+    if (terms.pinnedKeys !== null) {
+      const key = certificate === undefined ? "" : keyDigest(certificate.publicKey);
+      if (!terms.pinnedKeys.includes(key)) return this.giveUp(NOT_PINNED);
+    }
+    this.security = {
+      version: (secured.getProtocol() ?? "").replace("TLSv", ""),
+      cipherSuite: secured.getCipher().standardName,
+      isFirst: order === "first",
+      certificate,
+    };
+    this.settle();
+    if (order === "first") opening.sayHello();
+    opening.onOpen();
+  }
+
+  // ---- bytes ----
+
+  override start(receiver: WireReceiver): void {
+    if (this.security === null) return this.startPlain(receiver);
+    this.receiver = receiver;
+    const secured = this.socket as tls.TLSSocket;
+    const onBytes = (length: number): boolean => this.receiver?.onBytes(length) ?? true;
+    if (!readIntoWindow(secured, onBytes)) this.readByEvents();
+    secured.resume();
+  }
+
+  /** What was read to find out is handed on first. */
+  private startPlain(receiver: WireReceiver): void {
+    const { early } = this;
+    this.early = null;
+    super.start(receiver);
+    if (early === null) return;
+    bytes.set(early, READ_START);
+    if (!receiver.onBytes(early.length)) this.pause();
+  }
+
+  override write(piece: Uint8Array): boolean {
+    return this.security === null ? super.write(piece) : this.writeMany([piece]);
+  }
+
+  override writeMany(pieces: readonly Uint8Array[]): boolean {
+    if (this.security === null) return super.writeMany(pieces);
+    const { socket } = this;
+    const wasIdle = socket.writableLength === 0;
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) socket.write(piece, this.written);
+    if (pieces.length > 1) socket.uncork();
+    this.isWriting = !wasIdle && socket.writableLength > 0;
+    return !this.isWriting;
+  }
+
+  override end(): void {
+    const isNegotiating = this.opening !== null;
+    this.settle();
+    if (isNegotiating && this.socket instanceof tls.TLSSocket) this.socket.destroy();
+    else super.end();
+  }
+
+  override destroy(): void {
+    this.settle();
+    super.destroy();
+  }
+
+  protected override closed(): void {
+    if (this.hasClosed) return;
+    this.hasClosed = true;
+    if (this.opening !== null) this.giveUp(this.problem === "" ? EOF : tlsProblem({ code: this.problem }));
+    super.closed();
+  }
+}
+
+/** What chains are verified by; a Node that has lost it lets nobody in. */
+function verifyError(secured: tls.TLSSocket): Error | null {
+  const { _handle: handle } = secured as unknown as { _handle: { verifyError?: () => Error | null } };
+  return handle.verifyError === undefined ? new Error("cannot be verified") : handle.verifyError();
+}
+
+function keyDigest(key: KeyObject): string {
+  return createHash("sha256")
+    .update(key.export({ type: "spki", format: "der" }))
+    .digest("hex");
+}
+
+const WINDOW_SYMBOLS = windowSymbols();
+
+interface WindowSymbols {
+  readonly buffer: symbol;
+  readonly callback: symbol;
+  readonly next: symbol;
+}
+
+/** Where net.Socket keeps what its option `onread` says; null: elsewhere. */
+function windowSymbols(): WindowSymbols | null {
+  const sample = new net.Socket({ onread: { buffer: readWindow, callback: () => true } });
+  const symbols = Object.getOwnPropertySymbols(sample);
+  const find = (name: string): symbol | undefined => symbols.find(({ description }) => description === name);
+  const buffer = find("kBuffer");
+  const callback = find("kBufferCb");
+  const next = find("kBufferGen");
+  if (buffer === undefined || callback === undefined || next === undefined) return null;
+  return { buffer, callback, next };
+}
+
+function readIntoWindow(secured: tls.TLSSocket, onBytes: (length: number) => boolean): boolean {
+  const { _handle: handle } = secured as unknown as { _handle: { useUserBuffer?: (to: Uint8Array) => void } };
+  if (WINDOW_SYMBOLS === null || typeof handle?.useUserBuffer !== "function" || secured.readableLength > 0)
+    return false;
+  const { buffer, callback, next } = WINDOW_SYMBOLS;
+  Object.assign(secured, { [buffer]: readWindow, [callback]: onBytes, [next]: null });
+  handle.useUserBuffer(readWindow);
+  return true;
+}
