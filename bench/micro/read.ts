@@ -8,7 +8,7 @@ import { bytes, READ_SIZE, READ_START } from "../../src/base/slab.ts";
 import { Inbound } from "../../src/links/inbound.ts";
 import { ClientParser, type ClientOperations } from "../../src/protocol/client-parser.ts";
 import { OpenWires } from "../../src/transport/open-wires.ts";
-import { listenTcp } from "../../src/transport/tcp.ts";
+import { listenTcp, tcpWire } from "../../src/transport/tcp.ts";
 import { sink } from "./case.ts";
 
 const FRAME = `PUB orders.new 16\r\n${"x".repeat(16)}\r\n`;
@@ -40,7 +40,8 @@ async function leastOf(way: () => Promise<number>): Promise<number> {
 async function intoWindow(): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   const wires = new OpenWires();
-  const listener = await listenTcp("127.0.0.1", 0, wires, (wire) => {
+  const listener = await listenTcp("127.0.0.1", 0, (socket) => {
+    const wire = tcpWire(socket, wires);
     const inbound = new Inbound(new ClientParser(operations, limits));
     const from = process.threadCpuUsage();
     wire.start({

@@ -12,7 +12,8 @@ import { TracedClientSession } from "../links/client/traced.ts";
 import type { Turn } from "../links/turn.ts";
 import { maxConnectionsExceeded } from "../protocol/errors.ts";
 import { OpenWires } from "../transport/open-wires.ts";
-import { listenTcp, type TcpListener } from "../transport/tcp.ts";
+import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
+import { Handshakes, TlsWire, type ClientTlsTerms } from "../transport/tls.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
 import { TrafficLedger } from "./traffic.ts";
 
@@ -27,6 +28,7 @@ export interface ClientPortOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tls: ClientTlsTerms | null;
   info(context: InfoContext): string;
   /** Numbers for connections, shared with routes. */
   nextConnectionId(): number;
@@ -40,9 +42,13 @@ export class ClientPort {
     slowConsumersByDeadline: 0,
     staleConnections: 0,
     authFailures: 0,
+    tlsFailures: 0,
     stalls: 0,
     droppedBytes: 0,
   };
+  readonly handshakes = new Handshakes();
+  /** null: in the open. Counts for those who come from now on. */
+  tls: ClientTlsTerms | null;
   totalConnections = 0;
   /** Told of each connection that ends, with its subscriptions as they were. */
   onSessionClosed: ((session: ClientSession) => void) | null = null;
@@ -54,6 +60,7 @@ export class ClientPort {
 
   constructor(options: ClientPortOptions) {
     this.options = options;
+    this.tls = options.tls;
     this.host = {
       ...options,
       counters: this.counters,
@@ -65,7 +72,10 @@ export class ClientPort {
   /** Rejects with the operating system's error. */
   async listen(): Promise<Endpoint> {
     const { host, port } = this.options;
-    this.listener = await listenTcp(host, port, this.wires, (wire) => this.accept(wire));
+    this.listener = await listenTcp(host, port, (socket) => {
+      const { wires, tls, handshakes } = this;
+      this.accept(tls === null ? tcpWire(socket, wires) : new TlsWire(socket, wires, tls, handshakes));
+    });
     return this.listener.endpoint;
   }
 

@@ -6,8 +6,15 @@ import type { RouteLimits } from "../links/route/host.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
 import type { Turn } from "../links/turn.ts";
 import type { ServerIdentity } from "../protocol/info.ts";
+import type { TlsTerms } from "../transport/tls.ts";
 import type { ConfiguredRoute, Credentials } from "./peer-discovery.ts";
 import type { QueuePreference } from "./zones.ts";
+
+/** `verify_and_map` and `verify_cert_and_check_known_urls` of the cluster. */
+export interface CertificateRule {
+  readonly mapsToUser: boolean;
+  readonly checksKnownUrls: boolean;
+}
 
 export interface ClusterPortOptions {
   readonly identity: ServerIdentity;
@@ -33,6 +40,10 @@ export interface ClusterPortOptions {
   /** "": not known. */
   readonly zone: string;
   readonly queuePreference: QueuePreference;
+  /** What secures routes from now on; null: they are in the open. */
+  tls(): TlsTerms | null;
+  /** Of the certificate of a server that dials, what is asked for; null: credentials are. */
+  readonly certificateRule: CertificateRule | null;
   readonly accounts: Accounts;
   readonly turn: Turn;
   readonly clock: Clock;

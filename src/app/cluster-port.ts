@@ -2,7 +2,6 @@
  * The port of the other servers: carries out what the mesh decides, and tells it what happens. The mesh knows no sockets, the
  * sessions know no mesh; they meet here.
  */
-import { equalSecrets } from "../auth/authenticator.ts";
 import { systemRandom } from "../base/random.ts";
 import { addressKey, routeUrl } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
@@ -33,14 +32,16 @@ import {
   type OwnRouteInfo,
 } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
-import { listenTcp, type TcpListener } from "../transport/tcp.ts";
-import type { Endpoint, Wire } from "../transport/wire.ts";
+import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
+import { Handshakes, TlsWire } from "../transport/tls.ts";
+import type { Endpoint, Opening, Wire } from "../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 import { MemberUrls } from "./member-urls.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { ownAddresses } from "./own-addresses.ts";
 import { PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
+import { certificateNames, refusalOf } from "./route-security.ts";
 import { routeInfoOf } from "./route-info-of.ts";
 import { shownPermissions } from "./shown-permissions.ts";
 import { TrafficLedger } from "./traffic.ts";
@@ -65,6 +66,7 @@ export class ClusterPort {
   private readonly options: ClusterPortOptions;
   private readonly host: RouteHost;
   private readonly dialer: Dialer;
+  private readonly handshakes = new Handshakes();
   private readonly peerDiscovery: PeerDiscovery;
   private mesh: Mesh | null = null;
   private ownAddresses: readonly AddressKey[] = [];
@@ -86,6 +88,11 @@ export class ClusterPort {
     this.table = new RouteTable(options.accounts);
     this.zones = new Zones(options.zone, options.queuePreference, options.accounts);
     this.dialer = new Dialer(this.wires, {
+      tls: () => {
+        const terms = options.tls();
+        return terms === null ? null : { terms, handshakes: this.handshakes };
+      },
+      namesOf: (address) => certificateNames(address, options.routes),
       onConnected: (dialId, address, wire) => this.connected(dialId, address, wire),
       onFailed: (dialId, error, detail) => this.feed({ kind: "dialFailed", dialId, error, detail }),
     });
@@ -110,7 +117,12 @@ export class ClusterPort {
   /** Listens, and begins to dial. Rejects with the operating system's error. */
   async start(): Promise<Endpoint> {
     const { options } = this;
-    this.listener = await listenTcp(options.host, options.port, this.wires, (wire) => this.accept(wire));
+    this.listener = await listenTcp(options.host, options.port, (socket) => {
+      const terms = options.tls();
+      if (terms === null) return this.accept(tcpWire(socket, this.wires));
+      const wire = new TlsWire(socket, this.wires, terms, this.handshakes);
+      wire.accept(this.acceptance(wire));
+    });
     const { endpoint } = this.listener;
     this.ownAddresses = ownAddresses(options.host, endpoint.port, options.advertise);
     this.mesh = createMesh(
@@ -277,6 +289,17 @@ export class ClusterPort {
 
   // ---- connections ----
 
+  private acceptance(wire: Wire): Opening {
+    const { address, port } = wire.remote;
+    return {
+      sayHello: () => undefined,
+      onOpen: () => this.accept(wire),
+      onFailed: ({ text }) => {
+        this.options.logger.error(`TLS route handshake error: ${text}`, { peer: `${address}:${port}` });
+      },
+    };
+  }
+
   private accept(wire: Wire): void {
     const session = this.open(wire, "accepted");
     this.feed({ kind: "connAccepted", connId: session.rid, remoteIp: wire.remote.address });
@@ -323,13 +346,8 @@ export class ClusterPort {
       const text = `Rejecting connection from gateway "${connect.gateway}" on the Route port`;
       return { text, reason: "Incorrect Port", detail: "a gateway" };
     }
-    const { credentials } = this.options;
-    if (credentials !== null) {
-      const isRight =
-        equalSecrets(connect.user, credentials.user) && equalSecrets(connect.pass, credentials.pass);
-      const detail = connect.user === "" ? "no credentials" : `User ${JSON.stringify(connect.user)}`;
-      if (!isRight) return { text: "Authorization Violation", reason: "Authentication Failure", detail };
-    }
+    const refusal = refusalOf(connect, session.wire.security, this.options);
+    if (refusal !== null) return refusal;
     const { serverId: peerId, cluster, clusterDynamic } = connect;
     const differs = cluster !== "" && cluster !== this.clusterName;
     if (!differs) return null;
@@ -364,6 +382,7 @@ export class ClusterPort {
       port: advertised?.port ?? port,
       ip: advertised === null ? "" : routeUrl(advertised),
       authRequired: options.credentials !== null,
+      isSecured: options.tls() !== null,
       maxPayloadBytes: options.maxPayloadBytes,
       cluster: this.clusterName,
       clusterDynamic: this.isNameDynamic,
@@ -388,6 +407,7 @@ export class ClusterPort {
       clusterDynamic: this.isNameDynamic,
       user: credentials?.user ?? "",
       pass: credentials?.pass ?? "",
+      isSecured: this.options.tls() !== null,
     });
   }
 

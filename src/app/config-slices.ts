@@ -4,7 +4,8 @@ import type { AuthenticationOptions, KnownUser } from "../auth/authenticator.ts"
 import type { Config, User } from "../config/config.ts";
 import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type AccountsDefinition } from "../core/account.ts";
 import type { ClientLimits } from "../links/client/host.ts";
-import type { ClusterPortOptions } from "./cluster-port-options.ts";
+import type { CertificateRule, ClusterPortOptions } from "./cluster-port-options.ts";
+import type { PortTlsConfig } from "./port-tls.ts";
 
 export function clientLimits(config: Config): ClientLimits {
   const { client } = config;
@@ -33,12 +34,13 @@ export function authenticationOptions(config: Config): AuthenticationOptions {
     if (secret === null || !BCRYPT.test(secret)) continue;
     throw new Error("authorization: bcrypt hashes are not supported by shoal yet, use a plain password");
   }
+  const mapsCertificates = config.client.tls?.map ?? false;
   if (noAuthUser === null && hasOnlySystemUsers(config)) {
     // Nobody can present this one: it is for clients without credentials.
     const anybody = knownUser({ user: `nats-${newSecret()}`, password: newSecret() }, GLOBAL_ACCOUNT);
-    return { token: undefined, users: [...users, anybody], noAuthUser: anybody.name };
+    return { token: undefined, users: [...users, anybody], noAuthUser: anybody.name, mapsCertificates };
   }
-  return { token: token ?? undefined, users, noAuthUser };
+  return { token: token ?? undefined, users, noAuthUser, mapsCertificates };
 }
 
 function knownUser({ user, password }: User, account: string): KnownUser {
@@ -85,9 +87,19 @@ type FromConfig =
   | "permissions"
   | "maxPayloadBytes"
   | "authTimeoutMs"
+  | "certificateRule"
   | "limits"
   | "zone"
   | "queuePreference";
+
+export function tlsSlice({ client, cluster }: Config): PortTlsConfig {
+  return { client: client.tls, cluster: cluster.tls, allowsPlain: client.allowNonTls };
+}
+
+function certificateRule({ cluster: { tls } }: Config): CertificateRule | null {
+  if (tls === null || !(tls.map || tls.checksKnownUrls)) return null;
+  return { mapsToUser: tls.map, checksKnownUrls: tls.checksKnownUrls };
+}
 
 export function clusterPortOptions(config: Config, port: number): Pick<ClusterPortOptions, FromConfig> {
   const { cluster, client } = config;
@@ -115,6 +127,7 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
     authTimeoutMs: cluster.authTimeoutMs,
     zone: cluster.zone ?? "",
     queuePreference: cluster.queuePreference,
+    certificateRule: certificateRule(config),
     limits: {
       maxControlLineBytes: client.maxControlLineBytes,
       maxPendingBytes: client.maxPendingBytes,

@@ -6,6 +6,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
 import { ClosedConnections } from "../monitor/closed-connections.ts";
+import { Guard } from "../monitor/guard.ts";
 import { serveMonitoring, type MonitorHttp } from "../monitor/http.ts";
 import type { ClusterFacts, MonitorSource, ServerFacts } from "../monitor/source.ts";
 import { NATS_LEVEL } from "../protocol/info.ts";
@@ -21,11 +22,12 @@ export interface MonitorParts {
 /** Rejects with the operating system's error. */
 export async function openMonitorPort(server: Server, parts: MonitorParts): Promise<MonitorHttp> {
   const { config, logger } = parts;
-  const { host } = config.monitor;
+  const { host, httpsPort, user, password, token } = config.monitor;
   const nowMs = (): number => systemClock.nowMs();
   const closed = new ClosedConnections(config.server.maxClosedClients, nowMs);
   server.clients.onSessionClosed = (session) => closed.add(session);
-  let port = config.monitor.port ?? 0;
+  const isSecure = httpsPort !== null;
+  let port = httpsPort ?? config.monitor.port ?? 0;
   const source: MonitorSource = {
     nowMs,
     whyNotReady: () => whyNotReady(server),
@@ -38,9 +40,13 @@ export async function openMonitorPort(server: Server, parts: MonitorParts): Prom
     cluster: server.cluster,
     clusterFacts: () => clusterFacts(server, config),
   };
-  const http = await serveMonitoring(source, { host, port }, logger);
+  const guard = new Guard({ user, password, token });
+  const certificate = isSecure ? server.tls.client?.context.options : undefined;
+  const http = await serveMonitoring(source, { host, port, certificate, guard }, logger);
   port = http.port;
-  logger.info(`Starting http monitor on ${host.includes(":") ? `[${host}]` : host}:${port}`);
+  logger.info(
+    `Starting ${isSecure ? "https" : "http"} monitor on ${host.includes(":") ? `[${host}]` : host}:${port}`,
+  );
   return http;
 }
 

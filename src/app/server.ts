@@ -13,7 +13,7 @@ import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
 import type { MonitorHttp } from "../monitor/http.ts";
 import type { Readiness } from "../monitor/source.ts";
-import { clientInfoLine, NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
+import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { setMappings } from "./account-mappings.ts";
 import {
@@ -21,6 +21,7 @@ import {
   authenticationOptions,
   clientLimits,
   clusterPortOptions,
+  tlsSlice,
 } from "./config-slices.ts";
 import { ClientPort } from "./client-port.ts";
 import { ClusterPort } from "./cluster-port.ts";
@@ -29,6 +30,7 @@ import { newServerId } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
+import { PortTls } from "./port-tls.ts";
 import { silentSources } from "./readiness.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import { VERSION } from "./version.ts";
@@ -48,6 +50,7 @@ export class Server {
   state: LifeState = "starting";
   clientEndpoint: Endpoint | null = null;
   clusterEndpoint: Endpoint | null = null;
+  readonly tls: PortTls;
   readonly startedMs = systemClock.nowMs();
   private monitor: MonitorHttp | null = null;
   private readonly stopping = new AbortController();
@@ -68,6 +71,7 @@ export class Server {
     limitSlab(slabBudgetBytes());
     this.accounts = new Accounts(accountsDefinition(config));
     this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
+    this.tls = new PortTls(tlsSlice(config), systemClock, logger);
     this.authenticator = new Authenticator(authenticationOptions(config));
     const id = newServerId();
     this.identity = { id, name: config.server.name ?? id };
@@ -81,6 +85,7 @@ export class Server {
       maxConnections: config.client.maxConnections,
       limits: clientLimits(config),
       authenticator: this.authenticator,
+      tls: this.tls.client,
       nextConnectionId,
       info: (context) => this.clientInfo(context),
     });
@@ -101,6 +106,7 @@ export class Server {
             ...shared,
             ...clusterPortOptions(config, config.cluster.port),
             identity: this.identity,
+            tls: () => this.tls.cluster,
             nextConnectionId,
             ownConnectUrls: () => this.ownConnectUrls(),
             onMembersChanged: () => this.membersChanged(),
@@ -117,6 +123,7 @@ export class Server {
       this.logger.info(
         `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
       );
+      this.logTls();
       this.logger.info("Server is ready");
       await this.startCluster();
     } catch (error) {
@@ -159,6 +166,18 @@ export class Server {
     this.stop();
   }
 
+  /**
+   * Reads the files of certificates again, for handshakes to come: connections that stand do not notice. Throws, and changes
+   * nothing, if something is wrong with one of them. Returns whether something is new.
+   */
+  reloadCertificates(): boolean {
+    const isNew = this.tls.reload();
+    this.clients.tls = this.tls.client;
+    if (this.tls.client !== null) this.monitor?.useCertificate(this.tls.client.context.options);
+    if (isNew) this.logger.info("TLS certificates reloaded", { event: "certificates_reloaded" });
+    return isNew;
+  }
+
   /** Stops at once: what is in outboxes is written, connections end. */
   stop(): void {
     if (this.state === "stopped") return;
@@ -170,6 +189,7 @@ export class Server {
     this.readinessWatch[Symbol.dispose]();
     this.monitorClosed = this.connectionsEnded().then(() => this.monitor?.close());
     this.accounts[Symbol.dispose]();
+    this.tls[Symbol.dispose]();
     this.logger.info("Server Exiting..");
   }
 
@@ -191,7 +211,7 @@ export class Server {
 
   private async startMonitoring(): Promise<void> {
     const { config, logger, configDigest } = this;
-    if (config.monitor.port === null) return;
+    if (config.monitor.port === null && config.monitor.httpsPort === null) return;
     const { openMonitorPort } = await import("./monitor-port.ts");
     this.monitor = await openMonitorPort(this, { config, logger, configDigest });
   }
@@ -243,6 +263,7 @@ export class Server {
       host: advertise?.host ?? config.client.host,
       port: advertise?.port ?? this.clientEndpoint?.port ?? config.client.port,
       authRequired: this.authenticator.isRequired,
+      tls: this.shownTls(context.isTlsFirst),
       maxPayloadBytes: context.maxPayloadBytes,
       cid: context.cid,
       clientAddress: context.clientAddress,
@@ -252,6 +273,24 @@ export class Server {
       isLameDuck: this.state === "lame duck",
       account: context.account,
     });
+  }
+
+  private logTls(): void {
+    const { client } = this.tls;
+    this.tls.watchExpiry();
+    if (client === null) return;
+    this.logger.info(`TLS ${client.allowsPlain ? "available" : "required"} for client connections`);
+    if (client.isFirst && client.fallbackMs === null) {
+      this.logger.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
+    }
+  }
+
+  /** What INFO says of TLS. */
+  private shownTls(isTlsFirst: boolean): ClientInfo["tls"] {
+    const { client } = this.tls;
+    if (client === null) return null;
+    const isAvailable = this.config.client.allowNonTls;
+    return { isRequired: !isAvailable || isTlsFirst, isAvailable, verifies: client.verifies };
   }
 
   private logStart(): void {

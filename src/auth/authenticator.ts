@@ -6,6 +6,7 @@
  * with `currentGrant`.
  */
 import { createHash, randomBytes, timingSafeEqual, type X509Certificate } from "node:crypto";
+import { mappedUser } from "./certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { Permissions, type UserPermissions } from "../core/permissions.ts";
 
@@ -30,7 +31,7 @@ export interface Attempt {
   readonly address: string;
   readonly connectionType: ConnectionType;
   /** Of the client, verified; undefined: it has shown none. */
-  readonly certificate: X509Certificate | undefined;
+  readonly certificate?: X509Certificate | undefined;
 }
 
 export interface KnownUser {
@@ -50,6 +51,8 @@ export interface AuthenticationOptions {
   readonly users: readonly KnownUser[];
   /** Whom a client without credentials is taken for; null: nobody. */
   readonly noAuthUser: string | null;
+  /** Users are found by the client's certificate, and in no other way but by nkey. */
+  readonly mapsCertificates?: boolean;
 }
 
 /** As whom a client is admitted. */
@@ -117,13 +120,14 @@ export class Authenticator {
 
   check(attempt: Attempt): Verdict | Promise<Verdict> {
     if (!this.hasSecrets) return admitted(EVERYBODY);
-    const { token, noAuthUser } = this.options;
+    const { token, noAuthUser, mapsCertificates } = this.options;
     const { credentials } = attempt;
     if (token !== undefined) {
       return equalSecrets(credentials.authToken, token)
         ? admitted(TOKEN_HOLDER)
         : refused(describe(credentials));
     }
+    if (mapsCertificates === true && credentials.nkey === "") return this.checkCertificate(attempt);
     if (noAuthUser !== null && isBlank(credentials)) {
       const user = this.users.get(noAuthUser);
       return user === undefined ? refused("no_auth_user is unknown") : admitted(user.grant);
@@ -131,6 +135,13 @@ export class Authenticator {
     const known = this.users.get(credentials.user);
     const isRight = equalSecrets(credentials.pass, known?.password ?? "");
     return known !== undefined && isRight ? admitted(known.grant) : refused(describe(credentials));
+  }
+
+  private checkCertificate({ certificate }: Attempt): Verdict {
+    if (certificate === undefined) return refused("no certificate");
+    const find = (name: string): Known | undefined => this.users.get(name);
+    const known = mappedUser(certificate, find, () => this.users.keys());
+    return known === undefined ? refused(`Certificate ${certificate.subject}`) : admitted(known.grant);
   }
 
   private tableOf({ users }: AuthenticationOptions): ReadonlyMap<string, Known> {

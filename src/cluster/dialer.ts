@@ -1,10 +1,15 @@
 /** Dials for the mesh: bounded in time, can be called off, turns the operating system's errors into the mesh's kinds. */
 import type { OpenWires } from "../transport/open-wires.ts";
-import { dialTcp } from "../transport/tcp.ts";
+import { dialTcp, tcpWire } from "../transport/tcp.ts";
+import { TlsWire, type Handshakes, type TlsTerms } from "../transport/tls.ts";
 import type { Wire } from "../transport/wire.ts";
 import type { DialErrorKind, DialId, PeerAddress } from "./mesh-types.ts";
 
 export interface DialerActions {
+  /** How routes are secured; null: they are not. */
+  tls(): { readonly terms: TlsTerms; readonly handshakes: Handshakes } | null;
+  /** For which of these names a server's certificate may be; the first is asked for. */
+  namesOf(address: PeerAddress): readonly string[];
   onConnected(dialId: DialId, address: PeerAddress, wire: Wire): void;
   onFailed(dialId: DialId, error: DialErrorKind, detail: string): void;
 }
@@ -38,17 +43,28 @@ export class Dialer {
     this.underWay.set(dialId, aborter);
     const timer = setTimeout(() => aborter.abort(timeoutError(timeoutMs)), timeoutMs);
     timer.unref();
-    dialTcp(address.host, address.port, this.wires, aborter.signal).then(
-      (wire) => {
+    const fail = (error: DialErrorKind, detail: string): void => {
+      clearTimeout(timer);
+      if (this.underWay.delete(dialId)) this.actions.onFailed(dialId, error, detail);
+    };
+    const connected = (wire: Wire): void => {
+      if (this.underWay.delete(dialId)) this.actions.onConnected(dialId, address, wire);
+      else wire.destroy();
+    };
+    dialTcp(address.host, address.port, aborter.signal).then(
+      (socket) => {
         clearTimeout(timer);
-        if (this.underWay.delete(dialId)) this.actions.onConnected(dialId, address, wire);
-        else wire.destroy();
+        const tls = this.actions.tls();
+        if (tls === null) return connected(tcpWire(socket, this.wires));
+        const wire = new TlsWire(socket, this.wires, tls.terms, tls.handshakes);
+        aborter.signal.addEventListener("abort", () => wire.destroy(), { once: true });
+        wire.dial(this.actions.namesOf(address), {
+          sayHello: () => undefined,
+          onOpen: () => connected(wire),
+          onFailed: ({ text }) => fail("tls", text),
+        });
       },
-      (error: NodeJS.ErrnoException) => {
-        clearTimeout(timer);
-        if (this.underWay.delete(dialId))
-          this.actions.onFailed(dialId, kindOf(error), error.message || String(error.code));
-      },
+      (error: NodeJS.ErrnoException) => fail(kindOf(error), error.message || String(error.code)),
     );
   }
 

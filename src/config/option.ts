@@ -39,7 +39,15 @@ export interface Option {
 }
 
 export type Section =
-  "Server" | "Limits" | "Authorization" | "Accounts" | "TLS" | "Logging" | "Monitoring" | "Lame duck" | "Cluster";
+  | "Server"
+  | "Limits"
+  | "Authorization"
+  | "Accounts"
+  | "TLS"
+  | "Logging"
+  | "Monitoring"
+  | "Lame duck"
+  | "Cluster";
 
 /** A default, or how it follows from other fields. */
 type Initial = { readonly value: unknown } | { readonly derive: (config: Config) => unknown };

@@ -82,7 +82,8 @@ export class Endpoints {
     }
   }
 
-  private withoutBase(path: string): string {
+  /** "": not ours. */
+  withoutBase(path: string): string {
     const { basePath } = this;
     if (basePath === "/") return path;
     if (path === basePath) return "/";

@@ -4,10 +4,13 @@
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "../base/logger.ts";
 import { JSON_TYPE, type Answer } from "./answer.ts";
 import { Endpoints } from "./endpoints.ts";
+import type { Guard } from "./guard.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { Query } from "./query.ts";
 import type { MonitorSource } from "./source.ts";
@@ -40,28 +43,32 @@ const CALLBACK = /^[\w$][\w$.]{0,127}$/;
 
 export interface MonitorHttp {
   readonly port: number;
+  /** For handshakes to come. Nothing in the open. */
+  useCertificate(certificate: SecureContextOptions): void;
   /** Ends what is under way; resolves when nothing is open. */
   close(): Promise<void>;
+}
+
+export interface HttpListen {
+  readonly host: string;
+  readonly port: number;
+  /** Over TLS with this certificate; absent: in the open. */
+  readonly certificate?: SecureContextOptions | undefined;
+  /** Who may ask; absent: everybody. */
+  readonly guard?: Guard;
 }
 
 /** Listens; port 0 for one that is free. Rejects with the operating system's error. */
 export async function serveMonitoring(
   source: MonitorSource,
-  listen: { readonly host: string; readonly port: number },
+  listen: HttpListen,
   logger: Logger,
   limits: HttpLimits = DEFAULT_LIMITS,
 ): Promise<MonitorHttp> {
   const turns = new Turns();
   const endpoints = new Endpoints(source, turns);
   const sockets = new OpenSockets(limits.connectionsMax);
-  const server = createServer({
-    maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.idleTimeoutMs,
-    connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersTimeoutMs),
-  });
-  server.on("connection", (socket) => sockets.opened(socket));
+  const server = openServer(listen.certificate, sockets, limits);
   server.on("request", (request, response) => {
     const { socket } = request;
     // Requests in a row without waiting for answers would let one connection ask for any number of them at a time.
@@ -72,6 +79,7 @@ export async function serveMonitoring(
       sockets.done(socket);
     };
     response.once("finish", done).once("close", done);
+    if (!isAdmitted(request, response, endpoints, listen.guard, logger)) return;
     respond(endpoints, turns, request, response).catch((error: unknown) => {
       logger.error("Monitoring cannot answer", { url: request.url ?? "", error: String(error) });
       socket.destroy();
@@ -80,10 +88,70 @@ export async function serveMonitoring(
   server.listen({ host: listenHost(listen.host), port: listen.port, backlog: 128 });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  return { port, close: () => close(server) };
+  const useCertificate = (certificate: SecureContextOptions): void => {
+    if ("setSecureContext" in server) server.setSecureContext(certificate);
+  };
+  return { port, useCertificate, close: () => close(server) };
 }
 
-async function close(server: Server): Promise<void> {
+function openServer(
+  certificate: SecureContextOptions | undefined,
+  sockets: OpenSockets,
+  limits: HttpLimits,
+): Server | SecureServer {
+  const options = {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersTimeoutMs),
+  };
+  if (certificate === undefined)
+    return createServer(options).on("connection", (socket) => sockets.opened(socket));
+  const server = createSecureServer({
+    ...options,
+    ...certificate,
+    handshakeTimeout: limits.headersTimeoutMs,
+  });
+  // Handshakes are bounded apart, so that those that are under way harm nobody who is through.
+  const handshakes = new OpenSockets(limits.connectionsMax);
+  const underWay = new Map<string, Socket>();
+  server.on("connection", (socket: Socket) => {
+    const peer = peerOf(socket);
+    handshakes.opened(socket);
+    underWay.set(peer, socket);
+    socket.once("close", () => underWay.delete(peer));
+  });
+  return server.on("secureConnection", (secured) => {
+    handshakes.forget(underWay.get(peerOf(secured)));
+    sockets.opened(secured);
+  });
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** Answers who may not ask. */
+function isAdmitted(
+  request: IncomingMessage,
+  response: ServerResponse,
+  endpoints: Endpoints,
+  guard: Guard | undefined,
+  logger: Logger,
+): boolean {
+  const [path = ""] = (request.url ?? "").split("?");
+  if (guard === undefined || guard.admits(endpoints.withoutBase(path), request.headers.authorization))
+    return true;
+  const { remoteAddress = "", remotePort = 0 } = request.socket;
+  logger.warn("Monitoring request without the right credentials", { peer: `${remoteAddress}:${remotePort}` });
+  response
+    .writeHead(401, { "WWW-Authenticate": guard.challenge, "Content-Length": 0, Connection: "close" })
+    .end();
+  return false;
+}
+
+async function close(server: Server | SecureServer): Promise<void> {
   const closed = once(server, "close");
   server.close();
   server.closeAllConnections();

@@ -35,7 +35,7 @@ export class OpenSockets {
     if (this.busy.delete(socket)) this.idle.add(socket);
   }
 
-  private forget(socket: Duplex | undefined): void {
+  forget(socket: Duplex | undefined): void {
     if (socket === undefined) return;
     this.idle.delete(socket);
     this.busy.delete(socket);

@@ -19,6 +19,12 @@ export interface ClientInfo {
   readonly host: string;
   readonly port: number;
   readonly authRequired: boolean;
+  /** null: in the open. */
+  readonly tls: {
+    readonly isRequired: boolean;
+    readonly isAvailable: boolean;
+    readonly verifies: boolean;
+  } | null;
   readonly maxPayloadBytes: number;
   readonly cid: number;
   readonly clientAddress: string;
@@ -43,6 +49,9 @@ export function clientInfoLine(info: ClientInfo): string {
     port: info.port,
     headers: true,
     ...(info.authRequired ? { auth_required: true } : {}),
+    ...(info.tls?.isRequired === true ? { tls_required: true } : {}),
+    ...(info.tls?.verifies === true ? { tls_verify: true } : {}),
+    ...(info.tls?.isAvailable === true ? { tls_available: true } : {}),
     max_payload: info.maxPayloadBytes,
     client_id: info.cid,
     client_ip: info.clientAddress,

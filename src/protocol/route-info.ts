@@ -12,6 +12,8 @@ export interface OwnRouteInfo {
   /** `nats-route://host:port/`; "": as seen by the peer. */
   readonly ip: string;
   readonly authRequired: boolean;
+  /** By TLS, with certificates on both sides. */
+  readonly isSecured: boolean;
   readonly maxPayloadBytes: number;
   readonly cluster: string;
   readonly clusterDynamic: boolean;
@@ -38,6 +40,7 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     port: info.port,
     headers: true,
     ...(info.authRequired ? { auth_required: true } : {}),
+    ...(info.isSecured ? { tls_required: true, tls_verify: true } : {}),
     max_payload: info.maxPayloadBytes,
     ...(info.ip === "" ? {} : { ip: info.ip }),
     cluster: info.cluster,
@@ -68,6 +71,7 @@ export interface RouteConnect {
   readonly clusterDynamic: boolean;
   readonly user: string;
   readonly pass: string;
+  readonly isSecured: boolean;
 }
 
 export function routeConnectLine(connect: RouteConnect): string {
@@ -76,7 +80,7 @@ export function routeConnectLine(connect: RouteConnect): string {
     verbose: false,
     pedantic: false,
     ...(connect.user === "" ? {} : { user: connect.user, pass: connect.pass }),
-    tls_required: false,
+    tls_required: connect.isSecured,
     headers: true,
     name: connect.serverId,
     cluster: connect.cluster,
@@ -95,6 +99,7 @@ export function readRouteConnect(json: string): (RouteConnect & { lang: string; 
     clusterDynamic: fields["cluster_dynamic"] === true,
     user: text(fields, "user"),
     pass: text(fields, "pass"),
+    isSecured: fields["tls_required"] === true,
     lang: text(fields, "lang"),
     gateway: text(fields, "gateway"),
   };

@@ -148,6 +148,11 @@ export interface TcpListener extends Disposable {
   close(): void;
 }
 
+/** A wire in the open. */
+export function tcpWire(socket: net.Socket, wires: OpenWires): Wire {
+  return new TcpWire(socket, wires);
+}
+
 /** Listens; port 0 for one that is free. Rejects with the operating system's error. */
 export function listenTcp(
   host: string,

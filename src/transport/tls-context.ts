@@ -1,10 +1,10 @@
 /**
- * The certificates of a port: read from files, checked, and read again on request. Connections that stand keep what they
- * began with; new handshakes get what is current. What a handshake looks like is in tls.ts.
+ * The certificates of a port, read from files and checked. It never changes: who wants the files read again makes another one;
+ * connections that stand keep theirs. What a handshake looks like is in tls.ts.
  */
 import { constants, randomBytes, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import tls, { type SecureContext } from "node:tls";
+import tls, { type SecureContext, type SecureContextOptions } from "node:tls";
 
 export interface TlsFiles {
   /** At least one. */
@@ -24,12 +24,15 @@ export interface CertificateFacts {
   readonly file: string;
   readonly subject: string;
   readonly serialNumber: string;
+  /** SHA-256 in hexadecimal with colons. */
+  readonly fingerprint: string;
   readonly notAfterMs: number;
 }
 
 interface Pair {
   readonly leaf: X509Certificate;
   readonly facts: CertificateFacts;
+  readonly options: SecureContextOptions;
   readonly context: SecureContext;
 }
 
@@ -42,30 +45,22 @@ export type ChooseContext = (
 export class TlsContext {
   /** Only where there is a choice: it costs each handshake a little. */
   readonly choose: ChooseContext | undefined;
-  private files: TlsFiles;
-  private pairs: readonly Pair[];
+  private readonly pairs: readonly Pair[];
 
   /** Throws with what is wrong with which file. */
   constructor(files: TlsFiles) {
-    this.files = files;
     this.pairs = load(files);
     this.choose =
       files.certificates.length < 2 ? undefined : (name, chosen) => chosen(null, this.contextFor(name));
   }
 
-  /** Reads the files again. Throws, and keeps what it has, if something is wrong. Whether a certificate is another one. */
-  reload(files: TlsFiles = this.files): boolean {
-    const pairs = load(files);
-    const before = this.pairs.map(({ leaf }) => leaf.fingerprint256);
-    const isChanged =
-      pairs.length !== before.length || pairs.some(({ leaf }, i) => leaf.fingerprint256 !== before[i]);
-    this.files = files;
-    this.pairs = pairs;
-    return isChanged;
-  }
-
   get current(): SecureContext {
     return this.pairs[0]!.context;
+  }
+
+  /** For a server of Node's own. */
+  get options(): SecureContextOptions {
+    return this.pairs[0]!.options;
   }
 
   get certificates(): readonly CertificateFacts[] {
@@ -83,7 +78,7 @@ function load(files: TlsFiles): Pair[] {
   return files.certificates.map(({ certFile, keyFile }) => {
     const cert = readText(certFile);
     const leaf = parsed(certFile, () => new X509Certificate(cert));
-    const options = {
+    const options: SecureContextOptions = {
       cert,
       key: readText(keyFile),
       ...(ca === undefined ? {} : { ca }),
@@ -96,7 +91,7 @@ function load(files: TlsFiles): Pair[] {
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
     };
     const context = parsed(`${certFile} with the key ${keyFile}`, () => tls.createSecureContext(options));
-    return { leaf, facts: factsOf(certFile, leaf), context };
+    return { leaf, facts: factsOf(certFile, leaf), options, context };
   });
 }
 
@@ -112,6 +107,7 @@ function factsOf(file: string, leaf: X509Certificate): CertificateFacts {
     file,
     subject: leaf.subject.replaceAll("\n", ","),
     serialNumber: leaf.serialNumber,
+    fingerprint: leaf.fingerprint256,
     notAfterMs: leaf.validToDate.getTime(),
   };
 }

@@ -1,6 +1,6 @@
 /** What OpenSSL and Node say about a handshake that failed, in the words that nats-server has for it in its log. */
 
-const UNVERIFIED = "tls: failed to verify certificate: x509: ";
+export const UNVERIFIED = "tls: failed to verify certificate: x509: ";
 const STRANGER = `${UNVERIFIED}certificate signed by unknown authority`;
 const NO_TLS = "tls: first record does not look like a TLS handshake";
 

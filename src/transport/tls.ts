@@ -13,7 +13,15 @@ import { bytes, READ_START, readWindow } from "../base/slab.ts";
 import type { OpenWires } from "./open-wires.ts";
 import { KEEP_ALIVE_MS, TcpWire } from "./tcp.ts";
 import type { TlsContext } from "./tls-context.ts";
-import { CROWDED_OUT, EOF, NOT_PINNED, TIMED_OUT, tlsProblem, type TlsProblem } from "./tls-problem.ts";
+import {
+  CROWDED_OUT,
+  EOF,
+  NOT_PINNED,
+  TIMED_OUT,
+  tlsProblem,
+  UNVERIFIED,
+  type TlsProblem,
+} from "./tls-problem.ts";
 import type { Opening, Security, WireReceiver } from "./wire.ts";
 
 /** How a port does TLS. May be replaced at any time; handshakes under way keep what they began with. */
@@ -106,16 +114,16 @@ export class TlsWire extends TcpWire {
     this.awaitPeer(() => this.handshake("first"));
   }
 
-  /** TLS at once, as a client that asks for `serverName` and expects it; "": the address is expected. */
-  dial(serverName: string, opening: Opening): void {
+  /** TLS at once, as a client of a server whose certificate has to be for one of `names`. */
+  dial(names: readonly string[], opening: Opening): void {
     const { context, isInsecure, timeoutMs } = this.terms;
     this.begin(opening, timeoutMs);
-    const host = serverName === "" ? this.remote.address : serverName;
+    const asked = names.find((name) => net.isIP(name) === 0);
     const secured = tls.connect({
       socket: this.socket,
       secureContext: context.current,
-      host,
-      ...(net.isIP(host) === 0 ? { servername: host } : {}),
+      ...(asked === undefined ? {} : { servername: asked }),
+      checkServerIdentity: (_, certificate) => identityProblem(names, certificate),
       rejectUnauthorized: !isInsecure,
     });
     secured.once("secureConnect", () => this.secured(secured, null, "first"));
@@ -314,6 +322,19 @@ export class TlsWire extends TcpWire {
 function verifyError(secured: tls.TLSSocket): Error | null {
   const { _handle: handle } = secured as unknown as { _handle: { verifyError?: () => Error | null } };
   return handle.verifyError === undefined ? new Error("cannot be verified") : handle.verifyError();
+}
+
+function identityProblem(names: readonly string[], certificate: tls.PeerCertificate): Error | undefined {
+  let problem: Error | undefined;
+  for (const name of names) {
+    problem = tls.checkServerIdentity(name, certificate);
+    if (problem === undefined) return undefined;
+  }
+  const text = `certificate is valid for ${certificate.subjectaltname ?? "no name"}, not ${names.join(", ")}`;
+  return Object.assign(problem ?? new Error(text), {
+    code: "ERR_TLS_CERT_ALTNAME_INVALID",
+    reason: UNVERIFIED + text,
+  });
 }
 
 function keyDigest(key: KeyObject): string {

@@ -54,6 +54,7 @@ export class Stack {
     slowConsumersByDeadline: 0,
     staleConnections: 0,
     authFailures: 0,
+    tlsFailures: 0,
     stalls: 0,
     droppedBytes: 0,
   };

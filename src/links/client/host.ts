@@ -26,7 +26,7 @@ export interface InfoContext {
   /** For the client to sign; in its first INFO alone. */
   readonly nonce?: string;
   /** The connection began with TLS. */
-  readonly isTlsFirst?: boolean;
+  readonly isTlsFirst: boolean;
   /** The name of the account once the client has said who it is. */
   readonly account?: string;
 }

@@ -403,6 +403,11 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   private infoContext(): InfoContext {
     const { cid, wire, limits } = this;
-    return { cid, clientAddress: wire.remote.address, maxPayloadBytes: limits.maxPayloadBytes };
+    return {
+      cid,
+      clientAddress: wire.remote.address,
+      maxPayloadBytes: limits.maxPayloadBytes,
+      isTlsFirst: wire.security?.isFirst ?? false,
+    };
   }
 }

@@ -13,10 +13,11 @@ const info: ClientInfo = {
   host: "0.0.0.0",
   port: 4222,
   authRequired: false,
+  tls: null,
   maxPayloadBytes: 1024,
   cid: 5,
   nonce: "",
-      clientAddress: "127.0.0.1",
+  clientAddress: "127.0.0.1",
   cluster: "",
   connectUrls: [],
   isLameDuck: false,
@@ -67,6 +68,7 @@ describe("the words between servers", () => {
       clusterDynamic: true,
       user: "ruser",
       pass: "T0pS3cr3t",
+      isSecured: true,
     });
     expect(readRouteConnect(line.slice("CONNECT ".length))).toMatchObject({
       serverId: "NID",
@@ -74,6 +76,7 @@ describe("the words between servers", () => {
       clusterDynamic: true,
       user: "ruser",
       pass: "T0pS3cr3t",
+      isSecured: true,
       lang: "",
     });
   });

@@ -1,0 +1,127 @@
+/**
+ * The certificates of the server's ports: made from the configuration, read again on request, and watched for the day on which
+ * they are no longer valid. Handshakes are in `transport/tls.ts`.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { TlsConfig } from "../config/config.ts";
+import { TlsContext, type CertificateFacts, type TlsFiles } from "../transport/tls-context.ts";
+import type { ClientTlsTerms, TlsTerms } from "../transport/tls.ts";
+
+const DAY_MS = 86_400_000;
+const WARN_BEFORE_MS = 30 * DAY_MS;
+const CHECK_MS = DAY_MS;
+
+export type TlsPort = "client" | "cluster";
+
+/** A certificate and the port that shows it. */
+export interface ServedCertificate extends CertificateFacts {
+  readonly port: TlsPort;
+}
+
+export interface PortTlsConfig {
+  readonly client: TlsConfig | null;
+  readonly cluster: TlsConfig | null;
+  readonly allowsPlain: boolean;
+}
+
+export class PortTls implements Disposable {
+  client: ClientTlsTerms | null;
+  cluster: TlsTerms | null;
+  private config: PortTlsConfig;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private timer: Disposable | null = null;
+
+  /** Throws with what is wrong with which file. */
+  constructor(config: PortTlsConfig, clock: Clock, logger: Logger) {
+    this.config = config;
+    this.clock = clock;
+    this.logger = logger;
+    this.client = clientTerms(config);
+    this.cluster = clusterTerms(config);
+  }
+
+  /** Says which certificates expire soon, now and every day. */
+  watchExpiry(): void {
+    this.warnOfExpiry();
+    this.timer = this.clock.setTimer(CHECK_MS, () => this.watchExpiry());
+  }
+
+  /**
+   * Reads all files again, for the handshakes to come. Throws, and keeps everything as it is, if something is wrong with one of
+   * them. Returns whether something is new.
+   */
+  reload(config: PortTlsConfig = this.config): boolean {
+    const before = fingerprint(this.certificates);
+    const client = clientTerms(config);
+    const cluster = clusterTerms(config);
+    this.config = config;
+    this.client = client;
+    this.cluster = cluster;
+    const isNew = fingerprint(this.certificates) !== before;
+    if (isNew) this.warnOfExpiry();
+    return isNew;
+  }
+
+  get certificates(): readonly ServedCertificate[] {
+    const of = (port: TlsPort, terms: TlsTerms | null): ServedCertificate[] =>
+      (terms?.context.certificates ?? []).map((facts) => ({ ...facts, port }));
+    return [...of("client", this.client), ...of("cluster", this.cluster)];
+  }
+
+  /** Until when the certificate of a port is valid; null without one. */
+  notAfterMs(port: TlsPort): number | null {
+    return this[port]?.context.certificates[0]?.notAfterMs ?? null;
+  }
+
+  [Symbol.dispose](): void {
+    this.timer?.[Symbol.dispose]();
+    this.timer = null;
+  }
+
+  private warnOfExpiry(): void {
+    const nowMs = this.clock.nowMs();
+    for (const { port, file, subject, notAfterMs } of this.certificates) {
+      const leftMs = notAfterMs - nowMs;
+      if (leftMs > WARN_BEFORE_MS) continue;
+      const fields = { event: "certificate_expiry", port, file, subject, notAfter: shownTime(notAfterMs) };
+      if (leftMs <= 0) this.logger.error(`TLS certificate of the ${port} port has expired`, fields);
+      else {
+        const days = Math.floor(leftMs / DAY_MS);
+        this.logger.warn(`TLS certificate of the ${port} port expires in ${days} days`, fields);
+      }
+    }
+  }
+}
+
+function clientTerms({ client, allowsPlain }: PortTlsConfig): ClientTlsTerms | null {
+  if (client === null) return null;
+  const isFirstOnly = client.handshakeFirst && client.fallbackMs === null;
+  return {
+    ...termsOf(client, client.verify),
+    isFirst: client.handshakeFirst,
+    fallbackMs: client.fallbackMs,
+    // Who has to begin with TLS cannot do without, as in nats-server.
+    allowsPlain: allowsPlain && !isFirstOnly,
+  };
+}
+
+/** Both servers of a route show a certificate, whatever `verify` says. */
+function clusterTerms({ cluster }: PortTlsConfig): TlsTerms | null {
+  return cluster === null ? null : termsOf(cluster, true);
+}
+
+function termsOf(config: TlsConfig, verifies: boolean): TlsTerms {
+  const { certificates, caFile, ciphers, curves, minVersion, pinnedKeys, timeoutMs, insecure } = config;
+  const files: TlsFiles = { certificates, caFile, verifies, ciphers, curves, minVersion };
+  return { context: new TlsContext(files), verifies, isInsecure: insecure, pinnedKeys, timeoutMs };
+}
+
+function fingerprint(certificates: readonly ServedCertificate[]): string {
+  return certificates.map(({ port, fingerprint: one }) => `${port} ${one}`).join("\n");
+}
+
+function shownTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,38 @@
+/**
+ * Who may ask the monitoring port, where that is restricted: a user with password (Basic), or who has the token (Bearer). Paths
+ * that probes of orchestrators ask are open to all. Comparison takes the same time for every input.
+ */
+import { equalSecrets } from "../auth/authenticator.ts";
+
+export interface MonitorSecrets {
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly token: string | null;
+}
+
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "/healthz"]);
+
+export class Guard {
+  readonly challenge: string;
+  private readonly accepted: readonly string[];
+
+  /** null in `secrets`: not accepted. With nothing set, everybody may ask. */
+  constructor(secrets: MonitorSecrets) {
+    const { user, password, token } = secrets;
+    const basic =
+      user === null ? [] : [`Basic ${Buffer.from(`${user}:${password ?? ""}`).toString("base64")}`];
+    this.accepted = [...basic, ...(token === null ? [] : [`Bearer ${token}`])];
+    this.challenge = user === null ? "Bearer" : 'Basic realm="monitoring", charset="UTF-8"';
+  }
+
+  /** `path` without the base path; `authorization`: the header. */
+  admits(path: string, authorization: string | undefined): boolean {
+    if (this.accepted.length === 0 || OPEN_PATHS.has(path)) return true;
+    const given = (authorization ?? "").replace(/^(basic|bearer) +/i, (_, scheme: string) =>
+      scheme.toLowerCase() === "basic" ? "Basic " : "Bearer ",
+    );
+    let isAdmitted = false;
+    for (const one of this.accepted) if (equalSecrets(given, one)) isAdmitted = true;
+    return isAdmitted;
+  }
+}
