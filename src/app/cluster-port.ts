@@ -293,6 +293,7 @@ export class ClusterPort {
     const { address, port } = wire.remote;
     return {
       sayHello: () => undefined,
+      onThrottled: () => undefined,
       onOpen: () => this.accept(wire),
       onFailed: ({ text }) => {
         this.options.logger.error(`TLS route handshake error: ${text}`, { peer: `${address}:${port}` });

@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { TlsConfig } from "../config/config.ts";
 import { TlsContext, type CertificateFacts, type TlsFiles } from "../transport/tls-context.ts";
-import type { ClientTlsTerms, TlsTerms } from "../transport/tls.ts";
+import { HandshakeRate, type ClientTlsTerms, type TlsTerms } from "../transport/tls.ts";
 
 const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
@@ -104,6 +104,7 @@ function clientTerms({ client, allowsPlain }: PortTlsConfig): ClientTlsTerms | n
     fallbackMs: client.fallbackMs,
     // Who has to begin with TLS cannot do without, as in nats-server.
     allowsPlain: allowsPlain && !isFirstOnly,
+    rate: client.connectionsPerSecondMax === null ? null : new HandshakeRate(client.connectionsPerSecondMax),
   };
 }
 

@@ -14,9 +14,9 @@ interface Attribute {
 type Rdn = readonly Attribute[];
 
 /** The last one is the outermost, as in "CN=www,O=example,C=org". */
-export type DistinguishedName = readonly Rdn[];
+type DistinguishedName = readonly Rdn[];
 
-export interface AlternativeNames {
+interface AlternativeNames {
   readonly emails: readonly string[];
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
@@ -107,7 +107,7 @@ function subjectOf({ subject }: X509Certificate): DistinguishedName {
 }
 
 /** RFC 4514, without values in BER; null: it is none. */
-export function parseDistinguishedName(text: string): DistinguishedName | null {
+function parseDistinguishedName(text: string): DistinguishedName | null {
   const rdns: Attribute[][] = [];
   let rdn: Attribute[] = [];
   for (const [part, end] of splitName(text)) {

@@ -60,6 +60,7 @@ export class Dialer {
         aborter.signal.addEventListener("abort", () => wire.destroy(), { once: true });
         wire.dial(this.actions.namesOf(address), {
           sayHello: () => undefined,
+          onThrottled: () => undefined,
           onOpen: () => connected(wire),
           onFailed: ({ text }) => fail("tls", text),
         });

@@ -33,6 +33,14 @@ const routePingInterval: ValueType<number> = {
   },
 };
 
+const deprecatedPermissions: typeof routePermissions = {
+  ...routePermissions,
+  fromNode(node, notes) {
+    notes.warn(node.at, "permissions inside cluster.authorization are deprecated, write cluster.permissions");
+    return routePermissions.fromNode(node, notes);
+  },
+};
+
 const listener: readonly Option[] = [
   option({
     key: "cluster.name",
@@ -192,6 +200,19 @@ const routes: readonly Option[] = [
     defaultText: "all subjects",
     reload: "live",
     description: "Subjects that may be imported from and exported to other servers",
+  }),
+  composite({
+    key: "cluster.authorization.permissions",
+    aliases: ["default_permission", "default_permissions"],
+    fields: ["cluster.permissions"],
+    section: "Cluster",
+    type: deprecatedPermissions,
+    env: null,
+    assign(sheet, value, at) {
+      if (sheet.get("cluster.permissions") === undefined) sheet.set("cluster.permissions", value, at);
+    },
+    reload: "live",
+    description: "The old place of cluster.permissions, which goes first",
   }),
   option({
     key: "cluster.pool_size",

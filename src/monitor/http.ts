@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "../base/logger.ts";
@@ -68,7 +68,7 @@ export async function serveMonitoring(
   const turns = new Turns();
   const endpoints = new Endpoints(source, turns);
   const sockets = new OpenSockets(limits.connectionsMax);
-  const server = openServer(listen.certificate, sockets, limits);
+  const { server, useCertificate } = openServer(listen.certificate, sockets, limits);
   server.on("request", (request, response) => {
     const { socket } = request;
     // Requests in a row without waiting for answers would let one connection ask for any number of them at a time.
@@ -88,17 +88,19 @@ export async function serveMonitoring(
   server.listen({ host: listenHost(listen.host), port: listen.port, backlog: 128 });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const useCertificate = (certificate: SecureContextOptions): void => {
-    if ("setSecureContext" in server) server.setSecureContext(certificate);
-  };
   return { port, useCertificate, close: () => close(server) };
+}
+
+interface Opened {
+  readonly server: Server;
+  useCertificate(this: void, certificate: SecureContextOptions): void;
 }
 
 function openServer(
   certificate: SecureContextOptions | undefined,
   sockets: OpenSockets,
   limits: HttpLimits,
-): Server | SecureServer {
+): Opened {
   const options = {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersTimeoutMs,
@@ -106,8 +108,10 @@ function openServer(
     keepAliveTimeout: limits.idleTimeoutMs,
     connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersTimeoutMs),
   };
-  if (certificate === undefined)
-    return createServer(options).on("connection", (socket) => sockets.opened(socket));
+  if (certificate === undefined) {
+    const server = createServer(options).on("connection", (socket) => sockets.opened(socket));
+    return { server, useCertificate: () => undefined };
+  }
   const server = createSecureServer({
     ...options,
     ...certificate,
@@ -116,16 +120,17 @@ function openServer(
   // Handshakes are bounded apart, so that those that are under way harm nobody who is through.
   const handshakes = new OpenSockets(limits.connectionsMax);
   const underWay = new Map<string, Socket>();
-  server.on("connection", (socket: Socket) => {
+  server.on("connection", (socket) => {
     const peer = peerOf(socket);
     handshakes.opened(socket);
     underWay.set(peer, socket);
     socket.once("close", () => underWay.delete(peer));
   });
-  return server.on("secureConnection", (secured) => {
+  server.on("secureConnection", (secured) => {
     handshakes.forget(underWay.get(peerOf(secured)));
     sockets.opened(secured);
   });
+  return { server, useCertificate: (next) => server.setSecureContext(next) };
 }
 
 function peerOf({ remoteAddress, remotePort }: Socket): string {
@@ -151,7 +156,7 @@ function isAdmitted(
   return false;
 }
 
-async function close(server: Server | SecureServer): Promise<void> {
+async function close(server: Server): Promise<void> {
   const closed = once(server, "close");
   server.close();
   server.closeAllConnections();

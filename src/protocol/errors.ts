@@ -27,6 +27,10 @@ export const maxControlLineExceeded = closing(
   "Maximum Control Line Exceeded",
 );
 export const maxConnectionsExceeded = closing("maximum connections exceeded", "Maximum Connections Exceeded");
+export const throttled = closing(
+  "Connection throttling is active. Please try again later.",
+  "Maximum Connections Exceeded",
+);
 export const maxAccountConnectionsExceeded = closing(
   "maximum account active connections exceeded",
   "Maximum Account Connections Exceeded",

@@ -43,6 +43,26 @@ export interface ClientTlsTerms extends TlsTerms {
   readonly fallbackMs: number | null;
   /** Who does not begin TLS goes on in the open. */
   readonly allowsPlain: boolean;
+  /** null: no limit. */
+  readonly rate: HandshakeRate | null;
+}
+
+/** How many handshakes may begin in a second. */
+export class HandshakeRate {
+  private readonly max: number;
+  private second = 0;
+  private count = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  admits(): boolean {
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.second) this.count = 0;
+    this.second = second;
+    return ++this.count <= this.max;
+  }
 }
 
 /** So many handshakes may be under way on a port; beyond it, the one that has taken longest makes room. */
@@ -211,9 +231,13 @@ export class TlsWire extends TcpWire {
   }
 
   private handshake(order: "first" | "second"): void {
-    const { context, verifies } = this.terms;
-    const { socket, early } = this;
+    const { context, verifies, rate } = this.terms as ClientTlsTerms;
+    const { socket, early, opening } = this;
     this.early = null;
+    if (rate?.admits() === false) {
+      this.settle();
+      return opening?.onThrottled();
+    }
     if (early !== null) socket.unshift(early);
     const secured = new tls.TLSSocket(socket, {
       isServer: true,

@@ -36,6 +36,8 @@ export interface Opening {
   sayHello(): void;
   /** The wire can be started. */
   onOpen(): void;
+  /** Too many want TLS at this time; what is written goes out in the open. */
+  onThrottled(): void;
   /** TLS came to nothing: the wire is gone. `isProbe`: nobody tried. */
   onFailed(problem: { readonly text: string; readonly isProbe: boolean }): void;
 }

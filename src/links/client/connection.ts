@@ -100,6 +100,10 @@ export abstract class ClientConnection implements WireReceiver {
     this.outbox.afterClosed();
   }
 
+  onThrottled(): void {
+    this.onPeerError(errors.throttled, "");
+  }
+
   /** TLS came to nothing. A probe, or a client that speaks in the open, is no error of anybody. */
   onFailed({ text, isProbe }: { readonly text: string; readonly isProbe: boolean }): void {
     if (!this.isOpen) return;

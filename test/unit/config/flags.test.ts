@@ -128,8 +128,8 @@ describe("the command line is refused", () => {
     [["--clustername", "x"], "flag provided but not defined: --clustername, expected --cluster_name"],
     [["--frobnicate"], "flag provided but not defined: --frobnicate, see --help"],
     [["--jetstream"], "flag --jetstream: JetStream is not supported by shoal yet"],
-    [["-ms", "1"], "flag -ms: TLS is not supported by shoal yet"],
-    [["--tls"], "flag --tls: TLS is not supported by shoal yet"],
+    [["-ms", "1"], "flag -ms: https needs a tls block"],
+    [["--tls"], "flag --tlscert: TLS needs a server certificate"],
     [
       ["--routes", "nats://a:1"],
       "flag --routes: solicited routes require cluster capabilities, e.g. --cluster",

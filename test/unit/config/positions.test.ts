@@ -23,7 +23,7 @@ describe("an error in a configuration file", () => {
     ],
     ["cluster: [a]", 'a.conf:1:10: expected a block { … } for "cluster", got a list'],
     ["jetstream { }", 'a.conf:1:1: "jetstream": JetStream is not supported by shoal yet'],
-    ["cluster { tls { } }", 'a.conf:1:11: "cluster.tls": TLS is not supported by shoal yet'],
+    ["cluster { tls { } }", "a.conf:1:15: missing cert_file in TLS configuration"],
     [
       "cluster { routes: [nats://a:1\nb] }",
       "a.conf:2:1: expected a route as in nats://host:6222, nats://user:password@host:6222 or dns+srv://_cluster._tcp.name",
