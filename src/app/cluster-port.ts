@@ -32,16 +32,15 @@ import {
   type OwnRouteInfo,
 } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
-import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
-import { Handshakes, TlsWire } from "../transport/tls.ts";
-import type { Endpoint, Opening, Wire } from "../transport/wire.ts";
+import { listenTcp, type TcpListener } from "../transport/tcp.ts";
+import type { Endpoint, Wire } from "../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 import { MemberUrls } from "./member-urls.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { ownAddresses } from "./own-addresses.ts";
 import { PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
-import { certificateNames, refusalOf } from "./route-security.ts";
+import { RouteSecurity } from "./route-security.ts";
 import { routeInfoOf } from "./route-info-of.ts";
 import { shownPermissions } from "./shown-permissions.ts";
 import { TrafficLedger } from "./traffic.ts";
@@ -66,7 +65,7 @@ export class ClusterPort {
   private readonly options: ClusterPortOptions;
   private readonly host: RouteHost;
   private readonly dialer: Dialer;
-  private readonly handshakes = new Handshakes();
+  private readonly security: RouteSecurity;
   private readonly peerDiscovery: PeerDiscovery;
   private mesh: Mesh | null = null;
   private ownAddresses: readonly AddressKey[] = [];
@@ -87,12 +86,10 @@ export class ClusterPort {
         : [];
     this.table = new RouteTable(options.accounts);
     this.zones = new Zones(options.zone, options.queuePreference, options.accounts);
+    this.security = new RouteSecurity(options, this.wires);
     this.dialer = new Dialer(this.wires, {
-      tls: () => {
-        const terms = options.tls();
-        return terms === null ? null : { terms, handshakes: this.handshakes };
-      },
-      namesOf: (address) => certificateNames(address, options.routes),
+      tls: () => this.security.forDials(),
+      namesOf: (address) => this.security.namesOf(address),
       onConnected: (dialId, address, wire) => this.connected(dialId, address, wire),
       onFailed: (dialId, error, detail) => this.feed({ kind: "dialFailed", dialId, error, detail }),
     });
@@ -117,12 +114,9 @@ export class ClusterPort {
   /** Listens, and begins to dial. Rejects with the operating system's error. */
   async start(): Promise<Endpoint> {
     const { options } = this;
-    this.listener = await listenTcp(options.host, options.port, (socket) => {
-      const terms = options.tls();
-      if (terms === null) return this.accept(tcpWire(socket, this.wires));
-      const wire = new TlsWire(socket, this.wires, terms, this.handshakes);
-      wire.accept(this.acceptance(wire));
-    });
+    this.listener = await listenTcp(options.host, options.port, (socket) =>
+      this.security.welcome(socket, (wire) => this.accept(wire)),
+    );
     const { endpoint } = this.listener;
     this.ownAddresses = ownAddresses(options.host, endpoint.port, options.advertise);
     this.mesh = createMesh(
@@ -289,18 +283,6 @@ export class ClusterPort {
 
   // ---- connections ----
 
-  private acceptance(wire: Wire): Opening {
-    const { address, port } = wire.remote;
-    return {
-      sayHello: () => undefined,
-      onThrottled: () => undefined,
-      onOpen: () => this.accept(wire),
-      onFailed: ({ text }) => {
-        this.options.logger.error(`TLS route handshake error: ${text}`, { peer: `${address}:${port}` });
-      },
-    };
-  }
-
   private accept(wire: Wire): void {
     const session = this.open(wire, "accepted");
     this.feed({ kind: "connAccepted", connId: session.rid, remoteIp: wire.remote.address });
@@ -347,7 +329,7 @@ export class ClusterPort {
       const text = `Rejecting connection from gateway "${connect.gateway}" on the Route port`;
       return { text, reason: "Incorrect Port", detail: "a gateway" };
     }
-    const refusal = refusalOf(connect, session.wire.security, this.options);
+    const refusal = this.security.refusalOf(connect, session.wire.security);
     if (refusal !== null) return refusal;
     const { serverId: peerId, cluster, clusterDynamic } = connect;
     const differs = cluster !== "" && cluster !== this.clusterName;

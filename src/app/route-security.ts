@@ -1,11 +1,15 @@
 /** By what servers know each other: the names that certificates of dialled ones may have, and what is asked of diallers. */
+import { isIP, type Socket } from "node:net";
 import { alternativeNames, mappedUser } from "../auth/certificate.ts";
 import { equalSecrets } from "../auth/authenticator.ts";
-import { isIP } from "node:net";
+import type { Logger } from "../base/logger.ts";
 import type { PeerAddress } from "../cluster/mesh-types.ts";
 import type { ConnectVerdict } from "../links/route/host.ts";
 import type { RouteConnect } from "../protocol/route-info.ts";
-import type { Security } from "../transport/wire.ts";
+import type { OpenWires } from "../transport/open-wires.ts";
+import { tcpWire } from "../transport/tcp.ts";
+import { Handshakes, TlsWire, type TlsTerms } from "../transport/tls.ts";
+import type { Security, Wire } from "../transport/wire.ts";
 import type { CertificateRule } from "./cluster-port-options.ts";
 import type { Credentials, DialTarget } from "./peer-discovery.ts";
 
@@ -13,43 +17,72 @@ interface Named {
   readonly host: string;
 }
 
-/**
- * Where an address came by gossip, certificates seldom have it: then the name of a configured route counts as well, as in
- * nats-server. A source of addresses may say which name is meant.
- */
-export function certificateNames(address: PeerAddress, routes: readonly Named[]): string[] {
-  const { host, verifyName } = address as DialTarget;
-  const stated = verifyName === undefined ? [] : [verifyName];
-  if (isIP(host) === 0) return [...stated, host];
-  const seeds = routes.map((route) => route.host).filter((name) => isIP(name) === 0);
-  return [...new Set([...stated, ...seeds, host])];
-}
-
-export interface RouteAdmission {
+interface RouteSecurityOptions {
+  /** What secures routes from now on; null: they are in the open. */
+  tls(): TlsTerms | null;
   readonly credentials: Credentials | null;
   readonly certificateRule: CertificateRule | null;
   readonly routes: readonly Named[];
+  readonly logger: Logger;
 }
 
-/** null: the server that dials may go on. */
-export function refusalOf(
-  connect: RouteConnect,
-  security: Security | null,
-  admission: RouteAdmission,
-): ConnectVerdict | null {
-  const { credentials, certificateRule } = admission;
-  if (certificateRule !== null) {
-    return isNamed(security, admission, certificateRule) ? null : refused("by its certificate");
+export class RouteSecurity {
+  private readonly handshakes = new Handshakes();
+  private readonly options: RouteSecurityOptions;
+  private readonly wires: OpenWires;
+
+  constructor(options: RouteSecurityOptions, wires: OpenWires) {
+    this.options = options;
+    this.wires = wires;
   }
-  if (credentials === null) return null;
-  const isRight =
-    equalSecrets(connect.user, credentials.user) && equalSecrets(connect.pass, credentials.pass);
-  if (isRight) return null;
-  return refused(connect.user === "" ? "no credentials" : `User ${JSON.stringify(connect.user)}`);
+
+  /** A server has connected: hands on its wire once it is secured. */
+  welcome(socket: Socket, onWire: (wire: Wire) => void): void {
+    const terms = this.options.tls();
+    if (terms === null) return onWire(tcpWire(socket, this.wires));
+    const wire = new TlsWire(socket, this.wires, terms, this.handshakes);
+    const peer = `${wire.remote.address}:${wire.remote.port}`;
+    wire.accept({
+      sayHello: () => undefined,
+      onOpen: () => onWire(wire),
+      onThrottled: () => undefined,
+      onFailed: ({ text }) => this.options.logger.error(`TLS route handshake error: ${text}`, { peer }),
+    });
+  }
+
+  forDials(): { readonly terms: TlsTerms; readonly handshakes: Handshakes } | null {
+    const terms = this.options.tls();
+    return terms === null ? null : { terms, handshakes: this.handshakes };
+  }
+
+  /**
+   * Where an address came by gossip, certificates seldom have it: then the name of a configured route counts as well, as in
+   * nats-server. A source of addresses may say which name is meant.
+   */
+  namesOf(address: PeerAddress): string[] {
+    const { host, verifyName } = address as DialTarget;
+    const stated = verifyName === undefined ? [] : [verifyName];
+    if (isIP(host) === 0) return [...stated, host];
+    const seeds = this.options.routes.map((route) => route.host).filter((name) => isIP(name) === 0);
+    return [...new Set([...stated, ...seeds, host])];
+  }
+
+  /** null: the server that dials may go on. */
+  refusalOf(connect: RouteConnect, security: Security | null): ConnectVerdict | null {
+    const { credentials, certificateRule } = this.options;
+    if (certificateRule !== null) {
+      return isNamed(security, this.options, certificateRule) ? null : refused("by its certificate");
+    }
+    if (credentials === null) return null;
+    const isRight =
+      equalSecrets(connect.user, credentials.user) && equalSecrets(connect.pass, credentials.pass);
+    if (isRight) return null;
+    return refused(connect.user === "" ? "no credentials" : `User ${JSON.stringify(connect.user)}`);
+  }
 }
 
 /** Any one of the two ways that are configured suffices, as in nats-server. */
-function isNamed(security: Security | null, admission: RouteAdmission, rule: CertificateRule): boolean {
+function isNamed(security: Security | null, admission: RouteSecurityOptions, rule: CertificateRule): boolean {
   const certificate = security?.certificate;
   if (certificate === undefined) return false;
   const known = admission.routes.map(({ host }) => host.toLowerCase());
