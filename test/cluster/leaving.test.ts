@@ -1,0 +1,154 @@
+// A server of a cluster that goes: what its clients hear, where they go, and that nothing is lost that need not be.
+import type { NatsConnection } from "@nats-io/transport-node";
+import { once } from "node:events";
+import { connect as connectTcp, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { reaches, RunCounter } from "../support/cluster-clients.ts";
+import { waitFor } from "../support/cluster-wait.ts";
+import { Stage, whole, type RunningServer } from "./stage.ts";
+
+const cleanup: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const act of cleanup.splice(0).reverse()) await act();
+});
+
+/** Two servers, whole; lame duck mode takes `duration`, the first client goes after `grace`. */
+async function pair(duration: string, grace: string): Promise<{ stage: Stage; servers: RunningServer[] }> {
+  const stage = new Stage();
+  cleanup.push(() => stage[Symbol.asyncDispose]());
+  const serverLines = [`lame_duck_duration: "${duration}"`, `lame_duck_grace_period: "${grace}"`];
+  const servers = await stage.cluster(["one", "two"].map((name) => ({ name, serverLines })));
+  await whole(servers);
+  return { stage, servers };
+}
+
+async function raw({ clientPort }: RunningServer): Promise<Socket> {
+  const socket = connectTcp({ port: clientPort, host: "127.0.0.1", allowHalfOpen: true });
+  socket.on("error", () => undefined);
+  cleanup.push(() => socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+
+describe("a server that goes", () => {
+  it("tells its clients of the others alone, and the others' clients not of itself", async () => {
+    const { stage, servers } = await pair("60s", "30s");
+    const [one, two] = servers;
+    const staying = await stage.client(two!);
+    const infos: Record<string, unknown>[] = [];
+    const socket = await raw(one!);
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      for (const [, json] of text.matchAll(/INFO (\{.*\})/g)) infos.push(JSON.parse(json!));
+    });
+    socket.write('CONNECT {"protocol":1,"verbose":false}\r\nPING\r\n');
+    await waitFor("the first INFO", () => infos.length > 0);
+    void one!.server.lameDuck();
+    const told = await waitFor("the hint", () => infos.find(({ ldm }) => ldm === true));
+    expect(told["connect_urls"]).toEqual([`127.0.0.1:${two!.clientPort}`]);
+    await waitFor("the others to tell it, too", () => {
+      const urls = (staying.info as { connect_urls?: string[] } | undefined)?.connect_urls;
+      return urls?.join() === `127.0.0.1:${two!.clientPort}`;
+    });
+  });
+
+  it("hands on what a client sends until the client has ended its side", async () => {
+    const { stage, servers } = await pair("1s", "100ms");
+    const [one, two] = servers;
+    const listener = await stage.client(two!);
+    const talker = await stage.client(one!);
+    const run = new RunCounter(listener, "said");
+    await reaches(talker, listener);
+    const socket = await raw(one!);
+    socket.write('CONNECT {"protocol":1,"verbose":false}\r\n');
+    let sent = 0;
+    const say = (): void => void socket.write(`PUB said ${String(sent).length}\r\n${sent++}\r\n`);
+    const talk = setInterval(say, 1);
+    cleanup.push(() => clearInterval(talk));
+    socket.resume();
+    const ended = once(socket, "end");
+    void one!.server.lameDuck();
+    await ended;
+    clearInterval(talk);
+    // A client that has not read the end yet still writes.
+    for (let i = 0; i < 100; i++) say();
+    socket.end();
+    await run.received(sent);
+    expect(run).toMatchObject({ count: sent, firstOutOfOrder: undefined });
+  });
+
+  it("loses no message to a queue group that has a member elsewhere", async () => {
+    const { stage, servers } = await pair("1s", "100ms");
+    const [one, two] = servers;
+    const got: string[] = [];
+    const work = async (worker: NatsConnection): Promise<void> => {
+      worker.subscribe("work", { queue: "q", callback: (_, message) => void got.push(message.string()) });
+      await worker.flush();
+    };
+    const [leaving, staying, publisher] = [
+      await stage.client(one!),
+      await stage.client(two!),
+      await stage.client(two!),
+    ];
+    await Promise.all([work(leaving), work(staying)]);
+    await reaches(publisher, leaving);
+    let sent = 0;
+    let isOver = false;
+    void leaving.closed().then(() => (isOver = true));
+    void one!.server.lameDuck();
+    while (!isOver) {
+      for (let i = 0; i < 50; i++) publisher.publish("work", String(sent++));
+      await publisher.flush();
+    }
+    await waitFor("all work", () => got.length >= sent);
+    await publisher.flush();
+    expect(got.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: sent }, (_, i) => i));
+  });
+
+  it("waits for one who reads what is pending late", async () => {
+    const { stage, servers } = await pair("20s", "100ms");
+    const [one] = servers;
+    const slow = await raw(one!);
+    slow.write('CONNECT {"protocol":1,"verbose":false}\r\nSUB big 1\r\nPING\r\n');
+    await once(slow, "data");
+    slow.pause();
+    const publisher = await stage.client(one!);
+    const message = new Uint8Array(1_000_000);
+    for (let i = 0; i < 12; i++) publisher.publish("big", message);
+    await publisher.flush();
+    void one!.server.lameDuck();
+    await publisher.closed();
+    let size = 0;
+    slow.on("data", (data: Buffer) => (size += data.length));
+    slow.resume();
+    await once(slow, "end");
+    slow.end();
+    expect(size).toBeGreaterThan(12_000_000);
+    await waitFor("the end", () => one!.server.state === "stopped");
+    await one!.server.closed();
+  });
+
+  it("does not wait for ever for one who does not read", async () => {
+    const { stage, servers } = await pair("300ms", "100ms");
+    const [one] = servers;
+    const deaf = await raw(one!);
+    deaf.write('CONNECT {"protocol":1,"verbose":false}\r\nSUB big 1\r\nPING\r\n');
+    await once(deaf, "data");
+    deaf.pause();
+    const publisher = await stage.client(one!);
+    for (let i = 0; i < 12; i++) publisher.publish("big", new Uint8Array(1_000_000));
+    await publisher.flush();
+    await one!.server.lameDuck();
+    await one!.server.closed();
+    expect(one!.server.state).toBe("stopped");
+  });
+
+  it("closes newcomers, too, once their time has come", async () => {
+    const { stage, servers } = await pair("2s", "500ms");
+    const [one] = servers;
+    const early = await stage.client(one!);
+    void one!.server.lameDuck();
+    const late = await stage.client(one!);
+    await Promise.all([early.closed(), late.closed()]);
+    await expect(stage.client(one!)).rejects.toThrow();
+  });
+});
