@@ -12,12 +12,16 @@ afterEach(async () => {
   for (const act of cleanup.splice(0).reverse()) await act();
 });
 
-/** Two servers, whole; lame duck mode takes `duration`, the first client goes after `grace`. */
-async function pair(duration: string, grace: string): Promise<{ stage: Stage; servers: RunningServer[] }> {
+/** Servers, whole; lame duck mode takes `duration`, the first client goes after `grace`. */
+async function cluster(
+  duration: string,
+  grace: string,
+  names: readonly string[] = ["one", "two"],
+): Promise<{ stage: Stage; servers: RunningServer[] }> {
   const stage = new Stage();
   cleanup.push(() => stage[Symbol.asyncDispose]());
   const serverLines = [`lame_duck_duration: "${duration}"`, `lame_duck_grace_period: "${grace}"`];
-  const servers = await stage.cluster(["one", "two"].map((name) => ({ name, serverLines })));
+  const servers = await stage.cluster(names.map((name) => ({ name, serverLines })));
   await whole(servers);
   return { stage, servers };
 }
@@ -32,7 +36,7 @@ async function raw({ clientPort }: RunningServer): Promise<Socket> {
 
 describe("a server that goes", () => {
   it("tells its clients of the others alone, and the others' clients not of itself", async () => {
-    const { stage, servers } = await pair("60s", "30s");
+    const { stage, servers } = await cluster("60s", "30s");
     const [one, two] = servers;
     const staying = await stage.client(two!);
     const infos: Record<string, unknown>[] = [];
@@ -52,7 +56,7 @@ describe("a server that goes", () => {
   });
 
   it("hands on what a client sends until the client has ended its side", async () => {
-    const { stage, servers } = await pair("1s", "100ms");
+    const { stage, servers } = await cluster("1s", "100ms");
     const [one, two] = servers;
     const listener = await stage.client(two!);
     const talker = await stage.client(one!);
@@ -77,8 +81,8 @@ describe("a server that goes", () => {
   });
 
   it("loses no message to a queue group that has a member elsewhere", async () => {
-    const { stage, servers } = await pair("1s", "100ms");
-    const [one, two] = servers;
+    const { stage, servers } = await cluster("1s", "100ms", ["one", "two", "three"]);
+    const [one, two, three] = servers;
     const got: string[] = [];
     const work = async (worker: NatsConnection): Promise<void> => {
       worker.subscribe("work", { queue: "q", callback: (_, message) => void got.push(message.string()) });
@@ -87,7 +91,7 @@ describe("a server that goes", () => {
     const [leaving, staying, publisher] = [
       await stage.client(one!),
       await stage.client(two!),
-      await stage.client(two!),
+      await stage.client(three!), // has no worker, which would be preferred
     ];
     await Promise.all([work(leaving), work(staying)]);
     await reaches(publisher, leaving);
@@ -105,7 +109,7 @@ describe("a server that goes", () => {
   });
 
   it("waits for one who reads what is pending late", async () => {
-    const { stage, servers } = await pair("20s", "100ms");
+    const { stage, servers } = await cluster("20s", "100ms");
     const [one] = servers;
     const slow = await raw(one!);
     slow.write('CONNECT {"protocol":1,"verbose":false}\r\nSUB big 1\r\nPING\r\n');
@@ -128,7 +132,7 @@ describe("a server that goes", () => {
   });
 
   it("does not wait for ever for one who does not read", async () => {
-    const { stage, servers } = await pair("300ms", "100ms");
+    const { stage, servers } = await cluster("300ms", "100ms");
     const [one] = servers;
     const deaf = await raw(one!);
     deaf.write('CONNECT {"protocol":1,"verbose":false}\r\nSUB big 1\r\nPING\r\n');
@@ -143,7 +147,7 @@ describe("a server that goes", () => {
   });
 
   it("closes newcomers, too, once their time has come", async () => {
-    const { stage, servers } = await pair("2s", "500ms");
+    const { stage, servers } = await cluster("2s", "500ms");
     const [one] = servers;
     const early = await stage.client(one!);
     void one!.server.lameDuck();
