@@ -1,7 +1,9 @@
 /** Gives accounts their mappings as configured. Subjects in the configuration are text, inside the server they are bytes. */
 import { systemRandom } from "../base/random.ts";
 import type { Config, MappingConfig } from "../config/config.ts";
-import type { Account, Accounts } from "../core/account.ts";
+import { toByteString } from "../protocol/info.ts";
+import type { Account } from "../core/account.ts";
+import type { Accounts } from "../core/accounts.ts";
 import { Mappings } from "../core/mappings.ts";
 import { Mapping } from "../subject/mapping.ts";
 
@@ -19,13 +21,9 @@ function setOf(account: Account, list: readonly MappingConfig[], cluster: string
   const mappings = list.map(
     ({ source, destinations }) =>
       new Mapping(
-        toBytes(source),
-        destinations.map((each) => ({ ...each, subject: toBytes(each.subject) })),
+        toByteString(source),
+        destinations.map((each) => ({ ...each, subject: toByteString(each.subject) })),
       ),
   );
   account.mappings = mappings.length === 0 ? null : new Mappings(mappings, cluster, systemRandom);
-}
-
-function toBytes(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
 }

@@ -3,7 +3,7 @@
  * sessions counted, also of those that are gone.
  */
 import type { Logger } from "../base/logger.ts";
-import type { Accounts } from "../core/account.ts";
+import type { Accounts } from "../core/accounts.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../links/client/host.ts";
@@ -30,6 +30,8 @@ export interface ClientPortOptions {
   readonly logger: Logger;
   readonly tls: ClientTlsTerms | null;
   info(context: InfoContext): string;
+  /** The server and its cluster, as other accounts are told of them. */
+  serverDetails(): Readonly<Record<string, string>>;
   /** Numbers for connections, shared with routes. */
   nextConnectionId(): number;
 }
@@ -65,6 +67,7 @@ export class ClientPort {
       ...options,
       counters: this.counters,
       info: (context) => options.info(context),
+      serverDetails: () => options.serverDetails(),
       onClosed: (session) => this.forget(session),
     };
   }

@@ -1,7 +1,7 @@
 /** What the port of the other servers is given: its part of the configuration, and the server around it. */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import type { Accounts } from "../core/account.ts";
+import type { Accounts } from "../core/accounts.ts";
 import type { RouteLimits } from "../links/route/host.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
 import type { Turn } from "../links/turn.ts";

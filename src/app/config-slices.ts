@@ -2,7 +2,9 @@
 import { randomBytes } from "node:crypto";
 import type { AuthenticationOptions, KnownUser } from "../auth/authenticator.ts";
 import type { Config, User } from "../config/config.ts";
-import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type AccountsDefinition } from "../core/account.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../core/account.ts";
+import type { AccountsDefinition } from "../core/definitions.ts";
+import { toByteString } from "../protocol/info.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { CertificateRule, ClusterPortOptions } from "./cluster-port-options.ts";
 import type { PortTlsConfig } from "./port-tls.ts";
@@ -60,7 +62,30 @@ function newSecret(): string {
 }
 
 export function accountsDefinition({ accounts }: Config): AccountsDefinition {
-  return { accounts: accounts.list, systemAccount: systemAccountOf(accounts) };
+  return {
+    accounts: accounts.list.map(({ name, limits, exports, imports }) => ({
+      name,
+      limits,
+      serviceExports: exports
+        .filter((one) => one.kind === "service")
+        .map((one) => ({
+          ...inBytes(one),
+          latency: one.latency === null ? null : inBytes(one.latency),
+        })),
+      streamImports: imports.filter((one) => one.kind === "stream").map(importInBytes),
+      serviceImports: imports.filter((one) => one.kind === "service").map(importInBytes),
+    })),
+    systemAccount: systemAccountOf(accounts),
+  };
+}
+
+/** Subjects in the configuration are text, inside the server they are bytes. */
+function inBytes<T extends { readonly subject: string }>(one: T): T {
+  return { ...one, subject: toByteString(one.subject) };
+}
+
+function importInBytes<T extends { readonly subject: string; readonly to: string }>(one: T): T {
+  return { ...inBytes(one), to: toByteString(one.to) };
 }
 
 function systemAccountOf({ system, list, noSystem }: Config["accounts"]): string | null {

@@ -1,5 +1,5 @@
 /** The server's id: an nkey public key of type server, as nats-server has it (56 characters, N first). New at each start. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 
 const SERVER_PREFIX = 13 << 3; // N
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -9,6 +9,14 @@ export function newServerId(): string {
   const check = Buffer.alloc(2);
   check.writeUInt16LE(crc16(body));
   return base32(Buffer.concat([body, check]));
+}
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** One token that stands for a server's name in subjects of the system account, as nats-server makes it. */
+export function serverHash(name: string): string {
+  const digest = createHash("sha256").update(name).digest().subarray(0, 8);
+  return Array.from(digest, (byte) => DIGITS[byte % DIGITS.length]).join("");
 }
 
 /** CRC-16/XMODEM, as nkeys end with. */

@@ -5,10 +5,11 @@
 import { Authenticator } from "../auth/authenticator.ts";
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
+import { systemRandom } from "../base/random.ts";
 import { limitSlab } from "../base/slab.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
-import { Accounts } from "../core/account.ts";
+import { Accounts } from "../core/accounts.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
 import type { MonitorHttp } from "../monitor/http.ts";
@@ -26,7 +27,7 @@ import {
 import { ClientPort } from "./client-port.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import { ownConnectUrls } from "./connect-urls.ts";
-import { newServerId } from "./identity.ts";
+import { newServerId, serverHash } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
@@ -69,12 +70,17 @@ export class Server {
     this.logger = logger;
     this.configDigest = parts.configDigest ?? "";
     limitSlab(slabBudgetBytes());
-    this.accounts = new Accounts(accountsDefinition(config));
-    this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
     this.tls = new PortTls(tlsSlice(config), systemClock, logger);
     this.authenticator = new Authenticator(authenticationOptions(config));
     const id = newServerId();
     this.identity = { id, name: config.server.name ?? id };
+    this.accounts = new Accounts({
+      clock: systemClock,
+      random: systemRandom,
+      serverHash: serverHash(this.identity.name),
+      definition: accountsDefinition(config),
+    });
+    this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
     const turn = new Turn(systemClock);
     const shared = { accounts: this.accounts, turn, clock: systemClock, logger };
     const nextConnectionId = (): number => this.nextId++;
@@ -88,6 +94,7 @@ export class Server {
       tls: this.tls.client,
       nextConnectionId,
       info: (context) => this.clientInfo(context),
+      serverDetails: () => this.describeForAccounts(),
     });
     this.readinessWatch = new ReadinessWatch({
       waitMs: config.cluster.readinessWaitMs,
@@ -253,6 +260,11 @@ export class Server {
     if (this.clientEndpoint === null || this.state === "lame duck") return [];
     const { host, advertise } = this.config.client;
     return ownConnectUrls({ host, advertise, port: this.clientEndpoint.port });
+  }
+
+  private describeForAccounts(): Record<string, string> {
+    const cluster = this.cluster?.clusterName;
+    return { server: this.identity.name, ...(cluster === undefined ? {} : { cluster }) };
   }
 
   private clientInfo(context: InfoContext): string {

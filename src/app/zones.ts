@@ -2,7 +2,7 @@
  * Which zone this server is in, and what follows for its routes: their ranks for queue groups. That members of the lowest
  * rank come first is the core's business. A nats-server tells of no zone and counts as elsewhere.
  */
-import type { Accounts } from "../core/account.ts";
+import type { Accounts } from "../core/accounts.ts";
 import type { RouteSession } from "../links/route/session.ts";
 import { text } from "../protocol/route-info.ts";
 

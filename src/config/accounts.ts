@@ -1,23 +1,24 @@
-/** The value type of the accounts block: each account with its users and limits. */
+/** The value type of the accounts block: each account with its users, limits, mappings, exports and imports. */
 
+import { checkImports } from "./account-checks.ts";
+import { readExports, readImports, type Located } from "./account-exports.ts";
 import { users } from "./authorization.ts";
 import { readBlock } from "./block.ts";
-import type { AccountConfig, AccountLimits, MappingConfig, User } from "./config.ts";
+import type {
+  AccountConfig,
+  AccountExport,
+  AccountImport,
+  AccountLimits,
+  MappingConfig,
+  User,
+} from "./config.ts";
 import { mappings } from "./mapping-values.ts";
 import { ConfError, type ConfEntry, type ConfNode } from "./nats-conf/node.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
 
 const GLOBAL_ACCOUNT = "$G";
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
-const UNSUPPORTED_ACCOUNT_KEYS = [
-  "nkey",
-  "imports",
-  "exports",
-  "jetstream",
-  "default_permissions",
-  "msg_trace",
-  "trace_dest",
-];
+const UNSUPPORTED_ACCOUNT_KEYS = ["nkey", "jetstream", "default_permissions", "msg_trace", "trace_dest"];
 
 export const accounts: ValueType<readonly AccountConfig[]> = {
   name: "block of accounts",
@@ -27,10 +28,16 @@ export const accounts: ValueType<readonly AccountConfig[]> = {
     const entries = [...node.entries.values()].filter((entry) => !entry.usedAsVariable);
     const found = entries.map((entry) => readAccount(entry, notes));
     refuseSharedUsers(entries, found);
+    checkImports(found);
     return found;
   },
   nodeFromText: formatNode,
   show: (list) => list.map(({ name }) => name).join(", "),
+};
+
+type LocatedAccount = AccountConfig & {
+  readonly exports: readonly Located<AccountExport>[];
+  readonly imports: readonly Located<AccountImport>[];
 };
 
 /** Names alone: accounts without users of their own. */
@@ -41,15 +48,17 @@ function readNames(items: readonly ConfNode[]): AccountConfig[] {
     refuseReserved(name, item);
     if (seen.has(name)) throw new ConfError(item.at, `Duplicate Account Entry: ${name}`);
     seen.add(name);
-    return { name, users: [], limits: NO_LIMITS, mappings: [] };
+    return { name, users: [], limits: NO_LIMITS, mappings: [], exports: [], imports: [] };
   });
 }
 
-function readAccount({ key: name, node }: ConfEntry, notes: Notes): AccountConfig {
+function readAccount({ key: name, node }: ConfEntry, notes: Notes): LocatedAccount {
   if (node.kind !== "map") throw new ConfError(node.at, "Expected map entries for accounts");
   refuseReserved(name, node);
   let ownUsers: readonly User[] = [];
   let limits = NO_LIMITS;
+  let exports: readonly Located<AccountExport>[] = [];
+  let imports: readonly Located<AccountImport>[] = [];
   let ownMappings: readonly MappingConfig[] = [];
   const readMappings = (value: ConfNode): void => void (ownMappings = mappings.fromNode(value, notes) ?? []);
   readBlock(
@@ -57,12 +66,14 @@ function readAccount({ key: name, node }: ConfEntry, notes: Notes): AccountConfi
     {
       users: (value) => void (ownUsers = users.fromNode(value, notes) ?? []),
       limits: (value) => void (limits = readLimits(value)),
+      exports: (value) => void (exports = readExports(value)),
+      imports: (value) => void (imports = readImports(value)),
       mappings: readMappings,
       maps: readMappings,
     },
     UNSUPPORTED_ACCOUNT_KEYS,
   );
-  return { name, users: ownUsers, limits, mappings: ownMappings };
+  return { name, users: ownUsers, limits, exports, imports, mappings: ownMappings };
 }
 
 function refuseReserved(name: string, { at }: ConfNode): void {

@@ -121,8 +121,49 @@ export interface AccountConfig {
   readonly name: string;
   readonly users: readonly User[];
   readonly limits: AccountLimits;
+  readonly exports: readonly AccountExport[];
+  readonly imports: readonly AccountImport[];
   readonly mappings: readonly MappingConfig[];
 }
+
+/** How many messages answer a request. */
+export type ResponseType = "singleton" | "stream" | "chunked";
+
+export interface LatencyConfig {
+  readonly subject: string;
+  /** Percent; null: by the headers of requests. */
+  readonly sampling: number | null;
+}
+
+interface Exported {
+  readonly subject: string;
+  /** null: all. */
+  readonly accounts: readonly string[] | null;
+  /** Which token of the subject has to be the importing account, from 1; 0: none. */
+  readonly tokenPosition: number;
+}
+
+export type AccountExport =
+  | ({ readonly kind: "stream" } & Exported)
+  | ({
+      readonly kind: "service";
+      readonly responseType: ResponseType;
+      readonly responseThresholdMs: number;
+      readonly latency: LatencyConfig | null;
+      readonly allowTrace: boolean;
+    } & Exported);
+
+interface Imported {
+  readonly account: string;
+  /** There. */
+  readonly subject: string;
+  /** Here. */
+  readonly to: string;
+}
+
+export type AccountImport =
+  | ({ readonly kind: "stream"; readonly allowTrace: boolean } & Imported)
+  | ({ readonly kind: "service"; readonly share: boolean } & Imported);
 
 /** null: no limit. */
 export interface AccountLimits {

@@ -1,43 +1,49 @@
 /**
- * Accounts: interest is per account, nothing crosses from one to another but through an import (imports.ts). Without
- * configuration there are two: `$G` for clients, and `$SYS` for what servers say among themselves.
- *
- * Whoever receives messages in an account joins and leaves by `subscribe` and `unsubscribe`, so that neighbours hear of it.
+ * An account: interest is per account, nothing crosses from one to another but through an import. Whoever receives messages in
+ * an account joins and leaves by `subscribe` and `unsubscribe`, so that neighbours hear of it, and that streams of other
+ * accounts come, too.
  */
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Message } from "../protocol/message.ts";
+import type { AccountLimits, ServiceExportDefinition } from "./definitions.ts";
+import { withNewMessage } from "./derived-message.ts";
 import { Interest } from "./interest.ts";
+import { ServiceLatency } from "./latency.ts";
 import { LocalInterest, type InterestChange } from "./local-interest.ts";
 import type { Mappings } from "./mappings.ts";
-import type { Subscription } from "./subscription.ts";
+import { publish } from "./router.ts";
+import type { ServiceImport } from "./service-import.ts";
+import { ServiceResponses } from "./service-responses.ts";
+import { Shadow, shadowOf, type StreamImport } from "./stream-import.ts";
+import {
+  isCrossing,
+  RemoteInterest,
+  type Crossing,
+  type Subscriber,
+  type Subscription,
+} from "./subscription.ts";
 
 export const GLOBAL_ACCOUNT = "$G";
 export const SYSTEM_ACCOUNT = "$SYS";
 
-/** Accounts that other servers told of and that are not configured here. */
-const FOREIGN_MAX = 10_000;
-
-/** null: no limit. */
-export interface AccountLimits {
-  readonly maxConnections: number | null;
-  /** Per connection. */
-  readonly maxSubscriptions: number | null;
-  readonly maxPayloadBytes: number | null;
-}
-
-export interface AccountDefinition {
-  readonly name: string;
-  readonly limits: AccountLimits;
-}
-
-export interface AccountsDefinition {
-  readonly accounts: readonly AccountDefinition[];
-  /** Made where it is not among the accounts; null: there is none. */
-  readonly systemAccount: string | null;
-}
-
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
-const DEFAULTS: AccountsDefinition = { accounts: [], systemAccount: SYSTEM_ACCOUNT };
 
-type Tell = (account: Account, change: InterestChange) => void;
+/** What accounts need of the server around them. */
+export interface AccountWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** One token that names this server to the others. */
+  readonly serverHash: string;
+  system(): Account | null;
+  /** Neighbours have to know. */
+  tell(account: Account, change: InterestChange): void;
+}
+
+export interface AccountImports {
+  readonly streams: readonly StreamImport[];
+  readonly services: readonly ServiceImport[];
+}
 
 export class Account {
   readonly name: string;
@@ -51,13 +57,22 @@ export class Account {
   mappings: Mappings | null = null;
   /** False: only other servers have it. */
   isConfigured = false;
-  private readonly withdrawn = new Set<Subscription>();
-  private readonly tell: Tell;
+  isSystem = false;
+  serviceExports: readonly ServiceExportDefinition[] = [];
+  readonly responses: ServiceResponses;
+  readonly latency: ServiceLatency;
+  private imports: AccountImports = { streams: [], services: [] };
+  /** The places of subscriptions here in other accounts. */
+  private readonly shadows = new Map<Subscription, readonly ShadowPlace[]>();
+  private readonly withdrawn = new Set<Subscription | Crossing>();
+  private readonly world: AccountWorld;
 
-  constructor(name: string, tell: Tell) {
+  constructor(name: string, world: AccountWorld) {
     this.name = name;
+    this.world = world;
     this.interest = new Interest(name);
-    this.tell = tell;
+    this.responses = new ServiceResponses(this, world.clock, world.random);
+    this.latency = new ServiceLatency(this, world);
   }
 
   get isFull(): boolean {
@@ -65,14 +80,24 @@ export class Account {
     return maxConnections !== null && this.connections >= maxConnections;
   }
 
-  subscribe(subscription: Subscription): void {
-    this.interest.add(subscription);
-    this.changed(this.localInterest.add(subscription));
+  get serviceImports(): readonly ServiceImport[] {
+    return this.imports.services;
   }
 
-  unsubscribe(subscription: Subscription): void {
-    if (!this.interest.remove(subscription) || this.withdrawn.delete(subscription)) return;
-    this.changed(this.localInterest.remove(subscription));
+  get streamImports(): readonly StreamImport[] {
+    return this.imports.streams;
+  }
+
+  subscribe(subscription: Subscription | Crossing): void {
+    this.interest.add(subscription);
+    this.changed(this.localInterest.add(subscription));
+    if (this.imports.streams.length > 0 && !isCrossing(subscription)) this.castShadows(subscription);
+  }
+
+  unsubscribe(subscription: Subscription | Crossing): void {
+    if (!this.interest.remove(subscription)) return;
+    if (!this.withdrawn.delete(subscription)) this.changed(this.localInterest.remove(subscription));
+    if (this.shadows.size > 0 && !isCrossing(subscription)) this.dropShadows(subscription);
   }
 
   /** Neighbours no longer count on it; what arrives all the same is delivered, until it is unsubscribed. */
@@ -80,75 +105,69 @@ export class Account {
     if (this.withdrawn.has(subscription)) return;
     this.withdrawn.add(subscription);
     this.changed(this.localInterest.remove(subscription));
+    for (const { exporter, shadow } of this.shadows.get(subscription) ?? []) exporter.withdraw(shadow);
   }
 
-  private changed(change: InterestChange | null): void {
-    if (change !== null) this.tell(this, change);
-  }
-}
-
-export class Accounts implements Disposable {
-  readonly global: Account;
-  /** Told of what neighbours have to know of the interest here. */
-  onInterest: Tell | null = null;
-  private readonly byName = new Map<string, Account>();
-  private systemAccount: Account | null = null;
-  private foreignCount = 0;
-
-  constructor(definition: AccountsDefinition = DEFAULTS) {
-    this.global = this.open(GLOBAL_ACCOUNT);
-    this.reconfigure(definition);
+  /** Sends a message to whoever is interested in this account, on this and on other servers. */
+  publish(message: Message, mute: Subscriber | null): boolean {
+    const subjectAt = message.at + message.subjectFrom;
+    return publish(this.interest.plan(subjectAt, message.subjectLength, message.subjectHash), message, mute);
   }
 
-  /** null: the configuration wants none. */
-  get system(): Account | null {
-    return this.systemAccount;
+  /** The same for what this server itself has to say. */
+  send(subject: string, payload: Uint8Array, reply = ""): boolean {
+    return withNewMessage({ subject, reply, payload }, (message) => this.publish(message, null));
   }
 
-  get(name: string): Account | undefined {
-    return this.byName.get(name);
-  }
-
-  /**
-   * An account that another server tells of: it may be configured here later, and what was told counts then. Undefined when
-   * there are too many that nobody here knows.
-   */
-  heardOf(name: string): Account | undefined {
-    const known = this.byName.get(name);
-    if (known !== undefined) return known;
-    if (this.foreignCount >= FOREIGN_MAX) return undefined;
-    this.foreignCount++;
-    return this.open(name);
-  }
-
-  [Symbol.iterator](): Iterator<Account> {
-    return this.byName.values();
-  }
-
-  /** Accounts that are no longer defined stay, as foreign ones: who is connected to them has to be sent away by the caller. */
-  reconfigure({ accounts, systemAccount }: AccountsDefinition): void {
-    for (const account of this) account.isConfigured = account === this.global;
-    for (const { name, limits } of accounts) this.configure(name).limits = limits;
-    this.systemAccount = systemAccount === null ? null : this.configure(systemAccount);
-  }
-
-  /** Gives back what they hold of the slab: the server has stopped. */
-  [Symbol.dispose](): void {
-    for (const account of this) {
-      account.interest[Symbol.dispose]();
-      account.mappings?.[Symbol.dispose]();
+  /** Takes the place of all imports there were. Subscriptions that are there take part. */
+  import(imports: AccountImports): void {
+    for (const service of this.imports.services) this.interest.remove(service);
+    for (const subscription of [...this.shadows.keys()]) this.dropShadows(subscription);
+    this.imports = imports;
+    for (const service of imports.services) this.interest.add(service);
+    if (imports.streams.length === 0) return;
+    for (const item of [...this.interest.items()]) {
+      if (!(item instanceof RemoteInterest) && !isCrossing(item) && !(item.owner instanceof Shadow))
+        this.castShadows(item);
     }
   }
 
-  private configure(name: string): Account {
-    const account = this.byName.get(name) ?? this.open(name);
-    account.isConfigured = true;
-    return account;
+  /** The server has stopped: gives back what it holds of the slab, and its timers. */
+  [Symbol.dispose](): void {
+    this.responses.stop();
+    this.interest[Symbol.dispose]();
+    this.mappings?.[Symbol.dispose]();
   }
 
-  private open(name: string): Account {
-    const account = new Account(name, (from, change) => this.onInterest?.(from, change));
-    this.byName.set(name, account);
-    return account;
+  private castShadows(subscription: Subscription): void {
+    const places: ShadowPlace[] = [];
+    for (const streams of this.imports.streams) {
+      const shadow = shadowOf(subscription, streams);
+      if (shadow === null) continue;
+      places.push({ exporter: streams.exporter, shadow });
+      streams.exporter.shade(shadow);
+    }
+    if (places.length > 0) this.shadows.set(subscription, places);
   }
+
+  private dropShadows(subscription: Subscription): void {
+    const places = this.shadows.get(subscription) ?? [];
+    this.shadows.delete(subscription);
+    for (const { exporter, shadow } of places) exporter.unsubscribe(shadow);
+  }
+
+  /** A shadow casts none itself: a stream goes one import far, as with nats-server. */
+  private shade(shadow: Subscription): void {
+    this.interest.add(shadow);
+    this.changed(this.localInterest.add(shadow));
+  }
+
+  private changed(change: InterestChange | null): void {
+    if (change !== null) this.world.tell(this, change);
+  }
+}
+
+interface ShadowPlace {
+  readonly exporter: Account;
+  readonly shadow: Subscription;
 }

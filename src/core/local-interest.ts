@@ -2,7 +2,10 @@
  * What neighbours need to know of an account's subscriptions here: for each subject and queue group how many there are. A
  * neighbour hears of a plain subject when its count leaves or reaches 0, of a queue group whenever its count changes.
  */
-import type { Subscription } from "./subscription.ts";
+interface Wanted {
+  readonly subject: string;
+  readonly queue: string | null;
+}
 
 export interface InterestChange {
   readonly subject: string;
@@ -17,19 +20,19 @@ export class LocalInterest {
   private readonly counts = new Map<string, number>();
 
   /** What neighbours are to be told, or null. */
-  add(subscription: Subscription): InterestChange | null {
-    const key = interestKey(subscription.subject, subscription.queue);
+  add(wanted: Wanted): InterestChange | null {
+    const key = interestKey(wanted.subject, wanted.queue);
     const count = (this.counts.get(key) ?? 0) + 1;
     this.counts.set(key, count);
-    return subscription.queue === null && count > 1 ? null : change(subscription, count);
+    return wanted.queue === null && count > 1 ? null : change(wanted, count);
   }
 
-  remove(subscription: Subscription): InterestChange | null {
-    const key = interestKey(subscription.subject, subscription.queue);
+  remove(wanted: Wanted): InterestChange | null {
+    const key = interestKey(wanted.subject, wanted.queue);
     const count = (this.counts.get(key) ?? 1) - 1;
     if (count === 0) this.counts.delete(key);
     else this.counts.set(key, count);
-    return subscription.queue === null && count > 0 ? null : change(subscription, count);
+    return wanted.queue === null && count > 0 ? null : change(wanted, count);
   }
 
   get size(): number {
@@ -50,6 +53,6 @@ export function interestKey(subject: string, queue: string | null): string {
   return queue === null ? subject : `${subject} ${queue}`;
 }
 
-function change(subscription: Subscription, count: number): InterestChange {
-  return { subject: subscription.subject, queue: subscription.queue, count };
+function change(wanted: Wanted, count: number): InterestChange {
+  return { subject: wanted.subject, queue: wanted.queue, count };
 }

@@ -3,7 +3,14 @@
  * changes. Plans are never changed after they are built, so one may be walked while subscriptions end.
  */
 import { releaseHead, writeText } from "../base/slab.ts";
-import { RemoteInterest, type Interested, type Neighbour, type Subscription } from "./subscription.ts";
+import {
+  isCrossing,
+  RemoteInterest,
+  type Crossing,
+  type Interested,
+  type Neighbour,
+  type Subscription,
+} from "./subscription.ts";
 
 const EMPTY: readonly never[] = [];
 
@@ -50,6 +57,8 @@ export class Plan {
   /** Neighbours with at least one such subscription. */
   readonly neighbours: readonly Neighbour[];
   readonly groups: readonly QueueGroup[];
+  /** Ways into other accounts; null: none. A plan with them is not to be remembered: it is gone once it is carried out. */
+  readonly crossings: readonly Crossing[] | null;
   /** The one subscription, where there is just one, and nothing else. */
   readonly single: Subscription | null;
   /** Nobody is interested. */
@@ -67,10 +76,10 @@ export class Plan {
     this.locals = plainLocals(interested);
     this.neighbours = plainNeighbours(interested);
     this.groups = groupsOf(interested, start(parts));
-    this.single =
-      this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0
-        ? this.locals[0]!
-        : null;
+    const crossings = interested.filter(isCrossing);
+    this.crossings = crossings.length === 0 ? null : crossings;
+    const isSingle = this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0;
+    this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
     this.isEmpty = interested.length === 0;
     this.headLength = subject.length + 6;
     this.headAt = parts.place(this.headLength);
@@ -110,7 +119,7 @@ export interface PlanParts {
 function plainLocals(interested: readonly Interested[]): readonly Subscription[] {
   const found: Subscription[] = [];
   for (const item of interested) {
-    if (!(item instanceof RemoteInterest) && item.queue === null) found.push(item);
+    if (!(item instanceof RemoteInterest) && item.queue === null && !isCrossing(item)) found.push(item);
   }
   return found.length === 0 ? EMPTY : found;
 }

@@ -4,7 +4,7 @@
  */
 import type { Message } from "../protocol/message.ts";
 import type { Plan, QueueGroup } from "./plan.ts";
-import type { Neighbour, Subscriber } from "./subscription.ts";
+import type { Crossing, Neighbour, Subscriber } from "./subscription.ts";
 
 /** Delivers a client's message. `mute` gets nothing (a client that wants no echo). Returns whether anyone got it. */
 export function publish(plan: Plan, message: Message, mute: Subscriber | null): boolean {
@@ -12,6 +12,12 @@ export function publish(plan: Plan, message: Message, mute: Subscriber | null): 
   setHead(plan, message);
   const single = plan.single;
   if (single !== null) return single.owner !== mute && single.owner.deliver(single, message);
+  const reached = publishHere(plan, message, mute);
+  // At last, since this plan's head may be gone after it.
+  return plan.crossings === null ? reached : cross(plan.crossings, message, mute) || reached;
+}
+
+function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boolean {
   let reached = deliverPlain(plan, message, mute);
   if (plan.groups.length === 0) {
     const neighbours = plan.neighbours;
@@ -35,11 +41,19 @@ export function publish(plan: Plan, message: Message, mute: Subscriber | null): 
 export function publishFromNeighbour(plan: Plan, message: Message, queues: readonly string[]): void {
   setHead(plan, message);
   deliverPlain(plan, message, null);
-  if (queues.length === 0) return;
-  for (let i = 0; i < plan.groups.length; i++) {
+  for (let i = 0; i < plan.groups.length && queues.length > 0; i++) {
     const group = plan.groups[i]!;
     if (queues.includes(group.name)) deliverToMember(group, message, null);
   }
+  const routed = plan.crossings?.filter((crossing) => crossing.takesRouted);
+  if (routed !== undefined) cross(routed, message, null);
+}
+
+/** To all of them; whether anyone was reached. */
+function cross(crossings: readonly Crossing[], message: Message, mute: Subscriber | null): boolean {
+  let reached = false;
+  for (const crossing of crossings) if (crossing.cross(message, mute)) reached = true;
+  return reached;
 }
 
 function setHead(plan: Plan, message: Message): void {

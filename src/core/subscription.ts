@@ -80,7 +80,22 @@ export class RemoteInterest {
   }
 }
 
-export type Interested = Subscription | RemoteInterest;
+/** Leads to another account: whoever is interested there gets the message. */
+export interface Crossing {
+  readonly subject: string;
+  readonly queue: null;
+  readonly isCrossing: true;
+  /** Whether messages of other servers cross here, too. Else the server where they were published has seen to it. */
+  readonly takesRouted: boolean;
+  /** Returns whether anyone got it. `mute` gets nothing. */
+  cross(message: Message, mute: Subscriber | null): boolean;
+}
+
+export type Interested = Subscription | RemoteInterest | Crossing;
+
+export function isCrossing(item: Interested): item is Crossing {
+  return "isCrossing" in item;
+}
 
 function packBytes(value: string, from: number): number {
   let word = 0;

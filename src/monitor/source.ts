@@ -1,6 +1,6 @@
 /** What monitoring needs of the server; `app` hands it in. Everything is read when it is asked for, nothing is changed. */
 import type { MeshSnapshot } from "../cluster/mesh-types.ts";
-import type { Accounts } from "../core/account.ts";
+import type { Accounts } from "../core/accounts.ts";
 import type { ClientCounters } from "../links/client/host.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import type { RouteCounters } from "../links/route/host.ts";

@@ -85,7 +85,7 @@ export class ClientParser {
   needed = 0;
   /** Bytes of that frame's head. */
   neededHead = 0;
-  private readonly message = new Message();
+  readonly message = new Message();
   private readonly operations: ClientOperations;
   /** Others hold once the account of the client is known. */
   limits: ClientParserLimits;

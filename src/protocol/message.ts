@@ -1,3 +1,21 @@
+/** The client that a message comes from, as other accounts are told of it. */
+export interface MessageOrigin {
+  readonly account: { readonly name: string };
+  /** 0: not known. */
+  readonly roundTripMs: number;
+  /** Fields of `Nats-Request-Info`, for those with whom they are shared. */
+  details(): Readonly<Record<string, unknown>>;
+  /** The server and the cluster it is connected to. */
+  serverDetails(): Readonly<Record<string, unknown>>;
+}
+
+/** Imports that a message has come through, the last one first. */
+export interface Via {
+  readonly export: object;
+  readonly isShared: boolean;
+  readonly before: Via | null;
+}
+
 /**
  * The message under the parser's hand. There is one per parser, reused for every message: it holds where the parts lie
  * in the slab and owns no bytes. It is valid until the call that received it returns.
@@ -9,6 +27,10 @@
  * All `...From` are offsets from `at`, so that a repeated head only moves `at`.
  */
 export class Message {
+  /** Who sent it, if that is a client of this server. */
+  origin: MessageOrigin | null = null;
+  /** The import that it has come through last; null: it is where it was published. */
+  via: Via | null = null;
   at = 0;
   /** Bytes from `at` to behind the closing CRLF; up to the payload only when `body` holds it. */
   length = 0;

@@ -5,7 +5,9 @@
 import { Authenticator } from "../../src/auth/authenticator.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
-import { Accounts, type Account } from "../../src/core/account.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import type { Account } from "../../src/core/account.ts";
+import { Accounts, type AccountsParts } from "../../src/core/accounts.ts";
 import type { InterestChange } from "../../src/core/local-interest.ts";
 import type { ClientCounters, ClientHost, ClientLimits } from "../../src/links/client/host.ts";
 import { ClientSession } from "../../src/links/client/session.ts";
@@ -30,6 +32,7 @@ export interface StackOptions {
   readonly limits?: Partial<ClientLimits>;
   /** Token that clients have to present. */
   readonly token?: string;
+  readonly accounts?: Pick<AccountsParts, "definition">;
 }
 
 export interface Link<Session> {
@@ -45,7 +48,7 @@ export interface ToldInterest extends InterestChange {
 export class Stack {
   readonly clock = new VirtualClock(1_000_000);
   readonly turn = new Turn(this.clock);
-  readonly accounts = new Accounts();
+  readonly accounts: Accounts;
   readonly limits: ClientLimits & RouteLimits;
   readonly told: ToldInterest[] = [];
   readonly closed: (ClientSession | RouteSession)[] = [];
@@ -64,6 +67,7 @@ export class Stack {
 
   constructor(options: StackOptions = {}) {
     this.limits = { ...LIMITS, ...options.limits };
+    this.accounts = new Accounts({ clock: this.clock, random: seededRandom(1), ...options.accounts });
     const { accounts, turn, clock, limits, counters } = this;
     accounts.onInterest = (account, change) => this.tell(account, change);
     const shared = { accounts, turn, clock, limits, counters, logger: silentLogger };
@@ -71,6 +75,7 @@ export class Stack {
       ...shared,
       authenticator: new Authenticator({ token: options.token, users: [], noAuthUser: null }),
       info: (context) => `INFO {"client_id":${context.cid}}\r\n`,
+      serverDetails: () => ({ server: "s", cluster: "c" }),
       onClosed: (session) => void this.closed.push(session),
     };
     this.routeHost = {

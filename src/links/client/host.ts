@@ -2,7 +2,7 @@
 import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { Accounts } from "../../core/account.ts";
+import type { Accounts } from "../../core/accounts.ts";
 import type { Turn } from "../turn.ts";
 import type { ClientSession } from "./session.ts";
 
@@ -55,5 +55,7 @@ export interface ClientHost {
   readonly counters: ClientCounters;
   /** The INFO line, with CRLF. */
   info(context: InfoContext): string;
+  /** The server and its cluster, as other accounts are told of them. */
+  serverDetails(): Readonly<Record<string, string>>;
   onClosed(session: ClientSession): void;
 }

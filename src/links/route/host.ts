@@ -1,7 +1,7 @@
 /** What a route session needs of the server around it; `app` hands it in. The mesh decides, behind these callbacks. */
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { Accounts } from "../../core/account.ts";
+import type { Accounts } from "../../core/accounts.ts";
 import type { Turn } from "../turn.ts";
 import type { RoutePermissions } from "./permissions.ts";
 import type { RouteSession } from "./session.ts";

@@ -1,5 +1,6 @@
 /** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
-import type { Account, Accounts } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
+import type { Accounts } from "../../core/accounts.ts";
 import { interestKey } from "../../core/local-interest.ts";
 import { RemoteInterest, type Neighbour } from "../../core/subscription.ts";
 

@@ -4,7 +4,8 @@
  *
  * Interest in an account is told on the route that carries it, once for each peer.
  */
-import type { Account, Accounts } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
+import type { Accounts } from "../../core/accounts.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { RouteSession } from "./session.ts";
 

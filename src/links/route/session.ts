@@ -8,6 +8,7 @@
 import type { Logger } from "../../base/logger.ts";
 import { CHUNK_SIZE, copy, readText, text } from "../../base/slab.ts";
 import type { Account } from "../../core/account.ts";
+import { isTracked } from "../../core/latency.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { Plan } from "../../core/plan.ts";
 import { publishFromNeighbour } from "../../core/router.ts";
@@ -149,12 +150,13 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const account = this.accountOf(accountName ?? this.registration.account ?? "");
     this.memoPlan = null;
     if (account === null || !this.mayImport(message)) return true;
+    if (message.replyLength > 0 && isTracked(message)) account.latency.watchRouted(message);
     const plan = account.interest.plan(
       message.at + message.subjectFrom,
       message.subjectLength,
       message.subjectHash,
     );
-    this.memoPlan = plan;
+    this.memoPlan = plan.crossings === null ? plan : null;
     this.memoVersion = account.interest.version;
     this.route(plan, message, queues);
     return this.isOpen;

@@ -1,0 +1,161 @@
+/**
+ * All accounts of the server, those of other servers included. Without configuration there are two: `$G` for clients, and `$SYS`
+ * for what servers say among themselves.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { subjectCovers } from "../subject/subject.ts";
+import { Account, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type AccountWorld } from "./account.ts";
+import type { AccountDefinition, AccountsDefinition, ServiceExportDefinition } from "./definitions.ts";
+import { RemoteLatency } from "./latency.ts";
+import type { InterestChange } from "./local-interest.ts";
+import { ServiceImport } from "./service-import.ts";
+import { StreamImport } from "./stream-import.ts";
+
+/** Accounts that other servers told of and that are not configured here. */
+const FOREIGN_MAX = 10_000;
+const DEFAULTS: AccountsDefinition = { accounts: [], systemAccount: SYSTEM_ACCOUNT };
+/** nats-server's. */
+const RESPONSE_THRESHOLD_MS = 120_000;
+
+export interface AccountsParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** One token that names this server to the others; "" where there are none. */
+  readonly serverHash?: string;
+  readonly definition?: AccountsDefinition;
+}
+
+export class Accounts implements Disposable {
+  readonly global: Account;
+  /** Told of what neighbours have to know of the interest here. */
+  onInterest: ((account: Account, change: InterestChange) => void) | null = null;
+  private readonly byName = new Map<string, Account>();
+  private systemAccount: Account | null = null;
+  private foreignCount = 0;
+  private readonly world: AccountWorld;
+  private readonly remoteLatency: RemoteLatency;
+
+  constructor({ clock, random, serverHash = "local", definition = DEFAULTS }: AccountsParts) {
+    this.world = {
+      clock,
+      random,
+      serverHash,
+      system: () => this.systemAccount,
+      tell: (account, change) => this.onInterest?.(account, change),
+    };
+    this.remoteLatency = new RemoteLatency(serverHash, (name) => this.byName.get(name));
+    this.global = this.open(GLOBAL_ACCOUNT);
+    this.reconfigure(definition);
+  }
+
+  /** null: the configuration wants none. */
+  get system(): Account | null {
+    return this.systemAccount;
+  }
+
+  get(name: string): Account | undefined {
+    return this.byName.get(name);
+  }
+
+  /**
+   * An account that another server tells of: it may be configured here later, and what was told counts then. Undefined when
+   * there are too many that nobody here knows.
+   */
+  heardOf(name: string): Account | undefined {
+    const known = this.byName.get(name);
+    if (known !== undefined) return known;
+    if (this.foreignCount >= FOREIGN_MAX) return undefined;
+    this.foreignCount++;
+    return this.open(name);
+  }
+
+  [Symbol.iterator](): Iterator<Account> {
+    return this.byName.values();
+  }
+
+  /**
+   * Makes the accounts what the definition says; who is connected stays, and what is subscribed follows the new imports.
+   * Accounts that are no longer defined stay as foreign ones: who is connected to them has to be sent away by the caller.
+   * Throws MappingError, and the imports are in between, when an import maps what cannot be mapped: check before.
+   */
+  reconfigure({ accounts, systemAccount }: AccountsDefinition): void {
+    const undefinedNow = new Set(this);
+    for (const definition of accounts) {
+      const account = this.configure(definition.name);
+      account.limits = definition.limits;
+      account.serviceExports = definition.serviceExports;
+      undefinedNow.delete(account);
+    }
+    const services = accounts.flatMap(({ serviceExports }) => serviceExports);
+    const isMeasured = services.some(({ latency }) => latency !== null);
+    this.appointSystem(systemAccount === null ? null : this.configure(systemAccount), isMeasured);
+    for (const account of undefinedNow) {
+      account.isConfigured = account === this.global || account === this.systemAccount;
+      account.serviceExports = [];
+      account.import({ streams: [], services: [] });
+    }
+    for (const definition of accounts) this.connect(this.configure(definition.name), definition);
+  }
+
+  /** Gives back what they hold of the slab: the server has stopped. */
+  [Symbol.dispose](): void {
+    for (const account of this) account[Symbol.dispose]();
+  }
+
+  private connect(importer: Account, { streamImports, serviceImports }: AccountDefinition): void {
+    importer.import({
+      streams: streamImports.map(
+        ({ account, subject, to }) => new StreamImport(this.configure(account), subject, to),
+      ),
+      services: serviceImports.map(({ account, subject, to, share }) => {
+        const exporter = this.configure(account);
+        const service = exportFor(exporter, subject);
+        return new ServiceImport({
+          importer,
+          exporter,
+          subject,
+          to,
+          share,
+          export: service,
+          random: this.world.random,
+        });
+      }),
+    });
+  }
+
+  /** Other servers are asked for their part of what is measured as soon as something may be. */
+  private appointSystem(account: Account | null, isMeasured: boolean): void {
+    this.systemAccount?.unsubscribe(this.remoteLatency);
+    if (this.systemAccount !== null) this.systemAccount.isSystem = false;
+    this.systemAccount = account;
+    if (account === null) return;
+    account.isSystem = true;
+    if (isMeasured) account.subscribe(this.remoteLatency);
+  }
+
+  private configure(name: string): Account {
+    const account = this.byName.get(name) ?? this.open(name);
+    account.isConfigured = true;
+    return account;
+  }
+
+  private open(name: string): Account {
+    const account = new Account(name, this.world);
+    this.byName.set(name, account);
+    return account;
+  }
+}
+
+/** Of the same subject, or the first that covers it. */
+function exportFor({ serviceExports }: Account, subject: string): ServiceExportDefinition {
+  return (
+    serviceExports.find((service) => service.subject === subject) ??
+    serviceExports.find((service) => subjectCovers(service.subject, subject)) ?? {
+      subject,
+      responseType: "singleton",
+      responseThresholdMs: RESPONSE_THRESHOLD_MS,
+      latency: null,
+    }
+  );
+}

@@ -1,0 +1,54 @@
+/** What the accounts shall be: how the configuration describes them to the core. Checked before it comes here. */
+
+/** null: no limit. */
+export interface AccountLimits {
+  readonly maxConnections: number | null;
+  /** Per connection. */
+  readonly maxSubscriptions: number | null;
+  readonly maxPayloadBytes: number | null;
+}
+
+/** How many messages answer a request: one, or any number; chunks end with an empty one. */
+export type ResponseType = "singleton" | "stream" | "chunked";
+
+export interface LatencyDefinition {
+  /** Where results are published, in the account that exports. */
+  readonly subject: string;
+  /** Percent of the requests; null: those whose headers ask for a trace. */
+  readonly sampling: number | null;
+}
+
+export interface ServiceExportDefinition {
+  readonly subject: string;
+  readonly responseType: ResponseType;
+  /** Time for a response, or between two. */
+  readonly responseThresholdMs: number;
+  readonly latency: LatencyDefinition | null;
+}
+
+export interface StreamImportDefinition {
+  readonly account: string;
+  /** There, with wildcards. */
+  readonly subject: string;
+  /** Here: the same, or a destination with `$1` or `*` for its wildcards. */
+  readonly to: string;
+}
+
+export interface ServiceImportDefinition extends StreamImportDefinition {
+  /** Whether the exporter is told who asks. */
+  readonly share: boolean;
+}
+
+export interface AccountDefinition {
+  readonly name: string;
+  readonly limits: AccountLimits;
+  readonly serviceExports: readonly ServiceExportDefinition[];
+  readonly streamImports: readonly StreamImportDefinition[];
+  readonly serviceImports: readonly ServiceImportDefinition[];
+}
+
+export interface AccountsDefinition {
+  readonly accounts: readonly AccountDefinition[];
+  /** Made where it is not among the accounts; null: there is none. */
+  readonly systemAccount: string | null;
+}

@@ -1,0 +1,143 @@
+/**
+ * A service of another account. Requests that clients of this server publish here go on in the exporter's account, with a reply
+ * subject of the exporter's own (`_R_.…`), by which the response finds back: see service-responses.ts.
+ */
+import type { Random } from "../base/random.ts";
+import { readText } from "../base/slab.ts";
+import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
+import { hasWildcard } from "../subject/subject.ts";
+import { importTransform, sameDestination, type Transform } from "../subject/transform.ts";
+import type { Account } from "./account.ts";
+import type { ServiceExportDefinition } from "./definitions.ts";
+import { withDerived } from "./derived-message.ts";
+import { sampledHeaders } from "./latency-sampling.ts";
+import type { Crossing, Subscriber } from "./subscription.ts";
+
+const NO_CHANCE: Random = { next: () => 0 };
+const REQUEST_INFO = "Nats-Request-Info";
+
+export interface ServiceImportParts {
+  readonly importer: Account;
+  readonly exporter: Account;
+  /** There. */
+  readonly subject: string;
+  /** Here. */
+  readonly to: string;
+  readonly share: boolean;
+  readonly export: ServiceExportDefinition;
+  readonly random: Random;
+}
+
+export class ServiceImport implements Crossing {
+  readonly isCrossing = true;
+  readonly takesRouted = false;
+  readonly queue = null;
+  /** Subjects here, wildcards as wildcards. */
+  readonly subject: string;
+  readonly parts: ServiceImportParts;
+  private readonly transform: Transform | null;
+
+  /** Throws MappingError. */
+  constructor(parts: ServiceImportParts) {
+    this.parts = parts;
+    const { subject: there, to: here } = parts;
+    const isMapped = hasWildcard(there) && here !== there;
+    const backwards = isMapped ? importTransform(there, sameDestination(here)) : null;
+    this.transform = backwards?.reversed() ?? null;
+    this.subject = this.transform?.source ?? here;
+  }
+
+  cross(message: Message, mute: Subscriber | null): boolean {
+    const { importer, exporter, export: service, share, random } = this.parts;
+    if (hasCrossed(message.via, service)) return false;
+    const latency = service.responseType === "singleton" ? service.latency : null;
+    const trackedHeaders = latency === null ? null : sampledHeaders(latency, message, random);
+    const reply = readText(message.at + message.replyFrom, message.replyLength);
+    const expected =
+      reply === ""
+        ? null
+        : exporter.responses.expect({
+            account: importer,
+            reply,
+            service,
+            tracking:
+              trackedHeaders === null ? null : { headers: trackedHeaders, requester: message.origin, share },
+          });
+    if (expected === null && trackedHeaders !== null && latency !== null)
+      exporter.latency.refused(latency, { headers: trackedHeaders, requester: message.origin, share });
+    const isShared = message.via?.isShared ?? share;
+    const info = requestInfo(message, this.parts, isShared);
+    const change = {
+      subject: this.map(readText(message.at + message.subjectFrom, message.subjectLength)),
+      reply: expected?.subject ?? "",
+      header: info === null ? null : { name: REQUEST_INFO, value: JSON.stringify(info) },
+    };
+    const via: Via = { export: service, isShared, before: message.via };
+    const reached = withDerived(message, change, (derived) => {
+      derived.via = via;
+      applyMappings(exporter, derived);
+      return exporter.publish(derived, mute);
+    });
+    if (!reached && expected !== null) exporter.responses.forget(expected, "nobody there");
+    return reached;
+  }
+
+  private map(subject: string): string {
+    const { subject: there, to: here } = this.parts;
+    if (this.transform !== null) return this.transform.apply(subject.split("."), NO_CHANCE);
+    return there === here ? subject : there;
+  }
+}
+
+/** Requests that come in by an import are mapped as those of the exporter's own clients are. */
+function applyMappings({ mappings }: Account, message: Message): void {
+  const mapped = mappings?.map(message.at + message.subjectFrom, message.subjectLength, message.subjectHash);
+  if (mapped) message.moveSubject(mapped.at, mapped.length, mapped.hash);
+}
+
+function hasCrossed(via: Via | null, service: object): boolean {
+  for (let step = via; step !== null; step = step.before) if (step.export === service) return true;
+  return false;
+}
+
+/** What the exporter is told of the requester: its account, and the rest where that is shared. */
+function requestInfo(
+  { origin, via }: Message,
+  { importer, exporter }: ServiceImportParts,
+  isShared: boolean,
+): Readonly<Record<string, unknown>> | null {
+  if (origin === null) return null;
+  const service = via === null ? {} : { svc: importer.name };
+  const server = exporter.isSystem ? origin.serverDetails() : {};
+  return inOrder({ ...server, ...describeOrigin(origin, isShared), ...service });
+}
+
+/** Times in nanoseconds, as nats-server tells them. */
+export function describeOrigin(
+  origin: MessageOrigin,
+  isDetailed: boolean,
+): Readonly<Record<string, unknown>> {
+  const rtt = Math.round(origin.roundTripMs * 1e6);
+  const brief = { acc: origin.account.name, ...(rtt === 0 ? {} : { rtt }) };
+  return isDetailed ? inOrder({ ...origin.details(), ...brief, ...origin.serverDetails() }) : brief;
+}
+
+const ORDER = [
+  "start",
+  "host",
+  "id",
+  "acc",
+  "svc",
+  "user",
+  "name",
+  "lang",
+  "ver",
+  "rtt",
+  "server",
+  "cluster",
+];
+
+function inOrder(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const named = ORDER.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]] as const]));
+  return { ...Object.fromEntries(named), ...fields };
+}

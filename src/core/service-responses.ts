@@ -1,0 +1,155 @@
+/**
+ * Responses that an account's services owe to other accounts: each request has a reply subject of its own below one prefix
+ * (`_R_.` and six characters), which the servers of the cluster know to lead here. A response is published in the requester's
+ * account, under the subject that the requester has asked for.
+ *
+ * Bounded by `EXPECTED_MAX`, and in time by the response threshold of each service.
+ */
+import type { Clock } from "../base/clock.ts";
+import { randomInt, type Random } from "../base/random.ts";
+import { readText } from "../base/slab.ts";
+import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
+import type { Account } from "./account.ts";
+import type { ServiceExportDefinition } from "./definitions.ts";
+import { withDerived } from "./derived-message.ts";
+import type { Crossing, Subscriber } from "./subscription.ts";
+
+/** Of one account; beyond it the oldest is forgotten. */
+const EXPECTED_MAX = 262_144;
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const PREFIX_LENGTH = 6;
+const ID_LENGTH = 10;
+
+/** A request whose latency is measured. */
+export interface Tracking {
+  /** Those that made it be measured. */
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  readonly requester: MessageOrigin | null;
+  readonly share: boolean;
+}
+
+export interface Request {
+  readonly account: Account;
+  /** Where the requester waits, in its account. */
+  readonly reply: string;
+  readonly service: ServiceExportDefinition;
+  /** null: nobody measures. */
+  readonly tracking: Tracking | null;
+}
+
+export interface Expected extends Request {
+  /** The reply subject in the account that responds. */
+  readonly subject: string;
+  readonly sinceMs: number;
+  /** Of the request, or of the latest of several responses. */
+  activeMs: number;
+}
+
+export type Loss = "nobody there" | "too late";
+
+export class ServiceResponses implements Crossing {
+  readonly isCrossing = true;
+  readonly takesRouted = true;
+  readonly queue = null;
+  /** Everything below the prefix. */
+  readonly subject: string;
+  private readonly prefix: string;
+  private readonly bySubject = new Map<string, Expected>();
+  private isSubscribed = false;
+  private timer: Disposable | null = null;
+  private readonly account: Account;
+  private readonly clock: Clock;
+  private readonly random: Random;
+
+  constructor(account: Account, clock: Clock, random: Random) {
+    this.account = account;
+    this.clock = clock;
+    this.random = random;
+    this.prefix = `_R_.${letters(random, PREFIX_LENGTH)}.`;
+    this.subject = `${this.prefix}>`;
+  }
+
+  get size(): number {
+    return this.bySubject.size;
+  }
+
+  isExpected(subject: string): boolean {
+    return this.bySubject.has(subject);
+  }
+
+  expect(request: Request): Expected {
+    if (!this.isSubscribed) this.account.subscribe(this);
+    this.isSubscribed = true;
+    const nowMs = this.clock.nowMs();
+    const suffix = request.tracking === null ? "" : this.account.latency.replySuffix;
+    const subject = `${this.prefix}${letters(this.random, ID_LENGTH)}${suffix}`;
+    const expected = { ...request, subject, sinceMs: nowMs, activeMs: nowMs };
+    this.bySubject.set(subject, expected);
+    for (const oldest of this.bySubject.values()) {
+      if (this.bySubject.size <= EXPECTED_MAX) break;
+      this.forget(oldest, "too late");
+    }
+    this.timer ??= this.clock.setTimer(request.service.responseThresholdMs, () => this.expire());
+    return expected;
+  }
+
+  /** No response will come, or none that reaches anyone. */
+  forget(expected: Expected, loss: Loss): void {
+    if (!this.bySubject.delete(expected.subject)) return;
+    const { service, tracking } = expected;
+    if (tracking !== null && service.latency !== null)
+      this.account.latency.lost(service.latency, expected, loss);
+  }
+
+  cross(message: Message, mute: Subscriber | null): boolean {
+    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
+    const expected = this.bySubject.get(subject);
+    if (expected === undefined) return false;
+    const { account, service, reply } = expected;
+    const isLast = service.responseType === "singleton" || message.size === 0;
+    if (isLast) this.bySubject.delete(subject);
+    if (isLast) this.account.latency.responded(expected, message.origin);
+    expected.activeMs = this.clock.nowMs();
+    const via: Via = { export: service, isShared: message.via?.isShared ?? false, before: message.via };
+    const answer = this.expectAnswer(expected, message);
+    const change = { subject: reply, reply: answer?.subject ?? "", header: null };
+    const reached = withDerived(message, change, (derived) => {
+      derived.via = via;
+      return account.publish(derived, mute);
+    });
+    if (!reached) this.bySubject.delete(subject);
+    if (!reached && answer !== null) account.responses.forget(answer, "nobody there");
+    return reached;
+  }
+
+  /** A responder that names a reply subject wants an answer from the requester: the same the other way round. */
+  private expectAnswer({ account, service }: Expected, message: Message): Expected | null {
+    if (message.replyLength === 0) return null;
+    const reply = readText(message.at + message.replyFrom, message.replyLength);
+    return account.responses.expect({ account: this.account, reply, service, tracking: null });
+  }
+
+  private expire(): void {
+    this.timer = null;
+    const nowMs = this.clock.nowMs();
+    let nextMs = Infinity;
+    for (const expected of [...this.bySubject.values()]) {
+      const dueMs = expected.activeMs + expected.service.responseThresholdMs;
+      if (dueMs <= nowMs) this.forget(expected, "too late");
+      else nextMs = Math.min(nextMs, dueMs);
+    }
+    if (nextMs < Infinity) this.timer = this.clock.setTimer(nextMs - nowMs, () => this.expire());
+  }
+
+  /** The server has stopped. */
+  stop(): void {
+    this.timer?.[Symbol.dispose]();
+    this.bySubject.clear();
+  }
+}
+
+function letters(random: Random, count: number): string {
+  let text = "";
+  for (let i = 0; i < count; i++) text += DIGITS[randomInt(random, DIGITS.length)];
+  return text;
+}

@@ -1,0 +1,131 @@
+/**
+ * Streams of another account. Nothing is copied from account to account: where a subscription here covers an imported subject, a
+ * shadow of it stands in the exporter's interest, on this server only, and hands on what arrives under the subject here.
+ * Neighbours hear of the shadow as of any subscription there.
+ */
+import type { Random } from "../base/random.ts";
+import { readText, SCRATCH_SIZE, writeText } from "../base/slab.ts";
+import type { Message } from "../protocol/message.ts";
+import { hasWildcard, subjectCovers } from "../subject/subject.ts";
+import { importTransform, sameDestination, type Transform } from "../subject/transform.ts";
+import type { Account } from "./account.ts";
+import { Subscription, type DeliveryFilter, type Subscriber } from "./subscription.ts";
+
+/** Where heads lie that a message under way gets for one delivery: the end of scratch, behind those of plans. */
+const HEAD_MAX = 1024 * 1024;
+const HEAD_AT = SCRATCH_SIZE - HEAD_MAX;
+/** Transforms of imports have no random part. */
+const NO_CHANCE: Random = { next: () => 0 };
+
+export class StreamImport {
+  readonly exporter: Account;
+  /** Subjects there. */
+  readonly from: string;
+  /** Subjects here, wildcards as wildcards. */
+  readonly to: string;
+  private readonly transform: Transform | null;
+  private readonly reversed: Transform | null;
+  private lastFrom = "";
+  private lastTo = "";
+
+  /** `to` may use `$1` for the first wildcard of `from`. Throws MappingError. */
+  constructor(exporter: Account, from: string, to: string) {
+    this.exporter = exporter;
+    this.from = from;
+    const keeps = to === from || !hasWildcard(from);
+    this.transform = keeps ? null : importTransform(from, sameDestination(to));
+    this.reversed = this.transform?.reversed() ?? null;
+    this.to = this.reversed?.source ?? to;
+  }
+
+  /** The exporter's subject of the shadow for a subscription here; null: they have nothing in common. */
+  shadowSubject(subject: string): string | null {
+    const { to, from } = this;
+    if (subject === to || subjectCovers(subject, to)) return from;
+    const common = subjectCovers(to, subject) ? subject : overlap(subject, to);
+    if (common === null) return null;
+    if (this.reversed === null) return to === from ? common : from;
+    return this.reversed.apply(common.split("."), NO_CHANCE);
+  }
+
+  /** The subject here of a literal subject there. */
+  map(subject: string): string {
+    if (this.transform === null) return this.to === this.from ? subject : this.to;
+    if (subject !== this.lastFrom) {
+      this.lastTo = this.transform.apply(subject.split("."), NO_CHANCE);
+      this.lastFrom = subject;
+    }
+    return this.lastTo;
+  }
+}
+
+/** The narrowest subject that both patterns cover where neither covers the other; null: there is none. */
+function overlap(one: string, other: string): string | null {
+  const [a, b] = [one.split("."), other.split(".")];
+  const tokens: string[] = [];
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const [x, y] = [a[i], b[i]];
+    if (x === ">" || y === ">") return [...tokens, ...(x === ">" ? b : a).slice(i)].join(".");
+    if (x === undefined || y === undefined || (x !== y && x !== "*" && y !== "*")) return null;
+    tokens.push(x === "*" ? y : x);
+  }
+  return tokens.join(".");
+}
+
+/** A subscription's place in the account that exports; null where the import has nothing for it. */
+export function shadowOf(subscription: Subscription, streams: StreamImport): Subscription | null {
+  const subject = streams.shadowSubject(subscription.subject);
+  if (subject === null) return null;
+  const { queue, sid, filter } = subscription;
+  return new Subscription(
+    new Shadow(subscription, streams),
+    subject,
+    queue,
+    sid,
+    filter === null ? null : new ShadowFilter(filter, streams),
+  );
+}
+
+/** Receives in the exporter's account, delivers as in the importer's. */
+export class Shadow implements Subscriber {
+  private readonly real: Subscription;
+  private readonly streams: StreamImport;
+
+  constructor(real: Subscription, streams: StreamImport) {
+    this.real = real;
+    this.streams = streams;
+  }
+
+  deliver(_shadow: Subscription, message: Message): boolean {
+    // What has come through an import already goes no further, as with nats-server.
+    if (message.via !== null) return false;
+    const { real } = this;
+    const { headAt, headLength } = message;
+    const verb = message.headerLength > 0 ? "HMSG " : "MSG ";
+    const subject = readText(headAt + verb.length, headLength - verb.length - 1);
+    const mapped = this.streams.map(subject);
+    if (mapped === subject) return real.owner.deliver(real, message);
+    if (mapped.length + 16 > HEAD_MAX) return false;
+    message.headAt = HEAD_AT;
+    message.headLength = writeText(HEAD_AT, `${verb}${mapped} `) - HEAD_AT;
+    const isDelivered = real.owner.deliver(real, message);
+    message.headAt = headAt;
+    message.headLength = headLength;
+    return isDelivered;
+  }
+}
+
+/** Rights are those for the subject here. */
+class ShadowFilter implements DeliveryFilter {
+  private readonly filter: DeliveryFilter;
+  private readonly streams: StreamImport;
+
+  constructor(filter: DeliveryFilter, streams: StreamImport) {
+    this.filter = filter;
+    this.streams = streams;
+  }
+
+  admits(subject: string, queue: string | null): boolean {
+    return this.filter.admits(this.streams.map(subject), queue);
+  }
+}
