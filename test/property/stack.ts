@@ -2,7 +2,7 @@
  * The real rooms between a client's bytes and another's, without a network: sessions on memory wires, one router, a virtual
  * clock. Property tests, unit stories and fuzz targets drive the very code that the server runs.
  */
-import { Authenticator } from "../../src/auth/authenticator.ts";
+import { Authenticator, type KnownUser } from "../../src/auth/authenticator.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";
@@ -73,7 +73,7 @@ export class Stack {
     const shared = { accounts, turn, clock, limits, counters, logger: silentLogger };
     this.clientHost = {
       ...shared,
-      authenticator: new Authenticator({ token: options.token, users: [], noAuthUser: null }),
+      authenticator: new Authenticator({ token: options.token, users: usersOf(options), noAuthUser: null }),
       info: (context) => `INFO {"client_id":${context.cid}}\r\n`,
       serverDetails: () => ({ server: "s", cluster: "c" }),
       onClosed: (session) => void this.closed.push(session),
@@ -107,6 +107,11 @@ export class Stack {
     return link;
   }
 
+  /** A client whose user belongs to an account. */
+  clientIn(account: string, options = ""): Link<ClientSession> {
+    return this.client(`"user":"${account}","pass":"p"${options === "" ? "" : `,${options}`}`);
+  }
+
   /** A route that the mesh has registered. */
   route(registration: Partial<Registration> = {}, wire = new MemoryWire()): Link<RouteSession> {
     const session = new RouteSession(this.routeHost, wire, this.nextId++, "dialled");
@@ -126,4 +131,15 @@ export class Stack {
   private tell(account: Account, change: InterestChange): void {
     this.told.push({ account: account.name, ...change });
   }
+}
+
+/** A user for each account, of its name. */
+function usersOf({ accounts }: StackOptions): KnownUser[] {
+  return (accounts?.definition?.accounts ?? []).map(({ name }) => ({
+    name,
+    password: "p",
+    account: name,
+    permissions: null,
+    connectionTypes: [],
+  }));
 }

@@ -1,0 +1,208 @@
+/** Services of other accounts, from request to response. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { slabSnapshot } from "../../../src/base/slab.ts";
+import type { AccountDefinition, ServiceExportDefinition } from "../../../src/core/definitions.ts";
+import { Stack } from "../../property/stack.ts";
+
+const NO_LIMITS = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+const INFO = "Nats-Request-Info";
+
+function account(name: string, parts: Partial<AccountDefinition> = {}): AccountDefinition {
+  return { name, limits: NO_LIMITS, serviceExports: [], streamImports: [], serviceImports: [], ...parts };
+}
+
+function service(subject: string, parts: Partial<ServiceExportDefinition> = {}): ServiceExportDefinition {
+  return { subject, responseType: "singleton", responseThresholdMs: 120_000, latency: null, ...parts };
+}
+
+function stackOf(...accounts: AccountDefinition[]): Stack {
+  return new Stack({ accounts: { definition: { accounts, systemAccount: "$SYS" } } });
+}
+
+/** B imports `add.>` of A as `sum.>`. */
+function pair(parts: Partial<ServiceExportDefinition> = {}): Stack {
+  const imported = { account: "A", subject: "add.*", to: "sum.*", share: false };
+  return stackOf(
+    account("A", { serviceExports: [service("add.*", parts)] }),
+    account("B", { serviceImports: [imported] }),
+  );
+}
+
+/** The reply subject of the last request that a responder got. */
+function replyIn(text: string): string {
+  return /(_R_\.\S+) /.exec(text)![1]!;
+}
+
+let stack: Stack;
+
+beforeEach(() => {
+  stack = pair();
+});
+
+afterEach(() => {
+  stack.accounts[Symbol.dispose]();
+});
+
+describe("a request to a service of another account", () => {
+  it("reaches it under its own subject, and the response comes back once", () => {
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+    responder.wire.receiveText("SUB add.* 1\r\n");
+    requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
+    const request = responder.wire.takeText();
+    const header = `NATS/1.0\r\n${INFO}: {"acc":"B"}\r\n\r\n`;
+    expect(request).toMatch(/^HMSG add\.x 1 _R_\.\w{6}\.\w{10} 44 46\r\n/);
+    expect(request).toContain(`${header}hi\r\n`);
+    responder.wire.receiveText(`PUB ${replyIn(request)} 2\r\nok\r\n`.repeat(2));
+    expect(requester.wire.takeText()).toBe("MSG inbox 9 2\r\nok\r\n");
+    expect(stack.accounts.get("A")!.responses.size).toBe(0);
+  });
+
+  it("tells neighbours of the replies' prefix, in the exporter's account, and of nothing in the importer's", () => {
+    const requester = stack.clientIn("B");
+    requester.wire.receiveText("PUB sum.x inbox 0\r\n\r\n");
+    expect(stack.told.map(({ account: name, subject }) => [name, subject.replace(/\w{6}/, "P")])).toEqual([
+      ["A", "_R_.P.>"],
+    ]);
+  });
+
+  it("replaces what the sender says of itself", () => {
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+    responder.wire.receiveText("SUB > 1\r\n");
+    requester.wire.receiveText(
+      `HPUB sum.x 52 54\r\nNATS/1.0\r\nnats-request-info: {"acc":"A"}\r\nOwn: 1\r\n\r\nhi\r\n`,
+    );
+    expect(responder.wire.takeText()).toBe(
+      `HMSG add.x 1 52 54\r\nNATS/1.0\r\nOwn: 1\r\n${INFO}: {"acc":"B"}\r\n\r\nhi\r\n`,
+    );
+  });
+
+  it.each([70_000, 200_000])("carries %i bytes both ways", (size) => {
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+    const payload = "x".repeat(size);
+    responder.wire.receiveText("SUB add.* 1\r\n");
+    requester.wire.receiveText(`SUB inbox 9\r\nPUB sum.x inbox ${size}\r\n${payload}\r\n`);
+    const request = responder.wire.takeText();
+    expect(request.endsWith(`\r\n\r\n${payload}\r\n`)).toBe(true);
+    responder.wire.receiveText(`PUB ${replyIn(request)} ${size}\r\n${payload}\r\n`);
+    expect(requester.wire.takeText()).toBe(`MSG inbox 9 ${size}\r\n${payload}\r\n`);
+  });
+
+  it("is answered with 503 where nobody serves it, and nothing is remembered", () => {
+    const requester = stack.clientIn("B", '"no_responders":true');
+    requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 0\r\n\r\n");
+    expect(requester.wire.takeText()).toContain("NATS/1.0 503\r\nNats-Subject: sum.x\r\n");
+    expect(stack.accounts.get("A")!.responses.size).toBe(0);
+  });
+
+  it("leaves the message as it was for others here", () => {
+    const [other, requester] = [stack.clientIn("B"), stack.clientIn("B")];
+    stack.clientIn("A").wire.receiveText("SUB add.x 1\r\n");
+    other.wire.receiveText("SUB sum.* 4\r\n");
+    requester.wire.receiveText("PUB sum.x inbox 2\r\nhi\r\n".repeat(3));
+    expect(other.wire.takeText()).toBe("MSG sum.x 4 inbox 2\r\nhi\r\n".repeat(3));
+  });
+
+  it("that a neighbour routes here is not taken again", () => {
+    const responder = stack.clientIn("A");
+    responder.wire.receiveText("SUB add.* 1\r\n");
+    stack.route().wire.receiveText("RMSG B sum.x inbox 2\r\nhi\r\n");
+    expect(responder.wire.takeText()).toBe("");
+  });
+
+  it("is answered over a route by a responder elsewhere", () => {
+    const [peer, requester] = [stack.route(), stack.clientIn("B")];
+    peer.wire.receiveText("RS+ A add.*\r\n");
+    requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
+    const routed = peer.wire.takeText();
+    expect(routed).toMatch(/HMSG A add\.x _R_\.\w+\.\w+ 44 46\r\n/);
+    peer.wire.receiveText(`RMSG A ${replyIn(routed)} 2\r\nok\r\n`);
+    expect(requester.wire.takeText()).toBe("MSG inbox 9 2\r\nok\r\n");
+  });
+});
+
+describe("what a service owes", () => {
+  it("is forgotten when the threshold has passed", () => {
+    stack = pair({ responseThresholdMs: 500 });
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+    responder.wire.receiveText("SUB add.* 1\r\n");
+    requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
+    const reply = replyIn(responder.wire.takeText());
+    stack.clock.advance(500);
+    responder.wire.receiveText(`PUB ${reply} 2\r\nok\r\n`);
+    expect(requester.wire.takeText()).toBe("");
+    expect(stack.accounts.get("A")!.responses.size).toBe(0);
+  });
+
+  it.each(["stream", "chunked"] as const)(
+    "may be several messages (%s), up to an empty one",
+    (responseType) => {
+      stack = pair({ responseType, responseThresholdMs: 400 });
+      const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+      responder.wire.receiveText("SUB add.* 1\r\n");
+      requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
+      const reply = replyIn(responder.wire.takeText());
+      for (const text of ["1", "2", "3", "", "4"]) {
+        responder.wire.receiveText(`PUB ${reply} ${text.length}\r\n${text}\r\n`);
+        stack.clock.advance(300);
+      }
+      expect(requester.wire.takeText()).toBe(
+        ["1", "2", "3", ""].map((text) => `MSG inbox 9 ${text.length}\r\n${text}\r\n`).join(""),
+      );
+    },
+  );
+
+  it("may be answered itself: the responder's reply leads back to it", () => {
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+    responder.wire.receiveText("SUB add.* 1\r\nSUB mine 2\r\n");
+    requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
+    responder.wire.receiveText(`PUB ${replyIn(responder.wire.takeText())} mine 2\r\nok\r\n`);
+    const answer = replyIn(requester.wire.takeText());
+    requester.wire.receiveText(`PUB ${answer} 3\r\nack\r\n`);
+    expect(responder.wire.takeText()).toBe("MSG mine 2 3\r\nack\r\n");
+  });
+});
+
+describe("imports in a row", () => {
+  it("lead on, and tell the first account and the last that passed it on", () => {
+    stack = stackOf(
+      account("A", { serviceExports: [service("a")] }),
+      account("B", {
+        serviceExports: [service("b")],
+        serviceImports: [{ account: "A", subject: "a", to: "b", share: false }],
+      }),
+      account("C", { serviceImports: [{ account: "B", subject: "b", to: "c", share: false }] }),
+    );
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("C")];
+    responder.wire.receiveText("SUB a 1\r\n");
+    requester.wire.receiveText("SUB inbox 9\r\nPUB c inbox 0\r\n\r\n");
+    const request = responder.wire.takeText();
+    expect(request).toContain(`${INFO}: {"acc":"C","svc":"B"}\r\n`);
+    responder.wire.receiveText(`PUB ${replyIn(request)} 2\r\nok\r\n`);
+    expect(requester.wire.takeText()).toBe("MSG inbox 9 2\r\nok\r\n");
+  });
+
+  it("that lead back to where they began end", () => {
+    const half = (name: string, other: string): AccountDefinition =>
+      account(name, {
+        serviceExports: [service("x")],
+        serviceImports: [{ account: other, subject: "x", to: "x", share: false }],
+      });
+    stack = stackOf(half("A", "B"), half("B", "A"));
+    const [one, other] = [stack.clientIn("A"), stack.clientIn("B")];
+    one.wire.receiveText("SUB x 1\r\n");
+    other.wire.receiveText("SUB x 2\r\n");
+    one.wire.receiveText("PUB x 1\r\n1\r\n");
+    expect(one.wire.takeText().match(/MSG/g)).toHaveLength(2);
+    expect(other.wire.takeText().match(/MSG/g)).toHaveLength(1);
+  });
+});
+
+it("gives back its memory", () => {
+  const before = slabSnapshot().chunksInUse;
+  const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+  responder.wire.receiveText("SUB add.* 1\r\n");
+  requester.wire.receiveText("PUB sum.x inbox 2\r\nhi\r\n".repeat(50));
+  responder.wire.hangUp();
+  requester.wire.hangUp();
+  expect(slabSnapshot().chunksInUse).toBe(before);
+});
