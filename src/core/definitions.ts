@@ -9,7 +9,7 @@ export interface AccountLimits {
 }
 
 /** How many messages answer a request: one, or any number; chunks end with an empty one. */
-export type ResponseType = "singleton" | "stream" | "chunked";
+type ResponseType = "singleton" | "stream" | "chunked";
 
 export interface LatencyDefinition {
   /** Where results are published, in the account that exports. */
@@ -26,7 +26,7 @@ export interface ServiceExportDefinition {
   readonly latency: LatencyDefinition | null;
 }
 
-export interface StreamImportDefinition {
+interface StreamImportDefinition {
   readonly account: string;
   /** There, with wildcards. */
   readonly subject: string;
@@ -34,7 +34,7 @@ export interface StreamImportDefinition {
   readonly to: string;
 }
 
-export interface ServiceImportDefinition extends StreamImportDefinition {
+interface ServiceImportDefinition extends StreamImportDefinition {
   /** Whether the exporter is told who asks. */
   readonly share: boolean;
 }

@@ -306,18 +306,9 @@ export class ClientSession
     return this.isOpen; // the answer may have been too much for a slow reader
   }
 
-  // As other accounts are told of it.
-
-  get roundTripMs(): number {
-    return this.heartbeat.roundTripMs;
-  }
-
+  /** As other accounts are told of it. */
   details(): Readonly<Record<string, unknown>> {
     return clientDetails(this);
-  }
-
-  serverDetails(): Readonly<Record<string, unknown>> {
-    return this.host.serverDetails();
   }
 
   onPong(): boolean {
