@@ -56,16 +56,6 @@ export abstract class ClientConnection implements WireReceiver {
     return this.closedFor === "";
   }
 
-  /** 0: not known yet. */
-  get roundTripMs(): number {
-    return this.heartbeat.roundTripMs;
-  }
-
-  /** As other accounts are told of it. */
-  serverDetails(): Readonly<Record<string, unknown>> {
-    return this.host.serverDetails();
-  }
-
   onBytes(length: number): boolean {
     if (!this.isOpen) return true;
     this.heartbeat.heard();

@@ -1,16 +1,41 @@
-/** What other accounts are told of a client whose requests they serve, where that is shared with them. */
+/** What other accounts are told of a client whose requests they serve; more than its account only where that is shared with them. */
+import type { Account } from "../../core/account.ts";
+import type { MessageOrigin } from "../../protocol/message.ts";
+import type { ClientHost } from "./host.ts";
 import type { ClientSession } from "./session.ts";
 
-export function clientDetails(session: ClientSession): Readonly<Record<string, unknown>> {
-  const { hello, wire, cid, startedMs, user } = session;
-  return {
-    start: new Date(startedMs).toISOString(),
-    host: wire.remote.address,
-    id: cid,
-    ...withoutBlanks({ user, name: hello.name, lang: hello.lang, ver: hello.version }),
-    kind: "Client",
-    client_type: "nats",
-  };
+export class ClientOrigin implements MessageOrigin {
+  private readonly session: ClientSession;
+  private readonly host: ClientHost;
+
+  constructor(session: ClientSession, host: ClientHost) {
+    this.session = session;
+    this.host = host;
+  }
+
+  get account(): Account {
+    return this.session.account;
+  }
+
+  get roundTripMs(): number {
+    return this.session.heartbeat.roundTripMs;
+  }
+
+  details(): Readonly<Record<string, unknown>> {
+    const { hello, wire, cid, startedMs, user } = this.session;
+    return {
+      start: new Date(startedMs).toISOString(),
+      host: wire.remote.address,
+      id: cid,
+      ...withoutBlanks({ user, name: hello.name, lang: hello.lang, ver: hello.version }),
+      kind: "Client",
+      client_type: "nats",
+    };
+  }
+
+  serverDetails(): Readonly<Record<string, unknown>> {
+    return this.host.serverDetails();
+  }
 }
 
 function withoutBlanks(fields: Readonly<Record<string, string>>): Record<string, string> {

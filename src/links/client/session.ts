@@ -16,7 +16,7 @@ import { ClientParser, type ClientOperations } from "../../protocol/client-parse
 import { defaultHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
-import type { Message, MessageOrigin } from "../../protocol/message.ts";
+import type { Message } from "../../protocol/message.ts";
 import { isValidLiteralSubject, isValidSubject } from "../../subject/subject.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
@@ -27,16 +27,13 @@ import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
 import { filterOf, mayPublish, maySubscribe, rightsOf, type Rights } from "./rights.ts";
 import { limitsIn } from "./limits.ts";
 import { sayNoResponders } from "./no-responders.ts";
-import { clientDetails } from "./origin.ts";
+import { ClientOrigin } from "./origin.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
 
 /** Groups of this name belong to the server. */
 const RESERVED_QUEUE = "_sys_";
 
-export class ClientSession
-  extends ClientConnection
-  implements ClientOperations, Subscriber, MessageOrigin, Opening
-{
+export class ClientSession extends ClientConnection implements ClientOperations, Subscriber, Opening {
   readonly subscriptions = new Map<string, Subscription>();
   hello: ClientHello = defaultHello();
   account: Account;
@@ -72,7 +69,7 @@ export class ClientSession
     this.nonce = host.authenticator.newNonce();
     this.limits = host.limits;
     this.parser = new ClientParser(this, host.limits);
-    this.parser.message.origin = this;
+    this.parser.message.origin = new ClientOrigin(this, host);
     this.inbound = new Inbound(this.parser);
   }
 
@@ -304,11 +301,6 @@ export class ClientSession
       this.say(this.host.info({ ...this.infoContext(), account: this.account.name }));
     }
     return this.isOpen; // the answer may have been too much for a slow reader
-  }
-
-  /** As other accounts are told of it. */
-  details(): Readonly<Record<string, unknown>> {
-    return clientDetails(this);
   }
 
   onPong(): boolean {
