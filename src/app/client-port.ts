@@ -46,7 +46,6 @@ export class ClientPort {
     authFailures: 0,
     tlsFailures: 0,
     stalls: 0,
-    droppedBytes: 0,
   };
   readonly handshakes = new Handshakes();
   /** null: in the open. Counts for those who come from now on. */

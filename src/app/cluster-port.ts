@@ -38,8 +38,10 @@ import { closeWords } from "./close-words.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 import { MemberUrls } from "./member-urls.ts";
 import { logMeshFact } from "./mesh-log.ts";
+import { MeshRecord } from "./mesh-record.ts";
 import { ownAddresses } from "./own-addresses.ts";
-import { PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
+import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
+import { PeerLedger } from "./peer-ledger.ts";
 import { RouteSecurity } from "./route-security.ts";
 import { routeInfoOf } from "./route-info-of.ts";
 import { shownPermissions } from "./shown-permissions.ts";
@@ -55,6 +57,8 @@ export class ClusterPort {
   );
   readonly wires = new OpenWires();
   readonly counters: RouteCounters = { slowConsumers: 0, staleConnections: 0 };
+  readonly peers = new PeerLedger();
+  readonly record: MeshRecord;
   clusterName: string;
   private isNameDynamic: boolean;
   private isLameDuck = false;
@@ -78,6 +82,7 @@ export class ClusterPort {
     this.options = options;
     this.clusterName = options.name;
     this.isNameDynamic = options.isNameDynamic;
+    this.record = new MeshRecord(options.clock.nowMs());
     // The system account has a route of its own wherever there are pools, as nats-server does it.
     const system = options.accounts.system?.name;
     this.pinnedAccounts =
@@ -187,12 +192,14 @@ export class ClusterPort {
   /** Events that come up while actions are carried out wait for their turn. */
   private feed(event: MeshEvent): void {
     this.events.push(event);
+    this.record.fed(event);
     if (this.isStepping || this.mesh === null) return;
     this.isStepping = true;
     for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) {
       for (const action of this.mesh.step(next, this.options.clock.nowMs())) this.perform(action);
     }
     this.isStepping = false;
+    this.record.stepped(this.mesh.isComplete(), this.options.clock.nowMs());
     this.scheduleWake(this.mesh);
   }
 
@@ -226,6 +233,7 @@ export class ClusterPort {
         return this.options.onMembersChanged();
       case "fact":
         logMeshFact(this.options.logger, action.fact);
+        this.record.hear(action.fact);
         if (action.fact.kind === "peerLeft") this.memberLeft(action.fact.id);
         return;
       case "upgrade":
@@ -243,6 +251,7 @@ export class ClusterPort {
     session.register({ peerId, peerName, account, poolIndex: slot.kind === "pool" ? slot.index : 0 });
     const suffix = account === null ? "" : ` for account "${account}"`;
     session.log.debug(`Registering remote route "${peerId}"${suffix}`);
+    this.peers.registered(session);
     const isNew = !this.table.hasPeer(peerId);
     this.table.add(session, action.noPool ? 1 : action.poolSize);
     if (action.sendInfo !== undefined) session.send("PING\r\n");
@@ -304,6 +313,7 @@ export class ClusterPort {
 
   private forget(session: RouteSession): void {
     if (this.sessions.delete(session.rid)) this.traffic.closed(session);
+    this.peers.closed(session);
     this.table.remove(session);
     this.feed({ kind: "routeClosed", connId: session.rid, reason: session.closedFor });
   }
@@ -402,11 +412,6 @@ export class ClusterPort {
   private dropUrls(peerId: string): void {
     if (this.urls.drop(peerId)) this.options.onMembersChanged();
   }
-}
-
-/** A server that has found nobody has reason to go on looking, too. */
-function isWhole(mesh: MeshSnapshot | null): boolean {
-  return mesh !== null && mesh.complete && mesh.size.connected > 1;
 }
 
 function isPooled(info: Readonly<Record<string, unknown>>): boolean {

@@ -1,15 +1,20 @@
 /**
- * The monitoring port of a server: shows it to the monitor room and listens. Loaded when the port is configured, so that a
- * server without it starts as fast as ever.
+ * The monitoring port of a server, and the port of its metrics: shows the server to the rooms monitor and metrics and listens.
+ * Loaded when one of the ports is configured, so that a server without them starts as fast as ever.
  */
 import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
 import { ClosedConnections } from "../monitor/closed-connections.ts";
 import { Guard } from "../monitor/guard.ts";
-import { serveMonitoring, type MonitorHttp } from "../monitor/http.ts";
+import { METRICS_TYPE, Metrics } from "../metrics/metrics.ts";
+import { text } from "../monitor/answer.ts";
+import { Endpoints, type FurtherEndpoint } from "../monitor/endpoints.ts";
+import { serveHttp, type MonitorHttp, type Site } from "../monitor/http.ts";
 import type { ClusterFacts, MonitorSource, ServerFacts } from "../monitor/source.ts";
+import { Turns } from "../monitor/turns.ts";
 import { NATS_LEVEL } from "../protocol/info.ts";
+import { lookAt } from "./metrics-source.ts";
 import type { Server } from "./server.ts";
 import { VERSION } from "./version.ts";
 
@@ -19,20 +24,88 @@ export interface MonitorParts {
   readonly logger: Logger;
 }
 
-/** Rejects with the operating system's error. */
-export async function openMonitorPort(server: Server, parts: MonitorParts): Promise<MonitorHttp> {
+/** null for a port that is not configured. */
+export interface MonitorPorts extends Pick<MonitorHttp, "close" | "useCertificate"> {
+  readonly monitorPort: number | null;
+  readonly metricsPort: number | null;
+}
+
+/** Rejects with the operating system's error; nothing is left open then. */
+export async function openMonitorPorts(server: Server, parts: MonitorParts): Promise<MonitorPorts> {
   const { config, logger } = parts;
+  const open: { monitor?: MonitorHttp; metrics?: MonitorHttp } = {};
   const { host, httpsPort, user, password, token } = config.monitor;
+  const isSecure = httpsPort !== null;
+  const port = httpsPort ?? config.monitor.port;
+  const source = monitorSource(server, parts, () => open.monitor?.port ?? port ?? 0);
+  const metrics = new Metrics(
+    { look: () => lookAt(server, endpoints, parts.configDigest) },
+    config.metrics.prefix,
+  );
+  const scrapes: FurtherEndpoint = {
+    path: config.metrics.path,
+    async answer(turns) {
+      const body = await metrics.scrape(() => turns.next());
+      return { status: 200, contentType: METRICS_TYPE, body };
+    },
+  };
+  const endpoints = new Endpoints(source, [scrapes]);
+  const close = async (): Promise<void> => {
+    metrics[Symbol.dispose]();
+    await Promise.all([open.monitor?.close(), open.metrics?.close()]);
+  };
+  const guard = new Guard({ user, password, token });
+  const certificate = isSecure ? server.tls.client?.context.options : undefined;
+  try {
+    if (port !== null) {
+      open.monitor = await serveHttp(endpoints, { host, port, certificate, guard }, logger);
+      logger.info(`Starting ${isSecure ? "https" : "http"} monitor on ${shown(host, open.monitor.port)}`);
+    }
+    const own = config.metrics;
+    if (own.port !== null) {
+      const listen = { host: own.host, port: own.port, certificate, guard };
+      open.metrics = await serveHttp(siteOf(scrapes), listen, logger);
+      logger.info(`Listening for scrapes of metrics on ${shown(own.host, open.metrics.port)}`);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    monitorPort: open.monitor?.port ?? null,
+    metricsPort: open.metrics?.port ?? null,
+    close,
+    useCertificate(next) {
+      open.monitor?.useCertificate(next);
+      open.metrics?.useCertificate(next);
+    },
+  };
+}
+
+/** Answers with the one thing alone. */
+function siteOf({ path, answer }: FurtherEndpoint): Site {
+  const turns = new Turns();
+  return {
+    turns,
+    withoutBase: (asked) => asked,
+    answer: async (asked) => (asked === path ? answer(turns) : text(404, "404 page not found\n")),
+  };
+}
+
+function shown(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function monitorSource(server: Server, parts: MonitorParts, port: () => number): MonitorSource {
+  const { config } = parts;
   const nowMs = (): number => systemClock.nowMs();
   const closed = new ClosedConnections(config.server.maxClosedClients, nowMs);
   server.clients.onSessionClosed = (session) => closed.add(session);
-  const isSecure = httpsPort !== null;
-  let port = httpsPort ?? config.monitor.port ?? 0;
-  const source: MonitorSource = {
+  return {
     nowMs,
     whyNotReady: () => whyNotReady(server),
     readiness: (expect) => server.readiness(expect),
-    facts: () => serverFacts(server, parts, port),
+    facts: () => serverFacts(server, parts, port()),
     connectUrls: () => server.connectUrls(),
     accounts: server.accounts,
     clients: server.clients,
@@ -40,14 +113,6 @@ export async function openMonitorPort(server: Server, parts: MonitorParts): Prom
     cluster: server.cluster,
     clusterFacts: () => clusterFacts(server, config),
   };
-  const guard = new Guard({ user, password, token });
-  const certificate = isSecure ? server.tls.client?.context.options : undefined;
-  const http = await serveMonitoring(source, { host, port, certificate, guard }, logger);
-  port = http.port;
-  logger.info(
-    `Starting ${isSecure ? "https" : "http"} monitor on ${host.includes(":") ? `[${host}]` : host}:${port}`,
-  );
-  return http;
 }
 
 /** A server that sends its clients away is not for new ones. */

@@ -7,7 +7,7 @@
  */
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
-import type { AwaitedPeer, Readiness } from "../monitor/source.ts";
+import type { AwaitedPeer, Readiness, ReadinessCause } from "../monitor/source.ts";
 import type { LifeState } from "./lifecycle.ts";
 
 export interface ReadinessInput {
@@ -33,9 +33,12 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
   const { state, mesh, silentSources, hasBeenReady, waitedMs, waitMs, expect } = input;
   const peers = mesh === null ? { connected: [], awaited: [] } : peersOf(mesh);
   const reasons: string[] = [];
+  const causes: ReadinessCause[] = [];
   if (state === "starting") reasons.push("starting: does not listen yet");
   else if (state !== "ready") reasons.push(state);
+  if (state !== "ready") causes.push(state);
   const size = 1 + peers.connected.length;
+  if (size < expect) causes.push("expected servers");
   if (size < expect) reasons.push(`${size} of ${expect} expected servers, this one included`);
   const missing = [
     ...(silentSources.length === 0 ? [] : [`no answer yet from ${silentSources.join(", ")}`]),
@@ -43,9 +46,12 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
   ];
   const isAwaiting = state === "ready" && !hasBeenReady && waitedMs < waitMs;
   if (isAwaiting) reasons.push(...missing);
+  if (isAwaiting && silentSources.length > 0) causes.push("discovery");
+  if (isAwaiting && peers.awaited.length > 0) causes.push("routes");
   return {
     isReady: reasons.length === 0,
     reasons,
+    causes,
     missing: state === "ready" ? missing : [],
     state,
     peers: { seen: peers.connected.length + peers.awaited.length, ...peers },

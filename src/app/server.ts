@@ -12,7 +12,6 @@ import type { Config } from "../config/config.ts";
 import { Accounts } from "../core/accounts.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
-import type { MonitorHttp } from "../monitor/http.ts";
 import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
@@ -34,6 +33,7 @@ import { slabBudgetBytes } from "./memory.ts";
 import { PortTls } from "./port-tls.ts";
 import { silentSources } from "./readiness.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
+import type { MonitorPorts } from "./monitor-port.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerParts {
@@ -53,7 +53,7 @@ export class Server {
   clusterEndpoint: Endpoint | null = null;
   readonly tls: PortTls;
   readonly startedMs = systemClock.nowMs();
-  private monitor: MonitorHttp | null = null;
+  private monitor: MonitorPorts | null = null;
   private readonly stopping = new AbortController();
   private monitorClosed: Promise<void> | undefined;
   private readonly configDigest: string;
@@ -218,9 +218,10 @@ export class Server {
 
   private async startMonitoring(): Promise<void> {
     const { config, logger, configDigest } = this;
-    if (config.monitor.port === null && config.monitor.httpsPort === null) return;
-    const { openMonitorPort } = await import("./monitor-port.ts");
-    this.monitor = await openMonitorPort(this, { config, logger, configDigest });
+    if (config.monitor.port === null && config.monitor.httpsPort === null && config.metrics.port === null)
+      return;
+    const { openMonitorPorts } = await import("./monitor-port.ts");
+    this.monitor = await openMonitorPorts(this, { config, logger, configDigest });
   }
 
   private async startCluster(): Promise<void> {
@@ -249,7 +250,12 @@ export class Server {
 
   /** null without monitoring. */
   get monitorPort(): number | null {
-    return this.monitor?.port ?? null;
+    return this.monitor?.monitorPort ?? null;
+  }
+
+  /** null without a port for metrics alone. */
+  get metricsPort(): number | null {
+    return this.monitor?.metricsPort ?? null;
   }
 
   get isAuthRequired(): boolean {

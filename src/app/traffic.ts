@@ -7,14 +7,21 @@ export interface Traffic {
   outBytes: number;
 }
 
+/** What slow consumers lost. */
+export interface Loss {
+  slowConsumers: number;
+  droppedMessages: number;
+  droppedBytes: number;
+}
+
 interface Carrier extends Readonly<Traffic> {
   /** "" while it is open. */
   readonly closedFor: string;
+  readonly droppedMessages: number;
+  readonly droppedBytes: number;
 }
 
-interface Left extends Traffic {
-  slowConsumers: number;
-}
+type Left = Traffic & Loss;
 
 /** Bound: an entry for each account that ever had a connection. */
 export class TrafficLedger<C extends Carrier> {
@@ -31,9 +38,21 @@ export class TrafficLedger<C extends Carrier> {
   closed(carrier: C): void {
     const account = this.accountOf(carrier);
     let left = this.left.get(account);
-    if (left === undefined) this.left.set(account, (left = { ...nothing(), slowConsumers: 0 }));
+    if (left === undefined) this.left.set(account, (left = { ...nothing(), ...noLoss() }));
     add(left, carrier);
-    if (carrier.closedFor.startsWith("Slow Consumer")) left.slowConsumers++;
+    addLoss(left, carrier);
+  }
+
+  /** Of every account that ever had a connection, in one pass. */
+  byAccount(): Map<string, Left> {
+    const sums = new Map<string, Left>(Array.from(this.left, ([account, left]) => [account, { ...left }]));
+    for (const carrier of this.open.values()) {
+      const account = this.accountOf(carrier);
+      let sum = sums.get(account);
+      if (sum === undefined) sums.set(account, (sum = { ...nothing(), ...noLoss() }));
+      add(sum, carrier);
+    }
+    return sums;
   }
 
   total(): Traffic {
@@ -56,11 +75,22 @@ export class TrafficLedger<C extends Carrier> {
   }
 }
 
-function nothing(): Traffic {
+export function nothing(): Traffic {
   return { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 }
 
-function add(sum: Traffic, part: Readonly<Traffic>): void {
+export function noLoss(): Loss {
+  return { slowConsumers: 0, droppedMessages: 0, droppedBytes: 0 };
+}
+
+/** Of a connection that has ended. */
+export function addLoss(sum: Loss, carrier: Carrier): void {
+  if (carrier.closedFor.startsWith("Slow Consumer")) sum.slowConsumers++;
+  sum.droppedMessages += carrier.droppedMessages;
+  sum.droppedBytes += carrier.droppedBytes;
+}
+
+export function add(sum: Traffic, part: Readonly<Traffic>): void {
   sum.inMessages += part.inMessages;
   sum.inBytes += part.inBytes;
   sum.outMessages += part.outMessages;

@@ -338,5 +338,7 @@ export interface Mesh {
   step(event: MeshEvent, nowMs: number): MeshAction[];
   /** When to send a tick at the latest; undefined if nothing is due ever. */
   nextWakeMs(): number | undefined;
+  /** As `complete` of the snapshot, without making one. */
+  isComplete(): boolean;
   snapshot(nowMs: number): MeshSnapshot;
 }

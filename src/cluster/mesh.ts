@@ -44,6 +44,7 @@ export function createMesh(options: MeshOptions, random: Random, nowMs: number):
       return state.actions;
     },
     nextWakeMs: () => (state.stopped ? undefined : state.agenda.nextMs()),
+    isComplete: () => isComplete(state),
     snapshot: (atMs) => meshSnapshot(state, atMs),
   };
 }

@@ -12,6 +12,7 @@ export interface Config {
   readonly accounts: AccountsConfig;
   readonly log: LogConfig;
   readonly monitor: MonitorConfig;
+  readonly metrics: MetricsConfig;
   readonly cluster: ClusterConfig;
 }
 
@@ -206,6 +207,15 @@ interface MonitorConfig {
   readonly user: string | null;
   readonly password: string | null;
   readonly token: string | null;
+}
+
+interface MetricsConfig {
+  readonly host: string;
+  /** Of their own. null: only on the monitoring port; 0: the system picks a free port. */
+  readonly port: number | null;
+  readonly path: string;
+  /** Of their names, without the "_" behind it. */
+  readonly prefix: string;
 }
 
 interface ClusterConfig {

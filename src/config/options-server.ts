@@ -5,7 +5,7 @@ import { posix } from "node:path";
 import { advertise, listen, port } from "./address.ts";
 import type { Config } from "./config.ts";
 import { composite, option, type Option } from "./option.ts";
-import { duration, metadata, path, spacelessName, strings, text } from "./value-type.ts";
+import { duration, metadata, metricPrefix, path, spacelessName, strings, text } from "./value-type.ts";
 
 /** The whole of it fits into the 30 s that Kubernetes gives a pod to end, with some to spare for what is pending then. */
 const LAME_DUCK_DURATION_MS = 25_000;
@@ -162,6 +162,48 @@ const monitoring: readonly Option[] = [
   }),
 ];
 
+const metrics: readonly Option[] = [
+  option({
+    key: "metrics.port",
+    field: "metrics.port",
+    section: "Monitoring",
+    type: port,
+    default: null,
+    defaultText: "off",
+    reload: "restart",
+    description:
+      "Port for metrics alone, -1 for a free one; 7777 is that of prometheus-nats-exporter. The monitoring port has them too",
+  }),
+  option({
+    key: "metrics.host",
+    field: "metrics.host",
+    section: "Monitoring",
+    type: { ...text, name: "host", fromNode: (node, notes) => text.fromNode(node, notes) || undefined },
+    default: { derive: (config) => config.monitor.host },
+    defaultText: "that of monitoring",
+    reload: "restart",
+    description: "Address to listen on for metrics",
+  }),
+  option({
+    key: "metrics.path",
+    field: "metrics.path",
+    section: "Monitoring",
+    type: { ...path, fromNode: (node, notes) => normalBasePath(path.fromNode(node, notes)) },
+    default: "/metrics",
+    reload: "restart",
+    description: "Path of metrics on both ports; on the monitoring port, below http_base_path",
+  }),
+  option({
+    key: "metrics.prefix",
+    field: "metrics.prefix",
+    section: "Monitoring",
+    type: metricPrefix,
+    default: "nats",
+    reload: "restart",
+    description: "What names of metrics begin with, before an underscore",
+  }),
+];
+
 const lameDuck: readonly Option[] = [
   option({
     key: "lame_duck_duration",
@@ -185,7 +227,13 @@ const lameDuck: readonly Option[] = [
   }),
 ];
 
-export const serverOptions: readonly Option[] = [...identity, ...listener, ...monitoring, ...lameDuck];
+export const serverOptions: readonly Option[] = [
+  ...identity,
+  ...listener,
+  ...monitoring,
+  ...metrics,
+  ...lameDuck,
+];
 
 function lameDuckGrace(config: Config): number {
   return Math.min(LAME_DUCK_GRACE_MS, Math.floor(config.server.lameDuckDurationMs / 3));

@@ -123,6 +123,22 @@ export const spacelessName: ValueType<string> = {
   },
 };
 
+/** What Prometheus allows in a name; without a colon, which is for rules. */
+export const metricPrefix: ValueType<string> = {
+  ...text,
+  fromNode(node) {
+    const prefix = stringOf(node);
+    if (prefix === "") return undefined;
+    if (!/^[a-zA-Z_]\w{0,63}$/.test(prefix)) {
+      throw new ConfError(
+        node.at,
+        "expected letters, digits and underscores, at most 64, the first no digit",
+      );
+    }
+    return prefix;
+  },
+};
+
 /** A path; "" is as if not written. */
 export const path: ValueType<string> = {
   ...text,

@@ -10,6 +10,7 @@
  */
 import { CHUNK_SIZE, releaseChunk, slice, takeChunk, text } from "../base/slab.ts";
 import type { Wire } from "../transport/wire.ts";
+import { countMessages } from "./dropped.ts";
 import type { Turn } from "./turn.ts";
 
 /** Above this, who fills the outbox is asked to wait; below half of it, they go on. */
@@ -69,6 +70,12 @@ export class Outbox {
 
   get pendingBytes(): number {
     return this.queuedBytes + this.inFlightBytes + this.at - this.start;
+  }
+
+  /** How many messages are pending; above 1 MiB an estimate. For when they are lost: it takes time. */
+  pendingMessages(): number {
+    const pieces = [...this.inFlight, ...this.queue].map((piece) => piece.bytes);
+    return countMessages([...pieces, slice(this.start, this.at - this.start)]);
   }
 
   /** How long one who fills it has to wait at most, each time. */

@@ -1,6 +1,6 @@
 /** Which path is answered by what, and how often each was asked for (`http_req_stats` of `/varz`). */
 import { accountz, accstatz } from "./accounts.ts";
-import { text, type Answer } from "./answer.ts";
+import { json, text, type Answer } from "./answer.ts";
 import { connz } from "./connz.ts";
 import { debugVars, stacksz } from "./debug.ts";
 import { healthz } from "./healthz.ts";
@@ -10,12 +10,18 @@ import { BadQuery, type Query } from "./query.ts";
 import { routez } from "./routez.ts";
 import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
-import type { Turns } from "./turns.ts";
+import { Turns } from "./turns.ts";
 import { gatewayz, ipqueuesz, jsz, leafz, raftz } from "./unbuilt.ts";
 import { Usage } from "./usage.ts";
 import { varz } from "./varz.ts";
 
 type Endpoint = (source: MonitorSource, query: Query, turns: Turns) => Answer | Promise<Answer>;
+
+/** What is made elsewhere, such as `/metrics`. */
+export interface FurtherEndpoint {
+  readonly path: string;
+  readonly answer: (turns: Turns) => Promise<Answer>;
+}
 
 /** Not in `http_req_stats`, as in nats-server. */
 const UNCOUNTED: ReadonlySet<string> = new Set([
@@ -32,22 +38,25 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
 const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subsz"]]);
 
 export class Endpoints {
+  private readonly uncounted: ReadonlySet<string>;
   private readonly requests = new Map<string, number>();
   private readonly usage: Usage;
   private readonly table: ReadonlyMap<string, Endpoint>;
   private readonly source: MonitorSource;
-  private readonly turns: Turns;
+  readonly turns = new Turns();
   private readonly basePath: string;
 
-  constructor(source: MonitorSource, turns: Turns) {
+  constructor(source: MonitorSource, further: readonly FurtherEndpoint[] = []) {
     const { startedMs, basePath } = source.facts();
     this.source = source;
-    this.turns = turns;
     this.basePath = basePath;
+    this.uncounted = new Set([...UNCOUNTED, ...further.map(({ path }) => path)]);
     this.usage = new Usage(startedMs, () => source.nowMs());
     this.table = new Map<string, Endpoint>([
+      // First, so that they take nobody's place.
+      ...further.map(({ path, answer }): [string, Endpoint] => [path, (_, __, turns) => answer(turns)]),
       ["/", () => indexPage(basePath)],
-      ["/varz", () => varz(source, this.usage, this.requests)],
+      ["/varz", () => json(this.varz())],
       ["/connz", connz],
       ["/routez", routez],
       ["/subsz", subsz],
@@ -67,13 +76,18 @@ export class Endpoints {
     ]);
   }
 
+  /** What `/varz` answers. */
+  varz(): object {
+    return varz(this.source, this.usage, this.requests);
+  }
+
   /** `path` as in the request, `query` without its `?`. */
   async answer(path: string, query: Query): Promise<Answer> {
     const relative = this.withoutBase(path);
     const name = ALIASES.get(relative) ?? relative;
     const endpoint = this.table.get(name);
     if (endpoint === undefined) return text(404, "404 page not found\n");
-    if (!UNCOUNTED.has(name)) this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
+    if (!this.uncounted.has(name)) this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
     try {
       return await endpoint(this.source, query, this.turns);
     } catch (error) {

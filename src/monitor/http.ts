@@ -9,12 +9,10 @@ import type { AddressInfo, Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "../base/logger.ts";
 import { JSON_TYPE, type Answer } from "./answer.ts";
-import { Endpoints } from "./endpoints.ts";
 import type { Guard } from "./guard.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { Query } from "./query.ts";
-import type { MonitorSource } from "./source.ts";
-import { Turns } from "./turns.ts";
+import type { Turns } from "./turns.ts";
 
 export interface HttpLimits {
   /** What happens beyond it is in open-sockets.ts. */
@@ -49,6 +47,15 @@ export interface MonitorHttp {
   close(): Promise<void>;
 }
 
+/** What is asked for answers. */
+export interface Site {
+  readonly turns: Turns;
+  /** "" for a path that is not below it. */
+  withoutBase(path: string): string;
+  /** `path` as in the request. */
+  answer(path: string, query: Query): Promise<Answer>;
+}
+
 export interface HttpListen {
   readonly host: string;
   readonly port: number;
@@ -59,14 +66,12 @@ export interface HttpListen {
 }
 
 /** Listens; port 0 for one that is free. Rejects with the operating system's error. */
-export async function serveMonitoring(
-  source: MonitorSource,
+export async function serveHttp(
+  site: Site,
   listen: HttpListen,
   logger: Logger,
   limits: HttpLimits = DEFAULT_LIMITS,
 ): Promise<MonitorHttp> {
-  const turns = new Turns();
-  const endpoints = new Endpoints(source, turns);
   const sockets = new OpenSockets(limits.connectionsMax);
   const { server, useCertificate } = openServer(listen.certificate, sockets, limits);
   server.on("request", (request, response) => {
@@ -79,8 +84,8 @@ export async function serveMonitoring(
       sockets.done(socket);
     };
     response.once("finish", done).once("close", done);
-    if (!isAdmitted(request, response, endpoints, listen.guard, logger)) return;
-    respond(endpoints, turns, request, response).catch((error: unknown) => {
+    if (!isAdmitted(request, response, site, listen.guard, logger)) return;
+    respond(site, request, response).catch((error: unknown) => {
       logger.error("Monitoring cannot answer", { url: request.url ?? "", error: String(error) });
       socket.destroy();
     });
@@ -141,13 +146,12 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
 function isAdmitted(
   request: IncomingMessage,
   response: ServerResponse,
-  endpoints: Endpoints,
+  site: Site,
   guard: Guard | undefined,
   logger: Logger,
 ): boolean {
   const [path = ""] = (request.url ?? "").split("?");
-  if (guard === undefined || guard.admits(endpoints.withoutBase(path), request.headers.authorization))
-    return true;
+  if (guard === undefined || guard.admits(site.withoutBase(path), request.headers.authorization)) return true;
   const { remoteAddress = "", remotePort = 0 } = request.socket;
   logger.warn("Monitoring request without the right credentials", { peer: `${remoteAddress}:${remotePort}` });
   response
@@ -163,25 +167,20 @@ async function close(server: Server): Promise<void> {
   await closed;
 }
 
-async function respond(
-  endpoints: Endpoints,
-  turns: Turns,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function respond(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [path = "", ...rest] = (request.url ?? "").split("?");
   const query = new Query(rest.join("?"));
   const { "content-length": length = "0", "transfer-encoding": encoding } = request.headers;
   // Bodies are not read.
   if (length !== "0" || encoding !== undefined) response.setHeader("Connection", "close");
-  await turns.next();
-  const answer = asCallback(await endpoints.answer(path, query), query.text("callback"));
+  await site.turns.next();
+  const answer = asCallback(await site.answer(path, query), query.text("callback"));
   response.statusCode = answer.status;
   response.setHeader("Content-Type", answer.contentType);
   if (!answer.contentType.startsWith("text/")) response.setHeader("Access-Control-Allow-Origin", "*");
   else response.setHeader("X-Content-Type-Options", "nosniff");
   if (request.method === "HEAD") writeHead(answer.body, response);
-  else await write(answer.body, response, turns);
+  else await write(answer.body, response, site.turns);
 }
 
 /** JSONP, as nats-server offered it until 2.14: for scripts of a page from elsewhere. */

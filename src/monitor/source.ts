@@ -82,10 +82,16 @@ export interface AwaitedPeer {
   readonly why: string;
 }
 
+/** The state that is not "ready", or what a joining server waits for. */
+export type ReadinessCause =
+  "starting" | "lame duck" | "stopped" | "expected servers" | "discovery" | "routes";
+
 export interface Readiness {
   readonly isReady: boolean;
   /** Why not; empty when ready. */
   readonly reasons: readonly string[];
+  /** The kinds of reasons, for metrics. */
+  readonly causes: readonly ReadinessCause[];
   /** What is not as it should be, be the server ready all the same or not. */
   readonly missing: readonly string[];
   /** "starting", "ready" (takes clients), "lame duck" or "stopped". */

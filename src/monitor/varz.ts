@@ -1,5 +1,4 @@
 /** `/varz`: the server at a glance. Durations are in nanoseconds, time-outs of authentication in seconds. */
-import { json, type Answer } from "./answer.ts";
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { registeredRoutes } from "./routez.ts";
 import type { ClusterFacts, MonitorSource, ServerFacts, Traffic } from "./source.ts";
@@ -11,10 +10,10 @@ const CLIENT_PROTOCOL = 1;
 const TLS_TIMEOUT_SECONDS = 2;
 const NO_TRAFFIC: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 
-export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<string, number>): Answer {
+export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<string, number>): object {
   const facts = source.facts();
   const cluster = source.clusterFacts();
-  return json({
+  return {
     ...identity(facts, source.connectUrls()),
     ...limits(facts),
     cluster: cluster === null ? {} : clusterFields(cluster),
@@ -30,7 +29,7 @@ export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<
     http_req_stats: Object.fromEntries([...requests].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     ...configuration(facts, source),
     ...troubles(source),
-  });
+  };
 }
 
 function identity(facts: ServerFacts, urls: readonly string[]): object {

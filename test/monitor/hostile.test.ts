@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { ClientSnapshot } from "../../src/links/client/snapshot.ts";
 import type { ClosedConnection } from "../../src/monitor/closed-connections.ts";
-import { serveMonitoring, type HttpLimits } from "../../src/monitor/http.ts";
+import { Endpoints } from "../../src/monitor/endpoints.ts";
+import { serveHttp, type HttpLimits } from "../../src/monitor/http.ts";
 import type { MonitorSource } from "../../src/monitor/source.ts";
 import { cleanup, closing, dial, start } from "./monitored.ts";
 
@@ -30,7 +31,7 @@ async function serve(limits: Partial<HttpLimits> = {}): Promise<number> {
     cluster: null,
   } as unknown as MonitorSource;
   const listen = { host: "127.0.0.1", port: 0 };
-  const http = await serveMonitoring(source, listen, silentLogger, { ...SHORT, ...limits });
+  const http = await serveHttp(new Endpoints(source), listen, silentLogger, { ...SHORT, ...limits });
   cleanup.push(() => http.close());
   return http.port;
 }

@@ -59,7 +59,6 @@ export class Stack {
     authFailures: 0,
     tlsFailures: 0,
     stalls: 0,
-    droppedBytes: 0,
   };
   private readonly clientHost: ClientHost;
   private readonly routeHost: RouteHost;

@@ -80,6 +80,10 @@ export class NatsMesh implements Mesh {
     return this.#timers.length === 0 ? undefined : Math.min(...this.#timers.map((timer) => timer.atMs));
   }
 
+  isComplete(): boolean {
+    return this.snapshot().complete;
+  }
+
   snapshot(): MeshSnapshot {
     const peers = [...this.#routes].map(([id, slots]) => {
       const infos = slots.map((connId) => (connId === undefined ? undefined : this.#conns.get(connId)));

@@ -21,6 +21,9 @@ export abstract class ClientConnection implements WireReceiver {
   lastActivityMs: number;
   /** How often it was made to wait for slower readers. */
   stalls = 0;
+  /** With its outbox, when it was cut as a slow consumer. */
+  droppedMessages = 0;
+  droppedBytes = 0;
   /** Why it was closed; "" while it is open. */
   closedFor = "";
   private leavingFor = "";
@@ -182,7 +185,8 @@ export abstract class ClientConnection implements WireReceiver {
   private onSlow(reason: SlowReason, pendingBytes: number): void {
     const { counters, limits } = this.host;
     counters.slowConsumers++;
-    counters.droppedBytes += pendingBytes;
+    this.droppedBytes = pendingBytes;
+    this.droppedMessages = this.outbox.pendingMessages();
     if (reason === "deadline") counters.slowConsumersByDeadline++;
     const { maxPendingBytes, writeDeadlineMs } = limits;
     this.log.warn("Slow Consumer Detected", {

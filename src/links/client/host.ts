@@ -41,8 +41,6 @@ export interface ClientCounters {
   tlsFailures: number;
   /** Publishers that were made to wait for a reader. */
   stalls: number;
-  /** Messages thrown away with the outboxes of slow consumers, in bytes. */
-  droppedBytes: number;
 }
 
 export interface ClientHost {

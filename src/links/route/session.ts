@@ -64,6 +64,9 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   inBytes = 0;
   outMessages = 0;
   outBytes = 0;
+  /** With its outbox, when it was cut as a slow consumer. */
+  droppedMessages = 0;
+  droppedBytes = 0;
   lastActivityMs: number;
   /** Why it was closed; "" while it is open. */
   closedFor = "";
@@ -359,6 +362,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   private onSlow(reason: SlowReason, pendingBytes: number): void {
     if (!this.isOpen) return;
     this.host.counters.slowConsumers++;
+    this.droppedBytes = pendingBytes;
+    this.droppedMessages = this.outbox.pendingMessages();
     const { maxPendingBytes, writeDeadlineMs } = this.host.limits;
     this.log.warn("Slow Consumer Detected", {
       event: "slow_consumer",

@@ -6,7 +6,11 @@ import type { Config, ConfigOverrides } from "../../../src/config/config.ts";
 import { configOf, errorsOf, load } from "./sources.ts";
 
 const FLAGS: readonly [names: readonly string[], value: string, set: ConfigOverrides][] = [
-  [["a", "addr", "net"], "1.2.3.4", { client: { host: "1.2.3.4" }, monitor: { host: "1.2.3.4" } }],
+  [
+    ["a", "addr", "net"],
+    "1.2.3.4",
+    { client: { host: "1.2.3.4" }, monitor: { host: "1.2.3.4" }, metrics: { host: "1.2.3.4" } },
+  ],
   [["p", "port"], "4333", { client: { port: 4333 } }],
   [["p", "port"], "-1", { client: { port: 0 } }],
   [["n", "name", "server_name"], "x", { server: { name: "x" } }],

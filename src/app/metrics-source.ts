@@ -1,0 +1,88 @@
+/** Looks at the server for metrics: all of it at once, in one pass over the connections. */
+import { systemClock } from "../base/clock.ts";
+import type { AccountLook, ClusterLook, Look, TrafficLook } from "../metrics/metrics.ts";
+import type { Endpoints } from "../monitor/endpoints.ts";
+import { registeredRoutes } from "../monitor/routez.ts";
+import { interestFigures } from "../monitor/subsz.ts";
+import { NATS_LEVEL } from "../protocol/info.ts";
+import type { ClusterPort } from "./cluster-port.ts";
+import { openFiles } from "./open-files.ts";
+import type { Server } from "./server.ts";
+import { add, noLoss, nothing } from "./traffic.ts";
+import { VERSION } from "./version.ts";
+
+export function lookAt(server: Server, endpoints: Endpoints, configDigest: string): Look {
+  const nowMs = systemClock.nowMs();
+  const { cluster, clients } = server;
+  const { isReady, causes } = server.readiness();
+  return {
+    nowMs,
+    serverId: server.identity.id,
+    serverName: server.identity.name,
+    clusterName: cluster?.clusterName ?? "",
+    natsVersion: NATS_LEVEL,
+    version: VERSION,
+    startedMs: server.startedMs,
+    varz: endpoints.varz(),
+    subsz: interestFigures(Array.from(server.accounts, (account) => account.interest.snapshot())),
+    health: server.state === "ready" ? "ok" : "error",
+    readiness: { isReady, reasons: causes.map((cause) => cause.replaceAll(" ", "_")) },
+    config: { digest: configDigest, loadedMs: server.startedMs },
+    clients: {
+      connects: clients.totalConnections,
+      authFailures: clients.counters.authFailures,
+      ...openClients(server),
+    },
+    accounts: accountLooks(server),
+    cluster: cluster === null ? null : clusterLook(cluster, nowMs),
+    discovery: cluster?.discovery ?? [],
+    certificates: server.tls.certificates,
+    openFiles: openFiles(),
+  };
+}
+
+function openClients({ clients: { sessions } }: Server): {
+  open: number;
+  subscriptions: number;
+  traffic: TrafficLook;
+  pendingBytes: number[];
+} {
+  const traffic = nothing();
+  const pendingBytes: number[] = [];
+  let subscriptions = 0;
+  for (const session of sessions.values()) {
+    add(traffic, session);
+    pendingBytes.push(session.outbox.pendingBytes);
+    subscriptions += session.subscriptions.size;
+  }
+  return { open: sessions.size, subscriptions, traffic, pendingBytes };
+}
+
+/** In the order of the configuration, which keeps their figures apart from those of others however many there are. */
+function accountLooks({ accounts, clients, cluster }: Server): AccountLook[] {
+  const ofClients = clients.traffic.byAccount();
+  const ofRoutes = cluster?.traffic.byAccount();
+  return Array.from(accounts, ({ name, connections, interest }) => {
+    const own = ofClients.get(name) ?? { ...nothing(), ...noLoss() };
+    const routed = ofRoutes?.get(name);
+    const traffic = { ...own };
+    if (routed !== undefined) add(traffic, routed);
+    return { ...traffic, name, connections, subscriptions: interest.size };
+  });
+}
+
+function clusterLook(cluster: ClusterPort, nowMs: number): ClusterLook {
+  const { record } = cluster;
+  const mesh = cluster.snapshot();
+  return {
+    routes: registeredRoutes(cluster).length,
+    peers: cluster.peers.snapshot(),
+    wanted: (mesh?.size.wanted ?? 1) - 1,
+    connected: (mesh?.size.connected ?? 1) - 1,
+    isComplete: mesh?.complete ?? false,
+    completionMs: record.completionMs,
+    incompleteMs: record.incompleteMs(nowMs),
+    changes: record.changes,
+    dials: record.dials,
+  };
+}

@@ -1,0 +1,105 @@
+/** The registry of prom-client, filled from the catalogues at each scrape. Loaded at the first one. */
+import { Gauge, Histogram, Registry, type MetricObjectWithValues, type MetricValue } from "prom-client";
+import { documentFamilies, exporterFamilies } from "./exporter.ts";
+import type { Family } from "./family.ts";
+import type { Look, MetricsSource } from "./look.ts";
+import { ownFamilies } from "./own.ts";
+import { processFamilies } from "./process.ts";
+import { RuntimeWatch } from "./runtime-watch.ts";
+
+/** Families that are written in one turn. */
+const FAMILIES_AT_A_TIME = 32;
+const KIB = 1024;
+const PENDING_BUCKETS = [
+  0,
+  KIB,
+  8 * KIB,
+  64 * KIB,
+  256 * KIB,
+  KIB * KIB,
+  4 * KIB * KIB,
+  16 * KIB * KIB,
+  64 * KIB * KIB,
+];
+
+export class Exposition implements Disposable {
+  private readonly registry = new Registry();
+  private readonly readings = new Map<string, Reading>();
+  private readonly pendingBytes: Histogram;
+  private readonly runtime = new RuntimeWatch(this.registry);
+  private readonly prefix: string;
+
+  constructor(prefix: string) {
+    this.prefix = prefix;
+    this.pendingBytes = new Histogram({
+      name: `${prefix}_client_pending_bytes`,
+      help: "Bytes pending for client connections: each is observed once for each scrape.",
+      buckets: PENDING_BUCKETS,
+      registers: [this.registry],
+    });
+  }
+
+  async scrape(source: MetricsSource, pause: () => Promise<void>): Promise<string[]> {
+    this.fill(source.look());
+    await pause();
+    const names = this.registry.getMetricsAsArray().map(({ name }) => name);
+    const pieces: string[] = [];
+    for (let from = 0; from < names.length; from += FAMILIES_AT_A_TIME) {
+      const texts = names.slice(from, from + FAMILIES_AT_A_TIME).map((name) => this.textOf(name));
+      pieces.push((await Promise.all(texts)).join(""));
+      await pause();
+    }
+    return pieces;
+  }
+
+  private async textOf(name: string): Promise<string> {
+    return `${await this.registry.getSingleMetricAsString(name)}\n`;
+  }
+
+  [Symbol.dispose](): void {
+    this.runtime[Symbol.dispose]();
+  }
+
+  private fill(look: Look): void {
+    for (const reading of this.readings.values()) reading.clear();
+    const families = [...exporterFamilies, ...documentFamilies(look), ...ownFamilies, ...processFamilies];
+    for (const family of families) this.reading(family).take(family, look);
+    for (const bytes of look.clients.pendingBytes) this.pendingBytes.observe(bytes);
+  }
+
+  private reading(family: Family): Reading {
+    const name = family.isCommon === true ? family.name : `${this.prefix}_${family.name}`;
+    let reading = this.readings.get(name);
+    if (reading === undefined) this.readings.set(name, (reading = new Reading(name, family, this.registry)));
+    return reading;
+  }
+}
+
+/** Figures that are counted elsewhere, of whatever type they are. */
+class Reading extends Gauge {
+  private readonly shownType: Family["type"];
+  private readonly isLabelled: boolean;
+
+  constructor(name: string, { help, labels, type }: Family, registry: Registry) {
+    super({ name, help, labelNames: [...labels], registers: [registry] });
+    this.shownType = type;
+    this.isLabelled = labels.length > 0;
+  }
+
+  /** Without labels a `reset` would leave a 0. */
+  clear(): void {
+    this.reset();
+    if (!this.isLabelled) this.remove();
+  }
+
+  take({ labels, samples }: Family, look: Look): void {
+    this.clear();
+    for (const [value, ...texts] of samples(look)) {
+      this.set(Object.fromEntries(labels.map((label, i) => [label, texts[i] ?? ""])), value);
+    }
+  }
+
+  override async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
+    return { ...(await super.get()), type: this.shownType as never };
+  }
+}

@@ -1,0 +1,42 @@
+/** A family of metrics as the catalogues list it, and the bound on how many series an open-ended label may make. */
+import type { Look, LossLook, TrafficLook } from "./look.ts";
+
+/** A value and its labels, in the order of the family's `labels`. */
+export type Sample = readonly [value: number, ...labels: readonly string[]];
+
+export interface Family {
+  /** Without the prefix, unless `isCommon`. */
+  readonly name: string;
+  /** Named as every program names it. */
+  readonly isCommon?: true;
+  readonly type: "gauge" | "counter" | "untyped";
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly samples: (look: Look) => Iterable<Sample>;
+}
+
+const ACCOUNTS_MAX = 200;
+const OTHER = "other";
+
+export type Summed = TrafficLook &
+  LossLook & { readonly name: string; readonly connections: number; readonly subscriptions: number };
+
+/** The first of the accounts by themselves, all others as one. */
+export function boundedAccounts<A extends Summed>(accounts: readonly A[], max = ACCOUNTS_MAX): Summed[] {
+  if (accounts.length <= max) return [...accounts];
+  const sum = (figure: (account: A) => number): number =>
+    accounts.slice(max).reduce((total, account) => total + figure(account), 0);
+  const other: Summed = {
+    name: OTHER,
+    connections: sum((account) => account.connections),
+    subscriptions: sum((account) => account.subscriptions),
+    inMessages: sum((account) => account.inMessages),
+    inBytes: sum((account) => account.inBytes),
+    outMessages: sum((account) => account.outMessages),
+    outBytes: sum((account) => account.outBytes),
+    slowConsumers: sum((account) => account.slowConsumers),
+    droppedMessages: sum((account) => account.droppedMessages),
+    droppedBytes: sum((account) => account.droppedBytes),
+  };
+  return [...accounts.slice(0, max), other];
+}
