@@ -43,7 +43,7 @@ import { ownAddresses } from "./own-addresses.ts";
 import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
 import { RouteSecurity } from "./route-security.ts";
-import { routeInfoOf } from "./route-info-of.ts";
+import { isOfRoutePort, routeInfoOf } from "./route-info-of.ts";
 import { shownPermissions } from "./shown-permissions.ts";
 import { TrafficLedger } from "./traffic.ts";
 import { Zones } from "./zones.ts";
@@ -108,8 +108,7 @@ export class ClusterPort {
       ...options,
       counters: this.counters,
       judgeConnect: (session, json) => this.judgeConnect(session, json),
-      onHandshakeInfo: (session, info) =>
-        this.feed({ kind: "handshakeInfo", connId: session.rid, info: routeInfoOf(info) }),
+      onHandshakeInfo: (session, info) => this.hearFirstInfo(session, info),
       onLaterInfo: (session, info) => this.hearInfo(session, info),
       onFirstPong: (session) => this.feed({ kind: "routeConfirmed", connId: session.rid }),
       onClosed: (session) => this.forget(session),
@@ -349,6 +348,12 @@ export class ClusterPort {
     if (cluster === this.clusterName || clusterDynamic) return null;
     const text = `Rejecting connection, cluster name "${connect.cluster}" does not match "${this.clusterName}"`;
     return { text, reason: "Cluster Name Conflict", detail: `from ${session.wire.remote.address}` };
+  }
+
+  private hearFirstInfo(session: RouteSession, info: Record<string, unknown>): void {
+    if (isOfRoutePort(info))
+      this.feed({ kind: "handshakeInfo", connId: session.rid, info: routeInfoOf(info) });
+    else session.close("Incorrect Port");
   }
 
   /** A later INFO: the peer's own, or gossip about another server. */

@@ -24,3 +24,8 @@ export function routeInfoOf(raw: Readonly<Record<string, unknown>>): RouteInfo {
 function gossipModeOf(value: number): GossipMode {
   return value === 1 || value === 2 ? value : 0;
 }
+
+/** The ports for clients and leaf nodes number their connections, that for gateways names its cluster: nats-server 2.9 to 2.15. */
+export function isOfRoutePort(info: Readonly<Record<string, unknown>>): boolean {
+  return info["client_id"] === undefined && info["gateway"] === undefined;
+}

@@ -250,6 +250,6 @@ function strongestOrigin(row: AddressRow): AddressOrigin {
   return origin;
 }
 
-function isPowerOfTwo(n: number): boolean {
+export function isPowerOfTwo(n: number): boolean {
   return (n & (n - 1)) === 0;
 }

@@ -7,7 +7,7 @@
  * An accepted connection is confirmed at once: its dialler registered it before sending its INFO.
  */
 
-import { addressAnswered, addressFailed, addressIsSelf } from "./addresses.ts";
+import { addressAnswered, addressFailed, addressIsSelf, isPowerOfTwo } from "./addresses.ts";
 import { advertisedAddress, addressKey } from "./address.ts";
 import { announceJoin, hastenGossip, ownGossipMode } from "./gossip.ts";
 import {
@@ -223,12 +223,20 @@ function agreeOnClusterName(state: MeshState, conn: ConnRow, info: RouteInfo, no
   const own = state.clusterName;
   if (info.cluster === "" || info.cluster === own) return true;
   if (!givesWay(state, info)) {
-    tell(state, { kind: "clusterNameConflict", own, theirs: info.cluster });
+    tellConflict(state, conn, info.cluster);
     closeConn(state, conn, "clusterNameConflict", info.cluster, nowMs);
     return false;
   }
   adoptClusterName(state, info, info.id, nowMs);
   return true;
+}
+
+/** Of an address that is dialled again and again, ever more seldom. */
+function tellConflict(state: MeshState, conn: ConnRow, theirs: string): void {
+  const row = addressDialled(state, conn);
+  if (row !== undefined && !isPowerOfTwo(row.attempts + 1)) return;
+  const peer = row?.key ?? conn.remoteIp ?? "";
+  tell(state, { kind: "clusterNameConflict", own: state.clusterName, theirs, peer });
 }
 
 type ClusterNaming = Pick<RouteInfo, "cluster" | "clusterDynamic">;

@@ -92,6 +92,8 @@ export interface Lane {
   busy: boolean;
   attempts: number;
   nextDialMs: number;
+  /** A route dialled here was lost: whatever else happens, the next dial is no sooner, so that no two ends chase each other. */
+  restsUntilMs: number;
 }
 
 export interface PeerRow extends Sleeper {

@@ -237,7 +237,13 @@ export type MeshFact =
     }
   | { readonly kind: "routeToSelf"; readonly address: AddressKey }
   | { readonly kind: "duplicateName"; readonly name: string; readonly id: ServerId; readonly address: string }
-  | { readonly kind: "clusterNameConflict"; readonly own: string; readonly theirs: string }
+  | {
+      readonly kind: "clusterNameConflict";
+      readonly own: string;
+      readonly theirs: string;
+      /** The address dialled, or the IP address that a connection came from. */
+      readonly peer: string;
+    }
   | { readonly kind: "limitReached"; readonly limit: keyof MeshLimits };
 
 /** Servers including this one: connected (at least one route registered) of wanted. */

@@ -40,7 +40,13 @@ export function addPeer(
     wakeMs: Number.POSITIVE_INFINITY,
   };
   for (const account of noPool ? [""] : ["", ...state.options.pinnedAccounts]) {
-    peer.lanes.set(account, { account, busy: false, attempts: 0, nextDialMs: nowMs + FILL_PATIENCE_MS });
+    peer.lanes.set(account, {
+      account,
+      busy: false,
+      attempts: 0,
+      nextDialMs: nowMs + FILL_PATIENCE_MS,
+      restsUntilMs: nowMs,
+    });
   }
   state.peers.set(peer.id, peer);
   if (peer.name !== "") state.peerByName.set(peer.name, peer.id);
@@ -119,13 +125,14 @@ export function delayLane(
     ? jitterMs(state, REDIAL_JITTER_MS)
     : FILL_PATIENCE_MS + jitterMs(state, FILL_PATIENCE_MS);
   lane.nextDialMs = nowMs + delayMs;
+  if (dialledHere) lane.restsUntilMs = lane.nextDialMs;
 }
 
 /** A dialled route stands: the next one may follow at once, and so may those that have not been tried yet. */
 export function laneConfirmed(peer: PeerRow, account: string, nowMs: number): void {
   for (const lane of peer.lanes.values()) {
     if (lane.account === account) lane.attempts = 0;
-    if (lane.attempts === 0) lane.nextDialMs = nowMs;
+    if (lane.attempts === 0) lane.nextDialMs = Math.max(nowMs, lane.restsUntilMs);
   }
 }
 

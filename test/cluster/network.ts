@@ -3,6 +3,7 @@
 // Names and addresses are made up for each network; all of it is removed with it, at the latest when the test runner ends.
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 
 const missingCommands = ["ip", "iptables"].filter((command) => spawnSync(command, ["-V"]).status !== 0);
 
@@ -37,6 +38,7 @@ export class Network implements Disposable {
       run("ip", "link", "add", this.#prefix, "type", "veth", "peer", "name", "here", "netns", this.#switch);
       this.#plugIn("here");
       run("ip", "addr", "add", `${this.#net}.1/24`, "dev", this.#prefix);
+      run("ip", "addr", "add", `${this.ownAddressV6}/64`, "dev", this.#prefix, "nodad");
       run("ip", "link", "set", this.#prefix, "up");
       for (let host = 0; host < hosts; host++) this.#addHost(host);
     } catch (error) {
@@ -45,8 +47,38 @@ export class Network implements Disposable {
     }
   }
 
+  /** Of this process. */
+  get ownAddress(): string {
+    return `${this.#net}.1`;
+  }
+
   address(host: number): string {
     return `${this.#net}.${10 + host}`;
+  }
+
+  get ownAddressV6(): string {
+    return `${this.#netV6}::1`;
+  }
+
+  addressV6(host: number): string {
+    return `${this.#netV6}::${(10 + host).toString(16)}`;
+  }
+
+  /** Unique local addresses that go with the IPv4 ones. */
+  get #netV6(): string {
+    const [, second, third] = this.#net.split(".");
+    return `fd12:${second}:${third}`;
+  }
+
+  /** What programs that start there from now on find as /etc/resolv.conf. */
+  setResolvConf(host: number, text: string): void {
+    mkdirSync(`/etc/netns/${this.#name(host)}`, { recursive: true });
+    writeFileSync(`/etc/netns/${this.#name(host)}/resolv.conf`, text);
+  }
+
+  /** Has its IPv6 address alone from now on. */
+  dropIpv4(host: number): void {
+    run("ip", "-n", this.#name(host), "-4", "addr", "flush", "dev", "eth0");
   }
 
   /** In front of a command that shall run on that host. */
@@ -91,7 +123,10 @@ export class Network implements Disposable {
   [Symbol.dispose](): void {
     networks.delete(this);
     // The links go with the namespaces.
-    for (const name of [...this.#hosts.splice(0), this.#switch]) spawnSync("ip", ["netns", "delete", name]);
+    for (const name of [...this.#hosts.splice(0), this.#switch]) {
+      spawnSync("ip", ["netns", "delete", name]);
+      rmSync(`/etc/netns/${name}`, { recursive: true, force: true });
+    }
   }
 
   #addHost(host: number): void {
@@ -102,6 +137,7 @@ export class Network implements Disposable {
     run("ip", "-n", this.#switch, "link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", name);
     this.#plugIn(end);
     run("ip", "-n", name, "addr", "add", `${this.address(host)}/24`, "dev", "eth0");
+    run("ip", "-n", name, "addr", "add", `${this.addressV6(host)}/64`, "dev", "eth0", "nodad");
     for (const link of ["lo", "eth0"]) run("ip", "-n", name, "link", "set", link, "up");
   }
 

@@ -5,14 +5,12 @@ import { connect, RequestError, type NatsConnection } from "@nats-io/transport-n
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { allReach, Inbox } from "../support/cluster-clients.ts";
 import { canMakeNetworks, Network } from "./network.ts";
+import { routesByPeer, within } from "./process-mesh.ts";
 import { ServerProcess } from "./server-process.ts";
 
 const hosts = [0, 1, 2, 3, 4];
 /** 3 in the pool and one for the system account. */
 const routesPerPeer = 4;
-/** A silent peer is cut after the third PING of 5 s that finds no answer; a whole mesh is promised 5 s after healing. */
-const deadlineMs = 40_000;
-
 describe.skipIf(!canMakeNetworks())("a cluster of five hosts", { timeout: 120_000 }, () => {
   let network: Network;
   let members: ServerProcess[];
@@ -178,16 +176,6 @@ describe.skipIf(!canMakeNetworks())("a cluster of five hosts", { timeout: 120_00
   });
 });
 
-/** What /routez shows, as "PEER COUNT". */
-async function routesByPeer(address: string): Promise<string[]> {
-  // A connection kept from before may lead to a server that is gone: what is asked next opens a new one.
-  const response = await fetch(`http://${address}:8222/routez`).catch(() => undefined);
-  const { routes } = ((await response?.json()) ?? { routes: [] }) as { routes: { remote_id: string }[] };
-  const counts = new Map<string, number>();
-  for (const { remote_id: peer } of routes) counts.set(peer, (counts.get(peer) ?? 0) + 1);
-  return [...counts].map(([peer, count]) => `${peer} ${count}`).sort();
-}
-
 function answering(client: NatsConnection, subject: string): { unsubscribe(): void } {
   return client.subscribe(subject, { callback: (_error, message) => void message.respond("here") });
 }
@@ -198,18 +186,5 @@ async function ask(client: NatsConnection, subject: string): Promise<string> {
   } catch (error) {
     if (error instanceof RequestError && error.isNoResponders()) return "no responders";
     throw error;
-  }
-}
-
-async function within(
-  what: string,
-  look: () => boolean | Promise<boolean>,
-  seen: () => string,
-): Promise<void> {
-  const giveUpAt = performance.now() + deadlineMs;
-  while (!(await look())) {
-    if (performance.now() > giveUpAt)
-      throw new Error(`waited ${deadlineMs} ms in vain for ${what}\n${seen()}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -7,6 +7,7 @@ import { waitFor } from "../support/cluster-wait.ts";
 
 interface LogLine {
   readonly time: string;
+  readonly level: string;
   readonly msg: string;
   readonly event?: string;
   readonly id?: string;

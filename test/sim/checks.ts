@@ -4,8 +4,9 @@ import type { PeerSnapshot } from "../../src/cluster/mesh-types.ts";
 import { addressKey } from "../../src/cluster/address.ts";
 import { interestKey } from "./interest.ts";
 import type { SimMember } from "./member.ts";
+import { NAMES_SETTLE_MS } from "./name-service.ts";
 import { ACCOUNTS, KEEPALIVE_MS } from "./scenario.ts";
-import { GIVE_UP_MS, type World } from "./world.ts";
+import { GIVE_UP_MS, STRANGERS, type World } from "./world.ts";
 
 /**
  * Every pair has exactly one route per slot, both ends agree on which, and each end knows the other's interest. Pairs of
@@ -118,7 +119,11 @@ export function staleDialBreaches(
     const gone = world.members.get(name) as SimMember;
     const key = addressKey(gone.ip, gone.identity.port);
     const quietFromMs =
-      Math.max(leftMs, world.scenario.faultSeconds * 1000) + KEEPALIVE_MS + GIVE_UP_MS + 1000;
+      Math.max(leftMs, world.scenario.faultSeconds * 1000) +
+      KEEPALIVE_MS +
+      GIVE_UP_MS +
+      (world.scenario.topology === "dns" ? NAMES_SETTLE_MS : 0) +
+      1000;
     for (const member of world.running()) {
       if (!member.identity.shoal || listed(member, gone.ip)) continue;
       const stale = member.dialledKeys.filter((dial) => dial.key === key && dial.atMs > quietFromMs);
@@ -128,3 +133,28 @@ export function staleDialBreaches(
   }
   return breaches;
 }
+
+/** A DNS that lies costs each stranger a bounded number of dials, and nobody of another cluster becomes a member. */
+export function liesBelieved(world: World): string[] {
+  const breaches: string[] = [];
+  if (world.scenario.topology !== "dns") return breaches;
+  const guests = world.outsider?.mesh.snapshot(world.timeline.nowMs).peers ?? [];
+  if (guests.length > 0) breaches.push(`${guests.length} members have a route to another cluster`);
+  for (const member of world.everybody) {
+    for (const { host, port } of STRANGERS) {
+      const key = addressKey(host, port);
+      const times = member.dialledKeys.filter((dial) => dial.key === key).map(({ atMs }) => atMs);
+      const lastFew = times.slice(STRANGER_DIALS);
+      const early = lastFew.filter(
+        (atMs, i) => atMs - (times[i] as number) < STRANGER_DIALS * STRANGER_GAP_MS,
+      );
+      if (early.length > 0)
+        breaches.push(`${member.identity.name} dialled ${key} too often: ${early.join(" ")}`);
+    }
+  }
+  return breaches;
+}
+
+/** Of so many dials in a row, the last comes no sooner after the first than these gaps amount to. */
+const STRANGER_DIALS = 20;
+const STRANGER_GAP_MS = 600;

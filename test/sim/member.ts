@@ -39,6 +39,8 @@ export interface MemberIdentity extends MemberTraits {
   readonly ip: string;
   readonly port: number;
   readonly shoal: boolean;
+  /** Absent: that of the simulation. */
+  readonly cluster?: string;
   /** Sends its INFO right after CONNECT, as servers without pooling do. */
   readonly infoAtOnce: boolean;
 }
@@ -258,7 +260,7 @@ export class SimMember implements Host<Wire> {
     return {
       id: this.id,
       name: this.identity.name,
-      cluster: "sim",
+      cluster: this.identity.cluster ?? "sim",
       clusterDynamic: false,
       host: "0.0.0.0",
       port: this.identity.port,

@@ -7,9 +7,10 @@ import { randomInt, type Random } from "../../src/base/random.ts";
 
 /**
  * static: every server lists every other. seeds: every server lists the first few. chain: each lists its predecessor.
- * discovered: a lagging, sometimes lying discovery tells all. balancer: one address behind which any server answers.
+ * discovered: a lagging, sometimes lying discovery tells all. balancer: one address behind which any server answers. dns: a
+ * name that each looks up at intervals, whose answers lag, fail and lie.
  */
-export type Topology = "static" | "seeds" | "chain" | "discovered" | "balancer";
+export type Topology = "static" | "seeds" | "chain" | "discovered" | "balancer" | "dns";
 
 export interface ServerPlan {
   readonly name: string;
@@ -47,7 +48,7 @@ export interface ScenarioOptions {
 export const ACCOUNTS = ["$SYS", "A", "BB", "CCC"] as const;
 export const SEED_COUNT = 3;
 
-const TOPOLOGIES: readonly Topology[] = ["static", "seeds", "chain", "discovered", "balancer"];
+const TOPOLOGIES: readonly Topology[] = ["static", "seeds", "chain", "discovered", "balancer", "dns"];
 
 export function drawScenario(options: ScenarioOptions, random: Random): Scenario {
   const count = options.servers ?? 3 + randomInt(random, 18);

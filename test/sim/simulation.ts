@@ -1,8 +1,9 @@
 /** One seed from start to verdict. */
 
 import { seededRandom } from "../../src/base/random.ts";
-import { deliveryBreaches, meshBreaches, publishRound, staleDialBreaches } from "./checks.ts";
+import { deliveryBreaches, liesBelieved, meshBreaches, publishRound, staleDialBreaches } from "./checks.ts";
 import { scheduleFaults } from "./faults.ts";
+import { NAMES_SETTLE_MS } from "./name-service.ts";
 import { drawScenario, KEEPALIVE_MS, type Scenario, type ScenarioOptions } from "./scenario.ts";
 import { GIVE_UP_MS, World } from "./world.ts";
 
@@ -33,7 +34,7 @@ export function simulate(options: ScenarioOptions): Verdict {
   const convergedMs = runUntilComplete(world, faultsEndMs + boundMs) - faultsEndMs;
   const breaches = meshBreaches(world).map((breach) => `after ${boundMs} ms: ${breach}`);
   if (breaches.length === 0) breaches.push(...checkQuiet(world));
-  breaches.push(...deliveryBreaches(world));
+  breaches.push(...deliveryBreaches(world), ...liesBelieved(world));
   const sum = (of: (member: World["everybody"][number]) => number): number =>
     world.everybody.reduce((total, member) => total + of(member), 0);
   return {
@@ -54,7 +55,7 @@ export function simulate(options: ScenarioOptions): Verdict {
  */
 function settleBoundMs(scenario: Scenario): number {
   if (scenario.topology === "balancer") return KEEPALIVE_MS + 60_000;
-  const boundMs = KEEPALIVE_MS + 5000;
+  const boundMs = KEEPALIVE_MS + 5000 + (scenario.topology === "dns" ? NAMES_SETTLE_MS : 0);
   return scenario.servers.some((plan) => plan.nats) ? boundMs + 5000 : boundMs;
 }
 
@@ -82,7 +83,10 @@ function checkQuiet(world: World): string[] {
   const arrived = publishRound(world, 3);
   world.timeline.runUntil(world.timeline.nowMs + 1000);
   const lost = arrived();
-  if (world.left.size > 0) world.timeline.runUntil(world.timeline.nowMs + QUIET_MS);
+  if (world.left.size > 0) {
+    const namesMs = world.scenario.topology === "dns" ? NAMES_SETTLE_MS : 0;
+    world.timeline.runUntil(world.timeline.nowMs + QUIET_MS + namesMs);
+  }
   const { topology } = world.scenario;
   return [
     ...lost,

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";
 import { meshBreaches } from "./checks.ts";
 import { drawScenario, type Topology } from "./scenario.ts";
-import { World } from "./world.ts";
+import { STRANGERS, World } from "./world.ts";
 
 /** A whole mesh of eight servers, ten seconds old; what is dead is noticed by keepalive only after `keepaliveMs`. */
 function wholeMesh(seed: number, topology: Topology, keepaliveMs: number): World {
@@ -59,5 +59,23 @@ test("a mesh at rest neither dials nor loses a connection", () => {
   const { linksMade } = world.network;
   world.timeline.runUntil(world.timeline.nowMs + 600_000);
   expect(world.network.linksMade).toBe(linksMade);
+  expect(meshBreaches(world)).toEqual([]);
+});
+
+test("a DNS that shows strangers for ever costs each a dial every 5 s, and the mesh nothing", () => {
+  const world = wholeMesh(1, "dns", 1000);
+  world.timeline.runUntil(600_000);
+  const fromMs = 300_000;
+  for (const member of world.running()) {
+    for (const { host, port } of STRANGERS) {
+      const late = member.dialledKeys.filter(({ key, atMs }) => key === `${host}:${port}` && atMs > fromMs);
+      expect(late.length).toBeGreaterThan(20);
+      expect(late.length).toBeLessThanOrEqual(300 / 5 + 1);
+    }
+    const said = member.facts.filter(({ atMs }) => atMs > fromMs).map(({ fact }) => fact.kind);
+    expect(said.filter((kind) => kind !== "dialFailed" && kind !== "clusterNameConflict")).toEqual([]);
+    expect(said.filter((kind) => kind === "clusterNameConflict").length).toBeLessThanOrEqual(1);
+  }
+  expect(world.outsider?.mesh.snapshot(world.timeline.nowMs).peers).toEqual([]);
   expect(meshBreaches(world)).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { createMesh } from "../../src/cluster/mesh.ts";
 import type { MeshOptions, PeerAddress } from "../../src/cluster/mesh-types.ts";
 import { SimMember, type Wire } from "./member.ts";
 import { NatsMesh } from "./nats-mesh.ts";
+import { NameService } from "./name-service.ts";
 import { Network } from "./network.ts";
 import { ACCOUNTS, pick, SEED_COUNT, type Scenario, type ServerPlan } from "./scenario.ts";
 import { Timeline } from "./timeline.ts";
@@ -15,6 +16,8 @@ export const GIVE_UP_MS = 6000;
 const BALANCER = "balancer";
 const DISCOVERY_LAG_MS = 1500;
 const PUBLISH_EVERY_MS = 250;
+/** What a DNS that lies shows besides the members: nobody, and a server of another cluster. */
+export const STRANGERS: readonly PeerAddress[] = ["10.9.9.9", "10.9.0.1"].map(at);
 
 export class World {
   readonly scenario: Scenario;
@@ -26,6 +29,9 @@ export class World {
   /** Names of servers that left for good, with the time. */
   readonly left = new Map<string, number>();
   readonly log: string[] = [];
+  /** Of another cluster. */
+  outsider: SimMember | undefined;
+  readonly #names: NameService;
   readonly #random: Random;
   readonly #sequences = new Map<string, number>();
   #lastId = 0;
@@ -39,6 +45,7 @@ export class World {
       { delayMinMs: 5, delayMaxMs: 60 },
     ]);
     this.network = new Network(this.timeline, random, { ...delays, keepaliveMs: scenario.keepaliveMs });
+    this.#names = new NameService(this.timeline, random, STRANGERS);
     this.network.balance(BALANCER, () => this.running().map((member) => member.ip));
   }
 
@@ -51,11 +58,28 @@ export class World {
       this.timeline.at(randomInt(this.#random, 300), () => this.start(plan));
     }
     this.timeline.at(300, () => this.#publishNow());
+    if (this.scenario.topology === "dns") this.#startOutsider();
   }
 
   start(plan: ServerPlan): void {
+    const member = this.#create(plan, "sim");
+    this.members.set(plan.name, member);
+    this.everybody.push(member);
+    member.start();
+    this.discoveryChanged();
+    this.#tellOfOthers(plan, member);
+    this.note(`${plan.name} starts as ${member.id}`);
+  }
+
+  #startOutsider(): void {
+    const plan = { name: "outsider", ip: "10.9.0.1", nats: false, poolSize: 3, subscribes: [] };
+    this.outsider = this.#create(plan, "another");
+    this.outsider.start();
+  }
+
+  #create(plan: ServerPlan, cluster: string): SimMember {
     const id = `N${randomInt(this.#random, 1e9).toString(36).toUpperCase().padStart(6, "0")}${this.#lastId++}`;
-    const options = this.#optionsOf(plan, id);
+    const options = this.#optionsOf(plan, id, cluster);
     const random = seededRandom(randomInt(this.#random, 2 ** 31));
     const nowMs = this.timeline.nowMs;
     const mesh = plan.nats ? new NatsMesh(options, random) : createMesh(options, random, nowMs);
@@ -64,23 +88,19 @@ export class World {
       ip: plan.ip,
       port: ROUTE_PORT,
       shoal: !plan.nats,
+      cluster,
       infoAtOnce: plan.nats && plan.poolSize === 0,
       poolSize: plan.poolSize,
       pinnedAccounts: options.pinnedAccounts,
       subscriptions: plan.subscribes.map((account) => ({ account, subject: "s" })),
     };
-    const member = new SimMember(identity, id, mesh, this.network, this.timeline);
-    this.members.set(plan.name, member);
-    this.everybody.push(member);
-    member.start();
-    this.#tellOfOthers(plan, member);
-    if (this.scenario.topology === "discovered") this.#publishDiscovery();
-    this.note(`${plan.name} starts as ${id}`);
+    return new SimMember(identity, id, mesh, this.network, this.timeline);
   }
 
-  /** From now on everybody's discovery knows the truth, and no connection is cut. */
+  /** From now on everybody's discovery knows the truth, be it late and among lies, and no connection is cut. */
   endFaults(): void {
     this.network.healAll();
+    this.#names.hasFaults = false;
     for (const plan of this.scenario.servers) {
       if (!this.left.has(plan.name) && this.members.get(plan.name)?.alive !== true) this.start(plan);
     }
@@ -109,11 +129,11 @@ export class World {
     );
   }
 
-  #optionsOf(plan: ServerPlan, id: string): MeshOptions {
+  #optionsOf(plan: ServerPlan, id: string, clusterName: string): MeshOptions {
     return meshOptions({
       id,
       name: plan.name,
-      clusterName: "sim",
+      clusterName,
       poolSize: plan.poolSize,
       pinnedAccounts: plan.poolSize > 0 ? this.scenario.pinnedAccounts : [],
       ownAddresses: [`${plan.ip}:${ROUTE_PORT}`],
@@ -139,6 +159,8 @@ export class World {
         return member.setSource("dns", "discovered", this.#truth());
       case "balancer":
         return explicit([BALANCER]);
+      case "dns":
+        return this.#names.follow(member);
     }
   }
 
@@ -164,6 +186,7 @@ export class World {
 
   discoveryChanged(): void {
     if (this.scenario.topology === "discovered") this.#publishDiscovery();
+    this.#names.change(this.#truth());
   }
 }
 
