@@ -19,6 +19,7 @@ import { createMesh } from "../cluster/mesh.ts";
 import { GLOBAL_ACCOUNT, type Account } from "../core/account.ts";
 import type { InterestChange } from "../core/local-interest.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
+import { systemResolver } from "../discovery/resolver.ts";
 import type { ConnectVerdict, RouteCounters, RouteHost } from "../links/route/host.ts";
 import { RouteTable } from "../links/route/route-table.ts";
 import { RouteSession } from "../links/route/session.ts";
@@ -102,6 +103,7 @@ export class ClusterPort {
       ...options,
       random: systemRandom,
       onReport: (report) => this.feed({ kind: "sourceChanged", ...report }),
+      createResolver: systemResolver,
       isMeshWhole: () => isWhole(this.snapshot()),
     });
     this.host = {

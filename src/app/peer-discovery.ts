@@ -17,7 +17,7 @@ import {
   type SourceReport,
 } from "../discovery/discovery.ts";
 import { DnsSource, type DnsName } from "../discovery/dns.ts";
-import { systemResolver } from "../discovery/resolver.ts";
+import type { NameResolver } from "../discovery/resolver.ts";
 import { staticSource } from "../discovery/static.ts";
 
 export interface Credentials {
@@ -47,6 +47,8 @@ interface PeerDiscoveryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** One for each name: a lookup that takes too long is called off with all of its resolver's. */
+  createResolver(): NameResolver;
   onReport(report: MeshReport): void;
   /** False: members are missing, or nobody has been found yet. */
   isMeshWhole(): boolean;
@@ -76,10 +78,8 @@ export class PeerDiscovery implements Disposable {
 
   /** This server is left out. */
   snapshot(): DiscoverySnapshot[] {
-    return this.discovery.snapshot(this.options.clock.nowMs()).map((source) => ({
-      ...source,
-      peers: source.peers.filter(({ host, port }) => !this.ownAddresses.has(addressKey(host, port))),
-    }));
+    const sources = this.discovery.snapshot(this.options.clock.nowMs());
+    return sources.map((source) => ({ ...source, peers: this.others(source.name, source.peers) }));
   }
 
   [Symbol.dispose](): void {
@@ -92,7 +92,11 @@ export class PeerDiscovery implements Disposable {
     const { discoveryIntervalMs: intervalMs } = this.options;
     for (const route of routes) {
       if (isLiteral(route)) continue;
-      const source = new DnsSource(route, { ...this.options, intervalMs, resolver: systemResolver() });
+      const source = new DnsSource(route, {
+        ...this.options,
+        intervalMs,
+        resolver: this.options.createResolver(),
+      });
       this.routeOfSource.set(source.name, route);
       sources.push(source);
     }
@@ -101,10 +105,15 @@ export class PeerDiscovery implements Disposable {
 
   private pass({ source, origin, peers }: SourceReport): void {
     const route = this.routeOfSource.get(source);
-    const targets =
-      route === undefined ? peers : peers.map((peer) => ({ ...peer, credentials: route.credentials }));
-    const isSelf = route !== undefined && this.isOwnName(route) && namesOneServer(peers);
-    this.options.onReport({ source, origin, peers: isSelf ? [] : targets });
+    const credentials = route === undefined ? {} : { credentials: route.credentials };
+    const targets = this.others(source, peers).map((peer) => ({ ...peer, ...credentials }));
+    this.options.onReport({ source, origin, peers: targets });
+  }
+
+  private others(source: string, peers: readonly DiscoveredPeer[]): readonly DiscoveredPeer[] {
+    const route = this.routeOfSource.get(source);
+    if (route !== undefined && this.isOwnName(route) && namesOneServer(peers)) return [];
+    return peers.filter(({ host, port }) => !this.ownAddresses.has(addressKey(host, port)));
   }
 
   /** The name that this server advertises. Where it stands for several servers, addresses and server ids tell them apart. */

@@ -40,6 +40,21 @@ describe("the name of the cluster", () => {
   });
 });
 
+describe("a route to a port that is not for routes", () => {
+  it("is closed, and does not disturb the routes that are", async () => {
+    await using stage = new Stage();
+    const seed = await stage.start({ name: "m0" });
+    const routes = [`nats://127.0.0.1:${seed.clientPort}`, seed.routeUrl()];
+    const joiner = await stage.start({ name: "m1", routes });
+    await joiner.says("Router connection closed: Incorrect Port");
+    await work(stage, [seed, joiner]);
+    const { sessions } = joiner.server.cluster!;
+    const registered = [...sessions.values()].filter(({ registration }) => registration !== null);
+    expect(registered.map(({ wire }) => wire.remote.port)).not.toContain(seed.clientPort);
+    expect(joiner.logged("Server joined the cluster")).toHaveLength(1);
+  });
+});
+
 describe("the name of a server", () => {
   it("belongs to one: a second server of the name is turned away, the others go on", async () => {
     await using stage = new Stage();
