@@ -96,6 +96,11 @@ export class ClientPort {
     for (const session of this.sessions.values()) session.sendInfo();
   }
 
+  /** Users have changed. */
+  recheckGrants(): void {
+    for (const session of [...this.sessions.values()]) session.recheckGrant();
+  }
+
   closeAll(reason: string): void {
     this.stopListening();
     for (const session of [...this.sessions.values()]) session.close(reason);

@@ -1,8 +1,7 @@
 /** What each room gets of the configuration, in its own words. */
 import { randomBytes } from "node:crypto";
-import type { AuthenticationOptions, KnownUser } from "../auth/authenticator.ts";
-import type { Config, User } from "../config/config.ts";
-import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../core/account.ts";
+import type { Config } from "../config/config.ts";
+import { SYSTEM_ACCOUNT } from "../core/account.ts";
 import type { AccountsDefinition } from "../core/definitions.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { ClientLimits } from "../links/client/host.ts";
@@ -22,43 +21,6 @@ export function clientLimits(config: Config): ClientLimits {
     pingMax: client.pingMax,
     authTimeoutMs: config.authorization.timeoutMs,
   };
-}
-
-/** Throws where a password is a bcrypt hash. */
-export function authenticationOptions(config: Config): AuthenticationOptions {
-  const { token, user, password, noAuthUser } = config.authorization;
-  const single = user === null ? [] : [{ user, password: password ?? "" }];
-  const users = [
-    ...[...single, ...config.authorization.users].map((each) => knownUser(each, GLOBAL_ACCOUNT)),
-    ...config.accounts.list.flatMap(({ name, users: own }) => own.map((each) => knownUser(each, name))),
-  ];
-  for (const secret of [token, ...users.map((known) => known.password)]) {
-    if (secret === null || !BCRYPT.test(secret)) continue;
-    throw new Error("authorization: bcrypt hashes are not supported by shoal yet, use a plain password");
-  }
-  const mapsCertificates = config.client.tls?.map ?? false;
-  if (noAuthUser === null && hasOnlySystemUsers(config)) {
-    // Nobody can present this one: it is for clients without credentials.
-    const anybody = knownUser({ user: `nats-${newSecret()}`, password: newSecret() }, GLOBAL_ACCOUNT);
-    return { token: undefined, users: [...users, anybody], noAuthUser: anybody.name, mapsCertificates };
-  }
-  return { token: token ?? undefined, users, noAuthUser, mapsCertificates };
-}
-
-function knownUser({ user, password }: User, account: string): KnownUser {
-  return { name: user, password, account, permissions: null, connectionTypes: [] };
-}
-
-/** Users of the system account alone do not close the global account, as with nats-server. */
-function hasOnlySystemUsers({ accounts, authorization }: Config): boolean {
-  const { user, token, users } = authorization;
-  const isOpen = user === null && token === null && users.length === 0;
-  const [only, ...others] = accounts.list;
-  return isOpen && only !== undefined && others.length === 0 && only.name === systemAccountOf(accounts);
-}
-
-function newSecret(): string {
-  return randomBytes(12).toString("base64url");
 }
 
 export function accountsDefinition({ accounts }: Config): AccountsDefinition {
@@ -88,12 +50,10 @@ function importInBytes<T extends { readonly subject: string; readonly to: string
   return { ...inBytes(one), to: toByteString(one.to) };
 }
 
-function systemAccountOf({ system, list, noSystem }: Config["accounts"]): string | null {
+export function systemAccountOf({ system, list, noSystem }: Config["accounts"]): string | null {
   if (system !== null) return system;
   return noSystem && !list.some(({ name }) => name === SYSTEM_ACCOUNT) ? null : SYSTEM_ACCOUNT;
 }
-
-const BCRYPT = /^\$2[abxy]\$\d{2}\$/;
 
 type FromConfig =
   | "name"

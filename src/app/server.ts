@@ -16,17 +16,12 @@ import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { setMappings } from "./account-mappings.ts";
-import {
-  accountsDefinition,
-  authenticationOptions,
-  clientLimits,
-  clusterPortOptions,
-  tlsSlice,
-} from "./config-slices.ts";
+import { accountsDefinition, clientLimits, clusterPortOptions, tlsSlice } from "./config-slices.ts";
 import { ClientPort } from "./client-port.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import { ownConnectUrls } from "./connect-urls.ts";
 import { newServerId, serverHash } from "./identity.ts";
+import { authenticationOptions } from "./known-users.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
@@ -34,6 +29,7 @@ import { PortTls } from "./port-tls.ts";
 import { silentSources } from "./readiness.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
+import { UsersDirectory } from "./users-directory.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerParts {
@@ -60,6 +56,7 @@ export class Server {
   private readonly config: Config;
   private readonly logger: Logger;
   private readonly authenticator: Authenticator;
+  private readonly usersDirectory: UsersDirectory | null;
   private readonly readinessWatch: ReadinessWatch;
   /** nats-server's first client has this number too: smaller ones are its internal clients. */
   private nextId = 5;
@@ -71,7 +68,9 @@ export class Server {
     this.configDigest = parts.configDigest ?? "";
     limitSlab(slabBudgetBytes());
     this.tls = new PortTls(tlsSlice(config), systemClock, logger);
-    this.authenticator = new Authenticator(authenticationOptions(config));
+    const { usersDir } = config.authorization;
+    this.usersDirectory = usersDir === null ? null : new UsersDirectory(usersDir, systemClock, logger);
+    this.authenticator = new Authenticator(authenticationOptions(config, this.filedPasswords));
     const id = newServerId();
     this.identity = { id, name: config.server.name ?? id };
     this.accounts = new Accounts({
@@ -126,6 +125,7 @@ export class Server {
     this.logStart();
     try {
       await this.startMonitoring();
+      this.usersDirectory?.watch(() => this.applyUsers());
       this.clientEndpoint = await this.clients.listen();
       this.logger.info(
         `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
@@ -147,6 +147,17 @@ export class Server {
    */
   readiness(expect = 0): Readiness {
     return this.readinessWatch.judge(expect);
+  }
+
+  private get filedPasswords(): ReadonlyMap<string, string> {
+    return this.usersDirectory?.passwords ?? new Map<string, string>();
+  }
+
+  /** Users have changed: who is connected keeps what still holds, or is sent away. */
+  private applyUsers(): void {
+    this.authenticator.reconfigure(authenticationOptions(this.config, this.filedPasswords));
+    this.logger.info("Users have changed", { event: "users_changed" });
+    this.clients.recheckGrants();
   }
 
   /** Where clients connect, as a URL. */
@@ -195,6 +206,8 @@ export class Server {
     this.cluster?.stop();
     this.readinessWatch[Symbol.dispose]();
     this.monitorClosed = this.connectionsEnded().then(() => this.monitor?.close());
+    this.usersDirectory?.[Symbol.dispose]();
+    this.authenticator[Symbol.dispose]();
     this.accounts[Symbol.dispose]();
     this.tls[Symbol.dispose]();
     this.logger.info("Server Exiting..");

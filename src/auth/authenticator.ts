@@ -5,9 +5,11 @@
  * Users of `authorization` and of accounts are in one table. `reconfigure` replaces it; who is connected is looked up again
  * with `currentGrant`.
  */
-import { createHash, randomBytes, timingSafeEqual, type X509Certificate } from "node:crypto";
+import { createHash, randomBytes, timingSafeEqual, type KeyObject, type X509Certificate } from "node:crypto";
+import { isSignedBy, nkeyToVerify } from "../base/nkey.ts";
 import { mappedUser } from "./certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
+import { PasswordChecker, type Comparing } from "./password-checker.ts";
 import { Permissions, type UserPermissions } from "../core/permissions.ts";
 
 /** How a client is connected, in the words of `allowed_connection_types`. */
@@ -29,6 +31,8 @@ export interface Attempt {
   /** What was given to be signed; "": nothing. */
   readonly nonce: string;
   readonly address: string;
+  /** The client is still there. */
+  isWanted(): boolean;
   readonly connectionType: ConnectionType;
   /** Of the client, verified; undefined: it has shown none. */
   readonly certificate?: X509Certificate | undefined;
@@ -49,6 +53,8 @@ export interface KnownUser {
 export interface AuthenticationOptions {
   readonly token?: string | undefined;
   readonly users: readonly KnownUser[];
+  /** Credentials are needed even while there is no user. */
+  readonly isClosed?: boolean;
   /** Whom a client without credentials is taken for; null: nobody. */
   readonly noAuthUser: string | null;
   /** Users are found by the client's certificate, and in no other way but by nkey. */
@@ -73,6 +79,8 @@ export type Verdict =
 
 interface Known extends KnownUser {
   readonly grant: Grant;
+  /** null: has a password instead. */
+  readonly key: KeyObject | null;
 }
 
 const EVERYBODY: Grant = { user: "", account: GLOBAL_ACCOUNT, permissions: null, expiresInMs: null };
@@ -80,32 +88,53 @@ const TOKEN_HOLDER: Grant = { ...EVERYBODY, user: "[REDACTED]" };
 /** As nats-server has it: 15 characters. */
 const NONCE_BYTES = 11;
 
-export class Authenticator {
+export class Authenticator implements Disposable {
   private options: AuthenticationOptions;
-  private users: ReadonlyMap<string, Known>;
-  private hasNkeys = false;
+  /** By name. */
+  private users: ReadonlyMap<string, Known> = new Map();
+  /** By public nkey. */
+  private nkeys: ReadonlyMap<string, Known> = new Map();
+  /** A new one for each token. */
+  private tokenHolder: Grant = { ...TOKEN_HOLDER };
+  /** Users of this and earlier tables, as long as someone is admitted as them. */
+  private readonly admittedAs = new WeakMap<Grant, KnownUser>();
+  private readonly passwords = new PasswordChecker();
 
   constructor(options: AuthenticationOptions) {
     this.options = options;
-    this.users = this.tableOf(options);
+    this.reconfigure(options);
   }
 
   /** From now on; who is connected is not touched. */
   reconfigure(options: AuthenticationOptions): void {
-    this.users = this.tableOf(options);
+    const known = options.users.map((user) => this.knownOf(user));
+    this.users = new Map(known.filter(({ key }) => key === null).map((user) => [user.name, user]));
+    this.nkeys = new Map(known.filter(({ key }) => key !== null).map((user) => [user.name, user]));
+    if (options.token !== this.options.token) this.tokenHolder = { ...TOKEN_HOLDER };
     this.options = options;
   }
 
-  /** What holds now for a connection that was admitted with `grant`; null: it would not be admitted any more. */
-  currentGrant(grant: Grant): Grant | null {
+  /**
+   * What holds now for a connection that was admitted with `grant`; null: it would not be admitted any more, since the user is
+   * gone, or has another password, or may not connect like this.
+   */
+  currentGrant(grant: Grant, connectionType: ConnectionType): Grant | null {
     if (!this.hasSecrets) return EVERYBODY;
-    if (this.options.token !== undefined) return grant.user === TOKEN_HOLDER.user ? TOKEN_HOLDER : null;
-    return this.users.get(grant.user)?.grant ?? null;
+    if (this.options.token !== undefined) return grant === this.tokenHolder ? grant : null;
+    const then = this.admittedAs.get(grant);
+    if (then === undefined) return null;
+    const now = (then.password === null ? this.nkeys : this.users).get(then.name);
+    if (now === undefined || now.password !== then.password) return null;
+    return allows(now, connectionType) ? now.grant : null;
   }
 
   /** Clients have to present something, sooner or later. */
   get hasSecrets(): boolean {
-    return this.options.token !== undefined || this.users.size > 0;
+    return (
+      this.options.token !== undefined ||
+      this.users.size + this.nkeys.size > 0 ||
+      this.options.isClosed === true
+    );
   }
 
   /** INFO says so. */
@@ -115,64 +144,127 @@ export class Authenticator {
 
   /** For one client to sign; "" where nobody signs. */
   newNonce(): string {
-    return this.hasNkeys ? randomBytes(NONCE_BYTES).toString("base64url") : "";
+    return this.nkeys.size > 0 ? randomBytes(NONCE_BYTES).toString("base64url") : "";
   }
 
+  /** Of a client that begins with something else than CONNECT; nkeys are for nobody then, as with nats-server. */
+  checkUnnamed(attempt: Attempt): Verdict | Promise<Verdict> {
+    const { noAuthUser } = this.options;
+    const isUser = noAuthUser !== null && this.users.has(noAuthUser);
+    return isUser ? this.check(attempt) : refused("operation before CONNECT");
+  }
+
+  /** nats-server's order: nkeys, then users, then the token. */
   check(attempt: Attempt): Verdict | Promise<Verdict> {
     if (!this.hasSecrets) return admitted(EVERYBODY);
-    const { token, noAuthUser, mapsCertificates } = this.options;
+    const { token } = this.options;
     const { credentials } = attempt;
     if (token !== undefined) {
-      return equalSecrets(credentials.authToken, token)
-        ? admitted(TOKEN_HOLDER)
-        : refused(describe(credentials));
+      return this.decide(attempt, { expected: token, given: credentials.authToken, grant: this.tokenHolder });
     }
-    if (mapsCertificates === true && credentials.nkey === "") return this.checkCertificate(attempt);
-    if (noAuthUser !== null && isBlank(credentials)) {
-      const user = this.users.get(noAuthUser);
-      return user === undefined ? refused("no_auth_user is unknown") : admitted(user.grant);
+    const user = this.userOf(attempt);
+    if (user === undefined || !allows(user, attempt.connectionType)) return refused(describe(attempt));
+    const { grant, key, password } = user;
+    // A no_auth_user whose password is a hash is admitted to nobody, as by nats-server 2.15.
+    if (this.isUnasked(user, credentials) && !isBcrypt(password ?? "")) return admitted(grant);
+    if (key !== null) {
+      return isSignedBy(key, attempt.nonce, credentials.sig) ? admitted(grant) : refused(describe(attempt));
     }
-    const known = this.users.get(credentials.user);
-    const isRight = equalSecrets(credentials.pass, known?.password ?? "");
-    return known !== undefined && isRight ? admitted(known.grant) : refused(describe(credentials));
+    // Also of users found by certificate: those have no password as a rule.
+    return this.decide(attempt, { expected: password ?? "", given: credentials.pass, grant });
   }
 
-  private checkCertificate({ certificate }: Attempt): Verdict {
-    if (certificate === undefined) return refused("no certificate");
-    const find = (name: string): Known | undefined => this.users.get(name);
-    const known = mappedUser(certificate, find, () => this.users.keys());
-    return known === undefined ? refused(`Certificate ${certificate.subject}`) : admitted(known.grant);
+  [Symbol.dispose](): void {
+    this.passwords[Symbol.dispose]();
   }
 
-  private tableOf({ users }: AuthenticationOptions): ReadonlyMap<string, Known> {
-    this.hasNkeys = users.some((user) => user.password === null);
-    return new Map(
-      users.map((user) => {
-        const permissions = user.permissions === null ? null : new Permissions(user.permissions);
-        const grant = { user: user.name, account: user.account, permissions, expiresInMs: null };
-        return [user.name, { ...user, grant }];
-      }),
+  /** Whom the client says it is, or is taken for. */
+  private userOf({ credentials, certificate }: Attempt): Known | undefined {
+    const { mapsCertificates } = this.options;
+    const { users, nkeys } = this;
+    const unasked = this.isBlank(credentials) ? (this.options.noAuthUser ?? "") : null;
+    if (nkeys.size > 0) {
+      const user = nkeys.get(unasked ?? credentials.nkey);
+      if (user !== undefined || credentials.nkey !== "") return user;
+    }
+    if (mapsCertificates !== true) return users.get(unasked ?? credentials.user);
+    return (
+      certificate &&
+      mappedUser(
+        certificate,
+        (name) => users.get(name),
+        () => users.keys(),
+      )
     );
+  }
+
+  /** Nothing is asked of the no_auth_user. */
+  private isUnasked({ name, key }: Known, credentials: Credentials): boolean {
+    const { noAuthUser, mapsCertificates } = this.options;
+    if (name !== noAuthUser) return false;
+    return key !== null || (mapsCertificates !== true && this.isBlank(credentials));
+  }
+
+  private isBlank({ user, pass, authToken, nkey }: Credentials): boolean {
+    return user === "" && pass === "" && authToken === "" && (nkey === "" || this.nkeys.size === 0);
+  }
+
+  private decide(attempt: Attempt, secret: Secret): Verdict | Promise<Verdict> {
+    const { expected, given, grant } = secret;
+    const refusal = refused(describe(attempt));
+    if (!isBcrypt(expected)) return equalSecrets(given, expected) ? admitted(grant) : refusal;
+    const lane = `${attempt.address} ${grant.user}`;
+    const isWanted = (): boolean => attempt.isWanted();
+    const result = this.passwords.check({ password: given, hash: expected, lane, isWanted });
+    const judge = (comparing: Comparing): Verdict => {
+      // Users may have changed meanwhile.
+      const now = comparing === "equal" ? this.currentGrant(grant, attempt.connectionType) : null;
+      if (now !== null) return admitted(now);
+      return comparing !== "too many waiting"
+        ? refusal
+        : refused(`too many passwords to check: ${refusal.reason}`);
+    };
+    return result instanceof Promise ? result.then(judge) : judge(result);
+  }
+
+  private knownOf(user: KnownUser): Known {
+    const permissions = user.permissions === null ? null : new Permissions(user.permissions);
+    const grant = { user: user.name, account: user.account, permissions, expiresInMs: null };
+    this.admittedAs.set(grant, user);
+    return { ...user, grant, key: user.password === null ? nkeyToVerify(user.name) : null };
   }
 }
 
-function isBlank({ user, pass, authToken, nkey }: Credentials): boolean {
-  return user === "" && pass === "" && authToken === "" && nkey === "";
+interface Secret {
+  /** Plain or a bcrypt hash. */
+  readonly expected: string;
+  readonly given: string;
+  readonly grant: Grant;
+}
+
+/** As nats-server tells a hash from a password. */
+function isBcrypt(secret: string): boolean {
+  return /^\$2[abxy]\$\d{2}\$/.test(secret);
+}
+
+function allows({ connectionTypes }: KnownUser, type: ConnectionType): boolean {
+  return connectionTypes.length === 0 || connectionTypes.includes(type);
 }
 
 function admitted(grant: Grant): Verdict {
   return { kind: "admitted", grant };
 }
 
-function refused(reason: string): Verdict {
+function refused(reason: string): Verdict & { kind: "refused" } {
   return { kind: "refused", reason };
 }
 
 /** Without secrets. */
-function describe({ user, nkey, authToken }: Credentials): string {
+function describe({ credentials: { user, nkey, authToken }, certificate }: Attempt): string {
   if (nkey !== "") return `Nkey ${JSON.stringify(nkey)}`;
   if (user !== "") return `User ${JSON.stringify(user)}`;
-  return authToken === "" ? "no credentials" : 'Token "[REDACTED]"';
+  if (authToken !== "") return 'Token "[REDACTED]"';
+  return certificate === undefined ? "no credentials" : `Certificate ${certificate.subject}`;
 }
 
 /** Through a digest, since lengths differ. */

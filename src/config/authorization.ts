@@ -1,9 +1,11 @@
-/** The value types of the authorization block. Users without what shoal cannot enforce yet; passwords are never shown. */
+/** The value types of users and their credentials. Passwords are never shown. */
 
+import { isUserNkey } from "../base/nkey.ts";
 import { readBlock } from "./block.ts";
-import type { User } from "./config.ts";
+import type { ConnectionType, User, UserPermissions } from "./config.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
-import { formatNode, mismatch, stringOf, text, type ValueType } from "./value-type.ts";
+import { readUserPermissions } from "./permissions.ts";
+import { formatNode, mismatch, stringOf, stringsOf, text, type ValueType } from "./value-type.ts";
 
 /** A user name, a password or a token; "" is as if not written. */
 export const credential: ValueType<string> = {
@@ -13,7 +15,7 @@ export const credential: ValueType<string> = {
 };
 
 export const users: ValueType<readonly User[]> = {
-  name: "list of {user, password}",
+  name: "list of {user, password, permissions} or {nkey, permissions}",
   fromNode(node) {
     if (node.kind !== "array") mismatch(node, "a list of users, as in [{user: a, password: b}]");
     const names = new Set<string>();
@@ -29,28 +31,60 @@ export const users: ValueType<readonly User[]> = {
   show: (list) => list.map(({ user }) => user).join(", "),
 };
 
-const UNSUPPORTED_USER_KEYS = [
-  "nkey",
-  "permission",
-  "permissions",
-  "authorization",
-  "allowed_connection_types",
-  "connection_types",
-  "clients",
-  "proxy_required",
-];
+const UNSUPPORTED_USER_KEYS = ["proxy_required"];
 
 function readUser(node: ConfNode): User {
   if (node.kind !== "map") mismatch(node, "a user, as in {user: a, password: b}");
   let user = "";
   let password = "";
+  let nkey = "";
+  let permissions: UserPermissions | null = null;
+  let connectionTypes: readonly ConnectionType[] = [];
   const readName = (value: ConfNode): void => void (user = stringOf(value));
   const readPassword = (value: ConfNode): void => void (password = stringOf(value));
-  readBlock(
-    node,
-    { user: readName, username: readName, pass: readPassword, password: readPassword },
-    UNSUPPORTED_USER_KEYS,
-  );
-  if (user === "") throw new ConfError(node.at, "expected a user entry to have a user");
-  return { user, password };
+  const readPermissions = (value: ConfNode): void => void (permissions = readUserPermissions(value));
+  const readTypes = (value: ConfNode): void => void (connectionTypes = readConnectionTypes(value));
+  const readers = {
+    user: readName,
+    username: readName,
+    pass: readPassword,
+    password: readPassword,
+    nkey: (value: ConfNode): void => void (nkey = stringOf(value)),
+    permission: readPermissions,
+    permissions: readPermissions,
+    authorization: readPermissions,
+    allowed_connection_types: readTypes,
+    connection_types: readTypes,
+    clients: readTypes,
+  };
+  readBlock(node, readers, UNSUPPORTED_USER_KEYS);
+  if (nkey === "" && user === "")
+    throw new ConfError(node.at, "expected a user entry to have a user or an nkey");
+  if (nkey === "") return { user, password, permissions, connectionTypes };
+  if (!isUserNkey(nkey))
+    throw new ConfError(node.at, "expected a public nkey of a user, which begins with U");
+  if (user !== "" || password !== "") {
+    throw new ConfError(node.at, "a user with an nkey has neither a name nor a password: it signs instead");
+  }
+  return { user: nkey, password: null, permissions, connectionTypes };
+}
+
+const CONNECTION_TYPES: readonly ConnectionType[] = [
+  "STANDARD",
+  "WEBSOCKET",
+  "LEAFNODE",
+  "LEAFNODE_WS",
+  "MQTT",
+  "MQTT_WS",
+  "IN_PROCESS",
+];
+
+/** Case does not matter. */
+function readConnectionTypes(node: ConfNode): readonly ConnectionType[] {
+  return stringsOf(node, "a list of connection types").map((word) => {
+    const known = CONNECTION_TYPES.find((type) => type === word.toUpperCase());
+    if (known === undefined)
+      throw new ConfError(node.at, `expected connection types, of ${CONNECTION_TYPES.join(", ")}`);
+    return known;
+  });
 }

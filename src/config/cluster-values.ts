@@ -1,68 +1,10 @@
-/** The value types that only the cluster block has: permissions of routes, and compression. */
+/** The value types that only the cluster block has: compression. */
 
 import { readBlock } from "./block.ts";
-import type { Compression, CompressionMode, RoutePermissions, SubjectRules } from "./config.ts";
+import type { Compression, CompressionMode } from "./config.ts";
 import { durationFromText } from "./duration.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
-import { formatNode, mismatch, stringOf, stringsOf, type ValueType } from "./value-type.ts";
-
-export const routePermissions: ValueType<RoutePermissions> = {
-  name: "block",
-  fromNode(node) {
-    if (node.kind !== "map") mismatch(node, "a block, as in {import: [a.>], export: {deny: [b]}}");
-    const rules: { import: SubjectRules | null; export: SubjectRules | null } = {
-      import: null,
-      export: null,
-    };
-    const readImport = (value: ConfNode): void => void (rules.import = readRules(value));
-    const readExport = (value: ConfNode): void => void (rules.export = readRules(value));
-    readBlock(
-      node,
-      // nats-server reads both with its rules for users, where import is called publish and export subscribe.
-      {
-        import: readImport,
-        pub: readImport,
-        publish: readImport,
-        export: readExport,
-        sub: readExport,
-        subscribe: readExport,
-      },
-      ["allow_responses", "publish_allow_responses"],
-    );
-    return rules;
-  },
-  nodeFromText: formatNode,
-  show: (value) => JSON.stringify(value),
-};
-
-function readRules(node: ConfNode): SubjectRules | null {
-  if (node.kind !== "map") return { allow: readSubjects(node), deny: [] };
-  if (node.entries.size === 0) return null;
-  const rules: { allow: string[] | null; deny: string[] } = { allow: null, deny: [] };
-  readBlock(node, {
-    allow: (value) => void (rules.allow = readSubjects(value)),
-    deny: (value) => void (rules.deny = readSubjects(value)),
-  });
-  return rules;
-}
-
-function readSubjects(node: ConfNode): string[] {
-  const subjects = stringsOf(node, "a subject or a list of subjects");
-  const bad = subjects.findIndex((subject) => !isSubject(subject));
-  if (bad !== -1) {
-    const at = node.kind === "array" ? (node.items[bad]?.at ?? node.at) : node.at;
-    throw new ConfError(at, "expected a subject as in a.b, a.* or a.>");
-  }
-  return subjects;
-}
-
-function isSubject(subject: string): boolean {
-  const tokens = subject.split(".");
-  return (
-    !/\s/.test(subject) &&
-    tokens.every((token, i) => token !== "" && (token !== ">" || i === tokens.length - 1))
-  );
-}
+import { formatNode, mismatch, stringOf, type ValueType } from "./value-type.ts";
 
 const MODES: Readonly<Record<string, CompressionMode>> = {
   "not supported": "not supported",

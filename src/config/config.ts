@@ -99,14 +99,43 @@ interface AuthorizationConfig {
   readonly password: string | null;
   readonly token: string | null;
   readonly users: readonly User[];
+  /** A directory with a file for each user that holds the password. */
+  readonly usersDir: string | null;
+  /** For users without permissions of their own. */
+  readonly defaultPermissions: UserPermissions | null;
   readonly timeoutMs: number;
   /** The user that a client without credentials becomes. */
   readonly noAuthUser: string | null;
 }
 
 export interface User {
+  /** A name, or a public nkey. */
   readonly user: string;
-  readonly password: string;
+  /** Plain or a bcrypt hash; null: has an nkey. */
+  readonly password: string | null;
+  /** null or left out: the default permissions. */
+  readonly permissions?: UserPermissions | null;
+  /** Empty or left out: all. */
+  readonly connectionTypes?: readonly ConnectionType[];
+}
+
+export type ConnectionType =
+  "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
+
+export interface UserPermissions {
+  /** null: everything. */
+  readonly publish: SubjectRules | null;
+  /** null: everything. A queue group stands behind its subject and a blank. */
+  readonly subscribe: SubjectRules | null;
+  /** Answers to what was received, besides `publish`. */
+  readonly responses: ResponseRules | null;
+}
+
+export interface ResponseRules {
+  /** Answers to each request; below 0: any number. */
+  readonly max: number;
+  /** Below 0: never. */
+  readonly expiresMs: number;
 }
 
 interface AccountsConfig {

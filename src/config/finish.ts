@@ -60,7 +60,7 @@ function limitContradictions({ server, client }: Config, sheet: Sheet): ConfErro
 }
 
 function userContradictions({ authorization, accounts }: Config, sheet: Sheet): ConfError[] {
-  const { user, password, token, users, noAuthUser } = authorization;
+  const { user, password, token, users, usersDir, noAuthUser } = authorization;
   const known = [...users, ...accounts.list.flatMap((account) => account.users)];
   const errors: ConfError[] = [];
   const hasUser = user !== null || password !== null;
@@ -73,12 +73,13 @@ function userContradictions({ authorization, accounts }: Config, sheet: Sheet): 
     // nats-server takes this and lets everybody in.
     errors.push(sheet.errorAt(["authorization.password"], "a password needs a user"));
   }
-  const hasUsers = sheet.get("authorization.users") !== undefined;
+  const hasUsers = sheet.get("authorization.users") !== undefined || usersDir !== null;
   if (hasUsers && (hasUser || token !== null)) {
     const reason = "a list of users excludes a single user and a token: keep one of them";
-    errors.push(sheet.errorAt(["authorization.users"], reason));
+    errors.push(sheet.errorAt(["authorization.users", "authorization.usersDir"], reason));
   }
-  if (noAuthUser !== null && !known.some((each) => each.user === noAuthUser)) {
+  // Who is in the directory of users changes while the server runs.
+  if (noAuthUser !== null && usersDir === null && !known.some((each) => each.user === noAuthUser)) {
     const reason = "no_auth_user must be one of authorization.users or of the users of an account";
     errors.push(sheet.errorAt(["authorization.noAuthUser"], reason));
   }

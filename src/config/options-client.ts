@@ -2,7 +2,8 @@
 
 import { credential, users } from "./authorization.ts";
 import { option, type Option } from "./option.ts";
-import { duration, integer, limit, size } from "./value-type.ts";
+import { userPermissions } from "./permissions.ts";
+import { duration, integer, limit, path, size } from "./value-type.ts";
 
 const KB = 1024;
 const MB = 1024 * KB;
@@ -148,7 +149,7 @@ const authorization: readonly Option[] = [
     flags: ["pass"],
     flagValue: "<password>",
     reload: "live",
-    description: "Password required for connections, plain; a bcrypt hash is read, and refused at the start",
+    description: "Password required for connections, plain or as a bcrypt hash",
   }),
   option({
     key: "authorization.token",
@@ -159,7 +160,7 @@ const authorization: readonly Option[] = [
     flags: ["auth"],
     flagValue: "<token>",
     reload: "live",
-    description: "Authorization token required for connections",
+    description: "Authorization token required for connections, plain or as a bcrypt hash",
   }),
   option({
     key: "authorization.users",
@@ -168,7 +169,28 @@ const authorization: readonly Option[] = [
     type: users,
     default: [],
     reload: "live",
-    description: "Several users instead of one",
+    description: "Several users instead of one; passwords plain or as bcrypt hashes",
+  }),
+  option({
+    key: "authorization.users_dir",
+    field: "authorization.usersDir",
+    section: "Authorization",
+    type: path,
+    default: null,
+    reload: "live",
+    description:
+      "Directory with a file for each user that holds the password or its bcrypt hash (a mounted Secret); watched",
+  }),
+  option({
+    key: "authorization.default_permissions",
+    aliases: ["default_permission", "permissions"],
+    field: "authorization.defaultPermissions",
+    section: "Authorization",
+    type: userPermissions,
+    default: null,
+    defaultText: "everything",
+    reload: "live",
+    description: "What users without permissions of their own may publish and subscribe",
   }),
   option({
     key: "authorization.timeout",

@@ -2,7 +2,8 @@
 
 import { advertise, listen, listenUrl, port, routeUrls, type Listen, type ListenUrl } from "./address.ts";
 import { credential } from "./authorization.ts";
-import { compression, routePermissions } from "./cluster-values.ts";
+import { compression } from "./cluster-values.ts";
+import { routePermissions } from "./permissions.ts";
 import { composite, option, type Option, type Sheet } from "./option.ts";
 import type { Origin } from "./nats-conf/node.ts";
 import {

@@ -26,8 +26,6 @@ export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
   ...keys("Profiling", "prof_port", "prof_block_rate"),
   ...keys("The PROXY protocol", "proxy_protocol", "proxies", "authorization.proxy_required"),
   ...keys("Authorization by callout", "authorization.auth_callout", "authorization.auth_hook"),
-  ...keys("Permissions of users", "authorization.permissions", "authorization.default_permission"),
-  ...keys("Permissions of users", "authorization.default_permissions"),
   ...keys("A token for routes", "cluster.authorization.token"),
   ...keys("A list of users for routes", "cluster.authorization.users"),
   ...keys("Authorization of routes by callout", "cluster.authorization.auth_callout"),

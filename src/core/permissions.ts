@@ -21,7 +21,7 @@ export interface UserPermissions {
 }
 
 /** Subjects as byte strings; to subscribe, with the name of a queue group behind a blank, which may be a pattern. */
-export interface PermissionRules {
+interface PermissionRules {
   /** null: everything. */
   readonly allow: readonly string[] | null;
   readonly deny: readonly string[];

@@ -2,6 +2,8 @@
  * What a peer can do wrong: one catalogue of wire texts, and whether the connection survives. Texts are those of
  * nats-server 2.14 and 2.15; where it closes without a word, `text` is null.
  */
+import { quoted } from "./quote.ts";
+
 export interface PeerError {
   /** What stands between the quotes of `-ERR '…'`; null: nothing is sent. */
   readonly text: string | null;
@@ -50,18 +52,24 @@ export const invalidPublishSubject = surviving("Invalid Publish Subject");
 export const maxSubscriptionsExceeded = surviving("maximum subscriptions exceeded");
 
 export function publishViolation(subject: string): PeerError {
-  return surviving(`Permissions Violation for Publish to "${subject}"`);
+  return surviving(`Permissions Violation for Publish to ${quoted(subject)}`);
 }
 
 export function replyViolation(reply: string): PeerError {
-  return surviving(`Permissions Violation for Publish with Reply of "${reply}"`);
+  return surviving(`Permissions Violation for Publish with Reply of ${quoted(reply)}`);
 }
 
 export function subscriptionViolation(subject: string, queue: string | null): PeerError {
-  const using = queue === null ? "" : ` using queue "${queue}"`;
-  return surviving(`Permissions Violation for Subscription to "${subject}"${using}`);
+  const using = queue === null ? "" : ` using queue ${quoted(queue)}`;
+  return surviving(`Permissions Violation for Subscription to ${quoted(subject)}${using}`);
+}
+
+/** To a subscription that was allowed when it began. */
+export function subscriptionRevoked(subject: string, queue: string | null, sid: string): PeerError {
+  const { text } = subscriptionViolation(subject, queue);
+  return surviving(`${text} (sid ${quoted(sid)})`);
 }
 
 export function tooManyTokens(subject: string): PeerError {
-  return surviving(`Permissions Violation for Subscription to "${subject}", too many tokens`);
+  return surviving(`Permissions Violation for Subscription to ${quoted(subject)}, too many tokens`);
 }

@@ -33,6 +33,9 @@ const mayImport: Record<string, readonly string[]> = {
 const owners: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   [/^pino/, /^log\//],
   [/^yaml/, /^config\//],
+  [/^bcryptjs/, /^auth\/bcrypt-worker\.ts$/],
+  [/^@nats-io\/nkeys/, /^base\/nkey\.ts$/],
+  [/^node:worker_threads$/, /^auth\/(bcrypt-worker|password-checker)\.ts$/],
   [/^prom-client/, /^metrics\//],
   [/^@kubernetes\//, /^discovery\/kubernetes\.ts$/],
   [

@@ -49,9 +49,9 @@ export function admitUnnamed(
 ): Admission | Promise<Admission> {
   const decide = (verdict: Verdict): Admission =>
     verdict.kind === "refused"
-      ? refused(errors.authorizationViolation, "operation before CONNECT")
+      ? refused(errors.authorizationViolation, verdict.reason)
       : { kind: "admitted", hello, grant: verdict.grant, isUnnamed: true };
-  const verdict = authenticator.check({ ...sender, credentials: hello });
+  const verdict = authenticator.checkUnnamed({ ...sender, credentials: hello });
   return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
 }
 

@@ -5,9 +5,13 @@
 import type { Clock } from "../../base/clock.ts";
 import { readText } from "../../base/slab.ts";
 import type { Permissions, ResponseRules } from "../../core/permissions.ts";
-import type { Plan } from "../../core/plan.ts";
-import type { DeliveryFilter, Subscriber, Subscription } from "../../core/subscription.ts";
+import { Subscription, type Subscriber } from "../../core/subscription.ts";
+import * as errors from "../../protocol/errors.ts";
+import type { PeerError } from "../../protocol/errors.ts";
+import type { ClientHello } from "../../protocol/connect.ts";
 import type { Message } from "../../protocol/message.ts";
+import { isValidLiteralSubject } from "../../subject/subject.ts";
+import type { ClientLimits } from "./host.ts";
 
 export interface Rights {
   readonly permissions: Permissions;
@@ -78,18 +82,60 @@ class AnswerRights implements Subscriber {
   }
 }
 
-export function mayPublish(rights: Rights | null, plan: Plan): boolean {
-  return rights === null || rights.permissions.mayPublish(plan);
-}
-
-export function maySubscribe(rights: Rights | null, subject: string, queue: string | null): boolean {
+function maySubscribe(rights: Rights | null, subject: string, queue: string | null): boolean {
   return rights === null || rights.permissions.maySubscribe(subject, queue);
 }
 
-export function filterOf(
-  rights: Rights | null,
+export function subscriptionFor(
+  { receiver, rights }: Pick<Subscribing, "receiver" | "rights">,
   subject: string,
   queue: string | null,
-): DeliveryFilter | null {
-  return rights === null ? null : rights.permissions.filterFor(subject, queue);
+  sid: string,
+): Subscription {
+  const filter = rights?.permissions.filterFor(subject, queue) ?? null;
+  return new Subscription(receiver, subject, queue, sid, filter);
+}
+
+/** The same subscription under other rights; null: they do not allow it. */
+export function renew(
+  { subject, queue, sid, delivered, max }: Subscription,
+  session: Pick<Subscribing, "receiver" | "rights">,
+): Subscription | null {
+  if (!maySubscribe(session.rights, subject, queue)) return null;
+  return Object.assign(subscriptionFor(session, subject, queue, sid), { delivered, max });
+}
+
+/** Groups of this name belong to the server. */
+const RESERVED_QUEUE = "_sys_";
+
+interface Subscribing {
+  readonly receiver: Subscriber;
+  readonly rights: Rights | null;
+  readonly limits: Pick<ClientLimits, "maxSubscriptions" | "maxSubscriptionTokens">;
+  readonly subscriptions: ReadonlyMap<string, Subscription>;
+}
+
+/** What is wrong with one more subscription, in nats-server's order; null: nothing. */
+export function subscriptionProblem(
+  { rights, limits, subscriptions }: Subscribing,
+  subject: string,
+  queue: string | null,
+): PeerError | null {
+  const { maxSubscriptions, maxSubscriptionTokens } = limits;
+  if (queue === RESERVED_QUEUE || !maySubscribe(rights, subject, queue)) {
+    return errors.subscriptionViolation(subject, queue);
+  }
+  if (maxSubscriptionTokens !== null && subject.split(".").length > maxSubscriptionTokens) {
+    return errors.tooManyTokens(subject);
+  }
+  const isFull = maxSubscriptions !== null && subscriptions.size >= maxSubscriptions;
+  return isFull ? errors.maxSubscriptionsExceeded : null;
+}
+
+/** What is wrong with a message of a client that is not plain; null: nothing. */
+export function messageProblem(hello: ClientHello, message: Message): PeerError | null {
+  if (message.headerLength > 0 && !hello.headers) return errors.badArguments;
+  if (!hello.pedantic) return null;
+  const subject = readText(message.at + message.subjectFrom, message.subjectLength);
+  return isValidLiteralSubject(subject) ? null : errors.invalidPublishSubject;
 }

@@ -11,27 +11,24 @@ import type { Account } from "../../core/account.ts";
 import type { Interest } from "../../core/interest.ts";
 import type { Plan } from "../../core/plan.ts";
 import { publish } from "../../core/router.ts";
-import { Subscription, type Subscriber } from "../../core/subscription.ts";
+import type { Subscriber, Subscription } from "../../core/subscription.ts";
 import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
 import { defaultHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
-import { isValidLiteralSubject, isValidSubject } from "../../subject/subject.ts";
+import { isValidSubject } from "../../subject/subject.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
 import { ClientConnection } from "./connection.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, type Admission, type Sender } from "./handshake.ts";
 import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
-import { filterOf, mayPublish, maySubscribe, rightsOf, type Rights } from "./rights.ts";
+import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
 import { sayNoResponders } from "./no-responders.ts";
 import { ClientOrigin } from "./origin.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
-
-/** Groups of this name belong to the server. */
-const RESERVED_QUEUE = "_sys_";
 
 export class ClientSession extends ClientConnection implements ClientOperations, Subscriber, Opening {
   readonly subscriptions = new Map<string, Subscription>();
@@ -45,12 +42,12 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   outBytes = 0;
   private interest: Interest;
   /** Of the server, and of the account once that is known. */
-  private limits: ClientLimits;
+  limits: ClientLimits;
   private isAdmitted: boolean;
   private hasConnected = false;
   private hasSaidAccount = false;
   private isPlain = false;
-  private rights: Rights | null = null;
+  rights: rights.Rights | null = null;
   /** Who receives for it: itself, or who watches what it may answer. */
   receiver: Subscriber = this;
   /** The receiver, when the client wants no echo. */
@@ -112,7 +109,8 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   onPublish(message: Message): boolean {
     if (this.isPlain) return this.publish(message);
-    if (!this.passes(message)) return this.isOpen;
+    const problem = rights.messageProblem(this.hello, message);
+    if (problem !== null && !this.onPeerError(problem, "")) return false;
     return this.account.mappings === null ? this.publish(message) : this.publishMapped(message);
   }
 
@@ -138,7 +136,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     const reserved = reservedSubject(subjectAt, message.subjectLength);
     if (reserved !== null) return this.refuse(message, errors.publishViolation(reserved));
     const plan = interest.plan(subjectAt, message.subjectLength, message.subjectHash);
-    if (this.rights !== null && !mayPublish(this.rights, plan)) return this.answer(plan, message);
+    if (this.rights?.permissions.mayPublish(plan) === false) return this.answer(plan, message);
     this.memoPlan = plan.crossings === null ? plan : null;
     this.memoVersion = interest.version;
     return this.route(plan, message);
@@ -147,8 +145,8 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   /** What may be published as an answer at most. */
   private answer(plan: Plan, message: Message): boolean {
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
-    const may = this.rights?.answers?.mayAnswer(subject) ?? false;
-    if (!may) return this.refuse(message, errors.publishViolation(subject));
+    const isOwed = this.rights?.answers?.mayAnswer(subject);
+    if (isOwed !== true) return this.refuse(message, errors.publishViolation(subject));
     this.memoPlan = null;
     return this.route(plan, message);
   }
@@ -191,6 +189,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     return {
       nonce: this.nonce,
       address: remote.address,
+      isWanted: () => this.isOpen,
       connectionType: "STANDARD",
       certificate: security?.certificate,
     };
@@ -232,13 +231,41 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     return !isFull || this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
   }
 
+  /** Users have changed: what still holds for this client. As nats-server does it at a reload. */
+  recheckGrant(): void {
+    const { grant } = this;
+    if (grant === null || !this.isOpen) return;
+    const now = this.host.authenticator.currentGrant(grant, "STANDARD");
+    if (now === null || now.account !== grant.account) {
+      this.onPeerError(errors.authorizationViolation, "users have changed");
+    } else if (now !== grant) {
+      this.grantPermissions(now);
+      this.renewSubscriptions();
+    }
+  }
+
+  /** The rights have changed: ends subscriptions that are no longer allowed, makes the others anew. */
+  private renewSubscriptions(): void {
+    this.mute = this.hello.echo ? null : this.receiver;
+    for (const old of [...this.subscriptions.values()]) {
+      this.unsubscribe(old);
+      const renewed = rights.renew(old, this);
+      if (renewed === null) {
+        this.onPeerError(errors.subscriptionRevoked(old.subject, old.queue, old.sid), "");
+        continue;
+      }
+      this.subscriptions.set(old.sid, renewed);
+      this.account.subscribe(renewed);
+    }
+  }
+
   /** What the client may do from here on. Its subscriptions stay as they are. */
   private grantPermissions(grant: Grant): void {
     this.authTimer?.[Symbol.dispose]();
     this.authTimer = null;
     if (grant.expiresInMs !== null) this.endAfter(grant.expiresInMs, errors.authenticationExpired);
     this.grant = grant;
-    this.rights = rightsOf(grant.permissions, this, this.host.clock);
+    this.rights = rights.rightsOf(grant.permissions, this, this.host.clock);
     this.receiver = this.rights?.answers ?? this;
     this.memoPlan = null;
   }
@@ -263,26 +290,14 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   }
 
   onSubscribe(subject: string, queue: string | null, sid: string): boolean {
-    const problem = this.subscriptionProblem(subject, queue);
+    const problem = rights.subscriptionProblem(this, subject, queue);
     if (problem !== null) return this.onPeerError(problem, subject);
     if (this.subscriptions.has(sid) || this.isLeaving) return this.sayOk();
     if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
-    const filter = filterOf(this.rights, subject, queue);
-    const subscription = new Subscription(this.receiver, subject, queue, sid, filter);
+    const subscription = rights.subscriptionFor(this, subject, queue, sid);
     this.subscriptions.set(sid, subscription);
     this.account.subscribe(subscription);
     return this.sayOk();
-  }
-
-  private subscriptionProblem(subject: string, queue: string | null): PeerError | null {
-    const { maxSubscriptions, maxSubscriptionTokens } = this.limits;
-    if (queue === RESERVED_QUEUE || !maySubscribe(this.rights, subject, queue))
-      return errors.subscriptionViolation(subject, queue);
-    if (maxSubscriptionTokens !== null && subject.split(".").length > maxSubscriptionTokens) {
-      return errors.tooManyTokens(subject);
-    }
-    const isFull = maxSubscriptions !== null && this.subscriptions.size >= maxSubscriptions;
-    return isFull ? errors.maxSubscriptionsExceeded : null;
   }
 
   onUnsubscribe(sid: string, max: number): boolean {
@@ -385,17 +400,6 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   private unsubscribeAll(): void {
     for (const subscription of this.subscriptions.values()) this.unsubscribe(subscription);
-  }
-
-  /** What is to be checked for each message of a client that is not plain. False: it goes no further. */
-  private passes(message: Message): boolean {
-    if (message.headerLength > 0 && !this.hello.headers) {
-      return this.onPeerError(errors.badArguments, "message headers not supported");
-    }
-    if (!this.hello.pedantic) return true;
-    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
-    if (!isValidLiteralSubject(subject)) this.onPeerError(errors.invalidPublishSubject, subject);
-    return true;
   }
 
   private sayOk(): boolean {

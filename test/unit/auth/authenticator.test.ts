@@ -20,7 +20,13 @@ function verdictOf(
   presented: Partial<Credentials> = {},
 ): Verdict | Promise<Verdict> {
   const credentials = { user: "", pass: "", authToken: "", nkey: "", sig: "", ...presented };
-  return authenticator.check({ credentials, nonce: "", address: "127.0.0.1", connectionType: "STANDARD" });
+  return authenticator.check({
+    credentials,
+    nonce: "",
+    address: "127.0.0.1",
+    connectionType: "STANDARD",
+    isWanted: () => true,
+  });
 }
 
 function admittedAs(user: string): unknown {

@@ -1,0 +1,75 @@
+/** The one table of users: those of `authorization`, of its directory, and of accounts, in the words of the authenticator. */
+import { randomBytes } from "node:crypto";
+import type { AuthenticationOptions, KnownUser } from "../auth/authenticator.ts";
+import type { Config, SubjectRules, User, UserPermissions } from "../config/config.ts";
+import { GLOBAL_ACCOUNT } from "../core/account.ts";
+import { toByteString } from "../protocol/info.ts";
+import { systemAccountOf } from "./config-slices.ts";
+
+/** `passwords` by user, from the directory of users: for users of the configuration, and for others. */
+export function authenticationOptions(
+  config: Config,
+  passwords: ReadonlyMap<string, string>,
+): AuthenticationOptions {
+  const { token, user, password, noAuthUser, defaultPermissions } = config.authorization;
+  const single = user === null ? [] : [{ user, password: password ?? "" }];
+  const configured = [
+    ...single.map((each) => knownUser(each, GLOBAL_ACCOUNT, null)),
+    ...config.authorization.users.map((each) => knownUser(each, GLOBAL_ACCOUNT, defaultPermissions)),
+    ...config.accounts.list.flatMap(({ name, users: own }) => own.map((each) => knownUser(each, name, null))),
+  ];
+  const names = new Set(configured.map(({ name }) => name));
+  const others = [...passwords].filter(([name]) => !names.has(name));
+  const users = [
+    ...configured.map((each) => withPassword(each, passwords)),
+    ...others.map(([name, filed]) =>
+      knownUser({ user: name, password: filed }, GLOBAL_ACCOUNT, defaultPermissions),
+    ),
+  ];
+  const mapsCertificates = config.client.tls?.map ?? false;
+  if (noAuthUser === null && hasOnlySystemUsers(config)) {
+    // Nobody can present this one: it is for clients without credentials.
+    const anybody = knownUser({ user: `nats-${newSecret()}`, password: newSecret() }, GLOBAL_ACCOUNT, null);
+    return { token: undefined, users: [...users, anybody], noAuthUser: anybody.name, mapsCertificates };
+  }
+  const isClosed = config.authorization.usersDir !== null;
+  return { token: token ?? undefined, users, isClosed, noAuthUser, mapsCertificates };
+}
+
+function knownUser(user: User, account: string, defaults: UserPermissions | null): KnownUser {
+  const permissions = user.permissions ?? defaults;
+  return {
+    name: user.user,
+    password: user.password,
+    account,
+    permissions: permissions === null ? null : inBytes(permissions),
+    connectionTypes: user.connectionTypes ?? [],
+  };
+}
+
+function withPassword(user: KnownUser, passwords: ReadonlyMap<string, string>): KnownUser {
+  const password = user.password === null ? undefined : passwords.get(user.name);
+  return password === undefined ? user : { ...user, password };
+}
+
+/** Subjects are byte strings inside the server. */
+function inBytes({ publish, subscribe, responses }: UserPermissions): UserPermissions {
+  return { publish: rulesInBytes(publish), subscribe: rulesInBytes(subscribe), responses };
+}
+
+function rulesInBytes(rules: SubjectRules | null): SubjectRules | null {
+  if (rules === null) return null;
+  return { allow: rules.allow?.map(toByteString) ?? null, deny: rules.deny.map(toByteString) };
+}
+
+/** Users of the system account alone do not close the global account, as with nats-server. */
+function hasOnlySystemUsers({ accounts, authorization }: Config): boolean {
+  const { user, token, users, usersDir } = authorization;
+  const isOpen = user === null && token === null && users.length === 0 && usersDir === null;
+  const [only, ...others] = accounts.list;
+  return isOpen && only !== undefined && others.length === 0 && only.name === systemAccountOf(accounts);
+}
+
+function newSecret(): string {
+  return randomBytes(12).toString("base64url");
+}

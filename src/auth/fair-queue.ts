@@ -1,0 +1,58 @@
+/**
+ * A bounded queue of lanes that are served in turn: who fills one lane makes nobody wait in another. When the whole queue is
+ * full, a newcomer takes the place of the last one in the longest lane, unless it would stand there itself.
+ */
+export interface QueueBounds {
+  readonly all: number;
+  readonly lane: number;
+}
+
+export class FairQueue<T> {
+  /** In the order in which they are served next. None is empty. */
+  private readonly lanes = new Map<string, T[]>();
+  private count = 0;
+  private readonly bounds: QueueBounds;
+
+  constructor(bounds: QueueBounds) {
+    this.bounds = bounds;
+  }
+
+  get length(): number {
+    return this.count;
+  }
+
+  /** Returns who finds no place: the newcomer, another one, or nobody (null). */
+  push(lane: string, item: T): T | null {
+    const own = this.lanes.get(lane) ?? [];
+    if (own.length >= this.bounds.lane) return item;
+    let displaced: T | null = null;
+    if (this.count >= this.bounds.all) {
+      const longest = this.longest();
+      if (longest.length <= own.length + 1) return item;
+      displaced = longest.pop()!;
+      this.count--;
+    }
+    own.push(item);
+    this.lanes.set(lane, own);
+    this.count++;
+    return displaced;
+  }
+
+  /** undefined: it is empty. */
+  shift(): T | undefined {
+    for (const [lane, items] of this.lanes) {
+      const item = items.shift();
+      this.lanes.delete(lane);
+      if (items.length > 0) this.lanes.set(lane, items);
+      this.count--;
+      return item;
+    }
+    return undefined;
+  }
+
+  private longest(): T[] {
+    let longest: T[] = [];
+    for (const items of this.lanes.values()) if (items.length > longest.length) longest = items;
+    return longest;
+  }
+}

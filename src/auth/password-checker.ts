@@ -1,0 +1,165 @@
+/**
+ * Compares passwords with bcrypt hashes off the event loop. At most a few are under way; the others wait in lanes by client
+ * address and user, which are served in turn, so that a flood of bad passwords makes others wait for one comparison and not
+ * for the flood. Who has gone meanwhile is passed over.
+ *
+ * What was found out is remembered, by a keyed digest that is worth nothing outside this process: the right password of a hash,
+ * and the wrong ones of late. A client that comes back is admitted without waiting, one with a stale password costs nothing.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
+import type { Worker } from "node:worker_threads";
+import type { Comparison } from "./bcrypt-worker.ts";
+import { FairQueue } from "./fair-queue.ts";
+
+export type Comparing = "equal" | "different" | "too many waiting";
+
+export interface PasswordCheck extends Comparison {
+  /** Who shares a lane. */
+  readonly lane: string;
+  /** The answer still matters. */
+  isWanted(): boolean;
+}
+
+interface Job {
+  readonly check: PasswordCheck;
+  readonly digest: string;
+  readonly resolve: (result: Comparing) => void;
+}
+
+/** Starts what compares; a test may count instead. */
+export type StartWorker = () => Promise<Pick<Worker, "postMessage" | "once" | "off" | "terminate">>;
+
+const WAITING = { all: 1024, lane: 64 };
+const REMEMBERED_MAX = 4096;
+const WORKERS_MAX = 2;
+
+export class PasswordChecker implements Disposable {
+  /** Comparisons carried out. */
+  compared = 0;
+  /** Attempts refused since too many were waiting. */
+  overflowed = 0;
+  private readonly key = randomBytes(32);
+  /** Right ones by hash; wrong ones, oldest first. */
+  private readonly right = new Map<string, string>();
+  private readonly wrong = new Set<string>();
+  private readonly waiting = new FairQueue<Job>(WAITING);
+  private readonly idle: Awaited<ReturnType<StartWorker>>[] = [];
+  private readonly busy = new Map<Awaited<ReturnType<StartWorker>>, Job>();
+  private workers = 0;
+  private isClosed = false;
+  private readonly startWorker: StartWorker;
+
+  constructor(startWorker: StartWorker = startBcrypt) {
+    this.startWorker = startWorker;
+  }
+
+  get waitingCount(): number {
+    return this.waiting.length;
+  }
+
+  check(check: PasswordCheck): Comparing | Promise<Comparing> {
+    const digest = createHmac("sha256", this.key).update(`${check.hash}\0${check.password}`).digest("hex");
+    if (this.right.get(check.hash) === digest) return "equal";
+    if (this.wrong.has(digest)) return "different";
+    return new Promise((resolve) => {
+      const displaced = this.waiting.push(check.lane, { check, digest, resolve });
+      if (displaced !== null) {
+        this.overflowed++;
+        displaced.resolve("too many waiting");
+      }
+      this.work();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.isClosed = true;
+    for (const worker of [...this.idle, ...this.busy.keys()]) void worker.terminate();
+    for (let job = this.waiting.shift(); job !== undefined; job = this.waiting.shift())
+      job.resolve("different");
+  }
+
+  private work(): void {
+    while (this.waiting.length > 0 && !this.isClosed) {
+      const worker = this.idle.pop();
+      if (worker === undefined) {
+        this.startOneMore();
+        return;
+      }
+      const job = this.nextWanted();
+      if (job === null) this.idle.push(worker);
+      else this.give(worker, job);
+    }
+  }
+
+  private nextWanted(): Job | null {
+    for (let job = this.waiting.shift(); job !== undefined; job = this.waiting.shift()) {
+      if (job.check.isWanted()) return job;
+      job.resolve("different"); // nobody listens
+    }
+    return null;
+  }
+
+  private startOneMore(): void {
+    if (this.workers >= Math.min(WORKERS_MAX, Math.max(1, availableParallelism() - 1))) return;
+    this.workers++;
+    void this.startWorker().then((worker) => {
+      if (this.isClosed) {
+        void worker.terminate();
+        return;
+      }
+      this.idle.push(worker);
+      this.work();
+    });
+  }
+
+  private give(worker: Awaited<ReturnType<StartWorker>>, job: Job): void {
+    this.busy.set(worker, job);
+    const { password, hash } = job.check;
+    const onAnswer = (isEqual: boolean): void => {
+      worker.off("error", onEnd);
+      worker.off("exit", onEnd);
+      this.busy.delete(worker);
+      this.remember(job, isEqual);
+      this.idle.push(worker);
+      job.resolve(isEqual ? "equal" : "different");
+      this.work();
+    };
+    const onEnd = (): void => {
+      if (!this.busy.delete(worker)) return;
+      worker.off("message", onAnswer);
+      this.workers--;
+      job.resolve("different");
+      this.work();
+    };
+    worker.once("message", onAnswer);
+    worker.once("error", onEnd);
+    worker.once("exit", onEnd);
+    worker.postMessage({ password, hash });
+  }
+
+  private remember({ check, digest }: Job, isEqual: boolean): void {
+    this.compared++;
+    if (isEqual) {
+      this.right.delete(check.hash);
+      this.right.set(check.hash, digest);
+      forgetOldest(this.right);
+    } else {
+      this.wrong.add(digest);
+      forgetOldest(this.wrong);
+    }
+  }
+}
+
+function forgetOldest(remembered: Map<string, string> | Set<string>): void {
+  if (remembered.size <= REMEMBERED_MAX) return;
+  for (const oldest of remembered.keys()) {
+    remembered.delete(oldest);
+    return;
+  }
+}
+
+async function startBcrypt(): Promise<Worker> {
+  const { startBcryptWorker } = await import("./bcrypt-worker.ts");
+  return startBcryptWorker();
+}
