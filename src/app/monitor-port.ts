@@ -11,9 +11,10 @@ import { METRICS_TYPE, Metrics } from "../metrics/metrics.ts";
 import { text } from "../monitor/answer.ts";
 import { Endpoints, type FurtherEndpoint } from "../monitor/endpoints.ts";
 import { serveHttp, type MonitorHttp, type Site } from "../monitor/http.ts";
-import type { ClusterFacts, MonitorSource, ServerFacts } from "../monitor/source.ts";
+import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts } from "../monitor/source.ts";
 import { Turns } from "../monitor/turns.ts";
 import { NATS_LEVEL } from "../protocol/info.ts";
+import type { TlsTerms } from "../transport/tls.ts";
 import { lookAt } from "./metrics-source.ts";
 import type { Server } from "./server.ts";
 import { VERSION } from "./version.ts";
@@ -135,6 +136,7 @@ function serverFacts(
     host: client.host,
     port: server.clientEndpoint?.port ?? client.port,
     isAuthRequired: server.isAuthRequired,
+    tls: tlsFacts(server.tls.client, server.tls.notAfterMs("client"), client.allowNonTls),
     authTimeoutMs: authorization.timeoutMs,
     maxConnections: client.maxConnections,
     maxSubscriptions: client.maxSubscriptions,
@@ -146,6 +148,7 @@ function serverFacts(
     pingMax: client.pingMax,
     monitorHost: monitor.host,
     monitorPort,
+    isMonitorSecure: monitor.httpsPort !== null,
     basePath: monitor.basePath,
     configDigest,
     configLoadedMs: server.startedMs,
@@ -154,7 +157,13 @@ function serverFacts(
   };
 }
 
-function clusterFacts({ cluster, clusterEndpoint }: Server, config: Config): ClusterFacts | null {
+function tlsFacts(terms: TlsTerms | null, notAfterMs: number | null, isOptional: boolean): TlsFacts {
+  if (terms === null) return null;
+  return { isRequired: !isOptional, verifies: terms.verifies, timeoutMs: terms.timeoutMs, notAfterMs };
+}
+
+function clusterFacts(server: Server, config: Config): ClusterFacts | null {
+  const { cluster, clusterEndpoint, tls } = server;
   if (cluster === null) return null;
   const { host, port, authTimeoutMs, routes, poolSize, writeDeadlineMs, permissions } = config.cluster;
   return {
@@ -162,6 +171,7 @@ function clusterFacts({ cluster, clusterEndpoint }: Server, config: Config): Clu
     host,
     port: clusterEndpoint?.port ?? port ?? 0,
     authTimeoutMs,
+    tls: tlsFacts(tls.cluster, tls.notAfterMs("cluster"), false),
     urls: routes.map((route) => `${route.host.includes(":") ? `[${route.host}]` : route.host}:${route.port}`),
     poolSize,
     writeDeadlineMs: writeDeadlineMs === config.client.writeDeadlineMs ? null : writeDeadlineMs,

@@ -1,7 +1,10 @@
 /** `/connz`: client connections, open and closed, sorted and paged. */
+import type { X509Certificate } from "node:crypto";
+import { printedSubject } from "../auth/certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { ClientSession } from "../links/client/session.ts";
 import { clientSnapshot, type SubscriptionSnapshot } from "../links/client/snapshot.ts";
+import { keyDigest } from "../transport/tls.ts";
 import { json, type Answer } from "./answer.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
 import { readConnzOptions, type ConnzOptions, type Row } from "./connz-options.ts";
@@ -12,6 +15,7 @@ import type { MonitorSource } from "./source.ts";
 import { mapped, subscriptionFields, subscriptionLists } from "./subscription-fields.ts";
 import { sortInTurns, type Turns } from "./turns.ts";
 
+const CHAIN_MAX = 10;
 /** So many connections are looked at in one turn. */
 const SLICE = 1000;
 
@@ -116,9 +120,39 @@ function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: numb
     name: orOmit(client.name),
     lang: orOmit(client.lang),
     version: orOmit(client.version),
+    ...tlsFields(row, options),
     ...(options.showsUsers ? userFields(row) : {}),
     ...listsOf(row, options),
     name_tag: options.showsUsers && stoppedMs === null ? client.account : undefined,
+  };
+}
+
+function tlsFields({ client: { tls }, connection }: ConnectionRow, { showsUsers }: ConnzOptions): object {
+  if (tls === null) return {};
+  const isOpen = connection instanceof ClientSession;
+  const certificate = isOpen && showsUsers ? connection.wire.security?.certificate : undefined;
+  return {
+    tls_version: tls.version,
+    tls_cipher_suite: tls.cipherSuite,
+    tls_peer_certs: certificate === undefined ? undefined : chainOf(certificate).map(certificateFields),
+    tls_first: orOmit(tls.isFirst),
+  };
+}
+
+/** The client's own, then those that it sent along. */
+function chainOf(certificate: X509Certificate): X509Certificate[] {
+  const chain = [certificate];
+  for (let next = certificate.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
+    if (chain.push(next) === CHAIN_MAX) break;
+  }
+  return chain;
+}
+
+function certificateFields(certificate: X509Certificate): object {
+  return {
+    subject: orOmit(printedSubject(certificate)),
+    spki_sha256: keyDigest(certificate.publicKey),
+    cert_sha256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
   };
 }
 

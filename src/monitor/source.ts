@@ -27,6 +27,7 @@ export interface ServerFacts {
   readonly host: string;
   readonly port: number;
   readonly isAuthRequired: boolean;
+  readonly tls: TlsFacts;
   readonly authTimeoutMs: number;
   /** null: no limit. */
   readonly maxConnections: number | null;
@@ -40,6 +41,8 @@ export interface ServerFacts {
   readonly pingMax: number;
   readonly monitorHost: string;
   readonly monitorPort: number;
+  /** The monitoring port speaks HTTPS. */
+  readonly isMonitorSecure: boolean;
   /** "/" or "/prefix". */
   readonly basePath: string;
   /** "" without a file. */
@@ -49,11 +52,21 @@ export interface ServerFacts {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** null: in the open. */
+export type TlsFacts = {
+  /** Nobody does without. */
+  readonly isRequired: boolean;
+  readonly verifies: boolean;
+  readonly timeoutMs: number;
+  readonly notAfterMs: number | null;
+} | null;
+
 export interface ClusterFacts {
   readonly name: string;
   readonly host: string;
   readonly port: number;
   readonly authTimeoutMs: number;
+  readonly tls: TlsFacts;
   /** Configured routes, as `host:port`. */
   readonly urls: readonly string[];
   readonly poolSize: number;

@@ -1,7 +1,7 @@
 /** `/varz`: the server at a glance. Durations are in nanoseconds, time-outs of authentication in seconds. */
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { registeredRoutes } from "./routez.ts";
-import type { ClusterFacts, MonitorSource, ServerFacts, Traffic } from "./source.ts";
+import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts, Traffic } from "./source.ts";
 import type { Usage } from "./usage.ts";
 
 /** Of the client protocol, as in INFO. */
@@ -22,13 +22,14 @@ export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<
     mqtt: {},
     websocket: {},
     jetstream: {},
-    tls_timeout: TLS_TIMEOUT_SECONDS,
+    tls_timeout: tlsSeconds(facts.tls),
     write_deadline: nanoseconds(facts.writeDeadlineMs),
     ...processFields(facts.startedMs, source.nowMs(), usage),
     ...load(source),
     http_req_stats: Object.fromEntries([...requests].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     ...configuration(facts, source),
     ...troubles(source),
+    tls_cert_not_after: notAfter(facts.tls),
   };
 }
 
@@ -42,6 +43,7 @@ function identity(facts: ServerFacts, urls: readonly string[]): object {
     host: facts.host,
     port: facts.port,
     auth_required: orOmit(facts.isAuthRequired),
+    ...tlsFields(facts.tls),
     connect_urls: urls.length === 0 ? undefined : urls,
   };
 }
@@ -53,9 +55,9 @@ function limits(facts: ServerFacts): object {
     ping_interval: nanoseconds(facts.pingIntervalMs),
     ping_max: facts.pingMax,
     http_host: facts.monitorHost,
-    http_port: facts.monitorPort,
+    http_port: facts.isMonitorSecure ? 0 : facts.monitorPort,
     http_base_path: facts.basePath === "/" ? "" : facts.basePath,
-    https_port: 0,
+    https_port: facts.isMonitorSecure ? facts.monitorPort : 0,
     auth_timeout: facts.authTimeoutMs / 1000,
     max_control_line: facts.maxControlLineBytes,
     max_payload: facts.maxPayloadBytes,
@@ -71,10 +73,25 @@ function clusterFields(facts: ClusterFacts): object {
     cluster_port: facts.port,
     auth_timeout: facts.authTimeoutMs / 1000,
     urls: facts.urls.length === 0 ? undefined : facts.urls,
-    tls_timeout: TLS_TIMEOUT_SECONDS,
+    tls_timeout: tlsSeconds(facts.tls),
+    ...tlsFields(facts.tls),
     pool_size: orOmit(facts.poolSize),
     write_deadline: writeDeadlineMs === null ? undefined : nanoseconds(writeDeadlineMs),
+    tls_cert_not_after: notAfter(facts.tls),
   };
+}
+
+function tlsFields(tls: TlsFacts): object {
+  return { tls_required: orOmit(tls?.isRequired ?? false), tls_verify: orOmit(tls?.verifies ?? false) };
+}
+
+function tlsSeconds(tls: TlsFacts): number {
+  return tls === null ? TLS_TIMEOUT_SECONDS : tls.timeoutMs / 1000;
+}
+
+function notAfter(tls: TlsFacts): string | undefined {
+  const ms = tls?.notAfterMs ?? null;
+  return ms === null ? undefined : goTime(ms);
 }
 
 function processFields(startedMs: number, nowMs: number, usage: Usage): object {

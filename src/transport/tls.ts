@@ -361,7 +361,8 @@ function identityProblem(names: readonly string[], certificate: tls.PeerCertific
   });
 }
 
-function keyDigest(key: KeyObject): string {
+/** SHA-256 of a public key (SubjectPublicKeyInfo) in lower case hexadecimal. */
+export function keyDigest(key: KeyObject): string {
   return createHash("sha256")
     .update(key.export({ type: "spki", format: "der" }))
     .digest("hex");

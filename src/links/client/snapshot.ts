@@ -1,5 +1,6 @@
 /** What a client's connection looks like at a moment, in values that keep nothing of it alive. */
 import type { Subscription } from "../../core/subscription.ts";
+import type { Security } from "../../transport/wire.ts";
 import type { ClientSession } from "./session.ts";
 
 export interface ClientSnapshot {
@@ -23,6 +24,8 @@ export interface ClientSnapshot {
   /** "" where clients need no credentials. */
   readonly user: string;
   readonly account: string;
+  /** null: in the open. */
+  readonly tls: Pick<Security, "version" | "cipherSuite" | "isFirst"> | null;
   /** "" while it is open. */
   readonly closedFor: string;
 }
@@ -50,8 +53,16 @@ export function clientSnapshot(session: ClientSession): ClientSnapshot {
     version: hello.version,
     user: session.user,
     account: session.account.name,
+    tls: agreedTls(wire.security),
     closedFor: session.closedFor,
   };
+}
+
+/** Without the certificate, which is large. */
+function agreedTls(security: Security | null): ClientSnapshot["tls"] {
+  if (security === null) return null;
+  const { version, cipherSuite, isFirst } = security;
+  return { version, cipherSuite, isFirst };
 }
 
 export function subscriptionSnapshot(subscription: Subscription): SubscriptionSnapshot {

@@ -1,0 +1,72 @@
+// A client that begins TLS after INFO or at once, presents what it is told to, and says how far it came.
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import tls from "node:tls";
+
+export interface TlsClientOptions {
+  readonly isFirst?: boolean;
+  /** In the open. */
+  readonly isPlain?: boolean;
+  readonly tls?: tls.ConnectionOptions;
+  readonly connect?: object;
+}
+
+export interface TlsAnswer {
+  /** "" where none came. */
+  readonly info: string;
+  /** What came after INFO, the first line of it; "closed" where nothing did; "refused …": by this client. */
+  readonly outcome: string;
+  readonly socket: Socket | tls.TLSSocket;
+}
+
+/** Connects, says CONNECT and PING, and waits for what comes of it. */
+export async function converse(port: number, options: TlsClientOptions = {}): Promise<TlsAnswer> {
+  const raw = connect({ port, host: "127.0.0.1", noDelay: true });
+  raw.on("error", () => undefined);
+  await once(raw, "connect");
+  let info = options.isFirst === true ? "" : await line(raw);
+  let socket: Socket | tls.TLSSocket = raw;
+  if (options.isPlain !== true) {
+    const secured = tls.connect({ socket: raw, servername: "localhost", ...options.tls });
+    const problem = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+      secured.once("secureConnect", () => resolve(null));
+      secured.on("error", resolve);
+      secured.once("close", () => resolve(new Error("closed")));
+    });
+    if (problem !== null) {
+      raw.destroy();
+      return { info, outcome: ownRefusal(problem.code ?? "") ?? "closed", socket };
+    }
+    socket = secured;
+  }
+  if (options.isFirst === true) info = await line(socket);
+  socket.write(`CONNECT ${JSON.stringify({ verbose: false, ...options.connect })}\r\nPING\r\n`);
+  return { info, outcome: (await line(socket)) || "closed", socket };
+}
+
+/** What this client itself has against the server; null: it was the server that ended it. */
+function ownRefusal(code: string): string | null {
+  // Whether the server sent its authority along makes no difference.
+  if (/^(SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/.test(code)) return "refused as untrusted";
+  if (code === "CERT_HAS_EXPIRED") return "refused as expired";
+  return code === "ERR_TLS_CERT_ALTNAME_INVALID" ? "refused for its name" : null;
+}
+
+/** One line; "" if the connection ends before. */
+export function line(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    const onData = (chunk: Buffer): void => {
+      text += chunk.toString("latin1");
+      const end = text.indexOf("\r\n");
+      if (end === -1) return;
+      socket.off("data", onData);
+      socket.pause();
+      if (text.length > end + 2) socket.unshift(Buffer.from(text.slice(end + 2), "latin1"));
+      resolve(text.slice(0, end));
+    };
+    socket.on("data", onData);
+    socket.once("close", () => resolve(""));
+    socket.resume();
+  });
+}
