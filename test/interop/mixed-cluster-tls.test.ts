@@ -1,0 +1,126 @@
+// Clusters of shoal and real nats-servers whose routes are secured by TLS: they form by names while gossip tells addresses, carry
+// messages, and keep out who has no certificate, a wrong one, or speaks in the open.
+// oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
+import { allReach, Clients, reaches } from "../support/cluster-clients.ts";
+import type { Member, MemberSpec } from "../support/cluster-member.ts";
+import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";
+import { waitFor } from "../support/cluster-wait.ts";
+import { startMembers } from "../support/cluster.ts";
+
+const isMissing = missingOpenssl();
+const missing = missingKinds(["nats-2.9", "nats-new"]);
+
+let authority: Authority;
+let other: Authority;
+let good: Certificate;
+
+beforeAll(() => {
+  if (isMissing) return;
+  authority = new Authority();
+  other = new Authority("another authority");
+  // The name alone: gossip tells addresses, which this certificate does not have.
+  good = authority.issue({ names: "DNS:localhost" });
+});
+afterAll(() => {
+  authority?.[Symbol.dispose]();
+  other?.[Symbol.dispose]();
+});
+
+interface Wish {
+  readonly certificate?: Certificate;
+  readonly caFile?: string;
+  readonly more?: string;
+}
+
+function member(kind: ServerKind, name: string, wish: Wish = {}): MemberSpec {
+  const { certFile, keyFile } = wish.certificate ?? good;
+  const files = `cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${wish.caFile ?? authority.caFile}"`;
+  return {
+    kind,
+    name,
+    clusterLines: ["name: mixed", `tls { ${files}, timeout: 5, ${wish.more ?? ""} }`],
+  };
+}
+
+/** The seed by its name. */
+function byName(one: Member, members: readonly Member[]): string[] {
+  return one === members[0] ? [] : [`nats-route://localhost:${members[0]!.ports.cluster}`];
+}
+
+const mixes: ServerKind[][] = [
+  ["shoal", "shoal", "shoal"],
+  ["shoal", "nats-new", "shoal"],
+  ["nats-new", "shoal", "nats-new"],
+  ["nats-2.9", "shoal", "shoal"],
+];
+
+describe.skipIf(isMissing)("members with certificates for a name form one cluster", () => {
+  for (const kinds of mixes) {
+    it.skipIf(kinds.some((kind) => missing.includes(kind)))(`${kinds.join(" <- ")}`, async () => {
+      const specs = kinds.map((kind, i) => member(kind, `m${i}`));
+      await using cluster = await startMembers(specs, { routesOf: byName });
+      await using clients = new Clients();
+      await cluster.fullMesh();
+      await allReach(await clients.connectAll(cluster.members));
+    });
+  }
+});
+
+describe.skipIf(isMissing || missing.includes("nats-new"))("a member is kept out", () => {
+  const pairs: [seed: ServerKind, joiner: ServerKind][] = [
+    ["shoal", "nats-new"],
+    ["nats-new", "shoal"],
+    ["shoal", "shoal"],
+  ];
+  const strangers: [title: string, wish: () => Wish][] = [
+    ["whose certificate another authority signed", () => ({ certificate: other.issue() })],
+    ["whose certificate has expired", () => ({ certificate: authority.issue({ days: -1 }) })],
+    ["whose certificate is self-signed", () => ({ certificate: authority.issue({ isSelfSigned: true }) })],
+  ];
+  for (const [seed, joiner] of pairs) {
+    it.each(strangers)(`by ${seed}: ${joiner} %s`, async (_, wish) => {
+      const specs = [member(seed, "seed"), member(joiner, "stranger", wish())];
+      await using cluster = await startMembers(specs, { routesOf: byName });
+      const [one] = cluster.members;
+      await waitFor("the seed to log a failed handshake", () => /handshake error/.test(one!.logTail()));
+      expect((await one!.peers())?.size ?? 0).toBe(0);
+    });
+
+    it(`by ${joiner}: ${seed} whose certificate is for another name`, async () => {
+      const elsewhere = { certificate: authority.issue({ names: "DNS:elsewhere" }) };
+      const specs = [member(seed, "elsewhere", elsewhere), member(joiner, "joiner")];
+      await using cluster = await startMembers(specs, { routesOf: byName });
+      const [, two] = cluster.members;
+      await waitFor("the joiner to log why", () => /valid for|altnames/.test(two!.logTail()));
+      expect((await two!.peers())?.size ?? 0).toBe(0);
+    });
+
+    it(`by ${seed}: ${joiner} in the open`, async () => {
+      const plain: MemberSpec = { kind: joiner, name: "plain", clusterLines: ["name: mixed"] };
+      await using cluster = await startMembers([member(seed, "seed"), plain], { routesOf: byName });
+      const [one] = cluster.members;
+      await waitFor("the seed to log it", () => /handshake error/.test(one!.logTail()));
+      expect((await one!.peers())?.size ?? 0).toBe(0);
+    });
+  }
+});
+
+describe.skipIf(isMissing || missing.includes("nats-new"))("a member is let in by its certificate", () => {
+  it.each<[ServerKind, ServerKind]>([
+    ["shoal", "nats-new"],
+    ["nats-new", "shoal"],
+    ["shoal", "shoal"],
+  ])("%s <- %s where its name is that of a route", async (seed, joiner) => {
+    const known = { more: "verify_cert_and_check_known_urls: true" };
+    const specs = [member(seed, "seed", known), member(joiner, "joiner")];
+    const routesOf = (_: Member, members: readonly Member[]): string[] =>
+      members.map(({ ports }) => `nats-route://localhost:${ports.cluster}`);
+    await using cluster = await startMembers(specs, { routesOf });
+    await using clients = new Clients();
+    await cluster.fullMesh();
+    const [one, two] = await clients.connectAll(cluster.members);
+    await reaches(one!, two!);
+  });
+});
