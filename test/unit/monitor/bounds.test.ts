@@ -12,7 +12,7 @@ function session(cid: number, subjects: readonly string[]): ClientSession {
   );
   return {
     cid,
-    wire: { remote: { address: "127.0.0.1", port: 1 } },
+    wire: { remote: { address: "127.0.0.1", port: 1 }, security: null },
     heartbeat: { roundTripMs: 0 },
     outbox: { pendingBytes: 0 },
     hello: { name: "", lang: "", version: "" },
