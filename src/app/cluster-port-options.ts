@@ -7,7 +7,7 @@ import type { RoutePermissions } from "../links/route/permissions.ts";
 import type { Turn } from "../links/turn.ts";
 import type { ServerIdentity } from "../protocol/info.ts";
 import type { TlsTerms } from "../transport/tls.ts";
-import type { ConfiguredRoute, Credentials } from "./peer-discovery.ts";
+import type { ConfiguredRoute, Credentials, KubernetesService } from "./peer-discovery.ts";
 import type { QueuePreference } from "./zones.ts";
 
 /** `verify_and_map` and `verify_cert_and_check_known_urls` of the cluster. */
@@ -28,6 +28,8 @@ export interface ClusterPortOptions {
   readonly credentials: Credentials | null;
   readonly routes: readonly ConfiguredRoute[];
   readonly discoveryIntervalMs: number;
+  /** null: Kubernetes is not asked. */
+  readonly kubernetes: KubernetesService | null;
   /** 0 or less: no pool. */
   readonly poolSize: number;
   readonly pinnedAccounts: readonly string[];

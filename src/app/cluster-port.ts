@@ -105,6 +105,7 @@ export class ClusterPort {
       onReport: (report) => this.feed({ kind: "sourceChanged", ...report }),
       createResolver: systemResolver,
       isMeshWhole: () => isWhole(this.snapshot()),
+      onOwnZone: (zone) => this.learnZone(zone),
     });
     this.host = {
       ...options,
@@ -175,7 +176,9 @@ export class ClusterPort {
 
   /** The zone of this server has become known: the others are told. */
   learnZone(zone: string): void {
-    if (!this.zones.learn(zone, this.sessions.values())) return;
+    // One that was configured counts more.
+    if (this.options.zone !== "" || !this.zones.learn(zone, this.sessions.values())) return;
+    this.options.logger.info(`Zone is ${zone}`);
     for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
   }
 

@@ -74,6 +74,7 @@ type FromConfig =
   | "authTimeoutMs"
   | "certificateRule"
   | "limits"
+  | "kubernetes"
   | "zone"
   | "queuePreference";
 
@@ -110,6 +111,14 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
     permissions: cluster.permissions ?? { import: null, export: null },
     maxPayloadBytes: client.maxPayloadBytes,
     authTimeoutMs: cluster.authTimeoutMs,
+    kubernetes:
+      cluster.kubernetesService === null
+        ? null
+        : {
+            service: cluster.kubernetesService,
+            namespace: cluster.kubernetesNamespace,
+            portName: cluster.kubernetesPortName,
+          },
     zone: cluster.zone ?? "",
     queuePreference: cluster.queuePreference,
     certificateRule: certificateRule(config),

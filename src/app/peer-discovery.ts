@@ -17,6 +17,7 @@ import {
   type SourceReport,
 } from "../discovery/discovery.ts";
 import { DnsSource, type DnsName } from "../discovery/dns.ts";
+import { KubernetesSource } from "../discovery/kubernetes-source.ts";
 import type { NameResolver } from "../discovery/resolver.ts";
 import { staticSource } from "../discovery/static.ts";
 
@@ -41,15 +42,28 @@ interface MeshReport {
   readonly peers: readonly DialTarget[];
 }
 
+/** A service of Kubernetes; see `KubernetesSourceOptions`. */
+export interface KubernetesService {
+  readonly service: string;
+  readonly namespace: string | null;
+  readonly portName: string;
+}
+
 interface PeerDiscoveryOptions {
   readonly routes: readonly ConfiguredRoute[];
   readonly discoveryIntervalMs: number;
+  /** null: Kubernetes is not asked. */
+  readonly kubernetes: KubernetesService | null;
+  /** For routes, of this server. */
+  readonly port: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   /** One for each name: a lookup that takes too long is called off with all of its resolver's. */
   createResolver(): NameResolver;
   onReport(report: MeshReport): void;
+  /** A source knows the zone of this server. */
+  onOwnZone(zone: string): void;
   /** False: members are missing, or nobody has been found yet. */
   isMeshWhole(): boolean;
 }
@@ -68,7 +82,7 @@ export class PeerDiscovery implements Disposable {
   /** `ownAddresses`: those by which others may reach this server. */
   start(ownAddresses: readonly AddressKey[]): void {
     this.ownAddresses = new Set(ownAddresses);
-    this.discovery.use(this.sourcesOf(this.options.routes));
+    this.discovery.use(this.[...this.sourcesOf(this.options.routes), ...this.fromKubernetes()]);
   }
 
   /** A member is missing. */
@@ -103,7 +117,16 @@ export class PeerDiscovery implements Disposable {
     return sources;
   }
 
+  private fromKubernetes(): DiscoverySource[] {
+    const { kubernetes, port } = this.options;
+    return kubernetes === null
+      ? []
+      : [new KubernetesSource({ ...this.options, ...kubernetes, defaultPort: port })];
+  }
+
   private pass({ source, origin, peers }: SourceReport): void {
+    const self = peers.find(({ host, port }) => this.ownAddresses.has(addressKey(host, port)));
+    if (self?.zone !== undefined) this.options.onOwnZone(self.zone);
     const route = this.routeOfSource.get(source);
     const credentials = route === undefined ? {} : { credentials: route.credentials };
     const targets = this.others(source, peers).map((peer) => ({ ...peer, ...credentials }));

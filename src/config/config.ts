@@ -273,6 +273,11 @@ interface ClusterConfig {
   readonly pingIntervalMs: number;
   readonly pingMax: number;
   readonly writeDeadlineMs: number;
+  /** The service whose EndpointSlices show the other servers. null: Kubernetes is not asked. */
+  readonly kubernetesService: string | null;
+  /** null: the one that the server runs in. */
+  readonly kubernetesNamespace: string | null;
+  readonly kubernetesPortName: string;
   /** null: not known. */
   readonly zone: string | null;
   readonly queuePreference: QueuePreference;

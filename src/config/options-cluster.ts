@@ -275,6 +275,39 @@ const routes: readonly Option[] = [
   }),
 ];
 
+const kubernetes: readonly Option[] = [
+  option({
+    key: "cluster.discovery.kubernetes.service",
+    field: "cluster.kubernetesService",
+    section: "Cluster",
+    type: spacelessName,
+    default: null,
+    defaultText: "off",
+    reload: "restart",
+    description: "Headless service of Kubernetes whose EndpointSlices show the other servers",
+  }),
+  option({
+    key: "cluster.discovery.kubernetes.namespace",
+    field: "cluster.kubernetesNamespace",
+    section: "Cluster",
+    type: spacelessName,
+    default: null,
+    defaultText: "that of the pod",
+    reload: "restart",
+    description: "Namespace of that service",
+  }),
+  option({
+    key: "cluster.discovery.kubernetes.port_name",
+    field: "cluster.kubernetesPortName",
+    section: "Cluster",
+    type: spacelessName,
+    default: "cluster",
+    reload: "restart",
+    description:
+      "Name of the service's port for routes; where it has none of that name, cluster.port is dialled",
+  }),
+];
+
 const zone: readonly Option[] = [
   option({
     key: "cluster.zone",
@@ -298,7 +331,7 @@ const zone: readonly Option[] = [
   }),
 ];
 
-export const clusterOptions: readonly Option[] = [...listener, ...routes, ...zone];
+export const clusterOptions: readonly Option[] = [...listener, ...routes, ...kubernetes, ...zone];
 
 /** `--cluster ""` turns clustering off that a file turned on. */
 function emptyTurnsOff(...[node, notes]: Parameters<typeof listenUrl.fromNode>): ListenUrl | undefined {
