@@ -42,7 +42,7 @@ function writeLicences(metafile: Metafile): void {
     if (folder !== undefined) packages.add(folder);
   }
   const texts = [...packages].sort().map((folder) => {
-    const [file] = globSync("{LICENSE,LICENCE,license}*", { cwd: join(root, folder) });
+    const [file] = globSync("{LICENSE,LICENCE,license,UNLICENSE}*", { cwd: join(root, folder) });
     if (file === undefined)
       throw new Error(`${folder} is bundled but has no licence file: check what it is licensed under`);
     return `${folder.replace(/^.*node_modules\//, "")}\n\n${readFileSync(join(root, folder, file), "utf8").trim()}\n`;

@@ -82,7 +82,7 @@ export class PeerDiscovery implements Disposable {
   /** `ownAddresses`: those by which others may reach this server. */
   start(ownAddresses: readonly AddressKey[]): void {
     this.ownAddresses = new Set(ownAddresses);
-    this.discovery.use(this.[...this.sourcesOf(this.options.routes), ...this.fromKubernetes()]);
+    this.discovery.use([...this.sourcesOf(this.options.routes), ...this.fromKubernetes()]);
   }
 
   /** A member is missing. */

@@ -20,7 +20,13 @@ export interface SliceApi {
   readonly namespace: string;
   list(signal: AbortSignal): Promise<ListedSlices>;
   /** From a version on, until the API server ends it. */
-  watch(version: string, onEvent: (event: SliceEvent) => void, signal: AbortSignal): Promise<void>;
+  watch(version: string, watcher: SliceWatcher, signal: AbortSignal): Promise<void>;
+}
+
+export interface SliceWatcher {
+  /** The API server has agreed to it. */
+  onOpen(): void;
+  onEvent(event: SliceEvent): void;
 }
 
 export interface ListedSlices {
@@ -95,12 +101,13 @@ export class KubernetesSource implements DiscoverySource {
 
   private async run(): Promise<void> {
     const { clock, random } = this.options;
-    while (this.report !== null) {
+    for (;;) {
       try {
         await this.follow();
       } catch (error) {
-        if (this.report !== null) this.failed(error);
+        if (!this.ended.signal.aborted) this.failed(error);
       }
+      if (this.ended.signal.aborted) return;
       const delayMs =
         this.failuresInRow === 0
           ? (BACKOFF.baseMs / 10) * random.next()
@@ -119,16 +126,22 @@ export class KubernetesSource implements DiscoverySource {
     const sinceMs = clock.nowMs();
     const versionBefore = this.version;
     const errors: Error[] = [];
-    const onEvent = ({ type, object }: SliceEvent): void => {
-      if (type === "ERROR") errors[0] ??= watchError(object);
-      else this.take(type, object);
+    const watcher: SliceWatcher = {
+      onOpen: () => (this.timer = clock.setTimer(SHORT_WATCH_MS, () => this.answered())),
+      onEvent: ({ type, object }) => {
+        if (type === "ERROR") errors[0] ??= watchError(object);
+        else this.take(type, object);
+      },
     };
-    await this.api.watch(this.version, onEvent, signal);
+    try {
+      await this.api.watch(this.version, watcher, signal);
+    } finally {
+      this.timer?.[Symbol.dispose]();
+    }
     if (errors[0] !== undefined) throw errors[0];
     if (this.version === versionBefore && clock.nowMs() - sinceMs < SHORT_WATCH_MS) {
       throw new Error("a watch ended as soon as it had begun");
     }
-    this.failuresInRow = 0;
     this.answered();
   }
 
@@ -141,7 +154,7 @@ export class KubernetesSource implements DiscoverySource {
     this.slices.clear();
     for (const slice of slices as readonly EndpointSlice[]) this.keep(slice);
     this.version = version;
-    this.answered();
+    this.heard();
     if (this.slices.size === 0) {
       const { service } = this.options;
       this.options.logger.warn("Kubernetes knows no EndpointSlices of this service (yet)", {
@@ -156,7 +169,6 @@ export class KubernetesSource implements DiscoverySource {
     const version = object?.metadata?.resourceVersion;
     if (this.report === null || typeof version !== "string" || version === "") return;
     this.version = version;
-    this.failuresInRow = 0;
     this.answered();
     if (type === "ADDED" || type === "MODIFIED") this.keep(object);
     else if (type === "DELETED") this.slices.delete(object.metadata?.name ?? "");
@@ -177,7 +189,13 @@ export class KubernetesSource implements DiscoverySource {
     this.report?.(peers, "discovered");
   }
 
+  /** A watch goes well. */
   private answered(): void {
+    this.failuresInRow = 0;
+    this.heard();
+  }
+
+  private heard(): void {
     this.answeredMs = this.options.clock.nowMs();
     if (this.lastError === null) return;
     this.lastError = null;

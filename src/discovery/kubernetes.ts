@@ -14,7 +14,7 @@ import {
   type RequestContext,
 } from "@kubernetes/client-node";
 import type { EndpointSlice } from "./endpoint-slices.ts";
-import type { ListedSlices, SliceApi, SliceEvent } from "./kubernetes-source.ts";
+import type { ListedSlices, SliceApi, SliceWatcher } from "./kubernetes-source.ts";
 
 const LIST_TIMEOUT_MS = 10_000;
 /**
@@ -41,14 +41,14 @@ export function openSliceApi(service: string, namespace: string | null): SliceAp
       const list = await api.listNamespacedEndpointSlice({ namespace: where, labelSelector });
       return { version: list.metadata?.resourceVersion, slices: list.items };
     },
-    async watch(version, onEvent, signal) {
+    async watch(version, watcher, signal) {
       const query = {
         labelSelector,
         resourceVersion: version,
         allowWatchBookmarks: true,
         timeoutSeconds: WATCH_SECONDS,
       };
-      return follow(new Watch(config), path, query, onEvent, signal);
+      return follow(new Watch(config), { path, query }, watcher, signal);
     },
   };
 }
@@ -69,18 +69,23 @@ function boundedBy(signal: AbortSignal, config: KubeConfig): Configuration {
 /** Resolves when the API server ends the watch; rejects with what broke it. */
 async function follow(
   watch: Watch,
-  path: string,
-  query: Record<string, string | number | boolean>,
-  onEvent: (event: SliceEvent) => void,
+  { path, query }: { readonly path: string; readonly query: Record<string, string | number | boolean> },
+  watcher: SliceWatcher,
   signal: AbortSignal,
 ): Promise<void> {
   const ended = Promise.withResolvers<void>();
+  let isOver = false;
   const request = await watch.watch(
     path,
     query,
-    (type: string, object: EndpointSlice) => onEvent({ type, object }),
-    (error: unknown) => (error === null || error === undefined ? ended.resolve() : ended.reject(error)),
+    (type: string, object: EndpointSlice) => watcher.onEvent({ type, object }),
+    (error: unknown) => {
+      isOver = true;
+      if (error === null || error === undefined) ended.resolve();
+      else ended.reject(error);
+    },
   );
+  if (!isOver) watcher.onOpen();
   const abort = (): void => request.abort();
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });

@@ -21,6 +21,9 @@ async function told(
     random: seededRandom(1),
     logger: silentLogger,
     createResolver: () => Object.assign(new FakeResolver(), { zone }),
+    kubernetes: null,
+    port: 6222,
+    onOwnZone: () => undefined,
     isMeshWhole: () => true,
     onReport: ({ source, origin, peers }) => {
       const words = peers.map(({ host, port, credentials }) => `${credentials?.user ?? ""}@${host}:${port}`);
