@@ -65,8 +65,9 @@ function overlap(one: string, other: string): string | null {
   const tokens: string[] = [];
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const [x, y] = [a[i], b[i]];
+    if (x === undefined || y === undefined) return null;
     if (x === ">" || y === ">") return [...tokens, ...(x === ">" ? b : a).slice(i)].join(".");
-    if (x === undefined || y === undefined || (x !== y && x !== "*" && y !== "*")) return null;
+    if (x !== y && x !== "*" && y !== "*") return null;
     tokens.push(x === "*" ? y : x);
   }
   return tokens.join(".");
