@@ -28,6 +28,7 @@ export function accountsDefinition({ accounts }: Config): AccountsDefinition {
     accounts: accounts.list.map(({ name, limits, exports, imports }) => ({
       name,
       limits,
+      streamExports: exports.filter((one) => one.kind === "stream").map(inBytes),
       serviceExports: exports
         .filter((one) => one.kind === "service")
         .map((one) => ({

@@ -100,7 +100,7 @@ function checkTokenPosition(
   { at, kind }: { at: Origin; kind: string },
 ): void {
   if (position === 0 || subject.split(".")[position - 1] === "*") return;
-  throw new ConfError(at, `Error adding ${kind} export "${subject}": invalid subject`);
+  throw new ConfError(at, `Error adding ${kind} export "${subject}": sublist: invalid subject`);
 }
 
 function subjectOf(node: MapNode, kind: string): string | null {

@@ -89,18 +89,19 @@ function readLimits(node: ConfNode): AccountLimits {
   };
   const [connections, subscriptions] = [reader("maxConnections"), reader("maxSubscriptions")];
   const payload = reader("maxPayloadBytes");
-  readBlock(
-    node,
-    {
-      max_connections: connections,
-      max_conn: connections,
-      max_subscriptions: subscriptions,
-      max_subs: subscriptions,
-      max_payload: payload,
-      max_pay: payload,
-    },
-    ["max_leafnodes", "max_leafs"],
-  );
+  const leafNodes = (value: ConfNode): void =>
+    void integerOf(value, -(2 ** 31), 2 ** 31 - 1, "a whole number");
+  readBlock(node, {
+    max_connections: connections,
+    max_conn: connections,
+    max_subscriptions: subscriptions,
+    max_subs: subscriptions,
+    max_payload: payload,
+    max_pay: payload,
+    // There are no leaf nodes to count.
+    max_leafnodes: leafNodes,
+    max_leafs: leafNodes,
+  });
   return limits;
 }
 

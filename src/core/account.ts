@@ -6,7 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Message } from "../protocol/message.ts";
-import type { AccountLimits, ServiceExportDefinition } from "./definitions.ts";
+import type { AccountLimits, ExportDefinition, ServiceExportDefinition } from "./definitions.ts";
 import { withNewMessage } from "./derived-message.ts";
 import { Interest } from "./interest.ts";
 import { ServiceLatency } from "./latency.ts";
@@ -58,6 +58,7 @@ export class Account {
   /** False: only other servers have it. */
   isConfigured = false;
   isSystem = false;
+  streamExports: readonly ExportDefinition[] = [];
   serviceExports: readonly ServiceExportDefinition[] = [];
   readonly responses: ServiceResponses;
   readonly latency: ServiceLatency;

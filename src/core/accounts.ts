@@ -84,6 +84,7 @@ export class Accounts implements Disposable {
     for (const definition of accounts) {
       const account = this.configure(definition.name);
       account.limits = definition.limits;
+      account.streamExports = definition.streamExports;
       account.serviceExports = definition.serviceExports;
       undefinedNow.delete(account);
     }
@@ -92,7 +93,7 @@ export class Accounts implements Disposable {
     this.appointSystem(systemAccount === null ? null : this.configure(systemAccount), isMeasured);
     for (const account of undefinedNow) {
       account.isConfigured = account === this.global || account === this.systemAccount;
-      account.serviceExports = [];
+      account.streamExports = account.serviceExports = [];
       account.import({ streams: [], services: [] });
     }
     for (const definition of accounts) this.connect(this.configure(definition.name), definition);
@@ -153,6 +154,7 @@ function exportFor({ serviceExports }: Account, subject: string): ServiceExportD
     serviceExports.find((service) => service.subject === subject) ??
     serviceExports.find((service) => subjectCovers(service.subject, subject)) ?? {
       subject,
+      accounts: null,
       responseType: "singleton",
       responseThresholdMs: RESPONSE_THRESHOLD_MS,
       latency: null,

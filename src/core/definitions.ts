@@ -18,8 +18,13 @@ export interface LatencyDefinition {
   readonly sampling: number | null;
 }
 
-export interface ServiceExportDefinition {
+export interface ExportDefinition {
   readonly subject: string;
+  /** Who may import it, for monitoring: what is configured has been checked; null: everybody. */
+  readonly accounts: readonly string[] | null;
+}
+
+export interface ServiceExportDefinition extends ExportDefinition {
   readonly responseType: ResponseType;
   /** Time for a response, or between two. */
   readonly responseThresholdMs: number;
@@ -42,6 +47,7 @@ interface ServiceImportDefinition extends StreamImportDefinition {
 export interface AccountDefinition {
   readonly name: string;
   readonly limits: AccountLimits;
+  readonly streamExports: readonly ExportDefinition[];
   readonly serviceExports: readonly ServiceExportDefinition[];
   readonly streamImports: readonly StreamImportDefinition[];
   readonly serviceImports: readonly ServiceImportDefinition[];

@@ -32,9 +32,60 @@ function accountDetail(source: MonitorSource, account: Account): object {
     client_connections: account.connections,
     subscriptions: account.interest.size,
     mappings: mappingFields(account),
+    exports: orOmitted(exportFields(account)),
+    imports: orOmitted(importFields(account)),
     name_tag: account.name,
     sublist_stats: interestFigures([account.interest.snapshot()]),
   };
+}
+
+function orOmitted(list: readonly object[]): readonly object[] | undefined {
+  return list.length === 0 ? undefined : list;
+}
+
+const RESPONSE_TYPES = { singleton: "Singleton", stream: "Streamed", chunked: "Chunked" } as const;
+
+function exportFields({ serviceExports, streamExports }: Account): object[] {
+  const services = serviceExports.map((service) => ({
+    subject: shownText(service.subject),
+    type: "service",
+    response_type: RESPONSE_TYPES[service.responseType],
+    service_latency: latencyFields(service.latency),
+    approved_accounts: service.accounts ?? undefined,
+  }));
+  const streams = streamExports.map(({ subject, accounts }) => ({
+    subject: shownText(subject),
+    type: "stream",
+    approved_accounts: accounts ?? undefined,
+  }));
+  return [...services, ...streams];
+}
+
+function latencyFields(latency: Account["serviceExports"][number]["latency"]): object | undefined {
+  if (latency === null) return undefined;
+  return { sampling: latency.sampling ?? 0, results: shownText(latency.subject) };
+}
+
+function importFields({ streamImports, serviceImports }: Account): object[] {
+  const flags = { invalid: false, share: false, tracking: false };
+  const streams = streamImports.map(({ exporter, from, to }) => ({
+    subject: shownText(from),
+    account: exporter.name,
+    local_subject: shownText(to),
+    type: "stream",
+    ...flags,
+  }));
+  const services = serviceImports.map(({ subject: here, parts }) => ({
+    subject: shownText(parts.subject),
+    account: parts.exporter.name,
+    to: shownText(here),
+    local_subject: shownText(here),
+    type: "service",
+    ...flags,
+    share: parts.share,
+    latency: latencyFields(parts.export.latency),
+  }));
+  return [...streams, ...services];
 }
 
 /** As nats-server shows them, with weights added up. */

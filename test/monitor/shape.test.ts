@@ -70,6 +70,11 @@ const SERVER_LINES = [
   'server_tags: ["a:b"]',
   "max_subscriptions: 1000",
   'mappings { "m.*": "n.$1", m: [ {dest: n, weight: 30}, {dest: "ö", weight: 20}, {dest: p, weight: 10, cluster: x} ] }',
+  "accounts {",
+  'E { exports: [{service: "add.*", response: stream}, {service: q, accounts: [I], latency: l}, {stream: "n.>"}, {stream: p, accounts: [I]}] }',
+  'I { imports: [{service: {account: E, subject: "add.*"}, to: "s.$1", share: true}, {service: {account: E, subject: q}},',
+  '  {stream: {account: E, subject: "n.>"}, prefix: x}, {stream: {account: E, subject: p}, to: y}] }',
+  "}",
 ];
 
 async function startSide(kind: ServerKind): Promise<Side> {
@@ -193,6 +198,18 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("answers have the shape o
         .mappings;
     expect(await mappings(shoal)).toEqual(await mappings(nats));
     expect(await mappings(shoal)).toHaveProperty("m");
+  });
+
+  it("exports and imports are shown as nats-server does, but for those that every account has by default", async () => {
+    const listed = async (side: Side, account: string, what: "exports" | "imports"): Promise<unknown> => {
+      const { json } = await ask(side, `accountz?acc=${account}`);
+      const detail = (json as { account_detail: Record<string, { subject: string }[]> }).account_detail;
+      const own = detail[what]!.filter(({ subject }) => !subject.startsWith("$SYS"));
+      return own.toSorted((a, b) => (a.subject < b.subject ? -1 : 1));
+    };
+    expect(await listed(shoal, "E", "exports")).toEqual(await listed(nats, "E", "exports"));
+    expect(await listed(shoal, "I", "imports")).toEqual(await listed(nats, "I", "imports"));
+    expect(await listed(shoal, "I", "imports")).toHaveLength(4);
   });
 
   it("counts are the same where the same was done", async () => {

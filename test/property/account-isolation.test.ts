@@ -92,8 +92,10 @@ function definitionOf(account: string, { streams, services }: Case): AccountDefi
   return {
     name: account,
     limits: { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null },
+    streamExports: [],
     serviceExports: [...there].map((subject) => ({
       subject,
+      accounts: null,
       responseType: "singleton",
       responseThresholdMs: 1000,
       latency: null,

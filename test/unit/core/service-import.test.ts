@@ -8,11 +8,26 @@ const NO_LIMITS = { maxConnections: null, maxSubscriptions: null, maxPayloadByte
 const INFO = "Nats-Request-Info";
 
 function account(name: string, parts: Partial<AccountDefinition> = {}): AccountDefinition {
-  return { name, limits: NO_LIMITS, serviceExports: [], streamImports: [], serviceImports: [], ...parts };
+  return {
+    name,
+    limits: NO_LIMITS,
+    streamExports: [],
+    serviceExports: [],
+    streamImports: [],
+    serviceImports: [],
+    ...parts,
+  };
 }
 
 function service(subject: string, parts: Partial<ServiceExportDefinition> = {}): ServiceExportDefinition {
-  return { subject, responseType: "singleton", responseThresholdMs: 120_000, latency: null, ...parts };
+  return {
+    subject,
+    accounts: null,
+    responseType: "singleton",
+    responseThresholdMs: 120_000,
+    latency: null,
+    ...parts,
+  };
 }
 
 function stackOf(...accounts: AccountDefinition[]): Stack {
