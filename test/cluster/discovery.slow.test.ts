@@ -98,6 +98,18 @@ describe.skipIf(!canMakeNetworks() || !canServeNames())(
         five,
         "five servers with nothing but one name are a mesh after the start of their processes",
       );
+      const times = (event: string): number[] =>
+        five
+          .flatMap((host) =>
+            members.get(host)!.lines.filter((line) => line.event === event || line.msg === event),
+          )
+          .map(({ time }) => Date.parse(time));
+      const ms =
+        Math.max(...times("peer_joined")) -
+        Math.max(...times("Listening for route connections on 0.0.0.0:6222"));
+      process.stdout.write(
+        `                                     and after the last of them listens: ${(ms / 1000).toFixed(2)} s\n`,
+      );
       await shoal(...nine);
       for (const host of nine.slice(5)) start(host);
       await areMesh(nine, "                                     nine, after the start of four more");

@@ -106,7 +106,7 @@ describe("cluster.authorization", () => {
     const seed = await stage.start({ name: "m0" }, ["--cluster", "nats://r:right@127.0.0.1:-1"]);
     const stranger = await stage.start({ name: "m1", routes: [seed.routeUrl()] });
     await seed.says("Authorization Violation");
-    expect(stranger.routes).toEqual([]);
+    expect(seed.routes).toEqual([]);
     await stranger.stop();
     const joiner = await stage.start({ name: "m1", routes: [seed.routeUrl("r:right")] });
     await work(stage, [seed, joiner]);
