@@ -25,6 +25,8 @@ export interface ClusterPortOptions {
   readonly port: number;
   readonly advertise: { readonly host: string; readonly port: number | null } | null;
   readonly noAdvertise: boolean;
+  /** How many clients this server has, where the others are to know; else null. */
+  toldClients(): number | null;
   readonly credentials: Credentials | null;
   readonly routes: readonly ConfiguredRoute[];
   readonly discoveryIntervalMs: number;

@@ -37,7 +37,7 @@ import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
-import { MemberUrls } from "./member-urls.ts";
+import { MemberWords } from "./member-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { MeshRecord } from "./mesh-record.ts";
 import { ownAddresses } from "./own-addresses.ts";
@@ -66,7 +66,7 @@ export class ClusterPort {
   private readonly pinnedAccounts: readonly string[];
   private readonly table: RouteTable;
   private readonly zones: Zones;
-  private readonly urls = new MemberUrls();
+  readonly members = new MemberWords();
   private readonly options: ClusterPortOptions;
   private readonly host: RouteHost;
   private readonly dialer: Dialer;
@@ -157,7 +157,7 @@ export class ClusterPort {
 
   /** Client URLs of the other members. */
   otherConnectUrls(): string[] {
-    return this.urls.all();
+    return this.members.all();
   }
 
   tellInterest(account: Account, change: InterestChange): void {
@@ -172,6 +172,13 @@ export class ClusterPort {
   announceLameDuck(): void {
     this.isLameDuck = true;
     for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
+  }
+
+  /** Tells those who may want to know how many clients there are here. */
+  tellClients(): void {
+    for (const session of this.table.onePerPeer()) {
+      if (session.peerInfo?.["shoal"] === true) session.send(this.infoLine({}));
+    }
   }
 
   /** The zone of this server has become known: the others are told. */
@@ -260,7 +267,7 @@ export class ClusterPort {
     this.table.add(session, action.noPool ? 1 : action.poolSize);
     if (action.sendInfo !== undefined) session.send("PING\r\n");
     if (!isNew) return;
-    this.urls.keep(peerId, session.peerInfo ?? {});
+    this.members.keep(peerId, session.peerInfo ?? {});
     this.options.onMembersChanged();
     // The INFO that the peer got when it dialled may be from before.
     if (this.zones.isLearned && session.direction === "accepted") session.send(this.infoLine({}));
@@ -368,6 +375,7 @@ export class ClusterPort {
       this.feed({ kind: "gossipReceived", connId: session.rid, info: routeInfoOf(info) });
     } else if (peerId !== undefined) {
       if (info["ldm"] === true) this.dropUrls(peerId);
+      else this.members.hearClients(peerId, info);
       this.zones.hear(this.routesOf(peerId), info);
     }
   }
@@ -396,6 +404,7 @@ export class ClusterPort {
       account: fields.routeAccount ?? "",
       gossipMode: fields.gossipMode ?? 0,
       zone: this.zones.own,
+      clients: options.toldClients(),
       permissions: shownPermissions(options.permissions),
     };
     return routeInfoLine(info);
@@ -420,7 +429,7 @@ export class ClusterPort {
   }
 
   private dropUrls(peerId: string): void {
-    if (this.urls.drop(peerId)) this.options.onMembersChanged();
+    if (this.members.drop(peerId)) this.options.onMembersChanged();
   }
 }
 

@@ -7,6 +7,7 @@ import { toByteString } from "../protocol/info.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { CertificateRule, ClusterPortOptions } from "./cluster-port-options.ts";
 import type { PortTlsConfig } from "./port-tls.ts";
+import type { RebalancerOptions } from "./rebalancer.ts";
 
 export function clientLimits(config: Config): ClientLimits {
   const { client } = config;
@@ -130,5 +131,16 @@ export function clusterPortOptions(config: Config, port: number): Pick<ClusterPo
       pingIntervalMs: cluster.pingIntervalMs,
       pingMax: cluster.pingMax,
     },
+  };
+}
+
+export function rebalanceSettings({
+  cluster,
+}: Config): Pick<RebalancerOptions, "tolerance" | "ratePerSecond" | "intervalMs" | "calmMs"> {
+  return {
+    tolerance: cluster.rebalanceTolerance / 100,
+    ratePerSecond: cluster.rebalanceRate,
+    intervalMs: cluster.rebalanceIntervalMs,
+    calmMs: cluster.rebalanceCalmMs,
   };
 }

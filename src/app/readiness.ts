@@ -14,8 +14,7 @@ export interface ReadinessInput {
   readonly state: LifeState;
   /** null: there is no cluster, or its port does not listen yet. */
   readonly mesh: MeshSnapshot | null;
-  /** Sources of discovery that have not answered yet, by name. */
-  readonly silentSources: readonly string[];
+  readonly sources: readonly DiscoverySnapshot[];
   readonly hasBeenReady: boolean;
   /** Since the listeners are up. */
   readonly waitedMs: number;
@@ -30,23 +29,24 @@ const CONFIGURED = "routes";
 const NAMED_MAX = 5;
 
 export function judgeReadiness(input: ReadinessInput): Readiness {
-  const { state, mesh, silentSources, hasBeenReady, waitedMs, waitMs, expect } = input;
+  const { state, mesh, sources, hasBeenReady, waitedMs, waitMs, expect } = input;
   const peers = mesh === null ? { connected: [], awaited: [] } : peersOf(mesh);
   const reasons: string[] = [];
   const causes: ReadinessCause[] = [];
   if (state === "starting") reasons.push("starting: does not listen yet");
   else if (state !== "ready") reasons.push(state);
   if (state !== "ready") causes.push(state);
+  const silent = silentSources(sources);
   const size = 1 + peers.connected.length;
   if (size < expect) causes.push("expected servers");
   if (size < expect) reasons.push(`${size} of ${expect} expected servers, this one included`);
   const missing = [
-    ...(silentSources.length === 0 ? [] : [`no answer yet from ${silentSources.join(", ")}`]),
+    ...(silent.length === 0 ? [] : [`no answer yet from ${silent.join(", ")}`]),
     ...(peers.awaited.length === 0 ? [] : [`no complete route to ${named(peers.awaited)}`]),
   ];
   const isAwaiting = state === "ready" && !hasBeenReady && waitedMs < waitMs;
   if (isAwaiting) reasons.push(...missing);
-  if (isAwaiting && silentSources.length > 0) causes.push("discovery");
+  if (isAwaiting && silent.length > 0) causes.push("discovery");
   if (isAwaiting && peers.awaited.length > 0) causes.push("routes");
   return {
     isReady: reasons.length === 0,
@@ -54,6 +54,12 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
     causes,
     missing: state === "ready" ? missing : [],
     state,
+    sources: sources.map(({ name, peers: listed, answerAgeMs, lastError }) => ({
+      name,
+      listed: listed.length,
+      answerAgeMs,
+      lastError,
+    })),
     peers: { seen: peers.connected.length + peers.awaited.length, ...peers },
   };
 }
@@ -62,7 +68,7 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
  * Who has to answer before it is known who is there. One that fails (no permission to ask, no server to be asked) is not
  * waited for where another one has answered.
  */
-export function silentSources(sources: readonly DiscoverySnapshot[]): string[] {
+function silentSources(sources: readonly DiscoverySnapshot[]): string[] {
   const hasAnswer = sources.some(({ answerAgeMs }) => answerAgeMs !== null);
   return sources
     .filter(({ name, answerAgeMs }) => answerAgeMs === null && name !== CONFIGURED)

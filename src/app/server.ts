@@ -16,7 +16,13 @@ import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { setMappings } from "./account-mappings.ts";
-import { accountsDefinition, clientLimits, clusterPortOptions, tlsSlice } from "./config-slices.ts";
+import {
+  accountsDefinition,
+  clientLimits,
+  clusterPortOptions,
+  rebalanceSettings,
+  tlsSlice,
+} from "./config-slices.ts";
 import { ClientPort } from "./client-port.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import { ownConnectUrls } from "./connect-urls.ts";
@@ -26,7 +32,7 @@ import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
 import { PortTls } from "./port-tls.ts";
-import { silentSources } from "./readiness.ts";
+import { Rebalancer } from "./rebalancer.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
 import { UsersDirectory } from "./users-directory.ts";
@@ -50,6 +56,7 @@ export class Server {
   readonly tls: PortTls;
   readonly startedMs = systemClock.nowMs();
   private monitor: MonitorPorts | null = null;
+  private rebalancer: Rebalancer | null = null;
   private readonly stopping = new AbortController();
   private monitorClosed: Promise<void> | undefined;
   private readonly configDigest: string;
@@ -102,7 +109,7 @@ export class Server {
       facts: () => ({
         state: this.state,
         mesh: this.cluster?.snapshot() ?? null,
-        silentSources: silentSources(this.cluster?.discovery ?? []),
+        sources: this.cluster?.discovery ?? [],
       }),
     });
     this.cluster =
@@ -116,6 +123,7 @@ export class Server {
             nextConnectionId,
             ownConnectUrls: () => this.ownConnectUrls(),
             onMembersChanged: () => this.membersChanged(),
+            toldClients: () => this.rebalancer?.clientCount ?? null,
           });
     setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
   }
@@ -139,6 +147,7 @@ export class Server {
     }
     this.become("ready");
     this.readinessWatch.begin();
+    this.startRebalancing();
   }
 
   /**
@@ -174,6 +183,7 @@ export class Server {
     if (!mayFollow(this.state, "lame duck")) return;
     this.become("lame duck");
     const { lameDuckDurationMs: durationMs, lameDuckGracePeriodMs: gracePeriodMs } = this.config.server;
+    this.rebalancer?.[Symbol.dispose]();
     const connections = this.clients.sessions.size;
     const fields = { event: "lame_duck", durationMs, gracePeriodMs, connections };
     this.logger.info("Entering lame duck mode, stop accepting new clients", fields);
@@ -201,6 +211,7 @@ export class Server {
     if (this.state === "stopped") return;
     this.become("stopped");
     this.stopping.abort();
+    this.rebalancer?.[Symbol.dispose]();
     this.logger.info("Initiating Shutdown...");
     this.clients.closeAll("Server Shutdown");
     this.cluster?.stop();
@@ -235,6 +246,21 @@ export class Server {
       return;
     const { openMonitorPorts } = await import("./monitor-port.ts");
     this.monitor = await openMonitorPorts(this, { config, logger, configDigest });
+  }
+
+  private startRebalancing(): void {
+    const { clients, cluster, logger } = this;
+    if (cluster === null || !this.config.cluster.rebalances) return;
+    const settings = rebalanceSettings(this.config);
+    this.rebalancer = new Rebalancer({
+      ...settings,
+      clients,
+      cluster,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+    });
+    cluster.tellClients();
   }
 
   private async startCluster(): Promise<void> {
@@ -300,8 +326,8 @@ export class Server {
       clientAddress: context.clientAddress,
       nonce: context.nonce ?? "",
       cluster: cluster?.clusterName ?? "",
-      connectUrls: this.connectUrls(),
-      isLameDuck: this.state === "lame duck",
+      connectUrls: context.moveTo ?? this.connectUrls(),
+      isLameDuck: this.state === "lame duck" || context.moveTo !== undefined,
       account: context.account,
     });
   }

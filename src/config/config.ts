@@ -262,6 +262,13 @@ interface ClusterConfig {
   readonly advertise: Address | null;
   readonly noAdvertise: boolean;
   readonly readinessWaitMs: number;
+  readonly rebalances: boolean;
+  /** Clients a second, at most. */
+  readonly rebalanceRate: number;
+  /** Percent over the mean. */
+  readonly rebalanceTolerance: number;
+  readonly rebalanceIntervalMs: number;
+  readonly rebalanceCalmMs: number;
   readonly connectRetries: number;
   readonly connectBackoff: boolean;
   readonly permissions: RoutePermissions | null;

@@ -118,6 +118,10 @@ function clusterContradictions({ cluster }: Config, sheet: Sheet): ConfError[] {
   if (cluster.user === null && cluster.password !== null) {
     errors.push(sheet.errorAt(["cluster.password"], "a password needs a user"));
   }
+  if (cluster.rebalances && cluster.noAdvertise) {
+    const reason = "clients that are not told of other servers (no_advertise) cannot be asked to move there";
+    errors.push(sheet.errorAt(["cluster.rebalances", "cluster.noAdvertise"], reason));
+  }
   if (cluster.accounts.length > 0 && cluster.poolSize < 0) {
     const reason = "pool_size cannot be negative if accounts have routes of their own";
     errors.push(sheet.errorAt(["cluster.poolSize", "cluster.accounts"], reason));

@@ -5,6 +5,7 @@ import { credential } from "./authorization.ts";
 import { compression } from "./cluster-values.ts";
 import { routePermissions } from "./permissions.ts";
 import { composite, option, type Option, type Sheet } from "./option.ts";
+import { rebalanceOptions } from "./options-rebalance.ts";
 import type { Origin } from "./nats-conf/node.ts";
 import {
   bool,
@@ -331,7 +332,13 @@ const zone: readonly Option[] = [
   }),
 ];
 
-export const clusterOptions: readonly Option[] = [...listener, ...routes, ...kubernetes, ...zone];
+export const clusterOptions: readonly Option[] = [
+  ...listener,
+  ...routes,
+  ...kubernetes,
+  ...zone,
+  ...rebalanceOptions,
+];
 
 /** `--cluster ""` turns clustering off that a file turned on. */
 function emptyTurnsOff(...[node, notes]: Parameters<typeof listenUrl.fromNode>): ListenUrl | undefined {

@@ -3,7 +3,7 @@
  * whatever the answer; 200 for yes and 503 for no.
  */
 import { compactJson, type Answer } from "./answer.ts";
-import { goTime } from "./go-format.ts";
+import { goDuration, goTime } from "./go-format.ts";
 import type { Query } from "./query.ts";
 import type { MonitorSource, Readiness } from "./source.ts";
 
@@ -26,6 +26,12 @@ export function readyz(source: MonitorSource, query: Query): Answer {
   return answer(source, readiness.isReady, readiness, readiness.reasons, {
     ...(expect === 0 ? {} : { expect }),
     missing: readiness.missing,
+    sources: readiness.sources.map(({ name: source, listed, answerAgeMs, lastError }) => ({
+      name: source,
+      listed,
+      ...(answerAgeMs === null ? {} : { answer_age: goDuration(answerAgeMs) }),
+      ...(lastError === null ? {} : { last_error: lastError }),
+    })),
     peers: {
       seen,
       connected: connected.map(({ id, name, address, sinceMs }) => ({

@@ -109,6 +109,15 @@ export interface Readiness {
   readonly missing: readonly string[];
   /** "starting", "ready" (takes clients), "lame duck" or "stopped". */
   readonly state: string;
+  /** Of discovery. */
+  readonly sources: readonly {
+    readonly name: string;
+    /** Addresses that it lists. */
+    readonly listed: number;
+    /** null: it never has answered. */
+    readonly answerAgeMs: number | null;
+    readonly lastError: string | null;
+  }[];
   /** Other servers. */
   readonly peers: {
     readonly seen: number;

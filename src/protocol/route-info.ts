@@ -1,4 +1,4 @@
-/** INFO and CONNECT between servers. Field names are those of nats-server; `shoal` and `zone` are ours, which it ignores. */
+/** INFO and CONNECT between servers. Field names are those of nats-server; `shoal`, `zone` and `clients` are ours, which it ignores. */
 import { parseObject } from "./connect.ts";
 import { infoLine, NATS_LEVEL, toByteString, type ServerIdentity } from "./info.ts";
 
@@ -26,6 +26,8 @@ export interface OwnRouteInfo {
   readonly gossipMode: number;
   /** "": not known. */
   readonly zone: string;
+  /** How many there are; null: not told. */
+  readonly clients: number | null;
   readonly permissions: { readonly import?: object | undefined; readonly export?: object | undefined };
 }
 
@@ -56,6 +58,7 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     ...(info.gossipMode > 0 ? { gossip_mode: info.gossipMode } : {}),
     shoal: true,
     ...(info.zone === "" ? {} : { zone: info.zone }),
+    ...(info.clients === null ? {} : { clients: info.clients }),
   });
 }
 

@@ -153,6 +153,6 @@ describe("a server that goes", () => {
     void one!.server.lameDuck();
     const late = await stage.client(one!);
     await Promise.all([early.closed(), late.closed()]);
-    await expect(stage.client(one!)).rejects.toThrow();
+    await expect(stage.client(one!)).rejects.toThrow("connection refused");
   });
 });

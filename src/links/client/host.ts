@@ -27,6 +27,8 @@ export interface InfoContext {
   readonly nonce?: string;
   /** The connection began with TLS. */
   readonly isTlsFirst: boolean;
+  /** The client is to move to one of these; absent: it may stay. */
+  readonly moveTo?: readonly string[];
   /** The name of the account once the client has said who it is. */
   readonly account?: string;
 }

@@ -375,6 +375,15 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     }
   }
 
+  /** As if the server were to go, to this client alone: these are the others. Only clients that understand it can be asked. */
+  askToMove(urls: readonly string[]): void {
+    this.say(this.host.info({ ...this.infoContext(), moveTo: urls }));
+  }
+
+  get canBeAsked(): boolean {
+    return this.isOpen && !this.isLeaving && this.hasConnected && this.hello.protocol >= 1;
+  }
+
   /** Queue groups elsewhere pass it over from now on; what is on its way to it still arrives, and so does all else. */
   withdrawFromQueues(): void {
     for (const subscription of this.subscriptions.values()) {

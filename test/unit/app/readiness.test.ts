@@ -1,7 +1,7 @@
 /** Who is ready, and why not: the judgement alone. */
 import { describe, expect, it } from "vitest";
 import type { DiscoverySnapshot } from "../../../src/discovery/discovery.ts";
-import { judgeReadiness, silentSources, type ReadinessInput } from "../../../src/app/readiness.ts";
+import { judgeReadiness, type ReadinessInput } from "../../../src/app/readiness.ts";
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../../../src/cluster/mesh-types.ts";
 
 function mesh(peers: readonly PeerSnapshot[], addresses: readonly AddressSnapshot[] = []): MeshSnapshot {
@@ -23,7 +23,7 @@ function judge(input: Partial<ReadinessInput>): ReturnType<typeof judgeReadiness
   return judgeReadiness({
     state: "ready",
     mesh: mesh([]),
-    silentSources: [],
+    sources: [],
     hasBeenReady: false,
     waitedMs: 0,
     waitMs: 30_000,
@@ -49,7 +49,9 @@ describe("a server that starts", () => {
   });
 
   it("waits until discovery has spoken", () => {
-    expect(judge({ silentSources: ["dns nats:6222"] }).reasons).toEqual(["no answer yet from dns nats:6222"]);
+    expect(judge({ sources: [source("dns nats:6222", null)] }).reasons).toEqual([
+      "no answer yet from dns nats:6222",
+    ]);
   });
 
   it("waits for every server that is seen, with all its routes", () => {
@@ -96,7 +98,11 @@ describe("a server that starts", () => {
   });
 
   it("does not wait for ever for what is broken, and says so", () => {
-    const late = judge({ mesh: mesh([peer("a")], [dead]), silentSources: ["kubernetes"], waitedMs: 30_000 });
+    const late = judge({
+      mesh: mesh([peer("a")], [dead]),
+      sources: [source("kubernetes", null)],
+      waitedMs: 30_000,
+    });
     expect(late).toMatchObject({ isReady: true, reasons: [] });
     expect(late.missing).toEqual([
       "no answer yet from kubernetes",
@@ -126,26 +132,26 @@ describe("an expected number of servers", () => {
 });
 
 describe("sources of discovery", () => {
-  function source(
-    name: string,
-    answerAgeMs: number | null,
-    lastError: string | null = null,
-  ): DiscoverySnapshot {
-    return { name, peers: [], lookups: 1, failures: 0, answerAgeMs, lastError };
-  }
+  const waitedFor = (sources: readonly DiscoverySnapshot[]): readonly string[] => judge({ sources }).reasons;
 
   it("are waited for until they have answered, but for what is configured", () => {
-    expect(silentSources([source("routes", null), source("dns a", null), source("dns b", 5)])).toEqual([
-      "dns a",
-    ]);
+    const sources = [source("routes", null), source("dns a", null), source("dns b", 5)];
+    expect(waitedFor(sources)).toEqual(["no answer yet from dns a"]);
   });
 
   it("that fail are waited for where none has answered", () => {
     const denied = source("kubernetes", null, "403");
-    expect(silentSources([denied, source("dns a", null, "SERVFAIL")])).toEqual([
-      "kubernetes (403)",
-      "dns a (SERVFAIL)",
+    expect(waitedFor([denied, source("dns a", null, "SERVFAIL")])).toEqual([
+      "no answer yet from kubernetes (403), dns a (SERVFAIL)",
     ]);
-    expect(silentSources([denied, source("dns a", 5)])).toEqual([]);
+    expect(waitedFor([denied, source("dns a", 5)])).toEqual([]);
   });
 });
+
+function source(
+  name: string,
+  answerAgeMs: number | null,
+  lastError: string | null = null,
+): DiscoverySnapshot {
+  return { name, peers: [], lookups: 1, failures: 0, answerAgeMs, lastError };
+}
