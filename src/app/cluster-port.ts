@@ -29,7 +29,6 @@ import {
   readRouteConnect,
   routeConnectLine,
   routeInfoLine,
-  whole,
   type OwnRouteInfo,
 } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
@@ -44,7 +43,7 @@ import { ownAddresses } from "./own-addresses.ts";
 import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
 import { RouteSecurity } from "./route-security.ts";
-import { isOfRoutePort, routeInfoOf } from "./route-info-of.ts";
+import { isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
 import { shownPermissions } from "./shown-permissions.ts";
 import { TrafficLedger } from "./traffic.ts";
 import { Zones } from "./zones.ts";
@@ -431,8 +430,4 @@ export class ClusterPort {
   private dropUrls(peerId: string): void {
     if (this.members.drop(peerId)) this.options.onMembersChanged();
   }
-}
-
-function isPooled(info: Readonly<Record<string, unknown>>): boolean {
-  return whole(info, "route_pool_size") > 0;
 }

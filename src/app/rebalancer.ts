@@ -101,7 +101,7 @@ export class Rebalancer implements Disposable {
     for (const session of sessions) {
       // In the order in which they connected.
       if (chosen.length === count || session.startedMs > sinceMs) break;
-      if (session.canBeAsked && !this.asked.has(session)) chosen.push(session);
+      if (session.takesInfo && !this.asked.has(session)) chosen.push(session);
     }
     return chosen;
   }

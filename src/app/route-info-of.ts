@@ -21,6 +21,10 @@ export function routeInfoOf(raw: Readonly<Record<string, unknown>>): RouteInfo {
   };
 }
 
+export function isPooled(raw: Readonly<Record<string, unknown>>): boolean {
+  return whole(raw, "route_pool_size") > 0;
+}
+
 function gossipModeOf(value: number): GossipMode {
   return value === 1 || value === 2 ? value : 0;
 }

@@ -211,7 +211,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     const account = this.host.accounts.get(admission.grant.account);
     if (account === undefined)
       return this.onPeerError(errors.authorizationViolation, `no account ${admission.grant.account}`);
-    if (this.hasConnected) this.unsubscribeAll(); // as nats-server does at a second CONNECT
+    if (this.hasConnected) this.dropInterest(); // as nats-server does at a second CONNECT
     if (!this.enter(account)) return false;
     if (admission.grant !== this.grant) this.grantPermissions(admission.grant);
     this.accept(admission.hello);
@@ -370,18 +370,17 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   /** Sends INFO again: members of the cluster have changed. Only to clients that understand it. */
   sendInfo(): void {
-    if (this.isOpen && this.hasConnected && this.hello.protocol >= 1) {
-      this.say(this.host.info(this.infoContext()));
-    }
+    if (this.takesInfo) this.say(this.host.info(this.infoContext()));
   }
 
-  /** As if the server were to go, to this client alone: these are the others. Only clients that understand it can be asked. */
+  /** Whether INFO may come at any time. */
+  get takesInfo(): boolean {
+    return this.isOpen && this.hasConnected && this.hello.protocol >= 1;
+  }
+
+  /** As if the server were to go, to this client alone: these are the others. For one that takes INFO. */
   askToMove(urls: readonly string[]): void {
     this.say(this.host.info({ ...this.infoContext(), moveTo: urls }));
-  }
-
-  get canBeAsked(): boolean {
-    return this.isOpen && !this.isLeaving && this.hasConnected && this.hello.protocol >= 1;
   }
 
   /** Queue groups elsewhere pass it over from now on; what is on its way to it still arrives, and so does all else. */
@@ -391,14 +390,10 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     }
   }
 
-  protected override dropInterest(): void {
-    this.unsubscribeAll();
-  }
-
   protected override release(): void {
     this.account.connections--;
     this.host.onClosed(this); // while its subscriptions can still be told
-    this.unsubscribeAll();
+    this.dropInterest();
     this.memoPlan = null;
   }
 
@@ -407,7 +402,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     this.account.unsubscribe(subscription);
   }
 
-  private unsubscribeAll(): void {
+  protected override dropInterest(): void {
     for (const subscription of this.subscriptions.values()) this.unsubscribe(subscription);
   }
 
