@@ -34,7 +34,7 @@ import {
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
-import { closeWords } from "./close-words.ts";
+import { closeWords, strangerRefusal } from "./close-words.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 import { MemberWords } from "./member-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
@@ -338,18 +338,7 @@ export class ClusterPort {
     const connect = readRouteConnect(json);
     if (connect === null)
       return { text: null, reason: "Parse Error", detail: "CONNECT is not the JSON it should be" };
-    if (connect.lang !== "") {
-      return {
-        text: "attempted to connect to route port",
-        reason: "Incorrect Port",
-        detail: `a client (${connect.lang})`,
-      };
-    }
-    if (connect.gateway !== "") {
-      const text = `Rejecting connection from gateway "${connect.gateway}" on the Route port`;
-      return { text, reason: "Incorrect Port", detail: "a gateway" };
-    }
-    const refusal = this.security.refusalOf(connect, session.wire.security);
+    const refusal = strangerRefusal(connect) ?? this.security.refusalOf(connect, session.wire.security);
     if (refusal !== null) return refusal;
     const { serverId: peerId, cluster, clusterDynamic } = connect;
     const differs = cluster !== "" && cluster !== this.clusterName;
