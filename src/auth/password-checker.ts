@@ -8,7 +8,6 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
-import type { Worker } from "node:worker_threads";
 import type { Comparison } from "./bcrypt-worker.ts";
 import { FairQueue } from "./fair-queue.ts";
 
@@ -27,8 +26,15 @@ interface Job {
   readonly resolve: (result: Comparing) => void;
 }
 
-/** Starts what compares; a test may count instead. */
-export type StartWorker = () => Promise<Pick<Worker, "postMessage" | "once" | "off" | "terminate">>;
+/** A `Worker` as far as it is needed here: answers each comparison with a boolean message. */
+interface Comparer {
+  postMessage(comparison: Comparison): void;
+  once(event: "message" | "error" | "exit", listener: (value: boolean) => void): unknown;
+  off(event: "message" | "error" | "exit", listener: (value: boolean) => void): unknown;
+  terminate(): Promise<number>;
+}
+
+type StartComparer = () => Promise<Comparer>;
 
 const WAITING = { all: 1024, lane: 64 };
 const REMEMBERED_MAX = 4096;
@@ -44,13 +50,13 @@ export class PasswordChecker implements Disposable {
   private readonly right = new Map<string, string>();
   private readonly wrong = new Set<string>();
   private readonly waiting = new FairQueue<Job>(WAITING);
-  private readonly idle: Awaited<ReturnType<StartWorker>>[] = [];
-  private readonly busy = new Map<Awaited<ReturnType<StartWorker>>, Job>();
+  private readonly idle: Comparer[] = [];
+  private readonly busy = new Map<Comparer, Job>();
   private workers = 0;
   private isClosed = false;
-  private readonly startWorker: StartWorker;
+  private readonly startWorker: StartComparer;
 
-  constructor(startWorker: StartWorker = startBcrypt) {
+  constructor(startWorker: StartComparer = startBcrypt) {
     this.startWorker = startWorker;
   }
 
@@ -113,7 +119,7 @@ export class PasswordChecker implements Disposable {
     });
   }
 
-  private give(worker: Awaited<ReturnType<StartWorker>>, job: Job): void {
+  private give(worker: Comparer, job: Job): void {
     this.busy.set(worker, job);
     const { password, hash } = job.check;
     const onAnswer = (isEqual: boolean): void => {
@@ -159,7 +165,7 @@ function forgetOldest(remembered: Map<string, string> | Set<string>): void {
   }
 }
 
-async function startBcrypt(): Promise<Worker> {
+async function startBcrypt(): Promise<Comparer> {
   const { startBcryptWorker } = await import("./bcrypt-worker.ts");
   return startBcryptWorker();
 }

@@ -31,8 +31,6 @@ export const users: ValueType<readonly User[]> = {
   show: (list) => list.map(({ user }) => user).join(", "),
 };
 
-const UNSUPPORTED_USER_KEYS = ["proxy_required"];
-
 function readUser(node: ConfNode): User {
   if (node.kind !== "map") mismatch(node, "a user, as in {user: a, password: b}");
   let user = "";
@@ -56,8 +54,9 @@ function readUser(node: ConfNode): User {
     allowed_connection_types: readTypes,
     connection_types: readTypes,
     clients: readTypes,
+    proxy_required: refuseProxy,
   };
-  readBlock(node, readers, UNSUPPORTED_USER_KEYS);
+  readBlock(node, readers);
   if (nkey === "" && user === "")
     throw new ConfError(node.at, "expected a user entry to have a user or an nkey");
   if (nkey === "") return { user, password, permissions, connectionTypes };
@@ -67,6 +66,11 @@ function readUser(node: ConfNode): User {
     throw new ConfError(node.at, "a user with an nkey has neither a name nor a password: it signs instead");
   }
   return { user: nkey, password: null, permissions, connectionTypes };
+}
+
+function refuseProxy(node: ConfNode): void {
+  if (node.kind !== "bool") mismatch(node, "true or false");
+  if (node.value) throw new ConfError(node.at, '"proxy_required" is not supported by shoal yet');
 }
 
 const CONNECTION_TYPES: readonly ConnectionType[] = [

@@ -32,6 +32,8 @@ export interface StackOptions {
   readonly limits?: Partial<ClientLimits>;
   /** Token that clients have to present. */
   readonly token?: string;
+  /** Who decides instead. */
+  readonly authenticator?: Authenticator;
   readonly accounts?: Pick<AccountsParts, "definition">;
 }
 
@@ -72,7 +74,9 @@ export class Stack {
     const shared = { accounts, turn, clock, limits, counters, logger: silentLogger };
     this.clientHost = {
       ...shared,
-      authenticator: new Authenticator({ token: options.token, users: usersOf(options), noAuthUser: null }),
+      authenticator:
+        options.authenticator ??
+        new Authenticator({ token: options.token, users: usersOf(options), noAuthUser: null }),
       info: (context) => `INFO {"client_id":${context.cid}}\r\n`,
       serverDetails: () => ({ server: "s", cluster: "c" }),
       onClosed: (session) => void this.closed.push(session),

@@ -30,7 +30,7 @@ describe("an error in a configuration file", () => {
     ],
     [
       "authorization { users: [\n {user: a, proxy_required: true}\n] }",
-      'a.conf:2:12: "proxy_required" is not supported by shoal yet',
+      'a.conf:2:28: "proxy_required" is not supported by shoal yet',
     ],
     ["authorization { users: [\n {user: a}\n {user: a}\n] }", 'a.conf:3:2: user "a" is already in the list'],
     ["cluster {\n port: 1", "a.conf:1:9: expected a '}' to close this block, but the text ends without it"],

@@ -4,6 +4,9 @@ import { describe, expect, it } from "vitest";
 
 import { load, natsServer, askNatsServer } from "./sources.ts";
 
+const NKEY = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+const OTHER = "UDJZB37MFECHUK2O6ON5SYVM7PKK4GQKRGPTCZODDOXD76REPGH73MCX";
+
 /** Accepted by both, with the same digest. */
 const GOOD = [
   "port: 4222",
@@ -74,6 +77,26 @@ const GOOD = [
   "authorization { users: [] }",
   "authorization { users = [ {user: a, password: b}, {username: c, pass: d} ] }",
   "authorization: {\n  users: [\n    { user: a, password: b }\n    { user: c, password: d }\n  ]\n}",
+  "authorization { users: [{nkey: NKEY}, {nkey: NKEY, permissions: {}}] }"
+    .replace("NKEY", OTHER)
+    .replace("NKEY", NKEY),
+  `authorization { users: [{nkey: ${NKEY}, allowed_connection_types: [STANDARD, websocket]}] }`,
+  `authorization { users: [{user: a, nkey: ""}] }\nno_auth_user: a`,
+  `authorization { users: [{nkey: ${NKEY}}] }\nno_auth_user: ${NKEY}`,
+  "authorization { users: [{user: a, connection_types: MQTT, proxy_required: false}] }",
+  "authorization { users: [{user: a, clients: [LEAFNODE, LEAFNODE_WS, MQTT_WS, IN_PROCESS]}] }",
+  'authorization { users: [{user: a, permissions: {publish: "a.>", subscribe: ["a.*", ">"]}}] }',
+  'authorization { users: [{user: a, permission: {pub: {allow: "a", deny: [b]}, sub: {deny: "c"}}}] }',
+  "authorization { users: [{user: a, authorization: {import: a, export: b}}] }",
+  'authorization { users: [{user: a, permissions: {subscribe: ["a q", "a.> *.x", "b  >"]}}] }',
+  "authorization { users: [{user: a, permissions: {publish: {}, subscribe: []}}] }",
+  "authorization { users: [{user: a, permissions: {allow_responses: true}}] }",
+  'authorization { users: [{user: a, permissions: {allow_responses: {max: 5, expires: "1m"}}}] }',
+  'authorization { users: [{user: a, permissions: {publish_allow_responses: {max_msgs: -1, ttl: "-1s"}}}] }',
+  "authorization { users: [{user: a, permissions: {allow_responses: {max_responses: 0, expiration: '0s'}}}] }",
+  "authorization { default_permissions: {publish: a}, users: [{user: a}] }",
+  "authorization { permissions: {publish: a}, user: a, password: b }",
+  "authorization { token: $2a$11$abcdefghijklmnopqrstuv }",
   "cluster { name: x, listen: 0.0.0.0:6222 }",
   "cluster { port: 1; name: x; }",
   "cluster {port: 1, name: 'x',}",
@@ -158,6 +181,38 @@ const BAD = [
   "authorization { user: 12 }",
   "authorization { timeout: true }",
   "authorization { foo: bar }",
+  `authorization { users: [{nkey: ${NKEY}}, {nkey: ${NKEY}}] }`,
+  `authorization { users: [{nkey: ${NKEY}, user: a}] }`,
+  `authorization { users: [{nkey: ${NKEY}, password: a}] }`,
+  `authorization { users: [{nkey: ${NKEY.replace("4", "5")}}] }`,
+  `authorization { users: [{nkey: ${NKEY.toLowerCase()}}] }`,
+  "authorization { users: [{nkey: x}] }",
+  "authorization { users: [{user: a, nkey: 1}] }",
+  "authorization { users: [{user: a, connection_types: [foo]}] }",
+  "authorization { users: [{user: a, connection_types: [1]}] }",
+  "authorization { users: [{user: a, connection_types: true}] }",
+  "authorization { users: [{user: a, proxy_required: 1}] }",
+  "authorization { users: [{user: a, permissions: a}] }",
+  "authorization { users: [{user: a, permissions: [a]}] }",
+  "authorization { users: [{user: a, permissions: {foo: a}}] }",
+  "authorization { users: [{user: a, permissions: {publish: 1}}] }",
+  "authorization { users: [{user: a, permissions: {publish: [1]}}] }",
+  'authorization { users: [{user: a, permissions: {publish: "a..b"}}] }',
+  'authorization { users: [{user: a, permissions: {publish: "a.>.b"}}] }',
+  'authorization { users: [{user: a, permissions: {publish: "a q"}}] }',
+  'authorization { users: [{user: a, permissions: {publish: {deny: "a q"}}}] }',
+  'authorization { users: [{user: a, permissions: {subscribe: "a q r"}}] }',
+  'authorization { users: [{user: a, permissions: {subscribe: "a q..r"}}] }',
+  'authorization { users: [{user: a, permissions: {subscribe: " a"}}] }',
+  'authorization { users: [{user: a, permissions: {subscribe: ""}}] }',
+  "authorization { users: [{user: a, permissions: {subscribe: {foo: a}}}] }",
+  "authorization { users: [{user: a, permissions: {allow_responses: 1}}] }",
+  "authorization { users: [{user: a, permissions: {allow_responses: yep}}] }",
+  "authorization { users: [{user: a, permissions: {allow_responses: {foo: 1}}}] }",
+  'authorization { users: [{user: a, permissions: {allow_responses: {max: "1"}}}] }',
+  "authorization { users: [{user: a, permissions: {allow_responses: {expires: 1}}}] }",
+  "authorization { users: [{user: a, permissions: {allow_responses: {expires: abc}}}] }",
+  "authorization { default_permissions: a }",
 ];
 
 /** Where this server decides otherwise, each with its reason. */
@@ -171,6 +226,7 @@ const STRICTER = [
   ["cluster { routes: [nats://a] }", "nats-server finds out when it dials"],
   ["authorization { password: a }", "nats-server would let everybody in"],
   ["cluster { authorization { password: a } }", "likewise"],
+  ["authorization { users: [{user: a}] }\nno_auth_user: b", "nats-server finds out when it starts"],
   ["{ port: 1\n", "a file that was cut off"],
   ["max_pending: 10e", "does not fit in 64 bits"],
   ["jetstream {}", "not supported yet"],
