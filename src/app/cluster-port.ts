@@ -173,11 +173,9 @@ export class ClusterPort {
     for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
   }
 
-  /** Tells those who may want to know how many clients there are here. */
-  tellClients(): void {
-    for (const session of this.table.onePerPeer()) {
+  tellClientCount(): void {
+    for (const session of this.table.onePerPeer())
       if (session.peerInfo?.["shoal"] === true) session.send(this.infoLine({}));
-    }
   }
 
   /** The zone of this server has become known: the others are told. */

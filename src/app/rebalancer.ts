@@ -72,7 +72,7 @@ export class Rebalancer implements Disposable {
     const { clients, cluster, clock, logger } = this.options;
     for (const session of this.asked) if (!session.isOpen) this.asked.delete(session);
     const own = this.clientCount;
-    if (own !== this.told) cluster.tellClients();
+    if (own !== this.told) cluster.tellClientCount();
     this.told = own;
     const others = cluster.members.clients;
     const { count, receivers } = this.rebalance.decide({ own, others }, clock.nowMs());
@@ -88,7 +88,7 @@ export class Rebalancer implements Disposable {
     });
     for (const session of leaving) {
       this.asked.add(session);
-      session.askToMove(urls);
+      session.sendInfo(urls);
     }
     this.after(NOTICE_MS / 2, () => leaving.forEach((session) => session.withdrawFromQueues()));
     this.after(NOTICE_MS, () => leaving.forEach((session) => session.leave("Rebalanced", PATIENCE_MS)));

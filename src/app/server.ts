@@ -260,7 +260,7 @@ export class Server {
       random: systemRandom,
       logger,
     });
-    cluster.tellClients();
+    cluster.tellClientCount();
   }
 
   private async startCluster(): Promise<void> {

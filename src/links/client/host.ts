@@ -28,7 +28,7 @@ export interface InfoContext {
   /** The connection began with TLS. */
   readonly isTlsFirst: boolean;
   /** The client is to move to one of these; absent: it may stay. */
-  readonly moveTo?: readonly string[];
+  readonly moveTo?: readonly string[] | undefined;
   /** The name of the account once the client has said who it is. */
   readonly account?: string;
 }

@@ -368,19 +368,14 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   // ---- the rest ----
 
-  /** Sends INFO again: members of the cluster have changed. Only to clients that understand it. */
-  sendInfo(): void {
-    if (this.takesInfo) this.say(this.host.info(this.infoContext()));
+  /** Sends INFO again, to a client that takes it: members have changed, or it should `moveTo` one of those. */
+  sendInfo(moveTo?: readonly string[]): void {
+    if (this.takesInfo) this.say(this.host.info({ ...this.infoContext(), moveTo }));
   }
 
   /** Whether INFO may come at any time. */
   get takesInfo(): boolean {
     return this.isOpen && this.hasConnected && this.hello.protocol >= 1;
-  }
-
-  /** As if the server were to go, to this client alone: these are the others. For one that takes INFO. */
-  askToMove(urls: readonly string[]): void {
-    this.say(this.host.info({ ...this.infoContext(), moveTo: urls }));
   }
 
   /** Queue groups elsewhere pass it over from now on; what is on its way to it still arrives, and so does all else. */
