@@ -71,13 +71,13 @@ function makeCertificate(): void {
 }
 
 async function measure(program: string, isSecure: boolean, size: number): Promise<Run> {
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
   const config = join(folder, "server.conf");
   const tls = isSecure ? `tls { cert_file: "${caFile}", key_file: "${join(folder, "key.pem")}" }` : "";
-  writeFileSync(config, `listen: "127.0.0.1:${port}"\n${tls}\n`);
+  writeFileSync(config, `listen: "127.0.0.1:-1"\n${tls}\n`);
   const server = spawn(program, ["-c", config], { stdio: ["ignore", "pipe", "pipe"] });
   try {
-    await printed(server, "Server is ready");
+    const said = await printed(server, "Server is ready");
+    const [, port] = /client connections on 127\.0\.0\.1:(\d+)/.exec(said)!;
     const pid = server.pid!;
     const url = isSecure ? [`tls://localhost:${port}`, "--tlsca", caFile] : [`nats://127.0.0.1:${port}`];
     await run(url, ["10000", size]); // warm
@@ -88,7 +88,7 @@ async function measure(program: string, isSecure: boolean, size: number): Promis
     return { messagesPerSecond: rate, cpuNsPerMessage: (cpu * 1e6) / Number(values.messages) };
   } finally {
     server.kill();
-    await new Promise((resolve) => server.once("close", resolve));
+    await ended(server);
   }
 }
 
@@ -108,7 +108,8 @@ async function run(url: readonly string[], [messages, size]: readonly [string, n
 }
 
 async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null) await new Promise((resolve) => child.once("close", resolve));
+  if (child.exitCode === null && child.signalCode === null)
+    await new Promise((resolve) => child.once("close", resolve));
 }
 
 function printed(child: ChildProcess, text: string): Promise<string> {

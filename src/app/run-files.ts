@@ -27,10 +27,18 @@ export function writeRunFiles(server: Server, options: RunFileOptions): Disposab
 function portsOf(server: Server): Record<string, string[]> {
   const cluster = server.clusterEndpoint;
   return {
-    nats: [server.url],
+    nats: [server.tls.client === null ? server.url : server.url.replace("nats:", "tls:")],
     ...(server.monitorPort === null
       ? {}
-      : { monitoring: [`http://${new URL(server.url).hostname}:${server.monitorPort}`] }),
-    ...(cluster === null ? {} : { cluster: [`nats://${cluster.address}:${cluster.port}`] }),
+      : {
+          monitoring: [
+            `${server.isMonitorSecure ? "https" : "http"}://${new URL(server.url).hostname}:${server.monitorPort}`,
+          ],
+        }),
+    ...(cluster === null
+      ? {}
+      : {
+          cluster: [`${server.tls.cluster === null ? "nats" : "tls"}://${cluster.address}:${cluster.port}`],
+        }),
   };
 }

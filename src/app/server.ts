@@ -297,6 +297,10 @@ export class Server {
     return this.monitor?.metricsPort ?? null;
   }
 
+  get isMonitorSecure(): boolean {
+    return this.config.monitor.httpsPort !== null;
+  }
+
   get isAuthRequired(): boolean {
     return this.authenticator.isRequired;
   }
