@@ -1,8 +1,7 @@
 /** The whole way of a message but the network: from the bytes of its publisher to the bytes for its readers. */
 import { bytes, READ_SIZE, READ_START } from "../../src/base/slab.ts";
 import { Stack } from "../../test/property/stack.ts";
-import { MemoryWire } from "../../src/transport/memory.ts";
-import type { Case } from "./case.ts";
+import { NullWire, type Case } from "./case.ts";
 
 export function deliveryCases(): Case[] {
   return [0, 1, 10, 100].flatMap((readers) => [
@@ -10,17 +9,6 @@ export function deliveryCases(): Case[] {
     deliveryCase(`16 bytes to ${readers} readers, 1,000 subjects`, readers, 16, 1000),
     deliveryCase(`1 KiB to ${readers} readers, 1,000 subjects`, readers, 1024, 1000),
   ]);
-}
-
-/** Whatever is written is gone at once. */
-class NullWire extends MemoryWire {
-  override write(): boolean {
-    return true;
-  }
-
-  override writeMany(): boolean {
-    return true;
-  }
 }
 
 function deliveryCase(name: string, readers: number, size: number, subjects: number): Case {

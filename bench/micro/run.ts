@@ -1,7 +1,7 @@
 /**
  * What single steps of the hot path cost, in nanoseconds per operation:
  *
- *     npm run bench:micro [-- copy | parser | interest | delivery | read]
+ *     npm run bench:micro [-- copy | parser | interest | delivery | permissions | read]
  *
  * Best of several rounds, since everything that disturbs only adds. Numbers of one machine: comments in src/ that cite them
  * say by how much one way beats another, not what you will see.
@@ -10,6 +10,7 @@ import { copyCases } from "./copy.ts";
 import { deliveryCases } from "./delivery.ts";
 import { interestCases } from "./interest.ts";
 import { parserCases } from "./parser.ts";
+import { permissionCases } from "./permissions.ts";
 import { readCases } from "./read.ts";
 import type { Case } from "./case.ts";
 
@@ -21,6 +22,7 @@ const groups: Readonly<Record<string, () => readonly Case[]>> = {
   parser: parserCases,
   interest: interestCases,
   delivery: deliveryCases,
+  permissions: permissionCases,
 };
 
 const wanted = process.argv.slice(2);
@@ -56,5 +58,5 @@ function timed(run: Case["run"], count: number): { elapsedNs: number; perOperati
 }
 
 function show(group: string, name: string, ns: number): void {
-  console.log(`${group.padEnd(9)} ${name.padEnd(52)} ${ns.toFixed(1).padStart(8)} ns`);
+  console.log(`${group.padEnd(11)} ${name.padEnd(52)} ${ns.toFixed(1).padStart(8)} ns`);
 }

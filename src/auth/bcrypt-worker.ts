@@ -1,7 +1,7 @@
 /**
  * Compares passwords with bcrypt hashes in a thread of its own, one after the other. This file is both sides: the thread runs it
- * again, so that it is found in the bundle as well. bcryptjs, since it is JavaScript alone: it runs wherever the bundle runs, and the
- * native ones are hardly faster.
+ * again, so that it is found in the bundle as well. bcryptjs, since it is JavaScript alone and without
+ * dependencies: it runs wherever the bundle runs, at some 30 % more time than native ones by its own account.
  */
 import { compareSync } from "bcryptjs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";

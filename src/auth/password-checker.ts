@@ -29,8 +29,8 @@ interface Job {
 /** A `Worker` as far as it is needed here: answers each comparison with a boolean message. */
 interface Comparer {
   postMessage(comparison: Comparison): void;
-  once(event: "message" | "error" | "exit", listener: (value: boolean) => void): unknown;
-  off(event: "message" | "error" | "exit", listener: (value: boolean) => void): unknown;
+  once(name: "message" | "error" | "exit", listener: (value: boolean) => void): unknown;
+  off(name: "message" | "error" | "exit", listener: (value: boolean) => void): unknown;
   terminate(): Promise<number>;
 }
 

@@ -1,0 +1,85 @@
+/** What permissions cost a publisher: the whole way of a message to one reader, and the verdict by itself. */
+import { Authenticator, type KnownUser } from "../../src/auth/authenticator.ts";
+import { hashBytes } from "../../src/base/hash.ts";
+import { bytes, READ_SIZE, READ_START, writeText } from "../../src/base/slab.ts";
+import { Interest } from "../../src/core/interest.ts";
+import { Permissions, type UserPermissions } from "../../src/core/permissions.ts";
+import type { Plan } from "../../src/core/plan.ts";
+import { Stack } from "../../test/property/stack.ts";
+import { NullWire, type Case, sink } from "./case.ts";
+
+const RULES: UserPermissions = {
+  publish: { allow: ["orders.>", "jobs.*"], deny: ["orders.secret", "*.internal.>"] },
+  subscribe: { allow: ["_INBOX.>"], deny: [] },
+  responses: null,
+};
+
+export function permissionCases(): Case[] {
+  return [
+    ...[1, 1000].flatMap((subjects) => [
+      publishCase(`16 bytes to 1 reader, ${subjects} subjects, without`, subjects, null),
+      publishCase(`16 bytes to 1 reader, ${subjects} subjects, with`, subjects, RULES),
+    ]),
+    verdictCase("a verdict, remembered, 1 subject", 1),
+    verdictCase("a verdict, remembered, 1,000 subjects", 1000),
+    freshCase("a verdict, worked out", 64),
+  ];
+}
+
+function publishCase(name: string, subjects: number, permissions: UserPermissions | null): Case {
+  const user = (each: string, rules: UserPermissions | null): KnownUser => {
+    return { name: each, password: "", account: "$G", permissions: rules, connectionTypes: [] };
+  };
+  const users = [user("publisher", permissions), user("reader", null)];
+  const stack = new Stack({ authenticator: new Authenticator({ users, noAuthUser: null }) });
+  const publisher = stack.client('"user":"publisher"', new NullWire());
+  stack.client('"user":"reader"', new NullWire()).wire.receiveText("SUB orders.* 1\r\n");
+  const frames: string[] = [];
+  let length = 0;
+  for (let i = 0; length + 60 < READ_SIZE; i++) {
+    frames.push(`PUB orders.${1000 + (i % subjects)} 16\r\n${"x".repeat(16)}\r\n`);
+    length += frames.at(-1)!.length;
+  }
+  const window = Buffer.from(frames.join(""), "latin1");
+  const run = (count: number): number => {
+    let done = 0;
+    for (; done < count; done += frames.length) {
+      bytes.set(window, READ_START);
+      publisher.session.onBytes(length);
+    }
+    return done;
+  };
+  return { name, run };
+}
+
+function plansOf(subjects: number): Plan[] {
+  const interest = new Interest("$G");
+  return Array.from({ length: subjects }, (_, i) => {
+    const subject = `orders.${1000 + i}`;
+    writeText(0, subject);
+    return interest.plan(0, subject.length, hashBytes(0, subject.length));
+  });
+}
+
+function verdictCase(name: string, subjects: number): Case {
+  const permissions = new Permissions(RULES);
+  const plans = plansOf(subjects);
+  const run = (count: number): number => {
+    for (let i = 0, at = 0; i < count; i++) {
+      if (permissions.mayPublish(plans[at]!)) sink.value++;
+      if (++at === subjects) at = 0;
+    }
+    return count;
+  };
+  return { name, run };
+}
+
+function freshCase(name: string, subjects: number): Case {
+  const permissions = new Permissions(RULES);
+  const texts = Array.from({ length: subjects }, (_, i) => `orders.${1000 + i}`);
+  const run = (count: number): number => {
+    for (let i = 0; i < count; i++) if (permissions.mayPublishTo(texts[i % subjects]!)) sink.value++;
+    return count;
+  };
+  return { name, run };
+}
