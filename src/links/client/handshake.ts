@@ -3,6 +3,7 @@ import type { Attempt, Authenticator, Grant, Verdict } from "../../auth/authenti
 import { readHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
+import type { ClientSession } from "./session.ts";
 
 export type Admission =
   | {
@@ -14,9 +15,21 @@ export type Admission =
     }
   | { readonly kind: "refused"; readonly error: PeerError; readonly detail: string };
 
-export type Sender = Omit<Attempt, "credentials">;
+type Sender = Omit<Attempt, "credentials">;
 
-export interface Connect {
+/** What the server knows of a client by itself. */
+export function senderOf(session: Pick<ClientSession, "nonce" | "wire" | "isOpen">): Sender {
+  const { remote, security } = session.wire;
+  return {
+    nonce: session.nonce,
+    address: remote.address,
+    isWanted: () => session.isOpen,
+    connectionType: "STANDARD",
+    certificate: security?.certificate,
+  };
+}
+
+interface Connect {
   /** What an earlier CONNECT said, or nothing yet. */
   readonly before: ClientHello;
   /** As whom an earlier CONNECT was admitted, which a later one without credentials keeps; null: this is the first. */

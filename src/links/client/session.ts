@@ -22,7 +22,7 @@ import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
 import { ClientConnection } from "./connection.ts";
 import { deliverRarely } from "./delivery.ts";
-import { admit, admitUnnamed, describeClient, type Admission, type Sender } from "./handshake.ts";
+import { admit, admitUnnamed, describeClient, senderOf, type Admission } from "./handshake.ts";
 import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
 import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
@@ -54,7 +54,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   private mute: Subscriber | null = null;
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
-  private readonly nonce: string;
+  readonly nonce: string;
   private readonly parser: ClientParser;
   protected readonly inbound: Inbound;
 
@@ -104,7 +104,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   /** Who has to present credentials begins with CONNECT, or is taken for the no_auth_user. */
   mayBegin(first: number): boolean {
     if (this.isAdmitted || first === 0x43 || first === 0x63) return true;
-    return this.decide(admitUnnamed(this.host.authenticator, this.hello, this.sender()));
+    return this.decide(admitUnnamed(this.host.authenticator, this.hello, senderOf(this)));
   }
 
   onPublish(message: Message): boolean {
@@ -181,18 +181,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   onConnect(json: string): boolean {
     const { hello: before, grant } = this;
     const admittedAs = this.hasConnected ? grant : null;
-    return this.decide(admit(this.host.authenticator, { before, admittedAs, json, sender: this.sender() }));
-  }
-
-  private sender(): Sender {
-    const { remote, security } = this.wire;
-    return {
-      nonce: this.nonce,
-      address: remote.address,
-      isWanted: () => this.isOpen,
-      connectionType: "STANDARD",
-      certificate: security?.certificate,
-    };
+    return this.decide(admit(this.host.authenticator, { before, admittedAs, json, sender: senderOf(this) }));
   }
 
   /** Returns whether to read on; where the decision takes its time, that is later. */
