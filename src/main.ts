@@ -1,5 +1,6 @@
 /** The command line program: arguments to configuration to a running server. */
 import { flushCompileCache } from "node:module";
+import { nameOfContainer, nameOfPodInDns, realSurroundings } from "./app/container.ts";
 import { findOtherServer } from "./app/find-process.ts";
 import { writeRunFiles } from "./app/run-files.ts";
 import { Server } from "./app/server.ts";
@@ -46,7 +47,15 @@ async function run({ config, warnings, digest: configDigest }: LoadResult & { ki
   const { logger } = limitRepeats(log.logger, systemClock);
   for (const warning of warnings) logger.warn(warning);
   try {
-    const server = new Server({ config, logger, configDigest });
+    const defaultName = nameOfContainer(realSurroundings);
+    const ownDnsName = nameOfPodInDns(realSurroundings);
+    const server = new Server({
+      config,
+      logger,
+      configDigest,
+      defaultName,
+      ownDnsName,
+    });
     await server.start();
     const files = writeRunFiles(server, config.server);
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.

@@ -20,6 +20,8 @@ import { TrafficLedger } from "./traffic.ts";
 export interface ClientPortOptions {
   readonly host: string;
   readonly port: number;
+  /** A second listener, for clients outside; null: none. */
+  readonly external: { readonly host: string; readonly port: number } | null;
   /** null: no limit. */
   readonly maxConnections: number | null;
   readonly limits: ClientLimits;
@@ -55,9 +57,10 @@ export class ClientPort {
   onSessionClosed: ((session: ClientSession) => void) | null = null;
   /** What clients sent and received. */
   readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account.name);
-  private listener: TcpListener | null = null;
+  private readonly listeners: TcpListener[] = [];
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost;
+  private readonly hostOutside: ClientHost;
 
   constructor(options: ClientPortOptions) {
     this.options = options;
@@ -69,21 +72,35 @@ export class ClientPort {
       serverDetails: () => options.serverDetails(),
       onClosed: (session) => this.forget(session),
     };
+    this.hostOutside = {
+      ...this.host,
+      info: (context) => options.info({ ...context, isOutside: true }),
+    };
   }
 
   /** Rejects with the operating system's error. */
   async listen(): Promise<Endpoint> {
-    const { host, port } = this.options;
-    this.listener = await listenTcp(host, port, (socket) => {
+    return this.listenAt(this.options, this.host);
+  }
+
+  /** The second listener; null: none is wanted. */
+  async listenOutside(): Promise<Endpoint | null> {
+    const { external } = this.options;
+    return external === null ? null : this.listenAt(external, this.hostOutside);
+  }
+
+  private async listenAt(at: { host: string; port: number }, clientHost: ClientHost): Promise<Endpoint> {
+    const listener = await listenTcp(at.host, at.port, (socket) => {
       const { wires, tls, handshakes } = this;
-      this.accept(tls === null ? tcpWire(socket, wires) : new TlsWire(socket, wires, tls, handshakes));
+      const wire = tls === null ? tcpWire(socket, wires) : new TlsWire(socket, wires, tls, handshakes);
+      this.accept(wire, clientHost);
     });
-    return this.listener.endpoint;
+    this.listeners.push(listener);
+    return listener.endpoint;
   }
 
   stopListening(): void {
-    this.listener?.close();
-    this.listener = null;
+    for (const listener of this.listeners.splice(0)) listener.close();
   }
 
   get subscriptionCount(): number {
@@ -106,9 +123,9 @@ export class ClientPort {
     for (const session of [...this.sessions.values()]) session.close(reason);
   }
 
-  private accept(wire: Wire): void {
+  private accept(wire: Wire, clientHost: ClientHost): void {
     const Session = this.options.logger.tracing ? TracedClientSession : ClientSession;
-    const session = new Session(this.host, wire, this.options.nextConnectionId());
+    const session = new Session(clientHost, wire, this.options.nextConnectionId());
     this.totalConnections++;
     const { maxConnections } = this.options;
     const isFull = maxConnections !== null && this.sessions.size >= maxConnections;

@@ -52,8 +52,8 @@ export interface ClusterPortOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Client URLs of this server. */
-  ownConnectUrls(): readonly string[];
+  /** Client URLs of this server, for clients in the cluster and outside. */
+  ownConnectUrls(side: "inside" | "outside"): readonly string[];
   /** Numbers for connections, shared with clients. */
   nextConnectionId(): number;
   /** Members have come or gone, or the name of the cluster has changed: clients are told. */

@@ -3,7 +3,7 @@
  * sessions know no mesh; they meet here.
  */
 import { systemRandom } from "../base/random.ts";
-import { addressKey, routeUrl } from "../cluster/address.ts";
+import { addressKey } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
 import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
 import type {
@@ -24,13 +24,7 @@ import type { ConnectVerdict, RouteCounters, RouteHost } from "../links/route/ho
 import { RouteTable } from "../links/route/route-table.ts";
 import { RouteSession } from "../links/route/session.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
-import {
-  gossipLine,
-  readRouteConnect,
-  routeConnectLine,
-  routeInfoLine,
-  type OwnRouteInfo,
-} from "../protocol/route-info.ts";
+import { gossipLine, readRouteConnect, routeConnectLine, routeInfoLine } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
@@ -40,11 +34,11 @@ import { MemberWords } from "./member-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { MeshRecord } from "./mesh-record.ts";
 import { ownAddresses } from "./own-addresses.ts";
+import { fixedRouteInfo } from "./own-route-info.ts";
 import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
 import { RouteSecurity } from "./route-security.ts";
 import { isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
-import { shownPermissions } from "./shown-permissions.ts";
 import { TrafficLedger } from "./traffic.ts";
 import { Zones } from "./zones.ts";
 
@@ -155,8 +149,8 @@ export class ClusterPort {
   }
 
   /** Client URLs of the other members. */
-  otherConnectUrls(): string[] {
-    return this.members.all();
+  otherConnectUrls(side: "inside" | "outside"): string[] {
+    return this.members.all(side);
   }
 
   tellInterest(account: Account, change: InterestChange): void {
@@ -369,31 +363,19 @@ export class ClusterPort {
   // ---- what is said ----
 
   private infoLine(fields: { routePoolIdx?: number; routeAccount?: string; gossipMode?: number }): string {
-    const { options } = this;
-    const { advertise } = options;
+    const { options, clusterName, isNameDynamic: clusterDynamic, isLameDuck } = this;
     const port = this.listener?.endpoint.port ?? options.port;
-    const advertised = advertise === null ? null : { host: advertise.host, port: advertise.port ?? port };
-    const info: OwnRouteInfo = {
-      identity: options.identity,
-      host: advertised?.host ?? options.host,
-      port: advertised?.port ?? port,
-      ip: advertised === null ? "" : routeUrl(advertised),
-      authRequired: options.credentials !== null,
-      isSecured: options.tls() !== null,
-      maxPayloadBytes: options.maxPayloadBytes,
-      cluster: this.clusterName,
-      clusterDynamic: this.isNameDynamic,
-      connectUrls: options.noAdvertise ? [] : options.ownConnectUrls(),
-      isLameDuck: this.isLameDuck,
-      poolSize: Math.max(0, options.poolSize),
+    return routeInfoLine({
+      ...fixedRouteInfo(options, port),
+      cluster: clusterName,
+      clusterDynamic,
+      isLameDuck,
       poolIndex: fields.routePoolIdx ?? 0,
       account: fields.routeAccount ?? "",
       gossipMode: fields.gossipMode ?? 0,
       zone: this.zones.own,
       clients: options.toldClients(),
-      permissions: shownPermissions(options.permissions),
-    };
-    return routeInfoLine(info);
+    });
   }
 
   private connectLine(address: PeerAddress): string {

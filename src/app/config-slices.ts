@@ -57,12 +57,18 @@ export function systemAccountOf({ system, list, noSystem }: Config["accounts"]):
   return noSystem && !list.some(({ name }) => name === SYSTEM_ACCOUNT) ? null : SYSTEM_ACCOUNT;
 }
 
+/** null: there is no second listener. */
+export function externalListener({ client }: Config): { host: string; port: number } | null {
+  const { host, externalHost, externalPort: port } = client;
+  return port === null ? null : { host: externalHost ?? host, port };
+}
+
 type FromConfig =
+  | "advertise"
   | "name"
   | "isNameDynamic"
   | "host"
   | "port"
-  | "advertise"
   | "noAdvertise"
   | "credentials"
   | "routes"
@@ -89,14 +95,20 @@ function certificateRule({ cluster: { tls } }: Config): CertificateRule | null {
   return { mapsToUser: tls.map, checksKnownUrls: tls.checksKnownUrls };
 }
 
-export function clusterPortOptions(config: Config, port: number): Pick<ClusterPortOptions, FromConfig> {
+/** `ownDnsName` is what others are told to dial over TLS where nothing is configured, since certificates have names. */
+export function clusterPortOptions(
+  config: Config,
+  port: number,
+  ownDnsName: string | null,
+): Pick<ClusterPortOptions, FromConfig> {
   const { cluster, client } = config;
+  const named = cluster.tls === null || ownDnsName === null ? null : { host: ownDnsName, port: null };
   return {
+    advertise: cluster.advertise ?? named,
     name: cluster.name ?? randomBytes(16).toString("base64url"),
     isNameDynamic: cluster.name === null,
     host: cluster.host,
     port,
-    advertise: cluster.advertise,
     noAdvertise: cluster.noAdvertise,
     credentials: cluster.user === null ? null : { user: cluster.user, pass: cluster.password ?? "" },
     routes: cluster.routes.map(({ host, port: at, records, user, password }) => ({

@@ -2,15 +2,19 @@
 
 type Info = Readonly<Record<string, unknown>>;
 
+/** For clients in the cluster, and for those outside: a nats-server does not tell of the latter. */
+export interface ClientUrls {
+  readonly inside: readonly string[];
+  readonly outside: readonly string[];
+}
+
 export class MemberWords {
-  private readonly urls = new Map<string, readonly string[]>();
+  private readonly urls = new Map<string, ClientUrls>();
   /** Clients of those that tell. */
   readonly clients = new Map<string, number>();
 
   keep(peerId: string, info: Info): void {
-    const urls = info["connect_urls"];
-    const known = Array.isArray(urls) ? urls.filter((url): url is string => typeof url === "string") : [];
-    this.urls.set(peerId, known);
+    this.urls.set(peerId, { inside: texts(info["connect_urls"]), outside: texts(info["external_urls"]) });
     this.hearClients(peerId, info);
   }
 
@@ -25,11 +29,19 @@ export class MemberWords {
     return this.urls.delete(peerId);
   }
 
-  urlsOf(peerIds: readonly string[]): string[] {
-    return peerIds.flatMap((id) => this.urls.get(id) ?? []);
+  urlsOf(peerIds: readonly string[]): ClientUrls {
+    const known = peerIds.flatMap((id) => this.urls.get(id) ?? []);
+    return {
+      inside: known.flatMap(({ inside }) => inside),
+      outside: known.flatMap(({ outside }) => outside),
+    };
   }
 
-  all(): string[] {
-    return [...this.urls.values()].flat();
+  all(side: keyof ClientUrls): string[] {
+    return [...this.urls.values()].flatMap((urls) => urls[side]);
   }
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((url): url is string => typeof url === "string") : [];
 }

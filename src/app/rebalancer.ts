@@ -77,7 +77,7 @@ export class Rebalancer implements Disposable {
     const others = cluster.members.clients;
     const { count, receivers } = this.rebalance.decide({ own, others }, clock.nowMs());
     const urls = cluster.members.urlsOf(receivers);
-    if (count === 0 || urls.length === 0) return;
+    if (count === 0 || urls.inside.length === 0) return;
     const leaving = this.choose(clients.sessions.values(), count);
     if (leaving.length === 0) return;
     logger.info("Asking clients to move to servers with fewer", {

@@ -20,12 +20,13 @@ import {
   accountsDefinition,
   clientLimits,
   clusterPortOptions,
+  externalListener,
   rebalanceSettings,
   tlsSlice,
 } from "./config-slices.ts";
 import { ClientPort } from "./client-port.ts";
 import { ClusterPort } from "./cluster-port.ts";
-import { ownConnectUrls } from "./connect-urls.ts";
+import { ownConnectUrls, ownExternalUrls } from "./connect-urls.ts";
 import { newServerId, serverHash } from "./identity.ts";
 import { authenticationOptions } from "./known-users.ts";
 import { drainClients } from "./lame-duck.ts";
@@ -43,6 +44,10 @@ export interface ServerParts {
   readonly logger: Logger;
   /** Of the configuration file, as monitoring shows it. */
   readonly configDigest?: string;
+  /** Where none is configured; absent: the id. */
+  readonly defaultName?: string | null;
+  /** Name in DNS that leads to this server alone: for routes over TLS where none is configured, since certificates have names. */
+  readonly ownDnsName?: string | null;
 }
 
 export class Server {
@@ -52,6 +57,8 @@ export class Server {
   readonly accounts: Accounts;
   state: LifeState = "starting";
   clientEndpoint: Endpoint | null = null;
+  /** Of the second listener. */
+  externalEndpoint: Endpoint | null = null;
   clusterEndpoint: Endpoint | null = null;
   readonly tls: PortTls;
   readonly startedMs = systemClock.nowMs();
@@ -79,7 +86,7 @@ export class Server {
     this.usersDirectory = usersDir === null ? null : new UsersDirectory(usersDir, systemClock, logger);
     this.authenticator = new Authenticator(authenticationOptions(config, this.filedPasswords));
     const id = newServerId();
-    this.identity = { id, name: config.server.name ?? id };
+    this.identity = { id, name: config.server.name ?? parts.defaultName ?? id };
     this.accounts = new Accounts({
       clock: systemClock,
       random: systemRandom,
@@ -94,6 +101,7 @@ export class Server {
       ...shared,
       host: config.client.host,
       port: config.client.port,
+      external: externalListener(config),
       maxConnections: config.client.maxConnections,
       limits: clientLimits(config),
       authenticator: this.authenticator,
@@ -117,11 +125,11 @@ export class Server {
         ? null
         : new ClusterPort({
             ...shared,
-            ...clusterPortOptions(config, config.cluster.port),
+            ...clusterPortOptions(config, config.cluster.port, parts.ownDnsName ?? null),
             identity: this.identity,
             tls: () => this.tls.cluster,
             nextConnectionId,
-            ownConnectUrls: () => this.ownConnectUrls(),
+            ownConnectUrls: (side) => this.ownConnectUrls(side),
             onMembersChanged: () => this.membersChanged(),
             toldClients: () => this.rebalancer?.clientCount ?? null,
           });
@@ -138,6 +146,11 @@ export class Server {
       this.logger.info(
         `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
       );
+      this.externalEndpoint = await this.clients.listenOutside();
+      if (this.externalEndpoint !== null) {
+        const at = shown(this.config.client.externalHost ?? this.config.client.host, this.externalEndpoint);
+        this.logger.info(`Listening for client connections from outside on ${at}`);
+      }
       this.logTls();
       this.logger.info("Server is ready");
       await this.startCluster();
@@ -281,10 +294,10 @@ export class Server {
   }
 
   /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */
-  connectUrls(): string[] {
+  connectUrls(side: "inside" | "outside" = "inside"): string[] {
     const { cluster } = this;
     if (cluster === null || this.config.cluster.noAdvertise) return [];
-    return [...this.ownConnectUrls(), ...cluster.otherConnectUrls()];
+    return [...this.ownConnectUrls(side), ...cluster.otherConnectUrls(side)];
   }
 
   /** null without monitoring. */
@@ -305,10 +318,25 @@ export class Server {
     return this.authenticator.isRequired;
   }
 
-  private ownConnectUrls(): string[] {
+  private ownConnectUrls(side: "inside" | "outside"): string[] {
     if (this.clientEndpoint === null || this.state === "lame duck") return [];
-    const { host, advertise } = this.config.client;
-    return ownConnectUrls({ host, advertise, port: this.clientEndpoint.port });
+    const { host, advertise, externalAdvertise } = this.config.client;
+    const endpoint = { host, advertise, port: this.clientEndpoint.port };
+    if (side === "inside") return ownConnectUrls(endpoint);
+    const port = this.externalEndpoint?.port;
+    return ownExternalUrls(endpoint, port === undefined ? null : { port, advertise: externalAdvertise });
+  }
+
+  /** Where INFO says that the client is. */
+  private shownEndpoint(side: "inside" | "outside"): { readonly host: string; readonly port: number } {
+    const { host, port, advertise, externalHost, externalAdvertise } = this.config.client;
+    const isOutside = side === "outside";
+    const said = isOutside ? externalAdvertise : advertise;
+    const endpoint = isOutside ? this.externalEndpoint : this.clientEndpoint;
+    return {
+      host: said?.host ?? (isOutside ? externalHost : null) ?? host,
+      port: said?.port ?? endpoint?.port ?? port,
+    };
   }
 
   private describeForAccounts(): Record<string, string> {
@@ -317,12 +345,11 @@ export class Server {
   }
 
   private clientInfo(context: InfoContext): string {
-    const { config, cluster } = this;
-    const { advertise } = config.client;
+    const { cluster } = this;
+    const side = context.isOutside === true ? "outside" : "inside";
     return clientInfoLine({
       identity: this.identity,
-      host: advertise?.host ?? config.client.host,
-      port: advertise?.port ?? this.clientEndpoint?.port ?? config.client.port,
+      ...this.shownEndpoint(side),
       authRequired: this.authenticator.isRequired,
       tls: this.shownTls(context.isTlsFirst),
       maxPayloadBytes: context.maxPayloadBytes,
@@ -330,7 +357,7 @@ export class Server {
       clientAddress: context.clientAddress,
       nonce: context.nonce ?? "",
       cluster: cluster?.clusterName ?? "",
-      connectUrls: context.moveTo ?? this.connectUrls(),
+      connectUrls: context.moveTo?.[side] ?? this.connectUrls(side),
       isLameDuck: this.state === "lame duck" || context.moveTo !== undefined,
       account: context.account,
     });

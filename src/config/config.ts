@@ -17,7 +17,7 @@ export interface Config {
 }
 
 interface ServerConfig {
-  /** null: the server's id is its name. */
+  /** null: that of the pod or container, else the server's id. */
   readonly name: string | null;
   readonly tags: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
@@ -36,6 +36,12 @@ interface ClientConfig {
   /** 0: the system picks a free port (-1 in a configuration). */
   readonly port: number;
   readonly advertise: Address | null;
+  /** Of the second listener, for clients outside. null: as the first. */
+  readonly externalHost: string | null;
+  /** null: there is none; 0: the system picks a free port. */
+  readonly externalPort: number | null;
+  /** null: clients outside are told of no address here. */
+  readonly externalAdvertise: Address | null;
   /** null: no limit. */
   readonly maxConnections: number | null;
   /** Per connection. null: no limit. */

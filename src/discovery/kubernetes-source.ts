@@ -34,7 +34,7 @@ export interface ListedSlices {
   readonly slices: readonly EndpointSlice[];
 }
 
-export interface SliceEvent {
+interface SliceEvent {
   /** ADDED, MODIFIED, DELETED, BOOKMARK, ERROR. */
   readonly type: string;
   /** Of an ERROR: what went wrong, with a `code`. */

@@ -1,4 +1,7 @@
-/** INFO and CONNECT between servers. Field names are those of nats-server; `shoal`, `zone` and `clients` are ours, which it ignores. */
+/**
+ * INFO and CONNECT between servers. Field names are those of nats-server; `shoal`, `zone`, `clients` and `external_urls` are ours,
+ * which it ignores.
+ */
 import { parseObject } from "./connect.ts";
 import { infoLine, NATS_LEVEL, toByteString, type ServerIdentity } from "./info.ts";
 
@@ -18,6 +21,8 @@ export interface OwnRouteInfo {
   readonly cluster: string;
   readonly clusterDynamic: boolean;
   readonly connectUrls: readonly string[];
+  /** Where clients outside connect. */
+  readonly externalUrls: readonly string[];
   readonly isLameDuck: boolean;
   /** 0: no pool. */
   readonly poolSize: number;
@@ -57,6 +62,7 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     ...(info.account === "" ? {} : { route_account: info.account }),
     ...(info.gossipMode > 0 ? { gossip_mode: info.gossipMode } : {}),
     shoal: true,
+    ...(info.externalUrls.length === 0 ? {} : { external_urls: info.externalUrls }),
     ...(info.zone === "" ? {} : { zone: info.zone }),
     ...(info.clients === null ? {} : { clients: info.clients }),
   });

@@ -23,7 +23,7 @@ describe.skipIf(program === undefined)("nats", () => {
       members.push(await startInProcess({ server: { name }, cluster: { ...cluster, routes } }));
     }
     await waitFor("the mesh", () =>
-      members.every(({ server }) => server.cluster!.otherConnectUrls().length === 2),
+      members.every(({ server }) => server.cluster!.otherConnectUrls("inside").length === 2),
     );
   });
 

@@ -75,6 +75,68 @@ describe("connect_urls of INFO", () => {
   });
 });
 
+describe("connect_urls of clients outside", () => {
+  const external = (line = ""): string => `external { host: 127.0.0.1, port: -1, ${line} }`;
+
+  /** By the second listener. */
+  async function outside(stage: Stage, { server }: RunningServer): Promise<NatsConnection> {
+    return stage.client({ clientPort: server.externalEndpoint!.port });
+  }
+
+  it("name what members advertise outside and nothing else, while those inside are told of addresses inside", async () => {
+    await using stage = new Stage();
+    const members = (await stage.cluster([
+      { name: "a", serverLines: [external('advertise: "a.example:4333"')] },
+      { name: "b", serverLines: [external('advertise: "b.example"')] },
+      { name: "c", serverLines: ['client_advertise: "c.example:1234"'] },
+      { name: "d" },
+      { name: "e", serverLines: [external()] },
+    ])) as [RunningServer, RunningServer, RunningServer, RunningServer, RunningServer];
+    const [a, b, , d, e] = members;
+    await whole(members);
+    const urlsInside = [own(a), own(b), "c.example:1234", own(d), own(e)];
+    const urlsOutside = ["a.example:4333", `b.example:${b.server.externalEndpoint!.port}`, "c.example:1234"];
+    for (const member of members) await shows(await stage.client(member), urlsInside);
+    for (const member of [a, b, e]) await shows(await outside(stage, member), urlsOutside);
+    const client = await outside(stage, a);
+    expect(client.info).toMatchObject({ host: "a.example", port: 4333 });
+    await allReach([client, await stage.client(d)]);
+  });
+
+  it("follow when a member comes, leaves or becomes a lame duck", async () => {
+    await using stage = new Stage();
+    const serverLines = [external('advertise: "a.example:1"')];
+    const a = await stage.start({ name: "a", serverLines });
+    const [inside, client] = [await stage.client(a), await outside(stage, a)];
+    await shows(client, ["a.example:1"]);
+    const b = await stage.start({
+      name: "b",
+      serverLines: [external('advertise: "b.example:2"'), "lame_duck_duration: 1s"],
+      routes: [a.routeUrl()],
+    });
+    await shows(client, ["a.example:1", "b.example:2"]);
+    const left = b.server.lameDuck();
+    await shows(client, ["a.example:1"]);
+    await shows(inside, [own(a)]);
+    await left;
+  });
+
+  it("are none where no_advertise says so", async () => {
+    await using stage = new Stage();
+    const [a, b] = (await stage.cluster([
+      { name: "a", serverLines: [external('advertise: "a.example:1"')] },
+      {
+        name: "b",
+        serverLines: [external('advertise: "b.example:2"')],
+        clusterLines: ["no_advertise: true"],
+      },
+    ])) as [RunningServer, RunningServer];
+    await whole([a, b]);
+    await shows(await outside(stage, a), ["a.example:1"]);
+    await shows(await outside(stage, b), []);
+  });
+});
+
 describe("cluster.advertise", () => {
   it.each([
     ["with a port", (port: number) => `advertise: "localhost:${port}"`],

@@ -142,3 +142,12 @@ describe("--routes", () => {
     expect(server.words.join("\n")).toContain("solicited routes require cluster capabilities");
   });
 });
+
+describe("a server without a name", () => {
+  it("has that of its pod, as the environment gives it", async () => {
+    const args = ["-a", "127.0.0.1", "-p", "-1"];
+    await using server = new ServerProcess(args, ["env", "POD_NAME=shoal-7"]);
+    await server.says("Server is ready");
+    expect(server.messages).toContain("  Name:     shoal-7");
+  });
+});

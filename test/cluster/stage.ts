@@ -128,7 +128,10 @@ export class Stage implements AsyncDisposable {
     return members;
   }
 
-  async client(server: RunningServer, options: ConnectionOptions = {}): Promise<NatsConnection> {
+  async client(
+    server: Pick<RunningServer, "clientPort">,
+    options: ConnectionOptions = {},
+  ): Promise<NatsConnection> {
     const servers = `127.0.0.1:${server.clientPort}`;
     const client = await connect({ servers, reconnect: false, ignoreClusterUpdates: true, ...options });
     this.#clients.push(client);

@@ -36,6 +36,8 @@ describe.skipIf(missing.length > 0)("shoals of one zone and nats-servers", () =>
         kind,
         name: `member-${index}`,
         clusterLines: kind === "shoal" ? zoned : ["name: mixed"],
+        serverLines:
+          kind === "shoal" ? [`external { host: 127.0.0.1, port: -1, advertise: "out-${index}" }`] : [],
       })),
     );
     await cluster.fullMesh();
@@ -47,6 +49,12 @@ describe.skipIf(missing.length > 0)("shoals of one zone and nats-servers", () =>
       NatsConnection,
     ];
     await allReach([first, recent, old, second]);
+    // Addresses for clients outside are another field that they ignore.
+    for (const client of [first, recent, old, second]) {
+      expect([...(client.info?.connect_urls ?? [])].sort()).toEqual(
+        cluster.members.map((member) => member.clientUrl).sort(),
+      );
+    }
     expect(await spread(first, [recent, old, second])).toEqual([0, 0, COUNT]);
     expect(await spread(first, [recent, old])).toEqual([COUNT / 2, COUNT / 2]);
     for (const share of await spread(recent, [first, old, second])) expect(share).toBeGreaterThan(COUNT / 5);

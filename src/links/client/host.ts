@@ -20,6 +20,8 @@ export interface ClientLimits {
 }
 
 export interface InfoContext {
+  /** It came by the listener for clients outside. */
+  readonly isOutside?: boolean;
   readonly cid: number;
   readonly clientAddress: string;
   readonly maxPayloadBytes: number;
@@ -27,8 +29,8 @@ export interface InfoContext {
   readonly nonce?: string;
   /** The connection began with TLS. */
   readonly isTlsFirst: boolean;
-  /** The client is to move to one of these; absent: it may stay. */
-  readonly moveTo?: readonly string[] | undefined;
+  /** The client is to move to one of these, by the listener that it came by; absent: it may stay. */
+  readonly moveTo?: Readonly<Record<"inside" | "outside", readonly string[]>> | undefined;
   /** The name of the account once the client has said who it is. */
   readonly account?: string;
 }

@@ -358,7 +358,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   // ---- the rest ----
 
   /** Sends INFO again, to a client that takes it: members have changed, or it should `moveTo` one of those. */
-  sendInfo(moveTo?: readonly string[]): void {
+  sendInfo(moveTo?: InfoContext["moveTo"]): void {
     if (this.takesInfo) this.say(this.host.info({ ...this.infoContext(), moveTo }));
   }
 
