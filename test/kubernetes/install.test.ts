@@ -1,0 +1,270 @@
+// The chart on a real cluster: installed, scaled, restarted, broken, and removed, under load of official clients.
+import { readFileSync } from "node:fs";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { buildImage, docker } from "../support/docker.ts";
+import {
+  eventually,
+  kubectl,
+  loadImages,
+  manifestFile,
+  Namespace,
+  Witness,
+  type WitnessReport,
+} from "../support/kubernetes.ts";
+
+const IMAGE = "shoal:test-kubernetes";
+const WITNESS = "shoal-witness:test-kubernetes";
+const POD = (n: number): string => `nats-shoal-${n}`;
+const AT = (n: number): string => `${POD(n)}.nats-shoal-headless:4222`;
+const SERVICE = "nats-shoal:4222";
+
+let namespace: Namespace;
+
+beforeAll(async () => {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    devDependencies: Record<string, string>;
+  };
+  const version = manifest.devDependencies["@nats-io/transport-node"]!;
+  await buildImage(IMAGE);
+  await docker(
+    "build",
+    "--quiet",
+    "--network",
+    "host",
+    "--tag",
+    WITNESS,
+    "--build-arg",
+    `CLIENT_VERSION=${version}`,
+    "test/kubernetes/witness",
+  );
+  await loadImages(IMAGE, WITNESS);
+}, 900_000);
+
+beforeEach(async () => {
+  namespace = await Namespace.create();
+});
+
+afterEach(async () => {
+  await namespace[Symbol.asyncDispose]();
+}, 120_000);
+
+async function fullMesh(count: number): Promise<void> {
+  const pods = Array.from({ length: count }, (_, n) => POD(n));
+  await eventually(async () => expect((await namespace.pods("nats")).sort()).toEqual(pods));
+  await namespace.kubectl("rollout", "status", "statefulset/nats-shoal", "--timeout=120s");
+  await namespace.meshed(pods);
+}
+
+/** Between servers that stay, nothing is lost and nobody notices. */
+function expectSteady(report: WitnessReport): void {
+  expect(report).toMatchObject({ failed: 0, problems: [], duplicates: 0 });
+  expect(report.reconnects).toMatchObject({ publisher: 0, subscriber: 0 });
+  expect(report.received).toBe(report.published);
+  expect(report.published).toBeGreaterThan(0);
+  expect(report.requests).toBeGreaterThan(0);
+}
+
+describe("an installation", () => {
+  it("gets three servers ready, which talk through the Service and by the names of pods", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    const output = await namespace.helm("test", "nats", "--logs");
+    expect(output).toContain("all arrived");
+    interface Pod {
+      metadata: { name: string };
+      status: { conditions: { type: string; lastTransitionTime: string }[] };
+    }
+    const { items } = await namespace.json<{ items: Pod[] }>(
+      "get",
+      "pods",
+      "--selector",
+      "app.kubernetes.io/instance=nats,app.kubernetes.io/component=server",
+    );
+    const time = ({ status }: Pod, type: string): number =>
+      Date.parse(status.conditions.find((condition) => condition.type === type)!.lastTransitionTime);
+    const seconds = Math.max(...items.map((pod) => time(pod, "Ready") - time(pod, "PodScheduled"))) / 1000;
+    process.stdout.write(`ready ${seconds} s after scheduling, the slowest of ${items.length}\n`);
+  });
+
+  it("leaves nothing behind when it is uninstalled", async () => {
+    const kinds =
+      "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers,ingresses";
+    const names = async (): Promise<string> => namespace.kubectl("get", kinds, "--output", "name");
+    const before = await names();
+    await namespace.install("nats", ["config.endpointSlices.enabled=true", `auth.users={"ann":"secret"}`]);
+    await namespace.helm("uninstall", "nats", "--wait");
+    await eventually(async () => expect(await names()).toBe(before));
+  });
+
+  it("does not join another one of the same namespace", async () => {
+    await namespace.install("nats");
+    await namespace.install("other");
+    await namespace.meshed((await namespace.pods("nats")).sort());
+    await namespace.meshed((await namespace.pods("other")).sort());
+  });
+
+  it("watches EndpointSlices, and goes on by DNS without the permission to", async () => {
+    await namespace.install("nats", ["config.endpointSlices.enabled=true"]);
+    await fullMesh(3);
+    const sees = async (): Promise<string[]> => {
+      const { discovery } = await namespace.monitor<{
+        discovery: { source: string; error: string | null }[];
+      }>(POD(0), "/readyz");
+      return discovery.filter(({ error }) => error === null).map(({ source }) => source.split(" ")[0]!);
+    };
+    expect(await sees()).toContain("kubernetes");
+    await namespace.kubectl("delete", "rolebinding", "nats-shoal");
+    await namespace.kubectl("delete", "pod", POD(0));
+    await fullMesh(3);
+    await eventually(async () => expect(await sees()).toEqual(["dns"]));
+    const complaints = (await namespace.logs(POD(0)))
+      .split("\n")
+      .filter((line) => /"level":"(warn|error)"/.test(line));
+    expect(complaints).toHaveLength(1);
+    expect(complaints[0]).toContain("endpointslices");
+  });
+});
+
+describe("under load", () => {
+  it("scales from three to five to two, and loses nothing between servers that stay", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
+    await namespace.kubectl("scale", "statefulset/nats-shoal", "--replicas=5");
+    await fullMesh(5);
+    await namespace.kubectl("scale", "statefulset/nats-shoal", "--replicas=2");
+    await fullMesh(2);
+    expectSteady(await witness.stop());
+  });
+
+  it("takes a rolling restart: every request succeeds, at the latest when it is repeated once", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    const witness = await Witness.start(namespace, { PUBLISH: SERVICE, SUBSCRIBE: SERVICE, ROAM: SERVICE });
+    await namespace.kubectl("rollout", "restart", "statefulset/nats-shoal");
+    await fullMesh(3);
+    const report = await witness.stop();
+    process.stdout.write(`rolling restart: ${JSON.stringify(report)}\n`);
+    expect(report).toMatchObject({ failed: 0, problems: [] });
+    for (const count of Object.values(report.reconnects)) expect(count).toBeLessThanOrEqual(3);
+  });
+
+  it("takes the loss of a pod that had no time to say anything", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
+    await namespace.kubectl("delete", "pod", POD(2), "--grace-period=0", "--force");
+    await fullMesh(3);
+    expectSteady(await witness.stop());
+  });
+
+  it("lives with 128 MiB and readers that do not read", async () => {
+    const resources = { requests: { cpu: "50m", memory: "64Mi" }, limits: { memory: "128Mi" } };
+    await namespace.install("nats", [`container.resources=${JSON.stringify(resources)}`]);
+    await fullMesh(3);
+    const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
+    const script = `
+      const net = require("node:net");
+      const frame = Buffer.from("PUB big 60000\\r\\n" + "x".repeat(60000) + "\\r\\n");
+      for (let i = 0; i < 20; i++) {
+        const reader = net.connect(4222, "127.0.0.1", () => reader.write('CONNECT {"verbose":false}\\r\\nSUB big 1\\r\\n'));
+        reader.on("error", () => {});
+        reader.once("data", () => reader.pause());
+      }
+      const writer = net.connect(4222, "127.0.0.1");
+      let n = 0;
+      const more = () => { while (n++ < 2000) if (!writer.write(frame)) return writer.once("drain", more); writer.end("PING\\r\\n"); };
+      writer.once("connect", () => { writer.write('CONNECT {"verbose":false}\\r\\n'); setTimeout(more, 500); });
+      writer.resume().once("close", () => process.exit(0));`;
+    await namespace.kubectl(
+      "exec",
+      POD(2),
+      "--",
+      "/nodejs/bin/node",
+      "--max-old-space-size=32",
+      "-e",
+      script,
+    );
+    expectSteady(await witness.stop());
+    const { slow_consumers: slow } = await namespace.monitor<{ slow_consumers: number }>(POD(2), "/varz");
+    expect(slow).toBeGreaterThan(0);
+    const restarts = await namespace.kubectl(
+      "get",
+      "pods",
+      "--output",
+      "jsonpath={.items[*].status.containerStatuses[*].restartCount}",
+    );
+    expect(restarts.split(" ").every((count) => count === "0")).toBe(true);
+  });
+});
+
+describe("changes", () => {
+  it("of the configuration are taken without a restart", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
+    await namespace.install("nats", [`config.merge={"max_payload":2097152}`]);
+    for (const n of [0, 1, 2]) {
+      await eventually(
+        async () =>
+          expect(await namespace.monitor(POD(n), "/varz")).toMatchObject({ max_payload: 2_097_152 }),
+        180_000,
+      );
+    }
+    const report = await witness.stop();
+    expectSteady(report);
+    expect(report.reconnects).toEqual({ publisher: 0, subscriber: 0, roaming: 0, requester: 0 });
+  });
+
+  it("of the configuration that make no sense take down nothing that runs", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
+    await namespace.install("nats", [`config.merge={"max_payload":"a lot"}`]);
+    await eventually(async () => expect(await namespace.logs(POD(0))).toMatch(/max_payload/), 180_000);
+    const report = await witness.stop();
+    expectSteady(report);
+    expect(await namespace.monitor(POD(0), "/varz")).toMatchObject({ max_payload: 1_048_576 });
+    // a pod that starts anew has nothing else to go by: it says so, and the others stay
+    await namespace.kubectl("delete", "pod", POD(2));
+    await eventually(async () => expect(await namespace.logs(POD(2))).toMatch(/max_payload/));
+    await namespace.install("nats");
+    await fullMesh(3);
+  });
+
+  it("of the image are rolled out, and rolled back", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    await docker("tag", IMAGE, "shoal:test-kubernetes-next");
+    await loadImages("shoal:test-kubernetes-next");
+    const witness = await Witness.start(namespace, { PUBLISH: SERVICE, SUBSCRIBE: SERVICE, ROAM: SERVICE });
+    const image = (): Promise<string> =>
+      namespace.kubectl("get", "pod", POD(0), "--output", "jsonpath={.spec.containers[0].image}");
+    await namespace.install("nats", [`container.image.tag="test-kubernetes-next"`]);
+    await fullMesh(3);
+    expect(await image()).toBe("shoal:test-kubernetes-next");
+    await namespace.helm("rollback", "nats", "1", "--wait", "--timeout", "120s");
+    await fullMesh(3);
+    expect(await image()).toBe(IMAGE);
+    expect(await witness.stop()).toMatchObject({ failed: 0, problems: [] });
+  });
+
+  it("of a node take one pod after the other", async () => {
+    await namespace.install("nats");
+    await fullMesh(3);
+    const evict = async (pod: string): Promise<string> => {
+      const eviction = {
+        apiVersion: "policy/v1",
+        kind: "Eviction",
+        metadata: { name: pod, namespace: namespace.name },
+      };
+      const path = `/api/v1/namespaces/${namespace.name}/pods/${pod}/eviction`;
+      return kubectl("create", "--raw", path, "--filename", await manifestFile("eviction", eviction));
+    };
+    await evict(POD(0));
+    await expect(evict(POD(1))).rejects.toThrow(/disruption budget/);
+    await fullMesh(3);
+    await evict(POD(1));
+    await fullMesh(3);
+  });
+});

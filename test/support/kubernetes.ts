@@ -1,0 +1,200 @@
+/**
+ * A cluster of Kubernetes, through kubectl and helm. KUBECONFIG says which; SHOAL_TEST_LOAD_IMAGE is the command that makes an
+ * image of the local Docker engine known to its nodes (such as "kind load docker-image"); the image's name is added to it.
+ */
+import { execFile, type ExecFileException } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, vi } from "vitest";
+import { helm } from "./helm.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "../..");
+
+/** Runs `kubectl ARGS` and gives what it printed. Rejects with its messages. */
+export async function kubectl(...args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await run("kubectl", [...args], { cwd: root, maxBuffer: 64 << 20 });
+    return stdout.trim();
+  } catch (error) {
+    const { stderr, message } = error as ExecFileException & { stderr: string };
+    throw new Error(`kubectl ${args.join(" ")}: ${stderr || message}`);
+  }
+}
+
+export async function loadImages(...images: readonly string[]): Promise<void> {
+  const command = process.env["SHOAL_TEST_LOAD_IMAGE"];
+  if (command === undefined)
+    throw new Error("set SHOAL_TEST_LOAD_IMAGE to the command that loads an image into the cluster");
+  await run("sh", ["-c", `${command} "$@"`, "sh", ...images], { maxBuffer: 64 << 20 });
+}
+
+/** Waits until `check` does not throw. */
+export async function eventually(check: () => Promise<void>, timeoutMs = 90_000): Promise<void> {
+  await vi.waitFor(check, { timeout: timeoutMs, interval: 250 });
+}
+
+/** A namespace of its own that enforces the restricted level, gone at the end. */
+export class Namespace implements AsyncDisposable {
+  readonly name: string;
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  static async create(): Promise<Namespace> {
+    const name = `shoal-test-${randomBytes(4).toString("hex")}`;
+    await kubectl("create", "namespace", name);
+    await kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted");
+    return new Namespace(name);
+  }
+
+  kubectl(...args: readonly string[]): Promise<string> {
+    return kubectl("--namespace", this.name, ...args);
+  }
+
+  helm(...args: readonly string[]): Promise<string> {
+    return helm(...args, "--namespace", this.name);
+  }
+
+  /** Installs the chart, or upgrades it. `sets` are for --set-json. */
+  async install(release: string, sets: readonly string[] = [], ...flags: readonly string[]): Promise<void> {
+    const values = sets.flatMap((set) => ["--set-json", set]);
+    const image = `container.image={"repository":"shoal","tag":"test-kubernetes","pullPolicy":"Never"}`;
+    const all = ["--set-json", image, ...values, "--timeout", "120s", ...flags];
+    await this.helm("upgrade", "--install", release, "helm/shoal", "--wait", ...all);
+  }
+
+  async json<T>(...args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.kubectl(...args, "--output", "json")) as T;
+  }
+
+  /** Names of the pods of a release, that are not going. */
+  async pods(release: string): Promise<string[]> {
+    interface Pods {
+      items: { metadata: { name: string; deletionTimestamp?: string } }[];
+    }
+    const { items } = await this.json<Pods>(
+      "get",
+      "pods",
+      "--selector",
+      `app.kubernetes.io/instance=${release}`,
+    );
+    return items
+      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+      .map(({ metadata }) => metadata.name);
+  }
+
+  /** What a server's monitoring answers, asked from inside the pod: no port of a pod is reachable everywhere. */
+  async monitor<T>(pod: string, path: string): Promise<T> {
+    const script = `fetch("http://127.0.0.1:8222${path}").then((r) => r.text()).then((t) => process.stdout.write(t))`;
+    return JSON.parse(await this.kubectl("exec", pod, "--", "/nodejs/bin/node", "-e", script)) as T;
+  }
+
+  /** Every pod has routes to all the others, and to nobody else. */
+  async meshed(pods: readonly string[]): Promise<void> {
+    await eventually(async () => {
+      const asked = pods.map(async (pod) => {
+        const { server_id: id } = await this.monitor<{ server_id: string }>(pod, "/varz");
+        const { routes } = await this.monitor<{ routes: { remote_id: string }[] }>(pod, "/routez");
+        return { id, others: [...new Set(routes.map(({ remote_id: other }) => other))].sort() };
+      });
+      const answers = await Promise.all(asked);
+      for (const { id, others } of answers) {
+        const rest = answers.filter((one) => one.id !== id).map((one) => one.id);
+        expect(others).toEqual(rest.sort());
+      }
+    });
+  }
+
+  async logs(pod: string): Promise<string> {
+    return this.kubectl("logs", pod);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await kubectl("delete", "namespace", this.name, "--wait=false", "--grace-period=0");
+  }
+}
+
+export interface WitnessReport {
+  readonly published: number;
+  readonly received: number;
+  readonly duplicates: number;
+  readonly reconnects: Record<"publisher" | "subscriber" | "roaming" | "requester", number>;
+  readonly roamingReceived: number;
+  readonly requests: number;
+  readonly retries: number;
+  readonly failed: number;
+  readonly problems: readonly string[];
+}
+
+/** Clients in a pod of their own: see test/kubernetes/witness. */
+export class Witness {
+  private readonly namespace: Namespace;
+  private readonly pod: string;
+
+  private constructor(namespace: Namespace, pod: string) {
+    this.namespace = namespace;
+    this.pod = pod;
+  }
+
+  static async start(
+    namespace: Namespace,
+    env: Record<string, string>,
+    files: readonly object[] = [],
+  ): Promise<Witness> {
+    const pod = `witness-${randomBytes(3).toString("hex")}`;
+    const spec = {
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: 1,
+      securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+      volumes: files,
+      containers: [
+        {
+          name: "witness",
+          image: "shoal-witness:test-kubernetes",
+          imagePullPolicy: "Never",
+          env: Object.entries(env).map(([name, value]) => ({ name, value })),
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+          volumeMounts: (files as { name: string }[]).map(({ name }) => ({
+            name,
+            mountPath: `/${name}`,
+            readOnly: true,
+          })),
+        },
+      ],
+    };
+    const manifest = { apiVersion: "v1", kind: "Pod", metadata: { name: pod }, spec };
+    await namespace.kubectl("create", "--filename", await manifestFile(pod, manifest));
+    const witness = new Witness(namespace, pod);
+    await eventually(async () => expect(await namespace.logs(pod)).toContain("under load"));
+    return witness;
+  }
+
+  report(): Promise<WitnessReport> {
+    return this.ask("report");
+  }
+
+  async stop(): Promise<WitnessReport> {
+    const report = await this.ask("stop");
+    await this.namespace.kubectl("delete", "pod", this.pod, "--wait=false");
+    return report;
+  }
+
+  private async ask(what: string): Promise<WitnessReport> {
+    const script = `fetch("http://127.0.0.1:8080/${what}").then((r) => r.text()).then((t) => process.stdout.write(t))`;
+    return JSON.parse(
+      await this.namespace.kubectl("exec", this.pod, "--", "node", "-e", script),
+    ) as WitnessReport;
+  }
+}
+
+/** kubectl reads manifests from files. */
+export async function manifestFile(name: string, manifest: object): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), "shoal-manifest-")), `${name}.json`);
+  await writeFile(file, JSON.stringify(manifest));
+  return file;
+}
