@@ -107,10 +107,13 @@ describe("an installation", () => {
     await namespace.install("nats", ["config.endpointSlices.enabled=true"]);
     await fullMesh(3);
     const sees = async (): Promise<string[]> => {
-      const { discovery } = await namespace.monitor<{
-        discovery: { source: string; error: string | null }[];
-      }>(POD(0), "/readyz");
-      return discovery.filter(({ error }) => error === null).map(({ source }) => source.split(" ")[0]!);
+      interface Readyz {
+        sources: { name: string; last_error?: string }[];
+      }
+      const { sources } = await namespace.monitor<Readyz>(POD(0), "/readyz");
+      return sources
+        .filter(({ last_error: error }) => error === undefined)
+        .map(({ name }) => name.split(" ")[0]!);
     };
     expect(await sees()).toContain("kubernetes");
     await namespace.kubectl("delete", "rolebinding", "nats-shoal");
