@@ -1,0 +1,403 @@
+/**
+ * Writes monitoring/grafana-dashboard.json from the rows below. With --check it writes nothing and exits 1 if the file is not what
+ * it would write. A test asks a real Prometheus every query.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { format, resolveConfig } from "prettier";
+
+const FILE = join(import.meta.dirname, "../monitoring/grafana-dashboard.json");
+const COLUMNS = 24;
+const DATASOURCE = { type: "prometheus", uid: "$datasource" };
+/** Stands in a query for the servers that are chosen. */
+const CHOSEN = 'job=~"$job", instance=~"$instance"';
+const RATE = "[$__rate_interval]";
+
+interface Query {
+  readonly expr: string;
+  readonly legend?: string;
+}
+
+interface Panel {
+  readonly title: string;
+  readonly about?: string;
+  readonly kind: "stat" | "timeseries" | "table" | "heatmap";
+  readonly unit?: string;
+  readonly queries: readonly Query[];
+  /** What a figure is from on which it is a warning. */
+  readonly warnFrom?: number;
+  /** Where less is worse. */
+  readonly warnBelow?: number;
+}
+
+interface Row {
+  readonly title: string;
+  readonly height: number;
+  readonly panels: readonly Panel[];
+}
+
+/** `metric` of the chosen servers, with further conditions. */
+function of(metric: string, conditions = ""): string {
+  return `${metric}{${[CHOSEN, conditions].filter((part) => part !== "").join(", ")}}`;
+}
+
+function rate(metric: string, by: string, conditions = ""): string {
+  return `sum by (${by}) (rate(${of(metric, conditions)}${RATE}))`;
+}
+
+function stat(title: string, expr: string, more: Partial<Panel> = {}): Panel {
+  return { kind: "stat", title, queries: [{ expr }], ...more };
+}
+
+function graph(title: string, unit: string, ...queries: readonly (readonly [string, string])[]): Panel {
+  return {
+    kind: "timeseries",
+    title,
+    unit,
+    queries: queries.map(([expr, legend]) => ({ expr, legend })),
+  };
+}
+
+const MEMBER = "{{instance}}";
+
+const ROWS: readonly Row[] = [
+  {
+    title: "Overview",
+    height: 4,
+    panels: [
+      stat("Servers", `count(${of("nats_ready")})`),
+      stat("Ready", `sum(${of("nats_ready")})`, { warnBelow: 1 }),
+      stat("Without full mesh", `count(${of("nats_mesh_complete")} == 0) or vector(0)`, { warnFrom: 1 }),
+      stat("Clients", `sum(${of("nats_varz_connections")})`),
+      stat("Messages in", `sum(rate(${of("nats_varz_in_client_msgs")}${RATE}))`, { unit: "cps" }),
+      stat("Messages out", `sum(rate(${of("nats_varz_out_client_msgs")}${RATE}))`, { unit: "cps" }),
+      stat("Slow consumers, 1 h", `sum(increase(${of("nats_account_slow_consumers_total")}[1h]))`, {
+        warnFrom: 1,
+      }),
+      stat(
+        "First certificate expires in",
+        `min(${of("nats_certificate_expiry_timestamp_seconds")}) - time()`,
+        {
+          unit: "s",
+          warnBelow: 14 * 86_400,
+        },
+      ),
+    ],
+  },
+  {
+    title: "Clients",
+    height: 8,
+    panels: [
+      graph(
+        "Messages",
+        "cps",
+        [rate("nats_varz_in_client_msgs", "instance"), `${MEMBER} in`],
+        [rate("nats_varz_out_client_msgs", "instance"), `${MEMBER} out`],
+      ),
+      graph(
+        "Payload",
+        "Bps",
+        [rate("nats_varz_in_client_bytes", "instance"), `${MEMBER} in`],
+        [rate("nats_varz_out_client_bytes", "instance"), `${MEMBER} out`],
+      ),
+      graph("Connections", "short", [of("nats_varz_connections"), MEMBER]),
+      graph("Interest", "short", [of("nats_varz_subscriptions"), MEMBER]),
+      graph(
+        "Connects and refusals",
+        "cps",
+        [rate("nats_client_connects_total", "instance"), `${MEMBER} connects`],
+        [rate("nats_auth_failures_total", "instance"), `${MEMBER} refused`],
+      ),
+      graph("Publishers made to wait for slower readers", "cps", [
+        rate("nats_varz_stalled_clients", "instance"),
+        MEMBER,
+      ]),
+      {
+        kind: "heatmap",
+        title: "Bytes pending for clients",
+        about: "How many connections had how much pending, as seen at scrapes.",
+        unit: "bytes",
+        queries: [
+          {
+            expr: `sum by (le) (increase(${of("nats_client_pending_bytes_bucket")}${RATE}))`,
+            legend: "{{le}}",
+          },
+        ],
+      },
+      graph("Memory for messages", "percentunit", [
+        `${of("nats_slab_used_bytes")} / ${of("nats_slab_limit_bytes")}`,
+        MEMBER,
+      ]),
+    ],
+  },
+  {
+    title: "Mesh",
+    height: 8,
+    panels: [
+      graph(
+        "Other servers",
+        "short",
+        [of("nats_mesh_peers_connected"), `${MEMBER} connected`],
+        [of("nats_mesh_peers_awaited"), `${MEMBER} awaited`],
+      ),
+      graph("Until the mesh was complete, last time", "s", [of("nats_mesh_completion_seconds"), MEMBER]),
+      graph("Share of time without full mesh", "percentunit", [
+        rate("nats_mesh_incomplete_seconds_total", "instance"),
+        MEMBER,
+      ]),
+      graph("Changes", "short", [
+        `sum by (kind) (increase(${of("nats_mesh_changes_total")}${RATE}))`,
+        "{{kind}}",
+      ]),
+      graph("Dials", "short", [
+        `sum by (result) (increase(${of("nats_mesh_dials_total")}${RATE}))`,
+        "{{result}}",
+      ]),
+      graph(
+        "Addresses found",
+        "short",
+        [of("nats_discovery_addresses"), `${MEMBER} {{source}}`],
+        [rate("nats_discovery_failures_total", "instance, source"), `${MEMBER} {{source}} failures a second`],
+      ),
+      graph("Age of the last answer of discovery", "s", [
+        of("nats_discovery_answer_age_seconds"),
+        `${MEMBER} {{source}}`,
+      ]),
+      {
+        kind: "table",
+        title: "Not ready, because of",
+        queries: [{ expr: `${of("nats_not_ready")} == 1` }],
+      },
+    ],
+  },
+  {
+    title: "Routes",
+    height: 8,
+    panels: [
+      graph("Messages", "cps", [
+        rate("nats_route_sent_messages_total", "instance, peer"),
+        `${MEMBER} to {{peer}}`,
+      ]),
+      graph("Payload", "Bps", [
+        rate("nats_route_sent_bytes_total", "instance, peer"),
+        `${MEMBER} to {{peer}}`,
+      ]),
+      graph("Received messages", "cps", [
+        rate("nats_route_received_messages_total", "instance, peer"),
+        `${MEMBER} from {{peer}}`,
+      ]),
+      graph("Received payload", "Bps", [
+        rate("nats_route_received_bytes_total", "instance, peer"),
+        `${MEMBER} from {{peer}}`,
+      ]),
+      graph("Round trip", "s", [of("nats_route_rtt_seconds"), `${MEMBER} to {{peer}}`]),
+      graph("Pending", "bytes", [of("nats_route_pending_bytes"), `${MEMBER} to {{peer}}`]),
+      graph("Connections", "short", [of("nats_route_connections"), `${MEMBER} to {{peer}}`]),
+      graph(
+        "Reconnects, slow routes, dropped messages",
+        "short",
+        [`increase(${of("nats_route_reconnects_total")}${RATE})`, `${MEMBER} to {{peer}} reconnects`],
+        [`increase(${of("nats_route_slow_consumers_total")}${RATE})`, `${MEMBER} to {{peer}} slow`],
+        [`increase(${of("nats_route_dropped_messages_total")}${RATE})`, `${MEMBER} to {{peer}} dropped`],
+      ),
+    ],
+  },
+  {
+    title: "Accounts",
+    height: 8,
+    panels: [
+      graph(
+        "Messages",
+        "cps",
+        [rate("nats_accstatz_received_messages", "account"), "{{account}} in"],
+        [rate("nats_accstatz_sent_messages", "account"), "{{account}} out"],
+      ),
+      graph("Connections", "short", [
+        `sum by (account) (${of("nats_accstatz_current_connections")})`,
+        "{{account}}",
+      ]),
+      graph("Slow consumers", "short", [
+        `sum by (account) (increase(${of("nats_account_slow_consumers_total")}${RATE}))`,
+        "{{account}}",
+      ]),
+      graph("Dropped messages", "short", [
+        `sum by (account) (increase(${of("nats_account_dropped_messages_total")}${RATE}))`,
+        "{{account}}",
+      ]),
+    ],
+  },
+  {
+    title: "Process",
+    height: 8,
+    panels: [
+      graph("Processor", "percentunit", [rate("process_cpu_seconds_total", "instance"), MEMBER]),
+      graph(
+        "Memory",
+        "bytes",
+        [of("process_resident_memory_bytes"), `${MEMBER} resident`],
+        [of("nodejs_heap_size_used_bytes"), `${MEMBER} heap`],
+      ),
+      graph(
+        "Delay of the event loop",
+        "s",
+        [
+          `histogram_quantile(0.99, ${rate("nodejs_eventloop_delay_seconds_bucket", "instance, le")})`,
+          `${MEMBER} 99 %`,
+        ],
+        [
+          `histogram_quantile(0.5, ${rate("nodejs_eventloop_delay_seconds_bucket", "instance, le")})`,
+          `${MEMBER} 50 %`,
+        ],
+      ),
+      graph("Share of time in collections of garbage", "percentunit", [
+        rate("nodejs_gc_duration_seconds_sum", "instance, kind"),
+        `${MEMBER} {{kind}}`,
+      ]),
+      graph("Open file descriptors", "percentunit", [
+        `${of("process_open_fds")} / ${of("process_max_fds")}`,
+        MEMBER,
+      ]),
+      {
+        kind: "table",
+        title: "Servers",
+        queries: [{ expr: of("nats_server_info") }],
+      },
+      {
+        kind: "table",
+        title: "Configurations",
+        about: "Digests of the configurations in force: the same on all servers, but during a rollout.",
+        queries: [{ expr: of("nats_config_info") }],
+      },
+      graph("Whether the last reload was taken", "short", [of("nats_config_last_reload_successful"), MEMBER]),
+    ],
+  },
+];
+
+function dashboard(): object {
+  const panels: object[] = [];
+  let y = 0;
+  for (const { title, height, panels: inRow } of ROWS) {
+    panels.push({
+      id: panels.length + 1,
+      type: "row",
+      title,
+      collapsed: false,
+      gridPos: { x: 0, y: y++, w: COLUMNS, h: 1 },
+      panels: [],
+    });
+    const width = height < 8 ? COLUMNS / inRow.length : COLUMNS / 4;
+    inRow.forEach((panel, i) => {
+      const x = (i * width) % COLUMNS;
+      const line = Math.floor((i * width) / COLUMNS);
+      panels.push(panelOf(panel, panels.length + 1, { x, y: y + line * height, w: width, h: height }));
+    });
+    y += Math.ceil((inRow.length * width) / COLUMNS) * height;
+  }
+  return {
+    uid: "shoal",
+    title: "shoal",
+    description: "Servers of shoal clusters. Made for the metrics in docs/metrics.md.",
+    tags: ["shoal", "nats"],
+    schemaVersion: 39,
+    editable: true,
+    refresh: "30s",
+    time: { from: "now-1h", to: "now" },
+    timezone: "",
+    templating: { list: variables() },
+    panels,
+  };
+}
+
+function variables(): object[] {
+  const chosenFrom = (name: string, label: string, query: string): object => ({
+    name,
+    label,
+    type: "query",
+    datasource: DATASOURCE,
+    query: { query, refId: name },
+    definition: query,
+    refresh: 2,
+    sort: 1,
+    multi: true,
+    includeAll: true,
+    allValue: ".*",
+    current: { text: "All", value: "$__all" },
+  });
+  return [
+    { name: "datasource", label: "Data source", type: "datasource", query: "prometheus", current: {} },
+    chosenFrom("job", "Job", "label_values(nats_server_info, job)"),
+    chosenFrom("instance", "Server", 'label_values(nats_server_info{job=~"$job"}, instance)'),
+  ];
+}
+
+function panelOf(panel: Panel, id: number, gridPos: object): object {
+  const { title, about, kind, unit = "short", queries } = panel;
+  return {
+    id,
+    type: kind,
+    title,
+    ...(about === undefined ? {} : { description: about }),
+    gridPos,
+    datasource: DATASOURCE,
+    targets: queries.map(({ expr, legend }, i) => ({
+      refId: String.fromCharCode(65 + i),
+      datasource: DATASOURCE,
+      expr,
+      ...(legend === undefined ? {} : { legendFormat: legend }),
+      ...(kind === "table" ? { instant: true, format: "table" } : {}),
+      ...(kind === "heatmap" ? { format: "heatmap" } : {}),
+    })),
+    fieldConfig: { defaults: { unit, ...thresholds(panel) }, overrides: [] },
+    ...options(kind),
+  };
+}
+
+function thresholds({ warnFrom, warnBelow }: Panel): object {
+  if (warnFrom === undefined && warnBelow === undefined) return {};
+  const steps =
+    warnFrom === undefined
+      ? [
+          { color: "red", value: null },
+          { color: "green", value: warnBelow },
+        ]
+      : [
+          { color: "green", value: null },
+          { color: "red", value: warnFrom },
+        ];
+  return { color: { mode: "thresholds" }, thresholds: { mode: "absolute", steps } };
+}
+
+function options(kind: Panel["kind"]): object {
+  switch (kind) {
+    case "stat":
+      return {
+        options: { reduceOptions: { calcs: ["lastNotNull"] }, colorMode: "value", graphMode: "area" },
+      };
+    case "timeseries":
+      return {
+        options: { legend: { displayMode: "list", placement: "bottom" }, tooltip: { mode: "multi" } },
+      };
+    case "heatmap":
+      return { options: { calculate: false, yAxis: { unit: "bytes" } } };
+    case "table":
+      return {
+        transformations: [
+          {
+            id: "organize",
+            options: { excludeByName: { Time: true, Value: true, __name__: true, job: true } },
+          },
+        ],
+      };
+  }
+}
+
+const wanted = await format(JSON.stringify(dashboard()), {
+  ...(await resolveConfig(FILE)),
+  parser: "json",
+});
+if (!process.argv.includes("--check")) {
+  writeFileSync(FILE, wanted);
+} else if (readFileSync(FILE, "utf8") !== wanted) {
+  console.error("monitoring/grafana-dashboard.json is stale: run node scripts/grafana-dashboard.ts");
+  process.exitCode = 1;
+}
