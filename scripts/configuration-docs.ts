@@ -27,8 +27,7 @@ An option can be set in four places. Where several set it, the later in this lis
 
 \`shoal -c file -t\` checks a configuration and exits with 0 if it is good, 1 if not. Errors name the file, line and column.
 
-The column Change by says when a changed value takes effect: at a restart, or already at a reload. Reloading is not built yet, so
-today everything takes a restart.
+The column Change by says when a changed value takes effect: at a restart, or already at a [reload](reload.md).
 
 ## The file
 

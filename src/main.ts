@@ -2,16 +2,19 @@
 import { flushCompileCache } from "node:module";
 import { nameOfContainer, nameOfPodInDns, realSurroundings } from "./app/container.ts";
 import { findOtherServer } from "./app/find-process.ts";
-import { writeRunFiles } from "./app/run-files.ts";
+import { logOptions } from "./app/config-slices.ts";
+import { RunFiles } from "./app/run-files.ts";
 import { Server } from "./app/server.ts";
 import { followSignals, sendSignal, type SignalCommand } from "./app/signals.ts";
 import { NATS_LEVEL, VERSION } from "./app/version.ts";
 import { systemClock } from "./base/clock.ts";
+import type { Config } from "./config/config.ts";
 import { loadConfigInAnyFormat, type LoadResult } from "./config/load.ts";
 import { openLog } from "./log/log.ts";
 import { limitRepeats } from "./log/repeat-limit.ts";
 
-const loaded = await loadConfigInAnyFormat(process.argv.slice(2), process.env);
+const load = (): Promise<LoadResult> => loadConfigInAnyFormat(process.argv.slice(2), process.env);
+const loaded = await load();
 switch (loaded.kind) {
   case "help":
   case "check-ok":
@@ -31,33 +34,23 @@ switch (loaded.kind) {
 }
 
 async function run({ config, warnings, digest: configDigest }: LoadResult & { kind: "run" }): Promise<void> {
-  const { log: options } = config;
-  const log = openLog({
-    format: options.format,
-    file: options.file ?? undefined,
-    time: !options.time ? "none" : options.timeUtc ? "utc" : "local",
-    debug: options.debug,
-    trace: options.trace,
-    rotation:
-      options.fileSizeMaxBytes === null
-        ? undefined
-        : { sizeMaxBytes: options.fileSizeMaxBytes, filesMax: options.filesMax ?? undefined },
-  });
+  const log = openLog(logOptions(config));
   // What a peer does wrong again and again is told once a while, with a count.
   const { logger } = limitRepeats(log.logger, systemClock);
   for (const warning of warnings) logger.warn(warning);
+  const files = new RunFiles();
+  const parts = [{ prepare: (next: Config) => log.prepare(logOptions(next)) }, files];
   try {
-    const defaultName = nameOfContainer(realSurroundings);
-    const ownDnsName = nameOfPodInDns(realSurroundings);
     const server = new Server({
       config,
       logger,
       configDigest,
-      defaultName,
-      ownDnsName,
+      configSource: { load, parts },
+      defaultName: nameOfContainer(realSurroundings),
+      ownDnsName: nameOfPodInDns(realSurroundings),
     });
     await server.start();
-    const files = writeRunFiles(server, config.server);
+    files.write(server);
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.
     setTimeout(() => flushCompileCache(), 1000).unref();
     followSignals(server, log, logger, (code) => {

@@ -52,6 +52,8 @@ export class ClientPort {
   readonly handshakes = new Handshakes();
   /** null: in the open. Counts for those who come from now on. */
   tls: ClientTlsTerms | null;
+  /** null: no limit. */
+  private maxConnections: number | null;
   totalConnections = 0;
   /** Told of each connection that ends, with its subscriptions as they were. */
   onSessionClosed: ((session: ClientSession) => void) | null = null;
@@ -65,6 +67,7 @@ export class ClientPort {
   constructor(options: ClientPortOptions) {
     this.options = options;
     this.tls = options.tls;
+    this.maxConnections = options.maxConnections;
     this.host = {
       ...options,
       counters: this.counters,
@@ -118,6 +121,32 @@ export class ClientPort {
     for (const session of [...this.sessions.values()]) session.recheckGrant();
   }
 
+  /** Limits hold for those who are connected, too. */
+  applyLimits(limits: ClientLimits, maxConnections: number | null): void {
+    Object.assign(this.host.limits, limits);
+    this.maxConnections = maxConnections;
+    for (const session of this.sessions.values()) session.onLimitsChanged();
+    this.closeSurplus();
+  }
+
+  /** Those who came last go first. */
+  private closeSurplus(): void {
+    const { maxConnections } = this;
+    if (maxConnections === null) return;
+    const surplus = [...this.sessions.values()].slice(maxConnections);
+    for (const session of surplus)
+      session.onPeerError(maxConnectionsExceeded, `${maxConnections} connections`);
+    if (surplus.length > 0) {
+      const fields = { closed: surplus.length, maxConnections };
+      this.options.logger.info("Connections were closed to fall within max_connections", fields);
+    }
+  }
+
+  /** Tracing has been switched. */
+  traceAll(isTracing: boolean): void {
+    for (const session of this.sessions.values()) TracedClientSession.follow(session, isTracing);
+  }
+
   closeAll(reason: string): void {
     this.stopListening();
     for (const session of [...this.sessions.values()]) session.close(reason);
@@ -127,7 +156,7 @@ export class ClientPort {
     const Session = this.options.logger.tracing ? TracedClientSession : ClientSession;
     const session = new Session(clientHost, wire, this.options.nextConnectionId());
     this.totalConnections++;
-    const { maxConnections } = this.options;
+    const { maxConnections } = this;
     const isFull = maxConnections !== null && this.sessions.size >= maxConnections;
     this.sessions.set(session.cid, session);
     session.open();

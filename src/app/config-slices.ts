@@ -3,11 +3,26 @@ import { randomBytes } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import { SYSTEM_ACCOUNT } from "../core/account.ts";
 import type { AccountsDefinition } from "../core/definitions.ts";
+import type { LogOptions } from "../log/log.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { CertificateRule, ClusterPortOptions } from "./cluster-port-options.ts";
 import type { PortTlsConfig } from "./port-tls.ts";
 import type { RebalancerOptions } from "./rebalancer.ts";
+
+export function logOptions({ log }: Config): LogOptions {
+  return {
+    format: log.format,
+    file: log.file ?? undefined,
+    time: !log.time ? "none" : log.timeUtc ? "utc" : "local",
+    debug: log.debug,
+    trace: log.trace,
+    rotation:
+      log.fileSizeMaxBytes === null
+        ? undefined
+        : { sizeMaxBytes: log.fileSizeMaxBytes, filesMax: log.filesMax ?? undefined },
+  };
+}
 
 export function clientLimits(config: Config): ClientLimits {
   const { client } = config;

@@ -28,9 +28,7 @@ export function authenticationOptions(
   ];
   const mapsCertificates = config.client.tls?.map ?? false;
   if (noAuthUser === null && hasOnlySystemUsers(config)) {
-    // Nobody can present this one: it is for clients without credentials.
-    const anybody = knownUser({ user: `nats-${newSecret()}`, password: newSecret() }, GLOBAL_ACCOUNT, null);
-    return { token: undefined, users: [...users, anybody], noAuthUser: anybody.name, mapsCertificates };
+    return { token: undefined, users: [...users, ANYBODY], noAuthUser: ANYBODY.name, mapsCertificates };
   }
   const isClosed = config.authorization.usersDir !== null;
   return { token: token ?? undefined, users, isClosed, noAuthUser, mapsCertificates };
@@ -51,6 +49,9 @@ function withPassword(user: KnownUser, passwords: ReadonlyMap<string, string>): 
   const password = user.password === null ? undefined : passwords.get(user.name);
   return password === undefined ? user : { ...user, password };
 }
+
+/** Nobody can present this one: it is for clients without credentials. */
+const ANYBODY = knownUser({ user: `nats-${newSecret()}`, password: newSecret() }, GLOBAL_ACCOUNT, null);
 
 /** Subjects are byte strings inside the server. */
 function inBytes({ publish, subscribe, responses }: UserPermissions): UserPermissions {

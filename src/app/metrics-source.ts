@@ -11,7 +11,7 @@ import type { Server } from "./server.ts";
 import { add, noLoss, nothing } from "./traffic.ts";
 import { VERSION } from "./version.ts";
 
-export function lookAt(server: Server, endpoints: Endpoints, configDigest: string): Look {
+export function lookAt(server: Server, endpoints: Endpoints): Look {
   const nowMs = systemClock.nowMs();
   const { cluster, clients } = server;
   const { isReady, causes } = server.readiness();
@@ -27,7 +27,7 @@ export function lookAt(server: Server, endpoints: Endpoints, configDigest: strin
     subsz: interestFigures(Array.from(server.accounts, (account) => account.interest.snapshot())),
     health: server.state === "ready" ? "ok" : "error",
     readiness: { isReady, reasons: causes.map((cause) => cause.replaceAll(" ", "_")) },
-    config: { digest: configDigest, loadedMs: server.startedMs },
+    config: { ...server.reloads.inForce, ...server.reloads.record },
     clients: {
       connects: clients.totalConnections,
       authFailures: clients.counters.authFailures,

@@ -4,7 +4,6 @@
  */
 import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import type { Config } from "../config/config.ts";
 import { ClosedConnections } from "../monitor/closed-connections.ts";
 import { Guard } from "../monitor/guard.ts";
 import { METRICS_TYPE, Metrics } from "../metrics/metrics.ts";
@@ -19,30 +18,22 @@ import { lookAt } from "./metrics-source.ts";
 import type { Server } from "./server.ts";
 import { VERSION } from "./version.ts";
 
-export interface MonitorParts {
-  readonly config: Config;
-  readonly configDigest: string;
-  readonly logger: Logger;
-}
-
 /** null for a port that is not configured. */
 export interface MonitorPorts extends Pick<MonitorHttp, "close" | "useCertificate"> {
   readonly monitorPort: number | null;
   readonly metricsPort: number | null;
+  readonly guard: Guard;
 }
 
 /** Rejects with the operating system's error; nothing is left open then. */
-export async function openMonitorPorts(server: Server, parts: MonitorParts): Promise<MonitorPorts> {
-  const { config, logger } = parts;
+export async function openMonitorPorts(server: Server, logger: Logger): Promise<MonitorPorts> {
+  const { config } = server;
   const open: { monitor?: MonitorHttp; metrics?: MonitorHttp } = {};
   const { host, httpsPort, user, password, token } = config.monitor;
   const isSecure = httpsPort !== null;
   const port = httpsPort ?? config.monitor.port;
-  const source = monitorSource(server, parts, () => open.monitor?.port ?? port ?? 0);
-  const metrics = new Metrics(
-    { look: () => lookAt(server, endpoints, parts.configDigest) },
-    config.metrics.prefix,
-  );
+  const source = monitorSource(server, () => open.monitor?.port ?? port ?? 0);
+  const metrics = new Metrics({ look: () => lookAt(server, endpoints) }, config.metrics.prefix);
   const scrapes: FurtherEndpoint = {
     path: config.metrics.path,
     async answer(turns) {
@@ -75,6 +66,7 @@ export async function openMonitorPorts(server: Server, parts: MonitorParts): Pro
   return {
     monitorPort: open.monitor?.port ?? null,
     metricsPort: open.metrics?.port ?? null,
+    guard,
     close,
     useCertificate(next) {
       open.monitor?.useCertificate(next);
@@ -97,22 +89,21 @@ function shown(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-function monitorSource(server: Server, parts: MonitorParts, port: () => number): MonitorSource {
-  const { config } = parts;
+function monitorSource(server: Server, port: () => number): MonitorSource {
   const nowMs = (): number => systemClock.nowMs();
-  const closed = new ClosedConnections(config.server.maxClosedClients, nowMs);
+  const closed = new ClosedConnections(server.config.server.maxClosedClients, nowMs);
   server.clients.onSessionClosed = (session) => closed.add(session);
   return {
     nowMs,
     whyNotReady: () => whyNotReady(server),
     readiness: (expect) => server.readiness(expect),
-    facts: () => serverFacts(server, parts, port()),
+    facts: () => serverFacts(server, port()),
     connectUrls: () => server.connectUrls(),
     accounts: server.accounts,
     clients: server.clients,
     closed,
     cluster: server.cluster,
-    clusterFacts: () => clusterFacts(server, config),
+    clusterFacts: () => clusterFacts(server),
   };
 }
 
@@ -121,11 +112,8 @@ function whyNotReady({ state }: Server): string | null {
   return state === "ready" ? null : `the server takes no clients: it is ${state}`;
 }
 
-function serverFacts(
-  server: Server,
-  { config, configDigest }: MonitorParts,
-  monitorPort: number,
-): ServerFacts {
+function serverFacts(server: Server, monitorPort: number): ServerFacts {
+  const { config, digest, loadedMs } = server.reloads.inForce;
   const { client, authorization, monitor } = config;
   return {
     id: server.identity.id,
@@ -150,8 +138,8 @@ function serverFacts(
     monitorPort,
     isMonitorSecure: monitor.httpsPort !== null,
     basePath: monitor.basePath,
-    configDigest,
-    configLoadedMs: server.startedMs,
+    configDigest: digest,
+    configLoadedMs: loadedMs,
     tags: config.server.tags,
     metadata: { ...config.server.metadata, shoal_version: VERSION },
   };
@@ -162,8 +150,8 @@ function tlsFacts(terms: TlsTerms | null, notAfterMs: number | null, isOptional:
   return { isRequired: !isOptional, verifies: terms.verifies, timeoutMs: terms.timeoutMs, notAfterMs };
 }
 
-function clusterFacts(server: Server, config: Config): ClusterFacts | null {
-  const { cluster, clusterEndpoint, tls } = server;
+function clusterFacts(server: Server): ClusterFacts | null {
+  const { cluster, clusterEndpoint, tls, config } = server;
   if (cluster === null) return null;
   const { host, port, authTimeoutMs, routes, poolSize, writeDeadlineMs, permissions } = config.cluster;
   return {

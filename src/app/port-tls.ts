@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Prepared } from "../base/prepared.ts";
 import type { TlsConfig } from "../config/config.ts";
 import { TlsContext, type CertificateFacts, type TlsFiles } from "../transport/tls-context.ts";
 import { HandshakeRate, type ClientTlsTerms, type TlsTerms } from "../transport/tls.ts";
@@ -28,14 +29,12 @@ export interface PortTlsConfig {
 export class PortTls implements Disposable {
   client: ClientTlsTerms | null;
   cluster: TlsTerms | null;
-  private config: PortTlsConfig;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private timer: Disposable | null = null;
 
   /** Throws with what is wrong with which file. */
   constructor(config: PortTlsConfig, clock: Clock, logger: Logger) {
-    this.config = config;
     this.clock = clock;
     this.logger = logger;
     this.client = clientTerms(config);
@@ -48,20 +47,20 @@ export class PortTls implements Disposable {
     this.timer = this.clock.setTimer(CHECK_MS, () => this.watchExpiry());
   }
 
-  /**
-   * Reads all files again, for the handshakes to come. Throws, and keeps everything as it is, if something is wrong with one of
-   * them. Returns whether something is new.
-   */
-  reload(config: PortTlsConfig = this.config): boolean {
-    const before = fingerprint(this.certificates);
+  /** Reads all files again, for the handshakes to come. Throws if something is wrong with one of them. */
+  prepare(config: PortTlsConfig): Prepared {
     const client = clientTerms(config);
     const cluster = clusterTerms(config);
-    this.config = config;
-    this.client = client;
-    this.cluster = cluster;
-    const isNew = fingerprint(this.certificates) !== before;
-    if (isNew) this.warnOfExpiry();
-    return isNew;
+    return {
+      apply: () => {
+        const before = fingerprint(this.certificates);
+        this.client = client;
+        this.cluster = cluster;
+        if (fingerprint(this.certificates) === before) return;
+        this.logger.info("TLS certificates reloaded", { event: "certificates_reloaded" });
+        this.warnOfExpiry();
+      },
+    };
   }
 
   get certificates(): readonly ServedCertificate[] {

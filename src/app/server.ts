@@ -2,13 +2,13 @@
  * One server: builds the rooms from its configuration and wires them. What happens to a message is in `links` and `core`, to
  * the cluster in `cluster`; here it is only said who talks to whom.
  */
-import { Authenticator } from "../auth/authenticator.ts";
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { limitSlab } from "../base/slab.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
+import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
@@ -25,10 +25,10 @@ import {
   tlsSlice,
 } from "./config-slices.ts";
 import { ClientPort } from "./client-port.ts";
+import { ClientUsers } from "./client-users.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import { ownConnectUrls, ownExternalUrls } from "./connect-urls.ts";
 import { newServerId, serverHash } from "./identity.ts";
-import { authenticationOptions } from "./known-users.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
@@ -36,7 +36,8 @@ import { PortTls } from "./port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
-import { UsersDirectory } from "./users-directory.ts";
+import type { Reload, ReloadOutcome, ReloadPart, ReloadReason } from "./reload.ts";
+import { reloadsOf } from "./reload-parts.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerParts {
@@ -48,6 +49,15 @@ export interface ServerParts {
   readonly defaultName?: string | null;
   /** Name in DNS that leads to this server alone: for routes over TLS where none is configured, since certificates have names. */
   readonly ownDnsName?: string | null;
+  /** Absent: the configuration cannot be loaded again. */
+  readonly configSource?: ConfigSource;
+}
+
+/** Where the configuration came from, and what else than the server follows it. */
+export interface ConfigSource {
+  load(): Promise<LoadResult>;
+  /** Applied before the server's own. */
+  readonly parts: readonly ReloadPart[];
 }
 
 export class Server {
@@ -62,29 +72,23 @@ export class Server {
   clusterEndpoint: Endpoint | null = null;
   readonly tls: PortTls;
   readonly startedMs = systemClock.nowMs();
-  private monitor: MonitorPorts | null = null;
+  readonly users: ClientUsers;
+  readonly reloads: Reload;
+  monitor: MonitorPorts | null = null;
   private rebalancer: Rebalancer | null = null;
   private readonly stopping = new AbortController();
   private monitorClosed: Promise<void> | undefined;
-  private readonly configDigest: string;
-  private readonly config: Config;
   private readonly logger: Logger;
-  private readonly authenticator: Authenticator;
-  private readonly usersDirectory: UsersDirectory | null;
   private readonly readinessWatch: ReadinessWatch;
   /** nats-server's first client has this number too: smaller ones are its internal clients. */
   private nextId = 5;
 
   constructor(parts: ServerParts) {
     const { config, logger } = parts;
-    this.config = config;
     this.logger = logger;
-    this.configDigest = parts.configDigest ?? "";
     limitSlab(slabBudgetBytes());
     this.tls = new PortTls(tlsSlice(config), systemClock, logger);
-    const { usersDir } = config.authorization;
-    this.usersDirectory = usersDir === null ? null : new UsersDirectory(usersDir, systemClock, logger);
-    this.authenticator = new Authenticator(authenticationOptions(config, this.filedPasswords));
+    this.users = new ClientUsers(config, systemClock, logger);
     const id = newServerId();
     this.identity = { id, name: config.server.name ?? parts.defaultName ?? id };
     this.accounts = new Accounts({
@@ -104,7 +108,7 @@ export class Server {
       external: externalListener(config),
       maxConnections: config.client.maxConnections,
       limits: clientLimits(config),
-      authenticator: this.authenticator,
+      authenticator: this.users.authenticator,
       tls: this.tls.client,
       nextConnectionId,
       info: (context) => this.clientInfo(context),
@@ -134,6 +138,17 @@ export class Server {
             toldClients: () => this.rebalancer?.clientCount ?? null,
           });
     setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
+    this.reloads = reloadsOf(this, parts);
+  }
+
+  /** As it is in force. */
+  get config(): Config {
+    return this.reloads.inForce.config;
+  }
+
+  /** Loads the configuration again, and makes the server what it says, or leaves everything as it is. */
+  async reload(reason: ReloadReason): Promise<ReloadOutcome> {
+    return this.reloads.run(reason);
   }
 
   /** Listens and joins the cluster. Rejects with the operating system's error; nothing is left open then. */
@@ -141,7 +156,7 @@ export class Server {
     this.logStart();
     try {
       await this.startMonitoring();
-      this.usersDirectory?.watch(() => this.applyUsers());
+      this.users.watch(() => this.clients.recheckGrants());
       this.clientEndpoint = await this.clients.listen();
       this.logger.info(
         `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
@@ -171,17 +186,6 @@ export class Server {
     return this.readinessWatch.judge(expect);
   }
 
-  private get filedPasswords(): ReadonlyMap<string, string> {
-    return this.usersDirectory?.passwords ?? new Map<string, string>();
-  }
-
-  /** Users have changed: who is connected keeps what still holds, or is sent away. */
-  private applyUsers(): void {
-    this.authenticator.reconfigure(authenticationOptions(this.config, this.filedPasswords));
-    this.logger.info("Users have changed", { event: "users_changed" });
-    this.clients.recheckGrants();
-  }
-
   /** Where clients connect, as a URL. */
   get url(): string {
     assert(this.clientEndpoint !== null, "the server listens");
@@ -207,18 +211,6 @@ export class Server {
     this.stop();
   }
 
-  /**
-   * Reads the files of certificates again, for handshakes to come: connections that stand do not notice. Throws, and changes
-   * nothing, if something is wrong with one of them. Returns whether something is new.
-   */
-  reloadCertificates(): boolean {
-    const isNew = this.tls.reload();
-    this.clients.tls = this.tls.client;
-    if (this.tls.client !== null) this.monitor?.useCertificate(this.tls.client.context.options);
-    if (isNew) this.logger.info("TLS certificates reloaded", { event: "certificates_reloaded" });
-    return isNew;
-  }
-
   /** Stops at once: what is in outboxes is written, connections end. */
   stop(): void {
     if (this.state === "stopped") return;
@@ -230,8 +222,7 @@ export class Server {
     this.cluster?.stop();
     this.readinessWatch[Symbol.dispose]();
     this.monitorClosed = this.connectionsEnded().then(() => this.monitor?.close());
-    this.usersDirectory?.[Symbol.dispose]();
-    this.authenticator[Symbol.dispose]();
+    this.users[Symbol.dispose]();
     this.accounts[Symbol.dispose]();
     this.tls[Symbol.dispose]();
     this.logger.info("Server Exiting..");
@@ -254,11 +245,11 @@ export class Server {
   }
 
   private async startMonitoring(): Promise<void> {
-    const { config, logger, configDigest } = this;
+    const { config, logger } = this;
     if (config.monitor.port === null && config.monitor.httpsPort === null && config.metrics.port === null)
       return;
     const { openMonitorPorts } = await import("./monitor-port.ts");
-    this.monitor = await openMonitorPorts(this, { config, logger, configDigest });
+    this.monitor = await openMonitorPorts(this, logger);
   }
 
   private startRebalancing(): void {
@@ -315,7 +306,7 @@ export class Server {
   }
 
   get isAuthRequired(): boolean {
-    return this.authenticator.isRequired;
+    return this.users.authenticator.isRequired;
   }
 
   private ownConnectUrls(side: "inside" | "outside"): string[] {
@@ -350,7 +341,7 @@ export class Server {
     return clientInfoLine({
       identity: this.identity,
       ...this.shownEndpoint(side),
-      authRequired: this.authenticator.isRequired,
+      authRequired: this.isAuthRequired,
       tls: this.shownTls(context.isTlsFirst),
       maxPayloadBytes: context.maxPayloadBytes,
       cid: context.cid,

@@ -58,7 +58,7 @@ export function followSignals(
     ["SIGQUIT", stop],
     ["SIGUSR2", drain],
     ["SIGUSR1", () => reopen(log, logger)],
-    ["SIGHUP", () => logger.warn("Reloading the configuration is not supported yet: restart the server")],
+    ["SIGHUP", () => void server.reload("signal")],
   ];
   const traps = handlers.map(([signal, act]) => {
     const trap = (): void => {

@@ -6,6 +6,7 @@
  * with `currentGrant`.
  */
 import { createHash, randomBytes, timingSafeEqual, type KeyObject, type X509Certificate } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { isSignedBy, nkeyToVerify } from "../base/nkey.ts";
 import { mappedUser } from "./certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
@@ -78,6 +79,7 @@ export type Verdict =
   | { readonly kind: "refused"; readonly reason: string };
 
 interface Known extends KnownUser {
+  readonly configured: KnownUser;
   readonly grant: Grant;
   /** null: has a password instead. */
   readonly key: KeyObject | null;
@@ -105,9 +107,9 @@ export class Authenticator implements Disposable {
     this.reconfigure(options);
   }
 
-  /** From now on; who is connected is not touched. */
+  /** From now on; who is connected is not touched. Users of whom nothing has changed keep their grants. */
   reconfigure(options: AuthenticationOptions): void {
-    const known = options.users.map((user) => this.knownOf(user));
+    const known = options.users.map((user) => this.unchanged(user) ?? this.knownOf(user));
     this.users = new Map(known.filter(({ key }) => key === null).map((user) => [user.name, user]));
     this.nkeys = new Map(known.filter(({ key }) => key !== null).map((user) => [user.name, user]));
     if (options.token !== this.options.token) this.tokenHolder = { ...TOKEN_HOLDER };
@@ -227,11 +229,16 @@ export class Authenticator implements Disposable {
     return result instanceof Promise ? result.then(judge) : judge(result);
   }
 
+  private unchanged(user: KnownUser): Known | null {
+    const known = (user.password === null ? this.nkeys : this.users).get(user.name);
+    return known !== undefined && isDeepStrictEqual(known.configured, user) ? known : null;
+  }
+
   private knownOf(user: KnownUser): Known {
     const permissions = user.permissions === null ? null : new Permissions(user.permissions);
     const grant = { user: user.name, account: user.account, permissions, expiresInMs: null };
     this.admittedAs.set(grant, user);
-    return { ...user, grant, key: user.password === null ? nkeyToVerify(user.name) : null };
+    return { ...user, configured: user, grant, key: user.password === null ? nkeyToVerify(user.name) : null };
   }
 }
 

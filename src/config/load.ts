@@ -11,7 +11,7 @@ import { readConfigFile, readFileFromDisk, YamlNeeded, type Environment, type Re
 import { advice, contradictions, finish } from "./finish.ts";
 import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./flags.ts";
 import { helpText, tlsHelpText } from "./help.ts";
-import { ConfError, describeOrigin } from "./nats-conf/node.ts";
+import { ConfError, describeOrigin, positionIn, type Position } from "./nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 
 /** So many errors, and so many warnings, are told. */
@@ -26,6 +26,8 @@ export type LoadResult =
       /** As `config_digest` of nats-server: "sha256:…", "" without a file. */
       readonly digest: string;
       readonly configFile: string | null;
+      /** All that were read: the configuration file and those that it includes. */
+      readonly files: readonly string[];
     }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
@@ -33,7 +35,13 @@ export type LoadResult =
   /** `pid` null: the one shoal process that runs. */
   | { readonly kind: "signal"; readonly command: SignalCommand; readonly pid: number | null }
   /** One line each, without the name of the program. */
-  | { readonly kind: "error"; readonly messages: readonly string[] };
+  | {
+      readonly kind: "error";
+      readonly messages: readonly string[];
+      /** Of the first error that is in a file. */
+      readonly position: Position | null;
+      readonly files: readonly string[];
+    };
 
 /** As `loadConfig`, and brings the reader of YAML along where a file needs it. */
 export async function loadConfigInAnyFormat(argv: readonly string[], env: Environment): Promise<LoadResult> {
@@ -56,7 +64,7 @@ export function loadConfig(
     return perform(parseFlags(argv), env, readFile);
   } catch (error) {
     if (!(error instanceof ConfError)) throw error;
-    return { kind: "error", messages: [error.message] };
+    return refused([], [error], []);
   }
 }
 
@@ -78,7 +86,7 @@ function perform(line: CommandLine, env: Environment, readFile: ReadFile): LoadR
 /** Where nats-server's -t finds a file odd, it refuses it; so do we. Advice on values that would run is no reason. */
 function check(configFile: string, { result, oddities }: Loaded): LoadResult {
   if (result.kind !== "run") return result;
-  if (oddities.length > 0) return { kind: "error", messages: oddities };
+  if (oddities.length > 0) return refused(oddities, [], result.files);
   return { kind: "check-ok", text: `shoal: configuration file ${configFile} is valid (${result.digest})` };
 }
 
@@ -89,13 +97,17 @@ interface Loaded {
 
 function load(line: CommandLine, configFile: string | null, env: Environment, readFile: ReadFile): Loaded {
   const sheet = new Sheet();
-  const errors: string[] = [];
+  const errors: ConfError[] = [];
+  const files: string[] = [];
   const oddities: string[] = [];
   const problems = collectInto(errors, oddities);
   let digest = "";
   if (configFile !== null) {
     collect(problems, () => {
-      const root = readConfigFile(configFile, env, readFile);
+      const root = readConfigFile(configFile, env, (path) => {
+        files.push(path);
+        return readFile(path);
+      });
       if (root.entries.size === 0) oddities.push(`${configFile}: config has no values or is empty`);
       applyFile(root, sheet, problems);
       digest = configDigest(root);
@@ -104,16 +116,30 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   applyEnv(env, sheet, problems);
   applyFlags(line.options, sheet, problems);
   const config = finish(sheet);
-  errors.push(...contradictions(config, sheet).map((error) => error.message));
-  if (errors.length > 0) return { result: { kind: "error", messages: [...oddities, ...errors] }, oddities };
+  errors.push(...contradictions(config, sheet));
+  if (errors.length > 0) return { result: refused(oddities, errors, files), oddities };
   const warnings = [...oddities, ...advice(config, sheet)];
-  return { result: { kind: "run", config, warnings, digest, configFile }, oddities };
+  return { result: { kind: "run", config, warnings, digest, configFile, files }, oddities };
+}
+
+function refused(
+  oddities: readonly string[],
+  errors: readonly ConfError[],
+  files: readonly string[],
+): LoadResult {
+  const inFile = errors.map(({ at }) => at).find((at) => at?.kind === "file");
+  return {
+    kind: "error",
+    messages: [...oddities, ...errors.map(({ message }) => message)],
+    position: inFile?.kind === "file" ? positionIn(inFile) : null,
+    files,
+  };
 }
 
 /** Keeps the first of each kind: finding the line of an error takes time, and nobody reads thousands. */
-function collectInto(errors: string[], oddities: string[]): Problems {
+function collectInto(errors: ConfError[], oddities: string[]): Problems {
   return {
-    error: (error) => void errors.push(error.message),
+    error: (error) => void errors.push(error),
     isFull: () => errors.length >= MESSAGES_MAX,
     warn(at, text) {
       if (oddities.length < MESSAGES_MAX) oddities.push(`${describeOrigin(at)}: ${text}`);

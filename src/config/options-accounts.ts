@@ -12,7 +12,7 @@ export const accountOptions: readonly Option[] = [
     section: "Accounts",
     type: accounts,
     default: [],
-    reload: "restart",
+    reload: "live",
     description: "Accounts by name, each with its users, limits, exports and imports",
   }),
   option({
@@ -43,7 +43,7 @@ export const accountOptions: readonly Option[] = [
     section: "Accounts",
     type: mappings,
     default: [],
-    reload: "restart",
+    reload: "live",
     description:
       "Subjects that messages of clients of the global account go on with: see docs/subject-mapping.md",
   }),

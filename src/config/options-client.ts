@@ -27,7 +27,7 @@ const limits: readonly Option[] = [
     type: limit("integer"),
     default: null,
     defaultText: "no limit",
-    reload: "restart",
+    reload: "live",
     description: "Subscriptions of one connection, 0 for no limit",
   }),
   option({
@@ -38,7 +38,7 @@ const limits: readonly Option[] = [
     type: integer({ min: 1, max: 255, zero: "itself" }),
     default: null,
     defaultText: "no limit",
-    reload: "restart",
+    reload: "live",
     description: "Tokens of a subscribed subject",
   }),
   option({
@@ -56,7 +56,7 @@ const limits: readonly Option[] = [
     section: "Limits",
     type: size({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
     default: 64 * MB,
-    reload: "restart",
+    reload: "live",
     description: "Bytes that may wait for one client before it counts as too slow",
   }),
   option({

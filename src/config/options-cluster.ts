@@ -138,7 +138,7 @@ const listener: readonly Option[] = [
     type: duration({ minMs: 1, zero: "default", bareNumber: "seconds" }),
     default: { derive: ({ cluster: { tls } }) => (tls === null ? 2000 : tls.timeoutMs + 1000) },
     defaultText: "2s, or a second more than cluster.tls.timeout",
-    reload: "live",
+    reload: "restart",
     description: "Time another server has to say who it is",
   }),
 ];
@@ -181,7 +181,7 @@ const routes: readonly Option[] = [
     default: 0,
     flags: ["connect_retries"],
     flagValue: "<number>",
-    reload: "live",
+    reload: "restart",
     description: "Failed dials after which a server learned of from others is given up",
   }),
   option({
@@ -190,7 +190,7 @@ const routes: readonly Option[] = [
     section: "Cluster",
     type: bool,
     default: false,
-    reload: "live",
+    reload: "restart",
     description: "Wait longer after each failed dial of a server, from 1s to 30s",
   }),
   option({
@@ -222,7 +222,7 @@ const routes: readonly Option[] = [
     section: "Cluster",
     type: integer({ min: -1, max: 1024, zero: "default" }),
     default: 3,
-    reload: "live",
+    reload: "restart",
     description: "Connections per route, -1 for a single one without pooling",
   }),
   option({
@@ -231,7 +231,7 @@ const routes: readonly Option[] = [
     section: "Cluster",
     type: strings,
     default: [],
-    reload: "live",
+    reload: "restart",
     description: "Accounts with a route connection of their own",
   }),
   option({

@@ -88,7 +88,7 @@ export const logOptions: readonly Option[] = [
     default: "auto",
     flags: ["log_format"],
     flagValue: "<format>",
-    reload: "restart",
+    reload: "live",
     description: "JSON lines or the lines of nats-server; auto is classic on a terminal and JSON elsewhere",
   }),
   option({
@@ -114,7 +114,7 @@ export const logOptions: readonly Option[] = [
     defaultText: "no limit",
     flags: ["log_size_limit"],
     flagValue: "<limit>",
-    reload: "restart",
+    reload: "live",
     description: "Size at which the log file is rotated",
   }),
   option({
@@ -125,7 +125,7 @@ export const logOptions: readonly Option[] = [
     type: limit("integer"),
     default: null,
     defaultText: "no limit",
-    reload: "restart",
+    reload: "live",
     description: "Rotated log files to keep",
   }),
 ];

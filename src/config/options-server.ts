@@ -241,7 +241,7 @@ const lameDuck: readonly Option[] = [
     section: "Lame duck",
     type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
     default: LAME_DUCK_DURATION_MS,
-    reload: "restart",
+    reload: "live",
     description: "Time over which clients are sent away before the server stops",
   }),
   option({
@@ -251,7 +251,7 @@ const lameDuck: readonly Option[] = [
     type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
     default: { derive: lameDuckGrace },
     defaultText: "5s, or a third of lame_duck_duration if that is less",
-    reload: "restart",
+    reload: "live",
     description:
       "Time before the first client is sent away, with newcomers still taken; less than lame_duck_duration",
   }),

@@ -120,17 +120,22 @@ export class Account {
     return withNewMessage({ subject, reply, payload }, (message) => this.publish(message, null));
   }
 
-  /** Takes the place of all imports there were. Subscriptions that are there take part. */
+  /**
+   * Takes the place of all imports there were. Subscriptions that are there take part. What was is given up last, so that
+   * neighbours do not hear of what stays.
+   */
   import(imports: AccountImports): void {
-    for (const service of this.imports.services) this.interest.remove(service);
-    for (const subscription of [...this.shadows.keys()]) this.dropShadows(subscription);
+    const { services } = this.imports;
+    const places = [...this.shadows.values()].flat();
+    this.shadows.clear();
     this.imports = imports;
     for (const service of imports.services) this.interest.add(service);
-    if (imports.streams.length === 0) return;
-    for (const item of [...this.interest.items()]) {
+    for (const item of imports.streams.length === 0 ? [] : [...this.interest.items()]) {
       if (!(item instanceof RemoteInterest) && !isCrossing(item) && !(item.owner instanceof Shadow))
         this.castShadows(item);
     }
+    for (const service of services) this.interest.remove(service);
+    for (const { exporter, shadow } of places) exporter.unsubscribe(shadow);
   }
 
   /** The server has stopped: gives back what it holds of the slab, and its timers. */

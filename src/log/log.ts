@@ -5,8 +5,10 @@
  * Every line passes `redact`. No worker threads, no buffering: a line is written when the call returns.
  */
 import { isatty } from "node:tty";
+import { isDeepStrictEqual } from "node:util";
 import pino from "pino";
 import type { LogFields, Logger, LogLevel } from "../base/logger.ts";
+import type { Prepared } from "../base/prepared.ts";
 import { formatClassic, type ClassicStyle } from "./classic-format.ts";
 import { redact, redactText } from "./redact.ts";
 import type { RotationOptions } from "./rotation.ts";
@@ -33,6 +35,8 @@ export interface Log extends Disposable {
   readonly logger: Logger;
   /** Takes effect for every logger and child at once. */
   setSwitches(switches: LogSwitches): void;
+  /** Opens what the new options ask for; throws if it cannot. They hold for every logger and child once applied. */
+  prepare(options: LogOptions): Prepared;
   /** Opens the log file again after a rotation moved it; nothing to do on standard error. Throws if it cannot. */
   reopen(): void;
   snapshot(): { readonly linesLost: number };
@@ -44,8 +48,50 @@ type WriteLine = (level: LogLevel, message: string, fields: LogFields) => void;
 
 const STDERR = 2;
 
+/** Where lines go, and how. */
+interface Output {
+  readonly sink: Sink;
+  readonly write: WriteLine;
+}
+
+/** What all loggers of a log share. */
+interface State extends Output {
+  sink: Sink;
+  write: WriteLine;
+  debug: boolean;
+  trace: boolean;
+}
+
 /** Throws when the log file cannot be opened. */
 export function openLog(options: LogOptions): Log {
+  let current = options;
+  let linesLostBefore = 0;
+  const state: State = { ...openOutput(options), debug: options.debug, trace: options.trace };
+  return {
+    logger: new SwitchedLogger(state, {}),
+    setSwitches: ({ debug, trace }) => void Object.assign(state, { debug, trace }),
+    prepare(next) {
+      const output = isSameOutput(current, next) ? null : openOutput(next);
+      return {
+        apply() {
+          const { debug, trace } = next;
+          current = next;
+          if (output !== null) {
+            linesLostBefore += state.sink.linesLost;
+            state.sink[Symbol.dispose]();
+          }
+          Object.assign(state, { ...output, debug, trace });
+        },
+        discard: () => output?.sink[Symbol.dispose](),
+      };
+    },
+    reopen: () => state.sink.reopen(),
+    snapshot: () => ({ linesLost: linesLostBefore + state.sink.linesLost }),
+    [Symbol.dispose]: () => state.sink[Symbol.dispose](),
+  };
+}
+
+function openOutput(options: LogOptions): Output {
   const sink = new Sink({ path: options.file, rotation: options.rotation });
   const onTerminal = options.file === undefined && isatty(STDERR);
   const classic = options.format === "classic" || (options.format === "auto" && onTerminal);
@@ -53,14 +99,13 @@ export function openLog(options: LogOptions): Log {
   const write = classic
     ? classicWriter(sink, { colour, time: options.time })
     : jsonWriter(sink, options.time === "none" ? "none" : "utc");
-  const switches = { debug: options.debug, trace: options.trace };
-  return {
-    logger: new SwitchedLogger(write, switches, {}),
-    setSwitches: ({ debug, trace }) => void Object.assign(switches, { debug, trace }),
-    reopen: () => sink.reopen(),
-    snapshot: () => ({ linesLost: sink.linesLost }),
-    [Symbol.dispose]: () => sink[Symbol.dispose](),
-  };
+  return { sink, write };
+}
+
+function isSameOutput(a: LogOptions, b: LogOptions): boolean {
+  const { debug: _, trace: __, ...before } = a;
+  const { debug: ___, trace: ____, ...after } = b;
+  return isDeepStrictEqual(before, after);
 }
 
 function jsonWriter(sink: Sink, time: "utc" | "none"): WriteLine {
@@ -85,30 +130,28 @@ function classicWriter(sink: Sink, style: ClassicStyle): WriteLine {
 }
 
 class SwitchedLogger implements Logger {
-  readonly #write: WriteLine;
-  readonly #switches: LogSwitches;
+  readonly #state: State;
   readonly #fields: LogFields;
 
-  constructor(write: WriteLine, switches: LogSwitches, fields: LogFields) {
-    this.#write = write;
-    this.#switches = switches;
+  constructor(state: State, fields: LogFields) {
+    this.#state = state;
     this.#fields = fields;
   }
 
   get tracing(): boolean {
-    return this.#switches.trace;
+    return this.#state.trace;
   }
 
   get debugging(): boolean {
-    return this.#switches.debug;
+    return this.#state.debug;
   }
 
   trace(message: string, fields?: LogFields): void {
-    if (this.#switches.trace) this.#line("trace", message, fields);
+    if (this.#state.trace) this.#line("trace", message, fields);
   }
 
   debug(message: string, fields?: LogFields): void {
-    if (this.#switches.debug) this.#line("debug", message, fields);
+    if (this.#state.debug) this.#line("debug", message, fields);
   }
 
   info(message: string, fields?: LogFields): void {
@@ -128,10 +171,10 @@ class SwitchedLogger implements Logger {
   }
 
   child(fields: LogFields): Logger {
-    return new SwitchedLogger(this.#write, this.#switches, { ...this.#fields, ...fields });
+    return new SwitchedLogger(this.#state, { ...this.#fields, ...fields });
   }
 
   #line(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    this.#write(level, redactText(message), redact({ ...this.#fields, ...fields }) as LogFields);
+    this.#state.write(level, redactText(message), redact({ ...this.#fields, ...fields }) as LogFields);
   }
 }

@@ -40,6 +40,13 @@ interface ConfigLook {
   /** "" without a file. */
   readonly digest: string;
   readonly loadedMs: number;
+  /** Reloads since the start. */
+  readonly succeeded: number;
+  readonly refused: number;
+  /** Of the last reload; true where there was none. */
+  readonly isLastGood: boolean;
+  /** Options that wait for a restart. */
+  readonly waiting: readonly string[];
 }
 
 export interface ClientsLook {

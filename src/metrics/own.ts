@@ -32,6 +32,22 @@ export const ownFamilies: readonly Family[] = [
     return config.loadedMs / 1000;
   }),
   {
+    name: "config_reloads_total",
+    type: "counter",
+    help: "Reloads of the configuration; refused ones changed nothing.",
+    labels: ["outcome"],
+    samples: ({ config }) => [
+      [config.succeeded, "succeeded"],
+      [config.refused, "refused"],
+    ],
+  },
+  gauge("config_last_reload_successful", "1 unless the last reload was refused.", ({ config }) => {
+    return Number(config.isLastGood);
+  }),
+  gauge("config_options_awaiting_restart", "Options that have changed and need a restart.", (look) => {
+    return look.config.waiting.length;
+  }),
+  {
     name: "certificate_expiry_timestamp_seconds",
     type: "gauge",
     help: "When the certificate that the port shows expires; of several, the first.",

@@ -13,12 +13,15 @@ export interface MonitorSecrets {
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "/healthz"]);
 
 export class Guard {
-  readonly challenge: string;
-  private readonly accepted: readonly string[];
+  challenge = "Bearer";
+  private accepted: readonly string[] = [];
 
-  /** null in `secrets`: not accepted. With nothing set, everybody may ask. */
   constructor(secrets: MonitorSecrets) {
-    const { user, password, token } = secrets;
+    this.use(secrets);
+  }
+
+  /** From now on. null in `secrets`: not accepted. With nothing set, everybody may ask. */
+  use({ user, password, token }: MonitorSecrets): void {
     const basic =
       user === null ? [] : [`Basic ${Buffer.from(`${user}:${password ?? ""}`).toString("base64")}`];
     this.accepted = [...basic, ...(token === null ? [] : [`Bearer ${token}`])];

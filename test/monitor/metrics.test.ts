@@ -119,7 +119,7 @@ describe("metrics", () => {
     endpoints.varz = () => ({});
     const look = (): Look => {
       looks++;
-      return lookAt(server, endpoints, "");
+      return lookAt(server, endpoints);
     };
     using metrics = new Metrics({ look }, "nats");
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

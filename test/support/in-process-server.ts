@@ -1,7 +1,9 @@
 // A server in this process with any part of its configuration changed, its counters in reach.
 import { Server } from "../../src/app/server.ts";
 import { silentLogger } from "../../src/base/logger.ts";
-import type { ConfigOverrides } from "../../src/config/config.ts";
+import type { ReloadOutcome } from "../../src/app/reload.ts";
+import type { Config, ConfigOverrides } from "../../src/config/config.ts";
+import type { LoadResult } from "../../src/config/load.ts";
 import { defaultConfig } from "../../src/config/finish.ts";
 
 export interface InProcessServer extends AsyncDisposable {
@@ -10,24 +12,42 @@ export interface InProcessServer extends AsyncDisposable {
   /** 0 without a cluster. */
   readonly routePort: number;
   readonly url: string;
+  /** Reloads, as if the file were this now. */
+  reload(overrides: ConfigOverrides): Promise<ReloadOutcome>;
 }
 
 export async function startInProcess(overrides: ConfigOverrides = {}): Promise<InProcessServer> {
-  const config = defaultConfig({
-    ...overrides,
-    client: { host: "127.0.0.1", port: 0, ...overrides.client },
-    cluster: overrides.cluster === undefined ? {} : { host: "127.0.0.1", port: 0, ...overrides.cluster },
+  let config = configOf(overrides);
+  const load = async (): Promise<LoadResult> => ({
+    kind: "run",
+    config,
+    warnings: [],
+    digest: "",
+    configFile: null,
+    files: [],
   });
-  const server = new Server({ config, logger: silentLogger });
+  const server = new Server({ config, logger: silentLogger, configSource: { load, parts: [] } });
   await server.start();
   return {
     server,
     port: server.clientEndpoint!.port,
     routePort: server.clusterEndpoint?.port ?? 0,
     url: server.url,
+    async reload(next) {
+      config = configOf(next);
+      return server.reload("request");
+    },
     async [Symbol.asyncDispose]() {
       server.stop();
       await server.closed();
     },
   };
+}
+
+function configOf(overrides: ConfigOverrides): Config {
+  return defaultConfig({
+    ...overrides,
+    client: { host: "127.0.0.1", port: 0, ...overrides.client },
+    cluster: overrides.cluster === undefined ? {} : { host: "127.0.0.1", port: 0, ...overrides.cluster },
+  });
 }

@@ -182,8 +182,7 @@ describe.skipIf(isMissing)("certificates", () => {
     const before = await converse(started.port, { tls: trusting() });
     const next = authority.issue({ subject: "/CN=next" });
     live.become(next);
-    expect(started.server.reloadCertificates()).toBe(true);
-    expect(started.server.reloadCertificates()).toBe(false);
+    expect(await started.server.reload("files")).toMatchObject({ kind: "reloaded", changed: [] });
     const after = await converse(started.port, { tls: trusting() });
     expect(subjectShownTo(after.socket)).toBe("next");
     expect(subjectShownTo(before.socket)).toBe("localhost");
@@ -197,10 +196,16 @@ describe.skipIf(isMissing)("certificates", () => {
     const live = exchangeable(certificate);
     await using started = await start(tlsConfig({}, live));
     writeFileSync(live.certFile, "no certificate");
-    expect(() => started.server.reloadCertificates()).toThrow(`TLS: cannot use ${live.certFile}`);
+    expect(await started.server.reload("files")).toEqual({
+      kind: "refused",
+      messages: [expect.stringContaining(`TLS: cannot use ${live.certFile}`)],
+    });
     live.become(certificate);
     copyFileSync(authority.issue().keyFile, live.keyFile);
-    expect(() => started.server.reloadCertificates()).toThrow("with the key");
+    expect(await started.server.reload("files")).toEqual({
+      kind: "refused",
+      messages: [expect.stringContaining("with the key")],
+    });
     const { outcome, socket } = await converse(started.port, { tls: trusting() });
     expect(outcome).toBe("PONG");
     socket.destroy();
@@ -304,7 +309,7 @@ describe.skipIf(isMissing)("monitoring over TLS", () => {
     const next = authority.issue({ subject: "/CN=new" });
     copyFileSync(next.certFile, live.certFile);
     copyFileSync(next.keyFile, live.keyFile);
-    started.server.reloadCertificates();
+    await started.server.reload("files");
     expect((await get(started, "/healthz")).subject).toBe("new");
   });
 

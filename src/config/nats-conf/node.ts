@@ -52,26 +52,43 @@ export type ConfNode = MapNode | ArrayNode | ScalarNode;
 /** What is wrong with a configuration, and where. */
 export class ConfError extends Error {
   override readonly name = "ConfError";
+  readonly at: Origin | null;
 
   constructor(at: Origin | null, reason: string) {
     super(at === null ? reason : `${describeOrigin(at)}: ${reason}`);
+    this.at = at;
   }
+}
+
+/** In a file; both numbers from 1, columns in characters. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
 }
 
 /** `file:line:column` (both from 1, columns in characters), `flag --name` or `environment variable NAME`. */
 export function describeOrigin(at: Origin): string {
   switch (at.kind) {
     case "file": {
-      const before = at.source.text.slice(0, at.offset);
-      const lineStart = before.lastIndexOf("\n") + 1;
-      const line = countNewlines(before) + 1;
-      return `${at.source.name}:${line}:${charactersIn(before.slice(lineStart)) + 1}`;
+      const { file, line, column } = positionIn(at);
+      return `${file}:${line}:${column}`;
     }
     case "flag":
       return `flag ${at.name}`;
     case "env":
       return `environment variable ${at.name}`;
   }
+}
+
+export function positionIn({ source, offset }: Origin & { readonly kind: "file" }): Position {
+  const before = source.text.slice(0, offset);
+  const lineStart = before.lastIndexOf("\n") + 1;
+  return {
+    file: source.name,
+    line: countNewlines(before) + 1,
+    column: charactersIn(before.slice(lineStart)) + 1,
+  };
 }
 
 export function nodeSize(node: ConfNode): number {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { readText } from "../../base/slab.ts";
+import type { Account } from "../../core/account.ts";
 import type { Permissions, ResponseRules } from "../../core/permissions.ts";
 import { Subscription, type Subscriber } from "../../core/subscription.ts";
 import * as errors from "../../protocol/errors.ts";
@@ -96,13 +97,26 @@ export function subscriptionFor(
   return new Subscription(receiver, subject, queue, sid, filter);
 }
 
-/** The same subscription under other rights; null: they do not allow it. */
-export function renew(
-  { subject, queue, sid, delivered, max }: Subscription,
-  session: Pick<Subscribing, "receiver" | "rights">,
-): Subscription | null {
-  if (!maySubscribe(session.rights, subject, queue)) return null;
-  return Object.assign(subscriptionFor(session, subject, queue, sid), { delivered, max });
+interface Renewing extends Pick<Subscribing, "receiver" | "rights"> {
+  readonly subscriptions: Map<string, Subscription>;
+  readonly account: Account;
+  onPeerError(error: PeerError, detail: string): boolean;
+}
+
+/** The rights have changed: ends subscriptions that are no longer allowed, makes the others anew. */
+export function renewAll(session: Renewing): void {
+  const { subscriptions, account } = session;
+  for (const old of [...subscriptions.values()]) {
+    const { subject, queue, sid, delivered, max } = old;
+    const isAllowed = maySubscribe(session.rights, subject, queue);
+    if (isAllowed) {
+      const renewed = Object.assign(subscriptionFor(session, subject, queue, sid), { delivered, max });
+      subscriptions.set(sid, renewed);
+      account.subscribe(renewed); // first, so that other servers do not hear of it
+    } else subscriptions.delete(sid);
+    account.unsubscribe(old);
+    if (!isAllowed) session.onPeerError(errors.subscriptionRevoked(subject, queue, sid), "");
+  }
 }
 
 /** Groups of this name belong to the server. */

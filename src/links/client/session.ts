@@ -92,9 +92,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
       const { version, cipherSuite } = security;
       this.log.debug(`TLS handshake complete, version ${version}, cipher suite ${cipherSuite}`);
     }
-    if (!this.isAdmitted) {
-      this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
-    }
+    if (!this.isAdmitted) this.askWhoItIs();
     this.heartbeat.start();
     this.wire.start(this);
   }
@@ -216,36 +214,32 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     this.account = account;
     this.interest = account.interest;
     this.memoPlan = null;
-    this.limits = this.parser.limits = limitsIn(account, this.host.limits);
+    this.onLimitsChanged();
     return !isFull || this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
   }
 
   /** Users have changed: what still holds for this client. As nats-server does it at a reload. */
   recheckGrant(): void {
-    const { grant } = this;
-    if (grant === null || !this.isOpen) return;
+    const { grant, host } = this;
+    if (!this.isOpen) return;
+    if (grant === null) {
+      if (this.isAdmitted && host.authenticator.hasSecrets) this.askWhoItIs();
+      return;
+    }
     const now = this.host.authenticator.currentGrant(grant, "STANDARD");
     if (now === null || now.account !== grant.account) {
       this.onPeerError(errors.authorizationViolation, "users have changed");
     } else if (now !== grant) {
       this.grantPermissions(now);
-      this.renewSubscriptions();
+      this.mute = this.hello.echo ? null : this.receiver;
+      rights.renewAll(this);
     }
   }
 
-  /** The rights have changed: ends subscriptions that are no longer allowed, makes the others anew. */
-  private renewSubscriptions(): void {
-    this.mute = this.hello.echo ? null : this.receiver;
-    for (const old of [...this.subscriptions.values()]) {
-      this.unsubscribe(old);
-      const renewed = rights.renew(old, this);
-      if (renewed === null) {
-        this.onPeerError(errors.subscriptionRevoked(old.subject, old.queue, old.sid), "");
-        continue;
-      }
-      this.subscriptions.set(old.sid, renewed);
-      this.account.subscribe(renewed);
-    }
+  /** It has to say CONNECT in time. */
+  private askWhoItIs(): void {
+    this.isAdmitted = false;
+    this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
   }
 
   /** What the client may do from here on. Its subscriptions stay as they are. */
@@ -270,6 +264,11 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   get user(): string {
     return this.grant?.user ?? "";
+  }
+
+  /** Limits of the server or of its account have changed. */
+  onLimitsChanged(): void {
+    this.limits = this.parser.limits = limitsIn(this.account, this.host.limits);
   }
 
   /** What is to be done for each message of this client may have changed. */

@@ -59,6 +59,11 @@ export class TracedClientSession extends ClientSession {
     super.say(line);
   }
 
+  /** Of a connection that stands: tracing has been switched on or off. */
+  static follow(session: ClientSession, isTracing: boolean): void {
+    Object.setPrototypeOf(session, isTracing ? TracedClientSession.prototype : ClientSession.prototype);
+  }
+
   private traceMessage(message: Message): void {
     this.log.trace(`<<- [${readText(message.at, message.payloadFrom - 2)}]`);
   }

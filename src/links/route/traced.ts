@@ -52,6 +52,11 @@ export class TracedRouteSession extends RouteSession {
     super.forward(plan, message, queues);
   }
 
+  /** Of a connection that stands: tracing has been switched on or off. */
+  static follow(session: RouteSession, isTracing: boolean): void {
+    Object.setPrototypeOf(session, isTracing ? TracedRouteSession.prototype : RouteSession.prototype);
+  }
+
   protected override say(line: string): void {
     this.log.trace(`->> [${line.slice(0, line.indexOf("\r\n"))}]`);
     super.say(line);

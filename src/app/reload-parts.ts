@@ -1,0 +1,110 @@
+/** What of a server follows the configuration, and how: see reload.ts. What one reload does is done in one turn. */
+import { isDeepStrictEqual } from "node:util";
+import { systemClock } from "../base/clock.ts";
+import type { Prepared } from "../base/prepared.ts";
+import { systemRandom } from "../base/random.ts";
+import type { Config } from "../config/config.ts";
+import type { LoadResult } from "../config/load.ts";
+import { Accounts } from "../core/accounts.ts";
+import { setMappings } from "./account-mappings.ts";
+import { accountsDefinition, clientLimits, tlsSlice } from "./config-slices.ts";
+import { Reload, type ReloadPart } from "./reload.ts";
+import type { Server, ServerParts } from "./server.ts";
+
+export function reloadsOf(
+  server: Server,
+  { config, configDigest, configSource, logger }: ServerParts,
+): Reload {
+  const inForce = { config, digest: configDigest ?? "", loadedMs: server.startedMs };
+  return new Reload(inForce, {
+    load: () => configSource?.load() ?? Promise.resolve(NO_SOURCE),
+    parts: [...(configSource?.parts ?? []), ...partsOf(server)],
+    clock: systemClock,
+    logger,
+  });
+}
+
+const NO_SOURCE: LoadResult = {
+  kind: "error",
+  messages: ["the server was started without a configuration that can be loaded again"],
+  position: null,
+  files: [],
+};
+
+/** In the order in which they are applied: users come after their accounts. */
+function partsOf(server: Server): ReloadPart[] {
+  return [
+    { prepare: (next) => prepareTls(server, next) },
+    { prepare: (next, before) => prepareAccounts(server, next, before) },
+    server.users,
+    { prepare: (next, before) => prepareLimits(server, next, before) },
+    { prepare: (next, before) => prepareTrace(server, next, before) },
+    { prepare: ({ monitor }) => ({ apply: () => server.monitor?.guard.use(monitor) }) },
+    { prepare: (next, before) => prepareInfo(server, next, before) },
+  ];
+}
+
+/** Always, since files may have changed. */
+function prepareTls(server: Server, next: Config): Prepared {
+  const prepared = server.tls.prepare(tlsSlice(next));
+  return {
+    apply() {
+      prepared.apply();
+      const { client } = server.tls;
+      server.clients.tls = client;
+      if (client !== null) server.monitor?.useCertificate(client.context.options);
+    },
+  };
+}
+
+function prepareAccounts(
+  { accounts, clients, cluster }: Server,
+  next: Config,
+  before: Config,
+): Prepared | null {
+  if (isDeepStrictEqual(next.accounts, before.accounts)) return null;
+  const definition = accountsDefinition(next);
+  // What cannot be done with them is found out where it does no harm.
+  using trial = new Accounts({ clock: systemClock, random: systemRandom, definition });
+  setMappings(trial, next.accounts, "");
+  return {
+    apply() {
+      accounts.reconfigure(definition);
+      setMappings(accounts, next.accounts, cluster?.clusterName ?? "");
+      for (const session of clients.sessions.values()) {
+        session.onLimitsChanged();
+        session.onRulesChanged();
+      }
+    },
+  };
+}
+
+function prepareLimits({ clients }: Server, next: Config, before: Config): Prepared | null {
+  const limits = clientLimits(next);
+  const { maxConnections } = next.client;
+  const isSame =
+    isDeepStrictEqual(limits, clientLimits(before)) && maxConnections === before.client.maxConnections;
+  return isSame ? null : { apply: () => clients.applyLimits(limits, maxConnections) };
+}
+
+function prepareTrace({ clients, cluster }: Server, next: Config, before: Config): Prepared | null {
+  const isTracing = next.log.trace;
+  if (isTracing === before.log.trace) return null;
+  return {
+    apply() {
+      clients.traceAll(isTracing);
+      cluster?.traceAll(isTracing);
+    },
+  };
+}
+
+function prepareInfo({ clients }: Server, next: Config, before: Config): Prepared | null {
+  if (isDeepStrictEqual(toldOf(next), toldOf(before))) return null;
+  return { apply: () => clients.sendInfoToAll() };
+}
+
+/** What clients have been told by INFO. */
+function toldOf({ client, cluster }: Config): unknown {
+  const { maxPayloadBytes, advertise, tls, allowNonTls } = client;
+  return { maxPayloadBytes, advertise, hasTls: tls !== null, allowNonTls, noAdvertise: cluster.noAdvertise };
+}

@@ -1,0 +1,180 @@
+/**
+ * Reloads the configuration of a running server: loads and checks all of it as at the start, has every part prepare what can
+ * fail, and only then applies the whole. While anything is wrong, nothing changes. What only a restart can change keeps its
+ * value and is named. Requests that come during a reload are answered by one more reload after it.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Prepared } from "../base/prepared.ts";
+import type { Config } from "../config/config.ts";
+import { shownChange } from "../config/diff.ts";
+import { effectiveConfig, type EffectiveConfig } from "../config/effective.ts";
+import type { LoadResult } from "../config/load.ts";
+
+/** Something of the server that follows the configuration. */
+export interface ReloadPart {
+  /** null: nothing is to be done. Throws what is wrong, with nothing changed and nothing left open. */
+  prepare(next: Config, before: Config): Prepared | null;
+}
+
+/** Who asked for it. */
+export type ReloadReason = "signal" | "request" | "files";
+
+export type ReloadOutcome =
+  | {
+      readonly kind: "reloaded";
+      /** Keys of options that have changed. */
+      readonly changed: readonly string[];
+      /** Keys of options that wait for a restart. */
+      readonly waiting: readonly string[];
+      readonly digest: string;
+    }
+  /** The configuration is as it was. */
+  | { readonly kind: "refused"; readonly messages: readonly string[] };
+
+export interface ConfigInForce {
+  readonly config: Config;
+  /** As `config_digest` of nats-server; "" without a file. */
+  readonly digest: string;
+  readonly loadedMs: number;
+}
+
+/** Of reloads since the start, for metrics. */
+export interface ReloadRecord {
+  readonly succeeded: number;
+  readonly refused: number;
+  /** Of the last reload; true where there was none. */
+  readonly isLastGood: boolean;
+  /** Keys of options that wait for a restart. */
+  readonly waiting: readonly string[];
+}
+
+export interface ReloadOptions {
+  /** The same way as at the start. */
+  load(): Promise<LoadResult>;
+  /** Applied in this order. */
+  readonly parts: readonly ReloadPart[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type Loaded = LoadResult & { readonly kind: "run" };
+
+/** Why a configuration is not applied. */
+interface Refusal {
+  readonly messages: readonly string[];
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+export class Reload {
+  inForce: ConfigInForce;
+  record: ReloadRecord = { succeeded: 0, refused: 0, isLastGood: true, waiting: [] };
+  private readonly options: ReloadOptions;
+  private running: Promise<ReloadOutcome> | null = null;
+  private next: Promise<ReloadOutcome> | null = null;
+
+  constructor(inForce: ConfigInForce, options: ReloadOptions) {
+    this.inForce = inForce;
+    this.options = options;
+  }
+
+  /** Not rejected, but where a part fails to apply what it has prepared, which is a bug. */
+  async run(reason: ReloadReason): Promise<ReloadOutcome> {
+    if (this.running === null) return this.begin(reason);
+    this.next ??= this.running.then(() => {
+      this.next = null;
+      return this.begin(reason);
+    });
+    return this.next;
+  }
+
+  private async begin(reason: ReloadReason): Promise<ReloadOutcome> {
+    this.running = this.reload(reason);
+    try {
+      return await this.running;
+    } finally {
+      this.running = null;
+    }
+  }
+
+  private async reload(reason: ReloadReason): Promise<ReloadOutcome> {
+    const loaded = await this.options.load();
+    if (loaded.kind === "error") {
+      return this.refuse({ messages: loaded.messages, ...loaded.position }, reason);
+    }
+    if (loaded.kind !== "run")
+      return this.refuse({ messages: [`not a configuration: ${loaded.kind}`] }, reason);
+    const before = this.inForce.config;
+    let effective: EffectiveConfig;
+    let prepared: readonly Prepared[];
+    try {
+      effective = effectiveConfig(before, loaded.config);
+      prepared = this.prepare(effective.config, before);
+    } catch (error) {
+      return this.refuse({ messages: [error instanceof Error ? error.message : String(error)] }, reason);
+    }
+    this.inForce = {
+      config: effective.config,
+      digest: loaded.digest,
+      loadedMs: this.options.clock.nowMs(),
+    };
+    for (const one of prepared) one.apply();
+    return this.accept(effective, before, loaded, reason);
+  }
+
+  /** All or nothing. */
+  private prepare(next: Config, before: Config): Prepared[] {
+    const prepared: Prepared[] = [];
+    try {
+      for (const part of this.options.parts) {
+        const one = part.prepare(next, before);
+        if (one !== null) prepared.push(one);
+      }
+      return prepared;
+    } catch (error) {
+      for (const one of prepared) one.discard?.();
+      throw error;
+    }
+  }
+
+  private accept(
+    { config, live, waiting }: EffectiveConfig,
+    before: Config,
+    { warnings, digest }: Loaded,
+    reason: ReloadReason,
+  ): ReloadOutcome {
+    const { logger } = this.options;
+    for (const warning of warnings) logger.warn(warning);
+    for (const change of live) {
+      const fields = { event: "option_reloaded", option: change.key, ...shownChange(change, before, config) };
+      logger.info(`Reloaded: ${change.key}`, fields);
+    }
+    const waitingKeys = [...new Set(waiting.map(({ key }) => key))];
+    if (waiting.length > 0) {
+      const fields = { event: "restart_needed", options: waitingKeys };
+      logger.warn("Some options have changed that only a restart can bring about", fields);
+    }
+    logger.info("Reloaded server configuration", { event: "config_reloaded", reason, digest });
+    const { succeeded, refused } = this.record;
+    this.record = { succeeded: succeeded + 1, refused, isLastGood: true, waiting: waitingKeys };
+    return {
+      kind: "reloaded",
+      changed: [...new Set(live.map(({ key }) => key))],
+      waiting: waitingKeys,
+      digest,
+    };
+  }
+
+  private refuse({ messages, ...position }: Refusal, reason: ReloadReason): ReloadOutcome {
+    this.options.logger.error("Failed to reload server configuration", {
+      event: "reload_refused",
+      reason,
+      problems: messages,
+      ...position,
+    });
+    this.record = { ...this.record, refused: this.record.refused + 1, isLastGood: false };
+    return { kind: "refused", messages };
+  }
+}
