@@ -142,11 +142,6 @@ export class ClientPort {
     }
   }
 
-  /** Tracing has been switched. */
-  traceAll(isTracing: boolean): void {
-    for (const session of this.sessions.values()) TracedClientSession.follow(session, isTracing);
-  }
-
   closeAll(reason: string): void {
     this.stopListening();
     for (const session of [...this.sessions.values()]) session.close(reason);

@@ -161,11 +161,6 @@ export class ClusterPort {
     return this.mesh?.snapshot(this.options.clock.nowMs()) ?? null;
   }
 
-  /** Tracing has been switched. */
-  traceAll(isTracing: boolean): void {
-    for (const session of this.sessions.values()) TracedRouteSession.follow(session, isTracing);
-  }
-
   /** Tells the other members that this one is going. */
   announceLameDuck(): void {
     this.isLameDuck = true;

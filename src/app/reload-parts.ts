@@ -6,6 +6,8 @@ import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
+import { TracedClientSession } from "../links/client/traced.ts";
+import { TracedRouteSession } from "../links/route/traced.ts";
 import { setMappings } from "./account-mappings.ts";
 import { accountsDefinition, clientLimits, tlsSlice } from "./config-slices.ts";
 import { Reload, type ReloadPart } from "./reload.ts";
@@ -92,8 +94,8 @@ function prepareTrace({ clients, cluster }: Server, next: Config, before: Config
   if (isTracing === before.log.trace) return null;
   return {
     apply() {
-      clients.traceAll(isTracing);
-      cluster?.traceAll(isTracing);
+      for (const session of clients.sessions.values()) TracedClientSession.follow(session, isTracing);
+      for (const session of cluster?.sessions.values() ?? []) TracedRouteSession.follow(session, isTracing);
     },
   };
 }
