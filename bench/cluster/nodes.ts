@@ -43,18 +43,14 @@ export class Nodes implements AsyncDisposable {
     return new Nodes(contender, pairs);
   }
 
-  startNext(): Node {
+  /** `environment` is added to that of this process. */
+  startNext(environment: Readonly<Record<string, string>> = {}): Node {
     const { client, route } = this.#ports[this.nodes.length]!;
     const seed = this.#ports[0]!.route;
     const routes = this.nodes.length === 0 ? [] : ["--routes", `nats://${loopback}:${seed}`];
     const listen = ["-a", loopback, "-p", String(client), "--cluster", `nats://${loopback}:${route}`];
-    const node = new Node(this.#contender.command, client, [
-      ...listen,
-      ...routes,
-      "--cluster_name",
-      "bench",
-      "-D",
-    ]);
+    const args = [...listen, ...routes, "--cluster_name", "bench", "-D"];
+    const node = new Node(this.#contender.command, client, args, environment);
     this.nodes.push(node);
     return node;
   }
@@ -83,9 +79,14 @@ export class Node {
   readonly #counts = new Map<string, number>();
   #failure = "";
 
-  constructor(command: string, port: number, args: readonly string[]) {
+  constructor(
+    command: string,
+    port: number,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ) {
     this.port = port;
-    const env = { ...process.env, SHOAL__LOG_FORMAT: "classic" };
+    const env = { ...process.env, SHOAL__LOG_FORMAT: "classic", ...environment };
     this.#child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env });
     register(this.#child);
     this.#child.once("error", (error) => (this.#failure = error.message));

@@ -106,8 +106,8 @@ function credentials(): KubeConfig {
 }
 
 function ownNamespace(config: KubeConfig): string {
-  const ofContext = config.getContextObject(config.getCurrentContext())?.namespace;
-  if (ofContext !== undefined) return ofContext;
+  const ofContext = config.getContextObject(config.getCurrentContext())?.namespace?.trim();
+  if (ofContext !== undefined && ofContext !== "") return ofContext;
   try {
     return readFileSync(NAMESPACE_FILE, "utf8").trim();
   } catch {
