@@ -57,11 +57,8 @@ export function alertRules(): readonly AlertRule[] {
   return ruleFile().groups.flatMap(({ rules }) => rules);
 }
 
-/** Come with the reload of the configuration. */
-const AWAITED: ReadonlySet<string> = new Set(["nats_config_last_reload_successful"]);
-
 /** Names of metrics in a query. */
 export function metricsOf(expr: string): string[] {
   const names = expr.match(/\b(?:nats|nodejs|process)_\w+|\bup\b/g) ?? [];
-  return [...new Set(names)].filter((name) => !AWAITED.has(name));
+  return [...new Set(names)];
 }
