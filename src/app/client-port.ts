@@ -38,6 +38,14 @@ export interface ClientPortOptions {
   nextConnectionId(): number;
 }
 
+export interface ClientWatcher {
+  /** At each CONNECT that is accepted. */
+  connected(session: ClientSession): void;
+  refused(session: ClientSession): void;
+  /** With its subscriptions as they were. */
+  disconnected(session: ClientSession): void;
+}
+
 export class ClientPort {
   readonly sessions = new Map<number, ClientSession>();
   readonly wires = new OpenWires();
@@ -55,8 +63,8 @@ export class ClientPort {
   /** null: no limit. */
   private maxConnections: number | null;
   totalConnections = 0;
-  /** Told of each connection that ends, with its subscriptions as they were. */
-  onSessionClosed: ((session: ClientSession) => void) | null = null;
+  /** Told of who comes and goes. */
+  watcher: ClientWatcher | null = null;
   /** What clients sent and received. */
   readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account.name);
   private readonly listeners: TcpListener[] = [];
@@ -73,6 +81,8 @@ export class ClientPort {
       counters: this.counters,
       info: (context) => options.info(context),
       serverDetails: () => options.serverDetails(),
+      onAdmitted: (session) => this.watcher?.connected(session),
+      onRefused: (session) => this.refuse(session),
       onClosed: (session) => this.forget(session),
     };
     this.hostOutside = {
@@ -161,6 +171,11 @@ export class ClientPort {
   private forget(session: ClientSession): void {
     if (!this.sessions.delete(session.cid)) return;
     this.traffic.closed(session);
-    this.onSessionClosed?.(session);
+    this.watcher?.disconnected(session);
+  }
+
+  private refuse(session: ClientSession): void {
+    this.counters.authFailures++;
+    this.watcher?.refused(session);
   }
 }

@@ -10,6 +10,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
+import { systemImports } from "../core/system-imports.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
 import type { Readiness } from "../monitor/source.ts";
@@ -36,6 +37,7 @@ import { PortTls } from "./port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
+import { joinSystemAccount, type SystemMembership } from "./system-account.ts";
 import type { Reload, ReloadOutcome, ReloadPart, ReloadReason } from "./reload.ts";
 import { reloadsOf } from "./reload-parts.ts";
 import { VERSION } from "./version.ts";
@@ -75,6 +77,8 @@ export class Server {
   readonly users: ClientUsers;
   readonly reloads: Reload;
   monitor: MonitorPorts | null = null;
+  /** null until the server starts. */
+  private system: SystemMembership | null = null;
   private rebalancer: Rebalancer | null = null;
   private readonly stopping = new AbortController();
   private monitorClosed: Promise<void> | undefined;
@@ -96,6 +100,7 @@ export class Server {
       random: systemRandom,
       serverHash: serverHash(this.identity.name),
       definition: accountsDefinition(config),
+      defaultImports: systemImports,
     });
     this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
     const turn = new Turn(systemClock);
@@ -204,6 +209,7 @@ export class Server {
     const connections = this.clients.sessions.size;
     const fields = { event: "lame_duck", durationMs, gracePeriodMs, connections };
     this.logger.info("Entering lame duck mode, stop accepting new clients", fields);
+    this.system?.service?.lameDuck();
     this.cluster?.announceLameDuck();
     this.clients.sendInfoToAll();
     const { signal } = this.stopping;
@@ -218,6 +224,7 @@ export class Server {
     this.stopping.abort();
     this.rebalancer?.[Symbol.dispose]();
     this.logger.info("Initiating Shutdown...");
+    this.system?.service?.[Symbol.dispose]();
     this.clients.closeAll("Server Shutdown");
     this.cluster?.stop();
     this.readinessWatch[Symbol.dispose]();
@@ -246,10 +253,11 @@ export class Server {
 
   private async startMonitoring(): Promise<void> {
     const { config, logger } = this;
+    this.system = joinSystemAccount(this, logger);
     if (config.monitor.port === null && config.monitor.httpsPort === null && config.metrics.port === null)
       return;
     const { openMonitorPorts } = await import("./monitor-port.ts");
-    this.monitor = await openMonitorPorts(this, logger);
+    this.monitor = await openMonitorPorts(this, this.system.source, logger);
   }
 
   private startRebalancing(): void {
@@ -281,6 +289,7 @@ export class Server {
   private membersChanged(): void {
     const name = this.cluster?.clusterName ?? "";
     for (const account of this.accounts) account.mappings?.setCluster(name);
+    this.system?.service?.membersChanged();
     this.clients.sendInfoToAll();
   }
 

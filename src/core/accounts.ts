@@ -24,7 +24,16 @@ export interface AccountsParts {
   /** One token that names this server to the others; "" where there are none. */
   readonly serverHash?: string;
   readonly definition?: AccountsDefinition;
+  /** What every account imports from the system account beside what is configured (`taken`: subjects); none without. */
+  readonly defaultImports?: DefaultImports;
 }
+
+type DefaultImports = (
+  importer: Account,
+  system: Account,
+  taken: ReadonlySet<string>,
+  random: Random,
+) => readonly ServiceImport[];
 
 export class Accounts implements Disposable {
   readonly global: Account;
@@ -35,8 +44,16 @@ export class Accounts implements Disposable {
   private foreignCount = 0;
   private readonly world: AccountWorld;
   private readonly remoteLatency: RemoteLatency;
+  private readonly defaultImports: DefaultImports;
 
-  constructor({ clock, random, serverHash = "local", definition = DEFAULTS }: AccountsParts) {
+  constructor({
+    clock,
+    random,
+    serverHash = "local",
+    definition = DEFAULTS,
+    defaultImports = () => [],
+  }: AccountsParts) {
+    this.defaultImports = defaultImports;
     this.world = {
       clock,
       random,
@@ -94,7 +111,7 @@ export class Accounts implements Disposable {
     for (const account of undefinedNow) {
       account.isConfigured = account === this.global || account === this.systemAccount;
       account.streamExports = account.serviceExports = [];
-      account.import({ streams: [], services: [] });
+      account.import({ streams: [], services: this.importsOfSystem(account) });
     }
     for (const definition of accounts) this.connect(this.configure(definition.name), definition);
   }
@@ -109,20 +126,26 @@ export class Accounts implements Disposable {
       streams: streamImports.map(
         ({ account, subject, to }) => new StreamImport(this.configure(account), subject, to),
       ),
-      services: serviceImports.map(({ account, subject, to, share }) => {
-        const exporter = this.configure(account);
-        const service = exportFor(exporter, subject);
-        return new ServiceImport({
-          importer,
-          exporter,
-          subject,
-          to,
-          share,
-          export: service,
-          random: this.world.random,
-        });
-      }),
+      services: [
+        ...serviceImports.map(({ account, subject, to, share }) => {
+          const exporter = this.configure(account);
+          const service = exportFor(exporter, subject);
+          const { random } = this.world;
+          return new ServiceImport({ importer, exporter, subject, to, share, export: service, random });
+        }),
+        ...this.importsOfSystem(importer, new Set(serviceImports.map(({ to }) => to))),
+      ],
     });
+  }
+
+  /** Accounts of other servers have none, and the system account answers itself. */
+  private importsOfSystem(
+    account: Account,
+    taken: ReadonlySet<string> = new Set(),
+  ): readonly ServiceImport[] {
+    const { systemAccount: system } = this;
+    if (system === null || account === system || !account.isConfigured) return [];
+    return this.defaultImports(account, system, taken, this.world.random);
   }
 
   /** Other servers are asked for their part of what is measured as soon as something may be. */

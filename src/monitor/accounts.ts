@@ -106,14 +106,19 @@ function mappingFields({ mappings }: Account): object | undefined {
 export function accstatz(source: MonitorSource, query: Query): Answer {
   const showsUnused = query.flag("unused");
   const shown = Array.from(source.accounts).filter((account) => showsUnused || account.connections > 0);
-  return json({
-    server_id: source.facts().id,
-    now: goTime(source.nowMs()),
-    account_statz: shown.map((account) => accountStatistics(source, account)),
-  });
+  return json(statisticsOf(source, shown));
 }
 
-function accountStatistics({ clients, cluster }: MonitorSource, account: Account): object {
+export function statisticsOf(source: MonitorSource, accounts: readonly Account[]): object {
+  return {
+    server_id: source.facts().id,
+    now: goTime(source.nowMs()),
+    account_statz: accounts.map((account) => accountStatistics(source, account)),
+  };
+}
+
+/** Of one account, in all connections here. */
+export function accountStatistics({ clients, cluster }: MonitorSource, account: Account): object {
   const own = clients.traffic.ofAccount(account.name);
   const routed = cluster?.traffic.ofAccount(account.name);
   return {

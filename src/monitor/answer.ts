@@ -6,18 +6,20 @@ export interface Answer {
   readonly contentType: string;
   /** Made while it is written. */
   readonly body: Iterable<string>;
+  /** The same where it is JSON; lists in it are made while it is written. */
+  readonly value?: object;
 }
 
 export const JSON_TYPE = "application/json";
 const TEXT_TYPE = "text/plain; charset=utf-8";
 
 export function json(value: object): Answer {
-  return { status: 200, contentType: JSON_TYPE, body: jsonPieces(value) };
+  return { status: 200, contentType: JSON_TYPE, body: jsonPieces(value), value };
 }
 
 /** Without blanks, as `/healthz` answers. */
 export function compactJson(status: number, value: object): Answer {
-  return { status, contentType: JSON_TYPE, body: [JSON.stringify(value)] };
+  return { status, contentType: JSON_TYPE, body: [JSON.stringify(value)], value };
 }
 
 export function text(status: number, body: string): Answer {

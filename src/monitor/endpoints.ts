@@ -96,6 +96,13 @@ export class Endpoints {
     }
   }
 
+  /** The same for the server itself, by the name of the endpoint; not counted. Throws BadQuery. */
+  async ask(name: string, query: Query): Promise<Answer> {
+    const endpoint = this.table.get(name);
+    if (endpoint === undefined) throw new Error(`bug: no endpoint ${name}`);
+    return endpoint(this.source, query, this.turns);
+  }
+
   /** "": not ours. */
   withoutBase(path: string): string {
     const { basePath } = this;

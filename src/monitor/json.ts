@@ -12,6 +12,10 @@ export class List {
   constructor(items: Iterable<unknown>) {
     this.items = items;
   }
+
+  toJSON(): unknown[] {
+    return [...this.items];
+  }
 }
 
 /** The value with an indent of two blanks; a `List` may stand for any array. Fields that are undefined are left out. */

@@ -20,9 +20,10 @@ const mayImport: Record<string, readonly string[]> = {
   discovery: ["base"],
   config: ["base", "subject"],
   monitor: ["base", "subject", "core", "auth", "transport", "links", "cluster"],
+  system: ["base", "protocol", "core", "links", "monitor"],
   metrics: ["base"],
   log: ["base"],
-  app: "base protocol subject core auth transport links cluster discovery config monitor metrics log".split(
+  app: "base protocol subject core auth transport links cluster discovery config monitor system metrics log".split(
     " ",
   ),
   // src/main.ts and src/index.ts

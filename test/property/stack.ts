@@ -79,6 +79,8 @@ export class Stack {
         new Authenticator({ token: options.token, users: usersOf(options), noAuthUser: null }),
       info: (context) => `INFO {"client_id":${context.cid}}\r\n`,
       serverDetails: () => ({ server: "s", cluster: "c" }),
+      onAdmitted: () => undefined,
+      onRefused: () => void counters.authFailures++,
       onClosed: (session) => void this.closed.push(session),
     };
     this.routeHost = {

@@ -13,7 +13,13 @@ export type Admission =
       /** It has not said CONNECT. */
       readonly isUnnamed: boolean;
     }
-  | { readonly kind: "refused"; readonly error: PeerError; readonly detail: string };
+  | {
+      readonly kind: "refused";
+      readonly error: PeerError;
+      readonly detail: string;
+      /** What it said of itself, where that could be read. */
+      readonly hello?: ClientHello;
+    };
 
 type Sender = Omit<Attempt, "credentials">;
 
@@ -75,7 +81,10 @@ export function describeClient({ name, lang, version }: ClientHello, user: strin
 }
 
 function conclude(hello: ClientHello, verdict: Verdict): Admission {
-  if (verdict.kind === "refused") return refused(errors.authorizationViolation, verdict.reason);
+  if (verdict.kind === "refused") {
+    const said = { ...withoutSecrets(hello), user: hello.user };
+    return { ...refused(errors.authorizationViolation, verdict.reason), hello: said };
+  }
   if (hello.protocol < 0 || hello.protocol > 1) {
     return refused(errors.invalidClientProtocol, `protocol ${hello.protocol}`);
   }
@@ -83,7 +92,7 @@ function conclude(hello: ClientHello, verdict: Verdict): Admission {
   return { kind: "admitted", hello: withoutSecrets(hello), grant: verdict.grant, isUnnamed: false };
 }
 
-function refused(error: PeerError, detail: string): Admission {
+function refused(error: PeerError, detail: string): Extract<Admission, { kind: "refused" }> {
   return { kind: "refused", error, detail };
 }
 

@@ -59,5 +59,9 @@ export interface ClientHost {
   info(context: InfoContext): string;
   /** The server and its cluster, as other accounts are told of them. */
   serverDetails(): Readonly<Record<string, string>>;
+  /** At each CONNECT that is accepted. */
+  onAdmitted(session: ClientSession): void;
+  /** What it presented was not good; it is about to end. */
+  onRefused(session: ClientSession): void;
   onClosed(session: ClientSession): void;
 }

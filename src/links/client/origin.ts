@@ -5,7 +5,7 @@ import type { ClientHost } from "./host.ts";
 import type { ClientSession } from "./session.ts";
 
 export class ClientOrigin implements MessageOrigin {
-  private readonly session: ClientSession;
+  readonly session: ClientSession;
   private readonly host: ClientHost;
 
   constructor(session: ClientSession, host: ClientHost) {

@@ -192,7 +192,8 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   private conclude(admission: Admission): boolean {
     if (admission.kind === "refused") {
-      if (admission.error === errors.authorizationViolation) this.host.counters.authFailures++;
+      this.hello = admission.hello ?? this.hello;
+      if (admission.error === errors.authorizationViolation) this.host.onRefused(this);
       return this.onPeerError(admission.error, admission.detail);
     }
     const account = this.host.accounts.get(admission.grant.account);
@@ -202,6 +203,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     if (!this.enter(account)) return false;
     if (admission.grant !== this.grant) this.grantPermissions(admission.grant);
     this.accept(admission.hello);
+    this.host.onAdmitted(this);
     return admission.isUnnamed || this.sayOk();
   }
 
@@ -263,7 +265,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   }
 
   get user(): string {
-    return this.grant?.user ?? "";
+    return this.grant?.user ?? this.hello.user;
   }
 
   /** Limits of the server or of its account have changed. */

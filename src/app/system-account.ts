@@ -1,0 +1,60 @@
+/**
+ * The server in its system account, and who watches its clients on behalf of that and of monitoring. What answers requests is
+ * loaded at the first one.
+ */
+import { systemClock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import { ClosedConnections } from "../monitor/closed-connections.ts";
+import type { Endpoints } from "../monitor/endpoints.ts";
+import type { MonitorSource } from "../monitor/source.ts";
+import { SystemService } from "../system/service.ts";
+import { serverHash } from "./identity.ts";
+import { monitorSource } from "./monitor-source.ts";
+import type { Server } from "./server.ts";
+
+export interface SystemMembership {
+  readonly source: MonitorSource;
+  /** null where there is no system account. */
+  readonly service: SystemService | null;
+}
+
+export function joinSystemAccount(server: Server, logger: Logger): SystemMembership {
+  const closed = new ClosedConnections(server.config.server.maxClosedClients, () => systemClock.nowMs());
+  const source = monitorSource(server, closed);
+  const { system } = server.accounts;
+  const service =
+    system === null
+      ? null
+      : new SystemService({
+          source,
+          system,
+          logger,
+          clock: systemClock,
+          random: systemRandom,
+          serverHash: serverHash(server.identity.name),
+          endpoints: async () => server.monitor?.endpoints ?? endpointsAlone(source),
+          moveTo: () => ({ inside: server.connectUrls("inside"), outside: server.connectUrls("outside") }),
+          reload: () => reload(server),
+        });
+  server.clients.watcher = {
+    connected: (session) => service?.events.connected(session),
+    refused: (session) => service?.events.refused(session),
+    disconnected(session) {
+      closed.add(session);
+      service?.events.disconnected(session);
+    },
+  };
+  return { source, service };
+}
+
+async function endpointsAlone(source: MonitorSource): Promise<Endpoints> {
+  const { Endpoints } = await import("../monitor/endpoints.ts");
+  return new Endpoints(source);
+}
+
+/** Resolves with what is wrong, or null. */
+async function reload(server: Server): Promise<string | null> {
+  const outcome = await server.reload("request");
+  return outcome.kind === "refused" ? outcome.messages.join("; ") : null;
+}

@@ -1,0 +1,107 @@
+/**
+ * Asks all servers of the cluster at once, in the system account. Bounds: ANSWERS_MAX answers to one question, which wait for one
+ * another no longer than they are given; QUESTIONS_MAX questions at a time.
+ */
+import type { Clock } from "../base/clock.ts";
+import { randomInt, type Random } from "../base/random.ts";
+import type { Account } from "../core/account.ts";
+import type { MonitorSource } from "../monitor/source.ts";
+import { Listener, type Heard } from "./listener.ts";
+
+const ANSWERS_MAX = 1024;
+const QUESTIONS_MAX = 64;
+
+/** As it came: whatever a server says of itself is to be checked by who uses it. */
+export interface ServerAnswer {
+  readonly server: Readonly<Record<string, unknown>> & { readonly id: string; readonly name: string };
+  /** Of STATSZ: its `statsz`. Undefined: the server has answered with an error. */
+  readonly data: unknown;
+}
+
+interface Question {
+  readonly answers: Map<string, ServerAnswer>;
+  readonly expected: number;
+  end(): void;
+}
+
+export interface ClusterQueryWorld {
+  readonly source: MonitorSource;
+  readonly system: Account;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly serverHash: string;
+}
+
+export class ClusterQuery implements Disposable {
+  private readonly world: ClusterQueryWorld;
+  private readonly inbox: string;
+  private readonly questions = new Map<string, Question>();
+  private listener: Listener | null = null;
+
+  constructor(world: ClusterQueryWorld) {
+    this.world = world;
+    this.inbox = `$SYS._INBOX.${world.serverHash}`;
+  }
+
+  /** The answers in the order in which they came, one of each server. Rejects when too many questions are open. */
+  ask(kind: string, timeoutMs: number, options: object): Promise<ServerAnswer[]> {
+    const { system, source, clock, random } = this.world;
+    if (this.questions.size >= QUESTIONS_MAX)
+      return Promise.reject(new Error(`${QUESTIONS_MAX} questions to the cluster wait for answers already`));
+    this.listen();
+    const subject = `${this.inbox}.${randomInt(random, 2 ** 31).toString(36)}${this.questions.size}`;
+    const expected = 1 + (source.cluster?.snapshot()?.peers.length ?? 0);
+    return new Promise((resolve) => {
+      const answers = new Map<string, ServerAnswer>();
+      const end = (): void => {
+        timer[Symbol.dispose]();
+        this.questions.delete(subject);
+        resolve([...answers.values()]);
+      };
+      const timer = clock.setTimer(timeoutMs, end);
+      this.questions.set(subject, { answers, expected, end });
+      system.send(`$SYS.REQ.SERVER.PING.${kind}`, Buffer.from(JSON.stringify(options)), subject);
+    });
+  }
+
+  /** Who waits gets what has come. */
+  [Symbol.dispose](): void {
+    for (const question of [...this.questions.values()]) question.end();
+    if (this.listener !== null) this.world.system.unsubscribe(this.listener);
+  }
+
+  /** From the first question on: other servers have to know of it, and learn of it before that question. */
+  private listen(): void {
+    if (this.listener !== null) return;
+    this.listener = new Listener(`${this.inbox}.*`, (heard) => this.take(heard));
+    this.world.system.subscribe(this.listener);
+  }
+
+  private take({ subject, payload }: Heard): void {
+    const question = this.questions.get(subject);
+    const answer = question === undefined ? null : readAnswer(payload);
+    if (question === undefined || answer === null) return;
+    question.answers.set(answer.server.id, answer);
+    if (question.answers.size >= Math.min(question.expected, ANSWERS_MAX)) question.end();
+  }
+}
+
+/** null: it makes no sense. */
+function readAnswer(payload: Uint8Array): ServerAnswer | null {
+  let told: unknown;
+  try {
+    told = JSON.parse(Buffer.from(payload).toString("utf8"));
+  } catch {
+    return null;
+  }
+  if (!isRecord(told)) return null;
+  const { server, data, statsz } = told;
+  if (!isRecord(server)) return null;
+  const { id, name } = server;
+  if (typeof id !== "string" || typeof name !== "string") return null;
+  return { server: { ...server, id, name }, data: statsz ?? data ?? undefined };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,178 @@
+/**
+ * What happens here, told in the system account: clients that come, go and are refused, and the connections of an account. An
+ * event that nobody listens to, here or on another server, costs a look at the interest and nothing else.
+ *
+ * Events come about in the midst of a delivery (a slow reader is cut), so they are sent in a round of their own. Bound:
+ * WAITING_MAX events wait for that, further ones are counted and lost. Of an account's connections at most one event in
+ * CONNECTIONS_PAUSE_MS goes out, with what is true then.
+ */
+import type { Clock } from "../base/clock.ts";
+import { randomInt, type Random } from "../base/random.ts";
+import type { Account } from "../core/account.ts";
+import type { ClientSession } from "../links/client/session.ts";
+import { accountStatistics } from "../monitor/accounts.ts";
+import { goTime, nanoseconds, orOmit } from "../monitor/go-format.ts";
+import type { MonitorSource } from "../monitor/source.ts";
+import type { Stamp } from "./stamp.ts";
+
+const WAITING_MAX = 16_384;
+const CONNECTIONS_PAUSE_MS = 100;
+/** nats-server's: in the absence of changes. */
+const CONNECTIONS_REPEAT_MS = 30_000;
+const REFUSED = "Authentication Failure";
+const ADVISORY = "io.nats.server.advisory.v1.";
+const ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const ID_LENGTH = 22;
+
+export interface EventsWorld {
+  readonly source: MonitorSource;
+  readonly stamp: Stamp;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly system: Account;
+}
+
+interface Waiting {
+  readonly subject: string;
+  readonly body: object;
+}
+
+export class Events implements Disposable {
+  /** Events that found no room. */
+  lost = 0;
+  private readonly world: EventsWorld;
+  private waiting: Waiting[] = [];
+  private isOver = false;
+  private round: NodeJS.Immediate | null = null;
+  /** Of accounts with connections, and of those that have changed just now. */
+  private readonly timers = new Map<Account, { readonly timer: Disposable; readonly isRepeat: boolean }>();
+
+  constructor(world: EventsWorld) {
+    this.world = world;
+  }
+
+  connected(session: ClientSession): void {
+    this.connectionsChanged(session.account);
+    const subject = `$SYS.ACCOUNT.${session.account.name}.CONNECT`;
+    if (!this.isHeard(subject)) return;
+    this.tell(subject, "client_connect", { client: clientFields(session) });
+  }
+
+  disconnected(session: ClientSession): void {
+    this.connectionsChanged(session.account);
+    const subject = `$SYS.ACCOUNT.${session.account.name}.DISCONNECT`;
+    if (this.isHeard(subject))
+      this.tell(subject, "client_disconnect", this.leaveFields(session, session.closedFor));
+  }
+
+  refused(session: ClientSession): void {
+    const subject = `$SYS.SERVER.${this.world.source.facts().id}.CLIENT.AUTH.ERR`;
+    if (this.isHeard(subject)) this.tell(subject, "client_disconnect", this.leaveFields(session, REFUSED));
+  }
+
+  /** An account has more or fewer connections than before. */
+  private connectionsChanged(account: Account): void {
+    if (this.isOver || account === this.world.source.accounts.global) return; // as with nats-server
+    const waiting = this.timers.get(account);
+    if (waiting !== undefined && !waiting.isRepeat) return;
+    this.schedule(account, CONNECTIONS_PAUSE_MS, false);
+  }
+
+  /** Of the account, as other servers are told and as they ask for. */
+  connectionsOf(account: Account): object {
+    const { source } = this.world;
+    return this.typed("account_connections", accountStatistics(source, account));
+  }
+
+  /** Sends what waits. */
+  flush(): void {
+    if (this.round !== null) clearImmediate(this.round);
+    this.round = null;
+    const { waiting } = this;
+    this.waiting = [];
+    for (const { subject, body } of waiting) this.send(subject, body);
+  }
+
+  [Symbol.dispose](): void {
+    this.isOver = true;
+    if (this.round !== null) clearImmediate(this.round);
+    for (const { timer } of this.timers.values()) timer[Symbol.dispose]();
+    this.timers.clear();
+  }
+
+  private schedule(account: Account, delayMs: number, isRepeat: boolean): void {
+    this.timers.get(account)?.timer[Symbol.dispose]();
+    const timer = this.world.clock.setTimer(delayMs, () => this.tellConnections(account));
+    this.timers.set(account, { timer, isRepeat });
+  }
+
+  private tellConnections(account: Account): void {
+    if (account.connections > 0) this.schedule(account, CONNECTIONS_REPEAT_MS, true);
+    else this.timers.delete(account);
+    const subjects = [
+      `$SYS.SERVER.ACCOUNT.${account.name}.CONNS`,
+      `$SYS.ACCOUNT.${account.name}.SERVER.CONNS`,
+    ];
+    const heard = subjects.filter((subject) => this.isHeard(subject));
+    if (heard.length === 0) return;
+    const body = this.connectionsOf(account);
+    for (const subject of heard) this.send(subject, body);
+  }
+
+  private isHeard(subject: string): boolean {
+    return !this.isOver && this.world.system.interest.covers(subject);
+  }
+
+  private tell(subject: string, type: string, fields: object): void {
+    if (this.waiting.length >= WAITING_MAX) {
+      this.lost++;
+      return;
+    }
+    this.waiting.push({ subject, body: this.typed(type, fields) });
+    this.round ??= setImmediate(() => this.flush());
+  }
+
+  private typed(type: string, fields: object): object {
+    const { clock, random, stamp } = this.world;
+    return {
+      type: ADVISORY + type,
+      id: Array.from({ length: ID_LENGTH }, () => ID_DIGITS[randomInt(random, ID_DIGITS.length)]).join(""),
+      timestamp: goTime(clock.nowMs()),
+      server: stamp.next(),
+      ...fields,
+    };
+  }
+
+  private send(subject: string, body: object): void {
+    this.world.system.send(subject, Buffer.from(JSON.stringify(body)));
+  }
+
+  private leaveFields(session: ClientSession, reason: string): object {
+    const stop = goTime(this.world.clock.nowMs());
+    const { roundTripMs } = session.heartbeat;
+    return {
+      client: clientFields(session, { rtt: orOmit(nanoseconds(roundTripMs)), stop }),
+      sent: { msgs: session.inMessages, bytes: session.inBytes },
+      received: { msgs: session.outMessages, bytes: session.outBytes },
+      reason,
+    };
+  }
+}
+
+function clientFields(session: ClientSession, extra: object = {}): object {
+  const { wire, hello, account } = session;
+  return {
+    start: goTime(session.startedMs),
+    host: wire.remote.address,
+    id: session.cid,
+    acc: account.name,
+    user: orOmit(session.user),
+    name: orOmit(hello.name),
+    lang: orOmit(hello.lang),
+    ver: orOmit(hello.version),
+    ...extra,
+    name_tag: account.name,
+    kind: "Client",
+    client_type: "nats",
+  };
+}

@@ -1,0 +1,69 @@
+/** STATSZ: the server at a glance, as servers tell it one another and answer it to `nats server list`. */
+import { goTime } from "../monitor/go-format.ts";
+import { registeredRoutes } from "../monitor/routez.ts";
+import type { MonitorSource, Traffic } from "../monitor/source.ts";
+import type { Usage } from "../monitor/usage.ts";
+
+interface MessagesAndBytes {
+  readonly msgs: number;
+  readonly bytes: number;
+}
+
+const NO_TRAFFIC: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+const NO_COUNTERS = { slowConsumers: 0, staleConnections: 0 };
+
+export function serverStats(source: MonitorSource, usage: Usage): object {
+  const { clients, cluster } = source;
+  const own = clients.traffic.total();
+  const routed = cluster?.traffic.total() ?? NO_TRAFFIC;
+  const routes = cluster?.counters ?? NO_COUNTERS;
+  let subscriptions = 0;
+  let activeAccounts = 0;
+  for (const account of source.accounts) {
+    subscriptions += account.interest.size;
+    if (account.connections > 0) activeAccounts++;
+  }
+  return {
+    start: goTime(source.facts().startedMs),
+    mem: usage.residentBytes(),
+    cores: usage.cores,
+    cpu: usage.cpuPercent(),
+    connections: clients.sessions.size,
+    total_connections: clients.totalConnections,
+    active_accounts: activeAccounts,
+    subscriptions,
+    sent: counts(own.outMessages + routed.outMessages, own.outBytes + routed.outBytes),
+    sent_to_clients: counts(own.outMessages, own.outBytes),
+    received: counts(own.inMessages + routed.inMessages, own.inBytes + routed.inBytes),
+    received_from_clients: counts(own.inMessages, own.inBytes),
+    slow_consumers: clients.counters.slowConsumers + routes.slowConsumers,
+    slow_consumer_stats: kinds(clients.counters.slowConsumers, routes.slowConsumers),
+    stale_connections: clients.counters.staleConnections + routes.staleConnections || undefined,
+    stale_connection_stats: kinds(clients.counters.staleConnections, routes.staleConnections),
+    stalled_clients: clients.counters.stalls || undefined,
+    routes: routeStats(source),
+    active_servers: 1 + (cluster?.snapshot()?.peers.length ?? 0),
+    gomaxprocs: 1,
+  };
+}
+
+/** Left out where there was none. */
+function kinds(clients: number, routes: number): object | undefined {
+  return clients === 0 && routes === 0 ? undefined : { clients, routes, gateways: 0, leafs: 0 };
+}
+
+function routeStats({ cluster }: MonitorSource): object[] | undefined {
+  const routes = cluster === null ? [] : registeredRoutes(cluster);
+  if (routes.length === 0) return undefined;
+  return routes.map(({ session }) => ({
+    rid: session.rid,
+    name: session.registration?.peerName,
+    sent: counts(session.outMessages, session.outBytes),
+    received: counts(session.inMessages, session.inBytes),
+    pending: session.outbox.pendingBytes,
+  }));
+}
+
+function counts(msgs: number, bytes: number): MessagesAndBytes {
+  return { msgs, bytes };
+}

@@ -1,0 +1,42 @@
+/** Who says something in the system account: each message carries the server, a number that only grows, and the time. */
+import type { Clock } from "../base/clock.ts";
+import { goTime } from "../monitor/go-format.ts";
+import type { MonitorSource } from "../monitor/source.ts";
+
+/** nats-server's switches for JetStream; there is none here. */
+const FEATURE_FLAGS = {
+  js_ack_fc_v2: false,
+  js_api_reply_v2: false,
+  js_raft_delete_range: false,
+  js_snapshot_sources: false,
+};
+
+export class Stamp {
+  private sequence = 0;
+  private readonly source: MonitorSource;
+  private readonly clock: Clock;
+
+  constructor(source: MonitorSource, clock: Clock) {
+    this.source = source;
+    this.clock = clock;
+  }
+
+  /** `server` of the message that is sent next. */
+  next(): object {
+    const { name, host, id, version, tags, metadata } = this.source.facts();
+    return {
+      name,
+      host,
+      id,
+      cluster: this.source.clusterFacts()?.name,
+      ver: version,
+      tags: tags.length === 0 ? undefined : tags,
+      metadata,
+      feature_flags: FEATURE_FLAGS,
+      jetstream: false,
+      flags: 0,
+      seq: ++this.sequence,
+      time: goTime(this.clock.nowMs()),
+    };
+  }
+}

@@ -1,0 +1,34 @@
+/** `$SYS.REQ.USER.INFO`: who a client is to this server, and what it may do. */
+import type { UserPermissions } from "../core/permissions.ts";
+import { ClientOrigin } from "../links/client/origin.ts";
+import { nanoseconds, orOmit, shownText } from "../monitor/go-format.ts";
+import type { MessageOrigin } from "../protocol/message.ts";
+
+/** null: not a client of this server. */
+export function userInfo(origin: MessageOrigin | null): object | null {
+  if (!(origin instanceof ClientOrigin)) return null;
+  const { user, account, rights } = origin.session;
+  return {
+    user,
+    account: account.name,
+    account_name: account.name,
+    permissions: rights === null ? undefined : permissionFields(rights.permissions.rules),
+  };
+}
+
+function permissionFields({ publish, subscribe, responses }: UserPermissions): object {
+  return {
+    publish: rules(publish),
+    subscribe: rules(subscribe),
+    responses:
+      responses === null ? undefined : { max: responses.max, ttl: orOmit(nanoseconds(responses.expiresMs)) },
+  };
+}
+
+function rules(told: UserPermissions["publish"]): object | undefined {
+  if (told === null) return undefined;
+  return {
+    allow: told.allow?.map(shownText),
+    deny: told.deny.length === 0 ? undefined : told.deny.map(shownText),
+  };
+}
