@@ -1,5 +1,7 @@
 // The Helm chart, rendered: what comes of values, and what is refused.
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { helm, podSpec, render } from "../support/helm.ts";
 
 const tls = `config.nats.tls={"enabled":true,"secretName":"nats-tls"}`;
@@ -63,6 +65,18 @@ describe("values", () => {
   ])("that leave something open say what is needed: %s", async (...parts) => {
     await expect(render(...parts.slice(0, -1))).rejects.toThrow(parts.at(-1));
   });
+});
+
+it("ships the alert rules and the dashboard of the product", async () => {
+  const file = (name: string): string =>
+    readFileSync(new URL(`../../monitoring/${name}`, import.meta.url), "utf8");
+  const { manifests } = await render(
+    "promExporter.rules.enabled=true",
+    "promExporter.dashboard.enabled=true",
+  );
+  expect(manifests.get("PrometheusRule/release-shoal")!.spec).toEqual(parse(file("prometheus-rules.yaml")));
+  const dashboard = manifests.get("ConfigMap/release-shoal-dashboard")!.data!["shoal.json"]!;
+  expect(JSON.parse(dashboard)).toEqual(JSON.parse(file("grafana-dashboard.json")));
 });
 
 describe("every resource", () => {

@@ -1,7 +1,6 @@
 // The chart on a real cluster: installed, scaled, restarted, broken, and removed, under load of official clients.
-import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { buildImage, docker } from "../support/docker.ts";
+import { docker } from "../support/docker.ts";
 import {
   eventually,
   kubectl,
@@ -11,34 +10,15 @@ import {
   Witness,
   type WitnessReport,
 } from "../support/kubernetes.ts";
+import { IMAGE, loadTestImages } from "./images.ts";
 
-const IMAGE = "shoal:test-kubernetes";
-const WITNESS = "shoal-witness:test-kubernetes";
 const POD = (n: number): string => `nats-shoal-${n}`;
 const AT = (n: number): string => `${POD(n)}.nats-shoal-headless:4222`;
 const SERVICE = "nats-shoal:4222";
 
 let namespace: Namespace;
 
-beforeAll(async () => {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    devDependencies: Record<string, string>;
-  };
-  const version = manifest.devDependencies["@nats-io/transport-node"]!;
-  await buildImage(IMAGE);
-  await docker(
-    "build",
-    "--quiet",
-    "--network",
-    "host",
-    "--tag",
-    WITNESS,
-    "--build-arg",
-    `CLIENT_VERSION=${version}`,
-    "test/kubernetes/witness",
-  );
-  await loadImages(IMAGE, WITNESS);
-}, 900_000);
+beforeAll(loadTestImages, 900_000);
 
 beforeEach(async () => {
   namespace = await Namespace.create();
