@@ -1,15 +1,10 @@
 // The `nats` command line tool on one server and on a cluster of three, as people try out a NATS server.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
-import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
+import { globalInterest, startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
 
 const program = findNatsCli();
-
-/** Subscriptions that the server knows of, its own clients' and its neighbours'. */
-function interestOf(member: InProcessServer): number {
-  return member.server.accounts.global.interest.size;
-}
 
 describe.skipIf(program === undefined)("nats", () => {
   const members: InProcessServer[] = [];
@@ -39,7 +34,7 @@ describe.skipIf(program === undefined)("nats", () => {
   /** Every member knows of so many subscriptions. */
   const interest = (count: number): Promise<boolean> =>
     waitFor(`${count} subscriptions to be known to all`, () =>
-      members.every((one) => interestOf(one) === count),
+      members.every((one) => globalInterest(one) === count),
     );
 
   it("pub and sub --count, on one server and across", async () => {

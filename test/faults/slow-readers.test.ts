@@ -4,7 +4,7 @@ import { connect } from "@nats-io/transport-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { Inbox } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
-import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
+import { globalInterest, startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 import { Witnesses } from "../support/witnesses.ts";
 
@@ -210,7 +210,7 @@ describe("a subscriber on another server that does not read", () => {
     await witnesses.exchangeMore();
     const dead = await deadSubscriber(there, ">");
     const gauge = await Gauge.on(there, "load", KiB);
-    await waitFor("interest", () => here.server.accounts.global.interest.size === 3);
+    await waitFor("interest", () => globalInterest(here) === 3);
     const writers = await Promise.all(Array.from({ length: 8 }, () => join(here)));
     await Promise.all(writers.map((writer) => pump(writer, "load", KiB, 10_000)));
     await gauge.received(80_000);

@@ -8,6 +8,7 @@ import { Metrics, type Look } from "../../src/metrics/metrics.ts";
 import { Endpoints } from "../../src/monitor/endpoints.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Exposition } from "../support/exposition.ts";
+import { DEFAULT_IMPORTS } from "../support/in-process-server.ts";
 import { lacksPrometheus, promtool } from "../support/prometheus.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 import { cleanup, start, type Monitored } from "./monitored.ts";
@@ -210,7 +211,11 @@ describe("of other servers, metrics", () => {
     cleanup.push(() => here!.close());
     const subscription = there!.subscribe("a", { max: 3 });
     await there!.flush();
-    await waitFor("interest", async () => (await scrape(first)).value("nats_varz_subscriptions") > 0);
+    await waitFor(
+      "interest",
+      async () =>
+        (await scrape(first)).value("nats_accstatz_subscriptions", { account: "$G" }) > DEFAULT_IMPORTS,
+    );
     for (let i = 0; i < 3; i++) here!.publish("a", "four");
     for await (const message of subscription) expect(message.string()).toBe("four");
     const peer = { peer: "second" };

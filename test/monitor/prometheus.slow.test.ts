@@ -12,6 +12,7 @@ import { canMakeNetworks, Network } from "../cluster/network.ts";
 import { within } from "../cluster/process-mesh.ts";
 import { ServerProcess } from "../cluster/server-process.ts";
 import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
+import { DEFAULT_IMPORTS } from "../support/in-process-server.ts";
 import { lacksPrometheus } from "../support/prometheus.ts";
 import { alertRules, dashboardQueries, metricsOf, ruleFile } from "./queries.ts";
 
@@ -154,7 +155,10 @@ describe.skipIf(!isPossible)("Prometheus", { timeout: 180_000 }, () => {
     let received = 0;
     to!.subscribe("a", { callback: () => void received++ });
     await to!.flush();
-    await until(`nats_varz_subscriptions{instance="${instance(0)}"} > bool 0`, 1);
+    await until(
+      `nats_accstatz_subscriptions{instance="${instance(0)}", account="$G"} > bool ${DEFAULT_IMPORTS}`,
+      1,
+    );
     for (let i = 0; i < 1000; i++) from!.publish("a", "four");
     await within(
       "the messages",

@@ -44,6 +44,14 @@ export async function startInProcess(overrides: ConfigOverrides = {}): Promise<I
   };
 }
 
+/** What every account asks of the system account is among its subscriptions, too. */
+export const DEFAULT_IMPORTS = 4;
+
+/** Subscriptions in the global account, of clients here and of other servers. */
+export function globalInterest({ server }: Pick<InProcessServer, "server">): number {
+  return server.accounts.global.interest.size - DEFAULT_IMPORTS;
+}
+
 function configOf(overrides: ConfigOverrides): Config {
   return defaultConfig({
     ...overrides,
