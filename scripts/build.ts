@@ -1,12 +1,13 @@
 /**
  * Bundles the server (dist/main.js), the library (dist/index.js) and the health check of the image with everything they need but Node's own modules,
- * and writes the library's types. The source runs without this; the bundle starts faster and is what is published,
+ * and the page of the monitoring port (dist/page.html), and writes the library's types. The source runs without this; the bundle starts faster and is what is published,
  * since Node strips no types under node_modules. What is imported lazily stays in chunks of its own.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build, type Metafile } from "esbuild";
+import { bundlePage } from "../page/bundle.ts";
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
@@ -35,9 +36,9 @@ async function bundle(): Promise<Metafile> {
 }
 
 /** The licences of the bundled packages ask to be passed on with the code. */
-function writeLicences(metafile: Metafile): void {
+function writeLicences(...metafiles: readonly Metafile[]): void {
   const packages = new Set<string>();
-  for (const input of Object.keys(metafile.inputs)) {
+  for (const input of metafiles.flatMap(({ inputs }) => Object.keys(inputs))) {
     const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
     if (folder !== undefined) packages.add(folder);
   }
@@ -73,7 +74,9 @@ function runOnce(): void {
 
 rmSync(dist, { recursive: true, force: true });
 const metafile = await bundle();
-writeLicences(metafile);
+const page = await bundlePage();
+writeFileSync(join(dist, "page.html"), page.html);
+writeLicences(metafile, page.metafile);
 writeTypes();
 printSizes(metafile);
 runOnce();

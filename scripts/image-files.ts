@@ -18,7 +18,9 @@ mkdirSync(home, { recursive: true });
 cpSync(tini, join(home, "tini"));
 for (const file of ["package.json", "LICENSE", "NOTICE"]) cpSync(join(root, file), join(home, file));
 cpSync(join(root, "docker/shoal.conf"), join(home, "shoal.conf"));
-for (const file of globSync("{*.js,chunks/*.js,THIRD-PARTY-LICENSES}", { cwd: join(root, "dist") })) {
+for (const file of globSync("{*.js,page.html,chunks/*.js,THIRD-PARTY-LICENSES}", {
+  cwd: join(root, "dist"),
+})) {
   if (file !== "index.js") cpSync(join(root, "dist", file), join(home, "dist", file));
 }
 writeFileSync(join(home, "sbom.cdx.json"), billOfMaterials());

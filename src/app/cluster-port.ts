@@ -58,7 +58,7 @@ export class ClusterPort {
   private isLameDuck = false;
   private readonly pinnedAccounts: readonly string[];
   private readonly table: RouteTable;
-  private readonly zones: Zones;
+  readonly zones: Zones;
   readonly members = new MemberWords();
   private readonly options: ClusterPortOptions;
   private readonly host: RouteHost;

@@ -11,6 +11,7 @@ import { serveHttp, type MonitorHttp, type Site } from "../monitor/http.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { Turns } from "../monitor/turns.ts";
 import { lookAt } from "./metrics-source.ts";
+import { readPage } from "./page-file.ts";
 import type { Server } from "./server.ts";
 
 /** null for a port that is not configured. */
@@ -40,7 +41,7 @@ export async function openMonitorPorts(
       return { status: 200, contentType: METRICS_TYPE, body };
     },
   };
-  const endpoints = new Endpoints(source, [scrapes]);
+  const endpoints = new Endpoints(source, port === null ? null : await readPage(), [scrapes]);
   const close = async (): Promise<void> => {
     metrics[Symbol.dispose]();
     await Promise.all([open.monitor?.close(), open.metrics?.close()]);

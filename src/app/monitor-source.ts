@@ -19,6 +19,9 @@ export function monitorSource(server: Server, closed: Iterable<ClosedConnection>
     closed,
     cluster: server.cluster,
     clusterFacts: () => clusterFacts(server),
+    zone: () => server.cluster?.zones.own ?? "",
+    recentEvents: () => server.events.list(),
+    view,
   };
 }
 

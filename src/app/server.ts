@@ -13,6 +13,7 @@ import { Accounts } from "../core/accounts.ts";
 import { systemImports } from "../core/system-imports.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
+import { RecentEvents } from "../log/recent-events.ts";
 import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../protocol/info.ts";
 import type { Endpoint } from "../transport/wire.ts";
@@ -62,6 +63,8 @@ export interface ConfigSource {
   readonly parts: readonly ReloadPart[];
 }
 
+const EVENTS_MAX = 100;
+
 export class Server {
   readonly identity: ServerIdentity;
   readonly clients: ClientPort;
@@ -73,6 +76,7 @@ export class Server {
   externalEndpoint: Endpoint | null = null;
   clusterEndpoint: Endpoint | null = null;
   readonly tls: PortTls;
+  readonly events = new RecentEvents(EVENTS_MAX, systemClock);
   readonly startedMs = systemClock.nowMs();
   readonly users: ClientUsers;
   readonly reloads: Reload;
@@ -88,7 +92,8 @@ export class Server {
   private nextId = 5;
 
   constructor(parts: ServerParts) {
-    const { config, logger } = parts;
+    const { config } = parts;
+    const logger = this.events.follow(parts.logger);
     this.logger = logger;
     limitSlab(slabBudgetBytes());
     this.tls = new PortTls(tlsSlice(config), systemClock, logger);

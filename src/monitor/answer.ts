@@ -4,6 +4,8 @@ import { jsonPieces } from "./json.ts";
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
+  /** Further ones. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Made while it is written. */
   readonly body: Iterable<string>;
   /** The same where it is JSON; lists in it are made while it is written. */

@@ -24,6 +24,8 @@ export interface ConnzOptions {
   readonly user: string;
   readonly account: string;
   readonly mqttClient: string;
+  /** In lower case; "": any. Not of nats-server. */
+  readonly search: string;
 }
 
 type Order = (a: Row, b: Row) => number;
@@ -44,6 +46,7 @@ export function readConnzOptions(query: Query): ConnzOptions {
     user: query.text("user"),
     account: query.text("acc"),
     mqttClient: query.text("mqtt_client"),
+    search: query.text("search").trim().toLowerCase(),
   };
 }
 

@@ -36,13 +36,16 @@ export async function connz(source: MonitorSource, query: Query, turns: Turns): 
     return json({ server_id: "", now: goTime(nowMs), ...none });
   }
   const candidates = connectionsOf(source, options);
-  const shown = await turns.alone(() => findPage(wanted(candidates, options), options, nowMs, turns));
+  const { found, shown } = await turns.alone(() =>
+    findPage(wanted(candidates, options), options, nowMs, turns),
+  );
   return json({
     server_id: source.facts().id,
     now: goTime(nowMs),
     num_connections: shown.length,
     // Before `user`, `cid` and `mqtt_client` are looked at, as nats-server counts.
     total: candidates.length,
+    found: options.search === "" ? undefined : found,
     offset,
     limit,
     connections: new List(mapped(shown, (one) => connectionFields(rowOf(one, nowMs), options, nowMs))),
@@ -51,17 +54,27 @@ export async function connz(source: MonitorSource, query: Query, turns: Turns): 
 
 /** The rows are needed for sorting alone: a slow reader keeps no more than the connections. */
 async function findPage(
-  found: readonly Connection[],
-  { sort, page: { offset, limit } }: ConnzOptions,
+  candidates: readonly Connection[],
+  { sort, search, page: { offset, limit } }: ConnzOptions,
   nowMs: number,
   turns: Turns,
-): Promise<Connection[]> {
+): Promise<{ found: number; shown: Connection[] }> {
   const rows: ConnectionRow[] = [];
-  for (const connection of found) {
-    if (rows.push(rowOf(connection, nowMs)) % SLICE === 0) await turns.next();
+  let looked = 0;
+  for (const connection of candidates) {
+    if (++looked % SLICE === 0) await turns.next();
+    const row = rowOf(connection, nowMs);
+    if (search === "" || isFoundBy(row, search)) rows.push(row);
   }
   const sorted = await sortInTurns(rows, sort, turns);
-  return sorted.slice(offset, offset + limit).map((row) => row.connection);
+  return { found: rows.length, shown: sorted.slice(offset, offset + limit).map((row) => row.connection) };
+}
+
+/** Any part of what names a connection. */
+function isFoundBy({ client }: ConnectionRow, search: string): boolean {
+  const { cid, name, address, port, user, account, lang, version, closedFor } = client;
+  const text = `${cid} ${name} ${address}:${port} ${user} ${account} ${lang} ${version} ${closedFor}`;
+  return text.toLowerCase().includes(search);
 }
 
 function connectionsOf(source: MonitorSource, { state, account }: ConnzOptions): Connection[] {

@@ -1,10 +1,12 @@
 /** Which path is answered by what, and how often each was asked for (`http_req_stats` of `/varz`). */
 import { accountz, accstatz } from "./accounts.ts";
 import { json, text, type Answer } from "./answer.ts";
+import { ClusterReport } from "./clusterz.ts";
 import { connz } from "./connz.ts";
 import { debugVars, stacksz } from "./debug.ts";
 import { healthz } from "./healthz.ts";
 import { indexPage } from "./index-page.ts";
+import { memberz } from "./memberz.ts";
 import { livez, readyz, startupz } from "./probes.ts";
 import { BadQuery, type Query } from "./query.ts";
 import { routez } from "./routez.ts";
@@ -33,6 +35,8 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
   "/livez",
   "/readyz",
   "/startupz",
+  "/memberz",
+  "/clusterz",
 ]);
 
 const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subsz"]]);
@@ -46,16 +50,18 @@ export class Endpoints {
   readonly turns = new Turns();
   private readonly basePath: string;
 
-  constructor(source: MonitorSource, further: readonly FurtherEndpoint[] = []) {
+  /** `page`: null where there is none to show. */
+  constructor(source: MonitorSource, page: string | null = null, further: readonly FurtherEndpoint[] = []) {
     const { startedMs, basePath } = source.facts();
     this.source = source;
     this.basePath = basePath;
     this.uncounted = new Set([...UNCOUNTED, ...further.map(({ path }) => path)]);
     this.usage = new Usage(startedMs, () => source.nowMs());
+    const report = new ClusterReport(source, () => this.varz());
     this.table = new Map<string, Endpoint>([
       // First, so that they take nobody's place.
       ...further.map(({ path, answer }): [string, Endpoint] => [path, (_, __, turns) => answer(turns)]),
-      ["/", () => indexPage(basePath)],
+      ["/", indexPage(basePath, page)],
       ["/varz", () => json(this.varz())],
       ["/connz", connz],
       ["/routez", routez],
@@ -66,6 +72,8 @@ export class Endpoints {
       ["/livez", livez],
       ["/readyz", readyz],
       ["/startupz", startupz],
+      ["/memberz", () => memberz(source, this.varz())],
+      ["/clusterz", (_, query) => report.answer(query)],
       ["/gatewayz", gatewayz],
       ["/leafz", leafz],
       ["/jsz", jsz],

@@ -177,6 +177,7 @@ async function respond(site: Site, request: IncomingMessage, response: ServerRes
   const answer = asCallback(await site.answer(path, query), query.text("callback"));
   response.statusCode = answer.status;
   response.setHeader("Content-Type", answer.contentType);
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
   if (!answer.contentType.startsWith("text/")) response.setHeader("Access-Control-Allow-Origin", "*");
   else response.setHeader("X-Content-Type-Options", "nosniff");
   if (request.method === "HEAD") writeHead(answer.body, response);

@@ -132,6 +132,26 @@ export interface Readiness {
   };
 }
 
+/** What happened to this server. */
+export interface RecentEvent {
+  readonly timeMs: number;
+  readonly event: string;
+  readonly level: string;
+  readonly text: string;
+  readonly about: string;
+  readonly count: number;
+}
+
+type Told = Readonly<Record<string, unknown>>;
+
+/** How other members are asked: through the system account. An answer is what they say of themselves, unchecked. */
+export interface ClusterView {
+  /** All that know this kind: MEMBERZ, VARZ and the like; `expected` of them, or those that answer in time. */
+  everybody(kind: string, expected: number): Promise<readonly Told[]>;
+  /** One server, by its id. null: no answer in time. */
+  one(serverId: string, kind: string, options: Told): Promise<Told | null>;
+}
+
 interface ClientsSource {
   readonly sessions: ReadonlyMap<number, ClientSession>;
   readonly counters: ClientCounters;
@@ -163,4 +183,9 @@ export interface MonitorSource {
   readonly cluster: ClusterSource | null;
   /** null without a cluster. */
   clusterFacts(): ClusterFacts | null;
+  /** Where this server is; "": not known. */
+  zone(): string;
+  /** The latest last. */
+  recentEvents(): readonly RecentEvent[];
+  readonly view: ClusterView;
 }

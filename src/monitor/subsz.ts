@@ -29,9 +29,10 @@ export async function subsz(source: MonitorSource, query: Query, turns: Turns): 
   }
   const accounts = accountsNamed(source, query.text("acc"));
   const sessions = [...source.clients.sessions.values()].filter(({ account }) => accounts.includes(account));
-  const bytes = Buffer.from(test, "utf8").toString("latin1");
+  const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+  const asked = { test: bytes(test), search: bytes(query.text("search").trim()) };
   const { found, total } = isListed
-    ? await turns.alone(() => findPage(sessions, bytes, page, turns))
+    ? await turns.alone(() => findPage(sessions, asked, page, turns))
     : { found: [], total: 0 };
   return json({
     server_id: source.facts().id,
@@ -43,6 +44,14 @@ export async function subsz(source: MonitorSource, query: Query, turns: Turns): 
   });
 }
 
+/** Of what subscriptions are listed, as byte strings; "": any. */
+interface Asked {
+  /** They match this subject. */
+  readonly test: string;
+  /** A part of their subject or queue group. */
+  readonly search: string;
+}
+
 /** All for "". */
 function accountsNamed(source: MonitorSource, name: string): Account[] {
   const all = Array.from(source.accounts);
@@ -52,7 +61,7 @@ function accountsNamed(source: MonitorSource, name: string): Account[] {
 /** The subscriptions on the page, and how many there are on all pages. */
 async function findPage(
   sessions: readonly ClientSession[],
-  test: string,
+  { test, search }: Asked,
   { offset, limit }: Page,
   turns: Turns,
 ): Promise<{ found: Found[]; total: number }> {
@@ -61,18 +70,24 @@ async function findPage(
   let looked = 0;
   for (const session of sessions) {
     const isElsewhere = total + session.subscriptions.size <= offset || total >= offset + limit;
-    if (test === "" && isElsewhere) {
+    if (test === "" && search === "" && isElsewhere) {
       total += session.subscriptions.size;
       continue;
     }
     for (const subscription of session.subscriptions.values()) {
       if (++looked % SLICE === 0) await turns.next();
       if (test !== "" && !subjectMatches(subscription.subject, test)) continue;
+      if (search !== "" && !isFoundBy(subscription, search)) continue;
       if (total >= offset && total < offset + limit) found.push({ session, subscription });
       total++;
     }
   }
   return { found, total };
+}
+
+/** Not of nats-server. */
+function isFoundBy({ subject, queue }: SubscriptionSnapshot, search: string): boolean {
+  return subject.includes(search) || (queue ?? "").includes(search);
 }
 
 function foundFields({ session, subscription }: Found): object {

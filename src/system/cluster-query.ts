@@ -18,6 +18,14 @@ export interface ServerAnswer {
   readonly data: unknown;
 }
 
+interface Asked {
+  readonly subject: string;
+  /** Waits for no more answers than these. */
+  readonly expected: number;
+  readonly timeoutMs: number;
+  readonly options: object;
+}
+
 interface Question {
   readonly answers: Map<string, ServerAnswer>;
   readonly expected: number;
@@ -44,13 +52,12 @@ export class ClusterQuery implements Disposable {
   }
 
   /** The answers in the order in which they came, one of each server. Rejects when too many questions are open. */
-  ask(kind: string, timeoutMs: number, options: object): Promise<ServerAnswer[]> {
-    const { system, source, clock, random } = this.world;
+  ask({ subject: asked, expected, timeoutMs, options }: Asked): Promise<ServerAnswer[]> {
+    const { system, clock, random } = this.world;
     if (this.questions.size >= QUESTIONS_MAX)
       return Promise.reject(new Error(`${QUESTIONS_MAX} questions to the cluster wait for answers already`));
     this.listen();
     const subject = `${this.inbox}.${randomInt(random, 2 ** 31).toString(36)}${this.questions.size}`;
-    const expected = 1 + (source.cluster?.snapshot()?.peers.length ?? 0);
     return new Promise((resolve) => {
       const answers = new Map<string, ServerAnswer>();
       const end = (): void => {
@@ -60,7 +67,7 @@ export class ClusterQuery implements Disposable {
       };
       const timer = clock.setTimer(timeoutMs, end);
       this.questions.set(subject, { answers, expected, end });
-      system.send(`$SYS.REQ.SERVER.PING.${kind}`, Buffer.from(JSON.stringify(options)), subject);
+      system.send(asked, Buffer.from(JSON.stringify(options)), subject);
     });
   }
 

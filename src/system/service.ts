@@ -30,7 +30,7 @@ const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 const SERVER_KINDS = (
   "IDZ STATSZ VARZ SUBSZ CONNZ ROUTEZ GATEWAYZ LEAFZ ACCOUNTZ JSZ HEALTHZ EXPVARZ IPQUEUESZ RAFTZ " +
-  "PROFILEZ"
+  "PROFILEZ MEMBERZ"
 ).split(" ");
 const ACCOUNT_KINDS = "SUBSZ CONNZ LEAFZ JSZ INFO STATZ CONNS".split(" ");
 
@@ -85,11 +85,23 @@ export class SystemService implements Disposable {
   }
 
   /**
-   * Asks every server of the cluster, this one included, for one of `SERVER_KINDS`. Resolves when all that are known have answered,
-   * or after `timeoutMs`, with the answers there are.
+   * Asks every server of the cluster, this one included, for one of `SERVER_KINDS`. Resolves when `expected` have answered, or after
+   * `timeoutMs`, with the answers there are.
    */
-  clusterQuery(kind: string, timeoutMs: number, options: object = {}): Promise<ServerAnswer[]> {
-    return this.queries.ask(kind, timeoutMs, options);
+  clusterQuery(kind: string, timeoutMs: number, expected = this.clusterSize): Promise<ServerAnswer[]> {
+    return this.queries.ask({ subject: `$SYS.REQ.SERVER.PING.${kind}`, expected, timeoutMs, options: {} });
+  }
+
+  /** Asks one server. null: no answer in time. */
+  async serverQuery(
+    id: string,
+    kind: string,
+    timeoutMs: number,
+    options: object,
+  ): Promise<ServerAnswer | null> {
+    const subject = `$SYS.REQ.SERVER.${id}.${kind}`;
+    const [answer = null] = await this.queries.ask({ subject, expected: 1, timeoutMs, options });
+    return answer;
   }
 
   /** The server goes: the others hear of it at once. */
@@ -102,6 +114,10 @@ export class SystemService implements Disposable {
     for (const listener of this.listeners) this.world.system.unsubscribe(listener);
     for (const listener of this.userListeners) this.world.system.interest.remove(listener);
     for (const part of [this.events, this.heartbeat, this.queries]) part[Symbol.dispose]();
+  }
+
+  private get clusterSize(): number {
+    return 1 + (this.world.source.cluster?.snapshot()?.peers.length ?? 0);
   }
 
   private get id(): string {

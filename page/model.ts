@@ -1,0 +1,265 @@
+/** What the page knows of the cluster: answers of `/clusterz`, and what follows from two of them. Pure: no document, no clock. */
+
+export interface RouteFigures {
+  readonly remote_id: string;
+  readonly remote_name: string;
+  readonly count: number;
+  readonly rtt_ms: number;
+  readonly pending: number;
+  readonly in_msgs: number;
+  readonly out_msgs: number;
+  readonly in_bytes: number;
+  readonly out_bytes: number;
+}
+
+export interface Awaited {
+  readonly server_id: string;
+  readonly server_name: string;
+  readonly address: string;
+  readonly seen_by: readonly string[];
+  readonly attempts: number;
+  readonly why: string;
+}
+
+export interface ServerEvent {
+  readonly time: string;
+  readonly event: string;
+  readonly level: string;
+  readonly text: string;
+  readonly about: string;
+  readonly count: number;
+}
+
+export interface AccountFigures {
+  readonly name: string;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly in_msgs: number;
+  readonly out_msgs: number;
+  readonly in_bytes: number;
+  readonly out_bytes: number;
+  readonly slow_consumers: number;
+}
+
+/** A silent one has no more than the first four. */
+export interface Member {
+  readonly server_id: string;
+  readonly server_name: string;
+  readonly state: string;
+  readonly is_ready: boolean;
+  readonly kind: string;
+  readonly version: string;
+  readonly zone: string;
+  readonly now_ms: number;
+  readonly uptime_ms: number;
+  readonly reasons: readonly string[];
+  readonly missing: readonly string[];
+  readonly awaited: readonly Awaited[];
+  readonly routes: readonly RouteFigures[];
+  readonly accounts: readonly AccountFigures[];
+  readonly events: readonly ServerEvent[];
+  readonly mem: number;
+  readonly cpu: number;
+  readonly cores: number;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly in_msgs: number;
+  readonly out_msgs: number;
+  readonly in_bytes: number;
+  readonly out_bytes: number;
+  readonly slow_consumers: number;
+  readonly stalled_clients: number;
+}
+
+export interface Cluster {
+  readonly server_id: string;
+  readonly cluster: string;
+  readonly members: readonly Member[];
+}
+
+const SILENT: Omit<Member, "server_id" | "server_name" | "state" | "is_ready"> = {
+  ...{ kind: "", version: "", zone: "", now_ms: 0, uptime_ms: 0, mem: 0, cpu: 0, cores: 1 },
+  ...{ reasons: [], missing: [], awaited: [], routes: [], accounts: [], events: [] },
+  ...{ connections: 0, subscriptions: 0, in_msgs: 0, out_msgs: 0, in_bytes: 0, out_bytes: 0 },
+  ...{ slow_consumers: 0, stalled_clients: 0 },
+};
+
+/** Fills up what a silent member does not tell. */
+export function readCluster(answer: unknown): Cluster {
+  const { server_id, cluster, members } = answer as Cluster;
+  if (!Array.isArray(members)) throw new Error("the answer has no members");
+  return { server_id, cluster, members: (members as Member[]).map((member) => ({ ...SILENT, ...member })) };
+}
+
+export type Standing = "ready" | "draining" | "joining" | "silent";
+
+export function standing({ state, is_ready }: Member): Standing {
+  if (state === "silent") return "silent";
+  if (state === "lame duck" || state === "stopped") return "draining";
+  return is_ready ? "ready" : "joining";
+}
+
+export const STANDING_WORDS: Readonly<Record<Standing | "awaited", string>> = {
+  ready: "ready",
+  draining: "draining (lame duck)",
+  joining: "not ready",
+  silent: "not answering",
+  awaited: "awaited",
+};
+
+/** Per second. */
+export interface Rates {
+  readonly inMessages: number;
+  readonly outMessages: number;
+  readonly inBytes: number;
+  readonly outBytes: number;
+}
+
+type Counted = Pick<RouteFigures, "in_msgs" | "out_msgs" | "in_bytes" | "out_bytes">;
+
+export const NO_RATES: Rates = { inMessages: 0, outMessages: 0, inBytes: 0, outBytes: 0 };
+
+/** A counter that went back belongs to a server that was started anew, or to routes that are: no rate then. */
+export function ratesOf(now: Counted, before: Counted | undefined, passedMs: number): Rates {
+  if (before === undefined || passedMs <= 0) return NO_RATES;
+  const rate = (key: keyof Counted): number => Math.max(0, ((now[key] - before[key]) * 1000) / passedMs);
+  return {
+    inMessages: rate("in_msgs"),
+    outMessages: rate("out_msgs"),
+    inBytes: rate("in_bytes"),
+    outBytes: rate("out_bytes"),
+  };
+}
+
+export function addRates(a: Rates, b: Rates): Rates {
+  return {
+    inMessages: a.inMessages + b.inMessages,
+    outMessages: a.outMessages + b.outMessages,
+    inBytes: a.inBytes + b.inBytes,
+    outBytes: a.outBytes + b.outBytes,
+  };
+}
+
+/** The rates of all members, by id, between two looks. */
+export function memberRates(now: Cluster, before: Cluster | null): Map<string, Rates> {
+  const old = new Map(before?.members.map((member) => [member.server_id, member]));
+  return new Map(
+    now.members.map((member) => {
+      const last = old.get(member.server_id);
+      return [member.server_id, ratesOf(member, last, member.now_ms - (last?.now_ms ?? 0))];
+    }),
+  );
+}
+
+/** Between two members, both directions together. */
+export interface Edge {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+  readonly rttMs: number;
+  readonly pending: number;
+  readonly routes: number;
+  /** From `from` to `to`, and back; messages per second. */
+  readonly there: number;
+  readonly back: number;
+}
+
+export function edgesOf(now: Cluster, before: Cluster | null): Edge[] {
+  const known = new Set(now.members.map(({ server_id }) => server_id));
+  const old = new Map(before?.members.map((member) => [member.server_id, member]));
+  const edges = new Map<string, Edge>();
+  for (const member of now.members) {
+    const last = old.get(member.server_id);
+    const lastRoutes = new Map(last?.routes.map((route) => [route.remote_id, route]));
+    for (const route of member.routes) {
+      if (!known.has(route.remote_id)) continue;
+      const [from, to] = [member.server_id, route.remote_id].sort() as [string, string];
+      const key = `${from} ${to}`;
+      const passedMs = member.now_ms - (last?.now_ms ?? 0);
+      const rates = ratesOf(route, lastRoutes.get(route.remote_id), passedMs);
+      const isFrom = member.server_id === from;
+      const other = edges.get(key);
+      edges.set(key, {
+        key,
+        from,
+        to,
+        rttMs: Math.max(other?.rttMs ?? 0, route.rtt_ms),
+        pending: (other?.pending ?? 0) + route.pending,
+        routes: Math.max(other?.routes ?? 0, route.count),
+        there: Math.max(other?.there ?? 0, isFrom ? rates.outMessages : rates.inMessages),
+        back: Math.max(other?.back ?? 0, isFrom ? rates.inMessages : rates.outMessages),
+      });
+    }
+  }
+  return [...edges.values()];
+}
+
+export interface AwaitedPeer extends Awaited {
+  /** Names of the members that wait for it. */
+  readonly by: readonly string[];
+  /** It is a member, but not to those. */
+  readonly isMember: boolean;
+}
+
+/** Who is awaited by anybody. `names`: of members that were here, by id. */
+export function awaitedPeers({ members }: Cluster, names: ReadonlyMap<string, string>): AwaitedPeer[] {
+  const answering = new Set(members.filter((one) => one.state !== "silent").map((one) => one.server_id));
+  const found = new Map<string, AwaitedPeer>();
+  for (const member of members) {
+    for (const peer of member.awaited) {
+      const key = peer.server_id || peer.address;
+      const by = [...(found.get(key)?.by ?? []), member.server_name];
+      const server_name = peer.server_name || (names.get(peer.server_id) ?? "");
+      found.set(key, { ...peer, server_name, by, isMember: answering.has(peer.server_id) });
+    }
+  }
+  return [...found.values()];
+}
+
+const OF_ALL = new Set([
+  "peer_joined",
+  "peer_left",
+  "peer_restarted",
+  "mesh",
+  "peer_given_up",
+  "dial_failed",
+]);
+
+export interface ShownEvent extends ServerEvent {
+  readonly server: string;
+}
+
+/** What concerns the mesh as the server that was asked tells it, the rest as each tells of itself; the latest first. */
+export function eventsOf({ server_id, members }: Cluster, max: number): ShownEvent[] {
+  return members
+    .flatMap((member) =>
+      member.events
+        .filter(({ event }) => member.server_id === server_id || !OF_ALL.has(event))
+        .map((event) => ({ ...event, server: member.server_name })),
+    )
+    .sort((a, b) => Date.parse(b.time) - Date.parse(a.time))
+    .slice(0, max);
+}
+
+/** All members' figures of an account added up; those with the most connections first. */
+export function accountsOf({ members }: Cluster): AccountFigures[] {
+  const sums = new Map<string, AccountFigures>();
+  for (const one of members.flatMap(({ accounts }) => accounts)) {
+    const sum = sums.get(one.name);
+    sums.set(one.name, sum === undefined ? one : addAccounts(sum, one));
+  }
+  return [...sums.values()];
+}
+
+function addAccounts(a: AccountFigures, b: AccountFigures): AccountFigures {
+  return {
+    name: a.name,
+    connections: a.connections + b.connections,
+    subscriptions: a.subscriptions + b.subscriptions,
+    in_msgs: a.in_msgs + b.in_msgs,
+    out_msgs: a.out_msgs + b.out_msgs,
+    in_bytes: a.in_bytes + b.in_bytes,
+    out_bytes: a.out_bytes + b.out_bytes,
+    slow_consumers: a.slow_consumers + b.slow_consumers,
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * What happened to this server lately, for the page: lines of the log that name an `event`, the latest of them. Fixed text and a few
+ * fields alone, without secrets as in the log. Bound: so many lines; one that repeats what the latest said counts it up.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { LogFields, Logger } from "../base/logger.ts";
+import { redactText } from "./redact.ts";
+
+export interface RecentEvent {
+  readonly timeMs: number;
+  readonly event: string;
+  readonly level: "info" | "warn" | "error";
+  readonly text: string;
+  /** Which server, client, address or file it is about, and why; "": about this server as a whole. */
+  readonly about: string;
+  readonly count: number;
+}
+
+const ABOUT = ["name", "client", "peer", "address", "account", "file", "reason", "reasons", "error"] as const;
+const ABOUT_MAX_CHARS = 200;
+const UNTOLD = new Set(["server_id"]);
+
+export class RecentEvents {
+  private readonly kept: RecentEvent[] = [];
+  private readonly max: number;
+  private readonly clock: Clock;
+
+  constructor(max: number, clock: Clock) {
+    this.max = max;
+    this.clock = clock;
+  }
+
+  /** The latest last. */
+  list(): readonly RecentEvent[] {
+    return this.kept;
+  }
+
+  /** A logger that does what `inner` does; what it and its children tell is remembered. */
+  follow(inner: Logger): Logger {
+    return new FollowedLogger(inner, this, {});
+  }
+
+  hear(level: RecentEvent["level"], text: string, fields: LogFields): void {
+    const { event } = fields;
+    if (typeof event !== "string" || UNTOLD.has(event)) return;
+    const about = aboutOf(fields);
+    const last = this.kept.at(-1);
+    const isRepeated = last?.event === event && last.about === about;
+    if (isRepeated) this.kept.pop();
+    else if (this.kept.length === this.max) this.kept.shift();
+    const count = isRepeated ? last.count + 1 : 1;
+    this.kept.push({ timeMs: this.clock.nowMs(), event, level, text, about, count });
+  }
+}
+
+function aboutOf(fields: LogFields): string {
+  const parts = ABOUT.map((key) => fields[key]).flatMap((value) => {
+    if (Array.isArray(value)) return value.map(String);
+    return typeof value === "string" && value !== "" ? [value] : [];
+  });
+  return redactText(parts.join(", ")).slice(0, ABOUT_MAX_CHARS);
+}
+
+class FollowedLogger implements Logger {
+  readonly #inner: Logger;
+  readonly #events: RecentEvents;
+  readonly #fields: LogFields;
+
+  constructor(inner: Logger, events: RecentEvents, fields: LogFields) {
+    this.#inner = inner;
+    this.#events = events;
+    this.#fields = fields;
+  }
+
+  get tracing(): boolean {
+    return this.#inner.tracing;
+  }
+
+  get debugging(): boolean {
+    return this.#inner.debugging;
+  }
+
+  trace(message: string, fields?: LogFields): void {
+    this.#inner.trace(message, fields);
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    this.#inner.debug(message, fields);
+  }
+
+  info(message: string, fields?: LogFields): void {
+    this.#inner.info(message, fields);
+    this.#hear("info", message, fields);
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    this.#inner.warn(message, fields);
+    this.#hear("warn", message, fields);
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.#inner.error(message, fields);
+    this.#hear("error", message, fields);
+  }
+
+  fatal(message: string, fields?: LogFields): void {
+    this.#inner.fatal(message, fields);
+  }
+
+  child(fields: LogFields): Logger {
+    return new FollowedLogger(this.#inner.child(fields), this.#events, { ...this.#fields, ...fields });
+  }
+
+  #hear(level: RecentEvent["level"], message: string, fields: LogFields | undefined): void {
+    if (fields?.["event"] !== undefined) this.#events.hear(level, message, { ...this.#fields, ...fields });
+  }
+}

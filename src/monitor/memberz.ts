@@ -1,0 +1,135 @@
+/** `/memberz`: what the page shows of one server. Small, since all members send theirs whenever somebody looks at the page. */
+import { compactJson, type Answer } from "./answer.ts";
+import { goTime } from "./go-format.ts";
+import { registeredRoutes } from "./routez.ts";
+import type { MonitorSource } from "./source.ts";
+
+const ACCOUNTS_MAX = 100;
+const AWAITED_MAX = 100;
+
+export function memberz(source: MonitorSource, varz: object): Answer {
+  return compactJson(200, memberFields(source, varz));
+}
+
+/** `varz`: what `/varz` answers. */
+export function memberFields(source: MonitorSource, varz: object): object {
+  const { id, name, startedMs, metadata } = source.facts();
+  const { isReady, reasons, missing, state, peers } = source.readiness(0);
+  const nowMs = source.nowMs();
+  return {
+    ...figures(varz as Readonly<Record<string, unknown>>),
+    server_id: id,
+    server_name: name,
+    kind: "shoal",
+    version: metadata["shoal_version"] ?? "",
+    cluster: source.clusterFacts()?.name ?? "",
+    zone: source.zone(),
+    now_ms: nowMs,
+    uptime_ms: nowMs - startedMs,
+    state,
+    is_ready: isReady,
+    reasons,
+    missing,
+    awaited: peers.awaited.slice(0, AWAITED_MAX).map(({ id: server_id, name: server_name, ...peer }) => ({
+      server_id,
+      server_name,
+      address: peer.address,
+      seen_by: peer.seenBy,
+      attempts: peer.attempts,
+      why: peer.why,
+    })),
+    routes: routesByPeer(source),
+    accounts: accountsOf(source),
+    events: source.recentEvents().map(({ timeMs, ...event }) => ({ time: goTime(timeMs), ...event })),
+  };
+}
+
+/** Names as in `/varz`. */
+const FIGURES = [
+  "mem",
+  "cpu",
+  "cores",
+  "connections",
+  "total_connections",
+  "subscriptions",
+  "in_msgs",
+  "out_msgs",
+  "in_bytes",
+  "out_bytes",
+  "slow_consumers",
+  "stalled_clients",
+] as const;
+
+export function figures(varz: Readonly<Record<string, unknown>>): Record<string, number> {
+  return Object.fromEntries(FIGURES.map((name) => [name, Number(varz[name] ?? 0)]));
+}
+
+export interface RouteFigures {
+  readonly remote_id: string;
+  readonly remote_name: string;
+  /** Connections of the pool. */
+  count: number;
+  /** The longest. */
+  rtt_ms: number;
+  pending: number;
+  in_msgs: number;
+  out_msgs: number;
+  in_bytes: number;
+  out_bytes: number;
+}
+
+/** All connections to a peer together. */
+export class RouteSums {
+  private readonly byPeer = new Map<string, RouteFigures>();
+
+  add(one: Omit<RouteFigures, "count">): void {
+    const sum = this.byPeer.get(one.remote_id);
+    if (sum === undefined) return void this.byPeer.set(one.remote_id, { ...one, count: 1 });
+    sum.count++;
+    sum.rtt_ms = Math.max(sum.rtt_ms, one.rtt_ms);
+    sum.pending += one.pending;
+    sum.in_msgs += one.in_msgs;
+    sum.out_msgs += one.out_msgs;
+    sum.in_bytes += one.in_bytes;
+    sum.out_bytes += one.out_bytes;
+  }
+
+  list(): RouteFigures[] {
+    return [...this.byPeer.values()];
+  }
+}
+
+function routesByPeer({ cluster }: MonitorSource): RouteFigures[] {
+  const sums = new RouteSums();
+  if (cluster === null) return [];
+  for (const { session } of registeredRoutes(cluster)) {
+    sums.add({
+      remote_id: session.registration?.peerId ?? "",
+      remote_name: session.registration?.peerName ?? "",
+      rtt_ms: Math.round(session.heartbeat.roundTripMs * 1000) / 1000,
+      pending: session.outbox.pendingBytes,
+      in_msgs: session.inMessages,
+      out_msgs: session.outMessages,
+      in_bytes: session.inBytes,
+      out_bytes: session.outBytes,
+    });
+  }
+  return sums.list();
+}
+
+function accountsOf({ accounts, clients: { traffic } }: MonitorSource): object[] {
+  const all = Array.from(accounts, (account) => {
+    const { inMessages, outMessages, inBytes, outBytes } = traffic.ofAccount(account.name);
+    return {
+      name: account.name,
+      connections: account.connections,
+      subscriptions: account.interest.size,
+      in_msgs: inMessages,
+      out_msgs: outMessages,
+      in_bytes: inBytes,
+      out_bytes: outBytes,
+      slow_consumers: traffic.slowConsumersOf(account.name),
+    };
+  });
+  return all.toSorted((a, b) => b.connections - a.connections).slice(0, ACCOUNTS_MAX);
+}
