@@ -1,6 +1,6 @@
 /** What the page knows of the cluster: answers of `/clusterz`, and what follows from two of them. Pure: no document, no clock. */
 
-export interface RouteFigures {
+interface RouteFigures {
   readonly remote_id: string;
   readonly remote_name: string;
   readonly count: number;
@@ -12,7 +12,7 @@ export interface RouteFigures {
   readonly out_bytes: number;
 }
 
-export interface Awaited {
+interface Awaited {
   readonly server_id: string;
   readonly server_name: string;
   readonly address: string;
@@ -21,7 +21,7 @@ export interface Awaited {
   readonly why: string;
 }
 
-export interface ServerEvent {
+interface ServerEvent {
   readonly time: string;
   readonly event: string;
   readonly level: string;
@@ -120,7 +120,7 @@ type Counted = Pick<RouteFigures, "in_msgs" | "out_msgs" | "in_bytes" | "out_byt
 export const NO_RATES: Rates = { inMessages: 0, outMessages: 0, inBytes: 0, outBytes: 0 };
 
 /** A counter that went back belongs to a server that was started anew, or to routes that are: no rate then. */
-export function ratesOf(now: Counted, before: Counted | undefined, passedMs: number): Rates {
+function ratesOf(now: Counted, before: Counted | undefined, passedMs: number): Rates {
   if (before === undefined || passedMs <= 0) return NO_RATES;
   const rate = (key: keyof Counted): number => Math.max(0, ((now[key] - before[key]) * 1000) / passedMs);
   return {
@@ -128,15 +128,6 @@ export function ratesOf(now: Counted, before: Counted | undefined, passedMs: num
     outMessages: rate("out_msgs"),
     inBytes: rate("in_bytes"),
     outBytes: rate("out_bytes"),
-  };
-}
-
-export function addRates(a: Rates, b: Rates): Rates {
-  return {
-    inMessages: a.inMessages + b.inMessages,
-    outMessages: a.outMessages + b.outMessages,
-    inBytes: a.inBytes + b.inBytes,
-    outBytes: a.outBytes + b.outBytes,
   };
 }
 

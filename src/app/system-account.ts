@@ -7,11 +7,14 @@ import type { Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { ClosedConnections } from "../monitor/closed-connections.ts";
 import type { Endpoints } from "../monitor/endpoints.ts";
-import type { MonitorSource } from "../monitor/source.ts";
+import type { ClusterView, MonitorSource } from "../monitor/source.ts";
 import { SystemService } from "../system/service.ts";
 import { serverHash } from "./identity.ts";
 import { monitorSource } from "./monitor-source.ts";
 import type { Server } from "./server.ts";
+
+/** For others to answer what the page asks of them. */
+const VIEW_TIMEOUT_MS = 1500;
 
 export interface SystemMembership {
   readonly source: MonitorSource;
@@ -21,9 +24,13 @@ export interface SystemMembership {
 
 export function joinSystemAccount(server: Server, logger: Logger): SystemMembership {
   const closed = new ClosedConnections(server.config.server.maxClosedClients, () => systemClock.nowMs());
-  const source = monitorSource(server, closed);
+  const source = monitorSource(
+    server,
+    closed,
+    viewThrough(() => service),
+  );
   const { system } = server.accounts;
-  const service =
+  const service: SystemService | null =
     system === null
       ? null
       : new SystemService({
@@ -46,6 +53,24 @@ export function joinSystemAccount(server: Server, logger: Logger): SystemMembers
     },
   };
   return { source, service };
+}
+
+/** Who answers with an error, or with what is none of an object, has not answered. */
+function viewThrough(service: () => SystemService | null): ClusterView {
+  return {
+    async everybody(kind, expected) {
+      const answers = (await service()?.clusterQuery(kind, VIEW_TIMEOUT_MS, expected)) ?? [];
+      return answers.flatMap(({ data }) => (isRecord(data) ? [data] : []));
+    },
+    async one(serverId, kind, options) {
+      const answer = await service()?.serverQuery(serverId, kind, VIEW_TIMEOUT_MS, options);
+      return isRecord(answer?.data) ? answer.data : null;
+    },
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function endpointsAlone(source: MonitorSource): Promise<Endpoints> {

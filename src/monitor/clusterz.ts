@@ -145,7 +145,12 @@ async function askMember(source: MonitorSource, query: Query): Promise<Answer> {
   }
   const state = STATES.indexOf(query.text("state"));
   if (state > 0) options["state"] = state;
-  const told = await source.view.one(query.text("server"), table.kind, options);
+  const id = query.text("server");
+  const peers = source.cluster?.snapshot()?.peers ?? [];
+  if (id !== source.facts().id && !peers.some((peer) => peer.id === id)) {
+    return compactJson(404, { error: "no such member" });
+  }
+  const told = await source.view.one(id, table.kind, options);
   return told === null
     ? compactJson(504, { error: "the server did not answer in time" })
     : compactJson(200, told);

@@ -133,7 +133,7 @@ export interface Readiness {
 }
 
 /** What happened to this server. */
-export interface RecentEvent {
+interface RecentEvent {
   readonly timeMs: number;
   readonly event: string;
   readonly level: string;

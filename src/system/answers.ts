@@ -38,6 +38,7 @@ const OF_SERVER: Readonly<Record<string, Answerer>> = {
   JSZ: (asked) => ask(asked, "/jsz", {}),
   HEALTHZ: healthz,
   EXPVARZ: expvarz,
+  MEMBERZ: (asked) => ask(asked, "/memberz", {}),
   IPQUEUESZ: () => ({}),
   RAFTZ: () => ({}),
   PROFILEZ: ({ options }) => ({ profile: null, error: noProfile(textOf(options, "name")) }),
@@ -100,12 +101,18 @@ function connzQuery(options: Options, account: string): Record<string, string> {
     state: CONNECTION_STATES[numberOf(options, "state")] ?? "unknown",
     user: textOf(options, "user"),
     mqtt_client: textOf(options, "mqtt_client"),
+    search: textOf(options, "search"),
     acc: account,
   };
 }
 
 function subszQuery(options: Options, account: string): Record<string, string> {
-  return { ...pageQuery(options), test: textOf(options, "test"), acc: account };
+  return {
+    ...pageQuery(options),
+    test: textOf(options, "test"),
+    search: textOf(options, "search"),
+    acc: account,
+  };
 }
 
 function pageQuery(options: Options): Record<string, string> {

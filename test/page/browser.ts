@@ -8,7 +8,9 @@ const PROGRAM = process.env["SHOAL_CHROMIUM"] ?? "/usr/bin/chromium";
 
 export const isChromiumMissing = process.env["CI"] !== "true" && !existsSync(PROGRAM);
 if (isChromiumMissing)
-  console.error(`SKIPPED: the page is not tested, since there is no ${PROGRAM} (apt install chromium)`);
+  process.stderr.write(
+    `SKIPPED: the page is not tested, since there is no ${PROGRAM} (apt install chromium)\n`,
+  );
 
 export async function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: PROGRAM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
