@@ -44,7 +44,7 @@ const LABELLED_MAX = 6;
 const SETTLED = 0.5;
 
 /** Around 0, 0. */
-export const SHAPES: Readonly<Record<Node["standing"], (r: number) => string>> = {
+const SHAPES: Readonly<Record<Node["standing"], (r: number) => string>> = {
   ready: (r) => `M${-r} 0a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z`,
   draining: (r) => `M0 ${-1.25 * r}L${1.25 * r} 0L0 ${1.25 * r}L${-1.25 * r} 0z`,
   joining: (r) => `M0 ${-1.2 * r}L${1.15 * r} ${0.85 * r}H${-1.15 * r}z`,
