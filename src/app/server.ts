@@ -16,6 +16,7 @@ import { Turn } from "../links/turn.ts";
 import { RecentEvents } from "../log/recent-events.ts";
 import type { Readiness } from "../monitor/source.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../protocol/info.ts";
+import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { setMappings } from "./account-mappings.ts";
 import {
@@ -194,6 +195,14 @@ export class Server {
    */
   readiness(expect = 0): Readiness {
     return this.readinessWatch.judge(expect);
+  }
+
+  /**
+   * Asks every server of the cluster, this one included: see ClusterQuery. `kind` is a "Z", such as "VARZ". Without a system account
+   * nobody answers.
+   */
+  async clusterQuery(kind: string, timeoutMs: number, options: object = {}): Promise<ServerAnswer[]> {
+    return this.system?.service?.clusterQuery(kind, timeoutMs, undefined, options) ?? [];
   }
 
   /** Where clients connect, as a URL. */

@@ -13,19 +13,21 @@ export class Heartbeat implements Disposable {
   private readonly beat: () => void;
   private intervalMs = BEAT_MIN_MS;
   private lastMs = -Infinity;
+  private dueMs: number;
   private timer: Disposable;
 
   constructor(clock: Clock, beat: () => void) {
     this.clock = clock;
     this.beat = beat;
+    this.dueMs = clock.nowMs() + BEAT_MIN_MS;
     this.timer = clock.setTimer(BEAT_MIN_MS, () => this.beatNow());
   }
 
-  /** Soon: as soon as the last time is long enough ago. */
+  /** Soon: as soon as the last time is long enough ago. What is due earlier stays so. */
   hasten(): void {
-    const pauseMs = Math.min(PAUSE_MS, this.intervalMs);
-    const waitMs = Math.max(BEAT_MIN_MS, this.lastMs + pauseMs - this.clock.nowMs());
-    this.after(waitMs);
+    const nowMs = this.clock.nowMs();
+    const dueMs = Math.max(nowMs + BEAT_MIN_MS, this.lastMs + Math.min(PAUSE_MS, this.intervalMs));
+    if (dueMs < this.dueMs) this.after(dueMs - nowMs);
   }
 
   beatNow(): void {
@@ -41,6 +43,7 @@ export class Heartbeat implements Disposable {
 
   private after(delayMs: number): void {
     this.timer[Symbol.dispose]();
+    this.dueMs = this.clock.nowMs() + delayMs;
     this.timer = this.clock.setTimer(delayMs, () => this.beatNow());
   }
 }

@@ -88,8 +88,13 @@ export class SystemService implements Disposable {
    * Asks every server of the cluster, this one included, for one of `SERVER_KINDS`. Resolves when `expected` have answered, or after
    * `timeoutMs`, with the answers there are.
    */
-  clusterQuery(kind: string, timeoutMs: number, expected = this.clusterSize): Promise<ServerAnswer[]> {
-    return this.queries.ask({ subject: `$SYS.REQ.SERVER.PING.${kind}`, expected, timeoutMs, options: {} });
+  clusterQuery(
+    kind: string,
+    timeoutMs: number,
+    expected = this.clusterSize,
+    options: object = {},
+  ): Promise<ServerAnswer[]> {
+    return this.queries.ask({ subject: `$SYS.REQ.SERVER.PING.${kind}`, expected, timeoutMs, options });
   }
 
   /** Asks one server. null: no answer in time. */

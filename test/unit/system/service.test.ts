@@ -1,0 +1,125 @@
+// The server in its system account, from inside: what costs nothing, and what is bounded.
+import { describe, expect, it } from "vitest";
+import { connect } from "@nats-io/transport-node";
+import type { Account } from "../../../src/core/account.ts";
+import { Listener } from "../../../src/system/listener.ts";
+import { waitFor } from "../../support/cluster-wait.ts";
+import { RawConnection } from "../../support/raw-connection.ts";
+import { startInProcess, type InProcessServer } from "../../support/in-process-server.ts";
+
+type Json = Record<string, unknown>;
+
+/** Everything that is said under the subject from now on. */
+function hear(system: Account, subject: string): Json[] {
+  const heard: Json[] = [];
+  const listener = new Listener(subject, ({ payload }) => {
+    heard.push(JSON.parse(Buffer.from(payload).toString("utf8")) as Json);
+  });
+  system.subscribe(listener);
+  return heard;
+}
+
+async function ask({ server }: InProcessServer, kind: string, options: object = {}): Promise<Json> {
+  const [answer] = await server.clusterQuery(kind, 10_000, options);
+  return answer as unknown as Json;
+}
+
+/** Messages that the server has signed so far. */
+async function sequence(server: InProcessServer): Promise<number> {
+  return ((await ask(server, "STATSZ"))["server"] as { seq: number }).seq;
+}
+
+async function visit({ url, server }: InProcessServer): Promise<void> {
+  const client = await connect({ servers: url, reconnect: false });
+  await client.close();
+  await waitFor("the client to be gone", () => server.clients.sessions.size === 0);
+}
+
+describe("events", () => {
+  it("are not made while nobody listens", async () => {
+    await using server = await startInProcess();
+    const before = await sequence(server);
+    for (let i = 0; i < 5; i++) await visit(server);
+    expect(await sequence(server)).toBe(before + 1);
+    const heard = hear(server.server.accounts.system!, "$SYS.ACCOUNT.*.*");
+    for (let i = 0; i < 5; i++) await visit(server);
+    await waitFor("all of them", () => heard.length === 10);
+    expect(await sequence(server)).toBe(before + 12);
+    expect(heard.map(({ type }) => String(type).split("_").at(-1))).toEqual(
+      Array.from({ length: 5 }, () => ["connect", "disconnect"]).flat(),
+    );
+  });
+
+  it("tell that the server goes: lame duck first, then shutdown", async () => {
+    await using server = await startInProcess({
+      server: { lameDuckDurationMs: 1, lameDuckGracePeriodMs: 0 },
+    });
+    const { id } = server.server.identity;
+    const system = server.server.accounts.system!;
+    const [lameDuck, shutdown] = [`$SYS.SERVER.${id}.LAMEDUCK`, `$SYS.SERVER.${id}.SHUTDOWN`].map((subject) =>
+      hear(system, subject),
+    );
+    await server.server.lameDuck();
+    expect([lameDuck!.length, shutdown!.length]).toEqual([1, 1]);
+    expect(shutdown![0]).toMatchObject({ id, name: server.server.identity.name, jetstream: false });
+  });
+});
+
+describe("requests", () => {
+  it("wait in a bounded queue: who is not among the first gets no answer, and later ones do", async () => {
+    await using server = await startInProcess();
+    const system = server.server.accounts.system!;
+    const answers = hear(system, "answers");
+    for (let i = 0; i < 3000; i++) system.send("$SYS.REQ.SERVER.PING.IDZ", Buffer.from(""), "answers");
+    expect(await server.server.clusterQuery("IDZ", 100)).toEqual([]);
+    await waitFor("the answers", () => answers.length === 1024);
+    expect(await ask(server, "STATSZ")).toMatchObject({ server: { id: server.server.identity.id } });
+    expect(answers).toHaveLength(1024);
+  });
+
+  it("with a payload that is too large are left alone", async () => {
+    await using server = await startInProcess();
+    const filler = { server_name: "", filler: "x".repeat(100_000) };
+    expect(await server.server.clusterQuery("VARZ", 100, filler)).toEqual([]);
+    expect(await ask(server, "VARZ")).toHaveProperty("data");
+  });
+
+  it("that ask for too much get a shorter list", async () => {
+    await using server = await startInProcess();
+    const client = await RawConnection.greeted(server.port);
+    const lines = Array.from({ length: 20_000 }, (_, n) => `SUB ${n}.${"x".repeat(500)} ${n}\r\n`);
+    client.send(lines.join(""));
+    await waitFor("them", () => server.server.clients.subscriptionCount === 20_000);
+    const { data } = await ask(server, "SUBSZ", { subscriptions: true, limit: 100_000 });
+    const {
+      total,
+      limit,
+      subscriptions_list: list,
+    } = data as { total: number; limit: number; subscriptions_list: object[] };
+    expect(total).toBe(20_000);
+    expect(list).toHaveLength(limit);
+    expect(limit).toBeGreaterThan(5000);
+    expect(JSON.stringify(data).length).toBeLessThan(8 * 1024 * 1024);
+    client.destroy();
+  });
+
+  it("work without the monitoring port, tell of closed connections from before, and load the configuration", async () => {
+    await using server = await startInProcess();
+    await visit(server);
+    expect(await ask(server, "CONNZ", { state: 1 })).toMatchObject({
+      data: { num_connections: 1, connections: [{ reason: "Client Closed" }] },
+    });
+    const { server: mine } = server;
+    const answers = hear(mine.accounts.system!, "answers");
+    mine.accounts.system!.send(`$SYS.REQ.SERVER.${mine.identity.id}.RELOAD`, Buffer.from(""), "answers");
+    await waitFor("the answer", () => answers.length === 1);
+    expect(Object.keys(answers[0]!)).toEqual(["server"]);
+  });
+});
+
+it("a server without a system account says nothing and asks nobody", async () => {
+  await using server = await startInProcess({ accounts: { noSystem: true } });
+  expect(server.server.accounts.system).toBeNull();
+  expect(await server.server.clusterQuery("VARZ", 10_000)).toEqual([]);
+  await visit(server);
+});
