@@ -5,7 +5,6 @@
 import { systemRandom } from "../base/random.ts";
 import { addressKey } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
-import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
 import type {
   AddressKey,
   Mesh,
@@ -34,6 +33,8 @@ import { MemberWords } from "./member-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { MeshRecord } from "./mesh-record.ts";
 import { ownAddresses } from "./own-addresses.ts";
+import { applyRules, mustEnd, type LiveClusterOptions } from "./cluster-reload.ts";
+import { meshOptionsOf } from "./mesh-setup.ts";
 import { fixedRouteInfo } from "./own-route-info.ts";
 import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
@@ -72,7 +73,8 @@ export class ClusterPort {
   private readonly events: MeshEvent[] = [];
   private isStepping = false;
 
-  constructor(options: ClusterPortOptions) {
+  constructor(given: ClusterPortOptions) {
+    const options = { ...given, permissions: { ...given.permissions } }; // reloads change them
     this.options = options;
     this.clusterName = options.name;
     this.isNameDynamic = options.isNameDynamic;
@@ -120,22 +122,27 @@ export class ClusterPort {
     const { endpoint } = this.listener;
     this.ownAddresses = ownAddresses(options.host, endpoint.port, options.advertise);
     this.mesh = createMesh(
-      meshOptions({
-        id: options.identity.id,
-        name: options.identity.name,
-        clusterName: options.name,
-        clusterNameDynamic: options.isNameDynamic,
-        poolSize: options.poolSize,
-        pinnedAccounts: this.pinnedAccounts,
-        ownAddresses: this.ownAddresses,
-        connectRetries: options.connectRetries,
-        handshakeTimeoutMs: options.authTimeoutMs,
-        ...(options.connectBackoff && { backoff: patientBackoff, implicitBackoff: patientBackoff }),
-      }),
+      meshOptionsOf(options, this.pinnedAccounts, this.ownAddresses),
       systemRandom,
       options.clock.nowMs(),
     );
     return endpoint;
+  }
+
+  /** From now on; routes that stand follow, or end. */
+  reconfigure(next: LiveClusterOptions): void {
+    const { options, host, table } = this;
+    const before = { ...options, permissions: { ...options.permissions } };
+    Object.assign(options.permissions, next.permissions);
+    Object.assign(host.limits, next.limits);
+    Object.assign(options, { ...next, permissions: options.permissions, limits: options.limits });
+    this.peerDiscovery.use(next);
+    for (const session of [...this.sessions.values()]) {
+      if (mustEnd(session, before, next))
+        session.closeSaying("Authorization Violation", "Authentication Failure");
+      else applyRules(session, table, before.permissions.import, next.permissions);
+      session.send(this.infoLine({}));
+    }
   }
 
   /** Begins to look for the other servers, and to dial them. */
@@ -354,8 +361,9 @@ export class ClusterPort {
     if (info["server_id"] !== peerId) {
       this.feed({ kind: "gossipReceived", connId: session.rid, info: routeInfoOf(info) });
     } else if (peerId !== undefined) {
+      if (session.hearRules(info)) this.table.tellAll(session);
       if (info["ldm"] === true) this.dropUrls(peerId);
-      else this.members.hearClients(peerId, info);
+      else if (this.members.keep(peerId, info)) this.options.onMembersChanged();
       this.zones.hear(this.routesOf(peerId), info);
     }
   }

@@ -7,6 +7,7 @@ import type { LogOptions } from "../log/log.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { CertificateRule, ClusterPortOptions } from "./cluster-port-options.ts";
+import type { LiveClusterOptions } from "./cluster-reload.ts";
 import type { PortTlsConfig } from "./port-tls.ts";
 import type { RebalancerOptions } from "./rebalancer.ts";
 
@@ -79,24 +80,17 @@ export function externalListener({ client }: Config): { host: string; port: numb
 }
 
 type FromConfig =
+  | keyof LiveClusterOptions
   | "advertise"
   | "name"
   | "isNameDynamic"
   | "host"
   | "port"
-  | "noAdvertise"
-  | "credentials"
-  | "routes"
-  | "discoveryIntervalMs"
   | "poolSize"
   | "pinnedAccounts"
   | "connectRetries"
   | "connectBackoff"
-  | "permissions"
-  | "maxPayloadBytes"
   | "authTimeoutMs"
-  | "certificateRule"
-  | "limits"
   | "kubernetes"
   | "zone"
   | "queuePreference";
@@ -110,20 +104,10 @@ function certificateRule({ cluster: { tls } }: Config): CertificateRule | null {
   return { mapsToUser: tls.map, checksKnownUrls: tls.checksKnownUrls };
 }
 
-/** `ownDnsName` is what others are told to dial over TLS where nothing is configured, since certificates have names. */
-export function clusterPortOptions(
-  config: Config,
-  port: number,
-  ownDnsName: string | null,
-): Pick<ClusterPortOptions, FromConfig> {
+/** What a reload can change. */
+export function liveClusterOptions(config: Config): LiveClusterOptions {
   const { cluster, client } = config;
-  const named = cluster.tls === null || ownDnsName === null ? null : { host: ownDnsName, port: null };
   return {
-    advertise: cluster.advertise ?? named,
-    name: cluster.name ?? randomBytes(16).toString("base64url"),
-    isNameDynamic: cluster.name === null,
-    host: cluster.host,
-    port,
     noAdvertise: cluster.noAdvertise,
     credentials: cluster.user === null ? null : { user: cluster.user, pass: cluster.password ?? "" },
     routes: cluster.routes.map(({ host, port: at, records, user, password }) => ({
@@ -133,12 +117,38 @@ export function clusterPortOptions(
       credentials: user === null ? null : { user, pass: password ?? "" },
     })),
     discoveryIntervalMs: cluster.discoveryIntervalMs,
+    permissions: cluster.permissions ?? { import: null, export: null },
+    maxPayloadBytes: client.maxPayloadBytes,
+    certificateRule: certificateRule(config),
+    limits: {
+      maxControlLineBytes: client.maxControlLineBytes,
+      maxPendingBytes: client.maxPendingBytes,
+      writeDeadlineMs: cluster.writeDeadlineMs,
+      pingIntervalMs: cluster.pingIntervalMs,
+      pingMax: cluster.pingMax,
+    },
+  };
+}
+
+/** `ownDnsName` is what others are told to dial over TLS where nothing is configured, since certificates have names. */
+export function clusterPortOptions(
+  config: Config,
+  port: number,
+  ownDnsName: string | null,
+): Pick<ClusterPortOptions, FromConfig> {
+  const { cluster } = config;
+  const named = cluster.tls === null || ownDnsName === null ? null : { host: ownDnsName, port: null };
+  return {
+    ...liveClusterOptions(config),
+    advertise: cluster.advertise ?? named,
+    name: cluster.name ?? randomBytes(16).toString("base64url"),
+    isNameDynamic: cluster.name === null,
+    host: cluster.host,
+    port,
     poolSize: cluster.poolSize,
     pinnedAccounts: cluster.accounts,
     connectRetries: cluster.connectRetries,
     connectBackoff: cluster.connectBackoff,
-    permissions: cluster.permissions ?? { import: null, export: null },
-    maxPayloadBytes: client.maxPayloadBytes,
     authTimeoutMs: cluster.authTimeoutMs,
     kubernetes:
       cluster.kubernetesService === null
@@ -150,14 +160,6 @@ export function clusterPortOptions(
           },
     zone: cluster.zone ?? "",
     queuePreference: cluster.queuePreference,
-    certificateRule: certificateRule(config),
-    limits: {
-      maxControlLineBytes: client.maxControlLineBytes,
-      maxPendingBytes: client.maxPendingBytes,
-      writeDeadlineMs: cluster.writeDeadlineMs,
-      pingIntervalMs: cluster.pingIntervalMs,
-      pingMax: cluster.pingMax,
-    },
   };
 }
 

@@ -1,5 +1,7 @@
 /** What the other members say of themselves in INFO: where clients reach them, and how many they have. Bound: the peers of the mesh. */
 
+import { isDeepStrictEqual } from "node:util";
+
 type Info = Readonly<Record<string, unknown>>;
 
 /** For clients in the cluster, and for those outside: a nats-server does not tell of the latter. */
@@ -13,9 +15,13 @@ export class MemberWords {
   /** Clients of those that tell. */
   readonly clients = new Map<string, number>();
 
-  keep(peerId: string, info: Info): void {
-    this.urls.set(peerId, { inside: texts(info["connect_urls"]), outside: texts(info["external_urls"]) });
+  /** Returns whether clients reach the member in other ways than before. */
+  keep(peerId: string, info: Info): boolean {
+    const urls = { inside: texts(info["connect_urls"]), outside: texts(info["external_urls"]) };
+    const isNew = !isDeepStrictEqual(urls, this.urls.get(peerId));
+    this.urls.set(peerId, urls);
     this.hearClients(peerId, info);
+    return isNew;
   }
 
   hearClients(peerId: string, { clients }: Info): void {

@@ -49,9 +49,13 @@ export interface KubernetesService {
   readonly portName: string;
 }
 
-interface PeerDiscoveryOptions {
+/** What a reload may change. */
+interface Routes {
   readonly routes: readonly ConfiguredRoute[];
   readonly discoveryIntervalMs: number;
+}
+
+interface PeerDiscoveryOptions extends Routes {
   /** null: Kubernetes is not asked. */
   readonly kubernetes: KubernetesService | null;
   /** For routes, of this server. */
@@ -82,7 +86,13 @@ export class PeerDiscovery implements Disposable {
   /** `ownAddresses`: those by which others may reach this server. */
   start(ownAddresses: readonly AddressKey[]): void {
     this.ownAddresses = new Set(ownAddresses);
-    this.discovery.use([...this.sourcesOf(this.options.routes), ...this.fromKubernetes()]);
+    this.use(this.options);
+  }
+
+  /** From now on; names that stay go on undisturbed. */
+  use(routes: Routes): void {
+    this.routeOfSource.clear();
+    this.discovery.use([...this.sourcesOf(routes), ...this.fromKubernetes()]);
   }
 
   /** A member is missing. */
@@ -100,10 +110,9 @@ export class PeerDiscovery implements Disposable {
     this.discovery[Symbol.dispose]();
   }
 
-  private sourcesOf(routes: readonly ConfiguredRoute[]): DiscoverySource[] {
+  private sourcesOf({ routes, discoveryIntervalMs: intervalMs }: Routes): DiscoverySource[] {
     const literal = routes.filter(isLiteral);
     const sources: DiscoverySource[] = literal.length > 0 ? [staticSource("routes", literal)] : [];
-    const { discoveryIntervalMs: intervalMs } = this.options;
     for (const route of routes) {
       if (isLiteral(route)) continue;
       const source = new DnsSource(route, {

@@ -9,7 +9,7 @@ import { Accounts } from "../core/accounts.ts";
 import { TracedClientSession } from "../links/client/traced.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
 import { setMappings } from "./account-mappings.ts";
-import { accountsDefinition, clientLimits, tlsSlice } from "./config-slices.ts";
+import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./config-slices.ts";
 import { Reload, type ReloadPart } from "./reload.ts";
 import type { Server, ServerParts } from "./server.ts";
 
@@ -40,6 +40,7 @@ function partsOf(server: Server): ReloadPart[] {
     { prepare: (next, before) => prepareAccounts(server, next, before) },
     server.users,
     { prepare: (next, before) => prepareLimits(server, next, before) },
+    { prepare: (next, before) => prepareCluster(server, next, before) },
     { prepare: (next, before) => prepareTrace(server, next, before) },
     { prepare: ({ monitor }) => ({ apply: () => server.monitor?.guard.use(monitor) }) },
     { prepare: (next, before) => prepareInfo(server, next, before) },
@@ -87,6 +88,15 @@ function prepareLimits({ clients }: Server, next: Config, before: Config): Prepa
   const isSame =
     isDeepStrictEqual(limits, clientLimits(before)) && maxConnections === before.client.maxConnections;
   return isSame ? null : { apply: () => clients.applyLimits(limits, maxConnections) };
+}
+
+function prepareCluster({ cluster }: Server, next: Config, before: Config): Prepared | null {
+  const options = liveClusterOptions(next);
+  const isSame =
+    isDeepStrictEqual(options, liveClusterOptions(before)) &&
+    isDeepStrictEqual(next.client.advertise, before.client.advertise) &&
+    (next.cluster.tls === null) === (before.cluster.tls === null);
+  return cluster === null || isSame ? null : { apply: () => cluster.reconfigure(options) };
 }
 
 function prepareTrace({ clients, cluster }: Server, next: Config, before: Config): Prepared | null {

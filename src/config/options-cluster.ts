@@ -97,7 +97,7 @@ const listener: readonly Option[] = [
     default: null,
     flags: ["cluster_advertise"],
     flagValue: "<string>",
-    reload: "live",
+    reload: "restart",
     description: "Address that other servers are told to dial for a route to this one",
   }),
   option({
@@ -170,7 +170,7 @@ const routes: readonly Option[] = [
     section: "Cluster",
     type: duration({ minMs: 100, zero: "default", bareNumber: "seconds" }),
     default: 5000,
-    reload: "restart",
+    reload: "live",
     description: "Time between two lookups of a name in routes; shorter while servers are missing",
   }),
   option({

@@ -27,6 +27,8 @@ export type SourceOrigin = "explicit" | "discovered";
 export interface DiscoverySource {
   /** Tells it apart from all others, in the mesh, in logs and metrics: "routes", "dns nats:6222", "kubernetes". */
   readonly name: string;
+  /** Tells it from another one of the name that has other settings. */
+  readonly settings?: string;
   /**
    * Begins to watch, once. `onPeers` gets the complete set, as soon as there is one (maybe before `watch` returns) and then
    * at each change. Disposing ends all work; nothing is reported after it.
@@ -77,8 +79,8 @@ export class Discovery implements Disposable {
   }
 
   /**
-   * These are the sources from now on. One that runs already under the same name goes on undisturbed; one that is no longer
-   * listed ends, and what it saw counts as gone.
+   * These are the sources from now on. One that runs already under the same name, and with the same settings, goes on
+   * undisturbed; one that is no longer listed ends, and what it saw counts as gone.
    */
   use(sources: readonly DiscoverySource[]): void {
     const names = new Set(sources.map(({ name }) => name));
@@ -89,7 +91,9 @@ export class Discovery implements Disposable {
       this.onReport({ source: name, origin: "discovered", peers: [] });
     }
     for (const source of sources) {
-      if (this.watched.has(source.name)) continue;
+      const running = this.watched.get(source.name);
+      if (running !== undefined && running.source.settings === source.settings) continue;
+      running?.watch[Symbol.dispose]();
       const watch = source.watch((peers, origin) => this.onReport({ source: source.name, origin, peers }));
       this.watched.set(source.name, { source, watch });
     }

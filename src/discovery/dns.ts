@@ -53,6 +53,7 @@ type Found = ReadonlyMap<string, { readonly ports: readonly number[]; readonly f
 
 export class DnsSource implements DiscoverySource {
   readonly name: string;
+  readonly settings: string;
   private readonly dnsName: DnsName;
   private readonly options: DnsSourceOptions;
   private readonly lookup: NameLookup;
@@ -71,6 +72,7 @@ export class DnsSource implements DiscoverySource {
 
   constructor(dnsName: DnsName, options: DnsSourceOptions) {
     this.name = sourceName(dnsName);
+    this.settings = JSON.stringify([dnsName, options.intervalMs]);
     this.dnsName = dnsName;
     this.options = options;
     this.lookup = new NameLookup(options.resolver, dnsName.host);

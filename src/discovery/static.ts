@@ -4,6 +4,7 @@ import type { DiscoveredPeer, DiscoverySource } from "./discovery.ts";
 export function staticSource(name: string, peers: readonly DiscoveredPeer[]): DiscoverySource {
   return {
     name,
+    settings: JSON.stringify(peers),
     watch(onPeers) {
       onPeers(peers, "explicit");
       return { [Symbol.dispose]: () => undefined };

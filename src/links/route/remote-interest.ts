@@ -58,6 +58,18 @@ export class RemoteInterests {
     account.interest.remove(interest);
   }
 
+  /** Forgets interest in subjects that `keeps` does not want. */
+  keepOnly(keeps: (subject: string) => boolean): void {
+    for (const [account, known] of this.byAccount) {
+      for (const [key, interest] of known) {
+        if (keeps(interest.subject)) continue;
+        known.delete(key);
+        this.count--;
+        account.interest.remove(interest);
+      }
+    }
+  }
+
   clear(): void {
     for (const [account, known] of this.byAccount) {
       for (const interest of known.values()) account.interest.remove(interest);

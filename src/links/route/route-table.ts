@@ -31,13 +31,27 @@ export class RouteTable {
     peer.poolSize = poolSize;
     if (account === null) peer.pool.set(poolIndex, session);
     else peer.pinned.set(account, session);
+    this.tellAll(session);
+  }
+
+  /** Tells the peer of all interest that the route carries; what it knows already changes nothing. */
+  tellAll(session: RouteSession): void {
     let told = 0;
-    for (const candidate of this.accounts) {
-      if (carrierOf(peer, candidate.name) !== session) continue;
-      for (const change of candidate.localInterest) session.tellInterest(candidate.name, change);
-      told += candidate.localInterest.size;
+    for (const [account, change] of this.interestOn(session)) {
+      session.tellInterest(account, change);
+      told++;
     }
     session.log.debug("Sent local subscriptions to route", { subscriptions: told });
+  }
+
+  /** Interest here that is told on the route, by account. */
+  *interestOn(session: RouteSession): Generator<readonly [account: string, change: InterestChange]> {
+    const peer = this.peers.get(session.registration?.peerId ?? "");
+    if (peer === undefined) return;
+    for (const { name, localInterest } of this.accounts) {
+      if (carrierOf(peer, name) !== session) continue;
+      for (const change of localInterest) yield [name, change];
+    }
   }
 
   remove(session: RouteSession): void {

@@ -5,6 +5,7 @@
  *     accepted   our INFO -> | <- CONNECT, INFO          | registered: interest both ways
  *     dialled    CONNECT ->  | <- INFO | our INFO, interest, PING -> | <- PONG: confirmed
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "../../base/logger.ts";
 import { CHUNK_SIZE, copy, readText, text } from "../../base/slab.ts";
 import type { Account } from "../../core/account.ts";
@@ -24,7 +25,7 @@ import { Inbound } from "../inbound.ts";
 import { Outbox, type SlowReason } from "../outbox.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
-import { permits } from "./permissions.ts";
+import { permits, type SubjectRules } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
 
 /**
@@ -313,6 +314,23 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const queue = change.queue === null ? "" : ` ${change.queue}`;
     if (change.count === 0) this.say(`RS- ${named}${queue}\r\n`);
     else this.say(`RS+ ${named}${queue === "" ? "" : `${queue} ${change.count}`}\r\n`);
+  }
+
+  /** The same for interest that may have been told before: only what `before` and the rules of now see differently. */
+  retellInterest(account: string, change: InterestChange, before: SubjectRules | null): void {
+    const { subject, queue } = change;
+    const has = permits(before, subject);
+    if (has === permits(this.host.permissions.import, subject)) return;
+    if (!has) return this.tellInterest(account, change);
+    const named = this.parser.isPinned ? subject : `${account} ${subject}`;
+    this.say(`RS- ${named}${queue === null ? "" : ` ${queue}`}\r\n`);
+  }
+
+  /** The peer's INFO has come again: what crosses may have changed. Returns whether the peer takes other subjects than before. */
+  hearRules({ import: imports, export: exports }: Readonly<Record<string, unknown>>): boolean {
+    const before = this.peerInfo?.["export"];
+    this.peerInfo = { ...this.peerInfo, import: imports, export: exports };
+    return !isDeepStrictEqual(before, exports);
   }
 
   send(line: string): void {

@@ -1,0 +1,42 @@
+/** What a reload changes of the port of the other servers, and what that means for routes that stand. */
+import { isDeepStrictEqual } from "node:util";
+import { permits, type RoutePermissions, type SubjectRules } from "../links/route/permissions.ts";
+import type { RouteTable } from "../links/route/route-table.ts";
+import type { RouteSession } from "../links/route/session.ts";
+import type { ClusterPortOptions } from "./cluster-port-options.ts";
+
+export type LiveClusterOptions = Pick<
+  ClusterPortOptions,
+  | "noAdvertise"
+  | "credentials"
+  | "routes"
+  | "discoveryIntervalMs"
+  | "permissions"
+  | "maxPayloadBytes"
+  | "certificateRule"
+  | "limits"
+>;
+
+/** A server that dialled this one has shown other credentials than those of now. It may dial again. */
+export function mustEnd(
+  { direction }: RouteSession,
+  before: LiveClusterOptions,
+  { credentials }: LiveClusterOptions,
+): boolean {
+  return (
+    direction === "accepted" && credentials !== null && !isDeepStrictEqual(credentials, before.credentials)
+  );
+}
+
+/** What may no longer cross is taken back, what may now is told. The peer does the same on hearing INFO. */
+export function applyRules(
+  session: RouteSession,
+  table: RouteTable,
+  importBefore: SubjectRules | null,
+  { export: exports }: RoutePermissions,
+): void {
+  session.interests.keepOnly((subject) => permits(exports, subject));
+  for (const [account, change] of table.interestOn(session)) {
+    session.retellInterest(account, change, importBefore);
+  }
+}
