@@ -33,7 +33,12 @@ switch (loaded.kind) {
     await run(loaded);
 }
 
-async function run({ config, warnings, digest: configDigest }: LoadResult & { kind: "run" }): Promise<void> {
+async function run({
+  config,
+  warnings,
+  files: configFiles,
+  digest: configDigest,
+}: LoadResult & { kind: "run" }): Promise<void> {
   const log = openLog(logOptions(config));
   // What a peer does wrong again and again is told once a while, with a count.
   const { logger } = limitRepeats(log.logger, systemClock);
@@ -45,7 +50,7 @@ async function run({ config, warnings, digest: configDigest }: LoadResult & { ki
       config,
       logger,
       configDigest,
-      configSource: { load, parts },
+      configSource: { load, files: configFiles, parts },
       defaultName: nameOfContainer(realSurroundings),
       ownDnsName: nameOfPodInDns(realSurroundings),
     });

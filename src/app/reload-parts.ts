@@ -1,6 +1,7 @@
 /** What of a server follows the configuration, and how: see reload.ts. What one reload does is done in one turn. */
 import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
@@ -9,6 +10,7 @@ import { Accounts } from "../core/accounts.ts";
 import { TracedClientSession } from "../links/client/traced.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
 import { setMappings } from "./account-mappings.ts";
+import { ConfigWatch } from "./config-watch.ts";
 import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./config-slices.ts";
 import { Reload, type ReloadPart } from "./reload.ts";
 import type { Server, ServerParts } from "./server.ts";
@@ -20,6 +22,7 @@ export function reloadsOf(
   const inForce = { config, digest: configDigest ?? "", loadedMs: server.startedMs };
   return new Reload(inForce, {
     load: () => configSource?.load() ?? Promise.resolve(NO_SOURCE),
+    files: configSource?.files ?? [],
     parts: [...(configSource?.parts ?? []), ...partsOf(server)],
     clock: systemClock,
     logger,
@@ -32,6 +35,16 @@ const NO_SOURCE: LoadResult = {
   position: null,
   files: [],
 };
+
+export function watchOf(server: Server, logger: Logger): ConfigWatch {
+  return new ConfigWatch({
+    clock: systemClock,
+    logger,
+    mode: () => server.config.server.watchFiles,
+    files: () => server.reloads.files,
+    onChange: () => void server.reload("files"),
+  });
+}
 
 /** In the order in which they are applied: users come after their accounts. */
 function partsOf(server: Server): ReloadPart[] {

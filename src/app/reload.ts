@@ -54,6 +54,8 @@ export interface ReloadOptions {
   load(): Promise<LoadResult>;
   /** Applied in this order. */
   readonly parts: readonly ReloadPart[];
+  /** Those that were read at the start. */
+  readonly files: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -70,6 +72,8 @@ interface Refusal {
 
 export class Reload {
   inForce: ConfigInForce;
+  /** All that the configuration comes from; after a bad load those of the last good one, too. */
+  files: readonly string[];
   record: ReloadRecord = { succeeded: 0, refused: 0, isLastGood: true, waiting: [] };
   private readonly options: ReloadOptions;
   private running: Promise<ReloadOutcome> | null = null;
@@ -78,6 +82,7 @@ export class Reload {
   constructor(inForce: ConfigInForce, options: ReloadOptions) {
     this.inForce = inForce;
     this.options = options;
+    this.files = [...options.files, ...certificateFiles(inForce.config)];
   }
 
   /** Not rejected, but where a part fails to apply what it has prepared, which is a bug. */
@@ -102,10 +107,12 @@ export class Reload {
   private async reload(reason: ReloadReason): Promise<ReloadOutcome> {
     const loaded = await this.options.load();
     if (loaded.kind === "error") {
+      this.files = [...new Set([...this.files, ...loaded.files])];
       return this.refuse({ messages: loaded.messages, ...loaded.position }, reason);
     }
     if (loaded.kind !== "run")
       return this.refuse({ messages: [`not a configuration: ${loaded.kind}`] }, reason);
+    this.files = [...loaded.files, ...certificateFiles(loaded.config)];
     const before = this.inForce.config;
     let effective: EffectiveConfig;
     let prepared: readonly Prepared[];
@@ -177,4 +184,12 @@ export class Reload {
     this.record = { ...this.record, refused: this.record.refused + 1, isLastGood: false };
     return { kind: "refused", messages };
   }
+}
+
+function certificateFiles({ client, cluster }: Config): string[] {
+  return [client.tls, cluster.tls].flatMap((tls) => {
+    if (tls === null) return [];
+    const pairs = tls.certificates.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+    return tls.caFile === null ? pairs : [...pairs, tls.caFile];
+  });
 }

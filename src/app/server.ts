@@ -30,6 +30,7 @@ import {
 import { ClientPort } from "./client-port.ts";
 import { ClientUsers } from "./client-users.ts";
 import { ClusterPort } from "./cluster-port.ts";
+import type { ConfigWatch } from "./config-watch.ts";
 import { ownConnectUrls, ownExternalUrls } from "./connect-urls.ts";
 import { newServerId, serverHash } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
@@ -41,7 +42,7 @@ import { ReadinessWatch } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
 import { joinSystemAccount, type SystemMembership } from "./system-account.ts";
 import type { Reload, ReloadOutcome, ReloadPart, ReloadReason } from "./reload.ts";
-import { reloadsOf } from "./reload-parts.ts";
+import { reloadsOf, watchOf } from "./reload-parts.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerParts {
@@ -60,6 +61,8 @@ export interface ServerParts {
 /** Where the configuration came from, and what else than the server follows it. */
 export interface ConfigSource {
   load(): Promise<LoadResult>;
+  /** Those that were read. */
+  readonly files: readonly string[];
   /** Applied before the server's own. */
   readonly parts: readonly ReloadPart[];
 }
@@ -81,6 +84,7 @@ export class Server {
   readonly startedMs = systemClock.nowMs();
   readonly users: ClientUsers;
   readonly reloads: Reload;
+  private readonly configWatch: ConfigWatch;
   monitor: MonitorPorts | null = null;
   /** null until the server starts. */
   private system: SystemMembership | null = null;
@@ -150,6 +154,7 @@ export class Server {
           });
     setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
     this.reloads = reloadsOf(this, parts);
+    this.configWatch = watchOf(this, logger);
   }
 
   /** As it is in force. */
@@ -168,6 +173,8 @@ export class Server {
     try {
       await this.startMonitoring();
       this.users.watch(() => this.clients.recheckGrants());
+      // Changes count from before the files were read.
+      this.configWatch.start(performance.timeOrigin);
       this.clientEndpoint = await this.clients.listen();
       this.logger.info(
         `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
@@ -243,6 +250,7 @@ export class Server {
     this.cluster?.stop();
     this.readinessWatch[Symbol.dispose]();
     this.monitorClosed = this.connectionsEnded().then(() => this.monitor?.close());
+    this.configWatch[Symbol.dispose]();
     this.users[Symbol.dispose]();
     this.accounts[Symbol.dispose]();
     this.tls[Symbol.dispose]();

@@ -23,6 +23,8 @@ interface ServerConfig {
   readonly metadata: Readonly<Record<string, string>>;
   readonly pidFile: string | null;
   readonly portsFileDir: string | null;
+  /** Whether a change of the files of the configuration reloads it. */
+  readonly watchFiles: WatchMode;
   readonly lameDuckDurationMs: number;
   readonly lameDuckGracePeriodMs: number;
   readonly maxClosedClients: number;
@@ -30,6 +32,9 @@ interface ServerConfig {
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
 }
+
+/** `auto`: where Kubernetes has mounted them. */
+type WatchMode = "auto" | "always" | "never";
 
 interface ClientConfig {
   readonly host: string;

@@ -5,7 +5,7 @@ import { posix } from "node:path";
 import { advertise, listen, port } from "./address.ts";
 import type { Config } from "./config.ts";
 import { composite, option, type Option } from "./option.ts";
-import { duration, metadata, metricPrefix, path, spacelessName, strings, text } from "./value-type.ts";
+import { duration, metadata, metricPrefix, oneOf, path, spacelessName, strings, text } from "./value-type.ts";
 
 /** The whole of it fits into the 30 s that Kubernetes gives a pod to end, with some to spare for what is pending then. */
 const LAME_DUCK_DURATION_MS = 25_000;
@@ -23,6 +23,16 @@ const identity: readonly Option[] = [
     flagValue: "<server_name>",
     reload: "restart",
     description: "Name of the server, unique in its cluster",
+  }),
+  option({
+    key: "reload.watch",
+    field: "server.watchFiles",
+    section: "Server",
+    type: oneOf("auto", "always", "never"),
+    default: "auto",
+    reload: "live",
+    description:
+      "Reload when files of the configuration or of certificates change: auto, where Kubernetes has mounted them; always; never",
   }),
   option({
     key: "server_tags",

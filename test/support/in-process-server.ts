@@ -26,7 +26,7 @@ export async function startInProcess(overrides: ConfigOverrides = {}): Promise<I
     configFile: null,
     files: [],
   });
-  const server = new Server({ config, logger: silentLogger, configSource: { load, parts: [] } });
+  const server = new Server({ config, logger: silentLogger, configSource: { load, files: [], parts: [] } });
   await server.start();
   return {
     server,
