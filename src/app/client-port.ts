@@ -10,7 +10,7 @@ import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../l
 import { ClientSession } from "../links/client/session.ts";
 import { TracedClientSession } from "../links/client/traced.ts";
 import type { Turn } from "../links/turn.ts";
-import { maxConnectionsExceeded } from "../protocol/errors.ts";
+import { maxAccountConnectionsExceeded, maxConnectionsExceeded } from "../protocol/errors.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms } from "../transport/tls.ts";
@@ -137,6 +137,19 @@ export class ClientPort {
     this.maxConnections = maxConnections;
     for (const session of this.sessions.values()) session.onLimitsChanged();
     this.closeSurplus();
+  }
+
+  /** Accounts have changed. */
+  recheckAccounts(): void {
+    const newestFirst = [...this.sessions.values()].reverse();
+    for (const session of newestFirst) {
+      session.onLimitsChanged();
+      session.onRulesChanged();
+      const { account } = session;
+      const { maxConnections } = account.limits;
+      if (maxConnections !== null && account.connections > maxConnections)
+        session.onPeerError(maxAccountConnectionsExceeded, account.name);
+    }
   }
 
   /** Those who came last go first. */

@@ -52,6 +52,7 @@ function partsOf(server: Server): ReloadPart[] {
     { prepare: (next) => prepareTls(server, next) },
     { prepare: (next, before) => prepareAccounts(server, next, before) },
     server.users,
+    { prepare: (next, before) => (isSameAccounts(next, before) ? null : recheckAccounts(server)) },
     { prepare: (next, before) => prepareLimits(server, next, before) },
     { prepare: (next, before) => prepareCluster(server, next, before) },
     { prepare: (next, before) => prepareTrace(server, next, before) },
@@ -73,12 +74,8 @@ function prepareTls(server: Server, next: Config): Prepared {
   };
 }
 
-function prepareAccounts(
-  { accounts, clients, cluster }: Server,
-  next: Config,
-  before: Config,
-): Prepared | null {
-  if (isDeepStrictEqual(next.accounts, before.accounts)) return null;
+function prepareAccounts({ accounts, cluster }: Server, next: Config, before: Config): Prepared | null {
+  if (isSameAccounts(next, before)) return null;
   const definition = accountsDefinition(next);
   // What cannot be done with them is found out where it does no harm.
   using trial = new Accounts({ clock: systemClock, random: systemRandom, definition });
@@ -87,12 +84,17 @@ function prepareAccounts(
     apply() {
       accounts.reconfigure(definition);
       setMappings(accounts, next.accounts, cluster?.clusterName ?? "");
-      for (const session of clients.sessions.values()) {
-        session.onLimitsChanged();
-        session.onRulesChanged();
-      }
     },
   };
+}
+
+function isSameAccounts(next: Config, before: Config): boolean {
+  return isDeepStrictEqual(next.accounts, before.accounts);
+}
+
+/** Those whose users are gone no longer count. */
+function recheckAccounts({ clients }: Server): Prepared {
+  return { apply: () => clients.recheckAccounts() };
 }
 
 function prepareLimits({ clients }: Server, next: Config, before: Config): Prepared | null {

@@ -164,6 +164,7 @@ export class Server {
 
   /** Loads the configuration again, and makes the server what it says, or leaves everything as it is. */
   async reload(reason: ReloadReason): Promise<ReloadOutcome> {
+    if (this.state === "stopped") return { kind: "refused", messages: ["the server has stopped"] };
     return this.reloads.run(reason);
   }
 

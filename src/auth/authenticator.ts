@@ -81,6 +81,8 @@ export type Verdict =
 interface Known extends KnownUser {
   readonly configured: KnownUser;
   readonly grant: Grant;
+  /** The same for who was asked for nothing, as the no_auth_user. */
+  readonly unasked: Grant;
   /** null: has a password instead. */
   readonly key: KeyObject | null;
 }
@@ -100,6 +102,7 @@ export class Authenticator implements Disposable {
   private tokenHolder: Grant = { ...TOKEN_HOLDER };
   /** Users of this and earlier tables, as long as someone is admitted as them. */
   private readonly admittedAs = new WeakMap<Grant, KnownUser>();
+  private readonly wereUnasked = new WeakSet<Grant>();
   private readonly passwords = new PasswordChecker();
 
   constructor(options: AuthenticationOptions) {
@@ -125,9 +128,20 @@ export class Authenticator implements Disposable {
     if (this.options.token !== undefined) return grant === this.tokenHolder ? grant : null;
     const then = this.admittedAs.get(grant);
     if (then === undefined) return null;
-    const now = (then.password === null ? this.nkeys : this.users).get(then.name);
-    if (now === undefined || now.password !== then.password) return null;
-    return allows(now, connectionType) ? now.grant : null;
+    const now = this.find(then);
+    if (now === undefined || !allows(now, connectionType)) return null;
+    if (this.wereUnasked.has(grant)) return now.name === this.options.noAuthUser ? now.unasked : null;
+    return now.password === then.password ? now.grant : null;
+  }
+
+  /** The user of a connection that was admitted with `grant` is gone, or is in another account. */
+  hasMoved(grant: Grant): boolean {
+    const then = this.admittedAs.get(grant);
+    return then !== undefined && this.find(then)?.account !== then.account;
+  }
+
+  private find({ name, password }: KnownUser): Known | undefined {
+    return (password === null ? this.nkeys : this.users).get(name);
   }
 
   /** Clients have to present something, sooner or later. */
@@ -168,7 +182,7 @@ export class Authenticator implements Disposable {
     if (user === undefined || !allows(user, attempt.connectionType)) return refused(describe(attempt));
     const { grant, key, password } = user;
     // A no_auth_user whose password is a hash is admitted to nobody, as by nats-server 2.15.
-    if (this.isUnasked(user, credentials) && !isBcrypt(password ?? "")) return admitted(grant);
+    if (this.isUnasked(user, credentials) && !isBcrypt(password ?? "")) return admitted(user.unasked);
     if (key !== null) {
       return isSignedBy(key, attempt.nonce, credentials.sig) ? admitted(grant) : refused(describe(attempt));
     }
@@ -230,15 +244,24 @@ export class Authenticator implements Disposable {
   }
 
   private unchanged(user: KnownUser): Known | null {
-    const known = (user.password === null ? this.nkeys : this.users).get(user.name);
+    const known = this.find(user);
     return known !== undefined && isDeepStrictEqual(known.configured, user) ? known : null;
   }
 
   private knownOf(user: KnownUser): Known {
     const permissions = user.permissions === null ? null : new Permissions(user.permissions);
     const grant = { user: user.name, account: user.account, permissions, expiresInMs: null };
+    const unasked = { ...grant };
     this.admittedAs.set(grant, user);
-    return { ...user, configured: user, grant, key: user.password === null ? nkeyToVerify(user.name) : null };
+    this.admittedAs.set(unasked, user);
+    this.wereUnasked.add(unasked);
+    return {
+      ...user,
+      configured: user,
+      grant,
+      unasked,
+      key: user.password === null ? nkeyToVerify(user.name) : null,
+    };
   }
 }
 

@@ -46,7 +46,7 @@ const SECRET: ReadonlySet<Field> = new Set<Field>([
   "monitor.token",
 ]);
 /** By what the items of lists are known; everything else in them stays unsaid. */
-const NAME_KEYS = ["name", "user", "source", "host"] as const;
+const NAME_KEYS = ["name", "host", "user", "source"] as const;
 
 /** For the log: plain values as they are, secrets as "[REDACTED]", of lists with structure the names that came, went or changed. */
 export function shownChange({ field }: ConfigChange, before: Config, after: Config): ShownChange {

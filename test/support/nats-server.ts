@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { waitFor } from "./cluster-wait.ts";
 
 const host = "127.0.0.1";
 const startMsMax = 10_000;
@@ -27,6 +28,8 @@ export interface ServerProcess {
   /** What it has written so far to stdout and stderr. */
   log(): string;
   signal: (signal: NodeJS.Signals) => void;
+  /** Writes another config to the file and has it reloaded; resolves once the log says how that went. */
+  reload(config: string): Promise<"reloaded" | "refused">;
   /** Kills it and resolves once it has ended. */
   stop(): Promise<void>;
 }
@@ -69,7 +72,8 @@ export async function startServer(command: string, config: string): Promise<Serv
   const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
   const port = await freePort();
   const file = join(folder, "server.conf");
-  writeFileSync(file, `listen: "${host}:${port}"\n${config}\n`);
+  const write = (text: string): void => writeFileSync(file, `listen: "${host}:${port}"\n${text}\n`);
+  write(config);
   const child = spawn(command, ["-c", file], { stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise<void>((resolve) => {
     child.once("close", () => resolve());
@@ -88,7 +92,24 @@ export async function startServer(command: string, config: string): Promise<Serv
     await stop();
     throw new Error(`${command} did not start with this config:\n${config}\nIts log:\n${log}`);
   }
-  return { host, port, pid: child.pid!, log: () => log, signal: (signal) => void child.kill(signal), stop };
+  const reload = async (next: string): Promise<"reloaded" | "refused"> => {
+    const before = reloadsIn(log).length;
+    write(next);
+    child.kill("SIGHUP");
+    const outcome = await waitFor(
+      "the reload",
+      () => reloadsIn(log)[before],
+      () => log,
+    );
+    return outcome.startsWith("Reloaded") ? "reloaded" : "refused";
+  };
+  const signal = (name: NodeJS.Signals): void => void child.kill(name);
+  return { host, port, pid: child.pid!, log: () => log, signal, reload, stop };
+}
+
+/** In the words that shoal and nats-server share. */
+function reloadsIn(log: string): string[] {
+  return log.match(/(?:Reloaded|Failed to reload) server configuration/g) ?? [];
 }
 
 function binaryAt(path: string): NatsServerBinary | undefined {

@@ -228,9 +228,11 @@ export class ClientSession extends ClientConnection implements ClientOperations,
       if (this.isAdmitted && host.authenticator.hasSecrets) this.askWhoItIs();
       return;
     }
-    const now = this.host.authenticator.currentGrant(grant, "STANDARD");
+    const now = host.authenticator.currentGrant(grant, "STANDARD");
     if (now === null || now.account !== grant.account) {
-      this.onPeerError(errors.authorizationViolation, "users have changed");
+      // nats-server says no word to those who have to come back as somebody else.
+      if (host.authenticator.hasMoved(grant)) this.close("Client Closed");
+      else this.onPeerError(errors.authorizationViolation, "users have changed");
     } else if (now !== grant) {
       this.grantPermissions(now);
       this.mute = this.hello.echo ? null : this.receiver;
