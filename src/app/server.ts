@@ -59,7 +59,7 @@ export interface ServerParts {
 }
 
 /** Where the configuration came from, and what else than the server follows it. */
-export interface ConfigSource {
+interface ConfigSource {
   load(): Promise<LoadResult>;
   /** Those that were read. */
   readonly files: readonly string[];
