@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { SYSTEM_ACCOUNT } from "../core/account.ts";
 import type { AccountsDefinition } from "../core/definitions.ts";
 import type { LogOptions } from "../log/log.ts";
+import type { SyslogTarget } from "../log/syslog-link.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { CertificateRule, ClusterPortOptions } from "./cluster-port-options.ts";
@@ -18,10 +19,21 @@ export function logOptions({ log }: Config): LogOptions {
     time: !log.time ? "none" : log.timeUtc ? "utc" : "local",
     debug: log.debug,
     trace: log.trace,
+    syslog: syslogTarget(log),
     rotation:
       log.fileSizeMaxBytes === null
         ? undefined
         : { sizeMaxBytes: log.fileSizeMaxBytes, filesMax: log.filesMax ?? undefined },
+  };
+}
+
+function syslogTarget({ syslog, remoteSyslog }: Config["log"]): SyslogTarget | undefined {
+  if (!syslog && remoteSyslog === null) return undefined;
+  const { protocol, hostname, port } = new URL(remoteSyslog ?? "udp://127.0.0.1:514");
+  return {
+    protocol: protocol === "tcp:" ? "tcp" : "udp",
+    host: hostname.replaceAll(/^\[|\]$/g, ""),
+    port: Number(port),
   };
 }
 

@@ -28,6 +28,8 @@ export interface ListenUrl extends Listen {
 const PORT_MAX = 65_535;
 const EXPECTED_PORT = `a port from 1 to ${PORT_MAX}, or -1 for a free one`;
 const EXPECTED_LISTEN = "host:port or a port, as in 0.0.0.0:4222";
+const SYSLOG_PORT = 514;
+const EXPECTED_SYSLOG = "udp://host:port or tcp://host:port, as in udp://127.0.0.1:514";
 const EXPECTED_ADVERTISE = "host or host:port, as in nats.example.com:4222";
 const EXPECTED_ROUTE =
   "a route as in nats://host:6222, nats://user:password@host:6222 or dns+srv://_cluster._tcp.name";
@@ -71,6 +73,23 @@ export const listenUrl: ValueType<ListenUrl> = {
   },
   nodeFromText: (value, at) => stringNode(value.trim(), at),
   show: (value) => listen.show(value),
+};
+
+/** In one form: with the port, without a path. */
+export const syslogUrl: ValueType<string> = {
+  name: "url",
+  fromNode(node) {
+    const value = stringOf(node, EXPECTED_SYSLOG);
+    if (value === "") return undefined;
+    const match = /^(udp|tcp):\/\/(\[[\da-f:.]+\]|[^\s@/?#:[\]]+)(?::(\d{1,5}))?\/?$/i.exec(value);
+    const port = Number(match?.[3] ?? SYSLOG_PORT);
+    if (match === null || port < 1 || port > PORT_MAX) {
+      throw new ConfError(node.at, `expected ${EXPECTED_SYSLOG}`);
+    }
+    return `${match[1]!.toLowerCase()}://${match[2]}:${port}`;
+  },
+  nodeFromText: (value, at) => stringNode(value.trim(), at),
+  show: (value) => value,
 };
 
 export const advertise: ValueType<Address> = {

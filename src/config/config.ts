@@ -228,6 +228,10 @@ interface LogConfig {
   readonly format: LogFormat;
   /** null: standard error. */
   readonly file: string | null;
+  /** Without a file, to a syslog server: to `remoteSyslog`, or to this machine's by UDP. */
+  readonly syslog: boolean;
+  /** udp://host:port or tcp://host:port. Without a file, lines go there. null: nowhere, unless `syslog`. */
+  readonly remoteSyslog: string | null;
   /** The file is rotated at this size. null: never. */
   readonly fileSizeMaxBytes: number | null;
   /** Rotated files kept. null: all. */

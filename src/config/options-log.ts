@@ -1,6 +1,7 @@
 /** The rows of the schema for logging. */
 
 import { option, type Option } from "./option.ts";
+import { syslogUrl } from "./address.ts";
 import { bool, limit, oneOf, path } from "./value-type.ts";
 
 export const logOptions: readonly Option[] = [
@@ -103,6 +104,30 @@ export const logOptions: readonly Option[] = [
     flagValue: "<file>",
     reload: "live",
     description: "File to write the log to",
+  }),
+  option({
+    key: "syslog",
+    field: "log.syslog",
+    section: "Logging",
+    type: bool,
+    default: false,
+    flags: ["s", "syslog"],
+    reload: "live",
+    description:
+      "Without `log_file`, write the log to the syslog server of this machine, at udp://127.0.0.1:514",
+  }),
+  option({
+    key: "remote_syslog",
+    field: "log.remoteSyslog",
+    section: "Logging",
+    type: syslogUrl,
+    default: null,
+    defaultText: "",
+    flags: ["r", "remote_syslog"],
+    flagValue: "<url>",
+    reload: "live",
+    description:
+      "Without `log_file`, write the log to this syslog server: udp://host:port or tcp://host:port",
   }),
   option({
     key: "log_size_limit",

@@ -22,7 +22,6 @@ export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
     "resolver_preload",
   ),
   ...keys("Operator mode", "resolver_pinned_accounts", "trusted", "trusted_keys"),
-  ...keys("Logging to syslog", "syslog", "remote_syslog"),
   ...keys("Profiling", "prof_port", "prof_block_rate"),
   ...keys("The PROXY protocol", "proxy_protocol", "proxies", "authorization.proxy_required"),
   ...keys("Authorization by callout", "authorization.auth_callout", "authorization.auth_hook"),
@@ -45,8 +44,6 @@ export const UNSUPPORTED_FLAGS: ReadonlyMap<
 > = new Map([
   ...flags("JetStream", true, "js", "jetstream"),
   ...flags("JetStream", false, "sd", "store_dir"),
-  ...flags("Logging to syslog", true, "s", "syslog"),
-  ...flags("Logging to syslog", false, "r", "remote_syslog"),
   ...flags("Profiling", false, "profile"),
 ]);
 

@@ -40,8 +40,13 @@ export function formatClassic(line: LogLine, style: ClassicStyle): string {
   const [name, colour] = LABELS[line.level];
   const label = style.colour === "labels" ? `[\u001b[${colour}m${name}\u001b[0m]` : `[${name}]`;
   const time = style.time === "none" ? "" : `${formatTime(line.timeMicros, style.time)} `;
-  const text = `${connectionPrefix(line.fields)}${line.message}${trailingFields(line.fields)}`;
-  return `[${line.pid}] ${time}${label} ${text.replaceAll(CONTROL, escapeControl)}\n`;
+  return `[${line.pid}] ${time}${label} ${classicText(line.message, line.fields)}\n`;
+}
+
+/** The part of the line that says what happened. */
+export function classicText(message: string, fields: LogFields): string {
+  const text = `${connectionPrefix(fields)}${message}${trailingFields(fields)}`;
+  return text.replaceAll(CONTROL, escapeControl);
 }
 
 /** `2026/11/22 15:04:05.123456` */

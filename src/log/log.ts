@@ -4,21 +4,27 @@
  *
  * Every line passes `redact`. No worker threads, no buffering: a line is written when the call returns.
  */
+import { hostname } from "node:os";
 import { isatty } from "node:tty";
 import { isDeepStrictEqual } from "node:util";
 import pino from "pino";
 import type { LogFields, Logger, LogLevel } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
-import { formatClassic, type ClassicStyle } from "./classic-format.ts";
+import { classicText, formatClassic, type ClassicStyle } from "./classic-format.ts";
 import { redact, redactText } from "./redact.ts";
 import type { RotationOptions } from "./rotation.ts";
 import { Sink } from "./sink.ts";
+import { formatSyslog } from "./syslog-line.ts";
+import type { SyslogTarget } from "./syslog-link.ts";
+import { SyslogSink } from "./syslog-sink.ts";
 
 export interface LogOptions {
-  /** `auto`: classic on a terminal, else JSON. */
+  /** `auto`: classic on a terminal and in what goes to syslog, else JSON. */
   readonly format: "auto" | "json" | "classic";
   /** Appended to; without it lines go to standard error. */
   readonly file?: string | undefined;
+  /** Lines go there where there is no file. */
+  readonly syslog?: SyslogTarget | undefined;
   /** Of the file; undefined: it grows until somebody else moves it and calls `reopen`. */
   readonly rotation?: RotationOptions | undefined;
   readonly time: "local" | "utc" | "none";
@@ -50,13 +56,18 @@ const STDERR = 2;
 
 /** Where lines go, and how. */
 interface Output {
-  readonly sink: Sink;
+  readonly sink: Destination;
   readonly write: WriteLine;
+}
+
+interface Destination extends Disposable {
+  readonly linesLost: number;
+  reopen(): void;
 }
 
 /** What all loggers of a log share. */
 interface State extends Output {
-  sink: Sink;
+  sink: Destination;
   write: WriteLine;
   debug: boolean;
   trace: boolean;
@@ -92,6 +103,11 @@ export function openLog(options: LogOptions): Log {
 }
 
 function openOutput(options: LogOptions): Output {
+  const { file, syslog } = options;
+  return file === undefined && syslog !== undefined ? openSyslog(options, syslog) : openFileOrStderr(options);
+}
+
+function openFileOrStderr(options: LogOptions): Output {
   const sink = new Sink({ path: options.file, rotation: options.rotation });
   const onTerminal = options.file === undefined && isatty(STDERR);
   const classic = options.format === "classic" || (options.format === "auto" && onTerminal);
@@ -102,13 +118,33 @@ function openOutput(options: LogOptions): Output {
   return { sink, write };
 }
 
+/** Standard error gets what a person must see where syslog fails: that it does, and why the server cannot start. */
+function openSyslog(options: LogOptions, target: SyslogTarget): Output {
+  const aside = openFileOrStderr({ ...options, file: undefined });
+  const address = `${target.protocol}://${target.host}:${target.port}`;
+  const sink = new SyslogSink(target, (reason) =>
+    aside.write("error", "Syslog server cannot be reached; trying on", {
+      address,
+      error: redactText(reason),
+    }),
+  );
+  const write = syslogWriter(sink, options);
+  return {
+    sink,
+    write(level, message, fields) {
+      write(level, message, fields);
+      if (level === "fatal") aside.write(level, message, fields);
+    },
+  };
+}
+
 function isSameOutput(a: LogOptions, b: LogOptions): boolean {
   const { debug: _, trace: __, ...before } = a;
   const { debug: ___, trace: ____, ...after } = b;
   return isDeepStrictEqual(before, after);
 }
 
-function jsonWriter(sink: Sink, time: "utc" | "none"): WriteLine {
+function jsonWriter(sink: pino.DestinationStream, time: "utc" | "none"): WriteLine {
   const out = pino(
     {
       level: "trace",
@@ -126,6 +162,22 @@ function classicWriter(sink: Sink, style: ClassicStyle): WriteLine {
   return (level, message, fields) => {
     const timeMicros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     sink.write(formatClassic({ level, pid, timeMicros, message, fields }, style));
+  };
+}
+
+function syslogWriter(sink: SyslogSink, { format, time }: LogOptions): WriteLine {
+  const pid = process.pid;
+  const hostName = hostname();
+  let json = "";
+  const writeJson = jsonWriter(
+    { write: (line) => void (json = line.trimEnd()) },
+    time === "none" ? "none" : "utc",
+  );
+  return (level, message, fields) => {
+    if (format === "json") writeJson(level, message, fields);
+    const text = format === "json" ? json : classicText(message, fields);
+    const timeMs = time === "none" ? null : Date.now();
+    sink.write(formatSyslog({ level, pid, timeMs, hostName, event: fields["event"], text }));
   };
 }
 

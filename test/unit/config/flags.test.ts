@@ -19,6 +19,7 @@ const FLAGS: readonly [names: readonly string[], value: string, set: ConfigOverr
   [["client_advertise"], "a:1", { client: { advertise: { host: "a", port: 1 } } }],
   [["ports_file_dir"], "/a", { server: { portsFileDir: "/a" } }],
   [["l", "log"], "/a", { log: { file: "/a" } }],
+  [["r", "remote_syslog"], "udp://a:1", { log: { remoteSyslog: "udp://a:1" } }],
   [["log_format"], "json", { log: { format: "json" } }],
   [["log_size_limit"], "1000", { log: { fileSizeMaxBytes: 1000 } }],
   [["max_traced_msg_len"], "10", { log: { maxTracedMsgBytes: 10 } }],
@@ -36,6 +37,7 @@ const FLAGS: readonly [names: readonly string[], value: string, set: ConfigOverr
 const SWITCHES: readonly [names: readonly string[], set: ConfigOverrides][] = [
   [["D", "debug"], { log: { debug: true } }],
   [["V", "trace"], { log: { trace: true } }],
+  [["s", "syslog"], { log: { syslog: true } }],
   [["VV"], { log: { trace: true, traceVerbose: true } }],
   [["DV"], { log: { debug: true, trace: true } }],
   [["DVV"], { log: { debug: true, trace: true, traceVerbose: true } }],

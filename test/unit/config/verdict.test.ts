@@ -109,6 +109,8 @@ const GOOD = [
   "cluster { compression: {mode: s2_auto, rtt_thresholds: ['10ms', '50ms']}, pool_size: -1 }",
   "cluster { compression: on, accounts: [A, B], ping_interval: 5s, ping_max: 3, write_deadline: 2s }",
   "syslog: false",
+  "syslog: true",
+  'remote_syslog: "udp://127.0.0.1:514"',
   "jetstream: disabled",
   "http: localhost:8222",
   "monitor_port: -1",

@@ -1,0 +1,83 @@
+/**
+ * Where log lines end that go to a syslog server. The server never waits for it and never ends because of it: lines are kept up to
+ * QUEUE_MAX_BYTES while it cannot be reached or does not read, then counted and lost. That it cannot be reached is told at
+ * most once a minute, to whom the caller chooses.
+ */
+import { systemClock } from "../base/clock.ts";
+import { openSyslogLink, type SyslogLink, type SyslogTarget } from "./syslog-link.ts";
+
+const QUEUE_MAX_BYTES = 1024 * 1024;
+const RETRY_MS = 1000;
+const TELL_AGAIN_MS = 60_000;
+
+export class SyslogSink implements Disposable {
+  readonly #target: SyslogTarget;
+  readonly #tell: (reason: string) => void;
+  #link: SyslogLink | null = null;
+  #isUp = false;
+  #retry: Disposable | null = null;
+  /** Lines from before it is up. */
+  #queue: string[] = [];
+  #queuedBytes = 0;
+  #linesLost = 0;
+  #toldMs = -Infinity;
+
+  constructor(target: SyslogTarget, tell: (reason: string) => void) {
+    this.#target = target;
+    this.#tell = tell;
+    this.#open();
+  }
+
+  /** Lines given up because the syslog server did not take them; of UDP, those that this host knows of. */
+  get linesLost(): number {
+    return this.#linesLost;
+  }
+
+  /** Without line breaks. */
+  write(line: string): void {
+    const size = Buffer.byteLength(line);
+    const waiting = this.#isUp ? (this.#link?.waitingBytes ?? 0) : this.#queuedBytes;
+    if (waiting + size > QUEUE_MAX_BYTES) this.#linesLost++;
+    else if (this.#isUp) this.#link?.send(line);
+    else {
+      this.#queue.push(line);
+      this.#queuedBytes += size;
+    }
+  }
+
+  /** For files alone. */
+  reopen(): void {}
+
+  [Symbol.dispose](): void {
+    this.#retry?.[Symbol.dispose]();
+    this.#link?.close();
+    this.#linesLost += this.#queue.length;
+    this.#queue = [];
+    this.#link = null;
+  }
+
+  #open(): void {
+    this.#link = openSyslogLink(this.#target, {
+      onUp: () => this.#flush(),
+      onDown: (reason) => this.#onDown(reason),
+    });
+  }
+
+  #flush(): void {
+    this.#isUp = true;
+    const lines = this.#queue;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    for (const line of lines) this.#link?.send(line);
+  }
+
+  #onDown(reason: string): void {
+    this.#isUp = false;
+    this.#link = null;
+    this.#retry = systemClock.setTimer(RETRY_MS, () => this.#open());
+    const now = systemClock.nowMs();
+    if (now - this.#toldMs < TELL_AGAIN_MS) return;
+    this.#toldMs = now;
+    this.#tell(reason);
+  }
+}
