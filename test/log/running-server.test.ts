@@ -87,7 +87,11 @@ describe("secrets", () => {
   it("are not in traces, complaints and reloads", async () => {
     const traced = (it: LoggingServer): string => `${toFile(it)}\ntrace: true\ndebug: true`;
     await using server = await LoggingServer.start((it) => `${traced(it)}\n${users("secret-a", "secret-b")}`);
-    const alice = await RawConnection.greeted(server.port, { user: "alice", pass: "secret-a" });
+    const alice = await RawConnection.greeted(server.port, {
+      user: "alice",
+      pass: "secret-a",
+      headers: true,
+    });
     alice.send("HPUB h 27 41\r\nNATS/1.0\r\nX: secret-hdr\r\n\r\nsecret-payload\r\n");
     await settled(alice);
     for (const credentials of [
