@@ -27,6 +27,8 @@ export interface ConfigWatchOptions {
   /** As they are now: reloads may change both. */
   mode(): WatchMode;
   files(): readonly string[];
+  /** When they were read last. */
+  readMs(): number;
   onChange(): void;
 }
 
@@ -45,9 +47,8 @@ export class ConfigWatch implements Disposable {
     this.options = options;
   }
 
-  /** Changes since `loadedMs` count. */
-  start(loadedMs: number): void {
-    void this.look(loadedMs);
+  start(): void {
+    void this.look();
   }
 
   [Symbol.dispose](): void {
@@ -62,7 +63,7 @@ export class ConfigWatch implements Disposable {
     if (!this.isDisposed) this.timer = this.options.clock.setTimer(delayMs, () => void this.look());
   }
 
-  private async look(loadedMs?: number): Promise<void> {
+  private async look(): Promise<void> {
     if (this.isLooking) return this.lookIn(SETTLE_MS);
     this.isLooking = true;
     const files = watchedFiles(this.options.mode(), this.options.files());
@@ -71,9 +72,8 @@ export class ConfigWatch implements Disposable {
     this.isLooking = false;
     if (this.isDisposed) return;
     for (const { file, text, changedMs } of looks) {
-      // One that is new in the list has just been read.
-      if (loadedMs !== undefined && changedMs > loadedMs) this.told.set(file, "");
-      else if (!this.told.has(file)) this.told.set(file, text);
+      if (this.told.has(file)) continue;
+      this.told.set(file, changedMs > this.options.readMs() ? "not read yet" : text);
     }
     this.lookIn(this.isSettled(looks) ? LOOK_EVERY_MS : SETTLE_MS);
   }

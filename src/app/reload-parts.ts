@@ -42,6 +42,7 @@ export function watchOf(server: Server, logger: Logger): ConfigWatch {
     logger,
     mode: () => server.config.server.watchFiles,
     files: () => server.reloads.files,
+    readMs: () => server.reloads.readMs,
     onChange: () => void server.reload("files"),
   });
 }

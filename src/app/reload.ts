@@ -74,6 +74,8 @@ export class Reload {
   inForce: ConfigInForce;
   /** All that the configuration comes from; after a bad load those of the last good one, too. */
   files: readonly string[];
+  /** When they began to be read. */
+  readMs = performance.timeOrigin;
   record: ReloadRecord = { succeeded: 0, refused: 0, isLastGood: true, waiting: [] };
   private readonly options: ReloadOptions;
   private running: Promise<ReloadOutcome> | null = null;
@@ -105,6 +107,7 @@ export class Reload {
   }
 
   private async reload(reason: ReloadReason): Promise<ReloadOutcome> {
+    this.readMs = this.options.clock.nowMs();
     const loaded = await this.options.load();
     if (loaded.kind === "error") {
       this.files = [...new Set([...this.files, ...loaded.files])];
@@ -112,6 +115,8 @@ export class Reload {
     }
     if (loaded.kind !== "run")
       return this.refuse({ messages: [`not a configuration: ${loaded.kind}`] }, reason);
+    // Half of a file that is being written, rather than somebody's wish to let everybody in.
+    if (loaded.isEmpty) return this.refuse({ messages: loaded.warnings }, reason);
     this.files = [...loaded.files, ...certificateFiles(loaded.config)];
     const before = this.inForce.config;
     let effective: EffectiveConfig;

@@ -174,8 +174,7 @@ export class Server {
     try {
       await this.startMonitoring();
       this.users.watch(() => this.clients.recheckGrants());
-      // Changes count from before the files were read.
-      this.configWatch.start(performance.timeOrigin);
+      this.configWatch.start();
       this.clientEndpoint = await this.clients.listen();
       this.logger.info(
         `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,

@@ -26,6 +26,8 @@ export type LoadResult =
       /** As `config_digest` of nats-server: "sha256:…", "" without a file. */
       readonly digest: string;
       readonly configFile: string | null;
+      /** There is a file, and it says nothing. */
+      readonly isEmpty: boolean;
       /** All that were read: the configuration file and those that it includes. */
       readonly files: readonly string[];
     }
@@ -102,13 +104,15 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   const oddities: string[] = [];
   const problems = collectInto(errors, oddities);
   let digest = "";
+  let isEmpty = false;
   if (configFile !== null) {
     collect(problems, () => {
       const root = readConfigFile(configFile, env, (path) => {
         files.push(path);
         return readFile(path);
       });
-      if (root.entries.size === 0) oddities.push(`${configFile}: config has no values or is empty`);
+      isEmpty = root.entries.size === 0;
+      if (isEmpty) oddities.push(`${configFile}: config has no values or is empty`);
       applyFile(root, sheet, problems);
       digest = configDigest(root);
     });
@@ -119,7 +123,7 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   errors.push(...contradictions(config, sheet));
   if (errors.length > 0) return { result: refused(oddities, errors, files), oddities };
   const warnings = [...oddities, ...advice(config, sheet)];
-  return { result: { kind: "run", config, warnings, digest, configFile, files }, oddities };
+  return { result: { kind: "run", config, warnings, digest, configFile, isEmpty, files }, oddities };
 }
 
 function refused(

@@ -24,6 +24,7 @@ export async function startInProcess(overrides: ConfigOverrides = {}): Promise<I
     warnings: [],
     digest: "",
     configFile: null,
+    isEmpty: false,
     files: [],
   });
   const server = new Server({ config, logger: silentLogger, configSource: { load, files: [], parts: [] } });
