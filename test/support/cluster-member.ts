@@ -46,12 +46,14 @@ export class Member implements AsyncDisposable {
   #log: string[] = [];
   /** Peers by the events that shoal logs, for as long as it serves no /routez. */
   readonly #joined = new Set<string>();
+  #clusterLines: readonly string[];
   readonly #folder = mkdtempSync(join(tmpdir(), "mixed-cluster-"));
 
   private constructor(spec: MemberSpec, ports: Ports) {
     this.spec = spec;
     this.ports = ports;
     this.#kind = spec.kind;
+    this.#clusterLines = spec.clusterLines ?? [];
   }
 
   static async create(spec: MemberSpec): Promise<Member> {
@@ -98,6 +100,19 @@ export class Member implements AsyncDisposable {
     this.id = await waitFor(
       `${this.name} to serve clients`,
       () => this.#readServerId(child),
+      () => this.logTail(),
+    );
+  }
+
+  /** Has the process reload with these lines inside `cluster { }`, instead of those it had. */
+  async reload(clusterLines: readonly string[]): Promise<void> {
+    const before = this.countLogs(/Reloaded server configuration/);
+    this.#clusterLines = clusterLines;
+    writeFileSync(join(this.#folder, "server.conf"), this.#config());
+    this.#child?.kill("SIGHUP");
+    await waitFor(
+      `${this.name} to reload`,
+      () => this.countLogs(/Reloaded server configuration/) > before,
       () => this.logTail(),
     );
   }
@@ -163,7 +178,7 @@ export class Member implements AsyncDisposable {
       "cluster {",
       `  listen: 127.0.0.1:${cluster}`,
       `  routes: [${this.routes.map((url) => JSON.stringify(url)).join(", ")}]`,
-      ...(this.spec.clusterLines ?? []).map((line) => `  ${line}`),
+      ...this.#clusterLines.map((line) => `  ${line}`),
       "}",
       "",
     ].join("\n");
