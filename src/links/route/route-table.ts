@@ -29,9 +29,11 @@ export class RouteTable {
     let peer = this.peers.get(peerId);
     if (peer === undefined) this.peers.set(peerId, (peer = { pool: new Map(), pinned: new Map(), poolSize }));
     peer.poolSize = poolSize;
+    const before = account === null ? undefined : carrierOf(peer, account);
     if (account === null) peer.pool.set(poolIndex, session);
     else peer.pinned.set(account, session);
     this.tellAll(session);
+    if (account !== null && before !== undefined) this.takeBack(account, before);
   }
 
   /** Tells the peer of all interest that the route carries; what it knows already changes nothing. */
@@ -42,6 +44,13 @@ export class RouteTable {
       told++;
     }
     session.log.debug("Sent local subscriptions to route", { subscriptions: told });
+  }
+
+  /** The account has a route of its own now: a peer that heard of its interest on both would send every message twice. */
+  private takeBack(name: string, from: RouteSession): void {
+    if (from.registration?.account !== null) return; // an older route of its own, which ends
+    for (const change of this.accounts.get(name)?.localInterest ?? [])
+      from.tellInterest(name, { ...change, count: 0 });
   }
 
   /** Interest here that is told on the route, by account. */

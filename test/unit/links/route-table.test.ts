@@ -78,6 +78,20 @@ describe("the routes of a peer", () => {
     expect(pool.map(said).join("")).toBe("");
   });
 
+  it("take back what was told of an account before it had its own route", () => {
+    for (const [subject, queue] of [
+      ["a", null],
+      ["b", "q"],
+    ] as const)
+      stack.accounts.global.localInterest.add(new Subscription({ deliver: () => true }, subject, queue, "1"));
+    const pool = route("P", 0, 1);
+    expect(said(pool)).toBe("RS+ $G a\r\nRS+ $G b q 1\r\n");
+    const own = route("P", 0, 1, "$G");
+    expect([said(own), said(pool)]).toEqual(["RS+ a\r\nRS+ b q 1\r\n", "RS- $G a\r\nRS- $G b q\r\n"]);
+    const newer = route("P", 0, 1, "$G");
+    expect([said(newer), said(own), said(pool)]).toEqual(["RS+ a\r\nRS+ b q 1\r\n", "", ""]);
+  });
+
   it("say nothing in a slot that is not there yet", () => {
     const slot = poolIndexOf("$G", 3);
     const others = [0, 1, 2].filter((index) => index !== slot).map((index) => route("P", index, 3));
