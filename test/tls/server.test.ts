@@ -163,6 +163,12 @@ describe.skipIf(isMissing)("bytes over TLS", () => {
 
 const CRLF = Buffer.from("\r\n");
 
+async function until(socket: Socket, wanted: string): Promise<void> {
+  let text = "";
+  do text = await line(socket);
+  while (text !== wanted);
+}
+
 describe.skipIf(isMissing)("certificates", () => {
   /** Files whose content can be exchanged. */
   function exchangeable(first: Certificate): Certificate & { become(next: Certificate): void } {
@@ -190,6 +196,61 @@ describe.skipIf(isMissing)("certificates", () => {
     expect(await line(before.socket)).toBe("PONG");
     before.socket.destroy();
     after.socket.destroy();
+  });
+
+  it("are read again when their files change, once certificate and key go together", async () => {
+    const live = exchangeable(certificate);
+    const config = { server: { watchFiles: "always" as const }, client: { tls: tlsConfig({}, live) } };
+    await using started = await startInProcess(config);
+    const next = authority.issue({ subject: "/CN=renewed" });
+    copyFileSync(next.certFile, live.certFile);
+    await waitFor("the half of it to be refused", () => !started.server.reloads.record.isLastGood);
+    copyFileSync(next.keyFile, live.keyFile);
+    await waitFor("the other half", () => started.server.reloads.record.isLastGood);
+    const { socket } = await converse(started.port, { tls: trusting() });
+    expect(subjectShownTo(socket)).toBe("renewed");
+    socket.destroy();
+  });
+
+  it("are asked for from a reload on, and no more from another one on; those that stand do not notice", async () => {
+    await using started = await startInProcess();
+    const { port } = started;
+    const plain = await converse(port, { isPlain: true });
+    expect((await started.reload({ client: { tls: tlsConfig() } })).kind).toBe("reloaded");
+    const secured = await converse(port, { tls: trusting() });
+    expect(secured.outcome).toBe("PONG");
+    expect((await converse(port, { isPlain: true })).outcome).not.toBe("PONG");
+    await started.reload({ client: { tls: tlsConfig(), allowNonTls: true } });
+    expect((await converse(port, { isPlain: true })).outcome).toBe("PONG");
+    await started.reload({});
+    expect(JSON.parse((await converse(port, { isPlain: true })).info.slice(5))).not.toHaveProperty(
+      "tls_available",
+    );
+    for (const { socket } of [plain, secured]) {
+      socket.write("PUB x 0\r\n\r\nPING\r\n");
+      await until(socket, "PONG");
+      socket.destroy();
+    }
+  });
+
+  it("are asked for on routes from a reload on; routes that stand do not notice", async () => {
+    await using a = await startInProcess({ cluster: { name: "c" } });
+    const route = { host: "localhost", port: a.routePort, user: null, password: null };
+    await using b = await startInProcess({ cluster: { name: "c", routes: [route] } });
+    const connected = ({ server }: InProcessServer): number =>
+      server.cluster?.snapshot()?.size.connected ?? 0;
+    await waitFor("the mesh", () => connected(a) === 2 && (b.server.cluster?.snapshot()?.complete ?? false));
+    const standing = [...a.server.cluster!.sessions.keys()];
+    const tls = tlsConfig({ verify: true });
+    await a.reload({ cluster: { name: "c", tls } });
+    await b.reload({ cluster: { name: "c", routes: [route], tls } });
+    expect([...a.server.cluster!.sessions.keys()]).toEqual(standing);
+    for (const session of a.server.cluster!.sessions.values()) session.close("Test");
+    const isSecure = (): boolean => {
+      const sessions = [...a.server.cluster!.sessions.values()];
+      return sessions.length >= standing.length && sessions.every(({ wire }) => wire.security !== null);
+    };
+    await waitFor("the routes to be secured", isSecure);
   });
 
   it("that are wrong change nothing", async () => {

@@ -11,12 +11,14 @@ const peer = (host: string): DiscoveredPeer => ({ host, port: 6222 });
 
 class HandSource implements DiscoverySource {
   readonly name: string;
+  readonly settings: string;
   tell: (...hosts: string[]) => void = () => undefined;
   watches = 0;
   isEnded = false;
   hastened = 0;
-  constructor(name: string) {
+  constructor(name: string, settings = "") {
     this.name = name;
+    this.settings = settings;
   }
   watch(onPeers: (peers: readonly DiscoveredPeer[], origin: "discovered") => void): Disposable {
     this.watches++;
@@ -61,6 +63,19 @@ describe("several sources", () => {
     ]);
     expect([dns.isEnded, other.isEnded, other.watches]).toEqual([true, false, 1]);
     expect(discovery.snapshot(4000).map(({ name }) => name)).toEqual(["kubernetes", "dns b"]);
+  });
+
+  it("give way to others of their name with other settings, of which nobody hears until those report", () => {
+    const { discovery, reports, dns } = started();
+    reports.length = 0;
+    const sameAgain = staticSource("routes", [peer("10.0.0.1")]);
+    const next = new HandSource("dns a", "each second");
+    discovery.use([sameAgain, next, new HandSource("kubernetes")]);
+    expect([dns.isEnded, next.watches, reports]).toEqual([true, 1, []]);
+    const others = staticSource("routes", [peer("10.0.0.7")]);
+    discovery.use([others, new HandSource("dns a", "each second"), new HandSource("kubernetes")]);
+    expect([next.isEnded, next.watches]).toEqual([false, 1]);
+    expect(reports).toEqual([{ source: "routes", origin: "explicit", peers: [peer("10.0.0.7")] }]);
   });
 
   it("show how they fare, hasten together and end together", () => {
