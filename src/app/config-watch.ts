@@ -12,7 +12,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 
 /** `auto`: files that Kubernetes has mounted, which change on purpose and all at once. */
-export type WatchMode = "auto" | "always" | "never";
+type WatchMode = "auto" | "always" | "never";
 
 const LOOK_EVERY_MS = 5000;
 const SETTLE_MS = 100;

@@ -72,6 +72,7 @@ export function vouchAddress(
   const row = known ?? addAddress(state, key, address, nowMs);
   if (row === undefined) return;
   row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
+  if (dial.gossipMode === 2) row.gossipMode = 2;
   if (row.leadsTo === id) return lookAtAddress(state, row, nowMs);
   leadAddress(state, row, id);
   row.gossipMode = dial.gossipMode;

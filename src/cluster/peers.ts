@@ -59,7 +59,8 @@ export function addPeer(
 function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress, nowMs: number): void {
   const leadsTo = state.addresses.get(addressKey(address.host, address.port))?.leadsTo;
   if (leadsTo !== undefined && leadsTo !== peer.id && state.peers.has(leadsTo)) return;
-  vouchAddress(state, address, peer.id, { delayMs: 0, gossipMode: 0 }, nowMs);
+  // A nats-server that was lost and joins anew is news to those who came meanwhile. Shoals hear of it by the rounds of gossip.
+  vouchAddress(state, address, peer.id, { delayMs: 0, gossipMode: peer.info.shoal ? 0 : 2 }, nowMs);
 }
 
 export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowMs: number): void {
