@@ -36,7 +36,8 @@ export default defineConfig({
         test: {
           name: suite,
           include: [`test/${suite}/**/*.test.ts`],
-          testTimeout: 120_000,
+          // a cluster takes its time to bring a change of a ConfigMap to its pods
+          testTimeout: suite === "kubernetes" ? 600_000 : 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },
