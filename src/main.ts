@@ -43,6 +43,10 @@ async function run({
   // What a peer does wrong again and again is told once a while, with a count.
   const { logger } = limitRepeats(log.logger, systemClock);
   for (const warning of warnings) logger.warn(warning);
+  // Until somebody listens, SIGHUP would end the process.
+  let reloadsAsked = 0;
+  const onEarlyHangUp = (): void => void reloadsAsked++;
+  process.on("SIGHUP", onEarlyHangUp);
   const files = new RunFiles();
   const parts = [{ prepare: (next: Config) => log.prepare(logOptions(next)) }, files];
   try {
@@ -63,6 +67,8 @@ async function run({
       process.exitCode = code;
       endSoon(code);
     });
+    process.off("SIGHUP", onEarlyHangUp);
+    if (reloadsAsked > 0) void server.reload("signal");
   } catch (error) {
     logger.fatal(`The server cannot start: ${error instanceof Error ? error.message : String(error)}`);
     endSoon(1);

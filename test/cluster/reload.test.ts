@@ -146,6 +146,16 @@ describe("a signal", () => {
     expect(JSON.stringify(server.process.lines)).not.toContain("geheim");
   });
 
+  it("is remembered by a server that is starting", async () => {
+    const file = join(folder, "server.conf");
+    writeFileSync(file, "max_payload: 1000\n");
+    const process = new ServerProcess(["-c", file, "-a", "127.0.0.1", "-p", "-1"]);
+    cleanup.push(() => process[Symbol.asyncDispose]());
+    await process.says("Starting shoal");
+    process.child.kill("SIGHUP");
+    await process.says("Reloaded server configuration");
+  });
+
   it("changes the log, the files that tell of the process, and what is traced of those who are there", async () => {
     const server = await configured("");
     const client = await RawConnection.greeted(server.port);
