@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
+import { PassingLogger } from "./passing-logger.ts";
 import { redactText } from "./redact.ts";
 
 export interface RecentEvent {
@@ -61,54 +62,33 @@ function aboutOf(fields: LogFields): string {
   return redactText(parts.join(", ")).slice(0, ABOUT_MAX_CHARS);
 }
 
-class FollowedLogger implements Logger {
-  readonly #inner: Logger;
+class FollowedLogger extends PassingLogger {
   readonly #events: RecentEvents;
   readonly #fields: LogFields;
 
   constructor(inner: Logger, events: RecentEvents, fields: LogFields) {
-    this.#inner = inner;
+    super(inner);
     this.#events = events;
     this.#fields = fields;
   }
 
-  get tracing(): boolean {
-    return this.#inner.tracing;
-  }
-
-  get debugging(): boolean {
-    return this.#inner.debugging;
-  }
-
-  trace(message: string, fields?: LogFields): void {
-    this.#inner.trace(message, fields);
-  }
-
-  debug(message: string, fields?: LogFields): void {
-    this.#inner.debug(message, fields);
-  }
-
-  info(message: string, fields?: LogFields): void {
-    this.#inner.info(message, fields);
+  override info(message: string, fields?: LogFields): void {
+    super.info(message, fields);
     this.#hear("info", message, fields);
   }
 
-  warn(message: string, fields?: LogFields): void {
-    this.#inner.warn(message, fields);
+  override warn(message: string, fields?: LogFields): void {
+    super.warn(message, fields);
     this.#hear("warn", message, fields);
   }
 
-  error(message: string, fields?: LogFields): void {
-    this.#inner.error(message, fields);
+  override error(message: string, fields?: LogFields): void {
+    super.error(message, fields);
     this.#hear("error", message, fields);
   }
 
-  fatal(message: string, fields?: LogFields): void {
-    this.#inner.fatal(message, fields);
-  }
-
-  child(fields: LogFields): Logger {
-    return new FollowedLogger(this.#inner.child(fields), this.#events, { ...this.#fields, ...fields });
+  override child(fields: LogFields): Logger {
+    return new FollowedLogger(this.inner.child(fields), this.#events, { ...this.#fields, ...fields });
   }
 
   #hear(level: RecentEvent["level"], message: string, fields: LogFields | undefined): void {

@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
+import { PassingLogger } from "./passing-logger.ts";
 
 export interface RepeatLimitOptions {
   readonly windowMs: number;
@@ -82,62 +83,37 @@ class RepeatTable implements Disposable {
   }
 }
 
-class LimitedLogger implements Logger {
-  readonly #inner: Logger;
+class LimitedLogger extends PassingLogger {
   readonly #table: RepeatTable;
   readonly #peer: unknown;
 
   constructor(inner: Logger, table: RepeatTable, peer: unknown) {
-    this.#inner = inner;
+    super(inner);
     this.#table = table;
     this.#peer = peer;
   }
 
-  get tracing(): boolean {
-    return this.#inner.tracing;
-  }
-
-  get debugging(): boolean {
-    return this.#inner.debugging;
-  }
-
-  trace(message: string, fields?: LogFields): void {
-    this.#inner.trace(message, fields);
-  }
-
-  debug(message: string, fields?: LogFields): void {
-    this.#inner.debug(message, fields);
-  }
-
-  info(message: string, fields?: LogFields): void {
-    this.#inner.info(message, fields);
-  }
-
-  warn(message: string, fields?: LogFields): void {
+  override warn(message: string, fields?: LogFields): void {
     this.#limited("warn", message, fields);
   }
 
-  error(message: string, fields?: LogFields): void {
+  override error(message: string, fields?: LogFields): void {
     this.#limited("error", message, fields);
   }
 
-  fatal(message: string, fields?: LogFields): void {
-    this.#inner.fatal(message, fields);
-  }
-
-  child(fields: LogFields): Logger {
-    return new LimitedLogger(this.#inner.child(fields), this.#table, fields["peer"] ?? this.#peer);
+  override child(fields: LogFields): Logger {
+    return new LimitedLogger(this.inner.child(fields), this.#table, fields["peer"] ?? this.#peer);
   }
 
   #limited(level: "warn" | "error", message: string, fields: LogFields | undefined): void {
     const peer = fields?.["peer"] ?? this.#peer;
     if (typeof peer !== "string") {
-      this.#inner[level](message, fields);
+      this.inner[level](message, fields);
       return;
     }
     const host = peer.replace(/:\d+$/, "");
     this.#table.writeOrCount(`${level} ${host} ${message}`, (extra) =>
-      this.#inner[level](message, { ...fields, ...extra }),
+      this.inner[level](message, { ...fields, ...extra }),
     );
   }
 }
