@@ -1,7 +1,7 @@
 /** The whole way of a message but the network: from the bytes of its publisher to the bytes for its readers. */
-import { bytes, READ_SIZE, READ_START } from "../../src/base/slab.ts";
 import { Stack } from "../../test/property/stack.ts";
 import { NullWire, type Case } from "./case.ts";
+import { publishingCase } from "./publishing.ts";
 
 export function deliveryCases(): Case[] {
   return [0, 1, 10, 100].flatMap((readers) => [
@@ -15,21 +15,5 @@ function deliveryCase(name: string, readers: number, size: number, subjects: num
   const stack = new Stack();
   const publisher = stack.client("", new NullWire());
   for (let i = 0; i < readers; i++) stack.client("", new NullWire()).wire.receiveText("SUB orders.* 1\r\n");
-  const payload = "x".repeat(size);
-  const frames: string[] = [];
-  let length = 0;
-  for (let i = 0; length + size + 40 < READ_SIZE; i++) {
-    frames.push(`PUB orders.${1000 + (i % subjects)} ${size}\r\n${payload}\r\n`);
-    length += frames.at(-1)!.length;
-  }
-  const window = Buffer.from(frames.join(""), "latin1");
-  const run = (count: number): number => {
-    let done = 0;
-    for (; done < count; done += frames.length) {
-      bytes.set(window, READ_START);
-      publisher.session.onBytes(length);
-    }
-    return done;
-  };
-  return { name, run };
+  return publishingCase(name, publisher, size, subjects);
 }

@@ -1,12 +1,13 @@
 /** What permissions cost a publisher: the whole way of a message to one reader, and the verdict by itself. */
 import { Authenticator, type KnownUser } from "../../src/auth/authenticator.ts";
 import { hashBytes } from "../../src/base/hash.ts";
-import { bytes, READ_SIZE, READ_START, writeText } from "../../src/base/slab.ts";
+import { writeText } from "../../src/base/slab.ts";
 import { Interest } from "../../src/core/interest.ts";
 import { Permissions, type UserPermissions } from "../../src/core/permissions.ts";
 import type { Plan } from "../../src/core/plan.ts";
 import { Stack } from "../../test/property/stack.ts";
 import { NullWire, type Case, sink } from "./case.ts";
+import { publishingCase } from "./publishing.ts";
 
 const RULES: UserPermissions = {
   publish: { allow: ["orders.>", "jobs.*"], deny: ["orders.secret", "*.internal.>"] },
@@ -34,22 +35,7 @@ function publishCase(name: string, subjects: number, permissions: UserPermission
   const stack = new Stack({ authenticator: new Authenticator({ users, noAuthUser: null }) });
   const publisher = stack.client('"user":"publisher"', new NullWire());
   stack.client('"user":"reader"', new NullWire()).wire.receiveText("SUB orders.* 1\r\n");
-  const frames: string[] = [];
-  let length = 0;
-  for (let i = 0; length + 60 < READ_SIZE; i++) {
-    frames.push(`PUB orders.${1000 + (i % subjects)} 16\r\n${"x".repeat(16)}\r\n`);
-    length += frames.at(-1)!.length;
-  }
-  const window = Buffer.from(frames.join(""), "latin1");
-  const run = (count: number): number => {
-    let done = 0;
-    for (; done < count; done += frames.length) {
-      bytes.set(window, READ_START);
-      publisher.session.onBytes(length);
-    }
-    return done;
-  };
-  return { name, run };
+  return publishingCase(name, publisher, 16, subjects);
 }
 
 function plansOf(subjects: number): Plan[] {

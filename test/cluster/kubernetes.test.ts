@@ -8,17 +8,13 @@ import { FakeKubernetes, pod } from "../support/fake-kubernetes.ts";
 import { Stage, whole, type RunningServer, type ServerText } from "./stage.ts";
 
 let api: FakeKubernetes;
-const before = process.env["KUBECONFIG"];
 
 beforeEach(async () => {
   api = await FakeKubernetes.start();
-  process.env["KUBECONFIG"] = api.kubeconfig();
 });
 
 afterEach(async () => {
   await api[Symbol.asyncDispose]();
-  if (before === undefined) delete process.env["KUBECONFIG"];
-  else process.env["KUBECONFIG"] = before;
 });
 
 function member(name: string, ...clusterLines: string[]): ServerText {

@@ -1,53 +1,18 @@
 // The chart on a real cluster: installed, scaled, restarted, broken, and removed, under load of official clients.
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect } from "vitest";
 import { docker } from "../support/docker.ts";
-import {
-  eventually,
-  kubectl,
-  loadImages,
-  manifestFile,
-  Namespace,
-  Witness,
-  type WitnessReport,
-} from "../support/kubernetes.ts";
+import { eventually, kubectl, loadImages, manifestFile, Witness } from "../support/kubernetes.ts";
 import { IMAGE, loadTestImages } from "./images.ts";
-
-const POD = (n: number): string => `nats-shoal-${n}`;
-const AT = (n: number): string => `${POD(n)}.nats-shoal-headless:4222`;
-const SERVICE = "nats-shoal:4222";
-
-let namespace: Namespace;
+import { AT, expectSteady, expectUnmoved, fullMesh, it, POD, SERVICE } from "./release.ts";
 
 beforeAll(loadTestImages, 900_000);
 
-beforeEach(async () => {
-  namespace = await Namespace.create();
-});
-
-afterEach(async () => {
-  await namespace[Symbol.asyncDispose]();
-}, 120_000);
-
-async function fullMesh(count: number): Promise<void> {
-  const pods = Array.from({ length: count }, (_, n) => POD(n));
-  await eventually(async () => expect((await namespace.pods("nats")).sort()).toEqual(pods));
-  await namespace.kubectl("rollout", "status", "statefulset/nats-shoal", "--timeout=120s");
-  await namespace.meshed(pods);
-}
-
-/** Between servers that stay, nothing is lost and nobody notices. */
-function expectSteady(report: WitnessReport): void {
-  expect(report).toMatchObject({ failed: 0, problems: [], duplicates: 0 });
-  expect(report.reconnects).toMatchObject({ publisher: 0, subscriber: 0 });
-  expect(report.received).toBe(report.published);
-  expect(report.published).toBeGreaterThan(0);
-  expect(report.requests).toBeGreaterThan(0);
-}
-
 describe("an installation", () => {
-  it("gets three servers ready, which talk through the Service and by the names of pods", async () => {
+  it("gets three servers ready, which talk through the Service and by the names of pods", async ({
+    namespace,
+  }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const output = await namespace.helm("test", "nats", "--logs");
     expect(output).toContain("all arrived");
     interface Pod {
@@ -66,7 +31,7 @@ describe("an installation", () => {
     process.stdout.write(`ready ${seconds} s after scheduling, the slowest of ${items.length}\n`);
   });
 
-  it("leaves nothing behind when it is uninstalled", async () => {
+  it("leaves nothing behind when it is uninstalled", async ({ namespace }) => {
     const kinds =
       "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers,ingresses";
     const names = async (): Promise<string> => namespace.kubectl("get", kinds, "--output", "name");
@@ -76,16 +41,16 @@ describe("an installation", () => {
     await eventually(async () => expect(await names()).toBe(before));
   });
 
-  it("does not join another one of the same namespace", async () => {
+  it("does not join another one of the same namespace", async ({ namespace }) => {
     await namespace.install("nats");
     await namespace.install("other");
     await namespace.meshed((await namespace.pods("nats")).sort());
     await namespace.meshed((await namespace.pods("other")).sort());
   });
 
-  it("watches EndpointSlices, and goes on by DNS without the permission to", async () => {
+  it("watches EndpointSlices, and goes on by DNS without the permission to", async ({ namespace }) => {
     await namespace.install("nats", ["config.endpointSlices.enabled=true"]);
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const sees = async (): Promise<string[]> => {
       interface Readyz {
         sources: { name: string; last_error?: string }[];
@@ -98,7 +63,7 @@ describe("an installation", () => {
     expect(await sees()).toContain("kubernetes");
     await namespace.kubectl("delete", "rolebinding", "nats-shoal");
     await namespace.kubectl("delete", "pod", POD(0));
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     await eventually(async () => expect(await sees()).toEqual(["dns"]));
     const complaints = (await namespace.logs(POD(0)))
       .split("\n")
@@ -109,42 +74,46 @@ describe("an installation", () => {
 });
 
 describe("under load", () => {
-  it("scales from three to five to two, and loses nothing between servers that stay", async () => {
+  it("scales from three to five to two, and loses nothing between servers that stay", async ({
+    namespace,
+  }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
     await namespace.kubectl("scale", "statefulset/nats-shoal", "--replicas=5");
-    await fullMesh(5);
+    await fullMesh(namespace, 5);
     await namespace.kubectl("scale", "statefulset/nats-shoal", "--replicas=2");
-    await fullMesh(2);
+    await fullMesh(namespace, 2);
     expectSteady(await witness.stop());
   });
 
-  it("takes a rolling restart: every request succeeds, at the latest when it is repeated once", async () => {
+  it("takes a rolling restart: every request succeeds, at the latest when it is repeated once", async ({
+    namespace,
+  }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const witness = await Witness.start(namespace, { PUBLISH: SERVICE, SUBSCRIBE: SERVICE, ROAM: SERVICE });
     await namespace.kubectl("rollout", "restart", "statefulset/nats-shoal");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const report = await witness.stop();
     process.stdout.write(`rolling restart: ${JSON.stringify(report)}\n`);
     expect(report).toMatchObject({ failed: 0, problems: [] });
     for (const count of Object.values(report.reconnects)) expect(count).toBeLessThanOrEqual(3);
   });
 
-  it("takes the loss of a pod that had no time to say anything", async () => {
+  it("takes the loss of a pod that had no time to say anything", async ({ namespace }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
     await namespace.kubectl("delete", "pod", POD(2), "--grace-period=0", "--force");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     expectSteady(await witness.stop());
   });
 
-  it("lives with 128 MiB and readers that do not read", async () => {
+  it("lives with 128 MiB and readers that do not read", async ({ namespace }) => {
     const resources = { requests: { cpu: "50m", memory: "64Mi" }, limits: { memory: "128Mi" } };
     await namespace.install("nats", [`container.resources=${JSON.stringify(resources)}`]);
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
     const script = `
       const net = require("node:net");
@@ -182,9 +151,9 @@ describe("under load", () => {
 });
 
 describe("changes", () => {
-  it("of the configuration are taken without a restart", async () => {
+  it("of the configuration are taken without a restart", async ({ namespace }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
     await namespace.install("nats", [`config.merge={"max_payload":2097152}`]);
     for (const n of [0, 1, 2]) {
@@ -194,47 +163,44 @@ describe("changes", () => {
         180_000,
       );
     }
-    const report = await witness.stop();
-    expectSteady(report);
-    expect(report.reconnects).toEqual({ publisher: 0, subscriber: 0, roaming: 0, requester: 0 });
+    expectUnmoved(await witness.stop());
   });
 
-  it("of the configuration that make no sense take down nothing that runs", async () => {
+  it("of the configuration that make no sense take down nothing that runs", async ({ namespace }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
     await namespace.install("nats", [`config.merge={"max_payload":"a lot"}`]);
     await eventually(async () => expect(await namespace.logs(POD(0))).toMatch(/max_payload/), 180_000);
-    const report = await witness.stop();
-    expectSteady(report);
+    expectSteady(await witness.stop());
     expect(await namespace.monitor(POD(0), "/varz")).toMatchObject({ max_payload: 1_048_576 });
     // a pod that starts anew has nothing else to go by: it says so, and the others stay
     await namespace.kubectl("delete", "pod", POD(2));
     await eventually(async () => expect(await namespace.logs(POD(2))).toMatch(/max_payload/));
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
   });
 
-  it("of the image are rolled out, and rolled back", async () => {
+  it("of the image are rolled out, and rolled back", async ({ namespace }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     await docker("tag", IMAGE, "shoal:test-kubernetes-next");
     await loadImages("shoal:test-kubernetes-next");
     const witness = await Witness.start(namespace, { PUBLISH: SERVICE, SUBSCRIBE: SERVICE, ROAM: SERVICE });
     const image = (): Promise<string> =>
       namespace.kubectl("get", "pod", POD(0), "--output", "jsonpath={.spec.containers[0].image}");
     await namespace.install("nats", [`container.image.tag="test-kubernetes-next"`]);
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     expect(await image()).toBe("shoal:test-kubernetes-next");
     await namespace.helm("rollback", "nats", "1", "--wait", "--timeout", "120s");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     expect(await image()).toBe(IMAGE);
     expect(await witness.stop()).toMatchObject({ failed: 0, problems: [] });
   });
 
-  it("of a node take one pod after the other", async () => {
+  it("of a node take one pod after the other", async ({ namespace }) => {
     await namespace.install("nats");
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     const evict = async (pod: string): Promise<string> => {
       const eviction = {
         apiVersion: "policy/v1",
@@ -246,8 +212,8 @@ describe("changes", () => {
     };
     await evict(POD(0));
     await expect(evict(POD(1))).rejects.toThrow(/disruption budget/);
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
     await evict(POD(1));
-    await fullMesh(3);
+    await fullMesh(namespace, 3);
   });
 });

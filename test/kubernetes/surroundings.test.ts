@@ -1,126 +1,42 @@
 // What stands around the servers on a real cluster: certificates, DNS, Prometheus.
 import { execFile } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { Authority } from "../support/certificates.ts";
 import { helm } from "../support/helm.ts";
-import { eventually, kubectl, manifestFile, Namespace, Witness } from "../support/kubernetes.ts";
+import { eventually, kubectl, manifestFile, Witness } from "../support/kubernetes.ts";
 import { loadTestImages } from "./images.ts";
+import { AT, expectUnmoved, it, POD, SERVICE } from "./release.ts";
 
 const run = promisify(execFile);
-const PODS = ["nats-shoal-0", "nats-shoal-1", "nats-shoal-2"];
-const AT = (n: number): string => `nats-shoal-${n}.nats-shoal-headless:4222`;
-const SERVICE = "nats-shoal:4222";
-
-let namespace: Namespace;
+const PODS = [POD(0), POD(1), POD(2)];
 
 beforeAll(loadTestImages, 900_000);
 
-beforeEach(async () => {
-  namespace = await Namespace.create();
-});
-
-afterEach(async () => {
-  await namespace[Symbol.asyncDispose]();
-}, 120_000);
-
-class Authority {
-  private readonly folder = mkdtempSync(join(tmpdir(), "shoal-ca-"));
-
-  static async create(): Promise<Authority> {
-    const authority = new Authority();
-    await authority.openssl(
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:P-256",
-      "-nodes",
-      "-subj",
-      "/CN=ca",
-      "-days",
-      "30",
-      "-keyout",
-      "ca.key",
-      "-out",
-      "ca.crt",
-    );
-    return authority;
-  }
-
-  get file(): string {
-    return join(this.folder, "ca.crt");
-  }
-
-  /** Files of a certificate for the names, and its key. */
-  async issue(name: string, days: number, names: readonly string[]): Promise<{ cert: string; key: string }> {
-    writeFileSync(
-      join(this.folder, "extensions"),
-      `subjectAltName=${names.map((one) => `DNS:${one}`).join(",")}\nextendedKeyUsage=serverAuth,clientAuth\n`,
-    );
-    await this.openssl(
-      "req",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:P-256",
-      "-nodes",
-      "-subj",
-      `/CN=${name}`,
-      "-keyout",
-      `${name}.key`,
-      "-out",
-      `${name}.csr`,
-    );
-    await this.openssl(
-      "x509",
-      "-req",
-      "-in",
-      `${name}.csr`,
-      "-CA",
-      "ca.crt",
-      "-CAkey",
-      "ca.key",
-      "-CAcreateserial",
-      "-days",
-      `${days}`,
-      "-extfile",
-      "extensions",
-      "-out",
-      `${name}.crt`,
-    );
-    return { cert: join(this.folder, `${name}.crt`), key: join(this.folder, `${name}.key`) };
-  }
-
-  private async openssl(...args: string[]): Promise<void> {
-    await run("openssl", args, { cwd: this.folder });
-  }
-}
-
-it("serves clients and routes by TLS, and takes new certificates while they are in use", async () => {
-  const authority = await Authority.create();
+it("serves clients and routes by TLS, and takes new certificates while they are in use", async ({
+  namespace,
+}) => {
+  using authority = new Authority();
   const apply = async (days: number): Promise<void> => {
     const names = ["nats-shoal", "nats-shoal-headless", ...PODS.map((pod) => `${pod}.nats-shoal-headless`)];
+    const dnsNames = names.map((name) => `DNS:${name}`).join(",");
     for (const secret of ["nats-tls", "cluster-tls"]) {
-      const { cert, key } = await authority.issue(secret, days, names);
+      const { certFile, keyFile } = authority.issue({ subject: `/CN=${secret}`, days, names: dnsNames });
       const yaml = await namespace.kubectl(
         "create",
         "secret",
         "tls",
         secret,
-        `--cert=${cert}`,
-        `--key=${key}`,
+        `--cert=${certFile}`,
+        `--key=${keyFile}`,
         "--dry-run=client",
         "--output=json",
       );
       await namespace.kubectl("apply", "--filename", await manifestFile(secret, JSON.parse(yaml) as object));
     }
   };
-  await namespace.kubectl("create", "secret", "generic", "ca", `--from-file=ca.crt=${authority.file}`);
+  await namespace.kubectl("create", "secret", "generic", "ca", `--from-file=ca.crt=${authority.caFile}`);
   await apply(10);
   await namespace.install("nats", [
     `config.nats.tls={"enabled":true,"secretName":"nats-tls"}`,
@@ -151,16 +67,11 @@ it("serves clients and routes by TLS, and takes new certificates while they are 
   await apply(20);
   for (const pod of PODS)
     await eventually(async () => expect(await daysLeft(pod)).toEqual([20, 20]), 240_000);
-  const report = await witness.stop();
-  expect(report).toMatchObject({
-    failed: 0,
-    reconnects: { publisher: 0, subscriber: 0, roaming: 0, requester: 0 },
-  });
-  expect(report.received).toBe(report.published);
+  expectUnmoved(await witness.stop());
   expect(await namespace.helm("test", "nats", "--logs")).toContain("all arrived");
 });
 
-it("is found and scraped by Prometheus, by the labels of the PodMonitor", async () => {
+it("is found and scraped by Prometheus, by the labels of the PodMonitor", async ({ namespace }) => {
   await namespace.install("nats");
   const rendered = await helm(
     "template",
@@ -232,7 +143,7 @@ it("is found and scraped by Prometheus, by the labels of the PodMonitor", async 
   });
 });
 
-it("stays together while the DNS of the cluster is restarted, and grows after it", async () => {
+it("stays together while the DNS of the cluster is restarted, and grows after it", async ({ namespace }) => {
   const restart =
     process.env["SHOAL_TEST_RESTART_DNS"] ?? "kubectl -n kube-system rollout restart deployment/coredns";
   await namespace.install("nats");
@@ -242,17 +153,12 @@ it("stays together while the DNS of the cluster is restarted, and grows after it
   await namespace.kubectl("scale", "statefulset/nats-shoal", "--replicas=4");
   await namespace.kubectl("rollout", "status", "statefulset/nats-shoal", "--timeout=120s");
   await namespace.meshed([...PODS, "nats-shoal-3"]);
-  const report = await witness.stop();
-  expect(report).toMatchObject({
-    failed: 0,
-    reconnects: { publisher: 0, subscriber: 0, roaming: 0, requester: 0 },
-  });
-  expect(report.received).toBe(report.published);
+  expectUnmoved(await witness.stop());
 });
 
-it.each(["base", "overlays/single", "overlays/tls", "overlays/zones"])(
+it.for(["base", "overlays/single", "overlays/tls", "overlays/zones"])(
   "is taken from k8s/%s by the API server, strictly",
-  async (folder) => {
+  async (folder, { namespace }) => {
     await kubectl(
       "apply",
       "--kustomize",

@@ -53,6 +53,7 @@ export class FakeKubernetes implements AsyncDisposable {
   #version = 100;
   /** Versions below are forgotten. */
   #oldest = 0;
+  readonly #kubeconfigBefore = process.env["KUBECONFIG"];
   #server: Server;
   #port = 0;
 
@@ -60,9 +61,11 @@ export class FakeKubernetes implements AsyncDisposable {
     this.#server = this.#newServer();
   }
 
+  /** KUBECONFIG leads to it until it is disposed of. */
   static async start(): Promise<FakeKubernetes> {
     const api = new FakeKubernetes();
     await api.up();
+    process.env["KUBECONFIG"] = api.kubeconfig();
     return api;
   }
 
@@ -152,6 +155,8 @@ export class FakeKubernetes implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server.listening) await this.down();
     rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#kubeconfigBefore === undefined) delete process.env["KUBECONFIG"];
+    else process.env["KUBECONFIG"] = this.#kubeconfigBefore;
   }
 
   #newServer(): Server {

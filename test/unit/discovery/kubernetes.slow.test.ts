@@ -7,17 +7,13 @@ import { KubernetesSource } from "../../../src/discovery/kubernetes-source.ts";
 import { FakeKubernetes, pod } from "../../support/fake-kubernetes.ts";
 
 let api: FakeKubernetes;
-const before = process.env["KUBECONFIG"];
 
 beforeEach(async () => {
   api = await FakeKubernetes.start();
-  process.env["KUBECONFIG"] = api.kubeconfig();
 });
 
 afterEach(async () => {
   await api[Symbol.asyncDispose]();
-  if (before === undefined) delete process.env["KUBECONFIG"];
-  else process.env["KUBECONFIG"] = before;
 });
 
 describe("an API server that says nothing", () => {

@@ -16,19 +16,15 @@ const ports = [
 
 let api: FakeKubernetes;
 let watching: Watching | null = null;
-const before = process.env["KUBECONFIG"];
 
 beforeEach(async () => {
   api = await FakeKubernetes.start();
-  process.env["KUBECONFIG"] = api.kubeconfig();
 });
 
 afterEach(async () => {
   watching?.watch[Symbol.dispose]();
   watching = null;
   await api[Symbol.asyncDispose]();
-  if (before === undefined) delete process.env["KUBECONFIG"];
-  else process.env["KUBECONFIG"] = before;
 });
 
 /** A source at work, on a clock that waits little and remembers how long it was to wait. */
