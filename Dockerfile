@@ -7,12 +7,13 @@
 
 # Everything that is made here is the same for each platform, or fetched for the platform of the image: nothing is emulated.
 FROM --platform=$BUILDPLATFORM node:26-bookworm-slim AS build
-ARG TARGETARCH=amd64
+# by BuildKit; a default here would win over what it says
+ARG TARGETARCH
 # seconds since 1970: the time of every file in the image
 ARG SOURCE_DATE_EPOCH=0
 WORKDIR /build
-RUN dpkg --add-architecture "$TARGETARCH" && apt-get update -q && \
-    apt-get download -q "tini:$TARGETARCH" && dpkg-deb -x tini_*.deb tini
+RUN arch="${TARGETARCH:-amd64}" && dpkg --add-architecture "$arch" && apt-get update -q && \
+    apt-get download -q "tini:$arch" && dpkg-deb -x tini_*.deb tini
 COPY package.json package-lock.json ./
 # no scripts: the image brings its own Node, and the bundle is built once the source is there
 RUN npm ci --ignore-scripts --no-audit --no-fund
