@@ -10,7 +10,7 @@ import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../l
 import { ClientSession } from "../links/client/session.ts";
 import { TracedClientSession } from "../links/client/traced.ts";
 import type { Turn } from "../links/turn.ts";
-import { maxAccountConnectionsExceeded, maxConnectionsExceeded } from "../protocol/errors.ts";
+import { maxAccountConnectionsExceeded, maxConnectionsExceeded, type PeerError } from "../protocol/errors.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms } from "../transport/tls.ts";
@@ -41,7 +41,7 @@ export interface ClientPortOptions {
 export interface ClientWatcher {
   /** At each CONNECT that is accepted. */
   connected(session: ClientSession): void;
-  refused(session: ClientSession): void;
+  refused(session: ClientSession, error: PeerError): void;
   /** With its subscriptions as they were. */
   disconnected(session: ClientSession): void;
 }
@@ -82,7 +82,7 @@ export class ClientPort {
       info: (context) => options.info(context),
       serverDetails: () => options.serverDetails(),
       onAdmitted: (session) => this.watcher?.connected(session),
-      onRefused: (session) => this.refuse(session),
+      onRefused: (session, error) => this.refuse(session, error),
       onClosed: (session) => this.forget(session),
     };
     this.hostOutside = {
@@ -187,8 +187,8 @@ export class ClientPort {
     this.watcher?.disconnected(session);
   }
 
-  private refuse(session: ClientSession): void {
+  private refuse(session: ClientSession, error: PeerError): void {
     this.counters.authFailures++;
-    this.watcher?.refused(session);
+    this.watcher?.refused(session, error);
   }
 }

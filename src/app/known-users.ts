@@ -11,8 +11,10 @@ export function authenticationOptions(
   config: Config,
   passwords: ReadonlyMap<string, string>,
 ): AuthenticationOptions {
-  const { token, user, password, noAuthUser, defaultPermissions } = config.authorization;
-  const single = user === null ? [] : [{ user, password: password ?? "" }];
+  const { token, user, password, noAuthUser, defaultPermissions, proxies } = config.authorization;
+  // As with nats-server, this one is not for users in a list.
+  const { needsProxy } = config.authorization;
+  const single = user === null ? [] : [{ user, password: password ?? "", needsProxy }];
   const configured = [
     ...single.map((each) => knownUser(each, GLOBAL_ACCOUNT, null)),
     ...config.authorization.users.map((each) => knownUser(each, GLOBAL_ACCOUNT, defaultPermissions)),
@@ -28,10 +30,19 @@ export function authenticationOptions(
   ];
   const mapsCertificates = config.client.tls?.map ?? false;
   if (noAuthUser === null && hasOnlySystemUsers(config)) {
-    return { token: undefined, users: [...users, ANYBODY], noAuthUser: ANYBODY.name, mapsCertificates };
+    const all = [...users, ANYBODY];
+    return { token: undefined, users: all, noAuthUser: ANYBODY.name, mapsCertificates, proxies };
   }
   const isClosed = config.authorization.usersDir !== null;
-  return { token: token ?? undefined, users, isClosed, noAuthUser, mapsCertificates };
+  return {
+    token: token ?? undefined,
+    tokenNeedsProxy: needsProxy,
+    users,
+    isClosed,
+    noAuthUser,
+    mapsCertificates,
+    proxies,
+  };
 }
 
 function knownUser(user: User, account: string, defaults: UserPermissions | null): KnownUser {
@@ -42,6 +53,7 @@ function knownUser(user: User, account: string, defaults: UserPermissions | null
     account,
     permissions: permissions === null ? null : inBytes(permissions),
     connectionTypes: user.connectionTypes ?? [],
+    needsProxy: user.needsProxy ?? false,
   };
 }
 

@@ -63,6 +63,7 @@ function serverFacts(server: Server): ServerFacts {
     configDigest: digest,
     configLoadedMs: loadedMs,
     tags: config.server.tags,
+    proxies: authorization.proxies,
     metadata: { ...config.server.metadata, shoal_version: VERSION },
   };
 }

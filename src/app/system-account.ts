@@ -46,7 +46,7 @@ export function joinSystemAccount(server: Server, logger: Logger): SystemMembers
         });
   server.clients.watcher = {
     connected: (session) => service?.events.connected(session),
-    refused: (session) => service?.events.refused(session),
+    refused: (session, error) => service?.events.refused(session, error),
     disconnected(session) {
       closed.add(session);
       service?.events.disconnected(session);

@@ -12,6 +12,7 @@ import { mappedUser } from "./certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { PasswordChecker, type Comparing } from "./password-checker.ts";
 import { Permissions, type UserPermissions } from "../core/permissions.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 
 /** How a client is connected, in the words of `allowed_connection_types`. */
 export type ConnectionType =
@@ -35,6 +36,8 @@ export interface Attempt {
   /** The client is still there. */
   isWanted(): boolean;
   readonly connectionType: ConnectionType;
+  /** Of the trusted proxy that the client came through; "": of none. */
+  readonly proxyKey: string;
   /** Of the client, verified; undefined: it has shown none. */
   readonly certificate?: X509Certificate | undefined;
 }
@@ -49,10 +52,16 @@ export interface KnownUser {
   readonly permissions: UserPermissions | null;
   /** Empty: all. */
   readonly connectionTypes: readonly ConnectionType[];
+  /** Has to come through a trusted proxy. */
+  readonly needsProxy?: boolean;
 }
 
 export interface AuthenticationOptions {
   readonly token?: string | undefined;
+  /** Holders of the token have to come through a trusted proxy. */
+  readonly tokenNeedsProxy?: boolean;
+  /** Public nkeys of trusted proxies. */
+  readonly proxies?: readonly string[];
   readonly users: readonly KnownUser[];
   /** Credentials are needed even while there is no user. */
   readonly isClosed?: boolean;
@@ -75,8 +84,8 @@ export interface Grant {
 
 export type Verdict =
   | { readonly kind: "admitted"; readonly grant: Grant }
-  /** `reason` is for the log. */
-  | { readonly kind: "refused"; readonly reason: string };
+  /** `reason` is for the log. `lacksProxy`: nothing else was looked at. */
+  | { readonly kind: "refused"; readonly reason: string; readonly lacksProxy?: boolean };
 
 interface Known extends KnownUser {
   readonly configured: KnownUser;
@@ -89,6 +98,7 @@ interface Known extends KnownUser {
 
 const EVERYBODY: Grant = { user: "", account: GLOBAL_ACCOUNT, permissions: null, expiresInMs: null };
 const TOKEN_HOLDER: Grant = { ...EVERYBODY, user: "[REDACTED]" };
+const LACKS_PROXY: Verdict = { kind: "refused", reason: "proxy connection required", lacksProxy: true };
 /** As nats-server has it: 15 characters. */
 const NONCE_BYTES = 11;
 
@@ -104,6 +114,7 @@ export class Authenticator implements Disposable {
   private readonly admittedAs = new WeakMap<Grant, KnownUser>();
   private readonly wereUnasked = new WeakSet<Grant>();
   private readonly passwords = new PasswordChecker();
+  readonly proxies = new TrustedProxies();
 
   constructor(options: AuthenticationOptions) {
     this.options = options;
@@ -115,6 +126,7 @@ export class Authenticator implements Disposable {
     const known = options.users.map((user) => this.unchanged(user) ?? this.knownOf(user));
     this.users = new Map(known.filter(({ key }) => key === null).map((user) => [user.name, user]));
     this.nkeys = new Map(known.filter(({ key }) => key !== null).map((user) => [user.name, user]));
+    this.proxies.reconfigure(options.proxies ?? []);
     if (options.token !== this.options.token) this.tokenHolder = { ...TOKEN_HOLDER };
     this.options = options;
   }
@@ -132,6 +144,14 @@ export class Authenticator implements Disposable {
     if (now === undefined || !allows(now, connectionType)) return null;
     if (this.wereUnasked.has(grant)) return now.name === this.options.noAuthUser ? now.unasked : null;
     return now.password === then.password ? now.grant : null;
+  }
+
+  /** A connection that was admitted with `grant` and came through no proxy has to come through one now. */
+  needsProxy(grant: Grant): boolean {
+    if (this.options.token !== undefined)
+      return grant === this.tokenHolder && this.options.tokenNeedsProxy === true;
+    const then = this.admittedAs.get(grant);
+    return then !== undefined && this.find(then)?.needsProxy === true;
   }
 
   /** The user of a connection that was admitted with `grant` is gone, or is in another account. */
@@ -160,7 +180,7 @@ export class Authenticator implements Disposable {
 
   /** For one client to sign; "" where nobody signs. */
   newNonce(): string {
-    return this.nkeys.size > 0 ? randomBytes(NONCE_BYTES).toString("base64url") : "";
+    return this.nkeys.size > 0 || !this.proxies.isEmpty ? randomBytes(NONCE_BYTES).toString("base64url") : "";
   }
 
   /** Of a client that begins with something else than CONNECT; nkeys are for nobody then, as with nats-server. */
@@ -173,13 +193,15 @@ export class Authenticator implements Disposable {
   /** nats-server's order: nkeys, then users, then the token. */
   check(attempt: Attempt): Verdict | Promise<Verdict> {
     if (!this.hasSecrets) return admitted(EVERYBODY);
-    const { token } = this.options;
+    const { token, tokenNeedsProxy } = this.options;
     const { credentials } = attempt;
     if (token !== undefined) {
+      if (tokenNeedsProxy === true && attempt.proxyKey === "") return LACKS_PROXY;
       return this.decide(attempt, { expected: token, given: credentials.authToken, grant: this.tokenHolder });
     }
     const user = this.userOf(attempt);
     if (user === undefined || !allows(user, attempt.connectionType)) return refused(describe(attempt));
+    if (user.needsProxy === true && attempt.proxyKey === "") return LACKS_PROXY;
     const { grant, key, password } = user;
     // A no_auth_user whose password is a hash is admitted to nobody, as by nats-server 2.15.
     if (this.isUnasked(user, credentials) && !isBcrypt(password ?? "")) return admitted(user.unasked);

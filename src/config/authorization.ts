@@ -1,11 +1,11 @@
 /** The value types of users and their credentials. Passwords are never shown. */
 
-import { isUserNkey } from "../base/nkey.ts";
+import { isPublicNkey, isUserNkey } from "../base/nkey.ts";
 import { readBlock } from "./block.ts";
 import type { ConnectionType, User, UserPermissions } from "./config.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
 import { readUserPermissions } from "./permissions.ts";
-import { formatNode, mismatch, stringOf, stringsOf, text, type ValueType } from "./value-type.ts";
+import { booleanOf, formatNode, mismatch, stringOf, stringsOf, text, type ValueType } from "./value-type.ts";
 
 /** A user name, a password or a token; "" is as if not written. */
 export const credential: ValueType<string> = {
@@ -38,6 +38,7 @@ function readUser(node: ConfNode): User {
   let nkey = "";
   let permissions: UserPermissions | null = null;
   let connectionTypes: readonly ConnectionType[] = [];
+  let needsProxy = false;
   const readName = (value: ConfNode): void => void (user = stringOf(value));
   const readPassword = (value: ConfNode): void => void (password = stringOf(value));
   const readPermissions = (value: ConfNode): void => void (permissions = readUserPermissions(value));
@@ -54,23 +55,38 @@ function readUser(node: ConfNode): User {
     allowed_connection_types: readTypes,
     connection_types: readTypes,
     clients: readTypes,
-    proxy_required: refuseProxy,
+    proxy_required: (value: ConfNode): void => void (needsProxy = booleanOf(value)),
   };
   readBlock(node, readers);
   if (nkey === "" && user === "")
     throw new ConfError(node.at, "expected a user entry to have a user or an nkey");
-  if (nkey === "") return { user, password, permissions, connectionTypes };
+  if (nkey === "") return { user, password, permissions, connectionTypes, needsProxy };
   if (!isUserNkey(nkey))
     throw new ConfError(node.at, "expected a public nkey of a user, which begins with U");
   if (user !== "" || password !== "") {
     throw new ConfError(node.at, "a user with an nkey has neither a name nor a password: it signs instead");
   }
-  return { user: nkey, password: null, permissions, connectionTypes };
+  return { user: nkey, password: null, permissions, connectionTypes, needsProxy };
 }
 
-function refuseProxy(node: ConfNode): void {
-  if (node.kind !== "bool") mismatch(node, "true or false");
-  if (node.value) throw new ConfError(node.at, '"proxy_required" is not supported by shoal yet');
+/** Their public nkeys. */
+export const proxies: ValueType<readonly string[]> = {
+  name: "list of {key}",
+  fromNode(node) {
+    if (node.kind !== "array") mismatch(node, "a list of proxies, as in [{key: UA…}]");
+    return node.items.map(readProxy);
+  },
+  nodeFromText: formatNode,
+  show: (list) => list.join(", "),
+};
+
+function readProxy(node: ConfNode): string {
+  if (node.kind !== "map") mismatch(node, "a proxy, as in {key: UA…}");
+  let key = "";
+  const readKey = (value: ConfNode): void => void (key = stringOf(value));
+  readBlock(node, { key: readKey, public_key: readKey });
+  if (!isPublicNkey(key)) throw new ConfError(node.at, `invalid proxy key ${JSON.stringify(key)}`);
+  return key;
 }
 
 const CONNECTION_TYPES: readonly ConnectionType[] = [

@@ -115,6 +115,10 @@ interface AuthorizationConfig {
   /** For users without permissions of their own. */
   readonly defaultPermissions: UserPermissions | null;
   readonly timeoutMs: number;
+  /** The single user and holders of the token have to come through a trusted proxy. */
+  readonly needsProxy: boolean;
+  /** Public nkeys of trusted proxies. */
+  readonly proxies: readonly string[];
   /** The user that a client without credentials becomes. */
   readonly noAuthUser: string | null;
 }
@@ -128,6 +132,8 @@ export interface User {
   readonly permissions?: UserPermissions | null;
   /** Empty or left out: all. */
   readonly connectionTypes?: readonly ConnectionType[];
+  /** Has to come through a trusted proxy. */
+  readonly needsProxy?: boolean;
 }
 
 export type ConnectionType =

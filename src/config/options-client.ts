@@ -1,9 +1,9 @@
 /** The rows of the schema for clients: limits, and who they are. */
 
-import { credential, users } from "./authorization.ts";
+import { credential, proxies, users } from "./authorization.ts";
 import { option, type Option } from "./option.ts";
 import { userPermissions } from "./permissions.ts";
-import { duration, integer, limit, path, size } from "./value-type.ts";
+import { bool, duration, integer, limit, path, size } from "./value-type.ts";
 
 const KB = 1024;
 const MB = 1024 * KB;
@@ -201,6 +201,26 @@ const authorization: readonly Option[] = [
     defaultText: "2s, or a second more than tls.timeout",
     reload: "live",
     description: "Time a client has to say who it is",
+  }),
+  option({
+    key: "authorization.proxy_required",
+    field: "authorization.needsProxy",
+    section: "Authorization",
+    type: bool,
+    default: false,
+    reload: "live",
+    description:
+      "The single user or the token count only through one of proxies.trusted; users have a key of their own",
+  }),
+  option({
+    key: "proxies.trusted",
+    field: "authorization.proxies",
+    section: "Authorization",
+    type: proxies,
+    default: [],
+    reload: "live",
+    description:
+      "Public nkeys of proxies, each as {key: …}; a proxy signs the nonce of INFO as proxy_sig in CONNECT",
   }),
   option({
     key: "no_auth_user",

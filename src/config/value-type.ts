@@ -90,7 +90,7 @@ export function integerOf(node: ConfNode, min: number, max: number, expected: st
   return Number(node.value);
 }
 
-function booleanOf(node: ConfNode): boolean {
+export function booleanOf(node: ConfNode): boolean {
   if (node.kind !== "bool") mismatch(node, "true or false");
   return node.value;
 }

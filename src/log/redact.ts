@@ -10,7 +10,7 @@ const ENTRIES_MAX = 100;
 
 /** Compared without `_`, `-` and case: `auth_token`, `authToken` and `AUTH-TOKEN` are one. */
 const SECRET_KEYS = new Set(
-  "pass passwd password passphrase token authtoken secret jwt userjwt sig seed nkeyseed creds credentials privatekey authorization cookie".split(
+  "pass passwd password passphrase token authtoken secret jwt userjwt sig proxysig seed nkeyseed creds credentials privatekey authorization cookie".split(
     " ",
   ),
 );
@@ -20,7 +20,7 @@ const URL_USERINFO = /(?<=:\/\/)[^\s/]*@/g;
 const JWT = /(?<![\w.-])eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const NKEY_SEED = /(?<!\w)S[ACNOUX][A-Z2-7]{56}(?!\w)/g;
 const KEY_AND_VALUE =
-  /(?<!\w)(["']?(?:pass(?:word|wd|phrase)?|(?:auth_?)?token|secret|(?:user_?)?jwt|sig|seed|private_?key)["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',;}\]&]+)/gi;
+  /(?<!\w)(["']?(?:pass(?:word|wd|phrase)?|(?:auth_?)?token|secret|(?:user_?)?jwt|(?:proxy_?)?sig|seed|private_?key)["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',;}\]&]+)/gi;
 
 /** A copy of `value` without secrets, ready for JSON: errors, bytes and big integers have become plain data. */
 export function redact(value: unknown): unknown {

@@ -137,6 +137,7 @@ function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: numb
     ...(options.showsUsers ? userFields(row) : {}),
     ...listsOf(row, options),
     name_tag: options.showsUsers && stoppedMs === null ? client.account : undefined,
+    proxy: client.proxyKey === "" ? undefined : { key: client.proxyKey },
   };
 }
 

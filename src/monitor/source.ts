@@ -49,6 +49,8 @@ export interface ServerFacts {
   readonly configDigest: string;
   readonly configLoadedMs: number;
   readonly tags: readonly string[];
+  /** Public nkeys of trusted proxies. */
+  readonly proxies: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 

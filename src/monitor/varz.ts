@@ -29,6 +29,7 @@ export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<
     http_req_stats: Object.fromEntries([...requests].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     ...configuration(facts, source),
     ...troubles(source),
+    proxies: facts.proxies.length === 0 ? undefined : { trusted: facts.proxies.map((key) => ({ key })) },
     tls_cert_not_after: notAfter(facts.tls),
   };
 }

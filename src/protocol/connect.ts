@@ -16,6 +16,8 @@ export interface ClientHello {
   authToken: string;
   nkey: string;
   sig: string;
+  /** Of the proxy that the client comes through. */
+  proxySig: string;
   /** Account that the client asks for; not offered. */
   account: string;
   newAccount: boolean;
@@ -38,6 +40,7 @@ export function defaultHello(): ClientHello {
     authToken: "",
     nkey: "",
     sig: "",
+    proxySig: "",
     account: "",
     newAccount: false,
   };
@@ -59,6 +62,7 @@ const FIELDS: readonly Field[] = [
   ["auth_token", "authToken"],
   ["nkey", "nkey"],
   ["sig", "sig"],
+  ["proxy_sig", "proxySig"],
   ["account", "account"],
   ["new_account", "newAccount"],
 ];

@@ -38,6 +38,9 @@ export const maxAccountConnectionsExceeded = closing(
   "Maximum Account Connections Exceeded",
 );
 export const authorizationViolation = closing("Authorization Violation", "Authentication Failure");
+/** Clients are told no more than others who are refused. */
+export const proxyNotTrusted = closing("Authorization Violation", "Proxy Not Trusted");
+export const proxyRequired = closing("Authorization Violation", "Proxy Required");
 export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");
 export const authenticationExpired = closing("User Authentication Expired", "Authentication Expired");
 export const staleConnection = closing("Stale Connection", "Stale Connection");

@@ -13,13 +13,13 @@ import type { ClientSession } from "../links/client/session.ts";
 import { accountStatistics } from "../monitor/accounts.ts";
 import { goTime, nanoseconds, orOmit } from "../monitor/go-format.ts";
 import type { MonitorSource } from "../monitor/source.ts";
+import type { PeerError } from "../protocol/errors.ts";
 import type { Stamp } from "./stamp.ts";
 
 const WAITING_MAX = 16_384;
 const CONNECTIONS_PAUSE_MS = 100;
 /** nats-server's: in the absence of changes. */
 const CONNECTIONS_REPEAT_MS = 30_000;
-const REFUSED = "Authentication Failure";
 const ADVISORY = "io.nats.server.advisory.v1.";
 const ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ID_LENGTH = 22;
@@ -65,9 +65,10 @@ export class Events implements Disposable {
       this.tell(subject, "client_disconnect", this.leaveFields(session, session.closedFor));
   }
 
-  refused(session: ClientSession): void {
+  refused(session: ClientSession, { closes }: PeerError): void {
     const subject = `$SYS.SERVER.${this.world.source.facts().id}.CLIENT.AUTH.ERR`;
-    if (this.isHeard(subject)) this.tell(subject, "client_disconnect", this.leaveFields(session, REFUSED));
+    if (this.isHeard(subject))
+      this.tell(subject, "client_disconnect", this.leaveFields(session, closes ?? ""));
   }
 
   /** An account has more or fewer connections than before. */

@@ -10,6 +10,7 @@ export type Admission =
       readonly kind: "admitted";
       readonly hello: ClientHello;
       readonly grant: Grant;
+      readonly proxyKey: string;
       /** It has not said CONNECT. */
       readonly isUnnamed: boolean;
     }
@@ -17,11 +18,13 @@ export type Admission =
       readonly kind: "refused";
       readonly error: PeerError;
       readonly detail: string;
+      /** Absent: it has not been looked at. */
+      readonly proxyKey?: string;
       /** What it said of itself, where that could be read. */
       readonly hello?: ClientHello;
     };
 
-type Sender = Omit<Attempt, "credentials">;
+type Sender = Omit<Attempt, "credentials" | "proxyKey">;
 
 /** What the server knows of a client by itself. */
 export function senderOf(session: Pick<ClientSession, "nonce" | "wire" | "isOpen">): Sender {
@@ -52,12 +55,13 @@ export function admit(authenticator: Authenticator, connect: Connect): Admission
   // Asking for an account is an error in nats-server, too.
   if (hello.account !== "" || hello.newAccount)
     return refused(errors.authorizationViolation, "account asked for");
+  const proxyKey = authenticator.proxies.signerOf(hello.proxySig, sender.nonce);
+  if (proxyKey === null) return refused(errors.proxyNotTrusted, "proxy is not trusted");
   const keeps = admittedAs !== null && hello.user === "" && hello.authToken === "" && hello.nkey === "";
-  if (keeps) return conclude(hello, { kind: "admitted", grant: admittedAs });
-  const verdict = authenticator.check({ ...sender, credentials: hello });
-  return verdict instanceof Promise
-    ? verdict.then((late) => conclude(hello, late))
-    : conclude(hello, verdict);
+  const decide = (verdict: Verdict): Admission => ({ ...conclude(hello, verdict, proxyKey), proxyKey });
+  if (keeps) return decide({ kind: "admitted", grant: admittedAs });
+  const verdict = authenticator.check({ ...sender, proxyKey, credentials: hello });
+  return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
 }
 
 /** A client that begins with something else than CONNECT: is there a user for whom it may be taken. */
@@ -69,8 +73,8 @@ export function admitUnnamed(
   const decide = (verdict: Verdict): Admission =>
     verdict.kind === "refused"
       ? refused(errors.authorizationViolation, verdict.reason)
-      : { kind: "admitted", hello, grant: verdict.grant, isUnnamed: true };
-  const verdict = authenticator.checkUnnamed({ ...sender, credentials: hello });
+      : { kind: "admitted", hello, grant: verdict.grant, proxyKey: "", isUnnamed: true };
+  const verdict = authenticator.checkUnnamed({ ...sender, proxyKey: "", credentials: hello });
   return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
 }
 
@@ -80,23 +84,36 @@ export function describeClient({ name, lang, version }: ClientHello, user: strin
   return { client, ...(user === "" ? {} : { user }) };
 }
 
-function conclude(hello: ClientHello, verdict: Verdict): Admission {
+function conclude(hello: ClientHello, verdict: Verdict, proxyKey: string): Admission {
   if (verdict.kind === "refused") {
     const said = { ...withoutSecrets(hello), user: hello.user };
-    return { ...refused(errors.authorizationViolation, verdict.reason), hello: said };
+    return { ...refused(refusalOf(verdict), verdict.reason), hello: said };
   }
   if (hello.protocol < 0 || hello.protocol > 1) {
     return refused(errors.invalidClientProtocol, `protocol ${hello.protocol}`);
   }
   if (hello.noResponders && !hello.headers) return refused(errors.noRespondersRequiresHeaders, "");
-  return { kind: "admitted", hello: withoutSecrets(hello), grant: verdict.grant, isUnnamed: false };
+  return { kind: "admitted", hello: withoutSecrets(hello), grant: verdict.grant, proxyKey, isUnnamed: false };
+}
+
+function refusalOf({ lacksProxy }: Verdict & { kind: "refused" }): PeerError {
+  return lacksProxy === true ? errors.proxyRequired : errors.authorizationViolation;
+}
+
+/** What no longer holds for a client that was admitted, now that proxies or users have changed; null: nothing. */
+export function proxyProblem(
+  authenticator: Authenticator,
+  { proxyKey, grant }: Pick<ClientSession, "proxyKey" | "grant">,
+): PeerError | null {
+  if (proxyKey !== "") return authenticator.proxies.has(proxyKey) ? null : errors.proxyNotTrusted;
+  return grant !== null && authenticator.needsProxy(grant) ? errors.proxyRequired : null;
 }
 
 function refused(error: PeerError, detail: string): Extract<Admission, { kind: "refused" }> {
   return { kind: "refused", error, detail };
 }
 
-/** Credentials are not kept longer than they are needed. */
+/** Credentials are not kept longer than they are needed. A proxy's signature counts for a later CONNECT, too. */
 function withoutSecrets(hello: ClientHello): ClientHello {
   return { ...hello, user: "", pass: "", authToken: "", nkey: "", sig: "" };
 }

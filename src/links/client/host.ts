@@ -3,6 +3,7 @@ import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
+import type { PeerError } from "../../protocol/errors.ts";
 import type { Turn } from "../turn.ts";
 import type { ClientSession } from "./session.ts";
 
@@ -62,6 +63,6 @@ export interface ClientHost {
   /** At each CONNECT that is accepted. */
   onAdmitted(session: ClientSession): void;
   /** What it presented was not good; it is about to end. */
-  onRefused(session: ClientSession): void;
+  onRefused(session: ClientSession, error: PeerError): void;
   onClosed(session: ClientSession): void;
 }

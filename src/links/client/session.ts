@@ -22,7 +22,7 @@ import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
 import { ClientConnection } from "./connection.ts";
 import { deliverRarely } from "./delivery.ts";
-import { admit, admitUnnamed, describeClient, senderOf, type Admission } from "./handshake.ts";
+import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
 import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
 import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
@@ -36,6 +36,8 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   account: Account;
   /** As whom it was admitted; null: not yet, or nobody is asked. */
   grant: Grant | null = null;
+  /** Of the trusted proxy that the client came through; "": of none. */
+  proxyKey = "";
   inMessages = 0;
   inBytes = 0;
   outMessages = 0;
@@ -191,9 +193,11 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   }
 
   private conclude(admission: Admission): boolean {
+    this.proxyKey = admission.proxyKey ?? this.proxyKey;
     if (admission.kind === "refused") {
       this.hello = admission.hello ?? this.hello;
-      if (admission.error === errors.authorizationViolation) this.host.onRefused(this);
+      if (admission.error.text === errors.authorizationViolation.text)
+        this.host.onRefused(this, admission.error);
       return this.onPeerError(admission.error, admission.detail);
     }
     const account = this.host.accounts.get(admission.grant.account);
@@ -224,6 +228,8 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   recheckGrant(): void {
     const { grant, host } = this;
     if (!this.isOpen) return;
+    const lacking = proxyProblem(host.authenticator, this);
+    if (lacking !== null) return void this.onPeerError(lacking, "proxies or users have changed");
     if (grant === null) {
       if (this.isAdmitted && host.authenticator.hasSecrets) this.askWhoItIs();
       return;

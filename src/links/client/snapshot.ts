@@ -24,6 +24,8 @@ export interface ClientSnapshot {
   /** "" where clients need no credentials. */
   readonly user: string;
   readonly account: string;
+  /** Of the trusted proxy that it came through; "": of none. */
+  readonly proxyKey: string;
   /** null: in the open. */
   readonly tls: Pick<Security, "version" | "cipherSuite" | "isFirst"> | null;
   /** "" while it is open. */
@@ -53,6 +55,7 @@ export function clientSnapshot(session: ClientSession): ClientSnapshot {
     version: hello.version,
     user: session.user,
     account: session.account.name,
+    proxyKey: session.proxyKey,
     tls: agreedTls(wire.security),
     closedFor: session.closedFor,
   };

@@ -25,6 +25,7 @@ function verdictOf(
     nonce: "",
     address: "127.0.0.1",
     connectionType: "STANDARD",
+    proxyKey: "",
     isWanted: () => true,
   });
 }

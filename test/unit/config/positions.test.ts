@@ -29,8 +29,8 @@ describe("an error in a configuration file", () => {
       "a.conf:2:1: expected a route as in nats://host:6222, nats://user:password@host:6222 or dns+srv://_cluster._tcp.name",
     ],
     [
-      "authorization { users: [\n {user: a, proxy_required: true}\n] }",
-      'a.conf:2:28: "proxy_required" is not supported by shoal yet',
+      "authorization { users: [\n {user: a, proxy_required: 1}\n] }",
+      "a.conf:2:28: expected true or false, got a number",
     ],
     ["authorization { users: [\n {user: a}\n {user: a}\n] }", 'a.conf:3:2: user "a" is already in the list'],
     ["cluster {\n port: 1", "a.conf:1:9: expected a '}' to close this block, but the text ends without it"],

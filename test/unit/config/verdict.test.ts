@@ -97,6 +97,10 @@ const GOOD = [
   "authorization { default_permissions: {publish: a}, users: [{user: a}] }",
   "authorization { permissions: {publish: a}, user: a, password: b }",
   "authorization { token: $2a$11$abcdefghijklmnopqrstuv }",
+  `proxies { trusted: [{key: ${NKEY}}, {public_key: ${OTHER}}] }`,
+  "proxies {}",
+  "proxies { trusted: [] }",
+  "authorization { users: [{user: a, proxy_required: true}], proxy_required: true }",
   "cluster { name: x, listen: 0.0.0.0:6222 }",
   "cluster { port: 1; name: x; }",
   "cluster {port: 1, name: 'x',}",
@@ -215,6 +219,14 @@ const BAD = [
   "authorization { users: [{user: a, permissions: {allow_responses: {expires: 1}}}] }",
   "authorization { users: [{user: a, permissions: {allow_responses: {expires: abc}}}] }",
   "authorization { default_permissions: a }",
+  "authorization { proxy_required: 1 }",
+  "proxies: true",
+  "proxies { foo: 1 }",
+  "proxies { trusted: {} }",
+  "proxies { trusted: [a] }",
+  "proxies { trusted: [{key: a}] }",
+  "proxies { trusted: [{foo: a}] }",
+  `proxies { trusted: [{key: ${NKEY.replace("4", "5")}}] }`,
 ];
 
 /** Where this server decides otherwise, each with its reason. */
