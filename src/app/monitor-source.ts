@@ -17,7 +17,7 @@ export function monitorSource(
     whyNotReady: () => whyNotReady(server),
     readiness: (expect) => server.readiness(expect),
     facts: () => serverFacts(server),
-    connectUrls: () => server.connectUrls(),
+    connectUrls: () => server.self.connectUrls(),
     accounts: server.accounts,
     clients: server.clients,
     closed,

@@ -11,11 +11,10 @@ import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
 import { systemImports } from "../core/system-imports.ts";
-import type { InfoContext } from "../links/client/host.ts";
 import { Turn } from "../links/turn.ts";
 import { RecentEvents } from "../log/recent-events.ts";
 import type { Readiness } from "../monitor/source.ts";
-import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../protocol/info.ts";
+import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { setMappings } from "./account-mappings.ts";
@@ -31,7 +30,6 @@ import { ClientPort } from "./client-port.ts";
 import { ClientUsers } from "./client-users.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import type { ConfigWatch } from "./config-watch.ts";
-import { ownConnectUrls, ownExternalUrls } from "./connect-urls.ts";
 import { newServerId, serverHash } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
@@ -40,6 +38,7 @@ import { PortTls } from "./port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
+import { SelfDescription } from "./self-description.ts";
 import { joinSystemAccount, type SystemMembership } from "./system-account.ts";
 import type { Reload, ReloadOutcome, ReloadPart, ReloadReason } from "./reload.ts";
 import { reloadsOf, watchOf } from "./reload-parts.ts";
@@ -83,6 +82,8 @@ export class Server {
   readonly events = new RecentEvents(EVENTS_MAX, systemClock);
   readonly startedMs = systemClock.nowMs();
   readonly users: ClientUsers;
+  /** What clients are told of this server. */
+  readonly self = new SelfDescription(this);
   readonly reloads: Reload;
   private readonly configWatch: ConfigWatch;
   monitor: MonitorPorts | null = null;
@@ -126,8 +127,8 @@ export class Server {
       authenticator: this.users.authenticator,
       tls: this.tls.client,
       nextConnectionId,
-      info: (context) => this.clientInfo(context),
-      serverDetails: () => this.describeForAccounts(),
+      info: (context) => this.self.clientInfo(context),
+      serverDetails: () => this.self.forAccounts(),
     });
     this.readinessWatch = new ReadinessWatch({
       waitMs: config.cluster.readinessWaitMs,
@@ -148,7 +149,7 @@ export class Server {
             identity: this.identity,
             tls: () => this.tls.cluster,
             nextConnectionId,
-            ownConnectUrls: (side) => this.ownConnectUrls(side),
+            ownConnectUrls: (side) => this.self.ownConnectUrls(side),
             onMembersChanged: () => this.membersChanged(),
             toldClients: () => this.rebalancer?.clientCount ?? null,
           });
@@ -315,13 +316,6 @@ export class Server {
     this.clients.sendInfoToAll();
   }
 
-  /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */
-  connectUrls(side: "inside" | "outside" = "inside"): string[] {
-    const { cluster } = this;
-    if (cluster === null || this.config.cluster.noAdvertise) return [];
-    return [...this.ownConnectUrls(side), ...cluster.otherConnectUrls(side)];
-  }
-
   /** null without monitoring. */
   get monitorPort(): number | null {
     return this.monitor?.monitorPort ?? null;
@@ -340,51 +334,6 @@ export class Server {
     return this.users.authenticator.isRequired;
   }
 
-  private ownConnectUrls(side: "inside" | "outside"): string[] {
-    if (this.clientEndpoint === null || this.state === "lame duck") return [];
-    const { host, advertise, externalAdvertise } = this.config.client;
-    const endpoint = { host, advertise, port: this.clientEndpoint.port };
-    if (side === "inside") return ownConnectUrls(endpoint);
-    const port = this.externalEndpoint?.port;
-    return ownExternalUrls(endpoint, port === undefined ? null : { port, advertise: externalAdvertise });
-  }
-
-  /** Where INFO says that the client is. */
-  private shownEndpoint(side: "inside" | "outside"): { readonly host: string; readonly port: number } {
-    const { host, port, advertise, externalHost, externalAdvertise } = this.config.client;
-    const isOutside = side === "outside";
-    const said = isOutside ? externalAdvertise : advertise;
-    const endpoint = isOutside ? this.externalEndpoint : this.clientEndpoint;
-    return {
-      host: said?.host ?? (isOutside ? externalHost : null) ?? host,
-      port: said?.port ?? endpoint?.port ?? port,
-    };
-  }
-
-  private describeForAccounts(): Record<string, string> {
-    const cluster = this.cluster?.clusterName;
-    return { server: this.identity.name, ...(cluster === undefined ? {} : { cluster }) };
-  }
-
-  private clientInfo(context: InfoContext): string {
-    const { cluster } = this;
-    const side = context.isOutside === true ? "outside" : "inside";
-    return clientInfoLine({
-      identity: this.identity,
-      ...this.shownEndpoint(side),
-      authRequired: this.isAuthRequired,
-      tls: this.shownTls(context.isTlsFirst),
-      maxPayloadBytes: context.maxPayloadBytes,
-      cid: context.cid,
-      clientAddress: context.clientAddress,
-      nonce: context.nonce ?? "",
-      cluster: cluster?.clusterName ?? "",
-      connectUrls: context.moveTo?.[side] ?? this.connectUrls(side),
-      isLameDuck: this.state === "lame duck" || context.moveTo !== undefined,
-      account: context.account,
-    });
-  }
-
   private logTls(): void {
     const { client } = this.tls;
     this.tls.watchExpiry();
@@ -393,14 +342,6 @@ export class Server {
     if (client.isFirst && client.fallbackMs === null) {
       this.logger.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
     }
-  }
-
-  /** What INFO says of TLS. */
-  private shownTls(isTlsFirst: boolean): ClientInfo["tls"] {
-    const { client } = this.tls;
-    if (client === null) return null;
-    const isAvailable = this.config.client.allowNonTls;
-    return { isRequired: !isAvailable || isTlsFirst, isAvailable, verifies: client.verifies };
   }
 
   private logStart(): void {

@@ -41,7 +41,10 @@ export function joinSystemAccount(server: Server, logger: Logger): SystemMembers
           random: systemRandom,
           serverHash: serverHash(server.identity.name),
           endpoints: async () => server.monitor?.endpoints ?? endpointsAlone(source),
-          moveTo: () => ({ inside: server.connectUrls("inside"), outside: server.connectUrls("outside") }),
+          moveTo: () => ({
+            inside: server.self.connectUrls("inside"),
+            outside: server.self.connectUrls("outside"),
+          }),
           reload: () => reload(server),
         });
   server.clients.watcher = {

@@ -1,0 +1,82 @@
+/** What a server says of itself to clients: INFO, the addresses where they can connect, and whether over TLS. */
+import type { InfoContext } from "../links/client/host.ts";
+import { clientInfoLine, type ClientInfo } from "../protocol/info.ts";
+import { ownConnectUrls, ownExternalUrls } from "./connect-urls.ts";
+import type { Server } from "./server.ts";
+
+/** By which listener a client comes. */
+type Side = "inside" | "outside";
+
+export class SelfDescription {
+  private readonly server: Server;
+
+  constructor(server: Server) {
+    this.server = server;
+  }
+
+  /** The INFO line for one client, with CRLF. */
+  clientInfo(context: InfoContext): string {
+    const { identity, cluster, state, isAuthRequired } = this.server;
+    const side = context.isOutside === true ? "outside" : "inside";
+    return clientInfoLine({
+      identity,
+      ...this.shownEndpoint(side),
+      authRequired: isAuthRequired,
+      tls: this.shownTls(context.isTlsFirst),
+      maxPayloadBytes: context.maxPayloadBytes,
+      cid: context.cid,
+      clientAddress: context.clientAddress,
+      nonce: context.nonce ?? "",
+      cluster: cluster?.clusterName ?? "",
+      connectUrls: context.moveTo?.[side] ?? this.connectUrls(side),
+      isLameDuck: state === "lame duck" || context.moveTo !== undefined,
+      account: context.account,
+    });
+  }
+
+  /** The server and its cluster, as other accounts are told of them. */
+  forAccounts(): Record<string, string> {
+    const { identity, cluster } = this.server;
+    return { server: identity.name, ...(cluster === null ? {} : { cluster: cluster.clusterName }) };
+  }
+
+  /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */
+  connectUrls(side: Side = "inside"): string[] {
+    const { cluster, config } = this.server;
+    if (cluster === null || config.cluster.noAdvertise) return [];
+    return [...this.ownConnectUrls(side), ...cluster.otherConnectUrls(side)];
+  }
+
+  /** Of this server alone, as it tells the others. */
+  ownConnectUrls(side: Side): string[] {
+    const { clientEndpoint, externalEndpoint, state, config } = this.server;
+    if (clientEndpoint === null || state === "lame duck") return [];
+    const { host, advertise, externalAdvertise } = config.client;
+    const endpoint = { host, advertise, port: clientEndpoint.port };
+    if (side === "inside") return ownConnectUrls(endpoint);
+    const port = externalEndpoint?.port;
+    return ownExternalUrls(endpoint, port === undefined ? null : { port, advertise: externalAdvertise });
+  }
+
+  /** Where INFO says that the client is. */
+  private shownEndpoint(side: Side): { readonly host: string; readonly port: number } {
+    const { clientEndpoint, externalEndpoint, config } = this.server;
+    const { host, port, advertise, externalHost, externalAdvertise } = config.client;
+    const isOutside = side === "outside";
+    const said = isOutside ? externalAdvertise : advertise;
+    const endpoint = isOutside ? externalEndpoint : clientEndpoint;
+    return {
+      host: said?.host ?? (isOutside ? externalHost : null) ?? host,
+      port: said?.port ?? endpoint?.port ?? port,
+    };
+  }
+
+  /** What INFO says of TLS. */
+  private shownTls(isTlsFirst: boolean): ClientInfo["tls"] {
+    const { tls, config } = this.server;
+    const { client } = tls;
+    if (client === null) return null;
+    const isAvailable = config.client.allowNonTls;
+    return { isRequired: !isAvailable || isTlsFirst, isAvailable, verifies: client.verifies };
+  }
+}
