@@ -269,6 +269,19 @@ const ROWS: readonly Row[] = [
         queries: [{ expr: of("nats_config_info") }],
       },
       graph("Whether the last reload was taken", "short", [of("nats_config_last_reload_successful"), MEMBER]),
+      {
+        kind: "table",
+        title: "Refused reloads",
+        about: "Servers that refused what they read last, and the place of the first problem in a file.",
+        queries: [{ expr: of("nats_config_reload_failure") }],
+      },
+      graph(
+        "Lost lines of the log, lost events and requests of the system account",
+        "short",
+        [`increase(${of("nats_log_lines_lost_total")}${RATE})`, `${MEMBER} lines`],
+        [`increase(${of("nats_system_events_lost_total")}${RATE})`, `${MEMBER} events`],
+        [`increase(${of("nats_system_requests_dropped_total")}${RATE})`, `${MEMBER} requests`],
+      ),
     ],
   },
 ];

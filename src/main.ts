@@ -55,6 +55,7 @@ async function run({
       logger,
       configDigest,
       configSource: { load, files: configFiles, parts },
+      logLinesLost: () => log.snapshot().linesLost,
       defaultName: nameOfContainer(realSurroundings),
       ownDnsName: nameOfPodInDns(realSurroundings),
     });

@@ -28,6 +28,11 @@ export function lookAt(server: Server, endpoints: Endpoints): Look {
     health: server.state === "ready" ? "ok" : "error",
     readiness: { isReady, reasons: causes.map((cause) => cause.replaceAll(" ", "_")) },
     config: { ...server.reloads.inForce, ...server.reloads.record },
+    losses: {
+      systemEvents: server.system?.service?.events.lost ?? 0,
+      systemRequests: server.system?.service?.requestsDropped ?? 0,
+      logLines: server.logLinesLost(),
+    },
     clients: {
       connects: clients.totalConnections,
       authFailures: clients.counters.authFailures,

@@ -10,6 +10,7 @@ import type { Config } from "../config/config.ts";
 import { shownChange } from "../config/diff.ts";
 import { effectiveConfig, type EffectiveConfig } from "../config/effective.ts";
 import type { LoadResult } from "../config/load.ts";
+import type { Position } from "../config/nats-conf/node.ts";
 
 /** Something of the server that follows the configuration. */
 export interface ReloadPart {
@@ -43,10 +44,16 @@ export interface ConfigInForce {
 export interface ReloadRecord {
   readonly succeeded: number;
   readonly refused: number;
-  /** Of the last reload; true where there was none. */
-  readonly isLastGood: boolean;
+  /** Of the last reload; null where it was taken, or there was none. */
+  readonly failure: ReloadFailure | null;
   /** Keys of options that wait for a restart. */
   readonly waiting: readonly string[];
+}
+
+/** Why a reload was refused, as far as it can be told in few words. */
+export interface ReloadFailure {
+  /** Of the first problem that is in a file. */
+  readonly position: Position | null;
 }
 
 export interface ReloadOptions {
@@ -63,11 +70,8 @@ export interface ReloadOptions {
 type Loaded = LoadResult & { readonly kind: "run" };
 
 /** Why a configuration is not applied. */
-interface Refusal {
+interface Refusal extends ReloadFailure {
   readonly messages: readonly string[];
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
 }
 
 export class Reload {
@@ -76,7 +80,7 @@ export class Reload {
   files: readonly string[];
   /** When they began to be read. */
   readMs = performance.timeOrigin;
-  record: ReloadRecord = { succeeded: 0, refused: 0, isLastGood: true, waiting: [] };
+  record: ReloadRecord = { succeeded: 0, refused: 0, failure: null, waiting: [] };
   private readonly options: ReloadOptions;
   private running: Promise<ReloadOutcome> | null = null;
   private next: Promise<ReloadOutcome> | null = null;
@@ -111,12 +115,13 @@ export class Reload {
     const loaded = await this.options.load();
     if (loaded.kind === "error") {
       this.files = [...new Set([...this.files, ...loaded.files])];
-      return this.refuse({ messages: loaded.messages, ...loaded.position }, reason);
+      return this.refuse(loaded, reason);
     }
     if (loaded.kind !== "run")
-      return this.refuse({ messages: [`not a configuration: ${loaded.kind}`] }, reason);
+      return this.refuse({ messages: [`not a configuration: ${loaded.kind}`], position: null }, reason);
     // Half of a file that is being written, rather than somebody's wish to let everybody in.
-    if (loaded.isEmpty) return this.refuse({ messages: loaded.warnings }, reason);
+    if (loaded.isEmpty)
+      return this.refuse({ messages: loaded.warnings, position: beginningOf(loaded) }, reason);
     this.files = [...loaded.files, ...certificateFiles(loaded.config)];
     const before = this.inForce.config;
     let effective: EffectiveConfig;
@@ -125,7 +130,8 @@ export class Reload {
       effective = effectiveConfig(before, loaded.config);
       prepared = this.prepare(effective.config, before);
     } catch (error) {
-      return this.refuse({ messages: [error instanceof Error ? error.message : String(error)] }, reason);
+      const problem = error instanceof Error ? error.message : String(error);
+      return this.refuse({ messages: [problem], position: null }, reason);
     }
     this.inForce = {
       config: effective.config,
@@ -170,7 +176,7 @@ export class Reload {
     }
     logger.info("Reloaded server configuration", { event: "config_reloaded", reason, digest });
     const { succeeded, refused } = this.record;
-    this.record = { succeeded: succeeded + 1, refused, isLastGood: true, waiting: waitingKeys };
+    this.record = { succeeded: succeeded + 1, refused, failure: null, waiting: waitingKeys };
     return {
       kind: "reloaded",
       changed: [...new Set(live.map(({ key }) => key))],
@@ -179,16 +185,20 @@ export class Reload {
     };
   }
 
-  private refuse({ messages, ...position }: Refusal, reason: ReloadReason): ReloadOutcome {
+  private refuse({ messages, position }: Refusal, reason: ReloadReason): ReloadOutcome {
     this.options.logger.error("Failed to reload server configuration", {
       event: "reload_refused",
       reason,
       problems: messages,
       ...position,
     });
-    this.record = { ...this.record, refused: this.record.refused + 1, isLastGood: false };
+    this.record = { ...this.record, refused: this.record.refused + 1, failure: { position } };
     return { kind: "refused", messages };
   }
+}
+
+function beginningOf({ configFile }: Loaded): Position | null {
+  return configFile === null ? null : { file: configFile, line: 1, column: 1 };
 }
 
 function certificateFiles({ client, cluster }: Config): string[] {

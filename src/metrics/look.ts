@@ -21,6 +21,7 @@ export interface Look {
   readonly health: string;
   readonly readiness: ReadinessLook;
   readonly config: ConfigLook;
+  readonly losses: LossesLook;
   readonly clients: ClientsLook;
   readonly accounts: readonly AccountLook[];
   /** null without a cluster. */
@@ -43,10 +44,25 @@ interface ConfigLook {
   /** Reloads since the start. */
   readonly succeeded: number;
   readonly refused: number;
-  /** Of the last reload; true where there was none. */
-  readonly isLastGood: boolean;
+  /** Of the last reload; null where it was taken, or there was none. */
+  readonly failure: { readonly position: FilePosition | null } | null;
   /** Options that wait for a restart. */
   readonly waiting: readonly string[];
+}
+
+/** Both numbers from 1. */
+interface FilePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What found no room since the start. */
+interface LossesLook {
+  /** 0 without a system account. */
+  readonly systemEvents: number;
+  readonly systemRequests: number;
+  readonly logLines: number;
 }
 
 export interface ClientsLook {

@@ -42,8 +42,19 @@ export const ownFamilies: readonly Family[] = [
     ],
   },
   gauge("config_last_reload_successful", "1 unless the last reload was refused.", ({ config }) => {
-    return Number(config.isLastGood);
+    return Number(config.failure === null);
   }),
+  {
+    name: "config_reload_failure",
+    type: "gauge",
+    help: "1 while the last reload was refused, with the place of the first problem in a file; empty where it is in none.",
+    labels: ["file", "line", "column"],
+    samples: ({ config: { failure } }) => {
+      if (failure === null) return [];
+      const { file = "", line = "", column = "" } = failure.position ?? {};
+      return [[1, file, String(line), String(column)]];
+    },
+  },
   gauge("config_options_awaiting_restart", "Options that have changed and need a restart.", (look) => {
     return look.config.waiting.length;
   }),
@@ -66,6 +77,17 @@ export const ownFamilies: readonly Family[] = [
   gauge("slab_limit_bytes", "Memory of outboxes at most; beyond it, who holds most of it is cut.", () => {
     return slabSnapshot().chunkLimit * CHUNK_SIZE;
   }),
+  counter("log_lines_lost_total", "Lines that the destination of the log did not take.", ({ losses }) => {
+    return losses.logLines;
+  }),
+  counter("system_events_lost_total", "Events of the system account that found no room.", ({ losses }) => {
+    return losses.systemEvents;
+  }),
+  counter(
+    "system_requests_dropped_total",
+    "Requests to the system account without an answer: too many waited, or it was too large.",
+    ({ losses }) => losses.systemRequests,
+  ),
   ofAccount("slow_consumers", "Clients of the account that were cut as slow consumers.", (account) => {
     return account.slowConsumers;
   }),

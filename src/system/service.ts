@@ -49,6 +49,8 @@ type Answer = (heard: Heard) => void | Promise<void>;
 
 export class SystemService implements Disposable {
   readonly events: Events;
+  /** Requests that get no answer, since too many wait or they are too large. */
+  requestsDropped = 0;
   private readonly world: SystemWorld;
   private readonly stamp: Stamp;
   private readonly usage: Usage;
@@ -159,7 +161,10 @@ export class SystemService implements Disposable {
   }
 
   private queue(heard: Heard, answer: Answer): void {
-    if (this.waiting.length >= REQUESTS_MAX || heard.payload.length > REQUEST_BYTES_MAX) return;
+    if (this.waiting.length >= REQUESTS_MAX || heard.payload.length > REQUEST_BYTES_MAX) {
+      this.requestsDropped++;
+      return;
+    }
     this.waiting.push({ heard, answer });
     if (this.isAnswering) return;
     this.isAnswering = true;

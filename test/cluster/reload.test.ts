@@ -130,6 +130,8 @@ describe("a signal", () => {
     });
     expect(await metric(server, "config_last_reload_successful")).toBe("0");
     expect(await metric(server, 'config_reloads_total{outcome="refused"}')).toBe("1");
+    const place = `config_reload_failure{file="${server.file}",line="3",column="16"}`;
+    expect(await metric(server, place)).toBe("1");
     bob.send("PING\r\n");
     await bob.until("an answer", () => bob.text.split("PONG\r\n").length > 2);
     expect(await varz(server)).toMatchObject({
@@ -140,6 +142,7 @@ describe("a signal", () => {
     await reloads(server, () => hangUp(server));
     await bob.closed();
     expect(await metric(server, "config_last_reload_successful")).toBe("1");
+    expect(await metric(server, place)).toBeUndefined();
     const after = await varz(server);
     expect(after["max_payload"]).toBe(1000);
     expect(after["config_digest"]).not.toBe(before["config_digest"]);

@@ -14,6 +14,8 @@ export class LoggingServer implements AsyncDisposable {
   stderr = "";
   /** Of clients. */
   port = 0;
+  /** "" without monitoring. */
+  monitorUrl = "";
   #child: ChildProcess | undefined;
   readonly #configFile = join(this.folder, "server.conf");
 
@@ -82,7 +84,8 @@ export class LoggingServer implements AsyncDisposable {
       },
       () => this.stderr + this.log(),
     );
-    const [url] = (JSON.parse(ports) as { nats: [string] }).nats;
-    this.port = Number(new URL(url).port);
+    const { nats, monitoring } = JSON.parse(ports) as { nats: [string]; monitoring?: [string] };
+    this.port = Number(new URL(nats[0]).port);
+    this.monitorUrl = monitoring?.[0] ?? "";
   }
 }

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
+import { Exposition } from "../support/exposition.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 import { LoggingServer, shoalProgram } from "./logging-server.ts";
 
@@ -155,6 +156,28 @@ describe("a syslog server", () => {
     expect(server.stderr.trim().split("\n")).toEqual([
       expect.stringContaining("Syslog server cannot be reached"),
     ]);
+  });
+
+  it("that takes nothing costs lines in the end: metrics count them", async () => {
+    const deaf = createServer((socket) => socket.pause()).listen(0, "127.0.0.1");
+    await once(deaf, "listening");
+    const { port } = deaf.address() as AddressInfo;
+    await using server = await LoggingServer.start(
+      () => `remote_syslog: "tcp://127.0.0.1:${port}"\ntrace: true\nhttp: "127.0.0.1:-1"`,
+    );
+    const lost = async (): Promise<number> =>
+      (await Exposition.scrape(`${server.monitorUrl}/metrics`)).value("nats_log_lines_lost_total");
+    expect(await lost()).toBe(0);
+    const client = await RawConnection.greeted(server.port);
+    const lines = `PUB ${"x".repeat(2000)} 0\r\n\r\n`.repeat(500);
+    // more than fits into the buffers of both sockets, too
+    await waitFor("lines to be lost", async () => {
+      client.send(lines);
+      await settled(client);
+      return (await lost()) > 0;
+    });
+    client.destroy();
+    deaf.close();
   });
 
   it("is not all that learns why a server cannot start", () => {

@@ -5,6 +5,7 @@ import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { lookAt } from "../../src/app/metrics-source.ts";
 import { Metrics, type Look } from "../../src/metrics/metrics.ts";
+import { Listener } from "../../src/system/listener.ts";
 import { Endpoints } from "../../src/monitor/endpoints.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Exposition } from "../support/exposition.ts";
@@ -175,6 +176,21 @@ describe("of clients, metrics", () => {
     const seen = await scrape(server);
     expect(seen.value("nats_auth_failures_total")).toBe(1);
     expect(seen.value("nats_client_connects_total")).toBe(1);
+  });
+
+  it("count events and requests of the system account that found no room", async () => {
+    const server = await start();
+    const system = server.server.accounts.system!;
+    const client = await connect({ servers: server.url, noEcho: true });
+    cleanup.push(() => client.close());
+    const [session] = server.server.clients.sessions.values();
+    system.subscribe(new Listener("$SYS.ACCOUNT.*.CONNECT", () => undefined));
+    const count = async (name: string): Promise<number> =>
+      (await scrape(server)).value(`nats_system_${name}`);
+    expect([await count("events_lost_total"), await count("requests_dropped_total")]).toEqual([0, 0]);
+    for (let i = 0; i < 16_384 + 10; i++) server.server.clients.watcher!.connected(session!);
+    for (let i = 0; i < 1024 + 20; i++) system.send("$SYS.REQ.SERVER.PING.IDZ", Buffer.from(""), "answers");
+    expect([await count("events_lost_total"), await count("requests_dropped_total")]).toEqual([10, 20]);
   });
 
   it("tell by account of slow consumers and what they lost", async () => {

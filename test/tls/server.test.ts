@@ -204,9 +204,9 @@ describe.skipIf(isMissing)("certificates", () => {
     await using started = await startInProcess(config);
     const next = authority.issue({ subject: "/CN=renewed" });
     copyFileSync(next.certFile, live.certFile);
-    await waitFor("the half of it to be refused", () => !started.server.reloads.record.isLastGood);
+    await waitFor("the half of it to be refused", () => started.server.reloads.record.failure !== null);
     copyFileSync(next.keyFile, live.keyFile);
-    await waitFor("the other half", () => started.server.reloads.record.isLastGood);
+    await waitFor("the other half", () => started.server.reloads.record.failure === null);
     const { socket } = await converse(started.port, { tls: trusting() });
     expect(subjectShownTo(socket)).toBe("renewed");
     socket.destroy();

@@ -50,6 +50,19 @@ describe("events", () => {
     );
   });
 
+  it("wait in bounded memory to be sent: what finds no room is counted", async () => {
+    await using server = await startInProcess();
+    const heard = hear(server.server.accounts.system!, "$SYS.ACCOUNT.*.CONNECT");
+    const client = await connect({ servers: server.url, reconnect: false });
+    await waitFor("its own", () => heard.length === 1);
+    const [session] = server.server.clients.sessions.values();
+    const { events } = server.server.system!.service!;
+    for (let i = 0; i < 20_000; i++) events.connected(session!);
+    await waitFor("those that found room", () => heard.length === 1 + 16_384);
+    expect(events.lost).toBe(20_000 - 16_384);
+    await client.close();
+  });
+
   it("tell that the server goes: lame duck first, then shutdown", async () => {
     await using server = await startInProcess({
       server: { lameDuckDurationMs: 1, lameDuckGracePeriodMs: 0 },
@@ -73,6 +86,8 @@ describe("requests", () => {
     for (let i = 0; i < 3000; i++) system.send("$SYS.REQ.SERVER.PING.IDZ", Buffer.from(""), "answers");
     expect(await server.server.clusterQuery("IDZ", 100)).toEqual([]);
     await waitFor("the answers", () => answers.length === 1024);
+    // of the three thousand, and the question behind them
+    expect(server.server.system!.service!.requestsDropped).toBe(1977);
     expect(await ask(server, "STATSZ")).toMatchObject({ server: { id: server.server.identity.id } });
     expect(answers).toHaveLength(1024);
   });
