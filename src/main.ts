@@ -55,10 +55,10 @@ async function run({
       logger,
       configDigest,
       configSource: { load, files: configFiles, parts },
-      logLinesLost: () => log.snapshot().linesLost,
       defaultName: nameOfContainer(realSurroundings),
       ownDnsName: nameOfPodInDns(realSurroundings),
     });
+    server.logLinesLost = () => log.snapshot().linesLost;
     await server.start();
     files.write(server);
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.

@@ -51,7 +51,7 @@ export interface ReloadRecord {
 }
 
 /** Why a reload was refused, as far as it can be told in few words. */
-export interface ReloadFailure {
+interface ReloadFailure {
   /** Of the first problem that is in a file. */
   readonly position: Position | null;
 }

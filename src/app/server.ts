@@ -55,8 +55,6 @@ export interface ServerParts {
   readonly ownDnsName?: string | null;
   /** Absent: the configuration cannot be loaded again. */
   readonly configSource?: ConfigSource;
-  /** Lines that the destination of the log did not take. */
-  readonly logLinesLost?: () => number;
 }
 
 /** Where the configuration came from, and what else than the server follows it. */
@@ -87,7 +85,8 @@ export class Server {
   /** What clients are told of this server. */
   readonly self = new SelfDescription(this);
   readonly reloads: Reload;
-  readonly logLinesLost: () => number;
+  /** Lines that the destination of the log did not take: whoever opened the log says so. */
+  logLinesLost: () => number = () => 0;
   private readonly configWatch: ConfigWatch;
   monitor: MonitorPorts | null = null;
   /** null until the server starts. */
@@ -104,7 +103,6 @@ export class Server {
     const { config } = parts;
     const logger = this.events.follow(parts.logger);
     this.logger = logger;
-    this.logLinesLost = parts.logLinesLost ?? (() => 0);
     limitSlab(slabBudgetBytes());
     this.tls = new PortTls(tlsSlice(config), systemClock, logger);
     this.users = new ClientUsers(config, systemClock, logger);
