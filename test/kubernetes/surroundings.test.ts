@@ -1,5 +1,6 @@
 // What stands around the servers on a real cluster: certificates, DNS, Prometheus.
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { beforeAll, expect } from "vitest";
 import { parseAllDocuments } from "yaml";
@@ -10,6 +11,8 @@ import { loadTestImages } from "./images.ts";
 import { AT, expectUnmoved, it, POD, SERVICE } from "./release.ts";
 
 const run = promisify(execFile);
+const SNAPSHOTS = new URL("../chart/snapshots/", import.meta.url);
+const STRICTLY = ["--dry-run=server", "--validate=strict"];
 const PODS = [POD(0), POD(1), POD(2)];
 
 beforeAll(loadTestImages, 900_000);
@@ -159,17 +162,38 @@ it("stays together while the DNS of the cluster is restarted, and grows after it
 it.for(["base", "overlays/single", "overlays/tls", "overlays/zones"])(
   "is taken from k8s/%s by the API server, strictly",
   async (folder, { namespace }) => {
-    await kubectl(
-      "apply",
-      "--kustomize",
-      `k8s/${folder}`,
-      "--namespace",
-      namespace.name,
-      "--dry-run=server",
-      "--validate=strict",
-    );
+    await namespace.kubectl("apply", "--kustomize", `k8s/${folder}`, ...STRICTLY);
   },
 );
+
+it.for(readdirSync(SNAPSHOTS))(
+  "is taken from the chart by the API server, strictly: %s",
+  async (file, { namespace }) => {
+    const known = (await kubectl("api-versions")).split("\n");
+    const documents = parseAllDocuments(readFileSync(new URL(file, SNAPSHOTS), "utf8"));
+    const items = documents
+      .map((document) => document.toJS() as Manifest | null)
+      .filter((one) => one !== null);
+    // kinds of operators, such as PodMonitor, are known where those are installed
+    const own = items.filter(({ apiVersion }) => known.includes(apiVersion));
+    expect(own.map(({ kind }) => kind)).toContain("Service");
+    for (const { metadata } of own) metadata.namespace = namespace.name;
+    const list = { apiVersion: "v1", kind: "List", items: own };
+    const taken = await namespace.kubectl(
+      "create",
+      "--filename",
+      await manifestFile("chart", list),
+      ...STRICTLY,
+    );
+    expect(taken.split("\n")).toHaveLength(own.length);
+  },
+);
+
+interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { namespace?: string };
+}
 
 function prometheusPod(): object {
   return {
