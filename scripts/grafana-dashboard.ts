@@ -1,12 +1,12 @@
 /**
- * Writes monitoring/grafana-dashboard.json from the rows below. With --check it writes nothing and exits 1 if the file is not what
+ * Writes helm/shoal/files/grafana-dashboard.json from the rows below. With --check it writes nothing and exits 1 if the file is not what
  * it would write. A test asks a real Prometheus every query.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
 
-const FILE = join(import.meta.dirname, "../monitoring/grafana-dashboard.json");
+const FILE = join(import.meta.dirname, "../helm/shoal/files/grafana-dashboard.json");
 const COLUMNS = 24;
 const DATASOURCE = { type: "prometheus", uid: "$datasource" };
 /** Stands in a query for the servers that are chosen. */
@@ -411,6 +411,6 @@ const wanted = await format(JSON.stringify(dashboard()), {
 if (!process.argv.includes("--check")) {
   writeFileSync(FILE, wanted);
 } else if (readFileSync(FILE, "utf8") !== wanted) {
-  console.error("monitoring/grafana-dashboard.json is stale: run node scripts/grafana-dashboard.ts");
+  console.error("helm/shoal/files/grafana-dashboard.json is stale: run node scripts/grafana-dashboard.ts");
   process.exitCode = 1;
 }
