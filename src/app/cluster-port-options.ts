@@ -39,6 +39,8 @@ export interface ClusterPortOptions {
   readonly connectBackoff: boolean;
   readonly permissions: RoutePermissions;
   readonly maxPayloadBytes: number;
+  /** Messages go without headers. */
+  readonly noHeaders: boolean;
   readonly authTimeoutMs: number;
   readonly limits: RouteLimits;
   /** "": not known. */

@@ -396,6 +396,7 @@ export class ClusterPort {
       user: credentials?.user ?? "",
       pass: credentials?.pass ?? "",
       isSecured: this.options.tls() !== null,
+      headers: !this.options.noHeaders,
     });
   }
 

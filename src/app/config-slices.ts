@@ -49,6 +49,8 @@ export function clientLimits(config: Config): ClientLimits {
     pingIntervalMs: client.pingIntervalMs,
     pingMax: client.pingMax,
     authTimeoutMs: config.authorization.timeoutMs,
+    noHeaders: client.noHeaders,
+    dropsForSlow: client.noProducerStall,
   };
 }
 
@@ -103,6 +105,7 @@ type FromConfig =
   | "connectRetries"
   | "connectBackoff"
   | "authTimeoutMs"
+  | "noHeaders"
   | "kubernetes"
   | "zone"
   | "queuePreference";
@@ -162,6 +165,7 @@ export function clusterPortOptions(
     connectRetries: cluster.connectRetries,
     connectBackoff: cluster.connectBackoff,
     authTimeoutMs: cluster.authTimeoutMs,
+    noHeaders: config.client.noHeaders,
     kubernetes:
       cluster.kubernetesService === null
         ? null

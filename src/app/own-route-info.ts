@@ -17,6 +17,7 @@ export function fixedRouteInfo(options: ClusterPortOptions, port: number): Fixed
     host: advertised?.host ?? options.host,
     port: advertised?.port ?? port,
     ip: advertised === null ? "" : routeUrl(advertised),
+    headers: !options.noHeaders,
     authRequired: options.credentials !== null,
     isSecured: options.tls() !== null,
     maxPayloadBytes: options.maxPayloadBytes,

@@ -23,6 +23,7 @@ export class SelfDescription {
       ...this.shownEndpoint(side),
       authRequired: isAuthRequired,
       tls: this.shownTls(context.isTlsFirst),
+      headers: !this.server.config.client.noHeaders,
       maxPayloadBytes: context.maxPayloadBytes,
       cid: context.cid,
       clientAddress: context.clientAddress,

@@ -1,5 +1,6 @@
 /** The value type of the accounts block: each account with its users, limits, mappings, exports and imports. */
 
+import { isPublicNkey } from "../base/nkey.ts";
 import { checkImports } from "./account-checks.ts";
 import { readExports, readImports, type Located } from "./account-exports.ts";
 import { users } from "./authorization.ts";
@@ -11,14 +12,16 @@ import type {
   AccountLimits,
   MappingConfig,
   User,
+  UserPermissions,
 } from "./config.ts";
 import { mappings } from "./mapping-values.ts";
+import { readUserPermissions } from "./permissions.ts";
 import { ConfError, type ConfEntry, type ConfNode } from "./nats-conf/node.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
 
 const GLOBAL_ACCOUNT = "$G";
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
-const UNSUPPORTED_ACCOUNT_KEYS = ["nkey", "jetstream", "default_permissions", "msg_trace", "trace_dest"];
+const UNSUPPORTED_ACCOUNT_KEYS = ["jetstream", "msg_trace", "trace_dest"];
 
 export const accounts: ValueType<readonly AccountConfig[]> = {
   name: "block of accounts",
@@ -56,6 +59,7 @@ function readAccount({ key: name, node }: ConfEntry, notes: Notes): LocatedAccou
   if (node.kind !== "map") throw new ConfError(node.at, "Expected map entries for accounts");
   refuseReserved(name, node);
   let ownUsers: readonly User[] = [];
+  let defaults: UserPermissions | null = null;
   let limits = NO_LIMITS;
   let exports: readonly Located<AccountExport>[] = [];
   let imports: readonly Located<AccountImport>[] = [];
@@ -64,6 +68,8 @@ function readAccount({ key: name, node }: ConfEntry, notes: Notes): LocatedAccou
   readBlock(
     node,
     {
+      nkey: expectAccountNkey,
+      default_permissions: (value) => void (defaults = readUserPermissions(value)),
       users: (value) => void (ownUsers = users.fromNode(value, notes) ?? []),
       limits: (value) => void (limits = readLimits(value)),
       exports: (value) => void (exports = readExports(value)),
@@ -73,7 +79,14 @@ function readAccount({ key: name, node }: ConfEntry, notes: Notes): LocatedAccou
     },
     UNSUPPORTED_ACCOUNT_KEYS,
   );
+  ownUsers = ownUsers.map((user) => ({ ...user, permissions: user.permissions ?? defaults }));
   return { name, users: ownUsers, limits, exports, imports, mappings: ownMappings };
+}
+
+/** Nothing depends on it, in nats-server neither. */
+function expectAccountNkey(node: ConfNode): void {
+  if (node.kind !== "string" || !node.value.startsWith("A") || !isPublicNkey(node.value))
+    throw new ConfError(node.at, "Not a valid public nkey for an account");
 }
 
 function refuseReserved(name: string, { at }: ConfNode): void {

@@ -1,10 +1,10 @@
 /** Writes the tree of a configuration file onto the sheet: finds each key in the schema, collects what is wrong. */
 
-import { unknownField } from "./block.ts";
-import { ConfError, describeKind, type ConfEntry, type ConfNode, type MapNode } from "./nats-conf/node.ts";
+import { isOff, unknownField } from "./block.ts";
+import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
 import type { Sheet } from "./option.ts";
 import { BLOCKS, OPTION_BY_KEY } from "./schema.ts";
-import { OFF_WORDS, UNSUPPORTED_KEYS } from "./unsupported.ts";
+import { KEYS_WITHOUT_EFFECT, UNSUPPORTED_KEYS } from "./unsupported.ts";
 import type { Notes } from "./value-type.ts";
 
 export interface Problems extends Notes {
@@ -46,6 +46,8 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
     if (node.kind !== "map")
       throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
     applyBlock(node, `${key}.`, sheet, problems);
+  } else if (KEYS_WITHOUT_EFFECT.has(key)) {
+    if (node.kind !== "bool") throw new ConfError(node.at, `expected true or false for "${key}"`);
   } else if (feature !== undefined) {
     if (!isOff(node)) throw new ConfError(keyAt, `"${key}": ${feature} is not supported by shoal yet`);
   } else if (!entry.usedAsVariable) {
@@ -53,19 +55,17 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   }
 }
 
-function isOff(node: ConfNode): boolean {
-  return (
-    (node.kind === "bool" && !node.value) ||
-    (node.kind === "string" && OFF_WORDS.has(node.value.toLowerCase()))
-  );
-}
-
 /** Suggests the nearest key of the same block, else the same key of another block. */
 function unknownKey(key: string, prefix: string): string {
   const name = key.toLowerCase();
   const elsewhere = [...OPTION_BY_KEY.keys()].find((known) => known === name || known.endsWith(`.${name}`));
   if (elsewhere !== undefined) return `unknown field ${JSON.stringify(key)} here, expected "${elsewhere}"`;
-  const inBlock = [...OPTION_BY_KEY.keys(), ...BLOCKS, ...UNSUPPORTED_KEYS.keys()]
+  const inBlock = [
+    ...OPTION_BY_KEY.keys(),
+    ...BLOCKS,
+    ...UNSUPPORTED_KEYS.keys(),
+    ...KEYS_WITHOUT_EFFECT.keys(),
+  ]
     .filter((known) => known.startsWith(prefix) && !known.slice(prefix.length).includes("."))
     .map((known) => known.slice(prefix.length));
   return unknownField(key, inBlock);

@@ -2,6 +2,7 @@
 
 import { ConfError, type ConfNode, type MapNode } from "./nats-conf/node.ts";
 import { nearestName } from "./suggest.ts";
+import { OFF_WORDS } from "./unsupported.ts";
 
 type KeyReader = (node: ConfNode) => void;
 
@@ -18,10 +19,19 @@ export function readBlock(
     const name = key.toLowerCase();
     const reader = Object.hasOwn(readers, name) ? readers[name] : undefined;
     if (reader !== undefined) reader(node);
+    else if (unsupported.includes(name) && isOff(node)) continue;
     else if (unsupported.includes(name))
       throw new ConfError(keyAt, `"${name}" is not supported by shoal yet`);
     else if (!usedAsVariable) throw new ConfError(keyAt, unknownField(key, Object.keys(readers)));
   }
+}
+
+/** Says that a feature is not wanted. */
+export function isOff(node: ConfNode): boolean {
+  return (
+    (node.kind === "bool" && !node.value) ||
+    (node.kind === "string" && OFF_WORDS.has(node.value.toLowerCase()))
+  );
 }
 
 /** More names than this do not help in a message. */

@@ -59,6 +59,10 @@ interface ClientConfig {
   readonly writeDeadlineMs: number;
   readonly pingIntervalMs: number;
   readonly pingMax: number;
+  /** Messages have no headers. */
+  readonly noHeaders: boolean;
+  /** Clients that send are not made to wait for those that receive. */
+  readonly noProducerStall: boolean;
   /** null: clients connect in the open. */
   readonly tls: TlsConfig | null;
   /** With TLS, clients may do without. */

@@ -96,6 +96,25 @@ const limits: readonly Option[] = [
     description: "Unanswered PINGs after which a client is dropped",
   }),
   option({
+    key: "no_header_support",
+    field: "client.noHeaders",
+    section: "Limits",
+    type: bool,
+    default: false,
+    reload: "restart",
+    description: "Clients and routes do without headers of messages",
+  }),
+  option({
+    key: "no_fast_producer_stall",
+    field: "client.noProducerStall",
+    section: "Limits",
+    type: bool,
+    default: false,
+    reload: "live",
+    description:
+      "Do not make clients wait that send faster than others receive: those get less from 75% of max_pending on",
+  }),
+  option({
     key: "max_closed_clients",
     field: "server.maxClosedClients",
     section: "Limits",

@@ -29,12 +29,18 @@ export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
   ...keys("A list of users for routes", "cluster.authorization.users"),
   ...keys("Authorization of routes by callout", "cluster.authorization.auth_callout"),
   ...keys("Authorization of routes by callout", "cluster.authorization.auth_hook"),
-  ...keys("The PROXY protocol", "cluster.authorization.proxy_required"),
   ...keys("A choice of what happens at the write deadline", "write_timeout", "cluster.write_timeout"),
-  ...keys("Turning headers off", "no_header_support"),
-  ...keys("Turning the subscription cache off", "disable_sublist_cache", "no_sublist_cache"),
-  ...keys("Turning the stall of fast producers off", "no_fast_producer_stall"),
   ...keys("Feature flags", "feature_flags"),
+]);
+
+/**
+ * Keys that are taken, true or false, and change nothing: in nats-server neither, or what they turn off is not there. No warning,
+ * since a check of the file (-t) takes those for errors.
+ */
+export const KEYS_WITHOUT_EFFECT: ReadonlySet<string> = new Set([
+  "cluster.authorization.proxy_required",
+  "disable_sublist_cache",
+  "no_sublist_cache",
 ]);
 
 /** Flags, with the feature and whether they are a switch (which may be turned off with =false). */

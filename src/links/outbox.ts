@@ -84,6 +84,11 @@ export class Outbox {
     return isMoving ? this.patienceMs : STALL_MS;
   }
 
+  /** As nats-server judges who makes clients wait that send. */
+  get isNearlyFull(): boolean {
+    return this.pendingBytes > (this.limits.maxPendingBytes / 4) * 3;
+  }
+
   get isCongested(): boolean {
     return this.pendingBytes > CONGESTED_BYTES;
   }

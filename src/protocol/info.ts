@@ -25,6 +25,7 @@ export interface ClientInfo {
     readonly isAvailable: boolean;
     readonly verifies: boolean;
   } | null;
+  readonly headers: boolean;
   readonly maxPayloadBytes: number;
   readonly cid: number;
   readonly clientAddress: string;
@@ -47,7 +48,7 @@ export function clientInfoLine(info: ClientInfo): string {
     go: `node ${process.version}`,
     host: info.host,
     port: info.port,
-    headers: true,
+    headers: info.headers,
     ...(info.authRequired ? { auth_required: true } : {}),
     ...(info.tls?.isRequired === true ? { tls_required: true } : {}),
     ...(info.tls?.verifies === true ? { tls_verify: true } : {}),

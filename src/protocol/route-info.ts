@@ -14,6 +14,7 @@ export interface OwnRouteInfo {
   readonly port: number;
   /** `nats-route://host:port/`; "": as seen by the peer. */
   readonly ip: string;
+  readonly headers: boolean;
   readonly authRequired: boolean;
   /** By TLS, with certificates on both sides. */
   readonly isSecured: boolean;
@@ -45,7 +46,7 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     go: `node ${process.version}`,
     host: info.host,
     port: info.port,
-    headers: true,
+    headers: info.headers,
     ...(info.authRequired ? { auth_required: true } : {}),
     ...(info.isSecured ? { tls_required: true, tls_verify: true } : {}),
     max_payload: info.maxPayloadBytes,
@@ -83,14 +84,14 @@ export interface RouteConnect {
   readonly isSecured: boolean;
 }
 
-export function routeConnectLine(connect: RouteConnect): string {
+export function routeConnectLine(connect: RouteConnect & { readonly headers: boolean }): string {
   const fields = {
     echo: true,
     verbose: false,
     pedantic: false,
     ...(connect.user === "" ? {} : { user: connect.user, pass: connect.pass }),
     tls_required: connect.isSecured,
-    headers: true,
+    headers: connect.headers,
     name: connect.serverId,
     cluster: connect.cluster,
     ...(connect.clusterDynamic ? { cluster_dynamic: true } : {}),

@@ -25,6 +25,8 @@ const LIMITS: ClientLimits & RouteLimits = {
   maxSubscriptionTokens: null,
   pingIntervalMs: 120_000,
   pingMax: 2,
+  noHeaders: false,
+  dropsForSlow: false,
   authTimeoutMs: 2000,
 };
 
@@ -85,6 +87,7 @@ export class Stack {
     };
     this.routeHost = {
       ...shared,
+      noHeaders: false,
       permissions: { import: null, export: null },
       judgeConnect: () => null,
       onHandshakeInfo: () => undefined,

@@ -45,12 +45,15 @@ interface Connect {
   readonly admittedAs: Grant | null;
   readonly json: string;
   readonly sender: Sender;
+  /** The server takes no headers, whatever the client can do. */
+  readonly noHeaders: boolean;
 }
 
 /** A promise where the answer takes its time; it is not rejected. */
 export function admit(authenticator: Authenticator, connect: Connect): Admission | Promise<Admission> {
-  const { before, admittedAs, json, sender } = connect;
+  const { before, admittedAs, json, sender, noHeaders } = connect;
   const hello = readHello(before, json);
+  if (hello !== null && noHeaders) hello.headers = false;
   if (hello === null) return refused(errors.badArguments, "CONNECT is not the JSON it should be");
   // Asking for an account is an error in nats-server, too.
   if (hello.account !== "" || hello.newAccount)

@@ -18,6 +18,10 @@ export interface ClientLimits {
   pingIntervalMs: number;
   pingMax: number;
   authTimeoutMs: number;
+  /** Clients have to do without headers. */
+  noHeaders: boolean;
+  /** Clients that send are not made to wait for one that is slow: it gets less. */
+  dropsForSlow: boolean;
 }
 
 export interface InfoContext {

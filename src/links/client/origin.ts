@@ -1,6 +1,6 @@
 /** What other accounts are told of a client whose requests they serve; more than its account only where that is shared with them. */
 import type { Account } from "../../core/account.ts";
-import type { MessageOrigin } from "../../protocol/message.ts";
+import type { Message, MessageOrigin } from "../../protocol/message.ts";
 import type { ClientHost } from "./host.ts";
 import type { ClientSession } from "./session.ts";
 
@@ -36,6 +36,11 @@ export class ClientOrigin implements MessageOrigin {
   serverDetails(): Readonly<Record<string, unknown>> {
     return this.host.serverDetails();
   }
+}
+
+/** And not from another server. */
+export function isFromClient({ origin }: Message): boolean {
+  return origin instanceof ClientOrigin;
 }
 
 function withoutBlanks(fields: Readonly<Record<string, string>>): Record<string, string> {

@@ -27,7 +27,7 @@ import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
 import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
 import { sayNoResponders } from "./no-responders.ts";
-import { ClientOrigin } from "./origin.ts";
+import { ClientOrigin, isFromClient } from "./origin.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
 
 export class ClientSession extends ClientConnection implements ClientOperations, Subscriber, Opening {
@@ -179,9 +179,12 @@ export class ClientSession extends ClientConnection implements ClientOperations,
   }
 
   onConnect(json: string): boolean {
-    const { hello: before, grant } = this;
+    const { hello: before, grant, host } = this;
+    const { authenticator, limits } = host;
     const admittedAs = this.hasConnected ? grant : null;
-    return this.decide(admit(this.host.authenticator, { before, admittedAs, json, sender: senderOf(this) }));
+    return this.decide(
+      admit(authenticator, { before, admittedAs, json, sender: senderOf(this), noHeaders: limits.noHeaders }),
+    );
   }
 
   /** Returns whether to read on; where the decision takes its time, that is later. */
@@ -333,6 +336,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
       message.body !== null ||
       (message.headerLength > 0 && !this.hello.headers);
     if (at + length > outbox.end || isRare) {
+      if (this.host.limits.dropsForSlow && isFromClient(message) && outbox.isNearlyFull) return false;
       if (isRare || length > CHUNK_SIZE) return deliverRarely(this, subscription, message);
       at = outbox.reserve(length);
       if (at < 0) return false;

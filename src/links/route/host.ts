@@ -34,6 +34,8 @@ export interface RouteHost {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: RouteLimits;
+  /** Messages go to other servers without headers. */
+  readonly noHeaders: boolean;
   readonly counters: RouteCounters;
   readonly permissions: RoutePermissions;
   /** CONNECT of a server that dialled. */

@@ -213,7 +213,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     if (info === null) return this.onPeerError(errors.badArguments, "INFO is not the JSON it should be");
     if (this.peerInfo === null) {
       this.peerInfo = info;
-      this.headers = info["headers"] === true;
+      this.headers = info["headers"] === true && !this.host.noHeaders;
       this.host.onHandshakeInfo(this, info);
     } else {
       this.host.onLaterInfo(this, info);

@@ -14,6 +14,7 @@ const info: ClientInfo = {
   port: 4222,
   authRequired: false,
   tls: null,
+  headers: true,
   maxPayloadBytes: 1024,
   cid: 5,
   nonce: "",
@@ -69,6 +70,7 @@ describe("the words between servers", () => {
       user: "ruser",
       pass: "T0pS3cr3t",
       isSecured: true,
+      headers: true,
     });
     expect(readRouteConnect(line.slice("CONNECT ".length))).toMatchObject({
       serverId: "NID",
