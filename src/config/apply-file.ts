@@ -41,7 +41,7 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   const option = OPTION_BY_KEY.get(key);
   const feature = UNSUPPORTED_KEYS.get(key);
   if (option !== undefined) {
-    option.assignNode(sheet, node, problems);
+    named(key, () => option.assignNode(sheet, node, problems));
   } else if (BLOCKS.has(key)) {
     if (node.kind !== "map")
       throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
@@ -52,6 +52,15 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
     if (!isOff(node)) throw new ConfError(keyAt, `"${key}": ${feature} is not supported by shoal yet`);
   } else if (!entry.usedAsVariable) {
     throw new ConfError(keyAt, unknownKey(entry.key, prefix));
+  }
+}
+
+/** Says in an error which option it is about: who reads it may not have the file at hand. */
+function named(key: string, assign: () => void): void {
+  try {
+    assign();
+  } catch (error) {
+    throw error instanceof ConfError ? new ConfError(error.at, `${key}: ${error.reason}`) : error;
   }
 }
 

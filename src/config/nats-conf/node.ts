@@ -53,10 +53,12 @@ export type ConfNode = MapNode | ArrayNode | ScalarNode;
 export class ConfError extends Error {
   override readonly name = "ConfError";
   readonly at: Origin | null;
+  readonly reason: string;
 
   constructor(at: Origin | null, reason: string) {
     super(at === null ? reason : `${describeOrigin(at)}: ${reason}`);
     this.at = at;
+    this.reason = reason;
   }
 }
 
