@@ -13,7 +13,7 @@ import { HEAD_MAX, readText, resetHeads, SCRATCH_SIZE, takeHead, writeText } fro
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
-import { isCrossing, RemoteInterest, type Interested } from "./subscription.ts";
+import { isCrossing, type Interested } from "./subscription.ts";
 
 const WAYS = 4;
 const SETS_MIN = 32;
@@ -263,7 +263,7 @@ export class Interest implements Disposable {
 function dropFiltered(items: Interested[], subject: string): void {
   let kept = 0;
   for (const item of items) {
-    const filter = item instanceof RemoteInterest || isCrossing(item) ? null : item.filter;
+    const filter = isCrossing(item) ? null : item.filter;
     if (filter === null || filter.admits(subject, item.queue)) items[kept++] = item;
   }
   items.length = kept;

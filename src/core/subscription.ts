@@ -11,7 +11,7 @@ export interface Subscriber {
   deliver(subscription: Subscription, message: Message): boolean;
 }
 
-/** What the owner of a subscription may not get of it. */
+/** What the owner of a subscription, or another server, may not get of what is asked for. */
 export interface DeliveryFilter {
   /** Asked when a plan for the literal subject is built. */
   admits(subject: string, queue: string | null): boolean;
@@ -71,9 +71,18 @@ export class RemoteInterest {
   readonly neighbour: Neighbour;
   /** Members of the queue group behind the neighbour. */
   weight: number;
+  /** null: it gets all that it covers. */
+  readonly filter: DeliveryFilter | null;
 
-  constructor(neighbour: Neighbour, subject: string, queue: string | null, weight: number) {
+  constructor(
+    neighbour: Neighbour,
+    subject: string,
+    queue: string | null,
+    weight: number,
+    filter: DeliveryFilter | null = null,
+  ) {
     this.neighbour = neighbour;
+    this.filter = filter;
     this.subject = subject;
     this.queue = queue;
     this.weight = weight;

@@ -1,6 +1,7 @@
 /**
  * `cluster.permissions`: which subjects cross the routes of this server. `import` bounds what comes in (interest is told only
- * for these subjects, messages on others are dropped), `export` what goes out (the peers' interest in others is not kept).
+ * for these subjects, messages on others are dropped), `export` what goes out (the peers' interest in others is not kept, and of
+ * patterns messages on others are left out). nats-server lets messages in that `import` denies where a wider pattern asks for them.
  */
 import { subjectCovers } from "../../subject/subject.ts";
 

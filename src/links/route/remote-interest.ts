@@ -2,7 +2,8 @@
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { interestKey } from "../../core/local-interest.ts";
-import { RemoteInterest, type Neighbour } from "../../core/subscription.ts";
+import { RemoteInterest, type DeliveryFilter, type Neighbour } from "../../core/subscription.ts";
+import { hasWildcard } from "../../subject/subject.ts";
 
 /**
  * Bound of subjects that one route's peer may be interested in: about 250 bytes each. A peer that tells of more is cut, so
@@ -15,10 +16,13 @@ export class RemoteInterests {
   private count = 0;
   private readonly neighbour: Neighbour;
   private readonly accounts: Accounts;
+  private readonly filter: DeliveryFilter;
 
-  constructor(neighbour: Neighbour, accounts: Accounts) {
+  /** `filter` is asked of each message for a pattern. */
+  constructor(neighbour: Neighbour, accounts: Accounts, filter: DeliveryFilter) {
     this.neighbour = neighbour;
     this.accounts = accounts;
+    this.filter = filter;
   }
 
   get size(): number {
@@ -40,7 +44,8 @@ export class RemoteInterests {
       return true;
     }
     if (this.count >= REMOTE_INTEREST_MAX) return false;
-    const interest = new RemoteInterest(this.neighbour, subject, queue, weight);
+    const filter = hasWildcard(subject) ? this.filter : null;
+    const interest = new RemoteInterest(this.neighbour, subject, queue, weight, filter);
     known.set(key, interest);
     this.count++;
     account.interest.add(interest);
@@ -58,11 +63,14 @@ export class RemoteInterests {
     account.interest.remove(interest);
   }
 
-  /** Forgets interest in subjects that `keeps` does not want. */
+  /** The filter admits other subjects than before. Forgets interest in those that `keeps` does not want. */
   keepOnly(keeps: (subject: string) => boolean): void {
     for (const [account, known] of this.byAccount) {
       for (const [key, interest] of known) {
-        if (keeps(interest.subject)) continue;
+        if (keeps(interest.subject)) {
+          if (interest.filter !== null) account.interest.changed(interest.subject);
+          continue;
+        }
         known.delete(key);
         this.count--;
         account.interest.remove(interest);

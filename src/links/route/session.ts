@@ -94,7 +94,9 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, rid });
     this.outbox = new Outbox(wire, host.turn, host.limits, (reason, pending) => this.onSlow(reason, pending));
     this.outbox.patienceMs = ROUTE_PATIENCE_MS;
-    this.interests = new RemoteInterests(this, host.accounts);
+    this.interests = new RemoteInterests(this, host.accounts, {
+      admits: (subject) => permits(host.permissions.export, subject),
+    });
     this.parser = new RouteParser(this, host.limits);
     this.inbound = new Inbound(this.parser);
     const actions = { sendPing: () => this.say("PING\r\n"), onStale: () => this.onStale() };
