@@ -4,7 +4,7 @@ import { isOff, unknownField } from "./block.ts";
 import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
 import type { Sheet } from "./option.ts";
 import { BLOCKS, OPTION_BY_KEY } from "./schema.ts";
-import { KEYS_WITHOUT_EFFECT, UNSUPPORTED_KEYS } from "./unsupported.ts";
+import { KEYS_WITHOUT_EFFECT, UNSUPPORTED_KEYS, USUAL_VALUES } from "./unsupported.ts";
 import type { Notes } from "./value-type.ts";
 
 export interface Problems extends Notes {
@@ -49,7 +49,9 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   } else if (KEYS_WITHOUT_EFFECT.has(key)) {
     if (node.kind !== "bool") throw new ConfError(node.at, `expected true or false for "${key}"`);
   } else if (feature !== undefined) {
-    if (!isOff(node)) throw new ConfError(keyAt, `"${key}": ${feature} is not supported by shoal yet`);
+    const isUsual = node.kind === "string" && node.value === USUAL_VALUES.get(key);
+    if (!isOff(node) && !isUsual)
+      throw new ConfError(keyAt, `"${key}": ${feature} is not supported by shoal yet`);
   } else if (!entry.usedAsVariable) {
     throw new ConfError(keyAt, unknownKey(entry.key, prefix));
   }

@@ -53,6 +53,12 @@ export const UNSUPPORTED_FLAGS: ReadonlyMap<
   ...flags("Profiling", false, "profile"),
 ]);
 
+/** Values that ask for what shoal does without the feature. */
+export const USUAL_VALUES: ReadonlyMap<string, string> = new Map([
+  ["write_timeout", "close"],
+  ["cluster.write_timeout", "close"],
+]);
+
 /** Words that turn a feature off. */
 export const OFF_WORDS: ReadonlySet<string> = new Set(["disabled", "disable", "default"]);
 

@@ -102,6 +102,9 @@ const GOOD = [
   "proxies {}",
   "no_header_support: true\nno_fast_producer_stall: true",
   "disable_sublist_cache: true",
+  "write_timeout: close",
+  "write_timeout: default",
+  "cluster { write_timeout: close }",
   "no_sublist_cache: false",
   "cluster { authorization { user: a, password: b, proxy_required: true } }",
   `accounts { A { nkey: ${ACCOUNT} } }`,
@@ -238,6 +241,8 @@ const BAD = [
   "no_header_support: 1",
   "no_fast_producer_stall: yep",
   "disable_sublist_cache: 1",
+  "write_timeout: foo",
+  "write_timeout: 5s",
   "cluster { authorization { proxy_required: 1 } }",
   "cluster { authorization { auth_callout { issuer: a } } }",
   "cluster { permissions { allow_responses: true } }",
@@ -278,6 +283,9 @@ const STRICTER = [
   ["{ port: 1\n", "a file that was cut off"],
   ["max_pending: 10e", "does not fit in 64 bits"],
   ["jetstream {}", "not supported yet"],
+  ["write_timeout: retry", "not supported yet"],
+  ["accounts { A { jetstream: enabled } }", "not supported yet"],
+  ["accounts { A { msg_trace: a } }", "not supported yet"],
   ["mqtt { port: 1 }", "not supported yet"],
 ] as const;
 
