@@ -106,6 +106,10 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Row>[]>> = {
   ],
 };
 
+function listed(value: unknown): Row[] {
+  return Array.isArray(value) ? (value as Row[]) : [];
+}
+
 function queue(row: Row): string {
   return text(row, "qgroup");
 }
@@ -123,6 +127,8 @@ export class Clients {
   private tableKind: Kind | null = null;
   private sort = "cid";
   private offset = 0;
+  /** Ids of nats-servers. */
+  private foreign = new Set<string>();
   private typing: number | undefined;
   private timer: number | undefined;
   /** Of the latest question; answers to others come too late. */
@@ -146,6 +152,7 @@ export class Clients {
   /** The first call asks. */
   offer(members: readonly Member[]): void {
     const before = this.member.value;
+    this.foreign = new Set(members.filter(({ kind }) => kind === "nats-server").map((one) => one.server_id));
     const answering = members.filter(({ state }) => state !== "silent");
     setOptions(
       this.member,
@@ -160,12 +167,29 @@ export class Clients {
     this.restart();
   }
 
+  /** Those of a member that were cut for being slow. */
+  showSlow(id: string): void {
+    this.member.value = id;
+    this.kindSelect.value = "closed";
+    this.sort = "stop";
+    this.search.value = this.isForeign ? "" : "Slow Consumer";
+    this.restart();
+    this.kindSelect.focus();
+  }
+
   private turn(by: number): void {
     this.offset = Math.max(0, this.offset + by);
     void this.ask();
   }
 
+  /** A nats-server does not search. */
+  private get isForeign(): boolean {
+    return this.foreign.has(this.member.value);
+  }
+
   private restart(): void {
+    this.search.disabled = this.isForeign;
+    this.search.placeholder = this.isForeign ? "nats-servers cannot search" : "name, address, user, subject";
     this.offset = 0;
     void this.ask();
   }
@@ -180,7 +204,7 @@ export class Clients {
     const query = new URLSearchParams({
       offset: String(offset),
       limit: String(PAGE),
-      search: this.search.value,
+      search: this.isForeign ? "" : this.search.value,
     });
     if (kind !== "subs") {
       query.set("sort", sort);
@@ -212,9 +236,9 @@ export class Clients {
   }
 
   private show(kind: Kind, answer: Row): void {
-    const rows = (answer[kind === "subs" ? "subscriptions_list" : "connections"] ?? []) as Row[];
+    const rows = listed(answer[kind === "subs" ? "subscriptions_list" : "connections"]);
     this.tableOf(kind).show(rows);
-    const isSearched = this.search.value.trim() !== "";
+    const isSearched = !this.isForeign && this.search.value.trim() !== "";
     const total = number(answer, "total");
     const found = Number(answer["found"] ?? total);
     const range =

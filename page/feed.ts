@@ -57,9 +57,10 @@ export class Feed {
       this.problem = error instanceof Error ? error.message : String(error);
       this.become("disconnected");
     } finally {
+      // Whatever went wrong, even in showing it.
       this.isAsking = false;
+      this.timer = setTimeout(() => void this.ask(), EVERY_MS);
     }
-    this.timer = setTimeout(() => void this.ask(), EVERY_MS);
   }
 
   private become(state: FeedState): void {

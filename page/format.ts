@@ -51,6 +51,12 @@ export function duration(ms: number): string {
     .join(" ");
 }
 
+/** For places that do not wrap: what is longer ends in an ellipsis. */
+export function short(text: string, max: number): string {
+  const letters = Array.from(text);
+  return letters.length > max ? `${letters.slice(0, max - 1).join("")}…` : text;
+}
+
 export function clock(ms: number): string {
   return new Date(ms).toLocaleTimeString("en-GB");
 }

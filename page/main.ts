@@ -30,7 +30,7 @@ let chosen = "";
 
 const feed = new Feed(prefix, show);
 const picture = new MeshPicture(byId("mesh-note"), choose);
-const panels = new Panels(feed, choose);
+const panels = new Panels(feed, choose, (id) => clients.showSlow(id));
 const plots = new Plots(byId("plots"));
 const clients = new Clients(feed);
 const plotMember = byId<HTMLSelectElement>("plot-member");
@@ -103,6 +103,8 @@ function nodeOf(member: Member, { inMessages, outMessages }: Rates): Node {
     ...(which === "silent" ? [] : [plural(connections, "connection"), rates]),
   ].join(", ");
   const detail =
-    which === "ready" ? `${count(connections)} conns · ${count(inMessages)} in/s` : STANDING_WORDS[which];
+    which === "ready"
+      ? `${count(connections)} ${connections === 1 ? "conn" : "conns"} · ${count(inMessages)} in/s`
+      : STANDING_WORDS[which];
   return { key, name, zone, standing: which, detail, words };
 }

@@ -3,8 +3,8 @@
  * member is told by shape as well as by colour. Each member can be reached by Tab and chosen by Enter.
  */
 import { draw, make, set, setText } from "./dom.ts";
-import { count, milliseconds } from "./format.ts";
-import { layOut, pointAt, type Frame, type Spot, type ZoneArc } from "./layout.ts";
+import { count, milliseconds, short } from "./format.ts";
+import { layOut, pointAt, type Frame, type Layout, type Spot, type ZoneArc } from "./layout.ts";
 import type { Edge, Standing } from "./model.ts";
 
 export interface Node {
@@ -35,13 +35,19 @@ interface DrawnEdge {
   readonly label: SVGTextElement;
   readonly title: SVGTitleElement;
   edge: Edge;
+  /** Where on the line the label stands: 0 at one end, 1 at the other. */
+  at: number;
 }
 
 const FRAME: Frame = { width: 840, height: 560, radiusX: 285, radiusY: 172 };
+/** Outside of the ellipse. */
+const ARC = 84;
+const ZONE_NAME = 95;
 /** Beyond it names stand along the ellipse, and only busy edges run. */
 const ROOMY_MAX = 14;
 const LABELLED_MAX = 6;
 const SETTLED = 0.5;
+const NAME_MAX = 28;
 
 /** Around 0, 0. */
 const SHAPES: Readonly<Record<Node["standing"], (r: number) => string>> = {
@@ -58,6 +64,8 @@ export class MeshPicture {
   private readonly onChoose: (key: string) => void;
   private readonly arcLayer = draw("g", { class: "zones" });
   private readonly edgeLayer = draw("g", { class: "edges", "aria-hidden": "true" });
+  /** Above all lines, which are broken behind them. */
+  private readonly labelLayer = draw("g", { class: "labels", "aria-hidden": "true" });
   private readonly nodeLayer = draw("g", { class: "nodes" });
   private readonly nodes = new Map<string, DrawnNode>();
   private readonly edges = new Map<string, DrawnEdge>();
@@ -69,17 +77,15 @@ export class MeshPicture {
   constructor(note: HTMLElement, onChoose: (key: string) => void) {
     this.note = note;
     this.onChoose = onChoose;
-    const { width, height } = FRAME;
-    this.element = draw("svg", {
-      viewBox: `0 0 ${width} ${height}`,
-      role: "group",
-      "aria-label": "The mesh",
-    });
-    this.element.append(this.arcLayer, this.edgeLayer, this.nodeLayer);
+    this.element = draw("svg", { role: "group", "aria-label": "The mesh" });
+    this.element.append(this.arcLayer, this.edgeLayer, this.labelLayer, this.nodeLayer);
   }
 
   show(nodes: readonly Node[], edges: readonly Edge[], chosen: string): void {
-    const { spots, arcs } = layOut(nodes, FRAME);
+    const layout = layOut(nodes, FRAME);
+    const { spots, arcs } = layout;
+    const { width, height } = FRAME;
+    set(this.element, { viewBox: `0 ${(middleOf(layout) - height / 2).toFixed(0)} ${width} ${height}` });
     const isRoomy = nodes.length <= ROOMY_MAX;
     set(this.element, { "data-roomy": isRoomy });
     this.showArcs(arcs);
@@ -112,7 +118,7 @@ export class MeshPicture {
     });
     set(shape, { d: SHAPES[node.standing](look.radius) });
     setText(title, node.words);
-    setText(name, node.name);
+    setText(name, short(node.name, NAME_MAX));
     setText(detail, look.isRoomy ? node.detail : "");
     placeNames(drawn, look);
   }
@@ -145,9 +151,10 @@ export class MeshPicture {
 
   private showEdges(edges: readonly Edge[], hasLabels: boolean, chosen: string): void {
     const seen = new Set(edges.map(({ key }) => key));
-    for (const [key, { group }] of this.edges) {
+    for (const [key, { group, label }] of this.edges) {
       if (seen.has(key)) continue;
       group.remove();
+      label.remove();
       this.edges.delete(key);
     }
     const isFew = edges.length <= 120;
@@ -167,6 +174,28 @@ export class MeshPicture {
       setText(drawn.label, hasLabels ? `${milliseconds(edge.rttMs)} · ${count(traffic)}/s` : "");
       setText(drawn.title, words);
     }
+    if (hasLabels) this.placeLabels();
+  }
+
+  /** No label upon another: lines cross, often in their middles. */
+  private placeLabels(): void {
+    const taken: { x: number; y: number }[] = [];
+    const lines = [...this.edges.values()].flatMap((drawn) => {
+      const [a, b] = [drawn.edge.from, drawn.edge.to].map((key) => this.nodes.get(key)?.target);
+      return a === undefined || b === undefined ? [] : [{ drawn, a, b }];
+    });
+    // On a steep line a label moves away from others by little.
+    lines.sort((one, other) => Math.abs(one.a.y - one.b.y) - Math.abs(other.a.y - other.b.y));
+    for (const { drawn, a, b } of lines) {
+      const isFree = (at: number): boolean => {
+        const { x, y } = between(a, b, at);
+        return taken.every(
+          (other) => Math.abs(other.x - x) > LABEL.width || Math.abs(other.y - y) > LABEL.height,
+        );
+      };
+      drawn.at = PLACES.find(isFree) ?? 0.5;
+      taken.push(between(a, b, drawn.at));
+    }
   }
 
   private newEdge(edge: Edge): DrawnEdge {
@@ -177,8 +206,10 @@ export class MeshPicture {
       label: draw("text", { class: "label" }),
       title: draw("title"),
       edge,
+      at: 0.5,
     };
-    drawn.group.append(drawn.title, drawn.line, drawn.flow, drawn.label);
+    drawn.group.append(drawn.title, drawn.line, drawn.flow);
+    this.labelLayer.append(drawn.label);
     drawn.group.addEventListener("mouseenter", () => setText(this.note, this.edgeWords(drawn.edge)));
     this.edges.set(edge.key, drawn);
     this.edgeLayer.append(drawn.group);
@@ -186,7 +217,7 @@ export class MeshPicture {
   }
 
   private edgeWords({ from, to, rttMs, pending, routes, there, back }: Edge): string {
-    const [a, b] = [from, to].map((key) => this.nodes.get(key)?.name.textContent ?? key);
+    const [a, b] = [from, to].map((key) => this.nodes.get(key)?.group.dataset["name"] ?? key);
     const rates = `${count(there)} messages/s there, ${count(back)} back`;
     return `${a} and ${b}: ${routes} routes, round trip ${milliseconds(rttMs)}, ${rates}, ${count(pending)} bytes pending`;
   }
@@ -197,15 +228,15 @@ export class MeshPicture {
     this.arcsShown = wanted;
     this.arcLayer.replaceChildren(
       ...arcs.flatMap(({ zone, from, to }) => {
-        const [a, b] = [pointAt(from, FRAME, 84), pointAt(to, FRAME, 84)];
+        const [a, b] = [pointAt(from, FRAME, ARC), pointAt(to, FRAME, ARC)];
         const large = to - from > Math.PI ? 1 : 0;
-        const radii = `${FRAME.radiusX + 84} ${FRAME.radiusY + 84}`;
-        const middle = pointAt((from + to) / 2, FRAME, 95);
+        const radii = `${FRAME.radiusX + ARC} ${FRAME.radiusY + ARC}`;
+        const middle = pointAt((from + to) / 2, FRAME, ZONE_NAME);
         const side = Math.cos((from + to) / 2);
         const anchor = Math.abs(side) < 0.3 ? "middle" : side > 0 ? "start" : "end";
         return [
           draw("path", { d: `M${a.x} ${a.y}A${radii} 0 ${large} 1 ${b.x} ${b.y}` }),
-          draw("text", { x: middle.x, y: middle.y + 4, "text-anchor": anchor }, zone),
+          draw("text", { x: middle.x, y: middle.y + 4, "text-anchor": anchor }, short(zone, NAME_MAX)),
         ];
       }),
     );
@@ -230,14 +261,33 @@ export class MeshPicture {
     step();
   }
 
-  private drawEdge({ edge, line, flow, label }: DrawnEdge): void {
+  private drawEdge({ edge, line, flow, label, at }: DrawnEdge): void {
     const [a, b] = [this.nodes.get(edge.from)?.at, this.nodes.get(edge.to)?.at];
     if (a === undefined || b === undefined) return;
     const d = `M${a.x.toFixed(1)} ${a.y.toFixed(1)}L${b.x.toFixed(1)} ${b.y.toFixed(1)}`;
     set(line, { d });
     set(flow, { d });
-    set(label, { x: ((a.x + b.x) / 2).toFixed(1), y: ((a.y + b.y) / 2 - 7).toFixed(1) });
+    const { x, y } = between(a, b, at);
+    set(label, { x: x.toFixed(1), y: (y + 4).toFixed(1) });
   }
+}
+
+/** Of a label, with air around it. */
+const LABEL = { width: 110, height: 20 };
+/** Where on a line, the best first. */
+const PLACES = [0.5, 0.38, 0.62, 0.3, 0.7, 0.22, 0.78];
+
+function between(a: Spot, b: Spot, at: number): { x: number; y: number } {
+  return { x: a.x + (b.x - a.x) * at, y: a.y + (b.y - a.y) * at };
+}
+
+/** Of what is drawn, from top to bottom: with three members there is more above the middle of the ellipse than below. */
+function middleOf({ spots, arcs }: Layout): number {
+  const names = arcs.flatMap(({ from, to }) =>
+    [from, (from + to) / 2, to].map((angle) => pointAt(angle, FRAME, ZONE_NAME).y),
+  );
+  const ys = [...Array.from(spots.values(), ({ y }) => y), ...names];
+  return ys.length === 0 ? FRAME.height / 2 : (Math.min(...ys) + Math.max(...ys)) / 2;
 }
 
 /** Below the member where there is room, else outside of the ellipse, along its radius. */
@@ -247,9 +297,9 @@ function placeNames(
 ): void {
   if (isRoomy) {
     const isAbove = target.y < FRAME.height / 2 - 20;
-    const y = isAbove ? -radius - 24 : radius + 20;
+    const y = isAbove ? -radius - 26 : radius + 20;
     set(name, { x: 0, y, transform: undefined, "text-anchor": "middle" });
-    set(detail, { x: 0, y: y + 15, "text-anchor": "middle" });
+    set(detail, { x: 0, y: y + 17, "text-anchor": "middle" });
     return;
   }
   const degrees = (target.angle * 180) / Math.PI;

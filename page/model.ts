@@ -1,15 +1,19 @@
 /** What the page knows of the cluster: answers of `/clusterz`, and what follows from two of them. Pure: no document, no clock. */
 
-interface RouteFigures {
+/** Since the start. */
+interface Counted {
+  readonly in_msgs: number;
+  readonly out_msgs: number;
+  readonly in_bytes: number;
+  readonly out_bytes: number;
+}
+
+interface RouteFigures extends Counted {
   readonly remote_id: string;
   readonly remote_name: string;
   readonly count: number;
   readonly rtt_ms: number;
   readonly pending: number;
-  readonly in_msgs: number;
-  readonly out_msgs: number;
-  readonly in_bytes: number;
-  readonly out_bytes: number;
 }
 
 interface Awaited {
@@ -30,19 +34,15 @@ interface ServerEvent {
   readonly count: number;
 }
 
-export interface AccountFigures {
+export interface AccountFigures extends Counted {
   readonly name: string;
   readonly connections: number;
   readonly subscriptions: number;
-  readonly in_msgs: number;
-  readonly out_msgs: number;
-  readonly in_bytes: number;
-  readonly out_bytes: number;
   readonly slow_consumers: number;
 }
 
 /** A silent one has no more than the first four. */
-export interface Member {
+export interface Member extends Counted {
   readonly server_id: string;
   readonly server_name: string;
   readonly state: string;
@@ -63,10 +63,6 @@ export interface Member {
   readonly cores: number;
   readonly connections: number;
   readonly subscriptions: number;
-  readonly in_msgs: number;
-  readonly out_msgs: number;
-  readonly in_bytes: number;
-  readonly out_bytes: number;
   readonly slow_consumers: number;
   readonly stalled_clients: number;
 }
@@ -77,18 +73,28 @@ export interface Cluster {
   readonly members: readonly Member[];
 }
 
-const SILENT: Omit<Member, "server_id" | "server_name" | "state" | "is_ready"> = {
+const SILENT: Member = {
+  ...{ server_id: "", server_name: "", state: "silent", is_ready: false },
   ...{ kind: "", version: "", zone: "", now_ms: 0, uptime_ms: 0, mem: 0, cpu: 0, cores: 1 },
   ...{ reasons: [], missing: [], awaited: [], routes: [], accounts: [], events: [] },
   ...{ connections: 0, subscriptions: 0, in_msgs: 0, out_msgs: 0, in_bytes: 0, out_bytes: 0 },
   ...{ slow_consumers: 0, stalled_clients: 0 },
 };
 
-/** Fills up what a silent member does not tell. */
+/** Fills up what a silent member does not tell, and one of another version tells otherwise. */
 export function readCluster(answer: unknown): Cluster {
-  const { server_id, cluster, members } = answer as Cluster;
+  const { server_id, cluster, members } = (answer ?? {}) as Cluster;
   if (!Array.isArray(members)) throw new Error("the answer has no members");
-  return { server_id, cluster, members: (members as Member[]).map((member) => ({ ...SILENT, ...member })) };
+  return { server_id: String(server_id), cluster: String(cluster ?? ""), members: members.map(readMember) };
+}
+
+function readMember(told: Readonly<Record<string, unknown>> | null): Member {
+  const member = Object.entries(SILENT).map(([key, otherwise]: [string, unknown]): [string, unknown] => {
+    const value = told?.[key];
+    if (Array.isArray(otherwise)) return [key, Array.isArray(value) ? value.filter(Boolean) : []];
+    return [key, typeof value === typeof otherwise ? value : otherwise];
+  });
+  return Object.fromEntries(member) as unknown as Member;
 }
 
 export type Standing = "ready" | "draining" | "joining" | "silent";
@@ -114,8 +120,6 @@ export interface Rates {
   readonly inBytes: number;
   readonly outBytes: number;
 }
-
-type Counted = Pick<RouteFigures, "in_msgs" | "out_msgs" | "in_bytes" | "out_bytes">;
 
 export const NO_RATES: Rates = { inMessages: 0, outMessages: 0, inBytes: 0, outBytes: 0 };
 

@@ -21,6 +21,7 @@ import {
 import { Table } from "./table.ts";
 
 const EVENTS_MAX = 100;
+const SLOW_MAX = 20;
 
 interface MemberRow {
   readonly member: Member;
@@ -39,18 +40,22 @@ export class Panels {
   private readonly members: Table<MemberRow>;
   private readonly routes: Table<RouteRow>;
   private readonly slow: Table<Member>;
+  private readonly slowLatest: Table<ShownEvent>;
   private readonly accounts: Table<AccountFigures>;
   private told = "";
 
-  constructor(feed: Feed, onChoose: (id: string) => void) {
+  /** `onSlow`: somebody wants to see the slow consumers of a member. */
+  constructor(feed: Feed, onChoose: (id: string) => void, onSlow: (id: string) => void) {
     this.feed = feed;
     this.members = membersTable(onChoose);
     this.routes = routesTable();
-    this.slow = slowTable();
+    this.slow = slowTable(onSlow);
+    this.slowLatest = slowLatestTable();
     this.accounts = accountsTable();
     byId("members").append(this.members.element);
     byId("routes").append(this.routes.element);
     byId("slow").append(this.slow.element);
+    byId("slow-latest").append(this.slowLatest.element);
     byId("accounts").append(this.accounts.element);
   }
 
@@ -66,7 +71,11 @@ export class Panels {
     this.showReadiness(cluster);
     this.slow.show(sorted.filter((one) => one.slow_consumers + one.stalled_clients > 0));
     this.accounts.show(accountsOf(cluster));
-    this.showEvents(eventsOf(cluster, EVENTS_MAX));
+    const events = eventsOf(cluster, Infinity);
+    const slow = events.filter(({ event }) => event === "slow_consumer").slice(0, SLOW_MAX);
+    this.slowLatest.show(slow);
+    byId("slow-latest").hidden = slow.length === 0;
+    this.showEvents(events.slice(0, EVENTS_MAX));
   }
 
   private showTiles({ members }: Cluster, rates: readonly Rates[]): void {
@@ -237,11 +246,26 @@ function routesTable(): Table<RouteRow> {
   });
 }
 
-function slowTable(): Table<Member> {
+function slowLatestTable(): Table<ShownEvent> {
+  return new Table<ShownEvent>({
+    caption: "The latest slow consumers",
+    rowKey: ({ server, time, about }) => JSON.stringify([server, time, about]),
+    empty: "",
+    columns: [
+      { key: "time", title: "Time", text: ({ time }) => clock(Date.parse(time)) },
+      { key: "server", title: "Member", text: ({ server }) => server },
+      { key: "about", title: "Who, and why", text: ({ about }) => about },
+    ],
+  });
+}
+
+/** A member's name leads to those of its connections that were cut. */
+function slowTable(onChoose: (id: string) => void): Table<Member> {
   return new Table<Member>({
     caption: "Slow consumers by member",
     rowKey: ({ server_id }) => server_id,
     empty: "No connection was cut for being slow, and no publisher was held up.",
+    onChoose: ({ server_id }) => onChoose(server_id),
     columns: [
       { key: "name", title: "Member", text: (one) => one.server_name, sort: (one) => one.server_name },
       {

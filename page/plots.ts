@@ -9,7 +9,12 @@ interface Figure {
   readonly title: string;
   readonly series: readonly { readonly label: string; readonly of: (moment: Moment, id: string) => number }[];
   readonly text: (value: number) => string;
+  /** Between two lines of the grid. */
+  readonly steps: readonly number[];
 }
+
+const DECIMAL = Array.from({ length: 13 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
+const BINARY = Array.from({ length: 44 }, (_, i) => 2 ** i);
 
 const HEIGHT = 170;
 
@@ -37,6 +42,7 @@ const FIGURES: readonly Figure[] = [
       { label: "out", of: rate("outMessages") },
     ],
     text: count,
+    steps: DECIMAL,
   },
   {
     title: "Bytes per second",
@@ -45,8 +51,9 @@ const FIGURES: readonly Figure[] = [
       { label: "out", of: rate("outBytes") },
     ],
     text: bytes,
+    steps: BINARY,
   },
-  { title: "Connections", series: [{ label: "open", of: connections }], text: count },
+  { title: "Connections", series: [{ label: "open", of: connections }], text: count, steps: DECIMAL },
 ];
 
 export class Plots {
@@ -68,6 +75,8 @@ export class Plots {
     for (const { figure, plot, box } of this.plots) {
       const lines = figure.series.map(({ of }) => moments.map((moment) => of(moment, id)));
       plot.setData([times, ...lines]);
+      // Where nobody points at, the legend tells of now.
+      if ((plot.cursor.idx ?? null) === null && times.length > 0) plot.setLegend({ idx: times.length - 1 });
       const now = figure.series
         .map(({ label }, i) => `${label} ${figure.text(lines[i]?.at(-1) ?? 0)}`)
         .join(", ");
@@ -95,11 +104,12 @@ export class Plots {
   }
 }
 
-function optionsOf({ series, text }: Figure): uPlot.Options {
+function optionsOf({ series, text, steps }: Figure): uPlot.Options {
   const colour = (name: string): string =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const font = "11px system-ui, sans-serif";
   const axis = { stroke: colour("--soft"), font, ticks: { show: false } };
+  const incrs = [...steps];
   const grid = { stroke: colour("--line"), width: 1 };
   return {
     width: 300,
@@ -108,8 +118,8 @@ function optionsOf({ series, text }: Figure): uPlot.Options {
     cursor: { y: false },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: "{HH}:{mm}:{ss}" },
-      { ...axis, grid, size: 62, space: 34, values: (_, splits) => splits.map(text) },
+      { ...axis, grid: { show: false }, space: 70, values: "{HH}:{mm}:{ss}", size: 28 },
+      { ...axis, grid, size: 62, space: 34, incrs, values: (_, splits) => splits.map(text) },
     ],
     series: [
       { value: "{HH}:{mm}:{ss}" },

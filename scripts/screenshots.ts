@@ -5,37 +5,40 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Page } from "playwright-core";
-import { Stage, whole } from "../test/cluster/stage.ts";
-import { freePort, openBrowser, visit } from "../test/page/browser.ts";
+import { startMembers } from "../test/support/cluster.ts";
+import { openBrowser, visit } from "../test/page/browser.ts";
 import { fiftyMembers } from "../test/page/fifty-members.ts";
 
-const SETTLE_MS = 12_000;
+const SETTLE_MS = 14_000;
 const folder = join(import.meta.dirname, "../docs/images");
-const stage = new Stage();
-const texts = await Promise.all(
-  ["eu-a", "eu-b", "eu-c"].map(async (zone, i) => ({
+const cluster = await startMembers(
+  ["eu-a", "eu-b", "eu-c"].map((zone, i) => ({
+    kind: "shoal",
     name: `shoal-${i}`,
     clusterLines: ["name: demo", `zone: ${zone}`],
-    serverLines: [`http: "127.0.0.1:${await freePort()}"`],
   })),
 );
-const servers = await stage.cluster(texts);
-await whole(servers);
+await cluster.fullMesh();
+const clients: NatsConnection[] = [];
 const load: NodeJS.Timeout[] = [];
-for (const [i, server] of servers.entries()) {
+for (const [i, { clientUrl: servers }] of cluster.members.entries()) {
   for (const name of ["orders", "billing", "search"]) {
-    const client = await stage.client(server, { name });
-    client.subscribe("orders.>", { queue: name });
-    load.push(setInterval(() => publish(client, 40 + i * 20), 20));
+    const client = await connect({ servers, name });
+    clients.push(client);
+    client.subscribe("orders.*", { queue: name });
+    client.subscribe(`prices.${name}`);
+    load.push(setInterval(() => publish(client, 8 + i * 4), 20));
   }
 }
 
-function publish(client: { publish(subject: string, text: string): void }, count: number): void {
-  for (let n = 0; n < count; n++) client.publish("orders.new", "x".repeat(120));
+function publish(client: NatsConnection, count: number): void {
+  for (let n = 0; n < count; n++)
+    client.publish(n % 3 === 0 ? "prices.search" : "orders.new", "x".repeat(120));
 }
 
-const url = `http://127.0.0.1:${servers[0]?.server.monitorPort}/`;
+const url = `http://127.0.0.1:${cluster.member(0).ports.monitor}/`;
 const browser = await openBrowser();
 mkdirSync(folder, { recursive: true });
 await take("page-light.png", "light");
@@ -43,14 +46,15 @@ await take("page-dark.png", "dark");
 await take("page-fifty.jpg", "light", fiftyMembers);
 await browser.close();
 for (const timer of load) clearInterval(timer);
-await stage[Symbol.asyncDispose]();
+await Promise.all(clients.map((client) => client.close()));
+await cluster[Symbol.asyncDispose]();
 
 async function take(
   file: string,
   colorScheme: "light" | "dark",
   prepare?: (page: Page) => Promise<void>,
 ): Promise<void> {
-  const viewport = { width: 1200, height: 860 };
+  const viewport = { width: 1200, height: 960 };
   const { page } = await visit(browser, url, { colorScheme, viewport }, prepare);
   await page.waitForTimeout(SETTLE_MS);
   const form = file.endsWith(".jpg") ? ({ type: "jpeg", quality: 55 } as const) : {};

@@ -8,6 +8,7 @@ import { systemRandom } from "../base/random.ts";
 import { ClosedConnections } from "../monitor/closed-connections.ts";
 import type { Endpoints } from "../monitor/endpoints.ts";
 import type { ClusterView, MonitorSource } from "../monitor/source.ts";
+import type { ServerAnswer } from "../system/cluster-query.ts";
 import { SystemService } from "../system/service.ts";
 import { serverHash } from "./identity.ts";
 import { monitorSource } from "./monitor-source.ts";
@@ -61,17 +62,20 @@ export function joinSystemAccount(server: Server, logger: Logger): SystemMembers
 /** Who answers with an error, or with what is none of an object, has not answered. */
 function viewThrough(service: () => SystemService | null): ClusterView {
   return {
-    async everybody(kind, expected) {
-      const asked = service()?.clusterQuery(kind, VIEW_TIMEOUT_MS, expected);
-      const answers = (await asked?.catch(() => [])) ?? [];
-      return answers.flatMap(({ data }) => (isRecord(data) ? [data] : []));
-    },
+    everybody: (kind, expected) => told(service()?.clusterQuery(kind, VIEW_TIMEOUT_MS, expected)),
+    accounts: (expected) => told(service()?.accountsQuery(VIEW_TIMEOUT_MS, expected)),
     async one(serverId, kind, options) {
       const asked = service()?.serverQuery(serverId, kind, VIEW_TIMEOUT_MS, options);
       const answer = await asked?.catch(() => null); // too many questions at a time
       return isRecord(answer?.data) ? answer.data : null;
     },
   };
+}
+
+/** undefined: there is nobody to ask through. Rejected: too many questions at a time. */
+async function told(asked: Promise<ServerAnswer[]> | undefined): Promise<Record<string, unknown>[]> {
+  const answers = (await asked?.catch(() => [])) ?? [];
+  return answers.flatMap(({ data }) => (isRecord(data) ? [data] : []));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

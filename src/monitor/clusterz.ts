@@ -3,7 +3,8 @@
  * they are asked once in `FRESH_MS`; a member that does not answer in time is listed as silent.
  */
 import { compactJson, type Answer } from "./answer.ts";
-import { figures, memberFields, RouteSums } from "./memberz.ts";
+import { foreignFields } from "./foreign-member.ts";
+import { memberFields } from "./memberz.ts";
 import { BadQuery, type Query } from "./query.ts";
 import type { PeerSnapshot } from "../cluster/mesh-types.ts";
 import type { MonitorSource } from "./source.ts";
@@ -11,16 +12,6 @@ import type { MonitorSource } from "./source.ts";
 type Told = Readonly<Record<string, unknown>>;
 
 const FRESH_MS = 900;
-const RTT = /([\d.]+)(h|ms|m|µs|us|ns|s)/g;
-const MS: Readonly<Record<string, number>> = {
-  h: 3.6e6,
-  m: 6e4,
-  s: 1000,
-  ms: 1,
-  µs: 1e-3,
-  us: 1e-3,
-  ns: 1e-6,
-};
 
 export class ClusterReport {
   private readonly source: MonitorSource;
@@ -66,63 +57,17 @@ export class ClusterReport {
   private async foreign(peers: readonly PeerSnapshot[]): Promise<Told[]> {
     const { view } = this.source;
     const everybody = peers.length + 1;
-    const [varz, routez] = await Promise.all([
+    const [varz, routez, accounts] = await Promise.all([
       view.everybody("VARZ", everybody),
       view.everybody("ROUTEZ", everybody),
+      view.accounts(everybody),
     ]);
-    const routes = new Map(routez.map((one) => [one["server_id"], one]));
-    const ids = new Set(peers.filter(({ shoal }) => !shoal).map(({ id }) => id));
+    const of = (all: readonly Told[], id: unknown): Told => all.find((one) => one["server_id"] === id) ?? {};
+    const ids = new Set<unknown>(peers.filter(({ shoal }) => !shoal).map(({ id }) => id));
     return varz
-      .filter((one) => ids.has(textOf(one["server_id"])))
-      .map((one) => foreignFields(one, routes.get(one["server_id"]) ?? null));
+      .filter(({ server_id: id }) => ids.has(id))
+      .map((one) => foreignFields(one, of(routez, one["server_id"]), of(accounts, one["server_id"])));
   }
-}
-
-/** A nats-server, which knows neither zones nor readiness, in the terms of `/memberz`. */
-function foreignFields(varz: Told, routez: Told | null): Told {
-  const nowMs = Date.parse(textOf(varz["now"]));
-  const sums = new RouteSums();
-  const routes = Array.isArray(routez?.["routes"]) ? (routez["routes"] as Told[]) : [];
-  for (const route of routes) {
-    sums.add({
-      remote_id: textOf(route["remote_id"]),
-      remote_name: textOf(route["remote_name"]),
-      rtt_ms: milliseconds(textOf(route["rtt"])),
-      pending: Number(route["pending_size"] ?? 0),
-      in_msgs: Number(route["in_msgs"] ?? 0),
-      out_msgs: Number(route["out_msgs"] ?? 0),
-      in_bytes: Number(route["in_bytes"] ?? 0),
-      out_bytes: Number(route["out_bytes"] ?? 0),
-    });
-  }
-  return {
-    ...figures(varz),
-    server_id: varz["server_id"],
-    server_name: varz["server_name"],
-    kind: "nats-server",
-    version: varz["version"],
-    zone: "",
-    now_ms: nowMs,
-    uptime_ms: nowMs - Date.parse(textOf(varz["start"])),
-    state: "ready",
-    is_ready: true,
-    reasons: [],
-    missing: [],
-    awaited: [],
-    routes: sums.list(),
-    accounts: [],
-    events: [],
-  };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function milliseconds(goDuration: string): number {
-  let sum = 0;
-  for (const [, figure, unit = ""] of goDuration.matchAll(RTT)) sum += Number(figure) * (MS[unit] ?? 0);
-  return sum;
 }
 
 const TABLES: ReadonlyMap<string, { readonly kind: string; readonly options: Told }> = new Map([

@@ -4,7 +4,7 @@ import { goTime } from "./go-format.ts";
 import { registeredRoutes } from "./routez.ts";
 import type { MonitorSource } from "./source.ts";
 
-const ACCOUNTS_MAX = 100;
+export const ACCOUNTS_MAX = 100;
 const AWAITED_MAX = 100;
 
 export function memberz(source: MonitorSource, varz: object): Answer {
@@ -61,7 +61,13 @@ const FIGURES = [
 ] as const;
 
 export function figures(varz: Readonly<Record<string, unknown>>): Record<string, number> {
-  return Object.fromEntries(FIGURES.map((name) => [name, Number(varz[name] ?? 0)]));
+  return Object.fromEntries(FIGURES.map((name) => [name, numberOf(varz[name])]));
+}
+
+/** What is no figure counts as 0. */
+export function numberOf(value: unknown): number {
+  const number = Number(value ?? 0);
+  return Number.isFinite(number) ? number : 0;
 }
 
 export interface RouteFigures {

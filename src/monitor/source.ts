@@ -150,6 +150,8 @@ type Told = Readonly<Record<string, unknown>>;
 export interface ClusterView {
   /** All that know this kind: MEMBERZ, VARZ and the like; `expected` of them, or those that answer in time. */
   everybody(kind: string, expected: number): Promise<readonly Told[]>;
+  /** What `/accstatz` of `expected` servers tells, or of those that answer in time. */
+  accounts(expected: number): Promise<readonly Told[]>;
   /** One server, by its id. null: no answer in time. */
   one(serverId: string, kind: string, options: Told): Promise<Told | null>;
 }

@@ -99,6 +99,12 @@ export class SystemService implements Disposable {
     return this.queries.ask({ subject: `$SYS.REQ.SERVER.PING.${kind}`, expected, timeoutMs, options });
   }
 
+  /** Asks every server of the cluster for the figures of its accounts, those without a connection there as well. */
+  accountsQuery(timeoutMs: number, expected: number): Promise<ServerAnswer[]> {
+    const options = { include_unused: true };
+    return this.queries.ask({ subject: "$SYS.REQ.ACCOUNT.PING.STATZ", expected, timeoutMs, options });
+  }
+
   /** Asks one server. null: no answer in time. */
   async serverQuery(
     id: string,

@@ -13,16 +13,21 @@ function answer(asked: number): object {
   return { server_id: id(0), cluster: "fifty", members };
 }
 
+const lameDuck = {
+  ...{ time: "2026-09-21T13:46:30Z", event: "lame_duck", level: "info", count: 1, about: "" },
+  text: "Entering lame duck mode, stop accepting new clients",
+};
+
 const id = (i: number): string => `N${String(i).padStart(3, "0")}`;
 
 function member(i: number, asked: number): object {
   const step = asked * 1500;
-  const rate = 200 + ((i * 37) % 900);
+  const rate = 2000 + ((i * 370) % 9000);
   const counters = (factor: number): object => ({
-    in_msgs: Math.round(step * rate * factor),
-    out_msgs: Math.round(step * rate * factor * 1.6),
-    in_bytes: Math.round(step * rate * factor * 128),
-    out_bytes: Math.round(step * rate * factor * 205),
+    in_msgs: Math.round((step / 1000) * rate * factor),
+    out_msgs: Math.round((step / 1000) * rate * factor * 1.6),
+    in_bytes: Math.round((step / 1000) * rate * factor * 128),
+    out_bytes: Math.round((step / 1000) * rate * factor * 205),
   });
   const isDraining = i === 7;
   const isJoining = i === 23;
@@ -55,7 +60,7 @@ function member(i: number, asked: number): object {
         ...counters((i + j) % 11 === 0 ? 0.1 : 0.01),
       })),
     accounts: [],
-    events: [],
+    events: isDraining ? [lameDuck] : [],
     mem: 180_000_000 + i * 1_000_000,
     cpu: 12 + (i % 7),
     cores: 2,

@@ -1,12 +1,13 @@
 // The page in a real browser, on real clusters: what it shows of them and of what happens to them, by mouse and by keyboard.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Stage, whole, type RunningServer } from "../cluster/stage.ts";
 import { startMembers, type Cluster } from "../support/cluster.ts";
 import { freePort, isChromiumMissing, openBrowser, visit, type Visit } from "./browser.ts";
 import { fiftyMembers } from "./fifty-members.ts";
+import { node, shows } from "./scene.ts";
 
 const MANY = 10_000;
 
@@ -36,14 +37,6 @@ async function open(server: RunningServer, ...rest: [options?: object]): Promise
   return seen;
 }
 
-/** A member in the picture. */
-const node = (page: Page, name: string, standing: string): Locator =>
-  page.locator(`#mesh g.node[data-name="${name}"][data-standing="${standing}"]`);
-
-async function shows(page: Page, selector: string, text: string | RegExp): Promise<void> {
-  await page.locator(selector).filter({ hasText: text }).first().waitFor();
-}
-
 describe.skipIf(isChromiumMissing)("the page", { timeout: 180_000 }, () => {
   beforeAll(async () => {
     browser = await openBrowser();
@@ -70,7 +63,7 @@ describe.skipIf(isChromiumMissing)("the page", { timeout: 180_000 }, () => {
         .toBeGreaterThanOrEqual(2);
       // the first round trip of a route is known a little after the route
       await expect
-        .poll(() => page.locator("#mesh .edge .label").allTextContents(), { timeout: 15_000 })
+        .poll(() => page.locator("#mesh .labels text").allTextContents(), { timeout: 15_000 })
         .toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/ (ms|µs) · .*\/s$/)));
       expect(await page.locator("#mesh .edge").count()).toBe(3);
       expect(

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { bundlePage } from "../../../page/bundle.ts";
-import { bytes, count, duration, milliseconds } from "../../../page/format.ts";
+import { bytes, count, duration, milliseconds, short } from "../../../page/format.ts";
 import { layOut } from "../../../page/layout.ts";
 import {
   accountsOf,
@@ -67,6 +67,17 @@ function cluster(...members: object[]): Cluster {
 }
 
 describe("what the page makes of answers", () => {
+  it("members that tell nothing or nonsense with figures of 0, and no answer at all as an error", () => {
+    const odd = { server_id: "B", server_name: "b", state: 7, is_ready: "yes", routes: [null], in_msgs: "1" };
+    const { members } = cluster(member("A"), { ...odd, reasons: null, accounts: {} });
+    expect(members[0]).toMatchObject({ server_id: "A", state: "ready", is_ready: true });
+    const empty = { routes: [], reasons: [], accounts: [], in_msgs: 0 };
+    expect(members[1]).toMatchObject({ server_id: "B", state: "silent", is_ready: false, ...empty });
+    for (const answer of [null, [], {}, { members: {} }]) {
+      expect(() => readCluster(answer)).toThrow("the answer has no members");
+    }
+  });
+
   it("rates, by differences; none for a server that was started anew", () => {
     const before = cluster(member("A", { in_msgs: 100 }), member("B", { in_msgs: 900 }));
     const now = cluster(
@@ -208,6 +219,8 @@ describe("figures", () => {
     [milliseconds(0), "–"],
     [milliseconds(0.25), "250 µs"],
     [milliseconds(12.4), "12 ms"],
+    [short("shoal-0", 7), "shoal-0"],
+    [short("shoal-10", 7), "shoal-…"],
     [duration(0), "0s"],
     [duration(90_061_000), "1d 1h"],
   ])("%s", (shown, expected) => {
