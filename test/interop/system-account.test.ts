@@ -1,14 +1,13 @@
 // The system account of clusters of both kinds: every server answers, whoever asks, and what it says has the shape of what
 // nats-server says.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
-import { Clients } from "../support/cluster-clients.ts";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { allReach, Clients } from "../support/cluster-clients.ts";
 import { missingKinds } from "../support/cluster-programs.ts";
 import { startMembers, type Cluster } from "../support/cluster.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
-
-type Json = Record<string, unknown>;
+import { ask, listen, nameOf, shape, type Event, type Json } from "../support/system-account.ts";
 
 const serverLines = [
   "accounts {",
@@ -21,10 +20,6 @@ const KINDS =
   "IDZ STATSZ VARZ SUBSZ CONNZ ROUTEZ GATEWAYZ LEAFZ ACCOUNTZ JSZ HEALTHZ IPQUEUESZ RAFTZ PROFILEZ".split(
     " ",
   );
-/** What is not the same on both: settings of JetStream, queues of nats-server, counters and times that are left out while they are
- * 0, what a joiner alone has configured. */
-const UNLIKE =
-  /\.(feature_flags|metadata)\b|^IPQUEUESZ\.data\b|^ROUTEZ\.data\.routes|_stats\b|stale_connection|stalled_clients|_limit\b|gomemlimit|http_req_stats|^VARZ\.data\.cluster\.urls|\.rtt$/;
 
 const program = findNatsCli();
 
@@ -65,6 +60,22 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("the system account of a 
         answers.find((one) => nameOf(one) === name)!,
       );
       expect(shape(ours, kind)).toEqual(shape(theirs, kind));
+    }
+  });
+
+  it("answers EXPVARZ in words of nats-server, those that the runtime knows, and without arguments", async () => {
+    for (const admin of admins) {
+      const answers = await ask(admin, "$SYS.REQ.SERVER.PING.EXPVARZ", 2);
+      const [ours, theirs] = ["shoal", "nats-new"].map((name) => {
+        const { data, ...envelope } = answers.find((one) => nameOf(one) === name)!;
+        const { memstats, ...rest } = data as { memstats: Json; cmdline: string[] };
+        return { memstats: shape(memstats, "memstats"), rest: shape({ ...envelope, data: rest }, "EXPVARZ") };
+      });
+      expect(ours!.rest).toEqual(theirs!.rest);
+      expect(Object.keys(ours!.memstats).length).toBeGreaterThan(5);
+      expect(theirs!.memstats).toMatchObject(ours!.memstats);
+      const { data } = answers.find((one) => nameOf(one) === "shoal")!;
+      expect((data as { cmdline: string[] }).cmdline).toHaveLength(1);
     }
   });
 
@@ -151,7 +162,7 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("the system account of a 
       listen(admin, "$SYS.ACCOUNT.A.>", "$SYS.SERVER.*.CLIENT.AUTH.ERR"),
     );
     await Promise.all(admins.map((admin) => admin.flush()));
-    await reached(admins);
+    await allReach(admins);
     for (const member of cluster.members) {
       const user = await clients.connect(member, { user: "a", pass: "p", name: `of ${member.spec.name}` });
       await user.close();
@@ -176,12 +187,19 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("the system account of a 
   });
 
   it("tells how servers are, and each other's numbers only grow", async () => {
-    const heard = listen(admins[1]!, "$SYS.SERVER.*.STATSZ");
-    await admins[1]!.flush();
-    await reached(admins);
-    for (let turn = 0; turn < 2; turn++) {
-      admins[0]!.publish("$SYS.REQ.SERVER.PING.STATSZ");
-      await waitFor("both", () => new Set(heard.map(({ body }) => nameOf(body))).size === 2);
+    const listeners = admins.map((admin) => listen(admin, "$SYS.SERVER.*.STATSZ"));
+    await Promise.all(admins.map((admin) => admin.flush()));
+    await allReach(admins);
+    for (const asking of admins) {
+      for (const heard of listeners) heard.length = 0;
+      asking.publish("$SYS.REQ.SERVER.PING.STATSZ");
+      for (const heard of listeners) {
+        const [ours, theirs] = await waitFor("both", () => {
+          const both = ["shoal", "nats-new"].map((name) => heard.find(({ body }) => nameOf(body) === name));
+          return both.every((one) => one !== undefined) && both;
+        });
+        expect(shape(ours!.body, "STATSZ")).toEqual(shape(theirs!.body, "STATSZ"));
+      }
     }
     expect(cluster.member(1).countLogs(/out of order remote server/)).toBe(0);
   });
@@ -243,75 +261,3 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("the system account of a 
     await user.close();
   });
 });
-
-interface Event {
-  readonly subject: string;
-  readonly body: Json;
-}
-
-function listen(admin: NatsConnection, ...subjects: string[]): Event[] {
-  const heard: Event[] = [];
-  for (const subject of subjects)
-    admin.subscribe(subject, { callback: (_, m) => void heard.push({ subject: m.subject, body: m.json() }) });
-  return heard;
-}
-
-/** What `admins` have subscribed to is known to the servers of the others. */
-async function reached(admins: readonly NatsConnection[]): Promise<void> {
-  for (const [from, to] of [admins, admins.toReversed()] as [NatsConnection, NatsConnection][]) {
-    let arrived = false;
-    const subscription: Subscription = to.subscribe("probe", { callback: () => void (arrived = true) });
-    await to.flush();
-    await waitFor("the interest to get around", async () => {
-      from.publish("probe");
-      await from.flush();
-      return arrived;
-    });
-    subscription.unsubscribe();
-  }
-}
-
-/** So many answers; where none are expected, those that come before the answers to a question that all answer. */
-async function ask(
-  client: NatsConnection,
-  subject: string,
-  count: number,
-  body: unknown = "",
-): Promise<Json[]> {
-  const payload = typeof body === "string" ? body : JSON.stringify(body);
-  const inbox = `_INBOX.test.${++inboxes}`;
-  const answers: Json[] = [];
-  let others = 0;
-  const take = (_: unknown, message: Msg): void => void answers.push(message.json<Json>());
-  const subscriptions = [
-    client.subscribe(inbox, { callback: take }),
-    client.subscribe(`${inbox}.after`, { callback: () => void others++ }),
-  ];
-  client.publish(subject, payload, { reply: inbox });
-  if (count === 0) client.publish("$SYS.REQ.SERVER.PING.VARZ", "", { reply: `${inbox}.after` });
-  await waitFor(
-    `${count} answers to ${subject}`,
-    () => answers.length >= count && (count > 0 || others === 2),
-    () => JSON.stringify(answers),
-  );
-  for (const subscription of subscriptions) subscription.unsubscribe();
-  return answers;
-}
-let inboxes = 0;
-
-function nameOf(answer: Json): string {
-  return ((answer["server"] as Json | undefined)?.["name"] ?? answer["name"]) as string;
-}
-
-/** Names and types of all fields. */
-function shape(value: unknown, path: string): Record<string, string> {
-  if (UNLIKE.test(path)) return {};
-  if (Array.isArray(value)) {
-    return Object.assign({ [path]: "array" }, ...value.slice(0, 1).map((item) => shape(item, `${path}[]`)));
-  }
-  if (typeof value !== "object" || value === null) return { [path]: value === null ? "null" : typeof value };
-  return Object.assign(
-    { [path]: "object" },
-    ...Object.entries(value).map(([key, field]) => shape(field, `${path}.${key}`)),
-  );
-}

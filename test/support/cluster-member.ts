@@ -107,14 +107,24 @@ export class Member implements AsyncDisposable {
   /** Has the process reload with these lines inside `cluster { }`, instead of those it had. */
   async reload(clusterLines: readonly string[]): Promise<void> {
     const before = this.countLogs(/Reloaded server configuration/);
-    this.#clusterLines = clusterLines;
-    writeFileSync(join(this.#folder, "server.conf"), this.#config());
+    this.configure(clusterLines);
     this.#child?.kill("SIGHUP");
     await waitFor(
       `${this.name} to reload`,
       () => this.countLogs(/Reloaded server configuration/) > before,
       () => this.logTail(),
     );
+  }
+
+  /** Writes a file with these lines inside `cluster { }`, which the process does not hear of. */
+  configure(clusterLines: readonly string[]): void {
+    this.#clusterLines = clusterLines;
+    writeFileSync(join(this.#folder, "server.conf"), this.#config());
+  }
+
+  /** Has the process enter lame duck mode. */
+  lameDuck(): void {
+    this.#child?.kill("SIGUSR2");
   }
 
   /** As `docker stop` does: SIGTERM, then the server closes in its own way. */
