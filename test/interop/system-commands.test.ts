@@ -5,6 +5,7 @@ import type { Member } from "../support/cluster-member.ts";
 import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";
 import { startMembers, type Cluster } from "../support/cluster.ts";
 import { waitFor } from "../support/cluster-wait.ts";
+import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
 import { ask, listen, nameOf, shape, type Json } from "../support/system-account.ts";
 
 const clusterLines = ["name: mixed"];
@@ -43,6 +44,33 @@ async function lastWord(event: keyof typeof leave, leaver: ServerKind, witness: 
   return body;
 }
 
+const program = findNatsCli();
+
+/** Each says the names of both servers. */
+const OF_ALL = [
+  "server list --sort conns",
+  "server ping --id",
+  "server report health",
+  "server report routes",
+  "server report cpu",
+  "server report mem",
+  "server request variables",
+  "server request connections --subscriptions",
+  "server request routes --subscriptions",
+  "server request subscriptions --detail",
+  "server request accounts --account $SYS",
+  "server request gateways",
+  "server request leafnodes",
+  "server request jetstream-health",
+];
+/** About one of them, NAME with the id ID. */
+const OF_ONE = [
+  "server info NAME",
+  "server check server --name NAME",
+  "server request variables --name NAME",
+  "server config reload ID --force",
+];
+
 describe.skipIf(missingKinds(["nats-new"]).length > 0)("in a mixed cluster", () => {
   it.each(["LAMEDUCK", "SHUTDOWN"] as const)(
     "clients of either kind hear %s of a server of the other, in one shape",
@@ -50,6 +78,42 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("in a mixed cluster", () 
       const ours = await lastWord(event, "shoal", "nats-new");
       const theirs = await lastWord(event, "nats-new", "shoal");
       expect(shape(ours, event)).toEqual(shape(theirs, event));
+    },
+  );
+
+  it.skipIf(program === undefined)(
+    "the nats tool reports on, checks and commands both, from either",
+    async () => {
+      await using cluster = await mixed("shoal", "nats-new");
+      await using clients = new Clients();
+      for (const [index, asked] of cluster.members.entries()) {
+        const nats = (command: string): NatsCommand =>
+          new NatsCommand(program!, `nats://sys:p@${asked.clientUrl}`, command.split(" "));
+        for (const command of OF_ALL) {
+          const output = await nats(command).done();
+          for (const name of ["shoal", "nats-new"])
+            expect([command, output]).toEqual([command, expect.stringContaining(name)]);
+        }
+        for (const { spec, id } of cluster.members) {
+          for (const command of OF_ONE) {
+            const output = await nats(command.replace("NAME", spec.name).replace("ID", id)).done();
+            expect([command, output]).toEqual([command, expect.stringContaining(spec.name)]);
+          }
+        }
+        expect(await nats("server account info $SYS").done()).toContain(
+          "Account information for account $SYS",
+        );
+        await using events = nats("events --all");
+        await events.prints(/AUTH\.ERR/);
+        const far = cluster.member(1 - index);
+        await waitFor("the events to be told", async () => {
+          await expect(clients.connect(far, { user: "nobody", pass: "x" })).rejects.toThrow("Authorization");
+          return new RegExp(`Authentication Failure\\s+Server: ${far.spec.name}`).test(events.output);
+        });
+        const user = await clients.connect(far);
+        await nats(`server request kick ${user.info!.client_id} ${far.id}`).done();
+        await user.closed();
+      }
     },
   );
 
