@@ -3,6 +3,7 @@ import { flushCompileCache } from "node:module";
 import { nameOfContainer, nameOfPodInDns, realSurroundings } from "./app/container.ts";
 import { findOtherServer } from "./app/find-process.ts";
 import { logOptions } from "./app/config-slices.ts";
+import { askedBy } from "./app/reload.ts";
 import { RunFiles } from "./app/run-files.ts";
 import { Server } from "./app/server.ts";
 import { followSignals, sendSignal, type SignalCommand } from "./app/signals.ts";
@@ -48,7 +49,10 @@ async function run({
   const onEarlyHangUp = (): void => void reloadsAsked++;
   process.on("SIGHUP", onEarlyHangUp);
   const files = new RunFiles();
-  const parts = [{ prepare: (next: Config) => log.prepare(logOptions(next)) }, files];
+  const parts = [
+    { prepare: (next: Config) => askedBy("log.file", () => log.prepare(logOptions(next))) },
+    files,
+  ];
   try {
     const server = new Server({
       config,

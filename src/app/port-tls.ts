@@ -7,6 +7,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
 import type { TlsConfig } from "../config/config.ts";
 import { TlsContext, type CertificateFacts, type TlsFiles } from "../transport/tls-context.ts";
+import { askedBy } from "./reload.ts";
 import { HandshakeRate, type ClientTlsTerms, type TlsTerms } from "../transport/tls.ts";
 
 const DAY_MS = 86_400_000;
@@ -49,8 +50,8 @@ export class PortTls implements Disposable {
 
   /** Reads all files again, for the handshakes to come. Throws if something is wrong with one of them. */
   prepare(config: PortTlsConfig): Prepared {
-    const client = clientTerms(config);
-    const cluster = clusterTerms(config);
+    const client = askedBy("client.tls", () => clientTerms(config));
+    const cluster = askedBy("cluster.tls", () => clusterTerms(config));
     return {
       apply: () => {
         const before = fingerprint(this.certificates);

@@ -12,7 +12,7 @@ import { TracedRouteSession } from "../links/route/traced.ts";
 import { setMappings } from "./account-mappings.ts";
 import { ConfigWatch } from "./config-watch.ts";
 import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./config-slices.ts";
-import { Reload, type ReloadPart } from "./reload.ts";
+import { askedBy, Reload, type ReloadPart } from "./reload.ts";
 import type { Server, ServerParts } from "./server.ts";
 
 export function reloadsOf(
@@ -79,8 +79,10 @@ function prepareAccounts({ accounts, cluster }: Server, next: Config, before: Co
   if (isSameAccounts(next, before)) return null;
   const definition = accountsDefinition(next);
   // What cannot be done with them is found out where it does no harm.
-  using trial = new Accounts({ clock: systemClock, random: systemRandom, definition });
-  setMappings(trial, next.accounts, "");
+  askedBy("accounts.list", () => {
+    using trial = new Accounts({ clock: systemClock, random: systemRandom, definition });
+    setMappings(trial, next.accounts, "");
+  });
   return {
     apply() {
       accounts.reconfigure(definition);

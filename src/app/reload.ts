@@ -6,7 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, Field } from "../config/config.ts";
 import { shownChange } from "../config/diff.ts";
 import { effectiveConfig, type EffectiveConfig } from "../config/effective.ts";
 import type { LoadResult } from "../config/load.ts";
@@ -16,6 +16,25 @@ import type { Position } from "../config/nats-conf/node.ts";
 export interface ReloadPart {
   /** null: nothing is to be done. Throws what is wrong, with nothing changed and nothing left open. */
   prepare(next: Config, before: Config): Prepared | null;
+}
+
+/** What an option asks for cannot be done. */
+class OptionRefused extends Error {
+  readonly field: Field;
+
+  constructor(field: Field, cause: unknown) {
+    super(textOf(cause), { cause });
+    this.field = field;
+  }
+}
+
+/** Does what an option asks for. Where that fails, a reload says where the option stands. */
+export function askedBy<T>(field: Field, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw new OptionRefused(field, error);
+  }
 }
 
 /** Who asked for it. */
@@ -130,8 +149,8 @@ export class Reload {
       effective = effectiveConfig(before, loaded.config);
       prepared = this.prepare(effective.config, before);
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      return this.refuse({ messages: [problem], position: null }, reason);
+      const position = error instanceof OptionRefused ? loaded.positionOf(error.field) : null;
+      return this.refuse({ messages: [textOf(error)], position }, reason);
     }
     this.inForce = {
       config: effective.config,
@@ -195,6 +214,10 @@ export class Reload {
     this.record = { ...this.record, refused: this.record.refused + 1, failure: { position } };
     return { kind: "refused", messages };
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function beginningOf({ configFile }: Loaded): Position | null {

@@ -5,13 +5,13 @@
 
 import { applyEnv, configFileFromEnv } from "./env.ts";
 import { applyFile, collect, type Problems } from "./apply-file.ts";
-import type { Config } from "./config.ts";
+import type { Config, Field } from "./config.ts";
 import { configDigest } from "./digest.ts";
 import { readConfigFile, readFileFromDisk, YamlNeeded, type Environment, type ReadFile } from "./file.ts";
 import { advice, contradictions, finish } from "./finish.ts";
 import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./flags.ts";
 import { helpText, tlsHelpText } from "./help.ts";
-import { ConfError, describeOrigin, positionIn, type Position } from "./nats-conf/node.ts";
+import { ConfError, describeOrigin, positionIn, type Origin, type Position } from "./nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 
 /** So many errors, and so many warnings, are told. */
@@ -30,6 +30,8 @@ export type LoadResult =
       readonly isEmpty: boolean;
       /** All that were read: the configuration file and those that it includes. */
       readonly files: readonly string[];
+      /** Where a file sets it; null where none does. */
+      positionOf(field: Field): Position | null;
     }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
@@ -123,7 +125,11 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   errors.push(...contradictions(config, sheet));
   if (errors.length > 0) return { result: refused(oddities, errors, files), oddities };
   const warnings = [...oddities, ...advice(config, sheet)];
-  return { result: { kind: "run", config, warnings, digest, configFile, isEmpty, files }, oddities };
+  const positionOf = (field: Field): Position | null => fileIn([sheet.get(field)?.at]);
+  return {
+    result: { kind: "run", config, warnings, digest, configFile, isEmpty, files, positionOf },
+    oddities,
+  };
 }
 
 function refused(
@@ -131,13 +137,18 @@ function refused(
   errors: readonly ConfError[],
   files: readonly string[],
 ): LoadResult {
-  const inFile = errors.map(({ at }) => at).find((at) => at?.kind === "file");
   return {
     kind: "error",
     messages: [...oddities, ...errors.map(({ message }) => message)],
-    position: inFile?.kind === "file" ? positionIn(inFile) : null,
+    position: fileIn(errors.map(({ at }) => at)),
     files,
   };
+}
+
+/** The first that is in a file. */
+function fileIn(origins: readonly (Origin | null | undefined)[]): Position | null {
+  const inFile = origins.find((at) => at?.kind === "file");
+  return inFile?.kind === "file" ? positionIn(inFile) : null;
 }
 
 /** Keeps the first of each kind: finding the line of an error takes time, and nobody reads thousands. */

@@ -149,6 +149,27 @@ describe("a signal", () => {
     expect(JSON.stringify(server.process.lines)).not.toContain("geheim");
   });
 
+  it("that finds files which cannot be read or opened says which option asks for them", async () => {
+    const server = await configured("http: 127.0.0.1:-1\n");
+    for (const [option, line, column] of [
+      ["tls: { cert_file: /nowhere/cert.pem, key_file: /nowhere/key.pem }", 2, 6],
+      ["log_file: /nowhere/shoal.log", 2, 11],
+    ] as const) {
+      writeFileSync(server.file, `http: 127.0.0.1:-1\n${option}\n`);
+      const refused = await reloads(server, () => hangUp(server), "reload_refused");
+      expect(refused).toMatchObject({ file: server.file, line, column });
+      const place = `config_reload_failure{file="${server.file}",line="${line}",column="${column}"}`;
+      expect(await metric(server, place)).toBe("1");
+    }
+    // as when somebody has begun to write it
+    writeFileSync(server.file, "");
+    expect(await reloads(server, () => hangUp(server), "reload_refused")).toMatchObject({
+      file: server.file,
+      line: 1,
+      column: 1,
+    });
+  });
+
   it("is remembered by a server that is starting", async () => {
     const file = join(folder, "server.conf");
     writeFileSync(file, "max_payload: 1000\n");

@@ -26,6 +26,7 @@ export async function startInProcess(overrides: ConfigOverrides = {}): Promise<I
     configFile: null,
     isEmpty: false,
     files: [],
+    positionOf: () => null,
   });
   const server = new Server({ config, logger: silentLogger, configSource: { load, files: [], parts: [] } });
   await server.start();
