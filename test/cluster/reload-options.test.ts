@@ -228,6 +228,8 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
     "cluster.write_deadline",
   ],
   "test/unit/discovery/discovery.test.ts": ["cluster.discovery.interval"],
+  "test/protocol/proxies.test.ts": ["authorization.proxy_required", "proxies.trusted"],
+  "test/protocol/server-keys.test.ts": ["no_fast_producer_stall"],
   "test/tls/server.test.ts": ["tls", "allow_non_tls", "cluster.tls"],
 };
 
