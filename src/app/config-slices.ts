@@ -1,6 +1,6 @@
 /** What each room gets of the configuration, in its own words. */
 import { randomBytes } from "node:crypto";
-import type { Config } from "../config/config.ts";
+import type { Config, SubjectRules } from "../config/config.ts";
 import { SYSTEM_ACCOUNT } from "../core/account.ts";
 import type { AccountsDefinition } from "../core/definitions.ts";
 import type { LogOptions } from "../log/log.ts";
@@ -78,6 +78,11 @@ function inBytes<T extends { readonly subject: string }>(one: T): T {
   return { ...one, subject: toByteString(one.subject) };
 }
 
+export function rulesInBytes(rules: SubjectRules | null): SubjectRules | null {
+  if (rules === null) return null;
+  return { allow: rules.allow?.map(toByteString) ?? null, deny: rules.deny.map(toByteString) };
+}
+
 function importInBytes<T extends { readonly subject: string; readonly to: string }>(one: T): T {
   return { ...inBytes(one), to: toByteString(one.to) };
 }
@@ -132,7 +137,10 @@ export function liveClusterOptions(config: Config): LiveClusterOptions {
       credentials: user === null ? null : { user, pass: password ?? "" },
     })),
     discoveryIntervalMs: cluster.discoveryIntervalMs,
-    permissions: cluster.permissions ?? { import: null, export: null },
+    permissions: {
+      import: rulesInBytes(cluster.permissions?.import ?? null),
+      export: rulesInBytes(cluster.permissions?.export ?? null),
+    },
     maxPayloadBytes: client.maxPayloadBytes,
     certificateRule: certificateRule(config),
     limits: {

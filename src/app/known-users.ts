@@ -1,10 +1,9 @@
 /** The one table of users: those of `authorization`, of its directory, and of accounts, in the words of the authenticator. */
 import { randomBytes } from "node:crypto";
 import type { AuthenticationOptions, KnownUser } from "../auth/authenticator.ts";
-import type { Config, SubjectRules, User, UserPermissions } from "../config/config.ts";
+import type { Config, User, UserPermissions } from "../config/config.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
-import { toByteString } from "../protocol/info.ts";
-import { systemAccountOf } from "./config-slices.ts";
+import { rulesInBytes, systemAccountOf } from "./config-slices.ts";
 
 /** `passwords` by user, from the directory of users: for users of the configuration, and for others. */
 export function authenticationOptions(
@@ -68,11 +67,6 @@ const ANYBODY = knownUser({ user: `nats-${newSecret()}`, password: newSecret() }
 /** Subjects are byte strings inside the server. */
 function inBytes({ publish, subscribe, responses }: UserPermissions): UserPermissions {
   return { publish: rulesInBytes(publish), subscribe: rulesInBytes(subscribe), responses };
-}
-
-function rulesInBytes(rules: SubjectRules | null): SubjectRules | null {
-  if (rules === null) return null;
-  return { allow: rules.allow?.map(toByteString) ?? null, deny: rules.deny.map(toByteString) };
 }
 
 /** Users of the system account alone do not close the global account, as with nats-server. */

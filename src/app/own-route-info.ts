@@ -32,9 +32,16 @@ function shownPermissions(permissions: RoutePermissions): OwnRouteInfo["permissi
   return { import: shownRules(permissions.import), export: shownRules(permissions.export) };
 }
 
-/** Empty lists are left out, as nats-server does. */
+/** As text again. Empty lists are left out, as nats-server does. */
 function shownRules(rules: SubjectRules | null): object | undefined {
   if (rules === null) return undefined;
   const { allow, deny } = rules;
-  return { ...(allow === null ? {} : { allow }), ...(deny.length === 0 ? {} : { deny }) };
+  return {
+    ...(allow === null ? {} : { allow: allow.map(fromByteString) }),
+    ...(deny.length === 0 ? {} : { deny: deny.map(fromByteString) }),
+  };
+}
+
+function fromByteString(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString("utf8");
 }

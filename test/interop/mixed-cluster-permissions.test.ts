@@ -120,4 +120,21 @@ describe.skipIf(missing.length > 0).each(pairs)("permissions of %s beside %s", (
     expect(await crossing(outside, inside, "in.mark")).toEqual(wanted.toSorted());
     expect(await crossing(inside, outside, "out.mark")).toEqual(outwards.toSorted());
   });
+
+  it("concern subjects that are no ASCII as well", async () => {
+    const rules = 'permissions { export: {deny: "grüße.>"} }';
+    await using cluster = await startMembers([
+      { kind: bounded, name: "bounded", clusterLines: ["name: mixed", rules] },
+      { kind: free, name: "free", clusterLines: ["name: mixed"] },
+    ]);
+    await cluster.fullMesh();
+    const [inside, outside] = [await client(cluster.member(0)), await client(cluster.member(1))];
+    const asBytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+    outside.send(asBytes("SUB grüße.* 20\r\nPING\r\n"));
+    await outside.until("the third PONG", () => outside.text.split("PONG\r\n").length > 3);
+    await crossing(inside, outside, "out.mark");
+    inside.send(asBytes("PUB grüße.alle 0\r\n\r\nPUB out.mark 3\r\nend\r\n"));
+    await outside.has("end\r\n");
+    expect(outside.text).not.toContain(asBytes("grüße"));
+  });
 });

@@ -5,6 +5,7 @@
  */
 import { subjectCovers } from "../../subject/subject.ts";
 
+/** Subjects as byte strings. */
 export interface SubjectRules {
   /** null: everything. */
   readonly allow: readonly string[] | null;
