@@ -136,9 +136,14 @@ function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: numb
     ...tlsFields(row, options),
     ...(options.showsUsers ? userFields(row) : {}),
     ...listsOf(row, options),
-    name_tag: options.showsUsers && stoppedMs === null ? client.account : undefined,
+    name_tag: options.showsUsers ? nameTag(row) : undefined,
     proxy: client.proxyKey === "" ? undefined : { key: client.proxyKey },
   };
+}
+
+/** Closed connections leave out the account that everybody is in. */
+function nameTag({ client: { account }, stoppedMs }: ConnectionRow): string | undefined {
+  return stoppedMs !== null && account === GLOBAL_ACCOUNT ? undefined : account;
 }
 
 function tlsFields({ client: { tls }, connection }: ConnectionRow, { showsUsers }: ConnzOptions): object {

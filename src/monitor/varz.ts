@@ -1,4 +1,5 @@
 /** `/varz`: the server at a glance. Durations are in nanoseconds, time-outs of authentication in seconds. */
+import { FEATURE_FLAGS } from "./feature-flags.ts";
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { registeredRoutes } from "./routez.ts";
 import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts, Traffic } from "./source.ts";
@@ -143,6 +144,7 @@ function configuration(facts: ServerFacts, { accounts }: MonitorSource): object 
     config_digest: facts.configDigest,
     tags: facts.tags.length === 0 ? undefined : facts.tags,
     metadata: facts.metadata,
+    feature_flags: FEATURE_FLAGS,
     system_account: accounts.system?.name,
   };
 }

@@ -1,15 +1,8 @@
 /** Who says something in the system account: each message carries the server, a number that only grows, and the time. */
 import type { Clock } from "../base/clock.ts";
+import { FEATURE_FLAGS } from "../monitor/feature-flags.ts";
 import { goTime } from "../monitor/go-format.ts";
 import type { MonitorSource } from "../monitor/source.ts";
-
-/** nats-server's switches for JetStream; there is none here. */
-const FEATURE_FLAGS = {
-  js_ack_fc_v2: false,
-  js_api_reply_v2: false,
-  js_raft_delete_range: false,
-  js_snapshot_sources: false,
-};
 
 export class Stamp {
   private sequence = 0;

@@ -186,6 +186,25 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("the system account of a 
     }
   });
 
+  it("tells of closed connections of an account, with their users", async () => {
+    for (const member of cluster.members)
+      await (await clients.connect(member, { user: "a", pass: "p", name: "closed" })).close();
+    const closed = await waitFor("both to be told", async () => {
+      const answers = await ask(admins[0]!, "$SYS.REQ.SERVER.PING.CONNZ", 2, {
+        state: 1,
+        auth: true,
+        acc: "A",
+      });
+      const lists = ["shoal", "nats-new"].map((name) => {
+        const { data } = answers.find((one) => nameOf(one) === name)!;
+        return (data as { connections: Json[] }).connections.find((one) => one["name"] === "closed");
+      });
+      return lists.every((one) => one !== undefined) && lists;
+    });
+    expect(closed[0]).toMatchObject({ account: "A", name_tag: "A", authorized_user: "a" });
+    expect(shape(closed[0], "connection")).toEqual(shape(closed[1], "connection"));
+  });
+
   it("tells how servers are, and each other's numbers only grow", async () => {
     const listeners = admins.map((admin) => listen(admin, "$SYS.SERVER.*.STATSZ"));
     await Promise.all(admins.map((admin) => admin.flush()));

@@ -6,11 +6,7 @@ import { startMembers, type Cluster } from "../support/cluster.ts";
 import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 
-/** Fields that only nats-server has, since they belong to what is not built here; it leaves them out without the feature. */
-const ONLY_THERE: readonly RegExp[] = [
-  /^varz\.feature_flags\b/, // of JetStream
-];
-/** The same of the system account: what it offers by itself. */
+/** Fields that only nats-server has, of the system account: what it offers by itself. */
 const OF_SYSTEM = /^accountz\.account_detail\.(imports|exports)\b/;
 /** Fields that only shoal has. */
 const ONLY_HERE: readonly RegExp[] = [
@@ -169,7 +165,7 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("answers have the shape o
     const [ours, theirs] = [await ask(shoal, path), await ask(nats, path)];
     expect([ours.status, ours.type]).toEqual([theirs.status, theirs.type]);
     const root = name.split(",")[0]!;
-    const onlyThere = path.includes("$SYS") ? [...ONLY_THERE, OF_SYSTEM] : ONLY_THERE;
+    const onlyThere = path.includes("$SYS") ? [OF_SYSTEM] : [];
     expect(without(shape(ours.json, root), ONLY_HERE)).toEqual(without(shape(theirs.json, root), onlyThere));
   });
 
@@ -185,7 +181,7 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("answers have the shape o
       const root = path.split("?")[0]!;
       const order = (json: unknown, but: readonly RegExp[]): string[] =>
         [...shape(json, root).keys()].filter((each) => !but.some((allowed) => allowed.test(each)));
-      expect(order(ours.json, ONLY_HERE)).toEqual(order(theirs.json, ONLY_THERE));
+      expect(order(ours.json, ONLY_HERE)).toEqual(order(theirs.json, []));
     }
   });
 
