@@ -1,17 +1,9 @@
 // Clients that come through trusted proxies: the same configuration and the same clients on shoal and on the real nats-server.
 import { createAccount, createServer, createUser, type KeyPair } from "@nats-io/nkeys";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { findNatsServer, startServer, type ServerProcess } from "../support/nats-server.ts";
+import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
-
-const natsServer = findNatsServer();
-const targets = [
-  { name: "shoal", command: fileURLToPath(new URL("../../bin/shoal", import.meta.url)) },
-  ...(natsServer === undefined
-    ? []
-    : [{ name: `nats-server ${natsServer.version}`, command: natsServer.path }]),
-];
 
 const [first, second, stranger] = [createUser(), createAccount(), createServer()];
 const nkeyUser = createUser();
@@ -26,12 +18,9 @@ const direct = { user: "direct", pass: "d" };
 const via = { user: "via", pass: "v" };
 const violation = "-ERR 'Authorization Violation'\r\n";
 
-it("is compared with the real nats-server where there is one", ({ skip }) => {
-  if (process.env["CI"] !== undefined) expect(natsServer).toBeDefined();
-  if (natsServer === undefined) skip("no nats-server: see CONTRIBUTING.md");
-});
+requireNatsServer();
 
-describe.each(targets)("trusted proxies on $name", ({ command }) => {
+describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
   let server: ServerProcess;
   const open: RawConnection[] = [];
 

@@ -1,16 +1,8 @@
 // What a reload does to connections: the same changes made to shoal and to the real nats-server, told as it is seen by clients.
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { findNatsServer, startServer, type ServerProcess } from "../support/nats-server.ts";
+import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
-
-const natsServer = findNatsServer();
-const targets = [
-  { name: "shoal", command: fileURLToPath(new URL("../../bin/shoal", import.meta.url)) },
-  ...(natsServer === undefined
-    ? []
-    : [{ name: `nats-server ${natsServer.version}`, command: natsServer.path }]),
-];
 
 const ann = { user: "ann", pass: "a" };
 const bob = { user: "bob", pass: "b" };
@@ -19,12 +11,9 @@ const bobLine = "{user: bob, password: b}";
 const users = (...lines: string[]): string => `authorization { users: [ ${lines.join(", ")} ] }`;
 const accounts = (x: string, y: string): string => `accounts { X { ${x} }, Y { ${y} } }`;
 
-it("is compared with the real nats-server where there is one", ({ skip }) => {
-  if (process.env["CI"] !== undefined) expect(natsServer).toBeDefined();
-  if (natsServer === undefined) skip("no nats-server: see CONTRIBUTING.md");
-});
+requireNatsServer();
 
-describe.each(targets)("a reload of $name", ({ name, command }) => {
+describe.each(bothServers)("a reload of $name", ({ name, command }) => {
   const isShoal = name === "shoal";
   let server: ServerProcess;
   const open: RawConnection[] = [];

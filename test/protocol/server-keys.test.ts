@@ -1,23 +1,12 @@
 // Keys at the top of the configuration that change what clients see: the same clients on shoal and on the real nats-server.
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { findNatsServer, startServer, type ServerProcess } from "../support/nats-server.ts";
+import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 
-const natsServer = findNatsServer();
-const targets = [
-  { name: "shoal", command: fileURLToPath(new URL("../../bin/shoal", import.meta.url)) },
-  ...(natsServer === undefined
-    ? []
-    : [{ name: `nats-server ${natsServer.version}`, command: natsServer.path }]),
-];
+requireNatsServer();
 
-it("is compared with the real nats-server where there is one", ({ skip }) => {
-  if (process.env["CI"] !== undefined) expect(natsServer).toBeDefined();
-  if (natsServer === undefined) skip("no nats-server: see CONTRIBUTING.md");
-});
-
-describe.each(targets)("a key of $name", ({ command }) => {
+describe.each(bothServers)("a key of $name", ({ command }) => {
   async function served(config: string, act: (server: ServerProcess) => Promise<void>): Promise<void> {
     const server = await startServer(command, config);
     try {
