@@ -1,10 +1,11 @@
 /** Who may connect as a client: the users of the configuration and those of its directory, which is watched. */
 import { Authenticator } from "../auth/authenticator.ts";
+import type { CalloutWorld } from "../auth/callout.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
 import type { Config } from "../config/config.ts";
-import { authenticationOptions } from "./known-users.ts";
+import { authenticationOptions, calloutProblems } from "./known-users.ts";
 import type { ReloadPart } from "./reload.ts";
 import { UsersDirectory } from "./users-directory.ts";
 
@@ -17,12 +18,12 @@ export class ClientUsers implements ReloadPart, Disposable {
   private onChange: (() => void) | null = null;
 
   /** Throws where the directory cannot be read. */
-  constructor(config: Config, clock: Clock, logger: Logger) {
+  constructor(config: Config, logger: Logger, callouts: CalloutWorld) {
     this.config = config;
-    this.clock = clock;
+    this.clock = callouts.clock;
     this.logger = logger;
     this.directory = this.openDirectory(config);
-    this.authenticator = new Authenticator(this.optionsFor(config, this.directory));
+    this.authenticator = new Authenticator(this.optionsFor(config, this.directory), callouts);
   }
 
   /** Calls `onChange` after each change from now on: who is connected is to be looked at again. */
@@ -60,7 +61,9 @@ export class ClientUsers implements ReloadPart, Disposable {
     config: Config,
     directory: UsersDirectory | null,
   ): ReturnType<typeof authenticationOptions> {
-    return authenticationOptions(config, directory?.passwords ?? new Map<string, string>());
+    const options = authenticationOptions(config, directory?.passwords ?? new Map<string, string>());
+    for (const problem of calloutProblems(options, config)) this.logger.error(problem);
+    return options;
   }
 
   private watchDirectory(): void {

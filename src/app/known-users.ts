@@ -1,6 +1,8 @@
 /** The one table of users: those of `authorization`, of its directory, and of accounts, in the words of the authenticator. */
 import { randomBytes } from "node:crypto";
 import type { AuthenticationOptions, KnownUser } from "../auth/authenticator.ts";
+import { CALLOUT_SUBJECT } from "../auth/callout-response.ts";
+import { denying } from "../auth/user-claims.ts";
 import type { Config, User, UserPermissions } from "../config/config.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { rulesInBytes, systemAccountOf } from "./config-slices.ts";
@@ -10,7 +12,7 @@ export function authenticationOptions(
   config: Config,
   passwords: ReadonlyMap<string, string>,
 ): AuthenticationOptions {
-  const { token, user, password, noAuthUser, defaultPermissions, proxies } = config.authorization;
+  const { token, user, password, noAuthUser, defaultPermissions, proxies, callout } = config.authorization;
   // As with nats-server, this one is not for users in a list.
   const { needsProxy } = config.authorization;
   const single = user === null ? [] : [{ user, password: password ?? "", needsProxy }];
@@ -28,7 +30,7 @@ export function authenticationOptions(
     ),
   ];
   const mapsCertificates = config.client.tls?.map ?? false;
-  if (noAuthUser === null && hasOnlySystemUsers(config)) {
+  if (callout === null && noAuthUser === null && hasOnlySystemUsers(config)) {
     const all = [...users, ANYBODY];
     return { token: undefined, users: all, noAuthUser: ANYBODY.name, mapsCertificates, proxies };
   }
@@ -36,12 +38,28 @@ export function authenticationOptions(
   return {
     token: token ?? undefined,
     tokenNeedsProxy: needsProxy,
-    users,
+    users: callout === null ? users : users.map((each) => withoutRequests(each, callout.account)),
     isClosed,
+    callout,
     noAuthUser,
     mapsCertificates,
     proxies,
   };
+}
+
+/** What will not work, though it is no error, as with nats-server: what is missing may still come. */
+export function calloutProblems({ users, callout }: AuthenticationOptions, { accounts }: Config): string[] {
+  if (callout === undefined || callout === null) return [];
+  const names = new Set(users.map(({ name }) => name));
+  const known = [GLOBAL_ACCOUNT, systemAccountOf(accounts), ...accounts.list.map(({ name }) => name)];
+  return [
+    ...(known.includes(callout.account)
+      ? []
+      : [`Authorization callout account ${JSON.stringify(callout.account)} not valid`]),
+    ...callout.authUsers
+      .filter((name) => !names.has(name))
+      .map((name) => `Authorization callout user ${JSON.stringify(name)} not valid`),
+  ];
 }
 
 function knownUser(user: User, account: string, defaults: UserPermissions | null): KnownUser {
@@ -54,6 +72,13 @@ function knownUser(user: User, account: string, defaults: UserPermissions | null
     connectionTypes: user.connectionTypes ?? [],
     needsProxy: user.needsProxy ?? false,
   };
+}
+
+/** Only the server itself asks the service. */
+function withoutRequests(user: KnownUser, calloutAccount: string): KnownUser {
+  if (user.account !== calloutAccount) return user;
+  const { publish = null, subscribe = null, responses = null } = user.permissions ?? {};
+  return { ...user, permissions: { publish: denying(publish, CALLOUT_SUBJECT), subscribe, responses } };
 }
 
 function withPassword(user: KnownUser, passwords: ReadonlyMap<string, string>): KnownUser {

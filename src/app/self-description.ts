@@ -1,7 +1,10 @@
 /** What a server says of itself to clients: INFO, the addresses where they can connect, and whether over TLS. */
+import type { CalloutWorld } from "../auth/callout.ts";
+import { systemClock } from "../base/clock.ts";
 import type { InfoContext } from "../links/client/host.ts";
-import { clientInfoLine, type ClientInfo } from "../protocol/info.ts";
+import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../protocol/info.ts";
 import { ownConnectUrls, ownExternalUrls } from "./connect-urls.ts";
+import { serverHash } from "./identity.ts";
 import type { Server } from "./server.ts";
 
 /** By which listener a client comes. */
@@ -16,7 +19,7 @@ export class SelfDescription {
 
   /** The INFO line for one client, with CRLF. */
   clientInfo(context: InfoContext): string {
-    const { identity, cluster, state, isAuthRequired } = this.server;
+    const { identity, keys, cluster, state, isAuthRequired } = this.server;
     const side = context.isOutside === true ? "outside" : "inside";
     return clientInfoLine({
       identity,
@@ -32,7 +35,27 @@ export class SelfDescription {
       connectUrls: context.moveTo?.[side] ?? this.connectUrls(side),
       isLameDuck: state === "lame duck" || context.moveTo !== undefined,
       account: context.account,
+      xkey: keys.curve.publicKey,
     });
+  }
+
+  /** The server as the service of a callout is told of it, and what else asking that takes. */
+  forCallouts(): CalloutWorld {
+    const { identity, keys, accounts } = this.server;
+    return {
+      ...keys,
+      accounts,
+      clock: systemClock,
+      serverHash: serverHash(identity.name),
+      timeoutMs: () => this.server.config.authorization.timeoutMs,
+      server: () => ({
+        ...identity,
+        host: this.shownEndpoint("inside").host,
+        version: NATS_LEVEL,
+        cluster: this.server.cluster?.clusterName ?? "",
+        tags: this.server.config.server.tags,
+      }),
+    };
   }
 
   /** The server and its cluster, as other accounts are told of them. */

@@ -30,7 +30,7 @@ import { ClientPort } from "./client-port.ts";
 import { ClientUsers } from "./client-users.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import type { ConfigWatch } from "./config-watch.ts";
-import { newServerId, serverHash } from "./identity.ts";
+import { newServerKeys, serverHash } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
@@ -70,6 +70,7 @@ const EVENTS_MAX = 100;
 
 export class Server {
   readonly identity: ServerIdentity;
+  readonly keys = newServerKeys();
   readonly clients: ClientPort;
   readonly cluster: ClusterPort | null;
   readonly accounts: Accounts;
@@ -105,8 +106,7 @@ export class Server {
     this.logger = logger;
     limitSlab(slabBudgetBytes());
     this.tls = new PortTls(tlsSlice(config), systemClock, logger);
-    this.users = new ClientUsers(config, systemClock, logger);
-    const id = newServerId();
+    const id = this.keys.signing.publicKey;
     this.identity = { id, name: config.server.name ?? parts.defaultName ?? id };
     this.accounts = new Accounts({
       clock: systemClock,
@@ -115,6 +115,7 @@ export class Server {
       definition: accountsDefinition(config),
       defaultImports: systemImports,
     });
+    this.users = new ClientUsers(config, logger, this.self.forCallouts());
     this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
     const turn = new Turn(systemClock);
     const shared = { accounts: this.accounts, turn, clock: systemClock, logger };

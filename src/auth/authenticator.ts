@@ -7,7 +7,9 @@
  */
 import { createHash, randomBytes, timingSafeEqual, type KeyObject, type X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { assert } from "../base/assert.ts";
 import { isSignedBy, nkeyToVerify } from "../base/nkey.ts";
+import { Callout, type CalloutRules, type CalloutWorld } from "./callout.ts";
 import { mappedUser } from "./certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { PasswordChecker, type Comparing } from "./password-checker.ts";
@@ -25,6 +27,12 @@ export interface Credentials {
   readonly authToken: string;
   readonly nkey: string;
   readonly sig: string;
+  /** Of concern to a callout alone, as is what the client says of itself. */
+  readonly jwt?: string;
+  readonly name?: string;
+  readonly lang?: string;
+  readonly version?: string;
+  readonly protocol?: number;
 }
 
 /** Credentials, and what the server knows of their sender. */
@@ -40,6 +48,12 @@ export interface Attempt {
   readonly proxyKey: string;
   /** Of the client, verified; undefined: it has shown none. */
   readonly certificate?: X509Certificate | undefined;
+  /** The number of the connection. */
+  readonly cid?: number;
+  /** Absent: in the open. */
+  readonly tls?: { readonly version: string; readonly cipherSuite: string } | undefined;
+  /** A service is asked, which has a time of its own to answer. */
+  onDelegated?(): void;
 }
 
 export interface KnownUser {
@@ -69,6 +83,8 @@ export interface AuthenticationOptions {
   readonly noAuthUser: string | null;
   /** Users are found by the client's certificate, and in no other way but by nkey. */
   readonly mapsCertificates?: boolean;
+  /** Who decides about all others; null or absent: they are refused. */
+  readonly callout?: CalloutRules | null;
 }
 
 /** As whom a client is admitted. */
@@ -80,6 +96,9 @@ export interface Grant {
   readonly permissions: Permissions | null;
   /** The connection ends after this time; null: it does not. */
   readonly expiresInMs: number | null;
+  /** Of this connection, beside those of the server and the account; null or absent: no limit. */
+  readonly maxSubscriptions?: number | null;
+  readonly maxPayloadBytes?: number | null;
 }
 
 export type Verdict =
@@ -115,9 +134,14 @@ export class Authenticator implements Disposable {
   private readonly wereUnasked = new WeakSet<Grant>();
   private readonly passwords = new PasswordChecker();
   readonly proxies = new TrustedProxies();
+  private callout: Callout | null = null;
+  private readonly wereDelegated = new WeakSet<Grant>();
+  private readonly world: CalloutWorld | null;
 
-  constructor(options: AuthenticationOptions) {
+  /** `world`: what callouts need; null: there can be none. */
+  constructor(options: AuthenticationOptions, world: CalloutWorld | null = null) {
     this.options = options;
+    this.world = world;
     this.reconfigure(options);
   }
 
@@ -129,6 +153,17 @@ export class Authenticator implements Disposable {
     this.proxies.reconfigure(options.proxies ?? []);
     if (options.token !== this.options.token) this.tokenHolder = { ...TOKEN_HOLDER };
     this.options = options;
+    if (!isDeepStrictEqual(options.callout ?? null, this.callout?.rules ?? null)) {
+      this.callout?.[Symbol.dispose]();
+      this.callout = this.calloutOf(options);
+    }
+  }
+
+  private calloutOf({ callout }: AuthenticationOptions): Callout | null {
+    const { world } = this;
+    if (callout === undefined || callout === null) return null;
+    assert(world !== null, "callouts are possible");
+    return new Callout(callout, world);
   }
 
   /**
@@ -137,11 +172,14 @@ export class Authenticator implements Disposable {
    */
   currentGrant(grant: Grant, connectionType: ConnectionType): Grant | null {
     if (!this.hasSecrets) return EVERYBODY;
-    if (this.options.token !== undefined) return grant === this.tokenHolder ? grant : null;
+    const { callout } = this;
+    if (callout?.holds(grant) === true) return grant;
+    if (this.options.token !== undefined)
+      return callout !== null ? null : grant === this.tokenHolder ? grant : null;
     const then = this.admittedAs.get(grant);
     if (then === undefined) return null;
     const now = this.find(then);
-    if (now === undefined || !allows(now, connectionType)) return null;
+    if (now === undefined || !allows(now, connectionType) || this.isDelegated(now)) return null;
     if (this.wereUnasked.has(grant)) return now.name === this.options.noAuthUser ? now.unasked : null;
     return now.password === then.password ? now.grant : null;
   }
@@ -157,7 +195,15 @@ export class Authenticator implements Disposable {
   /** The user of a connection that was admitted with `grant` is gone, or is in another account. */
   hasMoved(grant: Grant): boolean {
     const then = this.admittedAs.get(grant);
-    return then !== undefined && this.find(then)?.account !== then.account;
+    if (then === undefined) return this.wereDelegated.has(grant);
+    const now = this.find(then);
+    return now === undefined || now.account !== then.account || this.isDelegated(now);
+  }
+
+  /** The service is asked about this user, whatever is known here. */
+  private isDelegated({ name, account }: KnownUser): boolean {
+    const { callout } = this;
+    return callout !== null && !callout.isExempt(name) && callout.delegates(account);
   }
 
   private find({ name, password }: KnownUser): Known | undefined {
@@ -169,7 +215,8 @@ export class Authenticator implements Disposable {
     return (
       this.options.token !== undefined ||
       this.users.size + this.nkeys.size > 0 ||
-      this.options.isClosed === true
+      this.options.isClosed === true ||
+      this.callout !== null
     );
   }
 
@@ -190,8 +237,37 @@ export class Authenticator implements Disposable {
     return isUser ? this.check(attempt) : refused("operation before CONNECT");
   }
 
-  /** nats-server's order: nkeys, then users, then the token. */
+  /** Whoever is not known here, or is in an account that is delegated, is for the callout to decide about, where there is one. */
   check(attempt: Attempt): Verdict | Promise<Verdict> {
+    const { callout } = this;
+    if (callout === null) return this.checkKnown(attempt);
+    const user = this.options.token === undefined ? this.userOf(attempt) : undefined;
+    const needsProxy = user === undefined ? this.options.tokenNeedsProxy : user.needsProxy;
+    if (user !== undefined && callout.isExempt(user.name)) return this.checkKnown(attempt);
+    if (needsProxy === true && attempt.proxyKey === "") return LACKS_PROXY;
+    if (user === undefined || this.isDelegated(user)) return this.delegate(callout, attempt, user);
+    const settle = (verdict: Verdict): Verdict | Promise<Verdict> =>
+      verdict.kind === "admitted" ? verdict : this.delegate(callout, attempt, user);
+    const verdict = this.checkKnown(attempt);
+    return verdict instanceof Promise ? verdict.then(settle) : settle(verdict);
+  }
+
+  /** The service hears of the no_auth_user as if the client had said so, as with nats-server. */
+  private async delegate(callout: Callout, attempt: Attempt, user: Known | undefined): Promise<Verdict> {
+    const unasked = user !== undefined && this.isBlank(attempt.credentials) ? user : null;
+    const said =
+      unasked === null
+        ? {}
+        : unasked.key === null
+          ? { user: unasked.name, pass: unasked.password ?? "" }
+          : { nkey: unasked.name };
+    const verdict = await callout.ask({ ...attempt, credentials: { ...attempt.credentials, ...said } });
+    if (verdict.kind === "admitted") this.wereDelegated.add(verdict.grant);
+    return verdict;
+  }
+
+  /** By what is configured. nats-server's order: nkeys, then users, then the token. */
+  private checkKnown(attempt: Attempt): Verdict | Promise<Verdict> {
     if (!this.hasSecrets) return admitted(EVERYBODY);
     const { token, tokenNeedsProxy } = this.options;
     const { credentials } = attempt;
@@ -214,6 +290,7 @@ export class Authenticator implements Disposable {
 
   [Symbol.dispose](): void {
     this.passwords[Symbol.dispose]();
+    this.callout?.[Symbol.dispose]();
   }
 
   /** Whom the client says it is, or is taken for. */

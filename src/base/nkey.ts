@@ -4,7 +4,7 @@
  * that all clients share.
  */
 import { fromPublic } from "@nats-io/nkeys";
-import { createPublicKey, verify, type KeyObject } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from "node:crypto";
 
 /** What stands before the 32 bytes of an Ed25519 key in DER. */
 const DER_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
@@ -12,8 +12,48 @@ const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/** By their first byte, which shows as the first letter. */
+const PREFIXES = { user: 20 << 3, account: 0, server: 13 << 3, curve: 23 << 3 } as const;
+const LETTERS = { user: "U", account: "A", server: "N", curve: "X" } as const;
+
+export type NkeyKind = keyof typeof PREFIXES;
+
+export function isNkeyOf(kind: NkeyKind, text: string): boolean {
+  return text.startsWith(LETTERS[kind]) && isPublicNkey(text);
+}
+
 export function isUserNkey(text: string): boolean {
-  return text.startsWith("U") && isPublicNkey(text);
+  return isNkeyOf("user", text);
+}
+
+/** A pair whose secret half stays in this process. */
+export interface SigningNkey {
+  /** 56 characters. */
+  readonly publicKey: string;
+  /** In base64 for URLs. */
+  sign(text: string): string;
+}
+
+export function newNkey(kind: "user" | "server" | "account"): SigningNkey {
+  const pair = generateKeyPairSync("ed25519");
+  const raw = pair.publicKey.export({ format: "der", type: "spki" }).subarray(DER_PREFIX.length);
+  return {
+    publicKey: publicNkey(kind, raw),
+    sign: (text) => sign(null, Buffer.from(text), pair.privateKey).toString("base64url"),
+  };
+}
+
+/** `raw`: the 32 bytes of the key. */
+export function publicNkey(kind: NkeyKind, raw: Uint8Array): string {
+  const body = Buffer.concat([Buffer.from([PREFIXES[kind]]), raw]);
+  const check = Buffer.alloc(2);
+  check.writeUInt16LE(crc16(body));
+  return encodeBase32(Buffer.concat([body, check]));
+}
+
+/** The 32 bytes of a text that `isPublicNkey`. */
+export function rawNkey(nkey: string): Uint8Array {
+  return decodeBase32(nkey).subarray(1, 1 + KEY_BYTES);
 }
 
 /** Of whatever kind: user, account, server, operator, cluster, curve. */
@@ -28,8 +68,7 @@ export function isPublicNkey(text: string): boolean {
 
 /** The key of a text that `isPublicNkey`. */
 export function nkeyToVerify(nkey: string): KeyObject {
-  const raw = decodeBase32(nkey).subarray(1, 1 + KEY_BYTES);
-  return createPublicKey({ key: Buffer.concat([DER_PREFIX, raw]), format: "der", type: "spki" });
+  return createPublicKey({ key: Buffer.concat([DER_PREFIX, rawNkey(nkey)]), format: "der", type: "spki" });
 }
 
 /** `signature` in base64, in the spelling for URLs or the usual one. */
@@ -50,4 +89,29 @@ function decodeBase32(text: string): Buffer {
     bytes.push((value >> bits) & 0xff);
   }
   return Buffer.from(bytes);
+}
+
+/** CRC-16/XMODEM, as nkeys end with. */
+function crc16(data: Uint8Array): number {
+  let crc = 0;
+  for (const byte of data) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = ((crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021) & 0xffff;
+  }
+  return crc;
+}
+
+function encodeBase32(data: Uint8Array): string {
+  let out = "";
+  let bits = 0;
+  let value = 0;
+  for (const byte of data) {
+    value = ((value << 8) | byte) & 0xffff;
+    bits += 8;
+    while (bits >= 5) {
+      out += BASE32[(value >>> (bits - 5)) & 31];
+      bits -= 5;
+    }
+  }
+  return bits === 0 ? out : out + BASE32[(value << (5 - bits)) & 31];
 }

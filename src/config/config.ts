@@ -125,6 +125,21 @@ interface AuthorizationConfig {
   readonly proxies: readonly string[];
   /** The user that a client without credentials becomes. */
   readonly noAuthUser: string | null;
+  /** null: the configuration alone decides. */
+  readonly callout: CalloutConfig | null;
+}
+
+/** A service decides who may connect. */
+export interface CalloutConfig {
+  /** Public nkey of the account that signs answers. */
+  readonly issuer: string;
+  readonly account: string;
+  /** Names or public nkeys of those who are not asked about. */
+  readonly authUsers: readonly string[];
+  /** Public curve key; null: nothing is encrypted. */
+  readonly xkey: string | null;
+  /** Accounts whose configured users are asked about; empty: all. */
+  readonly allowedAccounts: readonly string[];
 }
 
 export interface User {

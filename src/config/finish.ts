@@ -95,6 +95,12 @@ function accountContradictions({ authorization, accounts }: Config, sheet: Sheet
   const twice = users.find(({ user }) => authorization.users.some((other) => other.user === user));
   if (twice !== undefined) tell(`Duplicate user "${twice.user}" detected`);
   const { system, list } = accounts;
+  const { allowedAccounts = [] } = authorization.callout ?? {};
+  const missing = allowedAccounts.find((name) => !list.some((account) => account.name === name));
+  if (missing !== undefined) {
+    const reason = `auth_callout allowed account "${missing}" not found in configured accounts`;
+    errors.push(sheet.errorAt(["authorization.callout"], reason));
+  }
   if (system !== null && !system.startsWith("$") && !list.some(({ name }) => name === system)) {
     const reason = `error resolving system account: account missing: "${system}" is not among accounts`;
     errors.push(sheet.errorAt(["accounts.system"], reason));

@@ -1,6 +1,7 @@
 /** The rows of the schema for clients: limits, and who they are. */
 
 import { credential, proxies, users } from "./authorization.ts";
+import { callout } from "./callout.ts";
 import { option, type Option } from "./option.ts";
 import { userPermissions } from "./permissions.ts";
 import { bool, duration, integer, limit, path, size } from "./value-type.ts";
@@ -240,6 +241,17 @@ const authorization: readonly Option[] = [
     reload: "live",
     description:
       "Public nkeys of proxies, each as {key: …}; a proxy signs the nonce of INFO as proxy_sig in CONNECT",
+  }),
+  option({
+    key: "authorization.auth_callout",
+    aliases: ["auth_hook"],
+    field: "authorization.callout",
+    section: "Authorization",
+    type: callout,
+    default: null,
+    reload: "live",
+    description:
+      "A service that decides who may connect, as {issuer, auth_users, account, xkey, allowed_accounts}: docs/authentication.md",
   }),
   option({
     key: "no_auth_user",

@@ -24,7 +24,6 @@ export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
   ...keys("Operator mode", "resolver_pinned_accounts", "trusted", "trusted_keys"),
   ...keys("Profiling", "prof_port", "prof_block_rate"),
   ...keys("The PROXY protocol", "proxy_protocol"),
-  ...keys("Authorization by callout", "authorization.auth_callout", "authorization.auth_hook"),
   ...keys("A token for routes", "cluster.authorization.token"),
   ...keys("A list of users for routes", "cluster.authorization.users"),
   ...keys("Authorization of routes by callout", "cluster.authorization.auth_callout"),

@@ -115,9 +115,9 @@ export class Account {
     return publish(this.interest.plan(subjectAt, message.subjectLength, message.subjectHash), message, mute);
   }
 
-  /** The same for what this server itself has to say. */
-  send(subject: string, payload: Uint8Array, reply = ""): boolean {
-    return withNewMessage({ subject, reply, payload }, (message) => this.publish(message, null));
+  /** The same for what this server itself has to say. `headers`: the whole block; "": none. */
+  send(subject: string, payload: Uint8Array, reply = "", headers = ""): boolean {
+    return withNewMessage({ subject, reply, headers, payload }, (message) => this.publish(message, null));
   }
 
   /**

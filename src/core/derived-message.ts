@@ -23,6 +23,7 @@ export interface Derivation {
   readonly header: { readonly name: string; readonly value: string } | null;
 }
 
+const CRLF = Buffer.from("\r\n");
 const VERSION_LINE = "NATS/1.0\r\n";
 /** Room for the head in front of the payload. */
 const HEAD_ROOM = 16 * 1024;
@@ -89,9 +90,18 @@ function largeBody(source: Message, intro: string, skip: number): Uint8Array {
   return body;
 }
 
+interface NewMessage {
+  readonly subject: string;
+  /** "": none. */
+  readonly reply: string;
+  /** From NATS/1.0 to the empty line; "": none. */
+  readonly headers: string;
+  readonly payload: Uint8Array;
+}
+
 /** A message that the server itself has made. */
 export function withNewMessage(
-  { subject, reply, payload }: { subject: string; reply: string; payload: Uint8Array },
+  { subject, reply, headers, payload }: NewMessage,
   use: (message: Message) => boolean,
 ): boolean {
   const chunk = takeChunk();
@@ -100,11 +110,10 @@ export function withNewMessage(
     const message = new Message();
     const payloadAt = chunk + HEAD_ROOM;
     if (subject.length + reply.length + 64 > HEAD_ROOM) return false;
-    const sizes = [`${payload.length}`];
+    const size = headers.length + payload.length;
+    const sizes = headers === "" ? [`${size}`] : [`${headers.length}`, `${size}`];
     writeHead(message, payloadAt - 1, { plainPrefix: "PUB ", headerPrefix: "HPUB ", subject, reply, sizes });
-    const withEnd = new Uint8Array(payload.length + 2);
-    withEnd.set(payload);
-    withEnd.set([0x0d, 0x0a], payload.length);
+    const withEnd = Buffer.concat([Buffer.from(headers, "latin1"), payload, CRLF]);
     if (HEAD_ROOM + withEnd.length <= CHUNK_SIZE) bytes.set(withEnd, payloadAt);
     else {
       message.body = withEnd;

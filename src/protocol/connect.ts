@@ -14,6 +14,8 @@ export interface ClientHello {
   user: string;
   pass: string;
   authToken: string;
+  /** Of no concern to the server itself: it is for who decides in its place. */
+  jwt: string;
   nkey: string;
   sig: string;
   /** Of the proxy that the client comes through. */
@@ -38,6 +40,7 @@ export function defaultHello(): ClientHello {
     user: "",
     pass: "",
     authToken: "",
+    jwt: "",
     nkey: "",
     sig: "",
     proxySig: "",
@@ -60,6 +63,7 @@ const FIELDS: readonly Field[] = [
   ["user", "user"],
   ["pass", "pass"],
   ["auth_token", "authToken"],
+  ["jwt", "jwt"],
   ["nkey", "nkey"],
   ["sig", "sig"],
   ["proxy_sig", "proxySig"],
@@ -67,8 +71,6 @@ const FIELDS: readonly Field[] = [
   ["new_account", "newAccount"],
 ];
 const INTO = new Map<string, keyof ClientHello>(FIELDS);
-/** Known to nats-server and checked for their type alone. */
-const TEXT_KEYS = new Set(["jwt"]);
 
 /**
  * Merges the JSON (UTF-8 in a byte string) over `hello`; a key that is left out keeps its value. Returns null where
@@ -79,13 +81,8 @@ export function readHello(hello: ClientHello, json: string): ClientHello | null 
   const values = parseObject(json);
   if (values === null) return null;
   for (const [key, value] of Object.entries(values)) {
-    const lower = key.toLowerCase();
-    const into = INTO.get(lower);
-    if (value === null) continue;
-    if (into === undefined) {
-      if (TEXT_KEYS.has(lower) && typeof value !== "string") return null;
-      continue;
-    }
+    const into = INTO.get(key.toLowerCase());
+    if (value === null || into === undefined) continue;
     if (typeof value !== typeof merged[into] || (typeof value === "number" && !Number.isInteger(value)))
       return null;
     Object.assign(merged, { [into]: value });

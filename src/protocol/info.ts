@@ -36,6 +36,8 @@ export interface ClientInfo {
   readonly isLameDuck: boolean;
   /** The account of the client, told once after its first PING. */
   readonly account: string | undefined;
+  /** Public curve key, to which secrets for the server are sealed. */
+  readonly xkey: string;
 }
 
 /** The INFO line for a client, with CRLF. Text of people (names) is UTF-8; the result is a byte string. */
@@ -61,6 +63,7 @@ export function clientInfoLine(info: ClientInfo): string {
     ...(info.connectUrls.length === 0 ? {} : { connect_urls: info.connectUrls }),
     ...(info.isLameDuck ? { ldm: true } : {}),
     ...(info.account === undefined ? {} : { connect_info: true, remote_account: info.account }),
+    xkey: info.xkey,
   };
   return infoLine(fields);
 }

@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
 import type { MonitorSource } from "../monitor/source.ts";
-import { Listener, type Heard } from "./listener.ts";
+import { Listener, type Heard } from "../core/listener.ts";
 
 const ANSWERS_MAX = 1024;
 const QUESTIONS_MAX = 64;

@@ -16,7 +16,7 @@ import { ClusterQuery, type ServerAnswer } from "./cluster-query.ts";
 import { CommandRefused, COMMANDS, type Command, type CommandWorld } from "./commands.ts";
 import { Events } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { Listener, type Heard } from "./listener.ts";
+import { Listener, type Heard } from "../core/listener.ts";
 import { BadRequest, isMeant, numberOf, readOptions, Refusal, type Options } from "./options.ts";
 import { serverStats } from "./server-stats.ts";
 import { Stamp } from "./stamp.ts";

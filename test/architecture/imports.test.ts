@@ -36,6 +36,7 @@ const owners: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   [/^yaml/, /^config\//],
   [/^bcryptjs/, /^auth\/bcrypt-worker\.ts$/],
   [/^@nats-io\/nkeys/, /^base\/nkey\.ts$/],
+  [/^tweetnacl/, /^base\/curve-key\.ts$/],
   [/^node:worker_threads$/, /^auth\/bcrypt-worker\.ts$/],
   [/^prom-client/, /^metrics\//],
   [/^@kubernetes\//, /^discovery\/kubernetes\.ts$/],

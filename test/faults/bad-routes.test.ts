@@ -2,7 +2,7 @@
 // or cut off; the routes between two members, and what two witnesses say over them, go on as if nothing were.
 import { createServer, type Server as Listener, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { newServerId } from "../../src/app/identity.ts";
+import { newNkey } from "../../src/base/nkey.ts";
 import { randomInt, seededRandom } from "../../src/base/random.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
@@ -48,7 +48,7 @@ afterEach(async () => {
 function hello(
   fields: { id?: string; name?: string; cluster?: string; connect?: object; info?: object } = {},
 ): string {
-  const { id = newServerId(), cluster = "c", connect = {}, info = {} } = fields;
+  const { id = newNkey("server").publicKey, cluster = "c", connect = {}, info = {} } = fields;
   const connectJson = { verbose: false, pedantic: false, name: id, cluster, headers: true, ...connect };
   const infoJson = {
     server_id: id,
@@ -128,7 +128,7 @@ describe("at the route port", () => {
   });
 
   it("the same member twice in one slot: the first stays", async () => {
-    const id = newServerId();
+    const id = newNkey("server").publicKey;
     const first = await intruder(`${hello({ id })}PING\r\n`);
     await first.has("PONG");
     const second = await intruder(hello({ id }));

@@ -5,7 +5,7 @@ import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { lookAt } from "../../src/app/metrics-source.ts";
 import { Metrics, type Look } from "../../src/metrics/metrics.ts";
-import { Listener } from "../../src/system/listener.ts";
+import { Listener } from "../../src/core/listener.ts";
 import { Endpoints } from "../../src/monitor/endpoints.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Exposition } from "../support/exposition.ts";

@@ -12,6 +12,9 @@ import { Outbox, type SlowReason } from "../outbox.ts";
 import { ReadStall } from "../read-stall.ts";
 import type { ClientHost } from "./host.ts";
 
+/** What a timer of Node can be set to. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 export abstract class ClientConnection implements WireReceiver {
   readonly cid: number;
   readonly wire: Wire;
@@ -132,7 +135,15 @@ export abstract class ClientConnection implements WireReceiver {
   /** At `error`'s time the connection ends with it; takes the place of an earlier such time. */
   protected endAfter(delayMs: number, error: PeerError): void {
     this.authTimer?.[Symbol.dispose]();
-    this.authTimer = this.host.clock.setTimer(delayMs, () => this.onPeerError(error, ""));
+    const onTime = (): unknown =>
+      delayMs > TIMER_MAX_MS ? this.endAfter(delayMs - TIMER_MAX_MS, error) : this.onPeerError(error, "");
+    this.authTimer = this.host.clock.setTimer(Math.min(delayMs, TIMER_MAX_MS), onTime);
+  }
+
+  /** Somebody else decides who the client is, in a time of its own; or it is known. */
+  stopAuthTimer(): void {
+    this.authTimer?.[Symbol.dispose]();
+    this.authTimer = null;
   }
 
   /** Ends the connection after what is in the outbox is out. `reason` in the words of nats-server. */

@@ -27,7 +27,7 @@ export type Admission =
 type Sender = Omit<Attempt, "credentials" | "proxyKey">;
 
 /** What the server knows of a client by itself. */
-export function senderOf(session: Pick<ClientSession, "nonce" | "wire" | "isOpen">): Sender {
+export function senderOf(session: ClientSession): Sender {
   const { remote, security } = session.wire;
   return {
     nonce: session.nonce,
@@ -35,6 +35,9 @@ export function senderOf(session: Pick<ClientSession, "nonce" | "wire" | "isOpen
     isWanted: () => session.isOpen,
     connectionType: "STANDARD",
     certificate: security?.certificate,
+    cid: session.cid,
+    tls: security ?? undefined,
+    onDelegated: () => session.stopAuthTimer(),
   };
 }
 
@@ -60,7 +63,12 @@ export function admit(authenticator: Authenticator, connect: Connect): Admission
     return refused(errors.authorizationViolation, "account asked for");
   const proxyKey = authenticator.proxies.signerOf(hello.proxySig, sender.nonce);
   if (proxyKey === null) return refused(errors.proxyNotTrusted, "proxy is not trusted");
-  const keeps = admittedAs !== null && hello.user === "" && hello.authToken === "" && hello.nkey === "";
+  const keeps =
+    admittedAs !== null &&
+    hello.user === "" &&
+    hello.authToken === "" &&
+    hello.nkey === "" &&
+    hello.jwt === "";
   const decide = (verdict: Verdict): Admission => ({ ...conclude(hello, verdict, proxyKey), proxyKey });
   if (keeps) return decide({ kind: "admitted", grant: admittedAs });
   const verdict = authenticator.check({ ...sender, proxyKey, credentials: hello });
@@ -118,5 +126,5 @@ function refused(error: PeerError, detail: string): Extract<Admission, { kind: "
 
 /** Credentials are not kept longer than they are needed. A proxy's signature counts for a later CONNECT, too. */
 function withoutSecrets(hello: ClientHello): ClientHello {
-  return { ...hello, user: "", pass: "", authToken: "", nkey: "", sig: "" };
+  return { ...hello, user: "", pass: "", authToken: "", jwt: "", nkey: "", sig: "" };
 }

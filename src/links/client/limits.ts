@@ -1,9 +1,12 @@
-/** What a client may do: the narrower of what the server and what its account allow. */
+/** What a client may do: the narrowest of what the server, its account and its user allow. */
+import type { Grant } from "../../auth/authenticator.ts";
 import type { Account } from "../../core/account.ts";
 import type { ClientLimits } from "./host.ts";
 
-export function limitsIn({ limits }: Account, server: ClientLimits): ClientLimits {
-  const { maxSubscriptions, maxPayloadBytes } = limits;
+export function limitsIn(account: Account, grant: Grant | null, server: ClientLimits): ClientLimits {
+  const { limits } = account;
+  const maxSubscriptions = lower(limits.maxSubscriptions, grant?.maxSubscriptions ?? null);
+  const maxPayloadBytes = lower(limits.maxPayloadBytes, grant?.maxPayloadBytes ?? null);
   if (maxSubscriptions === null && maxPayloadBytes === null) return server;
   return {
     ...server,

@@ -257,13 +257,13 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   /** What the client may do from here on. Its subscriptions stay as they are. */
   private grantPermissions(grant: Grant): void {
-    this.authTimer?.[Symbol.dispose]();
-    this.authTimer = null;
+    this.stopAuthTimer();
     if (grant.expiresInMs !== null) this.endAfter(grant.expiresInMs, errors.authenticationExpired);
     this.grant = grant;
     this.rights = rights.rightsOf(grant.permissions, this, this.host.clock);
     this.receiver = this.rights?.answers ?? this;
     this.memoPlan = null;
+    this.onLimitsChanged();
   }
 
   private accept(hello: ClientHello): void {
@@ -281,7 +281,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   /** Limits of the server or of its account have changed. */
   onLimitsChanged(): void {
-    this.limits = this.parser.limits = limitsIn(this.account, this.host.limits);
+    this.limits = this.parser.limits = limitsIn(this.account, this.grant, this.host.limits);
   }
 
   /** What is to be done for each message of this client may have changed. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { describe, expect, it } from "vitest";
 import { ownConnectUrls } from "../../../src/app/connect-urls.ts";
-import { newServerId } from "../../../src/app/identity.ts";
+import { newNkey } from "../../../src/base/nkey.ts";
 import { mayFollow, type LifeState } from "../../../src/app/lifecycle.ts";
 import { VERSION } from "../../../src/app/version.ts";
 
@@ -29,7 +29,7 @@ function crc(data: Uint8Array): number {
 describe("a server's id", () => {
   it("is an nkey of a server: 56 characters, N first, its checksum last", () => {
     for (let i = 0; i < 50; i++) {
-      const id = newServerId();
+      const id = newNkey("server").publicKey;
       expect(id).toMatch(/^N[A-Z2-7]{55}$/);
       const data = decode(id);
       expect(data.length).toBe(35);
@@ -40,7 +40,7 @@ describe("a server's id", () => {
   });
 
   it("is new each time", () => {
-    expect(new Set(Array.from({ length: 100 }, newServerId)).size).toBe(100);
+    expect(new Set(Array.from({ length: 100 }, () => newNkey("server").publicKey)).size).toBe(100);
   });
 });
 

@@ -23,6 +23,7 @@ const info: ClientInfo = {
   connectUrls: [],
   isLameDuck: false,
   account: undefined,
+  xkey: "X",
 };
 
 function fieldsOf(line: string): Record<string, unknown> {

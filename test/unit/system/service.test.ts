@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { connect } from "@nats-io/transport-node";
 import type { Account } from "../../../src/core/account.ts";
-import { Listener } from "../../../src/system/listener.ts";
+import { Listener } from "../../../src/core/listener.ts";
 import { waitFor } from "../../support/cluster-wait.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
 import { startInProcess, type InProcessServer } from "../../support/in-process-server.ts";

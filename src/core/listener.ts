@@ -1,7 +1,7 @@
-/** Receives messages in the system account for the server itself. */
+/** Receives messages in an account for the server itself. */
 import { readText, slice } from "../base/slab.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
-import type { Crossing } from "../core/subscription.ts";
+import type { Crossing } from "./subscription.ts";
 
 /** What was said, in memory of its own. */
 export interface Heard {

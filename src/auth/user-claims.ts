@@ -1,0 +1,116 @@
+/**
+ * What the JWT of a user grants: permissions, limits, how, from where, when and until when it may be connected. Throws BadJwt
+ * where it makes no sense, and refuses nothing else: that is for the caller to decide.
+ */
+import { Permissions, type ResponseRules, type UserPermissions } from "../core/permissions.ts";
+import { toByteString } from "../protocol/info.ts";
+import { isValidSubject } from "../subject/subject.ts";
+import { addressRange, type AddressRange } from "./address-range.ts";
+import { BadJwt, flagOf, recordOf, textOf, textsOf, wholeOf, type AccountJwt, type Claims } from "./jwt.ts";
+import { connectableMs } from "./user-times.ts";
+
+export interface UserClaims {
+  readonly permissions: Permissions | null;
+  /** null: no limit. */
+  readonly maxSubscriptions: number | null;
+  readonly maxPayloadBytes: number | null;
+  /** In upper case; empty: all. */
+  readonly connectionTypes: readonly string[];
+  /** Empty: from everywhere. */
+  readonly sources: readonly AddressRange[];
+  /** null: at any time; 0: not now. */
+  readonly connectableMs: number | null;
+  readonly needsProxy: boolean;
+  /** "": none. */
+  readonly issuerAccount: string;
+}
+
+/** `reserved`: a subject on which the user may not publish, whatever its permissions say; null: none. */
+export function userClaims({ nats }: AccountJwt, nowMs: number, reserved: string | null): UserClaims {
+  // Data is in the claims but counted by nobody, nats-server included.
+  wholeOf(nats, "data", -1);
+  return {
+    permissions: permissionsOf(nats, reserved),
+    maxSubscriptions: limitOf(nats, "subs"),
+    maxPayloadBytes: limitOf(nats, "payload"),
+    connectionTypes: textsOf(nats, "allowed_connection_types").map((type) => type.toUpperCase()),
+    sources: sourcesOf(textsOf(nats, "src")),
+    connectableMs: connectableMs(nats, nowMs),
+    needsProxy: flagOf(nats, "proxy_required"),
+    issuerAccount: textOf(nats, "issuer_account"),
+  };
+}
+
+/** Left out or below 0: none. */
+function limitOf(nats: Claims, name: string): number | null {
+  const limit = wholeOf(nats, name, -1);
+  return limit < 0 ? null : limit;
+}
+
+function sourcesOf(texts: readonly string[]): readonly AddressRange[] {
+  return texts.map((text) => {
+    const range = addressRange(text);
+    if (range === null) throw new BadJwt(`invalid cidr ${JSON.stringify(text)} in user src limits`);
+    return range;
+  });
+}
+
+/** Services give few different permissions to many clients, and permissions that are alike are shared. */
+const SHARED_MAX = 256;
+const shared = new Map<string, Permissions>();
+
+function permissionsOf(nats: Claims, reserved: string | null): Permissions | null {
+  const rules: UserPermissions = {
+    publish: denying(rulesOf(recordOf(nats, "pub"), isSubject), reserved),
+    subscribe: rulesOf(recordOf(nats, "sub"), isSubjectAndQueue),
+    responses:
+      nats["resp"] === undefined || nats["resp"] === null ? null : responsesOf(recordOf(nats, "resp")),
+  };
+  if (rules.publish === null && rules.subscribe === null && rules.responses === null) return null;
+  const text = JSON.stringify(rules);
+  const known = shared.get(text) ?? new Permissions(rules);
+  shared.delete(text);
+  shared.set(text, known);
+  for (const [oldest] of shared) {
+    if (shared.size <= SHARED_MAX) break;
+    shared.delete(oldest);
+  }
+  return known;
+}
+
+function rulesOf(claims: Claims, isValid: (text: string) => boolean): UserPermissions["publish"] {
+  const [allow, deny] = [textsOf(claims, "allow"), textsOf(claims, "deny")].map((list) =>
+    list.map((text) => {
+      if (!isValid(text)) throw new BadJwt(`subject ${JSON.stringify(text)} makes no sense in permissions`);
+      return toByteString(text);
+    }),
+  );
+  if (allow!.length === 0 && deny!.length === 0) return null;
+  return { allow: allow!.length === 0 ? null : allow!, deny: deny! };
+}
+
+/** `rules`, but that nothing may be published on `subject`. */
+export function denying(
+  rules: UserPermissions["publish"],
+  subject: string | null,
+): UserPermissions["publish"] {
+  if (subject === null) return rules;
+  return { allow: rules?.allow ?? null, deny: [...(rules?.deny ?? []), subject] };
+}
+
+function isSubject(text: string): boolean {
+  return !/\s/.test(text) && isValidSubject(text);
+}
+
+function isSubjectAndQueue(text: string): boolean {
+  const parts = text.split(" ");
+  return parts.length <= 2 && parts.every(isSubject);
+}
+
+/** As in the configuration: 0 is the default, below 0 there is no limit. */
+const RESPONSES: ResponseRules = { max: 1, expiresMs: 2 * 60_000 };
+
+function responsesOf(claims: Claims): ResponseRules {
+  const expiresMs = wholeOf(claims, "ttl") / 1_000_000;
+  return { max: wholeOf(claims, "max") || RESPONSES.max, expiresMs: expiresMs || RESPONSES.expiresMs };
+}

@@ -1,0 +1,46 @@
+/** The times of day at which a user may be connected, as its JWT says them: `15:04:05` to `15:04:05`, in a zone. */
+import { BadJwt, recordsOf, textOf, type Claims } from "./jwt.ts";
+
+const DAY_S = 24 * 3600;
+
+/**
+ * null: there is no limit. 0: not now. Else the milliseconds that are left. Throws BadJwt where a time or the zone makes no
+ * sense. A range that ends before it begins goes over midnight.
+ */
+export function connectableMs(limits: Claims, nowMs: number): number | null {
+  const ranges = recordsOf(limits, "times").map((range) => ({
+    start: secondOfDay(textOf(range, "start"), "start"),
+    end: secondOfDay(textOf(range, "end"), "end"),
+  }));
+  const now = secondIn(textOf(limits, "times_location"), nowMs);
+  if (ranges.length === 0) return null;
+  const left = ranges.map(({ start, end }) => {
+    if (start <= end) return now > start && now < end ? end - now : 0;
+    if (now < end) return end - now;
+    return now > start ? end + DAY_S - now : 0;
+  });
+  return Math.max(...left) * 1000;
+}
+
+function secondOfDay(text: string, what: string): number {
+  if (text === "")
+    throw new BadJwt(`time ranges ${what} must contain ${what === "end" ? "an end" : "a start"}`);
+  const [, hour, minute, second] = /^(\d\d?):(\d\d):(\d\d)$/.exec(text) ?? [];
+  const [h, m, s] = [Number(hour), Number(minute), Number(second)];
+  if (!(h < 24 && m < 60 && s < 60))
+    throw new BadJwt(`${what} in time range is invalid ${JSON.stringify(text)}`);
+  return (h * 60 + m) * 60 + s;
+}
+
+/** With the part of a second. "": the zone of this machine. */
+function secondIn(zone: string, nowMs: number): number {
+  const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+  let format: Intl.DateTimeFormat;
+  try {
+    format = new Intl.DateTimeFormat("en-GB", { ...parts, ...(zone === "" ? {} : { timeZone: zone }) });
+  } catch {
+    throw new BadJwt(`could not parse iana time zone by name: unknown time zone ${zone}`);
+  }
+  const [hour = 0, minute = 0, second = 0] = format.format(nowMs).split(":").map(Number);
+  return (hour * 60 + minute) * 60 + second + (nowMs % 1000) / 1000;
+}
