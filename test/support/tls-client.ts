@@ -55,6 +55,7 @@ function ownRefusal(code: string): string | null {
 /** One line; "" if the connection ends before. */
 export function line(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
+    if (socket.closed) return resolve("");
     let text = "";
     const onData = (chunk: Buffer): void => {
       text += chunk.toString("latin1");

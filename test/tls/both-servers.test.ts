@@ -52,6 +52,15 @@ function presenting({ certFile, keyFile }: Certificate): ConnectionOptions {
   return { ...trusting(), cert: readFileSync(certFile), key: readFileSync(keyFile) };
 }
 
+/** Asks for no name, and looks for one in the certificate. */
+function unnamed(name: string): ConnectionOptions {
+  return {
+    servername: "",
+    checkServerIdentity: (_, { subjectaltname }) =>
+      subjectaltname === `DNS:${name}` ? undefined : new Error(`not ${name} but ${subjectaltname}`),
+  };
+}
+
 interface Case {
   readonly title: string;
   readonly config: () => string;
@@ -121,6 +130,23 @@ const cases: Case[] = [
     }),
   },
   {
+    title: "verify, to clients of TLS 1.2",
+    config: () => tlsBlock(["verify: true"]),
+    info: { tls_required: true, tls_verify: true },
+    clients: () => {
+      const old = (wish?: CertificateWish): TlsClientOptions => ({
+        tls: { ...(wish === undefined ? trusting() : presenting(issue(wish))), maxVersion: "TLSv1.2" },
+      });
+      return {
+        verified: [old({ usage: "clientAuth" }), "PONG"],
+        nothing: [old(), "closed"],
+        expired: [old({ days: -1 }), "closed"],
+        "self-signed": [old({ isSelfSigned: true }), "closed"],
+        "without its intermediate": [old({ isMissingIntermediate: true }), "closed"],
+      };
+    },
+  },
+  {
     title: "pinned certificates",
     info: { tls_required: true, tls_verify: true },
     config: () => tlsBlock(["verify: true", `pinned_certs: ["${issue({ subject: "/CN=pinned" }).pin}"]`]),
@@ -182,6 +208,23 @@ const cases: Case[] = [
     },
   },
   {
+    title: "verify_and_map, at once and with TLS 1.2",
+    info: { tls_required: true, tls_verify: true },
+    config: () =>
+      `${tlsBlock(["verify_and_map: true", "handshake_first: true"])}
+       authorization { users: [{user: "CN=carol,OU=eng,O=example"}] }`,
+    clients: () => {
+      const by = (subject: string): TlsClientOptions => ({
+        isFirst: true,
+        tls: { ...presenting(issue({ subject })), maxVersion: "TLSv1.2" },
+      });
+      return {
+        "by subject": [by("/O=example/OU=eng/CN=carol"), "PONG"],
+        unknown: [by("/CN=mallory"), "-ERR 'Authorization Violation'"],
+      };
+    },
+  },
+  {
     title: "several certificates",
     config: () => {
       const [one, two] = [issue({ names: "DNS:one.test" }), issue({ names: "DNS:two.test" })];
@@ -193,6 +236,25 @@ const cases: Case[] = [
       "the first": [{ tls: { ...trusting(), servername: "one.test" } }, "PONG"],
       "the second": [{ tls: { ...trusting(), servername: "two.test" } }, "PONG"],
       neither: [{ tls: { ...trusting(), servername: "three.test" } }, "refused for its name"],
+      "the first, asking for no name": [{ tls: { ...trusting(), ...unnamed("one.test") } }, "PONG"],
+    }),
+  },
+  {
+    title: "handshake_first",
+    config: () => tlsBlock(["handshake_first: true", 'timeout: "300ms"']),
+    clients: () => ({
+      "at once": [{ isFirst: true, tls: trusting() }, "PONG"],
+      "waiting for INFO": [{ isPlain: true }, "closed"],
+      "at once in the open": [{ isFirst: true, isPlain: true }, "closed"],
+    }),
+  },
+  {
+    title: "handshake_first at once or, by itself, after INFO",
+    config: () => tlsBlock(["handshake_first: auto"]),
+    clients: () => ({
+      "at once": [{ isFirst: true, tls: trusting() }, "PONG"],
+      "after INFO": [{ tls: trusting() }, "PONG"],
+      "in the open": [{ isPlain: true }, "closed"],
     }),
   },
   {
@@ -217,10 +279,24 @@ for (const [name, program] of Object.entries(programs)) {
         for (const [who, [options, outcome]] of Object.entries(clients())) {
           const answer = await converse(server.port, options);
           answer.socket.destroy();
-          expected[who] = { outcome, info };
+          // Who gets no INFO heard nothing else.
+          expected[who] = { outcome, info: outcome === "closed" && answer.info === "" ? {} : info };
           found[who] = { outcome: answer.outcome, info: tlsFields(answer.info) };
         }
         expect(found).toEqual(expected);
+      } finally {
+        await server.stop();
+      }
+    });
+
+    it("agrees on no protocol by ALPN", async () => {
+      const server = await startServer(program!, tlsBlock());
+      try {
+        const tls = { ...trusting(), ALPNProtocols: ["h2", "nats"] };
+        const { outcome, socket } = await converse(server.port, { tls });
+        expect(outcome).toBe("PONG");
+        expect(socket).toHaveProperty("alpnProtocol", false);
+        socket.destroy();
       } finally {
         await server.stop();
       }
