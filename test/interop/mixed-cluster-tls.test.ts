@@ -32,6 +32,7 @@ interface Wish {
   readonly certificate?: Certificate;
   readonly caFile?: string;
   readonly more?: string;
+  readonly lines?: readonly string[];
 }
 
 function member(kind: ServerKind, name: string, wish: Wish = {}): MemberSpec {
@@ -40,8 +41,13 @@ function member(kind: ServerKind, name: string, wish: Wish = {}): MemberSpec {
   return {
     kind,
     name,
-    clusterLines: ["name: mixed", `tls { ${files}, timeout: 5, ${wish.more ?? ""} }`],
+    clusterLines: ["name: mixed", `tls { ${files}, timeout: 5, ${wish.more ?? ""} }`, ...(wish.lines ?? [])],
   };
+}
+
+/** Takes servers in whose certificate has this name. */
+function mapped(user: string): Wish {
+  return { more: "verify_and_map: true", lines: [`authorization { user: "${user}", password: "x" }`] };
 }
 
 /** The seed by its name. */
@@ -78,6 +84,10 @@ describe.skipIf(isMissing || missing.includes("nats-new"))("a member is kept out
     ["whose certificate another authority signed", () => ({ certificate: other.issue() })],
     ["whose certificate has expired", () => ({ certificate: authority.issue({ days: -1 }) })],
     ["whose certificate is self-signed", () => ({ certificate: authority.issue({ isSelfSigned: true }) })],
+    [
+      "whose certificate comes without its intermediate",
+      () => ({ certificate: authority.issue({ isMissingIntermediate: true }) }),
+    ],
   ];
   for (const [seed, joiner] of pairs) {
     it.each(strangers)(`by ${seed}: ${joiner} %s`, async (_, wish) => {
@@ -97,6 +107,24 @@ describe.skipIf(isMissing || missing.includes("nats-new"))("a member is kept out
       expect((await two!.peers())?.size ?? 0).toBe(0);
     });
 
+    it(`by ${seed}: ${joiner} whose certificate is not pinned`, async () => {
+      const pins = { more: `pinned_certs: ["${good.pin}"]` };
+      const stranger = { certificate: authority.issue({ names: "DNS:localhost" }) };
+      const specs = [member(seed, "seed", pins), member(joiner, "stranger", stranger)];
+      await using cluster = await startMembers(specs, { routesOf: byName });
+      const [one] = cluster.members;
+      await waitFor("the seed to log it", () => /certificate not pinned/.test(one!.logTail()));
+      expect((await one!.peers())?.size ?? 0).toBe(0);
+    });
+
+    it(`by ${seed}: ${joiner} whose certificate is not that of the user`, async () => {
+      const specs = [member(seed, "seed", mapped("elsewhere")), member(joiner, "stranger")];
+      await using cluster = await startMembers(specs, { routesOf: byName });
+      const [one] = cluster.members;
+      await waitFor("the seed to log it", () => /uthoriz|uthenticat/.test(one!.logTail()));
+      expect((await one!.peers())?.size ?? 0).toBe(0);
+    });
+
     it(`by ${seed}: ${joiner} in the open`, async () => {
       const plain: MemberSpec = { kind: joiner, name: "plain", clusterLines: ["name: mixed"] };
       await using cluster = await startMembers([member(seed, "seed"), plain], { routesOf: byName });
@@ -108,11 +136,38 @@ describe.skipIf(isMissing || missing.includes("nats-new"))("a member is kept out
 });
 
 describe.skipIf(isMissing || missing.includes("nats-new"))("a member is let in by its certificate", () => {
-  it.each<[ServerKind, ServerKind]>([
+  const pairs: [ServerKind, ServerKind][] = [
     ["shoal", "nats-new"],
     ["nats-new", "shoal"],
     ["shoal", "shoal"],
-  ])("%s <- %s where its name is that of a route", async (seed, joiner) => {
+  ];
+
+  it.each(pairs)("%s <- %s where its name is that of the user", async (seed, joiner) => {
+    await expectCluster([member(seed, "seed", mapped("localhost")), member(joiner, "joiner")]);
+  });
+
+  it.each(pairs)("%s <- %s where it is pinned", async (seed, joiner) => {
+    const pins = { more: `pinned_certs: ["${good.pin.toUpperCase()}"]` };
+    await expectCluster([member(seed, "seed", pins), member(joiner, "joiner", pins)]);
+  });
+
+  it.each(pairs)("%s <- %s for another name, where the dialler does not look", async (seed, joiner) => {
+    const elsewhere = { certificate: authority.issue({ names: "DNS:elsewhere" }) };
+    await expectCluster([
+      member(seed, "elsewhere", elsewhere),
+      member(joiner, "joiner", { more: "insecure: true" }),
+    ]);
+  });
+
+  async function expectCluster(specs: readonly MemberSpec[]): Promise<void> {
+    await using cluster = await startMembers([...specs], { routesOf: byName });
+    await using clients = new Clients();
+    await cluster.fullMesh();
+    const [one, two] = await clients.connectAll(cluster.members);
+    await reaches(one!, two!);
+  }
+
+  it.each(pairs)("%s <- %s where its name is that of a route", async (seed, joiner) => {
     const known = { more: "verify_cert_and_check_known_urls: true" };
     const specs = [member(seed, "seed", known), member(joiner, "joiner")];
     const routesOf = (_: Member, members: readonly Member[]): string[] =>
