@@ -23,12 +23,17 @@ export interface LameDuckOptions {
 
 /** Clients of one step are closed together. */
 const STEP_MS = 10;
-/** Few clients do not have to wait for one another longer than this. */
-const PAUSE_MAX_MS = 100;
+/** How often it is asked whether there are clients. */
+const LOOK_EVERY_MS = 100;
 /** Without clients, for newcomers. */
 const EMPTY_GRACE_MS = 1000;
 /** Between a client's leave from queue groups and its end: other servers hear of it, and what they sent before arrives. */
 const WITHDRAWN_MS = 250;
+/**
+ * Few clients do not have to wait for one another longer than this. It is as long as a queue group is without a member that
+ * moves: until its end, and until it has connected elsewhere. Else a group of two on one server would be without both.
+ */
+const PAUSE_MAX_MS = WITHDRAWN_MS + 350;
 /** How long at least a client may take to read what is pending and to end its side. */
 const PATIENCE_MIN_MS = 2000;
 
@@ -39,14 +44,15 @@ export async function drainClients(clients: ClientPort, options: LameDuckOptions
   clients.stopListening();
   const leaving = [...clients.sessions.values()];
   const startMs = clock.nowMs();
-  const spanMs = Math.min(Math.max(0, endMs - startMs - WITHDRAWN_MS), (leaving.length - 1) * PAUSE_MAX_MS);
+  const pauses = Math.max(1, leaving.length - 1);
+  const spanMs = Math.min(Math.max(0, endMs - startMs - WITHDRAWN_MS), pauses * PAUSE_MAX_MS);
   const last: Promise<void>[] = [];
   for (let gone = 0; gone < leaving.length && !signal.aborted;) {
     const share = spanMs === 0 ? 1 : Math.min(1, (clock.nowMs() - startMs) / spanMs);
     const due = Math.max(gone + 1, Math.floor(leaving.length * share));
     last.push(sendAway(leaving.slice(gone, due), endMs, options));
     gone = due;
-    if (gone < leaving.length) await pause(Math.max(STEP_MS, spanMs / leaving.length), signal);
+    if (gone < leaving.length) await pause(Math.max(STEP_MS, spanMs / pauses), signal);
   }
   await Promise.all(last);
   const restMs = Math.max(PATIENCE_MIN_MS, endMs - clock.nowMs());
@@ -64,7 +70,7 @@ async function takeNewcomers(
   for (;;) {
     const leftMs = (clients.sessions.size === 0 ? emptyUntilMs : untilMs) - clock.nowMs();
     if (leftMs <= 0 || signal.aborted) return;
-    await pause(Math.min(leftMs, PAUSE_MAX_MS), signal);
+    await pause(Math.min(leftMs, LOOK_EVERY_MS), signal);
   }
 }
 

@@ -108,6 +108,41 @@ describe("a server that goes", () => {
     expect(got.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: sent }, (_, i) => i));
   });
 
+  it("leaves one of two who answer together, while the other one moves", async () => {
+    const { stage, servers } = await cluster("10s", "100ms");
+    const [one, two] = servers;
+    const moves = {
+      reconnect: true,
+      reconnectTimeWait: 20, // else one who has connected just now waits
+      reconnectJitter: 20,
+      noRandomize: true,
+      servers: servers.map(({ clientPort }) => `127.0.0.1:${clientPort}`),
+    };
+    const answering = [await stage.client(one!, moves), await stage.client(one!, moves)];
+    for (const each of answering) {
+      each.subscribe("ask", { queue: "answer", callback: (_error, message) => void message.respond() });
+      await each.flush();
+    }
+    const asking = await stage.client(two!);
+    await waitFor("an answer", () =>
+      asking.request("ask").then(
+        () => true,
+        () => false,
+      ),
+    );
+    let failures = 0;
+    let hasLeft = false;
+    void one!.server.lameDuck();
+    void one!.server.closed().then(() => (hasLeft = true));
+    while (!hasLeft) {
+      const ask = (): Promise<unknown> => asking.request("ask", "", { timeout: 2000 });
+      await ask()
+        .catch(() => new Promise((resolve) => setTimeout(resolve, 50)).then(ask))
+        .catch(() => failures++);
+    }
+    expect(failures).toBe(0);
+  });
+
   it("waits for one who reads what is pending late", async () => {
     const { stage, servers } = await cluster("20s", "100ms");
     const [one] = servers;
