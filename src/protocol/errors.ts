@@ -19,9 +19,9 @@ function surviving(text: string): PeerError {
   return { text, closes: null };
 }
 
-export const unknownOperation = closing("Unknown Protocol Operation", "Parse Error");
+export const unknownOperation = closing("Unknown Protocol Operation", "Protocol Violation");
 /** Arguments that make no sense: nats-server closes without saying why. */
-export const badArguments = closing(null, "Parse Error");
+export const badArguments = closing(null, "Protocol Violation");
 export const peerSentError = closing(null, "Client Closed");
 export const maxPayloadViolation = closing("Maximum Payload Violation", "Maximum Message Payload Exceeded");
 export const maxControlLineExceeded = closing(

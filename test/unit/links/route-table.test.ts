@@ -121,7 +121,7 @@ describe("a route that is not registered", () => {
     (text) => {
       const { wire, session } = stack.stranger();
       wire.receiveText(text);
-      expect(session.closedFor).toBe("Parse Error");
+      expect(session.closedFor).toBe("Protocol Violation");
       expect(wire.takeText()).toBe("-ERR 'Unknown Protocol Operation'\r\n");
     },
   );
