@@ -2,7 +2,12 @@
 // messages, and keep out who has no certificate, a wrong one, or speaks in the open.
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
+import {
+  Authority,
+  missingOpenssl,
+  type Certificate,
+  type CertificateWish,
+} from "../support/certificates.ts";
 import { allReach, Clients, reaches } from "../support/cluster-clients.ts";
 import type { Member, MemberSpec } from "../support/cluster-member.ts";
 import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";
@@ -98,12 +103,17 @@ describe.skipIf(isMissing || missing.includes("nats-new"))("a member is kept out
       expect((await one!.peers())?.size ?? 0).toBe(0);
     });
 
-    it(`by ${joiner}: ${seed} whose certificate is for another name`, async () => {
-      const elsewhere = { certificate: authority.issue({ names: "DNS:elsewhere" }) };
+    it.each<[what: string, wish: CertificateWish]>([
+      ["is for another name", { names: "DNS:elsewhere" }],
+      ["has the name in its subject alone", { subject: "/CN=localhost", names: "" }],
+    ])(`by ${joiner}: ${seed} whose certificate %s`, async (_, wish) => {
+      const elsewhere = { certificate: authority.issue(wish) };
       const specs = [member(seed, "elsewhere", elsewhere), member(joiner, "joiner")];
       await using cluster = await startMembers(specs, { routesOf: byName });
       const [, two] = cluster.members;
-      await waitFor("the joiner to log why", () => /valid for|altnames/.test(two!.logTail()));
+      await waitFor("the joiner to log why", () =>
+        /valid for|altnames|legacy Common Name/.test(two!.logTail()),
+      );
       expect((await two!.peers())?.size ?? 0).toBe(0);
     });
 
