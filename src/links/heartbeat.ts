@@ -21,8 +21,9 @@ export interface HeartbeatActions {
 }
 
 export class Heartbeat implements Disposable {
-  /** Of the last PING that was answered; 0: none yet. */
+  /** Of the last PING that was answered, before that as estimated; 0: unknown. */
   roundTripMs = 0;
+  private isMeasured = false;
   private unanswered = 0;
   private sentAtMs = 0;
   private heardSincePing = false;
@@ -55,8 +56,16 @@ export class Heartbeat implements Disposable {
 
   onPong(): void {
     this.unanswered = 0;
-    if (this.sentAtMs > 0) this.roundTripMs = Math.max(0.001, this.clock.nowMs() - this.sentAtMs);
+    if (this.sentAtMs > 0) {
+      this.roundTripMs = Math.max(0.001, this.clock.nowMs() - this.sentAtMs);
+      this.isMeasured = true;
+    }
     this.sentAtMs = 0;
+  }
+
+  /** What the peer has answered to was sent then: a round trip at most, until a PING tells better. */
+  estimate(sentAtMs: number): void {
+    if (!this.isMeasured) this.roundTripMs = Math.max(0.001, this.clock.nowMs() - sentAtMs);
   }
 
   [Symbol.dispose](): void {
@@ -71,7 +80,7 @@ export class Heartbeat implements Disposable {
   private beat(): void {
     // A peer that sends is alive; its PONG may stand behind all that it sent.
     if (this.heardSincePing) this.unanswered = 0;
-    const needsRoundTrip = this.roundTripMs === 0;
+    const needsRoundTrip = !this.isMeasured;
     const wasHeard = this.heardSincePing;
     this.heardSincePing = false;
     if (this.unanswered >= this.options.pingMax) {

@@ -203,9 +203,9 @@ export class ClientSession extends ClientConnection implements ClientOperations,
         this.host.onRefused(this, admission.error);
       return this.onPeerError(admission.error, admission.detail);
     }
-    const account = this.host.accounts.get(admission.grant.account);
-    if (account === undefined)
-      return this.onPeerError(errors.authorizationViolation, `no account ${admission.grant.account}`);
+    const { account: name } = admission.grant;
+    const account = this.host.accounts.get(name);
+    if (account === undefined) return this.onPeerError(errors.authorizationViolation, `no account ${name}`);
     if (this.hasConnected) this.dropInterest(); // as nats-server does at a second CONNECT
     if (!this.enter(account)) return false;
     if (admission.grant !== this.grant) this.grantPermissions(admission.grant);
@@ -268,8 +268,8 @@ export class ClientSession extends ClientConnection implements ClientOperations,
 
   private accept(hello: ClientHello): void {
     this.hello = hello;
-    this.hasConnected = true;
-    this.isAdmitted = true;
+    this.hasConnected = this.isAdmitted = true;
+    this.heartbeat.estimate(this.startedMs);
     this.mute = hello.echo ? null : this.receiver;
     this.onRulesChanged();
     this.log = this.log.child(describeClient(hello, this.user));

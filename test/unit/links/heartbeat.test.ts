@@ -45,6 +45,21 @@ describe("a heartbeat", () => {
     expect(clock.timerCount).toBe(0);
   });
 
+  it("has an estimate of the round trip before it asks, and asks all the same", () => {
+    const { clock, said, heartbeat } = beating();
+    const startMs = clock.nowMs();
+    clock.advance(70);
+    heartbeat.heard();
+    heartbeat.estimate(startMs);
+    expect(heartbeat.roundTripMs).toBe(70);
+    clock.advance(1930);
+    expect(said).toEqual(["PING 2"]);
+    clock.advance(20);
+    heartbeat.onPong();
+    heartbeat.estimate(startMs);
+    expect(heartbeat.roundTripMs).toBe(20);
+  });
+
   it("does not ask a peer that it hears from, once it knows the round trip", () => {
     const { clock, said, heartbeat } = beating();
     clock.advance(2000);
