@@ -19,7 +19,7 @@ const docker = (...args: string[]): string => execFileSync("docker", args, { enc
 const natsServer = values["nats-server"];
 if (natsServer === undefined) throw new Error("--nats-server PATH is missing");
 buildNatsServer(natsServer);
-for (const image of ["shoal", "shoal-bench-nats-server"]) {
+for (const image of ["shoal:latest", "shoal-bench-nats-server:latest"]) {
   const size = Number(docker("image", "inspect", "--format", "{{.Size}}", image));
   const packed = Number(
     execFileSync("sh", ["-c", `docker save ${image} | gzip | wc -c`], { encoding: "utf8" }),
