@@ -194,6 +194,7 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
     "log_format",
     "trace",
   ],
+  "test/unit/auth/callout.test.ts": ["authorization.auth_callout"],
   "test/unit/log/reload.test.ts": [
     "debug",
     "logtime",

@@ -115,7 +115,7 @@ describe("a route's stream", () => {
   });
 
   it.each(["RMSGX $G a 1", "RMSGX$G a 1", "HMSGS$G a 0 1", "RMSG$G a 1"])("knows no %s", (head) => {
-    const said = ["-ERR Unknown Protocol Operation Parse Error"];
+    const said = ["-ERR Unknown Protocol Operation Protocol Violation"];
     for (const lengths of [whole, [1]]) expect(read(`${head}\r\nx\r\n`, lengths, false)).toEqual(said);
   });
 

@@ -64,8 +64,8 @@ describe("a request to a service of another account", () => {
     responder.wire.receiveText("SUB add.* 1\r\n");
     requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
     const request = responder.wire.takeText();
-    const header = `NATS/1.0\r\n${INFO}: {"acc":"B"}\r\n\r\n`;
-    expect(request).toMatch(/^HMSG add\.x 1 _R_\.\w{6}\.\w{10} 44 46\r\n/);
+    const header = `NATS/1.0\r\n${INFO}: {"acc":"B","rtt":1000}\r\n\r\n`;
+    expect(request).toMatch(/^HMSG add\.x 1 _R_\.\w{6}\.\w{10} 55 57\r\n/);
     expect(request).toContain(`${header}hi\r\n`);
     responder.wire.receiveText(`PUB ${replyIn(request)} 2\r\nok\r\n`.repeat(2));
     expect(requester.wire.takeText()).toBe("MSG inbox 9 2\r\nok\r\n");
@@ -87,7 +87,7 @@ describe("a request to a service of another account", () => {
       `HPUB sum.x 52 54\r\nNATS/1.0\r\nnats-request-info: {"acc":"A"}\r\nOwn: 1\r\n\r\nhi\r\n`,
     );
     expect(responder.wire.takeText()).toBe(
-      `HMSG add.x 1 52 54\r\nNATS/1.0\r\nOwn: 1\r\n${INFO}: {"acc":"B"}\r\n\r\nhi\r\n`,
+      `HMSG add.x 1 63 65\r\nNATS/1.0\r\nOwn: 1\r\n${INFO}: {"acc":"B","rtt":1000}\r\n\r\nhi\r\n`,
     );
   });
 
@@ -129,7 +129,7 @@ describe("a request to a service of another account", () => {
     peer.wire.receiveText("RS+ A add.*\r\n");
     requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
     const routed = peer.wire.takeText();
-    expect(routed).toMatch(/HMSG A add\.x _R_\.\w+\.\w+ 44 46\r\n/);
+    expect(routed).toMatch(/HMSG A add\.x _R_\.\w+\.\w+ 55 57\r\n/);
     peer.wire.receiveText(`RMSG A ${replyIn(routed)} 2\r\nok\r\n`);
     expect(requester.wire.takeText()).toBe("MSG inbox 9 2\r\nok\r\n");
   });
@@ -191,7 +191,7 @@ describe("imports in a row", () => {
     responder.wire.receiveText("SUB a 1\r\n");
     requester.wire.receiveText("SUB inbox 9\r\nPUB c inbox 0\r\n\r\n");
     const request = responder.wire.takeText();
-    expect(request).toContain(`${INFO}: {"acc":"C","svc":"B"}\r\n`);
+    expect(request).toContain(`${INFO}: {"acc":"C","svc":"B","rtt":1000}\r\n`);
     responder.wire.receiveText(`PUB ${replyIn(request)} 2\r\nok\r\n`);
     expect(requester.wire.takeText()).toBe("MSG inbox 9 2\r\nok\r\n");
   });
