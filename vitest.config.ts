@@ -7,6 +7,7 @@
  *     npx vitest run --project kubernetes   the chart on a cluster; needs one
  *     npx vitest run --project slow         what waits for timeouts: partitions of real networks; needs root
  */
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const slow = ["interop", "chart", "container", "kubernetes"] as const;
@@ -15,6 +16,8 @@ const slowFiles = "test/**/*.slow.test.ts";
 export default defineConfig({
   test: {
     pool: "forks",
+    // most of a test's time is waiting, for processes and sockets
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // the suites share two cores in CI; a test that needs longer than this hangs
     testTimeout: 15_000,
     hookTimeout: 15_000,
