@@ -19,6 +19,7 @@ import { alertRules, dashboardQueries, metricsOf, ruleFile } from "./queries.ts"
 const MEMBERS = [0, 1, 2];
 /** Waits in vain for a server that its route names, as one that has just been started. */
 const LONELY = 3;
+const NOWHERE = "nats://198.51.100.1:6222";
 const PROMETHEUS = 4;
 const RATE_INTERVAL = "15s";
 
@@ -40,10 +41,12 @@ describe.skipIf(!isPossible)("Prometheus", { timeout: 180_000 }, () => {
 
   const instance = (host: number): string => `${network.address(host)}:8222`;
 
+  const fileOf = (route: string): string => join(folder, `${encodeURIComponent(route)}.conf`);
+
   /** The servers of a route have one file together, as pods have. */
   function start(host: number, route: string): void {
     const { certFile, keyFile } = certificate;
-    const file = join(folder, `${encodeURIComponent(route)}.conf`);
+    const file = fileOf(route);
     const text = `port: 4222
       http: 8222
       tls { cert_file: "${certFile}", key_file: "${keyFile}" }
@@ -96,7 +99,7 @@ describe.skipIf(!isPossible)("Prometheus", { timeout: 180_000 }, () => {
       hosts: { shoal: addresses, lonely: [network.address(LONELY)] },
     });
     for (const host of MEMBERS) start(host, "nats://shoal:6222");
-    start(LONELY, "nats://198.51.100.1:6222");
+    start(LONELY, NOWHERE);
     prometheus = startPrometheus();
     await until("sum(up)", MEMBERS.length + 1);
   }, 120_000);
@@ -170,6 +173,12 @@ describe.skipIf(!isPossible)("Prometheus", { timeout: 180_000 }, () => {
     await until("sum(nats_varz_in_client_msgs)", 1000);
     await until("sum by (account) (nats_accstatz_received_messages{account='$G'})", 2000);
     await Promise.all([from!.close(), to!.close()]);
+  });
+
+  it("tells where a file is wrong that was refused", async () => {
+    writeFileSync(fileOf(NOWHERE), "http: 8222\nmax_payload: much\n");
+    members.get(LONELY)!.child.kill("SIGHUP");
+    await until('count(nats_config_reload_failure{job="lonely", line="2", column="14"})', 1);
   });
 
   it("has data for every query of the dashboard", async () => {
