@@ -8,6 +8,7 @@
 import { createHash, randomBytes, timingSafeEqual, type KeyObject, type X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { assert } from "../base/assert.ts";
+import type { ConnectionType } from "../base/connection-type.ts";
 import { isSignedBy, nkeyToVerify } from "../base/nkey.ts";
 import { Callout, type CalloutRules, type CalloutWorld } from "./callout.ts";
 import { mappedUser } from "./certificate.ts";
@@ -15,10 +16,6 @@ import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { PasswordChecker, type Comparing } from "./password-checker.ts";
 import { Permissions, type UserPermissions } from "../core/permissions.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
-
-/** How a client is connected, in the words of `allowed_connection_types`. */
-export type ConnectionType =
-  "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
 
 /** What a client presents at CONNECT; "" where it presents nothing. */
 export interface Credentials {

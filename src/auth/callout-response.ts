@@ -7,6 +7,7 @@ import type { CalloutRules } from "./callout.ts";
 import { shownUser } from "./callout-request.ts";
 import { BadJwt, readAccountJwt, textOf, timeProblem, type AccountJwt } from "./jwt.ts";
 import { userClaims, type UserClaims } from "./user-claims.ts";
+import { CONNECTION_TYPES } from "../base/connection-type.ts";
 import { isNkeyOf } from "../base/nkey.ts";
 
 /** Requests of callouts; who is in their account may not publish there. */
@@ -25,15 +26,6 @@ export interface Question {
   isAccount(name: string): boolean;
 }
 
-const CONNECTION_TYPES = [
-  "STANDARD",
-  "WEBSOCKET",
-  "LEAFNODE",
-  "LEAFNODE_WS",
-  "MQTT",
-  "MQTT_WS",
-  "IN_PROCESS",
-];
 const REASON_CHARS_MAX = 256;
 
 class Refused extends Error {
@@ -140,7 +132,7 @@ function checkUser(user: AccountJwt, claims: UserClaims, question: Question): vo
     );
   }
   if (claims.connectableMs === 0) throw new Refused(`${on} outside of valid connect times`);
-  const types = claims.connectionTypes.filter((type) => CONNECTION_TYPES.includes(type));
+  const types = CONNECTION_TYPES.filter((type) => claims.connectionTypes.includes(type));
   if (types.length === 0 && claims.connectionTypes.length > 0)
     throw new Refused(`${on} using invalid connection type`);
   if (types.length > 0 && !types.includes(attempt.connectionType))

@@ -1,8 +1,9 @@
 /** The value types of users and their credentials. Passwords are never shown. */
 
+import { CONNECTION_TYPES, type ConnectionType } from "../base/connection-type.ts";
 import { isPublicNkey, isUserNkey } from "../base/nkey.ts";
 import { readBlock } from "./block.ts";
-import type { ConnectionType, User, UserPermissions } from "./config.ts";
+import type { User, UserPermissions } from "./config.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
 import { readUserPermissions } from "./permissions.ts";
 import { booleanOf, formatNode, mismatch, stringOf, stringsOf, text, type ValueType } from "./value-type.ts";
@@ -88,16 +89,6 @@ function readProxy(node: ConfNode): string {
   if (!isPublicNkey(key)) throw new ConfError(node.at, `invalid proxy key ${JSON.stringify(key)}`);
   return key;
 }
-
-const CONNECTION_TYPES: readonly ConnectionType[] = [
-  "STANDARD",
-  "WEBSOCKET",
-  "LEAFNODE",
-  "LEAFNODE_WS",
-  "MQTT",
-  "MQTT_WS",
-  "IN_PROCESS",
-];
 
 /** Case does not matter. */
 function readConnectionTypes(node: ConfNode): readonly ConnectionType[] {

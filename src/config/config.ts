@@ -4,6 +4,7 @@
  *
  * Invariant: two levels deep, section and field; schema.ts has one row or more for every field.
  */
+import type { ConnectionType } from "../base/connection-type.ts";
 
 export interface Config {
   readonly server: ServerConfig;
@@ -154,9 +155,6 @@ export interface User {
   /** Has to come through a trusted proxy. */
   readonly needsProxy?: boolean;
 }
-
-export type ConnectionType =
-  "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
 
 export interface UserPermissions {
   /** null: everything. */
