@@ -1,6 +1,11 @@
 /** The command line program: arguments to configuration to a running server. */
 import { flushCompileCache } from "node:module";
-import { nameOfContainer, nameOfPodInDns, realSurroundings } from "./app/container.ts";
+import {
+  isStoppedByOrchestrator,
+  nameOfContainer,
+  nameOfPodInDns,
+  realSurroundings,
+} from "./app/container.ts";
 import { findOtherServer } from "./app/find-process.ts";
 import { logOptions } from "./app/config-slices.ts";
 import { askedBy } from "./app/reload.ts";
@@ -67,10 +72,16 @@ async function run({
     files.write(server);
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.
     setTimeout(() => flushCompileCache(), 1000).unref();
-    followSignals(server, log, logger, (code) => {
-      files[Symbol.dispose]();
-      process.exitCode = code;
-      endSoon(code);
+    followSignals({
+      server,
+      log,
+      logger,
+      isOrchestrated: isStoppedByOrchestrator(realSurroundings),
+      source: process,
+      exit(code) {
+        files[Symbol.dispose]();
+        endSoon(code);
+      },
     });
     process.off("SIGHUP", onEarlyHangUp);
     if (reloadsAsked > 0) void server.reload("signal");

@@ -38,6 +38,18 @@ export function nameOfContainer(around: Surroundings): string | null {
   return isProgramOfContainer(around) && around.hostName !== "" ? around.hostName : null;
 }
 
+/** Programs that containers start as their first process, only to pass signals on to the second. */
+const INITS = new Set(["tini", "docker-init", "dumb-init", "catatonit", "podman-init", "s6-svscan", "pause"]);
+
+/**
+ * Whether the container ends with this process, so that whoever sends SIGTERM is the container's orchestrator and waits for the
+ * end. A test harness that is itself the first process of a container is no orchestrator.
+ */
+export function isStoppedByOrchestrator(around: Surroundings): boolean {
+  if (!isProgramOfContainer(around)) return false;
+  return around.parentPid !== 1 || INITS.has((around.read("/proc/1/comm") ?? "").trim());
+}
+
 /** Outside of a container the first process is the system's own; below it are its services. */
 function isProgramOfContainer(around: Surroundings): boolean {
   const isFirst = around.pid === 1 || around.parentPid === 0;

@@ -11,3 +11,8 @@ const NEXT: Readonly<Record<LifeState, readonly LifeState[]>> = {
 export function mayFollow(from: LifeState, to: LifeState): boolean {
   return NEXT[from].includes(to);
 }
+
+/**
+ * How long lame duck mode goes on: until it is done, or only for as long as another member stays that clients can move to.
+ */
+export type DrainsUntil = "done" | "alone";

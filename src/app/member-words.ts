@@ -35,6 +35,11 @@ export class MemberWords {
     return this.urls.delete(peerId);
   }
 
+  /** Members that stay: those in lame duck mode are not among them. */
+  get count(): number {
+    return this.urls.size;
+  }
+
   urlsOf(peerIds: readonly string[]): ClientUrls {
     const known = peerIds.flatMap((id) => this.urls.get(id) ?? []);
     return {

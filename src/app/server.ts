@@ -32,7 +32,7 @@ import { ClusterPort } from "./cluster-port.ts";
 import type { ConfigWatch } from "./config-watch.ts";
 import { newServerKeys, serverHash } from "./identity.ts";
 import { drainClients } from "./lame-duck.ts";
-import { mayFollow, type LifeState } from "./lifecycle.ts";
+import { mayFollow, type DrainsUntil, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
 import { PortTls } from "./port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";
@@ -93,6 +93,7 @@ export class Server {
   /** null until the server starts. */
   system: SystemMembership | null = null;
   private rebalancer: Rebalancer | null = null;
+  private drainsUntil: DrainsUntil = "done";
   private readonly stopping = new AbortController();
   private monitorClosed: Promise<void> | undefined;
   private readonly logger: Logger;
@@ -225,10 +226,16 @@ export class Server {
     return `nats://${name.includes(":") ? `[${name}]` : name}:${this.clientEndpoint.port}`;
   }
 
+  /** Whether another server of the cluster stays, to which clients can move. */
+  get hasRefuge(): boolean {
+    return (this.cluster?.members.count ?? 0) > 0;
+  }
+
   /** Leaves well: tells peers and clients, lets clients go one by one, then stops. */
-  async lameDuck(): Promise<void> {
+  async lameDuck(until: DrainsUntil = "done"): Promise<void> {
     if (!mayFollow(this.state, "lame duck")) return;
     this.become("lame duck");
+    this.drainsUntil = until;
     const { lameDuckDurationMs: durationMs, lameDuckGracePeriodMs: gracePeriodMs } = this.config.server;
     this.rebalancer?.[Symbol.dispose]();
     const connections = this.clients.sessions.size;
@@ -317,6 +324,13 @@ export class Server {
     for (const account of this.accounts) account.mappings?.setCluster(name);
     this.system?.service?.membersChanged();
     this.clients.sendInfoToAll();
+    // The mesh is in the middle of a step.
+    if (this.isStranded()) queueMicrotask(() => this.isStranded() && this.stop());
+  }
+
+  /** It lets clients go to another member, and none is left. */
+  private isStranded(): boolean {
+    return this.state === "lame duck" && this.drainsUntil === "alone" && !this.hasRefuge;
   }
 
   /** null without monitoring. */

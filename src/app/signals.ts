@@ -1,9 +1,12 @@
 /**
- * Signals to the process, and `--signal` to another one. SIGTERM and SIGINT, which orchestrators and people send, mean lame duck
- * mode, and a second one the end; SIGQUIT means the end at once. The others are as with nats-server.
+ * Signals to the process, and `--signal` to another one. SIGINT and SIGQUIT stop the server at once. SIGTERM starts lame duck mode
+ * where clients have somewhere to go, or where an orchestrator waits for the end of a container; otherwise it stops the server,
+ * as nats-server does. A second SIGTERM stops it at once. The other signals act as in nats-server.
  */
+import type { EventEmitter } from "node:events";
 import type { Logger } from "../base/logger.ts";
 import type { Log } from "../log/log.ts";
+import type { DrainsUntil } from "./lifecycle.ts";
 import type { Server } from "./server.ts";
 
 export type SignalCommand = "ldm" | "stop" | "quit" | "term" | "reopen" | "reload";
@@ -11,7 +14,7 @@ export type SignalCommand = "ldm" | "stop" | "quit" | "term" | "reopen" | "reloa
 const SIGNAL_OF: Readonly<Record<SignalCommand, NodeJS.Signals>> = {
   ldm: "SIGUSR2",
   stop: "SIGKILL",
-  quit: "SIGQUIT",
+  quit: "SIGINT",
   term: "SIGTERM",
   reopen: "SIGUSR1",
   reload: "SIGHUP",
@@ -22,53 +25,74 @@ export function sendSignal(command: SignalCommand, pid: number): void {
   process.kill(pid, SIGNAL_OF[command]);
 }
 
-/** Until disposed of, signals act on the server. `exit` ends the process once it has stopped. */
-export function followSignals(
-  server: Server,
-  log: Log,
-  logger: Logger,
-  exit: (code: number) => void,
-): Disposable {
+/** How long SIGINT waits for clients to end their side of the connection. */
+const INTERRUPT_PATIENCE_MS = 250;
+
+export interface SignalOptions {
+  readonly server: Server;
+  readonly log: Log;
+  readonly logger: Logger;
+  /** Whether an orchestrator stops this process and waits until it has ended. */
+  readonly isOrchestrated: boolean;
+  /** Emits the signals: the process. */
+  readonly source: Pick<EventEmitter, "on" | "off">;
+  /** Ends the process, once the server has stopped. */
+  readonly exit: (code: number) => void;
+}
+
+/** Signals act on the server until the result is disposed of. */
+export function followSignals(options: SignalOptions): Disposable {
+  const { server, log, logger, source } = options;
   let terminations = 0;
+  let hasEnded = false;
+  const exit = (code: number): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    options.exit(code);
+  };
   const ended = (): void => void server.closed().then(() => exit(0));
   const stop = (): void => {
-    // One more does not wait for those who still read.
+    // A repeated signal does not wait for clients that still read.
     if (server.state === "stopped") return exit(0);
     server.stop();
     ended();
   };
-  const drain = (): void => {
+  const interrupt = (): void => {
+    stop();
+    setTimeout(() => exit(0), INTERRUPT_PATIENCE_MS).unref();
+  };
+  const drain = (until: DrainsUntil): void => {
     if (server.state !== "ready") return;
-    server.lameDuck().then(ended, (error: unknown) => {
+    server.lameDuck(until).then(ended, (error: unknown) => {
       logger.error("Lame duck mode failed", { error: String(error) });
       server.stop();
       exit(1);
     });
   };
-  const leave = (signal: NodeJS.Signals): void => {
-    const isLeaving = server.state === "lame duck" || server.state === "stopped";
+  const terminate = (): void => {
     // A hook that has said `--signal ldm` is followed by the orchestrator's SIGTERM, which asks for nothing new then.
-    const isImpatient = ++terminations > 1 || (isLeaving && signal === "SIGINT");
-    if (isImpatient) stop();
-    else drain();
+    if (++terminations > 1) stop();
+    else if (options.isOrchestrated) drain("done");
+    else if (server.hasRefuge || server.state === "lame duck") drain("alone");
+    else stop();
   };
-  const handlers: [NodeJS.Signals, (signal: NodeJS.Signals) => void][] = [
-    ["SIGINT", leave],
-    ["SIGTERM", leave],
-    ["SIGQUIT", stop],
-    ["SIGUSR2", drain],
+  const handlers: [NodeJS.Signals, () => void][] = [
+    ["SIGINT", interrupt],
+    ["SIGTERM", terminate],
+    ["SIGQUIT", interrupt],
+    ["SIGUSR2", () => drain("done")],
     ["SIGUSR1", () => reopen(log, logger)],
     ["SIGHUP", () => void server.reload("signal")],
   ];
   const traps = handlers.map(([signal, act]) => {
     const trap = (): void => {
       logger.debug(`Trapped "${signal}" signal`);
-      act(signal);
+      act();
     };
     return { signal, trap };
   });
-  for (const { signal, trap } of traps) process.on(signal, trap);
-  return { [Symbol.dispose]: () => traps.forEach(({ signal, trap }) => process.off(signal, trap)) };
+  for (const { signal, trap } of traps) source.on(signal, trap);
+  return { [Symbol.dispose]: () => traps.forEach(({ signal, trap }) => source.off(signal, trap)) };
 }
 
 function reopen(log: Log, logger: Logger): void {

@@ -1,6 +1,11 @@
 /** What a server makes of the container or pod around it. */
 import { describe, expect, it } from "vitest";
-import { nameOfContainer, nameOfPodInDns, type Surroundings } from "../../../src/app/container.ts";
+import {
+  isStoppedByOrchestrator,
+  nameOfContainer,
+  nameOfPodInDns,
+  type Surroundings,
+} from "../../../src/app/container.ts";
 
 function around(what: Partial<Surroundings> & { readonly files?: Record<string, string> }): Surroundings {
   const { files = {}, ...rest } = what;
@@ -41,6 +46,30 @@ describe("the name of a server that is not given one", () => {
     ["with an empty POD_NAME", { pid: 1, parentPid: 0, env: { POD_NAME: "" } }, "host"],
   ])("%s", (_what, surroundings, name) => {
     expect(nameOfContainer(around(surroundings))).toBe(name);
+  });
+});
+
+describe("whoever stops a server", () => {
+  const docker = { "/.dockerenv": "" };
+
+  it.each<[string, Parameters<typeof around>[0], boolean]>([
+    ["by hand", {}, false],
+    ["as a service of the system", { parentPid: 1, files: { "/proc/1/comm": "systemd\n" } }, false],
+    ["as the first process of a container", { pid: 1, parentPid: 0 }, true],
+    ["below tini", { parentPid: 1, files: { ...docker, "/proc/1/comm": "tini\n" } }, true],
+    [
+      "below Docker's own init",
+      { parentPid: 1, files: { ...docker, "/proc/1/comm": "docker-init\n" } },
+      true,
+    ],
+    [
+      "below a test runner in a container",
+      { parentPid: 1, files: { ...docker, "/proc/1/comm": "pytest\n" } },
+      false,
+    ],
+    ["by hand in a container", { files: docker }, false],
+  ])("is an orchestrator only of the program of a container: %s", (_what, surroundings, is) => {
+    expect(isStoppedByOrchestrator(around(surroundings))).toBe(is);
   });
 });
 
