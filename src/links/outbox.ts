@@ -5,21 +5,48 @@
  *     reserve -> [chunk being filled] -> queue of full chunks -> in flight -> wire
  *                '---------------- pendingBytes ----------------------'
  *
- * Bounds: `maxPendingBytes` and the time a write may take; who exceeds one of them is a slow consumer and is cut. An outbox
- * over CONGESTED_BYTES asks the turn to slow down who fills it, for a bounded time.
+ * Bounds: `maxPendingBytes`, and the time in which what is pending has to be taken; who exceeds one of them is a slow consumer
+ * and is cut. An outbox over CONGESTED_BYTES asks the turn to slow down who fills it, for a bounded time (`patience.ts`).
  */
 import { CHUNK_SIZE, releaseChunk, slice, takeChunk, text } from "../base/slab.ts";
 import type { Wire } from "../transport/wire.ts";
 import { countMessages } from "./dropped.ts";
+import { Patience } from "./patience.ts";
 import type { Turn } from "./turn.ts";
 
 /** Above this, who fills the outbox is asked to wait; below half of it, they go on. */
 export const CONGESTED_BYTES = 1024 * 1024;
 /** As long as nats-server lets a producer wait for each of its reads. */
 const STALL_MS = 10;
+/** So much in one read is worth the whole wait, less is worth less: the longest read of nats-server. */
+const STALL_BYTES = 64 * 1024;
 /** A batch goes out in less, or its reader has stopped. */
 const MOVING_MS = 250;
 const WRITE_BATCH_BYTES = 1024 * 1024;
+/** What nats-server writes under one deadline at most. */
+const DUE_MAX_BYTES = 64 * 1024 * 1024;
+
+/** How readers of one kind are waited for. */
+interface ReaderRules {
+  /** How long one read makes its sender wait at most, as long as the reader takes what is written. */
+  readonly stallMs: number;
+  /** A reader that takes so much does not run out of patience. */
+  readonly bytesPerMs: number;
+  /** What has to be out within the write deadline: all that was pending when the time began, or each batch. */
+  readonly due: "pending" | "batch";
+}
+
+/** As nats-server, which writes all that is pending under one deadline. */
+const CLIENT_READER: ReaderRules = {
+  stallMs: STALL_MS,
+  bytesPerMs: STALL_BYTES / STALL_MS,
+  due: "pending",
+};
+/**
+ * To cut a route costs everybody what is on its way: it is waited for longer, since many who publish here bring more than one
+ * server over there takes, and not cut as long as it moves, as in nats-server.
+ */
+export const ROUTE_READER: ReaderRules = { stallMs: 1000, bytesPerMs: 1024, due: "batch" };
 
 export interface OutboxLimits {
   maxPendingBytes: number;
@@ -39,10 +66,11 @@ export class Outbox {
   at = 0;
   end = 0;
   isDirty = false;
-  /** How long it is worth waiting for, as long as its reader takes what is written. */
-  patienceMs = STALL_MS;
   /** Since when a write has been under way; 0: none is. */
   writingSinceMs = 0;
+  /** When the time began in which `dueBytes` have to be taken; 0: nothing is due. */
+  dueSinceMs = 0;
+  private dueBytes = 0;
   private start = 0;
   private queue: Piece[] = [];
   private queuedBytes = 0;
@@ -51,6 +79,13 @@ export class Outbox {
   private closed = false;
   /** Those that wait for the outbox to drain: at most one for each connection. */
   private waiting = new Set<() => void>();
+  /** Bytes that have been queued, in all; how many of them publishers have waited for; and how many the last turn brought. */
+  private queuedEver = 0;
+  private weighedEver = 0;
+  private freshBytes = 0;
+  /** null: nobody has waited yet. */
+  private patience: Patience | null = null;
+  private readonly rules: ReaderRules;
   private readonly wire: Wire;
   private readonly turn: Turn;
   readonly limits: OutboxLimits;
@@ -61,7 +96,9 @@ export class Outbox {
     turn: Turn,
     limits: OutboxLimits,
     onSlow: (reason: SlowReason, pendingBytes: number) => void,
+    rules = CLIENT_READER,
   ) {
+    this.rules = rules;
     this.wire = wire;
     this.turn = turn;
     this.limits = limits;
@@ -78,10 +115,24 @@ export class Outbox {
     return countMessages([...pieces, slice(this.start, this.at - this.start)]);
   }
 
-  /** How long one who fills it has to wait at most, each time. */
-  get stallMs(): number {
+  /** The turn has flushed it, and it is congested: what is new in it was brought by this turn. */
+  weigh(): void {
+    const total = this.queuedEver + this.at - this.start;
+    this.freshBytes = total - this.weighedEver;
+    this.weighedEver = total;
+  }
+
+  /** How long who has filled it this turn ought to wait: in proportion to what they brought. */
+  get stallWorthMs(): number {
     const isMoving = this.writingSinceMs !== 0 && this.turn.nowMs() - this.writingSinceMs < MOVING_MS;
-    return isMoving ? this.patienceMs : STALL_MS;
+    return (isMoving ? this.rules.stallMs : STALL_MS) * Math.min(1, this.freshBytes / STALL_BYTES);
+  }
+
+  /** For how long the reader is waited for, `askedMs` at most; 0: it has had its time. */
+  grantStall(askedMs: number): number {
+    const nowMs = this.turn.nowMs();
+    this.patience ??= new Patience(this.rules.bytesPerMs, nowMs);
+    return this.patience.grant(Math.min(askedMs, this.rules.stallMs), nowMs);
   }
 
   /** As nats-server judges who makes clients wait that send. */
@@ -137,6 +188,7 @@ export class Outbox {
     if (this.closed) return;
     this.queue.push({ bytes, chunk: 0 });
     this.queuedBytes += bytes.length;
+    this.queuedEver += bytes.length;
     this.touch();
     this.checkPending();
   }
@@ -221,6 +273,7 @@ export class Outbox {
     if (at === start) return;
     this.queue.push({ bytes: slice(start, at - start), chunk: start });
     this.queuedBytes += at - start;
+    this.queuedEver += at - start;
   }
 
   private checkPending(): void {
@@ -239,6 +292,7 @@ export class Outbox {
     }
     this.inFlight = [{ bytes, chunk: start }];
     this.inFlightBytes = bytes.length;
+    this.queuedEver += bytes.length;
     this.awaitWritten();
   }
 
@@ -257,6 +311,11 @@ export class Outbox {
 
   private awaitWritten(): void {
     this.writingSinceMs = this.turn.nowMs();
+    if (this.dueBytes <= 0) {
+      this.dueSinceMs = this.writingSinceMs;
+      this.dueBytes =
+        this.rules.due === "batch" ? this.inFlightBytes : Math.min(this.pendingBytes, DUE_MAX_BYTES);
+    }
     this.turn.watch(this);
   }
 
@@ -273,12 +332,16 @@ export class Outbox {
 
   private releaseInFlight(): void {
     for (const piece of this.inFlight) if (piece.chunk !== 0) releaseChunk(piece.chunk);
+    this.patience?.onTaken(this.inFlightBytes);
+    this.dueBytes -= this.inFlightBytes;
+    if (this.dueBytes <= 0) this.dueSinceMs = 0;
     this.inFlight = [];
     this.inFlightBytes = 0;
   }
 
   private wake(): void {
     const { waiting } = this;
+    this.patience?.onDrained(this.turn.nowMs());
     this.waiting = new Set();
     for (const drained of waiting) drained();
   }

@@ -1,6 +1,6 @@
 /**
  * The turn: what one read of one connection sets off. At its end every outbox that was written to is flushed, once. The
- * turn also watches the outboxes whose writes are under way: who takes longer than the write deadline is cut, and when
+ * turn also watches the outboxes whose writes are under way: who does not take what is due within the write deadline is cut, and when
  * the slab runs out, whoever holds most of it is.
  */
 import type { Clock } from "../base/clock.ts";
@@ -14,6 +14,7 @@ const NONE: readonly Outbox[] = [];
 
 export class Turn {
   private readonly dirty: Outbox[] = [];
+  private readonly congested: Outbox[] = [];
   private dirtyCount = 0;
   private readonly writing = new Set<Outbox>();
   private readonly clock: Clock;
@@ -56,13 +57,17 @@ export class Turn {
     }
   }
 
+  /** Returns those that are congested; the next flush makes the list anew. */
   private flush(): readonly Outbox[] {
-    let congested = NONE;
+    const { congested } = this;
+    congested.length = 0;
     for (let i = 0; i < this.dirtyCount; i++) {
       const outbox = this.dirty[i]!;
       outbox.isDirty = false;
       outbox.flush();
-      if (outbox.isCongested) congested = [...congested, outbox];
+      if (!outbox.isCongested) continue;
+      outbox.weigh();
+      congested.push(outbox);
     }
     this.dirtyCount = 0;
     if (this.dirty.length > DIRTY_KEPT) this.dirty.length = DIRTY_KEPT;
@@ -106,7 +111,7 @@ export class Turn {
     this.sweep = this.clock.setTimer(SWEEP_MS, () => this.cutLate());
     const now = this.clock.nowMs();
     for (const outbox of [...this.writing]) {
-      if (outbox.writingSinceMs !== 0 && now - outbox.writingSinceMs > outbox.limits.writeDeadlineMs) {
+      if (outbox.dueSinceMs !== 0 && now - outbox.dueSinceMs > outbox.limits.writeDeadlineMs) {
         outbox.slow("deadline");
       }
     }

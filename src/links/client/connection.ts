@@ -89,10 +89,10 @@ export abstract class ClientConnection implements WireReceiver {
     const congested = this.host.turn.leave();
     if (!this.isOpen) return true;
     if (this.isWaiting) return false;
-    if (congested.length === 0 || this.host.limits.dropsForSlow) return true;
+    if (congested.length === 0 || this.host.limits.dropsForSlow || !this.stall.begin(congested)) return true;
     this.host.counters.stalls++;
     this.stalls++;
-    return this.stall.begin(congested);
+    return false;
   }
 
   onWritten(): void {

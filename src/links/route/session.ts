@@ -22,17 +22,11 @@ import { RouteParser, type RouteOperations } from "../../protocol/route-parser.t
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
 import { Heartbeat } from "../heartbeat.ts";
 import { Inbound } from "../inbound.ts";
-import { Outbox, type SlowReason } from "../outbox.ts";
+import { Outbox, ROUTE_READER, type SlowReason } from "../outbox.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
 import { permits, type SubjectRules } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
-
-/**
- * A route that keeps moving is waited for, since to cut it costs everybody what is on its way: many who publish here bring
- * more than one server over there takes.
- */
-const ROUTE_PATIENCE_MS = 1000;
 
 export type RouteDirection = "accepted" | "dialled";
 
@@ -92,8 +86,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.hasConnected = direction === "dialled";
     this.startedMs = this.lastActivityMs = host.clock.nowMs();
     this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, rid });
-    this.outbox = new Outbox(wire, host.turn, host.limits, (reason, pending) => this.onSlow(reason, pending));
-    this.outbox.patienceMs = ROUTE_PATIENCE_MS;
+    const onSlow = (reason: SlowReason, pendingBytes: number): void => this.onSlow(reason, pendingBytes);
+    this.outbox = new Outbox(wire, host.turn, host.limits, onSlow, ROUTE_READER);
     this.interests = new RemoteInterests(this, host.accounts, {
       admits: (subject) => permits(host.permissions.export, subject),
     });
