@@ -15,6 +15,7 @@ const slowFiles = "test/**/*.slow.test.ts";
 
 export default defineConfig({
   test: {
+    globalSetup: "test/support/nats-server-notice.ts",
     pool: "forks",
     // most of a test's time is waiting, for processes and sockets
     maxWorkers: Math.max(2, availableParallelism() - 1),

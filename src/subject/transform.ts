@@ -114,8 +114,8 @@ export function importTransform(source: string, destination: string): Transform 
 }
 
 /**
- * Whether the source covers the subject, as nats-server finds for mappings: a token of the source that only begins with `*`
- * covers any, a lone `*` of the subject is covered by `*` alone, and a lone `>` or nothing only by `>`.
+ * Whether the source covers the subject, as nats-server finds for mappings: a lone `*` of the subject is covered by `*` alone,
+ * and a lone `>` or nothing only by `>`. A token that only begins with `*` is literal since nats-server 2.15.3.
  */
 export function covers(source: readonly string[], tokens: readonly string[]): boolean {
   for (let i = 0; i < source.length; i++) {
@@ -124,8 +124,7 @@ export function covers(source: readonly string[], tokens: readonly string[]): bo
     if (token === undefined) return false;
     if (pattern === ">") return true;
     if (token === "" || token === ">") return false;
-    const isCovered = token === "*" ? pattern === "*" : pattern.startsWith("*") || pattern === token;
-    if (!isCovered) return false;
+    if (pattern !== "*" && pattern !== token) return false;
   }
   return source.length === tokens.length;
 }

@@ -4,7 +4,6 @@ import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/t
 import { createAccount, createCurve } from "@nats-io/nkeys";
 import { once } from "node:events";
 import { createConnection } from "node:net";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   answerTo,
@@ -16,7 +15,8 @@ import {
 import type { CalloutRequest } from "../support/callout-service.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
-import { findNatsServer, startServer, type ServerProcess } from "../support/nats-server.ts";
+import { bothServers } from "../support/both-servers.ts";
+import { startServer, type ServerProcess } from "../support/nats-server.ts";
 
 const issuer = createAccount();
 const serviceKey = createCurve();
@@ -168,13 +168,8 @@ async function saidTo(port: number, user: string, localAddress: string, until?: 
   return said;
 }
 
-const real = findNatsServer();
-const targets = [
-  { name: "shoal", command: fileURLToPath(new URL("../../bin/shoal", import.meta.url)) },
-  ...(real === undefined ? [] : [{ name: `nats-server ${real.version}`, command: real.path }]),
-];
 const cli = findNatsCli();
-const ways = targets.flatMap((target) => [
+const ways = bothServers.flatMap((target) => [
   { ...target, way: "in the open", curve: undefined },
   { ...target, way: "encrypted", curve: serviceKey },
 ]);

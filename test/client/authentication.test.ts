@@ -12,11 +12,11 @@ import {
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
-import { findNatsServer, startServer, type ServerProcess } from "../support/nats-server.ts";
+import { bothServers } from "../support/both-servers.ts";
+import { startServer, type ServerProcess } from "../support/nats-server.ts";
 
 /** Of this test alone. */
 const SEED = "SUAGE2KHGTMMF7KKKXWFIDRBEUBAIYSHEFUM4GB2GM5AVCPSYY7AAQGOQU";
@@ -34,15 +34,10 @@ const USERS = `authorization { users: [
 ] }
 no_auth_user: "plain"`;
 
-const real = findNatsServer();
-const targets = [
-  { name: "shoal", command: fileURLToPath(new URL("../../bin/shoal", import.meta.url)) },
-  ...(real === undefined ? [] : [{ name: `nats-server ${real.version}`, command: real.path }]),
-];
 const cli = findNatsCli();
 const seed = new TextEncoder().encode(SEED);
 
-describe.each(targets)("credentials on $name", ({ command }) => {
+describe.each(bothServers)("credentials on $name", ({ command }) => {
   const servers: ServerProcess[] = [];
   const open: NatsConnection[] = [];
   const folder = mkdtempSync(join(tmpdir(), "shoal-nkey-"));

@@ -1,17 +1,16 @@
 // Finds the server programs that a mixed cluster is made of: shoal from this project, an old nats-server (2.9, one
 // unpooled route) and the newest nats-server on this machine (pooled routes, a route of its own for the system account).
 //
-// NATS_SERVER_29 and NATS_SERVER name the two; without them PATH and the Go bin folders are searched. SHOAL_BIN puts
-// another program in shoal's place: a built package, or the real nats-server to check these tests themselves.
+// NATS_SERVER_29 and NATS_SERVER name the two; nats-server-binary.ts says what is taken without them. SHOAL_BIN puts another
+// program in shoal's place: a built package, or the real nats-server to check these tests themselves.
 // On a person's machine a missing nats-server skips tests, loudly; where CI=true it fails them.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findNatsServer, findOldNatsServer, noticeOnComparisons } from "./nats-server-binary.ts";
 
 export type ServerKind = "shoal" | "nats-2.9" | "nats-new";
-
-type Version = readonly [major: number, minor: number, patch: number];
 
 const shoalPath = join(import.meta.dirname, "../../bin/shoal");
 
@@ -21,9 +20,9 @@ export function findProgram(kind: ServerKind): string | undefined {
     case "shoal":
       return process.env["SHOAL_BIN"] ?? shoalPath;
     case "nats-2.9":
-      return process.env["NATS_SERVER_29"] ?? findNatsServers().find(({ version }) => isOld(version))?.path;
+      return findOldNatsServer()?.path;
     case "nats-new":
-      return process.env["NATS_SERVER"] ?? findNatsServers().find(({ version }) => !isOld(version))?.path;
+      return findNatsServer()?.path;
   }
 }
 
@@ -33,7 +32,7 @@ export function missingKinds(kinds: readonly ServerKind[]): ServerKind[] {
   if (missing.length === 0) return missing;
   const complaint =
     `no nats-server for: ${missing.join(", ")}. Set NATS_SERVER (newest) and NATS_SERVER_29 (2.9.x) to the ` +
-    `programs, or put them on PATH. Mixed clusters with them`;
+    `programs, or put them on PATH (${noticeOnComparisons() ?? "the newest is there"}). Mixed clusters with them`;
   if (process.env["CI"] === "true") throw new Error(`${complaint} must be tested in CI`);
   process.stderr.write(`\n***** SKIPPING TESTS: ${complaint} are NOT tested *****\n`);
   return missing;
@@ -49,51 +48,4 @@ export function shoalTakes(configLines: readonly string[]): boolean {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-let natsServers: { path: string; version: Version }[] | undefined;
-
-/** Every nats-server found, newest first. */
-function findNatsServers(): { path: string; version: Version }[] {
-  natsServers ??= searchFolders()
-    .map((folder) => join(folder, "nats-server"))
-    .filter(isExecutable)
-    .flatMap((path) => {
-      const version = readVersion(path);
-      return version === undefined ? [] : [{ path, version }];
-    })
-    .sort((a, b) => compareVersions(b.version, a.version));
-  return natsServers;
-}
-
-function searchFolders(): string[] {
-  const goFolders = (process.env["GOPATH"] ?? join(homedir(), "go"))
-    .split(delimiter)
-    .map((path) => join(path, "bin"));
-  const onPath = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  return [...new Set([...onPath, ...goFolders])];
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function readVersion(path: string): Version | undefined {
-  const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
-  const match = /v(\d+)\.(\d+)\.(\d+)/.exec(stdout ?? "");
-  return match === null ? undefined : [Number(match[1]), Number(match[2]), Number(match[3])];
-}
-
-/** Route pooling came with 2.10: before it a server speaks the older half of the route protocol. */
-function isOld([major, minor]: Version): boolean {
-  return major < 2 || (major === 2 && minor < 10);
-}
-
-function compareVersions(a: Version, b: Version): number {
-  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 }

@@ -1,12 +1,12 @@
 /**
- * Finds the newest real nats-server on this machine and starts server processes (nats-server, or shoal, which takes
- * the same configuration) on a free port of 127.0.0.1. Whoever starts one stops it.
+ * Starts server processes (nats-server, or shoal, which takes the same configuration) on a free port of 127.0.0.1. Whoever
+ * starts one stops it.
  */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, connect, type AddressInfo } from "node:net";
-import { homedir, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { waitFor } from "./cluster-wait.ts";
 
 const host = "127.0.0.1";
@@ -14,12 +14,6 @@ const startMsMax = 10_000;
 const probeEveryMs = 10;
 /** How much of a server's log is kept for showing it when the server fails. */
 const logCharsMax = 100_000;
-
-export interface NatsServerBinary {
-  path: string;
-  /** Such as "2.14.0". */
-  version: string;
-}
 
 export interface ServerProcess {
   host: string;
@@ -32,39 +26,6 @@ export interface ServerProcess {
   reload(config: string): Promise<"reloaded" | "refused">;
   /** Kills it and resolves once it has ended. */
   stop(): Promise<void>;
-}
-
-/** NATS_SERVER if set, otherwise the newest of those on PATH and in Go's bin folders. */
-export function findNatsServer(): NatsServerBinary | undefined {
-  const chosen = process.env["NATS_SERVER"];
-  if (chosen) {
-    const binary = binaryAt(chosen);
-    if (binary === undefined)
-      throw new Error(`NATS_SERVER=${chosen} is no nats-server: give the path of its binary`);
-    return binary;
-  }
-  const folders = [
-    ...(process.env["PATH"] ?? "").split(delimiter),
-    goBinFolder(),
-    join(homedir(), "go", "bin"),
-  ];
-  const found = [...new Set(folders)]
-    .map((folder) => binaryAt(join(folder, "nats-server")))
-    .filter((each) => each !== undefined);
-  return found.toSorted((a, b) => compareVersions(b.version, a.version))[0];
-}
-
-/** Negative when `a` is older than `b`; a suffix such as "-dev" is not looked at. */
-export function compareVersions(a: string, b: string): number {
-  const numbers = (version: string): number[] =>
-    version.split(/[.-]/).map((part) => Number.parseInt(part, 10) || 0);
-  const left = numbers(a);
-  const right = numbers(b);
-  for (let at = 0; at < 3; at += 1) {
-    const difference = (left[at] ?? 0) - (right[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 /** Writes the config to a file with a listen address added, starts the command with `-c`, waits for its INFO. */
@@ -111,23 +72,6 @@ export async function startServer(command: string, config: string): Promise<Serv
 /** In the words that shoal and nats-server share. */
 function reloadsIn(log: string): string[] {
   return log.match(/(?:Reloaded|Failed to reload) server configuration/g) ?? [];
-}
-
-function binaryAt(path: string): NatsServerBinary | undefined {
-  if (!existsSync(path)) return undefined;
-  const version = /v(\d+\.\d+\.\d+\S*)/.exec(execFileSync(path, ["--version"], { encoding: "utf8" }))?.[1];
-  return version === undefined ? undefined : { path, version };
-}
-
-function goBinFolder(): string {
-  try {
-    return join(
-      execFileSync("go", ["env", "GOPATH"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim(),
-      "bin",
-    );
-  } catch {
-    return join(homedir(), "go", "bin"); // no Go here: its default folder may still hold a binary
-  }
 }
 
 function freePort(): Promise<number> {

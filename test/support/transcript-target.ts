@@ -3,7 +3,8 @@
  * as long as its tests run.
  */
 import { fileURLToPath } from "node:url";
-import { compareVersions, findNatsServer, startServer, type ServerProcess } from "./nats-server.ts";
+import { startServer, type ServerProcess } from "./nats-server.ts";
+import { findNatsServer, isAtLeast } from "./nats-server-binary.ts";
 import type { Transcript } from "./transcript.ts";
 
 export class TranscriptTarget {
@@ -21,7 +22,7 @@ export class TranscriptTarget {
 
   plays(transcript: Transcript): boolean {
     if (this.#version === undefined || transcript.since === undefined) return true;
-    return compareVersions(this.#version, transcript.since) >= 0;
+    return isAtLeast(this.#version, transcript.since);
   }
 
   /** This target is shoal, which has not built yet what the transcript needs. */

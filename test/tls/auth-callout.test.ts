@@ -2,20 +2,15 @@
 import { connect } from "@nats-io/transport-node";
 import { createAccount } from "@nats-io/nkeys";
 import { X509Certificate } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { answerTo, claimsOf, type CalloutRequest } from "../support/callout-service.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
-import { findNatsServer, startServer } from "../support/nats-server.ts";
+import { bothServers } from "../support/both-servers.ts";
+import { startServer } from "../support/nats-server.ts";
 
 const issuer = createAccount();
-const real = findNatsServer();
-const targets = [
-  { name: "shoal", command: fileURLToPath(new URL("../../bin/shoal", import.meta.url)) },
-  ...(real === undefined ? [] : [{ name: `nats-server ${real.version}`, command: real.path }]),
-];
 
-describe.skipIf(missingOpenssl()).each(targets)("a callout of $name", ({ command }) => {
+describe.skipIf(missingOpenssl()).each(bothServers)("a callout of $name", ({ command }) => {
   it("tells of TLS and of the verified chain", async () => {
     using authority = new Authority();
     const own = authority.issue({ names: "DNS:localhost,IP:127.0.0.1" });

@@ -1,18 +1,12 @@
 /** What is wrong with an auth_callout block, in the words of nats-server, which judges with. */
 import { createAccount, createCurve } from "@nats-io/nkeys";
 import { describe, expect, it } from "vitest";
-import { findNatsServer } from "../../support/nats-server.ts";
+import { bothServers } from "../../support/both-servers.ts";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
-const real = findNatsServer();
-const programs = [
-  { name: "shoal", command: fileURLToPath(new URL("../../../bin/shoal", import.meta.url)) },
-  ...(real === undefined ? [] : [{ name: `nats-server ${real.version}`, command: real.path }]),
-];
 const A = createAccount().getPublicKey();
 const X = createCurve().getPublicKey();
 
@@ -34,7 +28,7 @@ function verdictOn(command: string, callout: string): string {
   }
 }
 
-describe.each(programs)("auth_callout for $name", ({ command }) => {
+describe.each(bothServers)("auth_callout for $name", ({ command }) => {
   it.each([
     `auth_callout { issuer: ${A}, auth_users: [a] }`,
     `auth_hook { issuer: ${A}, users: [a], acc: APP, key: ${X}, allowed_accounts: [APP] }`,
@@ -72,7 +66,7 @@ describe.each(programs)("auth_callout for $name", ({ command }) => {
 describe("a seed in place of a public key", () => {
   it("is not shown", () => {
     const seed = new TextDecoder().decode(createAccount().getSeed());
-    const said = verdictOn(programs[0]!.command, `auth_callout { issuer: ${seed}, auth_users: [a] }`);
+    const said = verdictOn(bothServers[0]!.command, `auth_callout { issuer: ${seed}, auth_users: [a] }`);
     expect(said).toContain("valid public account nkey");
     expect(said).not.toContain(seed);
   });

@@ -104,8 +104,8 @@ describe("the mappings block", () => {
   });
 });
 
-describe.skipIf(natsServer === null)("the mappings block of nats-server", () => {
-  const ask = (text: string): ReturnType<typeof askNatsServer> => askNatsServer(natsServer ?? "", text);
+describe.skipIf(natsServer === undefined)("the mappings block of nats-server", () => {
+  const ask = (text: string): ReturnType<typeof askNatsServer> => askNatsServer(natsServer!.path, text);
 
   it.each(GOOD)("takes %j", (text) => {
     const verdict = ask(text);

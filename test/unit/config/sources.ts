@@ -8,7 +8,7 @@ import { join } from "node:path";
 import "../../../src/config/yaml.ts";
 import type { Config } from "../../../src/config/config.ts";
 import { loadConfig, type LoadResult } from "../../../src/config/load.ts";
-import { compareVersions, findNatsServer, type NatsServerBinary } from "../../support/nats-server.ts";
+import { findNatsServer } from "../../support/nats-server-binary.ts";
 
 export interface Sources {
   readonly args?: readonly string[];
@@ -50,8 +50,7 @@ export interface Verdict {
   readonly output: string;
 }
 
-/** Only since 2.11 nats-server tells the digest of what it read. */
-export const natsServer: string | null = newEnough(findNatsServer());
+export const natsServer = findNatsServer();
 
 export function askNatsServer(path: string, text: string): Verdict {
   const folder = mkdtempSync(join(tmpdir(), "shoal-config-"));
@@ -67,8 +66,4 @@ export function askNatsServer(path: string, text: string): Verdict {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-function newEnough(found: NatsServerBinary | undefined): string | null {
-  return found !== undefined && compareVersions(found.version, "2.11.0") >= 0 ? found.path : null;
 }
