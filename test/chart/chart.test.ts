@@ -1,5 +1,10 @@
 // The Helm chart, rendered: what comes of values, and what is refused.
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { helm, podSpec, render } from "../support/helm.ts";
@@ -7,6 +12,8 @@ import { helm, podSpec, render } from "../support/helm.ts";
 const tls = `config.nats.tls={"enabled":true,"secretName":"nats-tls"}`;
 const clusterTls = `config.cluster.tls={"enabled":true,"secretName":"cluster-tls"}`;
 const ca = `tlsCA={"enabled":true,"secretName":"ca"}`;
+
+const BINARY = join(import.meta.dirname, "../../bin/shoal");
 
 /** The important sets of values; their renderings are kept beside this file. */
 const VALUE_SETS: Record<string, readonly string[]> = {
@@ -153,6 +160,16 @@ describe("the configuration file", () => {
       cluster: { pool_size: 5, port: 6222, name: "release-shoal" },
     });
   });
+
+  it.each(Object.entries(VALUE_SETS).filter(([name]) => !/tls|cert|users/.test(name)))(
+    "is valid with %s",
+    async (_name, sets) => {
+      const file = join(await mkdtemp(join(tmpdir(), "shoal-chart-")), "shoal.conf");
+      await writeFile(file, await config(...sets));
+      const { stdout, stderr } = await promisify(execFile)(BINARY, ["-t", "--config", file]);
+      expect(stdout + stderr).toContain("is valid");
+    },
+  );
 
   it("leaves variables without quotes, and characters as they are", async () => {
     const text = await config(

@@ -1,8 +1,10 @@
 /** The chart, rendered by the helm command. */
 import { execFile } from "node:child_process";
+import { cp, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
@@ -14,7 +16,8 @@ export async function helm(...args: readonly string[]): Promise<string> {
 }
 
 interface Container {
-  readonly env?: readonly { readonly name: string }[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
+  readonly ports?: readonly object[];
   readonly securityContext: object;
 }
 
@@ -35,8 +38,12 @@ export interface Manifest {
     readonly annotations?: Record<string, string>;
   };
   readonly data?: Record<string, string>;
+  readonly stringData?: Record<string, string>;
   readonly rules?: readonly object[];
-  readonly spec?: Partial<PodSpec> & { readonly template?: { readonly spec: PodSpec } };
+  readonly spec?: Partial<PodSpec> & {
+    readonly ports?: readonly object[];
+    readonly template?: { readonly spec: PodSpec };
+  };
 }
 
 /** Of a Pod, or of what makes pods; undefined of others. */
@@ -65,4 +72,20 @@ export async function render(
     text,
     manifests: new Map(manifests.map((manifest) => [`${manifest.kind}/${manifest.metadata.name}`, manifest])),
   };
+}
+
+/** What the chart says at the end of an installation. `flags` are those of helm template, which does not show it. */
+export async function renderNotes(...flags: readonly string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "shoal-chart-"));
+  try {
+    await cp(join(root, "helm/shoal"), folder, { recursive: true });
+    await rename(join(folder, "templates/NOTES.txt"), join(folder, "NOTES.tpl"));
+    const template = `{{ dict "notes" (tpl (.Files.Get "NOTES.tpl") .) | toJson }}\n`;
+    await writeFile(join(folder, "templates/notes.yaml"), template);
+    const only = ["--show-only", "templates/notes.yaml", "--kube-version", "1.29.0"];
+    const text = await helm("template", "release", folder, ...only, ...flags);
+    return (parse(text) as { notes: string }).notes;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }

@@ -1,5 +1,25 @@
-{{/* The configuration file, as JSON in the format of nats-server; "<< $NAME >>" loses its quotes. */}}
+{{/*
+The configuration file, as JSON in the format of nats-server. Texts "<< $NAME >>" and "<< 2MB >>" lose their quotes, and a key that
+ends in $include becomes an include directive, as in the NATS chart. Credentials of routes are left out: they come from the Secret.
+*/}}
 {{- define "shoal.config" -}}
+  {{- $config := include "shoal.configDoc" . | fromJson -}}
+  {{- with ($config.cluster | default dict).authorization -}}
+    {{- $rest := omit . "user" "username" "password" "pass" -}}
+    {{- if $rest -}}
+      {{- $_ := set $config.cluster "authorization" $rest -}}
+    {{- else -}}
+      {{- $_ := unset $config.cluster "authorization" -}}
+    {{- end -}}
+  {{- end -}}
+  {{- $text := toPrettyJson $config -}}
+  {{- $text = $text | replace "\\u003c" "<" | replace "\\u003e" ">" | replace "\\u0026" "&" -}}
+  {{- $text = regexReplaceAll "\"<<\\s+(.*?)\\s+>>\"" $text "${1}" -}}
+  {{- regexReplaceAll "(?m)^(\\s*)\"[^\"]*\\$include\": (\".*\"),?$" $text "${1}include ${2};" -}}
+{{- end -}}
+
+{{/* The whole configuration with what is merged and patched, credentials of routes included. Gives JSON. */}}
+{{- define "shoal.configDoc" -}}
   {{- $values := .Values.config -}}
   {{- $config := dict "port" $values.nats.port
         "lame_duck_grace_period" (printf "%ds" (int $values.lameDuck.gracePeriodSeconds))
@@ -19,9 +39,31 @@
   {{- if $values.cluster.enabled -}}
     {{- $_ := set $config "cluster" (include "shoal.part" (dict "of" $values.cluster "doc" (include "shoal.clusterConfig" . | fromJson)) | fromJson) -}}
   {{- end -}}
-  {{- $text := include "shoal.part" (dict "of" $values "doc" $config) | fromJson | toPrettyJson -}}
-  {{- $text = $text | replace "\\u003c" "<" | replace "\\u003e" ">" | replace "\\u0026" "&" -}}
-  {{- regexReplaceAll "\"<<\\s+(.*?)\\s+>>\"" $text "${1}" -}}
+  {{- $config = include "shoal.part" (dict "of" $values "doc" $config) | fromJson -}}
+  {{- $leave := include "shoal.leave" $config | fromJson -}}
+  {{- /* the chart's own grace period gives way to a shorter duration, of which the server then takes a third */ -}}
+  {{- if and (ge $leave.graceMs $leave.durationMs) (not (hasKey ($values.merge | default dict) "lame_duck_grace_period")) -}}
+    {{- $config = omit $config "lame_duck_grace_period" -}}
+  {{- end -}}
+  {{- toJson $config -}}
+{{- end -}}
+
+{{/* How long leaving takes by a configuration, as {"graceMs": N, "durationMs": N}. */}}
+{{- define "shoal.leave" -}}
+  {{- $grace := include "shoal.milliseconds" (dict "key" "lame_duck_grace_period" "value" (.lame_duck_grace_period | default "5s")) -}}
+  {{- $duration := include "shoal.milliseconds" (dict "key" "lame_duck_duration" "value" (.lame_duck_duration | default "25s")) -}}
+  {{- printf `{"graceMs": %s, "durationMs": %s}` $grace $duration -}}
+{{- end -}}
+
+{{/* A duration such as 1m30s in milliseconds. Takes dict "key" NAME "value" TEXT. */}}
+{{- define "shoal.milliseconds" -}}
+  {{- $text := trimSuffix ">>" (trimPrefix "<<" (toString .value)) | trim -}}
+  {{- if not (regexMatch "^([0-9]+(\\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$" $text) -}}
+    {{- fail (printf "config.merge.%s: %s is no duration such as 30s or 1m30s. It has to be written out, since the grace period of the pods follows from it" .key (toString .value)) -}}
+  {{- end -}}
+  {{- $start := toDate "2006-01-02 15:04" "2000-01-03 00:00" -}}
+  {{- $end := mustDateModify $text $start -}}
+  {{- add (mul 1000 (sub (unixEpoch $end | int64) (unixEpoch $start | int64))) (date ".000" $end | trimPrefix "." | atoi) -}}
 {{- end -}}
 
 {{- define "shoal.clusterConfig" -}}
@@ -47,4 +89,44 @@
     {{- if .enabled -}}{{- $_ := set $tls "ca_file" (printf "%s/%s" .dir .key) -}}{{- end -}}
   {{- end -}}
   {{- include "shoal.part" (dict "of" .of "doc" $tls) -}}
+{{- end -}}
+
+{{/*
+Credentials of routes that values give, as {"user": TEXT, "password": TEXT}; {} where they give none. They may stand in
+config.cluster.routeURLs, as in the NATS chart, or in the authorization of the configuration's cluster block. The chart keeps them in
+its Secret. What would make two servers of one release disagree is refused.
+*/}}
+{{- define "shoal.givenCredentials" -}}
+  {{- $cluster := .Values.config.cluster -}}
+  {{- $urls := $cluster.routeURLs | default dict -}}
+  {{- $block := ((include "shoal.configDoc" . | fromJson).cluster | default dict).authorization | default dict -}}
+  {{- $user := $block.user | default $block.username -}}
+  {{- $password := $block.password | default $block.pass -}}
+  {{- if or $user $password -}}
+    {{- if not (and $user $password) -}}
+      {{- fail "config.cluster.merge.authorization: routes need both a user and a password" -}}
+    {{- end -}}
+    {{- range list $user $password -}}
+      {{- if regexMatch "^<<.*>>$" (toString .) -}}
+        {{- fail (printf "config.cluster.merge.authorization: %s is a variable, and routes between the pods need its value: put both into a Secret with the keys user and password, and name it by config.cluster.authorization.existingSecret" .) -}}
+      {{- end -}}
+    {{- end -}}
+    {{- if and $urls.user $urls.password (or (ne (toString $urls.user) (toString $user)) (ne (toString $urls.password) (toString $password))) -}}
+      {{- fail "config.cluster.routeURLs and config.cluster.merge.authorization give different credentials for routes: keep one of them" -}}
+    {{- end -}}
+  {{- else if and $urls.user $urls.password -}}
+    {{- $user = $urls.user -}}
+    {{- $password = $urls.password -}}
+  {{- end -}}
+  {{- if $user -}}
+    {{- if $cluster.authorization.existingSecret -}}
+      {{- fail "config.cluster.authorization.existingSecret names a Secret with credentials for routes, and config.cluster.routeURLs or config.cluster.merge.authorization give others: keep one of them" -}}
+    {{- end -}}
+    {{- if not $cluster.authorization.enabled -}}
+      {{- fail "config.cluster.authorization.enabled is false, and config.cluster.routeURLs or config.cluster.merge.authorization give credentials for routes: keep one of them" -}}
+    {{- end -}}
+    {{- toJson (dict "user" (toString $user) "password" (toString $password)) -}}
+  {{- else -}}
+    {{- toJson dict -}}
+  {{- end -}}
 {{- end -}}

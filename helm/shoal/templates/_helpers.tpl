@@ -1,5 +1,13 @@
+{{- define "shoal.name" -}}
+  {{- .Values.nameOverride | default .Chart.Name -}}
+{{- end -}}
+
+{{- define "shoal.chart" -}}
+  {{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" -}}
+{{- end -}}
+
 {{- define "shoal.fullname" -}}
-  {{- $name := .Values.nameOverride | default .Chart.Name -}}
+  {{- $name := include "shoal.name" . -}}
   {{- if .Values.fullnameOverride -}}
     {{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
   {{- else if contains $name .Release.Name -}}
@@ -14,13 +22,13 @@
 {{- end -}}
 
 {{- define "shoal.selector" -}}
-app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
+app.kubernetes.io/name: {{ include "shoal.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: server
 {{- end -}}
 
 {{- define "shoal.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ include "shoal.chart" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ include "shoal.selector" . }}
@@ -84,13 +92,21 @@ what is the resource's own.
   {{- if or .Values.auth.users .Values.auth.existingSecret -}}true{{- end -}}
 {{- end -}}
 
+{{/* "other" where values of the NATS chart name the image of nats-server, which says nothing of the one to run here. */}}
+{{- define "shoal.namesOtherImage" -}}
+  {{- if regexMatch "^(docker\\.io/)?(library/)?nats$" (.Values.container.image.repository | default "") -}}other{{- end -}}
+{{- end -}}
+
 {{- define "shoal.image" -}}
   {{- $image := .Values.container.image -}}
   {{- if $image.fullImageName -}}
     {{- $image.fullImageName -}}
   {{- else -}}
+    {{- if include "shoal.namesOtherImage" . -}}
+      {{- $image = dict "registry" $image.registry "repository" "shoal" -}}
+    {{- end -}}
     {{- with $image.registry | default .Values.global.image.registry -}}{{ . }}/{{- end -}}
-    {{- $image.repository -}}:{{- $image.tag | default .Chart.AppVersion -}}
+    {{- $image.repository | default "shoal" -}}:{{- $image.tag | default .Chart.AppVersion -}}
     {{- with $image.digest -}}@{{ . }}{{- end -}}
   {{- end -}}
 {{- end -}}

@@ -11,9 +11,9 @@
 {{- end -}}
 
 {{- define "shoal.podSpec" -}}
-{{- $lameDuck := .Values.config.lameDuck }}
+{{- $leave := include "shoal.configDoc" . | fromJson | include "shoal.leave" | fromJson }}
 # the time to leave, and what closing takes
-terminationGracePeriodSeconds: {{ add $lameDuck.gracePeriodSeconds $lameDuck.durationSeconds 10 }}
+terminationGracePeriodSeconds: {{ add (ceil (divf (addf $leave.graceMs $leave.durationMs) 1000)) 10 }}
 serviceAccountName: {{ if include "shoal.hasServiceAccount" . }}{{ include "shoal.serviceAccountName" . }}{{ else }}default{{ end }}
 automountServiceAccountToken: {{ .Values.config.endpointSlices.enabled }}
 enableServiceLinks: false
@@ -84,15 +84,11 @@ imagePullPolicy: {{ . }}
 {{- end }}
 args: ["--config", "/etc/shoal/config/shoal.conf"]
 ports:
-  - name: nats
-    containerPort: {{ $config.nats.port }}
-{{- if $config.cluster.enabled }}
-  - name: cluster
-    containerPort: {{ $config.cluster.port }}
+{{- range $name := list "nats" "cluster" "monitor" }}
+{{- $port := get $config $name }}
+{{- if or (eq $name "nats") $port.enabled }}
+  - {{ mustMerge (dict "name" $name "containerPort" $port.port) (deepCopy (get $.Values.container.ports $name | default dict)) | toJson }}
 {{- end }}
-{{- if $config.monitor.enabled }}
-  - name: monitor
-    containerPort: {{ $config.monitor.port }}
 {{- end }}
 {{- if .Values.promExporter.enabled }}
   - name: prom-metrics
@@ -175,12 +171,16 @@ volumeMounts:
       name: {{ include "shoal.routeSecretName" $ }}
       key: {{ . }}
 {{- end }}
-- name: SHOAL__CLUSTER__ROUTES
-  value: nats://$(SHOAL__CLUSTER__AUTHORIZATION__USER):$(SHOAL__CLUSTER__AUTHORIZATION__PASSWORD)@{{ include "shoal.headlessName" . }}:{{ $config.cluster.port }}
-{{- else }}
-- name: SHOAL__CLUSTER__ROUTES
-  value: nats://{{ include "shoal.headlessName" . }}:{{ $config.cluster.port }}
+{{- if include "shoal.givenCredentials" . | fromJson }}
+- name: ROUTE_USERINFO
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "shoal.routeSecretName" . }}
+      key: userinfo
 {{- end }}
+{{- end }}
+- name: SHOAL__CLUSTER__ROUTES
+  value: nats://{{ include "shoal.routeUserinfo" . }}{{ include "shoal.routeHost" . }}:{{ $config.cluster.port }}
 {{- if $config.zoneAware }}
 - name: SHOAL__CLUSTER__ZONE
   valueFrom:
@@ -202,4 +202,26 @@ volumeMounts:
   value: {{ $value | toString | quote }}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* What stands before the host in URLs of routes: the credentials and an @, or nothing. */}}
+{{- define "shoal.routeUserinfo" -}}
+  {{- $given := include "shoal.givenCredentials" . | fromJson -}}
+  {{- if .Values.config.cluster.authorization.enabled -}}
+    {{- if $given -}}
+      $(ROUTE_USERINFO)@
+    {{- else -}}
+      $(SHOAL__CLUSTER__AUTHORIZATION__USER):$(SHOAL__CLUSTER__AUTHORIZATION__PASSWORD)@
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+
+{{/* The name that the servers of the release find each other by. */}}
+{{- define "shoal.routeHost" -}}
+  {{- include "shoal.headlessName" . -}}
+  {{- with .Values.config.cluster.routeURLs -}}
+    {{- if .useFQDN -}}
+      {{- printf ".%s.svc.%s" (include "shoal.namespace" $) (.k8sClusterDomain | default "cluster.local") -}}
+    {{- end -}}
+  {{- end -}}
 {{- end -}}
