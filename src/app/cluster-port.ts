@@ -23,6 +23,7 @@ import type { ConnectVerdict, RouteCounters, RouteHost } from "../links/route/ho
 import { RouteTable } from "../links/route/route-table.ts";
 import { RouteSession } from "../links/route/session.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
+import { routeLineMax } from "../protocol/route-parser.ts";
 import { gossipLine, readRouteConnect, routeConnectLine, routeInfoLine } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
@@ -281,7 +282,8 @@ export class ClusterPort {
 
   /**
    * The INFO that a peer gave on one of its connections is told on without what concerns that connection alone. A nats-server
-   * dials just what it is told of: the pool, and each pinned account by an INFO of its own.
+   * dials just what it is told of: the pool, and each pinned account by an INFO of its own. An INFO that has become too long when it
+   * was written again would cost the listeners their routes, and is not told on.
    */
   private announce(action: MeshAction & { kind: "announce" }): void {
     const { route_account: _, route_pool_idx: __, ...raw } = action.info.raw;
@@ -291,6 +293,11 @@ export class ClusterPort {
           gossipLine({ ...raw, route_account: account }, action.ip, action.gossipMode),
         )
       : [];
+    const lengthMax = routeLineMax(this.options.limits);
+    if ([line, ...forAccounts].some(({ length }) => length > lengthMax))
+      return this.options.logger.warn("A member's INFO is too long to be told on", {
+        member: action.info.name,
+      });
     for (const connId of action.connIds) {
       const session = this.sessions.get(connId);
       session?.send(line);

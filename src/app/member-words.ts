@@ -1,8 +1,16 @@
-/** What the other members say of themselves in INFO: where clients reach them, and how many they have. Bound: the peers of the mesh. */
+/**
+ * What the other members say of themselves in INFO: where clients reach them, and how many they have. Bounds: the peers of the mesh,
+ * and URLS_MAX URLs of URL_CHARS_MAX characters of each.
+ */
 
 import { isDeepStrictEqual } from "node:util";
 
 type Info = Readonly<Record<string, unknown>>;
+
+/** Every client is told of all URLs, so a member that makes them up must not fill everybody's memory. */
+const URLS_MAX = 128;
+/** A host name has 253 at most. */
+const URL_CHARS_MAX = 300;
 
 /** For clients in the cluster, and for those outside: a nats-server does not tell of the latter. */
 export interface ClientUrls {
@@ -54,5 +62,8 @@ export class MemberWords {
 }
 
 function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((url): url is string => typeof url === "string") : [];
+  if (!Array.isArray(value)) return [];
+  return value
+    .filter((url): url is string => typeof url === "string" && url.length <= URL_CHARS_MAX)
+    .slice(0, URLS_MAX);
 }

@@ -3,6 +3,7 @@
  * exactly as it should be throws BadJwt, with nats-server's words where it has some. No text of a token is in them.
  */
 import { createHash } from "node:crypto";
+import { parseJson } from "../protocol/json.ts";
 import { isNkeyOf, isSignedBy, nkeyToVerify, type SigningNkey } from "../base/nkey.ts";
 
 export class BadJwt extends Error {}
@@ -85,7 +86,7 @@ export function textOf(claims: Claims, name: string): string {
 /** `absent` where it is left out. */
 export function wholeOf(claims: Claims, name: string, absent = 0): number {
   const value = claims[name] ?? absent;
-  if (!Number.isInteger(value)) throw new BadJwt(`${name} is not a whole number`);
+  if (!Number.isSafeInteger(value)) throw new BadJwt(`${name} is not a whole number`);
   return value as number;
 }
 
@@ -130,11 +131,9 @@ function checkHeader(header: Claims): void {
 
 function parsed(chunk: string): Claims {
   if (!isBase64Url(chunk)) throw new BadJwt("a chunk is not in base64 for URLs");
-  try {
-    return asRecord(JSON.parse(Buffer.from(chunk, "base64url").toString("utf8")), "a chunk");
-  } catch (error) {
-    throw error instanceof BadJwt ? error : new BadJwt("a chunk is not JSON");
-  }
+  const value = parseJson(Buffer.from(chunk, "base64url").toString("utf8"));
+  if (value === undefined) throw new BadJwt("a chunk is not JSON");
+  return asRecord(value, "a chunk");
 }
 
 function isBase64Url(text: string): boolean {

@@ -19,7 +19,7 @@ export function connectableMs(limits: Claims, nowMs: number): number | null {
     if (now < end) return end - now;
     return now > start ? end + DAY_S - now : 0;
   });
-  return Math.max(...left) * 1000;
+  return left.reduce((most, seconds) => Math.max(most, seconds), 0) * 1000;
 }
 
 function secondOfDay(text: string, what: string): number {

@@ -3,7 +3,7 @@
  * another and no message becomes a JavaScript object.
  *
  *     0          SCRATCH_SIZE                                READ_START
- *     | scratch  | headroom: the rest of a partial frame ... | read window | heads arena | chunks ...      |
+ *     | scratch  | headroom: the rest of a partial frame ... | read window | heads arena | stacked | chunks ...  |
  *
  * Sockets read into the read window (one for all: parsing is synchronous). What a connection had left from its previous
  * read is copied right in front of it. Outboxes write into chunks. The address space is reserved once and costs no
@@ -32,7 +32,10 @@ export const READ_SIZE = 128 * 1024;
 const SLACK = 64;
 const HEADS_START = READ_START + READ_SIZE + 4096;
 const HEADS_SIZE = 32 * MIB;
-const CHUNKS_START = HEADS_START + HEADS_SIZE;
+const STACKED_START = HEADS_START + HEADS_SIZE;
+/** Two heads of the longest subject and reply subject, and what stands around them. */
+const STACKED_SIZE = 4 * LINE_MAX + 4096;
+const CHUNKS_START = STACKED_START + STACKED_SIZE;
 export const CHUNK_SIZE = 64 * 1024;
 const CHUNK_STRIDE = CHUNK_SIZE + SLACK;
 
@@ -145,6 +148,23 @@ export interface SlabSnapshot {
 
 export function slabSnapshot(): SlabSnapshot {
   return { chunksInUse, chunksMade, chunkLimit, headsBytes: headsInUse };
+}
+
+// ---- stacked heads: of messages that are made of others, where those do not fit into a chunk ----
+
+let stackedEnd = STACKED_START;
+
+/** Room for `length` bytes until it is given back, which happens in the reverse order; 0: there is none. */
+export function takeStacked(length: number): number {
+  const at = stackedEnd;
+  if (at + length + SLACK > CHUNKS_START) return 0;
+  stackedEnd += length + SLACK;
+  return at;
+}
+
+export function releaseStacked(at: number): void {
+  assert(at >= STACKED_START && at < stackedEnd, "release of a stacked head that was never taken");
+  stackedEnd = at;
 }
 
 // ---- heads: the small, long-lived pieces (what stands in front of a message) ----

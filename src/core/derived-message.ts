@@ -6,10 +6,13 @@ import {
   bytes,
   CHUNK_SIZE,
   copy,
+  LINE_MAX,
   readText,
   releaseChunk,
+  releaseStacked,
   slice,
   takeChunk,
+  takeStacked,
   writeText,
 } from "../base/slab.ts";
 import { writeHead } from "../protocol/head.ts";
@@ -25,8 +28,10 @@ export interface Derivation {
 
 const CRLF = Buffer.from("\r\n");
 const VERSION_LINE = "NATS/1.0\r\n";
-/** Room for the head in front of the payload. */
+/** Room for the head in front of the payload, in one chunk with it. */
 const HEAD_ROOM = 16 * 1024;
+/** What a head has beside its subjects: the operation, two sizes, blanks. */
+const HEAD_REST = 64;
 
 /** Calls `use` with the message, which is valid until that returns. False when there is no memory for it. */
 export function withDerived(
@@ -34,19 +39,44 @@ export function withDerived(
   change: Derivation,
   use: (derived: Message) => boolean,
 ): boolean {
+  return withRoom(change, (room) => use(derive(source, change, room)));
+}
+
+/** Where a message of the server's own making is put together. */
+interface Room {
+  /** Of the head, which ends there. */
+  readonly headEnd: number;
+  /** Bytes that fit behind it; 0: none, the payload has memory of its own. */
+  readonly payloadMax: number;
+}
+
+/** A head that is too long for a chunk lies on the stack of such heads. Nobody gets a message whose subject is longer than any line. */
+function withRoom(
+  { subject, reply }: { readonly subject: string; readonly reply: string },
+  use: (room: Room) => boolean,
+): boolean {
+  if (subject.length > LINE_MAX || reply.length > LINE_MAX) return false;
+  const headMax = subject.length + reply.length + HEAD_REST;
+  if (headMax > HEAD_ROOM) {
+    const at = takeStacked(headMax);
+    if (at === 0) return false;
+    try {
+      return use({ headEnd: at + headMax, payloadMax: 0 });
+    } finally {
+      releaseStacked(at);
+    }
+  }
   const chunk = takeChunk();
   if (chunk === 0) return false;
   try {
-    const derived = derive(source, change, chunk);
-    return derived !== null && use(derived);
+    return use({ headEnd: chunk + HEAD_ROOM, payloadMax: CHUNK_SIZE - HEAD_ROOM });
   } finally {
     releaseChunk(chunk);
   }
 }
 
-function derive(source: Message, change: Derivation, chunk: number): Message | null {
+function derive(source: Message, change: Derivation, { headEnd, payloadMax }: Room): Message {
   const { subject, reply, header } = change;
-  if (subject.length + reply.length + 64 > HEAD_ROOM) return null;
   const derived = new Message();
   derived.origin = source.origin;
   const skip = header === null ? 0 : source.headerLength;
@@ -54,11 +84,10 @@ function derive(source: Message, change: Derivation, chunk: number): Message | n
   const size = source.size - skip + intro.length;
   const headerLength = header === null ? source.headerLength : intro.length;
   const sizes = headerLength === 0 ? [`${size}`] : [`${headerLength}`, `${size}`];
-  const payloadAt = chunk + HEAD_ROOM;
-  writeHead(derived, payloadAt - 1, { plainPrefix: "PUB ", headerPrefix: "HPUB ", subject, reply, sizes });
-  if (HEAD_ROOM + size + 2 <= CHUNK_SIZE && source.body === null) {
-    writeText(payloadAt, intro);
-    copy(payloadAt + intro.length, source.at + source.payloadFrom + skip, source.size - skip + 2);
+  writeHead(derived, headEnd - 1, { plainPrefix: "PUB ", headerPrefix: "HPUB ", subject, reply, sizes });
+  if (size + 2 <= payloadMax && source.body === null) {
+    writeText(headEnd, intro);
+    copy(headEnd + intro.length, source.at + source.payloadFrom + skip, source.size - skip + 2);
   } else {
     derived.body = largeBody(source, intro, skip);
     derived.length = derived.payloadFrom;
@@ -104,23 +133,17 @@ export function withNewMessage(
   { subject, reply, headers, payload }: NewMessage,
   use: (message: Message) => boolean,
 ): boolean {
-  const chunk = takeChunk();
-  if (chunk === 0) return false;
-  try {
+  return withRoom({ subject, reply }, ({ headEnd, payloadMax }) => {
     const message = new Message();
-    const payloadAt = chunk + HEAD_ROOM;
-    if (subject.length + reply.length + 64 > HEAD_ROOM) return false;
     const size = headers.length + payload.length;
     const sizes = headers === "" ? [`${size}`] : [`${headers.length}`, `${size}`];
-    writeHead(message, payloadAt - 1, { plainPrefix: "PUB ", headerPrefix: "HPUB ", subject, reply, sizes });
+    writeHead(message, headEnd - 1, { plainPrefix: "PUB ", headerPrefix: "HPUB ", subject, reply, sizes });
     const withEnd = Buffer.concat([Buffer.from(headers, "latin1"), payload, CRLF]);
-    if (HEAD_ROOM + withEnd.length <= CHUNK_SIZE) bytes.set(withEnd, payloadAt);
+    if (withEnd.length <= payloadMax) bytes.set(withEnd, headEnd);
     else {
       message.body = withEnd;
       message.length = message.payloadFrom;
     }
     return use(message);
-  } finally {
-    releaseChunk(chunk);
-  }
+  });
 }

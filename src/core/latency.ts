@@ -6,6 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
 import { readText } from "../base/slab.ts";
+import { parseJson } from "../protocol/json.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
 import { subjectMatches } from "../subject/subject.ts";
 import type { Account } from "./account.ts";
@@ -203,13 +204,9 @@ export class RemoteLatency implements Crossing {
       message.at + message.payloadFrom + message.headerLength,
       message.size - message.headerLength,
     );
-    let parsed: { account?: unknown; req_id?: unknown; m2?: unknown };
-    try {
-      parsed = JSON.parse(Buffer.from(told, "latin1").toString("utf8")) as typeof parsed;
-    } catch {
-      return false;
-    }
-    const { account, req_id: subject, m2 } = parsed;
+    const parsed = parseJson(Buffer.from(told, "latin1").toString("utf8"));
+    if (typeof parsed !== "object" || parsed === null) return false;
+    const { account, req_id: subject, m2 } = parsed as { account?: unknown; req_id?: unknown; m2?: unknown };
     if (typeof account !== "string" || typeof subject !== "string" || !isMeasurement(m2)) return false;
     this.find(account)?.latency.hearRemote(subject, m2);
     return true;
@@ -217,9 +214,8 @@ export class RemoteLatency implements Crossing {
 }
 
 function isMeasurement(value: unknown): value is Measurement {
-  return (
-    typeof value === "object" && value !== null && "service" in value && typeof value.service === "number"
-  );
+  if (typeof value !== "object" || value === null || !("service" in value)) return false;
+  return typeof value.service === "number" && Number.isFinite(value.service);
 }
 
 /** The total as measured here, the service as measured there; what is left was on the way. */

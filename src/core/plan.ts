@@ -161,7 +161,7 @@ function groupsOf(interested: readonly Interested[], from: number): readonly Que
 
 function keepNearest(group: QueueGroup): void {
   if (group.remotes.length === 0) return;
-  const rank = Math.min(...group.remotes.map(({ neighbour }) => neighbour.rank));
+  const rank = group.remotes.reduce((lowest, { neighbour }) => Math.min(lowest, neighbour.rank), Infinity);
   group.remotes = group.remotes.filter(({ neighbour }) => neighbour.rank === rank);
   group.remoteWeight = group.remotes.reduce((sum, { weight }) => sum + weight, 0);
   group.isShared = rank === 0 && group.locals.length > 0;

@@ -16,6 +16,7 @@ import {
   unknownOperation,
   type PeerError,
 } from "./errors.ts";
+import { parseJson } from "./json.ts";
 import { INCOMPLETE, READ, readHead, writeHead } from "./head.ts";
 import { Message } from "./message.ts";
 import {
@@ -288,11 +289,7 @@ export class ClientParser {
 }
 
 function isJsonObject(line: string): boolean {
-  try {
-    return typeof JSON.parse(line) === "object";
-  } catch {
-    return false;
-  }
+  return typeof parseJson(line) === "object";
 }
 
 /** Where the arguments that begin at `from` end: before the carriage return, if there is one. */

@@ -1,4 +1,5 @@
 /** CONNECT: what a client says of itself. Keys are read without regard to case, as Go's decoder does; unknown ones are skipped. */
+import { parseJson } from "./json.ts";
 
 export interface ClientHello {
   verbose: boolean;
@@ -83,21 +84,16 @@ export function readHello(hello: ClientHello, json: string): ClientHello | null 
   for (const [key, value] of Object.entries(values)) {
     const into = INTO.get(key.toLowerCase());
     if (value === null || into === undefined) continue;
-    if (typeof value !== typeof merged[into] || (typeof value === "number" && !Number.isInteger(value)))
+    if (typeof value !== typeof merged[into] || (typeof value === "number" && !Number.isSafeInteger(value)))
       return null;
     Object.assign(merged, { [into]: value });
   }
   return merged;
 }
 
-/** A JSON object, or {} for `null`; null for anything else. */
+/** A JSON object, or {} for `null`; null for anything else, and for what is nested too deeply. */
 export function parseObject(json: string): Record<string, unknown> | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(json, "latin1").toString("utf8"), wholeNumbers);
-  } catch {
-    return null;
-  }
+  const value = parseJson(Buffer.from(json, "latin1").toString("utf8"), wholeNumbers);
   if (value === null) return {};
   return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
 }

@@ -3,6 +3,8 @@
  * which it ignores.
  */
 import { parseObject } from "./connect.ts";
+import { checkedFields } from "./json.ts";
+import { ROUTE_CONNECT_FIELDS, ROUTE_INFO_FIELDS } from "./route-info-fields.ts";
 import { infoLine, NATS_LEVEL, toByteString, type ServerIdentity } from "./info.ts";
 
 /** Of the route protocol: 3, as nats-server since 2.11: headers of message traces may be sent. */
@@ -101,8 +103,9 @@ export function routeConnectLine(connect: RouteConnect & { readonly headers: boo
 
 /** What a dialling server's CONNECT says; `lang` betrays a client on the wrong port. Null: it makes no sense. */
 export function readRouteConnect(json: string): (RouteConnect & { lang: string; gateway: string }) | null {
-  const fields = parseObject(json);
-  if (fields === null) return null;
+  const said = parseObject(json);
+  const fields = said === null ? "" : checkedFields(said, ROUTE_CONNECT_FIELDS);
+  if (typeof fields === "string") return null;
   return {
     serverId: text(fields, "name"),
     cluster: text(fields, "cluster"),
@@ -115,10 +118,13 @@ export function readRouteConnect(json: string): (RouteConnect & { lang: string; 
   };
 }
 
-/** A peer's INFO as it stands; null when it is not a JSON object that names a server. */
-export function readRouteInfo(json: string): Record<string, unknown> | null {
-  const fields = parseObject(json);
-  return fields === null || text(fields, "server_id") === "" ? null : fields;
+/** A peer's INFO as it stands, its fields checked; a text says what is wrong with it. */
+export function readRouteInfo(json: string): Record<string, unknown> | string {
+  const said = parseObject(json);
+  if (said === null) return "INFO is not the JSON it should be";
+  const fields = checkedFields(said, ROUTE_INFO_FIELDS);
+  if (typeof fields === "string") return `INFO is not what it should be: ${fields}`;
+  return text(fields, "server_id") === "" ? "INFO names no server" : fields;
 }
 
 /** A text field, "" where it is missing or not text. */
@@ -127,7 +133,7 @@ export function text(fields: Readonly<Record<string, unknown>>, key: string): st
   return typeof value === "string" ? value : "";
 }
 
-/** A whole number of a field, 0 where it is missing or not a number. */
+/** A whole number of a field, 0 where it is missing or not a number. Its bounds are those of `ROUTE_INFO_FIELDS`. */
 export function whole(fields: Readonly<Record<string, unknown>>, key: string): number {
   const value = fields[key];
   return typeof value === "number" && Number.isSafeInteger(value) ? value : 0;

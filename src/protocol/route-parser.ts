@@ -88,6 +88,11 @@ export interface RouteParserLimits {
   maxControlLineBytes: number;
 }
 
+/** The longest line that a route takes, and thus that may be told to others that are configured alike. */
+export function routeLineMax({ maxControlLineBytes }: RouteParserLimits): number {
+  return Math.min(maxControlLineBytes * LINE_FACTOR, LINE_MAX);
+}
+
 export class RouteParser {
   /** Bytes that the incomplete frame at the returned position takes in all; 0 when its head is not complete. */
   needed = 0;
@@ -276,7 +281,7 @@ export class RouteParser {
 
   /** The longest line, which is kept until it is complete. */
   private get lineMax(): number {
-    return Math.min(this.limits.maxControlLineBytes * LINE_FACTOR, LINE_MAX);
+    return routeLineMax(this.limits);
   }
 
   private end(error: PeerError, detail: string): number {

@@ -82,7 +82,7 @@ export class Sublist<T extends { readonly subject: string }> {
   /** Appends every item whose subject covers the literal `subject` to `into`. */
   match(subject: string, into: T[]): void {
     append(this.literals.get(subject) ?? null, into);
-    if (!isEmpty(this.root)) matchTokens(this.root, subject.split("."), 0, into);
+    if (!isEmpty(this.root)) matchTokens(this.root, subject.split("."), into);
   }
 
   *[Symbol.iterator](): Generator<T> {
@@ -114,7 +114,27 @@ export class Sublist<T extends { readonly subject: string }> {
   }
 
   private removePattern(item: T): boolean {
-    return removeBelow(this.root, item.subject.split("."), 0, item);
+    const tokens = item.subject.split(".");
+    const isOpen = tokens.at(-1) === ">";
+    const depth = isOpen ? tokens.length - 1 : tokens.length;
+    let node = this.root;
+    // The deepest node that holds something beside the way to the item: where the rest is cut off.
+    let kept = node;
+    let keptDepth = 0;
+    for (let i = 0; i < depth; i++) {
+      const child = branch(node, tokens[i]!);
+      if (child === null) return false;
+      if (holdsMoreThan(node, child)) {
+        kept = node;
+        keptDepth = i;
+      }
+      node = child;
+    }
+    const place = isOpen ? "rest" : "items";
+    if (!holds(node[place], item)) return false;
+    node[place] = withoutItem(node[place], item);
+    if (depth > 0 && isEmpty(node)) cutBranch(kept, tokens[keptDepth]!);
+    return true;
   }
 }
 
@@ -128,44 +148,63 @@ function childOf<T>(node: Node<T>, token: string): Node<T> {
   return child;
 }
 
-function removeBelow<T>(node: Node<T>, tokens: string[], depth: number, item: T): boolean {
-  const token = tokens[depth];
-  if (token === undefined || (token === ">" && depth === tokens.length - 1)) {
-    const place = token === undefined ? "items" : "rest";
-    const present = holds(node[place], item);
-    node[place] = withoutItem(node[place], item);
-    return present;
-  }
-  const child = token === "*" ? node.any : (node.children?.get(token) ?? null);
-  if (child === null) return false;
-  const removed = removeBelow(child, tokens, depth + 1, item);
-  if (removed && isEmpty(child)) {
-    if (token === "*") node.any = null;
-    else node.children?.delete(token);
-  }
-  return removed;
+function branch<T>(node: Node<T>, token: string): Node<T> | null {
+  return token === "*" ? node.any : (node.children?.get(token) ?? null);
+}
+
+function holdsMoreThan<T>(node: Node<T>, child: Node<T>): boolean {
+  if (node.items !== null || node.rest !== null) return true;
+  const children = node.children?.size ?? 0;
+  return node.any === child ? children > 0 : node.any !== null || children > 1;
+}
+
+function cutBranch<T>(node: Node<T>, token: string): void {
+  if (token === "*") node.any = null;
+  else node.children?.delete(token);
 }
 
 /**
- * Depth is bounded by the tokens of a subject, which a control line bounds. A subject's `*` or `>` token is literal
- * here, as in nats-server: it meets wildcards only.
+ * Walks without recursion, since a subject may have as many tokens as a control line has room for. Branches that wait are at most
+ * one for each token. A subject's `*` or `>` token is literal here, as in nats-server: it meets wildcards only.
  */
-function matchTokens<T>(node: Node<T>, tokens: string[], depth: number, into: T[]): void {
-  if (depth === tokens.length) {
-    append(node.items, into);
-    return;
+function matchTokens<T>(root: Node<T>, tokens: readonly string[], into: T[]): void {
+  const waiting: Node<T>[] = [];
+  const depths: number[] = [];
+  let node: Node<T> | undefined = root;
+  let depth = 0;
+  while (node !== undefined) {
+    let next: Node<T> | undefined;
+    if (depth === tokens.length) append(node.items, into);
+    else {
+      append(node.rest, into);
+      next = node.children?.get(tokens[depth]!);
+      const { any }: Node<T> = node;
+      if (any !== null && next !== undefined) {
+        waiting.push(next);
+        depths.push(depth + 1);
+      }
+      if (any !== null) next = any;
+    }
+    depth = next === undefined ? (depths.pop() ?? 0) : depth + 1;
+    node = next ?? waiting.pop();
   }
-  append(node.rest, into);
-  if (node.any !== null) matchTokens(node.any, tokens, depth + 1, into);
-  const child = node.children?.get(tokens[depth]!);
-  if (child !== undefined) matchTokens(child, tokens, depth + 1, into);
 }
 
-function* below<T>(node: Node<T>): Generator<T> {
-  yield* itemsOf(node.items);
-  yield* itemsOf(node.rest);
-  if (node.any !== null) yield* below(node.any);
-  for (const child of node.children?.values() ?? []) yield* below(child);
+/** Without recursion, as `matchTokens`. */
+function* below<T>(root: Node<T>): Generator<T> {
+  const levels: Iterator<Node<T>>[] = [[root].values()];
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const next = level.next();
+    if (next.done === true) {
+      levels.pop();
+      continue;
+    }
+    const node = next.value;
+    yield* itemsOf(node.items);
+    yield* itemsOf(node.rest);
+    if (node.children !== null) levels.push(node.children.values());
+    if (node.any !== null) levels.push([node.any].values());
+  }
 }
 
 function* itemsOf<T>(bag: Bag<T>): Generator<T> {

@@ -50,9 +50,8 @@ export class Transform {
   apply(tokens: readonly string[], random: Random): string {
     const parts: string[] = [];
     for (const each of this.functions) {
-      if (each.kind === "literal" && each.text === ">")
-        parts.push(...tokens.slice(this.sourceTokens.length - 1));
-      else parts.push(this.evaluate(each, tokens, random));
+      if (each.kind !== "literal" || each.text !== ">") parts.push(this.evaluate(each, tokens, random));
+      else for (let i = this.sourceTokens.length - 1; i < tokens.length; i++) parts.push(tokens[i]!);
     }
     return parts.join(".");
   }

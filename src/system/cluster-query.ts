@@ -7,6 +7,7 @@ import { randomInt, type Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { Listener, type Heard } from "../core/listener.ts";
+import { parseJson } from "../protocol/json.ts";
 
 const ANSWERS_MAX = 1024;
 const QUESTIONS_MAX = 64;
@@ -95,12 +96,7 @@ export class ClusterQuery implements Disposable {
 
 /** null: it makes no sense. */
 function readAnswer(payload: Uint8Array): ServerAnswer | null {
-  let told: unknown;
-  try {
-    told = JSON.parse(Buffer.from(payload).toString("utf8"));
-  } catch {
-    return null;
-  }
+  const told = parseJson(Buffer.from(payload).toString("utf8"));
   if (!isRecord(told)) return null;
   const { server, data, statsz } = told;
   if (!isRecord(server)) return null;

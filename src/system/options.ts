@@ -1,5 +1,6 @@
 /** What a request says in its payload: for which servers it is, and options in the words of the HTTP endpoints. */
 import type { MonitorSource } from "../monitor/source.ts";
+import { parseJson } from "../protocol/json.ts";
 
 /** The payload is not what it should be; answered with 400. */
 export class BadRequest extends Error {}
@@ -11,12 +12,8 @@ export type Options = Readonly<Record<string, unknown>>;
 
 export function readOptions(payload: Uint8Array): Options {
   if (payload.length === 0) return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(payload).toString("utf8"));
-  } catch {
-    throw new BadRequest("the payload is not JSON");
-  }
+  const value = parseJson(Buffer.from(payload).toString("utf8"));
+  if (value === undefined) throw new BadRequest("the payload is not JSON, or nested too deeply");
   if (value === null) return {};
   if (typeof value !== "object" || Array.isArray(value)) throw new BadRequest("the payload is not an object");
   return value as Options;

@@ -19,6 +19,7 @@ import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
 import { readRouteInfo } from "../../protocol/route-info.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
+import { parseSize } from "../../protocol/scanner.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
 import { Heartbeat } from "../heartbeat.ts";
 import { Inbound } from "../inbound.ts";
@@ -48,7 +49,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   readonly interests: RemoteInterests;
   readonly heartbeat: Heartbeat;
   registration: Registration | null = null;
-  /** The peer's INFO, as it stands. */
+  /** The peer's INFO as it stands, checked by `readRouteInfo`. */
   peerInfo: Readonly<Record<string, unknown>> | null = null;
   chosenQueues = "";
   /** Of the peer; "": not known. */
@@ -206,7 +207,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   onInfo(json: string): boolean {
     if (!this.hasConnected) return this.onPeerError(errors.authorizationViolation, "INFO before CONNECT");
     const info = readRouteInfo(json);
-    if (info === null) return this.onPeerError(errors.badArguments, "INFO is not the JSON it should be");
+    if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
     if (this.peerInfo === null) {
       this.peerInfo = info;
       this.headers = info["headers"] === true && !this.host.noHeaders;
@@ -244,7 +245,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
       );
     }
     if (!permits(this.host.permissions.export, subject)) return true;
-    const members = Math.max(1, Math.trunc(Number(weight)) || 1);
+    const members = Math.max(1, parseSize(weight ?? ""));
     if (this.interests.set(account, subject, queue ?? null, members)) return true;
     return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
   }
