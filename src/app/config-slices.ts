@@ -54,11 +54,16 @@ export function clientLimits(config: Config): ClientLimits {
   };
 }
 
-export function accountsDefinition({ accounts }: Config): AccountsDefinition {
+export function accountsDefinition({ accounts, cluster }: Config): AccountsDefinition {
+  const systemAccount = systemAccountOf(accounts);
+  // As a nats-server without JetStream decides which requests it passes on to others.
+  const isGlobalAlone = accounts.list.every(({ name }) => name === systemAccount);
   return {
-    accounts: accounts.list.map(({ name, limits, exports, imports }) => ({
+    accounts: accounts.list.map(({ name, limits, exports, imports, jetStream, trace }) => ({
       name,
       limits,
+      usesJetStream: jetStream !== null,
+      trace: trace === null ? null : { ...trace, destination: toByteString(trace.destination) },
       streamExports: exports.filter((one) => one.kind === "stream").map(inBytes),
       serviceExports: exports
         .filter((one) => one.kind === "service")
@@ -69,7 +74,8 @@ export function accountsDefinition({ accounts }: Config): AccountsDefinition {
       streamImports: imports.filter((one) => one.kind === "stream").map(importInBytes),
       serviceImports: imports.filter((one) => one.kind === "service").map(importInBytes),
     })),
-    systemAccount: systemAccountOf(accounts),
+    systemAccount,
+    globalUsesJetStream: isGlobalAlone && cluster.port !== null,
   };
 }
 

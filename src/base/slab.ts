@@ -21,6 +21,8 @@ const MIB = 1024 * 1024;
 export const SCRATCH_SIZE = 8 * MIB;
 /** Where a mapped subject lies that is made for one message. */
 export const SCRATCH_MAPPED = SCRATCH_SIZE / 4;
+/** Where the head lies that shows a routed message under another subject than it is matched on: up to the longest line. */
+export const SCRATCH_SHOWN = SCRATCH_MAPPED + MIB;
 /** Longest partial frame that is kept in front of the read window; a larger one is collected in a buffer of its own. */
 export const CARRY_MAX = 64 * 1024;
 /** Longest control line that any configuration may allow. */

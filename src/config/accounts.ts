@@ -2,6 +2,7 @@
 
 import { isPublicNkey } from "../base/nkey.ts";
 import { checkImports } from "./account-checks.ts";
+import { readJetStream, readTrace } from "./account-features.ts";
 import { readExports, readImports, type Located } from "./account-exports.ts";
 import { users } from "./authorization.ts";
 import { readBlock } from "./block.ts";
@@ -9,7 +10,9 @@ import type {
   AccountConfig,
   AccountExport,
   AccountImport,
+  AccountJetStream,
   AccountLimits,
+  AccountTrace,
   MappingConfig,
   User,
   UserPermissions,
@@ -21,7 +24,6 @@ import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType }
 
 const GLOBAL_ACCOUNT = "$G";
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
-const UNSUPPORTED_ACCOUNT_KEYS = ["jetstream", "msg_trace", "trace_dest"];
 
 export const accounts: ValueType<readonly AccountConfig[]> = {
   name: "block of accounts",
@@ -51,7 +53,8 @@ function readNames(items: readonly ConfNode[]): AccountConfig[] {
     refuseReserved(name, item);
     if (seen.has(name)) throw new ConfError(item.at, `Duplicate Account Entry: ${name}`);
     seen.add(name);
-    return { name, users: [], limits: NO_LIMITS, mappings: [], exports: [], imports: [] };
+    const none = { users: [], mappings: [], exports: [], imports: [], jetStream: null, trace: null };
+    return { name, limits: NO_LIMITS, ...none };
   });
 }
 
@@ -64,23 +67,25 @@ function readAccount({ key: name, node }: ConfEntry, notes: Notes): LocatedAccou
   let exports: readonly Located<AccountExport>[] = [];
   let imports: readonly Located<AccountImport>[] = [];
   let ownMappings: readonly MappingConfig[] = [];
+  let jetStream: AccountJetStream | null = null;
+  let trace: AccountTrace | null = null;
   const readMappings = (value: ConfNode): void => void (ownMappings = mappings.fromNode(value, notes) ?? []);
-  readBlock(
-    node,
-    {
-      nkey: expectAccountNkey,
-      default_permissions: (value) => void (defaults = readUserPermissions(value)),
-      users: (value) => void (ownUsers = users.fromNode(value, notes) ?? []),
-      limits: (value) => void (limits = readLimits(value)),
-      exports: (value) => void (exports = readExports(value)),
-      imports: (value) => void (imports = readImports(value)),
-      mappings: readMappings,
-      maps: readMappings,
-    },
-    UNSUPPORTED_ACCOUNT_KEYS,
-  );
+  const setTrace = (value: ConfNode): void => void (trace = readTrace(value, notes));
+  readBlock(node, {
+    nkey: expectAccountNkey,
+    default_permissions: (value) => void (defaults = readUserPermissions(value)),
+    users: (value) => void (ownUsers = users.fromNode(value, notes) ?? []),
+    limits: (value) => void (limits = readLimits(value)),
+    exports: (value) => void (exports = readExports(value)),
+    imports: (value) => void (imports = readImports(value)),
+    jetstream: (value) => void (jetStream = readJetStream(value)),
+    mappings: readMappings,
+    maps: readMappings,
+    msg_trace: setTrace,
+    trace_dest: setTrace,
+  });
   ownUsers = ownUsers.map((user) => ({ ...user, permissions: user.permissions ?? defaults }));
-  return { name, users: ownUsers, limits, exports, imports, mappings: ownMappings };
+  return { name, users: ownUsers, limits, exports, imports, mappings: ownMappings, jetStream, trace };
 }
 
 /** Nothing depends on it, in nats-server neither. */

@@ -188,6 +188,31 @@ export interface AccountConfig {
   readonly exports: readonly AccountExport[];
   readonly imports: readonly AccountImport[];
   readonly mappings: readonly MappingConfig[];
+  /** null: the account does not use JetStream. */
+  readonly jetStream: AccountJetStream | null;
+  /** null: messages with a `traceparent` alone are not traced. */
+  readonly trace: AccountTrace | null;
+}
+
+/** What an account may take of JetStream; -1: no limit. */
+export interface AccountJetStream {
+  readonly maxMemoryBytes: number;
+  readonly maxStoreBytes: number;
+  readonly maxStreams: number;
+  readonly maxConsumers: number;
+  readonly maxAckPending: number;
+  /** Streams have to say how large they may grow. */
+  readonly maxBytesRequired: boolean;
+  readonly memoryMaxStreamBytes: number;
+  readonly storeMaxStreamBytes: number;
+  /** In which account the replicas of its streams talk to each other. */
+  readonly clusterTraffic: "system" | "owner";
+}
+
+/** Where traces of messages with a `traceparent` go, and for how many of a hundred. */
+export interface AccountTrace {
+  readonly destination: string;
+  readonly sampling: number;
 }
 
 /** How many messages answer a request. */

@@ -6,7 +6,12 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Message } from "../protocol/message.ts";
-import type { AccountLimits, ExportDefinition, ServiceExportDefinition } from "./definitions.ts";
+import type {
+  AccountDefinition,
+  AccountLimits,
+  ExportDefinition,
+  ServiceExportDefinition,
+} from "./definitions.ts";
 import { withNewMessage } from "./derived-message.ts";
 import { Interest } from "./interest.ts";
 import { ServiceLatency } from "./latency.ts";
@@ -58,6 +63,10 @@ export class Account {
   /** False: only other servers have it. */
   isConfigured = false;
   isSystem = false;
+  /** Its requests to JetStream cross into the system account. */
+  usesJetStream = false;
+  /** Where messages with a `traceparent` are traced; null: they are not. */
+  trace: AccountDefinition["trace"] = null;
   streamExports: readonly ExportDefinition[] = [];
   serviceExports: readonly ServiceExportDefinition[] = [];
   readonly responses: ServiceResponses;

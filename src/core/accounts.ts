@@ -14,7 +14,11 @@ import { StreamImport } from "./stream-import.ts";
 
 /** Accounts that other servers told of and that are not configured here. */
 const FOREIGN_MAX = 10_000;
-const DEFAULTS: AccountsDefinition = { accounts: [], systemAccount: SYSTEM_ACCOUNT };
+const DEFAULTS: AccountsDefinition = {
+  accounts: [],
+  systemAccount: SYSTEM_ACCOUNT,
+  globalUsesJetStream: false,
+};
 /** nats-server's. */
 const RESPONSE_THRESHOLD_MS = 120_000;
 
@@ -96,13 +100,15 @@ export class Accounts implements Disposable {
    * Accounts that are no longer defined stay as foreign ones: who is connected to them has to be sent away by the caller.
    * Throws MappingError, and the imports are in between, when an import maps what cannot be mapped: check before.
    */
-  reconfigure({ accounts, systemAccount }: AccountsDefinition): void {
+  reconfigure({ accounts, systemAccount, globalUsesJetStream }: AccountsDefinition): void {
     const undefinedNow = new Set(this);
     for (const definition of accounts) {
       const account = this.configure(definition.name);
       account.limits = definition.limits;
       account.streamExports = definition.streamExports;
       account.serviceExports = definition.serviceExports;
+      account.usesJetStream = definition.usesJetStream;
+      account.trace = definition.trace;
       undefinedNow.delete(account);
     }
     const services = accounts.flatMap(({ serviceExports }) => serviceExports);
@@ -111,6 +117,8 @@ export class Accounts implements Disposable {
     for (const account of undefinedNow) {
       account.isConfigured = account === this.global || account === this.systemAccount;
       account.streamExports = account.serviceExports = [];
+      account.usesJetStream = account === this.global && globalUsesJetStream;
+      account.trace = null;
       account.import({ streams: [], services: this.importsOfSystem(account) });
     }
     for (const definition of accounts) this.connect(this.configure(definition.name), definition);
@@ -124,7 +132,8 @@ export class Accounts implements Disposable {
   private connect(importer: Account, { streamImports, serviceImports }: AccountDefinition): void {
     importer.import({
       streams: streamImports.map(
-        ({ account, subject, to }) => new StreamImport(this.configure(account), subject, to),
+        ({ account, subject, to, allowTrace }) =>
+          new StreamImport({ exporter: this.configure(account), from: subject, to, allowTrace }),
       ),
       services: [
         ...serviceImports.map(({ account, subject, to, share }) => {
@@ -181,6 +190,7 @@ function exportFor({ serviceExports }: Account, subject: string): ServiceExportD
       responseType: "singleton",
       responseThresholdMs: RESPONSE_THRESHOLD_MS,
       latency: null,
+      allowTrace: false,
     }
   );
 }

@@ -29,9 +29,11 @@ export interface ServiceExportDefinition extends ExportDefinition {
   /** Time for a response, or between two. */
   readonly responseThresholdMs: number;
   readonly latency: LatencyDefinition | null;
+  /** Whether requests may be traced in the exporter's account, too. */
+  readonly allowTrace: boolean;
 }
 
-interface StreamImportDefinition {
+interface ImportDefinition {
   readonly account: string;
   /** There, with wildcards. */
   readonly subject: string;
@@ -39,7 +41,12 @@ interface StreamImportDefinition {
   readonly to: string;
 }
 
-interface ServiceImportDefinition extends StreamImportDefinition {
+interface StreamImportDefinition extends ImportDefinition {
+  /** Whether what the exporter's clients publish may be traced in the importer's account, too. */
+  readonly allowTrace: boolean;
+}
+
+interface ServiceImportDefinition extends ImportDefinition {
   /** Whether the exporter is told who asks. */
   readonly share: boolean;
 }
@@ -51,10 +58,22 @@ export interface AccountDefinition {
   readonly serviceExports: readonly ServiceExportDefinition[];
   readonly streamImports: readonly StreamImportDefinition[];
   readonly serviceImports: readonly ServiceImportDefinition[];
+  /** Its requests to JetStream go to the system account, where whichever server of the cluster has JetStream answers. */
+  readonly usesJetStream: boolean;
+  /** Where messages with a `traceparent` are traced; null: they are not. */
+  readonly trace: TraceDefinition | null;
+}
+
+interface TraceDefinition {
+  readonly destination: string;
+  /** Percent of the messages. */
+  readonly sampling: number;
 }
 
 export interface AccountsDefinition {
   readonly accounts: readonly AccountDefinition[];
   /** Made where it is not among the accounts; null: there is none. */
   readonly systemAccount: string | null;
+  /** As the same of an account, for the global one. */
+  readonly globalUsesJetStream: boolean;
 }

@@ -79,6 +79,8 @@ function derive(source: Message, change: Derivation, { headEnd, payloadMax }: Ro
   const { subject, reply, header } = change;
   const derived = new Message();
   derived.origin = source.origin;
+  derived.shownAt = source.shownAt;
+  derived.shownLength = source.shownLength;
   const skip = header === null ? 0 : source.headerLength;
   const intro = header === null ? "" : headersWith(source, header);
   const size = source.size - skip + intro.length;

@@ -3,15 +3,17 @@
  * group, and once to each neighbour with interest. A message from a neighbour goes to subscriptions here alone: one hop.
  */
 import type { Message } from "../protocol/message.ts";
+import { SHOWN_EXTRA, shownSubject } from "../protocol/shown-subject.ts";
 import type { Plan, QueueGroup } from "./plan.ts";
-import type { Crossing, Neighbour, Subscriber } from "./subscription.ts";
+import type { Crossing, Neighbour, Subscriber, Subscription } from "./subscription.ts";
 
 /** Delivers a client's message. `mute` gets nothing (a client that wants no echo). Returns whether anyone got it. */
 export function publish(plan: Plan, message: Message, mute: Subscriber | null): boolean {
   if (plan.isEmpty) return false;
   setHead(plan, message);
   const single = plan.single;
-  if (single !== null) return single.owner !== mute && single.owner.deliver(single, message);
+  if (single !== null && message.shownLength === 0)
+    return single.owner !== mute && single.owner.deliver(single, message);
   const reached = publishHere(plan, message, mute);
   // At last, since this plan's head may be gone after it.
   return plan.crossings === null ? reached : cross(plan.crossings, message, mute) || reached;
@@ -58,16 +60,24 @@ function cross(crossings: readonly Crossing[], message: Message, mute: Subscribe
 
 function setHead(plan: Plan, message: Message): void {
   const skip = message.headerLength > 0 ? 0 : 1;
-  message.headAt = plan.headAt + skip;
-  message.headLength = plan.headLength - skip;
+  const isShown = message.shownLength > 0;
+  message.headAt = (isShown ? message.shownAt : plan.headAt) + skip;
+  message.headLength = (isShown ? message.shownLength + SHOWN_EXTRA : plan.headLength) - skip;
   message.copied = null;
+}
+
+/** A client may be denied the subject that it would be shown: plans know only the one that is matched. */
+function mayBeShown({ filter, queue }: Subscription, message: Message): boolean {
+  return filter === null || filter.admits(shownSubject(message), queue);
 }
 
 function deliverPlain(plan: Plan, message: Message, mute: Subscriber | null): boolean {
   const locals = plan.locals;
+  const isShown = message.shownLength > 0;
   let reached = false;
   for (let i = 0; i < locals.length; i++) {
     const subscription = locals[i]!;
+    if (isShown && !mayBeShown(subscription, message)) continue;
     if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) reached = true;
   }
   return reached;
@@ -80,6 +90,7 @@ function deliverToMember(group: QueueGroup, message: Message, mute: Subscriber |
     const turn = group.localTurn + 1 < members.length ? group.localTurn + 1 : 0;
     group.localTurn = turn;
     const subscription = members[turn]!;
+    if (message.shownLength > 0 && !mayBeShown(subscription, message)) continue;
     if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) return true;
   }
   return false;

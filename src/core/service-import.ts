@@ -5,6 +5,7 @@
 import type { Random } from "../base/random.ts";
 import { readText } from "../base/slab.ts";
 import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
+import { isAckReply } from "../protocol/shown-subject.ts";
 import { hasWildcard } from "../subject/subject.ts";
 import { importTransform, sameDestination, type Transform } from "../subject/transform.ts";
 import type { Account } from "./account.ts";
@@ -26,6 +27,8 @@ export interface ServiceImportParts {
   readonly share: boolean;
   readonly export: ServiceExportDefinition;
   readonly random: Random;
+  /** Beginnings of subjects here that do not cross. */
+  readonly except?: readonly string[];
 }
 
 export class ServiceImport implements Crossing {
@@ -49,12 +52,13 @@ export class ServiceImport implements Crossing {
 
   cross(message: Message, mute: Subscriber | null): boolean {
     const { importer, exporter, export: service, share, random } = this.parts;
-    if (hasCrossed(message.via, service)) return false;
+    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
+    if (hasCrossed(message.via, service) || this.isExcepted(subject)) return false;
     const latency = service.responseType === "singleton" ? service.latency : null;
     const trackedHeaders = latency === null ? null : sampledHeaders(latency, message, random);
     const reply = readText(message.at + message.replyFrom, message.replyLength);
     const expected =
-      reply === ""
+      reply === "" || isAckReply(message)
         ? null
         : exporter.responses.expect({
             account: importer,
@@ -66,13 +70,15 @@ export class ServiceImport implements Crossing {
     if (expected === null && trackedHeaders !== null && latency !== null)
       exporter.latency.refused(latency, { headers: trackedHeaders, requester: message.origin, share });
     const isShared = message.via?.isShared ?? share;
-    const info = requestInfo(message, this.parts, isShared);
+    const there = this.map(subject);
+    const awaitedAt = message.via === null ? ownReply(message, reply, there) : message.via.reply;
+    const info = requestInfo(message, this.parts, { isShared, reply: awaitedAt });
     const change = {
-      subject: this.map(readText(message.at + message.subjectFrom, message.subjectLength)),
-      reply: expected?.subject ?? "",
+      subject: there,
+      reply: expected?.subject ?? reply,
       header: info === null ? null : { name: REQUEST_INFO, value: JSON.stringify(info) },
     };
-    const via: Via = { export: service, isShared, before: message.via };
+    const via: Via = { export: service, isShared, reply: awaitedAt, before: message.via };
     const reached = withDerived(message, change, (derived) => {
       derived.via = via;
       applyMappings(exporter, derived);
@@ -80,6 +86,11 @@ export class ServiceImport implements Crossing {
     });
     if (!reached && expected !== null) exporter.responses.forget(expected, "nobody there");
     return reached;
+  }
+
+  private isExcepted(subject: string): boolean {
+    const { except } = this.parts;
+    return except !== undefined && except.some((beginning) => subject.startsWith(beginning));
   }
 
   private map(subject: string): string {
@@ -102,14 +113,31 @@ function hasCrossed(via: Via | null, service: object): boolean {
 
 /** What the exporter is told of the requester: its account, and the rest where that is shared. */
 function requestInfo(
-  { origin, via }: Message,
+  message: Message,
   { importer, exporter }: ServiceImportParts,
-  isShared: boolean,
+  { isShared, reply }: Pick<Via, "isShared" | "reply">,
 ): Readonly<Record<string, unknown>> | null {
+  const { origin, via } = message;
   if (origin === null) return null;
   const service = via === null ? {} : { svc: importer.name };
   const server = exporter.isSystem ? origin.serverDetails() : {};
-  return inOrder({ ...server, ...describeOrigin(origin, isShared), ...service });
+  const awaited = reply === "" ? {} : { reply };
+  return inOrder({ ...server, ...describeOrigin(origin, isShared), ...service, ...awaited });
+}
+
+const NEXT_REQUEST = "$JS.API.CONSUMER.MSG.NEXT.";
+const ACK = "$JS.ACK.";
+const NEXT_WITH_ACK = "+NXT";
+/** Behind the reply of a message that is stored in a fast batch. */
+const FAST_BATCH = ".$FI";
+
+/** Where the requester waits, if JetStream has to know: whether anybody still does, and how a batch goes on. "": it need not. */
+function ownReply({ body, at, payloadFrom, headerLength }: Message, reply: string, there: string): string {
+  if (reply === "" || reply.endsWith(FAST_BATCH)) return reply;
+  if (there.startsWith(NEXT_REQUEST)) return reply;
+  if (!there.startsWith(ACK) || body !== null) return "";
+  const begins = readText(at + payloadFrom + headerLength, NEXT_WITH_ACK.length);
+  return begins === NEXT_WITH_ACK ? reply : "";
 }
 
 /** Times in nanoseconds, as nats-server tells them. */

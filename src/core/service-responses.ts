@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
 import { readText } from "../base/slab.ts";
 import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
+import { isAckReply } from "../protocol/shown-subject.ts";
 import type { Account } from "./account.ts";
 import type { ServiceExportDefinition } from "./definitions.ts";
 import { withDerived } from "./derived-message.ts";
@@ -110,9 +111,15 @@ export class ServiceResponses implements Crossing {
     if (isLast) this.bySubject.delete(subject);
     if (isLast) this.account.latency.responded(expected, message.origin);
     expected.activeMs = this.clock.nowMs();
-    const via: Via = { export: service, isShared: message.via?.isShared ?? false, before: message.via };
+    const { via: before } = message;
+    const via: Via = {
+      export: service,
+      isShared: before?.isShared ?? false,
+      reply: before?.reply ?? "",
+      before,
+    };
     const answer = this.expectAnswer(expected, message);
-    const change = { subject: reply, reply: answer?.subject ?? "", header: null };
+    const change = { subject: reply, reply: answer?.subject ?? keptReply(message), header: null };
     const reached = withDerived(message, change, (derived) => {
       derived.via = via;
       return account.publish(derived, mute);
@@ -124,7 +131,7 @@ export class ServiceResponses implements Crossing {
 
   /** A responder that names a reply subject wants an answer from the requester: the same the other way round. */
   private expectAnswer({ account, service }: Expected, message: Message): Expected | null {
-    if (message.replyLength === 0) return null;
+    if (message.replyLength === 0 || isAckReply(message)) return null;
     const reply = readText(message.at + message.replyFrom, message.replyLength);
     return account.responses.expect({ account: this.account, reply, service, tracking: null });
   }
@@ -146,6 +153,11 @@ export class ServiceResponses implements Crossing {
     this.timer?.[Symbol.dispose]();
     this.bySubject.clear();
   }
+}
+
+/** Where a message of a stream is acknowledged stays as it is, as in nats-server: the requester imports that subject, too. */
+function keptReply(message: Message): string {
+  return isAckReply(message) ? readText(message.at + message.replyFrom, message.replyLength) : "";
 }
 
 function letters(random: Random, count: number): string {

@@ -17,6 +17,14 @@ const HEAD_AT = SCRATCH_SIZE - HEAD_MAX;
 /** Transforms of imports have no random part. */
 const NO_CHANCE: Random = { next: () => 0 };
 
+interface StreamImportParts {
+  readonly exporter: Account;
+  readonly from: string;
+  readonly to: string;
+  /** Whether what is published there may be traced here. */
+  readonly allowTrace: boolean;
+}
+
 export class StreamImport {
   readonly exporter: Account;
   /** Subjects there. */
@@ -25,12 +33,14 @@ export class StreamImport {
   readonly to: string;
   private readonly transform: Transform | null;
   private readonly reversed: Transform | null;
+  readonly allowTrace: boolean;
   private lastFrom = "";
   private lastTo = "";
 
   /** `to` may use `$1` for the first wildcard of `from`. Throws MappingError. */
-  constructor(exporter: Account, from: string, to: string) {
+  constructor({ exporter, from, to, allowTrace }: StreamImportParts) {
     this.exporter = exporter;
+    this.allowTrace = allowTrace;
     this.from = from;
     const keeps = to === from || !hasWildcard(from);
     this.transform = keeps ? null : importTransform(from, sameDestination(to));
@@ -101,6 +111,8 @@ export class Shadow implements Subscriber {
     // What has come through an import already goes no further, as with nats-server.
     if (message.via !== null) return false;
     const { real } = this;
+    // A subject that is shown is nobody's to map: it is the one of the stream that the message comes from.
+    if (message.shownLength > 0) return real.owner.deliver(real, message);
     const { headAt, headLength } = message;
     const verb = message.headerLength > 0 ? "HMSG " : "MSG ";
     const subject = readText(headAt + verb.length, headLength - verb.length - 1);

@@ -13,6 +13,8 @@ export interface MessageOrigin {
 export interface Via {
   readonly export: object;
   readonly isShared: boolean;
+  /** Where the requester waits in its own account, as far as JetStream is told; "": it is not. */
+  readonly reply: string;
   readonly before: Via | null;
 }
 
@@ -52,6 +54,13 @@ export class Message {
   body: Uint8Array | null = null;
   /** The payload in memory that no longer changes, once a receiver needed it so. The router sets it back for every message. */
   copied: Uint8Array | null = null;
+
+  /**
+   * The subject that clients are shown in place of the one that the message is matched on: `shownLength` bytes behind `HMSG ` at
+   * `shownAt`, with a blank behind them. 0: they see the subject itself. See shown-subject.ts.
+   */
+  shownAt = 0;
+  shownLength = 0;
 
   /** What stands before the sid in a delivery to a client (`MSG subject ` or `HMSG subject `). Set by the router. */
   headAt = 0;

@@ -141,7 +141,9 @@ export class RouteParser {
       }
       const next = this.readMessage(at, end);
       if (next === at || next < 0) return next;
-      memoAt = this.queues === NO_QUEUES && message.at === at ? at : -1;
+      // A shown subject has been taken out of the head: the next one cannot be compared with it.
+      const isWhole = this.queues === NO_QUEUES && message.at === at && message.shownLength === 0;
+      memoAt = isWhole ? at : -1;
       at = next;
     }
     return at;

@@ -9,7 +9,7 @@ import { Listener } from "../../src/core/listener.ts";
 import { Endpoints } from "../../src/monitor/endpoints.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Exposition } from "../support/exposition.ts";
-import { DEFAULT_IMPORTS } from "../support/in-process-server.ts";
+import { CLUSTER_IMPORTS } from "../support/in-process-server.ts";
 import { lacksPrometheus, promtool } from "../support/prometheus.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 import { cleanup, start, type Monitored } from "./monitored.ts";
@@ -231,7 +231,7 @@ describe("of other servers, metrics", () => {
     await waitFor(
       "interest",
       async () =>
-        (await scrape(first)).value("nats_accstatz_subscriptions", { account: "$G" }) > DEFAULT_IMPORTS,
+        (await scrape(first)).value("nats_accstatz_subscriptions", { account: "$G" }) > CLUSTER_IMPORTS,
     );
     for (let i = 0; i < 3; i++) here!.publish("a", "four");
     for await (const message of subscription) expect(message.string()).toBe("four");

@@ -12,7 +12,7 @@ import { canMakeNetworks, Network } from "../cluster/network.ts";
 import { within } from "../cluster/process-mesh.ts";
 import { ServerProcess } from "../cluster/server-process.ts";
 import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
-import { DEFAULT_IMPORTS } from "../support/in-process-server.ts";
+import { CLUSTER_IMPORTS } from "../support/in-process-server.ts";
 import { lacksPrometheus } from "../support/prometheus.ts";
 import { alertRules, dashboardQueries, metricsOf, ruleFile } from "./queries.ts";
 
@@ -159,7 +159,7 @@ describe.skipIf(!isPossible)("Prometheus", { timeout: 180_000 }, () => {
     to!.subscribe("a", { callback: () => void received++ });
     await to!.flush();
     await until(
-      `nats_accstatz_subscriptions{instance="${instance(0)}", account="$G"} > bool ${DEFAULT_IMPORTS}`,
+      `nats_accstatz_subscriptions{instance="${instance(0)}", account="$G"} > bool ${CLUSTER_IMPORTS}`,
       1,
     );
     for (let i = 0; i < 1000; i++) from!.publish("a", "four");

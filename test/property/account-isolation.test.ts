@@ -73,7 +73,11 @@ it("a message reaches whom the plain rules name, and nobody else", () => {
     fc.property(cases, (one) => {
       const stack = new Stack({
         accounts: {
-          definition: { accounts: NAMES.map((each) => definitionOf(each, one)), systemAccount: "$SYS" },
+          definition: {
+            accounts: NAMES.map((each) => definitionOf(each, one)),
+            systemAccount: "$SYS",
+            globalUsesJetStream: false,
+          },
         },
       });
       try {
@@ -99,13 +103,21 @@ function definitionOf(account: string, { streams, services }: Case): AccountDefi
       responseType: "singleton",
       responseThresholdMs: 1000,
       latency: null,
+      allowTrace: false,
     })),
     streamImports: streams
       .filter(({ importer }) => importer === account)
-      .map(({ exporter, from, prefix }) => ({ account: exporter, subject: from, to: prefix + from })),
+      .map(({ exporter, from, prefix }) => ({
+        account: exporter,
+        subject: from,
+        to: prefix + from,
+        allowTrace: false,
+      })),
     serviceImports: services
       .filter(({ importer }) => importer === account)
       .map((each) => ({ account: each.exporter, subject: each.there, to: each.here, share: false })),
+    usesJetStream: false,
+    trace: null,
   };
 }
 

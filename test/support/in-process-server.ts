@@ -48,10 +48,13 @@ export async function startInProcess(overrides: ConfigOverrides = {}): Promise<I
 
 /** What every account asks of the system account is among its subscriptions, too. */
 export const DEFAULT_IMPORTS = 4;
+/** In a cluster, JetStream of others, too. */
+export const CLUSTER_IMPORTS = DEFAULT_IMPORTS + 1;
 
 /** Subscriptions in the global account, of clients here and of other servers. */
 export function globalInterest({ server }: Pick<InProcessServer, "server">): number {
-  return server.accounts.global.interest.size - DEFAULT_IMPORTS;
+  const imports = server.cluster === null ? DEFAULT_IMPORTS : CLUSTER_IMPORTS;
+  return server.accounts.global.interest.size - imports;
 }
 
 function configOf(overrides: ConfigOverrides): Config {

@@ -2,7 +2,8 @@
 import { bytes, readText } from "../../base/slab.ts";
 
 const SUBJECTS = ["_GR_.", "$NRG."];
-const REPLIES = ["_R_.", "_GR_.", "$JS.ACK."];
+const JETSTREAM = "$JS.";
+const REPLIES = ["_R_.", "_GR_.", JETSTREAM];
 const UNDERSCORE = 0x5f;
 const DOLLAR = 0x24;
 
@@ -20,5 +21,6 @@ export function reservedSubject(at: number, length: number): string | null {
 }
 
 export function reservedReply(at: number, length: number): string | null {
-  return reserved(REPLIES, at, length);
+  const found = reserved(REPLIES, at, length);
+  return found === JETSTREAM ? null : found; // alone it is a subject like others
 }

@@ -29,6 +29,9 @@ export function rightsOf(permissions: Permissions | null, session: Subscriber, c
 /** Answers that may be outstanding; the oldest is forgotten beyond that. */
 const ANSWERS_MAX = 65_536;
 
+/** With or without a domain. */
+const JETSTREAM_REQUEST = /^\$JS\.([^.]*\.)?API(\.|$)/;
+
 interface Answer {
   readonly sinceMs: number;
   given: number;
@@ -67,6 +70,8 @@ class AnswerRights implements Subscriber {
   }
 
   private owe(reply: string): void {
+    // An answer to a request to JetStream would be a request on behalf of who asked.
+    if (JETSTREAM_REQUEST.test(reply)) return;
     // A reply subject that may be answered already is counted as if it were, as in nats-server 2.15.
     if (this.permissions.mayPublishTo(reply) || this.mayAnswer(reply)) return;
     this.owed.delete(reply);

@@ -1,10 +1,11 @@
 /**
  * The rare ways over a route: queue groups, a message larger than a chunk, the route of a pinned account, a peer without
- * headers. The line is put together as text; the payload goes as it does to clients.
+ * headers, a shown subject. The line is put together as text; the payload goes as it does to clients.
  */
 import { readText } from "../../base/slab.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Message } from "../../protocol/message.ts";
+import { routedReply } from "../../protocol/shown-subject.ts";
 import type { Outbox } from "../outbox.ts";
 import { writePayload } from "../payload.ts";
 
@@ -20,7 +21,7 @@ export function forwardRarely(
   const name = hasHeaders ? "HMSG" : "RMSG";
   const account = isPinned ? "" : `${plan.account} `;
   const subject = readText(plan.subjectAt, plan.subjectLength);
-  const reply = readText(message.at + message.replyFrom, message.replyLength);
+  const reply = routedReply(message);
   const sizes = hasHeaders ? `${message.headerLength} ${message.size}` : `${message.size - skip}`;
   session.outbox.writeText(`${name} ${account}${subject} ${addressees(reply, queues)}${sizes}\r\n`);
   writePayload(session.outbox, message, skip);

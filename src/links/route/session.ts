@@ -18,6 +18,7 @@ import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
 import { readRouteInfo } from "../../protocol/route-info.ts";
+import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
 import { parseSize } from "../../protocol/scanner.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
@@ -151,6 +152,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const account = this.accountOf(accountName ?? this.registration.account ?? "");
     this.memoPlan = null;
     if (account === null || !this.mayImport(message)) return true;
+    restoreShown(message);
     if (message.replyLength > 0 && isTracked(message)) account.latency.watchRouted(message);
     const plan = account.interest.plan(
       message.at + message.subjectFrom,
@@ -287,6 +289,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const isRare =
       queues !== "" ||
       message.body !== null ||
+      message.shownLength > 0 ||
       this.parser.isPinned ||
       (message.headerLength > 0 && !this.headers);
     if (isRare || length > CHUNK_SIZE) {

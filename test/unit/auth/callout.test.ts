@@ -27,6 +27,8 @@ const accountOf = (
   mappings: [],
   exports: [],
   imports: [],
+  jetStream: null,
+  trace: null,
 });
 
 function configOf(change: object = {}, accounts = ["AUTH", "APP"]): ConfigOverrides {

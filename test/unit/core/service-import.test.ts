@@ -15,6 +15,8 @@ function account(name: string, parts: Partial<AccountDefinition> = {}): AccountD
     serviceExports: [],
     streamImports: [],
     serviceImports: [],
+    usesJetStream: false,
+    trace: null,
     ...parts,
   };
 }
@@ -26,12 +28,13 @@ function service(subject: string, parts: Partial<ServiceExportDefinition> = {}):
     responseType: "singleton",
     responseThresholdMs: 120_000,
     latency: null,
+    allowTrace: false,
     ...parts,
   };
 }
 
 function stackOf(...accounts: AccountDefinition[]): Stack {
-  return new Stack({ accounts: { definition: { accounts, systemAccount: "$SYS" } } });
+  return new Stack({ accounts: { definition: { accounts, systemAccount: "$SYS", globalUsesJetStream: false } } });
 }
 
 /** B imports `add.>` of A as `sum.>`. */
