@@ -14,11 +14,7 @@ import { StreamImport } from "./stream-import.ts";
 
 /** Accounts that other servers told of and that are not configured here. */
 const FOREIGN_MAX = 10_000;
-const DEFAULTS: AccountsDefinition = {
-  accounts: [],
-  systemAccount: SYSTEM_ACCOUNT,
-  globalUsesJetStream: false,
-};
+const DEFAULTS: AccountsDefinition = { accounts: [], systemAccount: SYSTEM_ACCOUNT };
 /** nats-server's. */
 const RESPONSE_THRESHOLD_MS = 120_000;
 
@@ -100,15 +96,15 @@ export class Accounts implements Disposable {
    * Accounts that are no longer defined stay as foreign ones: who is connected to them has to be sent away by the caller.
    * Throws MappingError, and the imports are in between, when an import maps what cannot be mapped: check before.
    */
-  reconfigure({ accounts, systemAccount, globalUsesJetStream }: AccountsDefinition): void {
+  reconfigure({ accounts, systemAccount, globalUsesJetStream = false }: AccountsDefinition): void {
     const undefinedNow = new Set(this);
     for (const definition of accounts) {
       const account = this.configure(definition.name);
       account.limits = definition.limits;
       account.streamExports = definition.streamExports;
       account.serviceExports = definition.serviceExports;
-      account.usesJetStream = definition.usesJetStream;
-      account.trace = definition.trace;
+      account.usesJetStream = definition.usesJetStream ?? false;
+      account.trace = definition.trace ?? null;
       undefinedNow.delete(account);
     }
     const services = accounts.flatMap(({ serviceExports }) => serviceExports);
@@ -132,7 +128,7 @@ export class Accounts implements Disposable {
   private connect(importer: Account, { streamImports, serviceImports }: AccountDefinition): void {
     importer.import({
       streams: streamImports.map(
-        ({ account, subject, to, allowTrace }) =>
+        ({ account, subject, to, allowTrace = false }) =>
           new StreamImport({ exporter: this.configure(account), from: subject, to, allowTrace }),
       ),
       services: [
@@ -190,7 +186,6 @@ function exportFor({ serviceExports }: Account, subject: string): ServiceExportD
       responseType: "singleton",
       responseThresholdMs: RESPONSE_THRESHOLD_MS,
       latency: null,
-      allowTrace: false,
     }
   );
 }

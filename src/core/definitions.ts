@@ -29,8 +29,8 @@ export interface ServiceExportDefinition extends ExportDefinition {
   /** Time for a response, or between two. */
   readonly responseThresholdMs: number;
   readonly latency: LatencyDefinition | null;
-  /** Whether requests may be traced in the exporter's account, too. */
-  readonly allowTrace: boolean;
+  /** Whether requests may be traced in the exporter's account, too; absent: no. */
+  readonly allowTrace?: boolean;
 }
 
 interface ImportDefinition {
@@ -42,8 +42,8 @@ interface ImportDefinition {
 }
 
 interface StreamImportDefinition extends ImportDefinition {
-  /** Whether what the exporter's clients publish may be traced in the importer's account, too. */
-  readonly allowTrace: boolean;
+  /** Whether what the exporter's clients publish may be traced in the importer's account, too; absent: no. */
+  readonly allowTrace?: boolean;
 }
 
 interface ServiceImportDefinition extends ImportDefinition {
@@ -58,10 +58,10 @@ export interface AccountDefinition {
   readonly serviceExports: readonly ServiceExportDefinition[];
   readonly streamImports: readonly StreamImportDefinition[];
   readonly serviceImports: readonly ServiceImportDefinition[];
-  /** Its requests to JetStream go to the system account, where whichever server of the cluster has JetStream answers. */
-  readonly usesJetStream: boolean;
-  /** Where messages with a `traceparent` are traced; null: they are not. */
-  readonly trace: TraceDefinition | null;
+  /** Its requests to JetStream go to the system account, where whichever server of the cluster has JetStream answers; absent: no. */
+  readonly usesJetStream?: boolean;
+  /** Where messages with a `traceparent` are traced; null or absent: they are not. */
+  readonly trace?: TraceDefinition | null;
 }
 
 interface TraceDefinition {
@@ -75,5 +75,5 @@ export interface AccountsDefinition {
   /** Made where it is not among the accounts; null: there is none. */
   readonly systemAccount: string | null;
   /** As the same of an account, for the global one. */
-  readonly globalUsesJetStream: boolean;
+  readonly globalUsesJetStream?: boolean;
 }

@@ -34,7 +34,9 @@ function service(subject: string, parts: Partial<ServiceExportDefinition> = {}):
 }
 
 function stackOf(...accounts: AccountDefinition[]): Stack {
-  return new Stack({ accounts: { definition: { accounts, systemAccount: "$SYS", globalUsesJetStream: false } } });
+  return new Stack({
+    accounts: { definition: { accounts, systemAccount: "$SYS", globalUsesJetStream: false } },
+  });
 }
 
 /** B imports `add.>` of A as `sum.>`. */
