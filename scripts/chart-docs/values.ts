@@ -23,6 +23,7 @@ const COMMON: ReadonlyMap<string, string> = new Map([
 const OPEN_MAPS: ReadonlySet<string> = new Set([
   "podTemplate.topologySpreadConstraints",
   "container.resources",
+  "configCheck.resources",
   "promExporter.dashboard.labels",
 ]);
 

@@ -244,7 +244,7 @@ describe("includes and templates", () => {
     expect(manifests.has("Service/release-shoal-svc")).toBe(true);
     expect(server(manifests).metadata.labels).toMatchObject({ mine: "release" });
     expect(JSON.stringify(manifests.get("NetworkPolicy/release-shoal")!.spec)).toContain(
-      `"from":[{"podSelector":{"matchLabels":{"a":"release-shoal"}}},{"podSelector":{}}]`,
+      `"from":[{"podSelector":{"matchLabels":{"a":"release-shoal"}}},{"podSelector":{}},`,
     );
     const more = manifests.get("ConfigMap/release-shoal-headless-more")!;
     expect(more.metadata.labels["app.kubernetes.io/instance"]).toBe("release");

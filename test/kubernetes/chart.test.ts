@@ -36,8 +36,10 @@ describe("an installation", () => {
     const names = async (): Promise<string> => namespace.kubectl("get", kinds, "--output", "name");
     const before = await names();
     await namespace.install("nats", ["config.endpointSlices.enabled=true", `auth.users={"ann":"secret"}`]);
-    await namespace.helm("test", "nats");
+    expect(await namespace.helm("test", "nats", "--logs")).toMatch(/all arrived at/);
     await namespace.helm("uninstall", "nats", "--wait");
+    // the pod of the test stays for its logs
+    await namespace.kubectl("delete", "pod", "--selector", "app.kubernetes.io/component=test");
     await eventually(async () => expect(await names()).toBe(before));
   });
 
@@ -166,11 +168,30 @@ describe("changes", () => {
     expectUnmoved(await witness.stop());
   });
 
-  it("of the configuration that make no sense take down nothing that runs", async ({ namespace }) => {
+  it("of the configuration that make no sense fail the upgrade, which changes nothing", async ({
+    namespace,
+  }) => {
+    await namespace.install("nats", [`auth.users={"ann":"secret"}`]);
+    await fullMesh(namespace, 3);
+    const config = async (): Promise<string> =>
+      namespace.kubectl("get", "configmap", "nats-shoal-config", "--output", "jsonpath={.data}");
+    const before = await config();
+    const bad = [`auth.users={"ann":"secret"}`, `config.merge={"max_payload":"a lot"}`];
+    await expect(namespace.install("nats", bad)).rejects.toThrow(/pre-upgrade hooks failed/);
+    expect(await namespace.kubectl("logs", "job/nats-shoal-check")).toMatch(/max_payload/);
+    expect(await config()).toBe(before);
+    await namespace.install("nats", [`auth.users={"ann":"secret"}`, `config.merge={"max_payload":4096}`]);
+    const left = await namespace.kubectl("get", "jobs,configmaps,secrets", "--output", "name");
+    expect(left).not.toMatch(/-check/);
+  });
+
+  it("of the configuration that make no sense take down nothing that runs, where they are not checked", async ({
+    namespace,
+  }) => {
     await namespace.install("nats");
     await fullMesh(namespace, 3);
     const witness = await Witness.start(namespace, { PUBLISH: AT(0), SUBSCRIBE: AT(1), ROAM: SERVICE });
-    await namespace.install("nats", [`config.merge={"max_payload":"a lot"}`]);
+    await namespace.install("nats", ["configCheck.enabled=false", `config.merge={"max_payload":"a lot"}`]);
     await eventually(async () => expect(await namespace.logs(POD(0))).toMatch(/max_payload/), 180_000);
     expectSteady(await witness.stop());
     expect(await namespace.monitor(POD(0), "/varz")).toMatchObject({ max_payload: 1_048_576 });

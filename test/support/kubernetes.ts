@@ -81,7 +81,7 @@ export class Namespace implements AsyncDisposable {
       "get",
       "pods",
       "--selector",
-      `app.kubernetes.io/instance=${release}`,
+      `app.kubernetes.io/instance=${release},app.kubernetes.io/component=server`,
     );
     return items
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)

@@ -27,6 +27,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: server
 {{- end -}}
 
+{{/* Of the pod of helm test, which is none of the servers. */}}
+{{- define "shoal.testSelector" -}}
+app.kubernetes.io/name: {{ include "shoal.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
+{{- end -}}
+
 {{- define "shoal.labels" -}}
 helm.sh/chart: {{ include "shoal.chart" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
