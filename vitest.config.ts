@@ -9,6 +9,7 @@
  */
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { TEST_TIMEOUT_MS } from "./test/support/patience.ts";
 
 const slow = ["interop", "chart", "container", "kubernetes"] as const;
 const slowFiles = "test/**/*.slow.test.ts";
@@ -19,9 +20,8 @@ export default defineConfig({
     pool: "forks",
     // most of a test's time is waiting, for processes and sockets
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    // the suites share two cores in CI; a test that needs longer than this hangs
-    testTimeout: 15_000,
-    hookTimeout: 15_000,
+    testTimeout: TEST_TIMEOUT_MS,
+    hookTimeout: TEST_TIMEOUT_MS,
     projects: [
       {
         extends: true,
@@ -41,8 +41,7 @@ export default defineConfig({
           name: suite,
           include: [`test/${suite}/**/*.test.ts`],
           // a cluster takes its time to bring a change of a ConfigMap to its pods
-          testTimeout: suite === "kubernetes" ? 600_000 : 120_000,
-          hookTimeout: 120_000,
+          testTimeout: suite === "kubernetes" ? 600_000 : TEST_TIMEOUT_MS,
           fileParallelism: false,
         },
       })),

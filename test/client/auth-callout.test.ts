@@ -15,6 +15,7 @@ import {
 import type { CalloutRequest } from "../support/callout-service.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { bothServers } from "../support/both-servers.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
 
@@ -201,7 +202,7 @@ describe.each(ways)("auth callouts $way on $name", ({ command, curve }) => {
   }
   const loginAs = (user: string): Promise<NatsConnection> => login({ user, pass: SECRET });
   const whoIs = async (client: NatsConnection): Promise<{ user: string; account: string }> => {
-    const answer = await client.request("$SYS.REQ.USER.INFO", "", { timeout: 5000 });
+    const answer = await client.request("$SYS.REQ.USER.INFO", "", { timeout: PATIENCE_MS });
     return answer.json<{ data: { user: string; account: string } }>().data;
   };
   const statusOf = async (client: NatsConnection): Promise<string> => {

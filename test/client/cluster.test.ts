@@ -13,6 +13,7 @@ import {
   RunCounter,
 } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 for (const kind of ["library", "process"] as const) {
   describe(`three servers, each a ${kind}`, () => {
@@ -77,13 +78,13 @@ function messages(kind: TargetKind): void {
     for (const client of on) {
       const heading = headers();
       heading.set("Trace", "t1");
-      const reply = await client.request("upper", "hello", { timeout: 5000, headers: heading });
+      const reply = await client.request("upper", "hello", { timeout: PATIENCE_MS, headers: heading });
       expect([reply.string(), reply.headers?.get("Seen")]).toEqual(["HELLO", "t1"]);
     }
     answer.unsubscribe();
     await settle();
     for (const client of on) {
-      expect(await client.request("upper", "", { timeout: 5000 }).catch(isNoResponders)).toBe(true);
+      expect(await client.request("upper", "", { timeout: PATIENCE_MS }).catch(isNoResponders)).toBe(true);
     }
   });
 
@@ -102,10 +103,10 @@ function messages(kind: TargetKind): void {
     const guest = await cluster.client(cluster.member(1));
     guest.subscribe("guest.*", { callback: (_error, message) => void message.respond("here") });
     await reaches(on[0], guest);
-    expect((await on[0].request("guest.x", "", { timeout: 5000 })).string()).toBe("here");
+    expect((await on[0].request("guest.x", "", { timeout: PATIENCE_MS })).string()).toBe("here");
     await guest.close();
     await waitFor("the interest to be gone", async () => {
-      const outcome = await on[0].request("guest.x", "", { timeout: 500 }).catch((error: unknown) => error);
+      const outcome = await on[0].request("guest.x", "", { timeout: 1000 }).catch((error: unknown) => error);
       return isNoResponders(outcome);
     });
   });

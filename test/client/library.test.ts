@@ -6,6 +6,7 @@ import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { startServer, type RunningServer, type StartOptions } from "../../src/index.ts";
 import { reaches } from "../support/cluster-clients.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -161,11 +162,10 @@ describe("a program that started servers and closed them ends by itself", () => 
   });
 });
 
-/** Far more than closing takes, far less than the timers of a server that was left running. */
-const exitMsMax = 8000;
-
 async function runProgram(body: string): Promise<{ code: number | null; output: string }> {
-  const source = `import net from "node:net"; import { startServer } from "./src/index.ts"; ${body}`;
+  const source = `import net from "node:net"; import { startServer } from "./src/index.ts"; ${body}
+    const timers = process.getActiveResourcesInfo().filter((each) => each === "Timeout");
+    if (timers.length > 0) console.log("timers left: " + timers.length);`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", source], { cwd: root });
   let output = "";
   for (const stream of [child.stdout, child.stderr])
@@ -173,7 +173,7 @@ async function runProgram(body: string): Promise<{ code: number | null; output: 
   const timer = setTimeout(() => {
     output += "the program had not ended by itself and was killed";
     child.kill("SIGKILL");
-  }, exitMsMax);
+  }, PATIENCE_MS);
   return new Promise((resolve) => {
     child.once("close", (code) => {
       clearTimeout(timer);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { allReach } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { FakeKubernetes, pod } from "../support/fake-kubernetes.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { Stage, whole, type RunningServer, type ServerText } from "./stage.ts";
 
 let api: FakeKubernetes;
@@ -111,7 +112,7 @@ describe("the client of Kubernetes", () => {
     `;
     const ran = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
       encoding: "utf8",
-      timeout: 14_000,
+      timeout: PATIENCE_MS,
       env: { ...process.env, ...Object.fromEntries(env.map((line) => line.split("="))) },
     });
     expect([ran.stdout, ran.stderr].join("\n")).toContain(JSON.stringify({ client: isLoaded, pino: true }));

@@ -53,8 +53,9 @@ class Gauge {
     return gauge;
   }
 
+  /** Whole ones: the PINGs that a server sends by the clock are far shorter than a message. */
   get count(): number {
-    return (this.connection.bytes - this.#greetingBytes) / this.#frameBytes;
+    return Math.floor((this.connection.bytes - this.#greetingBytes) / this.#frameBytes);
   }
 
   async received(count: number): Promise<void> {

@@ -77,8 +77,8 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
 
   /** "PONG" for who is let in. */
   async function outcome(says: object, proxy: KeyPair | null): Promise<string> {
-    const { text } = await come(says, proxy);
-    return text === "PONG\r\n" ? "PONG" : text;
+    const { replies } = await come(says, proxy);
+    return replies === "PONG\r\n" ? "PONG" : replies;
   }
 
   interface Row {
@@ -122,15 +122,19 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
     expect(await lastClosed()).toMatchObject({ reason: "Proxy Not Trusted" });
     expect((await lastClosed())?.proxy).toBeUndefined();
     const { connection, nonce } = await arrive();
-    expect((await present(connection, { ...direct, proxy_sig: signed(first, `${nonce}x`) })).text).toBe(
+    expect((await present(connection, { ...direct, proxy_sig: signed(first, `${nonce}x`) })).replies).toBe(
       violation,
     );
     const padded = await arrive();
     const proxySig = `${signed(first, padded.nonce)}==`;
-    expect((await present(padded.connection, { ...direct, proxy_sig: proxySig })).text).toBe(violation);
-    expect((await present((await arrive()).connection, { ...direct, proxy_sig: "!" })).text).toBe(violation);
-    expect((await present((await arrive()).connection, { ...direct, proxy_sig: "" })).text).toBe("PONG\r\n");
-    expect((await present((await arrive()).connection, { ...direct, proxy_sig: 7 })).text).toBe("");
+    expect((await present(padded.connection, { ...direct, proxy_sig: proxySig })).replies).toBe(violation);
+    expect((await present((await arrive()).connection, { ...direct, proxy_sig: "!" })).replies).toBe(
+      violation,
+    );
+    expect((await present((await arrive()).connection, { ...direct, proxy_sig: "" })).replies).toBe(
+      "PONG\r\n",
+    );
+    expect((await present((await arrive()).connection, { ...direct, proxy_sig: 7 })).replies).toBe("");
   });
 
   it("refuses who needs one and comes without, before looking at the password", async () => {
@@ -167,10 +171,10 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
       sig: signed(nkeyUser, nonce),
     });
     const { connection, nonce } = await arrive();
-    expect((await present(connection, says(nonce))).text).toBe(violation);
+    expect((await present(connection, says(nonce))).replies).toBe(violation);
     const proxied = await arrive();
     const both = { ...says(proxied.nonce), proxy_sig: signed(second, proxied.nonce) };
-    expect((await present(proxied.connection, both)).text).toBe("PONG\r\n");
+    expect((await present(proxied.connection, both)).replies).toBe("PONG\r\n");
   });
 
   it("asks for one by authorization.proxy_required of a single user", async () => {
@@ -205,7 +209,7 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
       const { connection } = await arrive();
       connection.send("PING\r\n");
       await connection.until("an answer", () => connection.isClosed || connection.text.includes("PONG"));
-      expect(connection.text).toBe(violation);
+      expect(connection.replies).toBe(violation);
       expect(await lastClosed()).toMatchObject({ reason: "Authentication Failure" });
     });
   });
@@ -214,9 +218,9 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
     await becomes(usersOf(directUser, viaUser));
     const connection = await come(via, first);
     connection.text = "";
-    expect((await present(connection, via)).text).toBe("PONG\r\n");
+    expect((await present(connection, via)).replies).toBe("PONG\r\n");
     connection.text = "";
-    expect((await present(connection, { proxy_sig: "AAAA" })).text).toBe(violation);
+    expect((await present(connection, { proxy_sig: "AAAA" })).replies).toBe(violation);
   });
 
   it("closes those who came through one that a reload takes away, and nobody else", async () => {
@@ -229,7 +233,7 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
     for (const each of [goes, stays, other]) each.text = "";
     await becomes(usersOf(directUser, viaUser), trusting(second));
     await goes.closed();
-    expect(goes.text).toBe(violation);
+    expect(goes.replies).toBe(violation);
     expect(await lastClosed()).toMatchObject({
       reason: "Proxy Not Trusted",
       proxy: { key: first.getPublicKey() },
@@ -237,7 +241,7 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
     for (const each of [stays, other]) {
       each.send("PING\r\n");
       await each.has("PONG\r\n");
-      expect(each.text).toBe("PONG\r\n");
+      expect(each.replies).toBe("PONG\r\n");
     }
     expect(await outcome(direct, first)).toBe(violation);
   });
@@ -248,19 +252,21 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
     for (const each of [goes, stays]) each.text = "";
     await becomes(usersOf("{user: direct, password: d, proxy_required: true}"));
     await goes.closed();
-    expect(goes.text).toBe(violation);
+    expect(goes.replies).toBe(violation);
     expect(await lastClosed()).toMatchObject({ reason: "Proxy Required" });
     stays.send("PING\r\n");
     await stays.has("PONG\r\n");
-    expect(stays.text).toBe("PONG\r\n");
+    expect(stays.replies).toBe("PONG\r\n");
   });
 
   it("does not look at signatures while there are no proxies", async () => {
     await becomes(usersOf(directUser, viaUser), "proxies { trusted: [] }");
     const { connection, nonce } = await arrive();
     expect(nonce).toBe("");
-    expect((await present(connection, { ...direct, proxy_sig: "!" })).text).toBe("PONG\r\n");
-    expect((await present((await arrive()).connection, { ...via, proxy_sig: "AAAA" })).text).toBe(violation);
+    expect((await present(connection, { ...direct, proxy_sig: "!" })).replies).toBe("PONG\r\n");
+    expect((await present((await arrive()).connection, { ...via, proxy_sig: "AAAA" })).replies).toBe(
+      violation,
+    );
     expect(await lastClosed()).toMatchObject({ reason: "Proxy Required" });
   });
 });

@@ -43,15 +43,15 @@ describe.each(bothServers)("a reload of $name", ({ name, command }) => {
   async function hears(connection: RawConnection, says = ""): Promise<string> {
     connection.send(`${says}PING\r\n`);
     await connection.has("PONG\r\n");
-    const { text } = connection;
+    const { replies } = connection;
     connection.text = "";
-    return text.slice(0, text.lastIndexOf("PONG\r\n"));
+    return replies.slice(0, replies.lastIndexOf("PONG\r\n"));
   }
 
   /** What it was told before it was closed. */
   async function ends(connection: RawConnection): Promise<string> {
     await connection.closed();
-    return connection.text;
+    return connection.replies;
   }
 
   const violation = "-ERR 'Authorization Violation'\r\n";
@@ -168,14 +168,14 @@ describe.each(bothServers)("a reload of $name", ({ name, command }) => {
     const two = [await client(), await client()];
     await becomes("max_connections: 1");
     const closed = await firstClosed(two);
-    expect(closed.text).toBe("-ERR 'maximum connections exceeded'\r\n");
+    expect(closed.replies).toBe("-ERR 'maximum connections exceeded'\r\n");
     expect(await hears(two.find((each) => each !== closed)!)).toBe("");
     for (const each of two) each.destroy();
     await becomes(accounts(`users: [${annLine}]`, ""));
     const anns = [await client(ann), await client(ann)];
     await becomes(accounts(`users: [${annLine}], limits {max_connections: 1}`, ""));
     const surplus = await firstClosed(anns);
-    expect(surplus.text).toBe("-ERR 'maximum account active connections exceeded'\r\n");
+    expect(surplus.replies).toBe("-ERR 'maximum account active connections exceeded'\r\n");
     expect(await hears(anns.find((each) => each !== surplus)!)).toBe("");
   });
 

@@ -25,7 +25,7 @@ describe.each(bothServers)("a key of $name", ({ command }) => {
       connection.text = "";
       connection.send("HPUB foo 12 12\r\nNATS/1.0\r\n\r\n\r\nPING\r\n");
       await connection.closed();
-      expect(connection.text).toBe("");
+      expect(connection.replies).toBe("");
     });
   });
 

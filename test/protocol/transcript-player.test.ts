@@ -41,6 +41,14 @@ describe("the transcript player", () => {
     await expect(Promise.all(fine)).resolves.toHaveLength(fine.length);
   });
 
+  test("minds no PING between two lines, unless the transcript is about them", async () => {
+    const pings = (line: string, socket: Socket): void => void socket.write(`PING\r\n${line}\r\nPING\r\n`);
+    await playOn("C: a\\r\\nb\nS: a\nS: b", pings);
+    await playOn("C: a\\r\\nb\nS*: b\nS*: a", pings);
+    await playOn("C: a\nS: PING\nS: a", pings);
+    await expect(playOn("C: a\nS: a\nS: PING", pings)).rejects.toThrow(/^here\.txt:3: replies differ/);
+  });
+
   test("names the line of a reply that differs", async () => {
     await expect(playOn("C: a\nS: a\nC: b\nS: c", echo)).rejects.toThrow(
       /^here\.txt:5: replies differ[^]*c[^]*b/,

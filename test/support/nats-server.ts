@@ -8,9 +8,9 @@ import { createServer, connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { waitFor } from "./cluster-wait.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const host = "127.0.0.1";
-const startMsMax = 10_000;
 const probeEveryMs = 10;
 /** How much of a server's log is kept for showing it when the server fails. */
 const logCharsMax = 100_000;
@@ -88,7 +88,7 @@ const isRunning = (child: ChildProcess): boolean =>
   child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 
 async function isReady(child: ChildProcess, port: number, hasSaidSo: () => boolean): Promise<boolean> {
-  const deadline = Date.now() + startMsMax;
+  const deadline = Date.now() + PATIENCE_MS;
   while (isRunning(child) && Date.now() < deadline) {
     if ((await greets(port)) || hasSaidSo()) return true;
     await new Promise((resolve) => setTimeout(resolve, probeEveryMs));

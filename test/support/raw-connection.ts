@@ -1,8 +1,7 @@
 // A TCP connection that does what it is told, right or wrong, and remembers what it was told. Every wait
 // is bounded.
 import { connect, type Socket } from "node:net";
-
-const deadlineMs = 12_000;
+import { PATIENCE_MS } from "./patience.ts";
 
 /** Of what was received the end is kept; a test that needs more counts with `bytes`. */
 const keptCharsMax = 64 * 1024 * 1024;
@@ -77,8 +76,8 @@ export class RawConnection {
       const timer = setTimeout(() => {
         this.#changed = () => {};
         const end = this.isClosed ? `, then closed ${this.problem}` : "";
-        reject(new Error(`waited ${deadlineMs} ms in vain for ${what}; received ${this.#tail()}${end}`));
-      }, deadlineMs);
+        reject(new Error(`waited ${PATIENCE_MS} ms in vain for ${what}; received ${this.#tail()}${end}`));
+      }, PATIENCE_MS);
       this.#changed = () => {
         if (!holds()) return;
         clearTimeout(timer);
@@ -86,6 +85,11 @@ export class RawConnection {
         resolve();
       };
     });
+  }
+
+  /** What the server said but for its PINGs, which it sends by the clock: the first comes two seconds after the greeting. */
+  get replies(): string {
+    return this.text.replaceAll(/(?<=^|\n)PING\r\n/g, "");
   }
 
   /** What the server said with `-ERR`. */

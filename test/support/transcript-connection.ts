@@ -1,13 +1,14 @@
 /**
  * One client connection of a transcript: raw bytes out, a buffer of received bytes in, and waiting for what should
  * be in it. Knows nothing of transcripts' steps. A wait ends when its condition holds, when the server closed, or
- * with an error after `patienceMs`.
+ * with an error after `PATIENCE_MS`.
  */
 import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 
-/** Bound on every wait; far above what a server needs, since it is only reached by a failing transcript. */
-const patienceMs = 5000;
+import { PATIENCE_MS } from "./patience.ts";
+
+const PING = Buffer.from("PING\r\n");
 
 export class TranscriptConnection {
   /** Received and not yet matched. */
@@ -19,6 +20,8 @@ export class TranscriptConnection {
    */
   writeFailed = false;
   clientClosed = false;
+  /** A server pings by the clock: where this is not what the transcript is about, PING may come between any two lines. */
+  ignoresPings = false;
   readonly #socket: Socket;
   #changed: () => void = () => {};
 
@@ -88,6 +91,15 @@ export class TranscriptConnection {
     return taken;
   }
 
+  /** Takes out a PING that is to be ignored, if the line that holds this byte is one. */
+  dropPing(at: number): boolean {
+    const start = at === 0 ? 0 : this.received.lastIndexOf("\n", at - 1) + 1;
+    const end = start + PING.length;
+    if (!this.ignoresPings || !this.received.subarray(start, end).equals(PING)) return false;
+    this.received = Buffer.concat([this.received.subarray(0, start), this.received.subarray(end)]);
+    return true;
+  }
+
   until(what: string, holds: () => boolean): Promise<void> {
     return untilAny([this], what, holds);
   }
@@ -110,8 +122,8 @@ export function untilAny(
       settle();
     };
     const timer = setTimeout(
-      () => finish(() => reject(new Error(`waited ${patienceMs} ms for ${what}`))),
-      patienceMs,
+      () => finish(() => reject(new Error(`waited ${PATIENCE_MS} ms for ${what}`))),
+      PATIENCE_MS,
     );
     const look = (): void => {
       if (holds()) finish(resolve);

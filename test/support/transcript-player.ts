@@ -23,7 +23,7 @@ const lostRepliesMax = 3;
 
 export async function playTranscript(transcript: Transcript, options: PlayOptions): Promise<void> {
   for (let lostReplies = 0; ; lostReplies += 1) {
-    const play = new Play(options);
+    const play = new Play(options, transcript.steps.some(isAboutPings));
     try {
       return await playSteps(transcript, play);
     } catch (error) {
@@ -33,6 +33,9 @@ export async function playTranscript(transcript: Transcript, options: PlayOption
     }
   }
 }
+
+const isAboutPings = (step: Step): boolean =>
+  step.kind === "expect" && step.reply.kind === "bytes" && step.reply.bytes.includes("PING\r\n");
 
 async function playSteps(transcript: Transcript, play: Play): Promise<void> {
   for (const step of transcript.steps) {
@@ -52,6 +55,7 @@ async function locate(where: string, act: () => Promise<void>): Promise<void> {
 
 class Play {
   readonly #options: PlayOptions;
+  readonly #isAboutPings: boolean;
   readonly #connections = new Map<string, TranscriptConnection>();
   /** Greetings of connections that have had no step yet: only the first step can ask for them. */
   readonly #greetings = new Map<TranscriptConnection, Buffer>();
@@ -60,8 +64,9 @@ class Play {
   /** Carries the round trips of pauses. */
   #bystander: TranscriptConnection | undefined;
 
-  constructor(options: PlayOptions) {
+  constructor(options: PlayOptions, aboutPings: boolean) {
     this.#options = options;
+    this.#isAboutPings = aboutPings;
   }
 
   async step(step: Step): Promise<void> {
@@ -88,8 +93,10 @@ class Play {
     const open = [...this.#connections.values()].filter(
       (each) => !each.clientClosed && !this.#ended.has(each),
     );
+    for (const connection of open) connection.ignoresPings = true;
     for (const connection of [...open, ...open]) await roundTrip(connection);
     for (const connection of this.#connections.values()) {
+      dropLeadingPings(connection);
       if (connection.received.length > 0 && !connection.clientClosed)
         throw differs("nothing more", connection.received);
     }
@@ -122,6 +129,7 @@ class Play {
 
   async #open(): Promise<TranscriptConnection> {
     const connection = await TranscriptConnection.open(this.#options.host, this.#options.port);
+    connection.ignoresPings = !this.#isAboutPings;
     this.#greetings.set(connection, await takeLine(connection, "the greeting INFO"));
     return connection;
   }
@@ -160,7 +168,7 @@ class Play {
       case "closed":
         await connection.until(
           "the server to close",
-          () => connection.serverClosed || connection.received.length > 0,
+          () => connection.serverClosed || dropLeadingPings(connection).received.length > 0,
         );
         if (connection.received.length > 0) throw differs("<closed>", connection.received);
         this.#ended.add(connection);
@@ -179,7 +187,8 @@ async function roundTrip(connection: TranscriptConnection): Promise<void> {
 }
 
 async function takeLine(connection: TranscriptConnection, what: string): Promise<Buffer> {
-  await connection.until(what, () => connection.received.includes("\r\n") || connection.serverClosed);
+  const hasLine = (): boolean => dropLeadingPings(connection).received.includes("\r\n");
+  await connection.until(what, () => hasLine() || connection.serverClosed);
   const end = connection.received.indexOf("\r\n");
   if (end < 0) throw differs(what, connection.received, connection);
   return connection.take(end + 2);
@@ -190,9 +199,15 @@ async function expectOneOf(connection: TranscriptConnection, alternatives: Buffe
   const wanted = alternatives.map(escapeBytes).join(" or ");
   const complete = (): Buffer | undefined =>
     alternatives.find((each) => startsWith(connection.received, each));
-  const possible = (): boolean => alternatives.some((each) => startsWith(each, connection.received));
+  const possible = (): boolean => {
+    if (alternatives.some((each) => startsWith(each, connection.received))) return true;
+    return (
+      alternatives.some((each) => connection.dropPing(divergence(each, connection.received))) && possible()
+    );
+  };
   try {
-    await connection.until(wanted, () => complete() !== undefined || !possible() || connection.serverClosed);
+    const isDecided = (): boolean => complete() !== undefined || !possible() || complete() !== undefined;
+    await connection.until(wanted, () => isDecided() || connection.serverClosed);
   } catch {
     throw differs(wanted, connection.received, connection);
   }
@@ -213,9 +228,22 @@ async function expectUnordered(connection: TranscriptConnection, items: Buffer[]
 async function expectAtOne(connections: TranscriptConnection[], reply: Reply): Promise<void> {
   if (reply.kind !== "bytes")
     throw new Error("only exact bytes can be expected at one of several connections");
-  const isThere = (connection: TranscriptConnection): boolean => startsWith(connection.received, reply.bytes);
+  const isThere = (connection: TranscriptConnection): boolean =>
+    startsWith(dropLeadingPings(connection).received, reply.bytes);
   await untilAny(connections, escapeBytes(reply.bytes), () => connections.some(isThere));
   connections.find(isThere)?.take(reply.bytes.length);
+}
+
+function dropLeadingPings(connection: TranscriptConnection): TranscriptConnection {
+  while (connection.dropPing(0)) continue;
+  return connection;
+}
+
+/** Where the two differ first. */
+function divergence(a: Buffer, b: Buffer): number {
+  let at = 0;
+  while (at < a.length && at < b.length && a[at] === b[at]) at++;
+  return at;
 }
 
 const startsWith = (bytes: Buffer, prefix: Buffer): boolean =>

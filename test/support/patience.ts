@@ -1,0 +1,9 @@
+/**
+ * How long a test waits for what it expects. Only a failing test waits as long: the bound ends what hangs, and says nothing
+ * of how fast a server is. It is far above what a busy machine needs.
+ */
+
+export const PATIENCE_MS = 60_000;
+
+/** Of a test or hook that awaits several things. */
+export const TEST_TIMEOUT_MS = 180_000;
