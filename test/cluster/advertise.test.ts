@@ -3,7 +3,7 @@
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
-import { freePort } from "../support/client-target.ts";
+import { freePort } from "../support/free-port.ts";
 import { allReach, Inbox, reaches } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Stage, whole, type RunningServer } from "./stage.ts";

@@ -1,7 +1,7 @@
 // Members that leave, return, move, were never there, and islands that find each other.
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { describe, expect, it } from "vitest";
-import { freePort } from "../support/client-target.ts";
+import { freePort } from "../support/free-port.ts";
 import { allReach, Inbox } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Stage, whole, type RunningServer } from "./stage.ts";

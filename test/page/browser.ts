@@ -1,7 +1,6 @@
 // Debian's Chromium, driven through playwright-core: what it says, which requests it makes. Where it is missing, tests are skipped on a
 // person's machine and fail in CI.
 import { existsSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 
 const PROGRAM = process.env["SHOAL_CHROMIUM"] ?? "/usr/bin/chromium";
@@ -44,13 +43,4 @@ export async function visit(
   await prepare(page);
   await page.goto(url);
   return { page, complaints, requests };
-}
-
-/** For monitoring ports, which a file cannot ask to be any that is free. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

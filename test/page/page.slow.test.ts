@@ -5,7 +5,8 @@ import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Stage, whole, type RunningServer } from "../cluster/stage.ts";
 import { startMembers, type Cluster } from "../support/cluster.ts";
-import { freePort, isChromiumMissing, openBrowser, visit, type Visit } from "./browser.ts";
+import { freePort } from "../support/free-port.ts";
+import { isChromiumMissing, openBrowser, visit, type Visit } from "./browser.ts";
 import { fiftyMembers } from "./fifty-members.ts";
 import { node, shows } from "./scene.ts";
 

@@ -4,7 +4,8 @@ import { connect, type Socket } from "node:net";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Stage, whole, type RunningServer } from "../cluster/stage.ts";
-import { freePort, isChromiumMissing, openBrowser, visit, type Visit } from "./browser.ts";
+import { freePort } from "../support/free-port.ts";
+import { isChromiumMissing, openBrowser, visit, type Visit } from "./browser.ts";
 import { fiftyMembers } from "./fifty-members.ts";
 import { column, node, row, shows } from "./scene.ts";
 

@@ -2,7 +2,8 @@
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { allReach } from "./cluster-clients.ts";
 import { waitFor } from "./cluster-wait.ts";
-import { freePort, startTarget, type Target, type TargetKind, type TargetOptions } from "./client-target.ts";
+import { freePort } from "./free-port.ts";
+import { startTarget, type Target, type TargetKind, type TargetOptions } from "./client-target.ts";
 
 export class ClientCluster implements AsyncDisposable {
   readonly members: readonly Target[];

@@ -2,7 +2,6 @@
 // suite can be run on either. Clusters of each are in client-cluster.ts.
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server } from "../../src/app/server.ts";
@@ -10,6 +9,7 @@ import { silentLogger } from "../../src/base/logger.ts";
 import { defaultConfig } from "../../src/config/finish.ts";
 import { findProgram } from "./cluster-programs.ts";
 import { waitFor } from "./cluster-wait.ts";
+import { freePort } from "./free-port.ts";
 
 export type TargetKind = "library" | "process";
 
@@ -199,24 +199,4 @@ function urlOf(host: string | undefined, port: number): string {
 function routeOf(url: string): { host: string; port: number; user: null; password: null } {
   const { hostname, port } = new URL(url);
   return { host: hostname, port: Number(port), user: null, password: null };
-}
-
-const firstPort = 20_000;
-const lastPort = 32_000;
-const given = new Set<number>();
-
-/** Below the range from which the system takes the ports of outgoing connections: it stays free between two starts. */
-export async function freePort(host = "127.0.0.1"): Promise<number> {
-  for (;;) {
-    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort));
-    if (given.has(port)) continue;
-    given.add(port);
-    const probe = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      probe.once("error", () => resolve(false));
-      probe.listen(port, host, () => resolve((probe.address() as AddressInfo).port === port));
-    });
-    await new Promise<void>((resolve) => (isFree ? probe.close(() => resolve()) : resolve()));
-    if (isFree) return port;
-  }
 }

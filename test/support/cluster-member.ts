@@ -3,12 +3,13 @@
 // A process that outlives its test is killed when the test runner ends.
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { findProgram, type ServerKind } from "./cluster-programs.ts";
 import { waitFor } from "./cluster-wait.ts";
+import { freePort } from "./free-port.ts";
 
 export interface MemberSpec {
   readonly kind: ServerKind;
@@ -241,28 +242,6 @@ async function readServerId(port: number): Promise<string | undefined> {
   });
 }
 
-/** Below the range from which the system takes the ports of outgoing connections, so that nobody takes them meanwhile. */
-const firstPort = 20_000;
-const lastPort = 32_000;
-const given = new Set<number>();
-
 async function findFreePorts(): Promise<Ports> {
-  return { client: await findFreePort(), cluster: await findFreePort(), monitor: await findFreePort() };
-}
-
-async function findFreePort(): Promise<number> {
-  for (;;) {
-    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort));
-    if (given.has(port) || !(await canListen(port))) continue;
-    given.add(port);
-    return port;
-  }
-}
-
-async function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
+  return { client: await freePort(), cluster: await freePort(), monitor: await freePort() };
 }

@@ -4,10 +4,10 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { waitFor } from "./cluster-wait.ts";
+import { freePort } from "./free-port.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 const host = "127.0.0.1";
@@ -28,7 +28,7 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** Writes the config to a file with a listen address added, starts the command with `-c`, waits for its INFO. */
+/** Writes the config to a file with a listen address added, starts the command with `-c`, waits until it is ready. */
 export async function startServer(command: string, config: string): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
   const port = await freePort();
@@ -49,8 +49,7 @@ export async function startServer(command: string, config: string): Promise<Serv
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
-  // With `handshake_first` nobody is greeted in the open.
-  if (!(await isReady(child, port, () => log.includes("Server is ready")))) {
+  if (!(await isReady(child, () => log.includes("Server is ready")))) {
     await stop();
     throw new Error(`${command} did not start with this config:\n${config}\nIts log:\n${log}`);
   }
@@ -74,38 +73,15 @@ function reloadsIn(log: string): string[] {
   return log.match(/(?:Reloaded|Failed to reload) server configuration/g) ?? [];
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, host, () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
 const isRunning = (child: ChildProcess): boolean =>
   child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 
-async function isReady(child: ChildProcess, port: number, hasSaidSo: () => boolean): Promise<boolean> {
+/** As its own log says: at its port another server might answer, which was there first. */
+async function isReady(child: ChildProcess, hasSaidSo: () => boolean): Promise<boolean> {
   const deadline = Date.now() + PATIENCE_MS;
   while (isRunning(child) && Date.now() < deadline) {
-    if ((await greets(port)) || hasSaidSo()) return true;
+    if (hasSaidSo()) return true;
     await new Promise((resolve) => setTimeout(resolve, probeEveryMs));
   }
   return false;
-}
-
-/** True once a connection got its first bytes; resolves after that connection has ended on both sides. */
-function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    let greeted = false;
-    const socket = connect({ host, port });
-    socket.once("data", () => {
-      greeted = true;
-      socket.end();
-    });
-    socket.on("error", () => {});
-    socket.once("close", () => resolve(greeted));
-  });
 }

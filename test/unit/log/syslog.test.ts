@@ -7,6 +7,7 @@ import { defaultLogOptions, openLog, type Log, type LogOptions } from "../../../
 import { formatSyslog } from "../../../src/log/syslog-line.ts";
 import { SyslogSink } from "../../../src/log/syslog-sink.ts";
 import { waitFor } from "../../support/cluster-wait.ts";
+import { freePort } from "../../support/free-port.ts";
 
 function openTo(protocol: "udp" | "tcp", port: number, options: Partial<LogOptions> = {}): Log {
   return openLog({ ...defaultLogOptions, syslog: { protocol, host: "127.0.0.1", port }, ...options });
@@ -55,11 +56,6 @@ class TcpServer implements Disposable {
     this.#server.close();
     for (const socket of this.sockets) socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  using server = await TcpServer.listen(0);
-  return server.port;
 }
 
 describe("a line for syslog", () => {
