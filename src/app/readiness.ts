@@ -2,8 +2,11 @@
  * Whether this server should be given clients, and why not. Pure: what is known goes in, the judgement comes out.
  *
  * A server that joins waits for a route to every server that its sources and its peers show, but no longer than `waitMs`: one
- * broken peer must not keep it, and with it a rollout, waiting for ever. Once it has been ready, the faults of others do not
- * take that back: else the death of one server would take all the others out of service. What is missing is told all the same.
+ * broken peer must not keep it, and with it a rollout, waiting for ever. A source that has shown no address at all is waited for
+ * in the same way: the name of a cluster has at least the address of the server itself, so that a name without any is a wrong
+ * name, or one that DNS does not know yet, and a server that took it at its word would start a cluster of its own. Once a server
+ * has been ready, the faults of others do not take that back: else the death of one server would take all the others out of
+ * service. What is missing is told all the same.
  */
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
@@ -25,6 +28,7 @@ export interface ReadinessInput {
 
 /** The source that need not be asked: it is written in the configuration. */
 const CONFIGURED = "routes";
+const KUBERNETES = "kubernetes";
 /** So many are named in a reason; the JSON has them all. */
 const NAMED_MAX = 5;
 
@@ -37,16 +41,18 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
   else if (state !== "ready") reasons.push(state);
   if (state !== "ready") causes.push(state);
   const silent = silentSources(sources);
+  const empty = emptySources(sources);
   const size = 1 + peers.connected.length;
   if (size < expect) causes.push("expected servers");
   if (size < expect) reasons.push(`${size} of ${expect} expected servers, this one included`);
   const missing = [
     ...(silent.length === 0 ? [] : [`no answer yet from ${silent.join(", ")}`]),
+    ...(empty.length === 0 ? [] : [`no address of any server from ${empty.join(", ")}`]),
     ...(peers.awaited.length === 0 ? [] : [`no complete route to ${named(peers.awaited)}`]),
   ];
   const isAwaiting = state === "ready" && !hasBeenReady && waitedMs < waitMs;
   if (isAwaiting) reasons.push(...missing);
-  if (isAwaiting && silent.length > 0) causes.push("discovery");
+  if (isAwaiting && silent.length + empty.length > 0) causes.push("discovery");
   if (isAwaiting && peers.awaited.length > 0) causes.push("routes");
   return {
     isReady: reasons.length === 0,
@@ -65,15 +71,22 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
 }
 
 /**
- * Who has to answer before it is known who is there. One that fails (no permission to ask, no server to be asked) is not
- * waited for where another one has answered.
+ * Who has to answer before it is known who is there. Kubernetes is asked beside names in DNS, and may refuse: it is not waited
+ * for where another source has shown servers. A name may lead to servers that nobody else knows, so that it is.
  */
 function silentSources(sources: readonly DiscoverySnapshot[]): string[] {
-  const hasAnswer = sources.some(({ answerAgeMs }) => answerAgeMs !== null);
+  const hasShown = sources.some((source) => source.hasShown);
   return sources
     .filter(({ name, answerAgeMs }) => answerAgeMs === null && name !== CONFIGURED)
-    .filter(({ lastError }) => lastError === null || !hasAnswer)
+    .filter(({ name, lastError }) => lastError === null || name !== KUBERNETES || !hasShown)
     .map(({ name, lastError }) => (lastError === null ? name : `${name} (${lastError})`));
+}
+
+/** They have answered, and have never shown an address, not even one of this server. */
+function emptySources(sources: readonly DiscoverySnapshot[]): string[] {
+  return sources
+    .filter(({ name, answerAgeMs, hasShown }) => answerAgeMs !== null && !hasShown && name !== CONFIGURED)
+    .map(({ name }) => name);
 }
 
 function named(awaited: readonly AwaitedPeer[]): string {

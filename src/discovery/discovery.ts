@@ -51,6 +51,8 @@ export interface SourceSnapshot {
   readonly answeredMs: number | null;
   /** Of the last lookup; null: it went well. */
   readonly lastError: string | null;
+  /** It has shown an address since it began, be it one of this server. */
+  readonly hasShown: boolean;
 }
 
 /** For monitoring and readiness. */

@@ -98,7 +98,8 @@ export class DnsSource implements DiscoverySource {
 
   snapshot(): SourceSnapshot {
     const { name, peers, lookups, failures, answeredMs, lastError } = this;
-    return { name, peers, lookups, failures, answeredMs, lastError };
+    const hasShown = this.foundMs !== Number.NEGATIVE_INFINITY;
+    return { name, peers, lookups, failures, answeredMs, lastError, hasShown };
   }
 
   private async look(): Promise<void> {

@@ -77,6 +77,7 @@ export class KubernetesSource implements DiscoverySource {
   private failures = 0;
   private answeredMs: number | null = null;
   private lastError: string | null = null;
+  private hasShown = false;
 
   constructor(options: KubernetesSourceOptions) {
     this.options = options;
@@ -95,8 +96,8 @@ export class KubernetesSource implements DiscoverySource {
   }
 
   snapshot(): SourceSnapshot {
-    const { name, lookups, failures, answeredMs, lastError } = this;
-    return { name, peers: this.peers ?? [], lookups, failures, answeredMs, lastError };
+    const { name, lookups, failures, answeredMs, lastError, hasShown } = this;
+    return { name, peers: this.peers ?? [], lookups, failures, answeredMs, lastError, hasShown };
   }
 
   private async run(): Promise<void> {
@@ -186,6 +187,7 @@ export class KubernetesSource implements DiscoverySource {
     const peers = peersOf(this.slices.values(), { ...this.options, namespace });
     if (this.peers !== null && JSON.stringify(peers) === JSON.stringify(this.peers)) return;
     this.peers = peers;
+    this.hasShown ||= peers.length > 0;
     this.report?.(peers, "discovered");
   }
 

@@ -9,6 +9,14 @@ export function staticSource(name: string, peers: readonly DiscoveredPeer[]): Di
       onPeers(peers, "explicit");
       return { [Symbol.dispose]: () => undefined };
     },
-    snapshot: () => ({ name, peers, lookups: 0, failures: 0, answeredMs: null, lastError: null }),
+    snapshot: () => ({
+      name,
+      peers,
+      lookups: 0,
+      failures: 0,
+      answeredMs: null,
+      lastError: null,
+      hasShown: peers.length > 0,
+    }),
   };
 }

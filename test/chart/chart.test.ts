@@ -71,8 +71,48 @@ describe("values", () => {
     [`tlsCA.enabled=true`, "tlsCA.configMapName or tlsCA.secretName"],
     [`external.enabled=true`, `workload.kind="Deployment"`, "StatefulSet"],
     [`ingress.enabled=true`, "ingress.hosts"],
+    [`container.env={"SHOAL__CLUSTER__ROUTES":"nats://other:6222"}`, "config.cluster.extraRoutes"],
+    [`config.cluster.merge={"routes":["nats://other:6222"]}`, "config.cluster.extraRoutes"],
+    [`config.patch=[{"op":"add","path":"/cluster/routes","value":[]}]`, "config.cluster.extraRoutes"],
+    [`container.env={"SHOAL__SERVER_NAME":"one"}`, "config.serverNamePrefix"],
+    [`container.env={"POD_NAME":"one"}`, "POD_NAME is given twice"],
+    [`container.env={"SHOAL__CLUSTER__NAME":"one"}`, "both set cluster.name"],
+    [
+      `container.patch=[{"op":"add","path":"/env/-","value":{"name":"SHOAL__CLUSTER__ROUTES"}}]`,
+      "extraRoutes",
+    ],
+    [`config.merge={"max_payload":1}`, `container.env={"SHOAL__MAX_PAYLOAD":"2"}`, "both set max_payload"],
+    [`config.cluster.extraRoutes=["nats://a:6222",3]`, "/config/cluster/extraRoutes"],
   ])("that leave something open say what is needed: %s", async (...parts) => {
     await expect(render(...parts.slice(0, -1))).rejects.toThrow(parts.at(-1));
+  });
+});
+
+describe("routes", () => {
+  const variables = async (...sets: string[]): Promise<readonly { name: string; value?: string }[]> => {
+    const { manifests } = await render(...sets);
+    return podSpec(manifests.get("StatefulSet/release-shoal"))!.containers[0]!.env!;
+  };
+  const routes = async (...sets: string[]): Promise<string | undefined> =>
+    (await variables(...sets)).find(({ name }) => name === "SHOAL__CLUSTER__ROUTES")?.value;
+  const own = "release-shoal-headless:6222";
+  const secret = "$(SHOAL__CLUSTER__AUTHORIZATION__USER):$(SHOAL__CLUSTER__AUTHORIZATION__PASSWORD)@";
+
+  it("lead to the other servers of the release, and to those of extraRoutes, once each", async () => {
+    const extra = `config.cluster.extraRoutes=["nats://old:6222","$(USER):$(PASS)@older:6222","tls://oldest:6222"]`;
+    expect(await routes()).toBe(`nats://${secret}${own}`);
+    expect(await routes(extra)).toBe(
+      `nats://${secret}${own},nats://${secret}old:6222,nats://$(USER):$(PASS)@older:6222,tls://${secret}oldest:6222`,
+    );
+    expect(await routes(extra, "config.cluster.authorization.enabled=false")).toBe(
+      `nats://${own},nats://old:6222,nats://$(USER):$(PASS)@older:6222,tls://oldest:6222`,
+    );
+  });
+
+  it("come after the variables that they may name, and stay where other variables come and go", async () => {
+    const names = (await variables(`container.env={"ZZ":"1","AA":"2"}`)).map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.at(-1)).toBe("SHOAL__CLUSTER__ROUTES");
   });
 });
 

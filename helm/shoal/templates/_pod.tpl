@@ -41,7 +41,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 containers:
-  - {{ include "shoal.part" (dict "of" .Values.container "doc" (include "shoal.container" . | fromYaml)) }}
+  - {{ include "shoal.serverContainer" . }}
 volumes:
   - name: config
     configMap:
@@ -179,8 +179,19 @@ volumeMounts:
       key: userinfo
 {{- end }}
 {{- end }}
+{{- end }}
+{{- range $name, $value := .Values.container.env }}
+- name: {{ $name }}
+  {{- if kindIs "map" $value }}
+  {{- toYaml $value | nindent 2 }}
+  {{- else }}
+  value: {{ $value | toString | quote }}
+  {{- end }}
+{{- end }}
+{{- if $config.cluster.enabled }}
+# after the variables that it may name
 - name: SHOAL__CLUSTER__ROUTES
-  value: nats://{{ include "shoal.routeUserinfo" . }}{{ include "shoal.routeHost" . }}:{{ $config.cluster.port }}
+  value: {{ include "shoal.routes" . | quote }}
 {{- if $config.zoneAware }}
 - name: SHOAL__CLUSTER__ZONE
   valueFrom:
@@ -193,14 +204,6 @@ volumeMounts:
 - name: SHOAL__CLIENT_ADVERTISE
   value: {{ . | quote }}
 {{- end }}
-{{- end }}
-{{- range $name, $value := .Values.container.env }}
-- name: {{ $name }}
-  {{- if kindIs "map" $value }}
-  {{- toYaml $value | nindent 2 }}
-  {{- else }}
-  value: {{ $value | toString | quote }}
-  {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -224,4 +227,59 @@ volumeMounts:
       {{- printf ".%s.svc.%s" (include "shoal.namespace" $) (.k8sClusterDomain | default "cluster.local") -}}
     {{- end -}}
   {{- end -}}
+{{- end -}}
+
+{{/* The other servers of the release, then config.cluster.extraRoutes; those without credentials get the cluster's. */}}
+{{- define "shoal.routes" -}}
+  {{- $cluster := .Values.config.cluster -}}
+  {{- $routes := list -}}
+  {{- range prepend $cluster.extraRoutes (printf "%s:%v" (include "shoal.routeHost" .) $cluster.port) -}}
+    {{- $scheme := regexFind "^[a-z+-]+://" . -}}
+    {{- $rest := trimPrefix $scheme . -}}
+    {{- if not (contains "@" $rest) -}}
+      {{- $rest = printf "%s%s" (include "shoal.routeUserinfo" $) $rest -}}
+    {{- end -}}
+    {{- $routes = append $routes (printf "%s%s" ($scheme | default "nats://") $rest) -}}
+  {{- end -}}
+  {{- join "," $routes -}}
+{{- end -}}
+
+{{/*
+The container as values make it, as JSON. A variable that is there twice, or that sets what the configuration file sets, is refused:
+of two entries of one name an upgrade removes both when one of them goes, and Kubernetes says nothing.
+*/}}
+{{- define "shoal.serverContainer" -}}
+  {{- $container := include "shoal.part" (dict "of" .Values.container "doc" (include "shoal.container" . | fromYaml)) | fromJson -}}
+  {{- $config := include "shoal.configDoc" . | fromJson -}}
+  {{- with $config.cluster -}}
+    {{- /* its credentials go to the Secret */ -}}
+    {{- $_ := set . "authorization" (omit (.authorization | default dict) "user" "password") -}}
+  {{- end -}}
+  {{- $instead := dict
+        "POD_NAME" "the name of the pod is the only value that fits"
+        "SHOAL__SERVER_NAME" "config.serverNamePrefix changes it"
+        "SHOAL__CLIENT_ADVERTISE" "external.advertise sets it"
+        "SHOAL__CLUSTER__ZONE" "config.zoneAware sets it"
+        "SHOAL__CLUSTER__ROUTES" "routes to other servers belong into config.cluster.extraRoutes"
+        "SHOAL__CLUSTER__AUTHORIZATION__USER" "config.cluster.routeURLs or config.cluster.authorization.existingSecret give credentials"
+        "SHOAL__CLUSTER__AUTHORIZATION__PASSWORD" "config.cluster.routeURLs or config.cluster.authorization.existingSecret give credentials" -}}
+  {{- $seen := dict -}}
+  {{- range $container.env -}}
+    {{- $advice := get $instead .name | default "keep one of them" -}}
+    {{- if hasKey $seen .name -}}
+      {{- fail (printf "the variable %s is given twice, by the chart and by container.env, container.merge or container.patch, or in one of them: %s" .name $advice) -}}
+    {{- end -}}
+    {{- $_ := set $seen .name true -}}
+    {{- if hasPrefix "SHOAL__" .name -}}
+      {{- $keys := .name | trimPrefix "SHOAL__" | lower | splitList "__" -}}
+      {{- $node := $config -}}
+      {{- range $keys -}}
+        {{- $node = ternary (get (ternary $node dict (kindIs "map" $node)) .) nil (and (kindIs "map" $node) (hasKey (ternary $node dict (kindIs "map" $node)) .)) -}}
+      {{- end -}}
+      {{- if not (kindIs "invalid" $node) -}}
+        {{- fail (printf "the variable %s and the configuration file both set %s: %s" .name (join "." $keys) (get $instead .name | default "say it once, in values of config")) -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
+  {{- toJson $container -}}
 {{- end -}}

@@ -146,12 +146,41 @@ describe("sources of discovery", () => {
     ]);
     expect(waitedFor([denied, source("dns a", 5)])).toEqual([]);
   });
+
+  it("that are names in DNS are waited for while they fail, whoever else has answered", () => {
+    expect(waitedFor([source("dns a", 5), source("dns b", null, "SERVFAIL")])).toEqual([
+      "no answer yet from dns b (SERVFAIL)",
+    ]);
+  });
+
+  it("are waited for while they answer without an address, not even one of the server itself", () => {
+    const nobody = { hasShown: false };
+    const sources = [
+      source("dns a", 5),
+      source("dns b", 5, null, nobody),
+      source("dns+srv c", 5, null, nobody),
+    ];
+    const { isReady, reasons, causes } = judge({ sources });
+    expect([isReady, reasons, causes]).toEqual([
+      false,
+      ["no address of any server from dns b, dns+srv c"],
+      ["discovery"],
+    ]);
+    expect(waitedFor([source("dns a", 5), source("kubernetes", 5, null, nobody)])).toEqual([
+      "no address of any server from kubernetes",
+    ]);
+    const late = judge({ sources, waitedMs: 30_000 });
+    expect([late.isReady, late.missing]).toEqual([true, reasons]);
+    expect(judge({ sources, hasBeenReady: true }).isReady).toBe(true);
+  });
 });
 
 function source(
   name: string,
   answerAgeMs: number | null,
   lastError: string | null = null,
+  more: Partial<DiscoverySnapshot> = {},
 ): DiscoverySnapshot {
-  return { name, peers: [], lookups: 1, failures: 0, answerAgeMs, lastError };
+  const hasShown = answerAgeMs !== null;
+  return { name, peers: [], lookups: 1, failures: 0, answerAgeMs, lastError, hasShown, ...more };
 }

@@ -29,7 +29,8 @@ class HandSource implements DiscoverySource {
     this.hastened++;
   }
   snapshot() {
-    return { name: this.name, peers: [], lookups: 3, failures: 1, answeredMs: 1000, lastError: "late" };
+    const { name } = this;
+    return { name, peers: [], lookups: 3, failures: 1, answeredMs: 1000, lastError: "late", hasShown: false };
   }
 }
 
@@ -87,6 +88,7 @@ describe("several sources", () => {
       failures: 1,
       answerAgeMs: 3000,
       lastError: "late",
+      hasShown: false,
     });
     expect(discovery.snapshot(4000)[0]).toMatchObject({ name: "routes", answerAgeMs: null });
     discovery.hasten();

@@ -241,16 +241,28 @@ describe("trouble with DNS", () => {
     ["that the name has no address", { nats: {} }],
   ])("the answer %s is believed after a minute", async (_what, zone) => {
     resolver.zone = good;
-    await watched();
+    const source = await watched();
     resolver.zone = zone;
     await pass(55_000);
     expect(reports).toHaveLength(1);
     await pass(10_000);
     expect(reports.slice(1)).toEqual(["discovered: "]);
+    expect(source.snapshot().hasShown).toBe(true);
     resolver.zone = good;
     await pass(2000);
     expect(reports).toHaveLength(3);
     expect(lines).toHaveLength(2);
+  });
+
+  it("that there is nobody, from the start on, is an answer that shows no address", async () => {
+    resolver.zone = {};
+    const source = await watched();
+    await pass(1000);
+    expect(source.snapshot()).toMatchObject({ hasShown: false, lastError: null });
+    expect(source.snapshot().answeredMs).not.toBeNull();
+    resolver.zone = good;
+    await pass(2000);
+    expect(source.snapshot().hasShown).toBe(true);
   });
 
   it("with one family leaves the other's answer, and what that family was", async () => {
