@@ -23,6 +23,7 @@ const LISTS_OF_TEXT: ReadonlySet<string> = new Set([
   "ingress.hosts",
   "httpRoute.hostnames",
   "certManager.extraDnsNames",
+  "config.cluster.extraRoutes",
 ]);
 /** Maps that hold values of the chart and take other keys as well. */
 const EXTENSIBLE_MAPS: ReadonlySet<string> = new Set([

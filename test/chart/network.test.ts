@@ -79,7 +79,7 @@ describe("the NetworkPolicy", () => {
 
   it("opens the ports of routes that are configured, the API server's where it is watched, and what is added", async () => {
     const { egress } = await policy(
-      `config.cluster.merge={"routes":["nats://a:b@old:7000","tls://old"]}`,
+      `config.cluster.extraRoutes=["nats://a:b@old:7000","tls://old"]`,
       "config.endpointSlices.enabled=true",
       `networkPolicy.egress=[{"ports":[{"port":514}]}]`,
     );
