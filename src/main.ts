@@ -8,32 +8,37 @@ import {
 } from "./app/container.ts";
 import { findOtherServer } from "./app/find-process.ts";
 import { logOptions } from "./app/config-slices.ts";
+import { logOptionsAs, nameProcess, programOf, refusalLines, versionText } from "./app/program.ts";
 import { askedBy } from "./app/reload.ts";
 import { RunFiles } from "./app/run-files.ts";
 import { Server } from "./app/server.ts";
 import { followSignals, sendSignal, type SignalCommand } from "./app/signals.ts";
-import { NATS_LEVEL, VERSION } from "./app/version.ts";
+import { StartError } from "./app/start-error.ts";
 import { systemClock } from "./base/clock.ts";
 import type { Config } from "./config/config.ts";
 import { loadConfigInAnyFormat, type LoadResult } from "./config/load.ts";
-import { openLog } from "./log/log.ts";
+import { openLog, type Log, type LogOptions } from "./log/log.ts";
 import { limitRepeats } from "./log/repeat-limit.ts";
 
+const program = programOf(process.env);
+nameProcess(program, process.argv.slice(2));
 const load = (): Promise<LoadResult> => loadConfigInAnyFormat(process.argv.slice(2), process.env);
 const loaded = await load();
 switch (loaded.kind) {
   case "help":
-  case "check-ok":
     process.stdout.write(`${loaded.text}\n`);
     break;
+  case "check-ok":
+    process.stdout.write(`${program.name}: ${loaded.text}\n`);
+    break;
   case "version":
-    process.stdout.write(`shoal: v${VERSION} (nats-server v${NATS_LEVEL} level)\n`);
+    process.stdout.write(`${versionText(program)}\n`);
     break;
   case "signal":
     signalAnother(loaded.command, loaded.pid);
     break;
   case "error":
-    fail(loaded.messages);
+    fail(refusalLines(program, loaded));
     break;
   case "run":
     await run(loaded);
@@ -45,7 +50,8 @@ async function run({
   files: configFiles,
   digest: configDigest,
 }: LoadResult & { kind: "run" }): Promise<void> {
-  const log = openLog(logOptions(config));
+  const log = tryToOpenLog(config);
+  if (log === null) return;
   // What a peer does wrong again and again is told once a while, with a count.
   const { logger } = limitRepeats(log.logger, systemClock);
   for (const warning of warnings) logger.warn(warning);
@@ -53,9 +59,9 @@ async function run({
   let reloadsAsked = 0;
   const onEarlyHangUp = (): void => void reloadsAsked++;
   process.on("SIGHUP", onEarlyHangUp);
-  const files = new RunFiles();
+  const files = new RunFiles(program.name, logger);
   const parts = [
-    { prepare: (next: Config) => askedBy("log.file", () => log.prepare(logOptions(next))) },
+    { prepare: (next: Config) => askedBy("log.file", () => log.prepare(logOptionsOf(next))) },
     files,
   ];
   try {
@@ -86,9 +92,24 @@ async function run({
     process.off("SIGHUP", onEarlyHangUp);
     if (reloadsAsked > 0) void server.reload("signal");
   } catch (error) {
-    logger.fatal(`The server cannot start: ${error instanceof Error ? error.message : String(error)}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    logger.fatal(error instanceof StartError ? reason : `The server cannot start: ${reason}`);
     endSoon(1);
   }
+}
+
+/** null: it cannot be opened, and that has been said. */
+function tryToOpenLog(config: Config): Log | null {
+  try {
+    return openLog(logOptionsOf(config));
+  } catch (error) {
+    fail([`${program.name}: ${error instanceof Error ? error.message : String(error)}`]);
+    return null;
+  }
+}
+
+function logOptionsOf(config: Config): LogOptions {
+  return logOptionsAs(program, logOptions(config));
 }
 
 /** What was written last still goes out; then the process ends in any case. */
@@ -99,13 +120,13 @@ function endSoon(code: number): void {
 
 function signalAnother(command: SignalCommand, pid: number | null): void {
   try {
-    sendSignal(command, pid ?? findOtherServer());
+    sendSignal(command, pid ?? findOtherServer(program));
   } catch (error) {
-    fail([`--signal ${command}: ${error instanceof Error ? error.message : String(error)}`]);
+    fail([`${program.name}: --signal ${command}: ${error instanceof Error ? error.message : String(error)}`]);
   }
 }
 
-function fail(messages: readonly string[]): void {
-  for (const message of messages) process.stderr.write(`shoal: ${message}\n`);
+function fail(lines: readonly string[]): void {
+  for (const line of lines) process.stderr.write(`${line}\n`);
   process.exitCode = 1;
 }

@@ -15,6 +15,7 @@ import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms } from "../transport/tls.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
+import { listening } from "./start-error.ts";
 import { TrafficLedger } from "./traffic.ts";
 
 export interface ClientPortOptions {
@@ -103,11 +104,16 @@ export class ClientPort {
   }
 
   private async listenAt(at: { host: string; port: number }, clientHost: ClientHost): Promise<Endpoint> {
-    const listener = await listenTcp(at.host, at.port, (socket) => {
+    const attempt = listenTcp(at.host, at.port, (socket) => {
       const { wires, tls, handshakes } = this;
       const wire = tls === null ? tcpWire(socket, wires) : new TlsWire(socket, wires, tls, handshakes);
       this.accept(wire, clientHost);
     });
+    const listener = await listening(
+      at,
+      attempt,
+      (reason) => `Error listening on port: ${at.host}:${at.port}, "${reason}"`,
+    );
     this.listeners.push(listener);
     return listener.endpoint;
   }

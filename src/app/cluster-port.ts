@@ -39,6 +39,7 @@ import { meshOptionsOf } from "./mesh-setup.ts";
 import { fixedRouteInfo } from "./own-route-info.ts";
 import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
+import { listening } from "./start-error.ts";
 import { RouteSecurity } from "./route-security.ts";
 import { isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
 import { TrafficLedger } from "./traffic.ts";
@@ -117,16 +118,16 @@ export class ClusterPort {
   /** Listens, and begins to dial. Rejects with the operating system's error. */
   async start(): Promise<Endpoint> {
     const { options } = this;
-    this.listener = await listenTcp(options.host, options.port, (socket) =>
+    const { host, port } = options;
+    const attempt = listenTcp(host, port, (socket) =>
       this.security.welcome(socket, (wire) => this.accept(wire)),
     );
+    const tell = (reason: string): string => `Error listening on router port: ${port} - ${reason}`;
+    this.listener = await listening(options, attempt, tell);
     const { endpoint } = this.listener;
-    this.ownAddresses = ownAddresses(options.host, endpoint.port, options.advertise);
-    this.mesh = createMesh(
-      meshOptionsOf(options, this.pinnedAccounts, this.ownAddresses),
-      systemRandom,
-      options.clock.nowMs(),
-    );
+    this.ownAddresses = ownAddresses(host, endpoint.port, options.advertise);
+    const meshOptions = meshOptionsOf(options, this.pinnedAccounts, this.ownAddresses);
+    this.mesh = createMesh(meshOptions, systemRandom, options.clock.nowMs());
     return endpoint;
   }
 

@@ -11,6 +11,7 @@ import { serveHttp, type MonitorHttp, type Site } from "../monitor/http.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { Turns } from "../monitor/turns.ts";
 import { lookAt } from "./metrics-source.ts";
+import { listening } from "./start-error.ts";
 import { readPage } from "./page-file.ts";
 import type { Server } from "./server.ts";
 
@@ -50,13 +51,21 @@ export async function openMonitorPorts(
   const certificate = isSecure ? server.tls.client?.context.options : undefined;
   try {
     if (port !== null) {
-      open.monitor = await serveHttp(endpoints, { host, port, certificate, guard }, logger);
+      open.monitor = await listening(
+        { host, port },
+        serveHttp(endpoints, { host, port, certificate, guard }, logger),
+        (reason) => `Can't start monitoring: can't listen to the monitor port: ${reason}`,
+      );
       logger.info(`Starting ${isSecure ? "https" : "http"} monitor on ${shown(host, open.monitor.port)}`);
     }
     const own = config.metrics;
     if (own.port !== null) {
       const listen = { host: own.host, port: own.port, certificate, guard };
-      open.metrics = await serveHttp(siteOf(scrapes), listen, logger);
+      open.metrics = await listening(
+        { host: own.host, port: own.port },
+        serveHttp(siteOf(scrapes), listen, logger),
+        (reason) => `Can't start metrics: can't listen to the metrics port: ${reason}`,
+      );
       logger.info(`Listening for scrapes of metrics on ${shown(own.host, open.metrics.port)}`);
     }
   } catch (error) {

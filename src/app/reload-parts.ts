@@ -33,6 +33,7 @@ const NO_SOURCE: LoadResult = {
   kind: "error",
   messages: ["the server was started without a configuration that can be loaded again"],
   position: null,
+  isParseError: false,
   files: [],
 };
 

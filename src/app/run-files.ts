@@ -1,26 +1,47 @@
 /** Files that tell other programs about a running server: its process id, and its ports. They follow the configuration. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Logger } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
 import type { Config } from "../config/config.ts";
 import type { ReloadPart } from "./reload.ts";
 import type { Server } from "./server.ts";
+import { fileReason, StartError } from "./start-error.ts";
 
 /** Gone again when disposed of. */
 export class RunFiles implements ReloadPart, Disposable {
   private server: Server | null = null;
   private written: readonly string[] = [];
+  private readonly programName: string;
+  private readonly logger: Logger;
 
-  /** Throws the operating system's error. */
+  constructor(programName: string, logger: Logger) {
+    this.programName = programName;
+    this.logger = logger;
+  }
+
+  /** Throws a StartError where the pid file cannot be written. A server without its ports file goes on, as nats-server does. */
   write(server: Server): void {
     this.server = server;
-    this.written = writeFiles(server, pathsOf(server.config));
+    this.written = this.pathsOf(server.config).filter((path) => this.tryToWrite(server, path));
+  }
+
+  private tryToWrite(server: Server, path: string): boolean {
+    try {
+      writeFiles(server, [path]);
+      return true;
+    } catch (error) {
+      const reason = fileReason(path, error);
+      if (!isPortsFile(path)) throw new StartError(`Could not write pidfile: ${reason}`, error);
+      this.logger.error(`Error writing ports file (${path}): ${reason}`);
+      return false;
+    }
   }
 
   prepare(next: Config): Prepared | null {
     const { server, written } = this;
     if (server === null) return null;
-    const paths = pathsOf(next);
+    const paths = this.pathsOf(next);
     // A file that stays is never missing.
     const added = writeFiles(
       server,
@@ -38,16 +59,21 @@ export class RunFiles implements ReloadPart, Disposable {
   [Symbol.dispose](): void {
     remove(this.written);
   }
+
+  private pathsOf({ server: { pidFile, portsFileDir } }: Config): string[] {
+    const name = `${this.programName}_${process.pid}.ports`;
+    const portsFile = portsFileDir === null ? [] : [join(portsFileDir, name)];
+    return pidFile === null ? portsFile : [pidFile, ...portsFile];
+  }
 }
 
-function pathsOf({ server: { pidFile, portsFileDir } }: Config): string[] {
-  const portsFile = portsFileDir === null ? [] : [join(portsFileDir, `shoal_${process.pid}.ports`)];
-  return pidFile === null ? portsFile : [pidFile, ...portsFile];
+function isPortsFile(path: string): boolean {
+  return path.endsWith(".ports");
 }
 
 function writeFiles(server: Server, paths: readonly string[]): readonly string[] {
   for (const path of paths) {
-    writeFileSync(path, path.endsWith(".ports") ? JSON.stringify(portsOf(server)) : String(process.pid));
+    writeFileSync(path, isPortsFile(path) ? JSON.stringify(portsOf(server)) : String(process.pid));
   }
   return paths;
 }

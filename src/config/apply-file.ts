@@ -1,6 +1,6 @@
 /** Writes the tree of a configuration file onto the sheet: finds each key in the schema, collects what is wrong. */
 
-import { isOff, unknownField } from "./block.ts";
+import { isDisabledBlock, isOff, unknownField } from "./block.ts";
 import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
 import type { Sheet } from "./option.ts";
 import { BLOCKS, OPTION_BY_KEY } from "./schema.ts";
@@ -40,17 +40,20 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   const key = prefix + entry.key.toLowerCase();
   const option = OPTION_BY_KEY.get(key);
   const feature = UNSUPPORTED_KEYS.get(key);
+  const inertKind = KEYS_WITHOUT_EFFECT.get(key);
   if (option !== undefined) {
     named(key, () => option.assignNode(sheet, node, problems));
   } else if (BLOCKS.has(key)) {
     if (node.kind !== "map")
       throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
     applyBlock(node, `${key}.`, sheet, problems);
-  } else if (KEYS_WITHOUT_EFFECT.has(key)) {
-    if (node.kind !== "bool") throw new ConfError(node.at, `expected true or false for "${key}"`);
+  } else if (inertKind !== undefined) {
+    const expected = inertKind === "bool" ? "true or false" : "a string";
+    if (node.kind !== inertKind) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
   } else if (feature !== undefined) {
     const isUsual = node.kind === "string" && node.value === USUAL_VALUES.get(key);
-    if (!isOff(node) && !isUsual)
+    const isDisabled = key === "jetstream" && isDisabledBlock(node);
+    if (!isOff(node) && !isUsual && !isDisabled)
       throw new ConfError(keyAt, `"${key}": ${feature} is not supported by shoal yet`);
   } else if (!entry.usedAsVariable) {
     throw new ConfError(keyAt, unknownKey(entry.key, prefix));

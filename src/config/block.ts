@@ -26,6 +26,14 @@ export function readBlock(
   }
 }
 
+/** A block that turns its feature off by `enabled: false`. */
+export function isDisabledBlock(node: ConfNode): boolean {
+  if (node.kind !== "map") return false;
+  return [...node.entries.values()].some(
+    ({ key, node: value }) => /^enabled?$/i.test(key) && value.kind === "bool" && !value.value,
+  );
+}
+
 /** Says that a feature is not wanted. */
 export function isOff(node: ConfNode): boolean {
   return (

@@ -11,7 +11,14 @@ import { readConfigFile, readFileFromDisk, YamlNeeded, type Environment, type Re
 import { advice, contradictions, finish } from "./finish.ts";
 import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./flags.ts";
 import { helpText, tlsHelpText } from "./help.ts";
-import { ConfError, describeOrigin, positionIn, type Origin, type Position } from "./nats-conf/node.ts";
+import {
+  ConfError,
+  ParseError,
+  describeOrigin,
+  positionIn,
+  type Origin,
+  type Position,
+} from "./nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 
 /** So many errors, and so many warnings, are told. */
@@ -35,6 +42,7 @@ export type LoadResult =
     }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
+  /** Without the name of the program. */
   | { readonly kind: "check-ok"; readonly text: string }
   /** `pid` null: the one shoal process that runs. */
   | { readonly kind: "signal"; readonly command: SignalCommand; readonly pid: number | null }
@@ -44,6 +52,8 @@ export type LoadResult =
       readonly messages: readonly string[];
       /** Of the first error that is in a file. */
       readonly position: Position | null;
+      /** The first error is that a file cannot be read as a configuration at all. */
+      readonly isParseError: boolean;
       readonly files: readonly string[];
     };
 
@@ -91,7 +101,7 @@ function perform(line: CommandLine, env: Environment, readFile: ReadFile): LoadR
 function check(configFile: string, { result, oddities }: Loaded): LoadResult {
   if (result.kind !== "run") return result;
   if (oddities.length > 0) return refused(oddities, [], result.files);
-  return { kind: "check-ok", text: `shoal: configuration file ${configFile} is valid (${result.digest})` };
+  return { kind: "check-ok", text: `configuration file ${configFile} is valid (${result.digest})` };
 }
 
 interface Loaded {
@@ -141,6 +151,7 @@ function refused(
     kind: "error",
     messages: [...oddities, ...errors.map(({ message }) => message)],
     position: fileIn(errors.map(({ at }) => at)),
+    isParseError: errors[0] instanceof ParseError,
     files,
   };
 }

@@ -6,7 +6,7 @@
 /** Keys with the feature that they belong to. */
 export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
   ...keys("Operator mode", "default_sentinel"),
-  ...keys("JetStream", "jetstream", "store_dir", "storedir", "default_js_domain"),
+  ...keys("JetStream", "jetstream", "default_js_domain"),
   ...keys("Leaf nodes", "leaf", "leafnodes"),
   ...keys("Gateways", "gateway"),
   ...keys("WebSocket", "websocket", "ws"),
@@ -33,24 +33,26 @@ export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Keys that are taken, true or false, and change nothing: in nats-server neither, or what they turn off is not there. No warning,
- * since a check of the file (-t) takes those for errors.
+ * Keys that are taken, with the kind of their value, and change nothing: in nats-server neither, or what they concern is not there.
+ * No warning, since a check of the file (-t) takes those for errors.
  */
-export const KEYS_WITHOUT_EFFECT: ReadonlySet<string> = new Set([
-  "cluster.authorization.proxy_required",
-  "disable_sublist_cache",
-  "no_sublist_cache",
+export const KEYS_WITHOUT_EFFECT: ReadonlyMap<string, "bool" | "string"> = new Map([
+  ["cluster.authorization.proxy_required", "bool"],
+  ["disable_sublist_cache", "bool"],
+  ["no_sublist_cache", "bool"],
+  // Where JetStream would store, if it were on.
+  ["store_dir", "string"],
+  ["storedir", "string"],
 ]);
+
+/** The same of flags with a value. */
+export const FLAGS_WITHOUT_EFFECT: ReadonlySet<string> = new Set(["sd", "store_dir"]);
 
 /** Flags, with the feature and whether they are a switch (which may be turned off with =false). */
 export const UNSUPPORTED_FLAGS: ReadonlyMap<
   string,
   { readonly feature: string; readonly isSwitch: boolean }
-> = new Map([
-  ...flags("JetStream", true, "js", "jetstream"),
-  ...flags("JetStream", false, "sd", "store_dir"),
-  ...flags("Profiling", false, "profile"),
-]);
+> = new Map([...flags("JetStream", true, "js", "jetstream"), ...flags("Profiling", false, "profile")]);
 
 /** Values that ask for what shoal does without the feature. */
 export const USUAL_VALUES: ReadonlyMap<string, string> = new Map([

@@ -95,6 +95,9 @@ function openLogFile(path: string): number {
   try {
     return openSync(path, "a", FILE_MODE);
   } catch (cause) {
-    throw new Error(`cannot open the log file ${path}: check the folder and its permissions`, { cause });
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new Error(`cannot open the log file ${path} (${code}): check the folder and its permissions`, {
+      cause,
+    });
   }
 }

@@ -3,7 +3,7 @@
  * and words. Knows nothing of keys and blocks; parser.ts does.
  */
 
-import { ConfError, type Origin, type SourceText } from "./node.ts";
+import { ParseError, type Origin, type SourceText } from "./node.ts";
 
 const INLINE_SPACE = /[ \t]*/y;
 const SPACE = /\s*/y;
@@ -57,7 +57,7 @@ export class Cursor {
     const char = this.source.text.charAt(offset);
     const got =
       char === "" ? "the end of the text" : char === "\n" || char === "\r" ? "a new line" : `'${char}'`;
-    throw new ConfError(this.at(offset), `expected ${expected}, but got ${got}`);
+    throw new ParseError(this.at(offset), `expected ${expected}, but got ${got}`);
   }
 
   skipInlineSpace(): void {
@@ -141,7 +141,7 @@ export class Cursor {
     const digits = letter === "x" ? 2 : letter === "u" ? 4 : 0;
     const hex = text.slice(this.offset, this.offset + digits);
     if (digits === 0 || hex.length < digits || !/^[0-9a-f]+$/i.test(hex)) {
-      throw new ConfError(
+      throw new ParseError(
         this.at(start),
         'expected one of the escapes \\xHH \\uHHHH \\t \\n \\r \\b \\f \\" \\/ \\\\',
       );
@@ -170,6 +170,6 @@ export class Cursor {
   }
 
   private failUnclosed(missing: string, open: number = this.offset): never {
-    throw new ConfError(this.at(open), `expected a ${missing}, but the text ends without it`);
+    throw new ParseError(this.at(open), `expected a ${missing}, but the text ends without it`);
   }
 }

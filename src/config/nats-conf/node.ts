@@ -51,7 +51,7 @@ export type ConfNode = MapNode | ArrayNode | ScalarNode;
 
 /** What is wrong with a configuration, and where. */
 export class ConfError extends Error {
-  override readonly name = "ConfError";
+  override readonly name: string = "ConfError";
   readonly at: Origin | null;
   readonly reason: string;
 
@@ -60,6 +60,11 @@ export class ConfError extends Error {
     this.at = at;
     this.reason = reason;
   }
+}
+
+/** The text is not in the configuration format. */
+export class ParseError extends ConfError {
+  override readonly name = "ParseError";
 }
 
 /** In a file; both numbers from 1, columns in characters. */

@@ -118,6 +118,15 @@ describe("a flag", () => {
   });
 });
 
+describe("the flag for JetStream's folder", () => {
+  it.each([["-sd", "/x"], ["--store_dir", "/x"], ["-sd=/x"]])(
+    "is taken and changes nothing: %s",
+    (...args) => {
+      expect(configOf({ args: [...args, "-p", "1"] })).toEqual(configOf({ args: ["-p", "1"] }));
+    },
+  );
+});
+
 describe("the command line is refused", () => {
   it.each([
     [["-p"], "flag needs an argument: -p"],
