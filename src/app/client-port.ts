@@ -6,6 +6,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../base/clock.ts";
+import type { FaultKeeper } from "../links/faults.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../links/client/host.ts";
 import { ClientSession } from "../links/client/session.ts";
 import { TracedClientSession } from "../links/client/traced.ts";
@@ -31,6 +32,7 @@ export interface ClientPortOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly faults: FaultKeeper;
   readonly tls: ClientTlsTerms | null;
   info(context: InfoContext): string;
   /** The server and its cluster, as other accounts are told of them. */

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Accounts } from "../core/accounts.ts";
+import type { FaultKeeper } from "../links/faults.ts";
 import type { RouteLimits } from "../links/route/host.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
 import type { Turn } from "../links/turn.ts";
@@ -54,6 +55,7 @@ export interface ClusterPortOptions {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly faults: FaultKeeper;
   /** Client URLs of this server, for clients in the cluster and outside. */
   ownConnectUrls(side: "inside" | "outside"): readonly string[];
   /** Numbers for connections, shared with clients. */

@@ -2,6 +2,7 @@
  * The port of the other servers: carries out what the mesh decides, and tells it what happens. The mesh knows no sockets, the
  * sessions know no mesh; they meet here.
  */
+import { beginChange, endChange } from "../base/assert.ts";
 import { systemRandom } from "../base/random.ts";
 import { addressKey } from "../cluster/address.ts";
 import { Dialer } from "../cluster/dialer.ts";
@@ -24,7 +25,7 @@ import { RouteTable } from "../links/route/route-table.ts";
 import { RouteSession } from "../links/route/session.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
 import { routeLineMax } from "../protocol/route-parser.ts";
-import { gossipLine, readRouteConnect, routeConnectLine, routeInfoLine } from "../protocol/route-info.ts";
+import { readRouteConnect, routeConnectLine, routeInfoLine } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
@@ -41,7 +42,7 @@ import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
 import { listening } from "./start-error.ts";
 import { RouteSecurity } from "./route-security.ts";
-import { isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
+import { announcement, isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
 import { TrafficLedger } from "./traffic.ts";
 import { Zones } from "./zones.ts";
 
@@ -206,9 +207,11 @@ export class ClusterPort {
     this.record.fed(event);
     if (this.isStepping || this.mesh === null) return;
     this.isStepping = true;
+    beginChange();
     for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) {
       for (const action of this.mesh.step(next, this.options.clock.nowMs())) this.perform(action);
     }
+    endChange();
     this.isStepping = false;
     this.record.stepped(this.mesh.isComplete(), this.options.clock.nowMs());
     this.scheduleWake(this.mesh);
@@ -281,24 +284,12 @@ export class ClusterPort {
     session.closeSaying(words.text, words.reason);
   }
 
-  /**
-   * The INFO that a peer gave on one of its connections is told on without what concerns that connection alone. A nats-server
-   * dials just what it is told of: the pool, and each pinned account by an INFO of its own. An INFO that has become too long when it
-   * was written again would cost the listeners their routes, and is not told on.
-   */
   private announce(action: MeshAction & { kind: "announce" }): void {
-    const { route_account: _, route_pool_idx: __, ...raw } = action.info.raw;
-    const line = gossipLine(raw, action.ip, action.gossipMode);
-    const forAccounts = isPooled(raw)
-      ? this.pinnedAccounts.map((account) =>
-          gossipLine({ ...raw, route_account: account }, action.ip, action.gossipMode),
-        )
-      : [];
+    const lines = announcement(action, this.pinnedAccounts);
     const lengthMax = routeLineMax(this.options.limits);
-    if ([line, ...forAccounts].some(({ length }) => length > lengthMax))
-      return this.options.logger.warn("A member's INFO is too long to be told on", {
-        member: action.info.name,
-      });
+    if (lines.some(({ length }) => length > lengthMax))
+      return this.options.logger.warn("INFO is too long to be told on", { member: action.info.name });
+    const [line = "", ...forAccounts] = lines;
     for (const connId of action.connIds) {
       const session = this.sessions.get(connId);
       session?.send(line);

@@ -32,6 +32,7 @@ export function lookAt(server: Server, endpoints: Endpoints): Look {
       systemEvents: server.system?.service?.events.lost ?? 0,
       systemRequests: server.system?.service?.requestsDropped ?? 0,
       logLines: server.logLinesLost(),
+      faults: server.faults.count,
     },
     clients: {
       connects: clients.totalConnections,

@@ -9,7 +9,7 @@ import { judgeReadiness, type ReadinessInput } from "./readiness.ts";
 
 const LOOK_EVERY_MS = 100;
 
-type ReadinessFacts = Pick<ReadinessInput, "state" | "mesh" | "sources">;
+export type ReadinessFacts = Pick<ReadinessInput, "state" | "mesh" | "sources" | "faults">;
 
 export interface ReadinessWatchOptions {
   readonly waitMs: number;

@@ -18,6 +18,8 @@ export interface ReadinessInput {
   /** null: there is no cluster, or its port does not listen yet. */
   readonly mesh: MeshSnapshot | null;
   readonly sources: readonly DiscoverySnapshot[];
+  /** Contained since the start. */
+  readonly faults: number;
   readonly hasBeenReady: boolean;
   /** Since the listeners are up. */
   readonly waitedMs: number;
@@ -59,6 +61,7 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
     reasons,
     causes,
     missing: state === "ready" ? missing : [],
+    faults: input.faults,
     state,
     sources: sources.map(({ name, peers: listed, answerAgeMs, lastError }) => ({
       name,

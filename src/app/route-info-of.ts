@@ -1,6 +1,6 @@
 /** From a peer's INFO as it stands to what the mesh needs of it. */
-import type { GossipMode, RouteInfo } from "../cluster/mesh-types.ts";
-import { text, whole } from "../protocol/route-info.ts";
+import type { GossipMode, MeshAction, RouteInfo } from "../cluster/mesh-types.ts";
+import { gossipLine, text, whole } from "../protocol/route-info.ts";
 
 export function routeInfoOf(raw: Readonly<Record<string, unknown>>): RouteInfo {
   const id = text(raw, "server_id");
@@ -19,6 +19,23 @@ export function routeInfoOf(raw: Readonly<Record<string, unknown>>): RouteInfo {
     shoal: raw["shoal"] === true,
     raw,
   };
+}
+
+/**
+ * The INFO that a peer gave on one of its connections is told on without what concerns that connection alone. A nats-server
+ * dials just what it is told of: the pool by the first line, and each pinned account by one of the others. A line that has become too
+ * long when it was written again would cost the listeners their routes, so the caller looks.
+ */
+export function announcement(
+  { info, ip, gossipMode }: MeshAction & { kind: "announce" },
+  pinnedAccounts: readonly string[],
+): readonly string[] {
+  const { route_account: _, route_pool_idx: __, ...raw } = info.raw;
+  const accounts = isPooled(raw) ? pinnedAccounts : [];
+  return [
+    gossipLine(raw, ip, gossipMode),
+    ...accounts.map((account) => gossipLine({ ...raw, route_account: account }, ip, gossipMode)),
+  ];
 }
 
 export function isPooled(raw: Readonly<Record<string, unknown>>): boolean {

@@ -11,6 +11,7 @@ import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
 import { systemImports } from "../core/system-imports.ts";
+import { Faults } from "../links/faults.ts";
 import { Turn } from "../links/turn.ts";
 import { RecentEvents } from "../log/recent-events.ts";
 import type { Readiness } from "../monitor/source.ts";
@@ -36,7 +37,7 @@ import { mayFollow, type DrainsUntil, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
 import { PortTls } from "./port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";
-import { ReadinessWatch } from "./readiness-watch.ts";
+import { ReadinessWatch, type ReadinessFacts } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
 import { SelfDescription } from "./self-description.ts";
 import { joinSystemAccount, type SystemMembership } from "./system-account.ts";
@@ -83,6 +84,8 @@ export class Server {
   readonly events = new RecentEvents(EVENTS_MAX, systemClock);
   readonly startedMs = systemClock.nowMs();
   readonly users: ClientUsers;
+  /** What the input of connections has brought out. */
+  readonly faults = new Faults();
   /** What clients are told of this server. */
   readonly self = new SelfDescription(this);
   readonly reloads: Reload;
@@ -119,7 +122,7 @@ export class Server {
     this.users = new ClientUsers(config, logger, this.self.forCallouts());
     this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
     const turn = new Turn(systemClock);
-    const shared = { accounts: this.accounts, turn, clock: systemClock, logger };
+    const shared = { accounts: this.accounts, turn, clock: systemClock, logger, faults: this.faults };
     const nextConnectionId = (): number => this.nextId++;
     this.clients = new ClientPort({
       ...shared,
@@ -134,16 +137,7 @@ export class Server {
       info: (context) => this.self.clientInfo(context),
       serverDetails: () => this.self.forAccounts(),
     });
-    this.readinessWatch = new ReadinessWatch({
-      waitMs: config.cluster.readinessWaitMs,
-      clock: systemClock,
-      logger,
-      facts: () => ({
-        state: this.state,
-        mesh: this.cluster?.snapshot() ?? null,
-        sources: this.cluster?.discovery ?? [],
-      }),
-    });
+    this.readinessWatch = this.watchReadiness(config.cluster.readinessWaitMs);
     this.cluster =
       config.cluster.port === null
         ? null
@@ -160,6 +154,16 @@ export class Server {
     setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
     this.reloads = reloadsOf(this, parts);
     this.configWatch = watchOf(this, logger);
+  }
+
+  private watchReadiness(waitMs: number): ReadinessWatch {
+    const facts = (): ReadinessFacts => ({
+      state: this.state,
+      mesh: this.cluster?.snapshot() ?? null,
+      sources: this.cluster?.discovery ?? [],
+      faults: this.faults.count,
+    });
+    return new ReadinessWatch({ waitMs, clock: systemClock, logger: this.logger, facts });
   }
 
   /** As it is in force. */

@@ -3,6 +3,7 @@
  * an account joins and leaves by `subscribe` and `unsubscribe`, so that neighbours hear of it, and that streams of other
  * accounts come, too.
  */
+import { beginChange, endChange } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Message } from "../protocol/message.ts";
@@ -99,13 +100,20 @@ export class Account {
   }
 
   subscribe(subscription: Subscription | Crossing): void {
+    beginChange();
     this.interest.add(subscription);
     this.changed(this.localInterest.add(subscription));
     if (this.imports.streams.length > 0 && !isCrossing(subscription)) this.castShadows(subscription);
+    endChange();
   }
 
   unsubscribe(subscription: Subscription | Crossing): void {
-    if (!this.interest.remove(subscription)) return;
+    beginChange();
+    if (this.interest.remove(subscription)) this.takeBack(subscription);
+    endChange();
+  }
+
+  private takeBack(subscription: Subscription | Crossing): void {
     if (!this.withdrawn.delete(subscription)) this.changed(this.localInterest.remove(subscription));
     if (this.shadows.size > 0 && !isCrossing(subscription)) this.dropShadows(subscription);
   }
@@ -113,9 +121,11 @@ export class Account {
   /** Neighbours no longer count on it; what arrives all the same is delivered, until it is unsubscribed. */
   withdraw(subscription: Subscription): void {
     if (this.withdrawn.has(subscription)) return;
+    beginChange();
     this.withdrawn.add(subscription);
     this.changed(this.localInterest.remove(subscription));
     for (const { exporter, shadow } of this.shadows.get(subscription) ?? []) exporter.withdraw(shadow);
+    endChange();
   }
 
   /** Sends a message to whoever is interested in this account, on this and on other servers. */

@@ -8,6 +8,7 @@
  * change with wildcards counts up the generation of the plans whose first token it may cover; those are found stale
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
+import { assert, beginChange, endChange } from "../base/assert.ts";
 import { hashBytes, sameBytes } from "../base/hash.ts";
 import { HEAD_MAX, readText, resetHeads, SCRATCH_SIZE, takeHead, writeText } from "../base/slab.ts";
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
@@ -147,8 +148,10 @@ export class Interest implements Disposable {
 
   private replan(slot: number, at: number, length: number, hash: number): Plan {
     this.misses++;
-    this.forget(slot);
     const subject = readText(at, length);
+    this.find(subject); // what depends on the subject's form comes first, since nothing is changed by it
+    beginChange();
+    this.forget(slot);
     let plan = this.build(subject, hash);
     if (this.isInScratch && this.fitsArena(length)) {
       plan.release();
@@ -162,6 +165,8 @@ export class Interest implements Disposable {
       this.table[slot] = plan;
       this.cached++;
     }
+    this.matched.length = 0;
+    endChange();
     return plan;
   }
 
@@ -175,15 +180,20 @@ export class Interest implements Disposable {
     return this.account.length + subjectLength + 16 <= HEAD_MAX;
   }
 
-  private build(subject: string, hash: number): Plan {
-    this.scratchEnd = SCRATCH_HEADS;
+  /** Who is interested in the subject, into `matched`. */
+  private find(subject: string): void {
     this.matched.length = 0;
     if (!hasEmptyToken(subject)) this.sublist.match(subject, this.matched);
     dropFiltered(this.matched, subject);
+  }
+
+  /** Of what `find` has found. */
+  private build(subject: string, hash: number): Plan {
+    this.scratchEnd = SCRATCH_HEADS;
     const bucket = bucketOf(subject);
     const generation = this.generations[bucket]!;
     const { account, matched: interested, place } = this;
-    const plan = new Plan({
+    return new Plan({
       subject,
       account,
       hash,
@@ -193,8 +203,6 @@ export class Interest implements Disposable {
       turn: this.turn++,
       place,
     });
-    this.matched.length = 0;
-    return plan;
   }
 
   private placeHead(length: number): number {
@@ -202,9 +210,9 @@ export class Interest implements Disposable {
     if (at !== 0) return at;
     const room = this.scratchEnd;
     this.scratchEnd += length + 8;
-    if (this.scratchEnd <= SCRATCH_SIZE) return room;
-    // Both heads of one subject are bounded by the longest control line; this is the place to say that it grew.
-    throw new Error(`bug: a head of ${length} bytes does not fit into scratch`);
+    // Both heads of one subject are bounded by the longest control line.
+    assert(this.scratchEnd <= SCRATCH_SIZE, "the heads of a subject do not fit into scratch");
+    return room;
   }
 
   private forget(slot: number): void {

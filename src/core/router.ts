@@ -27,13 +27,19 @@ function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boo
     return reached || neighbours.length > 0;
   }
   const chosen: Neighbour[] = [];
-  for (let i = 0; i < plan.groups.length; i++) {
-    const group = plan.groups[i]!;
-    if (group.isShared && isTurnElsewhere(group)) choose(group, chosen);
-    else if (deliverToMember(group, message, mute)) reached = true;
-    else if (group.remoteWeight > 0) choose(group, chosen);
+  try {
+    for (let i = 0; i < plan.groups.length; i++) {
+      const group = plan.groups[i]!;
+      if (group.isShared && isTurnElsewhere(group)) choose(group, chosen);
+      else if (deliverToMember(group, message, mute)) reached = true;
+      else if (group.remoteWeight > 0) choose(group, chosen);
+    }
+    return forwardAll(plan, message, chosen) || reached;
+  } catch (error) {
+    // Else the next message would go to these groups, too.
+    for (const neighbour of chosen) neighbour.chosenQueues = "";
+    throw error;
   }
-  return forwardAll(plan, message, chosen) || reached;
 }
 
 /**

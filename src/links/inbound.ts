@@ -3,7 +3,8 @@
  * in front of the read window; a frame larger than CARRY_MAX is collected in memory of its own, so that no byte is copied
  * again and again. Idle connections hold nothing.
  */
-import { bytes, CARRY_MAX, READ_SIZE, READ_START, slice } from "../base/slab.ts";
+import { assertOwn } from "../base/assert.ts";
+import { bytes, CARRY_MAX, READ_SIZE, READ_START, SCRATCH_SIZE, slice } from "../base/slab.ts";
 
 /** The parsers of clients and routes, as this file sees them. */
 export interface FrameParser {
@@ -63,6 +64,7 @@ export class Inbound {
         return true;
       }
       at -= this.carryLength;
+      assertOwn(at >= SCRATCH_SIZE, "the rest of a frame fits in front of the read window");
       bytes.set(this.carry!.subarray(0, this.carryLength), at);
       this.carryLength = 0;
     }
@@ -108,6 +110,7 @@ export class Inbound {
     this.large = null;
     this.largeLength = 0;
     const headAt = READ_START - this.largeHead;
+    assertOwn(headAt >= SCRATCH_SIZE, "the head of a large frame fits in front of the read window");
     bytes.set(large.subarray(0, this.largeHead), headAt);
     return this.parser.parseLarge(headAt, large.subarray(this.largeHead)) ? at + length : -1;
   }

@@ -3,6 +3,14 @@ import { bytes, CHUNK_SIZE, slice } from "../base/slab.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Outbox } from "./outbox.ts";
 
+/**
+ * Before the line is written: memory for a large payload may not be had, and a line without its payload would spoil the
+ * receiver's stream.
+ */
+export function preparePayload(message: Message): void {
+  if (message.size + 2 > CHUNK_SIZE) largePayload(message);
+}
+
 /** The payload with its CRLF, from `skip` on. */
 export function writePayload(outbox: Outbox, message: Message, skip: number): void {
   const from = message.at + message.payloadFrom + skip;

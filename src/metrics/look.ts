@@ -63,6 +63,8 @@ interface LossesLook {
   readonly systemEvents: number;
   readonly systemRequests: number;
   readonly logLines: number;
+  /** Connections, by faults of the server. */
+  readonly faults: number;
 }
 
 export interface ClientsLook {

@@ -77,6 +77,11 @@ export const ownFamilies: readonly Family[] = [
   gauge("slab_limit_bytes", "Memory of outboxes at most; beyond it, who holds most of it is cut.", () => {
     return slabSnapshot().chunkLimit * CHUNK_SIZE;
   }),
+  counter(
+    "connection_faults_total",
+    "Faults of the server that closed the connection whose input brought them out.",
+    ({ losses }) => losses.faults,
+  ),
   counter("log_lines_lost_total", "Lines that the destination of the log did not take.", ({ losses }) => {
     return losses.logLines;
   }),

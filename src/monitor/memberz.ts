@@ -2,6 +2,7 @@
 import { compactJson, type Answer } from "./answer.ts";
 import { goTime } from "./go-format.ts";
 import { registeredRoutes } from "./routez.ts";
+import { shortcomings } from "./probes.ts";
 import type { MonitorSource } from "./source.ts";
 
 export const ACCOUNTS_MAX = 100;
@@ -14,7 +15,8 @@ export function memberz(source: MonitorSource, varz: object): Answer {
 /** `varz`: what `/varz` answers. */
 export function memberFields(source: MonitorSource, varz: object): object {
   const { id, name, startedMs, metadata } = source.facts();
-  const { isReady, reasons, missing, state, peers } = source.readiness(0);
+  const readiness = source.readiness(0);
+  const { isReady, reasons, state, peers } = readiness;
   const nowMs = source.nowMs();
   return {
     ...figures(varz as Readonly<Record<string, unknown>>),
@@ -29,7 +31,7 @@ export function memberFields(source: MonitorSource, varz: object): object {
     state,
     is_ready: isReady,
     reasons,
-    missing,
+    missing: shortcomings(readiness),
     awaited: peers.awaited.slice(0, AWAITED_MAX).map(({ id: server_id, name: server_name, ...peer }) => ({
       server_id,
       server_name,

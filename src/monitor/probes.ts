@@ -25,7 +25,7 @@ export function readyz(source: MonitorSource, query: Query): Answer {
   const { seen, connected, awaited } = readiness.peers;
   return answer(source, readiness.isReady, readiness, readiness.reasons, {
     ...(expect === 0 ? {} : { expect }),
-    missing: readiness.missing,
+    missing: shortcomings(readiness),
     sources: readiness.sources.map(({ name: source, listed, answerAgeMs, lastError }) => ({
       name: source,
       listed,
@@ -50,6 +50,16 @@ export function readyz(source: MonitorSource, query: Query): Answer {
       })),
     },
   });
+}
+
+/** What is not as it should be. Faults take nothing from readiness: the connections that brought them out are gone. */
+export function shortcomings({ missing, faults }: Readiness): readonly string[] {
+  if (faults === 0) return missing;
+  const what = faults === 1 ? "a fault of this server has" : `${faults} faults of this server have`;
+  return [
+    ...missing,
+    `${what} each closed the connection that brought it out: see connection_fault in the log`,
+  ];
 }
 
 function answer(

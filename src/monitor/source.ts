@@ -109,6 +109,8 @@ export interface Readiness {
   readonly causes: readonly ReadinessCause[];
   /** What is not as it should be, be the server ready all the same or not. */
   readonly missing: readonly string[];
+  /** Faults of this server that have cost a connection, since the start. */
+  readonly faults: number;
   /** "starting", "ready" (takes clients), "lame duck" or "stopped". */
   readonly state: string;
   /** Of discovery. */

@@ -4,6 +4,7 @@
  * Bounds: REQUESTS_MAX requests wait, with REQUEST_BYTES_MAX of payload each, further ones get no answer; they are answered one
  * after the other, each in a round of its own, so that messages get their turn in between.
  */
+import { breaksSharedState } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
@@ -189,6 +190,7 @@ export class SystemService implements Disposable {
     } catch (error) {
       const { code, description } = problemOf(error);
       if (code === 0) this.logFailure(heard, error);
+      if (breaksSharedState(error)) throw error;
       const data = code === BAD_REQUEST || error instanceof CommandRefused ? {} : { data: null };
       this.send(heard.reply, {
         server: this.stamp.next(),
@@ -267,7 +269,12 @@ export class SystemService implements Disposable {
   }
 
   private logFailure({ subject }: Heard, error: unknown): void {
-    this.world.logger.error("A request to the system account failed", { subject, error: String(error) });
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.world.logger.error("A request to the system account failed", {
+      subject,
+      error: String(error),
+      stack,
+    });
   }
 }
 

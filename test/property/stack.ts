@@ -4,7 +4,7 @@
  */
 import { Authenticator, type KnownUser } from "../../src/auth/authenticator.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Account } from "../../src/core/account.ts";
 import { Accounts, type AccountsParts } from "../../src/core/accounts.ts";
@@ -13,6 +13,7 @@ import type { ClientCounters, ClientHost, ClientLimits } from "../../src/links/c
 import { ClientSession } from "../../src/links/client/session.ts";
 import type { RouteHost, RouteLimits } from "../../src/links/route/host.ts";
 import { RouteSession, type Registration } from "../../src/links/route/session.ts";
+import type { FaultKeeper } from "../../src/links/faults.ts";
 import { Turn } from "../../src/links/turn.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
 
@@ -37,7 +38,16 @@ export interface StackOptions {
   /** Who decides instead. */
   readonly authenticator?: Authenticator;
   readonly accounts?: Pick<AccountsParts, "definition">;
+  /** Absent: what is thrown goes on, so that tests fail by it. */
+  readonly faults?: FaultKeeper;
+  readonly logger?: Logger;
 }
+
+const NOT_CONTAINED: FaultKeeper = {
+  contain: (error) => {
+    throw error;
+  },
+};
 
 export interface Link<Session> {
   readonly wire: MemoryWire;
@@ -73,7 +83,16 @@ export class Stack {
     this.accounts = new Accounts({ clock: this.clock, random: seededRandom(1), ...options.accounts });
     const { accounts, turn, clock, limits, counters } = this;
     accounts.onInterest = (account, change) => this.tell(account, change);
-    const shared = { accounts, turn, clock, limits, counters, logger: silentLogger };
+    const { faults = NOT_CONTAINED } = options;
+    const shared = {
+      accounts,
+      turn,
+      clock,
+      limits,
+      counters,
+      faults,
+      logger: options.logger ?? silentLogger,
+    };
     this.clientHost = {
       ...shared,
       authenticator:

@@ -2,10 +2,12 @@
  * A client's connection as such: bytes that come and go, PINGs, slowness, and its end. What its operations mean is in
  * session.ts, which builds on this. While the session waits for something, bytes that come are kept and the wire is paused.
  */
+import { beginChange, endChange } from "../../base/assert.ts";
 import type { Logger } from "../../base/logger.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
+import { FAULT_REASON } from "../faults.ts";
 import { Heartbeat } from "../heartbeat.ts";
 import type { Inbound } from "../inbound.ts";
 import { Outbox, type SlowReason } from "../outbox.ts";
@@ -71,7 +73,11 @@ export abstract class ClientConnection implements WireReceiver {
       return false;
     }
     this.host.turn.enter();
-    this.inbound.take(length);
+    try {
+      this.inbound.take(length);
+    } catch (error) {
+      this.contain(error);
+    }
     return this.endTurn();
   }
 
@@ -80,8 +86,18 @@ export abstract class ClientConnection implements WireReceiver {
     this.isWaiting = false;
     if (!this.isOpen) return;
     this.host.turn.enter();
-    if (act()) this.inbound.take(0);
+    try {
+      if (act()) this.inbound.take(0);
+    } catch (error) {
+      this.contain(error);
+    }
     if (this.endTurn() && this.isOpen) this.wire.resume();
+  }
+
+  /** Ends the connection where that mends it. */
+  private contain(error: unknown): void {
+    this.host.faults.contain(error, this.log);
+    this.cut(FAULT_REASON);
   }
 
   /** Returns false for the wire to pause. */
@@ -179,6 +195,7 @@ export abstract class ClientConnection implements WireReceiver {
   }
 
   private end(reason: string): void {
+    beginChange();
     this.closedFor = reason;
     this.log.debug("Client connection closed", { reason });
     this.authTimer?.[Symbol.dispose]();
@@ -186,6 +203,7 @@ export abstract class ClientConnection implements WireReceiver {
     this.stall[Symbol.dispose]();
     this.release();
     this.outbox.close();
+    endChange();
   }
 
   private onStale(): void {

@@ -5,7 +5,7 @@
 import { readText } from "../../base/slab.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
-import { writePayload } from "../payload.ts";
+import { preparePayload, writePayload } from "../payload.ts";
 import type { ClientSession } from "./session.ts";
 
 const CRLF = "\r\n";
@@ -13,6 +13,7 @@ const CRLF = "\r\n";
 export function deliverRarely(session: ClientSession, subscription: Subscription, message: Message): boolean {
   const strips = message.headerLength > 0 && !session.hello.headers;
   const line = strips ? strippedLine(subscription, message) : usualLine(subscription, message);
+  preparePayload(message);
   session.outbox.writeText(line);
   writePayload(session.outbox, message, strips ? message.headerLength : 0);
   if (!session.isOpen) return false;

@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { PeerError } from "../../protocol/errors.ts";
+import type { FaultKeeper } from "../faults.ts";
 import type { Turn } from "../turn.ts";
 import type { ClientSession } from "./session.ts";
 
@@ -60,6 +61,7 @@ export interface ClientHost {
   readonly logger: Logger;
   readonly limits: ClientLimits;
   readonly counters: ClientCounters;
+  readonly faults: FaultKeeper;
   /** The INFO line, with CRLF. */
   info(context: InfoContext): string;
   /** The server and its cluster, as other accounts are told of them. */

@@ -7,7 +7,7 @@ import type { Plan } from "../../core/plan.ts";
 import type { Message } from "../../protocol/message.ts";
 import { routedReply } from "../../protocol/shown-subject.ts";
 import type { Outbox } from "../outbox.ts";
-import { writePayload } from "../payload.ts";
+import { preparePayload, writePayload } from "../payload.ts";
 
 export function forwardRarely(
   session: { readonly outbox: Outbox; readonly headers: boolean },
@@ -23,6 +23,7 @@ export function forwardRarely(
   const subject = readText(plan.subjectAt, plan.subjectLength);
   const reply = routedReply(message);
   const sizes = hasHeaders ? `${message.headerLength} ${message.size}` : `${message.size - skip}`;
+  preparePayload(message);
   session.outbox.writeText(`${name} ${account}${subject} ${addressees(reply, queues)}${sizes}\r\n`);
   writePayload(session.outbox, message, skip);
 }

@@ -2,6 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
+import type { FaultKeeper } from "../faults.ts";
 import type { Turn } from "../turn.ts";
 import type { RoutePermissions } from "./permissions.ts";
 import type { RouteSession } from "./session.ts";
@@ -37,6 +38,7 @@ export interface RouteHost {
   /** Messages go to other servers without headers. */
   readonly noHeaders: boolean;
   readonly counters: RouteCounters;
+  readonly faults: FaultKeeper;
   readonly permissions: RoutePermissions;
   /** CONNECT of a server that dialled. */
   judgeConnect(session: RouteSession, json: string): ConnectVerdict | null;

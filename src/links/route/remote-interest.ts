@@ -1,4 +1,5 @@
 /** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
+import { beginChange, endChange } from "../../base/assert.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { interestKey } from "../../core/local-interest.ts";
@@ -46,9 +47,11 @@ export class RemoteInterests {
     if (this.count >= REMOTE_INTEREST_MAX) return false;
     const filter = hasWildcard(subject) ? this.filter : null;
     const interest = new RemoteInterest(this.neighbour, subject, queue, weight, filter);
+    beginChange();
     known.set(key, interest);
     this.count++;
     account.interest.add(interest);
+    endChange();
     return true;
   }
 
@@ -58,9 +61,11 @@ export class RemoteInterests {
     const key = interestKey(subject, queue);
     const interest = known?.get(key);
     if (account === undefined || known === undefined || interest === undefined) return;
+    beginChange();
     known.delete(key);
     this.count--;
     account.interest.remove(interest);
+    endChange();
   }
 
   /** The filter admits other subjects than before. Forgets interest in those that `keeps` does not want. */

@@ -6,6 +6,7 @@
  *     dialled    CONNECT ->  | <- INFO | our INFO, interest, PING -> | <- PONG: confirmed
  */
 import { isDeepStrictEqual } from "node:util";
+import { beginChange, endChange } from "../../base/assert.ts";
 import type { Logger } from "../../base/logger.ts";
 import { CHUNK_SIZE, copy, readText, text } from "../../base/slab.ts";
 import type { Account } from "../../core/account.ts";
@@ -22,6 +23,7 @@ import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
 import { parseSize } from "../../protocol/scanner.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
+import { FAULT_REASON } from "../faults.ts";
 import { Heartbeat } from "../heartbeat.ts";
 import { Inbound } from "../inbound.ts";
 import { Outbox, ROUTE_READER, type SlowReason } from "../outbox.ts";
@@ -128,7 +130,12 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     turn.enter();
     this.heartbeat.heard();
     this.lastActivityMs = clock.nowMs();
-    this.inbound.take(length);
+    try {
+      this.inbound.take(length);
+    } catch (error) {
+      this.host.faults.contain(error, this.log);
+      this.cut(FAULT_REASON);
+    }
     turn.leave();
     // Never waits for a slow reader here, as a client does: it would hold up what is for everybody else, until the peer
     // takes this server for the slow one.
@@ -357,7 +364,15 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.wire.end();
   }
 
+  /** Ends the connection at once. */
+  private cut(reason: string): void {
+    if (!this.isOpen) return;
+    this.release(reason);
+    this.wire.destroy();
+  }
+
   private release(reason: string): void {
+    beginChange();
     this.closedFor = reason;
     if (this.registration === null) this.log.debug(`Router connection closed: ${reason}`);
     else this.log.info(`Router connection closed: ${reason} - Remote: ${this.registration.peerName}`);
@@ -366,6 +381,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.memoPlan = null;
     this.outbox.close();
     this.host.onClosed(this);
+    endChange();
   }
 
   private sayError(errorText: string | null): void {
@@ -390,7 +406,6 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
       maxPendingBytes,
       writeDeadlineMs,
     });
-    this.release(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
-    this.wire.destroy();
+    this.cut(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
   }
 }

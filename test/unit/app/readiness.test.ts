@@ -21,6 +21,7 @@ function address(host: string, more: Partial<AddressSnapshot> = {}): AddressSnap
 
 function judge(input: Partial<ReadinessInput>): ReturnType<typeof judgeReadiness> {
   return judgeReadiness({
+    faults: 0,
     state: "ready",
     mesh: mesh([]),
     sources: [],

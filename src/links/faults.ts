@@ -1,0 +1,33 @@
+/**
+ * Faults of this server that the bytes of one connection bring out: a RangeError, a failed assertion about the connection's own
+ * state. They cost that connection and nobody else. A fault that leaves state broken which connections share goes on, and ends the
+ * process: docs/decisions/0013.
+ */
+import { breaksSharedState } from "../base/assert.ts";
+import type { Logger } from "../base/logger.ts";
+
+export interface FaultKeeper {
+  /** Returns where the connection is to be closed. Throws the error again where the process has to end. */
+  contain(error: unknown, logger: Logger): void;
+}
+
+/** Why a connection was closed by a fault, where nats-server has its reasons. */
+export const FAULT_REASON = "Internal Error";
+
+export class Faults implements FaultKeeper {
+  /** Contained since the start. */
+  count = 0;
+
+  contain(error: unknown, logger: Logger): void {
+    if (breaksSharedState(error)) throw error;
+    this.count++;
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    logger.error(
+      "A fault of this server was contained: it closes the connection whose input brought it out",
+      {
+        event: "connection_fault",
+        stack,
+      },
+    );
+  }
+}
