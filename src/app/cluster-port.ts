@@ -25,24 +25,25 @@ import { RouteTable } from "../links/route/route-table.ts";
 import { RouteSession } from "../links/route/session.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
 import { routeLineMax } from "../protocol/route-parser.ts";
-import { readRouteConnect, routeConnectLine, routeInfoLine } from "../protocol/route-info.ts";
+import { readRouteConnect } from "../protocol/route-info.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, type TcpListener } from "../transport/tcp.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
 import { closeWords, strangerRefusal } from "./close-words.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
+import { GossipInbox } from "./gossip-inbox.ts";
 import { MemberWords } from "./member-words.ts";
 import { logMeshFact } from "./mesh-log.ts";
 import { MeshRecord } from "./mesh-record.ts";
 import { ownAddresses } from "./own-addresses.ts";
 import { applyRules, mustEnd, type LiveClusterOptions } from "./cluster-reload.ts";
 import { meshOptionsOf } from "./mesh-setup.ts";
-import { fixedRouteInfo } from "./own-route-info.ts";
-import { isWhole, PeerDiscovery, type DialTarget } from "./peer-discovery.ts";
+import { PeerDiscovery } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
 import { listening } from "./start-error.ts";
 import { RouteSecurity } from "./route-security.ts";
 import { announcement, isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
+import { RouteWords } from "./route-words.ts";
 import { TrafficLedger } from "./traffic.ts";
 import { Zones } from "./zones.ts";
 
@@ -57,9 +58,7 @@ export class ClusterPort {
   readonly counters: RouteCounters = { slowConsumers: 0, staleConnections: 0 };
   readonly peers = new PeerLedger();
   readonly record: MeshRecord;
-  clusterName: string;
-  private isNameDynamic: boolean;
-  private isLameDuck = false;
+  private readonly words: RouteWords;
   private readonly pinnedAccounts: readonly string[];
   private readonly table: RouteTable;
   readonly zones: Zones;
@@ -68,6 +67,7 @@ export class ClusterPort {
   private readonly host: RouteHost;
   private readonly dialer: Dialer;
   private readonly security: RouteSecurity;
+  private readonly gossip: GossipInbox<RouteSession>;
   private readonly peerDiscovery: PeerDiscovery;
   private mesh: Mesh | null = null;
   private ownAddresses: readonly AddressKey[] = [];
@@ -79,8 +79,6 @@ export class ClusterPort {
   constructor(given: ClusterPortOptions) {
     const options = { ...given, permissions: { ...given.permissions } }; // reloads change them
     this.options = options;
-    this.clusterName = options.name;
-    this.isNameDynamic = options.isNameDynamic;
     this.record = new MeshRecord(options.clock.nowMs());
     // The system account has a route of its own wherever there are pools, as nats-server does it.
     const system = options.accounts.system?.name;
@@ -90,6 +88,11 @@ export class ClusterPort {
         : [];
     this.table = new RouteTable(options.accounts);
     this.zones = new Zones(options.zone, options.queuePreference, options.accounts);
+    this.words = new RouteWords(options, () => this.zones.own);
+    this.gossip = new GossipInbox({
+      read: (session, json) => void (session.isOpen && session.readInfo(json)),
+      dropped: () => this.feed({ kind: "gossipDropped" }),
+    });
     this.security = new RouteSecurity(options, this.wires);
     this.dialer = new Dialer(this.wires, {
       tls: () => this.security.forDials(),
@@ -102,7 +105,7 @@ export class ClusterPort {
       random: systemRandom,
       onReport: (report) => this.feed({ kind: "sourceChanged", ...report }),
       createResolver: systemResolver,
-      isMeshWhole: () => isWhole(this.snapshot()),
+      isMeshWhole: () => this.isMeshComplete && (this.mesh?.size().connected ?? 0) > 1,
       onOwnZone: (zone) => this.learnZone(zone),
     });
     this.host = {
@@ -110,10 +113,15 @@ export class ClusterPort {
       counters: this.counters,
       judgeConnect: (session, json) => this.judgeConnect(session, json),
       onHandshakeInfo: (session, info) => this.hearFirstInfo(session, info),
+      onGossip: (session, json) => this.gossip.take(session, json),
       onLaterInfo: (session, info) => this.hearInfo(session, info),
       onFirstPong: (session) => this.feed({ kind: "routeConfirmed", connId: session.rid }),
       onClosed: (session) => this.forget(session),
     };
+  }
+
+  get clusterName(): string {
+    return this.words.clusterName;
   }
 
   /** Listens, and begins to dial. Rejects with the operating system's error. */
@@ -126,6 +134,7 @@ export class ClusterPort {
     const tell = (reason: string): string => `Error listening on router port: ${port} - ${reason}`;
     this.listener = await listening(options, attempt, tell);
     const { endpoint } = this.listener;
+    this.words.port = endpoint.port;
     this.ownAddresses = ownAddresses(host, endpoint.port, options.advertise);
     const meshOptions = meshOptionsOf(options, this.pinnedAccounts, this.ownAddresses);
     this.mesh = createMesh(meshOptions, systemRandom, options.clock.nowMs());
@@ -144,7 +153,7 @@ export class ClusterPort {
       if (mustEnd(session, before, next))
         session.closeSaying("Authorization Violation", "Authentication Failure");
       else applyRules(session, table, before.permissions.import, next.permissions);
-      session.send(this.infoLine({}));
+      session.send(this.words.infoLine());
     }
   }
 
@@ -167,19 +176,24 @@ export class ClusterPort {
     this.table.tell(account, change);
   }
 
+  /** Nobody is awaited. */
+  get isMeshComplete(): boolean {
+    return this.mesh?.isComplete() ?? false;
+  }
+
   snapshot(): MeshSnapshot | null {
     return this.mesh?.snapshot(this.options.clock.nowMs()) ?? null;
   }
 
   /** Tells the other members that this one is going. */
   announceLameDuck(): void {
-    this.isLameDuck = true;
-    for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
+    this.words.isLameDuck = true;
+    for (const session of this.table.onePerPeer()) session.send(this.words.infoLine());
   }
 
   tellClientCount(): void {
     for (const session of this.table.onePerPeer())
-      if (session.peerInfo?.["shoal"] === true) session.send(this.infoLine({}));
+      if (session.peerInfo?.["shoal"] === true) session.send(this.words.infoLine());
   }
 
   /** The zone of this server has become known: the others are told. */
@@ -187,7 +201,7 @@ export class ClusterPort {
     // One that was configured counts more.
     if (this.options.zone !== "" || !this.zones.learn(zone, this.sessions.values())) return;
     this.options.logger.info(`Zone is ${zone}`);
-    for (const session of this.table.onePerPeer()) session.send(this.infoLine({}));
+    for (const session of this.table.onePerPeer()) session.send(this.words.infoLine());
   }
 
   stop(): void {
@@ -195,6 +209,7 @@ export class ClusterPort {
     this.peerDiscovery[Symbol.dispose]();
     this.feed({ kind: "stopped" });
     this.dialer.cancelAll();
+    this.gossip.clear();
     this.wake?.[Symbol.dispose]();
     for (const session of [...this.sessions.values()]) session.close("Server Shutdown");
   }
@@ -241,8 +256,8 @@ export class ClusterPort {
       case "announce":
         return this.announce(action);
       case "adoptClusterName":
-        this.clusterName = action.name;
-        this.isNameDynamic = action.isDynamic;
+        this.words.clusterName = action.name;
+        this.words.isNameDynamic = action.isDynamic;
         this.options.logger.info(`Cluster name updated to ${action.name}`);
         return this.options.onMembersChanged();
       case "fact":
@@ -259,7 +274,7 @@ export class ClusterPort {
     const session = this.sessions.get(action.connId);
     if (session === undefined) return;
     const { peerId, peerName, slot } = action;
-    if (action.sendInfo !== undefined) session.send(this.infoLine(action.sendInfo));
+    if (action.sendInfo !== undefined) session.send(this.words.infoLine(action.sendInfo));
     this.zones.place(session);
     const account = slot.kind === "account" ? slot.account : null;
     session.register({ peerId, peerName, account, poolIndex: slot.kind === "pool" ? slot.index : 0 });
@@ -273,7 +288,7 @@ export class ClusterPort {
     this.members.keep(peerId, session.peerInfo ?? {});
     this.options.onMembersChanged();
     // The INFO that the peer got when it dialled may be from before.
-    if (this.zones.isLearned && session.direction === "accepted") session.send(this.infoLine({}));
+    if (this.zones.isLearned && session.direction === "accepted") session.send(this.words.infoLine());
   }
 
   private closeSession(action: MeshAction & { kind: "close" }): void {
@@ -303,13 +318,13 @@ export class ClusterPort {
   private accept(wire: Wire): void {
     const session = this.open(wire, "accepted");
     this.feed({ kind: "connAccepted", connId: session.rid, remoteIp: wire.remote.address });
-    if (session.isOpen) session.open(this.infoLine({}));
+    if (session.isOpen) session.open(this.words.infoLine());
   }
 
   private connected(dialId: number, address: PeerAddress, wire: Wire): void {
     const session = this.open(wire, "dialled");
     this.feed({ kind: "dialSucceeded", dialId, connId: session.rid, remoteIp: wire.remote.address });
-    if (session.isOpen) session.open(this.connectLine(address));
+    if (session.isOpen) session.open(this.words.connectLine(address));
   }
 
   private open(wire: Wire, direction: "accepted" | "dialled"): RouteSession {
@@ -365,38 +380,6 @@ export class ClusterPort {
       else if (this.members.keep(peerId, info)) this.options.onMembersChanged();
       this.zones.hear(this.routesOf(peerId), info);
     }
-  }
-
-  // ---- what is said ----
-
-  private infoLine(fields: { routePoolIdx?: number; routeAccount?: string; gossipMode?: number }): string {
-    const { options, clusterName, isNameDynamic: clusterDynamic, isLameDuck } = this;
-    const port = this.listener?.endpoint.port ?? options.port;
-    return routeInfoLine({
-      ...fixedRouteInfo(options, port),
-      cluster: clusterName,
-      clusterDynamic,
-      isLameDuck,
-      poolIndex: fields.routePoolIdx ?? 0,
-      account: fields.routeAccount ?? "",
-      gossipMode: fields.gossipMode ?? 0,
-      zone: this.zones.own,
-      clients: options.toldClients(),
-    });
-  }
-
-  private connectLine(address: PeerAddress): string {
-    // As nats-server does it: a configured route has the credentials of its URL or none; others, the cluster's own.
-    const { credentials = this.options.credentials } = address as DialTarget;
-    return routeConnectLine({
-      serverId: this.options.identity.id,
-      cluster: this.clusterName,
-      clusterDynamic: this.isNameDynamic,
-      user: credentials?.user ?? "",
-      pass: credentials?.pass ?? "",
-      isSecured: this.options.tls() !== null,
-      headers: !this.options.noHeaders,
-    });
   }
 
   private memberLeft(id: ServerId): void {

@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import { addressKey } from "../cluster/address.ts";
-import type { MeshSnapshot, AddressKey, PeerAddress } from "../cluster/mesh-types.ts";
+import type { AddressKey, PeerAddress } from "../cluster/mesh-types.ts";
 import {
   Discovery,
   type DiscoveredPeer,
@@ -164,9 +164,4 @@ function isLiteral(route: ConfiguredRoute): route is ConfiguredRoute & { readonl
 function namesOneServer(peers: readonly DiscoveredPeer[]): boolean {
   const families = peers.map(({ host }) => isIP(host));
   return new Set(families).size === families.length;
-}
-
-/** A server that has found nobody has reason to go on looking, too. */
-export function isWhole(mesh: MeshSnapshot | null): boolean {
-  return mesh !== null && mesh.complete && mesh.size.connected > 1;
 }

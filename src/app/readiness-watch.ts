@@ -16,6 +16,8 @@ export interface ReadinessWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   facts(): ReadinessFacts;
+  /** Without making a snapshot, which takes a while where there are thousands of addresses. */
+  isMeshComplete(): boolean;
 }
 
 export class ReadinessWatch implements Disposable {
@@ -58,8 +60,12 @@ export class ReadinessWatch implements Disposable {
 
   private lookOn(): void {
     this[Symbol.dispose]();
-    const { state } = this.judge();
-    if (this.hasBeenReady || state !== "ready") return;
+    const { waitMs, clock } = this.options;
+    const mayBeReady = this.options.isMeshComplete() || clock.nowMs() - this.sinceMs >= waitMs;
+    if (mayBeReady || this.wasReady === null) {
+      const { state } = this.judge();
+      if (this.hasBeenReady || state !== "ready") return;
+    }
     this.timer = this.options.clock.setTimer(LOOK_EVERY_MS, () => this.lookOn());
   }
 

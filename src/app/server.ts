@@ -163,7 +163,8 @@ export class Server {
       sources: this.cluster?.discovery ?? [],
       faults: this.faults.count,
     });
-    return new ReadinessWatch({ waitMs, clock: systemClock, logger: this.logger, facts });
+    const isMeshComplete = (): boolean => this.cluster?.isMeshComplete ?? true;
+    return new ReadinessWatch({ waitMs, clock: systemClock, logger: this.logger, facts, isMeshComplete });
   }
 
   /** As it is in force. */

@@ -6,6 +6,7 @@
 
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey } from "./address.ts";
+import { newAlarm } from "./agenda.ts";
 import { startDial } from "./dials.ts";
 import { jitterMs, tell, tellLimit, type AddressRow, type MeshState } from "./mesh-state.ts";
 import type {
@@ -21,8 +22,6 @@ import type {
 export const REDIAL_JITTER_MS = 100;
 /** A dial that gossip asks for follows the last one to the same address no sooner than this. */
 const GOSSIP_REDIAL_MIN_MS = 1000;
-/** How long to wait when dialsInFlightMax is reached. */
-const CROWDED_DELAY_MS = 50;
 /** Where nobody has ever answered so many dials, a source may be mistaken: it is dialled more seldom. */
 const STRANGER_FROM = 20;
 const STRANGER_BACKOFF_MAX_MS = 10_000;
@@ -40,12 +39,14 @@ export function changeSource(
     if (row === undefined) break;
     listed.add(key);
     row.address = address;
+    if (row.sources.size === 0) state.unlisted--;
     row.sources.set(event.source, event.origin);
     row.origin = strongestOrigin(row);
     lookAtAddress(state, row, nowMs);
   }
   for (const row of state.addresses.values()) {
     if (listed.has(row.key) || !row.sources.delete(event.source)) continue;
+    if (row.sources.size === 0) state.unlisted++;
     row.origin = strongestOrigin(row);
     const isTrusted = row.leadsTo !== undefined || row.isSelf || event.origin === "explicit";
     if (row.sources.size === 0 && !isTrusted) {
@@ -56,6 +57,14 @@ export function changeSource(
     if (row.sources.size === 0) row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
     lookAtAddress(state, row, nowMs);
   }
+}
+
+/** Whether one more address may come by gossip: the others find room in the table whatever members tell. */
+export function hasRoomForGossip(state: MeshState, address: PeerAddress, nowMs: number): boolean {
+  if (state.addresses.has(addressKey(address.host, address.port))) return true;
+  if (state.unlisted < state.options.limits.addressesMax / 2) return true;
+  tellLimit(state, "addressesMax", nowMs);
+  return false;
 }
 
 /** Someone connected says, or has shown, that `id` is at `address`. */
@@ -86,17 +95,23 @@ export function lookAtAddress(state: MeshState, row: AddressRow, nowMs: number):
   const listed = row.sources.size > 0;
   if (leadsSomewhere(state, row)) {
     state.open.delete(row.key);
+    rest(state, row);
     if (row.isSelf && !listed) forgetAddress(state, row);
     return;
   }
   if (!listed && (nowMs >= row.keepUntilMs || retriesSpent(state, row))) return giveUpAddress(state, row);
-  state.open.add(row.key);
-  if (row.nextDialMs <= nowMs) {
-    if (dialAddress(state, row, nowMs)) return;
-    row.nextDialMs = nowMs + CROWDED_DELAY_MS + jitterMs(state, CROWDED_DELAY_MS);
-  }
-  const wakeMs = listed ? row.nextDialMs : Math.min(row.nextDialMs, row.keepUntilMs);
-  state.agenda.wake(row, wakeMs, { kind: "address", key: row.key });
+  state.open.add(row);
+  const isDue = row.nextDialMs <= nowMs;
+  if (isDue && dialAddress(state, row, nowMs)) return;
+  if (isDue) state.lines.enter(row.alarm.due, listed ? "listed" : "gossiped");
+  const dialMs = isDue ? Number.POSITIVE_INFINITY : row.nextDialMs;
+  state.agenda.set(row.alarm, listed ? dialMs : Math.min(dialMs, row.keepUntilMs));
+}
+
+/** Nothing is due for this row any more. */
+function rest(state: MeshState, row: AddressRow): void {
+  state.agenda.clear(row.alarm);
+  state.lines.leave(row.alarm.due);
 }
 
 /** Starts a dial to learn who is at this address; false if too many are under way. */
@@ -104,6 +119,7 @@ export function dialAddress(state: MeshState, row: AddressRow, nowMs: number): b
   const { address, origin, gossipMode, key } = row;
   const purpose = { address, origin, account: "", gossipMode, key, peerId: undefined };
   if (!startDial(state, purpose, nowMs)) return false;
+  rest(state, row);
   row.busy = true;
   row.lastDialMs = nowMs;
   return true;
@@ -188,6 +204,7 @@ function leadAddress(state: MeshState, row: AddressRow, id: ServerId | undefined
     if (keys?.size === 0) state.leading.delete(row.leadsTo);
   }
   row.leadsTo = id;
+  if (state.open.has(row.key)) state.open.add(row);
   if (id === undefined) return;
   const keys = state.leading.get(id);
   if (keys === undefined) state.leading.set(id, new Set([row.key]));
@@ -206,6 +223,7 @@ function addAddress(
   }
   const row: AddressRow = {
     key,
+    alarm: newAlarm({ kind: "address", key }),
     address,
     origin: "gossiped",
     sources: new Map(),
@@ -219,9 +237,9 @@ function addAddress(
     lastDialMs: Number.NEGATIVE_INFINITY,
     keepUntilMs: nowMs + state.options.giveUpAfterMs,
     gossipMode: 0,
-    wakeMs: Number.POSITIVE_INFINITY,
   };
   state.addresses.set(key, row);
+  state.unlisted++;
   return row;
 }
 
@@ -232,8 +250,9 @@ function giveUpAddress(state: MeshState, row: AddressRow): void {
 }
 
 function forgetAddress(state: MeshState, row: AddressRow): void {
+  rest(state, row);
   leadAddress(state, row, undefined);
-  state.addresses.delete(row.key);
+  if (state.addresses.delete(row.key) && row.sources.size === 0) state.unlisted--;
   state.open.delete(row.key);
 }
 

@@ -1,7 +1,10 @@
 /**
- * What is due when: a binary heap of dates, each naming what to look at then. Entries are hints, never decisions: whoever
- * is looked at too early puts itself down again. Bound: the owner keeps at most a few entries per table row (see `Sleeper`).
+ * What is due when: a binary heap of alarms, each naming what to look at then. A row of a table owns one alarm and sets it
+ * to another time as often as it likes, so the heap holds one entry for each row at most and is bounded by the tables.
+ *
+ * Invariant: `heap[alarm.place] === alarm` for each alarm that is set, and `place` is -1 for each that is not.
  */
+import { assert } from "../base/assert.ts";
 
 export type Due =
   | { readonly kind: "address"; readonly key: string }
@@ -9,70 +12,101 @@ export type Due =
   | { readonly kind: "conn"; readonly id: number }
   | { readonly kind: "dial"; readonly id: number }
   | { readonly kind: "gossip" }
-  | { readonly kind: "probe" };
+  | { readonly kind: "probe" }
+  | { readonly kind: "dialPace" };
 
-/** A table row that can be woken: remembers its earliest entry, so that a later one need not be made. */
-export interface Sleeper {
-  wakeMs: number;
+export interface Alarm {
+  readonly due: Due;
+  /** Infinity: not set. */
+  atMs: number;
+  /** Index in the heap; -1: not set. */
+  place: number;
 }
 
-interface Entry {
-  readonly atMs: number;
-  readonly due: Due;
+export function newAlarm(due: Due): Alarm {
+  return { due, atMs: Number.POSITIVE_INFINITY, place: -1 };
 }
 
 export class Agenda {
-  readonly #heap: Entry[] = [];
+  private readonly heap: Alarm[] = [];
+
+  get size(): number {
+    return this.heap.length;
+  }
 
   nextMs(): number | undefined {
-    return this.#heap[0]?.atMs;
+    return this.heap[0]?.atMs;
   }
 
-  add(atMs: number, due: Due): void {
-    const heap = this.#heap;
-    const entry = { atMs, due };
-    let hole = heap.length;
-    heap.push(entry);
-    while (hole > 0) {
-      const above = (hole - 1) >> 1;
-      const parent = heap[above] as Entry;
-      if (parent.atMs <= atMs) break;
-      heap[hole] = parent;
-      hole = above;
+  /** Sets the alarm to this time, wherever it stood before. Infinity takes it off. */
+  set(alarm: Alarm, atMs: number): void {
+    assert(!Number.isNaN(atMs), "an alarm needs a time");
+    if (atMs === Number.POSITIVE_INFINITY) return this.clear(alarm);
+    const beforeMs = alarm.atMs;
+    alarm.atMs = atMs;
+    if (alarm.place === -1) {
+      alarm.place = this.heap.length;
+      this.heap.push(alarm);
+      this.rise(alarm);
+    } else if (atMs < beforeMs) {
+      this.rise(alarm);
+    } else {
+      this.sink(alarm);
     }
-    heap[hole] = entry;
   }
 
-  /** Makes sure that `sleeper` is looked at no later than `atMs`. */
-  wake(sleeper: Sleeper, atMs: number, due: Due): void {
-    if (atMs >= sleeper.wakeMs) return;
-    sleeper.wakeMs = atMs;
-    this.add(atMs, due);
+  clear(alarm: Alarm): void {
+    const { place } = alarm;
+    if (place === -1) return;
+    assert(this.heap[place] === alarm, "an alarm stands where it says");
+    alarm.place = -1;
+    alarm.atMs = Number.POSITIVE_INFINITY;
+    const last = this.heap.pop() as Alarm;
+    if (last === alarm) return;
+    last.place = place;
+    this.heap[place] = last;
+    this.rise(last);
+    this.sink(last);
   }
 
-  /** Takes the earliest entry if its time has come. */
+  /** Takes the earliest alarm off if its time has come. */
   takeDue(nowMs: number): Due | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
+    const first = this.heap[0];
     if (first === undefined || first.atMs > nowMs) return undefined;
-    const last = heap.pop() as Entry;
-    if (heap.length > 0) this.#sink(last);
+    this.clear(first);
     return first.due;
   }
 
-  #sink(entry: Entry): void {
-    const heap = this.#heap;
-    const size = heap.length;
-    let hole = 0;
+  private rise(alarm: Alarm): void {
+    const { heap } = this;
+    let hole = alarm.place;
+    while (hole > 0) {
+      const above = (hole - 1) >> 1;
+      const parent = heap[above] as Alarm;
+      if (parent.atMs <= alarm.atMs) break;
+      this.put(parent, hole);
+      hole = above;
+    }
+    this.put(alarm, hole);
+  }
+
+  private sink(alarm: Alarm): void {
+    const { heap } = this;
+    let hole = alarm.place;
     for (;;) {
       let child = 2 * hole + 1;
-      if (child >= size) break;
-      if (child + 1 < size && (heap[child + 1] as Entry).atMs < (heap[child] as Entry).atMs) child++;
-      const below = heap[child] as Entry;
-      if (below.atMs >= entry.atMs) break;
-      heap[hole] = below;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && (heap[child + 1] as Alarm).atMs < (heap[child] as Alarm).atMs) child++;
+      const below = heap[child] as Alarm;
+      if (below.atMs >= alarm.atMs) break;
+      this.put(below, hole);
       hole = child;
     }
-    heap[hole] = entry;
+    this.put(alarm, hole);
+  }
+
+  private put(alarm: Alarm, place: number): void {
+    this.heap[place] = alarm;
+    alarm.place = place;
   }
 }

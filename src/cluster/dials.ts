@@ -1,23 +1,62 @@
-/** Dials under way: started here, bounded here. What became of one is told to whoever it was for (handshake.ts). */
+/**
+ * Dials under way: started here, bounded here in number and in pace. Whoever finds no room waits in `state.lines`
+ * (dial-lines.ts). What became of a dial is told to whoever it was for (handshake.ts).
+ */
 
+import { newAlarm, type Due } from "./agenda.ts";
 import { tellLimit, type DialPurpose, type MeshState } from "./mesh-state.ts";
 
 /** The acting side reports a timeout itself; only if it does not, the mesh calls the dial off this much later. */
 const DIAL_GRACE_MS = 500;
+/** So many dials begin within one stretch of PACE_MS: to open a socket takes some 20 µs, with TLS several times that. */
+const PACE_DIALS = 32;
+const PACE_MS = 10;
 
-/** False if as many dials or handshakes are under way as may be. */
+/** False if as many dials or handshakes are under way, or have begun just now, as may be. */
 export function startDial(state: MeshState, purpose: DialPurpose, nowMs: number): boolean {
-  const { limits, dialTimeoutMs } = state.options;
-  if (state.dials.size >= limits.dialsInFlightMax) return false;
-  if (state.handshakes >= limits.handshakesMax) {
-    tellLimit(state, "handshakesMax", nowMs);
-    return false;
-  }
+  if (!hasRoom(state, nowMs) || !isInPace(state, nowMs)) return false;
+  const { dialTimeoutMs } = state.options;
   const dialId = state.nextDialId++;
-  const deadlineMs = nowMs + dialTimeoutMs + DIAL_GRACE_MS;
-  state.dials.set(dialId, { id: dialId, purpose, deadlineMs });
-  state.agenda.add(deadlineMs, { kind: "dial", id: dialId });
+  const alarm = newAlarm({ kind: "dial", id: dialId });
+  state.dials.set(dialId, { id: dialId, purpose, alarm });
+  state.agenda.set(alarm, nowMs + dialTimeoutMs + DIAL_GRACE_MS);
+  state.dialsBegun++;
   const { address, origin, account } = purpose;
   state.actions.push({ kind: "dial", dialId, address, origin, account, timeoutMs: dialTimeoutMs });
   return true;
+}
+
+export function endDial(state: MeshState, dialId: number): void {
+  const dial = state.dials.get(dialId);
+  if (dial === undefined) return;
+  state.agenda.clear(dial.alarm);
+  state.dials.delete(dialId);
+}
+
+/** Gives what room there is to those that wait for it. */
+export function serveLines(state: MeshState, nowMs: number, look: (due: Due) => void): void {
+  if (state.lines.size === 0) return;
+  while (hasRoom(state, nowMs)) {
+    if (!isInPace(state, nowMs)) return state.agenda.set(state.paceAlarm, state.paceFromMs + PACE_MS);
+    const due = state.lines.next();
+    if (due === undefined) return;
+    look(due);
+  }
+}
+
+/** Where there is none, the end of a dial or of a handshake brings the next step. */
+function hasRoom(state: MeshState, nowMs: number): boolean {
+  const { limits } = state.options;
+  if (state.dials.size >= limits.dialsInFlightMax) return false;
+  if (state.handshakes < limits.handshakesMax) return true;
+  tellLimit(state, "handshakesMax", nowMs);
+  return false;
+}
+
+function isInPace(state: MeshState, nowMs: number): boolean {
+  if (nowMs >= state.paceFromMs + PACE_MS) {
+    state.paceFromMs = nowMs;
+    state.dialsBegun = 0;
+  }
+  return state.dialsBegun < PACE_DIALS;
 }

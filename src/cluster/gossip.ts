@@ -12,7 +12,7 @@
 
 import { randomInt } from "../base/random.ts";
 import { advertisedAddress, routeUrl } from "./address.ts";
-import { implicitDelayMs, vouchAddress } from "./addresses.ts";
+import { hasRoomForGossip, implicitDelayMs, vouchAddress } from "./addresses.ts";
 import { tellLimit, type ConnRow, type DialPurpose, type MeshState, type PeerRow } from "./mesh-state.ts";
 import type { ConnId, GossipMode, RouteInfo } from "./mesh-types.ts";
 
@@ -45,14 +45,13 @@ export function hearOf(state: MeshState, info: RouteInfo, nowMs: number): void {
   if (info.id === state.options.id || (state.superseded.get(info.id) ?? 0) > nowMs) return;
   if (info.id === "" || state.peers.has(info.id)) return;
   const address = advertisedAddress(info, undefined);
-  if (address === undefined) return;
+  if (address === undefined || !hasRoomForGossip(state, address, nowMs)) return;
   const delayMs = state.options.id < info.id ? 0 : implicitDelayMs(state);
   vouchAddress(state, address, info.id, { delayMs, gossipMode: info.gossipMode }, nowMs);
 }
 
 /** Tells one random shoal about some of the members, and says when to do so again. */
 export function gossipRound(state: MeshState, nowMs: number): void {
-  if (nowMs < state.gossipDueMs) return;
   const joined = [...state.peers.values()].filter((peer) => peer.joined);
   const listeners = joined.filter((peer) => peer.info.shoal);
   const listener = listeners[randomInt(state.random, listeners.length)];
@@ -71,13 +70,12 @@ export function gossipRound(state: MeshState, nowMs: number): void {
 /** A member came: what has been missed by someone is most likely missed now. */
 export function hastenGossip(state: MeshState, nowMs: number): void {
   state.gossipDelayMs = state.options.gossipIntervalMs / GOSSIP_HASTE;
-  if (state.gossipDueMs > nowMs + state.gossipDelayMs) scheduleGossip(state, nowMs);
+  if (state.gossipAlarm.atMs > nowMs + state.gossipDelayMs) scheduleGossip(state, nowMs);
 }
 
 export function scheduleGossip(state: MeshState, nowMs: number): void {
   if (state.options.gossipIntervalMs <= 0) return;
-  state.gossipDueMs = nowMs + state.gossipDelayMs * (0.5 + state.random.next());
-  state.agenda.add(state.gossipDueMs, { kind: "gossip" });
+  state.agenda.set(state.gossipAlarm, nowMs + state.gossipDelayMs * (0.5 + state.random.next()));
 }
 
 function announce(
@@ -130,7 +128,11 @@ function withinRate(state: MeshState, nowMs: number): boolean {
     state.gossipInSecond = 0;
   }
   if (++state.gossipInSecond <= state.options.limits.gossipPerSecondMax) return true;
+  dropGossip(state, nowMs);
+  return false;
+}
+
+export function dropGossip(state: MeshState, nowMs: number): void {
   state.gossipDropped++;
   tellLimit(state, "gossipPerSecondMax", nowMs);
-  return false;
 }

@@ -7,8 +7,11 @@
  * An accepted connection is confirmed at once: its dialler registered it before sending its INFO.
  */
 
+import { assert } from "../base/assert.ts";
 import { addressAnswered, addressFailed, addressIsSelf, isPowerOfTwo } from "./addresses.ts";
 import { advertisedAddress, addressKey } from "./address.ts";
+import { newAlarm } from "./agenda.ts";
+import { endDial } from "./dials.ts";
 import { announceJoin, hastenGossip, ownGossipMode } from "./gossip.ts";
 import {
   tell,
@@ -67,7 +70,7 @@ export function dialConnected(
     });
     return;
   }
-  state.dials.delete(event.dialId);
+  endDial(state, event.dialId);
   addConn(state, event.connId, dial.purpose, event.remoteIp, nowMs);
 }
 
@@ -80,7 +83,7 @@ export function dialFailed(
 ): void {
   const dial = state.dials.get(dialId);
   if (dial === undefined) return;
-  state.dials.delete(dialId);
+  endDial(state, dialId);
   purposeFailed(state, dial.purpose, error, detail, nowMs);
 }
 
@@ -117,14 +120,15 @@ export function confirmConn(state: MeshState, conn: ConnRow, nowMs: number): voi
   const peer = conn.route === undefined ? undefined : state.peers.get(conn.route.peerId);
   if (peer === undefined || conn.confirmed) return;
   conn.confirmed = true;
+  state.agenda.clear(conn.alarm);
   conn.confirmedOrder = ++state.order;
   peer.unconfirmed--;
   confirmed(state, conn, peer, peer.info, nowMs);
 }
 
-/** Looks at a connection whose time for the handshake may be over. */
-export function checkHandshake(state: MeshState, conn: ConnRow, nowMs: number): void {
-  if (conn.confirmed || nowMs < conn.deadlineMs) return;
+/** The time of a connection for its handshake is over. */
+export function endHandshake(state: MeshState, conn: ConnRow, nowMs: number): void {
+  assert(!conn.confirmed, "a confirmed connection has no time to keep");
   closeConn(state, conn, "handshakeTimeout", "no answer within the handshake time", nowMs);
 }
 
@@ -142,6 +146,7 @@ export function closeConn(
 /** Takes a connection that is closed, or about to be, out of all tables, and sees to what it leaves open. */
 export function dropConn(state: MeshState, conn: ConnRow, reason: string, nowMs: number): void {
   state.conns.delete(conn.id);
+  state.agenda.clear(conn.alarm);
   if (conn.route !== undefined) return dropRoute(state, conn, conn.route, reason, nowMs);
   state.handshakes--;
   if (conn.purpose !== undefined && !conn.purposeMet) {
@@ -180,13 +185,12 @@ function addConn(
   remoteIp: string | undefined,
   nowMs: number,
 ): void {
-  const deadlineMs = nowMs + state.options.handshakeTimeoutMs;
   const conn: ConnRow = {
     id,
     remoteIp,
     purpose,
     purposeMet: false,
-    deadlineMs,
+    alarm: newAlarm({ kind: "conn", id }),
     route: undefined,
     confirmed: false,
     begunOrder: ++state.order,
@@ -199,7 +203,7 @@ function addConn(
     tellLimit(state, "handshakesMax", nowMs);
     return closeConn(state, conn, "tooManyConnections", "as many handshakes as may be", nowMs);
   }
-  state.agenda.add(deadlineMs, { kind: "conn", id });
+  state.agenda.set(conn.alarm, nowMs + state.options.handshakeTimeoutMs);
 }
 
 function meetSelf(state: MeshState, conn: ConnRow, nowMs: number): void {
@@ -332,12 +336,12 @@ function register(
     }),
   });
   if (purpose === undefined) {
+    state.agenda.clear(conn.alarm);
     delayLane(state, peer, info.routeAccount, false, nowMs);
     return;
   }
   peer.unconfirmed++;
-  conn.deadlineMs = nowMs + state.options.handshakeTimeoutMs;
-  state.agenda.add(conn.deadlineMs, { kind: "conn", id: conn.id });
+  state.agenda.set(conn.alarm, nowMs + state.options.handshakeTimeoutMs);
 }
 
 /** A dial has led to this peer: what it was for is settled, and the peer's routes count as solicited from now on. */

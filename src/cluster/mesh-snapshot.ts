@@ -14,6 +14,8 @@ export function meshSnapshot(state: MeshState, nowMs: number): MeshSnapshot {
     peers: [...state.peers.values()].filter((peer) => peer.joined).map(peerSnapshot),
     addresses: [...state.addresses.values()].map((row) => addressSnapshot(state, row, dialling, nowMs)),
     dialsInFlight: state.dials.size,
+    dialsWaiting: state.lines.size,
+    alarms: state.agenda.size,
     handshakesOpen: state.handshakes,
     gossipDropped: state.gossipDropped,
   };

@@ -10,7 +10,9 @@
  */
 
 import type { Random } from "../base/random.ts";
-import { Agenda, type Sleeper } from "./agenda.ts";
+import { Agenda, newAlarm, type Alarm } from "./agenda.ts";
+import { DialLines } from "./dial-lines.ts";
+import { OpenAddresses } from "./open-addresses.ts";
 import type {
   AddressKey,
   AddressOrigin,
@@ -28,8 +30,9 @@ import type {
 } from "./mesh-types.ts";
 
 /** A place that is, or may be, a member. */
-export interface AddressRow extends Sleeper {
+export interface AddressRow {
   readonly key: AddressKey;
+  readonly alarm: Alarm;
   address: PeerAddress;
   /** The strongest of its sources' origins; "gossiped" if no source lists it. */
   origin: AddressOrigin;
@@ -65,7 +68,7 @@ export interface DialPurpose {
 interface DialRow {
   readonly id: DialId;
   readonly purpose: DialPurpose;
-  readonly deadlineMs: number;
+  readonly alarm: Alarm;
 }
 
 export interface ConnRow {
@@ -75,8 +78,8 @@ export interface ConnRow {
   readonly purpose: DialPurpose | undefined;
   /** The dial has found out what it was for; a close from here on is no failure of it. */
   purposeMet: boolean;
-  /** While in handshake, or dialled and not yet confirmed. */
-  deadlineMs: number;
+  /** Set while in handshake, or dialled and not yet confirmed: when its time is over. */
+  readonly alarm: Alarm;
   /** Set once registered. */
   route: { readonly peerId: ServerId; readonly slot: RouteSlot } | undefined;
   /** The other side has registered it too. */
@@ -96,8 +99,9 @@ export interface Lane {
   restsUntilMs: number;
 }
 
-export interface PeerRow extends Sleeper {
+export interface PeerRow {
   readonly id: ServerId;
+  readonly alarm: Alarm;
   readonly name: string;
   /** First hand, of its first connection. */
   readonly info: RouteInfo;
@@ -126,10 +130,19 @@ export interface MeshState {
   readonly peerByName: Map<string, ServerId>;
   readonly conns: Map<ConnId, ConnRow>;
   readonly dials: Map<DialId, DialRow>;
+  /** Who waits for room to dial. */
+  readonly lines: DialLines;
+  /** Set while they wait for the next stretch of time in which dials may begin. */
+  readonly paceAlarm: Alarm;
+  paceFromMs: number;
+  /** In the stretch that began at `paceFromMs`. */
+  dialsBegun: number;
   /** Ids whose name came back with a new id, with the time until which they are refused. */
   readonly superseded: Map<ServerId, number>;
   /** Wanted addresses that lead to no connected peer. */
-  readonly open: Set<AddressKey>;
+  readonly open: OpenAddresses;
+  /** How many addresses no source lists. */
+  unlisted: number;
   /** Connected peers with an empty pool slot. */
   readonly partial: Set<ServerId>;
   readonly ownAddresses: Set<AddressKey>;
@@ -143,8 +156,9 @@ export interface MeshState {
   complete: boolean;
   probeDelayMs: number;
   probeCursor: number;
+  readonly probeAlarm: Alarm;
   /** When the next round of gossip is due, and what lies between that and the one after. */
-  gossipDueMs: number;
+  readonly gossipAlarm: Alarm;
   gossipDelayMs: number;
   gossipSecond: number;
   gossipInSecond: number;
@@ -165,8 +179,13 @@ export function createMeshState(options: MeshOptions, random: Random): MeshState
     peerByName: new Map(),
     conns: new Map(),
     dials: new Map(),
+    lines: new DialLines(),
+    paceAlarm: newAlarm({ kind: "dialPace" }),
+    paceFromMs: Number.NEGATIVE_INFINITY,
+    dialsBegun: 0,
     superseded: new Map(),
-    open: new Set(),
+    open: new OpenAddresses(),
+    unlisted: 0,
     partial: new Set(),
     ownAddresses: new Set(options.ownAddresses),
     clusterName: options.clusterName,
@@ -178,7 +197,8 @@ export function createMeshState(options: MeshOptions, random: Random): MeshState
     complete: false,
     probeDelayMs: options.probeMinMs,
     probeCursor: 0,
-    gossipDueMs: Number.POSITIVE_INFINITY,
+    probeAlarm: newAlarm({ kind: "probe" }),
+    gossipAlarm: newAlarm({ kind: "gossip" }),
     gossipDelayMs: options.gossipIntervalMs,
     gossipSecond: 0,
     gossipInSecond: 0,

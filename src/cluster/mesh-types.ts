@@ -111,6 +111,8 @@ export type MeshEvent =
   | { readonly kind: "routeClosed"; readonly connId: ConnId; readonly reason: string }
   /** A later INFO on a registered route about another server. */
   | { readonly kind: "gossipReceived"; readonly connId: ConnId; readonly info: RouteInfo }
+  /** So much was told of other servers that an INFO could not be kept until its turn. */
+  | { readonly kind: "gossipDropped" }
   /** Time passed: `nextWakeMs()` is due. Any other event does the due work as well. */
   | { readonly kind: "tick" }
   /** This server goes away: closes every connection, dials no more. */
@@ -255,6 +257,7 @@ export interface MeshSize {
 /** Every table of the mesh has one of these bounds; what is over it is refused or forgotten, with the fact limitReached. */
 export interface MeshLimits {
   readonly peersMax: number;
+  /** Half of them may come by gossip alone. */
   readonly addressesMax: number;
   /** Connections whose handshake is not finished. */
   readonly handshakesMax: number;
@@ -335,6 +338,10 @@ export interface MeshSnapshot {
   readonly peers: readonly PeerSnapshot[];
   readonly addresses: readonly AddressSnapshot[];
   readonly dialsInFlight: number;
+  /** Rows that wait for room to dial. */
+  readonly dialsWaiting: number;
+  /** Times at which something is due: one for each row of the tables at most. */
+  readonly alarms: number;
   readonly handshakesOpen: number;
   readonly gossipDropped: number;
 }
@@ -346,5 +353,7 @@ export interface Mesh {
   nextWakeMs(): number | undefined;
   /** As `complete` of the snapshot, without making one. */
   isComplete(): boolean;
+  /** As `size` of the snapshot. */
+  size(): MeshSize;
   snapshot(nowMs: number): MeshSnapshot;
 }

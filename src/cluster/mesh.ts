@@ -10,11 +10,11 @@
 import type { Random } from "../base/random.ts";
 import { changeSource, lookAtAddress } from "./addresses.ts";
 import type { Due } from "./agenda.ts";
-import { gossipRound, hearOf, scheduleGossip } from "./gossip.ts";
+import { dropGossip, gossipRound, hearOf, scheduleGossip } from "./gossip.ts";
 import {
   acceptConn,
   callOffDial,
-  checkHandshake,
+  endHandshake,
   closeConn,
   confirmConn,
   dialConnected,
@@ -23,6 +23,7 @@ import {
   hearClusterName,
   receiveInfo,
 } from "./handshake.ts";
+import { serveLines } from "./dials.ts";
 import { isComplete, meshSnapshot } from "./mesh-snapshot.ts";
 import { createMeshState, tell, type MeshState } from "./mesh-state.ts";
 import type { Mesh, MeshEvent, MeshOptions } from "./mesh-types.ts";
@@ -40,11 +41,13 @@ export function createMesh(options: MeshOptions, random: Random, nowMs: number):
       for (let due = state.agenda.takeDue(atMs); due !== undefined; due = state.agenda.takeDue(atMs)) {
         doDue(state, due, atMs);
       }
+      if (!state.stopped) serveLines(state, atMs, (due) => doDue(state, due, atMs));
       noticeCompletion(state);
       return state.actions;
     },
     nextWakeMs: () => (state.stopped ? undefined : state.agenda.nextMs()),
     isComplete: () => isComplete(state),
+    size: () => meshSize(state),
     snapshot: (atMs) => meshSnapshot(state, atMs),
   };
 }
@@ -61,6 +64,8 @@ function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
       return acceptConn(state, event.connId, event.remoteIp, nowMs);
     case "stopped":
       return stop(state, nowMs);
+    case "gossipDropped":
+      return dropGossip(state, nowMs);
     case "tick":
       return;
     case "clusterNameHeard":
@@ -104,19 +109,17 @@ function doDue(state: MeshState, due: Due, nowMs: number): void {
   switch (due.kind) {
     case "address": {
       const row = state.addresses.get(due.key);
-      if (row === undefined) return;
-      row.wakeMs = Number.POSITIVE_INFINITY;
-      return lookAtAddress(state, row, nowMs);
+      if (row !== undefined) lookAtAddress(state, row, nowMs);
+      return;
     }
     case "peer": {
       const peer = state.peers.get(due.id);
-      if (peer === undefined) return;
-      peer.wakeMs = Number.POSITIVE_INFINITY;
-      return lookAtPeer(state, peer, nowMs);
+      if (peer !== undefined) lookAtPeer(state, peer, nowMs);
+      return;
     }
     case "conn": {
       const conn = state.conns.get(due.id);
-      if (conn !== undefined) checkHandshake(state, conn, nowMs);
+      if (conn !== undefined) endHandshake(state, conn, nowMs);
       return;
     }
     case "dial":
@@ -125,6 +128,8 @@ function doDue(state: MeshState, due: Due, nowMs: number): void {
       return gossipRound(state, nowMs);
     case "probe":
       return probeRound(state, nowMs);
+    case "dialPace":
+      return; // the lines are served after each step
   }
 }
 

@@ -3,18 +3,19 @@
  * A peer's row lives while at least one of its routes is registered.
  */
 
+import { assert } from "../base/assert.ts";
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey, advertisedAddress } from "./address.ts";
 import { addressLostPeer, REDIAL_JITTER_MS, vouchAddress } from "./addresses.ts";
+import { newAlarm } from "./agenda.ts";
 import { startDial } from "./dials.ts";
 import { jitterMs, tell, type AddressRow, type Lane, type MeshState, type PeerRow } from "./mesh-state.ts";
-import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot, ServerId } from "./mesh-types.ts";
+import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot } from "./mesh-types.ts";
 
 /** Whoever dialled a peer fills its pool; the other side helps out only if that has not happened after this. */
 const FILL_PATIENCE_MS = 1000;
 /** For a further route to a connected peer; a pinned account may be unknown there, which only a reload changes. */
 const LANE_BACKOFF: BackoffOptions = { baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 };
-const CROWDED_DELAY_MS = 50;
 
 export function addPeer(
   state: MeshState,
@@ -25,6 +26,7 @@ export function addPeer(
   const noPool = state.options.poolSize <= 0 || info.routePoolSize <= 0;
   const peer: PeerRow = {
     id: info.id,
+    alarm: newAlarm({ kind: "peer", id: info.id }),
     name: info.name,
     info,
     advertised: advertisedAddress(info, remoteIp),
@@ -37,7 +39,6 @@ export function addPeer(
     routeType: "implicit",
     joined: false,
     joinedMs: nowMs,
-    wakeMs: Number.POSITIVE_INFINITY,
   };
   for (const account of noPool ? [""] : ["", ...state.options.pinnedAccounts]) {
     peer.lanes.set(account, {
@@ -65,6 +66,8 @@ function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress, 
 
 export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowMs: number): void {
   state.peers.delete(peer.id);
+  state.agenda.clear(peer.alarm);
+  state.lines.leave(peer.alarm.due);
   state.partial.delete(peer.id);
   if (state.peerByName.get(peer.name) === peer.id) state.peerByName.delete(peer.name);
   if (peer.joined) {
@@ -102,14 +105,14 @@ export function hasRoutes(peer: PeerRow): boolean {
 /** Dials what the peer lacks and what is due. */
 export function lookAtPeer(state: MeshState, peer: PeerRow, nowMs: number): void {
   if (state.stopped || !peer.joined || peer.unconfirmed > 0) return;
+  let wakeMs = Number.POSITIVE_INFINITY;
   for (const lane of peer.lanes.values()) {
     if (lane.busy || !lacks(peer, lane)) continue;
-    if (lane.nextDialMs <= nowMs) {
-      if (dialLane(state, peer, lane, nowMs)) continue;
-      lane.nextDialMs = nowMs + CROWDED_DELAY_MS + jitterMs(state, CROWDED_DELAY_MS);
-    }
-    state.agenda.wake(peer, lane.nextDialMs, { kind: "peer", id: peer.id });
+    if (lane.nextDialMs > nowMs) wakeMs = Math.min(wakeMs, lane.nextDialMs);
+    else if (!hasAddress(state, peer)) wakeMs = Math.min(wakeMs, nowMs + LANE_BACKOFF.maxMs);
+    else if (!dialLane(state, peer, lane, nowMs)) state.lines.enter(peer.alarm.due, "lanes");
   }
+  state.agenda.set(peer.alarm, wakeMs);
 }
 
 /** A route of this peer was lost or accepted, others remain: who dialled it sees to it, else the other side goes first. */
@@ -147,9 +150,7 @@ export function laneFailed(state: MeshState, peer: PeerRow, account: string, now
 }
 
 export function meshSize(state: MeshState): MeshSize {
-  const awaited = new Set<ServerId>();
-  for (const key of state.open) awaited.add(state.addresses.get(key)?.leadsTo ?? key);
-  return { connected: 1 + state.joined, wanted: 1 + state.peers.size + awaited.size };
+  return { connected: 1 + state.joined, wanted: 1 + state.peers.size + state.open.servers };
 }
 
 function markPartial(state: MeshState, peer: PeerRow): void {
@@ -161,14 +162,15 @@ function lacks(peer: PeerRow, lane: Lane): boolean {
   return lane.account === "" ? peer.slots.includes(undefined) : !peer.accounts.has(lane.account);
 }
 
+function hasAddress(state: MeshState, peer: PeerRow): boolean {
+  return peer.advertised !== undefined || state.leading.has(peer.id);
+}
+
+/** False: there is no room for a dial now. */
 function dialLane(state: MeshState, peer: PeerRow, lane: Lane, nowMs: number): boolean {
   const row = addressToFill(state, peer, lane.attempts);
   const address = row?.address ?? peer.advertised;
-  if (address === undefined) {
-    lane.nextDialMs = nowMs + LANE_BACKOFF.maxMs;
-    state.agenda.wake(peer, lane.nextDialMs, { kind: "peer", id: peer.id });
-    return true;
-  }
+  assert(address !== undefined, "a peer without an address is not dialled");
   const origin = row?.origin ?? "gossiped";
   const purpose = {
     address,

@@ -19,7 +19,7 @@ export function probeRound(state: MeshState, nowMs: number): void {
 export function scheduleProbe(state: MeshState, nowMs: number): void {
   const { probeMinMs, probeMaxMs } = state.options;
   if (probeMinMs <= 0) return;
-  state.agenda.add(nowMs + state.probeDelayMs * (0.5 + state.random.next()), { kind: "probe" });
+  state.agenda.set(state.probeAlarm, nowMs + state.probeDelayMs * (0.5 + state.random.next()));
   state.probeDelayMs = Math.min(state.probeDelayMs * 2, probeMaxMs);
 }
 

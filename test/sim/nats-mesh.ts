@@ -80,6 +80,10 @@ export class NatsMesh implements Mesh {
     return this.#timers.length === 0 ? undefined : Math.min(...this.#timers.map((timer) => timer.atMs));
   }
 
+  size() {
+    return this.snapshot().size;
+  }
+
   isComplete(): boolean {
     return this.snapshot().complete;
   }
@@ -106,6 +110,8 @@ export class NatsMesh implements Mesh {
       complete: peers.every((peer) => !peer.slots.includes(undefined)),
       peers,
       addresses: [],
+      dialsWaiting: 0,
+      alarms: 0,
       dialsInFlight: this.#dials.size,
       handshakesOpen: 0,
       gossipDropped: 0,
@@ -145,6 +151,7 @@ export class NatsMesh implements Mesh {
         this.#timers = [];
         return;
       case "clusterNameHeard":
+      case "gossipDropped":
       case "tick":
         return;
     }

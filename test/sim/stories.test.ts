@@ -79,3 +79,29 @@ test("a DNS that shows strangers for ever costs each a dial every 5 s, and the m
   expect(world.outsider?.mesh.snapshot(world.timeline.nowMs).peers).toEqual([]);
   expect(meshBreaches(world)).toEqual([]);
 });
+
+test("five thousand dead addresses on every server hold up neither a restart nor a lost route, and cost bounded dials", () => {
+  const world = wholeMesh(1, "seeds", 1000);
+  const dead = Array.from({ length: 5000 }, (_, i) => ({ host: `10.1.${i >> 8}.${i & 255}`, port: 6222 }));
+  for (const member of world.running()) {
+    for (const { host } of dead) world.network.cut(member.ip, host);
+    member.setSource("dead", "discovered", dead);
+  }
+  world.timeline.runUntil(world.timeline.nowMs + 5000);
+  const plan = world.scenario.servers[5]!;
+  world.members.get(plan.name)?.crash();
+  world.network.dropOne(world.running()[1]!.ip);
+  world.timeline.runUntil(world.timeline.nowMs + 200);
+  world.start(plan);
+  world.timeline.runUntil(world.timeline.nowMs + 5000);
+  expect(meshBreaches(world)).toEqual([]);
+  for (const member of world.running()) {
+    const { alarms, addresses, peers, dialsInFlight, dialsWaiting } = member.mesh.snapshot(
+      world.timeline.nowMs,
+    );
+    expect(alarms).toBeLessThanOrEqual(addresses.length + peers.length + dialsInFlight + 3);
+    expect(dialsWaiting).toBeLessThanOrEqual(addresses.length);
+    const lately = member.dialledKeys.filter(({ atMs }) => atMs > world.timeline.nowMs - 1000);
+    expect(lately.length).toBeLessThanOrEqual(2 * 128);
+  }
+});

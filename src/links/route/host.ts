@@ -44,6 +44,8 @@ export interface RouteHost {
   judgeConnect(session: RouteSession, json: string): ConnectVerdict | null;
   /** The peer's first INFO, as it stands. */
   onHandshakeInfo(session: RouteSession, info: Record<string, unknown>): void;
+  /** A later INFO that does not name the peer: to be given to `readInfo`, some at a time. */
+  onGossip(session: RouteSession, json: string): void;
   /** A later INFO: of the peer itself, or about another server. */
   onLaterInfo(session: RouteSession, info: Record<string, unknown>): void;
   onFirstPong(session: RouteSession): void;

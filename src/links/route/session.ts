@@ -215,6 +215,13 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   onInfo(json: string): boolean {
     if (!this.hasConnected) return this.onPeerError(errors.authorizationViolation, "INFO before CONNECT");
+    const { registration } = this;
+    if (registration !== null && !json.includes(registration.peerId)) this.host.onGossip(this, json);
+    else this.readInfo(json);
+    return this.isOpen;
+  }
+
+  readInfo(json: string): boolean {
     const info = readRouteInfo(json);
     if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
     if (this.peerInfo === null) {

@@ -6,7 +6,17 @@ import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../../../src/c
 
 function mesh(peers: readonly PeerSnapshot[], addresses: readonly AddressSnapshot[] = []): MeshSnapshot {
   const size = { connected: 1 + peers.length, wanted: 1 + peers.length };
-  return { size, complete: true, peers, addresses, dialsInFlight: 0, handshakesOpen: 0, gossipDropped: 0 };
+  return {
+    size,
+    complete: true,
+    peers,
+    addresses,
+    dialsWaiting: 0,
+    alarms: 0,
+    dialsInFlight: 0,
+    handshakesOpen: 0,
+    gossipDropped: 0,
+  };
 }
 
 function peer(id: string, slots: readonly (number | undefined)[] = [1, 2, 3]): PeerSnapshot {

@@ -64,11 +64,12 @@ export class MeshDriver {
     return this.step({ kind: "sourceChanged", source: origin, origin, peers });
   }
 
-  /** Answers the dial with this INFO; the returned actions are those of the INFO. */
+  /** Answers the dial with this INFO. */
   answer(dial: ActionOf<"dial">, info: RouteInfo): { connId: ConnId; actions: MeshAction[] } {
     const connId = this.#nextConnId++;
-    this.step({ kind: "dialSucceeded", dialId: dial.dialId, connId, remoteIp: dial.address.host });
-    return { connId, actions: this.step({ kind: "handshakeInfo", connId, info }) };
+    const { dialId, address } = dial;
+    const actions = this.step({ kind: "dialSucceeded", dialId, connId, remoteIp: address.host });
+    return { connId, actions: [...actions, ...this.step({ kind: "handshakeInfo", connId, info })] };
   }
 
   accept(info: RouteInfo, remoteIp: string): { connId: ConnId; actions: MeshAction[] } {

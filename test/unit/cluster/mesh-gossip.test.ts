@@ -122,7 +122,12 @@ describe("being told", () => {
     for (let i = 0; i < 100; i++) driver.gossip(connId, at(`X${i}`, `10.1.0.${i}`));
     const snapshot = driver.mesh.snapshot(driver.nowMs);
     expect(snapshot.gossipDropped).toBe(50);
-    expect(snapshot.addresses).toHaveLength(20);
+    expect(snapshot.addresses).toHaveLength(10);
+    driver.list(Array.from({ length: 30 }, (_, i) => `listed-${i}`));
+    const listed = driver.mesh
+      .snapshot(driver.nowMs)
+      .addresses.filter(({ wantedBy }) => wantedBy[0] !== "gossip");
+    expect(listed).toHaveLength(10);
   });
 
   test("a member that left is dialled for a bounded time and then forgotten", () => {

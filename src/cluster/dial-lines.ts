@@ -1,0 +1,48 @@
+/**
+ * Who wants to dial and finds no room: stands in one of three lines, and is looked at again when there is room. The lines
+ * take turns, so that thousands of dead addresses in one of them hold up nobody in another.
+ *
+ * Invariant: a row stands in one line at most, and once. So the lines are no longer than the tables of the mesh.
+ */
+import type { Due } from "./agenda.ts";
+
+/** Routes that a connected peer lacks, addresses that a source lists, addresses that came by gossip. */
+export type Line = "lanes" | "listed" | "gossiped";
+
+const LINES: readonly Line[] = ["lanes", "listed", "gossiped"];
+
+/** Those that found no room, in the order in which they came. */
+export class DialLines {
+  private readonly waiting: Readonly<Record<Line, Set<Due>>> = {
+    lanes: new Set(),
+    listed: new Set(),
+    gossiped: new Set(),
+  };
+  private turn = 0;
+
+  get size(): number {
+    return LINES.reduce((sum, line) => sum + this.waiting[line].size, 0);
+  }
+
+  /** `due`: of the alarm of the row that wants to dial. */
+  enter(due: Due, line: Line): void {
+    for (const other of LINES) if (other !== line) this.waiting[other].delete(due);
+    this.waiting[line].add(due);
+  }
+
+  leave(due: Due): void {
+    for (const line of LINES) this.waiting[line].delete(due);
+  }
+
+  /** The first of the line whose turn it is. */
+  next(): Due | undefined {
+    for (let i = 0; i < LINES.length; i++) {
+      const line = this.waiting[LINES[this.turn++ % LINES.length] as Line];
+      const first = line.values().next();
+      if (first.done) continue;
+      line.delete(first.value);
+      return first.value;
+    }
+    return undefined;
+  }
+}
