@@ -1,6 +1,7 @@
 /** What the INFO for other servers says by configuration, whoever is told and whatever becomes of the cluster. */
 import { routeUrl } from "../cluster/address.ts";
 import type { RoutePermissions, SubjectRules } from "../links/route/permissions.ts";
+import { fromByteString } from "../protocol/info.ts";
 import type { OwnRouteInfo } from "../protocol/route-info.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 
@@ -40,8 +41,4 @@ function shownRules(rules: SubjectRules | null): object | undefined {
     ...(allow === null ? {} : { allow: allow.map(fromByteString) }),
     ...(deny.length === 0 ? {} : { deny: deny.map(fromByteString) }),
   };
-}
-
-function fromByteString(bytes: string): string {
-  return Buffer.from(bytes, "latin1").toString("utf8");
 }

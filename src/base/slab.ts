@@ -13,7 +13,7 @@
  * can reach: 12 ns for 16 to 128 bytes, against 28 to 76 ns for copyWithin, Buffer.copy and TypedArray.set
  * (`npm run bench:micro`).
  */
-import { assert } from "./assert.ts";
+import { assert, assertOwn } from "./assert.ts";
 
 const MIB = 1024 * 1024;
 
@@ -89,8 +89,12 @@ export function copy(to: number, from: number, length: number): void {
   for (let i = 0; i < length; i += 8) words.setBigUint64(to + i, words.getBigUint64(from + i, true), true);
 }
 
-/** Writes a byte string (one character, one byte) and returns the offset behind it. */
+// oxlint-disable-next-line no-control-regex
+const NOT_A_BYTE = /[^\x00-\xff]/;
+
+/** Writes a byte string (one character, one byte) and returns the offset behind it. Text of people is `toByteString` first. */
 export function writeText(to: number, value: string): number {
+  assertOwn(!NOT_A_BYTE.test(value), "text that goes into the slab is a byte string");
   return to + text.write(value, to, "latin1");
 }
 

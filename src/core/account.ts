@@ -6,6 +6,7 @@
 import { beginChange, endChange } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import { toByteString } from "../protocol/info.ts";
 import type { Message } from "../protocol/message.ts";
 import type {
   AccountDefinition,
@@ -52,6 +53,7 @@ export interface AccountImports {
 }
 
 export class Account {
+  /** Text; on wires it is UTF-8. */
   readonly name: string;
   readonly interest: Interest;
   /** What neighbours are told of the interest here. */
@@ -81,7 +83,7 @@ export class Account {
   constructor(name: string, world: AccountWorld) {
     this.name = name;
     this.world = world;
-    this.interest = new Interest(name);
+    this.interest = new Interest(toByteString(name));
     this.responses = new ServiceResponses(this, world.clock, world.random);
     this.latency = new ServiceLatency(this, world);
   }

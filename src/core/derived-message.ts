@@ -16,18 +16,18 @@ import {
   writeText,
 } from "../base/slab.ts";
 import { writeHead } from "../protocol/head.ts";
+import { withServerHeader } from "../protocol/header-block.ts";
 import { Message } from "../protocol/message.ts";
 
 export interface Derivation {
   readonly subject: string;
   /** "": none. */
   readonly reply: string;
-  /** Takes the place of what the sender wrote under this name; null: none. */
+  /** Takes the place of what the sender wrote under this name; null: none. The value is a byte string. */
   readonly header: { readonly name: string; readonly value: string } | null;
 }
 
 const CRLF = Buffer.from("\r\n");
-const VERSION_LINE = "NATS/1.0\r\n";
 /** Room for the head in front of the payload, in one chunk with it. */
 const HEAD_ROOM = 16 * 1024;
 /** What a head has beside its subjects: the operation, two sizes, blanks. */
@@ -97,26 +97,22 @@ function derive(source: Message, change: Derivation, { headEnd, payloadMax }: Ro
   return derived;
 }
 
-/** All headers with one more at their end. The sender cannot have one of that name, in whatever case. */
+/** All headers with one more at their end. The sender cannot have one of that name, however it is written. */
 function headersWith(source: Message, { name, value }: { name: string; value: string }): string {
-  const lines = source.headerLength === 0 ? [VERSION_LINE] : headerLines(source);
-  const kept = lines.filter((line) => !line.toLowerCase().startsWith(`${name.toLowerCase()}:`));
-  return `${kept.join("")}${name}: ${value}\r\n\r\n`;
+  return withServerHeader(headerBlock(source), name, value);
 }
 
-function headerLines({ body, at, payloadFrom, headerLength }: Message): string[] {
-  const block =
-    body === null
-      ? readText(at + payloadFrom, headerLength)
-      : Buffer.from(body.subarray(0, headerLength)).toString("latin1");
-  return block.split(/(?<=\r\n)/).filter((line) => line !== "\r\n");
+/** From the version to the empty line; "": there is none. */
+function headerBlock({ body, at, payloadFrom, headerLength }: Message): string {
+  if (body === null) return readText(at + payloadFrom, headerLength);
+  return Buffer.from(body.buffer, body.byteOffset, headerLength).toString("latin1");
 }
 
 function largeBody(source: Message, intro: string, skip: number): Uint8Array {
   const from = source.at + source.payloadFrom;
   const payload = source.body ?? slice(from, source.size + 2);
   const body = new Uint8Array(intro.length + payload.length - skip);
-  for (let i = 0; i < intro.length; i++) body[i] = intro.charCodeAt(i);
+  Buffer.from(body.buffer).write(intro, "latin1");
   body.set(payload.subarray(skip), intro.length);
   return body;
 }

@@ -4,6 +4,7 @@
  */
 import type { Random } from "../base/random.ts";
 import { readText } from "../base/slab.ts";
+import { toByteString } from "../protocol/info.ts";
 import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
 import { isAckReply } from "../protocol/shown-subject.ts";
 import { hasWildcard } from "../subject/subject.ts";
@@ -76,7 +77,7 @@ export class ServiceImport implements Crossing {
     const change = {
       subject: there,
       reply: expected?.subject ?? reply,
-      header: info === null ? null : { name: REQUEST_INFO, value: JSON.stringify(info) },
+      header: info === null ? null : { name: REQUEST_INFO, value: toByteString(JSON.stringify(info)) },
     };
     const via: Via = { export: service, isShared, reply: awaitedAt, before: message.via };
     const reached = withDerived(message, change, (derived) => {

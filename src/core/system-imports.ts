@@ -4,6 +4,7 @@
  * that nobody configures, as nats-server has them. Where an account imports something under the same subject, that counts.
  */
 import type { Random } from "../base/random.ts";
+import { toByteString } from "../protocol/info.ts";
 import type { Account } from "./account.ts";
 import type { ServiceExportDefinition } from "./definitions.ts";
 import { ServiceImport } from "./service-import.ts";
@@ -60,7 +61,7 @@ export function systemImports(
       new ServiceImport({
         importer,
         exporter,
-        subject: there.subject.replace("*", importer.name),
+        subject: there.subject.replace("*", () => toByteString(importer.name)),
         to: here,
         share,
         except,

@@ -8,7 +8,7 @@
  * Bounds: `maxPendingBytes`, and the time in which what is pending has to be taken; who exceeds one of them is a slow consumer
  * and is cut. An outbox over CONGESTED_BYTES asks the turn to slow down who fills it, for a bounded time (`patience.ts`).
  */
-import { CHUNK_SIZE, releaseChunk, slice, takeChunk, text } from "../base/slab.ts";
+import { CHUNK_SIZE, releaseChunk, slice, takeChunk, writeText } from "../base/slab.ts";
 import type { Wire } from "../transport/wire.ts";
 import { countMessages } from "./dropped.ts";
 import { Patience } from "./patience.ts";
@@ -175,8 +175,7 @@ export class Outbox {
       const length = Math.min(CHUNK_SIZE, value.length - from);
       const at = this.reserve(length);
       if (at < 0) return;
-      this.at =
-        at + text.write(length === value.length ? value : value.slice(from, from + length), at, "latin1");
+      this.at = writeText(at, length === value.length ? value : value.slice(from, from + length));
       this.touch();
     }
   }

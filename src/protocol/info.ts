@@ -72,7 +72,15 @@ export function infoLine(fields: object): string {
   return `INFO ${toByteString(JSON.stringify(fields))} \r\n`;
 }
 
+// oxlint-disable-next-line no-control-regex
+const ASCII = /^[\x00-\x7f]*$/;
+
 /** UTF-8 as one character per byte. */
 export function toByteString(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
+  return ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** The other way round: bytes that are no UTF-8 become U+FFFD. */
+export function fromByteString(bytes: string): string {
+  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }

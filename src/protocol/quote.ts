@@ -15,6 +15,12 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 /** What Go does not print as it is: all but letters, marks, numbers, punctuation and symbols. */
 const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 
+/** What a peer has said of itself, within a line for that peer. */
+export function onOneLine(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\x00-\x1f\x7f]/g, "?");
+}
+
 /** Quotes a byte string; the result is one, too. */
 export function quoted(value: string): string {
   if (PLAIN.test(value)) return `"${value}"`;

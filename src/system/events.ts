@@ -14,6 +14,7 @@ import { accountStatistics } from "../monitor/accounts.ts";
 import { goTime, nanoseconds, orOmit } from "../monitor/go-format.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import type { PeerError } from "../protocol/errors.ts";
+import { toByteString } from "../protocol/info.ts";
 import type { Stamp } from "./stamp.ts";
 
 const WAITING_MAX = 16_384;
@@ -53,14 +54,14 @@ export class Events implements Disposable {
 
   connected(session: ClientSession): void {
     this.connectionsChanged(session.account);
-    const subject = `$SYS.ACCOUNT.${session.account.name}.CONNECT`;
+    const subject = `$SYS.ACCOUNT.${toByteString(session.account.name)}.CONNECT`;
     if (!this.isHeard(subject)) return;
     this.tell(subject, "client_connect", { client: clientFields(session) });
   }
 
   disconnected(session: ClientSession): void {
     this.connectionsChanged(session.account);
-    const subject = `$SYS.ACCOUNT.${session.account.name}.DISCONNECT`;
+    const subject = `$SYS.ACCOUNT.${toByteString(session.account.name)}.DISCONNECT`;
     if (this.isHeard(subject))
       this.tell(subject, "client_disconnect", this.leaveFields(session, session.closedFor));
   }
@@ -110,10 +111,8 @@ export class Events implements Disposable {
   private tellConnections(account: Account): void {
     if (account.connections > 0) this.schedule(account, CONNECTIONS_REPEAT_MS, true);
     else this.timers.delete(account);
-    const subjects = [
-      `$SYS.SERVER.ACCOUNT.${account.name}.CONNS`,
-      `$SYS.ACCOUNT.${account.name}.SERVER.CONNS`,
-    ];
+    const name = toByteString(account.name);
+    const subjects = [`$SYS.SERVER.ACCOUNT.${name}.CONNS`, `$SYS.ACCOUNT.${name}.SERVER.CONNS`];
     const heard = subjects.filter((subject) => this.isHeard(subject));
     if (heard.length === 0) return;
     const body = this.connectionsOf(account);

@@ -20,6 +20,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { Listener, type Heard } from "../core/listener.ts";
 import { BadRequest, isMeant, numberOf, readOptions, Refusal, type Options } from "./options.ts";
 import { serverStats } from "./server-stats.ts";
+import { fromByteString } from "../protocol/info.ts";
 import { Stamp } from "./stamp.ts";
 import { userInfo } from "./user-info.ts";
 
@@ -209,7 +210,7 @@ export class SystemService implements Disposable {
   }
 
   private async answerAccount(kind: string, heard: Heard): Promise<void> {
-    const name = heard.subject.split(".")[3] ?? "";
+    const name = fromByteString(heard.subject.split(".")[3] ?? "");
     if (kind === "CONNS") return this.answerConnections(name, heard.reply);
     return this.answerWith(heard, async (options) => (await this.answers()).ofAccount(kind, name, options));
   }

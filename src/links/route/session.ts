@@ -18,6 +18,8 @@ import type { Neighbour } from "../../core/subscription.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
+import { fromByteString, toByteString } from "../../protocol/info.ts";
+import { onOneLine } from "../../protocol/quote.ts";
 import { readRouteInfo } from "../../protocol/route-info.ts";
 import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
@@ -156,7 +158,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   onRouted(accountName: string | null, message: Message, queues: readonly string[]): boolean {
     if (this.registration === null)
       return this.onPeerError(errors.unknownOperation, "message before registration");
-    const account = this.accountOf(accountName ?? this.registration.account ?? "");
+    const account = this.accountOf(accountName ?? toByteString(this.registration.account ?? ""));
     this.memoPlan = null;
     if (account === null || !this.mayImport(message)) return true;
     restoreShown(message);
@@ -190,7 +192,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   private accountOf(name: string): Account | null {
     if (this.memoName === name) return this.memoAccount;
     this.memoName = name;
-    this.memoAccount = this.host.accounts.get(name) ?? null;
+    this.memoAccount = this.host.accounts.get(fromByteString(name)) ?? null;
     return this.memoAccount;
   }
 
@@ -262,7 +264,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     }
     if (!permits(this.host.permissions.export, subject)) return true;
     const members = Math.max(1, parseSize(weight ?? ""));
-    if (this.interests.set(account, subject, queue ?? null, members)) return true;
+    if (this.interests.set(pinned ?? fromByteString(account), subject, queue ?? null, members)) return true;
     return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
   }
 
@@ -275,7 +277,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
         `processRemoteUnsub Parse Error: ${JSON.stringify(args.join(" "))}`,
       );
     }
-    this.interests.delete(account, subject, queue ?? null);
+    this.interests.delete(pinned ?? fromByteString(account), subject, queue ?? null);
     return true;
   }
 
@@ -324,7 +326,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   /** Tells the peer of interest here; accounts with a route of their own are not named on it. */
   tellInterest(account: string, change: InterestChange): void {
     if (!permits(this.host.permissions.import, change.subject)) return;
-    const named = this.parser.isPinned ? change.subject : `${account} ${change.subject}`;
+    const named = this.parser.isPinned ? change.subject : `${toByteString(account)} ${change.subject}`;
     const queue = change.queue === null ? "" : ` ${change.queue}`;
     if (change.count === 0) this.say(`RS- ${named}${queue}\r\n`);
     else this.say(`RS+ ${named}${queue === "" ? "" : `${queue} ${change.count}`}\r\n`);
@@ -336,7 +338,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const has = permits(before, subject);
     if (has === permits(this.host.permissions.import, subject)) return;
     if (!has) return this.tellInterest(account, change);
-    const named = this.parser.isPinned ? subject : `${account} ${subject}`;
+    const named = this.parser.isPinned ? subject : `${toByteString(account)} ${subject}`;
     this.say(`RS- ${named}${queue === null ? "" : ` ${queue}`}\r\n`);
   }
 
@@ -392,7 +394,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   }
 
   private sayError(errorText: string | null): void {
-    if (errorText !== null) this.send(`-ERR '${errorText}'\r\n`);
+    if (errorText !== null) this.send(`-ERR '${onOneLine(toByteString(errorText))}'\r\n`);
   }
 
   private onStale(): void {

@@ -77,6 +77,26 @@ describe("a request to a service of another account", () => {
     expect(stack.accounts.get("A")!.responses.size).toBe(0);
   });
 
+  it("tells of the requester's name in UTF-8, whatever characters it has", () => {
+    stack.accounts[Symbol.dispose]();
+    const imported = { account: "A", subject: "add.*", to: "sum.*", share: true };
+    stack = stackOf(
+      account("A", { serviceExports: [service("add.*")] }),
+      account("B", { serviceImports: [imported] }),
+    );
+    const name = "Zoë \u0122,\u0122acc\u0122:\u0122ROOT\u0122 \u010d\u010aX-Admin: yes\r\nNats: x \u{1f41f}";
+    const [responder, requester] = [
+      stack.clientIn("A"),
+      stack.clientIn("B", `"name":${Buffer.from(JSON.stringify(name)).toString("latin1")}`),
+    ];
+    responder.wire.receiveText("SUB add.* 1\r\n");
+    requester.wire.receiveText("SUB inbox 9\r\nPUB sum.x inbox 2\r\nhi\r\n");
+    const [, version, header, empty, payload] = responder.wire.take().toString("utf8").split("\r\n");
+    expect([version, empty, payload]).toEqual(["NATS/1.0", "", "hi"]);
+    expect(header).toMatch(new RegExp(`^${INFO}: `));
+    expect(JSON.parse(header!.slice(INFO.length + 2))).toMatchObject({ acc: "B", name });
+  });
+
   it("tells neighbours of the replies' prefix, in the exporter's account, and of nothing in the importer's", () => {
     const requester = stack.clientIn("B");
     requester.wire.receiveText("PUB sum.x inbox 0\r\n\r\n");
