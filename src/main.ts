@@ -29,7 +29,7 @@ switch (loaded.kind) {
     process.stdout.write(`${loaded.text}\n`);
     break;
   case "check-ok":
-    process.stdout.write(`${program.name}: ${loaded.text}\n`);
+    await check(loaded.text, loaded.config);
     break;
   case "version":
     process.stdout.write(`${versionText(program)}\n`);
@@ -42,6 +42,16 @@ switch (loaded.kind) {
     break;
   case "run":
     await run(loaded);
+}
+
+/** A file of certificates that cannot be used would keep the server from starting. */
+async function check(text: string, { client, cluster }: Config): Promise<void> {
+  if (client.tls !== null || cluster.tls !== null) {
+    const { tlsFileProblems } = await import("./app/port-tls.ts");
+    const problems = tlsFileProblems(client.tls, cluster.tls);
+    if (problems.length > 0) return fail(problems.map((problem) => `${program.name}: ${problem}`));
+  }
+  process.stdout.write(`${program.name}: ${text}\n`);
 }
 
 async function run({

@@ -70,7 +70,12 @@ function serverFacts(server: Server): ServerFacts {
 
 function tlsFacts(terms: TlsTerms | null, notAfterMs: number | null, isOptional: boolean): TlsFacts {
   if (terms === null) return null;
-  return { isRequired: !isOptional, verifies: terms.verifies, timeoutMs: terms.timeoutMs, notAfterMs };
+  return {
+    isRequired: !isOptional,
+    verifies: terms.verify === "required",
+    timeoutMs: terms.timeoutMs,
+    notAfterMs,
+  };
 }
 
 function clusterFacts(server: Server): ClusterFacts | null {

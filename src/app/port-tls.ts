@@ -5,7 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
-import type { TlsConfig } from "../config/config.ts";
+import type { ClientVerification, TlsConfig } from "../config/config.ts";
 import { TlsContext, type CertificateFacts, type TlsFiles } from "../transport/tls-context.ts";
 import { askedBy } from "./reload.ts";
 import { HandshakeRate, type ClientTlsTerms, type TlsTerms } from "../transport/tls.ts";
@@ -95,6 +95,20 @@ export class PortTls implements Disposable {
   }
 }
 
+/** What is wrong with the files that these blocks name. */
+export function tlsFileProblems(client: TlsConfig | null, cluster: TlsConfig | null): string[] {
+  const problemsOf = (read: () => unknown): string[] => {
+    try {
+      read();
+      return [];
+    } catch (error) {
+      return [error instanceof Error ? error.message : String(error)];
+    }
+  };
+  const config: PortTlsConfig = { client, cluster, allowsPlain: true };
+  return [...problemsOf(() => clientTerms(config)), ...problemsOf(() => clusterTerms(config))];
+}
+
 function clientTerms({ client, allowsPlain }: PortTlsConfig): ClientTlsTerms | null {
   if (client === null) return null;
   const isFirstOnly = client.handshakeFirst && client.fallbackMs === null;
@@ -110,13 +124,14 @@ function clientTerms({ client, allowsPlain }: PortTlsConfig): ClientTlsTerms | n
 
 /** Both servers of a route show a certificate, whatever `verify` says. */
 function clusterTerms({ cluster }: PortTlsConfig): TlsTerms | null {
-  return cluster === null ? null : termsOf(cluster, true);
+  return cluster === null ? null : termsOf(cluster, "required");
 }
 
-function termsOf(config: TlsConfig, verifies: boolean): TlsTerms {
+function termsOf(config: TlsConfig, verify: ClientVerification): TlsTerms {
   const { certificates, caFile, ciphers, curves, minVersion, pinnedKeys, timeoutMs, insecure } = config;
+  const verifies = verify !== "none";
   const files: TlsFiles = { certificates, caFile, verifies, ciphers, curves, minVersion };
-  return { context: new TlsContext(files), verifies, isInsecure: insecure, pinnedKeys, timeoutMs };
+  return { context: new TlsContext(files), verify, isInsecure: insecure, pinnedKeys, timeoutMs };
 }
 
 function fingerprint(certificates: readonly ServedCertificate[]): string {

@@ -101,6 +101,6 @@ export class SelfDescription {
     const { client } = tls;
     if (client === null) return null;
     const isAvailable = config.client.allowNonTls;
-    return { isRequired: !isAvailable || isTlsFirst, isAvailable, verifies: client.verifies };
+    return { isRequired: !isAvailable || isTlsFirst, isAvailable, verifies: client.verify === "required" };
   }
 }

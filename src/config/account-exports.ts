@@ -5,6 +5,7 @@ import { readBlock } from "./block.ts";
 import type { AccountExport, AccountImport, LatencyConfig, ResponseType } from "./config.ts";
 import { durationFromText } from "./duration.ts";
 import { ConfError, type ConfNode, type MapNode, type Origin } from "./nats-conf/node.ts";
+import { subjectTextOf } from "./mapping-values.ts";
 import { integerOf, mismatch, stringOf } from "./value-type.ts";
 
 const RESPONSE_THRESHOLD_MS = 120_000;
@@ -105,7 +106,7 @@ function checkTokenPosition(
 
 function subjectOf(node: MapNode, kind: string): string | null {
   const entry = [...node.entries.values()].find(({ key }) => key.toLowerCase() === kind);
-  return entry === undefined ? null : stringOf(entry.node, "a subject");
+  return entry === undefined ? null : subjectTextOf(entry.node);
 }
 
 /** An empty list is as none, with nats-server: everybody may import. */
@@ -169,8 +170,8 @@ function readImport(node: MapNode): Located<AccountImport> {
   readBlock(node, {
     stream: (value) => void (found.stream = readSource(value, "Stream")),
     service: (value) => void (found.service = readSource(value, "Service")),
-    prefix: (value) => void (prefix = stringOf(value, "a subject")),
-    to: (value) => void (to = stringOf(value, "a subject")),
+    prefix: (value) => void (prefix = subjectTextOf(value)),
+    to: (value) => void (to = subjectTextOf(value)),
     share: (value) => void (found.share = booleanOf(value)),
     allow_trace: (value) => void (found.allowTrace = booleanOf(value)),
   });
@@ -212,7 +213,7 @@ function readSource(node: ConfNode, what: string): Source {
   let subject = "";
   readBlock(node, {
     account: (value) => void (account = stringOf(value, "the name of an account")),
-    subject: (value) => void (subject = stringOf(value, "a subject")),
+    subject: (value) => void (subject = subjectTextOf(value)),
   });
   if (account === "" || subject === "") throw new ConfError(node.at, "Expect an account name and a subject");
   return { account, subject };

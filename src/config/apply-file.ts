@@ -4,7 +4,13 @@ import { isDisabledBlock, isOff, unknownField } from "./block.ts";
 import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
 import type { Sheet } from "./option.ts";
 import { BLOCKS, OPTION_BY_KEY } from "./schema.ts";
-import { KEYS_WITHOUT_EFFECT, UNSUPPORTED_KEYS, USUAL_VALUES } from "./unsupported.ts";
+import {
+  KEYS_WITHOUT_EFFECT,
+  notSupported,
+  OPERATOR_MODE,
+  UNSUPPORTED_KEYS,
+  USUAL_VALUES,
+} from "./unsupported.ts";
 import type { Notes } from "./value-type.ts";
 
 export interface Problems extends Notes {
@@ -31,8 +37,18 @@ export function applyFile(root: MapNode, sheet: Sheet, problems: Problems): void
 function applyBlock(block: MapNode, prefix: string, sheet: Sheet, problems: Problems): void {
   for (const entry of block.entries.values()) {
     if (problems.isFull()) return;
+    if (isPasswordOfNobody(entry, block, prefix)) continue;
     collect(problems, () => applyEntry(entry, prefix, sheet, problems));
   }
+}
+
+/**
+ * A variable named PASS, in a block of users whose passwords it is. nats-server reads it as the password of the single user, and
+ * there is none.
+ */
+function isPasswordOfNobody({ key, usedAsVariable }: ConfEntry, block: MapNode, prefix: string): boolean {
+  if (!usedAsVariable || !prefix.endsWith("authorization.") || !/^pass(word)?$/i.test(key)) return false;
+  return ![...block.entries.keys()].some((other) => /^user(name)?$/i.test(other));
 }
 
 function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Problems): void {
@@ -42,7 +58,12 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   const feature = UNSUPPORTED_KEYS.get(key);
   const inertKind = KEYS_WITHOUT_EFFECT.get(key);
   if (option !== undefined) {
-    named(key, () => option.assignNode(sheet, node, problems));
+    try {
+      named(key, () => option.assignNode(sheet, node, problems));
+    } catch (error) {
+      sheet.refuse(option.fields);
+      throw error;
+    }
   } else if (BLOCKS.has(key)) {
     if (node.kind !== "map")
       throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
@@ -53,8 +74,10 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   } else if (feature !== undefined) {
     const isUsual = node.kind === "string" && node.value === USUAL_VALUES.get(key);
     const isDisabled = key === "jetstream" && isDisabledBlock(node);
-    if (!isOff(node) && !isUsual && !isDisabled)
-      throw new ConfError(keyAt, `"${key}": ${feature} is not supported by shoal yet`);
+    if (isOff(node) || isUsual || isDisabled) return;
+    // Accounts come from elsewhere there.
+    if (feature === OPERATOR_MODE) sheet.refuse(["accounts.list"]);
+    throw new ConfError(keyAt, `"${key}": ${notSupported(feature)}`);
   } else if (!entry.usedAsVariable) {
     throw new ConfError(keyAt, unknownKey(entry.key, prefix));
   }

@@ -71,13 +71,15 @@ interface ClientConfig {
 }
 
 /** One `tls` block; ciphers and curves as OpenSSL names them. */
+/** Whether who connects has to present a certificate; "optional": one that is presented is verified. */
+export type ClientVerification = "none" | "optional" | "required";
+
 export interface TlsConfig {
-  /** At least one. */
+  /** None: TLS ends at a proxy, and clients come in the open; only where they may (`allow_non_tls`). */
   readonly certificates: readonly { readonly certFile: string; readonly keyFile: string }[];
   /** null: those that the system trusts. */
   readonly caFile: string | null;
-  /** Who connects has to present a certificate. */
-  readonly verify: boolean;
+  readonly verify: ClientVerification;
   /** The certificate says which user it is. */
   readonly map: boolean;
   /** Of routes: a name in the certificate has to be one of the configured routes. */

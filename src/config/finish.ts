@@ -8,6 +8,8 @@ import { Sheet, type FieldInitial } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
 
 const MB = 1024 * 1024;
+/** Of a message, where max_payload is -1, if max_pending is not less. */
+const PAYLOAD_MAX_BYTES = 64 * MB;
 const PAYLOAD_DISCOURAGED_BYTES = 8 * MB;
 
 /** The configuration that the sheet describes; derived defaults see the plain ones. */
@@ -27,6 +29,8 @@ export function finish(sheet: Sheet): Config {
   for (const [field, initial] of initials) {
     if (isDerived(field, initial) && "derive" in initial) put(draft, field, initial.derive(config));
   }
+  const { maxPayloadBytes, maxPendingBytes } = config.client;
+  if (maxPayloadBytes < 0) put(draft, "client.maxPayloadBytes", Math.min(PAYLOAD_MAX_BYTES, maxPendingBytes));
   return config;
 }
 
@@ -43,7 +47,20 @@ export function contradictions(config: Config, sheet: Sheet): ConfError[] {
     ...accountContradictions(config, sheet),
     ...clusterContradictions(config, sheet),
     ...monitorContradictions(config, sheet),
+    ...tlsContradictions(config, sheet),
   ];
+}
+
+/** nats-server takes a tls block without a certificate, and then refuses every connection that needs one. */
+function tlsContradictions({ client, cluster, monitor }: Config, sheet: Sheet): ConfError[] {
+  const errors: ConfError[] = [];
+  const reason = "missing cert_file in TLS configuration";
+  const isBare = client.tls !== null && client.tls.certificates.length === 0;
+  if (isBare && (!client.allowNonTls || monitor.httpsPort !== null))
+    errors.push(sheet.errorAt(["client.tls"], `tls: ${reason}; only with allow_non_tls there may be none`));
+  if (cluster.tls !== null && cluster.tls.certificates.length === 0)
+    errors.push(sheet.errorAt(["cluster.tls"], `cluster.tls: ${reason}`));
+  return errors;
 }
 
 function limitContradictions({ server, client }: Config, sheet: Sheet): ConfError[] {
@@ -79,7 +96,8 @@ function userContradictions({ authorization, accounts }: Config, sheet: Sheet): 
     errors.push(sheet.errorAt(["authorization.users", "authorization.usersDir"], reason));
   }
   // Who is in the directory of users changes while the server runs.
-  if (noAuthUser !== null && usersDir === null && !known.some((each) => each.user === noAuthUser)) {
+  const mayBeKnown = usersDir !== null || !sheet.knows("accounts.list", "authorization.users");
+  if (noAuthUser !== null && !mayBeKnown && !known.some((each) => each.user === noAuthUser)) {
     const reason = "no_auth_user must be one of authorization.users or of the users of an account";
     errors.push(sheet.errorAt(["authorization.noAuthUser"], reason));
   }
@@ -97,6 +115,7 @@ function accountContradictions({ authorization, accounts }: Config, sheet: Sheet
   const { system, list } = accounts;
   const { allowedAccounts = [] } = authorization.callout ?? {};
   const missing = allowedAccounts.find((name) => !list.some((account) => account.name === name));
+  if (!sheet.knows("accounts.list")) return errors;
   if (missing !== undefined) {
     const reason = `auth_callout allowed account "${missing}" not found in configured accounts`;
     errors.push(sheet.errorAt(["authorization.callout"], reason));
@@ -144,7 +163,7 @@ function monitorContradictions({ monitor, client }: Config, sheet: Sheet): ConfE
     const at = ["monitor.httpsPort"] as const;
     if (monitor.port !== null)
       errors.push(sheet.errorAt(at, "http and https exclude each other: keep one of them"));
-    else if (client.tls === null)
+    else if (client.tls === null && sheet.knows("client.tls"))
       errors.push(sheet.errorAt(at, "https needs a tls block: its certificate is that of the clients' port"));
   }
   if ((monitor.user === null) !== (monitor.password === null)) {

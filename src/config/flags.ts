@@ -4,13 +4,13 @@
  */
 
 import { collect, type Problems } from "./apply-file.ts";
-import type { Field } from "./config.ts";
+import type { ClientVerification, Field } from "./config.ts";
 import { ConfError, type Origin } from "./nats-conf/node.ts";
 import type { Option, Sheet } from "./option.ts";
 import { OPTION_BY_FLAG } from "./schema.ts";
 import { nearestName } from "./suggest.ts";
 import { tlsFromFlags } from "./tls.ts";
-import { FLAGS_WITHOUT_EFFECT, UNSUPPORTED_FLAGS } from "./unsupported.ts";
+import { FLAGS_WITHOUT_EFFECT, notSupported, UNSUPPORTED_FLAGS } from "./unsupported.ts";
 import { bool } from "./value-type.ts";
 
 const SIGNALS = ["ldm", "stop", "quit", "term", "reopen", "reload"] as const;
@@ -97,9 +97,14 @@ function applyTlsFlags(uses: readonly FlagUse[], sheet: Sheet): void {
     cert: texts.get("tlscert") ?? "",
     key: texts.get("tlskey") ?? "",
     ca: texts.get("tlscacert") ?? "",
-    verify: isTrue("tlsverify", texts.get("tlsverify")),
+    verify: verificationOf(texts.get("tlsverify")),
   });
   sheet.set("client.tls", tls, at);
+}
+
+function verificationOf(text: string | undefined): ClientVerification {
+  if (text?.toLowerCase() === "optional") return "optional";
+  return isTrue("tlsverify", text) ? "required" : "none";
 }
 
 function applyFlag({ name, text }: FlagUse, sheet: Sheet, problems: Problems): void {
@@ -151,11 +156,7 @@ function refuseUnsupported(name: string, value: string | undefined): boolean {
     throw new ConfError(null, `flag provided but not defined: ${withDashes(name)}, ${hint}`);
   }
   const isOff = unsupported.isSwitch && value !== undefined && /^(?:false|f|0)$/i.test(value);
-  if (!isOff)
-    throw new ConfError(
-      null,
-      `flag ${withDashes(name)}: ${unsupported.feature} is not supported by shoal yet`,
-    );
+  if (!isOff) throw new ConfError(null, `flag ${withDashes(name)}: ${notSupported(unsupported.feature)}`);
   return true;
 }
 

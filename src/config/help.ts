@@ -31,7 +31,7 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
     line("    --tls", "TLS for clients, without verification of theirs; --tls=false: none"),
     line("    --tlscert <file>", "Certificate of the server"),
     line("    --tlskey <file>", "Private key of the certificate"),
-    line("    --tlsverify", "TLS for clients, which have to present a certificate"),
+    line("    --tlsverify", "TLS for clients, which have to present a certificate; =optional: they may"),
     line("    --tlscacert <file>", "Certificates of who signed those of the clients"),
   ],
   "Logging Options": [line("-DV", "Debug and trace"), line("-DVV", "Debug and verbose trace")],

@@ -42,8 +42,8 @@ export type LoadResult =
     }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
-  /** Without the name of the program. */
-  | { readonly kind: "check-ok"; readonly text: string }
+  /** `text` is without the name of the program. The files that the configuration names have not been opened. */
+  | { readonly kind: "check-ok"; readonly text: string; readonly config: Config }
   /** `pid` null: the one shoal process that runs. */
   | { readonly kind: "signal"; readonly command: SignalCommand; readonly pid: number | null }
   /** One line each, without the name of the program. */
@@ -101,7 +101,8 @@ function perform(line: CommandLine, env: Environment, readFile: ReadFile): LoadR
 function check(configFile: string, { result, oddities }: Loaded): LoadResult {
   if (result.kind !== "run") return result;
   if (oddities.length > 0) return refused(oddities, [], result.files);
-  return { kind: "check-ok", text: `configuration file ${configFile} is valid (${result.digest})` };
+  const text = `configuration file ${configFile} is valid (${result.digest})`;
+  return { kind: "check-ok", text, config: result.config };
 }
 
 interface Loaded {

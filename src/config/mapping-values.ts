@@ -27,6 +27,14 @@ export const mappings: ValueType<readonly MappingConfig[]> = {
   show: (list) => list.map(({ source }) => source).join(", "),
 };
 
+/** A subject that may hold functions. Some of nats-server's are resolved when it is read, and are not known here. */
+export function subjectTextOf(node: ConfNode): string {
+  const text = stringOf(node, "a subject");
+  if (/\{\{\s*account-hash/i.test(text))
+    throw new ConfError(node.at, "The function account-hash in subjects is not supported by shoal yet");
+  return text;
+}
+
 function expectValid({ source, destinations }: MappingConfig, node: ConfNode): void {
   try {
     void new Mapping(source, destinations);
@@ -41,7 +49,7 @@ function expectValid({ source, destinations }: MappingConfig, node: ConfNode): v
 }
 
 function readDestinations(node: ConfNode): MapDestination[] {
-  if (node.kind === "string") return [{ subject: node.value, weight: 100, cluster: null }];
+  if (node.kind === "string") return [{ subject: subjectTextOf(node), weight: 100, cluster: null }];
   return node.kind === "array" ? node.items.map(readDestination) : [readDestination(node)];
 }
 
@@ -54,7 +62,7 @@ function readDestination(node: ConfNode): MapDestination {
     switch (key.toLowerCase()) {
       case "dest":
       case "destination":
-        subject = stringOf(value, "a subject");
+        subject = subjectTextOf(value);
         break;
       case "weight":
         weight = readWeight(value);

@@ -158,9 +158,20 @@ interface Assigned {
 /** The values written so far, field by field, each with where it was written. */
 export class Sheet {
   private readonly assigned = new Map<Field, Assigned>();
+  private readonly refused = new Set<Field>();
 
   set(field: Field, value: unknown, at: Origin): void {
     this.assigned.set(field, { value, at });
+  }
+
+  /** What was written for these fields is wrong: what only follows from their absence is no error of its own. */
+  refuse(fields: readonly Field[]): void {
+    for (const field of fields) this.refused.add(field);
+  }
+
+  /** Whether all of these are as somebody meant them. */
+  knows(...fields: readonly Field[]): boolean {
+    return !fields.some((field) => this.refused.has(field));
   }
 
   /** Back to the default. */

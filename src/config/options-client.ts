@@ -9,6 +9,14 @@ import { bool, duration, integer, limit, path, size } from "./value-type.ts";
 const KB = 1024;
 const MB = 1024 * KB;
 
+const payloadSize = size({ min: 1, max: 64 * MB, zero: "default" });
+/** Less than nothing is no limit to nats-server. */
+const payload: typeof payloadSize = {
+  ...payloadSize,
+  fromNode: (node, notes) =>
+    node.kind === "int" && node.value < 0n ? -1 : payloadSize.fromNode(node, notes),
+};
+
 const limits: readonly Option[] = [
   option({
     key: "max_connections",
@@ -46,10 +54,10 @@ const limits: readonly Option[] = [
     key: "max_payload",
     field: "client.maxPayloadBytes",
     section: "Limits",
-    type: size({ min: 1, max: 64 * MB, zero: "default" }),
+    type: payload,
     default: MB,
     reload: "live",
-    description: "Largest message; not above max_pending, and better not above 8MB",
+    description: "Largest message; not above max_pending, and better not above 8MB. -1 for the most, 64MB",
   }),
   option({
     key: "max_pending",
@@ -216,7 +224,7 @@ const authorization: readonly Option[] = [
     key: "authorization.timeout",
     field: "authorization.timeoutMs",
     section: "Authorization",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds" }),
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds", highMs: 60_000 }),
     default: { derive: ({ client: { tls } }) => (tls === null ? 2000 : tls.timeoutMs + 1000) },
     defaultText: "2s, or a second more than tls.timeout",
     reload: "live",

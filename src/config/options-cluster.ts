@@ -135,7 +135,7 @@ const listener: readonly Option[] = [
     key: "cluster.authorization.timeout",
     field: "cluster.authTimeoutMs",
     section: "Cluster",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds" }),
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds", highMs: 60_000 }),
     default: { derive: ({ cluster: { tls } }) => (tls === null ? 2000 : tls.timeoutMs + 1000) },
     defaultText: "2s, or a second more than cluster.tls.timeout",
     reload: "restart",

@@ -4,7 +4,7 @@
  */
 
 import { readBlock } from "./block.ts";
-import type { TlsConfig } from "./config.ts";
+import type { ClientVerification, TlsConfig } from "./config.ts";
 import { durationFromText } from "./duration.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
 import {
@@ -39,6 +39,8 @@ interface Draft {
   caFile: string | null;
   certificates: TlsConfig["certificates"] | null;
   verify: boolean;
+  /** Certificates of clients are verified where they present one. */
+  isOptional: boolean;
   map: boolean;
   checksKnownUrls: boolean;
   insecure: boolean;
@@ -76,7 +78,7 @@ export function tlsFromFlags(flags: {
   readonly cert: string;
   readonly key: string;
   readonly ca: string;
-  readonly verify: boolean;
+  readonly verify: ClientVerification;
 }): TlsConfig {
   if (flags.cert === "") throw new ConfError(null, "flag --tlscert: TLS needs a server certificate");
   if (flags.key === "")
@@ -84,7 +86,8 @@ export function tlsFromFlags(flags: {
   const draft = emptyDraft();
   draft.certificates = [{ certFile: flags.cert, keyFile: flags.key }];
   draft.caFile = flags.ca || null;
-  draft.verify = flags.verify;
+  draft.verify = flags.verify === "required";
+  draft.isOptional = flags.verify === "optional";
   return toConfig(draft, draft.certificates);
 }
 
@@ -95,6 +98,7 @@ function emptyDraft(): Draft {
     caFile: null,
     certificates: null,
     verify: false,
+    isOptional: false,
     map: false,
     checksKnownUrls: false,
     insecure: false,
@@ -117,7 +121,10 @@ function readersFor(draft: Draft, port: "client" | "routes"): Record<string, (no
     cert_file: (node) => void (draft.certFile = fileOf(node)),
     key_file: (node) => void (draft.keyFile = fileOf(node)),
     ca_file: (node) => void (draft.caFile = fileOf(node)),
-    verify: (node) => void (draft.verify ||= flagOf(node)),
+    verify: (node) => {
+      if (node.kind === "string" && node.value.toLowerCase() === "optional") draft.isOptional = true;
+      else draft.verify ||= flagOf(node);
+    },
     verify_and_map: (node) => {
       draft.map = flagOf(node);
       draft.verify ||= draft.map;
@@ -148,15 +155,20 @@ function readersFor(draft: Draft, port: "client" | "routes"): Record<string, (no
 
 function finishBlock(draft: Draft, node: ConfNode): TlsConfig {
   const { certFile, keyFile, certificates, suites } = draft;
-  if (certificates !== null && certFile !== null)
+  if (certificates !== null && certificates.length > 0 && certFile !== null)
     throw new ConfError(node.at, "cert_file and certs exclude each other: keep one of them");
+  if (draft.verify && draft.isOptional) {
+    const reason = "verify: optional excludes options that require certificates of clients: keep one of them";
+    throw new ConfError(node.at, reason);
+  }
   const insecure = suites?.filter(isInsecureSuite) ?? [];
   if (insecure.length > 0 && !draft.allowsInsecureSuites) {
     const reason = `insecure cipher suites configured without allow_insecure_cipher_suites: ${insecure.join(", ")}`;
     throw new ConfError(node.at, reason);
   }
   if (certificates !== null && certificates.length > 0) return toConfig(draft, certificates);
-  // nats-server takes a block without a certificate, and then refuses every connection.
+  // Such a block serves nobody by itself: finish.ts asks for allow_non_tls.
+  if (certFile === null && keyFile === null) return toConfig(draft, []);
   if (certFile === null) throw new ConfError(node.at, "missing cert_file in TLS configuration");
   if (keyFile === null) throw new ConfError(node.at, "missing key_file in TLS configuration");
   return toConfig(draft, [{ certFile, keyFile }]);
@@ -166,7 +178,7 @@ function toConfig(draft: Draft, certificates: TlsConfig["certificates"]): TlsCon
   return {
     certificates,
     caFile: draft.caFile,
-    verify: draft.verify,
+    verify: draft.verify ? "required" : draft.isOptional ? "optional" : "none",
     map: draft.map,
     checksKnownUrls: draft.checksKnownUrls,
     insecure: draft.insecure,

@@ -3,25 +3,39 @@
  * for nats-server is answered with what is missing rather than with "unknown". A value that turns the feature off is fine.
  */
 
+export const OPERATOR_MODE = "Operator mode";
+
+/** Features that are several. */
+const PLURALS: ReadonlySet<string> = new Set([
+  "Feature flags",
+  "Gateways",
+  "Leaf nodes",
+  "Stapling and checking by OCSP",
+]);
+
+export function notSupported(feature: string): string {
+  return `${feature} ${PLURALS.has(feature) ? "are" : "is"} not supported by shoal yet`;
+}
+
 /** Keys with the feature that they belong to. */
 export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
-  ...keys("Operator mode", "default_sentinel"),
+  ...keys(OPERATOR_MODE, "default_sentinel"),
   ...keys("JetStream", "jetstream", "default_js_domain"),
   ...keys("Leaf nodes", "leaf", "leafnodes"),
   ...keys("Gateways", "gateway"),
   ...keys("WebSocket", "websocket", "ws"),
   ...keys("MQTT", "mqtt"),
   ...keys("Stapling and checking by OCSP", "ocsp", "ocsp_cache"),
-  ...keys("Operator mode", "operator", "operators", "root", "roots", "root_operator", "root_operators"),
+  ...keys(OPERATOR_MODE, "operator", "operators", "root", "roots", "root_operator", "root_operators"),
   ...keys(
-    "Operator mode",
+    OPERATOR_MODE,
     "resolver",
     "account_resolver",
     "accounts_resolver",
     "resolver_tls",
     "resolver_preload",
   ),
-  ...keys("Operator mode", "resolver_pinned_accounts", "trusted", "trusted_keys"),
+  ...keys(OPERATOR_MODE, "resolver_pinned_accounts", "trusted", "trusted_keys"),
   ...keys("Profiling", "prof_port", "prof_block_rate"),
   ...keys("The PROXY protocol", "proxy_protocol"),
   ...keys("A token for routes", "cluster.authorization.token"),

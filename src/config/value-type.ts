@@ -230,6 +230,8 @@ export interface DurationRange {
   readonly zero: "default" | "itself";
   /** What a bare number means: nats-server reads some options as seconds and refuses numbers for others. */
   readonly bareNumber: "seconds" | "seconds, with a warning" | "refused";
+  /** Longer ones are hardly meant, and a check refuses them. */
+  readonly highMs?: number;
 }
 
 /** A time such as "2s" or "1m30s". Longer ones than a timer can run are cut to that (24 days). */
@@ -238,6 +240,13 @@ export function duration(range: DurationRange): ValueType<number> {
     name: "duration",
     fromNode(node, notes) {
       const ms = Math.min(durationOf(node, range, notes), TIMER_MAX_MS);
+      if (range.highMs !== undefined && ms > range.highMs) {
+        const high = durationToText(range.highMs);
+        notes.warn(
+          node.at,
+          `the time is high, consider keeping it under ${high}; write "1m" in quotes, not 1m`,
+        );
+      }
       if (ms < Math.min(range.minMs, 0) || (ms !== 0 && ms < range.minMs)) {
         throw new ConfError(node.at, `expected a duration of ${durationToText(range.minMs)} or more`);
       }

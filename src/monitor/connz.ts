@@ -4,7 +4,7 @@ import { printedSubject } from "../auth/certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { ClientSession } from "../links/client/session.ts";
 import { clientSnapshot, type SubscriptionSnapshot } from "../links/client/snapshot.ts";
-import { keyDigest } from "../transport/tls.ts";
+import { keyDigest } from "../transport/tls-verify.ts";
 import { json, type Answer } from "./answer.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
 import { readConnzOptions, type ConnzOptions, type Row } from "./connz-options.ts";

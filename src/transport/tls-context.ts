@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import tls, { type SecureContext, type SecureContextOptions } from "node:tls";
 
 export interface TlsFiles {
-  /** At least one. */
+  /** None: no handshake succeeds. */
   readonly certificates: readonly { readonly certFile: string; readonly keyFile: string }[];
   /** null: those that the system trusts. */
   readonly caFile: string | null;
@@ -46,21 +46,24 @@ export class TlsContext {
   /** Only where there is a choice: it costs each handshake a little. */
   readonly choose: ChooseContext | undefined;
   private readonly pairs: readonly Pair[];
+  /** Without a certificate. */
+  private readonly bare: SecureContextOptions;
 
   /** Throws with what is wrong with which file. */
   constructor(files: TlsFiles) {
+    this.bare = { minVersion: files.minVersion };
     this.pairs = load(files);
     this.choose =
       files.certificates.length < 2 ? undefined : (name, chosen) => chosen(null, this.contextFor(name));
   }
 
   get current(): SecureContext {
-    return this.pairs[0]!.context;
+    return this.pairs[0]?.context ?? tls.createSecureContext(this.bare);
   }
 
   /** For a server of Node's own. */
   get options(): SecureContextOptions {
-    return this.pairs[0]!.options;
+    return this.pairs[0]?.options ?? this.bare;
   }
 
   get certificates(): readonly CertificateFacts[] {

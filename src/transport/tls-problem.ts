@@ -1,7 +1,9 @@
 /** What OpenSSL and Node say about a handshake that failed, in the words that nats-server has for it in its log. */
+import type { Alert } from "./tls-alert.ts";
 
 export const UNVERIFIED = "tls: failed to verify certificate: x509: ";
 const STRANGER = `${UNVERIFIED}certificate signed by unknown authority`;
+const EXPIRED = `${UNVERIFIED}certificate has expired or is not yet valid`;
 const NO_TLS = "tls: first record does not look like a TLS handshake";
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -12,8 +14,8 @@ const WORDS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: STRANGER,
   CERT_SIGNATURE_FAILURE: STRANGER,
   CERT_UNTRUSTED: STRANGER,
-  CERT_HAS_EXPIRED: `${UNVERIFIED}certificate has expired or is not yet valid`,
-  CERT_NOT_YET_VALID: `${UNVERIFIED}certificate has expired or is not yet valid`,
+  CERT_HAS_EXPIRED: EXPIRED,
+  CERT_NOT_YET_VALID: EXPIRED,
   INVALID_PURPOSE: `${UNVERIFIED}certificate specifies an incompatible key usage`,
   INVALID_CA: `${UNVERIFIED}certificate is not authorized to sign other certificates`,
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "tls: client didn't provide a certificate",
@@ -28,6 +30,13 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNRESET: "read: connection reset by peer",
   EPIPE: "write: broken pipe",
 };
+
+/** What OpenSSL would tell a client whose certificate is not taken, as nats-server does. */
+export function alertFor(unverified: NodeJS.ErrnoException): Alert {
+  const text = WORDS[unverified.code ?? ""];
+  if (text === STRANGER) return "unknown ca";
+  return text === EXPIRED ? "certificate expired" : "bad certificate";
+}
 
 export interface TlsProblem {
   readonly text: string;

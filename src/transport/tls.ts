@@ -6,29 +6,30 @@
  * What one turn writes is one record (of up to 16 KiB each). OpenSSL copies what it is given, so memory can be used again at
  * once, unless an earlier write is still under way.
  */
-import { createHash, type KeyObject } from "node:crypto";
 import net from "node:net";
 import tls from "node:tls";
 import { bytes, READ_START, readWindow } from "../base/slab.ts";
 import type { OpenWires } from "./open-wires.ts";
 import { KEEP_ALIVE_MS, TcpWire } from "./tcp.ts";
+import { AlertSender } from "./tls-alert.ts";
 import type { TlsContext } from "./tls-context.ts";
 import {
+  alertFor,
   CROWDED_OUT,
   EOF,
   NOT_PINNED,
   TIMED_OUT,
   tlsProblem,
-  UNVERIFIED,
   type TlsProblem,
 } from "./tls-problem.ts";
+import { identityProblem, keyDigest, verifyError } from "./tls-verify.ts";
 import type { Opening, Security, WireReceiver } from "./wire.ts";
 
 /** How a port does TLS. May be replaced at any time; handshakes under way keep what they began with. */
 export interface TlsTerms {
   readonly context: TlsContext;
-  /** Peers that connect have to present a certificate. Who is dialled always has to. */
-  readonly verifies: boolean;
+  /** Whether peers that connect have to present a certificate. Who is dialled always has to. */
+  readonly verify: "none" | "optional" | "required";
   /** Names and chains of servers that are dialled do not matter. */
   readonly isInsecure: boolean;
   /** SHA-256 of public keys, in lower case hexadecimal; null: all. */
@@ -231,7 +232,7 @@ export class TlsWire extends TcpWire {
   }
 
   private handshake(order: "first" | "second"): void {
-    const { context, verifies, rate } = this.terms as ClientTlsTerms;
+    const { context, verify, rate } = this.terms as ClientTlsTerms;
     const { socket, early, opening } = this;
     this.early = null;
     if (rate?.admits() === false) {
@@ -242,11 +243,18 @@ export class TlsWire extends TcpWire {
     const secured = new tls.TLSSocket(socket, {
       isServer: true,
       secureContext: context.current,
-      requestCert: verifies,
-      rejectUnauthorized: verifies,
+      requestCert: verify !== "none",
+      rejectUnauthorized: verify === "required",
       ...(context.choose === undefined ? {} : { SNICallback: context.choose }),
     });
-    secured.once("secure", () => this.secured(secured, verifies ? verifyError(secured) : null, order));
+    const alerts = verify === "none" ? null : new AlertSender(socket, secured);
+    secured.once("secure", () => {
+      const isGiven = verify === "required" || secured.getPeerX509Certificate() !== undefined;
+      const unverified = verify !== "none" && isGiven ? verifyError(secured) : null;
+      if (unverified !== null) alerts?.send(alertFor(unverified));
+      alerts?.[Symbol.dispose]();
+      this.secured(secured, unverified, order);
+    });
     this.adopt(secured);
   }
 
@@ -340,34 +348,6 @@ export class TlsWire extends TcpWire {
     if (this.opening !== null) this.giveUp(this.problem === "" ? EOF : tlsProblem({ code: this.problem }));
     super.closed();
   }
-}
-
-/** What chains are verified by; a Node that has lost it lets nobody in. */
-function verifyError(secured: tls.TLSSocket): Error | null {
-  const { _handle: handle } = secured as unknown as { _handle: { verifyError?: () => Error | null } };
-  return handle.verifyError === undefined ? new Error("cannot be verified") : handle.verifyError();
-}
-
-function identityProblem(names: readonly string[], certificate: tls.PeerCertificate): Error | undefined {
-  let problem: Error | undefined;
-  // Alternative names alone count, as in nats-server; Node would take the common name where there is no DNS name.
-  const named = { ...certificate, subject: { ...certificate.subject, CN: "" } };
-  for (const name of names) {
-    problem = tls.checkServerIdentity(name, named);
-    if (problem === undefined) return undefined;
-  }
-  const text = `certificate is valid for ${certificate.subjectaltname ?? "no name"}, not ${names.join(", ")}`;
-  return Object.assign(problem ?? new Error(text), {
-    code: "ERR_TLS_CERT_ALTNAME_INVALID",
-    reason: UNVERIFIED + text,
-  });
-}
-
-/** SHA-256 of a public key (SubjectPublicKeyInfo) in lower case hexadecimal. */
-export function keyDigest(key: KeyObject): string {
-  return createHash("sha256")
-    .update(key.export({ type: "spki", format: "der" }))
-    .digest("hex");
 }
 
 const WINDOW_SYMBOLS = windowSymbols();

@@ -143,7 +143,7 @@ describe("a reload", () => {
 
 const bad = {
   caFile: null,
-  verify: true,
+  verify: "required",
   map: false,
   checksKnownUrls: false,
   insecure: false,

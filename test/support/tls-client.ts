@@ -14,7 +14,10 @@ export interface TlsClientOptions {
 export interface TlsAnswer {
   /** "" where none came. */
   readonly info: string;
-  /** What came after INFO, the first line of it; "closed" where nothing did; "refused …": by this client. */
+  /**
+   * What came after INFO, the first line of it; "closed" where nothing did; "refused …": by this client. "alert …": the server
+   * has said what it has against the client's certificate.
+   */
   readonly outcome: string;
   readonly socket: Socket | tls.TLSSocket;
 }
@@ -26,8 +29,11 @@ export async function converse(port: number, options: TlsClientOptions = {}): Pr
   await once(raw, "connect");
   let info = options.isFirst === true ? "" : await line(raw);
   let socket: Socket | tls.TLSSocket = raw;
+  // With TLS 1.3 it comes after the handshake, as the client sees it.
+  let told = "closed";
   if (options.isPlain !== true) {
     const secured = tls.connect({ socket: raw, servername: "localhost", ...options.tls });
+    secured.on("error", (error: NodeJS.ErrnoException) => (told = alertOf(error) ?? told));
     const problem = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
       secured.once("secureConnect", () => resolve(null));
       secured.on("error", resolve);
@@ -35,7 +41,7 @@ export async function converse(port: number, options: TlsClientOptions = {}): Pr
     });
     if (problem !== null) {
       raw.destroy();
-      return { info, outcome: ownRefusal(problem.code ?? "") ?? "closed", socket };
+      return { info, outcome: ownRefusal(problem.code ?? "") ?? told, socket };
     }
     socket = secured;
   }
@@ -44,7 +50,12 @@ export async function converse(port: number, options: TlsClientOptions = {}): Pr
   let outcome = await line(socket);
   // A server pings by the clock, and on a busy machine perhaps before it answers.
   while (outcome === "PING") outcome = await line(socket);
-  return { info, outcome: outcome || "closed", socket };
+  return { info, outcome: outcome || told, socket };
+}
+
+function alertOf({ code = "" }: NodeJS.ErrnoException): string | null {
+  const match = /_ALERT_(\w+)$/.exec(code);
+  return match === null ? null : `alert ${match[1]!.toLowerCase().replaceAll("_", " ")}`;
 }
 
 /** What this client itself has against the server; null: it was the server that ended it. */

@@ -81,7 +81,7 @@ const cases: Case[] = [
         {
           tls: { ...trusting(), minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" },
         },
-        "closed",
+        "alert protocol version",
       ],
       "offering ALPN": [{ tls: { ...trusting(), ALPNProtocols: ["h2", "nats"] } }, "PONG"],
       "not trusting": [{}, "refused as untrusted"],
@@ -98,9 +98,9 @@ const cases: Case[] = [
     title: "TLS 1.3 at least, one cipher suite and one curve",
     config: () => tlsBlock(['min_version: "1.3"', "curve_preferences: [CurveP256]"]),
     clients: () => ({
-      "TLS 1.2": [{ tls: { ...trusting(), maxVersion: "TLSv1.2" } }, "closed"],
+      "TLS 1.2": [{ tls: { ...trusting(), maxVersion: "TLSv1.2" } }, "alert protocol version"],
       "the curve": [{ tls: { ...trusting(), ecdhCurve: "P-256" } }, "PONG"],
-      "another curve": [{ tls: { ...trusting(), ecdhCurve: "P-384" } }, "closed"],
+      "another curve": [{ tls: { ...trusting(), ecdhCurve: "P-384" } }, "alert handshake failure"],
     }),
   },
   {
@@ -110,7 +110,7 @@ const cases: Case[] = [
       const tls12 = { ...trusting(), maxVersion: "TLSv1.2" } as const;
       return {
         "that one": [{ tls: { ...tls12, ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384" } }, "PONG"],
-        another: [{ tls: { ...tls12, ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" } }, "closed"],
+        another: [{ tls: { ...tls12, ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" } }, "alert handshake failure"],
         "one of TLS 1.3": [{ tls: { ...trusting(), ciphers: "TLS_AES_128_GCM_SHA256" } }, "PONG"],
       };
     },
@@ -121,12 +121,15 @@ const cases: Case[] = [
     info: { tls_required: true, tls_verify: true },
     clients: () => ({
       verified: [{ tls: presenting(issue({ usage: "clientAuth" })) }, "PONG"],
-      nothing: [{ tls: trusting() }, "closed"],
-      expired: [{ tls: presenting(issue({ days: -1 })) }, "closed"],
-      "self-signed": [{ tls: presenting(issue({ isSelfSigned: true })) }, "closed"],
-      "signed by another authority": [{ tls: presenting(issue({}, other)) }, "closed"],
-      "without its intermediate": [{ tls: presenting(issue({ isMissingIntermediate: true })) }, "closed"],
-      "of a server": [{ tls: presenting(issue({ usage: "serverAuth" })) }, "closed"],
+      nothing: [{ tls: trusting() }, "alert certificate required"],
+      expired: [{ tls: presenting(issue({ days: -1 })) }, "alert certificate expired"],
+      "self-signed": [{ tls: presenting(issue({ isSelfSigned: true })) }, "alert unknown ca"],
+      "signed by another authority": [{ tls: presenting(issue({}, other)) }, "alert unknown ca"],
+      "without its intermediate": [
+        { tls: presenting(issue({ isMissingIntermediate: true })) },
+        "alert unknown ca",
+      ],
+      "of a server": [{ tls: presenting(issue({ usage: "serverAuth" })) }, "alert bad certificate"],
     }),
   },
   {
@@ -139,12 +142,44 @@ const cases: Case[] = [
       });
       return {
         verified: [old({ usage: "clientAuth" }), "PONG"],
-        nothing: [old(), "closed"],
-        expired: [old({ days: -1 }), "closed"],
-        "self-signed": [old({ isSelfSigned: true }), "closed"],
-        "without its intermediate": [old({ isMissingIntermediate: true }), "closed"],
+        nothing: [old(), "alert handshake failure"],
+        expired: [old({ days: -1 }), "alert certificate expired"],
+        "self-signed": [old({ isSelfSigned: true }), "alert unknown ca"],
+        "without its intermediate": [old({ isMissingIntermediate: true }), "alert unknown ca"],
+        "of a server": [old({ usage: "serverAuth" }), "alert bad certificate"],
       };
     },
+  },
+  {
+    title: "verify, at once",
+    config: () => tlsBlock(["verify: true", "handshake_first: true"]),
+    info: { tls_required: true, tls_verify: true },
+    clients: () => {
+      const first = (wish: CertificateWish, from = authority, tls = {}): TlsClientOptions => ({
+        isFirst: true,
+        tls: { ...presenting(issue(wish, from)), ...tls },
+      });
+      return {
+        verified: [first({ usage: "clientAuth" }), "PONG"],
+        "self-signed": [first({ isSelfSigned: true }), "alert unknown ca"],
+        "signed by another authority": [first({}, other), "alert unknown ca"],
+        "by TLS 1.2": [first({}, other, { maxVersion: "TLSv1.2" }), "alert unknown ca"],
+        "by AES 128": [first({}, other, { ciphers: "TLS_AES_128_GCM_SHA256" }), "alert unknown ca"],
+        "by ChaCha20": [first({}, other, { ciphers: "TLS_CHACHA20_POLY1305_SHA256" }), "alert unknown ca"],
+        expired: [first({ days: -1 }), "alert certificate expired"],
+      };
+    },
+  },
+  {
+    title: "verify: optional",
+    config: () => tlsBlock(["verify: Optional"]),
+    clients: () => ({
+      verified: [{ tls: presenting(issue({ usage: "clientAuth" })) }, "PONG"],
+      nothing: [{ tls: trusting() }, "PONG"],
+      "nothing, by TLS 1.2": [{ tls: { ...trusting(), maxVersion: "TLSv1.2" } }, "PONG"],
+      expired: [{ tls: presenting(issue({ days: -1 })) }, "alert certificate expired"],
+      "signed by another authority": [{ tls: presenting(issue({}, other)) }, "alert unknown ca"],
+    }),
   },
   {
     title: "pinned certificates",
@@ -154,6 +189,12 @@ const cases: Case[] = [
       pinned: [{ tls: presenting(issue({ subject: "/CN=pinned" })) }, "PONG"],
       "not pinned": [{ tls: presenting(issue({ subject: "/CN=not-pinned" })) }, "closed"],
     }),
+  },
+  {
+    title: "no certificate, since TLS ends at a proxy",
+    config: () => "allow_non_tls: true\ntls {}",
+    info: { tls_available: true },
+    clients: () => ({ "in the open": [{ isPlain: true }, "PONG"] }),
   },
   {
     title: "allow_non_tls",
@@ -280,7 +321,8 @@ for (const [name, program] of Object.entries(programs)) {
           const answer = await converse(server.port, options);
           answer.socket.destroy();
           // Who gets no INFO heard nothing else.
-          expected[who] = { outcome, info: outcome === "closed" && answer.info === "" ? {} : info };
+          const heardNothing = answer.info === "" && /^(closed|alert)/.test(outcome);
+          expected[who] = { outcome, info: heardNothing ? {} : info };
           found[who] = { outcome: answer.outcome, info: tlsFields(answer.info) };
         }
         expect(found).toEqual(expected);

@@ -34,7 +34,7 @@ function tlsConfig(overrides: Partial<TlsConfig> = {}, { certFile, keyFile } = c
   return {
     certificates: [{ certFile, keyFile }],
     caFile: authority.caFile,
-    verify: false,
+    verify: "none",
     map: false,
     checksKnownUrls: false,
     insecure: false,
@@ -241,7 +241,7 @@ describe.skipIf(isMissing)("certificates", () => {
       server.cluster?.snapshot()?.size.connected ?? 0;
     await waitFor("the mesh", () => connected(a) === 2 && (b.server.cluster?.snapshot()?.complete ?? false));
     const standing = [...a.server.cluster!.sessions.keys()];
-    const tls = tlsConfig({ verify: true });
+    const tls = tlsConfig({ verify: "required" });
     await a.reload({ cluster: { name: "c", tls } });
     await b.reload({ cluster: { name: "c", routes: [route], tls } });
     expect([...a.server.cluster!.sessions.keys()]).toEqual(standing);
@@ -308,7 +308,7 @@ function subjectShownTo(socket: Socket | TLSSocket): unknown {
 
 describe.skipIf(isMissing)("monitoring over TLS", () => {
   const secured = (more: ConfigOverrides["monitor"] = {}): Promise<InProcessServer> =>
-    start(tlsConfig({ verify: true }), { monitor: { host: "127.0.0.1", httpsPort: 0, ...more } });
+    start(tlsConfig({ verify: "required" }), { monitor: { host: "127.0.0.1", httpsPort: 0, ...more } });
 
   it("tells of connections with TLS and their certificates", async () => {
     await using started = await secured();

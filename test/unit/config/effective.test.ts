@@ -37,7 +37,7 @@ describe("the effective configuration", () => {
       port,
       httpsPort,
     });
-    const tls = { certificates: [] } as never;
+    const tls = { certificates: [{ certFile: "a", keyFile: "b" }] } as never;
     expect(() =>
       change(
         { client: { tls }, monitor: monitor(null, 1) },

@@ -208,7 +208,7 @@ describe("what the process is told", () => {
   });
 
   it("is that the file is good, with its digest", () => {
-    expect(load({ args: ["-t"], files: { "a.conf": "port: 4222" } })).toEqual({
+    expect(load({ args: ["-t"], files: { "a.conf": "port: 4222" } })).toMatchObject({
       kind: "check-ok",
       text: "configuration file a.conf is valid (sha256:797533ebd0dfba7d34a0f9337ecf147e442871f48ddfd07ed751575a5737267e)",
     });

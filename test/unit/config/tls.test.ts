@@ -14,7 +14,7 @@ describe("a tls block", () => {
     expect(configOf({ files: { "a.conf": `tls { ${FILES} }` } }).client.tls).toMatchObject({
       certificates: [{ certFile: "c.pem", keyFile: "k.pem" }],
       caFile: null,
-      verify: false,
+      verify: "none",
       minVersion: "TLSv1.2",
       timeoutMs: 2000,
       handshakeFirst: false,
@@ -23,8 +23,9 @@ describe("a tls block", () => {
   });
 
   it.each<[string, Partial<TlsConfig>]>([
-    ["verify_and_map: true", { verify: true, map: true }],
-    ["verify_and_map: false", { verify: false, map: false }],
+    ["verify_and_map: true", { verify: "required", map: true }],
+    ["verify: optional", { verify: "optional" }],
+    ["verify_and_map: false", { verify: "none", map: false }],
     ["timeout: 0.5", { timeoutMs: 500 }],
     ["timeout: 0", { timeoutMs: 2000 }],
     ['timeout: "3s"', { timeoutMs: 3000 }],
@@ -86,11 +87,11 @@ describe("flags", () => {
   it("make up a block of their own, in place of the file's", () => {
     const { tls } = configOf({ args: [...files, "--tlsverify", "--tlscacert", "ca.pem"] }).client;
     expect(tls).toMatchObject({ certificates: [{ certFile: "c.pem", keyFile: "k.pem" }] });
-    expect(tls).toMatchObject({ caFile: "ca.pem", verify: true });
+    expect(tls).toMatchObject({ caFile: "ca.pem", verify: "required" });
     const text = `tls { cert_file: other.pem, key_file: other.key, timeout: 9 }`;
     expect(configOf({ files: { "a.conf": text }, args: files }).client.tls).toMatchObject({
       timeoutMs: 2000,
-      verify: false,
+      verify: "none",
     });
   });
 
