@@ -40,10 +40,11 @@ afterAll(() => {
   other?.[Symbol.dispose]();
 });
 
-/** `more`: further lines of the block. */
+/** `more`: further lines of the block. A handshake may take its time on a busy machine, unless they say otherwise. */
 function tlsBlock(more: readonly string[] = [], certificate = issue()): string {
+  const patience = more.some((line) => line.startsWith("timeout")) ? [] : ["timeout: 60"];
   const files = [`cert_file: "${certificate.certFile}"`, `key_file: "${certificate.keyFile}"`];
-  return `tls {\n${[...files, `ca_file: "${authority.caFile}"`, ...more].join("\n")}\n}`;
+  return `tls {\n${[...files, `ca_file: "${authority.caFile}"`, ...patience, ...more].join("\n")}\n}`;
 }
 
 const trusting = (): ConnectionOptions => ({ ca: readFileSync(authority.caFile) });
@@ -198,7 +199,7 @@ const cases: Case[] = [
   },
   {
     title: "allow_non_tls",
-    config: () => `allow_non_tls: true\n${tlsBlock(['timeout: "500ms"'])}`,
+    config: () => `allow_non_tls: true\n${tlsBlock()}`,
     info: { tls_available: true },
     clients: () => ({
       "in the open": [{ isPlain: true }, "PONG"],
@@ -282,25 +283,29 @@ const cases: Case[] = [
   },
   {
     title: "handshake_first",
-    config: () => tlsBlock(["handshake_first: true", 'timeout: "300ms"']),
+    config: () => tlsBlock(["handshake_first: true"]),
     clients: () => ({
       "at once": [{ isFirst: true, tls: trusting() }, "PONG"],
-      "waiting for INFO": [{ isPlain: true }, "closed"],
       "at once in the open": [{ isFirst: true, isPlain: true }, "closed"],
     }),
   },
   {
+    title: "handshake_first, and little time",
+    config: () => tlsBlock(["handshake_first: true", 'timeout: "300ms"']),
+    clients: () => ({ "waiting for INFO": [{ isPlain: true }, "closed"] }),
+  },
+  {
     title: "handshake_first at once or, by itself, after INFO",
     config: () => tlsBlock(["handshake_first: auto"]),
+    // Who is late by more than 50 ms counts as silent: who begins at once is in the next case.
     clients: () => ({
-      "at once": [{ isFirst: true, tls: trusting() }, "PONG"],
       "after INFO": [{ tls: trusting() }, "PONG"],
       "in the open": [{ isPlain: true }, "closed"],
     }),
   },
   {
-    title: "handshake_first after 300 ms of silence",
-    config: () => tlsBlock(['handshake_first: "300ms"']),
+    title: "handshake_first after 2 s of silence",
+    config: () => tlsBlock(['handshake_first: "2s"']),
     info: { tls_required: true },
     clients: () => ({
       "at once": [{ isFirst: true, tls: trusting() }, "PONG"],
