@@ -323,7 +323,9 @@ export class ClusterPort {
 
   private connected(dialId: number, address: PeerAddress, wire: Wire): void {
     const session = this.open(wire, "dialled");
-    this.feed({ kind: "dialSucceeded", dialId, connId: session.rid, remoteIp: wire.remote.address });
+    const isStranger = !this.security.isTrusted(wire.security, this.words.credentialsFor(address));
+    const { address: remoteIp } = wire.remote;
+    this.feed({ kind: "dialSucceeded", dialId, connId: session.rid, remoteIp, isStranger });
     if (session.isOpen) session.open(this.words.connectLine(address));
   }
 

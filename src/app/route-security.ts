@@ -1,5 +1,6 @@
 /** By what servers know each other: the names that certificates of dialled ones may have, and what is asked of diallers. */
 import { isIP, type Socket } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import { alternativeNames, mappedUser } from "../auth/certificate.ts";
 import { equalSecrets } from "../auth/authenticator.ts";
 import type { Logger } from "../base/logger.ts";
@@ -65,6 +66,16 @@ export class RouteSecurity {
     if (isIP(host) === 0) return [...stated, host];
     const seeds = this.options.routes.map((route) => route.host).filter((name) => isIP(name) === 0);
     return [...new Set([...stated, ...seeds, host])];
+  }
+
+  /**
+   * Whether a server that was dialled may be told, and may tell others of, what the cluster's own credentials open: there are none, it
+   * was presented them because the configuration says so, or its certificate was verified.
+   */
+  isTrusted(security: Security | null, presented: Credentials | null): boolean {
+    const own = this.options.credentials;
+    if (own === null || isDeepStrictEqual(own, presented)) return true;
+    return security !== null && this.options.tls()?.isInsecure === false;
   }
 
   /** null: the server that dials may go on. */

@@ -56,7 +56,7 @@ export class RouteWords {
   }
 
   /** As nats-server does it: a configured route has the credentials of its URL or none; others, the cluster's own. */
-  private credentialsFor(address: PeerAddress): Credentials | null {
+  credentialsFor(address: PeerAddress): Credentials | null {
     const { credentials = this.options.credentials } = address as DialTarget;
     return credentials;
   }

@@ -40,6 +40,7 @@ import {
   hasRoutes,
   laneConfirmed,
   laneFailed,
+  learnAddress,
   lookAtPeer,
   meshSize,
   removePeer,
@@ -52,7 +53,7 @@ export function acceptConn(
   remoteIp: string | undefined,
   nowMs: number,
 ): void {
-  addConn(state, connId, undefined, remoteIp, nowMs);
+  addConn(state, { id: connId, purpose: undefined, remoteIp, isStranger: false }, nowMs);
 }
 
 export function dialConnected(
@@ -71,7 +72,8 @@ export function dialConnected(
     return;
   }
   endDial(state, event.dialId);
-  addConn(state, event.connId, dial.purpose, event.remoteIp, nowMs);
+  const { connId: id, remoteIp, isStranger = false } = event;
+  addConn(state, { id, purpose: dial.purpose, remoteIp, isStranger }, nowMs);
 }
 
 export function dialFailed(
@@ -108,7 +110,8 @@ export function receiveInfo(state: MeshState, conn: ConnRow, info: RouteInfo, no
     if (known !== undefined && placement.reason === "duplicateRoute") answered(state, conn, known, nowMs);
     return closeConn(state, conn, placement.reason, placement.detail, nowMs);
   }
-  const peer = known ?? addPeer(state, info, conn.remoteIp, nowMs);
+  const peer = known ?? addPeer(state, info, conn, nowMs);
+  if (known !== undefined) learnAddress(state, known, conn, info, nowMs);
   register(state, conn, peer, placement.slot, info, nowMs);
   if (placement.replaces !== undefined) {
     closeConn(state, placement.replaces, "duplicateRoute", "its slot was taken over", nowMs);
@@ -178,17 +181,12 @@ function dropRoute(
   else removePeer(state, peer, reason, nowMs);
 }
 
-function addConn(
-  state: MeshState,
-  id: ConnId,
-  purpose: DialPurpose | undefined,
-  remoteIp: string | undefined,
-  nowMs: number,
-): void {
+type NewConn = Pick<ConnRow, "id" | "purpose" | "remoteIp" | "isStranger">;
+
+function addConn(state: MeshState, begun: NewConn, nowMs: number): void {
+  const { id } = begun;
   const conn: ConnRow = {
-    id,
-    remoteIp,
-    purpose,
+    ...begun,
     purposeMet: false,
     alarm: newAlarm({ kind: "conn", id }),
     route: undefined,
@@ -226,7 +224,7 @@ export function hearClusterName(
 function agreeOnClusterName(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
   const own = state.clusterName;
   if (info.cluster === "" || info.cluster === own) return true;
-  if (!givesWay(state, info)) {
+  if (conn.isStranger || !givesWay(state, info)) {
     tellConflict(state, conn, info.cluster);
     closeConn(state, conn, "clusterNameConflict", info.cluster, nowMs);
     return false;

@@ -76,6 +76,8 @@ export interface ConnRow {
   readonly remoteIp: string | undefined;
   /** undefined: accepted. */
   readonly purpose: DialPurpose | undefined;
+  /** See `dialSucceeded`. */
+  readonly isStranger: boolean;
   /** The dial has found out what it was for; a close from here on is no failure of it. */
   purposeMet: boolean;
   /** Set while in handshake, or dialled and not yet confirmed: when its time is over. */
@@ -105,7 +107,9 @@ export interface PeerRow {
   readonly name: string;
   /** First hand, of its first connection. */
   readonly info: RouteInfo;
-  readonly advertised: PeerAddress | undefined;
+  advertised: PeerAddress | undefined;
+  /** Known by connections to a stranger alone. */
+  isStranger: boolean;
   readonly noPool: boolean;
   readonly slots: (ConnId | undefined)[];
   readonly accounts: Map<string, ConnId>;

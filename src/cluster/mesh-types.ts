@@ -35,7 +35,7 @@ export type GossipMode = 0 | 1 | 2;
 export interface PeerAddress {
   readonly host: string;
   readonly port: number;
-  /** Opaque to the mesh: credentials, TLS name. Absent for gossiped addresses (then the cluster's own credentials apply). */
+  /** Opaque to the mesh: credentials, TLS name. Absent for gossiped addresses (then the cluster's own credentials apply; see `isStranger`). */
   readonly url?: string;
 }
 
@@ -78,12 +78,17 @@ export type MeshEvent =
       readonly origin: "explicit" | "discovered";
       readonly peers: readonly PeerAddress[];
     }
-  /** Connected (TLS done, CONNECT sent). `remoteIp` is the address that answered, without port. */
+  /**
+   * Connected (TLS done, CONNECT sent). `remoteIp` is the address that answered, without port. `isStranger`: the cluster has
+   * credentials, and whoever answered neither was presented them nor has shown a certificate. Its address is the dialled one,
+   * whatever it says; what it tells of others is not believed, nor is its cluster's name taken on.
+   */
   | {
       readonly kind: "dialSucceeded";
       readonly dialId: DialId;
       readonly connId: ConnId;
       readonly remoteIp?: string;
+      readonly isStranger?: boolean;
     }
   | {
       readonly kind: "dialFailed";

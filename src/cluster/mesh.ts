@@ -99,7 +99,7 @@ function applyToConn(
     case "routeClosed":
       return dropConn(state, conn, event.reason, nowMs);
     case "gossipReceived":
-      if (conn.route !== undefined) hearOf(state, event.info, nowMs);
+      if (conn.route !== undefined && !conn.isStranger) hearOf(state, event.info, nowMs);
       return;
   }
 }

@@ -9,7 +9,15 @@ import { addressKey, advertisedAddress } from "./address.ts";
 import { addressLostPeer, REDIAL_JITTER_MS, vouchAddress } from "./addresses.ts";
 import { newAlarm } from "./agenda.ts";
 import { startDial } from "./dials.ts";
-import { jitterMs, tell, type AddressRow, type Lane, type MeshState, type PeerRow } from "./mesh-state.ts";
+import {
+  jitterMs,
+  tell,
+  type AddressRow,
+  type ConnRow,
+  type Lane,
+  type MeshState,
+  type PeerRow,
+} from "./mesh-state.ts";
 import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot } from "./mesh-types.ts";
 
 /** Whoever dialled a peer fills its pool; the other side helps out only if that has not happened after this. */
@@ -17,19 +25,15 @@ const FILL_PATIENCE_MS = 1000;
 /** For a further route to a connected peer; a pinned account may be unknown there, which only a reload changes. */
 const LANE_BACKOFF: BackoffOptions = { baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 };
 
-export function addPeer(
-  state: MeshState,
-  info: RouteInfo,
-  remoteIp: string | undefined,
-  nowMs: number,
-): PeerRow {
+export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow, nowMs: number): PeerRow {
   const noPool = state.options.poolSize <= 0 || info.routePoolSize <= 0;
   const peer: PeerRow = {
     id: info.id,
     alarm: newAlarm({ kind: "peer", id: info.id }),
     name: info.name,
     info,
-    advertised: advertisedAddress(info, remoteIp),
+    advertised: undefined,
+    isStranger: true,
     noPool,
     slots: noPool ? [undefined] : emptySlots(Math.max(state.options.poolSize, info.routePoolSize)),
     accounts: new Map(),
@@ -52,8 +56,25 @@ export function addPeer(
   state.peers.set(peer.id, peer);
   if (peer.name !== "") state.peerByName.set(peer.name, peer.id);
   for (const key of state.leading.get(peer.id) ?? []) state.open.delete(key);
-  if (peer.advertised !== undefined) adoptAdvertised(state, peer, peer.advertised, nowMs);
+  learnAddress(state, peer, conn, info, nowMs);
   return peer;
+}
+
+/**
+ * Where the peer can be dialled, and with the cluster's own credentials: where it says, unless it is a stranger, who might name
+ * anybody's address. Then it is the address at which it was dialled.
+ */
+export function learnAddress(
+  state: MeshState,
+  peer: PeerRow,
+  conn: ConnRow,
+  info: RouteInfo,
+  nowMs: number,
+): void {
+  if (!peer.isStranger) return;
+  peer.isStranger = conn.isStranger;
+  peer.advertised = conn.isStranger ? conn.purpose?.address : advertisedAddress(info, conn.remoteIp);
+  if (peer.advertised !== undefined && !conn.isStranger) adoptAdvertised(state, peer, peer.advertised, nowMs);
 }
 
 /** The advertised address leads to the peer, unless another connected peer is known to be there. */

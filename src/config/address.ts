@@ -33,6 +33,11 @@ const EXPECTED_SYSLOG = "udp://host:port or tcp://host:port, as in udp://127.0.0
 const EXPECTED_ADVERTISE = "host or host:port, as in nats.example.com:4222";
 const EXPECTED_ROUTE =
   "a route as in nats://host:6222, nats://user:password@host:6222 or dns+srv://_cluster._tcp.name";
+/**
+ * `tls` is what the NATS chart writes where `cluster.tls` is set, which alone decides whether routes are secured. What precedes the last @
+ * is user and password, and has no slash: a scheme that is not known is no user.
+ */
+const ROUTE = /^(?:(nats|nats-route|tls|dns\+srv):\/\/)?(?:([^/?#]*)@)?([^@/?#]*)\/?$/i;
 const SRV_NAME = /^_[^.]+\._(?:tcp|udp)\./i;
 
 /** A port to listen on: -1 becomes 0 (a free port), 0 means the default. */
@@ -59,7 +64,7 @@ export const listenUrl: ValueType<ListenUrl> = {
   name: "url",
   fromNode(node) {
     const url = stringOf(node, "a URL as in nats://0.0.0.0:6222");
-    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:([^@]*)@)?([^@/?#]*)\/?$/i.exec(url);
+    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:([^/?#]*)@)?([^@/?#]*)\/?$/i.exec(url);
     if (match === null) throw new ConfError(node.at, "expected a URL as in nats://0.0.0.0:6222");
     const address = parseListen(match[2] ?? "", node);
     if (match[1] === undefined) return { ...address, user: null, password: null };
@@ -141,7 +146,7 @@ function listenPort(number: number): number | undefined {
 }
 
 function parseRoute(url: string, node: ConfNode): RouteUrl {
-  const match = /^(?:(nats|nats-route|dns\+srv):\/\/)?(?:([^@]*)@)?([^@/?#]*)\/?$/i.exec(url);
+  const match = ROUTE.exec(url);
   const at = match?.[3] ?? "";
   const isSrv = match?.[1]?.toLowerCase() === "dns+srv" || SRV_NAME.test(at);
   const address = isSrv && !at.includes(":") ? { host: at, port: null } : splitHostPort(at);

@@ -10,6 +10,9 @@ describe("a route", () => {
   it.each([
     ["nats://shoal:6222", { host: "shoal", port: 6222, user: null, password: null }],
     ["nats://u:p@[fd00::1]:6222", { host: "fd00::1", port: 6222, user: "u", password: "p" }],
+    ["tls://shoal:6222", { host: "shoal", port: 6222, user: null, password: null }],
+    ["TLS://u:p@shoal:6222", { host: "shoal", port: 6222, user: "u", password: "p" }],
+    ["nats://u:p@ss@shoal:6222", { host: "shoal", port: 6222, user: "u", password: "p@ss" }],
     ["dns+srv://shoal", { host: "shoal", port: null, records: "srv", user: null, password: null }],
     ["dns+srv://u:p@shoal:6222/", { host: "shoal", port: 6222, records: "srv", user: "u", password: "p" }],
     [
@@ -24,8 +27,12 @@ describe("a route", () => {
     expect(configOf(fileOf(url)).cluster.routes).toEqual([wanted]);
   });
 
-  it.each(["nats://shoal", "dns+srv://", "dns+srv://shoal:0", "dns+srv://shoal:", "srv://shoal:1"])(
-    "%s is refused",
-    (url) => expect(errorsOf(fileOf(url))).toHaveLength(1),
-  );
+  it.each([
+    "nats://shoal",
+    "dns+srv://",
+    "dns+srv://shoal:0",
+    "dns+srv://shoal:",
+    "srv://shoal:1",
+    "other://u:p@shoal:1",
+  ])("%s is refused", (url) => expect(errorsOf(fileOf(url))).toHaveLength(1));
 });
