@@ -56,6 +56,9 @@ const FIGURES: readonly Figure[] = [
   { title: "Connections", series: [{ label: "open", of: connections }], text: count, steps: DECIMAL },
 ];
 
+/** Half of what "00:00:00" takes: a label stands below its moment, which may be the last one. */
+const TIME_LABEL_HALF_PX = 28;
+
 export class Plots {
   private readonly place: HTMLElement;
   private plots: { readonly figure: Figure; readonly plot: uPlot; readonly box: HTMLElement }[] = [];
@@ -114,7 +117,7 @@ function optionsOf({ series, text, steps }: Figure): uPlot.Options {
   return {
     width: 300,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, TIME_LABEL_HALF_PX, 0, 0],
     cursor: { y: false },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [

@@ -35,14 +35,19 @@ async function bundle(): Promise<Metafile> {
   return result.metafile;
 }
 
-/** The licences of the bundled packages ask to be passed on with the code. */
-function writeLicences(...metafiles: readonly Metafile[]): void {
+/** The packages that the bundles are made of: folders such as node_modules/pino. */
+function bundledPackages(...metafiles: readonly Metafile[]): string[] {
   const packages = new Set<string>();
   for (const input of metafiles.flatMap(({ inputs }) => Object.keys(inputs))) {
     const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
     if (folder !== undefined) packages.add(folder);
   }
-  const texts = [...packages].sort().map((folder) => {
+  return [...packages].sort();
+}
+
+/** The licences of the bundled packages ask to be passed on with the code. */
+function writeLicences(packages: readonly string[]): void {
+  const texts = packages.map((folder) => {
     const [file] = globSync("{LICENSE,LICENCE,license,UNLICENSE}*", { cwd: join(root, folder) });
     if (file === undefined)
       throw new Error(`${folder} is bundled but has no licence file: check what it is licensed under`);
@@ -76,7 +81,9 @@ rmSync(dist, { recursive: true, force: true });
 const metafile = await bundle();
 const page = await bundlePage();
 writeFileSync(join(dist, "page.html"), page.html);
-writeLicences(metafile, page.metafile);
+const packages = bundledPackages(metafile, page.metafile);
+writeLicences(packages);
+writeFileSync(join(dist, "bundled.json"), `${JSON.stringify(packages, null, 2)}\n`);
 writeTypes();
 printSizes(metafile);
 runOnce();

@@ -1,7 +1,8 @@
 // docker-compose.yml on a real engine: the servers find each other by the service's name, whatever is done to them.
+import { readFileSync } from "node:fs";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { docker } from "../support/docker.ts";
+import { available, docker } from "../support/docker.ts";
 
 const PROJECT = `shoal-test-${process.pid}`;
 Object.assign(process.env, {
@@ -10,6 +11,16 @@ Object.assign(process.env, {
   SHOAL_MONITOR_PORTS: "28222-28231",
   PROMETHEUS_PORT: "29090",
 });
+
+/** What the files name by digest, and where a machine without a registry puts its own. */
+const PINNED = [
+  ...read("Dockerfile").matchAll(/^ARG (\w+_IMAGE)=(\S+@sha256:\w+)$/gm),
+  ...read("docker-compose.yml").matchAll(/\$\{(PROMETHEUS_IMAGE):-(\S+@sha256:\w+)\}/g),
+].map(([, name, pinned]) => [name!, pinned!] as const);
+
+function read(file: string): string {
+  return readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+}
 
 const compose = (...args: readonly string[]): Promise<string> => docker("compose", ...args);
 const names = async (): Promise<string[]> =>
@@ -74,6 +85,7 @@ async function talk(members: readonly string[]): Promise<void> {
 }
 
 beforeAll(async () => {
+  for (const [name, pinned] of PINNED) process.env[name] = await available(pinned);
   await compose("up", "--build", "--detach", "--wait");
 }, 600_000);
 

@@ -1,14 +1,19 @@
 // The image on a real engine: what is in it, what it needs, how it starts, serves and ends.
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import type { Bill } from "../../scripts/image-files/bill.ts";
 import { Container, RESTRICTED, buildImage, docker } from "../support/docker.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 
+const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  dependencies: Record<string, string>;
+};
 const TAG = "shoal:test-image";
 const BUILD = ["SOURCE_DATE_EPOCH=0", "VERSION=0.0.1", "REVISION=abc"].flatMap((arg) => ["--build-arg", arg]);
 let image = "";
 
 beforeAll(async () => {
-  image = await buildImage(TAG, ...BUILD);
+  image = await buildImage(TAG, BUILD);
 }, 600_000);
 
 const get = async (address: string, path: string): Promise<Response> =>
@@ -26,7 +31,7 @@ async function started(...args: readonly string[]): Promise<{ container: Contain
 
 describe("what is in the image", () => {
   it("is the same for the same source", { timeout: 600_000 }, async () => {
-    const again = await buildImage(`${TAG}-again`, "--no-cache", ...BUILD);
+    const again = await buildImage(`${TAG}-again`, ["--no-cache", ...BUILD]);
     expect(again).toBe(image);
   });
 
@@ -42,6 +47,7 @@ describe("what is in the image", () => {
       "org.opencontainers.image.version": "0.0.1",
       "org.opencontainers.image.revision": "abc",
     });
+    for (const text of Object.values(config.Labels)) expect(text).not.toBe("");
     expect(config.User).toBe("65532:65532");
     expect(Object.keys(config.ExposedPorts).sort()).toEqual(["4222/tcp", "6222/tcp", "8222/tcp"]);
   });
@@ -60,7 +66,7 @@ describe("what is in the image", () => {
     ["arm64", 183],
   ])("brings a first process made for %s", { timeout: 600_000 }, async (platform, machine) => {
     const stage = `${TAG}-${platform}-build`;
-    await buildImage(stage, "--platform", `linux/${platform}`, "--target", "build");
+    await buildImage(stage, ["--platform", `linux/${platform}`, "--target", "build"]);
     const read = `fs.readFileSync("/image/shoal/tini").readUInt16LE(18)`;
     // e_machine of the ELF header; this stage is the builder's own platform, whatever it makes
     expect(await docker("run", "--rm", stage, "node", "-p", read)).toBe(String(machine));
@@ -70,12 +76,25 @@ describe("what is in the image", () => {
     await using container = await Container.start(...RESTRICTED, TAG);
     const bill = JSON.parse(
       await container.node(`process.stdout.write(fs.readFileSync("/shoal/sbom.cdx.json"))`),
-    ) as {
-      bomFormat: string;
-      components: { name: string }[];
-    };
+    ) as Bill;
     expect(bill.bomFormat).toBe("CycloneDX");
-    expect(bill.components.map(({ name }) => name)).toContain("pino");
+    expect(bill.metadata.component).toMatchObject({ name: "shoal", type: "application" });
+    const purls = bill.components.map(({ purl }) => purl.replace(/@[^@]*$/, ""));
+    for (const name of Object.keys(manifest.dependencies)) {
+      expect(purls).toContain(`pkg:npm/${name.replace("@", "%40")}`);
+    }
+    // of the page, and of the image
+    expect(purls).toEqual(
+      expect.arrayContaining(["pkg:npm/uplot", "pkg:generic/node", "pkg:deb/debian/tini"]),
+    );
+    const node = bill.components.find(({ name }) => name === "node")!;
+    expect(`v${node.version}`).toBe((await container.node("console.log(process.version)")).trim());
+    const tini = await container.node(
+      `console.log(require("crypto").createHash("sha256").update(fs.readFileSync("/shoal/tini")).digest("hex"))`,
+    );
+    expect(bill.components.find(({ name }) => name === "tini")!.hashes).toEqual([
+      { alg: "SHA-256", content: tini },
+    ]);
   });
 });
 

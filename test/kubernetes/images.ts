@@ -1,5 +1,6 @@
 // The images that the tests of the cluster run.
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { buildImage, docker } from "../support/docker.ts";
 import { loadImages } from "../support/kubernetes.ts";
 
@@ -13,8 +14,8 @@ export async function loadTestImages(): Promise<void> {
   };
   const version = manifest.devDependencies["@nats-io/transport-node"]!;
   await buildImage(IMAGE);
-  const args = ["--quiet", "--network", "host", "--tag", WITNESS, "--build-arg", `CLIENT_VERSION=${version}`];
-  await docker("build", ...args, "test/kubernetes/witness");
+  const folder = fileURLToPath(new URL("witness", import.meta.url));
+  await buildImage(WITNESS, ["--build-arg", `CLIENT_VERSION=${version}`], folder);
   await docker("image", "inspect", PROMETHEUS).catch(() => docker("pull", PROMETHEUS));
   await loadImages(IMAGE, WITNESS, PROMETHEUS);
 }

@@ -225,6 +225,28 @@ describe.skipIf(isChromiumMissing)("the page", { timeout: 120_000 }, () => {
     expect(await elements()).toBe(before);
   });
 
+  it("leaves room for the whole label of the last moment below each chart", async () => {
+    const [server] = await cluster(1);
+    const { page } = await open(server!);
+    const plots = page.locator(".plot");
+    await plots.first().locator(".u-over").waitFor();
+    // half of the widest time in the axis' font
+    const half = await page.evaluate<number>(`(() => {
+      const pen = document.createElement("canvas").getContext("2d");
+      pen.font = "11px system-ui, sans-serif";
+      const widths = [..."0123456789"].map((d) => pen.measureText(d + d + ":" + d + d + ":" + d + d).width);
+      return Math.max(...widths) / 2;
+    })()`);
+    expect(half).toBeGreaterThan(10);
+    for (const plot of await plots.all()) {
+      const right = async (selector: string): Promise<number> => {
+        const box = (await plot.locator(selector).boundingBox())!;
+        return box.x + box.width;
+      };
+      expect((await right("canvas")) - (await right(".u-over"))).toBeGreaterThan(half);
+    }
+  });
+
   it("follows the system from light to dark and back, with texts that stand out in both", async () => {
     const [server] = await cluster(1);
     const { page } = await open(server!, { colorScheme: "light" });

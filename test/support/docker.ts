@@ -1,5 +1,6 @@
 /** The Docker engine of this machine, through its command. */
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -12,9 +13,40 @@ export async function docker(...args: readonly string[]): Promise<string> {
   return stdout.trim();
 }
 
-/** Builds the image and gives its id. npm and apt inside use the network of the host. */
-export function buildImage(tag: string, ...more: readonly string[]): Promise<string> {
-  return docker("build", "--quiet", "--network", "host", "--tag", tag, ...more, ".");
+/** Builds the image of a folder and gives its id. npm and apt inside use the network of the host. */
+export async function buildImage(
+  tag: string,
+  more: readonly string[] = [],
+  folder = PROJECT_ROOT,
+): Promise<string> {
+  const text = await readFile(join(folder, "Dockerfile"), "utf8");
+  const bases = [...text.matchAll(/^ARG (\w+_IMAGE)=(\S+@sha256:\w+)$/gm)];
+  const args = await Promise.all(
+    bases.map(async ([, name, pinned]) => ["--build-arg", `${name}=${await available(pinned!)}`]),
+  );
+  return docker("build", "--quiet", "--network", "host", "--tag", tag, ...args.flat(), ...more, folder);
+}
+
+/**
+ * The image that is named by tag and digest, where the engine has it or can fetch it; else the one that it has under the tag, such
+ * as a stand-in on a machine that reaches no registry.
+ */
+export async function available(pinned: string): Promise<string> {
+  const [tag] = pinned.split("@") as [string];
+  const has = (name: string): Promise<boolean> =>
+    docker("image", "inspect", name).then(
+      () => true,
+      () => false,
+    );
+  if (await has(pinned)) return pinned;
+  try {
+    await docker("pull", "--quiet", pinned);
+    return pinned;
+  } catch (error) {
+    if (!(await has(tag))) throw error;
+    process.stderr.write(`${pinned} cannot be fetched: what this machine has as ${tag} is used\n`);
+    return tag;
+  }
 }
 
 /** What a cluster that enforces the restricted level allows. */

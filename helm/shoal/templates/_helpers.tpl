@@ -101,7 +101,7 @@ what is the resource's own.
 
 {{/* "other" where values of the NATS chart name the image of nats-server, which says nothing of the one to run here. */}}
 {{- define "shoal.namesOtherImage" -}}
-  {{- if regexMatch "^(docker\\.io/)?(library/)?nats$" (.Values.container.image.repository | default "") -}}other{{- end -}}
+  {{- if and (not .Values.container.image.fullImageName) (regexMatch "^(docker\\.io/)?(library/)?nats$" (.Values.container.image.repository | default "")) -}}other{{- end -}}
 {{- end -}}
 
 {{- define "shoal.image" -}}
