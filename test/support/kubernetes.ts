@@ -129,6 +129,11 @@ export interface WitnessReport {
   readonly retries: number;
   readonly failed: number;
   readonly problems: readonly string[];
+  /** What the subscriber missed of what was published while it or the publisher had no server; known in the end. */
+  readonly lostWhileAway: number;
+  /** Of the rest: known in the end. */
+  readonly lostWhileHere: number;
+  readonly awayMs: readonly number[];
 }
 
 /** Clients in a pod of their own: see test/kubernetes/witness. */

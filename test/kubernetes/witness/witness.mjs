@@ -20,8 +20,17 @@ const report = {
   retries: 0,
   failed: 0,
   problems: [],
+  // of what the subscriber missed: what was published while it or the publisher had no server, and the rest
+  lostWhileAway: 0,
+  lostWhileHere: 0,
+  // how long they had none, each time
+  awayMs: [],
 };
 let isStopping = false;
+/** When the publisher or the subscriber lost its server, and when it had one again. */
+const absences = [];
+/** What is on its way when a client goes, or is about to find it again, is under way for so long at most. */
+const SLACK_MS = 250;
 
 async function client(role, servers) {
   const connection = await connect({
@@ -35,8 +44,15 @@ async function client(role, servers) {
     ...JSON.parse(OPTIONS),
   });
   (async () => {
+    let absence;
     for await (const status of connection.status()) {
-      if (status.type === "reconnect") report.reconnects[role]++;
+      if (status.type === "disconnect") {
+        absence = { from: performance.now(), to: Infinity };
+        if (role === "publisher" || role === "subscriber") absences.push(absence);
+      }
+      if (status.type !== "reconnect") continue;
+      report.reconnects[role]++;
+      if (absence !== undefined) absence.to = performance.now();
     }
   })();
   return connection;
@@ -50,6 +66,8 @@ const [publisher, subscriber, roaming, requester] = await Promise.all([
 ]);
 
 const seen = new Set();
+/** By message: when it was published. */
+const publishedAt = [];
 subscriber.subscribe("witness.load", {
   callback(_, message) {
     const n = message.string();
@@ -81,7 +99,10 @@ report.received = report.roamingReceived = report.duplicates = 0;
 
 async function publish() {
   while (!isStopping) {
-    for (let i = 0; i < 5; i++) publisher.publish("witness.load", `${++report.published}`);
+    for (let i = 0; i < 5; i++) {
+      publishedAt[++report.published] = performance.now();
+      publisher.publish("witness.load", `${report.published}`);
+    }
     await delay(10);
   }
 }
@@ -105,12 +126,25 @@ async function request() {
 
 const running = Promise.all([publish(), request()]);
 
+function judgeLosses() {
+  report.awayMs = absences.map(({ from, to }) => Math.round(to - from));
+  report.lostWhileAway = report.lostWhileHere = 0;
+  for (let n = 1; n <= report.published; n++) {
+    if (seen.has(`${n}`)) continue;
+    const at = publishedAt[n];
+    const isAway = absences.some(({ from, to }) => at >= from - SLACK_MS && at <= to + SLACK_MS);
+    if (isAway) report.lostWhileAway++;
+    else report.lostWhileHere++;
+  }
+}
+
 createServer(async ({ url }, response) => {
   if (url === "/stop") {
     isStopping = true;
     await running;
     await publisher.flush();
     for (let n = 0; n < 100 && report.received < report.published; n++) await delay(50);
+    judgeLosses();
   }
   response.end(JSON.stringify(report));
 }).listen(8080, "127.0.0.1", () => console.log("under load"));
