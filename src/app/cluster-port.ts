@@ -60,7 +60,7 @@ export class ClusterPort {
   readonly record: MeshRecord;
   private readonly words: RouteWords;
   private readonly pinnedAccounts: readonly string[];
-  private readonly table: RouteTable;
+  readonly table: RouteTable;
   readonly zones: Zones;
   readonly members = new MemberWords();
   private readonly options: ClusterPortOptions;
@@ -283,7 +283,7 @@ export class ClusterPort {
     this.peers.registered(session);
     const isNew = !this.table.hasPeer(peerId);
     this.table.add(session, action.noPool ? 1 : action.poolSize);
-    if (action.sendInfo !== undefined) session.send("PING\r\n");
+    if (action.sendInfo !== undefined) session.heartbeat.ask();
     if (!isNew) return;
     this.members.keep(peerId, session.peerInfo ?? {});
     this.options.onMembersChanged();

@@ -6,11 +6,18 @@
  * Newcomers are taken during the grace period, since they are still sent here for a moment: an orchestrator withdraws the address
  * at the same time as it tells this server to go. Nobody is closed before that is over, so that who is closed does not come
  * back. Bounds: `durationMs` and what `stop` takes; all of it ends at once when `signal` is aborted.
+ *
+ *     a client:    leaves queue groups -- what is on its way on routes arrives -- a quiet moment -- its end
+ *
+ * A client is subscribed to the end, and gets all that comes until then: what it misses is what is published while it has no
+ * server. So the moment is chosen when nothing is pending for it, and when it has not just asked for something. The order of
+ * clients is decided in departures.ts.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turnOfLoop, setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../base/clock.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import type { ClientPort } from "./client-port.ts";
+import { Departures } from "./departures.ts";
 
 export interface LameDuckOptions {
   /** Until the last client is closed. */
@@ -19,21 +26,20 @@ export interface LameDuckOptions {
   readonly gracePeriodMs: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Resolves when all has arrived that other servers have sent until they heard of what this server says now. */
+  routesCaughtUp(): Promise<void>;
 }
 
-/** Clients of one step are closed together. */
-const STEP_MS = 10;
 /** How often it is asked whether there are clients. */
 const LOOK_EVERY_MS = 100;
 /** Without clients, for newcomers. */
 const EMPTY_GRACE_MS = 1000;
-/** Between a client's leave from queue groups and its end: other servers hear of it, and what they sent before arrives. */
-const WITHDRAWN_MS = 250;
-/**
- * Few clients do not have to wait for one another longer than this. It is as long as a queue group is without a member that
- * moves: until its end, and until it has connected elsewhere. Else a group of two on one server would be without both.
- */
-const PAUSE_MAX_MS = WITHDRAWN_MS + 350;
+/** A server that does not answer is waited for no longer. */
+const CATCH_UP_MAX_MS = 1000;
+/** A client that has sent nothing for so long has the answer to what it asked, or waits for something that takes its time. */
+const QUIET_MS = 10;
+/** One that is never quiet, or whose messages are never all out, goes after this. */
+const QUIET_WAIT_MAX_MS = 250;
 /** How long at least a client may take to read what is pending and to end its side. */
 const PATIENCE_MIN_MS = 2000;
 
@@ -42,17 +48,21 @@ export async function drainClients(clients: ClientPort, options: LameDuckOptions
   const endMs = clock.nowMs() + durationMs;
   await takeNewcomers(clients, options, clock.nowMs() + gracePeriodMs);
   clients.stopListening();
-  const leaving = [...clients.sessions.values()];
   const startMs = clock.nowMs();
-  const pauses = Math.max(1, leaving.length - 1);
-  const spanMs = Math.min(Math.max(0, endMs - startMs - WITHDRAWN_MS), pauses * PAUSE_MAX_MS);
-  const last: Promise<void>[] = [];
-  for (let gone = 0; gone < leaving.length && !signal.aborted;) {
-    const share = spanMs === 0 ? 1 : Math.min(1, (clock.nowMs() - startMs) / spanMs);
-    const due = Math.max(gone + 1, Math.floor(leaving.length * share));
-    last.push(sendAway(leaving.slice(gone, due), endMs, options));
-    gone = due;
-    if (gone < leaving.length) await pause(Math.max(STEP_MS, spanMs / pauses), signal);
+  const lastTurnMs = Math.max(startMs, endMs - QUIET_WAIT_MAX_MS);
+  const departures = new Departures({
+    clients: [...clients.sessions.values()],
+    startMs,
+    endMs: lastTurnMs,
+    queueGroupsOf,
+  });
+  const last: Promise<unknown>[] = [];
+  for (;;) {
+    if (signal.aborted) break;
+    const { clients: due, againInMs } = departures.next(clock.nowMs());
+    if (due.length > 0) last.push(sendAway(due, endMs, options));
+    if (againInMs === null) break;
+    await pause(againInMs, signal);
   }
   await Promise.all(last);
   const restMs = Math.max(PATIENCE_MIN_MS, endMs - clock.nowMs());
@@ -74,15 +84,38 @@ async function takeNewcomers(
   }
 }
 
+function* queueGroupsOf({ account, subscriptions }: ClientSession): Generator<string> {
+  for (const { subject, queue } of subscriptions.values())
+    if (queue !== null) yield `${subject} ${queue} ${account.name}`;
+}
+
 async function sendAway(
   sessions: readonly ClientSession[],
   endMs: number,
+  options: LameDuckOptions,
+): Promise<void> {
+  const { clock, signal } = options;
+  for (const session of sessions) session.withdrawFromQueues();
+  await Promise.race([options.routesCaughtUp(), pause(CATCH_UP_MAX_MS, signal)]);
+  const patienceMs = Math.max(PATIENCE_MIN_MS, endMs - clock.nowMs());
+  await Promise.all(sessions.map((session) => leaveInQuiet(session, patienceMs, options)));
+}
+
+async function leaveInQuiet(
+  session: ClientSession,
+  patienceMs: number,
   { clock, signal }: LameDuckOptions,
 ): Promise<void> {
-  for (const session of sessions) session.withdrawFromQueues();
-  await pause(WITHDRAWN_MS, signal);
-  const patienceMs = Math.max(PATIENCE_MIN_MS, endMs - clock.nowMs());
-  for (const session of sessions) session.leave("Server Shutdown", patienceMs);
+  const untilMs = clock.nowMs() + QUIET_WAIT_MAX_MS;
+  for (;;) {
+    // After a turn of the loop, all that the kernel held for this server has been read and passed on.
+    await turnOfLoop();
+    const nowMs = clock.nowMs();
+    const isQuiet = session.outbox.pendingBytes === 0 && nowMs - session.lastActivityMs >= QUIET_MS;
+    if (isQuiet || nowMs >= untilMs || signal.aborted || !session.isOpen) break;
+    await pause(QUIET_MS, signal);
+  }
+  session.leave("Server Shutdown", patienceMs);
 }
 
 /** Shorter when `signal` is aborted. */

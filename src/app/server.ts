@@ -11,6 +11,7 @@ import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
 import { systemImports } from "../core/system-imports.ts";
+import type { InfoContext } from "../links/client/host.ts";
 import { Faults } from "../links/faults.ts";
 import { Turn } from "../links/turn.ts";
 import { RecentEvents } from "../log/recent-events.ts";
@@ -44,6 +45,7 @@ import { joinSystemAccount, type SystemMembership } from "./system-account.ts";
 import type { Reload, ReloadOutcome, ReloadPart, ReloadReason } from "./reload.ts";
 import { reloadsOf, watchOf } from "./reload-parts.ts";
 import { VERSION } from "./version.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface ServerParts {
   readonly config: Config;
@@ -204,6 +206,7 @@ export class Server {
     this.become("ready");
     this.readinessWatch.begin();
     this.startRebalancing();
+    if (this.cluster !== null) void this.warmUp();
   }
 
   /**
@@ -250,7 +253,14 @@ export class Server {
     this.cluster?.announceLameDuck();
     this.clients.sendInfoToAll();
     const { signal } = this.stopping;
-    await drainClients(this.clients, { durationMs, gracePeriodMs, clock: systemClock, signal });
+    const routesCaughtUp = async (): Promise<void> => this.cluster?.table.caughtUp();
+    await drainClients(this.clients, {
+      durationMs,
+      gracePeriodMs,
+      clock: systemClock,
+      signal,
+      routesCaughtUp,
+    });
     this.stop();
   }
 
@@ -322,6 +332,13 @@ export class Server {
       `Listening for route connections on ${shown(this.config.cluster.host, this.clusterEndpoint)}`,
     );
     cluster.solicit();
+  }
+
+  /** Clients of other members come when those leave, and are in a hurry. */
+  private async warmUp(): Promise<void> {
+    const limits = clientLimits(this.config);
+    const info = (context: InfoContext): string => this.self.clientInfo(context);
+    await warmUp({ limits, info, logger: this.logger, signal: this.stopping.signal });
   }
 
   private membersChanged(): void {

@@ -28,6 +28,11 @@ export class Heartbeat implements Disposable {
   private sentAtMs = 0;
   private heardSincePing = false;
   private timer: Disposable | null = null;
+  /** PINGs sent, and PONGs received. */
+  private asked = 0;
+  private answered = 0;
+  /** Who waits for the answer to which PING, in their order. */
+  private waiting: { readonly ping: number; readonly done: () => void }[] = [];
   private readonly clock: Clock;
   private readonly options: HeartbeatOptions;
   private readonly actions: HeartbeatActions;
@@ -61,6 +66,23 @@ export class Heartbeat implements Disposable {
       this.isMeasured = true;
     }
     this.sentAtMs = 0;
+    this.answered++;
+    while (this.waiting.length > 0 && this.waiting[0]!.ping <= this.answered) this.waiting.shift()!.done();
+  }
+
+  /** A PING out of turn, which counts for nothing but its answer. */
+  ask(): void {
+    this.asked++;
+    this.actions.sendPing();
+  }
+
+  /**
+   * Asks, and calls `done` at the answer: what was sent before has been read by the peer then, and what the peer had sent until
+   * that has been read here. `done` is called as well when the connection ends. Whoever asks bounds how often.
+   */
+  roundTrip(done: () => void): void {
+    this.ask();
+    this.waiting.push({ ping: this.asked, done });
   }
 
   /** What the peer has answered to was sent then: a round trip at most, until a PING tells better. */
@@ -71,6 +93,7 @@ export class Heartbeat implements Disposable {
   [Symbol.dispose](): void {
     this.timer?.[Symbol.dispose]();
     this.timer = null;
+    for (const { done } of this.waiting.splice(0)) done();
   }
 
   private schedule(delayMs: number): void {
@@ -95,6 +118,6 @@ export class Heartbeat implements Disposable {
   private ping(): void {
     this.unanswered++;
     this.sentAtMs = this.clock.nowMs();
-    this.actions.sendPing();
+    this.ask();
   }
 }

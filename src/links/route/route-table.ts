@@ -83,6 +83,16 @@ export class RouteTable {
     return this.peers.has(peerId);
   }
 
+  /** Resolves when every route has answered a PING, or has ended: all has arrived that was sent before the answer. */
+  async caughtUp(): Promise<void> {
+    const answers: Promise<void>[] = [];
+    for (const { pool, pinned } of this.peers.values()) {
+      for (const { heartbeat } of [...pool.values(), ...pinned.values()])
+        answers.push(new Promise((resolve) => heartbeat.roundTrip(resolve)));
+    }
+    await Promise.all(answers);
+  }
+
   /** One route of each peer. */
   *onePerPeer(): Generator<RouteSession> {
     for (const peer of this.peers.values()) {

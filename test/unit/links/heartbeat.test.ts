@@ -98,4 +98,27 @@ describe("a heartbeat", () => {
     clock.advance(60_000);
     expect([pings, clock.timerCount]).toEqual([1, 0]);
   });
+
+  it("tells whoever asked out of turn of the answer to that PING, not to an earlier one", () => {
+    const { clock, said, heartbeat } = beating();
+    const answered: string[] = [];
+    clock.advance(2000); // a PING of its own, which is still under way
+    heartbeat.roundTrip(() => answered.push("first"));
+    heartbeat.roundTrip(() => answered.push("second"));
+    expect(said).toEqual(["PING 2", "PING 2", "PING 2"]);
+    heartbeat.onPong();
+    expect(answered).toEqual([]);
+    heartbeat.onPong();
+    expect(answered).toEqual(["first"]);
+    heartbeat[Symbol.dispose]();
+    expect(answered).toEqual(["first", "second"]);
+  });
+
+  it("does not give a peer up for PINGs out of turn", () => {
+    const { clock, said, heartbeat } = beating();
+    for (let i = 0; i < 5; i++) heartbeat.roundTrip(() => undefined);
+    clock.advance(2000);
+    expect(said).toHaveLength(6);
+    expect(said).not.toContain("stale 2");
+  });
 });

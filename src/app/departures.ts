@@ -1,0 +1,107 @@
+/**
+ * In which order, and when, clients of a server in lame duck mode are let go. Pure: it is asked at any time who is due, and acts on
+ * nothing.
+ *
+ * Clients go one after the other, PAUSE_MS apart, so that each finds servers that have time for it. Two that answer in the same
+ * queue group go at least REST_MS apart, since the first has to be back before the second goes: a group of two on one server would
+ * else be without both. Others go in between. Where there is not enough time for that, the time decides: by `endMs` all have been due.
+ *
+ * Invariant: each client is due once. Bounds: CANDIDATES_MAX clients are looked at for each that goes, and GROUPS_MAX groups of each.
+ */
+import { assert } from "../base/assert.ts";
+
+export interface DeparturesOptions<T> {
+  readonly clients: readonly T[];
+  readonly startMs: number;
+  /** When the last one has to be due. */
+  readonly endMs: number;
+  /** The queue groups that a client answers in, in words that tell them apart. */
+  queueGroupsOf(client: T): Iterable<string>;
+}
+
+export interface Due<T> {
+  readonly clients: readonly T[];
+  /** After this there may be others; null: nobody is left. */
+  readonly againInMs: number | null;
+}
+
+const PAUSE_MS = 100;
+const REST_MS = 600;
+/** Clients of one step are due together. */
+const STEP_MS = 10;
+const CANDIDATES_MAX = 64;
+const GROUPS_MAX = 64;
+
+export class Departures<T> {
+  private readonly options: DeparturesOptions<T>;
+  /** Who is left, in the order in which they came; the first `gone` are not. */
+  private readonly left: T[];
+  private gone = 0;
+  private nextMs: number;
+  /** By queue group: when a client of it went. */
+  private readonly wentMs = new Map<string, number>();
+  private readonly groups = new Map<T, readonly string[]>();
+
+  constructor(options: DeparturesOptions<T>) {
+    this.options = options;
+    this.left = [...options.clients];
+    this.nextMs = options.startMs;
+  }
+
+  next(nowMs: number): Due<T> {
+    const clients: T[] = [];
+    while (this.gone < this.shareDue(nowMs)) clients.push(this.take(this.gone, nowMs));
+    if (clients.length === 0 && nowMs >= this.nextMs) {
+      const at = this.rested(nowMs);
+      if (at !== null) clients.push(this.take(at, nowMs));
+    }
+    if (clients.length > 0) this.nextMs = nowMs + PAUSE_MS;
+    if (this.gone === this.left.length) return { clients, againInMs: null };
+    return { clients, againInMs: Math.max(STEP_MS, Math.min(this.nextMs, this.nextShareMs()) - nowMs) };
+  }
+
+  /** So many have to have gone by now, that all go in time. */
+  private shareDue(nowMs: number): number {
+    const { startMs, endMs } = this.options;
+    if (nowMs >= endMs) return this.left.length;
+    return Math.floor((this.left.length * (nowMs - startMs)) / (endMs - startMs));
+  }
+
+  private nextShareMs(): number {
+    const { startMs, endMs } = this.options;
+    return startMs + ((endMs - startMs) * (this.gone + 1)) / this.left.length;
+  }
+
+  /** Where the first one is whose queue groups have had their rest; null: nobody's. */
+  private rested(nowMs: number): number | null {
+    const end = Math.min(this.left.length, this.gone + CANDIDATES_MAX);
+    for (let at = this.gone; at < end; at++) {
+      const groups = this.groupsOf(this.left[at] as T);
+      if (groups.every((group) => (this.wentMs.get(group) ?? -Infinity) + REST_MS <= nowMs)) return at;
+    }
+    return null;
+  }
+
+  private take(at: number, nowMs: number): T {
+    assert(at >= this.gone && at < this.left.length, "who goes is left");
+    const client = this.left[at] as T;
+    // The others keep their order.
+    this.left.copyWithin(this.gone + 1, this.gone, at);
+    this.left[this.gone++] = client;
+    for (const group of this.groupsOf(client)) this.wentMs.set(group, nowMs);
+    this.groups.delete(client);
+    return client;
+  }
+
+  private groupsOf(client: T): readonly string[] {
+    const known = this.groups.get(client);
+    if (known !== undefined) return known;
+    const groups: string[] = [];
+    for (const group of this.options.queueGroupsOf(client)) {
+      if (groups.length === GROUPS_MAX) break;
+      groups.push(group);
+    }
+    this.groups.set(client, groups);
+    return groups;
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Does a few times what clients will ask for, before they come: V8 compiles a function when it is called first, and the first
+ * clients of a server that has just started, those of the member that restarts next, would wait for that. Without it the first
+ * connection takes ten times as long as later ones (docs/benchmarks/rolling.md).
+ *
+ * The conversations are had with a client port of its own, on a free port of the loopback interface, with accounts of its own and no
+ * credentials: they appear in no counter, log or event of the server, and reach none of its messages. Once in a process; bounded by
+ * ROUNDS and DEADLINE_MS. What goes wrong is of no consequence, and the warm-up ends.
+ */
+import { connect, type Socket } from "node:net";
+import { Authenticator } from "../auth/authenticator.ts";
+import { systemClock } from "../base/clock.ts";
+import { silentLogger, type Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import { Accounts } from "../core/accounts.ts";
+import type { ClientLimits, InfoContext } from "../links/client/host.ts";
+import { Faults } from "../links/faults.ts";
+import { Turn } from "../links/turn.ts";
+import { ClientPort } from "./client-port.ts";
+
+export interface WarmUpOptions {
+  /** The server's. */
+  readonly limits: ClientLimits;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  info(context: InfoContext): string;
+}
+
+const LOOPBACK = "127.0.0.1";
+const ROUNDS = 5;
+const DEADLINE_MS = 2000;
+const PATIENCE_MS = 1000;
+const GREETING =
+  'CONNECT {"verbose":false,"pedantic":false,"protocol":1,"headers":true,"no_responders":true}\r\nPING\r\n';
+const ERRAND =
+  "SUB warm.up 1\r\nSUB warm.* group 2\r\nPUB warm.up 2\r\nup\r\nHPUB warm.up 12 14\r\nNATS/1.0\r\n\r\nup\r\nPING\r\n";
+
+let isWarm = false;
+
+export async function warmUp(options: WarmUpOptions): Promise<void> {
+  if (isWarm) return;
+  isWarm = true;
+  const accounts = new Accounts({ clock: systemClock, random: systemRandom });
+  const port = openPort(accounts, options);
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(DEADLINE_MS)]);
+  try {
+    const endpoint = await port.listen();
+    for (let round = 0; round < ROUNDS && !signal.aborted; round++)
+      await converse(endpoint.port, port, signal);
+  } catch (error) {
+    options.logger.debug("The server starts without a warm-up", { error: String(error) });
+  } finally {
+    port.closeAll("Server Shutdown");
+    accounts[Symbol.dispose]();
+  }
+}
+
+function openPort(accounts: Accounts, options: WarmUpOptions): ClientPort {
+  let cid = 0;
+  return new ClientPort({
+    accounts,
+    info: (context) => options.info(context),
+    host: LOOPBACK,
+    port: 0,
+    external: null,
+    maxConnections: ROUNDS,
+    limits: { ...options.limits, maxPayloadBytes: 1024, maxControlLineBytes: 4096, maxSubscriptions: null },
+    authenticator: new Authenticator({ token: undefined, users: [], noAuthUser: null }),
+    turn: new Turn(systemClock),
+    clock: systemClock,
+    logger: silentLogger,
+    faults: new Faults(),
+    tls: null,
+    serverDetails: () => ({}),
+    nextConnectionId: () => ++cid,
+  });
+}
+
+/** One client from its connection to its leave. Rejects when the connection fails, or is ended by `signal`. */
+async function converse(at: number, port: ClientPort, signal: AbortSignal): Promise<void> {
+  const socket = connect({ host: LOOPBACK, port: at, noDelay: true });
+  const abort = (): void => void socket.destroy();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    socket.write(GREETING);
+    await heardPong(socket);
+    socket.write(ERRAND);
+    await heardPong(socket);
+    for (const session of [...port.sessions.values()]) {
+      session.withdrawFromQueues();
+      session.leave("Server Shutdown", PATIENCE_MS);
+    }
+    await port.wires.drained();
+  } finally {
+    signal.removeEventListener("abort", abort);
+    socket.destroy();
+  }
+}
+
+function heardPong(socket: Socket): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let heard = "";
+  const onData = (data: Buffer): void => {
+    heard += data.toString("latin1");
+    if (!heard.includes("PONG\r\n")) return;
+    socket.off("data", onData);
+    resolve();
+  };
+  socket.on("data", onData);
+  socket.once("error", reject);
+  socket.once("close", () => reject(new Error("the connection ended")));
+  return promise;
+}

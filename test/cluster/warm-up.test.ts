@@ -1,0 +1,47 @@
+// What a member does before its first client comes: nothing of it is seen.
+import { expect, it, vi } from "vitest";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { ClientLimits } from "../../src/links/client/host.ts";
+import { warmUp } from "../../src/app/warm-up.ts";
+
+const LIMITS: ClientLimits = {
+  maxPayloadBytes: 1,
+  maxControlLineBytes: 10,
+  maxPendingBytes: 64 * 1024 * 1024,
+  writeDeadlineMs: 10_000,
+  maxSubscriptions: 1,
+  maxSubscriptionTokens: null,
+  pingIntervalMs: 120_000,
+  pingMax: 2,
+  noHeaders: false,
+  dropsForSlow: false,
+  authTimeoutMs: 2000,
+};
+
+const sockets = (): number =>
+  process.getActiveResourcesInfo().filter((name) => /^TCP(Socket|Server)Wrap$/.test(name)).length;
+
+it("has whole conversations whatever the limits, once in a process, and leaves no connection behind", async () => {
+  const before = sockets();
+  const asked = new Set<number>();
+  const lines: string[] = [];
+  const logger = {
+    ...silentLogger,
+    debug: (message: string, fields?: object) => void lines.push(message + JSON.stringify(fields)),
+  };
+  const options = {
+    limits: LIMITS,
+    logger,
+    signal: new AbortController().signal,
+    info: ({ cid }: { cid: number }) => {
+      asked.add(cid);
+      return `INFO {"client_id":${cid}}\r\n`;
+    },
+  };
+  await warmUp(options);
+  expect(lines).toEqual([]);
+  expect([...asked]).toEqual([1, 2, 3, 4, 5]);
+  await vi.waitFor(() => expect(sockets()).toBe(before));
+  await warmUp(options);
+  expect(asked.size).toBe(5);
+});
