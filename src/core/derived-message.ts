@@ -103,7 +103,7 @@ function headersWith(source: Message, { name, value }: { name: string; value: st
 }
 
 /** From the version to the empty line; "": there is none. */
-function headerBlock({ body, at, payloadFrom, headerLength }: Message): string {
+export function headerBlock({ body, at, payloadFrom, headerLength }: Message): string {
   if (body === null) return readText(at + payloadFrom, headerLength);
   return Buffer.from(body.buffer, body.byteOffset, headerLength).toString("latin1");
 }

@@ -1,8 +1,8 @@
 /** Which requests of a service have their latency measured: a share of them, or those whose headers ask for a trace. */
 import { randomInt, type Random } from "../base/random.ts";
-import { readText } from "../base/slab.ts";
 import type { Message } from "../protocol/message.ts";
 import type { LatencyDefinition } from "./definitions.ts";
+import { headerBlock } from "./derived-message.ts";
 
 export type Headers = Readonly<Record<string, readonly string[]>>;
 
@@ -15,7 +15,7 @@ export function sampledHeaders(
   random: Random,
 ): Headers | null {
   if (sampling !== null && (sampling >= 100 || randomInt(random, 100) <= sampling)) return {};
-  return message.headerLength === 0 ? null : tracedHeaders(headersOf(message));
+  return message.headerLength === 0 ? null : tracedHeaders(traceHeadersIn(headerBlock(message)));
 }
 
 /** Name (in the spelling of HTTP) and values. Exported for its tests. */
@@ -59,19 +59,48 @@ function pick(headers: ReadonlyMap<string, readonly string[]>, names: readonly s
   return found;
 }
 
-function headersOf({ body, at, payloadFrom, headerLength }: Message): Map<string, string[]> {
-  const block =
-    body === null
-      ? readText(at + payloadFrom, headerLength)
-      : Buffer.from(body.subarray(0, headerLength)).toString("latin1");
+/** Values of one message that are looked at; of what nobody asks for nothing is kept. */
+const VALUES_MAX = 1024;
+/** First letters of the names that ask for a trace, in lower case: of Uber…, X-B3-…, B3 and Trace…. */
+const INITIALS = new Set(Buffer.from("uxbt"));
+const NAME =
+  /^(?:uber-trace-id|uberctx-.*|x-b3-(?:sampled|traceid|parentspanid|spanid)|b3|traceparent|tracestate)$/i;
+const CR = 0x0d;
+const LF = 0x0a;
+const COLON = 0x3a;
+
+/** Those that may ask for a trace, in one pass. Exported for its tests. */
+export function traceHeadersIn(block: string): Map<string, string[]> {
   const headers = new Map<string, string[]>();
-  for (const line of block.split("\r\n").slice(1)) {
-    const colon = line.indexOf(":");
-    if (colon <= 0) continue;
-    const name = canonical(line.slice(0, colon));
-    headers.set(name, [...(headers.get(name) ?? []), line.slice(colon + 1).trim()]);
-  }
+  let count = 0;
+  eachHeaderLine(block, (from, to) => {
+    if (count >= VALUES_MAX || from === 0 || !INITIALS.has(block.charCodeAt(from) | 0x20)) return;
+    let colon = from;
+    while (colon < to && block.charCodeAt(colon) !== COLON) colon++;
+    const spelled = block.slice(from, colon);
+    if (colon === to || !NAME.test(spelled)) return;
+    count++;
+    const name = canonical(spelled);
+    const value = block.slice(colon + 1, to).trim();
+    const values = headers.get(name);
+    if (values === undefined) headers.set(name, [value]);
+    else values.push(value);
+  });
   return headers;
+}
+
+/**
+ * One pass, and no text for each line: there may be hundreds of thousands. Calls `visit` with the place of each line, its CRLF included: of the version first, of
+ * the empty line last.
+ */
+function eachHeaderLine(block: string, visit: (from: number, to: number) => void): void {
+  let from = 0;
+  for (let i = 1; i < block.length; i++) {
+    if (block.charCodeAt(i) !== LF || block.charCodeAt(i - 1) !== CR) continue;
+    visit(from, i + 1);
+    from = i + 1;
+  }
+  if (from < block.length) visit(from, block.length);
 }
 
 /** `x-b3-traceid` becomes `X-B3-Traceid`, as Go spells names of headers. */

@@ -1,6 +1,6 @@
 /** Which headers of requests ask for their latency to be measured: what nats-server 2.15 makes of them. */
-import { expect, it } from "vitest";
-import { tracedHeaders } from "../../../src/core/latency-sampling.ts";
+import { describe, expect, it } from "vitest";
+import { tracedHeaders, traceHeadersIn } from "../../../src/core/latency-sampling.ts";
 
 it.each([
   [{ "Uber-Trace-Id": "479fefe9525eddb:5adb976bfc1f95c1:479fefe9525eddb:1", "Uberctx-X": "1" }, 2],
@@ -17,4 +17,21 @@ it.each([
   const headers = new Map(Object.entries(fields).map(([name, value]) => [name, [value]]));
   const traced = tracedHeaders(headers);
   expect(traced === null ? null : Object.keys(traced).length).toBe(count);
+});
+
+describe("headers that may ask for a trace", () => {
+  it("are the only ones that anything is kept of", () => {
+    const found = traceHeadersIn(
+      "NATS/1.0\r\na: 1\r\nX-b3-SAMPLED: 1\r\nb3x: 2\r\nuberctx-Q: 3\r\nUber\r\n\r\n",
+    );
+    expect([...found]).toEqual([
+      ["X-B3-Sampled", ["1"]],
+      ["Uberctx-Q", ["3"]],
+    ]);
+  });
+
+  it("keep a bounded number of values, whatever the length of the block", () => {
+    const values = [...traceHeadersIn(`NATS/1.0\r\n${"b3:\r\n".repeat(200_000)}\r\n`).values()];
+    expect(values.map(({ length }) => length)).toEqual([1024]);
+  });
 });
