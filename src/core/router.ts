@@ -49,12 +49,21 @@ function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boo
 export function publishFromNeighbour(plan: Plan, message: Message, queues: readonly string[]): void {
   setHead(plan, message);
   deliverPlain(plan, message, null);
-  for (let i = 0; i < plan.groups.length && queues.length > 0; i++) {
-    const group = plan.groups[i]!;
-    if (queues.includes(group.name)) deliverToMember(group, message, null);
-  }
+  if (queues.length > 0) deliverToNamed(plan, message, queues);
   const routed = plan.crossings?.filter((crossing) => crossing.takesRouted);
   if (routed !== undefined) cross(routed, message, null);
+}
+
+/** Beyond this a set is made of the names: as many groups may have been named as there are. */
+const LISTED_MAX = 8;
+
+function deliverToNamed(plan: Plan, message: Message, queues: readonly string[]): void {
+  const named = queues.length > LISTED_MAX ? new Set(queues) : null;
+  for (let i = 0; i < plan.groups.length; i++) {
+    const group = plan.groups[i]!;
+    if (named === null ? queues.includes(group.name) : named.has(group.name))
+      deliverToMember(group, message, null);
+  }
 }
 
 /** To all of them; whether anyone was reached. */

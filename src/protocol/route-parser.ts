@@ -190,7 +190,9 @@ export class RouteParser {
   /** Incomplete, or with queue groups, or in an odd spelling. */
   private readUnhurried(at: number, end: number): number {
     const lineFeed = findLineFeed(at, end);
-    if (lineFeed - at > this.lineMax) return this.end(maxControlLineExceeded, `${lineFeed - at} bytes`);
+    // A message may name many queue groups, which are no subjects to be matched.
+    const headMax = this.isRegistered ? LINE_MAX : this.lineMax;
+    if (lineFeed - at > headMax) return this.end(maxControlLineExceeded, `${lineFeed - at} bytes`);
     if (lineFeed === end) return at;
     const size = sizeBefore(lineFeed);
     if (size > PAYLOAD_MAX) return this.end(maxPayloadViolation, `${size} vs ${PAYLOAD_MAX}`);
@@ -227,6 +229,7 @@ export class RouteParser {
     if (args.length < named + 1 + sizes) return false;
     const isMarked = between.length > 1 && (between[0] === "+" || between[0] === "|");
     if (!isMarked && between.length > 1) return false;
+    if (args[named]!.length > this.lineMax) return false;
     const hasReply = isMarked ? between[0] === "+" : between.length === 1;
     this.queues = isMarked ? between.slice(hasReply ? 2 : 1) : NO_QUEUES;
     this.account = this.isPinned ? null : args[0]!;

@@ -2,15 +2,24 @@
  * The rare ways over a route: queue groups, a message larger than a chunk, the route of a pinned account, a peer without
  * headers, a shown subject. The line is put together as text; the payload goes as it does to clients.
  */
-import { readText } from "../../base/slab.ts";
+import { LINE_MAX, readText } from "../../base/slab.ts";
 import type { Plan } from "../../core/plan.ts";
+import type { Neighbour } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { routedReply } from "../../protocol/shown-subject.ts";
 import type { Outbox } from "../outbox.ts";
 import { preparePayload, writePayload } from "../payload.ts";
 
+interface ForwardingSession extends Neighbour {
+  readonly outbox: Outbox;
+  /** The peer takes headers. */
+  readonly headers: boolean;
+  /** The peer takes lines of 1 MiB. */
+  readonly takesLongLines: boolean;
+}
+
 export function forwardRarely(
-  session: { readonly outbox: Outbox; readonly headers: boolean },
+  session: ForwardingSession,
   plan: Plan,
   message: Message,
   queues: string,
@@ -23,9 +32,33 @@ export function forwardRarely(
   const subject = readText(plan.subjectAt, plan.subjectLength);
   const reply = routedReply(message);
   const sizes = hasHeaders ? `${message.headerLength} ${message.size}` : `${message.size - skip}`;
+  const begin = `${name} ${account}${subject} `;
+  const lines = queues.length <= SHORT_MAX ? null : linesOf(queues, session, plan);
   preparePayload(message);
-  session.outbox.writeText(`${name} ${account}${subject} ${addressees(reply, queues)}${sizes}\r\n`);
-  writePayload(session.outbox, message, skip);
+  for (let i = 0; i < (lines?.length ?? 1); i++) {
+    session.outbox.writeText(`${begin}${addressees(reply, lines === null ? queues : lines[i]!)}${sizes}\r\n`);
+    writePayload(session.outbox, message, skip);
+  }
+}
+
+/** Names of queue groups in one line. A nats-server ends the route at a line of 64 KiB, a shoal at one of 1 MiB. */
+const SHORT_MAX = 48 * 1024;
+const LONG_MAX = LINE_MAX - 4 * SHORT_MAX;
+
+/**
+ * The names for each line: as many messages as that takes. A peer with plain subscriptions would give each of those to them: it
+ * gets one, and the groups that find no room in it get none.
+ */
+function linesOf(queues: string, session: ForwardingSession, plan: Plan): readonly string[] {
+  const max = session.takesLongLines ? LONG_MAX : SHORT_MAX;
+  const lines: string[] = [];
+  for (let from = 0; from < queues.length;) {
+    // A name that is longer than a line is left out.
+    const end = from + max >= queues.length ? queues.length : queues.lastIndexOf(" ", from + max) + 1;
+    if (end > from) lines.push(queues.slice(from, end));
+    from = end > from ? end : queues.indexOf(" ", from) + 1;
+  }
+  return plan.neighbours.includes(session) ? lines.slice(0, 1) : lines;
 }
 
 /** `queues` are joined by blanks, with one behind the last. */
