@@ -2,8 +2,10 @@
 import type { Account } from "../core/account.ts";
 import { json, type Answer } from "./answer.ts";
 import { goTime, shownText } from "./go-format.ts";
+import { List } from "./json.ts";
 import { BadQuery, type Query } from "./query.ts";
-import type { MonitorSource } from "./source.ts";
+import type { AccountTraffic, MonitorSource, Traffic } from "./source.ts";
+import { mapped } from "./subscription-fields.ts";
 import { interestFigures } from "./subsz.ts";
 
 export function accountz(source: MonitorSource, query: Query): Answer {
@@ -110,17 +112,33 @@ export function accstatz(source: MonitorSource, query: Query): Answer {
 }
 
 export function statisticsOf(source: MonitorSource, accounts: readonly Account[]): object {
+  const { clients, cluster } = source;
+  // In one pass over the connections, however many accounts there are.
+  const own = clients.traffic.byAccount();
+  const routed = cluster?.traffic.byAccount();
   return {
     server_id: source.facts().id,
     now: goTime(source.nowMs()),
-    account_statz: accounts.map((account) => accountStatistics(source, account)),
+    account_statz: new List(
+      mapped(accounts, (account) =>
+        statisticsFields(account, own.get(account.name), routed?.get(account.name)),
+      ),
+    ),
   };
 }
 
 /** Of one account, in all connections here. */
 export function accountStatistics({ clients, cluster }: MonitorSource, account: Account): object {
-  const own = clients.traffic.ofAccount(account.name);
-  const routed = cluster?.traffic.ofAccount(account.name);
+  const { traffic } = clients;
+  const own = { ...traffic.ofAccount(account.name), slowConsumers: traffic.slowConsumersOf(account.name) };
+  return statisticsFields(account, own, cluster?.traffic.ofAccount(account.name));
+}
+
+function statisticsFields(
+  account: Account,
+  own: AccountTraffic | undefined,
+  routed: Traffic | undefined,
+): object {
   return {
     acc: account.name,
     name: account.name,
@@ -128,9 +146,9 @@ export function accountStatistics({ clients, cluster }: MonitorSource, account: 
     leafnodes: 0,
     total_conns: account.connections,
     num_subscriptions: account.interest.size,
-    sent: flow(counts(own.outMessages, own.outBytes), counts(routed?.outMessages, routed?.outBytes)),
-    received: flow(counts(own.inMessages, own.inBytes), counts(routed?.inMessages, routed?.inBytes)),
-    slow_consumers: clients.traffic.slowConsumersOf(account.name),
+    sent: flow(counts(own?.outMessages, own?.outBytes), counts(routed?.outMessages, routed?.outBytes)),
+    received: flow(counts(own?.inMessages, own?.inBytes), counts(routed?.inMessages, routed?.inBytes)),
+    slow_consumers: own?.slowConsumers ?? 0,
   };
 }
 

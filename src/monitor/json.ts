@@ -18,10 +18,19 @@ export class List {
   }
 }
 
+/** The same without blanks, as in the system account. */
+export function compactPieces(value: unknown): Generator<string> {
+  return inPieces(parts(value, null));
+}
+
 /** The value with an indent of two blanks; a `List` may stand for any array. Fields that are undefined are left out. */
-export function* jsonPieces(value: unknown): Generator<string> {
+export function jsonPieces(value: unknown): Generator<string> {
+  return inPieces(parts(value, ""));
+}
+
+function* inPieces(all: Iterable<string>): Generator<string> {
   let piece = "";
-  for (const part of parts(value, "")) {
+  for (const part of all) {
     piece += part;
     if (piece.length < PIECE_CHARS) continue;
     yield piece;
@@ -30,31 +39,45 @@ export function* jsonPieces(value: unknown): Generator<string> {
   yield piece;
 }
 
-function* parts(value: unknown, indent: string): Generator<string> {
+/** null: without blanks and lines. */
+type Indent = string | null;
+
+function* parts(value: unknown, indent: Indent): Generator<string> {
   if (value instanceof List) yield* listParts(value.items, indent);
   else if (holdsList(value)) yield* objectParts(value, indent);
+  else if (indent === null) yield JSON.stringify(value);
   else yield JSON.stringify(value, null, 2).replaceAll("\n", `\n${indent}`);
 }
 
-function* listParts(items: Iterable<unknown>, indent: string): Generator<string> {
+function* listParts(items: Iterable<unknown>, indent: Indent): Generator<string> {
+  const within = deeper(indent);
   let opening = "[";
   for (const item of items) {
-    yield `${opening}\n${indent}  `;
-    yield* parts(item, `${indent}  `);
+    yield opening + lineAt(within);
+    yield* parts(item, within);
     opening = ",";
   }
-  yield opening === "[" ? "[]" : `\n${indent}]`;
+  yield opening === "[" ? "[]" : `${lineAt(indent)}]`;
 }
 
-function* objectParts(value: object, indent: string): Generator<string> {
+function* objectParts(value: object, indent: Indent): Generator<string> {
+  const within = deeper(indent);
   let opening = "{";
   for (const [key, field] of Object.entries(value)) {
     if (field === undefined) continue;
-    yield `${opening}\n${indent}  ${JSON.stringify(key)}: `;
-    yield* parts(field, `${indent}  `);
+    yield `${opening}${lineAt(within)}${JSON.stringify(key)}${indent === null ? ":" : ": "}`;
+    yield* parts(field, within);
     opening = ",";
   }
-  yield `\n${indent}}`;
+  yield `${lineAt(indent)}}`;
+}
+
+function deeper(indent: Indent): Indent {
+  return indent === null ? null : `${indent}  `;
+}
+
+function lineAt(indent: Indent): string {
+  return indent === null ? "" : `\n${indent}`;
 }
 
 function holdsList(value: unknown): value is object {

@@ -15,6 +15,10 @@ export interface Traffic {
   readonly outBytes: number;
 }
 
+export interface AccountTraffic extends Traffic {
+  readonly slowConsumers: number;
+}
+
 /** What does not change while the server listens, but for a reload. */
 export interface ServerFacts {
   readonly id: string;
@@ -81,6 +85,8 @@ export interface ClusterFacts {
 interface TrafficSource {
   total(): Traffic;
   ofAccount(account: string): Traffic;
+  /** Of all that ever had a connection, in one pass. */
+  byAccount(): ReadonlyMap<string, AccountTraffic>;
   slowConsumersOf(account: string): number;
 }
 

@@ -28,7 +28,8 @@ export async function subsz(source: MonitorSource, query: Query, turns: Turns): 
     throw new BadQuery(`invalid test subject, must be valid publish subject: ${test}`);
   }
   const accounts = accountsNamed(source, query.text("acc"));
-  const sessions = [...source.clients.sessions.values()].filter(({ account }) => accounts.includes(account));
+  const shown = new Set(accounts);
+  const sessions = [...source.clients.sessions.values()].filter(({ account }) => shown.has(account));
   const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
   const asked = { test: bytes(test), search: bytes(query.text("search").trim()) };
   const { found, total } = isListed

@@ -67,6 +67,11 @@ export class Answers {
     this.source = source;
   }
 
+  /** Resolves in a round of its own. */
+  nextTurn(): Promise<void> {
+    return this.endpoints.turns.next();
+  }
+
   /** Rejects with BadRequest, BadQuery or Refusal. */
   async ofServer(kind: string, options: Options): Promise<object | null> {
     return (await OF_SERVER[kind]?.({ ...this.parts(options), account: "" })) ?? null;

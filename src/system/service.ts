@@ -1,15 +1,18 @@
 /**
  * The server in the system account: answers the requests of `$SYS.REQ.…`, tells the others how it is, and what happens here.
  *
- * Bounds: REQUESTS_MAX requests wait, with REQUEST_BYTES_MAX of payload each, further ones get no answer; they are answered one
- * after the other, each in a round of its own, so that messages get their turn in between.
+ * Bounds: REQUESTS_MAX requests wait, with REQUEST_BYTES_MAX of payload each, further ones get no answer. They are served fairly by
+ * account: one of each account at a time and ANSWERING_MAX in all, beside those of the system account itself. An answer is made in
+ * pieces, each in a round of its own, so that messages get their turn in between.
  */
 import { breaksSharedState } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import { FairQueue } from "../base/fair-queue.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
 import type { Endpoints } from "../monitor/endpoints.ts";
+import { compactPieces } from "../monitor/json.ts";
 import { BadQuery } from "../monitor/query.ts";
 import { Usage } from "../monitor/usage.ts";
 import type { Answers } from "./answers.ts";
@@ -27,8 +30,12 @@ import { userInfo } from "./user-info.ts";
 const REQUESTS_MAX = 1024;
 const REQUEST_BYTES_MAX = 64 * 1024;
 const BAD_REQUEST = 400;
+const ANSWERING_MAX = 4;
 /** A larger answer is given again with a shorter list. */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+/** How far an answer is made to learn how much too large it is. */
+const MEASURED_BYTES_MAX = 8 * ANSWER_BYTES_MAX;
+const ACCOUNT_REQUEST = "$SYS.REQ.ACCOUNT.";
 
 const SERVER_KINDS = (
   "IDZ STATSZ VARZ SUBSZ CONNZ ROUTEZ GATEWAYZ LEAFZ ACCOUNTZ JSZ HEALTHZ EXPVARZ IPQUEUESZ RAFTZ " +
@@ -47,6 +54,11 @@ export interface SystemWorld extends CommandWorld {
   endpoints(): Promise<Endpoints>;
 }
 
+interface Request {
+  readonly heard: Heard;
+  readonly answer: Answer;
+}
+
 type Answer = (heard: Heard) => void | Promise<void>;
 
 export class SystemService implements Disposable {
@@ -60,8 +72,21 @@ export class SystemService implements Disposable {
   private readonly queries: ClusterQuery;
   private readonly listeners: Listener[] = [];
   private readonly userListeners: Listener[] = [];
-  private readonly waiting: { readonly heard: Heard; readonly answer: Answer }[] = [];
-  private isAnswering = false;
+  /** By the account that asks. */
+  private readonly waiting = new FairQueue<Request>({ all: REQUESTS_MAX, lane: REQUESTS_MAX });
+  /** Accounts that are being answered. */
+  private readonly answering = new Set<string>();
+  private readonly serve = (): void => {
+    this.isScheduled = false;
+    for (;;) {
+      const next = this.waiting.shiftFrom(this.mayServe);
+      if (next === undefined) return;
+      this.answering.add(next.lane);
+      void this.answerNext(next.lane, next.item);
+    }
+  };
+  private readonly mayServe = (lane: string): boolean => !this.answering.has(lane) && this.hasRoomFor(lane);
+  private isScheduled = false;
   private isStopped = false;
   private loaded: Promise<Answers> | null = null;
 
@@ -125,7 +150,7 @@ export class SystemService implements Disposable {
     this.isStopped = true;
     this.events.flush();
     this.send(`$SYS.SERVER.${this.id}.SHUTDOWN`, this.stamp.next());
-    this.waiting.length = 0;
+    this.waiting.clear();
     for (const listener of this.listeners) this.world.system.unsubscribe(listener);
     for (const listener of this.userListeners) this.world.system.interest.remove(listener);
     for (const part of [this.events, this.heartbeat, this.queries]) part[Symbol.dispose]();
@@ -169,23 +194,28 @@ export class SystemService implements Disposable {
   }
 
   private queue(heard: Heard, answer: Answer): void {
-    if (this.waiting.length >= REQUESTS_MAX || heard.payload.length > REQUEST_BYTES_MAX) {
+    const isTooLarge = heard.payload.length > REQUEST_BYTES_MAX;
+    if (isTooLarge || this.waiting.push(this.laneOf(heard), { heard, answer }) !== null)
       this.requestsDropped++;
-      return;
-    }
-    this.waiting.push({ heard, answer });
-    if (this.isAnswering) return;
-    this.isAnswering = true;
-    setImmediate(() => void this.answerNext());
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(this.serve);
   }
 
-  private async answerNext(): Promise<void> {
-    const next = this.waiting.shift();
-    if (next === undefined) {
-      this.isAnswering = false;
-      return;
-    }
-    const { heard, answer } = next;
+  /** The account that asks; for a request of another server the one that it is about. */
+  private laneOf({ origin, subject }: Heard): string {
+    if (origin !== null) return origin.account.name;
+    const about = subject.startsWith(ACCOUNT_REQUEST) ? subject.split(".", 4)[3] : undefined;
+    return about === undefined || about === "PING" ? this.world.system.name : about;
+  }
+
+  /** The system account has a place of its own. */
+  private hasRoomFor(lane: string): boolean {
+    const own = this.world.system.name;
+    return lane === own || this.answering.size - (this.answering.has(own) ? 1 : 0) < ANSWERING_MAX;
+  }
+
+  private async answerNext(lane: string, { heard, answer }: Request): Promise<void> {
     try {
       await answer(heard);
     } catch (error) {
@@ -199,7 +229,8 @@ export class SystemService implements Disposable {
         error: { code: code || 500, description },
       });
     }
-    setImmediate(() => void this.answerNext());
+    this.answering.delete(lane);
+    setImmediate(this.serve);
   }
 
   private async answerServer(kind: string, heard: Heard): Promise<void> {
@@ -239,12 +270,29 @@ export class SystemService implements Disposable {
     for (;;) {
       const data = await give(options);
       if (data === null || this.isStopped) return;
-      const told = Buffer.from(JSON.stringify({ server: this.stamp.next(), data }));
-      if (told.length <= ANSWER_BYTES_MAX) return void this.world.system.send(reply, told);
-      const limit = Math.floor((numberOf(data as Options, "limit") * ANSWER_BYTES_MAX * 0.9) / told.length);
-      if (limit < 1) throw new Refusal(`the answer of ${told.length} bytes is too large`);
+      const told = await this.inPieces({ server: this.stamp.next(), data });
+      if (this.isStopped) return;
+      if (typeof told !== "number") return void this.world.system.send(reply, told);
+      const limit = Math.floor((numberOf(data as Options, "limit") * ANSWER_BYTES_MAX * 0.9) / told);
+      if (limit < 1) throw new Refusal(`the answer of ${told} bytes or more is too large`);
       options = { ...options, limit };
     }
+  }
+
+  /** The bytes; of an answer that is too large only how many they are, or more. */
+  private async inPieces(answer: object): Promise<Uint8Array | number> {
+    const answers = await this.answers();
+    const pieces: Buffer[] = [];
+    let byteCount = 0;
+    for (const text of compactPieces(answer)) {
+      const piece = Buffer.from(text);
+      byteCount += piece.length;
+      if (byteCount > MEASURED_BYTES_MAX || this.isStopped) break;
+      if (byteCount <= ANSWER_BYTES_MAX) pieces.push(piece);
+      else pieces.length = 0;
+      await answers.nextTurn();
+    }
+    return byteCount <= ANSWER_BYTES_MAX ? Buffer.concat(pieces) : byteCount;
   }
 
   private async command({ payload, reply }: Heard, act: Command): Promise<void> {

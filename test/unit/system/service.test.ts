@@ -1,8 +1,9 @@
 // The server in its system account, from inside: what costs nothing, and what is bounded.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { connect } from "@nats-io/transport-node";
 import type { Account } from "../../../src/core/account.ts";
 import { Listener } from "../../../src/core/listener.ts";
+import { Turns } from "../../../src/monitor/turns.ts";
 import { waitFor } from "../../support/cluster-wait.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
 import { startInProcess, type InProcessServer } from "../../support/in-process-server.ts";
@@ -90,6 +91,30 @@ describe("requests", () => {
     expect(server.server.system!.service!.requestsDropped).toBe(1977);
     expect(await ask(server, "STATSZ")).toMatchObject({ server: { id: server.server.identity.id } });
     expect(answers).toHaveLength(1024);
+  });
+
+  it("are answered fairly by account, and in pieces", async () => {
+    await using server = await startInProcess();
+    const client = await RawConnection.greeted(server.port, { headers: true });
+    client.send(Array.from({ length: 20_000 }, (_, n) => `SUB s.${n} ${n}\r\n`).join(""));
+    await waitFor("them", () => server.server.clients.subscriptionCount === 20_000);
+    const { global, system } = server.server.accounts;
+    const order: string[] = [];
+    global.subscribe(new Listener("in", ({ payload }) => order.push(`$G ${payload.length > 1_000_000}`)));
+    system!.subscribe(new Listener("answers", () => order.push("$SYS")));
+    const asked = JSON.stringify({ subscriptions_detail: true });
+    const request = `PUB $SYS.REQ.ACCOUNT.PING.CONNZ in ${asked.length}\r\n${asked}\r\n`;
+    const turns = vi.spyOn(Turns.prototype, "next");
+    client.send(`${request.repeat(3)}PING\r\n`);
+    await waitFor("the PONG behind them", () => client.text.match(/PONG/g)?.length === 2);
+    system!.send("$SYS.REQ.SERVER.PING.IDZ", Buffer.from(""), "answers");
+    await waitFor("all answers", () => order.length === 4);
+    expect(order.indexOf("$SYS")).toBeLessThanOrEqual(1);
+    expect(order.filter((who) => who === "$G true")).toHaveLength(3);
+    // More than a megabyte each, in pieces of 16 KiB.
+    expect(turns.mock.calls.length).toBeGreaterThan(3 * 60);
+    turns.mockRestore();
+    client.destroy();
   });
 
   it("with a payload that is too large are left alone", async () => {

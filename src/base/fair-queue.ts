@@ -40,14 +40,25 @@ export class FairQueue<T> {
 
   /** undefined: it is empty. */
   shift(): T | undefined {
+    return this.shiftFrom(() => true)?.item;
+  }
+
+  /** The next of a lane that may be served now. */
+  shiftFrom(mayServe: (lane: string) => boolean): { readonly lane: string; readonly item: T } | undefined {
     for (const [lane, items] of this.lanes) {
-      const item = items.shift();
+      if (!mayServe(lane)) continue;
+      const item = items.shift()!;
       this.lanes.delete(lane);
       if (items.length > 0) this.lanes.set(lane, items);
       this.count--;
-      return item;
+      return { lane, item };
     }
     return undefined;
+  }
+
+  clear(): void {
+    this.lanes.clear();
+    this.count = 0;
   }
 
   private longest(): T[] {
