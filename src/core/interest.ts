@@ -14,7 +14,7 @@ import { HEAD_MAX, readText, resetHeads, SCRATCH_SIZE, takeHead, writeText } fro
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
-import { isCrossing, type Interested } from "./subscription.ts";
+import { isCrossing, RemoteInterest, type Interested } from "./subscription.ts";
 
 const WAYS = 4;
 const SETS_MIN = 32;
@@ -267,12 +267,17 @@ export class Interest implements Disposable {
   }
 }
 
-/** Leaves out what owners may not get. */
+/** Leaves out who is gone, and what owners may not get. */
 function dropFiltered(items: Interested[], subject: string): void {
   let kept = 0;
   for (const item of items) {
-    const filter = isCrossing(item) ? null : item.filter;
-    if (filter === null || filter.admits(subject, item.queue)) items[kept++] = item;
+    if (isCrossing(item)) {
+      items[kept++] = item;
+      continue;
+    }
+    const { filter, queue } = item;
+    const isGone = item instanceof RemoteInterest ? item.neighbour.isGone : item.owner.isGone;
+    if (isGone !== true && (filter === null || filter.admits(subject, queue))) items[kept++] = item;
   }
   items.length = kept;
 }

@@ -107,6 +107,10 @@ export class Shadow implements Subscriber {
     this.streams = streams;
   }
 
+  get isGone(): boolean {
+    return this.real.owner.isGone === true;
+  }
+
   deliver(_shadow: Subscription, message: Message): boolean {
     // What has come through an import already goes no further, as with nats-server.
     if (message.via !== null) return false;

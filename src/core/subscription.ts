@@ -9,6 +9,8 @@ import type { Plan } from "./plan.ts";
 export interface Subscriber {
   /** Writes the message to the connection. Returns false when it could not (the connection is gone). */
   deliver(subscription: Subscription, message: Message): boolean;
+  /** It receives no more; its subscriptions are ended one after the other. */
+  readonly isGone?: boolean;
 }
 
 /** What the owner of a subscription, or another server, may not get of what is asked for. */
@@ -19,6 +21,8 @@ export interface DeliveryFilter {
 
 /** A connection to another server, one hop away. */
 export interface Neighbour {
+  /** It receives no more; its interest is ended piece by piece. */
+  readonly isGone?: boolean;
   /** Forwards the message once, for its plain subscriptions and the named queue groups (joined by blanks, or ""). */
   forward(plan: Plan, message: Message, queues: string): void;
   /** Names of the queue groups chosen for the message under way; scratch of the router. */

@@ -4,6 +4,7 @@
  * the slab runs out, whoever holds most of it is.
  */
 import type { Clock } from "../base/clock.ts";
+import { Chores } from "../base/chores.ts";
 import { takeChunk } from "../base/slab.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -13,6 +14,8 @@ const DIRTY_KEPT = 64;
 const NONE: readonly Outbox[] = [];
 
 export class Turn {
+  /** What connections leave behind, and whatever else can wait. */
+  readonly chores = new Chores();
   private readonly dirty: Outbox[] = [];
   private readonly congested: Outbox[] = [];
   private dirtyCount = 0;

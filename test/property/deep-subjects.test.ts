@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LINE_MAX, slabSnapshot } from "../../src/base/slab.ts";
 import type { AccountDefinition } from "../../src/core/definitions.ts";
 import { isCrossing } from "../../src/core/subscription.ts";
+import { waitFor } from "../support/cluster-wait.ts";
 import { Stack } from "./stack.ts";
 
 const NOTHING = { streamExports: [], serviceExports: [], streamImports: [], serviceImports: [] };
@@ -41,7 +42,8 @@ beforeEach(() => {
   });
 });
 
-afterEach(() => {
+afterEach(async () => {
+  await waitFor("subscriptions to be ended", () => stack.turn.chores.isIdle);
   expect(stack.counters.slowConsumers).toBe(0);
   expect(slabSnapshot().chunksInUse).toBe(0);
   for (const account of stack.accounts) {

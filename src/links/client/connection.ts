@@ -58,7 +58,7 @@ export abstract class ClientConnection implements WireReceiver {
   /** Gives back what the session holds; the outbox still takes no more. */
   protected abstract release(): void;
   /** From now on nothing is to be delivered. */
-  protected abstract dropInterest(): void;
+  protected abstract dropInterest(done?: () => void): void;
 
   get isOpen(): boolean {
     return this.closedFor === "";

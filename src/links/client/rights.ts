@@ -52,6 +52,10 @@ class AnswerRights implements Subscriber {
     this.clock = clock;
   }
 
+  get isGone(): boolean {
+    return this.session.isGone === true;
+  }
+
   deliver(subscription: Subscription, message: Message): boolean {
     if (!this.session.deliver(subscription, message)) return false;
     if (message.replyLength > 0) this.owe(readText(message.at + message.replyFrom, message.replyLength));

@@ -17,10 +17,8 @@ import { defaultHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
-import { isValidSubject } from "../../subject/subject.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
-import { ClientConnection } from "./connection.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
 import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
@@ -28,10 +26,10 @@ import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
 import { sayNoResponders } from "./no-responders.ts";
 import { ClientOrigin, isFromClient } from "./origin.ts";
+import { SubscribingConnection } from "./subscribing.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
 
-export class ClientSession extends ClientConnection implements ClientOperations, Subscriber, Opening {
-  readonly subscriptions = new Map<string, Subscription>();
+export class ClientSession extends SubscribingConnection implements ClientOperations, Subscriber, Opening {
   hello: ClientHello = defaultHello();
   account: Account;
   /** As whom it was admitted; null: not yet, or nobody is asked. */
@@ -206,12 +204,25 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     const { account: name } = admission.grant;
     const account = this.host.accounts.get(name);
     if (account === undefined) return this.onPeerError(errors.authorizationViolation, `no account ${name}`);
-    if (this.hasConnected) this.dropInterest(); // as nats-server does at a second CONNECT
+    // As nats-server does at a second CONNECT.
+    if (this.hasConnected && this.subscriptions.size > 0) return this.concludeAfterDrop(admission);
     if (!this.enter(account)) return false;
     if (admission.grant !== this.grant) this.grantPermissions(admission.grant);
     this.accept(admission.hello);
     this.host.onAdmitted(this);
     return admission.isUnnamed || this.sayOk();
+  }
+
+  /** What was subscribed to before has ended when the client is somebody else. */
+  private concludeAfterDrop(admission: Admission): boolean {
+    let isDropped = false;
+    this.dropInterest(() => {
+      if (this.isWaiting) this.goOn(() => this.conclude(admission));
+      isDropped = true;
+    });
+    if (isDropped) return this.conclude(admission);
+    this.isWaiting = true;
+    return true;
   }
 
   /** Leaves its account for another one. False: that has no room, and the connection ends. */
@@ -290,26 +301,6 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     this.isPlain = this.hasConnected && !pedantic && headers && this.account.mappings === null;
   }
 
-  onSubscribe(subject: string, queue: string | null, sid: string): boolean {
-    const problem = rights.subscriptionProblem(this, subject, queue);
-    if (problem !== null) return this.onPeerError(problem, subject);
-    if (this.subscriptions.has(sid) || this.isLeaving) return this.sayOk();
-    if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
-    const subscription = rights.subscriptionFor(this, subject, queue, sid);
-    this.subscriptions.set(sid, subscription);
-    this.account.subscribe(subscription);
-    return this.sayOk();
-  }
-
-  onUnsubscribe(sid: string, max: number): boolean {
-    const subscription = this.subscriptions.get(sid);
-    if (subscription !== undefined) {
-      if (max > subscription.delivered) subscription.max = max;
-      else this.unsubscribe(subscription);
-    }
-    return this.sayOk();
-  }
-
   onPing(): boolean {
     this.say("PONG\r\n");
     if (this.hasConnected && this.hello.protocol >= 1 && !this.hasSaidAccount) {
@@ -380,13 +371,6 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     return this.isOpen && this.hasConnected && this.hello.protocol >= 1;
   }
 
-  /** Queue groups elsewhere pass it over from now on; what is on its way to it still arrives, and so does all else. */
-  withdrawFromQueues(): void {
-    for (const subscription of this.subscriptions.values()) {
-      if (subscription.queue !== null) this.account.withdraw(subscription);
-    }
-  }
-
   protected override release(): void {
     this.account.connections--;
     this.host.onClosed(this); // while its subscriptions can still be told
@@ -394,16 +378,7 @@ export class ClientSession extends ClientConnection implements ClientOperations,
     this.memoPlan = null;
   }
 
-  private unsubscribe(subscription: Subscription): void {
-    this.subscriptions.delete(subscription.sid);
-    this.account.unsubscribe(subscription);
-  }
-
-  protected override dropInterest(): void {
-    for (const subscription of this.subscriptions.values()) this.unsubscribe(subscription);
-  }
-
-  private sayOk(): boolean {
+  protected override sayOk(): boolean {
     if (this.hello.verbose) this.say("+OK\r\n");
     return this.isOpen;
   }

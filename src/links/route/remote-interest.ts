@@ -1,5 +1,6 @@
 /** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
 import { beginChange, endChange } from "../../base/assert.ts";
+import type { Chores } from "../../base/chores.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { interestKey } from "../../core/local-interest.ts";
@@ -83,10 +84,10 @@ export class RemoteInterests {
     }
   }
 
-  clear(): void {
-    for (const [account, known] of this.byAccount) {
-      for (const interest of known.values()) account.interest.remove(interest);
-    }
+  /** The route is gone: nobody counts on its interest any more, which is ended in as many rounds as it takes. */
+  clear(chores: Chores): void {
+    for (const account of this.byAccount.keys()) account.interest.changedAltogether();
+    chores.add({ steps: removeAll([...this.byAccount]), count: this.count });
     this.byAccount.clear();
     this.count = 0;
   }
@@ -105,5 +106,16 @@ export class RemoteInterests {
     let known = this.byAccount.get(account);
     if (known === undefined) this.byAccount.set(account, (known = new Map<string, RemoteInterest>()));
     return known;
+  }
+}
+
+function* removeAll(
+  interests: readonly (readonly [Account, ReadonlyMap<string, RemoteInterest>])[],
+): Generator<undefined, void> {
+  for (const [account, known] of interests) {
+    for (const interest of known.values()) {
+      account.interest.remove(interest);
+      yield;
+    }
   }
 }

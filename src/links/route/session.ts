@@ -115,6 +115,15 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     return this.closedFor === "";
   }
 
+  get isGone(): boolean {
+    return !this.isOpen;
+  }
+
+  /** A shoal's line may be long. */
+  get takesLongLines(): boolean {
+    return this.peerInfo?.["shoal"] === true;
+  }
+
   /** From here on messages and interest cross. */
   register(registration: Registration): void {
     // Here, since what does not come this far (duplicates, probes, strangers) is no news.
@@ -386,7 +395,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     if (this.registration === null) this.log.debug(`Router connection closed: ${reason}`);
     else this.log.info(`Router connection closed: ${reason} - Remote: ${this.registration.peerName}`);
     this.heartbeat[Symbol.dispose]();
-    this.interests.clear();
+    this.interests.clear(this.host.turn.chores);
     this.memoPlan = null;
     this.outbox.close();
     this.host.onClosed(this);

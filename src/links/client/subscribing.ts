@@ -1,0 +1,87 @@
+/**
+ * The subscriptions of a client: how they begin and end. What may be subscribed to is decided in rights.ts. Bounded by
+ * `max_subscriptions`.
+ *
+ * They end with the connection, and at a second CONNECT, in slices, since there may be some hundred thousand of them.
+ */
+import type { Account } from "../../core/account.ts";
+import type { Subscriber, Subscription } from "../../core/subscription.ts";
+import type { ClientHello } from "../../protocol/connect.ts";
+import * as errors from "../../protocol/errors.ts";
+import { isValidSubject } from "../../subject/subject.ts";
+import { ClientConnection } from "./connection.ts";
+import type { ClientLimits } from "./host.ts";
+import * as rights from "./rights.ts";
+
+/** Of one connection: more than are ended in one round. */
+const MANY_SUBSCRIPTIONS = 1000;
+
+export abstract class SubscribingConnection extends ClientConnection {
+  subscriptions = new Map<string, Subscription>();
+  abstract account: Account;
+  abstract hello: ClientHello;
+  abstract limits: ClientLimits;
+  abstract rights: rights.Rights | null;
+  /** Who receives for it. */
+  abstract receiver: Subscriber;
+
+  protected abstract sayOk(): boolean;
+
+  onSubscribe(subject: string, queue: string | null, sid: string): boolean {
+    const problem = rights.subscriptionProblem(this, subject, queue);
+    if (problem !== null) return this.onPeerError(problem, subject);
+    if (this.subscriptions.has(sid) || this.isLeaving) return this.sayOk();
+    if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
+    const subscription = rights.subscriptionFor(this, subject, queue, sid);
+    this.subscriptions.set(sid, subscription);
+    this.account.subscribe(subscription);
+    return this.sayOk();
+  }
+
+  onUnsubscribe(sid: string, max: number): boolean {
+    const subscription = this.subscriptions.get(sid);
+    if (subscription !== undefined) {
+      if (max > subscription.delivered) subscription.max = max;
+      else this.unsubscribe(subscription);
+    }
+    return this.sayOk();
+  }
+
+  /** Queue groups elsewhere pass it over from now on; what is on its way to it still arrives, and so does all else. */
+  withdrawFromQueues(): void {
+    for (const subscription of this.subscriptions.values()) {
+      if (subscription.queue !== null) this.account.withdraw(subscription);
+    }
+  }
+
+  protected unsubscribe(subscription: Subscription): void {
+    this.subscriptions.delete(subscription.sid);
+    this.account.unsubscribe(subscription);
+  }
+
+  /** In as many rounds as it takes; calls `done` after the last. */
+  protected override dropInterest(done?: () => void): void {
+    const { account, subscriptions } = this;
+    this.subscriptions = new Map();
+    // Nobody is to meet what has yet to be ended, again and again.
+    if (subscriptions.size > MANY_SUBSCRIPTIONS && this.isGone) account.interest.changedAltogether();
+    const steps = unsubscribeAll(account, subscriptions.values(), done);
+    this.host.turn.chores.add({ steps, count: subscriptions.size });
+  }
+
+  get isGone(): boolean {
+    return !this.isOpen || this.isLeaving;
+  }
+}
+
+function* unsubscribeAll(
+  account: Account,
+  subscriptions: Iterable<Subscription>,
+  done: (() => void) | undefined,
+): Generator<undefined, void> {
+  for (const subscription of subscriptions) {
+    account.unsubscribe(subscription);
+    yield;
+  }
+  done?.();
+}
