@@ -14,8 +14,7 @@ interface ForwardingSession extends Neighbour {
   readonly outbox: Outbox;
   /** The peer takes headers. */
   readonly headers: boolean;
-  /** The peer takes lines of 1 MiB. */
-  readonly takesLongLines: boolean;
+  readonly peerInfo: Readonly<Record<string, unknown>> | null;
 }
 
 export function forwardRarely(
@@ -50,7 +49,7 @@ const LONG_MAX = LINE_MAX - 4 * SHORT_MAX;
  * gets one, and the groups that find no room in it get none.
  */
 function linesOf(queues: string, session: ForwardingSession, plan: Plan): readonly string[] {
-  const max = session.takesLongLines ? LONG_MAX : SHORT_MAX;
+  const max = session.peerInfo?.["shoal"] === true ? LONG_MAX : SHORT_MAX;
   const lines: string[] = [];
   for (let from = 0; from < queues.length;) {
     // A name that is longer than a line is left out.

@@ -86,6 +86,7 @@ export class RemoteInterests {
 
   /** The route is gone: nobody counts on its interest any more, which is ended in as many rounds as it takes. */
   clear(chores: Chores): void {
+    this.neighbour.isGone = true;
     for (const account of this.byAccount.keys()) account.interest.changedAltogether();
     chores.add({ steps: removeAll([...this.byAccount]), count: this.count });
     this.byAccount.clear();

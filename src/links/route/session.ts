@@ -92,8 +92,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.hasConnected = direction === "dialled";
     this.startedMs = this.lastActivityMs = host.clock.nowMs();
     this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, rid });
-    const onSlow = (reason: SlowReason, pendingBytes: number): void => this.onSlow(reason, pendingBytes);
-    this.outbox = new Outbox(wire, host.turn, host.limits, onSlow, ROUTE_READER);
+    const { turn, limits } = host;
+    this.outbox = new Outbox(wire, turn, limits, (why, bytes) => this.onSlow(why, bytes), ROUTE_READER);
     this.interests = new RemoteInterests(this, host.accounts, {
       admits: (subject) => permits(host.permissions.export, subject),
     });
@@ -113,15 +113,6 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   get isOpen(): boolean {
     return this.closedFor === "";
-  }
-
-  get isGone(): boolean {
-    return !this.isOpen;
-  }
-
-  /** A shoal's line may be long. */
-  get takesLongLines(): boolean {
-    return this.peerInfo?.["shoal"] === true;
   }
 
   /** From here on messages and interest cross. */
