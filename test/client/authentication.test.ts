@@ -31,7 +31,7 @@ const USERS = `authorization { users: [
   { user: "some", password: "s", permissions: {
     publish: "some.>", subscribe: { allow: ["some.>", "_INBOX.>", "jobs workers"], deny: "some.secret" } } }
   { user: "service", password: "x", permissions: { subscribe: "svc", allow_responses: true } }
-] }
+], timeout: 60 }
 no_auth_user: "plain"`;
 
 const cli = findNatsCli();
@@ -46,8 +46,8 @@ describe.each(bothServers)("credentials on $name", ({ command }) => {
   beforeAll(async () => {
     writeFileSync(seedFile, SEED);
     servers.push(await startServer(command, USERS));
-    servers.push(await startServer(command, 'authorization { token: "s3cret" }'));
-    servers.push(await startServer(command, `authorization { token: "${HASH_OF_WONDER}" }`));
+    servers.push(await startServer(command, 'authorization { token: "s3cret", timeout: 60 }'));
+    servers.push(await startServer(command, `authorization { token: "${HASH_OF_WONDER}", timeout: 60 }`));
   });
   afterAll(async () => {
     await Promise.all(open.map((client) => client.close()));

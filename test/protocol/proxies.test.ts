@@ -178,24 +178,30 @@ describe.each(bothServers)("trusted proxies on $name", ({ command }) => {
   });
 
   it("asks for one by authorization.proxy_required of a single user", async () => {
-    await startedWith("authorization { user: one, password: o, proxy_required: true }", async () => {
-      expect(await outcome({ user: "one", pass: "o" }, null)).toBe(violation);
-      expect(await outcome({ user: "one", pass: "o" }, first)).toBe("PONG");
-    });
+    await startedWith(
+      "authorization { user: one, password: o, proxy_required: true, timeout: 60 }",
+      async () => {
+        expect(await outcome({ user: "one", pass: "o" }, null)).toBe(violation);
+        expect(await outcome({ user: "one", pass: "o" }, first)).toBe("PONG");
+      },
+    );
   });
 
   it("asks for one by authorization.proxy_required of a token", async () => {
-    await startedWith("authorization { token: t, proxy_required: true }", async () => {
+    await startedWith("authorization { token: t, proxy_required: true, timeout: 60 }", async () => {
       expect(await outcome({ auth_token: "t" }, null)).toBe(violation);
       expect(await outcome({ auth_token: "t" }, first)).toBe("PONG");
     });
   });
 
   it("asks nobody for one by authorization.proxy_required beside a list of users, or alone", async () => {
-    await startedWith(`authorization { users: [${directUser}], proxy_required: true }`, async () => {
-      expect(await outcome(direct, null)).toBe("PONG");
-    });
-    await startedWith("authorization { proxy_required: true }", async () => {
+    await startedWith(
+      `authorization { users: [${directUser}], proxy_required: true, timeout: 60 }`,
+      async () => {
+        expect(await outcome(direct, null)).toBe("PONG");
+      },
+    );
+    await startedWith("authorization { proxy_required: true, timeout: 60 }", async () => {
       expect(await outcome({}, null)).toBe("PONG");
       expect(await outcome({}, stranger)).toBe(violation);
     });

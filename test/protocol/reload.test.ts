@@ -8,7 +8,7 @@ const ann = { user: "ann", pass: "a" };
 const bob = { user: "bob", pass: "b" };
 const annLine = "{user: ann, password: a}";
 const bobLine = "{user: bob, password: b}";
-const users = (...lines: string[]): string => `authorization { users: [ ${lines.join(", ")} ] }`;
+const users = (...lines: string[]): string => `authorization { users: [ ${lines.join(", ")} ], timeout: 60 }`;
 const accounts = (x: string, y: string): string => `accounts { X { ${x} }, Y { ${y} } }`;
 
 requireNatsServer();
@@ -111,9 +111,9 @@ describe.each(bothServers)("a reload of $name", ({ name, command }) => {
   });
 
   it("closes who has another token, or none where one is needed now", async () => {
-    await becomes("authorization {token: old}");
+    await becomes("authorization {token: old, timeout: 60}");
     const holder = await client({ auth_token: "old" });
-    await becomes("authorization {token: new}");
+    await becomes("authorization {token: new, timeout: 60}");
     expect(await ends(holder)).toBe(violation);
     await becomes("");
     const anybody = await client();
@@ -122,7 +122,7 @@ describe.each(bothServers)("a reload of $name", ({ name, command }) => {
   });
 
   it("keeps who is the same user in another place of the configuration", async () => {
-    await becomes("authorization {user: ann, password: a}");
+    await becomes("authorization {user: ann, password: a, timeout: 60}");
     const stays = await client(ann);
     await becomes(users(bobLine, annLine));
     expect(await hears(stays)).toBe("");

@@ -1,4 +1,5 @@
 // TLS of one shoal: half handshakes by the thousand, certificates that are exchanged, what monitoring and the log say of them.
+import { X509Certificate } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { connect, type Socket } from "node:net";
@@ -284,9 +285,9 @@ describe.skipIf(isMissing)("certificates", () => {
       (text: string): void =>
         void lines.push(`${level}: ${text}`);
     const logger: Logger = { ...silentLogger, warn: say("warn"), error: say("error") };
-    const notAfterMs = 20 * DAY_MS + Date.now();
     const twenty = authority.issue({ days: 20 });
-    const clock = new VirtualClock(notAfterMs - 31 * DAY_MS);
+    const notAfterMs = new X509Certificate(readFileSync(twenty.certFile)).validToDate.getTime();
+    const clock = new VirtualClock(notAfterMs - 31 * DAY_MS + 1);
     const terms = { client: tlsConfig({}, twenty), cluster: null, allowsPlain: false };
     using watched = new PortTls(terms, clock, logger);
     watched.watchExpiry();
