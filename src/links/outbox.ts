@@ -23,6 +23,8 @@ const STALL_BYTES = 64 * 1024;
 /** A batch goes out in less, or its reader has stopped. */
 const MOVING_MS = 250;
 const WRITE_BATCH_BYTES = 1024 * 1024;
+/** What may wait until a read has brought all its pieces: less than fills a record of TLS. */
+const GATHERED_MAX_BYTES = 16 * 1024;
 /** What nats-server writes under one deadline at most. */
 const DUE_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -195,6 +197,7 @@ export class Outbox {
   /** Writes what there is, unless a write is under way. Called by the turn. */
   flush(): void {
     if (this.closed || this.inFlight.length > 0) return;
+    if (this.wire.isGathering === true && this.pendingBytes < GATHERED_MAX_BYTES) return;
     if (this.queue.length === 0) this.flushChunk();
     else this.flushQueue();
   }

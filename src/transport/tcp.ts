@@ -22,6 +22,7 @@ export class TcpWire implements Wire {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   readonly security: Security | null = null;
+  isGathering = false;
   protected socket: net.Socket;
   protected receiver: WireReceiver | null = null;
   protected isWriting = false;

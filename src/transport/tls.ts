@@ -3,7 +3,8 @@
  * with TCP: TLSSocket has no option for that on a connection that stands, so the one of net.Socket is set on it; where Node's
  * internals do not allow that, 'data' events do.
  *
- * What one turn writes is one record (of up to 16 KiB each). OpenSSL copies what it is given, so memory can be used again at
+ * What one turn writes is one record (of up to 16 KiB each). A read may hold several records, each of which comes as a piece of its
+ * own: replies to all of them are written together, once the event loop has gone on. OpenSSL copies what it is given, so memory can be used again at
  * once, unless an earlier write is still under way.
  */
 import net from "node:net";
@@ -101,6 +102,7 @@ export class Handshakes {
 
 export class TlsWire extends TcpWire {
   override security: Security | null = null;
+  override isGathering = false;
   private opening: Opening | null = null;
   private timer: NodeJS.Timeout | null = null;
   private hasClosed = false;
@@ -300,10 +302,22 @@ export class TlsWire extends TcpWire {
     if (this.security === null) return this.startPlain(receiver);
     this.receiver = receiver;
     const secured = this.socket as tls.TLSSocket;
-    const onBytes = (length: number): boolean => this.receiver?.onBytes(length) ?? true;
+    const onBytes = (length: number): boolean => {
+      if (!this.isGathering) {
+        this.isGathering = true;
+        setImmediate(this.gathered);
+      }
+      return this.receiver?.onBytes(length) ?? true;
+    };
     if (!readIntoWindow(secured, onBytes)) this.readByEvents();
     secured.resume();
   }
+
+  private readonly gathered = (): void => {
+    this.isGathering = false;
+    // A write that is under way says itself when it is done.
+    if (!this.isWriting) this.receiver?.onWritten();
+  };
 
   /** What was read to find out is handed on first. */
   private startPlain(receiver: WireReceiver): void {

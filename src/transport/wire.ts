@@ -47,6 +47,11 @@ export interface Wire {
   readonly local: Endpoint;
   /** null: in the open. */
   readonly security: Security | null;
+  /**
+   * One read brings its bytes in several pieces, and more of them may come: what is written meanwhile may wait for `onWritten`,
+   * which follows. Absent: never.
+   */
+  readonly isGathering?: boolean;
   /** Agrees on TLS, before `start`. Not there on wires that never do. */
   negotiate?(opening: Opening): void;
   /** Begins reading. Called once. */

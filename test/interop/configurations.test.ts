@@ -30,6 +30,9 @@ const KINDER: readonly (readonly [words: RegExp, reason: string])[] = [
   [/invalid lame_duck_duration .* minimum is 30 seconds/, "a drain may be short"],
 ];
 
+/** More than a thousand processes are started. */
+const TIMEOUT_MS = 900_000;
+
 /** Of what is not here. */
 const ABSENT = /not supported by shoal/;
 
@@ -79,28 +82,32 @@ describe("the configurations of nats-server", () => {
     rmSync(scratch, { recursive: true });
   });
 
-  it("get the same verdict from shoal, or a refusal that names what is not here", ({ skip }) => {
-    if (!isThere) {
-      const { newest } = COMPARED_VERSIONS;
-      const notice = `no nats-server ${newest} with its Go module here: go install github.com/nats-io/nats-server/v2@v${newest}`;
-      process.stderr.write(`\n!!! NOT COMPARED with the configurations of nats-server: ${notice}\n\n`);
-      if (process.env["CI"] !== undefined) expect.fail(notice);
-      return skip(notice);
-    }
-    const all = natsConfigurations(module);
-    const counts = { same: 0, absent: 0 };
-    const differences: string[] = [];
-    for (const [index, each] of all.entries()) {
-      const file = each.file ?? join(scratch, `${index}.conf`);
-      if (each.file === null) writeFileSync(file, each.text);
-      const [shoal, nats] = [shoalOn(each, file), natsServerOn(each, file)];
-      counts[shoal.accepts === nats.accepts ? "same" : "absent"]++;
-      const found = difference(shoal, nats);
-      if (found !== "") differences.push(`${each.name}: ${found}`);
-    }
-    expect(differences).toEqual([]);
-    // What is compared is there, and most of it is no matter of what is absent.
-    expect(all.length).toBeGreaterThan(1500);
-    expect(counts.same).toBeGreaterThan(1000);
-  });
+  it(
+    "get the same verdict from shoal, or a refusal that names what is not here",
+    { timeout: TIMEOUT_MS },
+    ({ skip }) => {
+      if (!isThere) {
+        const { newest } = COMPARED_VERSIONS;
+        const notice = `no nats-server ${newest} with its Go module here: go install github.com/nats-io/nats-server/v2@v${newest}`;
+        process.stderr.write(`\n!!! NOT COMPARED with the configurations of nats-server: ${notice}\n\n`);
+        if (process.env["CI"] !== undefined) expect.fail(notice);
+        return skip(notice);
+      }
+      const all = natsConfigurations(module);
+      const counts = { same: 0, absent: 0 };
+      const differences: string[] = [];
+      for (const [index, each] of all.entries()) {
+        const file = each.file ?? join(scratch, `${index}.conf`);
+        if (each.file === null) writeFileSync(file, each.text);
+        const [shoal, nats] = [shoalOn(each, file), natsServerOn(each, file)];
+        counts[shoal.accepts === nats.accepts ? "same" : "absent"]++;
+        const found = difference(shoal, nats);
+        if (found !== "") differences.push(`${each.name}: ${found}`);
+      }
+      expect(differences).toEqual([]);
+      // What is compared is there, and most of it is no matter of what is absent.
+      expect(all.length).toBeGreaterThan(1500);
+      expect(counts.same).toBeGreaterThan(1000);
+    },
+  );
 });
