@@ -8,8 +8,8 @@ import { seededRandom } from "../../src/base/random.ts";
 import { Mutator } from "./mutator.ts";
 
 export interface FuzzTarget {
-  /** Throws on a broken promise of the code under test. Keeps no reference to `bytes`. */
-  fuzz(bytes: Uint8Array): void;
+  /** Throws or rejects on a broken promise of the code under test. Keeps no reference to `bytes`. */
+  fuzz(bytes: Uint8Array): void | Promise<void>;
   /** Words that the input language is made of. */
   readonly dictionary?: readonly (string | Uint8Array)[];
 }
@@ -53,7 +53,8 @@ async function run(task: FuzzTask): Promise<FuzzReport> {
       current.set(input);
       Atomics.store(counters, 1, input.length);
       Atomics.store(counters, 0, (done + 1) | 0);
-      target.fuzz(input);
+      const underWay = target.fuzz(input);
+      if (underWay !== undefined) await underWay;
     }
   } catch (error) {
     return { kind: "failed", error: error instanceof Error ? (error.stack ?? error.message) : String(error) };

@@ -90,7 +90,7 @@ export class ClusterPort {
     this.zones = new Zones(options.zone, options.queuePreference, options.accounts);
     this.words = new RouteWords(options, () => this.zones.own);
     this.gossip = new GossipInbox({
-      read: (session, json) => void (session.isOpen && session.readInfo(json)),
+      read: (session, json) => session.readGossip(json),
       dropped: () => this.feed({ kind: "gossipDropped" }),
     });
     this.security = new RouteSecurity(options, this.wires);

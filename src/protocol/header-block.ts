@@ -62,12 +62,18 @@ function isHeader(block: string, from: number, end: number, followsHeader: boole
   return nameEnd > from && nameEnd < end && block.charCodeAt(nameEnd) === COLON;
 }
 
-/** Whatever stands before the name. */
+// oxlint-disable-next-line no-control-regex
+const UNSEEN = /[\x00-\x20\x7f]/g;
+
+/** The name of a header is plain to see; in more of a value, blanks and control characters may stand anywhere. */
 function isNamed(block: string, from: number, end: number, lowerName: string): boolean {
-  let at = from;
-  while (at < end && block.charCodeAt(at) <= BLANK) at++;
-  const nameEnd = endOfName(block, at, end);
-  return nameEnd - at === lowerName.length && block.slice(at, nameEnd).toLowerCase() === lowerName;
+  let colon = from;
+  while (colon < end && block.charCodeAt(colon) !== COLON) colon++;
+  if (colon === end || colon - from < lowerName.length) return false;
+  const first = block.charCodeAt(from);
+  if (first !== BLANK && first !== TAB)
+    return colon - from === lowerName.length && block.slice(from, colon).toLowerCase() === lowerName;
+  return block.slice(from, colon).replaceAll(UNSEEN, "").toLowerCase() === lowerName;
 }
 
 function endOfName(block: string, from: number, end: number): number {

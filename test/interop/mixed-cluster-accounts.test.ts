@@ -7,10 +7,10 @@ import { Clients, Inbox, reaches } from "../support/cluster-clients.ts";
 import { missingKinds, shoalTakes, type ServerKind } from "../support/cluster-programs.ts";
 import { startMembers } from "../support/cluster.ts";
 
-const accountNames = ["A", "BB", "CCC", "DDDD"];
+const accountNames = ["A", "BB", "CCC", "Zoë\u{1f41f}"];
 const accountLines = [
   "accounts {",
-  ...["SYS", ...accountNames].map((name) => `  ${name} { users: [{ user: ${name}, password: p }] }`),
+  ...["SYS", ...accountNames].map((name) => `  "${name}" { users: [{ user: "${name}", password: p }] }`),
   "}",
   "system_account: SYS",
 ];
@@ -43,7 +43,7 @@ for (const kinds of pooled) {
       await expectSeparateAccounts(kinds, (index) => [`pool_size: ${sizes[index]}`]);
     });
     it("with two accounts that have routes of their own", async () => {
-      await expectSeparateAccounts(kinds, () => ["accounts: [BB, DDDD]"]);
+      await expectSeparateAccounts(kinds, () => [`accounts: [BB, "${accountNames[3]}"]`]);
     });
   });
 }

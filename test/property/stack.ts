@@ -110,7 +110,7 @@ export class Stack {
       permissions: { import: null, export: null },
       judgeConnect: () => null,
       onHandshakeInfo: () => undefined,
-      onGossip: (session, json) => void session.readInfo(json),
+      onGossip: (session, json) => session.readGossip(json),
       onLaterInfo: () => undefined,
       onFirstPong: () => undefined,
       onClosed: (session) => void this.closed.push(session),

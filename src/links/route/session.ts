@@ -23,7 +23,6 @@ import { onOneLine } from "../../protocol/quote.ts";
 import { readRouteInfo } from "../../protocol/route-info.ts";
 import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
-import { parseSize } from "../../protocol/scanner.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
 import { FAULT_REASON } from "../faults.ts";
 import { Heartbeat } from "../heartbeat.ts";
@@ -31,6 +30,7 @@ import { Inbound } from "../inbound.ts";
 import { Outbox, ROUTE_READER, type SlowReason } from "../outbox.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
+import { interestLine, readInterest } from "./interest-line.ts";
 import { permits, type SubjectRules } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
 
@@ -135,8 +135,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     try {
       this.inbound.take(length);
     } catch (error) {
-      this.host.faults.contain(error, this.log);
-      this.cut(FAULT_REASON);
+      this.contain(error);
     }
     turn.leave();
     // Never waits for a slow reader here, as a client does: it would hold up what is for everybody else, until the peer
@@ -223,7 +222,19 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     return this.isOpen;
   }
 
-  readInfo(json: string): boolean {
+  /** INFO that had to wait: as within the read that brought it. */
+  readGossip(json: string): void {
+    if (!this.isOpen) return;
+    this.host.turn.enter();
+    try {
+      this.readInfo(json);
+    } catch (error) {
+      this.contain(error);
+    }
+    this.host.turn.leave();
+  }
+
+  private readInfo(json: string): boolean {
     const info = readRouteInfo(json);
     if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
     if (this.peerInfo === null) {
@@ -253,31 +264,18 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   onInterest(args: readonly string[]): boolean {
     if (this.registration === null)
       return this.onPeerError(errors.unknownOperation, "RS+ before registration");
-    const pinned = this.registration.account;
-    const [account, subject, queue, weight] = pinned === null ? args : [pinned, ...args];
-    const isWhole = args.length + (pinned === null ? 0 : 1) === (queue === undefined ? 2 : 4);
-    if (account === undefined || subject === undefined || !isWhole) {
-      return this.onPeerError(
-        errors.badArguments,
-        `processRemoteSub Parse Error: ${JSON.stringify(args.join(" "))}`,
-      );
-    }
+    const told = readInterest(args, this.registration.account, "RS+");
+    if (typeof told === "string") return this.onPeerError(errors.badArguments, told);
+    const { account, subject, queue, weight } = told;
     if (!permits(this.host.permissions.export, subject)) return true;
-    const members = Math.max(1, parseSize(weight ?? ""));
-    if (this.interests.set(pinned ?? fromByteString(account), subject, queue ?? null, members)) return true;
+    if (this.interests.set(account, subject, queue, weight)) return true;
     return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
   }
 
   onInterestEnded(args: readonly string[]): boolean {
-    const pinned = this.registration?.account ?? null;
-    const [account, subject, queue] = pinned === null ? args : [pinned, ...args];
-    if (account === undefined || subject === undefined) {
-      return this.onPeerError(
-        errors.badArguments,
-        `processRemoteUnsub Parse Error: ${JSON.stringify(args.join(" "))}`,
-      );
-    }
-    this.interests.delete(pinned ?? fromByteString(account), subject, queue ?? null);
+    const told = readInterest(args, this.registration?.account ?? null, "RS-");
+    if (typeof told === "string") return this.onPeerError(errors.badArguments, told);
+    this.interests.delete(told.account, told.subject, told.queue);
     return true;
   }
 
@@ -326,20 +324,14 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   /** Tells the peer of interest here; accounts with a route of their own are not named on it. */
   tellInterest(account: string, change: InterestChange): void {
     if (!permits(this.host.permissions.import, change.subject)) return;
-    const named = this.parser.isPinned ? change.subject : `${toByteString(account)} ${change.subject}`;
-    const queue = change.queue === null ? "" : ` ${change.queue}`;
-    if (change.count === 0) this.say(`RS- ${named}${queue}\r\n`);
-    else this.say(`RS+ ${named}${queue === "" ? "" : `${queue} ${change.count}`}\r\n`);
+    this.say(interestLine(this.parser.isPinned ? null : account, change));
   }
 
   /** The same for interest that may have been told before: only what `before` and the rules of now see differently. */
   retellInterest(account: string, change: InterestChange, before: SubjectRules | null): void {
-    const { subject, queue } = change;
-    const has = permits(before, subject);
-    if (has === permits(this.host.permissions.import, subject)) return;
-    if (!has) return this.tellInterest(account, change);
-    const named = this.parser.isPinned ? subject : `${toByteString(account)} ${subject}`;
-    this.say(`RS- ${named}${queue === null ? "" : ` ${queue}`}\r\n`);
+    const has = permits(before, change.subject);
+    if (has === permits(this.host.permissions.import, change.subject)) return;
+    this.say(interestLine(this.parser.isPinned ? null : account, has ? { ...change, count: 0 } : change));
   }
 
   /** The peer's INFO has come again: what crosses may have changed. Returns whether the peer takes other subjects than before. */
@@ -371,6 +363,12 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.outbox.finish();
     this.release(reason);
     this.wire.end();
+  }
+
+  /** Ends the connection where that mends it. */
+  private contain(error: unknown): void {
+    this.host.faults.contain(error, this.log);
+    this.cut(FAULT_REASON);
   }
 
   /** Ends the connection at once. */

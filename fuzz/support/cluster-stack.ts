@@ -1,0 +1,204 @@
+/**
+ * The port of the other servers without a network: real sessions, mesh and table on memory wires, one port for each input. Dials
+ * go nowhere until somebody answers them.
+ */
+import { assert } from "../../src/base/assert.ts";
+import { VirtualClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { slabSnapshot } from "../../src/base/slab.ts";
+import type { ClusterPortOptions } from "../../src/app/cluster-port-options.ts";
+import { ClusterPort } from "../../src/app/cluster-port.ts";
+import { meshOptionsOf } from "../../src/app/mesh-setup.ts";
+import type { DialId, Mesh, MeshEvent, PeerAddress } from "../../src/cluster/mesh-types.ts";
+import { createMesh } from "../../src/cluster/mesh.ts";
+import { Accounts } from "../../src/core/accounts.ts";
+import { Turn } from "../../src/links/turn.ts";
+import { clientInfoLine } from "../../src/protocol/info.ts";
+import { readRouteInfo } from "../../src/protocol/route-info.ts";
+import { routeLineMax } from "../../src/protocol/route-parser.ts";
+import { MemoryWire } from "../../src/transport/memory.ts";
+import type { Wire } from "../../src/transport/wire.ts";
+
+const LIMITS = {
+  maxControlLineBytes: 1024,
+  maxPendingBytes: 16 * 1024 * 1024,
+  writeDeadlineMs: 10_000,
+  pingIntervalMs: 5000,
+  pingMax: 2,
+};
+/** Of one member, as members are told. */
+const URLS_PER_MEMBER = 128;
+
+/** What the harness reaches into. */
+interface Inside {
+  mesh: Mesh;
+  dialer: { dial(id: DialId, address: PeerAddress): void; cancel(): void; cancelAll(): void };
+  readonly gossip: { readonly waiting: ReadonlyMap<string, unknown>; readSome(): void };
+  readonly pinnedAccounts: readonly string[];
+  readonly table: { readonly peerCount: number };
+  accept(wire: Wire): void;
+  connected(dialId: DialId, address: PeerAddress, wire: Wire): void;
+  feed(event: MeshEvent): void;
+}
+
+export interface Dialled {
+  readonly id: DialId;
+  readonly address: PeerAddress;
+}
+
+const clock = new VirtualClock(1_000_000);
+const turn = new Turn(clock);
+const accounts = new Accounts({ clock, random: seededRandom(1), serverHash: "hash" });
+let connectionId = 5;
+
+export class ClusterStack {
+  readonly clock = clock;
+  readonly port: ClusterPort;
+  readonly dialled: Dialled[] = [];
+  private readonly wires: MemoryWire[] = [];
+  private readonly inside: Inside;
+
+  constructor(given: Partial<ClusterPortOptions>) {
+    const options = { ...this.options(), ...given };
+    this.port = new ClusterPort(options);
+    this.inside = this.port as unknown as Inside;
+    const { pinnedAccounts } = this.inside;
+    this.inside.mesh = createMesh(meshOptionsOf(options, pinnedAccounts, []), seededRandom(7), clock.nowMs());
+    this.inside.dialer = {
+      dial: (id, address) => void this.dialled.push({ id, address }),
+      cancel: () => undefined,
+      cancelAll: () => undefined,
+    };
+    accounts.onInterest = (account, change) => this.port.tellInterest(account, change);
+  }
+
+  accept(): MemoryWire {
+    const wire = this.wire();
+    this.inside.accept(wire);
+    return wire;
+  }
+
+  /** Somebody answers the dial. */
+  answer({ id, address }: Dialled): MemoryWire {
+    const wire = this.wire();
+    this.inside.connected(id, address, wire);
+    return wire;
+  }
+
+  feed(event: MeshEvent): void {
+    this.inside.feed(event);
+  }
+
+  /** What waits to be read between messages. */
+  readGossip(): void {
+    const { gossip } = this.inside;
+    for (let rounds = 0; gossip.waiting.size > 0 && rounds < 1000; rounds++) gossip.readSome();
+  }
+
+  /** What a member was told it would take itself, as this server does. */
+  checkTold(wire: MemoryWire): void {
+    for (const line of wire.takeText().split("\r\n")) {
+      assert(line.length + 2 <= routeLineMax(LIMITS), `a line of ${line.length} bytes is told`);
+      if (!line.startsWith("INFO ")) continue;
+      const info = readRouteInfo(line.slice("INFO ".length));
+      assert(typeof info === "object", `INFO is told that is none: ${line}`);
+    }
+  }
+
+  /** Ends everything; nothing may be left of it. */
+  end(): void {
+    const { peers = [] } = this.port.snapshot() ?? {};
+    const urls = this.port.otherConnectUrls("inside").length;
+    assert(
+      urls <= URLS_PER_MEMBER * Math.max(1, peers.length + 8),
+      `${urls} URLs of ${peers.length} members`,
+    );
+    for (const wire of this.wires) {
+      wire.completeWrite();
+      wire.hangUp();
+    }
+    this.readGossip();
+    this.port.stop();
+    assert(this.port.sessions.size === 0, `${this.port.sessions.size} sessions are left`);
+    assert(this.inside.table.peerCount === 0, `${this.inside.table.peerCount} peers are left`);
+    for (const { interest, localInterest } of accounts) {
+      assert(interest.size === 0, `${interest.size} subscriptions are left`);
+      assert(localInterest.size === 0, "neighbours believe in interest that has ended");
+      interest.forgetAll();
+    }
+    assert(clock.timerCount === 0, `${clock.timerCount} timers are left`);
+    const { chunksInUse } = slabSnapshot();
+    assert(chunksInUse === 0, `${chunksInUse} chunks are left`);
+  }
+
+  private wire(): MemoryWire {
+    const wire = new MemoryWire();
+    this.wires.push(wire);
+    return wire;
+  }
+
+  private options(): ClusterPortOptions {
+    return {
+      identity: { id: "NSELF", name: "self" },
+      name: "c",
+      isNameDynamic: false,
+      host: "127.0.0.1",
+      port: 6222,
+      advertise: null,
+      noAdvertise: false,
+      toldClients: () => 5,
+      credentials: null,
+      routes: [],
+      discoveryIntervalMs: 1000,
+      kubernetes: null,
+      poolSize: 3,
+      pinnedAccounts: ["A"],
+      connectRetries: 0,
+      connectBackoff: false,
+      permissions: { import: null, export: null },
+      maxPayloadBytes: 1000,
+      noHeaders: false,
+      authTimeoutMs: 2000,
+      limits: LIMITS,
+      zone: "z",
+      queuePreference: "zone",
+      tls: () => null,
+      certificateRule: null,
+      accounts,
+      turn,
+      clock,
+      logger: silentLogger,
+      faults: {
+        contain: (error) => {
+          throw error;
+        },
+      },
+      ownConnectUrls: () => ["127.0.0.1:4222"],
+      nextConnectionId: () => connectionId++,
+      onMembersChanged: () => this.tellClients(),
+    };
+  }
+
+  /** What clients would be told. */
+  private tellClients(): void {
+    const line = clientInfoLine({
+      identity: { id: "NSELF", name: "self" },
+      host: "127.0.0.1",
+      port: 4222,
+      authRequired: false,
+      tls: null,
+      headers: true,
+      maxPayloadBytes: 1000,
+      cid: 5,
+      clientAddress: "127.0.0.1",
+      nonce: "",
+      cluster: this.port.clusterName,
+      connectUrls: this.port.otherConnectUrls("inside"),
+      isLameDuck: false,
+      account: undefined,
+      xkey: "",
+    });
+    assert(JSON.parse(Buffer.from(line.slice(5), "latin1").toString("utf8")) !== null, "INFO is JSON");
+  }
+}
