@@ -3,8 +3,10 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { newNkey } from "../../src/base/nkey.ts";
 import { reaches, RunCounter } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
+import { RawConnection } from "../support/raw-connection.ts";
 import { Stage, whole, type RunningServer } from "./stage.ts";
 
 const cleanup: (() => unknown)[] = [];
@@ -78,6 +80,41 @@ describe("a server that goes", () => {
     socket.end();
     await run.received(sent);
     expect(run).toMatchObject({ count: sent, firstOutOfOrder: undefined });
+  });
+
+  it("gives a client what other servers had sent it before they heard that it goes", async () => {
+    const { servers } = await cluster("20s", "100ms", ["one"]);
+    const [one] = servers;
+    const peer = await RawConnection.open(one!.clusterPort);
+    const id = newNkey("server").publicKey;
+    const info = {
+      server_id: id,
+      server_name: "peer",
+      version: "2.14.0",
+      proto: 1,
+      host: "127.0.0.1",
+      port: 1,
+    };
+    const greeting = { name: id, cluster: "C", headers: true, verbose: false };
+    peer.send(
+      `CONNECT ${JSON.stringify(greeting)}\r\nINFO ${JSON.stringify({ ...info, headers: true, cluster: "C" })}\r\nPING\r\n`,
+    );
+    await peer.has("PONG");
+    const client = await RawConnection.greeted(one!.clientPort, { protocol: 1 });
+    client.send("SUB late 1\r\nSUB late group 2\r\nPING\r\n");
+    await peer.has("RS+ $G late group 1");
+    const heardBefore = peer.text.length;
+    void one!.server.lameDuck();
+    // The peer is slow: it had sent these before it read that the client has left the group, and that is asked about.
+    const since = (): string => peer.text.slice(heardBefore);
+    await peer.until("the group to be left, and a PING", () =>
+      /RS- \$G late group\r\n[^]*PING\r\n/.test(since()),
+    );
+    peer.send("RMSG $G late | group 6\r\nqueued\r\nRMSG $G late 5\r\nplain\r\nPONG\r\n");
+    await client.closed();
+    expect(client.text).toContain("MSG late 2 6\r\nqueued\r\n");
+    expect(client.text).toContain("MSG late 1 5\r\nplain\r\n");
+    peer.destroy();
   });
 
   it("loses no message to a queue group that has a member elsewhere", async () => {
