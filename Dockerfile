@@ -24,9 +24,11 @@ COPY package.json package-lock.json ./
 # no scripts: the image brings its own Node, and the bundle is built once the source is there
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# the base image is looked at for the list of what is in the image
-RUN --mount=type=bind,from=runtime,target=/runtime \
-    npm run build && node scripts/image-files.ts tini /runtime /image
+RUN npm run build
+
+# The base image is looked at for the list of what is in the image.
+FROM build AS files
+RUN --mount=type=bind,from=runtime,target=/runtime node scripts/image-files.ts tini /runtime /image
 
 FROM runtime
 # scripts/image.ts says which; these are what a plain docker build knows
@@ -40,7 +42,7 @@ LABEL org.opencontainers.image.title="shoal" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.base.name="$RUNTIME_IMAGE"
-COPY --from=build /image/ /
+COPY --from=files /image/ /
 # by number, so that Kubernetes can tell that it is not root
 USER 65532:65532
 # clients, routes, monitoring

@@ -5,9 +5,9 @@ import { promisify } from "node:util";
 import { beforeAll, expect } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { Authority } from "../support/certificates.ts";
-import { helm } from "../support/helm.ts";
 import { eventually, kubectl, manifestFile, Witness } from "../support/kubernetes.ts";
 import { loadTestImages } from "./images.ts";
+import { scrapedPods, startPrometheus } from "./prometheus.ts";
 import { AT, expectUnmoved, it, POD, SERVICE } from "./release.ts";
 
 const run = promisify(execFile);
@@ -76,74 +76,33 @@ it("serves clients and routes by TLS, and takes new certificates while they are 
 
 it("is found and scraped by Prometheus, by the labels of the PodMonitor", async ({ namespace }) => {
   await namespace.install("nats");
-  const rendered = await helm(
-    "template",
-    "nats",
-    "helm/shoal",
-    "--kube-version",
-    "1.29.0",
-    "--set",
-    "promExporter.podMonitor.enabled=true",
-  );
-  interface PodMonitor {
-    kind: string;
-    spec: {
-      selector: { matchLabels: Record<string, string> };
-      podMetricsEndpoints: [{ port: string; path: string }];
-    };
-  }
-  const documents = parseAllDocuments(rendered).map((document) => document.toJS() as PodMonitor | null);
-  const { spec } = documents.find((document) => document?.kind === "PodMonitor")!;
-  const [endpoint] = spec.podMetricsEndpoints;
-  // as the operator makes it of a PodMonitor
-  const labels = Object.entries(spec.selector.matchLabels).map(([label, value]) => ({
-    source_labels: [`__meta_kubernetes_pod_label_${label.replaceAll(/[^a-zA-Z0-9_]/g, "_")}`],
-    regex: value,
-    action: "keep",
-  }));
-  const port = {
-    source_labels: ["__meta_kubernetes_pod_container_port_name"],
-    regex: endpoint.port,
-    action: "keep",
+  await startPrometheus(namespace, []);
+  await eventually(async () => expect((await scrapedPods(namespace, PODS[0]!)).up).toEqual(PODS));
+});
+
+it("is scraped over HTTPS where its certificate has the expected name, and not where it has another", async ({
+  namespace,
+}) => {
+  using authority = new Authority();
+  const sets = [
+    `config.nats.tls={"enabled":true,"secretName":"nats-tls"}`,
+    "config.monitor.tls.enabled=true",
+    `tlsCA={"enabled":true,"secretName":"ca"}`,
+  ];
+  const certify = async (names: string): Promise<void> => {
+    const { certFile, keyFile } = authority.issue({ subject: "/CN=nats", days: 10, names });
+    const files = [`--cert=${certFile}`, `--key=${keyFile}`, "--dry-run=client", "--output=json"];
+    const json = await namespace.kubectl("create", "secret", "tls", "nats-tls", ...files);
+    await namespace.kubectl("apply", "--filename", await manifestFile("tls", JSON.parse(json) as object));
   };
-  const pod = { source_labels: ["__meta_kubernetes_pod_name"], target_label: "pod" };
-  const config = {
-    global: { scrape_interval: "1s" },
-    scrape_configs: [
-      {
-        job_name: "nats",
-        metrics_path: endpoint.path,
-        kubernetes_sd_configs: [{ role: "pod", namespaces: { names: [namespace.name] } }],
-        relabel_configs: [...labels, port, pod],
-      },
-    ],
-  };
-  await namespace.kubectl("create", "serviceaccount", "prometheus");
-  await namespace.kubectl("create", "role", "prometheus", "--verb=get,list,watch", "--resource=pods");
-  await namespace.kubectl(
-    "create",
-    "rolebinding",
-    "prometheus",
-    "--role=prometheus",
-    `--serviceaccount=${namespace.name}:prometheus`,
-  );
-  const file = await manifestFile("prometheus", config);
-  await namespace.kubectl("create", "configmap", "prometheus", `--from-file=prometheus.yml=${file}`);
-  await namespace.kubectl("create", "--filename", await manifestFile("prometheus-pod", prometheusPod()));
-  await eventually(async () => {
-    const address = await namespace.kubectl(
-      "get",
-      "pod",
-      "prometheus",
-      "--output",
-      "jsonpath={.status.podIP}",
-    );
-    const up = encodeURIComponent(`up{job="nats"} == 1`);
-    const script = `fetch("http://${address}:9090/api/v1/query?query=${up}").then((r) => r.text()).then((t) => process.stdout.write(t))`;
-    const text = await namespace.kubectl("exec", PODS[0]!, "--", "/nodejs/bin/node", "-e", script);
-    const { data } = JSON.parse(text) as { data: { result: { metric: { pod: string } }[] } };
-    expect(data.result.map(({ metric }) => metric.pod).sort()).toEqual(PODS);
-  });
+  await namespace.kubectl("create", "secret", "generic", "ca", `--from-file=ca.crt=${authority.caFile}`);
+  await certify(`DNS:nats-shoal-headless.${namespace.name}.svc`);
+  await namespace.install("nats", sets);
+  await startPrometheus(namespace, sets, "ca");
+  await eventually(async () => expect((await scrapedPods(namespace, PODS[0]!)).up).toEqual(PODS));
+  await certify("DNS:somebody-else");
+  await namespace.kubectl("rollout", "restart", "statefulset/nats-shoal");
+  await eventually(async () => expect((await scrapedPods(namespace, PODS[0]!)).down).toEqual(PODS), 240_000);
 });
 
 it("stays together while the DNS of the cluster is restarted, and grows after it", async ({ namespace }) => {
@@ -193,33 +152,4 @@ interface Manifest {
   apiVersion: string;
   kind: string;
   metadata: { namespace?: string };
-}
-
-function prometheusPod(): object {
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name: "prometheus" },
-    spec: {
-      serviceAccountName: "prometheus",
-      securityContext: { runAsNonRoot: true, runAsUser: 65534, seccompProfile: { type: "RuntimeDefault" } },
-      containers: [
-        {
-          name: "prometheus",
-          image: "prom/prometheus:v3.5.0",
-          imagePullPolicy: "IfNotPresent",
-          args: ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/data"],
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-          volumeMounts: [
-            { name: "config", mountPath: "/etc/prometheus" },
-            { name: "data", mountPath: "/data" },
-          ],
-        },
-      ],
-      volumes: [
-        { name: "config", configMap: { name: "prometheus" } },
-        { name: "data", emptyDir: {} },
-      ],
-    },
-  };
 }
