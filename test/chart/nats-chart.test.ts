@@ -1,33 +1,7 @@
 // Values of the official NATS chart: its whole values.yaml is taken, and what is not here is refused by a sentence.
-import { readFileSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { helm, podSpec, render, renderNotes, type Manifest } from "../support/helm.ts";
-
-type Tree = Record<string, unknown>;
-
-/** Every key of that chart's values.yaml with its default, one a line. */
-function wholeValues(): Tree {
-  const text = readFileSync(new URL("nats-chart-2.14.2.txt", import.meta.url), "utf8");
-  const values: Tree = {};
-  for (const line of text.trim().split("\n")) {
-    const [path, json] = line.split(/ (.*)/s) as [string, string];
-    const keys = path.split(".");
-    const last = keys.pop()!;
-    let map = values;
-    for (const key of keys) map = (map[key] ??= {}) as Tree;
-    map[last] = JSON.parse(json);
-  }
-  return values;
-}
-
-async function valuesFile(values: Tree): Promise<string> {
-  const file = join(await mkdtemp(join(tmpdir(), "shoal-values-")), "values.json");
-  await writeFile(file, JSON.stringify(values));
-  return file;
-}
+import { valuesFile, wholeValues } from "../support/nats-chart.ts";
 
 async function config(...sets: string[]): Promise<string> {
   const { manifests } = await render(...sets);

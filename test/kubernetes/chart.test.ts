@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect } from "vitest";
 import { docker } from "../support/docker.ts";
 import { eventually, kubectl, loadImages, manifestFile, Witness } from "../support/kubernetes.ts";
+import { valuesFile, wholeValues } from "../support/nats-chart.ts";
 import { IMAGE, loadTestImages } from "./images.ts";
 import { AT, expectSteady, expectUnmoved, fullMesh, it, POD, SERVICE } from "./release.ts";
 
@@ -41,6 +42,24 @@ describe("an installation", () => {
     // the pod of the test stays for its logs
     await namespace.kubectl("delete", "pod", "--selector", "app.kubernetes.io/component=test");
     await eventually(async () => expect(await names()).toBe(before));
+  });
+
+  it("takes the whole values of the NATS chart, with its names and routes with credentials", async ({
+    namespace,
+  }) => {
+    const credentials = { user: "r@1", password: "p@ss/w rd%&+", useFQDN: true };
+    const sets = [
+      `nameOverride="nats"`,
+      "config.cluster.enabled=true",
+      `config.cluster.routeURLs=${JSON.stringify(credentials)}`,
+      `config.merge={"$include":"./more.conf"}`,
+      `configMap.merge={"data":{"more.conf":"max_payload: 2MB"}}`,
+    ];
+    await namespace.install("nats", sets, "--values", await valuesFile(wholeValues()));
+    const pods = ["nats-0", "nats-1", "nats-2"];
+    await namespace.meshed(pods);
+    expect(await namespace.monitor("nats-0", "/varz")).toMatchObject({ max_payload: 2_097_152 });
+    expect(await namespace.helm("test", "nats", "--logs")).toMatch(/through nats: all arrived at/);
   });
 
   it("does not join another one of the same namespace", async ({ namespace }) => {
