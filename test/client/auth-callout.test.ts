@@ -32,7 +32,7 @@ accounts {
   APP { users: [{ user: fixed, password: f }] }
   OTHER { users: [{ user: other, password: o }] }
 }
-authorization { timeout: 3, auth_callout { issuer: ${ISSUER}, account: AUTH, auth_users: [auth] ${more} } }`;
+authorization { timeout: 6, auth_callout { issuer: ${ISSUER}, account: AUTH, auth_users: [auth] ${more} } }`;
 
 /** Users whom the service refuses in some way, with the words for the log. */
 const REFUSED: readonly [user: string, change: AnswerChange, words: string][] = [
@@ -146,7 +146,7 @@ function decide(request: CalloutRequest): string | Uint8Array | null {
   const user = request.nats.connect_opts.user ?? "alice";
   if (user === "silent") return null;
   if (user === "brief") {
-    const exp = Math.floor(Date.now() / 1000) + 2;
+    const exp = Math.floor(Date.now() / 1000) + 4;
     return answerTo(request, issuer, { user: { exp } });
   }
   const garbage = GARBAGE.find(([name]) => name === user);

@@ -97,7 +97,7 @@ describe("a subscriber that does not read", () => {
   );
 
   it("is cut off at write_deadline, however little waits for it", async () => {
-    await using server = await startInProcess({ client: { writeDeadlineMs: 300 } });
+    await using server = await startInProcess({ client: { writeDeadlineMs: 2000 } });
     await using witnesses = await Witnesses.watch(server.url);
     const dead = await deadSubscriber(server, "load");
     const gauge = await Gauge.on(server, "load", 100 * KiB);
