@@ -43,7 +43,7 @@ class AnswerRights implements Subscriber {
   private readonly session: Subscriber;
   private readonly clock: Clock;
   /** By reply subject, oldest first. */
-  private readonly owed = new Map<string, Answer>();
+  private owed = new Map<string, Answer>();
 
   constructor(permissions: Permissions, rules: ResponseRules, session: Subscriber, clock: Clock) {
     this.permissions = permissions;
@@ -71,6 +71,11 @@ class AnswerRights implements Subscriber {
     answer.given++;
     if (isLate || (max > 0 && answer.given >= max)) this.owed.delete(subject);
     return !isLate;
+  }
+
+  /** The user's rights have changed, and it may still answer: what it owed before, it owes by the rules of now. */
+  takeOver(before: AnswerRights | null): void {
+    if (before !== null) this.owed = before.owed;
   }
 
   private owe(reply: string): void {

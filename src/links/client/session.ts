@@ -254,7 +254,9 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       if (host.authenticator.hasMoved(grant)) this.close("Client Closed");
       else this.onPeerError(errors.authorizationViolation, "users have changed");
     } else if (now !== grant) {
+      const answers = this.rights?.answers ?? null;
       this.grantPermissions(now);
+      this.rights?.answers?.takeOver(answers);
       this.mute = this.hello.echo ? null : this.receiver;
       rights.renewAll(this);
     }

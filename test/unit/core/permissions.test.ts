@@ -154,6 +154,43 @@ describe("users who change while they are connected", () => {
     expect(ann.wire.takeText()).toBe("MSG x.open 1 0\r\n\r\n");
   });
 
+  it("may still give the answers that they owe, by the new rules, where they may answer at all", () => {
+    const answering = (publish: string, responses: UserPermissions["responses"]): KnownUser =>
+      user("service", { publish: { allow: [publish], deny: [] }, responses });
+    const rules = { max: 2, expiresMs: -1 };
+    const { stack, authenticator } = stackOf(answering("x", rules), user("asker"));
+    const [service, asker] = [stack.client(as("service")), stack.client(as("asker"))];
+    service.wire.receiveText("SUB svc 1\r\n");
+    asker.wire.receiveText("SUB r.* 1\r\nPUB svc r.1 0\r\n\r\nPUB svc r.2 0\r\n\r\n");
+    service.wire.take();
+    const change = (publish: string, responses: UserPermissions["responses"]): void => {
+      authenticator.reconfigure({ users: [answering(publish, responses), user("asker")], noAuthUser: null });
+      service.session.recheckGrant();
+    };
+    change("y", { max: 1, expiresMs: -1 });
+    service.wire.receiveText("PUB r.1 0\r\n\r\n".repeat(2));
+    expect(asker.wire.takeText()).toBe("MSG r.1 1 0\r\n\r\n");
+    expect(service.wire.takeText()).toBe("-ERR 'Permissions Violation for Publish to \"r.1\"'\r\n");
+    change("y", null);
+    service.wire.receiveText("PUB r.2 0\r\n\r\n");
+    expect(service.wire.takeText()).toBe("-ERR 'Permissions Violation for Publish to \"r.2\"'\r\n");
+  });
+
+  it("owe nothing as somebody else, after another CONNECT", () => {
+    const rules = { max: 2, expiresMs: -1 };
+    const { stack } = stackOf(
+      user("service", { responses: rules }),
+      user("other", { responses: rules }),
+      user("asker"),
+    );
+    const [service, asker] = [stack.client(as("service")), stack.client(as("asker"))];
+    service.wire.receiveText("SUB svc 1\r\n");
+    asker.wire.receiveText("PUB svc r 0\r\n\r\n");
+    service.wire.take();
+    service.wire.receiveText(`CONNECT {${as("other")}}\r\nPUB r 0\r\n\r\n`);
+    expect(service.wire.takeText()).toContain("-ERR 'Permissions Violation for Publish to \"r\"'\r\n");
+  });
+
   it("keep what was delivered so far of a subscription with an end", () => {
     const { stack, authenticator } = stackOf(user("ann"));
     const ann = stack.client(as("ann"));
