@@ -112,8 +112,6 @@ export class Shadow implements Subscriber {
   }
 
   deliver(_shadow: Subscription, message: Message): boolean {
-    // What has come through an import already goes no further, as with nats-server.
-    if (message.via !== null) return false;
     const { real } = this;
     // A subject that is shown is nobody's to map: it is the one of the stream that the message comes from.
     if (message.shownLength > 0) return real.owner.deliver(real, message);

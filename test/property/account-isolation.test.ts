@@ -144,7 +144,7 @@ function expected(message: { account: string; subject: string }, one: Case): str
     one.subscriptions.forEach((each, i) => {
       if (each.isEnded) return;
       if (each.account === account && subjectMatches(each.subject, subject)) found.push(`${i} ${subject}`);
-      for (const { importer, exporter, from, prefix } of crossed.length > 0 ? [] : one.streams) {
+      for (const { importer, exporter, from, prefix } of one.streams) {
         const isImported = importer === each.account && exporter === account && subjectMatches(from, subject);
         if (isImported && subjectMatches(each.subject, prefix + subject))
           found.push(`${i} ${prefix}${subject}`);

@@ -203,6 +203,23 @@ describe("what a service owes", () => {
 });
 
 describe("imports in a row", () => {
+  it("hand what comes in as a request on to those who import it as a stream", () => {
+    const subject = { subject: "in.>", to: "in.>" };
+    stack = stackOf(
+      account("A", { serviceImports: [{ account: "B", ...subject, share: false }] }),
+      account("B", {
+        serviceExports: [service("in.>")],
+        streamExports: [{ subject: "in.>", accounts: null }],
+      }),
+      account("C", { streamImports: [{ account: "B", ...subject, allowTrace: false }] }),
+    );
+    const [publisher, exporter, importer] = [stack.clientIn("A"), stack.clientIn("B"), stack.clientIn("C")];
+    for (const { wire } of [exporter, importer]) wire.receiveText("SUB in.> 1\r\n");
+    publisher.wire.receiveText("PUB in.x 2\r\nhi\r\n");
+    for (const { wire } of [exporter, importer])
+      expect(wire.takeText().match(/^H?MSG in\.x 1 /gm)).toHaveLength(1);
+  });
+
   it("lead on, and tell the first account and the last that passed it on", () => {
     stack = stackOf(
       account("A", { serviceExports: [service("a")] }),
