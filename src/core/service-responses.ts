@@ -5,6 +5,7 @@
  *
  * Bounded by `EXPECTED_MAX`, and in time by the response threshold of each service.
  */
+import { Chores } from "../base/chores.ts";
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
 import { readText } from "../base/slab.ts";
@@ -17,6 +18,9 @@ import type { Crossing, Subscriber } from "./subscription.ts";
 
 /** Of one account; beyond it the oldest is forgotten. */
 const EXPECTED_MAX = 262_144;
+/** With more than these outstanding, who is late is looked for no more often than this. */
+const MANY = 1000;
+const LOOK_AGAIN_MS = 100;
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PREFIX_LENGTH = 6;
 const ID_LENGTH = 10;
@@ -58,6 +62,7 @@ export class ServiceResponses implements Crossing {
   private readonly bySubject = new Map<string, Expected>();
   private isSubscribed = false;
   private timer: Disposable | null = null;
+  private readonly chores = new Chores();
   private readonly account: Account;
   private readonly clock: Clock;
   private readonly random: Random;
@@ -136,16 +141,32 @@ export class ServiceResponses implements Crossing {
     return account.responses.expect({ account: this.account, reply, service, tracking: null });
   }
 
+  /** In slices, since all that were asked at one time are late at one time. */
   private expire(): void {
     this.timer = null;
+    this.chores.add({ steps: this.expireAll(), count: this.bySubject.size });
+  }
+
+  private *expireAll(): Generator<undefined, void> {
     const nowMs = this.clock.nowMs();
-    let nextMs = Infinity;
-    for (const expected of [...this.bySubject.values()]) {
+    let left = this.bySubject.size;
+    // Those that are asked meanwhile are looked at next time.
+    let nextMs = nowMs + LOOK_AGAIN_MS;
+    let isEarlier = false;
+    for (const expected of this.bySubject.values()) {
+      if (left-- === 0) break;
       const dueMs = expected.activeMs + expected.service.responseThresholdMs;
       if (dueMs <= nowMs) this.forget(expected, "too late");
-      else nextMs = Math.min(nextMs, dueMs);
+      else if (!isEarlier || dueMs < nextMs) {
+        nextMs = dueMs;
+        isEarlier = true;
+      }
+      yield;
     }
-    if (nextMs < Infinity) this.timer = this.clock.setTimer(nextMs - nowMs, () => this.expire());
+    if (this.bySubject.size === 0) return;
+    const pauseMs = this.bySubject.size > MANY ? LOOK_AGAIN_MS : 0;
+    this.timer?.[Symbol.dispose]();
+    this.timer = this.clock.setTimer(Math.max(pauseMs, nextMs - this.clock.nowMs()), () => this.expire());
   }
 
   /** The server has stopped. */

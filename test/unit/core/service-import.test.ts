@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { slabSnapshot } from "../../../src/base/slab.ts";
 import type { AccountDefinition, ServiceExportDefinition } from "../../../src/core/definitions.ts";
 import { Stack } from "../../property/stack.ts";
+import { waitFor } from "../../support/cluster-wait.ts";
 
 const NO_LIMITS = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
 const INFO = "Nats-Request-Info";
@@ -190,6 +191,20 @@ describe("what a service owes", () => {
       );
     },
   );
+
+  it("is forgotten in slices where there is much of it", async () => {
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+    responder.wire.receiveText("SUB add.* 1\r\n");
+    requester.wire.receiveText("PUB sum.x inbox 2\r\nhi\r\n".repeat(10_000));
+    const { responses } = stack.accounts.get("A")!;
+    expect(responses.size).toBe(10_000);
+    stack.clock.advance(120_000);
+    expect(responses.size).toBeGreaterThan(8000);
+    await waitFor("all to be forgotten", () => responses.size === 0);
+    responder.wire.hangUp();
+    requester.wire.hangUp();
+    expect(stack.clock.timerCount).toBe(0);
+  });
 
   it("may be answered itself: the responder's reply leads back to it", () => {
     const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
