@@ -9,12 +9,18 @@ export function publishingCase(
   publisher: ReturnType<Stack["client"]>,
   size: number,
   subjects: number,
+  headers = "",
 ): Case {
   const payload = "x".repeat(size);
   const frames: string[] = [];
   let length = 0;
-  for (let i = 0; length + size + 40 < READ_SIZE; i++) {
-    frames.push(`PUB orders.${1000 + (i % subjects)} ${size}\r\n${payload}\r\n`);
+  for (let i = 0; length + size + headers.length + 48 < READ_SIZE; i++) {
+    const subject = `orders.${1000 + (i % subjects)}`;
+    frames.push(
+      headers === ""
+        ? `PUB ${subject} ${size}\r\n${payload}\r\n`
+        : `HPUB ${subject} ${headers.length} ${headers.length + size}\r\n${headers}${payload}\r\n`,
+    );
     length += frames.at(-1)!.length;
   }
   const window = Buffer.from(frames.join(""), "latin1");

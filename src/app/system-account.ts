@@ -48,6 +48,7 @@ export function joinSystemAccount(server: Server, logger: Logger): SystemMembers
           }),
           reload: () => reload(server),
         });
+  server.accounts.onTrace = (account, trace) => service?.trace(account, trace);
   server.clients.watcher = {
     connected: (session) => service?.events.connected(session),
     refused: (session, error) => service?.events.refused(session, error),

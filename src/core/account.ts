@@ -9,10 +9,10 @@ import type { Random } from "../base/random.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { Message } from "../protocol/message.ts";
 import type {
-  AccountDefinition,
   AccountLimits,
   ExportDefinition,
   ServiceExportDefinition,
+  TraceDefinition,
 } from "./definitions.ts";
 import { withNewMessage } from "./derived-message.ts";
 import { Interest } from "./interest.ts";
@@ -69,7 +69,7 @@ export class Account {
   /** Its requests to JetStream cross into the system account. */
   usesJetStream = false;
   /** Where messages with a `traceparent` are traced; null: they are not. */
-  trace: AccountDefinition["trace"] = null;
+  trace: TraceDefinition | null = null;
   streamExports: readonly ExportDefinition[] = [];
   serviceExports: readonly ServiceExportDefinition[] = [];
   readonly responses: ServiceResponses;

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { MessageTrace } from "../protocol/message-trace.ts";
 import { subjectCovers } from "../subject/subject.ts";
 import { Account, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, type AccountWorld } from "./account.ts";
 import type { AccountDefinition, AccountsDefinition, ServiceExportDefinition } from "./definitions.ts";
@@ -11,6 +12,7 @@ import { RemoteLatency } from "./latency.ts";
 import type { InterestChange } from "./local-interest.ts";
 import { ServiceImport } from "./service-import.ts";
 import { StreamImport } from "./stream-import.ts";
+import { Tracing } from "./tracing.ts";
 
 /** Accounts that other servers told of and that are not configured here. */
 const FOREIGN_MAX = 10_000;
@@ -39,6 +41,9 @@ export class Accounts implements Disposable {
   readonly global: Account;
   /** Told of what neighbours have to know of the interest here. */
   onInterest: ((account: Account, change: InterestChange) => void) | null = null;
+  /** Sends what has become of a traced message; null: nobody does. */
+  onTrace: ((account: Account, trace: MessageTrace) => void) | null = null;
+  readonly tracing: Tracing;
   private readonly byName = new Map<string, Account>();
   private systemAccount: Account | null = null;
   private foreignCount = 0;
@@ -61,6 +66,11 @@ export class Accounts implements Disposable {
       system: () => this.systemAccount,
       tell: (account, change) => this.onInterest?.(account, change),
     };
+    this.tracing = new Tracing({
+      nowMs: () => clock.nowMs(),
+      random,
+      send: (account, trace) => this.onTrace?.(account, trace),
+    });
     this.remoteLatency = new RemoteLatency(serverHash, (name) => this.byName.get(name));
     this.global = this.open(GLOBAL_ACCOUNT);
     this.reconfigure(definition);

@@ -64,7 +64,7 @@ export interface AccountDefinition {
   readonly trace?: TraceDefinition | null;
 }
 
-interface TraceDefinition {
+export interface TraceDefinition {
   readonly destination: string;
   /** Percent of the messages. */
   readonly sampling: number;

@@ -109,6 +109,16 @@ export class Interest implements Disposable {
     return found.length > 0;
   }
 
+  /** Covers the literal subject, and belongs to an owner who may not have it. */
+  refusing(subject: string): Interested[] {
+    const found: Interested[] = [];
+    if (!hasEmptyToken(subject)) this.sublist.match(subject, found);
+    const admitted = [...found];
+    dropFiltered(admitted, subject);
+    const isAdmitted = new Set(admitted);
+    return found.filter((item) => !isAdmitted.has(item));
+  }
+
   snapshot(): InterestSnapshot {
     const { inserts, removes, cached, misses } = this;
     let fanoutMax = 0;

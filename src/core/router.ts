@@ -3,16 +3,17 @@
  * group, and once to each neighbour with interest. A message from a neighbour goes to subscriptions here alone: one hop.
  */
 import type { Message } from "../protocol/message.ts";
-import { SHOWN_EXTRA, shownSubject } from "../protocol/shown-subject.ts";
+import { SHOWN_EXTRA } from "../protocol/shown-subject.ts";
 import type { Plan, QueueGroup } from "./plan.ts";
-import type { Crossing, Neighbour, Subscriber, Subscription } from "./subscription.ts";
+import { deliverRarely, forwardTraced, isRarelyDelivered } from "./rare-delivery.ts";
+import type { Crossing, Neighbour, Subscriber } from "./subscription.ts";
 
 /** Delivers a client's message. `mute` gets nothing (a client that wants no echo). Returns whether anyone got it. */
 export function publish(plan: Plan, message: Message, mute: Subscriber | null): boolean {
   if (plan.isEmpty) return false;
   setHead(plan, message);
   const single = plan.single;
-  if (single !== null && message.shownLength === 0)
+  if (single !== null && !isRarelyDelivered(message))
     return single.owner !== mute && single.owner.deliver(single, message);
   const reached = publishHere(plan, message, mute);
   // At last, since this plan's head may be gone after it.
@@ -23,7 +24,7 @@ function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boo
   let reached = deliverPlain(plan, message, mute);
   if (plan.groups.length === 0) {
     const neighbours = plan.neighbours;
-    for (let i = 0; i < neighbours.length; i++) neighbours[i]!.forward(plan, message, "");
+    for (let i = 0; i < neighbours.length; i++) forward(neighbours[i]!, plan, message, "");
     return reached || neighbours.length > 0;
   }
   const chosen: Neighbour[] = [];
@@ -81,19 +82,14 @@ function setHead(plan: Plan, message: Message): void {
   message.copied = null;
 }
 
-/** A client may be denied the subject that it would be shown: plans know only the one that is matched. */
-function mayBeShown({ filter, queue }: Subscription, message: Message): boolean {
-  return filter === null || filter.admits(shownSubject(message), queue);
-}
-
 function deliverPlain(plan: Plan, message: Message, mute: Subscriber | null): boolean {
   const locals = plan.locals;
-  const isShown = message.shownLength > 0;
+  const isRare = isRarelyDelivered(message);
   let reached = false;
   for (let i = 0; i < locals.length; i++) {
     const subscription = locals[i]!;
-    if (isShown && !mayBeShown(subscription, message)) continue;
-    if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) reached = true;
+    if (isRare) reached = deliverRarely(subscription, message, mute) || reached;
+    else if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) reached = true;
   }
   return reached;
 }
@@ -105,10 +101,17 @@ function deliverToMember(group: QueueGroup, message: Message, mute: Subscriber |
     const turn = group.localTurn + 1 < members.length ? group.localTurn + 1 : 0;
     group.localTurn = turn;
     const subscription = members[turn]!;
-    if (message.shownLength > 0 && !mayBeShown(subscription, message)) continue;
-    if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) return true;
+    const isDelivered = isRarelyDelivered(message)
+      ? deliverRarely(subscription, message, mute)
+      : subscription.owner !== mute && subscription.owner.deliver(subscription, message);
+    if (isDelivered) return true;
   }
   return false;
+}
+
+function forward(neighbour: Neighbour, plan: Plan, message: Message, queues: string): void {
+  if (message.trace === null) neighbour.forward(plan, message, queues);
+  else forwardTraced(neighbour, plan, message, queues, message.trace);
 }
 
 /** Of one turn among members here and elsewhere; `choose` and `deliverToMember` take their own turns within it. */
@@ -139,13 +142,13 @@ function forwardAll(plan: Plan, message: Message, chosen: readonly Neighbour[]):
   const neighbours = plan.neighbours;
   for (let i = 0; i < neighbours.length; i++) {
     const neighbour = neighbours[i]!;
-    neighbour.forward(plan, message, neighbour.chosenQueues);
+    forward(neighbour, plan, message, neighbour.chosenQueues);
     if (neighbour.chosenQueues !== "") neighbour.chosenQueues = "";
   }
   for (let i = 0; i < chosen.length; i++) {
     const neighbour = chosen[i]!;
     if (neighbour.chosenQueues === "") continue; // had it with its plain subscriptions
-    neighbour.forward(plan, message, neighbour.chosenQueues);
+    forward(neighbour, plan, message, neighbour.chosenQueues);
     neighbour.chosenQueues = "";
   }
   return neighbours.length > 0 || chosen.length > 0;

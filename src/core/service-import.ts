@@ -7,6 +7,8 @@ import { readText } from "../base/slab.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
 import { isAckReply } from "../protocol/shown-subject.ts";
+import type { MessageTrace } from "../protocol/message-trace.ts";
+import { TRACE_DEST_NAME } from "../protocol/trace-headers.ts";
 import { hasWildcard } from "../subject/subject.ts";
 import { importTransform, sameDestination, type Transform } from "../subject/transform.ts";
 import type { Account } from "./account.ts";
@@ -14,6 +16,7 @@ import type { ServiceExportDefinition } from "./definitions.ts";
 import { withDerived } from "./derived-message.ts";
 import { sampledHeaders } from "./latency-sampling.ts";
 import type { Crossing, Subscriber } from "./subscription.ts";
+import { withHeader, withoutTrace } from "./tracing.ts";
 
 const NO_CHANCE: Random = { next: () => 0 };
 const REQUEST_INFO = "Nats-Request-Info";
@@ -52,9 +55,17 @@ export class ServiceImport implements Crossing {
   }
 
   cross(message: Message, mute: Subscriber | null): boolean {
-    const { importer, exporter, export: service, share, random } = this.parts;
+    const { export: service } = this.parts;
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     if (hasCrossed(message.via, service) || this.isExcepted(subject)) return false;
+    if (message.trace !== null) return this.crossTraced(message, message.trace, mute);
+    return this.carry(message, mute, null);
+  }
+
+  /** `trace` hears of the crossing; whether what follows is traced says the message. */
+  private carry(message: Message, mute: Subscriber | null, trace: MessageTrace | null): boolean {
+    const { importer, exporter, export: service, share, random } = this.parts;
+    const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const latency = service.responseType === "singleton" ? service.latency : null;
     const trackedHeaders = latency === null ? null : sampledHeaders(latency, message, random);
     const reply = readText(message.at + message.replyFrom, message.replyLength);
@@ -83,9 +94,44 @@ export class ServiceImport implements Crossing {
     const reached = withDerived(message, change, (derived) => {
       derived.via = via;
       applyMappings(exporter, derived);
+      derived.trace = message.trace;
+      const to = readText(derived.at + derived.subjectFrom, derived.subjectLength);
+      trace?.crossed(exporter.name, subject, to);
       return exporter.publish(derived, mute);
     });
-    if (!reached && expected !== null) exporter.responses.forget(expected, "nobody there");
+    if (expected === null) return reached;
+    if (trace?.isOnly === true) exporter.responses.cancel(expected);
+    else if (!reached) exporter.responses.forget(expected, "nobody there");
+    return reached;
+  }
+
+  /**
+   * Servers behind the import send their traces in the exporter's account, to a reply subject that leads to where the trace is
+   * wanted; where the export does not allow it they do not trace.
+   */
+  private crossTraced(message: Message, trace: MessageTrace, mute: Subscriber | null): boolean {
+    const { importer, exporter, export: service } = this.parts;
+    if (service.allowTrace !== true) {
+      if (!trace.isOnly) return withoutTrace(message, (untraced) => this.carry(untraced, mute, trace));
+      const subject = readText(message.at + message.subjectFrom, message.subjectLength);
+      trace.crossed(exporter.name, subject, this.map(subject));
+      return false;
+    }
+    const { destination, hops } = trace;
+    const many = { ...service, responseType: "stream", latency: null } as const;
+    const way = exporter.responses.expect({
+      account: importer,
+      reply: destination,
+      service: many,
+      tracking: null,
+    });
+    trace.destination = way.subject;
+    const reached = withHeader(message, TRACE_DEST_NAME, way.subject, (changed) => {
+      changed.trace = trace;
+      return this.carry(changed, mute, trace);
+    });
+    trace.destination = destination;
+    if (trace.hops === hops) exporter.responses.cancel(way);
     return reached;
   }
 

@@ -15,6 +15,7 @@ import type { Account } from "./account.ts";
 import type { ServiceExportDefinition } from "./definitions.ts";
 import { withDerived } from "./derived-message.ts";
 import type { Crossing, Subscriber } from "./subscription.ts";
+import { withoutTrace } from "./tracing.ts";
 
 /** Of one account; beyond it the oldest is forgotten. */
 const EXPECTED_MAX = 262_144;
@@ -107,10 +108,28 @@ export class ServiceResponses implements Crossing {
       this.account.latency.lost(service.latency, expected, loss);
   }
 
+  /** A request that nobody was given in the end. */
+  cancel(expected: Expected): void {
+    this.bySubject.delete(expected.subject);
+  }
+
   cross(message: Message, mute: Subscriber | null): boolean {
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const expected = this.bySubject.get(subject);
     if (expected === undefined) return false;
+    const { trace } = message;
+    if (trace === null) return this.carry(message, expected, mute);
+    // A response is traced up to here, as with nats-server.
+    trace.crossed(expected.account.name, subject, expected.reply);
+    if (trace.isOnly) {
+      this.cancel(expected);
+      return false;
+    }
+    return withoutTrace(message, (untraced) => this.carry(untraced, expected, mute));
+  }
+
+  private carry(message: Message, expected: Expected, mute: Subscriber | null): boolean {
+    const { subject } = expected;
     const { account, service, reply } = expected;
     const isLast = service.responseType === "singleton" || message.size === 0;
     if (isLast) this.bySubject.delete(subject);

@@ -6,10 +6,11 @@
 import type { Random } from "../base/random.ts";
 import { readText, SCRATCH_SIZE, writeText } from "../base/slab.ts";
 import type { Message } from "../protocol/message.ts";
+import { shownSubject } from "../protocol/shown-subject.ts";
 import { hasWildcard, subjectCovers } from "../subject/subject.ts";
 import { importTransform, sameDestination, type Transform } from "../subject/transform.ts";
 import type { Account } from "./account.ts";
-import { Subscription, type DeliveryFilter, type Subscriber } from "./subscription.ts";
+import { Subscription, type DeliveryFilter, type Subscriber, type TracedReceiver } from "./subscription.ts";
 
 /** Where heads lie that a message under way gets for one delivery: the end of scratch, behind those of plans. */
 const HEAD_MAX = 1024 * 1024;
@@ -109,6 +110,24 @@ export class Shadow implements Subscriber {
 
   get isGone(): boolean {
     return this.real.owner.isGone === true;
+  }
+
+  /** As the client whose subscription it is. */
+  get traced(): TracedReceiver | undefined {
+    return this.real.owner.traced;
+  }
+
+  /** Whether what is published in the exporter's account may be traced in the importer's. */
+  get allowsTrace(): boolean {
+    return this.streams.allowTrace;
+  }
+
+  /** The subject under which the importer gets the message that the router is about to deliver; null: it does not. */
+  subjectThere(message: Message): string | null {
+    if (message.via !== null) return null;
+    if (message.shownLength > 0) return shownSubject(message);
+    const { at, subjectFrom, subjectLength } = message;
+    return this.streams.map(readText(at + subjectFrom, subjectLength));
   }
 
   deliver(_shadow: Subscription, message: Message): boolean {

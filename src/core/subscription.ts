@@ -2,6 +2,7 @@
  * Who is interested in a subject: a `Subscription` on a connection of this server, or the `RemoteInterest` of another
  * server. The two interfaces are all that the core knows of connections.
  */
+import type { TracedConnection } from "../protocol/message-trace.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Plan } from "./plan.ts";
 
@@ -11,6 +12,14 @@ export interface Subscriber {
   deliver(subscription: Subscription, message: Message): boolean;
   /** It receives no more; its subscriptions are ended one after the other. */
   readonly isGone?: boolean;
+  /** Who it is, for traces; absent: the server itself, which traces do not name. */
+  readonly traced?: TracedReceiver | undefined;
+}
+
+/** A receiver as traces name it. */
+export interface TracedReceiver extends TracedConnection {
+  readonly account: string;
+  readonly isOpen: boolean;
 }
 
 /** What the owner of a subscription, or another server, may not get of what is asked for. */
@@ -32,6 +41,13 @@ export interface Neighbour {
    * there are share it. Members on this server have rank 0.
    */
   readonly rank: number;
+  /** As traces name it; absent: they do not. */
+  readonly traced?: TracedNeighbour | undefined;
+}
+
+export interface TracedNeighbour extends TracedConnection {
+  /** Whether it traces, too. */
+  readonly supportsTraces: boolean;
 }
 
 export class Subscription {

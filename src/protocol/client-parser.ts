@@ -42,6 +42,8 @@ export interface ClientOperations {
   onPublish(message: Message): boolean;
   /** A message with the very head of the one before: same subject, reply, and sizes. */
   onPublishAgain(message: Message): boolean;
+  /** A message whose payload is larger than may be, as far as its headers have come. Absent: nobody is told. */
+  onTooLarge?(message: Message): void;
   /** The arguments as UTF-8 JSON in a byte string. */
   onConnect(json: string): boolean;
   onSubscribe(subject: string, queue: string | null, sid: string): boolean;
@@ -180,6 +182,7 @@ export class ClientParser {
       return this.end(maxControlLineExceeded, `${argumentsLength} bytes`);
     }
     if (message.size > limits.maxPayloadBytes) {
+      if (message.headerLength > 0) this.tellTooLarge(end);
       return this.end(maxPayloadViolation, `${message.size} vs ${limits.maxPayloadBytes}`);
     }
     if (at + message.length <= end) {
@@ -192,6 +195,12 @@ export class ClientParser {
     this.needed = message.length;
     this.neededHead = message.payloadFrom;
     return at;
+  }
+
+  private tellTooLarge(end: number): void {
+    const { message, operations } = this;
+    message.headerLength = Math.min(message.headerLength, end - message.at - message.payloadFrom);
+    if (message.headerLength > 0) operations.onTooLarge?.(message);
   }
 
   /** A PUB or HPUB that is incomplete or in an unusual spelling. */

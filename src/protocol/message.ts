@@ -1,3 +1,5 @@
+import type { MessageTrace } from "./message-trace.ts";
+
 /** The client that a message comes from, as other accounts are told of it. */
 export interface MessageOrigin {
   readonly account: { readonly name: string };
@@ -31,6 +33,8 @@ export interface Via {
 export class Message {
   /** Who sent it, if that is a client of this server. */
   origin: MessageOrigin | null = null;
+  /** What becomes of the message is written down here; null: it is not traced. */
+  trace: MessageTrace | null = null;
   /** The import that it has come through last; null: it is where it was published. */
   via: Via | null = null;
   at = 0;

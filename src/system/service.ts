@@ -11,6 +11,7 @@ import { FairQueue } from "../base/fair-queue.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
+import type { MessageTrace } from "../protocol/message-trace.ts";
 import type { Endpoints } from "../monitor/endpoints.ts";
 import { compactPieces } from "../monitor/json.ts";
 import { BadQuery } from "../monitor/query.ts";
@@ -25,6 +26,7 @@ import { BadRequest, isMeant, numberOf, readOptions, Refusal, type Options } fro
 import { serverStats } from "./server-stats.ts";
 import { fromByteString } from "../protocol/info.ts";
 import { Stamp } from "./stamp.ts";
+import { sendTrace } from "./traces.ts";
 import { userInfo } from "./user-info.ts";
 
 const REQUESTS_MAX = 1024;
@@ -102,6 +104,10 @@ export class SystemService implements Disposable {
     });
     this.queries = new ClusterQuery(world);
     this.listen();
+  }
+
+  trace(account: Account, trace: MessageTrace): void {
+    sendTrace(account, trace, this.stamp);
   }
 
   /** Others in the cluster have come or gone. */

@@ -34,11 +34,11 @@ export abstract class ClientConnection implements WireReceiver {
   private leavingFor = "";
   /** The answer to a CONNECT takes its time: nothing is read meanwhile. */
   isWaiting = false;
-  protected readonly host: ClientHost;
+  readonly host: ClientHost;
   protected abstract readonly inbound: Inbound;
   /** Until the client has said who it is; after that, until its grant expires. */
   protected authTimer: Disposable | null = null;
-  protected log: Logger;
+  log: Logger;
   private readonly stall: ReadStall;
 
   constructor(host: ClientHost, wire: Wire, cid: number) {

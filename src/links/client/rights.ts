@@ -6,7 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { readText } from "../../base/slab.ts";
 import type { Account } from "../../core/account.ts";
 import type { Permissions, ResponseRules } from "../../core/permissions.ts";
-import { Subscription, type Subscriber } from "../../core/subscription.ts";
+import { Subscription, type Subscriber, type TracedReceiver } from "../../core/subscription.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { ClientHello } from "../../protocol/connect.ts";
@@ -54,6 +54,10 @@ class AnswerRights implements Subscriber {
 
   get isGone(): boolean {
     return this.session.isGone === true;
+  }
+
+  get traced(): TracedReceiver | undefined {
+    return this.session.traced;
   }
 
   deliver(subscription: Subscription, message: Message): boolean {

@@ -1,8 +1,6 @@
 /**
  * A client's session: what its operations do, and how messages reach it. Owns its subscriptions. The connection as such lives in
- * connection.ts, what is decided at CONNECT in handshake.ts, what the client may do in rights.ts, the rare ways of a delivery
- * in delivery.ts.
- *
+ * connection.ts, what is decided at CONNECT in handshake.ts, what the client may do in rights.ts, rare deliveries in delivery.ts.
  * `isPlain` is the gate of the hot path: it is set once nothing but routing is to be done for a message of this client.
  */
 import type { Grant } from "../../auth/authenticator.ts";
@@ -11,16 +9,17 @@ import type { Account } from "../../core/account.ts";
 import type { Interest } from "../../core/interest.ts";
 import type { Plan } from "../../core/plan.ts";
 import { publish } from "../../core/router.ts";
-import type { Subscriber, Subscription } from "../../core/subscription.ts";
+import type { Subscriber, Subscription, TracedReceiver } from "../../core/subscription.ts";
 import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
 import { defaultHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
-import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
+import { mayBeTraced } from "../../protocol/trace-headers.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../inbound.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
+import { infoContext, logSecurity } from "./introduction.ts";
 import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
 import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
@@ -28,6 +27,7 @@ import { sayNoResponders } from "./no-responders.ts";
 import { ClientOrigin, isFromClient } from "./origin.ts";
 import { SubscribingConnection } from "./subscribing.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
+import { publishTraced, tracedClient, traceTooLarge } from "./tracing.ts";
 
 export class ClientSession extends SubscribingConnection implements ClientOperations, Subscriber, Opening {
   hello: ClientHello = defaultHello();
@@ -81,17 +81,13 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   /** The first INFO: before TLS, but for those who begin with that. */
   sayHello(): void {
-    this.say(this.host.info({ ...this.infoContext(), nonce: this.nonce }));
+    this.say(this.host.info({ ...infoContext(this), nonce: this.nonce }));
     if (this.wire.negotiate !== undefined) this.outbox.flush();
   }
 
   /** From here on bytes pass. */
   onOpen(): void {
-    const { security } = this.wire;
-    if (security !== null) {
-      const { version, cipherSuite } = security;
-      this.log.debug(`TLS handshake complete, version ${version}, cipher suite ${cipherSuite}`);
-    }
+    logSecurity(this);
     if (!this.isAdmitted) this.askWhoItIs();
     this.heartbeat.start();
     this.wire.start(this);
@@ -106,6 +102,22 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   }
 
   onPublish(message: Message): boolean {
+    if (message.headerLength === 0 || !mayBeTraced(message)) return this.take(message);
+    const goesOn = publishTraced(this, message);
+    this.memoPlan = null; // another message was sent meanwhile
+    return goesOn;
+  }
+
+  onTooLarge(message: Message): void {
+    traceTooLarge(this, message);
+  }
+
+  get traced(): TracedReceiver {
+    return tracedClient(this);
+  }
+
+  /** A message that is not traced, or whose trace has begun. */
+  take(message: Message): boolean {
     if (this.isPlain) return this.publish(message);
     const problem = rights.messageProblem(this.hello, message);
     if (problem !== null && !this.onPeerError(problem, "")) return false;
@@ -119,6 +131,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     const mapped = this.account.mappings?.map(at, subjectLength, subjectHash) ?? null;
     if (mapped === null) return this.publish(message);
     message.moveSubject(mapped.at, mapped.length, mapped.hash);
+    if (message.trace !== null) message.trace.mapped(readText(mapped.at, mapped.length));
     this.onMapped(at, subjectLength, message);
     const goesOn = this.publish(message);
     message.moveSubject(at, subjectLength, subjectHash); // the parser compares the next head with this one
@@ -153,6 +166,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     const plan = this.memoPlan;
     if (!this.isPlain || plan === null || this.memoVersion !== this.interest.version)
       return this.onPublish(message);
+    if (message.headerLength > 0 && mayBeTraced(message)) return this.onPublish(message);
     return this.route(plan, message);
   }
 
@@ -161,7 +175,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.inBytes += message.size;
     if (message.replyLength > 0) {
       const reserved = reservedReply(message.at + message.replyFrom, message.replyLength);
-      if (reserved !== null) return this.onPeerError(errors.replyViolation(reserved), "");
+      if (reserved !== null) return this.deny(message, errors.replyViolation(reserved));
     }
     if (this.hello.verbose) this.say("+OK\r\n");
     if (!publish(plan, message, this.mute) && message.replyLength > 0) sayNoResponders(this, message);
@@ -169,10 +183,15 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   }
 
   /** The message counts as received, and goes no further. */
-  private refuse(message: Message, error: PeerError): boolean {
+  private refuse(message: Message, error: errors.PeerError): boolean {
     this.memoPlan = null;
     this.inMessages++;
     this.inBytes += message.size;
+    return this.deny(message, error);
+  }
+
+  private deny(message: Message, error: errors.PeerError): boolean {
+    message.trace?.fail(error.text ?? "");
     return this.onPeerError(error, "");
   }
 
@@ -307,7 +326,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.say("PONG\r\n");
     if (this.hasConnected && this.hello.protocol >= 1 && !this.hasSaidAccount) {
       this.hasSaidAccount = true;
-      this.say(this.host.info({ ...this.infoContext(), account: this.account.name }));
+      this.say(this.host.info({ ...infoContext(this), account: this.account.name }));
     }
     return this.isOpen; // the answer may have been too much for a slow reader
   }
@@ -365,7 +384,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   /** Sends INFO again, to a client that takes it: members have changed, or it should `moveTo` one of those. */
   sendInfo(moveTo?: InfoContext["moveTo"]): void {
-    if (this.takesInfo) this.say(this.host.info({ ...this.infoContext(), moveTo }));
+    if (this.takesInfo) this.say(this.host.info({ ...infoContext(this), moveTo }));
   }
 
   /** Whether INFO may come at any time. */
@@ -383,15 +402,5 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   protected override sayOk(): boolean {
     if (this.hello.verbose) this.say("+OK\r\n");
     return this.isOpen;
-  }
-
-  private infoContext(): InfoContext {
-    const { cid, wire, limits } = this;
-    return {
-      cid,
-      clientAddress: wire.remote.address,
-      maxPayloadBytes: limits.maxPayloadBytes,
-      isTlsFirst: wire.security?.isFirst ?? false,
-    };
   }
 }

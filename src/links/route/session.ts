@@ -14,7 +14,7 @@ import { isTracked } from "../../core/latency.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { Plan } from "../../core/plan.ts";
 import { publishFromNeighbour } from "../../core/router.ts";
-import type { Neighbour } from "../../core/subscription.ts";
+import type { Neighbour, TracedNeighbour } from "../../core/subscription.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
@@ -23,6 +23,7 @@ import { onOneLine } from "../../protocol/quote.ts";
 import { readRouteInfo } from "../../protocol/route-info.ts";
 import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
+import { mayBeTraced } from "../../protocol/trace-headers.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
 import { FAULT_REASON } from "../faults.ts";
 import { Heartbeat } from "../heartbeat.ts";
@@ -33,6 +34,7 @@ import type { RouteHost } from "./host.ts";
 import { interestLine, readInterest } from "./interest-line.ts";
 import { permits, type SubjectRules } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
+import { publishRoutedTraced, tracedRoute } from "./tracing.ts";
 
 export type RouteDirection = "accepted" | "dialled";
 
@@ -80,7 +82,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   private memoName: string | null = null;
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
-  private readonly host: RouteHost;
+  readonly host: RouteHost;
   private readonly parser: RouteParser;
   private readonly inbound: Inbound;
 
@@ -94,9 +96,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, rid });
     const { turn, limits } = host;
     this.outbox = new Outbox(wire, turn, limits, (why, bytes) => this.onSlow(why, bytes), ROUTE_READER);
-    this.interests = new RemoteInterests(this, host.accounts, {
-      admits: (subject) => permits(host.permissions.export, subject),
-    });
+    const admits = (subject: string): boolean => permits(host.permissions.export, subject);
+    this.interests = new RemoteInterests(this, host.accounts, { admits });
     this.parser = new RouteParser(this, host.limits);
     this.inbound = new Inbound(this.parser);
     const actions = { sendPing: () => this.say("PING\r\n"), onStale: () => this.onStale() };
@@ -161,12 +162,21 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.memoPlan = null;
     if (account === null || !this.mayImport(message)) return true;
     restoreShown(message);
+    if (message.headerLength === 0 || !mayBeTraced(message)) return this.take(account, message, queues);
+    const goesOn = publishRoutedTraced(this, account, message, queues);
+    this.memoPlan = null; // another message was sent meanwhile
+    return goesOn;
+  }
+
+  get traced(): TracedNeighbour {
+    return tracedRoute(this);
+  }
+
+  /** A message that is not traced, or whose trace has begun. */
+  take(account: Account, message: Message, queues: readonly string[]): boolean {
     if (message.replyLength > 0 && isTracked(message)) account.latency.watchRouted(message);
-    const plan = account.interest.plan(
-      message.at + message.subjectFrom,
-      message.subjectLength,
-      message.subjectHash,
-    );
+    const at = message.at + message.subjectFrom;
+    const plan = account.interest.plan(at, message.subjectLength, message.subjectHash);
     this.memoPlan = plan.crossings === null ? plan : null;
     this.memoVersion = account.interest.version;
     this.route(plan, message, queues);
@@ -175,9 +185,9 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   onRoutedAgain(message: Message): boolean {
     const plan = this.memoPlan;
-    if (plan === null || this.memoVersion !== this.memoAccount!.interest.version) {
+    if (plan === null || this.memoVersion !== this.memoAccount!.interest.version)
       return this.onRouted(this.memoName, message, []);
-    }
+    if (message.headerLength > 0 && mayBeTraced(message)) return this.onRouted(this.memoName, message, []);
     this.route(plan, message, []);
     return this.isOpen;
   }
@@ -197,9 +207,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   private mayImport(message: Message): boolean {
     const rules = this.host.permissions.import;
-    return (
-      rules === null || permits(rules, readText(message.at + message.subjectFrom, message.subjectLength))
-    );
+    const { at, subjectFrom, subjectLength } = message;
+    return rules === null || permits(rules, readText(at + subjectFrom, subjectLength));
   }
 
   onConnect(json: string): boolean {
@@ -241,9 +250,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
       this.peerInfo = info;
       this.headers = info["headers"] === true && !this.host.noHeaders;
       this.host.onHandshakeInfo(this, info);
-    } else {
-      this.host.onLaterInfo(this, info);
-    }
+    } else this.host.onLaterInfo(this, info);
     return this.isOpen;
   }
 
@@ -406,13 +413,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     this.droppedBytes = pendingBytes;
     this.droppedMessages = this.outbox.pendingMessages();
     const { maxPendingBytes, writeDeadlineMs } = this.host.limits;
-    this.log.warn("Slow Consumer Detected", {
-      event: "slow_consumer",
-      reason,
-      pendingBytes,
-      maxPendingBytes,
-      writeDeadlineMs,
-    });
+    const fields = { event: "slow_consumer", reason, pendingBytes, maxPendingBytes, writeDeadlineMs };
+    this.log.warn("Slow Consumer Detected", fields);
     this.cut(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
   }
 }
