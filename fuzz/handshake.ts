@@ -9,6 +9,7 @@ import { assert } from "../src/base/assert.ts";
 import { slabSnapshot } from "../src/base/slab.ts";
 import type { AccountDefinition } from "../src/core/definitions.ts";
 import { Stack } from "../test/property/stack.ts";
+import { finishChores } from "./support/finish-chores.ts";
 import { pieceLength } from "./support/shared-stack.ts";
 
 const FIELDS =
@@ -69,6 +70,7 @@ function play(stack: Stack, stream: Uint8Array, length: number, waits: boolean):
 }
 
 function checkClean(stack: Stack): void {
+  finishChores(stack.turn);
   stack.closed.length = stack.told.length = 0;
   stack.clock.advance(2000);
   for (const account of stack.accounts) {

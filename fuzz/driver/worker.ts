@@ -48,7 +48,10 @@ async function run(task: FuzzTask): Promise<FuzzReport> {
   let done = 0;
   try {
     for (; done < task.inputs; done++) {
-      if (done % DEADLINE_EVERY === 0 && Date.now() > task.deadlineMs) break;
+      if (done % DEADLINE_EVERY === 0) {
+        if (Date.now() > task.deadlineMs) break;
+        await new Promise((resolve) => setImmediate(resolve)); // what targets leave to the event loop
+      }
       const input = seeds[done]?.subarray(0, LENGTH_MAX) ?? mutator.next();
       current.set(input);
       Atomics.store(counters, 1, input.length);

@@ -14,6 +14,7 @@ import type { DialId, Mesh, MeshEvent, PeerAddress } from "../../src/cluster/mes
 import { createMesh } from "../../src/cluster/mesh.ts";
 import { Accounts } from "../../src/core/accounts.ts";
 import { Turn } from "../../src/links/turn.ts";
+import { finishChores } from "./finish-chores.ts";
 import { clientInfoLine } from "../../src/protocol/info.ts";
 import { readRouteInfo } from "../../src/protocol/route-info.ts";
 import { routeLineMax } from "../../src/protocol/route-parser.ts";
@@ -120,6 +121,7 @@ export class ClusterStack {
     }
     this.readGossip();
     this.port.stop();
+    finishChores(turn);
     assert(this.port.sessions.size === 0, `${this.port.sessions.size} sessions are left`);
     assert(this.inside.table.peerCount === 0, `${this.inside.table.peerCount} peers are left`);
     for (const { interest, localInterest } of accounts) {

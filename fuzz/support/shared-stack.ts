@@ -8,6 +8,7 @@ import type { ClientLimits } from "../../src/links/client/host.ts";
 import type { ClientSession } from "../../src/links/client/session.ts";
 import type { Inbound } from "../../src/links/inbound.ts";
 import type { RouteSession } from "../../src/links/route/session.ts";
+import { finishChores } from "./finish-chores.ts";
 import { Stack, type Link } from "../../test/property/stack.ts";
 
 export type Connected = Link<ClientSession | RouteSession>;
@@ -37,6 +38,7 @@ class SharedStack extends Stack {
       wire.hangUp();
       assert(!session.isOpen, "a connection without a wire is open");
     }
+    finishChores(this.turn);
     this.closed.length = this.told.length = 0;
     for (const account of this.accounts) {
       assert(account.interest.size === 0, `${account.interest.size} subscriptions are left`);
