@@ -253,6 +253,8 @@ export class ClusterPort {
         return this.register(action);
       case "close":
         return this.closeSession(action);
+      case "challenge":
+        return this.challenge(action);
       case "announce":
         return this.announce(action);
       case "adoptClusterName":
@@ -289,6 +291,18 @@ export class ClusterPort {
     this.options.onMembersChanged();
     // The INFO that the peer got when it dialled may be from before.
     if (this.zones.isLearned && session.direction === "accepted") session.send(this.words.infoLine());
+  }
+
+  /** The answer to PING may be behind much else: whatever comes in is a sign of life. */
+  private challenge({ connId, withinMs }: MeshAction & { kind: "challenge" }): void {
+    const { clock } = this.options;
+    const session = this.sessions.get(connId);
+    const sinceMs = clock.nowMs();
+    session?.send("PING\r\n");
+    clock.setTimer(withinMs, () => {
+      if (session?.isOpen !== true) return;
+      this.feed({ kind: "challengeOver", connId, isAlive: session.lastActivityMs >= sinceMs });
+    });
   }
 
   private closeSession(action: MeshAction & { kind: "close" }): void {

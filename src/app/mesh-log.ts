@@ -36,7 +36,9 @@ export function logMeshFact(logger: Logger, fact: MeshFact): void {
     case "routeToSelf":
       return logger.debug("Detected route to self, ignoring", { address: fact.address });
     case "duplicateName": {
-      const text = `Remote server has a duplicate name: ${JSON.stringify(fact.name)}`;
+      const text =
+        `Remote server has a duplicate name: ${JSON.stringify(fact.name)}. ` +
+        "Give each server a name of its own by --server_name, or server_name in its configuration";
       return logger.error(text, { event: "duplicate_name", ...withoutKind(fact) });
     }
     case "clusterNameConflict": {

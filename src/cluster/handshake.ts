@@ -9,7 +9,7 @@
 
 import { assert } from "../base/assert.ts";
 import { addressAnswered, addressFailed, addressIsSelf, isPowerOfTwo } from "./addresses.ts";
-import { advertisedAddress, addressKey } from "./address.ts";
+import { addressKey } from "./address.ts";
 import { newAlarm } from "./agenda.ts";
 import { endDial } from "./dials.ts";
 import { announceJoin, hastenGossip, ownGossipMode } from "./gossip.ts";
@@ -33,6 +33,7 @@ import type {
   ServerId,
 } from "./mesh-types.ts";
 import { placeConn } from "./placement.ts";
+import { isNameTaken } from "./rivals.ts";
 import {
   addPeer,
   delayLane,
@@ -99,7 +100,8 @@ export function callOffDial(state: MeshState, dialId: DialId, nowMs: number): vo
 export function receiveInfo(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): void {
   if (info.id === state.options.id) return meetSelf(state, conn, nowMs);
   if (!agreeOnClusterName(state, conn, info, nowMs)) return;
-  if (!settleName(state, conn, info, nowMs)) return;
+  if (isNameTaken(state, conn, info, nowMs))
+    return closeConn(state, conn, "duplicateServerName", info.name, nowMs);
   if (!state.peers.has(info.id) && state.peers.size >= state.options.limits.peersMax) {
     tellLimit(state, "peersMax", nowMs);
     return closeConn(state, conn, "tooManyConnections", "as many members as may be", nowMs);
@@ -258,46 +260,6 @@ function adoptClusterName(state: MeshState, theirs: ClusterNaming, from: ServerI
   for (const other of [...state.conns.values()]) {
     if (other.route === undefined || other.route.peerId === from) continue;
     closeConn(state, other, "clusterNameConflict", name, nowMs);
-  }
-}
-
-/**
- * A name belongs to the id that showed it last: its predecessor is taken for dead and its routes are closed. Should the
- * predecessor come back while its successor is connected, two servers share the name, and it is refused. False: closed.
- */
-function settleName(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
-  const refuse = (): false => {
-    const address = advertisedAddress(info, conn.remoteIp);
-    tell(state, {
-      kind: "duplicateName",
-      name: info.name,
-      id: info.id,
-      address: address === undefined ? "" : addressKey(address.host, address.port),
-    });
-    closeConn(state, conn, "duplicateServerName", info.name, nowMs);
-    return false;
-  };
-  if (info.name === state.options.name) return refuse();
-  const holder = state.peerByName.get(info.name);
-  if (holder === undefined || holder === info.id) return true;
-  if ((state.superseded.get(info.id) ?? 0) > nowMs) return refuse();
-  supersede(state, holder, nowMs);
-  tell(state, { kind: "peerRestarted", name: info.name, oldId: holder, newId: info.id });
-  return true;
-}
-
-function supersede(state: MeshState, id: ServerId, nowMs: number): void {
-  state.superseded.delete(id);
-  if (state.superseded.size >= state.options.limits.peersMax) {
-    const oldest = state.superseded.keys().next();
-    if (!oldest.done) state.superseded.delete(oldest.value);
-  }
-  state.superseded.set(id, nowMs + state.options.giveUpAfterMs);
-  const peer = state.peers.get(id);
-  if (peer === undefined) return;
-  for (const connId of [...peer.accounts.values(), ...peer.slots]) {
-    const conn = connId === undefined ? undefined : state.conns.get(connId);
-    if (conn !== undefined) closeConn(state, conn, "superseded", "its server restarted", nowMs);
   }
 }
 

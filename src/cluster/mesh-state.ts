@@ -108,6 +108,8 @@ export interface PeerRow {
   /** First hand, of its first connection. */
   readonly info: RouteInfo;
   advertised: PeerAddress | undefined;
+  /** A server of the same name has come, and this one is asked for a sign of life (rivals.ts). */
+  rival: { readonly info: RouteInfo; readonly conn: ConnRow; readonly untilMs: number } | undefined;
   /** Known by connections to a stranger alone. */
   isStranger: boolean;
   readonly noPool: boolean;
@@ -141,8 +143,10 @@ export interface MeshState {
   paceFromMs: number;
   /** In the stretch that began at `paceFromMs`. */
   dialsBegun: number;
-  /** Ids whose name came back with a new id, with the time until which they are refused. */
+  /** Ids whose name came back with a new id, with the time until which nothing is believed of them. */
   readonly superseded: Map<ServerId, number>;
+  /** Which name that two servers have was told of last, and when. */
+  duplicateTold: { readonly name: string; readonly atMs: number } | undefined;
   /** Wanted addresses that lead to no connected peer. */
   readonly open: OpenAddresses;
   /** How many addresses no source lists. */
@@ -188,6 +192,7 @@ export function createMeshState(options: MeshOptions, random: Random): MeshState
     paceFromMs: Number.NEGATIVE_INFINITY,
     dialsBegun: 0,
     superseded: new Map(),
+    duplicateTold: undefined,
     open: new OpenAddresses(),
     unlisted: 0,
     partial: new Set(),

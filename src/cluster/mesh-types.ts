@@ -114,6 +114,8 @@ export type MeshEvent =
   | { readonly kind: "routeConfirmed"; readonly connId: ConnId }
   /** The connection ended, from whichever side. `reason` is kept for the snapshot and facts. */
   | { readonly kind: "routeClosed"; readonly connId: ConnId; readonly reason: string }
+  /** The time of a challenge is over: whether anything came in on this route since. */
+  | { readonly kind: "challengeOver"; readonly connId: ConnId; readonly isAlive: boolean }
   /** A later INFO on a registered route about another server. */
   | { readonly kind: "gossipReceived"; readonly connId: ConnId; readonly info: RouteInfo }
   /** So much was told of other servers that an INFO could not be kept until its turn. */
@@ -133,7 +135,7 @@ export type CloseReason =
   | "invalidPoolIndex"
   | "noRouteForAccount"
   | "handshakeTimeout"
-  /** The same name came back with a new id: this is the dead predecessor's connection. */
+  /** The same name came back with a new id, and this connection of its predecessor showed no sign of life. */
   | "superseded"
   /** One of the named bounds of MeshLimits is reached. */
   | "tooManyConnections"
@@ -188,6 +190,8 @@ export type MeshAction =
       /** invalidPoolIndex, noRouteForAccount: the text nats-server sends as -ERR. clusterNameConflict: the peer's name. Else for logs. */
       readonly detail: string;
     }
+  /** Send PING on this route, and report after `withinMs` whether anything has come in: event challengeOver. */
+  | { readonly kind: "challenge"; readonly connId: ConnId; readonly withinMs: number }
   /** Send INFO about another server (`info.raw` without nonce, with `ip` and `gossip_mode` as given) on these connections. */
   | {
       readonly kind: "announce";

@@ -10,6 +10,7 @@
 import type { Random } from "../base/random.ts";
 import { changeSource, lookAtAddress } from "./addresses.ts";
 import type { Due } from "./agenda.ts";
+import { challengeOver } from "./challenge.ts";
 import { dropGossip, gossipRound, hearOf, scheduleGossip } from "./gossip.ts";
 import {
   acceptConn,
@@ -71,6 +72,7 @@ function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
     case "clusterNameHeard":
     case "handshakeInfo":
     case "routeConfirmed":
+    case "challengeOver":
     case "routeClosed":
     case "gossipReceived":
       return applyToConn(state, event, nowMs);
@@ -82,7 +84,15 @@ function applyToConn(
   state: MeshState,
   event: Extract<
     MeshEvent,
-    { kind: "clusterNameHeard" | "handshakeInfo" | "routeConfirmed" | "routeClosed" | "gossipReceived" }
+    {
+      kind:
+        | "clusterNameHeard"
+        | "handshakeInfo"
+        | "routeConfirmed"
+        | "challengeOver"
+        | "routeClosed"
+        | "gossipReceived";
+    }
   >,
   nowMs: number,
 ): void {
@@ -96,6 +106,8 @@ function applyToConn(
       return;
     case "routeConfirmed":
       return confirmConn(state, conn, nowMs);
+    case "challengeOver":
+      return challengeOver(state, conn, event, nowMs);
     case "routeClosed":
       return dropConn(state, conn, event.reason, nowMs);
     case "gossipReceived":

@@ -33,6 +33,7 @@ export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow, nowMs:
     name: info.name,
     info,
     advertised: undefined,
+    rival: undefined,
     isStranger: true,
     noPool,
     slots: noPool ? [undefined] : emptySlots(Math.max(state.options.poolSize, info.routePoolSize)),

@@ -68,7 +68,7 @@ describe("the name of a server", () => {
     await work(stage, members);
   });
 
-  it("passes at once to a successor with a new id, whose predecessor's routes nobody has closed", async () => {
+  it("stays with the member that lives, and passes on when that one is gone", async () => {
     await using stage = new Stage();
     const [seed, other] = (await stage.cluster([{ name: "a" }, { name: "b" }])) as [
       RunningServer,
@@ -78,12 +78,15 @@ describe("the name of a server", () => {
     await whole([seed, other, before]);
     const after = await stage.start({ name: "c", routes: [seed.routeUrl(), other.routeUrl()] });
     for (const member of [seed, other]) {
-      const line = await member.says("Server has restarted");
-      expect(line).toMatchObject({ event: "peer_restarted", name: "c", oldId: before.id, newId: after.id });
-      await waitFor("the successor's place", () => member.routesTo(after).length > 0);
-      expect(member.routesTo(before)).toEqual([]);
+      const line = await member.says('Remote server has a duplicate name: "c"');
+      expect(line).toMatchObject({ event: "duplicate_name", name: "c", id: after.id });
+      expect(line["msg"]).toContain("--server_name");
+      expect(member.routesTo(before).length).toBeGreaterThan(0);
+      expect(member.logged("Server left the cluster")).toEqual([]);
     }
     await before.stop();
+    for (const member of [seed, other])
+      await waitFor("the successor's place", () => member.routesTo(after).length > 0);
     await work(stage, [seed, other, after]);
   });
 });

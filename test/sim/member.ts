@@ -32,6 +32,7 @@ interface Session {
   infoSeen: boolean;
   registered: boolean;
   confirmed: boolean;
+  heardMs: number;
 }
 
 export interface MemberIdentity extends MemberTraits {
@@ -119,6 +120,7 @@ export class SimMember implements Host<Wire> {
       infoSeen: false,
       registered: false,
       confirmed: false,
+      heardMs: this.#timeline.nowMs,
     };
     this.#sessions.set(connId, session);
     return session;
@@ -138,6 +140,7 @@ export class SimMember implements Host<Wire> {
   }
 
   #receive(session: Session, message: Wire): void {
+    session.heardMs = this.#timeline.nowMs;
     switch (message.op) {
       case "CONNECT":
         return;
@@ -196,6 +199,8 @@ export class SimMember implements Host<Wire> {
         return;
       case "register":
         return this.#register(action);
+      case "challenge":
+        return this.#challenge(action);
       case "close":
         return this.#close(action.connId);
       case "announce":
@@ -240,6 +245,17 @@ export class SimMember implements Host<Wire> {
     }
     this.interest.routeRegistered(action.connId, action.peerId, action.slot, action.noPool);
     if (sendInfo !== undefined) session.connection.send({ op: "PING" });
+  }
+
+  #challenge({ connId, withinMs }: Extract<MeshAction, { kind: "challenge" }>): void {
+    const session = this.#sessions.get(connId);
+    if (session === undefined) return;
+    const sinceMs = this.#timeline.nowMs;
+    session.connection.send({ op: "PING" });
+    this.#timeline.after(withinMs, () => {
+      if (!this.alive || !this.#sessions.has(connId)) return;
+      this.#step({ kind: "challengeOver", connId, isAlive: session.heardMs > sinceMs });
+    });
   }
 
   #close(connId: ConnId): void {

@@ -152,6 +152,7 @@ export class NatsMesh implements Mesh {
         return;
       case "clusterNameHeard":
       case "gossipDropped":
+      case "challengeOver":
       case "tick":
         return;
     }

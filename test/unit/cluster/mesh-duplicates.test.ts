@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { MeshAction } from "../../../src/cluster/mesh-types.ts";
 import { all, facts, info, MeshDriver, only } from "./mesh-driver.ts";
 
 /** Own id is "M": "A" is lower, "Z" is higher. */
@@ -148,21 +149,66 @@ describe("pinned accounts", () => {
 });
 
 describe("names", () => {
-  test("a peer that restarted under its name takes the place of its dead route at once", () => {
+  const quiet = (driver: MeshDriver, actions: readonly MeshAction[]): MeshAction[] =>
+    all(actions, "challenge").flatMap(({ connId }) =>
+      driver.step({ kind: "challengeOver", connId, isAlive: false }),
+    );
+
+  test("a member that lives keeps its name: whoever else says it is refused", () => {
+    const { driver, connId: holder } = dialled("B1", { name: "b" });
+    driver.confirm(holder);
+    const { connId, actions } = driver.accept(info("B2", { name: "b" }), "b");
+    expect(only(actions, "close")).toMatchObject({ connId, reason: "duplicateServerName" });
+    expect(only(actions, "challenge").connId).toBe(holder);
+    const after = driver.step({ kind: "challengeOver", connId: holder, isAlive: true });
+    expect(facts(after)).toEqual(["duplicateName"]);
+    expect(driver.peers()).toEqual(["B1"]);
+  });
+
+  test("a member that shows no sign of life makes room for its successor, which is dialled at once", () => {
     const { driver, connId: dead } = dialled("B1", { name: "b" });
     driver.confirm(dead);
-    const { connId, actions } = driver.accept(info("B2", { name: "b" }), "b");
+    const first = driver.accept(info("B2", { name: "b" }), "10.0.0.9");
+    const actions = quiet(driver, first.actions);
     expect(only(actions, "close")).toMatchObject({ connId: dead, reason: "superseded" });
-    expect(only(actions, "register").connId).toBe(connId);
-    expect(facts(actions)).toEqual(expect.arrayContaining(["peerRestarted", "peerLeft", "peerJoined"]));
+    expect(facts(actions)).toEqual(expect.arrayContaining(["peerLeft", "peerRestarted"]));
+    const { connId } = driver.answer(only(actions, "dial"), info("B2", { name: "b" }));
+    driver.confirm(connId);
     expect(driver.peers()).toEqual(["B2"]);
   });
 
+  test("of a member's routes, those without a sign of life end, and the member stays", () => {
+    const driver = new MeshDriver({ poolSize: 2 });
+    const first = driver.accept(info("B1", { name: "b", routePoolSize: 2 }), "b");
+    const second = driver.accept(info("B1", { name: "b", routePoolSize: 2, routePoolIdx: 1 }), "b");
+    driver.accept(info("B2", { name: "b" }), "c");
+    const actions = driver.step({ kind: "challengeOver", connId: second.connId, isAlive: false });
+    expect(only(actions, "close").connId).toBe(second.connId);
+    driver.step({ kind: "challengeOver", connId: first.connId, isAlive: true });
+    expect(driver.peers()).toEqual(["B1"]);
+  });
+
+  test("however often somebody comes with the name of a member, the member is asked once at a time, and it is told once", () => {
+    const { driver, connId: holder } = dialled("B1", { name: "b" });
+    driver.confirm(holder);
+    const came = Array.from(
+      { length: 50 },
+      (_, i) => driver.accept(info(`X${i}`, { name: "b" }), "x").actions,
+    );
+    expect(all(came.flat(), "challenge")).toHaveLength(1);
+    const told = Array.from({ length: 5 }, () => {
+      driver.accept(info("X", { name: "b" }), "x");
+      return driver.step({ kind: "challengeOver", connId: holder, isAlive: true });
+    });
+    expect(facts(told.flat())).toEqual(["duplicateName"]);
+  });
+
   test("a predecessor that comes back beside its successor is a second server of that name, and refused", () => {
-    const driver = new MeshDriver();
-    driver.accept(info("B1", { name: "b" }), "10.0.0.2");
-    driver.accept(info("B2", { name: "b" }), "10.0.0.3");
-    const { actions } = driver.accept(info("B1", { name: "b" }), "10.0.0.2");
+    const { driver, connId: dead } = dialled("B1", { name: "b" });
+    driver.confirm(dead);
+    quiet(driver, driver.accept(info("B2", { name: "b" }), "10.0.0.9").actions);
+    driver.accept(info("B2", { name: "b" }), "10.0.0.9");
+    const { actions } = driver.accept(info("B1", { name: "b" }), "b");
     expect(only(actions, "close").reason).toBe("duplicateServerName");
     expect(driver.peers()).toEqual(["B2"]);
   });

@@ -1,0 +1,40 @@
+/** What comes of asking a member for a sign of life because another server has come with its name (rivals.ts). */
+import { advertisedAddress } from "./address.ts";
+import { vouchAddress } from "./addresses.ts";
+import { closeConn } from "./handshake.ts";
+import { tell, type ConnRow, type MeshState } from "./mesh-state.ts";
+import type { MeshEvent, ServerId } from "./mesh-types.ts";
+import { tellDuplicate } from "./rivals.ts";
+
+/** A route of a member has, or has not, shown a sign of life. */
+export function challengeOver(
+  state: MeshState,
+  conn: ConnRow,
+  { isAlive }: Extract<MeshEvent, { kind: "challengeOver" }>,
+  nowMs: number,
+): void {
+  const peer = conn.route === undefined ? undefined : state.peers.get(conn.route.peerId);
+  const rival = peer?.rival;
+  if (peer === undefined || rival === undefined) return;
+  if (isAlive) {
+    peer.rival = undefined;
+    return tellDuplicate(state, rival.conn, rival.info, nowMs);
+  }
+  closeConn(state, conn, "superseded", "its server restarted", nowMs);
+  if (state.peers.has(peer.id)) return;
+  supersede(state, peer.id, nowMs);
+  tell(state, { kind: "peerRestarted", name: peer.name, oldId: peer.id, newId: rival.info.id });
+  const address = rival.conn.isStranger ? undefined : advertisedAddress(rival.info, rival.conn.remoteIp);
+  if (address !== undefined)
+    vouchAddress(state, address, rival.info.id, { delayMs: 0, gossipMode: 0 }, nowMs);
+}
+
+/** What is told of the predecessor by members that have not noticed its death yet is not believed. */
+function supersede(state: MeshState, id: ServerId, nowMs: number): void {
+  state.superseded.delete(id);
+  if (state.superseded.size >= state.options.limits.peersMax) {
+    const oldest = state.superseded.keys().next();
+    if (!oldest.done) state.superseded.delete(oldest.value);
+  }
+  state.superseded.set(id, nowMs + state.options.giveUpAfterMs);
+}

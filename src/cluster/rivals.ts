@@ -1,0 +1,51 @@
+/**
+ * Two servers of one name. A name belongs to the member that has it for as long as that one lives: whoever else comes with it is
+ * refused. Since it may be the same server, restarted with a new id while its dead routes have not been noticed, the holder is
+ * asked for a sign of life on each of its routes. A route without one is closed, and a holder without any makes room: its
+ * successor is dialled, and comes again by itself as well (challenge.ts).
+ *
+ * Bound: one question at a time for each member. It is answered within CHALLENGE_MS, or forgotten after twice that, where the routes
+ * that were asked ended meanwhile.
+ */
+import { addressKey, advertisedAddress } from "./address.ts";
+import { tell, type ConnRow, type MeshState, type PeerRow } from "./mesh-state.ts";
+import type { RouteInfo } from "./mesh-types.ts";
+
+/** Enough for a member that is busy. Where the host of a dead one still runs, it ends the route at once when it is asked. */
+const CHALLENGE_MS = 1000;
+/** Who has the name of another tries again and again; it is told this seldom. */
+const TOLD_EVERY_MS = 10_000;
+
+/** Whether this server, or another member, has the name: the connection is to be closed. */
+export function isNameTaken(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
+  if (info.name === state.options.name) {
+    tellDuplicate(state, conn, info, nowMs);
+    return true;
+  }
+  const holder = state.peers.get(state.peerByName.get(info.name) ?? "");
+  if (holder === undefined || holder.id === info.id) return false;
+  challenge(state, holder, conn, info, nowMs);
+  return true;
+}
+
+function challenge(state: MeshState, holder: PeerRow, conn: ConnRow, info: RouteInfo, nowMs: number): void {
+  if (holder.rival !== undefined && nowMs < holder.rival.untilMs) return;
+  holder.rival = { info, conn, untilMs: nowMs + 2 * CHALLENGE_MS };
+  for (const connId of [...holder.slots, ...holder.accounts.values()]) {
+    if (connId !== undefined) state.actions.push({ kind: "challenge", connId, withinMs: CHALLENGE_MS });
+  }
+}
+
+export function tellDuplicate(
+  state: MeshState,
+  conn: ConnRow,
+  { id, name, ...info }: RouteInfo,
+  nowMs: number,
+): void {
+  const told = state.duplicateTold;
+  if (told !== undefined && told.name === name && nowMs - told.atMs < TOLD_EVERY_MS) return;
+  state.duplicateTold = { name, atMs: nowMs };
+  const address = advertisedAddress({ id, name, ...info }, conn.remoteIp);
+  const where = address === undefined ? "" : addressKey(address.host, address.port);
+  tell(state, { kind: "duplicateName", name, id, address: where });
+}
