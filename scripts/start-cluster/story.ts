@@ -19,6 +19,8 @@ export type StoryEvent =
   | { readonly kind: "printed"; readonly name: string; readonly text: string };
 
 const LINE_FIELDS = new Set(["level", "time", "pid", "msg"]);
+/** Other lines have a field `connected` too, which counts the others alone. */
+const SIZES = new Set(["mesh", "peer_joined", "peer_left"]);
 const ALARMING = new Set(["warn", "error", "fatal"]);
 
 export class Story {
@@ -58,8 +60,10 @@ export class Story {
   }
 
   #logged(member: string, fields: Readonly<Record<string, unknown>>): string[] {
-    const connected = fields["connected"];
-    if (typeof connected === "number" && this.#sees.has(member)) this.#sees.set(member, connected);
+    if (!this.#sees.has(member)) return alarm(member, fields);
+    const { event, connected } = fields;
+    const isOfMesh = typeof event === "string" && SIZES.has(event);
+    if (isOfMesh && typeof connected === "number") this.#sees.set(member, connected);
     return [...this.#peerChange(member, fields), ...alarm(member, fields), ...this.#meshChange()];
   }
 

@@ -205,6 +205,7 @@ export class ClusterPort {
   }
 
   stop(): void {
+    if (!this.words.isLameDuck) this.announceLameDuck();
     this.listener?.close();
     this.peerDiscovery[Symbol.dispose]();
     this.feed({ kind: "stopped" });
@@ -392,7 +393,7 @@ export class ClusterPort {
       this.feed({ kind: "gossipReceived", connId: session.rid, info: routeInfoOf(info) });
     } else if (peerId !== undefined) {
       if (session.hearRules(info)) this.table.tellAll(session);
-      if (info["ldm"] === true) this.dropUrls(peerId);
+      if (info["ldm"] === true) this.hearGoodBye(session.rid, peerId);
       else if (this.members.keep(peerId, info)) this.options.onMembersChanged();
       this.zones.hear(this.routesOf(peerId), info);
     }
@@ -401,6 +402,11 @@ export class ClusterPort {
   private memberLeft(id: ServerId): void {
     this.dropUrls(id);
     this.peerDiscovery.hasten();
+  }
+
+  private hearGoodBye(connId: number, peerId: string): void {
+    this.feed({ kind: "peerLeaving", connId });
+    this.dropUrls(peerId);
   }
 
   private dropUrls(peerId: string): void {

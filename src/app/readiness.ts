@@ -103,7 +103,12 @@ function peersOf(mesh: MeshSnapshot): Pick<Readiness["peers"], "connected" | "aw
   const awaited = new Map<string, AwaitedPeer>();
   for (const peer of mesh.peers) if (!isWhole(peer)) awaited.set(peer.id, partial(peer));
   for (const row of mesh.addresses) {
-    if (row.state === "self" || (row.leadsTo !== undefined && joined.has(row.leadsTo))) continue;
+    if (
+      row.state === "self" ||
+      row.state === "absent" ||
+      (row.leadsTo !== undefined && joined.has(row.leadsTo))
+    )
+      continue;
     const key = row.leadsTo ?? row.address;
     if (!awaited.has(key)) awaited.set(key, unreached(row));
   }
@@ -132,5 +137,6 @@ const WORDS: Readonly<Record<AddressSnapshot["state"], string>> = {
   dialing: "being dialled",
   handshaking: "has answered, says who it is",
   connected: "its first route is being confirmed",
+  absent: "has said good-bye",
   self: "this server",
 };

@@ -49,8 +49,8 @@ export function changeSource(
     if (row.sources.size === 0) state.unlisted++;
     row.origin = strongestOrigin(row);
     const isTrusted = row.leadsTo !== undefined || row.isSelf || event.origin === "explicit";
-    if (row.sources.size === 0 && !isTrusted) {
-      // A source that lied leaves no trace.
+    if (row.sources.size === 0 && (!isTrusted || nowMs < row.absentUntilMs)) {
+      // A source that lied leaves no trace, nor does a server that has said good-bye.
       forgetAddress(state, row);
       continue;
     }
@@ -100,12 +100,15 @@ export function lookAtAddress(state: MeshState, row: AddressRow, nowMs: number):
     return;
   }
   if (!listed && (nowMs >= row.keepUntilMs || retriesSpent(state, row))) return giveUpAddress(state, row);
-  state.open.add(row);
+  const isAbsent = nowMs < row.absentUntilMs;
+  if (isAbsent) state.open.delete(row.key);
+  else state.open.add(row);
   const isDue = row.nextDialMs <= nowMs;
   if (isDue && dialAddress(state, row, nowMs)) return;
   if (isDue) state.lines.enter(row.alarm.due, listed ? "listed" : "gossiped");
   const dialMs = isDue ? Number.POSITIVE_INFINITY : row.nextDialMs;
-  state.agenda.set(row.alarm, listed ? dialMs : Math.min(dialMs, row.keepUntilMs));
+  const lookMs = isAbsent ? Math.min(dialMs, row.absentUntilMs) : dialMs;
+  state.agenda.set(row.alarm, listed ? lookMs : Math.min(lookMs, row.keepUntilMs));
 }
 
 /** Nothing is due for this row any more. */
@@ -162,6 +165,7 @@ export function addressAnswered(state: MeshState, row: AddressRow, id: ServerId)
   row.busy = false;
   row.isSelf = false;
   row.hasLostPeer = false;
+  row.absentUntilMs = Number.NEGATIVE_INFINITY;
   leadAddress(state, row, id);
   state.open.delete(row.key);
 }
@@ -174,6 +178,12 @@ export function addressIsSelf(state: MeshState, row: AddressRow): void {
   leadAddress(state, row, undefined);
   state.open.delete(row.key);
   if (row.sources.size === 0) forgetAddress(state, row);
+}
+
+/** Its peer has said good-bye, and is gone: it is dialled as one that was lost, since it may come back, but nobody waits for it. */
+export function addressLeft(state: MeshState, row: AddressRow, nowMs: number): void {
+  row.absentUntilMs = nowMs + state.options.giveUpAfterMs;
+  addressLostPeer(state, row, true, nowMs);
 }
 
 /** Its peer is gone: dial again, soon if this side used to dial, else leaving the other side its turn first. */
@@ -229,6 +239,7 @@ function addAddress(
     sources: new Map(),
     leadsTo: undefined,
     hasLostPeer: false,
+    absentUntilMs: Number.NEGATIVE_INFINITY,
     isSelf: false,
     busy: false,
     attempts: 0,

@@ -3,7 +3,8 @@ import { advertisedAddress } from "./address.ts";
 import { vouchAddress } from "./addresses.ts";
 import { closeConn } from "./handshake.ts";
 import { tell, type ConnRow, type MeshState } from "./mesh-state.ts";
-import type { MeshEvent, ServerId } from "./mesh-types.ts";
+import type { MeshEvent } from "./mesh-types.ts";
+import { supersede } from "./peers.ts";
 import { tellDuplicate } from "./rivals.ts";
 
 /** A route of a member has, or has not, shown a sign of life. */
@@ -27,14 +28,4 @@ export function challengeOver(
   const address = rival.conn.isStranger ? undefined : advertisedAddress(rival.info, rival.conn.remoteIp);
   if (address !== undefined)
     vouchAddress(state, address, rival.info.id, { delayMs: 0, gossipMode: 0 }, nowMs);
-}
-
-/** What is told of the predecessor by members that have not noticed its death yet is not believed. */
-function supersede(state: MeshState, id: ServerId, nowMs: number): void {
-  state.superseded.delete(id);
-  if (state.superseded.size >= state.options.limits.peersMax) {
-    const oldest = state.superseded.keys().next();
-    if (!oldest.done) state.superseded.delete(oldest.value);
-  }
-  state.superseded.set(id, nowMs + state.options.giveUpAfterMs);
 }

@@ -49,7 +49,7 @@ function addressSnapshot(
   dialling: ReadonlySet<string | undefined>,
   nowMs: number,
 ): AddressSnapshot {
-  const at = addressState(state, row, dialling);
+  const at = addressState(state, row, dialling, nowMs);
   return {
     address: row.key,
     state: at,
@@ -57,7 +57,7 @@ function addressSnapshot(
     attempts: row.attempts,
     ...(row.leadsTo !== undefined && { leadsTo: row.leadsTo }),
     ...(row.lastError !== undefined && { lastError: row.lastError }),
-    ...(at === "waiting" && { nextDialMs: Math.max(nowMs, row.nextDialMs) }),
+    ...((at === "waiting" || at === "absent") && { nextDialMs: Math.max(nowMs, row.nextDialMs) }),
   };
 }
 
@@ -65,9 +65,11 @@ function addressState(
   state: MeshState,
   row: AddressRow,
   dialling: ReadonlySet<string | undefined>,
+  nowMs: number,
 ): AddressState {
   if (row.isSelf) return "self";
   if (leadsSomewhere(state, row)) return "connected";
+  if (nowMs < row.absentUntilMs) return "absent";
   if (row.busy) return dialling.has(row.key) ? "dialing" : "handshaking";
   return "waiting";
 }

@@ -41,6 +41,8 @@ export interface AddressRow {
   leadsTo: ServerId | undefined;
   /** A member was lost there, and has not come back. */
   hasLostPeer: boolean;
+  /** Its server has said good-bye, and is not awaited before this. */
+  absentUntilMs: number;
   isSelf: boolean;
   /** A dial to find out who is there is under way, up to its peer's INFO. */
   busy: boolean;
@@ -110,6 +112,8 @@ export interface PeerRow {
   advertised: PeerAddress | undefined;
   /** A server of the same name has come, and this one is asked for a sign of life (rivals.ts). */
   rival: { readonly info: RouteInfo; readonly conn: ConnRow; readonly untilMs: number } | undefined;
+  /** Has said that it is about to go. */
+  isLeaving: boolean;
   /** Known by connections to a stranger alone. */
   isStranger: boolean;
   readonly noPool: boolean;
@@ -143,7 +147,7 @@ export interface MeshState {
   paceFromMs: number;
   /** In the stretch that began at `paceFromMs`. */
   dialsBegun: number;
-  /** Ids whose name came back with a new id, with the time until which nothing is believed of them. */
+  /** Ids that have said good-bye, or whose name came back with a new id, with the time until which nothing is believed of them. */
   readonly superseded: Map<ServerId, number>;
   /** Which name that two servers have was told of last, and when. */
   duplicateTold: { readonly name: string; readonly atMs: number } | undefined;

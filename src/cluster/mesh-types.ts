@@ -114,6 +114,8 @@ export type MeshEvent =
   | { readonly kind: "routeConfirmed"; readonly connId: ConnId }
   /** The connection ended, from whichever side. `reason` is kept for the snapshot and facts. */
   | { readonly kind: "routeClosed"; readonly connId: ConnId; readonly reason: string }
+  /** The peer has said that it is about to go: once its routes have ended it is not awaited. */
+  | { readonly kind: "peerLeaving"; readonly connId: ConnId }
   /** The time of a challenge is over: whether anything came in on this route since. */
   | { readonly kind: "challengeOver"; readonly connId: ConnId; readonly isAlive: boolean }
   /** A later INFO on a registered route about another server. */
@@ -260,6 +262,7 @@ export type MeshFact =
 /** Servers including this one: connected (at least one route registered) of wanted. */
 export interface MeshSize {
   readonly connected: number;
+  /** Not those that have said good-bye. */
   readonly wanted: number;
 }
 
@@ -311,6 +314,8 @@ export type AddressState =
   | "handshaking"
   /** Leads to a peer with a registered route. */
   | "connected"
+  /** Its server has said good-bye: it is dialled while a source lists it, and awaited only if it stays away for long. */
+  | "absent"
   /** Leads to this server. */
   | "self";
 

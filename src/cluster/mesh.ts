@@ -26,9 +26,9 @@ import {
 } from "./handshake.ts";
 import { serveLines } from "./dials.ts";
 import { isComplete, meshSnapshot } from "./mesh-snapshot.ts";
-import { createMeshState, tell, type MeshState } from "./mesh-state.ts";
+import { createMeshState, tell, type ConnRow, type MeshState } from "./mesh-state.ts";
 import type { Mesh, MeshEvent, MeshOptions } from "./mesh-types.ts";
-import { lookAtPeer, meshSize } from "./peers.ts";
+import { lookAtPeer, meshSize, peerLeaves } from "./peers.ts";
 import { probeRound, scheduleProbe } from "./probe.ts";
 
 export function createMesh(options: MeshOptions, random: Random, nowMs: number): Mesh {
@@ -72,6 +72,7 @@ function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
     case "clusterNameHeard":
     case "handshakeInfo":
     case "routeConfirmed":
+    case "peerLeaving":
     case "challengeOver":
     case "routeClosed":
     case "gossipReceived":
@@ -89,6 +90,7 @@ function applyToConn(
         | "clusterNameHeard"
         | "handshakeInfo"
         | "routeConfirmed"
+        | "peerLeaving"
         | "challengeOver"
         | "routeClosed"
         | "gossipReceived";
@@ -106,6 +108,8 @@ function applyToConn(
       return;
     case "routeConfirmed":
       return confirmConn(state, conn, nowMs);
+    case "peerLeaving":
+      return hearGoodBye(state, conn);
     case "challengeOver":
       return challengeOver(state, conn, event, nowMs);
     case "routeClosed":
@@ -114,6 +118,11 @@ function applyToConn(
       if (conn.route !== undefined && !conn.isStranger) hearOf(state, event.info, nowMs);
       return;
   }
+}
+
+function hearGoodBye(state: MeshState, conn: ConnRow): void {
+  const peer = conn.route === undefined ? undefined : state.peers.get(conn.route.peerId);
+  if (peer !== undefined) peerLeaves(state, peer);
 }
 
 function doDue(state: MeshState, due: Due, nowMs: number): void {

@@ -6,7 +6,7 @@
 import { assert } from "../base/assert.ts";
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey, advertisedAddress } from "./address.ts";
-import { addressLostPeer, REDIAL_JITTER_MS, vouchAddress } from "./addresses.ts";
+import { addressLeft, addressLostPeer, REDIAL_JITTER_MS, vouchAddress } from "./addresses.ts";
 import { newAlarm } from "./agenda.ts";
 import { startDial } from "./dials.ts";
 import {
@@ -18,7 +18,7 @@ import {
   type MeshState,
   type PeerRow,
 } from "./mesh-state.ts";
-import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot } from "./mesh-types.ts";
+import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot, ServerId } from "./mesh-types.ts";
 
 /** Whoever dialled a peer fills its pool; the other side helps out only if that has not happened after this. */
 const FILL_PATIENCE_MS = 1000;
@@ -34,6 +34,7 @@ export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow, nowMs:
     info,
     advertised: undefined,
     rival: undefined,
+    isLeaving: false,
     isStranger: true,
     noPool,
     slots: noPool ? [undefined] : emptySlots(Math.max(state.options.poolSize, info.routePoolSize)),
@@ -95,12 +96,34 @@ export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowM
   if (peer.joined) {
     state.joined--;
     state.probeDelayMs = state.options.probeMinMs;
-    tell(state, { kind: "peerLeft", id: peer.id, name: peer.name, reason, size: meshSize(state) });
+    if (peer.isLeaving) supersede(state, peer.id, nowMs);
+    // Nobody leaves because this server does.
+    if (!state.stopped)
+      tell(state, { kind: "peerLeft", id: peer.id, name: peer.name, reason, size: meshSize(state) });
   }
   for (const key of [...(state.leading.get(peer.id) ?? [])]) {
     const row = state.addresses.get(key);
-    if (row !== undefined) addressLostPeer(state, row, peer.joined, nowMs);
+    if (row !== undefined && peer.isLeaving && peer.joined) addressLeft(state, row, nowMs);
+    else if (row !== undefined) addressLostPeer(state, row, peer.joined, nowMs);
   }
+}
+
+/** The peer is about to go: what it lacks is not dialled any more, and nobody waits for it. */
+export function peerLeaves(state: MeshState, peer: PeerRow): void {
+  peer.isLeaving = true;
+  state.agenda.clear(peer.alarm);
+  state.lines.leave(peer.alarm.due);
+  markPartial(state, peer);
+}
+
+/** What members that have not noticed yet tell of a server that is gone is not believed. */
+export function supersede(state: MeshState, id: ServerId, nowMs: number): void {
+  state.superseded.delete(id);
+  if (state.superseded.size >= state.options.limits.peersMax) {
+    const oldest = state.superseded.keys().next();
+    if (!oldest.done) state.superseded.delete(oldest.value);
+  }
+  state.superseded.set(id, nowMs + state.options.giveUpAfterMs);
 }
 
 export function connInSlot(peer: PeerRow, slot: RouteSlot): ConnId | undefined {
@@ -126,7 +149,7 @@ export function hasRoutes(peer: PeerRow): boolean {
 
 /** Dials what the peer lacks and what is due. */
 export function lookAtPeer(state: MeshState, peer: PeerRow, nowMs: number): void {
-  if (state.stopped || !peer.joined || peer.unconfirmed > 0) return;
+  if (state.stopped || !peer.joined || peer.unconfirmed > 0 || peer.isLeaving) return;
   let wakeMs = Number.POSITIVE_INFINITY;
   for (const lane of peer.lanes.values()) {
     if (lane.busy || !lacks(peer, lane)) continue;
@@ -176,7 +199,7 @@ export function meshSize(state: MeshState): MeshSize {
 }
 
 function markPartial(state: MeshState, peer: PeerRow): void {
-  if (peer.slots.includes(undefined)) state.partial.add(peer.id);
+  if (peer.slots.includes(undefined) && !peer.isLeaving) state.partial.add(peer.id);
   else state.partial.delete(peer.id);
 }
 

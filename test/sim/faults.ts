@@ -66,8 +66,9 @@ function crash(world: World, random: Random, untilMs: number): void {
   const plan = planOf(world, member.identity.name);
   const graceful = random.next() < 0.5;
   world.note(`${plan.name} ${graceful ? "shuts down" : "crashes"}`);
-  if (graceful) member.shutDown();
-  else member.crash();
+  if (!graceful) member.crash();
+  else if (random.next() < 0.5) member.leave();
+  else member.shutDown();
   world.discoveryChanged();
   endWithin(world, random, untilMs, 3000, () => {
     if (member.alive || world.members.get(plan.name) !== member) return;
@@ -87,7 +88,8 @@ function leaveForGood(world: World, random: Random): void {
   const member = pick(random, may);
   world.note(`${member.identity.name} leaves for good`);
   world.left.set(member.identity.name, world.timeline.nowMs);
-  member.shutDown();
+  if (random.next() < 0.5) member.leave();
+  else member.shutDown();
   world.discoveryChanged();
 }
 

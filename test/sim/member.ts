@@ -22,6 +22,8 @@ export type Wire =
   | { readonly op: "INFO"; readonly info: RouteInfo }
   | { readonly op: "PING" }
   | { readonly op: "PONG" }
+  /** INFO with `ldm`. */
+  | { readonly op: "LEAVING" }
   | InterestMessage;
 
 interface Session {
@@ -98,6 +100,16 @@ export class SimMember implements Host<Wire> {
     this.#sessions.clear();
   }
 
+  /** Says good-bye, and closes what it has in good order. */
+  leave(): void {
+    for (const { registered, connection } of this.#sessions.values())
+      if (registered) connection.send({ op: "LEAVING" });
+    this.#step({ kind: "stopped" });
+    this.alive = false;
+    this.#network.detach(this.ip);
+    for (const dial of this.#dials.values()) dial.cancel();
+  }
+
   shutDown(): void {
     this.#step({ kind: "stopped" });
     this.crash();
@@ -146,6 +158,8 @@ export class SimMember implements Host<Wire> {
         return;
       case "INFO":
         return this.#receiveInfo(session, message.info);
+      case "LEAVING":
+        return this.#step({ kind: "peerLeaving", connId: session.connId });
       case "PING":
         return session.connection.send({ op: "PONG" });
       case "PONG":

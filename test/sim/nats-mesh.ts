@@ -153,6 +153,7 @@ export class NatsMesh implements Mesh {
       case "clusterNameHeard":
       case "gossipDropped":
       case "challengeOver":
+      case "peerLeaving":
       case "tick":
         return;
     }

@@ -72,6 +72,11 @@ export class Network<Message> {
     this.#hosts.set(host.ip, host);
   }
 
+  /** Takes no new connections; what travels arrives. */
+  detach(ip: string): void {
+    this.#hosts.delete(ip);
+  }
+
   balance(name: string, ips: () => readonly string[]): void {
     this.#balancers.set(name, ips);
   }

@@ -105,3 +105,32 @@ test("five thousand dead addresses on every server hold up neither a restart nor
     expect(lately.length).toBeLessThanOrEqual(2 * 128);
   }
 });
+
+for (const topology of ["static", "seeds", "discovered", "dns"] as const) {
+  test(`who says good-bye is not awaited: the others are a whole mesh again as soon as it is gone (${topology})`, () => {
+    const world = wholeMesh(2, topology, 1000);
+    const leaving = world.members.get(world.scenario.servers[6]!.name)!;
+    world.left.set(leaving.identity.name, world.timeline.nowMs);
+    leaving.leave();
+    world.discoveryChanged();
+    world.timeline.runUntil(world.timeline.nowMs + 500);
+    for (const member of world.running()) {
+      const { size, complete, addresses } = member.mesh.snapshot(world.timeline.nowMs);
+      expect(size.connected).toBe(7);
+      // Discovery and DNS show strangers as well, who are awaited.
+      if (topology === "static" || topology === "seeds") expect([size.wanted, complete]).toEqual([7, true]);
+      const left = addresses.find(({ address }) => address === `${leaving.ip}:6222`);
+      expect(left === undefined || left.state === "absent").toBe(true);
+    }
+  });
+}
+
+test("a server that said good-bye and comes back is joined at once, under the address that is still listed", () => {
+  const world = wholeMesh(3, "static", 600_000);
+  const plan = world.scenario.servers[4]!;
+  world.members.get(plan.name)?.leave();
+  world.timeline.runUntil(world.timeline.nowMs + 3000);
+  world.start(plan);
+  world.timeline.runUntil(world.timeline.nowMs + 2000);
+  expect(meshBreaches(world)).toEqual([]);
+});

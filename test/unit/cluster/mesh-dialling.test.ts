@@ -116,3 +116,76 @@ describe("stopping", () => {
     expect(only(driver.step({ kind: "connAccepted", connId: 77 }), "close").reason).toBe("serverShutdown");
   });
 });
+
+describe("a member that says good-bye", () => {
+  function gone(listed: "listed" | "told of") {
+    const driver = new MeshDriver();
+    const { connId } =
+      listed === "listed"
+        ? driver.answer(only(driver.list(["10.0.0.2"]), "dial"), info("B"))
+        : driver.accept(info("B"), "10.0.0.2");
+    driver.confirm(connId);
+    driver.step({ kind: "peerLeaving", connId });
+    return { driver, actions: driver.lose(connId) };
+  }
+
+  test("is not awaited, and is given up in time where no source lists it", () => {
+    const { driver, actions } = gone("told of");
+    expect(facts(actions)).toEqual(["peerLeft"]);
+    const alone = { size: { connected: 1, wanted: 1 }, complete: true };
+    for (let i = 0; i < 700; i++) {
+      expect(driver.mesh.snapshot(driver.nowMs)).toMatchObject(alone);
+      for (const dial of all(driver.wait(100), "dial")) driver.fail(dial);
+    }
+    expect(driver.mesh.snapshot(driver.nowMs).addresses).toEqual([]);
+  });
+
+  test("is dialled on while it is listed, and joins when it is back", () => {
+    const { driver } = gone("listed");
+    expect(driver.mesh.snapshot(driver.nowMs)).toMatchObject({
+      size: { connected: 1, wanted: 1 },
+      complete: true,
+      addresses: [{ state: "absent" }],
+    });
+    const { connId } = driver.answer(driver.waitForDial(), info("B2", { name: "name-of-B" }));
+    driver.confirm(connId);
+    expect(driver.peers()).toEqual(["B2"]);
+  });
+
+  test("is awaited again once it has stayed away for as long as a server that was lost is sought", () => {
+    const { driver } = gone("listed");
+    for (let i = 0; i < 700; i++) for (const dial of all(driver.wait(100), "dial")) driver.fail(dial);
+    expect(driver.mesh.snapshot(driver.nowMs)).toMatchObject({
+      size: { connected: 1, wanted: 2 },
+      complete: false,
+    });
+  });
+
+  test("is forgotten at once when its source no longer lists it", () => {
+    const { driver } = gone("listed");
+    driver.list([]);
+    expect(driver.mesh.snapshot(driver.nowMs).addresses).toEqual([]);
+  });
+
+  test("is not sought again because others that have not noticed tell of it", () => {
+    const { driver } = gone("told of");
+    const { connId } = driver.accept(info("C"), "10.0.0.3");
+    expect(driver.gossip(connId, info("B", { ip: "nats-route://10.0.0.2:6222/" }))).toEqual([]);
+  });
+
+  test("is not dialled for routes that it lacks, nor missed, while it closes them one by one", () => {
+    const driver = new MeshDriver({ poolSize: 2 });
+    const first = driver.accept(info("B", { routePoolSize: 2 }), "b");
+    driver.accept(info("B", { routePoolSize: 2, routePoolIdx: 1 }), "b");
+    driver.step({ kind: "peerLeaving", connId: first.connId });
+    driver.lose(first.connId);
+    expect(driver.mesh.isComplete()).toBe(true);
+    expect(all(driver.wait(60_000), "dial")).toEqual([]);
+  });
+
+  test("is told of by others, not by itself: who stops has nobody leave", () => {
+    const driver = new MeshDriver();
+    driver.accept(info("B"), "10.0.0.2");
+    expect(facts(driver.step({ kind: "stopped" }))).toEqual([]);
+  });
+});

@@ -53,6 +53,19 @@ describe("the story of a cluster", () => {
     expect(joined(story, "c", "b", 3)).toEqual(["mesh 3/3"]);
   });
 
+  it("counts by lines about the mesh alone: that of readiness counts the others", () => {
+    const story = complete();
+    expect(logged(story, "c", { event: "ready", connected: 2, seen: 2 })).toEqual([]);
+    expect(story.complete).toBe(true);
+  });
+
+  it("does not tell what a member that has ended said of the others last", () => {
+    const story = complete();
+    story.tell({ kind: "exited", name: "b", how: "was ended by SIGTERM" });
+    const left = { event: "peer_left", name: "a", reason: "serverShutdown", connected: 2, wanted: 2 };
+    expect(logged(story, "b", left)).toEqual([]);
+  });
+
   it("shows a partition by the size of its larger side", () => {
     const story = complete();
     expect(logged(story, "c", { event: "mesh", connected: 1, wanted: 3 })).toEqual(["mesh 2/3"]);
