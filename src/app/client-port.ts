@@ -70,6 +70,8 @@ export class ClientPort {
   watcher: ClientWatcher | null = null;
   /** What clients sent and received. */
   readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account.name);
+  /** Who has not presented credentials yet, where they are asked for; the oldest first. */
+  private readonly unnamed = new Set<ClientSession>();
   private readonly listeners: TcpListener[] = [];
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost;
@@ -84,7 +86,10 @@ export class ClientPort {
       counters: this.counters,
       info: (context) => options.info(context),
       serverDetails: () => options.serverDetails(),
-      onAdmitted: (session) => this.watcher?.connected(session),
+      onAdmitted: (session) => {
+        this.unnamed.delete(session);
+        this.watcher?.connected(session);
+      },
       onRefused: (session, error) => this.refuse(session, error),
       onClosed: (session) => this.forget(session),
     };
@@ -183,13 +188,22 @@ export class ClientPort {
     const session = new Session(clientHost, wire, this.options.nextConnectionId());
     this.totalConnections++;
     const { maxConnections } = this;
+    if (maxConnections !== null && this.sessions.size >= maxConnections) this.makeRoom(maxConnections);
     const isFull = maxConnections !== null && this.sessions.size >= maxConnections;
     this.sessions.set(session.cid, session);
+    if (this.options.authenticator.hasSecrets) this.unnamed.add(session);
     session.open();
     if (isFull) session.onPeerError(maxConnectionsExceeded, `${maxConnections} connections`);
   }
 
+  /** So that nobody without credentials locks out those who have some. */
+  private makeRoom(maxConnections: number): void {
+    const [oldest] = this.unnamed;
+    oldest?.onPeerError(maxConnectionsExceeded, `${maxConnections} connections; made room for a newer one`);
+  }
+
   private forget(session: ClientSession): void {
+    this.unnamed.delete(session);
     if (!this.sessions.delete(session.cid)) return;
     this.traffic.closed(session);
     this.watcher?.disconnected(session);

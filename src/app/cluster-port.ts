@@ -312,6 +312,8 @@ export class ClusterPort {
     const words = closeWords(action.reason, action.detail, session.direction);
     if (action.detail !== "") session.log.debug(action.detail);
     session.closeSaying(words.text, words.reason);
+    // Those who crowd a port do not end their side, either.
+    if (action.reason === "tooManyConnections") session.wire.destroy();
   }
 
   private announce(action: MeshAction & { kind: "announce" }): void {

@@ -48,7 +48,8 @@ export function serveLines(state: MeshState, nowMs: number, look: (due: Due) => 
 function hasRoom(state: MeshState, nowMs: number): boolean {
   const { limits } = state.options;
   if (state.dials.size >= limits.dialsInFlightMax) return false;
-  if (state.handshakes < limits.handshakesMax) return true;
+  // Those that come here have a bound of their own.
+  if (state.handshakes - state.arrivals.size < limits.handshakesMax) return true;
   tellLimit(state, "handshakesMax", nowMs);
   return false;
 }

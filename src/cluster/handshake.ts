@@ -154,6 +154,7 @@ export function dropConn(state: MeshState, conn: ConnRow, reason: string, nowMs:
   state.agenda.clear(conn.alarm);
   if (conn.route !== undefined) return dropRoute(state, conn, conn.route, reason, nowMs);
   state.handshakes--;
+  state.arrivals.delete(conn.id);
   if (conn.purpose !== undefined && !conn.purposeMet) {
     purposeFailed(state, conn.purpose, "closed", reason, nowMs);
   }
@@ -199,11 +200,21 @@ function addConn(state: MeshState, begun: NewConn, nowMs: number): void {
   state.conns.set(id, conn);
   state.handshakes++;
   if (state.stopped) return closeConn(state, conn, "serverShutdown", "", nowMs);
-  if (state.handshakes > state.options.limits.handshakesMax) {
-    tellLimit(state, "handshakesMax", nowMs);
-    return closeConn(state, conn, "tooManyConnections", "as many handshakes as may be", nowMs);
-  }
+  if (conn.purpose === undefined) takeIn(state, id, nowMs);
   state.agenda.set(conn.alarm, nowMs + state.options.handshakeTimeoutMs);
+}
+
+/** Whoever has said least for longest makes room, so that nobody locks members out by connecting and saying nothing. */
+function takeIn(state: MeshState, id: ConnId, nowMs: number): void {
+  if (state.arrivals.size >= state.options.limits.handshakesMax) {
+    const [oldest = id] = state.arrivals;
+    const conn = state.conns.get(oldest);
+    assert(conn !== undefined, "a handshake belongs to a connection");
+    state.crowdedOut++;
+    tellLimit(state, "handshakesMax", nowMs);
+    closeConn(state, conn, "tooManyConnections", "made room for a newer connection", nowMs);
+  }
+  state.arrivals.add(id);
 }
 
 function meetSelf(state: MeshState, conn: ConnRow, nowMs: number): void {
@@ -273,6 +284,7 @@ function register(
 ): void {
   const { purpose } = conn;
   state.handshakes--;
+  state.arrivals.delete(conn.id);
   conn.route = { peerId: peer.id, slot };
   conn.confirmed = purpose === undefined;
   takeSlot(state, peer, slot, conn.id);

@@ -17,6 +17,7 @@ export function meshSnapshot(state: MeshState, nowMs: number): MeshSnapshot {
     dialsWaiting: state.lines.size,
     alarms: state.agenda.size,
     handshakesOpen: state.handshakes,
+    handshakesCrowdedOut: state.crowdedOut,
     gossipDropped: state.gossipDropped,
   };
 }

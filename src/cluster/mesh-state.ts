@@ -164,6 +164,10 @@ export interface MeshState {
   nextDialId: DialId;
   order: number;
   handshakes: number;
+  /** Of them those that came to this server, the oldest first. */
+  readonly arrivals: Set<ConnId>;
+  /** Handshakes that made room for others. */
+  crowdedOut: number;
   joined: number;
   complete: boolean;
   probeDelayMs: number;
@@ -206,6 +210,8 @@ export function createMeshState(options: MeshOptions, random: Random): MeshState
     nextDialId: 1,
     order: 0,
     handshakes: 0,
+    arrivals: new Set(),
+    crowdedOut: 0,
     joined: 0,
     complete: false,
     probeDelayMs: options.probeMinMs,

@@ -271,7 +271,7 @@ export interface MeshLimits {
   readonly peersMax: number;
   /** Half of them may come by gossip alone. */
   readonly addressesMax: number;
-  /** Connections whose handshake is not finished. */
+  /** Connections whose handshake is not finished: so many that came here, of which the oldest makes room for one more, and so many dialled. */
   readonly handshakesMax: number;
   readonly dialsInFlightMax: number;
   readonly gossipPerSecondMax: number;
@@ -357,6 +357,8 @@ export interface MeshSnapshot {
   /** Times at which something is due: one for each row of the tables at most. */
   readonly alarms: number;
   readonly handshakesOpen: number;
+  /** Handshakes that made room for others, since the start. */
+  readonly handshakesCrowdedOut: number;
   readonly gossipDropped: number;
 }
 

@@ -114,6 +114,7 @@ export class NatsMesh implements Mesh {
       alarms: 0,
       dialsInFlight: this.#dials.size,
       handshakesOpen: 0,
+      handshakesCrowdedOut: 0,
       gossipDropped: 0,
     };
   }

@@ -15,6 +15,7 @@ function mesh(peers: readonly PeerSnapshot[], addresses: readonly AddressSnapsho
     alarms: 0,
     dialsInFlight: 0,
     handshakesOpen: 0,
+    handshakesCrowdedOut: 0,
     gossipDropped: 0,
   };
 }

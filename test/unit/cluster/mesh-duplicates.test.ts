@@ -239,6 +239,34 @@ describe("cluster names", () => {
 });
 
 describe("handshakes", () => {
+  const limits = {
+    peersMax: 10,
+    addressesMax: 10,
+    handshakesMax: 3,
+    dialsInFlightMax: 10,
+    gossipPerSecondMax: 10,
+  };
+
+  test("the oldest silent connection makes room for one more, which is counted and told", () => {
+    const driver = new MeshDriver({ limits });
+    const [oldest] = [driver.begin("x"), driver.begin("x"), driver.begin("x")];
+    const actions = driver.step({ kind: "connAccepted", connId: 99, remoteIp: "10.0.0.2" });
+    expect(only(actions, "close")).toMatchObject({ connId: oldest, reason: "tooManyConnections" });
+    expect(facts(actions)).toEqual(["limitReached"]);
+    driver.step({ kind: "handshakeInfo", connId: 99, info: info("B") });
+    expect(driver.peers()).toEqual(["B"]);
+    expect(driver.mesh.snapshot(driver.nowMs).handshakesCrowdedOut).toBe(1);
+  });
+
+  test("however many silent connections there are, those that have said who they are stay, and dials go on", () => {
+    const driver = new MeshDriver({ limits });
+    driver.accept(info("B"), "10.0.0.2");
+    for (let i = 0; i < 50; i++) driver.begin("x");
+    expect(driver.peers()).toEqual(["B"]);
+    expect(all(driver.list(["c"]), "dial")).toHaveLength(1);
+    expect(driver.mesh.snapshot(driver.nowMs).handshakesOpen).toBe(3);
+  });
+
   test("one that stays silent is closed after the stated time", () => {
     const driver = new MeshDriver({ handshakeTimeoutMs: 2000 });
     const connId = driver.begin("b");
