@@ -110,7 +110,7 @@ describe("SIGINT to a member of a cluster", () => {
 
 describe("SIGTERM to a member of a cluster", () => {
   it("lets clients go, newcomers too, and says the truth to the end", async () => {
-    const [server] = await startTwo("3s", "1500ms");
+    const [server] = await startTwo("9s", "6s");
     const early = await client(server);
     const hints: string[] = [];
     void (async () => {
