@@ -35,8 +35,8 @@ for (const path of PATHS.filter(({ name }) => name.includes(values.only))) {
   for (const command of values.server) worstMs.push(await leastOf(() => measure(command, path)));
   rows.push({ name: path.name, worstMs });
   console.log(`${path.name.padEnd(66)} ${worstMs.map((ms) => ms.toFixed(1).padStart(8)).join("")} ms`);
+  if (values.write) writeFileSync(join(import.meta.dirname, "../../docs/benchmarks/stalls.md"), report());
 }
-if (values.write) writeFileSync(join(import.meta.dirname, "../../docs/benchmarks/stalls.md"), report());
 
 async function leastOf(measured: () => Promise<number>): Promise<number> {
   let least = Infinity;

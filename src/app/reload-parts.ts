@@ -1,4 +1,4 @@
-/** What of a server follows the configuration, and how: see reload.ts. What one reload does is done in one turn. */
+/** What of a server follows the configuration, and how: see reload.ts. What one reload does is done in one turn, but for subscriptions, which follow in slices. */
 import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";

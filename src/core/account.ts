@@ -4,6 +4,7 @@
  * accounts come, too.
  */
 import { beginChange, endChange } from "../base/assert.ts";
+import type { Chores } from "../base/chores.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { toByteString } from "../protocol/info.ts";
@@ -38,6 +39,7 @@ const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null,
 
 /** What accounts need of the server around them. */
 export interface AccountWorld {
+  readonly chores: Chores;
   readonly clock: Clock;
   readonly random: Random;
   /** One token that names this server to the others. */
@@ -77,6 +79,8 @@ export class Account {
   private imports: AccountImports = { streams: [], services: [] };
   /** The places of subscriptions here in other accounts. */
   private readonly shadows = new Map<Subscription, readonly ShadowPlace[]>();
+  /** Subscriptions that have yet to take part in the imports of now. */
+  private recasting = new Set<Subscription>();
   private readonly withdrawn = new Set<Subscription | Crossing>();
   private readonly world: AccountWorld;
 
@@ -117,7 +121,8 @@ export class Account {
 
   private takeBack(subscription: Subscription | Crossing): void {
     if (!this.withdrawn.delete(subscription)) this.changed(this.localInterest.remove(subscription));
-    if (this.shadows.size > 0 && !isCrossing(subscription)) this.dropShadows(subscription);
+    const hasShadows = this.shadows.size > 0 || this.recasting.size > 0;
+    if (hasShadows && !isCrossing(subscription)) this.dropShadows(subscription);
   }
 
   /** Neighbours no longer count on it; what arrives all the same is delivered, until it is unsubscribed. */
@@ -142,21 +147,37 @@ export class Account {
   }
 
   /**
-   * Takes the place of all imports there were. Subscriptions that are there take part. What was is given up last, so that
-   * neighbours do not hear of what stays.
+   * Takes the place of all imports there were. Subscriptions that are there take part, in as many rounds as it takes: each changes at
+   * one time from the old imports to the new ones, and what was is given up last, so that neighbours do not hear of what stays.
    */
   import(imports: AccountImports): void {
     const { services } = this.imports;
-    const places = [...this.shadows.values()].flat();
-    this.shadows.clear();
     this.imports = imports;
     for (const service of imports.services) this.interest.add(service);
-    for (const item of imports.streams.length === 0 ? [] : [...this.interest.items()]) {
-      if (!(item instanceof RemoteInterest) && !isCrossing(item) && !(item.owner instanceof Shadow))
-        this.castShadows(item);
-    }
     for (const service of services) this.interest.remove(service);
-    for (const { exporter, shadow } of places) exporter.unsubscribe(shadow);
+    if (imports.streams.length === 0 && this.shadows.size === 0) return;
+    const waiting = new Set(this.shadows.keys());
+    if (imports.streams.length > 0) {
+      for (const item of this.interest.items()) {
+        if (!(item instanceof RemoteInterest) && !isCrossing(item) && !(item.owner instanceof Shadow))
+          waiting.add(item);
+      }
+    }
+    this.recasting = waiting;
+    this.world.chores.add({ steps: this.recast(waiting), count: waiting.size });
+  }
+
+  /** Another import that comes meanwhile begins anew with all of them. */
+  private *recast(waiting: Set<Subscription>): Generator<undefined, void> {
+    for (const subscription of waiting) {
+      if (this.recasting !== waiting) return;
+      waiting.delete(subscription);
+      const places = this.shadows.get(subscription) ?? [];
+      this.shadows.delete(subscription);
+      this.castShadows(subscription);
+      for (const { exporter, shadow } of places) exporter.unsubscribe(shadow);
+      yield;
+    }
   }
 
   /** The server has stopped: gives back what it holds of the slab, and its timers. */
@@ -180,6 +201,7 @@ export class Account {
   private dropShadows(subscription: Subscription): void {
     const places = this.shadows.get(subscription) ?? [];
     this.shadows.delete(subscription);
+    this.recasting.delete(subscription);
     for (const { exporter, shadow } of places) exporter.unsubscribe(shadow);
   }
 

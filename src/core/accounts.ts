@@ -2,6 +2,7 @@
  * All accounts of the server, those of other servers included. Without configuration there are two: `$G` for clients, and `$SYS`
  * for what servers say among themselves.
  */
+import { Chores } from "../base/chores.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { MessageTrace } from "../protocol/message-trace.ts";
@@ -60,6 +61,7 @@ export class Accounts implements Disposable {
   }: AccountsParts) {
     this.defaultImports = defaultImports;
     this.world = {
+      chores: new Chores(),
       clock,
       random,
       serverHash,

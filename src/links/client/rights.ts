@@ -121,10 +121,12 @@ interface Renewing extends Pick<Subscribing, "receiver" | "rights"> {
   onPeerError(error: PeerError, detail: string): boolean;
 }
 
-/** The rights have changed: ends subscriptions that are no longer allowed, makes the others anew. */
-export function renewAll(session: Renewing): void {
+/** The rights have changed: ends subscriptions that are no longer allowed, makes the others anew. One in each step. */
+export function* renewAll(session: Renewing): Generator<undefined, void> {
   const { subscriptions, account } = session;
-  for (const old of [...subscriptions.values()]) {
+  for (const old of subscriptions.values()) {
+    // The session has ended, or begun anew.
+    if (session.subscriptions !== subscriptions) return;
     const { subject, queue, sid, delivered, max } = old;
     const isAllowed = maySubscribe(session.rights, subject, queue);
     if (isAllowed) {
@@ -134,6 +136,7 @@ export function renewAll(session: Renewing): void {
     } else subscriptions.delete(sid);
     account.unsubscribe(old);
     if (!isAllowed) session.onPeerError(errors.subscriptionRevoked(subject, queue, sid), "");
+    yield;
   }
 }
 

@@ -277,7 +277,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       this.grantPermissions(now);
       this.rights?.answers?.takeOver(answers);
       this.mute = this.hello.echo ? null : this.receiver;
-      rights.renewAll(this);
+      host.turn.chores.add({ steps: rights.renewAll(this), count: this.subscriptions.size });
     }
   }
 

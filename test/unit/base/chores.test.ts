@@ -1,9 +1,16 @@
 /** Work in slices: how much of it is done between messages, and that all of it is. */
 import { describe, expect, it } from "vitest";
+import { Authenticator, type KnownUser } from "../../../src/auth/authenticator.ts";
 import { Chores } from "../../../src/base/chores.ts";
+import type { AccountsDefinition } from "../../../src/core/definitions.ts";
+import type { MemoryWire } from "../../../src/transport/memory.ts";
 import { Stack } from "../../property/stack.ts";
 
 const nextRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Lines that subscribe to 20,000 subjects. */
+const many = (pattern: string): string =>
+  Array.from({ length: 20_000 }, (_, i) => `SUB ${pattern.replace("#", String(i))} ${i}\r\n`).join("");
 
 /** A chore of `count` steps that counts them. */
 function counted(
@@ -55,9 +62,6 @@ describe("chores", () => {
 });
 
 describe("a client with many subscriptions", () => {
-  const many = (pattern: string): string =>
-    Array.from({ length: 20_000 }, (_, i) => `SUB ${pattern.replace("#", String(i))} ${i}\r\n`).join("");
-
   it("is ended in slices, and gets nothing meanwhile, nor does anybody wait for it", async () => {
     const stack = new Stack();
     const gone = stack.client();
@@ -101,5 +105,61 @@ describe("a client with many subscriptions", () => {
     expect(client.wire.takeText()).toContain("NATS/1.0 503");
     while (!stack.turn.chores.isIdle) await nextRound();
     expect(interest.size).toBe(1);
+  });
+});
+
+describe("a reload", () => {
+  const counted = (wire: MemoryWire): number => wire.takeText().match(/^MSG /gm)?.length ?? 0;
+
+  it("that changes permissions renews many subscriptions in slices", async () => {
+    const user = (deny: string[]): KnownUser => ({
+      name: "ann",
+      password: "p",
+      account: "$G",
+      permissions: { publish: null, subscribe: { allow: null, deny }, responses: null },
+      connectionTypes: [],
+    });
+    const authenticator = new Authenticator({ users: [user([])], noAuthUser: null });
+    const stack = new Stack({ authenticator });
+    const ann = stack.clientIn("ann");
+    ann.wire.receiveText(many("s.#"));
+    authenticator.reconfigure({ users: [user(["s.19999"])], noAuthUser: null });
+    ann.session.recheckGrant();
+    expect(ann.session.subscriptions.size).toBe(20_000);
+    expect(stack.turn.chores.isIdle).toBe(false);
+    while (!stack.turn.chores.isIdle) await nextRound();
+    expect(ann.session.subscriptions.size).toBe(19_999);
+    expect(stack.accounts.global.interest.size).toBe(19_999);
+    ann.session.outbox.flush();
+    expect(ann.wire.takeText()).toContain('Subscription to "s.19999"');
+  });
+
+  it("that changes imports lets many subscriptions follow in slices, none of which gets a message twice", async () => {
+    const nothing = { limits: { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null } };
+    const empty = { ...nothing, streamExports: [], serviceExports: [], serviceImports: [] };
+    const rest = { ...empty, usesJetStream: false, trace: null };
+    const definition = (to: string): AccountsDefinition => ({
+      accounts: [
+        { ...rest, name: "A", streamImports: [] },
+        { ...rest, name: "B", streamImports: [{ account: "A", subject: "x.>", to, allowTrace: false }] },
+      ],
+      systemAccount: null,
+      globalUsesJetStream: false,
+    });
+    const stack = new Stack({ accounts: { definition: definition("x.>") } });
+    const [from, to] = [stack.clientIn("A"), stack.clientIn("B")];
+    to.wire.receiveText(`${many("x.#")}SUB x.> all\r\nSUB y.> other\r\n`);
+    const exporter = stack.accounts.get("A")!.interest;
+    expect(exporter.size).toBe(20_001);
+    stack.accounts.reconfigure(definition("y.>"));
+    let rounds = 0;
+    for (; exporter.size > 1; rounds++) {
+      from.wire.receiveText("PUB x.19999 0\r\n\r\n");
+      expect(counted(to.wire)).toBeLessThanOrEqual(3);
+      await nextRound();
+    }
+    expect(rounds).toBeGreaterThan(10);
+    from.wire.receiveText("PUB x.19999 0\r\n\r\n");
+    expect(to.wire.takeText()).toBe("MSG y.19999 other 0\r\n\r\n");
   });
 });
