@@ -17,7 +17,10 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 const WHOLE = /^([-+]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
 const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 
-/** Milliseconds, rounded up to a whole one; null if the text is no duration. */
+/** What 64 bits hold of nanoseconds, as Go counts: some 292 years. */
+const LONGEST_MS = Number(2n ** 63n / 1_000_000n);
+
+/** Milliseconds, rounded up to a whole one; null if the text is no duration, or is longer than Go can count. */
 export function durationFromText(text: string): number | null {
   if (/^[-+]?0$/.test(text)) return 0;
   if (text.length > 100) return null;
@@ -27,6 +30,7 @@ export function durationFromText(text: string): number | null {
   for (const [, number, unit] of (whole[2] ?? "").matchAll(PART))
     ms += Number(number) * (UNIT_MS[unit ?? ""] ?? NaN);
   // Six digits are nanoseconds; what is behind them is the noise of binary fractions.
+  if (ms > LONGEST_MS) return null;
   const rounded = Math.ceil(Number(ms.toFixed(6)));
   return whole[1] === "-" && rounded !== 0 ? -rounded : rounded;
 }

@@ -4,7 +4,7 @@ import { credential, proxies, users } from "./authorization.ts";
 import { callout } from "./callout.ts";
 import { option, type Option } from "./option.ts";
 import { userPermissions } from "./permissions.ts";
-import { bool, duration, integer, limit, path, size } from "./value-type.ts";
+import { bool, count, duration, integer, limit, path, size } from "./value-type.ts";
 
 const KB = 1024;
 const MB = 1024 * KB;
@@ -23,10 +23,10 @@ const limits: readonly Option[] = [
     aliases: ["max_conn"],
     field: "client.maxConnections",
     section: "Limits",
-    type: limit("integer"),
+    type: count,
     default: 65_536,
     reload: "live",
-    description: "Client connections at a time, 0 for no limit",
+    description: "Client connections at a time; 0 lets nobody in",
   }),
   option({
     key: "max_subscriptions",
@@ -99,7 +99,7 @@ const limits: readonly Option[] = [
     key: "ping_max",
     field: "client.pingMax",
     section: "Limits",
-    type: integer({ min: 1, max: 1_000_000, zero: "default" }),
+    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
     default: 2,
     reload: "live",
     description: "Unanswered PINGs after which a client is dropped",
@@ -136,7 +136,7 @@ const limits: readonly Option[] = [
     key: "connect_error_reports",
     field: "server.connectErrorReports",
     section: "Limits",
-    type: integer({ min: 1, max: 1_000_000_000, zero: "default" }),
+    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
     default: 3600,
     reload: "live",
     status: "parsed",
@@ -146,7 +146,7 @@ const limits: readonly Option[] = [
     key: "reconnect_error_reports",
     field: "server.reconnectErrorReports",
     section: "Limits",
-    type: integer({ min: 1, max: 1_000_000_000, zero: "default" }),
+    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
     default: 1,
     reload: "live",
     status: "parsed",

@@ -9,6 +9,7 @@ import { rebalanceOptions } from "./options-rebalance.ts";
 import type { Origin } from "./nats-conf/node.ts";
 import {
   bool,
+  count,
   duration,
   integer,
   oneOf,
@@ -177,7 +178,7 @@ const routes: readonly Option[] = [
     key: "cluster.connect_retries",
     field: "cluster.connectRetries",
     section: "Cluster",
-    type: integer({ min: 0, max: 1_000_000_000, zero: "itself" }),
+    type: count,
     default: 0,
     flags: ["connect_retries"],
     flagValue: "<number>",
@@ -258,7 +259,7 @@ const routes: readonly Option[] = [
     key: "cluster.ping_max",
     field: "cluster.pingMax",
     section: "Cluster",
-    type: integer({ min: 1, max: 1_000_000, zero: "default" }),
+    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
     default: { derive: (config) => config.client.pingMax },
     defaultText: "ping_max",
     reload: "live",

@@ -81,9 +81,10 @@ export function stringsOf(node: ConfNode, expected = "a list of strings"): strin
   return node.items.map((item) => stringOf(item));
 }
 
-/** An integer from min to max. */
+/** An integer from min to max. Without a bound above, what a number cannot hold is cut to what it can. */
 export function integerOf(node: ConfNode, min: number, max: number, expected: string): number {
   if (node.kind !== "int") mismatch(node, expected);
+  if (max === Number.MAX_SAFE_INTEGER && node.value > BigInt(max)) return max;
   if (node.value < BigInt(min) || node.value > BigInt(max)) {
     throw new ConfError(node.at, `expected ${expected}, got ${node.value}`);
   }
@@ -195,7 +196,7 @@ export function integer({ min, max, zero }: Range): ValueType<number> {
   const expected = `a whole number from ${min} to ${max}`;
   return {
     name: "integer",
-    fromNode: (node) => zeroMeans(zero, integerOf(node, Math.min(min, 0), max, expected)),
+    fromNode: (node) => zeroMeans(zero, integerOf(node, least(min, zero), max, expected)),
     nodeFromText: wordNode,
     show: String,
   };
@@ -206,18 +207,29 @@ export function size({ min, max, zero }: Range): ValueType<number> {
   const expected = `a size from ${showSize(min)} to ${showSize(max)}, such as 64KB or 1MB`;
   return {
     name: "size",
-    fromNode: (node) => zeroMeans(zero, integerOf(node, Math.min(min, 0), max, expected)),
+    fromNode: (node) => zeroMeans(zero, integerOf(node, least(min, zero), max, expected)),
     nodeFromText: wordNode,
     show: showSize,
   };
 }
 
+/** Below 0, some options of nats-server mean the same as by 0. */
+const NEGATIVE_MIN = -(2 ** 31);
+
+/** A whole number where what is below 0 means 0. */
+export const count: ValueType<number> = {
+  name: "integer",
+  fromNode: (node) => Math.max(0, integerOf(node, NEGATIVE_MIN, Number.MAX_SAFE_INTEGER, "a whole number")),
+  nodeFromText: wordNode,
+  show: String,
+};
+
 /** A limit in whole numbers where 0 and less mean "no limit" (null). */
-export function limit(name: "integer" | "size", max = Number.MAX_SAFE_INTEGER): ValueType<number | null> {
+export function limit(name: "integer" | "size"): ValueType<number | null> {
   return {
     name,
     fromNode(node) {
-      const value = integerOf(node, -(2 ** 31), max, `a whole number up to ${max}, 0 for no limit`);
+      const value = integerOf(node, NEGATIVE_MIN, Number.MAX_SAFE_INTEGER, "a whole number, 0 for no limit");
       return value <= 0 ? null : value;
     },
     nodeFromText: wordNode,
@@ -276,6 +288,11 @@ function durationOf(node: ConfNode, range: DurationRange, notes: Notes): number 
     notes.warn(node.at, 'a number of seconds should be converted to a duration such as "5s"');
   }
   return Number(node.value) * 1000;
+}
+
+/** 0 is taken where it means the default. */
+function least(min: number, zero: Range["zero"]): number {
+  return zero === "default" ? Math.min(min, 0) : min;
 }
 
 function zeroMeans(zero: "default" | "itself", value: number): number | undefined {

@@ -20,7 +20,10 @@ const URL_USERINFO = /(?<=:\/\/)[^\s/]*@/g;
 const JWT = /(?<![\w.-])eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const NKEY_SEED = /(?<!\w)S[ACNOUX][A-Z2-7]{56}(?!\w)/g;
 const KEY_AND_VALUE =
-  /(?<!\w)(["']?(?:pass(?:word|wd|phrase)?|(?:auth_?)?token|secret|(?:user_?)?jwt|(?:proxy_?)?sig|seed|private_?key)["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',;}\]&]+)/gi;
+  /(?<!\w)(["']?(?:pass(?:word|wd|phrase)?|(?:auth_?)?token|secret|(?:user_?)?jwt|(?:proxy_?)?sig|seed|private_?key)["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^\s"',;}\]&]+)/gi;
+
+/** What tracing shows of a client's or a server's CONNECT. */
+const TRACED_CONNECT = /^(.{0,16}\[CONNECT )([^]*)\]$/;
 
 /** A copy of `value` without secrets, ready for JSON: errors, bytes and big integers have become plain data. */
 export function redact(value: unknown): unknown {
@@ -28,13 +31,28 @@ export function redact(value: unknown): unknown {
 }
 
 export function redactText(text: string): string {
+  const connect = text.includes("[CONNECT ") ? TRACED_CONNECT.exec(text) : null;
+  if (connect !== null) return `${connect[1]}${redactJson(connect[2] ?? "")}]`;
   const clean = text
     .replace(URL_USERINFO, `${REDACTED}@`)
     .replace(JWT, REDACTED)
     .replace(NKEY_SEED, REDACTED)
     .replace(KEY_AND_VALUE, hideValue);
-  if (clean.length <= TEXT_LENGTH_MAX) return clean;
-  return `${clean.slice(0, TEXT_LENGTH_MAX)}... (${clean.length - TEXT_LENGTH_MAX} more)`;
+  return cut(clean);
+}
+
+function cut(text: string): string {
+  if (text.length <= TEXT_LENGTH_MAX) return text;
+  return `${text.slice(0, TEXT_LENGTH_MAX)}... (${text.length - TEXT_LENGTH_MAX} more)`;
+}
+
+/** As its receiver reads it, since JSON can spell a key in many ways. What is no JSON may be anything, and is not shown. */
+function redactJson(json: string): string {
+  try {
+    return cut(JSON.stringify(redact(JSON.parse(json))));
+  } catch {
+    return `(${json.length} characters that are no JSON)`;
+  }
 }
 
 function hideValue(_all: string, key: string, value: string): string {
@@ -79,7 +97,8 @@ function redactEntries(value: object, depth: number): Record<string, unknown> {
 }
 
 function isSecretKey(key: string): boolean {
-  return SECRET_KEYS.has(key.toLowerCase().replaceAll(/[_-]/g, ""));
+  // Go reads the long s as an s where it reads JSON.
+  return SECRET_KEYS.has(key.normalize("NFKC").toLowerCase().replaceAll(/[_-]/g, ""));
 }
 
 function redactError(error: Error, depth: number): Record<string, unknown> {

@@ -2,8 +2,11 @@
  * A peer that repeats its mistake a thousand times a second shall not fill the log: the first line passes, the ones
  * that follow within the window are counted, and the count comes as one line with `repeated` when the window ends.
  *
- * Only warnings and errors that name a `peer` are limited. A peer is its host: its port changes with each connection.
+ * Only warnings and errors that name a `peer` are limited. A peer is its host: its port changes with each connection. Lines that
+ * differ in `detail`, `user` or `reason` are no repetitions of each other: each user whose login fails is told of. Of one message
+ * about one host only a number of them is told apart in a window; the rest is counted in one line with `leftOut`.
  */
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
 import { PassingLogger } from "./passing-logger.ts";
@@ -12,12 +15,18 @@ export interface RepeatLimitOptions {
   readonly windowMs: number;
   /** Most keys under watch; the oldest makes room, and its count is written at once. */
   readonly keysMax: number;
+  /** Lines with the same message about one host that are told apart in a window. */
+  readonly variantsMax: number;
 }
 
-const defaultRepeatLimit: RepeatLimitOptions = { windowMs: 10_000, keysMax: 1024 };
+const defaultRepeatLimit: RepeatLimitOptions = { windowMs: 10_000, keysMax: 1024, variantsMax: 20 };
+/** The part of a field that tells lines apart. */
+const VARIANT_LENGTH_MAX = 200;
 
 interface Watched {
   readonly timer: Disposable;
+  /** How the last line tells what was not written. */
+  readonly as: "repeated" | "leftOut";
   repeated: number;
   /** Writes the line again, with the fields of its last occurrence. */
   write: (extra: LogFields) => void;
@@ -41,35 +50,68 @@ class RepeatTable implements Disposable {
   readonly #options: RepeatLimitOptions;
   /** Oldest window first. */
   readonly #watched = new Map<string, Watched>();
+  /** How many lines under watch have the same message about the same host. */
+  readonly #variants = new Map<string, number>();
 
   constructor(clock: Clock, options: RepeatLimitOptions) {
     this.#clock = clock;
     this.#options = options;
   }
 
-  writeOrCount(key: string, write: (extra: LogFields) => void): void {
-    const known = this.#watched.get(key);
-    if (known !== undefined) {
-      known.repeated++;
-      known.write = write;
+  /** `about`: the message and the host; `variant`: what else tells lines apart. */
+  writeOrCount(about: string, variant: string, write: (extra: LogFields) => void): void {
+    const key = `${about}\n${variant}`;
+    if (this.#count(key, write)) return;
+    const variants = this.#variants.get(about) ?? 0;
+    if (variants >= this.#options.variantsMax) {
+      // The key of no line: a variant is never without its line feed.
+      if (this.#count(about, write)) return;
+      this.#makeRoom();
+      this.#watch(about, "leftOut", 1, write);
       return;
     }
+    this.#makeRoom();
+    this.#variants.set(about, variants + 1);
+    write({});
+    this.#watch(key, "repeated", 0, write);
+  }
+
+  /** Returns whether the line is one of those under watch. */
+  #count(key: string, write: (extra: LogFields) => void): boolean {
+    const known = this.#watched.get(key);
+    if (known === undefined) return false;
+    known.repeated++;
+    known.write = write;
+    return true;
+  }
+
+  #makeRoom(): void {
     const oldest = this.#watched.keys().next();
     if (this.#watched.size >= this.#options.keysMax && !oldest.done) this.#close(oldest.value);
-    write({});
-    this.#watch(key, write);
   }
 
   [Symbol.dispose](): void {
     for (const key of this.#watched.keys()) this.#close(key);
   }
 
-  #watch(key: string, write: (extra: LogFields) => void): void {
+  #watch(key: string, as: Watched["as"], repeated: number, write: (extra: LogFields) => void): void {
     const timer = this.#clock.setTimer(this.#options.windowMs, () => {
+      const isOfVariant = as === "repeated";
       // one that still repeats stays under watch, so that it costs one line per window
-      if (this.#close(key) > 0) this.#watch(key, write);
+      if (this.#close(key) > 0 && isOfVariant) {
+        this.#watch(key, as, 0, write);
+        this.#addVariant(key, 1);
+      }
     });
-    this.#watched.set(key, { timer, repeated: 0, write });
+    this.#watched.set(key, { timer, as, repeated, write });
+  }
+
+  #addVariant(key: string, by: 1 | -1): void {
+    const about = key.slice(0, key.indexOf("\n"));
+    const variants = (this.#variants.get(about) ?? 0) + by;
+    assert(variants >= 0, "a variant is counted once");
+    if (variants === 0) this.#variants.delete(about);
+    else this.#variants.set(about, variants);
   }
 
   /** Returns how often it had repeated. */
@@ -78,7 +120,8 @@ class RepeatTable implements Disposable {
     if (watched === undefined) return 0;
     this.#watched.delete(key);
     watched.timer[Symbol.dispose]();
-    if (watched.repeated > 0) watched.write({ repeated: watched.repeated });
+    if (watched.as === "repeated") this.#addVariant(key, -1);
+    if (watched.repeated > 0) watched.write({ [watched.as]: watched.repeated });
     return watched.repeated;
   }
 }
@@ -112,8 +155,13 @@ class LimitedLogger extends PassingLogger {
       return;
     }
     const host = peer.replace(/:\d+$/, "");
-    this.#table.writeOrCount(`${level} ${host} ${message}`, (extra) =>
+    const variant = ["detail", "user", "reason"].map((name) => shown(fields?.[name])).join("\n");
+    this.#table.writeOrCount(`${level} ${host} ${message.replaceAll("\n", " ")}`, variant, (extra) =>
       this.inner[level](message, { ...fields, ...extra }),
     );
   }
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value.slice(0, VARIANT_LENGTH_MAX) : "";
 }

@@ -1,6 +1,7 @@
 /**
  * Who may ask the monitoring port, where that is restricted: a user with password (Basic), or who has the token (Bearer). Paths
- * that probes of orchestrators ask are open to all. Comparison takes the same time for every input.
+ * that probes of orchestrators ask are open to all, and tell strangers of no server and no address. Comparison takes the same time
+ * for every input.
  */
 import { equalSecrets } from "../auth/authenticator.ts";
 
@@ -9,6 +10,9 @@ export interface MonitorSecrets {
   readonly password: string | null;
   readonly token: string | null;
 }
+
+/** For whom an answer is: one that has credentials, where some are needed, or anybody. */
+export type Audience = "operator" | "stranger";
 
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "/healthz"]);
 
@@ -28,9 +32,13 @@ export class Guard {
     this.challenge = user === null ? "Bearer" : 'Basic realm="monitoring", charset="UTF-8"';
   }
 
-  /** `path` without the base path; `authorization`: the header. */
-  admits(path: string, authorization: string | undefined): boolean {
-    if (this.accepted.length === 0 || OPEN_PATHS.has(path)) return true;
+  /** `path` without the base path; `authorization`: the header. null: may not ask. */
+  audienceOf(path: string, authorization: string | undefined): Audience | null {
+    if (this.accepted.length === 0 || this.isAccepted(authorization)) return "operator";
+    return OPEN_PATHS.has(path) ? "stranger" : null;
+  }
+
+  private isAccepted(authorization: string | undefined): boolean {
     const given = (authorization ?? "").replace(/^(basic|bearer) +/i, (_, scheme: string) =>
       scheme.toLowerCase() === "basic" ? "Basic " : "Bearer ",
     );

@@ -8,8 +8,8 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "../base/logger.ts";
-import { JSON_TYPE, type Answer } from "./answer.ts";
-import type { Guard } from "./guard.ts";
+import type { Answer } from "./answer.ts";
+import type { Audience, Guard } from "./guard.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { Query } from "./query.ts";
 import type { Turns } from "./turns.ts";
@@ -37,7 +37,6 @@ const DEFAULT_LIMITS: HttpLimits = {
 };
 /** How often time-outs of requests are looked after. */
 const CHECK_MS = 1000;
-const CALLBACK = /^[\w$][\w$.]{0,127}$/;
 
 export interface MonitorHttp {
   readonly port: number;
@@ -84,8 +83,9 @@ export async function serveHttp(
       sockets.done(socket);
     };
     response.once("finish", done).once("close", done);
-    if (!isAdmitted(request, response, site, listen.guard, logger)) return;
-    respond(site, request, response).catch((error: unknown) => {
+    const audience = audienceOf(request, response, site, listen.guard, logger);
+    if (audience === null) return;
+    respond(site, request, response, audience).catch((error: unknown) => {
       logger.error("Monitoring cannot answer", { url: request.url ?? "", error: String(error) });
       socket.destroy();
     });
@@ -142,22 +142,24 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-/** Answers who may not ask. */
-function isAdmitted(
+/** null: may not ask, and has been told so. */
+function audienceOf(
   request: IncomingMessage,
   response: ServerResponse,
   site: Site,
   guard: Guard | undefined,
   logger: Logger,
-): boolean {
+): Audience | null {
   const [path = ""] = (request.url ?? "").split("?");
-  if (guard === undefined || guard.admits(site.withoutBase(path), request.headers.authorization)) return true;
+  if (guard === undefined) return "operator";
+  const audience = guard.audienceOf(site.withoutBase(path), request.headers.authorization);
+  if (audience !== null) return audience;
   const { remoteAddress = "", remotePort = 0 } = request.socket;
   logger.warn("Monitoring request without the right credentials", { peer: `${remoteAddress}:${remotePort}` });
   response
     .writeHead(401, { "WWW-Authenticate": guard.challenge, "Content-Length": 0, Connection: "close" })
     .end();
-  return false;
+  return null;
 }
 
 async function close(server: Server): Promise<void> {
@@ -167,14 +169,19 @@ async function close(server: Server): Promise<void> {
   await closed;
 }
 
-async function respond(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(
+  site: Site,
+  request: IncomingMessage,
+  response: ServerResponse,
+  audience: Audience,
+): Promise<void> {
   const [path = "", ...rest] = (request.url ?? "").split("?");
-  const query = new Query(rest.join("?"));
+  const query = new Query(rest.join("?"), audience);
   const { "content-length": length = "0", "transfer-encoding": encoding } = request.headers;
   // Bodies are not read.
   if (length !== "0" || encoding !== undefined) response.setHeader("Connection", "close");
   await site.turns.next();
-  const answer = asCallback(await site.answer(path, query), query.text("callback"));
+  const answer = await site.answer(path, query);
   response.statusCode = answer.status;
   response.setHeader("Content-Type", answer.contentType);
   for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
@@ -182,17 +189,6 @@ async function respond(site: Site, request: IncomingMessage, response: ServerRes
   else response.setHeader("X-Content-Type-Options", "nosniff");
   if (request.method === "HEAD") writeHead(answer.body, response);
   else await write(answer.body, response, site.turns);
-}
-
-/** JSONP, as nats-server offered it until 2.14: for scripts of a page from elsewhere. */
-function asCallback(answer: Answer, callback: string): Answer {
-  if (answer.contentType !== JSON_TYPE || !CALLBACK.test(callback)) return answer;
-  const body = (function* () {
-    yield `${callback}(`;
-    yield* answer.body;
-    yield ")";
-  })();
-  return { ...answer, contentType: "application/javascript", body };
 }
 
 /** A piece for each turn; waits for a reader who is slower than that. The length is told when one piece is all. */

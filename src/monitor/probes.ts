@@ -1,30 +1,41 @@
 /**
  * What an orchestrator asks: `/livez` (restart it?), `/startupz` (has it begun?), `/readyz` (send it clients?). JSON that says why,
- * whatever the answer; 200 for yes and 503 for no.
+ * whatever the answer; 200 for yes and 503 for no. Whoever asks without the credentials that monitoring needs is told no name, id or
+ * address.
  */
 import { compactJson, type Answer } from "./answer.ts";
 import { goDuration, goTime } from "./go-format.ts";
+import type { Audience } from "./guard.ts";
 import type { Query } from "./query.ts";
 import type { MonitorSource, Readiness } from "./source.ts";
 
 /** That it answers is the answer: a server that drains, or waits for others, is not to be restarted. */
-export function livez(source: MonitorSource): Answer {
-  return answer(source, true, source.readiness(0), []);
+export function livez(source: MonitorSource, { audience }: Query): Answer {
+  const { state } = source.readiness(0);
+  return answer({ isWell: true, reasons: [], state, ...identity(source, audience) });
 }
 
-export function startupz(source: MonitorSource): Answer {
-  const readiness = source.readiness(0);
-  const hasStarted = readiness.state !== "starting";
-  return answer(source, hasStarted, readiness, hasStarted ? [] : readiness.reasons);
+export function startupz(source: MonitorSource, { audience }: Query): Answer {
+  const { state, reasons, causes } = source.readiness(0);
+  const isWell = state !== "starting";
+  const why = audience === "stranger" ? causes : reasons;
+  return answer({ isWell, reasons: isWell ? [] : why, state, ...identity(source, audience) });
 }
 
 /** `expect=N`: at least so many servers are connected, this one included. */
 export function readyz(source: MonitorSource, query: Query): Answer {
   const expect = query.unsigned("expect");
   const readiness = source.readiness(expect);
+  const { isReady: isWell, state, reasons, causes } = readiness;
+  const asked = expect === 0 ? {} : { expect };
+  if (query.audience === "stranger") return answer({ isWell, reasons: causes, state, ...asked });
   const { seen, connected, awaited } = readiness.peers;
-  return answer(source, readiness.isReady, readiness, readiness.reasons, {
-    ...(expect === 0 ? {} : { expect }),
+  return answer({
+    isWell,
+    reasons,
+    state,
+    ...identity(source, query.audience),
+    ...asked,
     missing: shortcomings(readiness),
     sources: readiness.sources.map(({ name: source, listed, answerAgeMs, lastError }) => ({
       name: source,
@@ -62,20 +73,16 @@ export function shortcomings({ missing, faults }: Readiness): readonly string[] 
   ];
 }
 
-function answer(
-  source: MonitorSource,
-  isWell: boolean,
-  { state }: Readiness,
-  reasons: readonly string[],
-  more: object = {},
-): Answer {
+/** Strangers are not told which server it is. */
+function identity(source: MonitorSource, audience: Audience): object {
+  if (audience === "stranger") return {};
   const { id, name } = source.facts();
-  return compactJson(isWell ? 200 : 503, {
-    status: isWell ? "ok" : "unavailable",
-    reasons,
-    state,
-    server_id: id,
-    server_name: name,
-    ...more,
-  });
+  return { server_id: id, server_name: name };
+}
+
+function answer({
+  isWell,
+  ...fields
+}: { readonly isWell: boolean } & Readonly<Record<string, unknown>>): Answer {
+  return compactJson(isWell ? 200 : 503, { status: isWell ? "ok" : "unavailable", ...fields });
 }

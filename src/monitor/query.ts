@@ -1,5 +1,7 @@
 /** What stands behind the `?` of a request, read with the rules and refused with the words of nats-server. */
 
+import type { Audience } from "./guard.ts";
+
 /** Answered with 400 and the message. */
 export class BadQuery extends Error {}
 
@@ -9,10 +11,12 @@ const INT_MAX = 2n ** 63n - 1n;
 const UINT_MAX = 2n ** 64n - 1n;
 
 export class Query {
+  readonly audience: Audience;
   private readonly params: URLSearchParams;
 
-  constructor(text: string) {
+  constructor(text: string, audience: Audience = "operator") {
     this.params = new URLSearchParams(text);
+    this.audience = audience;
   }
 
   /** "" where it is missing. */

@@ -52,7 +52,8 @@ function identity(facts: ServerFacts, urls: readonly string[]): object {
 
 function limits(facts: ServerFacts): object {
   return {
-    max_connections: facts.maxConnections ?? 0,
+    // nats-server shows -1 where nobody is let in.
+    max_connections: facts.maxConnections === 0 ? -1 : (facts.maxConnections ?? 0),
     max_subscriptions: facts.maxSubscriptions ?? undefined,
     ping_interval: nanoseconds(facts.pingIntervalMs),
     ping_max: facts.pingMax,

@@ -93,6 +93,7 @@ describe("secrets", () => {
       pass: "secret-a",
       headers: true,
     });
+    alice.send("SUB foo 1\r\nSUB foo group 2\r\n");
     alice.send("HPUB h 27 41\r\nNATS/1.0\r\nX: secret-hdr\r\n\r\nsecret-payload\r\n");
     await settled(alice);
     for (const credentials of [
@@ -104,6 +105,14 @@ describe("secrets", () => {
       const refused = await RawConnection.open(server.port);
       refused.send(`CONNECT ${JSON.stringify(credentials)}\r\nPING\r\n`);
       await refused.closed();
+    }
+    for (const json of [
+      '{"user":"alice","p\\u0061ss":"secret-escaped"}',
+      '{"user":"alice","pass":["secret-listed"]}',
+    ]) {
+      const odd = await RawConnection.open(server.port);
+      odd.send(`CONNECT ${json}\r\nPING\r\n`);
+      await odd.closed();
     }
     // Cut off by the end of the line, and in the place of another operation.
     const broken = await RawConnection.open(server.port);
@@ -122,6 +131,8 @@ describe("secrets", () => {
     expect(log.match(/.*(secret-|eyJ|c2lnc2ln).*/g)).toBeNull();
     // The lines in which they would be are there.
     expect(log.split("<<- [CONNECT ").length - 1).toBeGreaterThanOrEqual(5);
+    expect(log).toContain("<<- [SUB foo 1]");
+    expect(log).toContain("<<- [SUB foo group 2]");
     expect(log).toContain("<<- [HPUB h 27 41]");
     for (const option of ["authorization.users", "authorization.password", "authorization.token"])
       expect(log).toContain(`"option":"${option}"`);

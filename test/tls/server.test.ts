@@ -357,6 +357,18 @@ describe.skipIf(isMissing)("monitoring over TLS", () => {
     for (const path of ["/healthz", "/livez", "/readyz", "/startupz"]) expect(await statusOf(path)).toBe(200);
   });
 
+  it("tells of no server, name or address to those who have no credentials", async () => {
+    await using started = await secured({ user: null, password: null, token: "t0ken" });
+    const { id } = started.server.identity;
+    const jsonOf = async (path: string, token?: string): Promise<unknown> =>
+      (await get(started, path, token)).json;
+    const well = { status: "ok", reasons: [], state: "ready" };
+    for (const path of ["/livez", "/readyz", "/startupz"]) expect(await jsonOf(path)).toEqual(well);
+    expect(await jsonOf("/readyz", "Bearer t0ken")).toMatchObject({ server_id: id, peers: { seen: 0 } });
+    const waiting = { status: "unavailable", reasons: ["expected servers"], state: "ready", expect: 2 };
+    expect(await jsonOf("/readyz?expect=2")).toEqual(waiting);
+  });
+
   it("is not kept from anybody by handshakes that nobody ends", async () => {
     await using started = await secured();
     for (let i = 0; i < 200; i++) open.push(connect(started.server.monitorPort!, "127.0.0.1"));

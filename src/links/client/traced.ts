@@ -29,7 +29,7 @@ export class TracedClientSession extends ClientSession {
   }
 
   override onSubscribe(subject: string, queue: string | null, sid: string): boolean {
-    this.log.trace(`<<- [SUB ${subject} ${queue ?? ""} ${sid}]`);
+    this.log.trace(`<<- [SUB ${subject} ${queue === null ? "" : `${queue} `}${sid}]`);
     return super.onSubscribe(subject, queue, sid);
   }
 

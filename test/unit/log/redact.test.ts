@@ -59,6 +59,25 @@ describe("redact", () => {
     );
   });
 
+  it.each([
+    ['{"p\\u0061ss":"hush","user":"a"}', '{"pass":"[REDACTED]","user":"a"}'],
+    ['{"pass":["hush",{"x":"hush"}],"user":"a"}', '{"pass":"[REDACTED]","user":"a"}'],
+    ['{"pass":{"x":"hush"}}', '{"pass":"[REDACTED]"}'],
+    ['{"PASS" : "hu\\"sh"}', '{"PASS":"[REDACTED]"}'],
+    ['{"pa\u017f\u017f":"hush"}', '{"pa\u017f\u017f":"[REDACTED]"}'],
+    ['{"opts":{"auth_token":"hush"}}', '{"opts":{"auth_token":"[REDACTED]"}}'],
+    ['{"user":"a","pass":"hush"', "(25 characters that are no JSON)"],
+    ["pass hush", "(9 characters that are no JSON)"],
+  ])("hides secrets of a traced CONNECT however they are written: %s", (json, shown) => {
+    for (const arrow of ["<<-", "->>"])
+      expect(redactText(`${arrow} [CONNECT ${json}]`)).toBe(`${arrow} [CONNECT ${shown}]`);
+  });
+
+  it("hides lists and blocks that stand for a secret", () => {
+    expect(redactText('password: ["hush"] user=a')).toBe("password: [REDACTED] user=a");
+    expect(redactText('"pass":{"x":"hush"},"user":1')).toBe('"pass":[REDACTED],"user":1');
+  });
+
   it("bounds long text, deep nesting, cycles and long lists", () => {
     const cycle: Record<string, unknown> = {};
     cycle["self"] = cycle;

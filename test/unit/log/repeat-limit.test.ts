@@ -16,10 +16,10 @@ function recorder(lines: string[], own: LogFields = {}): Logger {
   };
 }
 
-function setup(keysMax = 8) {
+function setup(keysMax = 8, variantsMax = 3) {
   const lines: string[] = [];
   const clock = new VirtualClock();
-  const limit = limitRepeats(recorder(lines), clock, { windowMs: 1000, keysMax });
+  const limit = limitRepeats(recorder(lines), clock, { windowMs: 1000, keysMax, variantsMax });
   return { lines, clock, limit, logger: limit.logger };
 }
 
@@ -47,6 +47,31 @@ describe("repeated errors of one peer", () => {
     logger.error("b", { peer: "h1:1" });
     logger.warn("a", { peer: "h1:1" });
     expect(lines).toHaveLength(4);
+  });
+
+  it("are told apart by user and reason, up to a number of them; the rest is counted", () => {
+    const { lines, clock, logger } = setup();
+    const fail = (user: string, reason: string): void =>
+      logger.error("Authorization Violation", { peer: "h:1", detail: `${user}: ${reason}` });
+    for (const user of ["alice", "bob", "alice", "alice"]) fail(user, "wrong password");
+    fail("alice", "unknown user");
+    for (let i = 0; i < 5; i++) fail(`guess-${i}`, "unknown user");
+    const said = (detail: string, more = ""): string =>
+      `Authorization Violation {"peer":"h:1","detail":"${detail}"${more}}`;
+    expect(lines).toEqual([
+      said("alice: wrong password"),
+      said("bob: wrong password"),
+      said("alice: unknown user"),
+    ]);
+    clock.advance(1000);
+    expect(lines.slice(3)).toEqual([
+      said("alice: wrong password", ',"repeated":2'),
+      said("guess-4: unknown user", ',"leftOut":5'),
+    ]);
+    clock.advance(1000);
+    expect(clock.timerCount).toBe(0);
+    fail("guess-5", "unknown user");
+    expect(lines).toHaveLength(6);
   });
 
   it("do not hold back what concerns no peer, nor information", () => {
