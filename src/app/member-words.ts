@@ -20,12 +20,15 @@ export interface ClientUrls {
 
 export class MemberWords {
   private readonly urls = new Map<string, ClientUrls>();
+  /** There is a member, or there was one. */
+  hasMet = false;
   /** Clients of those that tell. */
   readonly clients = new Map<string, number>();
 
   /** Returns whether clients reach the member in other ways than before. */
   keep(peerId: string, info: Info): boolean {
     const urls = { inside: texts(info["connect_urls"]), outside: texts(info["external_urls"]) };
+    this.hasMet = true;
     const isNew = !isDeepStrictEqual(urls, this.urls.get(peerId));
     this.urls.set(peerId, urls);
     this.hearClients(peerId, info);

@@ -19,14 +19,16 @@ export class SelfDescription {
 
   /** The INFO line for one client, with CRLF. */
   clientInfo(context: InfoContext): string {
-    const { identity, keys, cluster, state, isAuthRequired } = this.server;
+    const { identity, keys, accounts, config, cluster, state, isAuthRequired } = this.server;
     const side = context.isOutside === true ? "outside" : "inside";
     return clientInfoLine({
       identity,
       ...this.shownEndpoint(side),
-      authRequired: isAuthRequired,
+      // As nats-server, which greets without it where there is a no_auth_user, and says it after CONNECT.
+      authRequired:
+        isAuthRequired && (context.nonce === undefined || config.authorization.noAuthUser === null),
       tls: this.shownTls(context.isTlsFirst),
-      headers: !this.server.config.client.noHeaders,
+      headers: !config.client.noHeaders,
       maxPayloadBytes: context.maxPayloadBytes,
       cid: context.cid,
       clientAddress: context.clientAddress,
@@ -35,6 +37,7 @@ export class SelfDescription {
       connectUrls: context.moveTo?.[side] ?? this.connectUrls(side),
       isLameDuck: state === "lame duck" || context.moveTo !== undefined,
       account: context.account,
+      isSystemAccount: context.account !== undefined && context.account === accounts.system?.name,
       xkey: keys.curve.publicKey,
     });
   }
@@ -67,7 +70,8 @@ export class SelfDescription {
   /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */
   connectUrls(side: Side = "inside"): string[] {
     const { cluster, config } = this.server;
-    if (cluster === null || config.cluster.noAdvertise) return [];
+    // A server that never met another one has nothing to tell, as with nats-server.
+    if (cluster === null || !cluster.members.hasMet || config.cluster.noAdvertise) return [];
     return [...this.ownConnectUrls(side), ...cluster.otherConnectUrls(side)];
   }
 
@@ -82,8 +86,8 @@ export class SelfDescription {
     return ownExternalUrls(endpoint, port === undefined ? null : { port, advertise: externalAdvertise });
   }
 
-  /** Where INFO says that the client is. */
-  private shownEndpoint(side: Side): { readonly host: string; readonly port: number } {
+  /** Where INFO says that the server is. */
+  shownEndpoint(side: Side): { readonly host: string; readonly port: number } {
     const { clientEndpoint, externalEndpoint, config } = this.server;
     const { host, port, advertise, externalHost, externalAdvertise } = config.client;
     const isOutside = side === "outside";

@@ -188,17 +188,11 @@ export class Server {
       this.users.watch(() => this.clients.recheckGrants());
       this.configWatch.start();
       this.clientEndpoint = await this.clients.listen();
-      this.logger.info(
-        `Listening for client connections on ${shown(this.config.client.host, this.clientEndpoint)}`,
-      );
       this.externalEndpoint = await this.clients.listenOutside();
-      if (this.externalEndpoint !== null) {
-        const at = shown(this.config.client.externalHost ?? this.config.client.host, this.externalEndpoint);
-        this.logger.info(`Listening for client connections from outside on ${at}`);
-      }
-      this.logTls();
-      this.logger.info("Server is ready");
-      await this.startCluster();
+      if (this.cluster !== null) this.clusterEndpoint = await this.cluster.start();
+      // Before anything else is done: clients of the others are to hear of this server as soon as it listens.
+      this.cluster?.solicit();
+      this.logEndpoints(this.clientEndpoint);
     } catch (error) {
       this.stop();
       throw error;
@@ -323,17 +317,6 @@ export class Server {
     cluster.tellClientCount();
   }
 
-  private async startCluster(): Promise<void> {
-    const { cluster } = this;
-    if (cluster === null) return;
-    this.logger.info(`Cluster name is ${cluster.clusterName}`);
-    this.clusterEndpoint = await cluster.start();
-    this.logger.info(
-      `Listening for route connections on ${shown(this.config.cluster.host, this.clusterEndpoint)}`,
-    );
-    cluster.solicit();
-  }
-
   /** Clients of other members come when those leave, and are in a hurry. */
   private async warmUp(): Promise<void> {
     const limits = clientLimits(this.config);
@@ -369,8 +352,24 @@ export class Server {
     return this.config.monitor.httpsPort !== null;
   }
 
+  /** Some clients have to present something; those of a no_auth_user need not. */
   get isAuthRequired(): boolean {
-    return this.users.authenticator.isRequired;
+    return this.users.authenticator.hasSecrets;
+  }
+
+  private logEndpoints(clientEndpoint: Endpoint): void {
+    const { logger, cluster, config, externalEndpoint, clusterEndpoint } = this;
+    const { host, externalHost } = config.client;
+    logger.info(`Listening for client connections on ${shown(host, clientEndpoint)}`);
+    if (externalEndpoint !== null) {
+      const at = shown(externalHost ?? host, externalEndpoint);
+      logger.info(`Listening for client connections from outside on ${at}`);
+    }
+    this.logTls();
+    logger.info("Server is ready");
+    if (cluster === null || clusterEndpoint === null) return;
+    logger.info(`Cluster name is ${cluster.clusterName}`);
+    logger.info(`Listening for route connections on ${shown(config.cluster.host, clusterEndpoint)}`);
   }
 
   private logTls(): void {

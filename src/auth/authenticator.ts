@@ -217,11 +217,6 @@ export class Authenticator implements Disposable {
     );
   }
 
-  /** INFO says so. */
-  get isRequired(): boolean {
-    return this.options.noAuthUser === null && this.hasSecrets;
-  }
-
   /** For one client to sign; "" where nobody signs. */
   newNonce(): string {
     return this.nkeys.size > 0 || !this.proxies.isEmpty ? randomBytes(NONCE_BYTES).toString("base64url") : "";

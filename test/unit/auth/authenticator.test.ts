@@ -40,13 +40,13 @@ function admittedAs(user: string): unknown {
 describe("authentication", () => {
   it("asks for nothing where nothing is configured", () => {
     const open = new Authenticator({ users: [], noAuthUser: null });
-    expect(open.isRequired).toBe(false);
+    expect(open.hasSecrets).toBe(false);
     expect(verdictOf(open, { user: "x", pass: "y" })).toEqual(admittedAs(""));
   });
 
   it("by token admits who has it, and does not tell it to logs", () => {
     const byToken = new Authenticator({ token: "T", users: [], noAuthUser: null });
-    expect(byToken.isRequired).toBe(true);
+    expect(byToken.hasSecrets).toBe(true);
     expect(verdictOf(byToken, { authToken: "T" })).toEqual(admittedAs("[REDACTED]"));
     for (const authToken of ["", "t", "TT"]) {
       expect(verdictOf(byToken, { authToken })).toMatchObject({ kind: "refused" });
@@ -70,7 +70,7 @@ describe("authentication", () => {
 
   it("takes a client that says nothing for the configured user, but no other", () => {
     const lenient = new Authenticator({ users, noAuthUser: "bob" });
-    expect(lenient.isRequired).toBe(false);
+    expect(lenient.hasSecrets).toBe(true);
     expect(verdictOf(lenient)).toEqual(admittedAs("bob"));
     expect(verdictOf(lenient, { user: "eve" })).toMatchObject({ kind: "refused" });
   });

@@ -24,6 +24,7 @@ const info: ClientInfo = {
   connectUrls: [],
   isLameDuck: false,
   account: undefined,
+  isSystemAccount: false,
   xkey: "X",
 };
 
