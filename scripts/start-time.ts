@@ -1,10 +1,10 @@
 /**
- * How long bin/shoal takes from its start until it accepts a connection: the best of several starts, since everything
- * else on the machine only adds to it.
+ * How long bin/shoal takes from its start until it accepts a connection, and until commands such as --version have been answered:
+ * the best of several starts, since everything else on the machine only adds to it.
  *
  *     node scripts/start-time.ts [--at-most 300] [--command bin/shoal]      in milliseconds; exit code 1 above
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -30,9 +30,22 @@ const [best = 0] = times;
 console.log(
   `accepts connections after ${best.toFixed(0)} ms (${times.map((ms) => ms.toFixed(0)).join(", ")})`,
 );
+for (const args of [["--version"], ["--help"]]) {
+  const each = Array.from({ length: STARTS }, () => answerOnce(flags.command, args)).toSorted(
+    (a, b) => a - b,
+  );
+  console.log(`answers ${args.join(" ")} after ${each[0]!.toFixed(0)} ms`);
+}
 if (best > Number(flags["at-most"])) {
   console.error(`that is over ${flags["at-most"]} ms`);
   process.exit(1);
+}
+
+function answerOnce(command: string, args: readonly string[]): number {
+  const startedMs = performance.now();
+  const { status } = spawnSync(command, args, { stdio: "ignore" });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ends with ${status}`);
+  return performance.now() - startedMs;
 }
 
 async function startOnce(command: string): Promise<number> {

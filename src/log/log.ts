@@ -1,13 +1,11 @@
 /**
- * The log of a server: one sink, two forms. JSON lines for programs (made by pino, whose only importer is this room),
- * the classic nats-server line for people. Debug and trace are switched at run time for every child logger at once.
+ * The log of a server: one sink, two forms. JSON lines for programs, the classic nats-server line for people. Debug and trace are switched at run time for every child logger at once.
  *
  * Every line passes `redact`. No worker threads, no buffering: a line is written when the call returns.
  */
 import { hostname } from "node:os";
 import { isatty } from "node:tty";
 import { isDeepStrictEqual } from "node:util";
-import pino from "pino";
 import type { LogFields, Logger, LogLevel } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
 import { classicText, formatClassic, type ClassicStyle } from "./classic-format.ts";
@@ -144,17 +142,14 @@ function isSameOutput(a: LogOptions, b: LogOptions): boolean {
   return isDeepStrictEqual(before, after);
 }
 
-function jsonWriter(sink: pino.DestinationStream, time: "utc" | "none"): WriteLine {
-  const out = pino(
-    {
-      level: "trace",
-      base: { pid: process.pid },
-      timestamp: time === "none" ? false : pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    sink,
-  );
-  return (level, message, fields) => out[level](fields, message);
+/** One object a line, the message last. */
+function jsonWriter(sink: { write(line: string): void }, time: "utc" | "none"): WriteLine {
+  const { pid } = process;
+  return (level, message, fields) => {
+    const at = time === "none" ? {} : { time: new Date().toISOString() };
+    const own = { level, ...at, pid };
+    sink.write(`${JSON.stringify({ ...own, ...fields, ...own, msg: message })}\n`);
+  };
 }
 
 function classicWriter(sink: Sink, style: ClassicStyle): WriteLine {

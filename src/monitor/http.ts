@@ -4,11 +4,11 @@
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "../base/logger.ts";
 import type { Answer } from "./answer.ts";
+import { nodeHttps } from "../transport/node-tls.ts";
 import type { Audience, Guard } from "./guard.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { Query } from "./query.ts";
@@ -117,7 +117,7 @@ function openServer(
     const server = createServer(options).on("connection", (socket) => sockets.opened(socket));
     return { server, useCertificate: () => undefined };
   }
-  const server = createSecureServer({
+  const server = nodeHttps().createServer({
     ...options,
     ...certificate,
     handshakeTimeout: limits.headersTimeoutMs,

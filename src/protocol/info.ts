@@ -37,7 +37,7 @@ export interface ClientInfo {
   /** The account of the client, told once after its first PING. */
   readonly account: string | undefined;
   /** That is the system account. */
-  readonly isSystemAccount: boolean;
+  readonly isSystemAccount?: boolean;
   /** Public curve key, to which secrets for the server are sealed. */
   readonly xkey: string;
 }
@@ -65,7 +65,7 @@ export function clientInfoLine(info: ClientInfo): string {
     ...(info.connectUrls.length === 0 ? {} : { connect_urls: info.connectUrls }),
     ...(info.isLameDuck ? { ldm: true } : {}),
     ...(info.account === undefined ? {} : { connect_info: true, remote_account: info.account }),
-    ...(info.isSystemAccount ? { acc_is_sys: true } : {}),
+    ...(info.isSystemAccount === true ? { acc_is_sys: true } : {}),
     xkey: info.xkey,
   };
   return infoLine(fields);

@@ -4,7 +4,8 @@
  */
 import { constants, randomBytes, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import tls, { type SecureContext, type SecureContextOptions } from "node:tls";
+import type { SecureContext, SecureContextOptions } from "node:tls";
+import { nodeTls } from "./node-tls.ts";
 
 export interface TlsFiles {
   /** None: no handshake succeeds. */
@@ -58,7 +59,7 @@ export class TlsContext {
   }
 
   get current(): SecureContext {
-    return this.pairs[0]?.context ?? tls.createSecureContext(this.bare);
+    return this.pairs[0]?.context ?? nodeTls().createSecureContext(this.bare);
   }
 
   /** For a server of Node's own. */
@@ -93,13 +94,15 @@ function load(files: TlsFiles): Pair[] {
       sessionIdContext: randomBytes(16).toString("hex"),
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
     };
-    const context = parsed(`${certFile} with the key ${keyFile}`, () => tls.createSecureContext(options));
+    const context = parsed(`${certFile} with the key ${keyFile}`, () =>
+      nodeTls().createSecureContext(options),
+    );
     return { leaf, facts: factsOf(certFile, leaf), options, context };
   });
 }
 
 function readAuthorities({ caFile, verifies }: TlsFiles): string | string[] | undefined {
-  if (caFile === null) return verifies ? tls.getCACertificates("system") : undefined;
+  if (caFile === null) return verifies ? nodeTls().getCACertificates("system") : undefined;
   const text = readText(caFile);
   parsed(caFile, () => new X509Certificate(text));
   return text;

@@ -1,6 +1,7 @@
 /** Whether the certificate of a peer counts, once OpenSSL has looked at its chain. */
 import { createHash, type KeyObject } from "node:crypto";
-import tls from "node:tls";
+import type * as tls from "node:tls";
+import { nodeTls } from "./node-tls.ts";
 import { UNVERIFIED } from "./tls-problem.ts";
 
 /** What chains are verified by; a Node that has lost it lets nobody in. */
@@ -17,7 +18,7 @@ export function identityProblem(
   // Alternative names alone count, as in nats-server; Node would take the common name where there is no DNS name.
   const named = { ...certificate, subject: { ...certificate.subject, CN: "" } };
   for (const name of names) {
-    problem = tls.checkServerIdentity(name, named);
+    problem = nodeTls().checkServerIdentity(name, named);
     if (problem === undefined) return undefined;
   }
   const text = `certificate is valid for ${certificate.subjectaltname ?? "no name"}, not ${names.join(", ")}`;

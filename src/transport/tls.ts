@@ -8,9 +8,10 @@
  * once, unless an earlier write is still under way.
  */
 import net from "node:net";
-import tls from "node:tls";
+import type * as tls from "node:tls";
 import { bytes, READ_START, readWindow } from "../base/slab.ts";
 import type { OpenWires } from "./open-wires.ts";
+import { nodeTls } from "./node-tls.ts";
 import { KEEP_ALIVE_MS, TcpWire } from "./tcp.ts";
 import { AlertSender } from "./tls-alert.ts";
 import type { TlsContext } from "./tls-context.ts";
@@ -142,7 +143,7 @@ export class TlsWire extends TcpWire {
     const { context, isInsecure, timeoutMs } = this.terms;
     this.begin(opening, timeoutMs);
     const asked = names.find((name) => net.isIP(name) === 0);
-    const secured = tls.connect({
+    const secured = nodeTls().connect({
       socket: this.socket,
       secureContext: context.current,
       ...(asked === undefined ? {} : { servername: asked }),
@@ -242,7 +243,7 @@ export class TlsWire extends TcpWire {
       return opening?.onThrottled();
     }
     if (early !== null) socket.unshift(early);
-    const secured = new tls.TLSSocket(socket, {
+    const secured = new (nodeTls().TLSSocket)(socket, {
       isServer: true,
       secureContext: context.current,
       requestCert: verify !== "none",
@@ -347,7 +348,7 @@ export class TlsWire extends TcpWire {
   override end(): void {
     const isNegotiating = this.opening !== null;
     this.settle();
-    if (isNegotiating && this.socket instanceof tls.TLSSocket) this.socket.destroy();
+    if (isNegotiating && this.socket instanceof nodeTls().TLSSocket) this.socket.destroy();
     else super.end();
   }
 

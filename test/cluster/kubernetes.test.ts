@@ -95,15 +95,15 @@ describe("the client of Kubernetes", () => {
   ] as const)("%s", (_what, env, isLoaded) => {
     const program = `
       const { registerHooks } = await import("node:module");
-      let client = false, pino = false;
+      let client = false, nkeys = false;
       registerHooks({ load(url, context, next) {
         client ||= url.includes("/@kubernetes/client-node/");
-        pino ||= url.includes("/pino/");
+        nkeys ||= url.includes("/@nats-io/nkeys/");
         return next(url, context);
       } });
       setInterval(() => {
         if (!globalThis.begun || (${isLoaded} && !client)) return;
-        console.log(JSON.stringify({ client, pino }));
+        console.log(JSON.stringify({ client, nkeys }));
         process.exit(0);
       }, 20);
       process.argv = [process.execPath, "shoal", "-a", "127.0.0.1", "-p", "-1", "--cluster", "nats://127.0.0.1:-1"];
@@ -115,6 +115,6 @@ describe("the client of Kubernetes", () => {
       timeout: PATIENCE_MS,
       env: { ...process.env, ...Object.fromEntries(env.map((line) => line.split("="))) },
     });
-    expect([ran.stdout, ran.stderr].join("\n")).toContain(JSON.stringify({ client: isLoaded, pino: true }));
+    expect([ran.stdout, ran.stderr].join("\n")).toContain(JSON.stringify({ client: isLoaded, nkeys: true }));
   });
 });

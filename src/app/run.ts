@@ -1,0 +1,82 @@
+/**
+ * A server as a process: its log, its signals, the files that tell of it. Loaded only where a server is to run, so that commands such
+ * as --version and -t are answered without it.
+ */
+import { flushCompileCache } from "node:module";
+import { systemClock } from "../base/clock.ts";
+import type { Config } from "../config/config.ts";
+import type { LoadResult } from "../config/load.ts";
+import { openLog, type LogOptions } from "../log/log.ts";
+import { limitRepeats } from "../log/repeat-limit.ts";
+import { logOptions } from "./config-slices.ts";
+import { isStoppedByOrchestrator, nameOfContainer, nameOfPodInDns, realSurroundings } from "./container.ts";
+import { logOptionsAs, type Program } from "./program.ts";
+import { askedBy } from "./reload.ts";
+import { RunFiles } from "./run-files.ts";
+import { Server } from "./server.ts";
+import { followSignals } from "./signals.ts";
+import { StartError } from "./start-error.ts";
+
+export interface RunOptions {
+  readonly program: Program;
+  /** Asked again at each reload. */
+  readonly load: () => Promise<LoadResult>;
+  readonly loaded: LoadResult & { readonly kind: "run" };
+}
+
+/** Starts the server, and follows signals until it ends. Throws where the log cannot be opened. */
+export async function run({ program, load, loaded }: RunOptions): Promise<void> {
+  const { config, warnings, files: configFiles, digest: configDigest } = loaded;
+  const optionsOf = (next: Config): LogOptions => logOptionsAs(program, logOptions(next));
+  const log = openLog(optionsOf(config));
+  // What a peer does wrong again and again is told once a while, with a count.
+  const { logger } = limitRepeats(log.logger, systemClock);
+  for (const warning of warnings) logger.warn(warning);
+  // Until somebody listens, SIGHUP would end the process.
+  let reloadsAsked = 0;
+  const onEarlyHangUp = (): void => void reloadsAsked++;
+  process.on("SIGHUP", onEarlyHangUp);
+  const files = new RunFiles(program.name, logger);
+  const parts = [
+    { prepare: (next: Config) => askedBy("log.file", () => log.prepare(optionsOf(next))) },
+    files,
+  ];
+  try {
+    const server = new Server({
+      config,
+      logger,
+      configDigest,
+      configSource: { load, files: configFiles, parts },
+      defaultName: nameOfContainer(realSurroundings),
+      ownDnsName: nameOfPodInDns(realSurroundings),
+    });
+    server.logLinesLost = () => log.snapshot().linesLost;
+    await server.start();
+    files.write(server);
+    // Node writes its compile cache at a regular end only; a server that is killed would never fill it.
+    setTimeout(() => flushCompileCache(), 1000).unref();
+    followSignals({
+      server,
+      log,
+      logger,
+      isOrchestrated: isStoppedByOrchestrator(realSurroundings),
+      source: process,
+      exit(code) {
+        files[Symbol.dispose]();
+        endSoon(code);
+      },
+    });
+    process.off("SIGHUP", onEarlyHangUp);
+    if (reloadsAsked > 0) void server.reload("signal");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    logger.fatal(error instanceof StartError ? reason : `The server cannot start: ${reason}`);
+    endSoon(1);
+  }
+}
+
+/** What was written last still goes out; then the process ends in any case. */
+function endSoon(code: number): void {
+  process.exitCode = code;
+  setTimeout(() => process.exit(code), 50).unref();
+}
