@@ -9,7 +9,8 @@ import { isBlank } from "./scanner.ts";
 import type { Message } from "./message.ts";
 
 const VERSION_LINE = "NATS/1.0\r\n";
-const LF = 0x0a;
+const UPPER_N = 0x4e;
+const LOWER_T = 0x74;
 const LOWER = 0x20202020;
 const TRACE_DEST = little("Nats");
 const TRACE_DEST_REST = little("-Tra");
@@ -38,24 +39,29 @@ export function mayBeTraced({ body, at, payloadFrom, headerLength }: Message): b
   const from = at + payloadFrom;
   // The last header ends in two empty lines; nothing that is looked for is shorter than that.
   const end = from + headerLength - 4;
-  for (let i = from; i < end; i += 4) {
-    const found = words.getInt32(i, true) ^ 0x0a0a0a0a;
-    // Bytes that are zero: line feeds. What borrows from a neighbour finds too much, never too little.
-    if (((found - 0x01010101) & ~found & 0x80808080) !== 0 && hasNameIn(i)) return true;
+  let i = from;
+  while (i < end) {
+    const word = words.getInt32(i, true) ^ 0x0a0a0a0a;
+    // The lowest bit is that of the first byte that is zero here: a line feed.
+    const feeds = (word - 0x01010101) & ~word & 0x80808080;
+    if (feeds === 0) {
+      i += 4;
+      continue;
+    }
+    i += ((31 - Math.clz32(feeds & -feeds)) >> 3) + 1;
+    if (isNameAt(i)) return true;
   }
   return false;
 }
 
-/** Whether a name that asks for a trace begins behind a line feed in the four bytes at `at`. */
-function hasNameIn(at: number): boolean {
-  for (let i = at; i < at + 4; i++) {
-    if (bytes[i] !== LF) continue;
-    const low = words.getInt32(i + 1, true);
-    const high = words.getInt32(i + 5, true);
-    if (low === TRACE_DEST && high === TRACE_DEST_REST) return true;
-    if ((low | LOWER) === PARENT && (high | LOWER) === PARENT_REST) return true;
-  }
-  return false;
+/** Whether a name that asks for a trace begins there. Nearly all begin with another letter and cost one look. */
+function isNameAt(at: number): boolean {
+  const letter = bytes[at]!;
+  if (letter === UPPER_N)
+    return words.getInt32(at, true) === TRACE_DEST && words.getInt32(at + 4, true) === TRACE_DEST_REST;
+  if ((letter | 0x20) !== LOWER_T) return false;
+  const [low, high] = [words.getInt32(at, true) | LOWER, words.getInt32(at + 4, true) | LOWER];
+  return low === PARENT && high === PARENT_REST;
 }
 
 /** null: nothing asks for a trace after all, or a server before this one has said that there is to be none. */
