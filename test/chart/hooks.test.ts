@@ -118,6 +118,18 @@ it("the pod of helm test stays until its logs are read", async () => {
   });
 });
 
+it.each([`auth.users={"ann":"secret"}`, `auth.existingSecret="mine"`])(
+  "the pod of helm test connects as one of the users of %s",
+  async (set) => {
+    const { manifests } = await render(set);
+    const secretName = set.includes("mine") ? "mine" : "release-shoal-users";
+    expect(manifests.get("Pod/release-shoal-test")!.spec).toMatchObject({
+      volumes: [{ name: "users", secret: { secretName } }],
+      containers: [{ volumeMounts: [{ name: "users", mountPath: "/users", readOnly: true }] }],
+    });
+  },
+);
+
 describe("the notes", () => {
   it("hold for an installation, an upgrade and a rollback, which shows them again", async () => {
     for (const flags of [[], ["--is-upgrade"]]) {

@@ -31,6 +31,26 @@ describe("an installation", () => {
     process.stdout.write(`ready ${seconds} s after scheduling, the slowest of ${items.length}\n`);
   });
 
+  it("is tested as a user of a Secret of one's own, or says that it knows no password", async ({
+    namespace,
+  }) => {
+    const hash = "$2a$04$" + "a".repeat(53);
+    await namespace.kubectl(
+      "create",
+      "secret",
+      "generic",
+      "mine",
+      `--from-literal=ann=${hash}`,
+      "--from-literal=bob=b",
+    );
+    await namespace.install("nats", [`auth.existingSecret="mine"`]);
+    expect(await namespace.helm("test", "nats", "--logs")).toMatch(/all arrived at/);
+    await namespace.kubectl("create", "secret", "generic", "hashes", `--from-literal=ann=${hash}`);
+    await namespace.install("nats", [`auth.existingSecret="hashes"`]);
+    await expect(namespace.helm("test", "nats")).rejects.toThrow(/nats-shoal-test failed/);
+    expect(await namespace.logs("nats-shoal-test")).toMatch(/there is nobody to connect as/);
+  });
+
   it("leaves nothing behind when it is uninstalled", async ({ namespace }) => {
     const kinds =
       "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers,ingresses";
