@@ -74,6 +74,7 @@ export class ClusterPort {
   private listener: TcpListener | null = null;
   private wake: Disposable | null = null;
   private readonly events: MeshEvent[] = [];
+  private readonly challenges = new Map<number, Disposable>();
   private isStepping = false;
 
   constructor(given: ClusterPortOptions) {
@@ -300,10 +301,10 @@ export class ClusterPort {
     const session = this.sessions.get(connId);
     const sinceMs = clock.nowMs();
     session?.send("PING\r\n");
-    clock.setTimer(withinMs, () => {
-      if (session?.isOpen !== true) return;
+    if (session?.isOpen !== true) return;
+    const judge = (): void =>
       this.feed({ kind: "challengeOver", connId, isAlive: session.lastActivityMs >= sinceMs });
-    });
+    this.challenges.set(connId, clock.setTimer(withinMs, judge));
   }
 
   private closeSession(action: MeshAction & { kind: "close" }): void {
@@ -355,6 +356,8 @@ export class ClusterPort {
 
   private forget(session: RouteSession): void {
     if (this.sessions.delete(session.rid)) this.traffic.closed(session);
+    this.challenges.get(session.rid)?.[Symbol.dispose]();
+    this.challenges.delete(session.rid);
     this.peers.closed(session);
     this.table.remove(session);
     this.feed({ kind: "routeClosed", connId: session.rid, reason: session.closedFor });
