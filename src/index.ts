@@ -10,6 +10,7 @@ import { Server } from "./app/server.ts";
 import type { Logger } from "./base/logger.ts";
 import { silentLogger } from "./base/logger.ts";
 import { defaultConfig } from "./config/finish.ts";
+import { MemoryDisk } from "./store/memory-disk.ts";
 
 export type { Logger, LogFields } from "./base/logger.ts";
 
@@ -34,6 +35,8 @@ export interface StartOptions {
     /** Other members, as `nats://host:port`. */
     readonly routes?: readonly string[];
   };
+  /** Streams, key-value and object stores: in the folder, or in memory, where they are gone when the server is closed. */
+  readonly jetstream?: "memory" | { readonly storeDir: string };
   /** Gets what the server has to say. Default: nothing is logged. */
   readonly logger?: Logger;
 }
@@ -56,7 +59,11 @@ export interface RunningServer extends AsyncDisposable {
  * that makes no sense.
  */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
-  const server = new Server({ config: configOf(options), logger: options.logger ?? silentLogger });
+  const server = new Server({
+    config: configOf(options),
+    logger: options.logger ?? silentLogger,
+    ...(options.jetstream === "memory" ? { disk: new MemoryDisk() } : {}),
+  });
   await server.start();
   const close = async (): Promise<void> => {
     server.stop();
@@ -89,6 +96,14 @@ function configOf(options: StartOptions): ReturnType<typeof defaultConfig> {
       user: options.user ?? null,
       password: options.password ?? null,
     },
+    ...(options.jetstream === undefined
+      ? {}
+      : {
+          jetStream: {
+            isEnabled: true,
+            storeDir: options.jetstream === "memory" ? null : options.jetstream.storeDir,
+          },
+        }),
     ...(cluster === undefined
       ? {}
       : {

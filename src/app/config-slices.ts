@@ -1,16 +1,24 @@
 /** What each room gets of the configuration, in its own words. */
 import { randomBytes } from "node:crypto";
+import { tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
 import type { Config, SubjectRules } from "../config/config.ts";
-import { SYSTEM_ACCOUNT } from "../core/account.ts";
+import type { AccountJetStream } from "../config/jetstream.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../core/account.ts";
+import { NO_LIMITS as NO_JETSTREAM_LIMITS, type AccountLimits } from "../jetstream/assets.ts";
 import type { AccountsDefinition } from "../core/definitions.ts";
 import type { LogOptions } from "../log/log.ts";
 import type { SyslogTarget } from "../log/syslog-link.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { ClientLimits } from "../links/client/host.ts";
 import type { CertificateRule, ClusterPortOptions } from "./cluster-port-options.ts";
+import type { JetStreamSettings } from "./jetstream.ts";
 import type { LiveClusterOptions } from "./cluster-reload.ts";
 import type { PortTlsConfig } from "./port-tls.ts";
 import type { RebalancerOptions } from "./rebalancer.ts";
+
+/** What streams in memory may take of it. */
+const JETSTREAM_MEMORY = 0.75;
 
 export function logOptions({ log }: Config): LogOptions {
   return {
@@ -51,6 +59,34 @@ export function clientLimits(config: Config): ClientLimits {
     authTimeoutMs: config.authorization.timeoutMs,
     noHeaders: client.noHeaders,
     dropsForSlow: client.noProducerStall,
+  };
+}
+
+/** null: the server keeps no streams. */
+export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSettings | null {
+  if (!jetStream.isEnabled) return null;
+  const system = systemAccountOf(accounts);
+  const users = accounts.list.filter(({ name }) => name !== system);
+  const limits = users.flatMap(({ name, jetStream: own }): [string, AccountLimits][] =>
+    own === null ? [] : [[name, { ...own, ...jetStreamNames(own) }]],
+  );
+  return {
+    storeFolder: jetStream.storeDir ?? join(tmpdir(), "nats"),
+    maxMemoryBytes: jetStream.maxMemoryBytes ?? Math.floor(totalmem() * JETSTREAM_MEMORY),
+    maxFileBytes: jetStream.maxFileBytes,
+    domain: jetStream.domain,
+    isLazy: jetStream.syncIntervalMs !== null,
+    accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
+  };
+}
+
+function jetStreamNames(
+  own: AccountJetStream,
+): Pick<AccountLimits, "maxFileBytes" | "maxMemoryStreamBytes" | "maxFileStreamBytes"> {
+  return {
+    maxFileBytes: own.maxStoreBytes,
+    maxMemoryStreamBytes: own.memoryMaxStreamBytes,
+    maxFileStreamBytes: own.storeMaxStreamBytes,
   };
 }
 

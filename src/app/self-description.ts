@@ -35,6 +35,7 @@ export class SelfDescription {
       nonce: context.nonce ?? "",
       cluster: cluster?.clusterName ?? "",
       connectUrls: context.moveTo?.[side] ?? this.connectUrls(side),
+      jetStream: this.server.jetStream?.announced ?? null,
       isLameDuck: state === "lame duck" || context.moveTo !== undefined,
       account: context.account,
       isSystemAccount: context.account !== undefined && context.account === accounts.system?.name,

@@ -17,6 +17,7 @@ import { Turn } from "../links/turn.ts";
 import { RecentEvents } from "../log/recent-events.ts";
 import type { Readiness } from "../monitor/source.ts";
 import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
+import type { Disk } from "../store/disk.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
 import { setMappings } from "./account-mappings.ts";
@@ -25,6 +26,7 @@ import {
   clientLimits,
   clusterPortOptions,
   externalListener,
+  jetStreamSettings,
   rebalanceSettings,
   tlsSlice,
 } from "./config-slices.ts";
@@ -33,6 +35,7 @@ import { ClientUsers } from "./client-users.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import type { ConfigWatch } from "./config-watch.ts";
 import { newServerKeys, serverHash } from "./identity.ts";
+import { JetStreamPart } from "./jetstream.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type DrainsUntil, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
@@ -58,6 +61,8 @@ export interface ServerParts {
   readonly ownDnsName?: string | null;
   /** Absent: the configuration cannot be loaded again. */
   readonly configSource?: ConfigSource;
+  /** Where streams are kept; absent: on the machine's. */
+  readonly disk?: Disk | undefined;
 }
 
 /** Where the configuration came from, and what else than the server follows it. */
@@ -97,6 +102,8 @@ export class Server {
   monitor: MonitorPorts | null = null;
   /** null until the server starts. */
   system: SystemMembership | null = null;
+  /** null: it keeps no streams. */
+  readonly jetStream: JetStreamPart | null;
   private rebalancer: Rebalancer | null = null;
   private drainsUntil: DrainsUntil = "done";
   private readonly stopping = new AbortController();
@@ -108,8 +115,7 @@ export class Server {
 
   constructor(parts: ServerParts) {
     const { config } = parts;
-    const logger = this.events.follow(parts.logger);
-    this.logger = logger;
+    const logger = (this.logger = this.events.follow(parts.logger));
     limitSlab(slabBudgetBytes());
     this.tls = new PortTls(tlsSlice(config), systemClock, logger);
     const id = this.keys.signing.publicKey;
@@ -156,6 +162,18 @@ export class Server {
     setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
     this.reloads = reloadsOf(this, parts);
     this.configWatch = watchOf(this, logger);
+    this.jetStream = this.makeJetStream(turn, parts.disk);
+  }
+
+  private makeJetStream(turn: Turn, disk: Disk | undefined): JetStreamPart | null {
+    const { accounts, logger, identity } = this;
+    const world = { accounts, turn, clock: systemClock, random: systemRandom, logger };
+    return JetStreamPart.of(jetStreamSettings(this.config), {
+      ...world,
+      serverName: identity.name,
+      natsLevel: NATS_LEVEL,
+      disk,
+    });
   }
 
   private watchReadiness(waitMs: number): ReadinessWatch {
@@ -187,6 +205,7 @@ export class Server {
       await this.startMonitoring();
       this.users.watch(() => this.clients.recheckGrants());
       this.configWatch.start();
+      this.jetStream?.start();
       this.clientEndpoint = await this.clients.listen();
       this.externalEndpoint = await this.clients.listenOutside();
       if (this.cluster !== null) this.clusterEndpoint = await this.cluster.start();
@@ -266,6 +285,7 @@ export class Server {
     this.rebalancer?.[Symbol.dispose]();
     this.logger.info("Initiating Shutdown...");
     this.system?.service?.[Symbol.dispose]();
+    this.jetStream?.stop();
     this.clients.closeAll("Server Shutdown");
     this.cluster?.stop();
     this.readinessWatch[Symbol.dispose]();

@@ -3,7 +3,7 @@
 import { isValidSubject } from "../subject/subject.ts";
 import { readBlock } from "./block.ts";
 import type { AccountExport, AccountImport, LatencyConfig, ResponseType } from "./config.ts";
-import { durationFromText } from "./duration.ts";
+import { durationFromText } from "../base/duration.ts";
 import { ConfError, type ConfNode, type MapNode, type Origin } from "./nats-conf/node.ts";
 import { subjectTextOf } from "./mapping-values.ts";
 import { integerOf, mismatch, stringOf } from "./value-type.ts";

@@ -1,7 +1,8 @@
 /** What an account says of JetStream and of message tracing. */
 import { isValidLiteralSubject } from "../subject/subject.ts";
 import { readBlock } from "./block.ts";
-import type { AccountJetStream, AccountTrace } from "./config.ts";
+import type { AccountTrace } from "./config.ts";
+import type { AccountJetStream } from "./jetstream.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
 import { integerOf, mismatch, stringOf, type Notes } from "./value-type.ts";
 

@@ -10,7 +10,6 @@ import type {
   AccountConfig,
   AccountExport,
   AccountImport,
-  AccountJetStream,
   AccountLimits,
   AccountTrace,
   MappingConfig,
@@ -19,6 +18,7 @@ import type {
 } from "./config.ts";
 import { mappings } from "./mapping-values.ts";
 import { readUserPermissions } from "./permissions.ts";
+import type { AccountJetStream } from "./jetstream.ts";
 import { ConfError, type ConfEntry, type ConfNode } from "./nats-conf/node.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
 

@@ -64,6 +64,8 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
       sheet.refuse(option.fields);
       throw error;
     }
+    if (BLOCKS.has(key) && node.kind === "map" && !isDisabledBlock(node))
+      applyBlock(node, `${key}.`, sheet, problems);
   } else if (BLOCKS.has(key)) {
     if (node.kind !== "map")
       throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
@@ -73,8 +75,7 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
     if (node.kind !== inertKind) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
   } else if (feature !== undefined) {
     const isUsual = node.kind === "string" && node.value === USUAL_VALUES.get(key);
-    const isDisabled = key === "jetstream" && isDisabledBlock(node);
-    if (isOff(node) || isUsual || isDisabled) return;
+    if (isOff(node) || isUsual) return;
     // Accounts come from elsewhere there.
     if (feature === OPERATOR_MODE) sheet.refuse(["accounts.list"]);
     throw new ConfError(keyAt, `"${key}": ${notSupported(feature)}`);

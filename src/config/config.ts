@@ -5,6 +5,7 @@
  * Invariant: two levels deep, section and field; schema.ts has one row or more for every field.
  */
 import type { ConnectionType } from "../base/connection-type.ts";
+import type { AccountJetStream, JetStreamConfig } from "./jetstream.ts";
 
 export interface Config {
   readonly server: ServerConfig;
@@ -15,6 +16,7 @@ export interface Config {
   readonly monitor: MonitorConfig;
   readonly metrics: MetricsConfig;
   readonly cluster: ClusterConfig;
+  readonly jetStream: JetStreamConfig;
 }
 
 interface ServerConfig {
@@ -194,21 +196,6 @@ export interface AccountConfig {
   readonly jetStream: AccountJetStream | null;
   /** null: messages with a `traceparent` alone are not traced. */
   readonly trace: AccountTrace | null;
-}
-
-/** What an account may take of JetStream; -1: no limit. */
-export interface AccountJetStream {
-  readonly maxMemoryBytes: number;
-  readonly maxStoreBytes: number;
-  readonly maxStreams: number;
-  readonly maxConsumers: number;
-  readonly maxAckPending: number;
-  /** Streams have to say how large they may grow. */
-  readonly maxBytesRequired: boolean;
-  readonly memoryMaxStreamBytes: number;
-  readonly storeMaxStreamBytes: number;
-  /** In which account the replicas of its streams talk to each other. */
-  readonly clusterTraffic: "system" | "owner";
 }
 
 /** Where traces of messages with a `traceparent` go, and for how many of a hundred. */

@@ -48,7 +48,14 @@ export function contradictions(config: Config, sheet: Sheet): ConfError[] {
     ...clusterContradictions(config, sheet),
     ...monitorContradictions(config, sheet),
     ...tlsContradictions(config, sheet),
+    ...jetStreamContradictions(config, sheet),
   ];
+}
+
+function jetStreamContradictions({ jetStream, cluster }: Config, sheet: Sheet): ConfError[] {
+  if (!jetStream.isEnabled || cluster.port === null) return [];
+  const reason = "jetstream on a server of a cluster is not supported by shoal yet: leave out one of them";
+  return [sheet.errorAt(["jetStream.isEnabled", "cluster.port"], reason)];
 }
 
 /** nats-server takes a tls block without a certificate, and then refuses every connection that needs one. */

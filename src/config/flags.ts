@@ -10,7 +10,7 @@ import type { Option, Sheet } from "./option.ts";
 import { OPTION_BY_FLAG } from "./schema.ts";
 import { nearestName } from "./suggest.ts";
 import { tlsFromFlags } from "./tls.ts";
-import { FLAGS_WITHOUT_EFFECT, notSupported, UNSUPPORTED_FLAGS } from "./unsupported.ts";
+import { notSupported, UNSUPPORTED_FLAGS } from "./unsupported.ts";
 import { bool } from "./value-type.ts";
 
 const SIGNALS = ["ldm", "stop", "quit", "term", "reopen", "reload"] as const;
@@ -124,15 +124,14 @@ function* splitArguments(argv: readonly string[]): Generator<FlagUse, void> {
     const match = /^--?([^-=][^=]*)(?:=([^]*))?$/.exec(word);
     if (match === null) throw new ConfError(null, `bad flag syntax: ${word.replace(/=[^]*/, "=…")}`);
     const name = match[1] ?? "";
-    const isInert = FLAGS_WITHOUT_EFFECT.has(name);
-    if (!isInert && refuseUnsupported(name, match[2])) continue;
+    if (refuseUnsupported(name, match[2])) continue;
     let value = match[2];
     if (value === undefined) {
       if (isSwitch(name)) value = "true";
       else if (++i < argv.length) value = argv[i] ?? "";
       else throw new ConfError(null, `flag needs an argument: ${withDashes(name)}`);
     }
-    if (!isInert) yield { name, text: value };
+    yield { name, text: value };
   }
 }
 

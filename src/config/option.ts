@@ -47,6 +47,7 @@ export type Section =
   | "Logging"
   | "Monitoring"
   | "Lame duck"
+  | "JetStream"
   | "Cluster";
 
 /** A default, or how it follows from other fields. */

@@ -2,7 +2,7 @@
 
 import { readBlock } from "./block.ts";
 import type { ResponseRules, RoutePermissions, SubjectRules, UserPermissions } from "./config.ts";
-import { durationFromText } from "./duration.ts";
+import { durationFromText } from "../base/duration.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
 import { formatNode, integerOf, mismatch, stringOf, stringsOf, type ValueType } from "./value-type.ts";
 

@@ -6,6 +6,7 @@
 import { clusterOptions } from "./options-cluster.ts";
 import { accountOptions } from "./options-accounts.ts";
 import { clientOptions } from "./options-client.ts";
+import { jetStreamOptions } from "./options-jetstream.ts";
 import { logOptions } from "./options-log.ts";
 import { serverOptions } from "./options-server.ts";
 import { tlsOptions } from "./options-tls.ts";
@@ -20,6 +21,7 @@ export const SECTIONS: readonly Section[] = [
   "Logging",
   "Monitoring",
   "Lame duck",
+  "JetStream",
   "Cluster",
 ];
 
@@ -28,6 +30,7 @@ export const OPTIONS: readonly Option[] = [
   ...clientOptions,
   ...accountOptions,
   ...logOptions,
+  ...jetStreamOptions,
   ...clusterOptions,
   ...tlsOptions,
 ];

@@ -5,7 +5,7 @@
 
 import { readBlock } from "./block.ts";
 import type { ClientVerification, TlsConfig } from "./config.ts";
-import { durationFromText } from "./duration.ts";
+import { durationFromText } from "../base/duration.ts";
 import { ConfError, type ConfNode } from "./nats-conf/node.ts";
 import {
   CIPHER_SUITES,

@@ -20,7 +20,19 @@ export function notSupported(feature: string): string {
 /** Keys with the feature that they belong to. */
 export const UNSUPPORTED_KEYS: ReadonlyMap<string, string> = new Map([
   ...keys(OPERATOR_MODE, "default_sentinel"),
-  ...keys("JetStream", "jetstream", "default_js_domain"),
+  ...keys("JetStream", "default_js_domain"),
+  ...keys(
+    "Encryption of streams",
+    "jetstream.key",
+    "jetstream.ek",
+    "jetstream.encryption_key",
+    "jetstream.cipher",
+    "jetstream.prev_key",
+    "jetstream.prev_ek",
+    "jetstream.prev_encryption_key",
+    "jetstream.tpm",
+  ),
+  ...keys("Limits of JetStream", "jetstream.limits", "jetstream.unique_tag", "jetstream.extension_hint"),
   ...keys("Leaf nodes", "leaf", "leafnodes"),
   ...keys("Gateways", "gateway"),
   ...keys("WebSocket", "websocket", "ws"),
@@ -54,19 +66,13 @@ export const KEYS_WITHOUT_EFFECT: ReadonlyMap<string, "bool" | "string"> = new M
   ["cluster.authorization.proxy_required", "bool"],
   ["disable_sublist_cache", "bool"],
   ["no_sublist_cache", "bool"],
-  // Where JetStream would store, if it were on.
-  ["store_dir", "string"],
-  ["storedir", "string"],
 ]);
-
-/** The same of flags with a value. */
-export const FLAGS_WITHOUT_EFFECT: ReadonlySet<string> = new Set(["sd", "store_dir"]);
 
 /** Flags, with the feature and whether they are a switch (which may be turned off with =false). */
 export const UNSUPPORTED_FLAGS: ReadonlyMap<
   string,
   { readonly feature: string; readonly isSwitch: boolean }
-> = new Map([...flags("JetStream", true, "js", "jetstream"), ...flags("Profiling", false, "profile")]);
+> = new Map([...flags("Profiling", false, "profile")]);
 
 /** Values that ask for what shoal does without the feature. */
 export const USUAL_VALUES: ReadonlyMap<string, string> = new Map([

@@ -8,7 +8,7 @@ import { newBudget } from "./nats-conf/limits.ts";
 import { ConfError, describeKind, type ConfNode, type Origin } from "./nats-conf/node.ts";
 import { parseConfValue } from "./nats-conf/parser.ts";
 import { scalarFromWord } from "./nats-conf/scalars.ts";
-import { durationFromText, durationToText, TIMER_MAX_MS } from "./duration.ts";
+import { durationFromText, durationToText, TIMER_MAX_MS } from "../base/duration.ts";
 
 /** Collects what is odd but no error. nats-server's -t fails on these, a start does not. */
 export interface Notes {

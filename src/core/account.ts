@@ -142,8 +142,10 @@ export class Account {
   }
 
   /** The same for what this server itself has to say. `headers`: the whole block; "": none. */
-  send(subject: string, payload: Uint8Array, reply = "", headers = ""): boolean {
-    return withNewMessage({ subject, reply, headers, payload }, (message) => this.publish(message, null));
+  send(subject: string, payload: Uint8Array, reply = "", headers = "", shown?: string): boolean {
+    return withNewMessage({ subject, reply, headers, payload, shown }, (message) =>
+      this.publish(message, null),
+    );
   }
 
   /**

@@ -18,6 +18,7 @@ import {
 import { writeHead } from "../protocol/head.ts";
 import { withServerHeader } from "../protocol/header-block.ts";
 import { Message } from "../protocol/message.ts";
+import { showAs } from "../protocol/shown-subject.ts";
 
 export interface Derivation {
   readonly subject: string;
@@ -124,11 +125,13 @@ interface NewMessage {
   /** From NATS/1.0 to the empty line; "": none. */
   readonly headers: string;
   readonly payload: Uint8Array;
+  /** The subject that receivers are shown; absent: the one that the message is matched on. */
+  readonly shown?: string | undefined;
 }
 
 /** A message that the server itself has made. */
 export function withNewMessage(
-  { subject, reply, headers, payload }: NewMessage,
+  { subject, reply, headers, payload, shown }: NewMessage,
   use: (message: Message) => boolean,
 ): boolean {
   return withRoom({ subject, reply }, ({ headEnd, payloadMax }) => {
@@ -142,6 +145,7 @@ export function withNewMessage(
       message.body = withEnd;
       message.length = message.payloadFrom;
     }
+    if (shown !== undefined && shown !== subject) showAs(message, shown);
     return use(message);
   });
 }

@@ -41,6 +41,8 @@ export interface InterestSnapshot {
 export class Interest implements Disposable {
   /** Counts every change. */
   version = 0;
+  /** Told of every subject, with wildcards, that somebody begins to be interested in; null: nobody asks. */
+  onAdded: ((subject: string) => void) | null = null;
   private readonly account: string;
   private readonly sublist = new Sublist<Interested>();
   private readonly generations = new Int32Array(BUCKETS);
@@ -76,6 +78,7 @@ export class Interest implements Disposable {
     this.sublist.insert(item);
     this.inserts++;
     this.changed(item.subject);
+    this.onAdded?.(item.subject);
   }
 
   remove(item: Interested): boolean {

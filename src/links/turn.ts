@@ -19,6 +19,7 @@ export class Turn {
   private readonly dirty: Outbox[] = [];
   private readonly congested: Outbox[] = [];
   private dirtyCount = 0;
+  private deferred: (() => void)[] = [];
   private readonly writing = new Set<Outbox>();
   private readonly clock: Clock;
   private sweep: Disposable | null = null;
@@ -47,21 +48,31 @@ export class Turn {
    * slower than who writes.
    */
   leave(): readonly Outbox[] {
-    if (--this.depth > 0 || this.dirtyCount === 0) return NONE;
+    if (--this.depth > 0 || (this.dirtyCount === 0 && this.deferred.length === 0)) return NONE;
     return this.flush();
+  }
+
+  /** Calls `work` once, before the outboxes of this turn are flushed: no message is being delivered then. */
+  defer(work: () => void): void {
+    this.deferred.push(work);
+    this.scheduleFlush();
   }
 
   touch(outbox: Outbox): void {
     outbox.isDirty = true;
     this.dirty[this.dirtyCount++] = outbox;
-    if (this.depth === 0 && !this.isScheduled) {
-      this.isScheduled = true;
-      queueMicrotask(this.flushSoon);
-    }
+    this.scheduleFlush();
+  }
+
+  private scheduleFlush(): void {
+    if (this.depth > 0 || this.isScheduled) return;
+    this.isScheduled = true;
+    queueMicrotask(this.flushSoon);
   }
 
   /** Returns those that are congested; the next flush makes the list anew. */
   private flush(): readonly Outbox[] {
+    if (this.deferred.length > 0) this.workOff();
     const { congested } = this;
     congested.length = 0;
     for (let i = 0; i < this.dirtyCount; i++) {
@@ -75,6 +86,20 @@ export class Turn {
     this.dirtyCount = 0;
     if (this.dirty.length > DIRTY_KEPT) this.dirty.length = DIRTY_KEPT;
     return congested;
+  }
+
+  /** What was put off; what that puts off, too. */
+  private workOff(): void {
+    this.depth++;
+    try {
+      while (this.deferred.length > 0) {
+        const works = this.deferred;
+        this.deferred = [];
+        for (const work of works) work();
+      }
+    } finally {
+      this.depth--;
+    }
   }
 
   watch(outbox: Outbox): void {

@@ -34,6 +34,8 @@ export interface ClientInfo {
   readonly cluster: string;
   readonly connectUrls: readonly string[];
   readonly isLameDuck: boolean;
+  /** null: there is none. */
+  readonly jetStream: { readonly domain: string; readonly apiLevel: number } | null;
   /** The account of the client, told once after its first PING. */
   readonly account: string | undefined;
   /** That is the system account. */
@@ -58,12 +60,14 @@ export function clientInfoLine(info: ClientInfo): string {
     ...(info.tls?.verifies === true ? { tls_verify: true } : {}),
     ...(info.tls?.isAvailable === true ? { tls_available: true } : {}),
     max_payload: info.maxPayloadBytes,
+    ...(info.jetStream === null ? {} : { jetstream: true, api_lvl: info.jetStream.apiLevel }),
     client_id: info.cid,
     client_ip: info.clientAddress,
     ...(info.nonce === "" ? {} : { nonce: info.nonce }),
     ...(info.cluster === "" ? {} : { cluster: info.cluster }),
     ...(info.connectUrls.length === 0 ? {} : { connect_urls: info.connectUrls }),
     ...(info.isLameDuck ? { ldm: true } : {}),
+    ...(info.jetStream === null || info.jetStream.domain === "" ? {} : { domain: info.jetStream.domain }),
     ...(info.account === undefined ? {} : { connect_info: true, remote_account: info.account }),
     ...(info.isSystemAccount === true ? { acc_is_sys: true } : {}),
     xkey: info.xkey,

@@ -18,16 +18,18 @@ const mayImport: Record<string, readonly string[]> = {
   links: ["base", "protocol", "subject", "core", "auth", "transport"],
   cluster: ["base", "transport"],
   discovery: ["base"],
+  store: ["base", "subject"],
+  jetstream: ["base", "subject", "store"],
   config: ["base", "subject"],
   monitor: ["base", "subject", "core", "auth", "transport", "links", "cluster"],
   system: ["base", "protocol", "core", "links", "monitor"],
   metrics: ["base"],
   log: ["base"],
-  app: "base protocol subject core auth transport links cluster discovery config monitor system metrics log".split(
+  app: "base protocol subject core auth transport links cluster discovery store jetstream config monitor system metrics log".split(
     " ",
   ),
   // src/main.ts and src/index.ts
-  "": ["app", "base", "config", "log"],
+  "": ["app", "base", "config", "log", "store"],
 };
 
 /** Packages and modules that belong to some rooms or files alone. */
@@ -41,11 +43,11 @@ const owners: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   [/^@kubernetes\//, /^discovery\/kubernetes\.ts$/],
   [
     /^node:(net|tls|http|https|dns|dgram|fs|child_process|cluster|worker_threads)(\/|$)/,
-    /^(transport|discovery|log|app)\/|^monitor\/http\.ts$|^config\/(file|load)\.ts$|^main\.ts$/,
+    /^(transport|discovery|log|app)\/|^store\/node-disk\.ts$|^monitor\/http\.ts$|^config\/(file|load)\.ts$|^main\.ts$/,
   ],
 ];
 /** Time, chance and the process are handed in here, so that the simulation runs the code of production. */
-const pureRooms = new Set(["protocol", "subject", "core", "cluster"]);
+const pureRooms = new Set(["protocol", "subject", "core", "cluster", "store", "jetstream"]);
 /** The side of the cluster that acts. */
 const actors = new Set(["cluster/dialer.ts"]);
 const impureUse =

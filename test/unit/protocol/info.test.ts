@@ -23,6 +23,7 @@ const info: ClientInfo = {
   cluster: "",
   connectUrls: [],
   isLameDuck: false,
+  jetStream: null,
   account: undefined,
   isSystemAccount: false,
   xkey: "X",

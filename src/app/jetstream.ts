@@ -1,0 +1,190 @@
+/** JetStream within this server: makes it from the configuration, and gives it a voice and ears in each account. */
+import { statfsSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
+import { readText, slice } from "../base/slab.ts";
+import type { Account } from "../core/account.ts";
+import { Subscription, type Subscriber } from "../core/subscription.ts";
+import type { Accounts } from "../core/accounts.ts";
+import type { AccountLimits } from "../jetstream/assets.ts";
+import type { AccountHost, Incoming, Outgoing } from "../jetstream/host.ts";
+import { JetStream } from "../jetstream/jetstream.ts";
+import type { Turn } from "../links/turn.ts";
+import type { Message } from "../protocol/message.ts";
+import type { Disk } from "../store/disk.ts";
+import { NodeDisk } from "../store/node-disk.ts";
+
+/** Levels of the API that clients may rely on: none of the later additions to streams and consumers is here yet. */
+const API_LEVEL = 0;
+/** Subjects of which it is remembered whether somebody waits there. */
+const AWAITED_MAX = 1024;
+/** How often the volume is asked what it has left. */
+const VOLUME_READ_MS = 1000;
+/** What is left free: a part of the volume, at most so many bytes. */
+const RESERVE = 0.05;
+const RESERVE_MAX_BYTES = 1024 * 1024 * 1024;
+
+export interface JetStreamSettings {
+  /** `/jetstream` is appended, as nats-server does. */
+  readonly storeFolder: string;
+  /** Bytes; Infinity: no limit. */
+  readonly maxMemoryBytes: number;
+  /** null: what the volume has, less a reserve. */
+  readonly maxFileBytes: number | null;
+  /** "": none. */
+  readonly domain: string;
+  /** Answers are given before the disk has what they confirm. */
+  readonly isLazy: boolean;
+  /** The accounts that have it. */
+  readonly accounts: ReadonlyMap<string, AccountLimits>;
+}
+
+interface JetStreamWorld {
+  readonly settings: JetStreamSettings;
+  readonly accounts: Accounts;
+  readonly turn: Turn;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly serverName: string;
+  readonly natsLevel: string;
+  /** Absent: the machine's. */
+  readonly disk?: Disk | undefined;
+}
+
+export class JetStreamPart {
+  /** As INFO tells of it. */
+  readonly announced: { readonly domain: string; readonly apiLevel: number };
+  readonly jetStream: JetStream;
+  private readonly world: JetStreamWorld;
+  private volumeLeft = 0;
+  private volumeReadMs = -Infinity;
+
+  /** null without settings: the server keeps no streams. */
+  static of(
+    settings: JetStreamSettings | null,
+    world: Omit<JetStreamWorld, "settings">,
+  ): JetStreamPart | null {
+    return settings === null ? null : new JetStreamPart({ ...world, settings });
+  }
+
+  private constructor(world: JetStreamWorld) {
+    this.world = world;
+    const { settings, serverName, natsLevel, logger } = world;
+    const { storeFolder, maxMemoryBytes, maxFileBytes, domain, isLazy } = settings;
+    this.announced = { domain, apiLevel: API_LEVEL };
+    this.jetStream = new JetStream({
+      disk: world.disk ?? new NodeDisk(),
+      folder: join(storeFolder, "jetstream"),
+      policy: isLazy ? "lazy" : "sync",
+      bytesLeft: (storage, used) =>
+        storage === "memory" ? maxMemoryBytes - used : this.fileBytesLeft(maxFileBytes, used),
+      facts: { level: API_LEVEL, version: natsLevel, server: serverName, domain },
+      logger,
+      accounts: [...settings.accounts].flatMap(([name, limits]) => {
+        const account = world.accounts.get(name);
+        return account === undefined ? [] : [{ host: this.hostFor(account), limits }];
+      }),
+    });
+  }
+
+  start(): void {
+    const { settings, logger } = this.world;
+    logger.info("Starting JetStream", {
+      storeDir: join(settings.storeFolder, "jetstream"),
+      acknowledges: settings.isLazy ? "before the disk has it (sync_interval)" : "when the disk has it",
+    });
+    this.jetStream.start();
+  }
+
+  stop(): void {
+    this.jetStream.stop();
+  }
+
+  /** By the limit, and by what the volume has now: a volume that grows is seen. */
+  private fileBytesLeft(maxFileBytes: number | null, used: number): number {
+    const { clock, settings } = this.world;
+    if (this.world.disk !== undefined) return maxFileBytes === null ? Infinity : maxFileBytes - used;
+    if (clock.nowMs() - this.volumeReadMs > VOLUME_READ_MS) {
+      this.volumeReadMs = clock.nowMs();
+      const { bsize, blocks, bavail } = statfsSync(settings.storeFolder);
+      this.volumeLeft = bavail * bsize - Math.min(RESERVE_MAX_BYTES, blocks * bsize * RESERVE);
+    }
+    return Math.min(this.volumeLeft, maxFileBytes === null ? Infinity : maxFileBytes - used);
+  }
+
+  private hostFor(account: Account): AccountHost {
+    const { clock, random, logger, turn } = this.world;
+    const awaited = new Awaited(account);
+    return {
+      name: account.name,
+      clock,
+      random,
+      logger,
+      nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
+      send: ({ subject, payload, reply, headers, shown }: Outgoing) =>
+        account.send(subject, payload, reply, headers, shown),
+      isAwaited: (subject) => awaited.covers(subject),
+      listen: (subject, receive, queue) => listen(account, subject, receive, queue ?? null),
+      onInterest: (call) => void (account.interest.onAdded = call),
+      afterwards: (work) => turn.defer(work),
+      soon: (work) => void setImmediate(() => turn.defer(work)),
+    };
+  }
+}
+
+/** Remembers who is awaited, until interest changes: consumers ask again before each message. */
+class Awaited {
+  private readonly account: Account;
+  private readonly known = new Map<string, boolean>();
+  private version = -1;
+
+  constructor(account: Account) {
+    this.account = account;
+  }
+
+  covers(subject: string): boolean {
+    const { interest } = this.account;
+    if (interest.version !== this.version || this.known.size >= AWAITED_MAX) {
+      this.known.clear();
+      this.version = interest.version;
+    }
+    let covers = this.known.get(subject);
+    if (covers === undefined) this.known.set(subject, (covers = interest.covers(subject)));
+    return covers;
+  }
+}
+
+/** Receives messages of an account without copying them. */
+class Ear implements Subscriber {
+  private readonly receive: (message: Incoming) => void;
+
+  constructor(receive: (message: Incoming) => void) {
+    this.receive = receive;
+  }
+
+  deliver(_subscription: Subscription, message: Message): boolean {
+    const { at, subjectFrom, subjectLength, replyFrom, replyLength, payloadFrom, headerLength, size, body } =
+      message;
+    this.receive({
+      subject: readText(at + subjectFrom, subjectLength),
+      reply: readText(at + replyFrom, replyLength),
+      headerLength,
+      body: body === null ? slice(at + payloadFrom, size) : body.subarray(0, size),
+    });
+    return true;
+  }
+}
+
+function listen(
+  account: Account,
+  subject: string,
+  receive: (message: Incoming) => void,
+  queue: string | null,
+): Disposable {
+  const subscription = new Subscription(new Ear(receive), subject, queue, "0");
+  account.subscribe(subscription);
+  return { [Symbol.dispose]: () => account.unsubscribe(subscription) };
+}

@@ -1,0 +1,125 @@
+/** The rows of the schema for JetStream. */
+import { isDisabledBlock, isOff } from "./block.ts";
+import { composite, option, type Option } from "./option.ts";
+import { bool, duration, limit, mismatch, path, text, type ValueType } from "./value-type.ts";
+
+const syncDuration = duration({ minMs: 1, zero: "itself", bareNumber: "seconds" });
+
+/** null: always. */
+const syncInterval: ValueType<number | null> = {
+  ...syncDuration,
+  name: `"always" or a duration`,
+  fromNode: (node, notes) =>
+    node.kind === "string" && node.value.toLowerCase() === "always"
+      ? null
+      : syncDuration.fromNode(node, notes),
+  show: (value) => (value === null ? "always" : syncDuration.show(value)),
+};
+
+/** `jetstream: true`, `enabled`, or a block, which turns it on unless it says otherwise. */
+const jetStreamSwitch: ValueType<boolean> = {
+  ...bool,
+  name: "boolean, or a block",
+  fromNode(node) {
+    if (node.kind === "map") return !isDisabledBlock(node);
+    if (isOff(node)) return false;
+    if (node.kind === "string" && /^enabled?$/i.test(node.value)) return true;
+    return node.kind === "bool"
+      ? node.value
+      : mismatch(node, "true, false, enabled, disabled, or a block { … }");
+  },
+};
+
+export const jetStreamOptions: readonly Option[] = [
+  composite({
+    key: "jetstream",
+    fields: ["jetStream.isEnabled"],
+    section: "JetStream",
+    type: jetStreamSwitch,
+    env: null,
+    defaultText: "false",
+    reload: "restart",
+    description: "Keep messages in streams; a block of the options below turns it on as well",
+    assign: (sheet, value, at) => sheet.set("jetStream.isEnabled", value, at),
+  }),
+  option({
+    key: "jetstream.enabled",
+    aliases: ["enable"],
+    field: "jetStream.isEnabled",
+    section: "JetStream",
+    type: bool,
+    default: false,
+    flags: ["js", "jetstream"],
+    reload: "restart",
+    description: "Whether the block turns JetStream on",
+  }),
+  option({
+    key: "jetstream.store_dir",
+    aliases: ["store", "storedir"],
+    field: "jetStream.storeDir",
+    section: "JetStream",
+    type: path,
+    default: null,
+    defaultText: "nats in the folder for temporary files",
+    flags: ["sd", "store_dir"],
+    flagValue: "<dir>",
+    reload: "restart",
+    description: "Folder for what is kept, below jetstream/ in it",
+  }),
+  composite({
+    key: "store_dir",
+    aliases: ["storedir"],
+    fields: ["jetStream.storeDir"],
+    section: "JetStream",
+    type: path,
+    env: null,
+    defaultText: "that of jetstream.store_dir",
+    reload: "restart",
+    description: "The same as jetstream.store_dir",
+    assign: (sheet, value, at) => sheet.set("jetStream.storeDir", value, at),
+  }),
+  option({
+    key: "jetstream.max_mem",
+    aliases: ["max_memory_store", "max_mem_store"],
+    field: "jetStream.maxMemoryBytes",
+    section: "JetStream",
+    type: limit("size"),
+    default: null,
+    defaultText: "three quarters of the memory",
+    reload: "restart",
+    description: "What streams in memory may take altogether",
+  }),
+  option({
+    key: "jetstream.max_file",
+    aliases: ["max_file_store"],
+    field: "jetStream.maxFileBytes",
+    section: "JetStream",
+    type: limit("size"),
+    default: null,
+    defaultText: "what the volume has, less a reserve",
+    reload: "restart",
+    description: "What streams on disk may take altogether",
+  }),
+  option({
+    key: "jetstream.domain",
+    field: "jetStream.domain",
+    section: "JetStream",
+    type: text,
+    default: "",
+    defaultText: "",
+    reload: "restart",
+    description: "Domain under which requests are answered as well ($JS.<domain>.API)",
+  }),
+  option({
+    key: "jetstream.sync_interval",
+    aliases: ["sync"],
+    field: "jetStream.syncIntervalMs",
+    section: "JetStream",
+    type: syncInterval,
+    default: null,
+    defaultText: "always",
+    reload: "restart",
+    description:
+      "When the disk has to have what was published: always, before it is acknowledged; or within this time afterwards",
+  }),
+];

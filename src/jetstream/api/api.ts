@@ -1,0 +1,139 @@
+/**
+ * The requests of the JetStream API of one account. Each is answered with one JSON object, whose type belongs to the subject. A
+ * request is copied when it arrives and handled in a turn of its own, some in a row: a flood of them leaves others their turn.
+ */
+import type { Logger } from "../../base/logger.ts";
+import { DiskError } from "../../store/disk.ts";
+import { apiErrors, ApiError } from "../api-error.ts";
+import type { Assets } from "../assets.ts";
+import type { AccountHost, Incoming } from "../host.ts";
+import { MessageHeaders } from "../headers.ts";
+import { accountInfo } from "./account-requests.ts";
+import { consumerRequests } from "./consumer-requests.ts";
+import type { Operation } from "./request.ts";
+import type { AnswerFacts } from "./info.ts";
+import { streamRequests } from "./stream-requests.ts";
+
+const PREFIX = "$JS.API.";
+/** Requests that are kept until they are handled; more are dropped, as nats-server does. */
+const QUEUE_MAX = 10_000;
+const PER_TURN = 16;
+
+const OPERATIONS: readonly Operation[] = [
+  { subject: "INFO", names: [0, 0], type: "account_info", handle: accountInfo },
+  ...streamRequests,
+  ...consumerRequests,
+];
+
+interface Queued {
+  readonly subject: string;
+  readonly reply: string;
+  readonly payload: string;
+  readonly level: number;
+}
+
+export interface ApiCounters {
+  total: number;
+  errors: number;
+  dropped: number;
+}
+
+export class Api {
+  readonly counters: ApiCounters = { total: 0, errors: 0, dropped: 0 };
+  private readonly assets: Assets;
+  private readonly facts: AnswerFacts;
+  private readonly host: AccountHost;
+  private readonly logger: Logger;
+  private readonly queue: Queued[] = [];
+  private listeners: Disposable[] = [];
+  private isDue = false;
+
+  constructor(assets: Assets, facts: AnswerFacts) {
+    this.assets = assets;
+    this.facts = facts;
+    this.host = assets.host;
+    this.logger = assets.host.logger;
+  }
+
+  start(): void {
+    const { facts } = this;
+    const prefixes = facts.domain === "" ? [PREFIX] : [PREFIX, `$JS.${facts.domain}.API.`];
+    this.listeners = prefixes.flatMap((prefix) =>
+      OPERATIONS.map(({ subject, names: [least] }) =>
+        this.host.listen(`${prefix}${subject}${least === 0 ? "" : ".>"}`, (message) =>
+          this.receive(message, prefix.length),
+        ),
+      ),
+    );
+  }
+
+  stop(): void {
+    for (const listener of this.listeners) listener[Symbol.dispose]();
+  }
+
+  private receive({ subject, reply, headerLength, body }: Incoming, prefixLength: number): void {
+    if (reply === "") return;
+    if (this.queue.length >= QUEUE_MAX) {
+      this.counters.dropped++;
+      return;
+    }
+    const level =
+      headerLength === 0 ? null : MessageHeaders.of(body, headerLength).get("Nats-Required-Api-Level");
+    const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
+    this.queue.push({ subject: subject.slice(prefixLength), reply, payload, level: Number(level ?? 0) });
+    if (this.isDue) return;
+    this.isDue = true;
+    this.host.soon(() => this.work());
+  }
+
+  private work(): void {
+    this.isDue = false;
+    for (let i = 0; i < PER_TURN; i++) {
+      const request = this.queue.shift();
+      if (request === undefined) return;
+      this.answer(request);
+    }
+    if (this.queue.length === 0) return;
+    this.isDue = true;
+    this.host.soon(() => this.work());
+  }
+
+  private answer({ subject, reply, payload, level }: Queued): void {
+    const found = find(subject);
+    if (found === null) return;
+    const { operation, names } = found;
+    const type = { type: `io.nats.jetstream.api.v1.${operation.type}_response` };
+    let answer: Record<string, unknown>;
+    try {
+      if (level > this.facts.level) throw apiErrors.requiredApiLevel();
+      answer = { ...type, ...operation.handle({ names, payload, assets: this.assets, facts: this.facts }) };
+    } catch (error) {
+      this.counters.errors++;
+      answer = { ...type, error: this.refusal(error, subject), ...operation.refusal };
+    }
+    this.counters.total++;
+    const bytes = Buffer.from(JSON.stringify(answer), "latin1");
+    this.host.send({ subject: reply, reply: "", headers: "", payload: bytes });
+  }
+
+  private refusal(error: unknown, subject: string): Record<string, unknown> {
+    if (error instanceof DiskError) {
+      this.logger.error("a request to JetStream failed on the disk", { subject, error: error.message });
+      const { code, errorCode, message } = apiErrors.insufficientStorage();
+      return { code, err_code: errorCode, description: message };
+    }
+    if (!(error instanceof ApiError)) throw error;
+    return { code: error.code, err_code: error.errorCode, description: error.message };
+  }
+}
+
+function find(subject: string): { operation: Operation; names: readonly string[] } | null {
+  for (const operation of OPERATIONS) {
+    if (subject !== operation.subject && !subject.startsWith(`${operation.subject}.`)) continue;
+    const rest = subject.slice(operation.subject.length + 1);
+    const names = rest === "" ? [] : rest.split(".");
+    const [least, most] = operation.names;
+    if (names.length >= least && names.length <= most) return { operation, names };
+  }
+  return null;
+}

@@ -1,0 +1,170 @@
+/** Requests about consumers. */
+import { apiErrors } from "../api-error.ts";
+import { readObject } from "../codec.ts";
+import {
+  checkConsumerUpdate,
+  completeConsumer,
+  consumerShape,
+  type ConsumerConfig,
+} from "../consumer/config.ts";
+import type { Consumer } from "../consumer/consumer.ts";
+import type { StreamAssets } from "../assets.ts";
+import { isDeepStrictEqual } from "node:util";
+import {
+  bodyOf,
+  expectEmpty,
+  numberOf,
+  streamOf,
+  textOf,
+  type ApiRequest,
+  type Handler,
+  type Operation,
+} from "./request.ts";
+import { NO_TIME } from "../time.ts";
+import { consumerInfo, pauseRemainingNs } from "./info.ts";
+
+const NAMES_PAGE = 1024;
+const LIST_PAGE = 256;
+
+/** The body of a create, its configuration as it was asked for. Throws `ApiError`. */
+function bodyOfCreate(request: ApiRequest): { config: ConsumerConfig; action: string } {
+  const body = bodyOf(request.payload);
+  for (const name of Object.keys(body)) {
+    if (!["stream_name", "config", "action", "pedantic"].includes(name))
+      throw apiErrors.invalidJson(`json: unknown field "${name}"`);
+  }
+  if (textOf(body, "stream_name") !== request.names[0]) throw apiErrors.streamMismatch();
+  if (body["config"] === undefined) throw apiErrors.consumerConfigRequired();
+  return { config: readObject(consumerShape, body["config"]), action: textOf(body, "action") };
+}
+
+const create: Handler = (request) => {
+  const { config, action } = bodyOfCreate(request);
+  const [, name, ...filter] = request.names;
+  if (name === undefined) {
+    if (config.durable !== "") throw apiErrors.consumerEphemeralWithDurable();
+    return make(request, config, action);
+  }
+  if (config.durable !== "" && config.durable !== name) throw apiErrors.consumerDurableMismatch();
+  if (filter.length > 0) {
+    if (config.filters.length > 0) throw apiErrors.manyFiltersInSubject();
+    if (config.filter !== filter.join(".")) throw apiErrors.filterMismatch();
+  }
+  return make(request, { ...config, name }, action);
+};
+
+const createDurable: Handler = (request) => {
+  const { config, action } = bodyOfCreate(request);
+  const [, name] = request.names;
+  if (config.durable === "") throw apiErrors.consumerDurableNotSet();
+  if (config.durable !== name) throw apiErrors.consumerDurableMismatch();
+  return make(request, { ...config, name }, action);
+};
+
+function make(request: ApiRequest, asked: ConsumerConfig, action: string): Record<string, unknown> {
+  const { assets, facts } = request;
+  const found = streamOf(request, request.names[0]!);
+  const config = completeConsumer(asked, found.stream.config);
+  const there = config.name === "" ? undefined : found.consumers.get(config.name);
+  if (there === undefined) {
+    if (action === "update") throw apiErrors.consumerDoesNotExist();
+    return consumerInfo(assets.createConsumer(found, config), facts);
+  }
+  const isSame = isDeepStrictEqual({ ...config, name: "" }, { ...there.config, name: "" });
+  if (action === "create" && !isSame) throw apiErrors.consumerExists();
+  if (!isSame) {
+    checkConsumerUpdate(there.config, config);
+    assets.updateConsumer(found, there, config);
+  }
+  return consumerInfo(there, facts);
+}
+
+function consumerOf(request: ApiRequest): { found: StreamAssets; consumer: Consumer } {
+  const found = streamOf(request, request.names[0]!);
+  const consumer = found.consumers.get(request.names[1]!);
+  if (consumer === undefined) throw apiErrors.consumerNotFound();
+  return { found, consumer };
+}
+
+const info: Handler = (request) => {
+  expectEmpty(request.payload);
+  return consumerInfo(consumerOf(request).consumer, request.facts);
+};
+
+const remove: Handler = (request) => {
+  expectEmpty(request.payload);
+  const { found, consumer } = consumerOf(request);
+  request.assets.deleteConsumer(found, consumer);
+  return { success: true };
+};
+
+const names: Handler = (request) => {
+  const offset = numberOf(bodyOf(request.payload), "offset");
+  const all = sorted(streamOf(request, request.names[0]!));
+  const page = all.slice(offset, offset + NAMES_PAGE).map(({ name }) => name);
+  return { total: all.length, offset, limit: NAMES_PAGE, consumers: page };
+};
+
+const list: Handler = (request) => {
+  const offset = numberOf(bodyOf(request.payload), "offset");
+  const all = sorted(streamOf(request, request.names[0]!));
+  const page = all.slice(offset, offset + LIST_PAGE).map((one) => consumerInfo(one, request.facts, "listed"));
+  return { total: all.length, offset, limit: LIST_PAGE, consumers: page };
+};
+
+function sorted({ consumers }: StreamAssets): readonly Consumer[] {
+  return [...consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const pause: Handler = (request) => {
+  const { consumer } = consumerOf(request);
+  const pauseUntil = textOf(bodyOf(request.payload), "pause_until");
+  if (pauseUntil !== "" && Number.isNaN(Date.parse(pauseUntil)))
+    throw apiErrors.invalidJson(`parsing time ${JSON.stringify(pauseUntil)}`);
+  const config = { ...consumer.config, pauseUntil };
+  request.assets.keepConfig(consumer, config);
+  consumer.reconfigure(config);
+  if (!consumer.isPaused) return { paused: false, pause_until: pauseUntil === "" ? NO_TIME : pauseUntil };
+  return { paused: true, pause_until: pauseUntil, pause_remaining: pauseRemainingNs(consumer) };
+};
+
+const reset: Handler = (request) => {
+  const { consumer } = consumerOf(request);
+  const asked = numberOf(bodyOf(request.payload), "seq");
+  const { store } = consumer.stream;
+  const sequence =
+    asked === 0 ? consumer.state.floor.stream + 1 : Math.min(Math.max(asked, store.first), store.last + 1);
+  consumer.reset(sequence);
+  return { ...consumerInfo(consumer, request.facts), reset_seq: sequence };
+};
+
+const notClustered: Handler = () => {
+  throw apiErrors.notClustered();
+};
+
+/** Names of filters that a consumer create may have in its subject. */
+const TOKENS_MAX = 64;
+const NO_PAGE = { total: 0, offset: 0, limit: 0, consumers: [] };
+
+export const consumerRequests: readonly Operation[] = [
+  { subject: "CONSUMER.CREATE", names: [1, TOKENS_MAX], type: "consumer_create", handle: create },
+  { subject: "CONSUMER.DURABLE.CREATE", names: [2, 2], type: "consumer_create", handle: createDurable },
+  { subject: "CONSUMER.NAMES", names: [1, 1], type: "consumer_names", handle: names, refusal: NO_PAGE },
+  { subject: "CONSUMER.LIST", names: [1, 1], type: "consumer_list", handle: list, refusal: NO_PAGE },
+  { subject: "CONSUMER.INFO", names: [2, 2], type: "consumer_info", handle: info },
+  { subject: "CONSUMER.DELETE", names: [2, 2], type: "consumer_delete", handle: remove },
+  {
+    subject: "CONSUMER.PAUSE",
+    names: [2, 2],
+    type: "consumer_pause",
+    handle: pause,
+    refusal: { paused: false, pause_until: NO_TIME },
+  },
+  { subject: "CONSUMER.RESET", names: [2, 2], type: "consumer_reset", handle: reset },
+  {
+    subject: "CONSUMER.LEADER.STEPDOWN",
+    names: [2, 2],
+    type: "consumer_leader_stepdown",
+    handle: notClustered,
+  },
+];

@@ -1,0 +1,243 @@
+/**
+ * Direct gets: messages read without the consumer machinery, answered as messages themselves. Several at once are sent in pieces, so
+ * that others have their turn.
+ */
+import { formatTime, timeNsOf } from "../time.ts";
+import { statusBlock, VERSION_LINE } from "../headers.ts";
+import type { RecordView } from "../../store/record.ts";
+import type { AccountHost, Incoming } from "../host.ts";
+import type { Stream } from "../stream/stream.ts";
+
+const EMPTY = new Uint8Array(0);
+const MULTI_MAX = 1024;
+const PER_TURN_BYTES = 256 * 1024;
+const KNOWN = new Set([
+  "seq",
+  "last_by_subj",
+  "next_by_subj",
+  "start_time",
+  "multi_last",
+  "batch",
+  "max_bytes",
+  "up_to_seq",
+  "up_to_time",
+  "no_hdr",
+]);
+
+type Body = Record<string, unknown>;
+
+export class DirectGets {
+  private readonly stream: Stream;
+  private readonly host: AccountHost;
+  private listeners: Disposable[] = [];
+
+  constructor(stream: Stream) {
+    this.stream = stream;
+    this.host = stream.host;
+  }
+
+  /** Answers while the stream allows it. */
+  follow(): void {
+    const isAllowed = this.stream.config.allowDirect;
+    if (!isAllowed) this.stop();
+    else if (this.listeners.length === 0) this.listen();
+  }
+
+  stop(): void {
+    for (const listener of this.listeners) listener[Symbol.dispose]();
+    this.listeners = [];
+  }
+
+  private listen(): void {
+    const base = `$JS.API.DIRECT.GET.${this.stream.config.name}`;
+    const answer = ({ reply, headerLength, body }: Incoming, subject: string): void => {
+      if (reply === "") return;
+      const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
+      this.host.afterwards(() => this.answer(payload, subject, reply));
+    };
+    this.listeners = [
+      this.host.listen(base, (message) => answer(message, "")),
+      this.host.listen(`${base}.>`, (message) => answer(message, message.subject.slice(base.length + 1))),
+    ];
+  }
+
+  private answer(payload: string, subject: string, reply: string): void {
+    if (subject !== "") {
+      if (payload !== "") this.say(reply, "408 Bad Request");
+      else this.one(this.stream.store.lastOf(subject), reply, false);
+      return;
+    }
+    const body = readBody(payload);
+    if (typeof body === "string") {
+      this.say(reply, body);
+      return;
+    }
+    const noHeaders = body["no_hdr"] === true;
+    if (Array.isArray(body["multi_last"])) this.multi(body, reply);
+    else if (Number(body["batch"] ?? 0) > 0) this.batch(body, reply);
+    else this.one(this.find(body), reply, noHeaders);
+  }
+
+  /** 0: there is none. */
+  private find(body: Body): number {
+    const { store } = this.stream;
+    const sequence = Number(body["seq"] ?? 0);
+    if (typeof body["last_by_subj"] === "string") return store.lastMatching(body["last_by_subj"]);
+    const from =
+      typeof body["start_time"] === "string" ? store.atTime(timeNsOf(body["start_time"])) : sequence;
+    if (typeof body["next_by_subj"] === "string")
+      return store.next(Math.max(1, from), [body["next_by_subj"]]);
+    return typeof body["start_time"] === "string" ? store.next(from, null) : sequence;
+  }
+
+  private one(sequence: number, reply: string, noHeaders: boolean): void {
+    const view = sequence === 0 ? null : this.stream.store.read(sequence);
+    if (view === null) this.say(reply, "404 Message Not Found");
+    else this.send(sequence, reply, [], noHeaders);
+  }
+
+  private batch(body: Body, reply: string): void {
+    const { store } = this.stream;
+    const filter = typeof body["next_by_subj"] === "string" ? body["next_by_subj"] : null;
+    const filters = filter === null ? null : [filter];
+    const first = this.find(body);
+    const from = first === 0 ? 0 : store.next(first, filters);
+    if (from === 0) {
+      this.say(reply, "404 Message Not Found");
+      return;
+    }
+    const sequences = function* (): Generator<number> {
+      for (let at = from; at !== 0; at = store.next(at + 1, filters)) yield at;
+    };
+    this.series({ sequences: sequences(), pending: store.countFrom(from, filters), body, reply, upTo: 0 });
+  }
+
+  private multi(body: Body, reply: string): void {
+    const { store } = this.stream;
+    const upToTime =
+      typeof body["up_to_time"] === "string" ? store.atTime(timeNsOf(body["up_to_time"])) - 1 : store.last;
+    const upTo =
+      Number(body["up_to_seq"] ?? 0) > 0 ? Math.min(Number(body["up_to_seq"]), store.last) : upToTime;
+    const found = new Set<number>();
+    for (const pattern of body["multi_last"] as unknown[]) {
+      for (const { subject } of store.subjectsMatching(String(pattern))) {
+        const last = store.lastOf(subject, upTo);
+        if (last !== 0) found.add(last);
+        if (found.size > MULTI_MAX) {
+          this.say(reply, "413 Too Many Results");
+          return;
+        }
+      }
+    }
+    const from = Number(body["seq"] ?? 0);
+    const ordered = [...found].filter((one) => one >= from).sort((a, b) => a - b);
+    if (ordered.length === 0) this.say(reply, "404 No Results");
+    else this.series({ sequences: ordered.values(), pending: ordered.length, body, reply, upTo });
+  }
+
+  private series({ sequences, pending, body, reply, upTo }: Series): void {
+    const batch = Number(body["batch"] ?? 0) > 0 ? Number(body["batch"]) : Infinity;
+    const maxBytes = Number(body["max_bytes"] ?? 0) > 0 ? Number(body["max_bytes"]) : Infinity;
+    let sent = 0;
+    let bytes = 0;
+    let last = 0;
+    let left = pending;
+    const more = (): void => {
+      let inTurn = 0;
+      while (sent < batch && bytes < maxBytes) {
+        const next = sequences.next();
+        if (next.done === true) break;
+        const size = this.send(
+          next.value,
+          reply,
+          [
+            ["Nats-Num-Pending", --left],
+            ["Nats-Last-Sequence", last],
+          ],
+          body["no_hdr"] === true,
+        );
+        last = next.value;
+        sent++;
+        bytes += size;
+        inTurn += size;
+        if (inTurn >= PER_TURN_BYTES) {
+          this.host.soon(more);
+          return;
+        }
+      }
+      this.say(reply, "204 EOB", [
+        ["Nats-Num-Pending", left],
+        ["Nats-Last-Sequence", last],
+        ...(upTo === 0 ? [] : ([["Nats-UpTo-Sequence", upTo]] as const)),
+      ]);
+    };
+    more();
+  }
+
+  /** Returns the bytes sent; 0: the message is gone or damaged. */
+  private send(
+    sequence: number,
+    reply: string,
+    more: readonly (readonly [string, number])[],
+    noHeaders: boolean,
+  ): number {
+    const view = this.stream.store.read(sequence);
+    if (view === null) return 0;
+    const headers = noHeaders
+      ? ""
+      : directHeaders(view, [
+          ["Nats-Stream", this.stream.config.name],
+          ["Nats-Subject", view.subject],
+          ["Nats-Sequence", sequence],
+          ["Nats-Time-Stamp", formatTime(view.timeNs)],
+          ...more,
+        ]);
+    const payload = view.body.subarray(view.headerLength);
+    this.host.send({ subject: reply, reply: "", headers, payload });
+    return headers.length + payload.length;
+  }
+
+  private say(reply: string, status: string, entries: readonly (readonly [string, number])[] = []): void {
+    this.host.send({ subject: reply, reply: "", headers: statusBlock(status, entries), payload: EMPTY });
+  }
+}
+
+interface Series {
+  readonly sequences: Iterator<number>;
+  /** Messages from the first one on. */
+  readonly pending: number;
+  readonly body: Body;
+  readonly reply: string;
+  /** 0: it is not told. */
+  readonly upTo: number;
+}
+
+/** The message's own headers, and what the getter is told of it. */
+function directHeaders(
+  { body, headerLength }: RecordView,
+  entries: readonly (readonly [string, string | number])[],
+): string {
+  const own = headerLength === 0 ? VERSION_LINE : body.toString("latin1", 0, headerLength - 2);
+  return `${own}${entries.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+}
+
+/** The body, or the status that refuses it. */
+function readBody(payload: string): Body | string {
+  if (payload === "") return "408 Empty Request";
+  try {
+    const body = JSON.parse(payload) as unknown;
+    if (typeof body !== "object" || body === null || Array.isArray(body)) return "408 Malformed Request";
+    const read = body as Body;
+    if (Object.keys(read).some((name) => !KNOWN.has(name))) return "408 Malformed Request";
+    const ways = ["seq", "last_by_subj", "next_by_subj", "start_time", "multi_last"];
+    if (!ways.some((name) => read[name] !== undefined)) return "408 Empty Request";
+    if (
+      read["last_by_subj"] !== undefined &&
+      (read["seq"] !== undefined || read["next_by_subj"] !== undefined)
+    )
+      return "408 Bad Request";
+    return read;
+  } catch {
+    return "408 Malformed Request";
+  }
+}

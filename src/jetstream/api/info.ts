@@ -1,0 +1,134 @@
+/** What answers tell of streams and consumers, in nats-server's words and order. */
+import { formatTime, NO_TIME } from "../time.ts";
+import { writeObject } from "../codec.ts";
+import { consumerShape } from "../consumer/config.ts";
+import type { Consumer } from "../consumer/consumer.ts";
+import { streamShape } from "../stream/config.ts";
+import type { StreamAssets } from "../assets.ts";
+
+type Json = Record<string, unknown>;
+
+export interface AnswerFacts {
+  /** Of this server's API. */
+  readonly level: number;
+  /** The level of nats-server that is announced. */
+  readonly version: string;
+  /** The server's name. */
+  readonly server: string;
+  /** "": none. */
+  readonly domain: string;
+}
+
+/** Sequences that are listed as deleted. */
+const DELETED_MAX = 100_000;
+
+export interface StreamDetails {
+  /** Lists the sequences of deleted messages. */
+  readonly deleted: boolean;
+  /** A page of the subjects that the pattern covers; null: none. */
+  readonly subjects: Json | null;
+  /** One of a list: it has no levels. */
+  readonly isListed?: boolean;
+}
+
+export function streamInfo(
+  { stream, consumers }: StreamAssets,
+  facts: AnswerFacts,
+  details: StreamDetails,
+): Json {
+  const { config, created, host } = stream;
+  return {
+    config: {
+      ...writeObject(streamShape, config),
+      metadata: answeredMetadata(config.metadata, facts, details.isListed === true ? "listed" : "alone"),
+    },
+    created,
+    state: streamState({ stream, consumers }, details),
+    ...(facts.domain === "" ? {} : { domain: facts.domain }),
+    ts: formatTime(host.nowNs()),
+  };
+}
+
+function streamState({ stream, consumers }: StreamAssets, { deleted, subjects }: StreamDetails): Json {
+  const { store } = stream;
+  const isEmpty = store.messages === 0;
+  const holes = store.holeCount;
+  const isFresh = isEmpty && store.last === 0;
+  return {
+    messages: store.messages,
+    bytes: store.bytes,
+    first_seq: isFresh ? 0 : store.first,
+    first_ts: isEmpty ? NO_TIME : formatTime(store.timeOf(store.first)),
+    last_seq: store.last,
+    last_ts: store.lastTimeNs === 0n ? NO_TIME : formatTime(store.lastTimeNs),
+    ...(store.subjects.size === 0 ? {} : { num_subjects: store.subjects.size }),
+    ...(subjects === null ? {} : { subjects }),
+    ...(holes === 0 || isEmpty ? {} : { num_deleted: holes }),
+    ...(deleted && holes > 0 && !isEmpty ? { deleted: firstOf(store.holes(), DELETED_MAX) } : {}),
+    ...(store.lost.count === 0 ? {} : { lost: { msgs: lostSequences(store.lost), bytes: 0 } }),
+    consumer_count: consumers.size,
+  };
+}
+
+export function consumerInfo(consumer: Consumer, facts: AnswerFacts, as: "listed" | "alone" = "alone"): Json {
+  const { config, state, stream, host } = consumer.parts;
+  const isAwaited = consumer.isPush && host.isAwaited(config.deliverSubject);
+  return {
+    stream_name: stream.config.name,
+    name: consumer.name,
+    created: consumer.created,
+    config: consumerConfig(consumer, facts, as),
+    delivered: position(state.delivered, consumer.deliveredMs),
+    ack_floor: position(state.floor, consumer.acks.ackedMs),
+    num_ack_pending: state.pending.size,
+    num_redelivered: state.redelivered.size,
+    num_waiting: consumer.requests.size,
+    num_pending: consumer.ahead.count,
+    ...(isAwaited ? { push_bound: true } : {}),
+    ...(consumer.isPaused ? { paused: true, pause_remaining: pauseRemainingNs(consumer) } : {}),
+    ts: formatTime(host.nowNs()),
+  };
+}
+
+export function pauseRemainingNs({ config, parts }: Consumer): number {
+  return Math.max(0, Math.round((Date.parse(config.pauseUntil) - parts.host.clock.nowMs()) * 1e6));
+}
+
+/** A name that was made up does not stand in the configuration. */
+function consumerConfig({ config, wasNamed }: Consumer, facts: AnswerFacts, as: "listed" | "alone"): Json {
+  const json = writeObject(consumerShape, wasNamed ? config : { ...config, name: "" });
+  return { ...json, metadata: answeredMetadata(config.metadata, facts, as) };
+}
+
+function answeredMetadata(
+  metadata: Readonly<Record<string, string>>,
+  { level, version }: AnswerFacts,
+  as: "listed" | "alone",
+): Json {
+  const levels = as === "listed" ? {} : { "_nats.level": `${level}`, "_nats.ver": version };
+  const own = { "_nats.req.level": "0", ...levels };
+  const all = Object.entries({ ...own, ...metadata });
+  return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function position({ consumer, stream }: { consumer: number; stream: number }, activeMs: number): Json {
+  const active =
+    activeMs === 0 ? {} : { last_active: formatTime(BigInt(Math.floor(activeMs * 1000)) * 1000n) };
+  return { consumer_seq: consumer, stream_seq: stream, ...active };
+}
+
+function firstOf(numbers: Iterable<number>, most: number): number[] {
+  const found: number[] = [];
+  for (const number of numbers) {
+    if (found.length === most) break;
+    found.push(number);
+  }
+  return found;
+}
+
+function lostSequences(lost: Iterable<{ from: number; to: number }>): number[] {
+  const found: number[] = [];
+  for (const { from, to } of lost)
+    for (let sequence = from; sequence <= to && found.length < DELETED_MAX; sequence++) found.push(sequence);
+  return found;
+}

@@ -1,0 +1,69 @@
+/** A request to the API, and what its handlers share. */
+import { apiErrors } from "../api-error.ts";
+import type { Assets, StreamAssets } from "../assets.ts";
+import { parseJson } from "../codec.ts";
+import type { AnswerFacts } from "./info.ts";
+
+export interface ApiRequest {
+  /** What follows the operation in the subject. */
+  readonly names: readonly string[];
+  /** A byte string. */
+  readonly payload: string;
+  readonly assets: Assets;
+  readonly facts: AnswerFacts;
+}
+
+/** The fields of an answer. Throws `ApiError`. */
+export type Handler = (request: ApiRequest) => Record<string, unknown>;
+
+export interface Operation {
+  /** Behind `$JS.API.`, without the names. */
+  readonly subject: string;
+  /** How many names may follow. */
+  readonly names: readonly [least: number, most: number];
+  /** Behind `io.nats.jetstream.api.v1.`, without `_response`. */
+  readonly type: string;
+  readonly handle: Handler;
+  /** What stands in an answer that refuses, beside the error. */
+  readonly refusal?: Record<string, unknown>;
+}
+
+/** Throws `ApiError`. */
+export function streamOf({ assets }: ApiRequest, name: string): StreamAssets {
+  const found = assets.streams.get(name);
+  if (found === undefined) throw apiErrors.streamNotFound();
+  return found;
+}
+
+/** An object, or an empty one where the payload is empty. Throws `ApiError`. */
+export function bodyOf(payload: string): Record<string, unknown> {
+  if (payload.trim() === "") return {};
+  const body = parseJson(payload);
+  if (typeof body !== "object" || body === null || Array.isArray(body))
+    throw apiErrors.invalidJson("json: cannot unmarshal into Go value");
+  return body as Record<string, unknown>;
+}
+
+/** Throws `ApiError`. */
+export function expectEmpty(payload: string): void {
+  if (payload !== "" && payload !== "{}") throw apiErrors.notEmptyRequest();
+}
+
+/** A number of a request, 0 where it is missing. Throws `ApiError`. */
+export function numberOf(body: Record<string, unknown>, name: string): number {
+  const value = body[name] ?? 0;
+  if (!Number.isInteger(value) || (value as number) < 0)
+    throw apiErrors.invalidJson(
+      `json: cannot unmarshal ${typeof value} into Go struct field .${name} of type int`,
+    );
+  return value as number;
+}
+
+export function textOf(body: Record<string, unknown>, name: string): string {
+  const value = body[name] ?? "";
+  if (typeof value !== "string")
+    throw apiErrors.invalidJson(
+      `json: cannot unmarshal ${typeof value} into Go struct field .${name} of type string`,
+    );
+  return value;
+}

@@ -1,0 +1,187 @@
+/** Requests about streams and their messages. */
+import { isDeepStrictEqual } from "node:util";
+import { formatTime } from "../time.ts";
+import { apiErrors } from "../api-error.ts";
+import { parseJson, readObject } from "../codec.ts";
+import { checkStreamUpdate, completeStream, streamShape, type StreamConfig } from "../stream/config.ts";
+import { subjectsMeet } from "../../subject/subject.ts";
+import {
+  bodyOf,
+  expectEmpty,
+  numberOf,
+  streamOf,
+  textOf,
+  type ApiRequest,
+  type Handler,
+  type Operation,
+} from "./request.ts";
+import { streamInfo } from "./info.ts";
+
+const NAMES_PAGE = 1024;
+const LIST_PAGE = 256;
+const SUBJECTS_PAGE = 100_000;
+const NO_DETAILS = { deleted: false, subjects: null };
+const NO_SUCCESS = {};
+
+const create: Handler = (request) => {
+  const { assets, facts } = request;
+  const config = configOf(request);
+  const there = assets.streams.get(config.name);
+  if (there !== undefined) {
+    if (!isDeepStrictEqual(there.stream.config, config)) throw apiErrors.streamNameExists();
+    return { ...streamInfo(there, facts, NO_DETAILS), did_create: true }; // as nats-server answers
+  }
+  if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
+  const made = assets.createStream(config);
+  return { ...streamInfo(made, facts, NO_DETAILS), did_create: true };
+};
+
+const update: Handler = (request) => {
+  const config = configOf(request);
+  const there = streamOf(request, config.name);
+  request.assets.updateStream(there, checkStreamUpdate(there.stream.config, config));
+  return streamInfo(there, request.facts, NO_DETAILS);
+};
+
+/** Throws `ApiError`. */
+function configOf({ payload, names: [name] }: ApiRequest): StreamConfig {
+  const config = readObject(streamShape, parseJson(payload), ["pedantic"]);
+  if (config.name !== name) throw apiErrors.streamMismatch();
+  return completeStream(config);
+}
+
+const info: Handler = (request) => {
+  const { payload, names, facts } = request;
+  const body = bodyOf(payload);
+  const there = streamOf(request, names[0]!);
+  const filter = textOf(body, "subjects_filter");
+  const deleted = body["deleted_details"] === true;
+  const cluster = { leader: facts.server };
+  if (filter === "") return { ...NO_PAGE, ...streamInfo(there, facts, { deleted, subjects: null }), cluster };
+  const offset = numberOf(body, "offset");
+  const found = [...there.stream.store.subjectsMatching(filter)];
+  const page = found.slice(offset, offset + SUBJECTS_PAGE);
+  const subjects = Object.fromEntries(page.map(({ subject, messages }) => [subject, messages]));
+  const paging = { total: found.length, offset, limit: SUBJECTS_PAGE };
+  return { ...paging, ...streamInfo(there, facts, { deleted, subjects }), cluster };
+};
+
+const names: Handler = (request) => {
+  const { offset, found } = matching(request);
+  const streams = found.slice(offset, offset + NAMES_PAGE).map(({ stream }) => stream.config.name);
+  return { total: found.length, offset, limit: NAMES_PAGE, streams: streams.length === 0 ? null : streams };
+};
+
+const list: Handler = (request) => {
+  const { offset, found } = matching(request);
+  const streams = found
+    .slice(offset, offset + LIST_PAGE)
+    .map((one) => streamInfo(one, request.facts, { ...NO_DETAILS, isListed: true }));
+  return { total: found.length, offset, limit: LIST_PAGE, streams: streams.length === 0 ? null : streams };
+};
+
+function matching({ payload, assets }: ApiRequest) {
+  const body = bodyOf(payload);
+  const subject = textOf(body, "subject");
+  const found = [...assets.streams.values()]
+    .filter(
+      ({ stream }) => subject === "" || stream.config.subjects.some((one) => subjectsMeet(one, subject)),
+    )
+    .sort((a, b) => (a.stream.config.name < b.stream.config.name ? -1 : 1));
+  return { offset: numberOf(body, "offset"), found };
+}
+
+const remove: Handler = (request) => {
+  expectEmpty(request.payload);
+  request.assets.deleteStream(streamOf(request, request.names[0]!));
+  return { success: true };
+};
+
+const purge: Handler = (request) => {
+  const body = bodyOf(request.payload);
+  const { stream } = streamOf(request, request.names[0]!);
+  if (stream.config.sealed) throw apiErrors.sealed();
+  if (stream.config.denyPurge) throw apiErrors.purgeFailed("stream purge not permitted");
+  const below = numberOf(body, "seq");
+  const keep = numberOf(body, "keep");
+  if (below > 0 && keep > 0) throw apiErrors.badRequest();
+  const filter = textOf(body, "filter");
+  return { success: true, purged: stream.purge({ filter: filter === "" ? null : filter, below, keep }) };
+};
+
+const getMessage: Handler = (request) => {
+  const body = bodyOf(request.payload);
+  const { stream } = streamOf(request, request.names[0]!);
+  const sequence = numberOf(body, "seq");
+  const last = textOf(body, "last_by_subj");
+  const next = textOf(body, "next_by_subj");
+  if (
+    request.payload === "" ||
+    (sequence > 0 && last !== "") ||
+    (last !== "" && next !== "") ||
+    (sequence === 0 && last === "" && next === "")
+  )
+    throw apiErrors.badRequest();
+  const { store } = stream;
+  const at = last !== "" ? store.lastMatching(last) : next !== "" ? store.next(sequence, [next]) : sequence;
+  const view = at === 0 ? null : store.read(at);
+  if (view === null) throw apiErrors.noMessage();
+  const headers = view.body.subarray(0, view.headerLength);
+  const data = view.body.subarray(view.headerLength);
+  return {
+    message: {
+      subject: view.subject,
+      seq: at,
+      ...(headers.length === 0 || body["no_hdr"] === true ? {} : { hdrs: headers.toString("base64") }),
+      ...(data.length === 0 ? {} : { data: data.toString("base64") }),
+      time: formatTime(view.timeNs),
+    },
+  };
+};
+
+const deleteMessage: Handler = (request) => {
+  const body = bodyOf(request.payload);
+  if (request.payload === "") throw apiErrors.badRequest();
+  const { stream } = streamOf(request, request.names[0]!);
+  if (stream.config.sealed) throw apiErrors.sealed();
+  if (stream.config.denyDelete) throw apiErrors.messageDelete("message delete not permitted");
+  const sequence = numberOf(body, "seq");
+  if (sequence === 0) throw apiErrors.badRequest();
+  if (!stream.remove(sequence, body["no_erase"] === true ? "forget" : "erase"))
+    throw apiErrors.sequenceNotFound(sequence);
+  return { success: true };
+};
+
+/** What belongs to clusters alone. */
+const notClustered: Handler = () => {
+  throw apiErrors.notClustered();
+};
+
+const NAME: readonly [number, number] = [1, 1];
+const NO_PAGE = { total: 0, offset: 0, limit: 0 };
+
+export const streamRequests: readonly Operation[] = [
+  { subject: "STREAM.CREATE", names: NAME, type: "stream_create", handle: create },
+  { subject: "STREAM.UPDATE", names: NAME, type: "stream_update", handle: update },
+  {
+    subject: "STREAM.NAMES",
+    names: [0, 0],
+    type: "stream_names",
+    handle: names,
+    refusal: { ...NO_PAGE, streams: null },
+  },
+  {
+    subject: "STREAM.LIST",
+    names: [0, 0],
+    type: "stream_list",
+    handle: list,
+    refusal: { ...NO_PAGE, streams: null },
+  },
+  { subject: "STREAM.INFO", names: NAME, type: "stream_info", handle: info, refusal: NO_PAGE },
+  { subject: "STREAM.DELETE", names: NAME, type: "stream_delete", handle: remove, refusal: NO_SUCCESS },
+  { subject: "STREAM.PURGE", names: NAME, type: "stream_purge", handle: purge, refusal: { purged: 0 } },
+  { subject: "STREAM.MSG.GET", names: NAME, type: "stream_msg_get", handle: getMessage },
+  { subject: "STREAM.MSG.DELETE", names: NAME, type: "stream_msg_delete", handle: deleteMessage },
+  { subject: "STREAM.LEADER.STEPDOWN", names: NAME, type: "stream_leader_stepdown", handle: notClustered },
+  { subject: "STREAM.PEER.REMOVE", names: NAME, type: "stream_remove_peer", handle: notClustered },
+];

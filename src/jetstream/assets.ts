@@ -1,0 +1,404 @@
+/**
+ * The streams and consumers of one account, and their folders:
+ *
+ *     streams/<stream>/meta.json     configuration and time of creation
+ *     streams/<stream>/msgs/         the log of messages
+ *     streams/<stream>/obs/<name>/   a consumer: meta.json, state, log
+ *     quarantine/                    what could not be understood; it is never deleted
+ */
+import { assert } from "../base/assert.ts";
+import { ConsumerLog } from "../store/consumer-log.ts";
+import type { Disk } from "../store/disk.ts";
+import { StreamStore } from "../store/stream-store.ts";
+import { subjectsMeet } from "../subject/subject.ts";
+import { advise, adviseConsumer } from "./advisories.ts";
+import { apiErrors } from "./api-error.ts";
+import { readObject, writeObject } from "./codec.ts";
+import { consumerShape, filtersOf, type ConsumerConfig } from "./consumer/config.ts";
+import { Consumer, type ConsumerOptions } from "./consumer/consumer.ts";
+import { startOf } from "./consumer/start.ts";
+import { ConsumerState } from "./consumer/state.ts";
+import type { AccountHost } from "./host.ts";
+import { readMeta, writeMeta } from "./meta.ts";
+import type { SyncPolicy } from "./stream/commit.ts";
+import { NO_TIME, formatTime } from "./time.ts";
+import { token } from "./token.ts";
+import { overlap, streamShape, type StreamConfig } from "./stream/config.ts";
+import { Stream } from "./stream/stream.ts";
+
+/** -1: no limit. */
+export interface AccountLimits {
+  readonly maxMemoryBytes: number;
+  readonly maxFileBytes: number;
+  readonly maxStreams: number;
+  readonly maxConsumers: number;
+  readonly maxAckPending: number;
+  readonly maxBytesRequired: boolean;
+  readonly maxMemoryStreamBytes: number;
+  readonly maxFileStreamBytes: number;
+}
+
+export const NO_LIMITS: AccountLimits = {
+  maxMemoryBytes: -1,
+  maxFileBytes: -1,
+  maxStreams: -1,
+  maxConsumers: -1,
+  maxAckPending: -1,
+  maxBytesRequired: false,
+  maxMemoryStreamBytes: -1,
+  maxFileStreamBytes: -1,
+};
+
+export interface AssetsOptions {
+  readonly host: AccountHost;
+  readonly disk: Disk;
+  /** The account's. */
+  readonly folder: string;
+  readonly policy: SyncPolicy;
+  readonly limits: AccountLimits;
+  /** Bytes that the server has left for this kind of storage. */
+  readonly serverBytesLeft: (storage: "file" | "memory") => number;
+}
+
+export interface StreamAssets {
+  readonly stream: Stream;
+  readonly consumers: Map<string, Consumer>;
+}
+
+const CONSUMERS_DEFAULT_MAX = 1000;
+
+export class Assets {
+  readonly streams = new Map<string, StreamAssets>();
+  /** Requests to the API so far. */
+  counters: { readonly total: number; readonly errors: number } = { total: 0, errors: 0 };
+  /** Streams or consumers have come, gone or changed. */
+  onChanged: () => void = () => {};
+  readonly host: AccountHost;
+  readonly options: AssetsOptions;
+  private readonly policy: SyncPolicy;
+
+  constructor(options: AssetsOptions) {
+    this.options = options;
+    this.host = options.host;
+    this.policy = options.policy;
+  }
+
+  get limits(): AccountLimits {
+    return this.options.limits;
+  }
+
+  get consumerCount(): number {
+    let sum = 0;
+    for (const { consumers } of this.streams.values()) sum += consumers.size;
+    return sum;
+  }
+
+  /** Bytes of all streams with this storage. */
+  bytesOf(storage: "file" | "memory"): number {
+    let sum = 0;
+    for (const { stream } of this.streams.values())
+      if (stream.config.storage === storage) sum += stream.store.bytes;
+    return sum;
+  }
+
+  /** Bytes set aside by `max_bytes`. */
+  reservedBytes(storage: "file" | "memory"): number {
+    let sum = 0;
+    for (const { stream } of this.streams.values())
+      if (stream.config.storage === storage) sum += Math.max(0, stream.config.maxBytes);
+    return sum;
+  }
+
+  /** Reads what is on the disk. What cannot be understood is put aside and named in the log. */
+  recover(): void {
+    const { disk, folder } = this.options;
+    for (const name of disk.names(`${folder}/streams`)) {
+      const path = `${folder}/streams/${name}`;
+      const meta = readMeta(disk, path, (config) => readObject(streamShape, config));
+      if (meta === null || meta.config.name !== name) {
+        this.quarantine(path, `stream-${name}`);
+        continue;
+      }
+      const assets = this.open(meta.config, meta.created);
+      this.recoverConsumers(assets, path);
+      this.report(assets.stream);
+      assets.stream.start();
+      for (const consumer of assets.consumers.values()) consumer.start();
+    }
+  }
+
+  /** Throws `ApiError`. */
+  createStream(config: StreamConfig): StreamAssets {
+    this.checkStream(config, null);
+    const { disk, folder } = this.options;
+    const created = formatTime(this.host.nowNs());
+    const path = `${folder}/streams/${config.name}`;
+    if (config.storage === "file") {
+      disk.makeFolder(path);
+      writeMeta(disk, path, created, writeObject(streamShape, config));
+      disk.syncFolder(`${folder}/streams`);
+    }
+    const assets = this.open(config, created);
+    assets.stream.start();
+    this.onChanged();
+    this.adviseStream("CREATED", config.name, "create");
+    return assets;
+  }
+
+  /** Throws `ApiError`. The change has been checked against the stream. */
+  updateStream({ stream, consumers }: StreamAssets, config: StreamConfig): void {
+    this.checkStream(config, stream.config);
+    const { disk, folder } = this.options;
+    if (config.storage === "file")
+      writeMeta(disk, `${folder}/streams/${config.name}`, stream.created, writeObject(streamShape, config));
+    stream.reconfigure(config);
+    for (const consumer of consumers.values()) consumer.reconfigure(consumer.config);
+    this.onChanged();
+    this.adviseStream("UPDATED", config.name, "modify");
+  }
+
+  deleteStream(assets: StreamAssets): void {
+    const { stream, consumers } = assets;
+    const { name } = stream.config;
+    for (const consumer of [...consumers.values()]) this.deleteConsumer(assets, consumer);
+    this.streams.delete(name);
+    stream.stop();
+    this.onChanged();
+    this.options.disk.removeFolder(`${this.options.folder}/streams/${name}`);
+    this.adviseStream("DELETED", name, "delete");
+  }
+
+  /** Throws `ApiError`. The configuration is complete but for the name of an ephemeral one. */
+  createConsumer(assets: StreamAssets, config: ConsumerConfig): Consumer {
+    const { stream, consumers } = assets;
+    const { maxConsumers } = stream.config;
+    const atMost = maxConsumers > 0 ? maxConsumers : CONSUMERS_DEFAULT_MAX;
+    if (consumers.size >= atMost) throw apiErrors.maximumConsumers();
+    const { limits } = this;
+    if (limits.maxConsumers >= 0 && this.consumerCount >= limits.maxConsumers)
+      throw apiErrors.maximumConsumers();
+    this.checkWorkQueue(assets, config, null);
+    const named = { ...config, name: this.nameFor(assets, config) };
+    const created = formatTime(this.host.nowNs());
+    if (isKept(named, stream.config)) {
+      const path = this.consumerPath(stream, named.name);
+      this.options.disk.makeFolder(path);
+      writeMeta(this.options.disk, path, created, writeObject(consumerShape, named));
+    }
+    const wasNamed = config.name !== "" || config.durable !== "";
+    const consumer = this.openConsumer(assets, { config: named, created, wasNamed }, startOf(named, stream));
+    consumer.start();
+    this.onChanged();
+    this.adviseAbout(consumer, "CREATED", "create");
+    return consumer;
+  }
+
+  updateConsumer(assets: StreamAssets, consumer: Consumer, config: ConsumerConfig): void {
+    this.checkWorkQueue(assets, config, consumer);
+    const named = { ...config, name: consumer.name };
+    this.keepConfig(consumer, named);
+    consumer.reconfigure(named);
+    assets.stream.dropUnwanted();
+  }
+
+  keepConfig(consumer: Consumer, config: ConsumerConfig): void {
+    if (!isKept(config, consumer.stream.config)) return;
+    const path = this.consumerPath(consumer.stream, consumer.name);
+    writeMeta(this.options.disk, path, consumer.created, writeObject(consumerShape, config));
+  }
+
+  deleteConsumer({ stream, consumers }: StreamAssets, consumer: Consumer): void {
+    assert(consumers.get(consumer.name) === consumer, "a consumer is deleted once");
+    consumers.delete(consumer.name);
+    stream.readers.delete(consumer);
+    this.onChanged();
+    consumer.dismiss("409 Consumer Deleted");
+    consumer.stop();
+    if (isKept(consumer.config, stream.config))
+      this.options.disk.removeFolder(this.consumerPath(stream, consumer.name));
+    stream.dropUnwanted();
+    this.adviseAbout(consumer, "DELETED", "delete");
+  }
+
+  stop(): void {
+    for (const { stream, consumers } of this.streams.values()) {
+      for (const consumer of consumers.values()) {
+        consumer.dismiss("409 Server Shutdown");
+        consumer.stop();
+      }
+      stream.stop();
+    }
+  }
+
+  private open(config: StreamConfig, created: string): StreamAssets {
+    const { disk, folder, serverBytesLeft } = this.options;
+    const { storage, name } = config;
+    const store = new StreamStore({
+      disk: storage === "file" ? disk : null,
+      folder: `${folder}/streams/${name}/msgs`,
+      firstSequence: Math.max(1, config.firstSequence),
+    });
+    const bytesLeft = (): number => Math.min(serverBytesLeft(storage), this.accountBytesLeft(storage));
+    const stream = new Stream({ config, created, host: this.host, store, policy: this.policy, bytesLeft });
+    const assets = { stream, consumers: new Map<string, Consumer>() };
+    this.streams.set(name, assets);
+    return assets;
+  }
+
+  private accountBytesLeft(storage: "file" | "memory"): number {
+    const most = storage === "file" ? this.limits.maxFileBytes : this.limits.maxMemoryBytes;
+    return most < 0 ? Infinity : most - this.bytesOf(storage);
+  }
+
+  private openConsumer(
+    assets: StreamAssets,
+    { config, created, wasNamed }: Pick<ConsumerOptions, "config" | "created" | "wasNamed">,
+    start: number,
+  ): Consumer {
+    const { stream, consumers } = assets;
+    const policy = config.ackPolicy === "flow_control" ? "all" : config.ackPolicy;
+    const state = new ConsumerState(policy, start);
+    const log = new ConsumerLog({
+      disk: isKept(config, stream.config) ? this.options.disk : null,
+      folder: this.consumerPath(stream, config.name),
+      snapshot: () => state.toJson(),
+    });
+    const isSound = log.recover(
+      (json) => state.restore(json),
+      (entry) => state.apply(entry),
+    );
+    const { last } = stream.store;
+    if (!isSound || state.clamp(last))
+      this.host.logger.warn("the state of a consumer did not fit its stream: it was mended", {
+        stream: stream.config.name,
+        consumer: config.name,
+        lastSequence: last,
+      });
+    const consumer = new Consumer({
+      config,
+      created,
+      wasNamed,
+      stream,
+      host: this.host,
+      log,
+      state,
+      policy: this.policy,
+      advise: adviseConsumer(this.host),
+      onInactive: () => this.deleteConsumer(assets, consumer),
+    });
+    // where it begins is known from here on, whatever comes first
+    if (state.delivered.consumer === 0) log.fold();
+    consumers.set(config.name, consumer);
+    stream.readers.add(consumer);
+    return consumer;
+  }
+
+  private recoverConsumers(assets: StreamAssets, path: string): void {
+    const { disk } = this.options;
+    for (const name of disk.names(`${path}/obs`)) {
+      const meta = readMeta(disk, `${path}/obs/${name}`, (config) => readObject(consumerShape, config));
+      if (meta === null || meta.config.name !== name)
+        this.quarantine(`${path}/obs/${name}`, `consumer-${name}`);
+      else this.openConsumer(assets, { ...meta, wasNamed: true }, startOf(meta.config, assets.stream));
+    }
+  }
+
+  private quarantine(path: string, name: string): void {
+    const { disk, folder } = this.options;
+    const to = `${folder}/quarantine/${name}-${token(this.host.random)}`;
+    disk.makeFolder(`${folder}/quarantine`);
+    disk.rename(path, to);
+    this.host.logger.error(
+      "a folder of JetStream cannot be understood: it was put aside, nothing was deleted",
+      {
+        account: this.host.name,
+        path,
+        movedTo: to,
+      },
+    );
+  }
+
+  private report({ config, store }: Stream): void {
+    if (store.lost.count === 0) return;
+    this.host.logger.error("messages of a stream are damaged and known missing", {
+      account: this.host.name,
+      stream: config.name,
+      count: store.lost.count,
+      sequences: [...store.lost]
+        .slice(0, 20)
+        .map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)),
+    });
+  }
+
+  private checkStream(config: StreamConfig, before: StreamConfig | null): void {
+    const { limits } = this;
+    if (before === null && limits.maxStreams >= 0 && this.streams.size >= limits.maxStreams)
+      throw apiErrors.maximumStreams();
+    if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
+    const most = config.storage === "file" ? limits.maxFileStreamBytes : limits.maxMemoryStreamBytes;
+    if (most > 0 && config.maxBytes > most) throw apiErrors.streamMaxBytesExceeded();
+    for (const { stream } of this.streams.values()) {
+      if (stream.config.name !== config.name && overlap(stream.config.subjects, config.subjects))
+        throw apiErrors.subjectsOverlap();
+    }
+    this.checkReservation(config, before);
+  }
+
+  private checkReservation({ storage, maxBytes }: StreamConfig, before: StreamConfig | null): void {
+    const more = Math.max(0, maxBytes) - Math.max(0, before?.maxBytes ?? 0);
+    if (more <= 0) return;
+    const most = storage === "file" ? this.limits.maxFileBytes : this.limits.maxMemoryBytes;
+    const refused = storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
+    if (most >= 0 && this.reservedBytes(storage) + more > most) throw refused;
+    if (more > this.options.serverBytesLeft(storage)) throw refused;
+  }
+
+  private checkWorkQueue(
+    { stream, consumers }: StreamAssets,
+    config: ConsumerConfig,
+    own: Consumer | null,
+  ): void {
+    if (stream.config.retention !== "workqueue") return;
+    const filters = filtersOf(config);
+    for (const other of consumers.values()) {
+      if (other === own) continue;
+      const others = filtersOf(other.config);
+      if (filters.length === 0 || others.length === 0) throw apiErrors.workQueueMultiple();
+      if (filters.some((one) => others.some((each) => subjectsMeet(one, each))))
+        throw apiErrors.workQueueNotUnique();
+    }
+  }
+
+  private nameFor({ consumers }: StreamAssets, { name, durable }: ConsumerConfig): string {
+    if (name !== "" || durable !== "") return name === "" ? durable : name;
+    for (;;) {
+      const made = token(this.host.random);
+      if (!consumers.has(made)) return made;
+    }
+  }
+
+  private consumerPath({ config }: Stream, consumer: string): string {
+    return `${this.options.folder}/streams/${config.name}/obs/${consumer}`;
+  }
+
+  /** It was paused, or goes on. */
+  advisePause(consumer: Consumer): void {
+    const { config, name, stream, isPaused: paused } = consumer;
+    const pause_until = config.pauseUntil === "" ? NO_TIME : config.pauseUntil;
+    const advised = adviseConsumer(this.host);
+    advised("CONSUMER.PAUSE", "consumer_pause", { name, stream }, { paused, pause_until });
+  }
+
+  private adviseStream(what: string, stream: string, action: string): void {
+    advise(this.host, `STREAM.${what}.${stream}`, "stream_action", { stream, action });
+  }
+
+  private adviseAbout({ name, stream }: Consumer, what: string, action: string): void {
+    adviseConsumer(this.host)(`CONSUMER.${what}`, "consumer_action", { name, stream }, { action });
+  }
+}
+
+/** Whether it survives a restart: an ephemeral one does, too, until it is inactive for long enough. */
+function isKept({ memoryStorage }: ConsumerConfig, { storage }: StreamConfig): boolean {
+  return storage === "file" && !memoryStorage;
+}

@@ -1,0 +1,154 @@
+/**
+ * Objects of the API and their JSON. A shape lists the fields in the order in which nats-server writes them; the names are
+ * nats-server's. Fields that are unknown are refused by name, as nats-server does in its strict mode.
+ */
+import { apiErrors } from "./api-error.ts";
+
+export interface FieldCodec<T> {
+  /** Throws `ApiError` for what is of another type. */
+  read(value: unknown, path: string): T;
+  write(value: T): unknown;
+  readonly zero: T;
+}
+
+interface FieldShape {
+  readonly name: string;
+  readonly codec: FieldCodec<unknown>;
+  /** A zero value is left out. */
+  readonly omitsZero: boolean;
+}
+
+export type Shape<T> = { readonly [K in keyof T]-?: FieldShape };
+
+const fail = (path: string, value: unknown, type: string): never => {
+  throw apiErrors.invalidJson(
+    `json: cannot unmarshal ${kindOf(value)} into Go struct field ${path} of type ${type}`,
+  );
+};
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "boolean") return "bool";
+  return typeof value;
+}
+
+function scalar<T>(type: string, zero: T, is: (value: unknown) => boolean): FieldCodec<T> {
+  return {
+    zero,
+    read: (value, path) => (is(value) ? (value as T) : fail(path, value, type)),
+    write: (value) => value,
+  };
+}
+
+export const text = scalar<string>("string", "", (value) => typeof value === "string");
+export const flag = scalar<boolean>("bool", false, (value) => typeof value === "boolean");
+/** Whole numbers; also durations in nanoseconds. */
+export const int = scalar<number>("int64", 0, (value) => Number.isInteger(value));
+export const uint = scalar<number>("uint64", 0, (value) => Number.isInteger(value) && (value as number) >= 0);
+
+/** RFC 3339, kept as it was written; "": none. */
+export const time: FieldCodec<string> = {
+  zero: "",
+  read: (value, path) => {
+    if (typeof value !== "string") return fail(path, value, "time.Time");
+    if (Number.isNaN(Date.parse(value))) throw apiErrors.invalidJson(`parsing time "${value}"`);
+    return value;
+  },
+  write: (value) => value,
+};
+
+/** One of some words. */
+export function word<const W extends string>(words: readonly W[]): FieldCodec<W> {
+  return {
+    zero: words[0]!,
+    read: (value) => {
+      const found = words.find((one) => one === value);
+      if (found === undefined)
+        throw apiErrors.invalidJson(`can not unmarshal ${JSON.stringify(JSON.stringify(value))}`);
+      return found;
+    },
+    write: (value) => value,
+  };
+}
+
+export function list<T>(item: FieldCodec<T>): FieldCodec<readonly T[]> {
+  return {
+    zero: [],
+    read: (value, path) =>
+      Array.isArray(value) ? value.map((one) => item.read(one, path)) : fail(path, value, "[]"),
+    write: (value) => value.map((one) => item.write(one)),
+  };
+}
+
+export const textMap: FieldCodec<Readonly<Record<string, string>>> = {
+  zero: {},
+  read: (value, path) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(path, value, "map");
+    const entries = Object.entries(value).map(([key, one]): [string, string] => [key, text.read(one, path)]);
+    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  },
+  write: (value) => value,
+};
+
+/** An object within another one; null: it is not there. */
+export function nested<T extends object>(shape: Shape<T>): FieldCodec<T | null> {
+  return {
+    zero: null,
+    read: (value) => readObject(shape, value),
+    write: (value) => (value === null ? null : writeObject(shape, value)),
+  };
+}
+
+/** The field is always written. */
+export function field<T>(name: string, codec: FieldCodec<T>): FieldShape {
+  return { name, codec, omitsZero: false };
+}
+
+/** The field is written unless it is zero. */
+export function optional<T>(name: string, codec: FieldCodec<T>): FieldShape {
+  return { name, codec, omitsZero: true };
+}
+
+/** `also`: names that belong to the request around the object. */
+export function readObject<T extends object>(
+  shape: Shape<T>,
+  value: unknown,
+  also: readonly string[] = [],
+): T {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw apiErrors.invalidJson(`json: cannot unmarshal ${kindOf(value)} into Go value`);
+  const fields = Object.entries<FieldShape>(shape);
+  const result: Record<string, unknown> = {};
+  for (const [key, { codec }] of fields) result[key] = codec.zero;
+  for (const [name, one] of Object.entries(value)) {
+    const found = fields.find(([, each]) => each.name === name);
+    if (found === undefined && !also.includes(name))
+      throw apiErrors.invalidJson(`json: unknown field "${name}"`);
+    if (found !== undefined && one !== null) result[found[0]] = found[1].codec.read(one, name);
+  }
+  return result as T;
+}
+
+export function writeObject<T extends object>(shape: Shape<T>, value: T): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [key, { name, codec, omitsZero }] of Object.entries<FieldShape>(shape)) {
+    const one = value[key as keyof T];
+    if (!omitsZero || !isZero(one)) result[name] = codec.write(one);
+  }
+  return result;
+}
+
+function isZero(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  if (typeof value === "object" && value !== null) return Object.keys(value).length === 0;
+  return value === null || value === "" || value === 0 || value === false;
+}
+
+/** The JSON of a request. Throws `ApiError`. `depthMax` bounds how deeply it may nest. */
+export function parseJson(payload: string): unknown {
+  try {
+    return JSON.parse(payload);
+  } catch (error) {
+    throw apiErrors.invalidJson(error instanceof Error ? error.message : "not JSON");
+  }
+}

@@ -1,0 +1,119 @@
+/** What acknowledgements do: each becomes an entry of the consumer's state, and the stream hears of messages that are settled. */
+import type { Clock } from "../../base/clock.ts";
+import type { ConsumerEntry } from "../../store/consumer-log.ts";
+import type { Advise } from "../advisories.ts";
+import type { ConsumerConfig } from "./config.ts";
+import type { Redelivery } from "./redelivery.ts";
+import { readAck } from "./requests.ts";
+import { ConsumerState } from "./state.ts";
+
+export interface AcksHost {
+  readonly about: Parameters<Advise>[2];
+  readonly state: ConsumerState;
+  readonly again: Redelivery;
+  readonly clock: Clock;
+  readonly advise: Advise;
+  config(): ConsumerConfig;
+  /** Applies the entry and has it written. */
+  note(entry: ConsumerEntry): void;
+  /** The consumer needs the message no longer. */
+  settled(sequence: number): void;
+}
+
+export class Acks {
+  /** When something was acknowledged last, milliseconds; 0: never. */
+  ackedMs = 0;
+  private readonly host: AcksHost;
+
+  constructor(host: AcksHost) {
+    this.host = host;
+  }
+
+  /** Takes an acknowledgement. Returns the request that came with it, or null. */
+  take(sequence: number, payload: string): string | null {
+    const { state, clock } = this.host;
+    const ack = readAck(payload);
+    const isPending = state.pending.has(sequence);
+    switch (ack.kind) {
+      case "ack":
+      case "next":
+        this.settleUpTo(sequence);
+        this.ackedMs = clock.nowMs();
+        return ack.kind === "next" ? ack.request : null;
+      case "term":
+        if (isPending) this.terminated(sequence, ack.reason);
+        this.settle(sequence);
+        return null;
+      case "nak":
+        if (isPending) this.refuse(sequence, ack.delayMs);
+        return null;
+      case "progress":
+        if (isPending) this.host.note(ConsumerState.later(sequence, clock.nowMs()));
+        return null;
+      case "unknown":
+        return null;
+    }
+  }
+
+  settle(sequence: number): void {
+    const { state, again, clock } = this.host;
+    if (!state.pending.has(sequence)) return;
+    again.remove(sequence);
+    this.host.note(ConsumerState.ack(sequence, clock.nowMs()));
+    this.host.settled(sequence);
+  }
+
+  /** Tells whoever listens that the message is not delivered again. */
+  terminated(sequence: number, reason: string): void {
+    const more = reason === "" ? {} : { reason };
+    this.advise("CONSUMER.MSG_TERMINATED", "terminated", sequence, more);
+  }
+
+  /** True: the message was delivered as often as it may be, and is not again. It stays in the stream. */
+  isGivenUp(sequence: number): boolean {
+    const { state, clock, advise, about } = this.host;
+    const { maxDeliver } = this.host.config();
+    const count = state.pending.get(sequence)?.count ?? 0;
+    if (maxDeliver <= 0 || count < maxDeliver) return false;
+    advise("CONSUMER.MAX_DELIVERIES", "max_deliver", about, { stream_seq: sequence, deliveries: count });
+    this.host.note(ConsumerState.giveUp(sequence, clock.nowMs()));
+    return true;
+  }
+
+  private settleUpTo(sequence: number): void {
+    const { state, clock } = this.host;
+    if (this.host.config().ackPolicy !== "all") {
+      this.settle(sequence);
+      return;
+    }
+    const settled: number[] = [];
+    for (const each of state.pending.keys()) {
+      if (each > sequence) break;
+      settled.push(each);
+    }
+    if (settled.length === 0) return;
+    this.host.note(ConsumerState.ack(sequence, clock.nowMs()));
+    for (const each of settled) this.host.settled(each);
+  }
+
+  private refuse(sequence: number, delayMs: number): void {
+    const { state, again, clock } = this.host;
+    this.advise("CONSUMER.MSG_NAKED", "nak", sequence, {});
+    if (delayMs === 0) {
+      again.add(sequence);
+      return;
+    }
+    again.remove(sequence);
+    const count = state.pending.get(sequence)?.count ?? 1;
+    this.host.note(ConsumerState.later(sequence, clock.nowMs() + delayMs - again.waitMs(count)));
+  }
+
+  private advise(subject: string, type: string, sequence: number, more: Record<string, unknown>): void {
+    const { state, advise, about } = this.host;
+    const pending = state.pending.get(sequence);
+    if (pending === undefined) return;
+    const { consumerSequence, count } = pending;
+    const fields = { consumer_seq: consumerSequence, stream_seq: sequence, deliveries: count, ...more };
+    advise(subject, type, about, fields);
+  }
+}

@@ -1,0 +1,256 @@
+/** The configuration of a consumer: its fields, what a create fills in, and what is refused. */
+import { hasWildcard, isValidSubject, subjectsMeet } from "../../subject/subject.ts";
+import { apiErrors } from "../api-error.ts";
+import { field, flag, int, list, optional, text, textMap, time, uint, word, type Shape } from "../codec.ts";
+import { isValidName, type StreamConfig } from "../stream/config.ts";
+
+export interface ConsumerConfig {
+  /** "": ephemeral. */
+  readonly durable: string;
+  readonly name: string;
+  readonly description: string;
+  readonly deliverPolicy: "all" | "last" | "new" | "by_start_sequence" | "by_start_time" | "last_per_subject";
+  readonly startSequence: number;
+  readonly startTime: string;
+  readonly ackPolicy: "none" | "all" | "explicit" | "flow_control";
+  readonly ackWaitNs: number;
+  /** -1: no limit. */
+  readonly maxDeliver: number;
+  readonly backoffNs: readonly number[];
+  readonly filter: string;
+  readonly filters: readonly string[];
+  readonly replayPolicy: "instant" | "original";
+  readonly rateLimitBps: number;
+  readonly sampleFrequency: string;
+  readonly maxWaiting: number;
+  /** -1: no limit; 0 with no acknowledgements. */
+  readonly maxAckPending: number;
+  readonly flowControl: boolean;
+  readonly headersOnly: boolean;
+  readonly maxBatch: number;
+  readonly maxExpiresNs: number;
+  readonly maxBytes: number;
+  /** "": a pull consumer. */
+  readonly deliverSubject: string;
+  readonly deliverGroup: string;
+  readonly heartbeatNs: number;
+  readonly inactiveThresholdNs: number;
+  readonly replicas: number;
+  readonly memoryStorage: boolean;
+  readonly direct: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly pauseUntil: string;
+  readonly priorityGroups: readonly string[];
+  readonly priorityPolicy: "" | "none" | "overflow" | "pinned_client" | "prioritized";
+  readonly priorityTimeoutNs: number;
+}
+
+export const consumerShape: Shape<ConsumerConfig> = {
+  durable: optional("durable_name", text),
+  name: optional("name", text),
+  description: optional("description", text),
+  deliverPolicy: field(
+    "deliver_policy",
+    word(["all", "last", "new", "by_start_sequence", "by_start_time", "last_per_subject"]),
+  ),
+  startSequence: optional("opt_start_seq", uint),
+  startTime: optional("opt_start_time", time),
+  ackPolicy: field("ack_policy", word(["none", "all", "explicit", "flow_control"])),
+  ackWaitNs: optional("ack_wait", int),
+  maxDeliver: optional("max_deliver", int),
+  backoffNs: optional("backoff", list(int)),
+  filter: optional("filter_subject", text),
+  filters: optional("filter_subjects", list(text)),
+  replayPolicy: field("replay_policy", word(["instant", "original"])),
+  rateLimitBps: optional("rate_limit_bps", uint),
+  sampleFrequency: optional("sample_freq", text),
+  maxWaiting: optional("max_waiting", int),
+  maxAckPending: optional("max_ack_pending", int),
+  flowControl: optional("flow_control", flag),
+  headersOnly: optional("headers_only", flag),
+  maxBatch: optional("max_batch", int),
+  maxExpiresNs: optional("max_expires", int),
+  maxBytes: optional("max_bytes", int),
+  deliverSubject: optional("deliver_subject", text),
+  deliverGroup: optional("deliver_group", text),
+  heartbeatNs: optional("idle_heartbeat", int),
+  inactiveThresholdNs: optional("inactive_threshold", int),
+  replicas: field("num_replicas", int),
+  memoryStorage: optional("mem_storage", flag),
+  direct: optional("direct", flag),
+  metadata: optional("metadata", textMap),
+  pauseUntil: optional("pause_until", time),
+  priorityGroups: optional("priority_groups", list(text)),
+  priorityPolicy: optional("priority_policy", word(["", "none", "overflow", "pinned_client", "prioritized"])),
+  priorityTimeoutNs: optional("priority_timeout", int),
+};
+
+const DESCRIPTION_MAX = 4096;
+const METADATA_MAX = 128 * 1024;
+const NAME_MAX = 255;
+const MS_NS = 1_000_000;
+const ACK_WAIT_NS = 30_000 * MS_NS;
+const INACTIVE_NS = 5_000 * MS_NS;
+const HEARTBEAT_MIN_NS = 100 * MS_NS;
+const MAX_WAITING = 512;
+const MAX_ACK_PENDING = 1000;
+
+/** The patterns that it takes; none: everything. */
+export function filtersOf({ filter, filters }: ConsumerConfig): readonly string[] {
+  return filter === "" ? filters : [filter];
+}
+
+/** Fills in the defaults and refuses what cannot be. Throws `ApiError`. */
+export function completeConsumer(config: ConsumerConfig, stream: StreamConfig): ConsumerConfig {
+  refuseAbsent(config);
+  checkNames(config);
+  const isPush = config.deliverSubject !== "";
+  const hasAcks = config.ackPolicy !== "none";
+  const complete: ConsumerConfig = {
+    ...config,
+    ackWaitNs: config.backoffNs[0] ?? (config.ackWaitNs === 0 && hasAcks ? ACK_WAIT_NS : config.ackWaitNs),
+    maxDeliver: config.maxDeliver === 0 ? -1 : config.maxDeliver,
+    maxWaiting: isPush || config.maxWaiting > 0 ? config.maxWaiting : MAX_WAITING,
+    maxBatch: Math.max(0, config.maxBatch),
+    maxAckPending: config.maxAckPending === 0 && hasAcks ? defaultAckPending(stream) : config.maxAckPending,
+    inactiveThresholdNs: inactiveThreshold(config, stream),
+    metadata: Object.fromEntries(
+      Object.entries(config.metadata).filter(([key]) => !key.startsWith("_nats.")),
+    ),
+  };
+  checkNumbers(config);
+  if (isPush) checkPush(complete);
+  else checkPull(complete);
+  checkPolicy(complete);
+  checkFilters(complete);
+  if (stream.retention === "workqueue") checkWorkQueue(complete);
+  return complete;
+}
+
+/** Throws `ApiError`: some things cannot be changed. */
+export function checkConsumerUpdate(before: ConsumerConfig, next: ConsumerConfig): void {
+  if ((before.deliverSubject === "") !== (next.deliverSubject === "")) {
+    const [from, to] = before.deliverSubject === "" ? ["pull", "push"] : ["push", "pull"];
+    throw apiErrors.consumerCreate(`can not update ${from} consumer to ${to} based`);
+  }
+  const fixed: readonly (readonly [keyof ConsumerConfig, string])[] = [
+    ["deliverPolicy", "deliver policy can not be updated"],
+    ["startSequence", "start sequence can not be updated"],
+    ["startTime", "start time can not be updated"],
+    ["ackPolicy", "ack policy can not be updated"],
+    ["replayPolicy", "replay policy can not be updated"],
+    ["heartbeatNs", "heart beats can not be updated"],
+    ["flowControl", "flow control can not be updated"],
+    ["maxWaiting", "max waiting can not be updated"],
+  ];
+  for (const [key, problem] of fixed) if (before[key] !== next[key]) throw apiErrors.consumerCreate(problem);
+}
+
+function defaultAckPending(stream: StreamConfig): number {
+  const limit = stream.consumerLimits?.maxAckPending ?? 0;
+  return limit > 0 ? limit : MAX_ACK_PENDING;
+}
+
+function inactiveThreshold(config: ConsumerConfig, stream: StreamConfig): number {
+  if (config.inactiveThresholdNs !== 0) return config.inactiveThresholdNs;
+  const limit = stream.consumerLimits?.inactiveThresholdNs ?? 0;
+  if (limit > 0) return limit;
+  return config.durable === "" ? INACTIVE_NS : 0;
+}
+
+function checkNames({ durable, name, description, metadata }: ConsumerConfig): void {
+  if (durable !== "" && name !== "" && durable !== name) throw apiErrors.durableNotName();
+  if (/[/\\]/.test(name + durable)) throw apiErrors.consumerPath();
+  if (name.length > NAME_MAX || durable.length > NAME_MAX) throw apiErrors.consumerNameTooLong(NAME_MAX);
+  if (durable !== "" && !isValidName(durable)) throw apiErrors.badDurableName();
+  if (name !== "" && !isValidName(name)) throw apiErrors.badDurableName();
+  if (description.length > DESCRIPTION_MAX) throw apiErrors.consumerDescriptionTooLong(DESCRIPTION_MAX);
+  const size = Object.entries(metadata).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+  if (size > METADATA_MAX) throw apiErrors.consumerMetadata("131072");
+}
+
+function checkNumbers(config: ConsumerConfig): void {
+  if (config.ackWaitNs < 0) throw apiErrors.ackWaitNegative();
+  if (config.backoffNs.some((one) => one < 0)) throw apiErrors.backoffNegative();
+  if (config.backoffNs.length > 0 && config.maxDeliver > 0 && config.maxDeliver < config.backoffNs.length)
+    throw apiErrors.maxDeliverSmall();
+  if (config.replicas < 0) throw apiErrors.replicasNegative();
+  if (config.replicas > 1) throw apiErrors.replicasNotSupported();
+  if (config.sampleFrequency !== "" && !/^\d{1,3}%?$/.test(config.sampleFrequency))
+    throw apiErrors.invalidSampling(
+      `strconv.Atoi: parsing ${JSON.stringify(config.sampleFrequency)}: invalid syntax`,
+    );
+}
+
+function checkPush(config: ConsumerConfig): void {
+  const { deliverSubject, heartbeatNs } = config;
+  if (!isValidSubject(deliverSubject) || /\s/.test(deliverSubject)) throw apiErrors.invalidDeliverSubject();
+  if (hasWildcard(deliverSubject)) throw apiErrors.deliverToWildcards();
+  if (config.maxWaiting !== 0) throw apiErrors.pushMaxWaiting();
+  if (config.maxAckPending > 0 && config.ackPolicy === "none") throw apiErrors.maxAckPendingNeedsAck();
+  if (heartbeatNs > 0 && heartbeatNs < HEARTBEAT_MIN_NS) throw apiErrors.smallHeartbeat();
+  if (config.flowControl && heartbeatNs === 0) throw apiErrors.flowControlNeedsHeartbeat();
+}
+
+function checkPull(config: ConsumerConfig): void {
+  if (config.rateLimitBps > 0) throw apiErrors.pullWithRate();
+  if (config.heartbeatNs > 0) throw apiErrors.heartbeatNeedsPush();
+  if (config.flowControl) throw apiErrors.flowControlNeedsPush();
+  if (config.maxExpiresNs !== 0 && config.maxExpiresNs < MS_NS) throw apiErrors.maxExpiresSmall();
+}
+
+function checkPolicy({ deliverPolicy, startSequence, startTime, filter, filters }: ConsumerConfig): void {
+  const name = deliverPolicy.replaceAll("_", " ");
+  const without = (what: string): Error =>
+    apiErrors.invalidPolicy(`consumer delivery policy is deliver ${name}, but optional ${what} is not set`);
+  const too = (what: string): Error =>
+    apiErrors.invalidPolicy(`consumer delivery policy is deliver ${name}, but optional ${what} is also set`);
+  if (deliverPolicy === "by_start_sequence") {
+    if (startSequence === 0) throw without("start sequence");
+    if (startTime !== "") throw too("start time");
+    return;
+  }
+  if (startSequence !== 0) throw too("start sequence");
+  if (deliverPolicy === "by_start_time") {
+    if (startTime === "") throw without("start time");
+    return;
+  }
+  if (startTime !== "") throw too("start time");
+  if (deliverPolicy === "last_per_subject" && filter === "" && filters.length === 0)
+    throw apiErrors.invalidPolicy(
+      "consumer delivery policy is deliver last per subject, but optional filter subject is not set",
+    );
+}
+
+function checkFilters(config: ConsumerConfig): void {
+  const { filter, filters } = config;
+  if (filter !== "" && filters.length > 0) throw apiErrors.twoFilters();
+  if (filters.includes("")) throw apiErrors.emptyFilter();
+  for (const [i, one] of filters.entries()) {
+    if (filters.slice(0, i).some((other) => subjectsMeet(one, other))) throw apiErrors.overlappingFilters();
+  }
+  for (const one of filtersOf(config)) {
+    if (!isValidSubject(one) || /\s/.test(one)) throw apiErrors.filterNotSubset();
+  }
+}
+
+function checkWorkQueue({ ackPolicy, deliverPolicy, deliverSubject }: ConsumerConfig): void {
+  if (ackPolicy !== "explicit") {
+    if (deliverSubject === "") throw apiErrors.pullNeedsExplicitAck();
+    throw apiErrors.workQueueExplicitAck();
+  }
+  if (deliverPolicy !== "all") throw apiErrors.workQueueDeliverAll();
+}
+
+/** Features that are not here are refused by name. */
+function refuseAbsent(config: ConsumerConfig): void {
+  const absent: readonly (readonly [boolean, string])[] = [
+    [config.ackPolicy === "flow_control", "ack policy flow_control"],
+    [config.replayPolicy === "original", "replay policy original"],
+    [config.rateLimitBps > 0 && config.deliverSubject !== "", "rate_limit_bps"],
+    [config.priorityGroups.length > 0, "priority_groups"],
+    [config.priorityPolicy !== "" && config.priorityPolicy !== "none", "priority_policy"],
+  ];
+  const found = absent.find(([isAsked]) => isAsked);
+  if (found !== undefined) throw apiErrors.consumerCreate(`${found[1]} is not supported by this server yet`);
+}

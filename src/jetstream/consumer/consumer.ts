@@ -1,0 +1,408 @@
+/**
+ * A consumer: delivers the messages of its stream, to whoever pulls them or to a subject, and follows what is acknowledged. What it
+ * decides becomes an entry that its state applies; the entry is written before the turn ends.
+ *
+ *     committed ─▶ pump ─▶ due again? ─▶ next that a filter covers ─▶ room? ─▶ a request waits? ─▶ deliver, entry
+ *     acks ─────▶ entry ─▶ (end of turn) written, synced ─▶ confirmed
+ */
+import { TIMER_MAX_MS } from "../../base/duration.ts";
+import type { ConsumerLog } from "../../store/consumer-log.ts";
+import type { RecordView } from "../../store/record.ts";
+import { statusBlock } from "../headers.ts";
+import type { AccountHost } from "../host.ts";
+import { Commit, type SyncPolicy } from "../stream/commit.ts";
+import type { Reader, Stream } from "../stream/stream.ts";
+import type { Advise } from "../advisories.ts";
+import { Acks } from "./acks.ts";
+import { filtersOf, type ConsumerConfig } from "./config.ts";
+import { Inactivity } from "./inactivity.ts";
+import { Lookahead } from "./lookahead.ts";
+import { Outlet } from "./outlet.ts";
+import { PullQueue } from "./pull-queue.ts";
+import { Redelivery } from "./redelivery.ts";
+import type { PullRequest } from "./requests.ts";
+import { lastOfEach } from "./start.ts";
+import { ConsumerState } from "./state.ts";
+
+export interface ConsumerOptions {
+  readonly config: ConsumerConfig;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly stream: Stream;
+  readonly host: AccountHost;
+  readonly log: ConsumerLog;
+  readonly state: ConsumerState;
+  readonly policy: SyncPolicy;
+  /** False: the client gave it no name. */
+  readonly wasNamed: boolean;
+  readonly advise: Advise;
+  /** Nobody has used it for its inactive threshold. */
+  readonly onInactive: (consumer: Consumer) => void;
+}
+
+/** Messages, and bytes, that one consumer delivers before others have their turn. */
+const BUDGET_MESSAGES = 256;
+const BUDGET_BYTES = 256 * 1024;
+
+export class Consumer implements Reader {
+  config: ConsumerConfig;
+  readonly created: string;
+  readonly name: string;
+  readonly state: ConsumerState;
+  readonly stream: Stream;
+  readonly requests: PullQueue;
+  readonly ahead: Lookahead;
+  /** When it delivered last, milliseconds; 0: never. */
+  deliveredMs = 0;
+  private readonly options: ConsumerOptions;
+  private readonly host: AccountHost;
+  private readonly commit: Commit;
+  private readonly outlet: Outlet;
+  readonly acks: Acks;
+  private readonly again: Redelivery;
+  private committedTo: number;
+  private timer: Disposable | null = null;
+  private timerMs = Infinity;
+  private readonly inactivity: Inactivity;
+  private heartbeatMs: number;
+  private isPumpDue = false;
+  private isStopped = false;
+
+  constructor(options: ConsumerOptions) {
+    const { config, created, stream, host, state, log, policy } = options;
+    this.options = options;
+    this.config = config;
+    this.created = created;
+    this.name = config.name;
+    this.stream = stream;
+    this.host = host;
+    this.state = state;
+    this.ahead = new Lookahead(stream.store, state, filtersOf(config));
+    this.inactivity = new Inactivity({
+      clock: host.clock,
+      isUsed: (withinMs) => this.isUsed(withinMs),
+      onInactive: () => options.onInactive(this),
+    });
+    this.again = new Redelivery(state, config);
+    this.acks = new Acks({
+      about: this,
+      state,
+      again: this.again,
+      clock: host.clock,
+      note: (entry) => this.note(entry),
+      settled: (sequence) => stream.settled(sequence),
+      advise: options.advise,
+      config: () => this.config,
+    });
+    this.requests = new PullQueue({
+      clock: host.clock,
+      isAwaited: (subject) => host.isAwaited(subject),
+      say: (to, headers) => this.outlet.say(to, headers),
+      beat: (to) => this.outlet.beat(to, state.delivered),
+    });
+    this.committedTo = stream.commit.sequence;
+    this.heartbeatMs = host.clock.nowMs();
+    this.outlet = new Outlet(host, `${stream.config.name}.${this.name}`, config);
+    this.commit = new Commit(log, policy, {
+      send: ({ reply }) => this.outlet.say(reply, ""),
+      committed: null,
+      failed: (error) =>
+        host.logger.error("the state of a consumer cannot be written", {
+          stream: stream.config.name,
+          consumer: this.name,
+          error: error.message,
+        }),
+    });
+  }
+
+  /** What it was made with, its configuration as it is now. */
+  get parts(): { config: ConsumerConfig; state: ConsumerState; stream: Stream; host: AccountHost } {
+    const { config, state, stream, host } = this;
+    return { config, state, stream, host };
+  }
+
+  /** False: its name was made up. */
+  get wasNamed(): boolean {
+    return this.options.wasNamed;
+  }
+
+  get isPush(): boolean {
+    return this.config.deliverSubject !== "";
+  }
+
+  /** Delivers from here on. */
+  start(): void {
+    const { state, stream } = this;
+    const isFresh = state.delivered.consumer === 0;
+    if (this.config.deliverPolicy === "last_per_subject" && isFresh)
+      this.ahead.beginWith(lastOfEach(this.config, stream, state.delivered.stream + 1));
+    else this.ahead.recount();
+    for (const sequence of state.pending.keys()) if (!stream.store.has(sequence)) this.acks.settle(sequence);
+    this.inactivity.begin(this.config.inactiveThresholdNs / 1e6);
+    this.wake();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.timer?.[Symbol.dispose]();
+    this.inactivity.stop();
+    this.commit.finish();
+    this.options.log.close();
+  }
+
+  /** Requests end with a status. */
+  dismiss(status: string): void {
+    this.requests.endAll(status);
+    if (this.isPush && this.host.isAwaited(this.config.deliverSubject))
+      this.outlet.say(this.config.deliverSubject, statusBlock(status));
+  }
+
+  reconfigure(config: ConsumerConfig): void {
+    this.config = this.again.config = config;
+    this.ahead.setFilters(filtersOf(config));
+    this.inactivity.begin(this.config.inactiveThresholdNs / 1e6);
+    this.wake();
+  }
+
+  /** Starts over from a sequence. */
+  reset(sequence: number): void {
+    this.state.reset(sequence);
+    this.again.clear();
+    this.ahead.beginWith([]);
+    this.options.log.fold();
+    this.wake();
+  }
+
+  get isPaused(): boolean {
+    const { pauseUntil } = this.config;
+    return pauseUntil !== "" && Date.parse(pauseUntil) > this.host.clock.nowMs();
+  }
+
+  /** Why nothing is delivered now; "": nothing hinders it. */
+  get reason(): string {
+    if (this.isPaused) return `paused until ${this.config.pauseUntil}`;
+    if (this.isFull) return `max_ack_pending ${this.config.maxAckPending} reached`;
+    if (this.isPush && !this.host.isAwaited(this.config.deliverSubject))
+      return "no interest in the deliver subject";
+    if (!this.isPush && this.requests.size === 0) return "no waiting pulls";
+    if (this.outlet.isStalled) return "flow control: the subscriber has not answered";
+    return "";
+  }
+
+  // ---- what the stream says ----
+
+  committed(sequence: number): void {
+    this.committedTo = sequence;
+    if (this.ahead.count > 0) this.wake();
+  }
+
+  added(sequence: number, subject: string): void {
+    this.ahead.added(sequence, subject);
+  }
+
+  removed(sequence: number, subject: string): void {
+    if (this.ahead.isAhead(sequence)) {
+      this.ahead.removed(subject);
+      return;
+    }
+    const pending = this.state.pending.get(sequence);
+    if (pending === undefined) return;
+    this.acks.terminated(sequence, "Unacknowledged message was deleted");
+    this.acks.settle(sequence);
+  }
+
+  purged(): void {
+    const { state, stream } = this;
+    for (const sequence of [...state.pending.keys()])
+      if (!stream.store.has(sequence)) this.acks.settle(sequence);
+    this.ahead.recount();
+    this.wake();
+  }
+
+  needs(sequence: number, subject: string): boolean {
+    if (!this.takes(subject)) return false;
+    return sequence > this.state.delivered.stream || this.state.pending.has(sequence);
+  }
+
+  takes(subject: string): boolean {
+    return this.ahead.covers(subject);
+  }
+
+  // ---- what clients say ----
+
+  /** A pull request. */
+  pull(payload: string, reply: string): void {
+    if (reply === "") return;
+    const refusal = this.requests.add(payload, reply, this.config);
+    if (refusal === null) this.wake();
+    else if (refusal !== "") this.host.afterwards(() => this.outlet.say(reply, statusBlock(refusal)));
+  }
+
+  /** An acknowledgement for the message of a sequence. `reply`: who wants to know that it is kept; "": nobody. */
+  acknowledge(sequence: number, payload: string, reply: string): void {
+    const next = this.acks.take(sequence, payload);
+    if (next !== null) this.pull(next, reply);
+    else if (reply !== "") this.commit.hold({ reply, payload: "" });
+    this.wake();
+  }
+
+  /** The subscriber has room again. */
+  flowed(id: string): void {
+    if (this.outlet.flowed(id)) this.wake();
+  }
+
+  /** Looks for what can be delivered, when the messages that are being read have been handled. */
+  wake(): void {
+    if (this.isPumpDue || this.isStopped) return;
+    this.isPumpDue = true;
+    this.host.afterwards(() => this.work());
+  }
+
+  // ---- delivering ----
+
+  private work(): void {
+    this.isPumpDue = false;
+    if (this.isStopped) return;
+    const isMore = this.pump();
+    if (this.requests.size > 0 && this.hasNothing) this.requests.endImpatient();
+    this.commit.end();
+    if (isMore && !this.isPumpDue) {
+      this.isPumpDue = true;
+      this.host.soon(() => this.work());
+    }
+    this.setTimer();
+  }
+
+  /** Whether the budget was used up and there may be more. */
+  private pump(): boolean {
+    let bytes = 0;
+    this.again.collect(this.host.clock.nowMs());
+    for (let i = 0; i < BUDGET_MESSAGES && bytes < BUDGET_BYTES; i++) {
+      if (this.isPaused || this.outlet.isStalled) return false;
+      const target = this.target();
+      if (target === null) return false;
+      const sequence = this.nextSequence();
+      if (sequence === 0) return false;
+      const view = this.stream.store.read(sequence);
+      if (view === null) {
+        this.skipDamaged(sequence);
+        continue;
+      }
+      const sent = this.deliver(sequence, view, target);
+      if (sent < 0) continue;
+      bytes += sent;
+    }
+    return true;
+  }
+
+  /** Where the next message goes; null: nobody takes one. */
+  private target(): PullRequest | "push" | null {
+    if (!this.isPush) return this.requests.next();
+    return this.host.isAwaited(this.config.deliverSubject) ? "push" : null;
+  }
+
+  /** 0: there is none now. */
+  private nextSequence(): number {
+    for (let sequence = this.again.take(); sequence !== 0; sequence = this.again.take()) {
+      if (!this.acks.isGivenUp(sequence)) return sequence;
+    }
+    if (this.isFull) return 0;
+    const next = this.ahead.next(this.committedTo);
+    if (next === 0 && this.ahead.isPast(this.committedTo))
+      this.note(ConsumerState.skip(this.committedTo, this.host.clock.nowMs()));
+    return next;
+  }
+
+  private get isFull(): boolean {
+    const { maxAckPending } = this.config;
+    return maxAckPending > 0 && this.state.pending.size >= maxAckPending;
+  }
+
+  /** Bytes that were sent; below 0: the request ended instead. */
+  private deliver(sequence: number, view: RecordView, target: PullRequest | "push"): number {
+    const { state, config, stream, host } = this;
+    const before = state.pending.get(sequence);
+    const count = (before?.count ?? 0) + 1;
+    const consumerSequence = state.delivered.consumer + 1;
+    const isNew = before === undefined;
+    const left = Math.max(0, this.ahead.count - (isNew ? 1 : 0));
+    const to = target === "push" ? config.deliverSubject : target.reply;
+    const message = this.outlet.message({ view, to, count, consumerSequence, left }, config);
+    const size = message.headers.length + message.payload.length + view.subjectLength + message.reply.length;
+    if (target !== "push" && target.hasBytesBound && size > target.bytesLeft) {
+      this.requests.endTooSmall();
+      if (!isNew) this.again.add(sequence);
+      return -1;
+    }
+    const nowMs = host.clock.nowMs();
+    this.note(ConsumerState.delivery(sequence, consumerSequence, count, nowMs));
+    if (isNew) this.ahead.delivered(sequence);
+    this.deliveredMs = nowMs;
+    this.heartbeatMs = nowMs;
+    host.send(message);
+    if (target === "push") this.outlet.pushed(size, to);
+    else this.requests.served(size);
+    if (config.ackPolicy === "none") stream.settled(sequence);
+    return size;
+  }
+
+  private get hasNothing(): boolean {
+    return this.again.size === 0 && (this.ahead.count === 0 || this.isFull || this.isPaused);
+  }
+
+  // ---- time ----
+
+  private setTimer(): void {
+    const atMs = this.nextEventMs();
+    if (atMs === this.timerMs && this.timer !== null) return;
+    this.timer?.[Symbol.dispose]();
+    this.timer = null;
+    this.timerMs = atMs;
+    if (atMs === Infinity || this.isStopped) return;
+    const waitMs = Math.min(TIMER_MAX_MS, Math.max(1, Math.ceil(atMs - this.host.clock.nowMs())));
+    this.timer = this.host.clock.setTimer(waitMs, () => this.onTimer());
+  }
+
+  private nextEventMs(): number {
+    const { config } = this;
+    const again = this.isPaused ? Date.parse(config.pauseUntil) : this.again.nextMs;
+    const beat =
+      this.isPush && config.heartbeatNs > 0 ? this.heartbeatMs + config.heartbeatNs / 1e6 : Infinity;
+    return Math.min(again, beat, this.requests.dueMs);
+  }
+
+  private onTimer(): void {
+    this.timer = null;
+    this.timerMs = Infinity;
+    this.requests.onTime();
+    const { heartbeatNs, deliverSubject } = this.config;
+    const nowMs = this.host.clock.nowMs();
+    if (this.isPush && heartbeatNs > 0 && this.heartbeatMs + heartbeatNs / 1e6 <= nowMs) {
+      this.heartbeatMs = nowMs;
+      if (this.host.isAwaited(deliverSubject)) this.outlet.beat(deliverSubject, this.state.delivered);
+    }
+    this.wake();
+  }
+
+  private isUsed(withinMs: number): boolean {
+    if (this.isPush) return this.host.isAwaited(this.config.deliverSubject);
+    this.requests.dropUnawaited();
+    const usedMs = Math.max(this.deliveredMs, this.acks.ackedMs, this.requests.askedMs);
+    return this.requests.size > 0 || this.host.clock.nowMs() - usedMs < withinMs;
+  }
+
+  // ---- small things ----
+
+  private skipDamaged(sequence: number): void {
+    this.host.logger.error("a message is damaged and known missing", {
+      stream: this.stream.config.name,
+      sequence,
+    });
+    this.ahead.recount();
+  }
+
+  private note(entry: Parameters<ConsumerState["apply"]>[0]): void {
+    this.state.apply(entry);
+    this.options.log.append(entry);
+  }
+}

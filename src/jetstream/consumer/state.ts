@@ -1,0 +1,169 @@
+/**
+ * What a consumer has delivered and what has been acknowledged: a state machine without time and chance of its own. Every change is
+ * an entry, which replicas and a restart apply alike.
+ *
+ * Invariants: sequences never go back; the floor never passes what was delivered; what is pending lies above the floor.
+ */
+import { assert } from "../../base/assert.ts";
+import type { ConsumerEntry } from "../../store/consumer-log.ts";
+
+const DELIVERED = 1;
+const ACKED = 2;
+const SKIPPED = 3;
+const REDELIVERED_LATER = 4;
+const GIVEN_UP = 5;
+
+export interface Pending {
+  /** Of the first delivery. */
+  consumerSequence: number;
+  /** Deliveries so far. */
+  count: number;
+  /** When it was delivered last, milliseconds. */
+  timeMs: number;
+}
+
+interface Floor {
+  consumer: number;
+  stream: number;
+}
+
+export class ConsumerState {
+  readonly delivered: Floor;
+  readonly floor: Floor;
+  /** By stream sequence, in the order of first delivery: ascending. */
+  readonly pending = new Map<number, Pending>();
+  /** Messages delivered more than once that are not settled: how often, beyond the first. */
+  readonly redelivered = new Map<number, number>();
+  private readonly policy: "none" | "all" | "explicit";
+
+  constructor(policy: "none" | "all" | "explicit", startSequence: number) {
+    this.policy = policy;
+    this.delivered = { consumer: 0, stream: startSequence - 1 };
+    this.floor = { consumer: 0, stream: startSequence - 1 };
+  }
+
+  /** Entries for what a consumer decides; `apply` carries them out. */
+  static delivery(stream: number, consumer: number, count: number, timeMs: number): ConsumerEntry {
+    return { kind: DELIVERED, streamSequence: stream, consumerSequence: consumer, count, timeMs };
+  }
+  static ack(stream: number, timeMs: number): ConsumerEntry {
+    return { kind: ACKED, streamSequence: stream, consumerSequence: 0, count: 0, timeMs };
+  }
+  /** Messages up to here are not for this consumer, or gone. */
+  static skip(stream: number, timeMs: number): ConsumerEntry {
+    return { kind: SKIPPED, streamSequence: stream, consumerSequence: 0, count: 0, timeMs };
+  }
+  /** It was refused: its time counts from `timeMs`. */
+  static later(stream: number, timeMs: number): ConsumerEntry {
+    return { kind: REDELIVERED_LATER, streamSequence: stream, consumerSequence: 0, count: 0, timeMs };
+  }
+  static giveUp(stream: number, timeMs: number): ConsumerEntry {
+    return { kind: GIVEN_UP, streamSequence: stream, consumerSequence: 0, count: 0, timeMs };
+  }
+
+  apply(entry: ConsumerEntry): void {
+    const { kind, streamSequence } = entry;
+    if (kind === DELIVERED) this.deliver(entry);
+    else if (kind === ACKED) this.settle(streamSequence);
+    else if (kind === SKIPPED) this.pass(streamSequence);
+    else if (kind === REDELIVERED_LATER) {
+      const pending = this.pending.get(streamSequence);
+      if (pending !== undefined) pending.timeMs = entry.timeMs;
+    } else if (kind === GIVEN_UP) this.drop(streamSequence);
+    assert(this.floor.stream <= this.delivered.stream, "the floor never passes what was delivered");
+    assert(this.floor.consumer <= this.delivered.consumer, "the floor never passes what was delivered");
+  }
+
+  /** Nothing is delivered or awaited but what comes from `sequence` on. */
+  reset(sequence: number): void {
+    this.pending.clear();
+    this.redelivered.clear();
+    this.delivered.stream = this.floor.stream = sequence - 1;
+    this.floor.consumer = this.delivered.consumer;
+  }
+
+  /** The stream's last sequence is lower than what is said here: after damage. True: something had to be mended. */
+  clamp(last: number): boolean {
+    let isMended = false;
+    for (const sequence of [...this.pending.keys()])
+      if (sequence > last) isMended = this.pending.delete(sequence);
+    for (const at of [this.delivered, this.floor]) {
+      if (at.stream <= last) continue;
+      at.stream = last;
+      isMended = true;
+    }
+    return isMended;
+  }
+
+  toJson(): string {
+    const { delivered, floor, pending, redelivered } = this;
+    return JSON.stringify({ delivered, floor, pending: [...pending], redelivered: [...redelivered] });
+  }
+
+  restore(json: string): void {
+    const read = JSON.parse(json) as {
+      delivered: Floor;
+      floor: Floor;
+      pending: [number, Pending][];
+      redelivered: [number, number][];
+    };
+    Object.assign(this.delivered, read.delivered);
+    Object.assign(this.floor, read.floor);
+    for (const [sequence, pending] of read.pending) this.pending.set(sequence, pending);
+    for (const [sequence, count] of read.redelivered) this.redelivered.set(sequence, count);
+  }
+
+  private deliver({ streamSequence, consumerSequence, count, timeMs }: ConsumerEntry): void {
+    const { delivered, pending } = this;
+    delivered.consumer = Math.max(delivered.consumer, consumerSequence);
+    if (count > 1) {
+      const there = pending.get(streamSequence);
+      if (there === undefined) return;
+      there.count = count;
+      there.timeMs = timeMs;
+      this.redelivered.set(streamSequence, count - 1);
+      return;
+    }
+    if (streamSequence <= delivered.stream) return; // a replay
+    delivered.stream = streamSequence;
+    if (this.policy === "none") {
+      this.floor.stream = streamSequence;
+      this.floor.consumer = consumerSequence;
+    } else pending.set(streamSequence, { consumerSequence, count, timeMs });
+  }
+
+  private settle(sequence: number): void {
+    if (this.policy !== "all") {
+      this.drop(sequence);
+      return;
+    }
+    for (const earlier of [...this.pending.keys()]) {
+      if (earlier > sequence) break;
+      this.drop(earlier);
+    }
+  }
+
+  private drop(sequence: number): void {
+    const { pending } = this;
+    if (!pending.delete(sequence)) return;
+    this.redelivered.delete(sequence);
+    this.raiseFloor();
+  }
+
+  private pass(sequence: number): void {
+    this.delivered.stream = Math.max(this.delivered.stream, sequence);
+    if (this.pending.size === 0) this.raiseFloor();
+  }
+
+  private raiseFloor(): void {
+    const { floor, delivered, pending } = this;
+    const lowest = pending.entries().next().value;
+    if (lowest === undefined) {
+      floor.stream = delivered.stream;
+      floor.consumer = delivered.consumer;
+      return;
+    }
+    floor.stream = Math.max(floor.stream, lowest[0] - 1);
+    floor.consumer = Math.max(floor.consumer, lowest[1].consumerSequence - 1);
+  }
+}

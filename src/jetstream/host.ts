@@ -1,0 +1,48 @@
+/** What JetStream needs of the server around it, for one account. `app` hands it in; the simulation has its own. */
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
+
+export interface Outgoing {
+  /** Where it goes. */
+  readonly subject: string;
+  /** "": none. */
+  readonly reply: string;
+  /** From NATS/1.0 to the empty line, or "". */
+  readonly headers: string;
+  readonly payload: Uint8Array;
+  /** The subject that its receiver is shown; absent: the one that it is sent to. */
+  readonly shown?: string;
+}
+
+/** A message that came in. Valid until the call that received it returns. */
+export interface Incoming {
+  readonly subject: string;
+  /** "": none. */
+  readonly reply: string;
+  readonly headerLength: number;
+  /** Headers and payload. */
+  readonly body: Uint8Array;
+}
+
+export interface AccountHost {
+  /** The account's. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Nanoseconds since the epoch. */
+  nowNs(): bigint;
+  /** False: nobody got it. Must not be called while a message is being delivered. */
+  send(message: Outgoing): boolean;
+  /** Whether anybody would get a message on the subject. */
+  isAwaited(subject: string): boolean;
+  /** `receive` must not send: it notes what to do, and asks for `afterwards`. */
+  listen(subject: string, receive: (message: Incoming) => void, queue?: string): Disposable;
+  /** Calls back with every subject, with wildcards, that somebody begins to be interested in. */
+  onInterest(call: (subject: string) => void): void;
+  /** Calls `work` once, when the messages that are being read have been handled. */
+  afterwards(work: () => void): void;
+  /** Calls `work` once, after others have had their turn. */
+  soon(work: () => void): void;
+}

@@ -1,0 +1,187 @@
+/**
+ * JetStream of one server: the accounts that have it, with their streams, consumers and API. `app` makes it and hands in the disk,
+ * the clock and a way to send and listen in each account.
+ */
+import { assert } from "../base/assert.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Disk } from "../store/disk.ts";
+import { subjectMatches } from "../subject/subject.ts";
+import { Assets, type AccountLimits, type StreamAssets } from "./assets.ts";
+import { Api } from "./api/api.ts";
+import { DirectGets } from "./api/direct.ts";
+import type { AnswerFacts } from "./api/info.ts";
+import type { AccountHost, Incoming } from "./host.ts";
+import type { SyncPolicy } from "./stream/commit.ts";
+
+export interface JetStreamOptions {
+  readonly disk: Disk;
+  /** Everything is kept below it. */
+  readonly folder: string;
+  readonly policy: SyncPolicy;
+  /** Bytes that may still be stored, while so many are used. */
+  readonly bytesLeft: (storage: "file" | "memory", used: number) => number;
+  readonly facts: AnswerFacts;
+  readonly logger: Logger;
+  readonly accounts: readonly JetStreamAccountOptions[];
+}
+
+interface JetStreamAccountOptions {
+  readonly host: AccountHost;
+  readonly limits: AccountLimits;
+}
+
+export class JetStream {
+  readonly accounts = new Map<string, JetStreamAccount>();
+  readonly options: JetStreamOptions;
+
+  constructor(options: JetStreamOptions) {
+    this.options = options;
+  }
+
+  /** Reads what is on the disk, and takes requests and messages from then on. Throws `DiskError`. */
+  start(): void {
+    const { disk, folder, policy, facts, accounts } = this.options;
+    disk.makeFolder(folder);
+    for (const { host, limits } of accounts) {
+      assert(!this.accounts.has(host.name), "an account has JetStream once");
+      const assets = new Assets({
+        host,
+        disk,
+        folder: `${folder}/${encodeURIComponent(host.name)}`,
+        policy,
+        limits,
+        serverBytesLeft: (storage) => this.bytesLeft(storage),
+      });
+      this.accounts.set(host.name, new JetStreamAccount(assets, facts));
+    }
+    for (const account of this.accounts.values()) account.start();
+  }
+
+  stop(): void {
+    for (const account of this.accounts.values()) account.stop();
+  }
+
+  bytesOf(storage: "file" | "memory"): number {
+    let sum = 0;
+    for (const { assets } of this.accounts.values()) sum += assets.bytesOf(storage);
+    return sum;
+  }
+
+  private bytesLeft(storage: "file" | "memory"): number {
+    return this.options.bytesLeft(storage, this.bytesOf(storage));
+  }
+}
+
+const ACK = "$JS.ACK.";
+const FLOW = "$JS.FC.";
+const NEXT = "$JS.API.CONSUMER.MSG.NEXT.";
+/** Blocks that are looked at for what can be left out, and how often. */
+const CLEAN_MS = 1000;
+
+/** JetStream in one account. */
+class JetStreamAccount {
+  readonly assets: Assets;
+  readonly api: Api;
+  private readonly host: AccountHost;
+  private readonly directs = new Map<StreamAssets, DirectGets>();
+  private readonly pulls = new Map<string, Disposable>();
+  private listeners: Disposable[] = [];
+  private cleaning: Disposable | null = null;
+
+  constructor(assets: Assets, facts: AnswerFacts) {
+    this.assets = assets;
+    this.host = assets.host;
+    this.api = new Api(assets, facts);
+    assets.counters = this.api.counters;
+    assets.onChanged = () => this.follow();
+  }
+
+  start(): void {
+    this.assets.recover();
+    this.listeners = [
+      this.host.listen(`${ACK}>`, (message) => this.acknowledge(message)),
+      this.host.listen(`${FLOW}>`, ({ subject }) => this.flowed(subject)),
+    ];
+    this.host.onInterest((subject) => this.onInterest(subject));
+    this.api.start();
+    this.follow();
+    this.cleanLater();
+  }
+
+  stop(): void {
+    this.cleaning?.[Symbol.dispose]();
+    this.api.stop();
+    for (const listener of [...this.listeners, ...this.pulls.values()]) listener[Symbol.dispose]();
+    for (const direct of this.directs.values()) direct.stop();
+    this.assets.stop();
+  }
+
+  /** Streams or consumers have come, gone or changed: listens where they are asked. */
+  private follow(): void {
+    const { streams } = this.assets;
+    const wanted = new Set<string>();
+    for (const assets of streams.values()) {
+      if (!this.directs.has(assets)) this.directs.set(assets, new DirectGets(assets.stream));
+      this.directs.get(assets)!.follow();
+      for (const consumer of assets.consumers.values()) {
+        const subject = `${NEXT}${assets.stream.config.name}.${consumer.name}`;
+        wanted.add(subject);
+        if (this.pulls.has(subject)) continue;
+        this.pulls.set(
+          subject,
+          this.host.listen(subject, ({ reply, headerLength, body }) => {
+            const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
+            assets.consumers.get(consumer.name)?.pull(payload, reply);
+          }),
+        );
+      }
+    }
+    for (const [subject, listener] of this.pulls) {
+      if (wanted.has(subject)) continue;
+      listener[Symbol.dispose]();
+      this.pulls.delete(subject);
+    }
+    for (const [assets, direct] of this.directs) {
+      if (streams.get(assets.stream.config.name) === assets) continue;
+      direct.stop();
+      this.directs.delete(assets);
+    }
+  }
+
+  /** `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.…`, or the same behind a domain and the hash of an account. */
+  private acknowledge({ subject, reply, headerLength, body }: Incoming): void {
+    const tokens = subject.split(".");
+    const at = tokens.length >= 11 ? 4 : 2;
+    const consumer = this.assets.streams.get(tokens[at]!)?.consumers.get(tokens[at + 1]!);
+    const sequence = Number(tokens[at + 3]);
+    if (consumer === undefined || !Number.isSafeInteger(sequence)) return;
+    const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
+    consumer.acknowledge(sequence, payload, reply);
+  }
+
+  /** Push consumers may have somebody to deliver to now. */
+  private onInterest(subject: string): void {
+    for (const { consumers } of this.assets.streams.values()) {
+      for (const consumer of consumers.values()) {
+        const { deliverSubject } = consumer.config;
+        if (deliverSubject !== "" && subjectMatches(subject, deliverSubject)) consumer.wake();
+      }
+    }
+  }
+
+  private flowed(subject: string): void {
+    const [, , stream, consumer, id] = subject.split(".");
+    this.assets.streams
+      .get(stream ?? "")
+      ?.consumers.get(consumer ?? "")
+      ?.flowed(id ?? "");
+  }
+
+  /** One block of a stream at a time, so that others have their turn. */
+  private cleanLater(): void {
+    this.cleaning = this.host.clock.setTimer(CLEAN_MS, () => {
+      for (const { stream } of this.assets.streams.values()) stream.clean();
+      this.cleanLater();
+    });
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Group commit: answers are held until what they confirm is on the disk. All that a turn stored is written by one call; one sync
+ * covers all that waits. A single answer gets a sync of its own at once, since the way through the thread pool takes longer.
+ *
+ * Invariants: answers leave in the order they were given; none leaves before what it confirms is as durable as the policy says.
+ */
+import { assert } from "../../base/assert.ts";
+import { DiskError } from "../../store/disk.ts";
+
+/** "sync": an answer means that the disk has it. "lazy": that the kernel has it; a sync follows within the interval. */
+export type SyncPolicy = "sync" | "lazy";
+
+export interface Answer {
+  readonly reply: string;
+  readonly payload: string;
+}
+
+export interface CommitHost {
+  send(answer: Answer): void;
+  /** Messages up to this sequence are as durable as the policy says. Null: nobody waits for that, answers alone are. */
+  readonly committed: ((sequence: number) => void) | null;
+  /** What is held cannot be confirmed. */
+  failed(error: DiskError, answers: readonly Answer[]): void;
+}
+
+/** What is committed: a stream's messages, or a consumer's entries. */
+export interface Committed {
+  readonly isInMemory: boolean;
+  /** Number of the last one, and of the last that was written. */
+  readonly last: number;
+  readonly written: number;
+  /** Writes what was appended. Throws `DiskError`. */
+  flush(): void;
+  /** Calls back when all that is written is on the disk. */
+  sync(done: (error: DiskError | null) => void): void;
+  /** Writes, and returns when it is on the disk. Throws `DiskError`. */
+  syncNow(): void;
+}
+
+export class Commit {
+  /** Messages up to here are as durable as the policy says. */
+  sequence: number;
+  /** Syncs done. */
+  syncs = 0;
+  private policy: SyncPolicy;
+  private readonly store: Committed;
+  private readonly host: CommitHost;
+  private held: Answer[] = [];
+  private isSyncing = false;
+  /** Counts what makes a sync under way pointless. */
+  private generation = 0;
+
+  constructor(store: Committed, policy: SyncPolicy, host: CommitHost) {
+    this.store = store;
+    this.policy = policy;
+    this.host = host;
+    this.sequence = store.last;
+  }
+
+  hold(answer: Answer): void {
+    this.held.push(answer);
+  }
+
+  /** The turn ends. */
+  end(): void {
+    const { store } = this;
+    try {
+      store.flush();
+      if (this.policy === "lazy" || store.isInMemory) this.release(this.held.length, store.last);
+      else if (this.held.length === 1 && !this.isSyncing) this.syncOne();
+      else if (this.isAwaited) this.sync();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Whether anybody waits for what is not on the disk yet. */
+  private get isAwaited(): boolean {
+    return this.held.length > 0 || (this.host.committed !== null && this.sequence < this.store.last);
+  }
+
+  /** Everything is on the disk when this returns, and confirmed. */
+  finish(): void {
+    this.generation++;
+    this.isSyncing = false;
+    try {
+      this.store.flush();
+      this.store.syncNow();
+      this.release(this.held.length, this.store.last);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private syncOne(): void {
+    this.store.syncNow();
+    this.syncs++;
+    this.release(this.held.length, this.store.last);
+  }
+
+  private sync(): void {
+    if (this.isSyncing) return; // the next one begins when this one ends
+    const { store } = this;
+    const count = this.held.length;
+    const last = store.written; // what is held has been written: `end` has seen to it
+    const { generation } = this;
+    this.isSyncing = true;
+    store.sync((error) => {
+      if (generation !== this.generation) return;
+      this.isSyncing = false;
+      this.syncs++;
+      if (error !== null) {
+        this.fail(error);
+        return;
+      }
+      this.release(count, last);
+      if (this.isAwaited) this.end();
+    });
+  }
+
+  private release(count: number, sequence: number): void {
+    const { held, host } = this;
+    assert(count <= held.length, "an answer is released once");
+    this.held = held.slice(count);
+    if (sequence > this.sequence) {
+      this.sequence = sequence;
+      host.committed?.(sequence);
+    }
+    for (let i = 0; i < count; i++) host.send(held[i]!);
+  }
+
+  private fail(error: unknown): void {
+    if (!(error instanceof DiskError)) throw error;
+    const answers = this.held;
+    this.held = [];
+    this.generation++;
+    this.isSyncing = false;
+    this.host.failed(error, answers);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Message ids of the duplicate window: which sequence each was stored at. Ids older than the window are dropped when the next one
+ * is noted. Bounded by what is published within the window.
+ */
+export class Duplicates {
+  private readonly sequences = new Map<string, { sequence: number; timeNs: bigint }>();
+  private windowNs: bigint;
+
+  constructor(windowNs: number) {
+    this.windowNs = BigInt(windowNs);
+  }
+
+  get size(): number {
+    return this.sequences.size;
+  }
+
+  setWindow(windowNs: number): void {
+    this.windowNs = BigInt(windowNs);
+  }
+
+  /** 0: the id is new, or too old to count. */
+  find(id: string, nowNs: bigint): number {
+    const known = this.sequences.get(id);
+    return known === undefined || nowNs - known.timeNs > this.windowNs ? 0 : known.sequence;
+  }
+
+  note(id: string, sequence: number, timeNs: bigint): void {
+    this.sequences.delete(id); // so that the map stays in order of time
+    this.sequences.set(id, { sequence, timeNs });
+    this.expire(timeNs);
+  }
+
+  clear(): void {
+    this.sequences.clear();
+  }
+
+  private expire(nowNs: bigint): void {
+    for (const [id, { timeNs }] of this.sequences) {
+      if (nowNs - timeNs <= this.windowNs) return;
+      this.sequences.delete(id);
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** Times of the API: RFC 3339 in UTC with nanoseconds, as nats-server writes them. */
+
+export const NO_TIME = "0001-01-01T00:00:00Z";
+
+/** Nanoseconds since the epoch as text, without zeros at the end. */
+export function formatTime(ns: bigint): string {
+  const seconds = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
+  const fraction = String(ns % 1_000_000_000n)
+    .padStart(9, "0")
+    .replace(/0+$/, "");
+  return fraction === "" ? `${seconds}Z` : `${seconds}.${fraction}Z`;
+}
+
+/** Nanoseconds since the epoch; the text has been found to be a time. */
+export function timeNsOf(time: string): bigint {
+  const fraction = /\.(\d+)/.exec(time)?.[1] ?? "";
+  const seconds = BigInt(Math.floor(Date.parse(time.replace(/\.\d+/, "")) / 1000));
+  return seconds * 1_000_000_000n + BigInt(fraction.padEnd(9, "0").slice(0, 9));
+}

@@ -1,0 +1,151 @@
+/**
+ * What a consumer did, on disk: entries of fixed size that are appended, and now and then folded into a snapshot. Replaying an
+ * entry twice changes nothing, so a kill between snapshot and cut costs nothing.
+ *
+ *     0 u32 checksum of what follows   4 u8 kind   8 f64 stream sequence   16 f64 consumer sequence   24 u32 count   32 f64 time (ms)
+ *
+ * The snapshot is a text of the owner's, with a checksum before it. A torn tail is cut.
+ */
+import { crc32 } from "node:zlib";
+import { assert } from "../base/assert.ts";
+import type { Disk, DiskError, DiskFile } from "./disk.ts";
+
+const ENTRY = 40;
+const FOLD_BYTES = 1024 * 1024;
+const START_BYTES = 64 * ENTRY;
+
+export interface ConsumerEntry {
+  readonly kind: number;
+  readonly streamSequence: number;
+  readonly consumerSequence: number;
+  readonly count: number;
+  readonly timeMs: number;
+}
+
+export interface ConsumerLogOptions {
+  /** null: in memory; nothing is kept. */
+  readonly disk: Disk | null;
+  readonly folder: string;
+  /** The whole state as a text, for a snapshot. */
+  readonly snapshot: () => string;
+}
+
+export class ConsumerLog {
+  readonly isInMemory: boolean;
+  /** Entries appended, and of those written, since the log was opened. */
+  last = 0;
+  written = 0;
+  private readonly options: ConsumerLogOptions;
+  private file: DiskFile | null = null;
+  private size = 0;
+  private pending = Buffer.alloc(START_BYTES);
+  private pendingLength = 0;
+
+  constructor(options: ConsumerLogOptions) {
+    this.options = options;
+    this.isInMemory = options.disk === null;
+  }
+
+  /** Hands over the snapshot, if there is one, and the entries since. False: a snapshot is there that cannot be read. */
+  recover(restore: (snapshot: string) => void, replay: (entry: ConsumerEntry) => void): boolean {
+    const { disk, folder } = this.options;
+    if (disk === null) return true;
+    disk.makeFolder(folder);
+    const snapshot = disk.read(`${folder}/state`);
+    const isSound = snapshot === null || isSoundSnapshot(snapshot);
+    if (snapshot !== null && isSound) restore(Buffer.from(snapshot.subarray(4)).toString("latin1"));
+    this.file = disk.open(`${folder}/log`);
+    const content = Buffer.alloc(this.file.size);
+    const length = this.file.read(content, 0);
+    let at = 0;
+    for (; at + ENTRY <= length; at += ENTRY) {
+      if (content.readUInt32LE(at) !== crc32(content.subarray(at + 4, at + ENTRY))) break;
+      replay(readEntry(content, at));
+    }
+    this.file.truncate(at);
+    this.size = at;
+    return isSound;
+  }
+
+  append(entry: ConsumerEntry): void {
+    if (this.file === null) return;
+    this.last++;
+    if (this.pendingLength + ENTRY > this.pending.length) {
+      const grown = Buffer.alloc(this.pending.length * 2);
+      this.pending.copy(grown);
+      this.pending = grown;
+    }
+    writeEntry(this.pending, this.pendingLength, entry);
+    this.pendingLength += ENTRY;
+  }
+
+  /** Writes what was appended. Throws `DiskError`. */
+  flush(): void {
+    const { file, pending, pendingLength } = this;
+    if (file === null || pendingLength === 0) return;
+    if (this.size + pendingLength > FOLD_BYTES) this.fold();
+    else {
+      file.write(pending.subarray(0, pendingLength), this.size);
+      this.size += pendingLength;
+    }
+    this.pendingLength = 0;
+    if (pending.length > START_BYTES) this.pending = Buffer.alloc(START_BYTES);
+    this.written = this.last;
+  }
+
+  /** Replaces what was written by a snapshot. Durable when this returns. */
+  fold(): void {
+    const { disk, folder, snapshot } = this.options;
+    if (disk === null || this.file === null) return;
+    const state = Buffer.from(snapshot(), "latin1");
+    const content = Buffer.alloc(state.length + 4);
+    state.copy(content, 4);
+    content.writeUInt32LE(crc32(state), 0);
+    disk.replace(`${folder}/state`, content);
+    this.file.truncate(0);
+    this.size = 0;
+    this.pendingLength = 0;
+    this.written = this.last;
+  }
+
+  sync(done: (error: DiskError | null) => void): void {
+    if (this.file === null) done(null);
+    else this.file.sync(done);
+  }
+
+  syncNow(): void {
+    this.flush();
+    this.file?.syncNow();
+  }
+
+  close(): void {
+    this.file?.close();
+    this.file = null;
+  }
+}
+
+function isSoundSnapshot(content: Uint8Array): boolean {
+  const bytes = Buffer.from(content);
+  return bytes.length > 4 && bytes.readUInt32LE(0) === crc32(bytes.subarray(4));
+}
+
+function writeEntry(memory: Buffer, at: number, entry: ConsumerEntry): void {
+  assert(Number.isSafeInteger(entry.streamSequence), "a sequence is a whole number");
+  memory.fill(0, at, at + ENTRY);
+  memory[at + 4] = entry.kind;
+  memory.writeDoubleLE(entry.streamSequence, at + 8);
+  memory.writeDoubleLE(entry.consumerSequence, at + 16);
+  memory.writeUInt32LE(entry.count, at + 24);
+  memory.writeDoubleLE(entry.timeMs, at + 32);
+  memory.writeUInt32LE(crc32(memory.subarray(at + 4, at + ENTRY)), at);
+}
+
+function readEntry(memory: Buffer, at: number): ConsumerEntry {
+  return {
+    kind: memory[at + 4]!,
+    streamSequence: memory.readDoubleLE(at + 8),
+    consumerSequence: memory.readDoubleLE(at + 16),
+    count: memory.readUInt32LE(at + 24),
+    timeMs: memory.readDoubleLE(at + 32),
+  };
+}

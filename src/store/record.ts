@@ -1,0 +1,146 @@
+/**
+ * Records: how messages, and what becomes of them, are written to a log. All numbers are little-endian.
+ *
+ *      0  u32  checksum (CRC-32) over everything behind it
+ *      4  u16  magic
+ *      6  u8   kind
+ *      7  u8   0
+ *      8  u32  length of the record
+ *     12  u32  length of the headers
+ *     16  u64  sequence
+ *     24  i64  time, nanoseconds since the epoch
+ *     32  u64  previous: see below
+ *     40  u32  length of the subject
+ *     44       subject, headers, payload
+ *
+ * The checksum covers lengths and sequence, too. A reader checks the length against its bounds before it uses it.
+ *
+ *     MESSAGE  a message. previous: the sequence of the message before it in this log; sequences between never had one.
+ *     ERASED   a message that was overwritten, with the length, sequence and previous that it had.
+ *     HOLE     messages that were removed when their block was rewritten: sequence of the last of them, previous of the first.
+ *     REMOVED  the message of this sequence is gone. previous: the sequence of the last message then.
+ *     FIRST    all messages below this sequence are gone. previous: the last sequence. time: the sequence of the last message.
+ *
+ * A reader that meets a previous (of FIRST: a time) beyond what it has seen knows which messages are missing.
+ */
+import { crc32 } from "node:zlib";
+import { assert } from "../base/assert.ts";
+
+const RECORD_HEAD = 44;
+/** Longest record: a payload of 64 MiB with its subject and headers. */
+const RECORD_MAX = 80 * 1024 * 1024;
+const MAGIC = 0x6853;
+
+export const MESSAGE = 1;
+export const REMOVED = 2;
+export const FIRST = 3;
+export const ERASED = 4;
+export const HOLE = 5;
+
+/** Where the parts of one record lie in memory; reused. */
+export class RecordView {
+  memory: Buffer = Buffer.alloc(0);
+  /** Offset in `memory`. */
+  at = 0;
+  kind = 0;
+  length = 0;
+  headerLength = 0;
+  sequence = 0;
+  timeNs = 0n;
+  previous = 0;
+  subjectLength = 0;
+
+  get subject(): string {
+    const from = this.at + RECORD_HEAD;
+    return this.memory.toString("latin1", from, from + this.subjectLength);
+  }
+
+  /** Headers and payload, as they lie in memory. */
+  get body(): Buffer {
+    return this.memory.subarray(this.at + RECORD_HEAD + this.subjectLength, this.at + this.length);
+  }
+}
+
+export interface RecordFields {
+  readonly kind: number;
+  readonly sequence: number;
+  readonly timeNs: bigint;
+  readonly previous: number;
+  /** A byte string. */
+  readonly subject: string;
+  readonly headerLength: number;
+  /** Headers and payload. */
+  readonly body: Uint8Array;
+}
+
+export function recordLength(subjectLength: number, bodyLength: number): number {
+  return RECORD_HEAD + subjectLength + bodyLength;
+}
+
+/** Writes the record at `at`, where there is room for it, and returns the offset behind it. */
+export function writeRecord(memory: Buffer, at: number, fields: RecordFields): number {
+  const { kind, sequence, timeNs, previous, subject, headerLength, body } = fields;
+  const length = recordLength(subject.length, body.length);
+  assert(length <= RECORD_MAX, "a record is no longer than the bound that readers check");
+  assert(Number.isSafeInteger(sequence) && sequence >= 0, "a sequence is a whole number");
+  assert(subject.length <= 0xffff, "the length of a subject fits into its field");
+  memory.writeUInt16LE(MAGIC, at + 4);
+  memory[at + 6] = kind;
+  memory[at + 7] = 0;
+  memory.writeUInt32LE(length, at + 8);
+  memory.writeUInt32LE(headerLength, at + 12);
+  writeSequence(memory, at + 16, sequence);
+  memory.writeBigInt64LE(timeNs, at + 24);
+  writeSequence(memory, at + 32, previous);
+  memory.writeUInt32LE(subject.length, at + 40);
+  memory.write(subject, at + RECORD_HEAD, "latin1");
+  memory.set(body, at + RECORD_HEAD + subject.length);
+  memory.writeUInt32LE(crc32(memory.subarray(at + 4, at + length)), at);
+  return at + length;
+}
+
+/** Reads the record at `at`. False: what lies there, up to `end`, is no whole and sound record. */
+export function readRecord(view: RecordView, memory: Buffer, at: number, end: number): boolean {
+  if (at + RECORD_HEAD > end || memory.readUInt16LE(at + 4) !== MAGIC) return false;
+  const length = memory.readUInt32LE(at + 8);
+  if (length < RECORD_HEAD || length > RECORD_MAX || at + length > end) return false;
+  if (memory.readUInt32LE(at) !== crc32(memory.subarray(at + 4, at + length))) return false;
+  const subjectLength = memory.readUInt32LE(at + 40);
+  const headerLength = memory.readUInt32LE(at + 12);
+  if (RECORD_HEAD + subjectLength + headerLength > length) return false;
+  view.memory = memory;
+  view.at = at;
+  view.kind = memory[at + 6]!;
+  view.length = length;
+  view.headerLength = headerLength;
+  view.sequence = readSequence(memory, at + 16);
+  view.timeNs = memory.readBigInt64LE(at + 24);
+  view.previous = readSequence(memory, at + 32);
+  view.subjectLength = subjectLength;
+  return Number.isSafeInteger(view.sequence) && Number.isSafeInteger(view.previous);
+}
+
+/** The offset of the first sound record from `from` on, or `end`. */
+export function findRecord(view: RecordView, memory: Buffer, from: number, end: number): number {
+  for (let at = from; at + RECORD_HEAD <= end; at++) {
+    if (memory[at + 4] === (MAGIC & 0xff) && readRecord(view, memory, at, end)) return at;
+  }
+  return end;
+}
+
+function writeSequence(memory: Buffer, at: number, sequence: number): void {
+  memory.writeUInt32LE(sequence % 0x1_0000_0000, at);
+  memory.writeUInt32LE(Math.floor(sequence / 0x1_0000_0000), at + 4);
+}
+
+function readSequence(memory: Buffer, at: number): number {
+  return memory.readUInt32LE(at) + memory.readUInt32LE(at + 4) * 0x1_0000_0000;
+}
+
+/** Whether what lies at `at` says of itself that it is a message that ends at `end`. Its checksum is wrong. */
+export function looksLikeMessage(view: RecordView, memory: Buffer, at: number, end: number): boolean {
+  if (at + RECORD_HEAD > end || memory.readUInt16LE(at + 4) !== MAGIC || memory[at + 6] !== MESSAGE)
+    return false;
+  view.sequence = readSequence(memory, at + 16);
+  return at + memory.readUInt32LE(at + 8) === end;
+}

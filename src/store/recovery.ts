@@ -1,0 +1,98 @@
+/**
+ * Reads the blocks of a log one after the other and finds out what is missing. A torn tail (bytes at the end of the last block that
+ * make no record) is cut, since nothing in it was ever confirmed. Damage elsewhere stays where it is: what follows it is found
+ * again by its magic and checksum, and its `previous` says which messages were lost in between.
+ */
+import type { Block } from "./block-log.ts";
+import {
+  ERASED,
+  findRecord,
+  FIRST,
+  HOLE,
+  looksLikeMessage,
+  MESSAGE,
+  readRecord,
+  RecordView,
+  REMOVED,
+} from "./record.ts";
+
+export interface RecoveryHost {
+  message(view: RecordView, block: Block): void;
+  removed(sequence: number): void;
+  first(first: number, last: number): void;
+  /** Both included. */
+  lost(from: number, to: number): void;
+}
+
+export class Recovery {
+  private readonly host: RecoveryHost;
+  private readonly view = new RecordView();
+  /** The last message that was met, or known to have been there. */
+  lastSeen = 0;
+  private isAtStart = true;
+
+  constructor(host: RecoveryHost) {
+    this.host = host;
+  }
+
+  /** Returns where the block ends: earlier than its content where a torn tail is to be cut. */
+  scan(block: Block, content: Buffer, isLast: boolean): number {
+    const { view } = this;
+    const end = content.length;
+    for (let at = 0; at < end;) {
+      if (readRecord(view, content, at, end)) {
+        this.take(block);
+        at += view.length;
+        continue;
+      }
+      const next = findRecord(view, content, at + 1, end);
+      if (next === end && isLast && !this.isDamagedMessage(content, at, end)) return at;
+      block.isDamaged = true;
+      at = next;
+    }
+    return end;
+  }
+
+  /** A whole record at the end whose checksum is wrong: a torn write would be shorter. Its sequence is not used again. */
+  private isDamagedMessage(content: Buffer, at: number, end: number): boolean {
+    const { view, lastSeen } = this;
+    if (!looksLikeMessage(view, content, at, end) || view.sequence !== lastSeen + 1) return false;
+    this.host.lost(view.sequence, view.sequence);
+    this.host.first(0, view.sequence);
+    return true;
+  }
+
+  private take(block: Block): void {
+    const { view, host } = this;
+    const { kind, sequence, previous } = view;
+    if (kind === MESSAGE || kind === ERASED || kind === HOLE) {
+      this.expect(previous);
+      this.lastSeen = Math.max(this.lastSeen, sequence);
+      if (kind === MESSAGE) host.message(view, block);
+      else host.first(0, sequence);
+      noteSequence(block, sequence);
+    } else if (kind === REMOVED) {
+      this.expect(previous);
+      host.removed(sequence);
+    } else if (kind === FIRST) {
+      const lastMessage = Number(view.timeNs);
+      if (this.isAtStart) this.lastSeen = lastMessage;
+      else this.expect(lastMessage);
+      host.first(sequence, previous);
+    }
+    this.isAtStart = false;
+  }
+
+  private expect(previous: number): void {
+    if (previous <= this.lastSeen) return;
+    this.host.lost(this.lastSeen + 1, previous);
+    this.host.first(0, previous);
+    this.lastSeen = previous;
+  }
+}
+
+/** The sequences whose records a block holds, live or not: marks for them are kept as long as it is there. */
+export function noteSequence(block: Block, sequence: number): void {
+  if (block.firstSequence === 0) block.firstSequence = sequence;
+  block.lastSequence = Math.max(block.lastSequence, sequence);
+}

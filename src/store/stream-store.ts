@@ -1,0 +1,304 @@
+/**
+ * The messages of one stream, on disk or in memory: a log of records, and what is known of it in memory (where each message lies,
+ * the subjects). It applies what its owner has decided; limits are not its affair.
+ *
+ * Invariants: the last sequence never falls; `first` is the lowest message there is, or last + 1; `bytes` counts as nats-server
+ * does. Nobody may see or be told of a message before `written` has reached its sequence, and `synced` where that was asked for.
+ *
+ * What is damaged is known missing: `lost` names those sequences, and they are never used again.
+ */
+import { assert } from "../base/assert.ts";
+import { BlockLog, type Block } from "./block-log.ts";
+import { rewriteBlock } from "./compaction.ts";
+import type { Disk, DiskError } from "./disk.ts";
+import { ERASED, FIRST, MESSAGE, recordLength, REMOVED, type RecordView } from "./record.ts";
+import { noteSequence, Recovery } from "./recovery.ts";
+import { storedBytes, StreamContents } from "./stream-contents.ts";
+
+export interface StreamStoreOptions {
+  /** null: in memory. */
+  readonly disk: Disk | null;
+  readonly folder: string;
+  /** The sequence that the first message gets in a new store. */
+  readonly firstSequence: number;
+  readonly blockBytes?: number;
+}
+
+export interface NewMessage {
+  /** A byte string. */
+  readonly subject: string;
+  readonly headerLength: number;
+  /** Headers and payload; may change afterwards. */
+  readonly body: Uint8Array;
+  readonly timeNs: bigint;
+}
+
+export interface PurgeOptions {
+  /** A pattern; null: all subjects. */
+  readonly filter: string | null;
+  /** Only what is below; 0: no bound. */
+  readonly below: number;
+  /** So many of the newest stay. */
+  readonly keep: number;
+}
+
+const BLOCK_BYTES = 4 * 1024 * 1024;
+const EMPTY = new Uint8Array(0);
+
+export class StreamStore extends StreamContents {
+  /** Messages up to here have been written out. */
+  written: number;
+  private lastMessage: number;
+
+  constructor(options: StreamStoreOptions) {
+    const { disk, folder, firstSequence } = options;
+    super(new BlockLog({ disk, folder, blockBytes: options.blockBytes ?? BLOCK_BYTES }), disk === null);
+    this.first = firstSequence;
+    this.last = this.lastMessage = firstSequence - 1;
+    const recovery = new Recovery({
+      message: (view, block) => this.recovered(view, block),
+      removed: (sequence) => {
+        this.forget(sequence);
+        this.lost.remove(sequence);
+      },
+      first: (first, last) => this.moveFirst(first, last),
+      lost: (from, to) => this.lost.add(from, to),
+    });
+    this.log.recover((block, content, isLast) => recovery.scan(block, content, isLast));
+    this.lastMessage = Math.max(this.lastMessage, recovery.lastSeen);
+    this.written = this.last;
+  }
+
+  /** Appends a message and returns its sequence. It is in memory alone until `flush`. */
+  append(message: NewMessage): number {
+    const { subject, headerLength, body, timeNs } = message;
+    const sequence = this.last + 1;
+    const length = recordLength(subject.length, body.length);
+    if (this.log.needsBlock(length)) this.beginBlock();
+    const previous = this.lastMessage;
+    const block = this.log.append({ kind: MESSAGE, sequence, timeNs, previous, subject, headerLength, body });
+    if (this.messages === 0) this.first = sequence;
+    this.last = sequence;
+    this.note({ sequence, subject, hasHeaders: headerLength > 0, timeNs, length }, block);
+    return sequence;
+  }
+
+  /** A sequence without a message. */
+  skip(): number {
+    const sequence = ++this.last;
+    if (this.messages === 0) this.first = sequence + 1;
+    this.appendFirst();
+    return sequence;
+  }
+
+  /** False: there is no such message. */
+  remove(sequence: number): boolean {
+    if (!this.has(sequence)) return false;
+    this.forget(sequence);
+    this.appendMark(REMOVED, sequence, this.lastMessage);
+    return true;
+  }
+
+  /** Like `remove`, and the bytes of the message are overwritten. */
+  erase(sequence: number): boolean {
+    const view = this.read(sequence);
+    if (view === null) return false;
+    const { index, log } = this;
+    log.overwrite(index.blockOf(sequence), index.offsetOf(sequence), {
+      kind: ERASED,
+      sequence,
+      timeNs: 0n,
+      previous: view.previous,
+      subject: "x".repeat(view.subjectLength),
+      headerLength: 0,
+      body: new Uint8Array(view.length - recordLength(view.subjectLength, 0)),
+    });
+    this.forget(sequence);
+    this.appendMark(REMOVED, sequence, this.lastMessage);
+    return true;
+  }
+
+  /** All below `sequence` go, and the next message gets at least that sequence. Returns how many went. */
+  compact(sequence: number): number {
+    const before = this.messages;
+    this.moveFirst(sequence, Math.max(this.last, sequence - 1));
+    this.appendFirst();
+    return before - this.messages;
+  }
+
+  /** Returns how many went. */
+  purge({ filter, below, keep }: PurgeOptions): number {
+    const isAll = filter === null || filter === ">";
+    if (isAll && keep === 0) return this.compact(below === 0 ? this.last + 1 : below);
+    const filters = isAll ? null : [filter];
+    let rest = Math.max(0, this.countFrom(this.first, filters) - keep);
+    let gone = 0;
+    const to = below === 0 ? this.last : Math.min(below - 1, this.last);
+    for (let at = this.next(this.first, filters, to); at !== 0 && rest > 0; rest--) {
+      this.remove(at);
+      gone++;
+      at = this.next(at + 1, filters, to);
+    }
+    return gone;
+  }
+
+  /** Writes out what was appended. Throws `DiskError`. */
+  flush(): void {
+    this.log.flush();
+    this.written = this.last;
+  }
+
+  sync(done: (error: DiskError | null) => void): void {
+    this.log.sync(done);
+  }
+
+  syncNow(): void {
+    this.flush();
+    this.log.syncNow();
+  }
+
+  /**
+   * Removes or rewrites one block that holds nothing or little that is live. False: there is none. Called again and again, in
+   * turns of their own.
+   */
+  clean(): boolean {
+    const { blocks } = this.log;
+    for (const block of blocks) {
+      if (block === blocks.at(-1) || block.isDamaged) continue;
+      if (block === blocks[0] && block.live === 0) {
+        this.syncNow(); // what says that the messages are gone is on the disk before they are
+        this.log.drop(block);
+        return true;
+      }
+      if (block.liveBytes * 2 < block.end && block.cleanedAt !== block.live && this.rewrite(block))
+        return true;
+    }
+    return false;
+  }
+
+  close(): void {
+    this.log.close();
+  }
+
+  private note(message: Noted, block: Block): void {
+    const { sequence, subject, hasHeaders, timeNs, length } = message;
+    const { index, subjects } = this;
+    const before = subjects.numberOf(subject);
+    const previous = before === 0 ? 0 : subjects.lastOf(before);
+    const number = subjects.add(subject, sequence);
+    const offset = this.log.lastOffset;
+    index.set(sequence, { block: block.number, offset, length, hasHeaders, subject: number });
+    if (previous !== 0) index.link(previous, sequence);
+    this.messages++;
+    this.bytes += storedBytes(length, hasHeaders, this.isInMemory);
+    this.lastTimeNs = timeNs;
+    this.lastMessage = sequence;
+    block.live++;
+    block.liveBytes += length;
+    noteSequence(block, sequence);
+  }
+
+  private recovered(view: RecordView, block: Block): void {
+    const { sequence, subject, headerLength, length, timeNs } = view;
+    if (sequence <= this.lastMessage) return; // a file whose removal the disk forgot
+    if (this.messages === 0) this.first = Math.max(sequence, this.first);
+    this.last = Math.max(this.last, sequence);
+    this.log.lastOffset = view.at;
+    this.note({ sequence, subject, hasHeaders: headerLength > 0, timeNs, length }, block);
+  }
+
+  protected override forget(sequence: number): void {
+    const { index } = this;
+    const number = index.blockOf(sequence);
+    if (number === 0) return;
+    const length = index.lengthOf(sequence);
+    const block = this.log.block(number);
+    block.live--;
+    block.liveBytes -= length;
+    this.bytes -= storedBytes(length, index.hasHeaders(sequence), this.isInMemory);
+    this.messages--;
+    index.remove(sequence);
+    this.forgetSubjectOf(sequence);
+    assert(this.messages >= 0 && this.bytes >= 0 && block.live >= 0, "no message is forgotten twice");
+    if (sequence === this.first) this.moveToNext();
+  }
+
+  private forgetSubjectOf(sequence: number): void {
+    const { index, subjects } = this;
+    const subject = index.subjectOf(sequence);
+    if (subjects.countOf(subject) === 1) {
+      subjects.drop(subject);
+      return;
+    }
+    subjects.remove(subject);
+    if (subjects.firstOf(subject) === sequence)
+      subjects.setFirst(subject, this.nextOfSubject(sequence, subject));
+    else if (subjects.lastOf(subject) === sequence)
+      subjects.setLast(subject, this.lastBefore(subject, sequence - 1));
+  }
+
+  private nextOfSubject(sequence: number, subject: number): number {
+    const { index } = this;
+    const last = this.subjects.lastOf(subject);
+    for (let at = index.nextOf(sequence); at !== 0 && at <= last; at = index.nextOf(at)) {
+      if (index.blockOf(at) !== 0) return at;
+    }
+    return last;
+  }
+
+  private moveToNext(): void {
+    const from = this.first + 1;
+    this.first = this.messages === 0 ? this.last + 1 : this.index.find(from, this.last, null);
+    assert(this.first >= from, "the first sequence moves on");
+    this.index.dropBelow(this.first);
+  }
+
+  private moveFirst(first: number, last: number): void {
+    this.last = Math.max(this.last, last);
+    this.lost.removeBelow(first);
+    if (first > this.last) this.forgetAll();
+    else
+      for (let at = this.index.find(this.first, first - 1, null); at !== 0;) {
+        this.forget(at);
+        at = this.index.find(at + 1, first - 1, null);
+      }
+    if (this.messages === 0) this.first = Math.max(first, this.last + 1);
+  }
+
+  private forgetAll(): void {
+    this.messages = this.bytes = 0;
+    this.index.clear();
+    this.subjects.clear();
+    for (const block of this.log.blocks) block.live = block.liveBytes = 0;
+  }
+
+  private rewrite(block: Block): boolean {
+    return rewriteBlock(block, { log: this.log, index: this.index, beforeRewrite: () => this.syncNow() });
+  }
+
+  /** What lies below is gone on purpose: not what is known missing. */
+  private appendFirst(): void {
+    this.appendMark(FIRST, Math.min(this.first, this.lost.lowest), this.last);
+  }
+
+  private appendMark(kind: typeof REMOVED | typeof FIRST, sequence: number, previous: number): void {
+    if (this.log.needsBlock(recordLength(0, 0))) this.beginBlock();
+    const timeNs = kind === FIRST ? BigInt(this.lastMessage) : 0n;
+    this.log.append({ kind, sequence, timeNs, previous, subject: "", headerLength: 0, body: EMPTY });
+  }
+
+  /** A block begins with what is known without those before it. */
+  private beginBlock(): void {
+    this.log.beginBlock();
+    this.appendFirst();
+  }
+}
+
+interface Noted {
+  readonly sequence: number;
+  readonly subject: string;
+  readonly hasHeaders: boolean;
+  readonly timeNs: bigint;
+  /** Of the record. */
+  readonly length: number;
+}

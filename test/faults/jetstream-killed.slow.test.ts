@@ -1,0 +1,91 @@
+/** A server that is killed again and again while clients publish and acknowledge: what was confirmed is there afterwards. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { expect, it } from "vitest";
+import { waitFor } from "../support/cluster-wait.ts";
+import { freePort } from "../support/free-port.ts";
+
+const KILLS = Number(process.env["SHOAL_KILLS"] ?? 12);
+const binary = fileURLToPath(new URL("../../bin/shoal", import.meta.url));
+
+async function startKillable(storeDir: string): Promise<{ client: NatsConnection; kill(): Promise<void> }> {
+  const port = await freePort();
+  const child = spawn(binary, ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", storeDir], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const ended = once(child, "close");
+  const client = await waitFor("the server to take a client", () =>
+    connect({ servers: `127.0.0.1:${port}`, reconnect: false, timeout: 1000 }).catch(() => undefined),
+  );
+  return {
+    client,
+    async kill() {
+      child.kill("SIGKILL");
+      await ended;
+      await client.closed();
+    },
+  };
+}
+
+it(`loses nothing that it has confirmed in ${KILLS} kills`, { timeout: 300_000 }, async () => {
+  const storeDir = mkdtempSync(join(tmpdir(), "shoal-test-"));
+  const confirmed = new Map<number, string>();
+  const acknowledged = new Set<number>();
+  try {
+    for (let round = 0; round < KILLS; round++) {
+      const { client, kill } = await startKillable(storeDir);
+      const manager = await jetstreamManager(client);
+      const js = jetstream(client);
+      if (round === 0) {
+        await manager.streams.add({ name: "S", subjects: ["s.*"] });
+        await manager.consumers.add("S", {
+          durable_name: "c",
+          ack_policy: AckPolicy.Explicit,
+          ack_wait: 30_000_000_000,
+        });
+      }
+      const { state } = await manager.streams.info("S");
+      expect(state.last_seq).toBeGreaterThanOrEqual(Math.max(0, ...confirmed.keys()));
+      expect(state.lost).toBeUndefined();
+      for (const sequence of [...confirmed.keys()].slice(-50)) {
+        expect((await manager.streams.getMessage("S", { seq: sequence }))?.string()).toBe(
+          confirmed.get(sequence),
+        );
+      }
+      const until = confirmed.size + 40;
+      const publishing = Array.from({ length: 8 }, async (_, publisher) => {
+        for (let i = 0; ; i++) {
+          const body = `${round} ${publisher} ${i}`;
+          const { seq } = await js.publish(`s.${publisher}`, body);
+          expect(confirmed.has(seq)).toBe(false);
+          confirmed.set(seq, body);
+        }
+      });
+      const consuming = (async () => {
+        const messages = await (await js.consumers.get("S", "c")).consume();
+        for await (const message of messages) {
+          expect(acknowledged.has(message.seq)).toBe(false);
+          if (await message.ackAck()) acknowledged.add(message.seq);
+        }
+      })();
+      const all = Promise.allSettled([...publishing, consuming]);
+      await waitFor("publishers to be told of their messages", () => confirmed.size >= until);
+      await kill();
+      await all;
+    }
+    const { client, kill } = await startKillable(storeDir);
+    const manager = await jetstreamManager(client);
+    for (const [sequence, body] of confirmed)
+      expect((await manager.streams.getMessage("S", { seq: sequence }))?.string()).toBe(body);
+    await kill();
+    expect(acknowledged.size).toBeGreaterThan(KILLS);
+  } finally {
+    rmSync(storeDir, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,86 @@
+/** Requests to JetStream on shoal and on the real nats-server: the same answers, but for times, ids and levels. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect, headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { describe, expect, it } from "vitest";
+import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { startServer } from "../support/nats-server.ts";
+import { CONVERSATIONS, type Step } from "./jetstream-conversations.ts";
+
+requireNatsServer();
+
+async function answersOf(command: string, steps: readonly Step[]): Promise<unknown[]> {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
+  const server = await startServer(command, `jetstream { store_dir: ${JSON.stringify(folder)} }`);
+  const client = await connect({ servers: `127.0.0.1:${server.port}`, inboxPrefix: "_INBOX.x" });
+  try {
+    const answers: unknown[] = [];
+    for (const step of steps) answers.push(await ask(client, step));
+    return answers;
+  } finally {
+    await client.close();
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function ask(client: NatsConnection, [subject, payload, more]: Step): Promise<unknown> {
+  const extra = headers();
+  for (const [name, value] of Object.entries(more ?? {})) extra.set(name, value);
+  const body = typeof payload === "object" ? JSON.stringify(payload) : (payload ?? "");
+  const options = { timeout: 20_000, ...(more === undefined ? {} : { headers: extra }) };
+  try {
+    return shown(await client.request(subject, body, options));
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/** What an answer says, without what differs from run to run. */
+function shown(message: Msg): unknown {
+  const text = message.string();
+  const head = message.headers;
+  const all = head === undefined ? [] : head.keys().map((key) => `${key}: ${timeless(head.get(key))}`);
+  const status = head === undefined || head.code === 0 ? "" : `${head.code} ${head.description}`;
+  const json = /^[{[]/.test(text) ? (JSON.parse(text) as unknown) : text;
+  const to = message.subject.startsWith("_INBOX.") ? "" : message.subject;
+  const acked = message.reply === undefined ? "" : message.reply.replace(/\d{19}/, "T");
+  return { to, acked, status, headers: all, body: strip(json) };
+}
+
+function timeless(text: string): string {
+  return text.replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, "T");
+}
+
+const VARIES = new Set([
+  "created",
+  "ts",
+  "time",
+  "first_ts",
+  "last_ts",
+  "last_active",
+  "leader",
+  "_nats.ver",
+  "_nats.level",
+  "level",
+]);
+
+function strip(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(strip);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, VARIES.has(key) ? typeof one : strip(one)]),
+  );
+}
+
+describe.each(Object.entries(CONVERSATIONS))("%s", (_name, steps) => {
+  it(`are answered alike, ${steps.length} requests`, async () => {
+    const [shoal, natsServer] = await Promise.all(
+      bothServers.map(({ command }) => answersOf(command, steps)),
+    );
+    expect(shoal).toHaveLength(steps.length);
+    for (const [i, step] of steps.entries())
+      if (natsServer !== undefined) expect.soft(shoal?.[i], JSON.stringify(step)).toEqual(natsServer[i]);
+  });
+});

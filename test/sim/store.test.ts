@@ -1,0 +1,15 @@
+/** The store of a stream against a naive model, with restarts and power losses, many seeds. */
+import { describe, expect, it } from "vitest";
+import { StoreModel } from "./store-model.ts";
+
+const SEEDS = Number(process.env["SHOAL_STORE_SEEDS"] ?? 300);
+const FIRST = Number(process.env["SHOAL_STORE_SEED"] ?? 1);
+
+describe.each(["file", "memory"] as const)("the store of a stream, %s", (storage) => {
+  it(`agrees with a naive model, ${SEEDS} seeds`, () => {
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const replay = `SHOAL_STORE_SEED=${seed} SHOAL_STORE_SEEDS=1 npx vitest run --project unit test/sim/store.test.ts`;
+      expect(() => new StoreModel(seed, storage).run(300), `replay: ${replay}`).not.toThrow();
+    }
+  });
+});

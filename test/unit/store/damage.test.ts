@@ -1,0 +1,129 @@
+/** Flipped bits, garbage and cut files: what is damaged is known missing by its sequence, everything else is served. */
+import { describe, expect, it } from "vitest";
+import { randomInt, seededRandom } from "../../../src/base/random.ts";
+import { StreamStore } from "../../../src/store/stream-store.ts";
+import { FaultyDisk } from "../../support/faulty-disk.ts";
+
+const MESSAGES = 60;
+
+function bodyOf(sequence: number): string {
+  return `body of ${sequence} `.repeat(1 + (sequence % 4));
+}
+
+/** A stream of some blocks, closed; message 10 was removed. */
+function written(disk: FaultyDisk): void {
+  const store = open(disk);
+  for (let i = 1; i <= MESSAGES; i++)
+    store.append({ subject: `s.${i % 3}`, headerLength: 0, body: Buffer.from(bodyOf(i)), timeNs: BigInt(i) });
+  store.remove(10);
+  store.syncNow();
+  store.close();
+}
+
+function open(disk: FaultyDisk): StreamStore {
+  return new StreamStore({ disk, folder: "/s", firstSequence: 1, blockBytes: 1500 });
+}
+
+/** Which messages cannot be read though they were not removed. Those that can are as they were. */
+function missing(store: StreamStore): number[] {
+  const gone: number[] = [];
+  for (let i = 1; i <= MESSAGES; i++) {
+    const view = i === 10 ? null : store.read(i);
+    if (i !== 10 && view === null) gone.push(i);
+    if (view !== null) expect([i, view.subject, view.body.toString()]).toEqual([i, `s.${i % 3}`, bodyOf(i)]);
+  }
+  return gone;
+}
+
+function lostIn(store: StreamStore): number[] {
+  return [...store.lost].flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+}
+
+describe("a flipped bit", () => {
+  it("costs one message at most, wherever it is, and that one is named", () => {
+    let damaged = 0;
+    for (let seed = 1; seed <= 1500; seed++) {
+      const random = seededRandom(seed);
+      const disk = new FaultyDisk(random);
+      written(disk);
+      const flipped = disk.flipBit(
+        (names) => names[randomInt(random, names.length)]!,
+        (size) => randomInt(random, size),
+      );
+      const store = open(disk);
+      const gone = missing(store);
+      const what = `seed ${seed}: bit at ${flipped.at} of ${flipped.name}`;
+      expect(gone.length, what).toBeLessThanOrEqual(1);
+      // the mark that 10 was removed may be what is damaged: then 10 is there again
+      expect(
+        lostIn(store).filter((one) => one !== 10),
+        what,
+      ).toEqual(gone);
+      expect(store.last, what).toBe(MESSAGES);
+      const next = store.append({ subject: "s.0", headerLength: 0, body: Buffer.from("new"), timeNs: 99n });
+      expect(next, what).toBe(MESSAGES + 1);
+      damaged += gone.length;
+    }
+    expect(damaged).toBeGreaterThan(1000);
+  });
+
+  it("is noticed when the message is read, too, while the server runs", () => {
+    const disk = new FaultyDisk(seededRandom(1));
+    written(disk);
+    const store = open(disk);
+    disk.flipBit(
+      (names) => names[0]!,
+      () => 200,
+    );
+    const gone = missing(store);
+    expect(gone).toHaveLength(1);
+    expect(lostIn(store)).toEqual(gone);
+    expect(store.messages).toBe(MESSAGES - 2);
+  });
+});
+
+describe("garbage", () => {
+  it("in the middle of a block costs the messages it covers, and those are named", () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = seededRandom(seed);
+      const disk = new FaultyDisk(random);
+      written(disk);
+      const name = disk.names("/s")[1]!;
+      const file = disk.open(`/s/${name}`);
+      const at = randomInt(random, file.size - 100);
+      file.write(Buffer.from(Array.from({ length: 100 }, () => randomInt(random, 256))), at);
+      const store = open(disk);
+      const gone = missing(store);
+      expect(gone.length, `seed ${seed}`).toBeLessThanOrEqual(3);
+      expect(
+        lostIn(store).filter((one) => one !== 10),
+        `seed ${seed}`,
+      ).toEqual(gone);
+      expect(store.last, `seed ${seed}`).toBe(MESSAGES);
+    }
+  });
+
+  it("behind the last record is cut, and costs nothing", () => {
+    const disk = new FaultyDisk(seededRandom(1));
+    written(disk);
+    const name = disk.names("/s").at(-1)!;
+    const file = disk.open(`/s/${name}`);
+    const { size } = file;
+    file.write(Buffer.from("a torn record of a write that was never confirmed"), size);
+    const store = open(disk);
+    expect(missing(store)).toEqual([]);
+    expect(lostIn(store)).toEqual([]);
+    expect(disk.open(`/s/${name}`).size).toBe(size);
+  });
+});
+
+it("a block that is gone is noticed by the next one, and its messages are named", () => {
+  const disk = new FaultyDisk(seededRandom(1));
+  written(disk);
+  disk.remove(`/s/${disk.names("/s")[1]!}`);
+  const store = open(disk);
+  const gone = missing(store);
+  expect(gone.length).toBeGreaterThan(5);
+  expect(lostIn(store).filter((one) => one !== 10)).toEqual(gone);
+  expect(store.last).toBe(MESSAGES);
+});
