@@ -198,6 +198,7 @@ export class ClusterStack {
       cluster: this.port.clusterName,
       connectUrls: this.port.otherConnectUrls("inside"),
       isLameDuck: false,
+      jetStream: null,
       account: undefined,
       xkey: "",
     });

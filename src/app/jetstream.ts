@@ -62,15 +62,7 @@ export class JetStreamPart {
   private volumeLeft = 0;
   private volumeReadMs = -Infinity;
 
-  /** null without settings: the server keeps no streams. */
-  static of(
-    settings: JetStreamSettings | null,
-    world: Omit<JetStreamWorld, "settings">,
-  ): JetStreamPart | null {
-    return settings === null ? null : new JetStreamPart({ ...world, settings });
-  }
-
-  private constructor(world: JetStreamWorld) {
+  constructor(world: JetStreamWorld) {
     this.world = world;
     const { settings, serverName, natsLevel, logger } = world;
     const { storeFolder, maxMemoryBytes, maxFileBytes, domain, isLazy } = settings;

@@ -26,7 +26,6 @@ import {
   clientLimits,
   clusterPortOptions,
   externalListener,
-  jetStreamSettings,
   rebalanceSettings,
   tlsSlice,
 } from "./config-slices.ts";
@@ -35,7 +34,8 @@ import { ClientUsers } from "./client-users.ts";
 import { ClusterPort } from "./cluster-port.ts";
 import type { ConfigWatch } from "./config-watch.ts";
 import { newServerKeys, serverHash } from "./identity.ts";
-import { JetStreamPart } from "./jetstream.ts";
+import type { JetStreamPart } from "./jetstream.ts";
+import { startJetStream } from "./start-jetstream.ts";
 import { drainClients } from "./lame-duck.ts";
 import { mayFollow, type DrainsUntil, type LifeState } from "./lifecycle.ts";
 import { slabBudgetBytes } from "./memory.ts";
@@ -103,12 +103,15 @@ export class Server {
   /** null until the server starts. */
   system: SystemMembership | null = null;
   /** null: it keeps no streams. */
-  readonly jetStream: JetStreamPart | null;
+  jetStream: JetStreamPart | null = null;
+  /** Where streams are kept; undefined: on the machine's. */
+  readonly disk: Disk | undefined;
+  readonly turn = new Turn(systemClock);
   private rebalancer: Rebalancer | null = null;
   private drainsUntil: DrainsUntil = "done";
   private readonly stopping = new AbortController();
   private monitorClosed: Promise<void> | undefined;
-  private readonly logger: Logger;
+  readonly logger: Logger;
   private readonly readinessWatch: ReadinessWatch;
   /** nats-server's first client has this number too: smaller ones are its internal clients. */
   private nextId = 5;
@@ -129,8 +132,14 @@ export class Server {
     });
     this.users = new ClientUsers(config, logger, this.self.forCallouts());
     this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
-    const turn = new Turn(systemClock);
-    const shared = { accounts: this.accounts, turn, clock: systemClock, logger, faults: this.faults };
+    this.disk = parts.disk;
+    const shared = {
+      accounts: this.accounts,
+      turn: this.turn,
+      clock: systemClock,
+      logger,
+      faults: this.faults,
+    };
     const nextConnectionId = (): number => this.nextId++;
     this.clients = new ClientPort({
       ...shared,
@@ -162,18 +171,6 @@ export class Server {
     setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
     this.reloads = reloadsOf(this, parts);
     this.configWatch = watchOf(this, logger);
-    this.jetStream = this.makeJetStream(turn, parts.disk);
-  }
-
-  private makeJetStream(turn: Turn, disk: Disk | undefined): JetStreamPart | null {
-    const { accounts, logger, identity } = this;
-    const world = { accounts, turn, clock: systemClock, random: systemRandom, logger };
-    return JetStreamPart.of(jetStreamSettings(this.config), {
-      ...world,
-      serverName: identity.name,
-      natsLevel: NATS_LEVEL,
-      disk,
-    });
   }
 
   private watchReadiness(waitMs: number): ReadinessWatch {
@@ -205,7 +202,7 @@ export class Server {
       await this.startMonitoring();
       this.users.watch(() => this.clients.recheckGrants());
       this.configWatch.start();
-      this.jetStream?.start();
+      this.jetStream = await startJetStream(this);
       this.clientEndpoint = await this.clients.listen();
       this.externalEndpoint = await this.clients.listenOutside();
       if (this.cluster !== null) this.clusterEndpoint = await this.cluster.start();

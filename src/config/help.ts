@@ -10,6 +10,7 @@ const DESCRIPTION_COLUMN = 37;
 
 const GROUPS: readonly { readonly title: string; readonly sections: readonly Section[] }[] = [
   { title: "Server Options", sections: ["Server", "Limits", "Monitoring", "Lame duck"] },
+  { title: "JetStream Options", sections: ["JetStream"] },
   { title: "Logging Options", sections: ["Logging"] },
   { title: "Authorization Options", sections: ["Authorization"] },
   { title: "TLS Options", sections: ["TLS"] },

@@ -14,7 +14,9 @@ import { freePort } from "../support/free-port.ts";
 const KILLS = Number(process.env["SHOAL_KILLS"] ?? 12);
 const binary = fileURLToPath(new URL("../../bin/shoal", import.meta.url));
 
-async function startKillable(storeDir: string): Promise<{ client: NatsConnection; kill(): Promise<void> }> {
+async function startKillable(
+  storeDir: string,
+): Promise<{ client: NatsConnection; kill: () => Promise<void> }> {
   const port = await freePort();
   const child = spawn(binary, ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", storeDir], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -25,7 +27,7 @@ async function startKillable(storeDir: string): Promise<{ client: NatsConnection
   );
   return {
     client,
-    async kill() {
+    kill: async () => {
       child.kill("SIGKILL");
       await ended;
       await client.closed();

@@ -120,9 +120,10 @@ describe("a flag", () => {
 
 describe("the flag for JetStream's folder", () => {
   it.each([["-sd", "/x"], ["--store_dir", "/x"], ["-sd=/x"]])(
-    "is taken and changes nothing: %s",
+    "is taken, and turns nothing on by itself: %s",
     (...args) => {
-      expect(configOf({ args: [...args, "-p", "1"] })).toEqual(configOf({ args: ["-p", "1"] }));
+      const { jetStream } = configOf({ args: [...args, "-p", "1"] });
+      expect([jetStream.storeDir, jetStream.isEnabled]).toEqual(["/x", false]);
     },
   );
 });
@@ -142,7 +143,10 @@ describe("the command line is refused", () => {
     [["--plort", "1"], "flag provided but not defined: --plort, expected --port"],
     [["--clustername", "x"], "flag provided but not defined: --clustername, expected --cluster_name"],
     [["--frobnicate"], "flag provided but not defined: --frobnicate, see --help"],
-    [["--jetstream"], "flag --jetstream: JetStream is not supported by shoal yet"],
+    [
+      ["--jetstream", "--cluster", "nats://127.0.0.1:6222"],
+      "flag --jetstream: jetstream on a server of a cluster is not supported by shoal yet: leave out one of them",
+    ],
     [["-ms", "1"], "flag -ms: https needs a tls block"],
     [["--tls"], "flag --tlscert: TLS needs a server certificate"],
     [

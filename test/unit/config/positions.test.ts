@@ -28,8 +28,10 @@ describe("an error in a configuration file", () => {
       'a.conf:1:16: ping_interval: expected a duration such as "2s", with a unit, or "1m30s", got another word',
     ],
     ["cluster: [a]", 'a.conf:1:10: expected a block { … } for "cluster", got a list'],
-    ["jetstream { enabled: true }", 'a.conf:1:1: "jetstream": JetStream is not supported by shoal yet'],
-    ["jetstream { }", 'a.conf:1:1: "jetstream": JetStream is not supported by shoal yet'],
+    [
+      "jetstream { key: abc }",
+      'a.conf:1:13: "jetstream.key": Encryption of streams is not supported by shoal yet',
+    ],
     ["cluster { tls { } }", "a.conf:1:15: cluster.tls: missing cert_file in TLS configuration"],
     [
       "cluster { routes: [nats://a:1\nb] }",

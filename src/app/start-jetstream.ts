@@ -1,0 +1,42 @@
+/** Starts JetStream where it is configured. Its code is read there alone: others need not wait for it. */
+import { systemClock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import type { Config } from "../config/config.ts";
+import type { Accounts } from "../core/accounts.ts";
+import type { Turn } from "../links/turn.ts";
+import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
+import type { Disk } from "../store/disk.ts";
+import { jetStreamSettings } from "./config-slices.ts";
+import type { JetStreamPart } from "./jetstream.ts";
+
+export interface JetStreamSurroundings {
+  readonly config: Config;
+  readonly accounts: Accounts;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  readonly identity: ServerIdentity;
+  /** undefined: the machine's. */
+  readonly disk: Disk | undefined;
+}
+
+/** null: it is not configured. Rejects with `DiskError`. */
+export async function startJetStream(server: JetStreamSurroundings): Promise<JetStreamPart | null> {
+  const settings = jetStreamSettings(server.config);
+  if (settings === null) return null;
+  const { accounts, turn, logger, disk } = server;
+  const { JetStreamPart } = await import("./jetstream.ts");
+  const part = new JetStreamPart({
+    settings,
+    accounts,
+    turn,
+    logger,
+    disk,
+    clock: systemClock,
+    random: systemRandom,
+    serverName: server.identity.name,
+    natsLevel: NATS_LEVEL,
+  });
+  part.start();
+  return part;
+}
