@@ -296,7 +296,6 @@ const BAD = [
   "accounts { A { limits { foo: 1 } } }",
   "accounts { A { limits { max_conn: a } } }",
   "accounts { A { exports: [{stream: a, response: single}] } }",
-  "accounts { A { exports: [{stream: a, threshold: '5s'}] } }",
   "accounts { A { exports: [{stream: a, allow_trace: true}] } }",
   "accounts { A { exports: [{stream: a, latency: l}] } }",
   "accounts { A { exports: [{service: a, foo: 1}] } }",
@@ -320,6 +319,9 @@ const BAD_SINCE = [
   ["max_pending: 10e", "2.15.3"],
   ["mqtt { port: 1 }", "2.15.3"],
 ] as const;
+
+/** Refused here. nats-server takes it now and then, by the order in which Go goes through the keys of a block. */
+const BY_CHANCE = ["accounts { A { exports: [{stream: a, threshold: '5s'}] } }"];
 
 /** Where this server decides otherwise, each with its reason. */
 const STRICTER = [
@@ -358,6 +360,8 @@ describe("the check of a configuration", () => {
   );
 
   it.each(BAD)("refuses %j", (text) => expect(accepts(text)).toBe(false));
+
+  it.each(BY_CHANCE)("refuses %j", (text) => expect(accepts(text)).toBe(false));
 
   it.each(BAD_SINCE)("refuses %j", (text) => expect(accepts(text)).toBe(false));
 
