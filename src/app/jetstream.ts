@@ -1,6 +1,7 @@
 /** JetStream within this server: makes it from the configuration, and gives it a voice and ears in each account. */
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
+import { beginChange, endChange } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
@@ -160,12 +161,14 @@ class Ear implements Subscriber {
   deliver(_subscription: Subscription, message: Message): boolean {
     const { at, subjectFrom, subjectLength, replyFrom, replyLength, payloadFrom, headerLength, size, body } =
       message;
+    beginChange(); // of a stream or a consumer, which connections share
     this.receive({
       subject: readText(at + subjectFrom, subjectLength),
       reply: readText(at + replyFrom, replyLength),
       headerLength,
       body: body === null ? slice(at + payloadFrom, size) : body.subarray(0, size),
     });
+    endChange();
     return true;
   }
 }

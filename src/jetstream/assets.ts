@@ -160,7 +160,7 @@ export class Assets {
   deleteStream(assets: StreamAssets): void {
     const { stream, consumers } = assets;
     const { name } = stream.config;
-    for (const consumer of [...consumers.values()]) this.deleteConsumer(assets, consumer);
+    for (const consumer of [...consumers.values()]) this.removeConsumer(assets, consumer);
     this.streams.delete(name);
     stream.stop();
     this.onChanged();
@@ -207,7 +207,12 @@ export class Assets {
     writeMeta(this.options.disk, path, consumer.created, writeObject(consumerShape, config));
   }
 
-  deleteConsumer({ stream, consumers }: StreamAssets, consumer: Consumer): void {
+  deleteConsumer(assets: StreamAssets, consumer: Consumer): void {
+    this.removeConsumer(assets, consumer);
+    assets.stream.dropUnwanted();
+  }
+
+  private removeConsumer({ stream, consumers }: StreamAssets, consumer: Consumer): void {
     assert(consumers.get(consumer.name) === consumer, "a consumer is deleted once");
     consumers.delete(consumer.name);
     stream.readers.delete(consumer);
@@ -216,7 +221,6 @@ export class Assets {
     consumer.stop();
     if (isKept(consumer.config, stream.config))
       this.options.disk.removeFolder(this.consumerPath(stream, consumer.name));
-    stream.dropUnwanted();
     this.adviseAbout(consumer, "DELETED", "delete");
   }
 

@@ -2,6 +2,7 @@
  * Objects of the API and their JSON. A shape lists the fields in the order in which nats-server writes them; the names are
  * nats-server's. Fields that are unknown are refused by name, as nats-server does in its strict mode.
  */
+import { parseJson } from "../protocol/json.ts";
 import { apiErrors } from "./api-error.ts";
 
 export interface FieldCodec<T> {
@@ -43,8 +44,12 @@ function scalar<T>(type: string, zero: T, is: (value: unknown) => boolean): Fiel
 export const text = scalar<string>("string", "", (value) => typeof value === "string");
 export const flag = scalar<boolean>("bool", false, (value) => typeof value === "boolean");
 /** Whole numbers; also durations in nanoseconds. */
-export const int = scalar<number>("int64", 0, (value) => Number.isInteger(value));
-export const uint = scalar<number>("uint64", 0, (value) => Number.isInteger(value) && (value as number) >= 0);
+export const int = scalar<number>("int64", 0, (value) => isWhole(value, -(2 ** 63), 2 ** 63));
+export const uint = scalar<number>("uint64", 0, (value) => isWhole(value, 0, 2 ** 64));
+
+function isWhole(value: unknown, least: number, most: number): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= least && value <= most;
+}
 
 /** RFC 3339, kept as it was written; "": none. */
 export const time: FieldCodec<string> = {
@@ -144,11 +149,9 @@ function isZero(value: unknown): boolean {
   return value === null || value === "" || value === 0 || value === false;
 }
 
-/** The JSON of a request. Throws `ApiError`. `depthMax` bounds how deeply it may nest. */
-export function parseJson(payload: string): unknown {
-  try {
-    return JSON.parse(payload);
-  } catch (error) {
-    throw apiErrors.invalidJson(error instanceof Error ? error.message : "not JSON");
-  }
+/** The JSON of a request. Throws `ApiError`, also for what is nested too deeply. */
+export function jsonOf(payload: string): unknown {
+  const value = parseJson(payload);
+  if (value === undefined) throw apiErrors.invalidJson("unexpected end or character, or nested too deeply");
+  return value;
 }

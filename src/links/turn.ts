@@ -3,6 +3,7 @@
  * turn also watches the outboxes whose writes are under way: who does not take what is due within the write deadline is cut, and when
  * the slab runs out, whoever holds most of it is.
  */
+import { beginChange, endChange } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { Chores } from "../base/chores.ts";
 import { takeChunk } from "../base/slab.ts";
@@ -73,6 +74,10 @@ export class Turn {
   /** Returns those that are congested; the next flush makes the list anew. */
   private flush(): readonly Outbox[] {
     if (this.deferred.length > 0) this.workOff();
+    return this.flushOutboxes();
+  }
+
+  private flushOutboxes(): readonly Outbox[] {
     const { congested } = this;
     congested.length = 0;
     for (let i = 0; i < this.dirtyCount; i++) {
@@ -88,18 +93,17 @@ export class Turn {
     return congested;
   }
 
-  /** What was put off; what that puts off, too. */
+  /** What was put off; what that puts off, too. It changes what connections share: a fault in it is none of this one's. */
   private workOff(): void {
+    beginChange();
     this.depth++;
-    try {
-      while (this.deferred.length > 0) {
-        const works = this.deferred;
-        this.deferred = [];
-        for (const work of works) work();
-      }
-    } finally {
-      this.depth--;
+    while (this.deferred.length > 0) {
+      const works = this.deferred;
+      this.deferred = [];
+      for (const work of works) work();
     }
+    this.depth--;
+    endChange();
   }
 
   watch(outbox: Outbox): void {
@@ -119,7 +123,7 @@ export class Turn {
    * chunks; then cuts the connections that hold most until a chunk is free. 0: there is none.
    */
   relieve(): number {
-    this.flush();
+    this.flushOutboxes(); // a message is being delivered: what was put off has to wait
     const freed = takeChunk();
     if (freed !== 0) return freed;
     for (;;) {

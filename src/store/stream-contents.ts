@@ -8,6 +8,15 @@ import { Ranges } from "./ranges.ts";
 import { MESSAGE, recordLength, RecordView } from "./record.ts";
 import { SubjectTable } from "./subject-table.ts";
 
+export interface NewMessage {
+  /** A byte string. */
+  readonly subject: string;
+  readonly headerLength: number;
+  /** Headers and payload; may change afterwards. */
+  readonly body: Uint8Array;
+  readonly timeNs: bigint;
+}
+
 export abstract class StreamContents {
   /** Lowest sequence of a message, or last + 1. */
   first = 1;
@@ -57,6 +66,11 @@ export abstract class StreamContents {
   bytesOf(sequence: number): number {
     if (!this.has(sequence)) return 0;
     return storedBytes(this.index.lengthOf(sequence), this.index.hasHeaders(sequence), this.isInMemory);
+  }
+
+  /** Bytes that a message would count. */
+  bytesFor({ subject, headerLength, body }: Omit<NewMessage, "timeNs">): number {
+    return storedBytes(recordLength(subject.length, body.length), headerLength > 0, this.isInMemory);
   }
 
   /** 0n: there is none. */

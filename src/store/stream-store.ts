@@ -13,7 +13,7 @@ import { rewriteBlock } from "./compaction.ts";
 import type { Disk, DiskError } from "./disk.ts";
 import { ERASED, FIRST, MESSAGE, recordLength, REMOVED, type RecordView } from "./record.ts";
 import { noteSequence, Recovery } from "./recovery.ts";
-import { storedBytes, StreamContents } from "./stream-contents.ts";
+import { storedBytes, StreamContents, type NewMessage } from "./stream-contents.ts";
 
 export interface StreamStoreOptions {
   /** null: in memory. */
@@ -22,15 +22,6 @@ export interface StreamStoreOptions {
   /** The sequence that the first message gets in a new store. */
   readonly firstSequence: number;
   readonly blockBytes?: number;
-}
-
-export interface NewMessage {
-  /** A byte string. */
-  readonly subject: string;
-  readonly headerLength: number;
-  /** Headers and payload; may change afterwards. */
-  readonly body: Uint8Array;
-  readonly timeNs: bigint;
 }
 
 export interface PurgeOptions {

@@ -19,7 +19,7 @@ const mayImport: Record<string, readonly string[]> = {
   cluster: ["base", "transport"],
   discovery: ["base"],
   store: ["base", "subject"],
-  jetstream: ["base", "subject", "store"],
+  jetstream: ["base", "protocol", "subject", "store"],
   config: ["base", "subject"],
   monitor: ["base", "subject", "core", "auth", "transport", "links", "cluster"],
   system: ["base", "protocol", "core", "links", "monitor"],

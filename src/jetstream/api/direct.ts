@@ -2,6 +2,7 @@
  * Direct gets: messages read without the consumer machinery, answered as messages themselves. Several at once are sent in pieces, so
  * that others have their turn.
  */
+import { parseJson } from "../../protocol/json.ts";
 import { formatTime, timeNsOf } from "../time.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { RecordView } from "../../store/record.ts";
@@ -224,20 +225,13 @@ function directHeaders(
 /** The body, or the status that refuses it. */
 function readBody(payload: string): Body | string {
   if (payload === "") return "408 Empty Request";
-  try {
-    const body = JSON.parse(payload) as unknown;
-    if (typeof body !== "object" || body === null || Array.isArray(body)) return "408 Malformed Request";
-    const read = body as Body;
-    if (Object.keys(read).some((name) => !KNOWN.has(name))) return "408 Malformed Request";
-    const ways = ["seq", "last_by_subj", "next_by_subj", "start_time", "multi_last"];
-    if (!ways.some((name) => read[name] !== undefined)) return "408 Empty Request";
-    if (
-      read["last_by_subj"] !== undefined &&
-      (read["seq"] !== undefined || read["next_by_subj"] !== undefined)
-    )
-      return "408 Bad Request";
-    return read;
-  } catch {
-    return "408 Malformed Request";
-  }
+  const body = parseJson(payload);
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return "408 Malformed Request";
+  const read = body as Body;
+  if (Object.keys(read).some((name) => !KNOWN.has(name))) return "408 Malformed Request";
+  const ways = ["seq", "last_by_subj", "next_by_subj", "start_time", "multi_last"];
+  if (!ways.some((name) => read[name] !== undefined)) return "408 Empty Request";
+  if (read["last_by_subj"] !== undefined && (read["seq"] !== undefined || read["next_by_subj"] !== undefined))
+    return "408 Bad Request";
+  return read;
 }

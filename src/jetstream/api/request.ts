@@ -1,7 +1,7 @@
 /** A request to the API, and what its handlers share. */
 import { apiErrors } from "../api-error.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
-import { parseJson } from "../codec.ts";
+import { jsonOf } from "../codec.ts";
 import type { AnswerFacts } from "./info.ts";
 
 export interface ApiRequest {
@@ -38,7 +38,7 @@ export function streamOf({ assets }: ApiRequest, name: string): StreamAssets {
 /** An object, or an empty one where the payload is empty. Throws `ApiError`. */
 export function bodyOf(payload: string): Record<string, unknown> {
   if (payload.trim() === "") return {};
-  const body = parseJson(payload);
+  const body = jsonOf(payload);
   if (typeof body !== "object" || body === null || Array.isArray(body))
     throw apiErrors.invalidJson("json: cannot unmarshal into Go value");
   return body as Record<string, unknown>;

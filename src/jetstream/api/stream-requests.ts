@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatTime } from "../time.ts";
 import { apiErrors } from "../api-error.ts";
-import { parseJson, readObject } from "../codec.ts";
+import { jsonOf, readObject } from "../codec.ts";
 import { checkStreamUpdate, completeStream, streamShape, type StreamConfig } from "../stream/config.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
@@ -45,7 +45,7 @@ const update: Handler = (request) => {
 
 /** Throws `ApiError`. */
 function configOf({ payload, names: [name] }: ApiRequest): StreamConfig {
-  const config = readObject(streamShape, parseJson(payload), ["pedantic"]);
+  const config = readObject(streamShape, jsonOf(payload), ["pedantic"]);
   if (config.name !== name) throw apiErrors.streamMismatch();
   return completeStream(config);
 }

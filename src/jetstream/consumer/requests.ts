@@ -1,5 +1,6 @@
 /** Pull requests: what clients ask for, and those that wait. Bounded by the consumer's `max_waiting`. */
 import { durationFromText } from "../../base/duration.ts";
+import { parseJson } from "../../protocol/json.ts";
 
 export interface PullRequest {
   /** Where messages go. */
@@ -43,20 +44,17 @@ export function readRequest(payload: string): RequestBody | null {
   if (body === "") return ONE;
   if (/^\d{1,9}$/.test(body)) return { ...ONE, batch: Math.max(1, Number(body)) };
   if (!body.startsWith("{")) return ONE;
-  try {
-    const read = JSON.parse(body) as Record<string, unknown>;
-    for (const name of NUMBERS) if (read[name] !== undefined && !Number.isInteger(read[name])) return null;
-    const number = (name: string): number => Number(read[name] ?? 0);
-    return {
-      batch: Math.max(1, number("batch")),
-      expiresNs: number("expires"),
-      maxBytes: number("max_bytes"),
-      noWait: read["no_wait"] === true,
-      heartbeatNs: number("idle_heartbeat"),
-    };
-  } catch {
-    return null;
-  }
+  const read = parseJson(body) as Record<string, unknown> | undefined;
+  if (read === undefined) return null;
+  for (const name of NUMBERS) if (read[name] !== undefined && !Number.isInteger(read[name])) return null;
+  const number = (name: string): number => Number(read[name] ?? 0);
+  return {
+    batch: Math.max(1, number("batch")),
+    expiresNs: number("expires"),
+    maxBytes: number("max_bytes"),
+    noWait: read["no_wait"] === true,
+    heartbeatNs: number("idle_heartbeat"),
+  };
 }
 
 /** The payload of an acknowledgement. */
@@ -81,10 +79,6 @@ export function readAck(payload: string): Ack {
 function readDelay(text: string): number {
   if (text === "") return 0;
   if (!text.startsWith("{")) return Math.max(0, durationFromText(text) ?? 0);
-  try {
-    const { delay } = JSON.parse(text) as { delay?: unknown };
-    return typeof delay === "number" ? Math.max(0, delay / 1e6) : 0;
-  } catch {
-    return 0;
-  }
+  const read = parseJson(text) as { delay?: unknown } | undefined;
+  return typeof read?.delay === "number" ? Math.max(0, read.delay / 1e6) : 0;
 }

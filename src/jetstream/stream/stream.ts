@@ -243,7 +243,8 @@ export class Stream {
     return rollup;
   }
 
-  private judgeRoom({ subject, body }: Incoming, isRollup: boolean): void {
+  private judgeRoom(message: Incoming, isRollup: boolean): void {
+    const { subject, body } = message;
     const { config, store, options } = this;
     if (body.length > options.bytesLeft()) throw apiErrors.resourcesExceeded();
     if (config.discard !== "new") return;
@@ -255,7 +256,7 @@ export class Stream {
     if (config.maxMessages > 0 && store.messages - freed >= config.maxMessages)
       throw apiErrors.storeFailed("maximum messages exceeded");
     const freedBytes = isFullSubject ? store.bytesOf(store.firstOf(subject)) : 0;
-    if (config.maxBytes > 0 && store.bytes - freedBytes + subject.length + body.length + 30 > config.maxBytes)
+    if (config.maxBytes > 0 && store.bytes - freedBytes + store.bytesFor(message) > config.maxBytes)
       throw apiErrors.storeFailed("maximum bytes exceeded");
   }
 
