@@ -36,6 +36,8 @@ export async function run({ program, load, loaded }: RunOptions): Promise<void> 
   let reloadsAsked = 0;
   const onEarlyHangUp = (): void => void reloadsAsked++;
   process.on("SIGHUP", onEarlyHangUp);
+  // A signal that comes just as the server says that it is ready is for those who follow signals from then on.
+  for (const signal of ENDING_SIGNALS) process.on(signal, endEarly);
   const files = new RunFiles(program.name, logger);
   const parts = [
     { prepare: (next: Config) => askedBy("log.file", () => log.prepare(optionsOf(next))) },
@@ -52,7 +54,6 @@ export async function run({ program, load, loaded }: RunOptions): Promise<void> 
     });
     server.logLinesLost = () => log.snapshot().linesLost;
     await server.start();
-    files.write(server);
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.
     setTimeout(() => flushCompileCache(), 1000).unref();
     followSignals({
@@ -67,12 +68,21 @@ export async function run({ program, load, loaded }: RunOptions): Promise<void> 
       },
     });
     process.off("SIGHUP", onEarlyHangUp);
+    for (const signal of ENDING_SIGNALS) process.off(signal, endEarly);
+    files.write(server);
     if (reloadsAsked > 0) void server.reload("signal");
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     logger.fatal(error instanceof StartError ? reason : `The server cannot start: ${reason}`);
     endSoon(1);
   }
+}
+
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGQUIT"] as const;
+
+/** A server that still starts ends at once, as a process without handlers does. */
+function endEarly(_signal: NodeJS.Signals, number: number): void {
+  process.exit(128 + number);
 }
 
 /** What was written last still goes out; then the process ends in any case. */

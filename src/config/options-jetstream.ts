@@ -16,6 +16,13 @@ const syncInterval: ValueType<number | null> = {
   show: (value) => (value === null ? "always" : syncDuration.show(value)),
 };
 
+const sizeLimit = limit("size");
+/** Below 0: null, as if nobody had said how much; 0: nothing at all. */
+const room: ValueType<number | null> = {
+  ...sizeLimit,
+  fromNode: (node, notes) => (node.kind === "int" && node.value === 0n ? 0 : sizeLimit.fromNode(node, notes)),
+};
+
 /** `jetstream: true`, `enabled`, or a block, which turns it on unless it says otherwise. */
 const jetStreamSwitch: ValueType<boolean> = {
   ...bool,
@@ -83,7 +90,7 @@ export const jetStreamOptions: readonly Option[] = [
     aliases: ["max_memory_store", "max_mem_store"],
     field: "jetStream.maxMemoryBytes",
     section: "JetStream",
-    type: limit("size"),
+    type: room,
     default: null,
     defaultText: "three quarters of the memory",
     reload: "restart",
@@ -94,7 +101,7 @@ export const jetStreamOptions: readonly Option[] = [
     aliases: ["max_file_store"],
     field: "jetStream.maxFileBytes",
     section: "JetStream",
-    type: limit("size"),
+    type: room,
     default: null,
     defaultText: "what the volume has, less a reserve",
     reload: "restart",

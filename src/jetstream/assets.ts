@@ -349,6 +349,8 @@ export class Assets {
   }
 
   private checkReservation({ storage, maxBytes }: StreamConfig, before: StreamConfig | null): void {
+    if (before === null && this.options.serverBytesLeft(storage) <= 0)
+      throw storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
     const more = Math.max(0, maxBytes) - Math.max(0, before?.maxBytes ?? 0);
     if (more <= 0) return;
     const most = storage === "file" ? this.limits.maxFileBytes : this.limits.maxMemoryBytes;

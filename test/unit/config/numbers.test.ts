@@ -55,6 +55,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   max_traced_msg_len: [null, null, 2_147_483_647, MOST],
   log_size_limit: [null, null, 2_147_483_647, MOST],
   log_max_num: [null, null, 2_147_483_647, MOST],
+  "jetstream.max_mem": [0, null, 2_147_483_647, MOST],
+  "jetstream.max_file": [0, null, 2_147_483_647, MOST],
   "cluster.port": [null, 0, 65_535, refused],
   "cluster.authorization.timeout": [2000, refused, refused, refused],
   "cluster.readiness_wait": [30_000, refused, LONGEST, LONGEST],
