@@ -42,7 +42,8 @@ const server = new Server({
 await server.start();
 
 interface Service {
-  readonly isAnswering: boolean;
+  readonly isScheduled: boolean;
+  readonly answering: ReadonlySet<string>;
 }
 interface Port {
   readonly host: ClientHost;
@@ -61,6 +62,16 @@ function arrive(): MemoryWire {
   return wire;
 }
 
+async function answered(): Promise<void> {
+  while (service.isScheduled || service.answering.size > 0)
+    await new Promise((resolve) => setImmediate(resolve));
+}
+
+// Else the rest would say nothing.
+asker.receiveText("PUB $SYS.REQ.SERVER.PING.VARZ answers 0\r\n\r\n");
+await answered();
+assert(asker.takeText().startsWith("MSG answers 3 "), "a request is answered before the next one");
+
 export async function fuzz(bytes: Uint8Array): Promise<void> {
   const [kind = 0, how = 0] = bytes;
   if (asker.state !== "open") {
@@ -76,7 +87,7 @@ export async function fuzz(bytes: Uint8Array): Promise<void> {
       Buffer.from("\r\n"),
     ]),
   );
-  while (service.isAnswering) await new Promise((resolve) => setImmediate(resolve));
+  await answered();
   checkAnswers(asker.take());
   assert(server.faults.count === 0, "no fault is contained");
 }
