@@ -192,7 +192,7 @@ describe("a signal", () => {
     expect(textOf(log)).toMatch(/^\[\d+\] .* \[INF\] Reloaded: /);
     expect(textOf(pid)).toBe(String(server.process.child.pid));
     client.send("SUB foo 1\r\n");
-    await waitFor("the trace", () => textOf(log).includes("<<- [SUB foo  1]"));
+    await waitFor("the trace", () => textOf(log).includes("<<- [SUB foo 1]"));
     // A file without a word is one that is being written.
     writeFileSync(server.file, "");
     hangUp(server);
