@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../../src/config/config.ts";
 import { answerTo, CalloutService, type Decide } from "../../support/callout-service.ts";
 import { waitFor } from "../../support/cluster-wait.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 import { startInProcess, type InProcessServer } from "../../support/in-process-server.ts";
 
 const issuer = createAccount();
@@ -35,7 +36,7 @@ function configOf(change: object = {}, accounts = ["AUTH", "APP"]): ConfigOverri
   const callout = { issuer: issuer.getPublicKey(), account: "AUTH", authUsers: ["auth"], xkey: null };
   return {
     accounts: { list: accounts.map((name) => accountOf(name, name.toLowerCase())) },
-    authorization: { timeoutMs: 500, callout: { ...callout, allowedAccounts: [], ...change } },
+    authorization: { timeoutMs: PATIENCE_MS, callout: { ...callout, allowedAccounts: [], ...change } },
   };
 }
 
@@ -102,7 +103,10 @@ describe("a user whom a service has let in", () => {
     const service = await serve(server, (request) => answerTo(request, issuer));
     const client = await login(server, "alice");
     const { authorization } = configOf();
-    await server.reload({ ...configOf(), authorization: { ...authorization!, timeoutMs: 700 } });
+    await server.reload({
+      ...configOf(),
+      authorization: { ...authorization!, timeoutMs: PATIENCE_MS + 1000 },
+    });
     await client.flush();
     expect(service.requests.length).toBe(1);
     await server.reload(configOf({ authUsers: ["auth", "more"] }));
@@ -123,7 +127,8 @@ describe("a user whom a service has let in", () => {
 
 describe("without an answer", () => {
   it("a client is refused once the time is over", async () => {
-    const server = await start(configOf());
+    const config = configOf();
+    const server = await start({ ...config, authorization: { ...config.authorization!, timeoutMs: 500 } });
     expect(await saidTo(server, `${CONNECT}PING\r\n`)).toContain(VIOLATION);
   });
 
@@ -136,7 +141,7 @@ describe("without an answer", () => {
     });
     await server.reload({
       ...configOf(),
-      authorization: { ...configOf().authorization!, timeoutMs: 60_000 },
+      authorization: { ...configOf().authorization!, timeoutMs: PATIENCE_MS + 1000 },
     });
     const said = saidTo(server, `${CONNECT}PING\r\n`);
     await waitFor("the question", () => asked > 0);
