@@ -75,6 +75,7 @@ export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSet
     maxMemoryBytes: jetStream.maxMemoryBytes ?? Math.floor(totalmem() * JETSTREAM_MEMORY),
     maxFileBytes: jetStream.maxFileBytes,
     domain: jetStream.domain,
+    isStrict: jetStream.isStrict,
     isLazy: jetStream.syncIntervalMs !== null,
     accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
   };

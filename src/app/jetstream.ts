@@ -36,6 +36,7 @@ export interface JetStreamSettings {
   readonly maxFileBytes: number | null;
   /** "": none. */
   readonly domain: string;
+  readonly isStrict: boolean;
   /** Answers are given before the disk has what they confirm. */
   readonly isLazy: boolean;
   /** The accounts that have it. */
@@ -74,7 +75,13 @@ export class JetStreamPart {
       policy: isLazy ? "lazy" : "sync",
       bytesLeft: (storage, used) =>
         storage === "memory" ? maxMemoryBytes - used : this.fileBytesLeft(maxFileBytes, used),
-      facts: { level: API_LEVEL, version: natsLevel, server: serverName, domain },
+      facts: {
+        level: API_LEVEL,
+        version: natsLevel,
+        server: serverName,
+        domain,
+        isStrict: settings.isStrict,
+      },
       logger,
       accounts: [...settings.accounts].flatMap(([name, limits]) => {
         const account = world.accounts.get(name);

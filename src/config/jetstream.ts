@@ -10,6 +10,8 @@ export interface JetStreamConfig {
   readonly maxFileBytes: number | null;
   /** "": none. */
   readonly domain: string;
+  /** Fields that nobody knows are refused. */
+  readonly isStrict: boolean;
   /** null: what is acknowledged is on the disk; else it is there so much later. */
   readonly syncIntervalMs: number | null;
 }

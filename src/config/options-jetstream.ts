@@ -1,6 +1,7 @@
 /** The rows of the schema for JetStream. */
 import { isDisabledBlock, isOff } from "./block.ts";
-import { composite, option, type Option } from "./option.ts";
+import { ConfError, type Origin } from "./nats-conf/node.ts";
+import { composite, option, type Option, type Sheet } from "./option.ts";
 import { bool, duration, limit, mismatch, path, text, type ValueType } from "./value-type.ts";
 
 const syncDuration = duration({ minMs: 1, zero: "itself", bareNumber: "seconds" });
@@ -37,6 +38,14 @@ const jetStreamSwitch: ValueType<boolean> = {
   },
 };
 
+/** A file may name the folder in one place alone. */
+function assignFolder(sheet: Sheet, value: string | null, at: Origin): void {
+  const before = sheet.get("jetStream.storeDir");
+  if (before?.at.kind === "file" && at.kind === "file")
+    throw new ConfError(at, "Duplicate 'store_dir' configuration");
+  sheet.set("jetStream.storeDir", value, at);
+}
+
 export const jetStreamOptions: readonly Option[] = [
   composite({
     key: "jetstream",
@@ -60,18 +69,19 @@ export const jetStreamOptions: readonly Option[] = [
     reload: "restart",
     description: "Whether the block turns JetStream on",
   }),
-  option({
+  composite({
     key: "jetstream.store_dir",
     aliases: ["store", "storedir"],
-    field: "jetStream.storeDir",
+    fields: ["jetStream.storeDir"],
+    defaults: [["jetStream.storeDir", { value: null }]],
     section: "JetStream",
     type: path,
-    default: null,
     defaultText: "nats in the folder for temporary files",
     flags: ["sd", "store_dir"],
     flagValue: "<dir>",
     reload: "restart",
     description: "Folder for what is kept, below jetstream/ in it",
+    assign: assignFolder,
   }),
   composite({
     key: "store_dir",
@@ -83,7 +93,7 @@ export const jetStreamOptions: readonly Option[] = [
     defaultText: "that of jetstream.store_dir",
     reload: "restart",
     description: "The same as jetstream.store_dir",
-    assign: (sheet, value, at) => sheet.set("jetStream.storeDir", value, at),
+    assign: assignFolder,
   }),
   option({
     key: "jetstream.max_mem",
@@ -116,6 +126,15 @@ export const jetStreamOptions: readonly Option[] = [
     defaultText: "",
     reload: "restart",
     description: "Domain under which requests are answered as well ($JS.<domain>.API)",
+  }),
+  option({
+    key: "jetstream.strict",
+    field: "jetStream.isStrict",
+    section: "JetStream",
+    type: bool,
+    default: true,
+    reload: "restart",
+    description: "Refuse requests with fields that nobody knows; else such fields are ignored",
   }),
   option({
     key: "jetstream.sync_interval",

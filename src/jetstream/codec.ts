@@ -134,6 +134,13 @@ export function readObject<T extends object>(
   return result as T;
 }
 
+/** The same without fields that the shape does not have. */
+export function knownFields<T extends object>(shape: Shape<T>, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const names = new Set(Object.values<FieldShape>(shape).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(value).filter(([name]) => names.has(name)));
+}
+
 export function writeObject<T extends object>(shape: Shape<T>, value: T): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   for (const [key, { name, codec, omitsZero }] of Object.entries<FieldShape>(shape)) {

@@ -10,9 +10,9 @@ import { CONVERSATIONS, type Step } from "./jetstream-conversations.ts";
 
 requireNatsServer();
 
-async function answersOf(command: string, steps: readonly Step[]): Promise<unknown[]> {
+async function answersOf(command: string, steps: readonly Step[], more = ""): Promise<unknown[]> {
   const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
-  const server = await startServer(command, `jetstream { store_dir: ${JSON.stringify(folder)} }`);
+  const server = await startServer(command, `jetstream { store_dir: ${JSON.stringify(folder)}, ${more} }`);
   const client = await connect({ servers: `127.0.0.1:${server.port}`, inboxPrefix: "_INBOX.x" });
   try {
     const answers: unknown[] = [];
@@ -82,5 +82,19 @@ describe.each(Object.entries(CONVERSATIONS))("%s", (_name, steps) => {
     expect(shoal).toHaveLength(steps.length);
     for (const [i, step] of steps.entries())
       if (natsServer !== undefined) expect.soft(shoal?.[i], JSON.stringify(step)).toEqual(natsServer[i]);
+  });
+});
+
+describe("with strict: false", () => {
+  it("fields that nobody knows are ignored", async () => {
+    const steps: readonly Step[] = [
+      ["$JS.API.STREAM.CREATE.S", { name: "S", unknown: 1 }],
+      ["$JS.API.CONSUMER.CREATE.S.c", { stream_name: "S", config: { name: "c", unknown: 1 }, more: 2 }],
+    ];
+    const answers = await Promise.all(
+      bothServers.map(({ command }) => answersOf(command, steps, "strict: false")),
+    );
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+    expect(answers[0]).toMatchObject([{ body: { did_create: true } }, { body: { name: "c" } }]);
   });
 });

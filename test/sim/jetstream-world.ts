@@ -205,7 +205,7 @@ export class JetStreamWorld {
       folder: "/js",
       policy: "sync",
       bytesLeft: () => Infinity,
-      facts: { level: 0, version: "", server: "sim", domain: "" },
+      facts: { level: 0, version: "", server: "sim", domain: "", isStrict: true },
       logger: silentLogger,
       accounts: [{ host: this.host(), limits: NO_LIMITS }],
     });

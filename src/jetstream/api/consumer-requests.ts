@@ -1,6 +1,6 @@
 /** Requests about consumers. */
 import { apiErrors } from "../api-error.ts";
-import { readObject } from "../codec.ts";
+import { knownFields, readObject } from "../codec.ts";
 import {
   checkConsumerUpdate,
   completeConsumer,
@@ -29,13 +29,15 @@ const LIST_PAGE = 256;
 /** The body of a create, its configuration as it was asked for. Throws `ApiError`. */
 function bodyOfCreate(request: ApiRequest): { config: ConsumerConfig; action: string } {
   const body = bodyOf(request.payload);
+  const { facts } = request;
   for (const name of Object.keys(body)) {
-    if (!["stream_name", "config", "action", "pedantic"].includes(name))
+    if (facts.isStrict && !["stream_name", "config", "action", "pedantic"].includes(name))
       throw apiErrors.invalidJson(`json: unknown field "${name}"`);
   }
   if (textOf(body, "stream_name") !== request.names[0]) throw apiErrors.streamMismatch();
   if (body["config"] === undefined) throw apiErrors.consumerConfigRequired();
-  return { config: readObject(consumerShape, body["config"]), action: textOf(body, "action") };
+  const asked = facts.isStrict ? body["config"] : knownFields(consumerShape, body["config"]);
+  return { config: readObject(consumerShape, asked), action: textOf(body, "action") };
 }
 
 const create: Handler = (request) => {

@@ -17,6 +17,8 @@ export interface AnswerFacts {
   readonly server: string;
   /** "": none. */
   readonly domain: string;
+  /** Requests with unknown fields are refused. */
+  readonly isStrict: boolean;
 }
 
 /** Sequences that are listed as deleted. */

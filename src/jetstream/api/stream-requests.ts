@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatTime } from "../time.ts";
 import { apiErrors } from "../api-error.ts";
-import { jsonOf, readObject } from "../codec.ts";
+import { jsonOf, knownFields, readObject } from "../codec.ts";
 import { checkStreamUpdate, completeStream, streamShape, type StreamConfig } from "../stream/config.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
@@ -44,8 +44,10 @@ const update: Handler = (request) => {
 };
 
 /** Throws `ApiError`. */
-function configOf({ payload, names: [name] }: ApiRequest): StreamConfig {
-  const config = readObject(streamShape, jsonOf(payload), ["pedantic"]);
+function configOf({ payload, names: [name], facts }: ApiRequest): StreamConfig {
+  const body = jsonOf(payload);
+  const asked = facts.isStrict ? body : knownFields(streamShape, body);
+  const config = readObject(streamShape, asked, ["pedantic"]);
   if (config.name !== name) throw apiErrors.streamMismatch();
   return completeStream(config);
 }
