@@ -2,8 +2,9 @@
  * Objects of the API and their JSON. A shape lists the fields in the order in which nats-server writes them; the names are
  * nats-server's. Fields that are unknown are refused by name, as nats-server does in its strict mode.
  */
-import { parseJson } from "../protocol/json.ts";
+import { parseJsonBytes } from "../protocol/json.ts";
 import { apiErrors } from "./api-error.ts";
+import { isTime } from "./time.ts";
 
 export interface FieldCodec<T> {
   /** Throws `ApiError` for what is of another type. */
@@ -56,7 +57,7 @@ export const time: FieldCodec<string> = {
   zero: "",
   read: (value, path) => {
     if (typeof value !== "string") return fail(path, value, "time.Time");
-    if (Number.isNaN(Date.parse(value))) throw apiErrors.invalidJson(`parsing time "${value}"`);
+    if (!isTime(value)) throw apiErrors.invalidJson(`parsing time "${value}"`);
     return value;
   },
   write: (value) => value,
@@ -158,7 +159,7 @@ function isZero(value: unknown): boolean {
 
 /** The JSON of a request. Throws `ApiError`, also for what is nested too deeply. */
 export function jsonOf(payload: string): unknown {
-  const value = parseJson(payload);
+  const value = parseJsonBytes(payload);
   if (value === undefined) throw apiErrors.invalidJson("unexpected end or character, or nested too deeply");
   return value;
 }

@@ -11,6 +11,12 @@ export function formatTime(ns: bigint): string {
   return fraction === "" ? `${seconds}Z` : `${seconds}.${fraction}Z`;
 }
 
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+export function isTime(text: string): boolean {
+  return RFC_3339.test(text) && !Number.isNaN(Date.parse(text));
+}
+
 /** Nanoseconds since the epoch; the text has been found to be a time. */
 export function timeNsOf(time: string): bigint {
   const fraction = /\.(\d+)/.exec(time)?.[1] ?? "";

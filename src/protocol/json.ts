@@ -21,6 +21,19 @@ export function parseJson(text: string, reviver?: Reviver): unknown {
   }
 }
 
+/** An escape that is not one of these, or some of these in a row: two may be one character. */
+const ESCAPES = /\\[^u]|(?:\\u[0-9a-fA-F]{4})+/g;
+
+/** Like `parseJson`, of a byte string: its texts are byte strings, too, whether their characters stand in it as they are or escaped. */
+export function parseJsonBytes(bytes: string): unknown {
+  return parseJson(bytes.replace(ESCAPES, (found) => (found[1] === "u" ? withoutEscapes(found) : found)));
+}
+
+function withoutEscapes(escapes: string): string {
+  const text = JSON.parse(`"${escapes}"`) as string;
+  return JSON.stringify(Buffer.from(text, "utf8").toString("latin1")).slice(1, -1);
+}
+
 function isNestedTooDeeply(text: string): boolean {
   let depth = 0;
   let isQuoted = false;

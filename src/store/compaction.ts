@@ -53,11 +53,11 @@ export function rewriteBlock(block: Block, host: CompactionHost): boolean {
   return true;
 }
 
-/** Whether a block before this one may hold the record of a message. */
+/** Whether a block before this one may hold the record of a message. What is damaged may be that record: it is not called lost. */
 function isInOlder({ blocks }: BlockLog, sequence: number, block: Block): boolean {
   return blocks.some(
-    ({ number, firstSequence, lastSequence }) =>
-      number < block.number && firstSequence <= sequence && sequence <= lastSequence,
+    ({ number, firstSequence, lastSequence, isDamaged }) =>
+      number < block.number && (isDamaged || (firstSequence <= sequence && sequence <= lastSequence)),
   );
 }
 

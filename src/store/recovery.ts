@@ -48,6 +48,7 @@ export class Recovery {
       const next = findRecord(view, content, at + 1, end);
       if (next === end && isLast && !this.isDamagedMessage(content, at, end)) return at;
       block.isDamaged = true;
+      this.isAtStart = false; // what was here was a part of the log: it did not begin behind it
       at = next;
     }
     return end;

@@ -192,7 +192,7 @@ export class StreamStore extends StreamContents {
   private recovered(view: RecordView, block: Block): void {
     const { sequence, subject, headerLength, length, timeNs } = view;
     if (sequence <= this.lastMessage) return; // a file whose removal the disk forgot
-    if (this.messages === 0) this.first = Math.max(sequence, this.first);
+    if (this.messages === 0) this.first = sequence;
     this.last = Math.max(this.last, sequence);
     this.log.lastOffset = view.at;
     this.note({ sequence, subject, hasHeaders: headerLength > 0, timeNs, length }, block);

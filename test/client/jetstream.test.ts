@@ -46,6 +46,37 @@ describe("JetStream by the official client", () => {
     expect([info.num_ack_pending, info.num_pending, info.ack_floor.stream_seq]).toEqual([0, 0, 300]);
   });
 
+  it("refuses what it cannot keep, and goes on", async () => {
+    const manager = await jetstreamManager(client);
+    await manager.streams.add({ name: "ODD", subjects: ["odd"], allow_direct: true, description: "\u0122" });
+    const request = async (subject: string, body: object): Promise<string> => {
+      const answer = await client.request(`$JS.API.${subject}`, JSON.stringify(body));
+      return answer.headers === undefined
+        ? answer.string()
+        : `${answer.headers.code} ${answer.headers.description}`;
+    };
+    await client.request("odd", "one");
+    expect(await request("STREAM.PURGE.ODD", { seq: 2 ** 53 - 1 })).toContain(
+      "is not supported by this server",
+    );
+    const malformed = [
+      { start_time: "noon" },
+      { seq: "1" },
+      { seq: 1.5 },
+      { multi_last: [1] },
+      { seq: 1, no_hdr: 1 },
+    ];
+    for (const body of malformed)
+      expect(await request("DIRECT.GET.ODD", body), JSON.stringify(body)).toBe("408 Malformed Request");
+    const escaped = await client.request(
+      "$JS.API.STREAM.UPDATE.ODD",
+      '{"name":"ODD","subjects":["odd"],"allow_direct":true,"description":"\\u0122\\u010a"}',
+    );
+    expect(JSON.parse(escaped.string())).toMatchObject({ config: { description: "\u0122\u010a" } });
+    const { seq } = await jetstream(client).publish("odd", "two");
+    expect(seq).toBe(2);
+  });
+
   it("delivers again what is refused or not acknowledged, and gives up after max_deliver", async () => {
     const manager = await jetstreamManager(client);
     const js = jetstream(client);

@@ -20,7 +20,7 @@ import {
   type Handler,
   type Operation,
 } from "./request.ts";
-import { NO_TIME } from "../time.ts";
+import { isTime, NO_TIME } from "../time.ts";
 import { consumerInfo, pauseRemainingNs } from "./info.ts";
 
 const NAMES_PAGE = 1024;
@@ -121,7 +121,7 @@ function sorted({ consumers }: StreamAssets): readonly Consumer[] {
 const pause: Handler = (request) => {
   const { consumer } = consumerOf(request);
   const pauseUntil = textOf(bodyOf(request.payload), "pause_until");
-  if (pauseUntil !== "" && Number.isNaN(Date.parse(pauseUntil)))
+  if (pauseUntil !== "" && !isTime(pauseUntil))
     throw apiErrors.invalidJson(`parsing time ${JSON.stringify(pauseUntil)}`);
   const config = { ...consumer.config, pauseUntil };
   request.assets.keepConfig(consumer, config);

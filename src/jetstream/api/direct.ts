@@ -2,8 +2,8 @@
  * Direct gets: messages read without the consumer machinery, answered as messages themselves. Several at once are sent in pieces, so
  * that others have their turn.
  */
-import { parseJson } from "../../protocol/json.ts";
-import { formatTime, timeNsOf } from "../time.ts";
+import { parseJsonBytes } from "../../protocol/json.ts";
+import { formatTime, isTime, timeNsOf } from "../time.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { RecordView } from "../../store/record.ts";
 import type { AccountHost, Incoming } from "../host.ts";
@@ -12,17 +12,21 @@ import type { Stream } from "../stream/stream.ts";
 const EMPTY = new Uint8Array(0);
 const MULTI_MAX = 1024;
 const PER_TURN_BYTES = 256 * 1024;
-const KNOWN = new Set([
-  "seq",
-  "last_by_subj",
-  "next_by_subj",
-  "start_time",
-  "multi_last",
-  "batch",
-  "max_bytes",
-  "up_to_seq",
-  "up_to_time",
-  "no_hdr",
+const isText = (value: unknown): boolean => typeof value === "string";
+const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
+const isMoment = (value: unknown): boolean => typeof value === "string" && isTime(value);
+/** What each field of a request has to hold. */
+const KNOWN = new Map<string, (value: unknown) => boolean>([
+  ["seq", isCount],
+  ["last_by_subj", isText],
+  ["next_by_subj", isText],
+  ["start_time", isMoment],
+  ["multi_last", (value) => Array.isArray(value) && value.every(isText)],
+  ["batch", Number.isInteger],
+  ["max_bytes", Number.isInteger],
+  ["up_to_seq", isCount],
+  ["up_to_time", isMoment],
+  ["no_hdr", (value) => typeof value === "boolean"],
 ]);
 
 type Body = Record<string, unknown>;
@@ -225,10 +229,11 @@ function directHeaders(
 /** The body, or the status that refuses it. */
 function readBody(payload: string): Body | string {
   if (payload === "") return "408 Empty Request";
-  const body = parseJson(payload);
+  const body = parseJsonBytes(payload);
   if (typeof body !== "object" || body === null || Array.isArray(body)) return "408 Malformed Request";
-  const read = body as Body;
-  if (Object.keys(read).some((name) => !KNOWN.has(name))) return "408 Malformed Request";
+  const read = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  if (Object.keys(body).some((name) => !KNOWN.has(name))) return "408 Malformed Request";
+  if (Object.entries(read).some(([name, value]) => !KNOWN.get(name)!(value))) return "408 Malformed Request";
   const ways = ["seq", "last_by_subj", "next_by_subj", "start_time", "multi_last"];
   if (!ways.some((name) => read[name] !== undefined)) return "408 Empty Request";
   if (read["last_by_subj"] !== undefined && (read["seq"] !== undefined || read["next_by_subj"] !== undefined))

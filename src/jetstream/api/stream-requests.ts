@@ -3,7 +3,13 @@ import { isDeepStrictEqual } from "node:util";
 import { formatTime } from "../time.ts";
 import { apiErrors } from "../api-error.ts";
 import { jsonOf, knownFields, readObject } from "../codec.ts";
-import { checkStreamUpdate, completeStream, streamShape, type StreamConfig } from "../stream/config.ts";
+import {
+  checkStreamUpdate,
+  completeStream,
+  SEQUENCE_START_MAX,
+  streamShape,
+  type StreamConfig,
+} from "../stream/config.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
   bodyOf,
@@ -107,6 +113,10 @@ const purge: Handler = (request) => {
   const below = numberOf(body, "seq");
   const keep = numberOf(body, "keep");
   if (below > 0 && keep > 0) throw apiErrors.badRequest();
+  if (below > SEQUENCE_START_MAX)
+    throw apiErrors.purgeFailed(
+      `sequence ${below} is not supported by this server, the largest is ${SEQUENCE_START_MAX}`,
+    );
   const filter = textOf(body, "filter");
   return { success: true, purged: stream.purge({ filter: filter === "" ? null : filter, below, keep }) };
 };

@@ -75,10 +75,13 @@ export function readAck(payload: string): Ack {
   return { kind: "unknown" };
 }
 
+const DELAY_MAX_NS = 2 ** 63;
+
 /** `{"delay": ns}` or a Go duration; 0 where it is neither. */
 function readDelay(text: string): number {
   if (text === "") return 0;
   if (!text.startsWith("{")) return Math.max(0, durationFromText(text) ?? 0);
   const read = parseJson(text) as { delay?: unknown } | undefined;
-  return typeof read?.delay === "number" ? Math.max(0, read.delay / 1e6) : 0;
+  const delayNs = read?.delay;
+  return typeof delayNs === "number" && delayNs > 0 && delayNs < DELAY_MAX_NS ? delayNs / 1e6 : 0;
 }

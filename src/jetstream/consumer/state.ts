@@ -85,13 +85,17 @@ export class ConsumerState {
   /** The stream's last sequence is lower than what is said here: after damage. True: something had to be mended. */
   clamp(last: number): boolean {
     let isMended = false;
-    for (const sequence of [...this.pending.keys()])
-      if (sequence > last) isMended = this.pending.delete(sequence);
+    for (const sequence of [...this.pending.keys()]) {
+      if (sequence <= last) continue;
+      this.redelivered.delete(sequence);
+      isMended = this.pending.delete(sequence);
+    }
     for (const at of [this.delivered, this.floor]) {
       if (at.stream <= last) continue;
       at.stream = last;
       isMended = true;
     }
+    if (isMended) this.raiseFloor();
     return isMended;
   }
 

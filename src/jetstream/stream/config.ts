@@ -140,8 +140,8 @@ const DUPLICATE_WINDOW_NS = 120_000_000_000;
 /** What is the server's own: a stream must not keep it. */
 const OWN_SUBJECTS = ["$JS.>", "$JSC.>", "$NRG.>", "$SYS.>"];
 const OWN_ALLOWED = ["$JS.EVENT.>", "$SYS.ACCOUNT.>"];
-/** Sequences are exact up to here. */
-const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
+/** Sequences are exact up to 2^53: none is given that would leave little room below. */
+export const SEQUENCE_START_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 
 /** Whether it can name a stream or a consumer: it becomes a token of subjects and a folder. */
 export function isValidName(name: string): boolean {
@@ -231,9 +231,9 @@ function checkDiscard({ discard, discardNewPerSubject, maxPerSubject, firstSeque
     throw invalid("discard new per subject requires discard new policy to be set");
   if (discardNewPerSubject && maxPerSubject <= 0)
     throw invalid("discard new per subject requires max msgs per subject > 0");
-  if (firstSequence > SEQUENCE_MAX - 2 ** 40)
+  if (firstSequence > SEQUENCE_START_MAX)
     throw invalid(
-      `first sequence ${firstSequence} is not supported by this server, the largest is ${SEQUENCE_MAX - 2 ** 40}`,
+      `first sequence ${firstSequence} is not supported by this server, the largest is ${SEQUENCE_START_MAX}`,
     );
 }
 

@@ -1,6 +1,7 @@
 /** What clients say to consumers, and the numbers of the API: bounded, and read as nats-server reads them. */
 import { describe, expect, it } from "vitest";
 import { int, jsonOf, uint } from "../../../src/jetstream/codec.ts";
+import { isTime } from "../../../src/jetstream/time.ts";
 import { readAck, readRequest } from "../../../src/jetstream/consumer/requests.ts";
 
 describe("a pull request", () => {
@@ -31,6 +32,7 @@ describe("an acknowledgement", () => {
     ["-NAK", { kind: "nak", delayMs: 0 }],
     ["-NAK 5s", { kind: "nak", delayMs: 5000 }],
     ['-NAK {"delay":2000000}', { kind: "nak", delayMs: 2 }],
+    ['-NAK {"delay":1e400}', { kind: "nak", delayMs: 0 }],
     ["-NAK {", { kind: "nak", delayMs: 0 }],
     ["-NAK -5s", { kind: "nak", delayMs: 0 }],
     ["+TERM", { kind: "term", reason: "" }],
@@ -53,4 +55,25 @@ describe("numbers of the API", () => {
 
 it("JSON that is nested too deeply is refused before anything walks over it", () => {
   expect(() => jsonOf(`${"[".repeat(5000)}${"]".repeat(5000)}`)).toThrow("nested too deeply");
+});
+
+it.each([
+  ['"\\u0100\\u0022"', '\xc4\x80"'],
+  ['"\xc4\x80"', "\xc4\x80"],
+  ['"\\\\u0100"', "\\u0100"],
+  ['"\\ud83d\\ude00"', "\xf0\x9f\x98\x80"],
+  ['"\\n\\u000a"', "\n\n"],
+])("the text %s is read as bytes", (json, bytes) => {
+  expect(jsonOf(json)).toBe(bytes);
+});
+
+it.each([
+  ["2027-01-15T08:00:00Z", true],
+  ["2027-01-15T08:00:00.123456789+01:00", true],
+  ["2027-01-15", false],
+  ["Jan 15 2027", false],
+  ["2027-13-15T08:00:00Z", false],
+  ["", false],
+])("%j is a time: %j", (text, is) => {
+  expect(isTime(text)).toBe(is);
 });

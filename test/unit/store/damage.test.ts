@@ -1,6 +1,7 @@
 /** Flipped bits, garbage and cut files: what is damaged is known missing by its sequence, everything else is served. */
 import { describe, expect, it } from "vitest";
 import { randomInt, seededRandom } from "../../../src/base/random.ts";
+import { ERASED, recordLength, writeRecord } from "../../../src/store/record.ts";
 import { StreamStore } from "../../../src/store/stream-store.ts";
 import { FaultyDisk } from "../../support/faulty-disk.ts";
 
@@ -126,4 +127,56 @@ it("a block that is gone is noticed by the next one, and its messages are named"
   expect(gone.length).toBeGreaterThan(5);
   expect(lostIn(store).filter((one) => one !== 10)).toEqual(gone);
   expect(store.last).toBe(MESSAGES);
+});
+
+it("a first block without a sound record is damage, too: its messages are named", () => {
+  const disk = new FaultyDisk(seededRandom(1));
+  written(disk);
+  const file = disk.open(`/s/${disk.names("/s")[0]!}`);
+  file.write(Buffer.alloc(file.size), 0);
+  const store = open(disk);
+  const gone = missing(store);
+  expect(gone.length).toBeGreaterThan(5);
+  expect(lostIn(store).filter((one) => one !== 10)).toEqual(gone);
+});
+
+it("what was removed is not called lost later, when the block that says so is rewritten", () => {
+  const disk = new FaultyDisk(seededRandom(1));
+  const writer = open(disk);
+  const body = Buffer.from("a message of some length");
+  const append = (): number => writer.append({ subject: "s", headerLength: 0, body, timeNs: 1n });
+  while (writer.log.blocks.length < 2) append();
+  writer.remove(3);
+  const from = writer.last + 1;
+  while (writer.log.blocks.length < 4) append();
+  for (let sequence = from; sequence < from + 12; sequence++) writer.remove(sequence);
+  writer.syncNow();
+  writer.close();
+  const file = disk.open(`/s/${disk.names("/s")[0]!}`);
+  file.write(Buffer.alloc(file.size - 400), 0);
+  const store = open(disk);
+  const lost = lostIn(store);
+  expect(lost).toContain(2);
+  expect(lost).not.toContain(3);
+  const sizeBytes = store.log.sizeBytes;
+  while (store.clean());
+  expect(store.log.sizeBytes).toBeLessThan(sizeBytes);
+  store.syncNow();
+  store.close();
+  expect(lostIn(open(disk))).toEqual(lost);
+});
+
+it("a record at a wrong place hides none of the messages behind it", () => {
+  const disk = new FaultyDisk(seededRandom(1));
+  written(disk);
+  const record = Buffer.alloc(recordLength(1, 0));
+  const body = Buffer.alloc(0);
+  const fields = { kind: ERASED, timeNs: 0n, previous: 49, subject: "x", headerLength: 0, body };
+  writeRecord(record, 0, { ...fields, sequence: 50 });
+  disk.replace(`/s/${disk.names("/s")[0]!}`, record);
+  const store = open(disk);
+  let found = 0;
+  for (let at = store.next(1, null); at !== 0; at = store.next(at + 1, null)) found++;
+  expect(found).toBeGreaterThan(40);
+  expect(store.messages).toBe(found);
 });
