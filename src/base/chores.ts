@@ -2,8 +2,8 @@
  * Work that can wait, in small steps: some are done in each round of the event loop, so that messages get their turn in between,
  * however much there is to do. What fits into the round is done at once; the rest follows in the order in which it came.
  *
- * Bound: what waits is held by whoever gives it here, such as the subscriptions of a connection that has ended. The more there is,
- * the more is done in a round, so that it does not come in faster than it is done.
+ * Bound: what waits is held by whoever gives it here, such as the subscriptions of a connection that has ended. Whoever makes what
+ * may have to be ended one day calls `keepUp`: then it cannot come in faster than it is done.
  */
 import { assert } from "./assert.ts";
 
@@ -11,6 +11,8 @@ import { assert } from "./assert.ts";
 const STEPS_PER_ROUND = 1000;
 /** And this share of what waits. */
 const SHARE = 1 / 100;
+/** Done for each thing that is made while something waits. */
+const STEPS_TO_KEEP_UP = 2;
 
 export interface Chore {
   /** Each `next` is a step. */
@@ -25,6 +27,7 @@ export class Chores {
   /** Steps that this round still has room for. */
   private left = STEPS_PER_ROUND;
   private isScheduled = false;
+  private isStepping = false;
   private readonly round = (): void => {
     this.isScheduled = false;
     this.left = STEPS_PER_ROUND + Math.ceil(this.waitingSteps * SHARE);
@@ -44,13 +47,27 @@ export class Chores {
     else assert(this.isScheduled, "chores wait, and nobody will do them");
   }
 
+  /** A subscription or the like is made: if others still wait to be ended, two of them are ended first. */
+  keepUp(): void {
+    if (this.isStepping) return; // what a step sets off makes something, too
+    for (let i = 0; i < STEPS_TO_KEEP_UP && this.waiting.length > 0; i++) this.step(this.waiting[0]!);
+  }
+
+  private step(chore: Chore): void {
+    this.isStepping = true;
+    const isDone = chore.steps.next().done === true;
+    this.isStepping = false;
+    if (!isDone) return;
+    assert(this.waiting[0] === chore, "chores end in the order in which they came");
+    this.waiting.shift();
+    this.waitingSteps -= chore.count;
+  }
+
   private work(): void {
     for (let chore = this.waiting[0]; chore !== undefined; chore = this.waiting[0]) {
       if (this.left <= 0) break;
       this.left--;
-      if (chore.steps.next().done !== true) continue;
-      this.waiting.shift();
-      this.waitingSteps -= chore.count;
+      this.step(chore);
     }
     if (this.isScheduled || (this.left === STEPS_PER_ROUND && this.isIdle)) return;
     // Also when all is done: what was used of this round has to be given back.

@@ -34,6 +34,7 @@ export abstract class SubscribingConnection extends ClientConnection {
     if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
     const subscription = rights.subscriptionFor(this, subject, queue, sid);
     this.subscriptions.set(sid, subscription);
+    this.host.turn.chores.keepUp();
     this.account.subscribe(subscription);
     return this.sayOk();
   }

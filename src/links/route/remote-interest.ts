@@ -13,18 +13,26 @@ import { hasWildcard } from "../../subject/subject.ts";
  */
 const REMOTE_INTEREST_MAX = 4_000_000;
 
+interface RemoteInterestsHost {
+  readonly accounts: Accounts;
+  /** Its chores end the interest of routes that are gone. */
+  readonly turn: { readonly chores: Chores };
+}
+
 export class RemoteInterests {
   private readonly byAccount = new Map<Account, Map<string, RemoteInterest>>();
   private count = 0;
   private readonly neighbour: Neighbour;
   private readonly accounts: Accounts;
   private readonly filter: DeliveryFilter;
+  private readonly chores: Chores;
 
   /** `filter` is asked of each message for a pattern. */
-  constructor(neighbour: Neighbour, accounts: Accounts, filter: DeliveryFilter) {
+  constructor(neighbour: Neighbour, { accounts, turn }: RemoteInterestsHost, filter: DeliveryFilter) {
     this.neighbour = neighbour;
     this.accounts = accounts;
     this.filter = filter;
+    this.chores = turn.chores;
   }
 
   get size(): number {
@@ -48,6 +56,7 @@ export class RemoteInterests {
     if (this.count >= REMOTE_INTEREST_MAX) return false;
     const filter = hasWildcard(subject) ? this.filter : null;
     const interest = new RemoteInterest(this.neighbour, subject, queue, weight, filter);
+    this.chores.keepUp();
     beginChange();
     known.set(key, interest);
     this.count++;
@@ -85,10 +94,10 @@ export class RemoteInterests {
   }
 
   /** The route is gone: nobody counts on its interest any more, which is ended in as many rounds as it takes. */
-  clear(chores: Chores): void {
+  clear(): void {
     this.neighbour.isGone = true;
     for (const account of this.byAccount.keys()) account.interest.changedAltogether();
-    chores.add({ steps: removeAll([...this.byAccount]), count: this.count });
+    this.chores.add({ steps: removeAll([...this.byAccount]), count: this.count });
     this.byAccount.clear();
     this.count = 0;
   }

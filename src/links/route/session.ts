@@ -97,7 +97,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const { turn, limits } = host;
     this.outbox = new Outbox(wire, turn, limits, (why, bytes) => this.onSlow(why, bytes), ROUTE_READER);
     const admits = (subject: string): boolean => permits(host.permissions.export, subject);
-    this.interests = new RemoteInterests(this, host.accounts, { admits });
+    this.interests = new RemoteInterests(this, host, { admits });
     this.parser = new RouteParser(this, host.limits);
     this.inbound = new Inbound(this.parser);
     const actions = { sendPing: () => this.say("PING\r\n"), onStale: () => this.onStale() };
@@ -391,7 +391,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     if (this.registration === null) this.log.debug(`Router connection closed: ${reason}`);
     else this.log.info(`Router connection closed: ${reason} - Remote: ${this.registration.peerName}`);
     this.heartbeat[Symbol.dispose]();
-    this.interests.clear(this.host.turn.chores);
+    this.interests.clear();
     this.memoPlan = null;
     this.outbox.close();
     this.host.onClosed(this);

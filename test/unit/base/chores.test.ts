@@ -79,6 +79,16 @@ describe("a client with many subscriptions", () => {
     expect(interest.size).toBe(1);
   });
 
+  it("that comes and goes without a pause leaves no more than it had", () => {
+    const stack = new Stack();
+    for (let i = 0; i < 10; i++) {
+      const { wire } = stack.client();
+      wire.receiveText(many("f.#.*"));
+      wire.hangUp();
+      expect(stack.accounts.global.interest.size).toBeLessThanOrEqual(20_000);
+    }
+  });
+
   it("that says CONNECT again is read on when they have ended", async () => {
     const stack = new Stack();
     const { wire } = stack.client();
