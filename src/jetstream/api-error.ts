@@ -22,27 +22,16 @@ const withText =
     new ApiError(code, errorCode, `${before}${text}`);
 
 export const apiErrors = {
-  insufficientResources: fixed(503, 10023, "insufficient resources"),
   resourcesExceeded: fixed(400, 10002, "resource limits exceeded for account"),
   badRequest: fixed(400, 10003, "bad request"),
   consumerCreate: withText(500, 10012),
   consumerNotFound: fixed(404, 10014, "consumer not found"),
-  consumerDurableNotInSubject: fixed(
-    400,
-    10016,
-    "consumer expected to be durable but no durable name set in subject",
-  ),
   consumerDurableMismatch: fixed(
     400,
     10017,
     "consumer name in subject does not match durable name in request",
   ),
   consumerDurableNotSet: fixed(400, 10018, "consumer expected to be durable but a durable name was not set"),
-  consumerEphemeralWithDurableInSubject: fixed(
-    400,
-    10019,
-    "consumer expected to be ephemeral but detected a durable name set in subject",
-  ),
   consumerEphemeralWithDurable: fixed(
     400,
     10020,
@@ -53,12 +42,9 @@ export const apiErrors = {
   maximumStreams: fixed(400, 10027, "maximum number of streams reached"),
   noMessage: fixed(404, 10037, "no message found"),
   notEmptyRequest: fixed(400, 10038, "expected an empty request payload"),
-  notEnabledForAccount: fixed(503, 10039, "JetStream not enabled for account"),
   sequenceNotFound: (sequence: number | string) => new ApiError(400, 10043, `sequence ${sequence} not found`),
   insufficientStorage: fixed(500, 10047, "insufficient storage resources available"),
   insufficientMemory: fixed(500, 10028, "insufficient memory resources available"),
-  streamCreate: withText(500, 10049),
-  streamUpdate: withText(500, 10069),
   streamInvalidConfig: withText(500, 10052),
   messageTooLarge: fixed(400, 10054, "message size exceeds maximum allowed"),
   streamMismatch: fixed(400, 10056, "stream name in subject does not match request"),
@@ -75,7 +61,6 @@ export const apiErrors = {
   consumerConfigRequired: fixed(400, 10078, "consumer config required"),
   deliverToWildcards: fixed(400, 10079, "consumer deliver subject has wildcards"),
   pushMaxWaiting: fixed(400, 10080, "consumer in push mode can not set max waiting"),
-  deliverCycle: fixed(400, 10081, "consumer deliver subject forms a cycle"),
   maxAckPendingNeedsAck: fixed(400, 10082, "consumer requires ack policy for max ack pending"),
   smallHeartbeat: fixed(400, 10083, "consumer idle heartbeat needs to be >= 100ms"),
   pullNeedsExplicitAck: fixed(
@@ -84,7 +69,6 @@ export const apiErrors = {
     "consumer in pull mode requires explicit ack policy on workqueue stream",
   ),
   pullWithRate: fixed(400, 10086, "consumer in pull mode can not have rate limit set"),
-  maxWaitingNegative: fixed(400, 10087, "consumer max waiting needs to be positive"),
   heartbeatNeedsPush: fixed(400, 10088, "consumer idle heartbeat requires a push based consumer"),
   flowControlNeedsPush: fixed(400, 10089, "consumer flow control requires a push based consumer"),
   filterNotSubset: fixed(
@@ -107,11 +91,8 @@ export const apiErrors = {
   rollupFailed: withText(500, 10111),
   invalidDeliverSubject: fixed(400, 10112, "invalid push consumer deliver subject"),
   maxBytesRequired: fixed(400, 10113, "account requires a stream config to have max bytes set"),
-  maxBatchNegative: fixed(400, 10114, "consumer max request batch needs to be > 0"),
   maxExpiresSmall: fixed(400, 10115, "consumer max request expires needs to be >= 1ms"),
   maxDeliverSmall: fixed(400, 10116, "max deliver is required to be > length of backoff values"),
-  maxAckPendingExceeded: (limit: number) =>
-    new ApiError(400, 10121, `consumer max ack pending exceeds system limit of ${limit}`),
   streamMaxBytesExceeded: fixed(400, 10122, "stream max bytes exceeds account limit max stream bytes"),
   filterMismatch: fixed(
     400,
@@ -133,16 +114,8 @@ export const apiErrors = {
   emptyFilter: fixed(400, 10139, "consumer filter in FilterSubjects cannot be empty"),
   consumerExists: fixed(400, 10148, "consumer already exists"),
   consumerDoesNotExist: fixed(400, 10149, "consumer does not exist"),
-  inactiveThreshold: withText(400, 10153, "consumer inactive threshold exceeds system limit of "),
-  transformSource: withText(400, 10155, "stream transform source: "),
-  transform: withText(400, 10156, "stream transform: "),
-  pedantic: withText(400, 10157, "pedantic mode: "),
-  ackPolicyInvalid: fixed(400, 10181, "consumer ack policy invalid"),
-  replayPolicyInvalid: fixed(400, 10182, "consumer replay policy invalid"),
   ackWaitNegative: fixed(400, 10183, "consumer ack wait needs to be positive"),
   backoffNegative: fixed(400, 10184, "consumer backoff needs to be positive"),
   requiredApiLevel: fixed(412, 10185, "JetStream minimum api level required"),
   missingLastSequence: fixed(400, 10193, "missing sequence for expected last sequence per subject"),
-  streamSourceHeader: fixed(400, 10227, "message stream source header is not allowed"),
-  consumerUpdate: withText(500, 10012),
 } as const;

@@ -87,11 +87,6 @@ export class BlockLog {
     this.isFolderDirty = true;
   }
 
-  get isDirty(): boolean {
-    const last = this.blocks.at(-1);
-    return last !== undefined && last.flushed < last.end;
-  }
-
   /** Bytes of the files. */
   get sizeBytes(): number {
     let sum = 0;
@@ -216,11 +211,6 @@ export class BlockLog {
     if (block.memory !== null) return block.memory.subarray(0, block.end);
     const content = Buffer.allocUnsafeSlow(block.end);
     return content.subarray(0, block.file?.read(content, 0) ?? 0);
-  }
-
-  /** All blocks and files are gone; the next record begins a block with a higher number. */
-  clear(): void {
-    for (const block of [...this.blocks]) this.drop(block);
   }
 
   close(): void {

@@ -178,17 +178,6 @@ export class Consumer implements Reader {
     return pauseUntil !== "" && Date.parse(pauseUntil) > this.host.clock.nowMs();
   }
 
-  /** Why nothing is delivered now; "": nothing hinders it. */
-  get reason(): string {
-    if (this.isPaused) return `paused until ${this.config.pauseUntil}`;
-    if (this.isFull) return `max_ack_pending ${this.config.maxAckPending} reached`;
-    if (this.isPush && !this.host.isAwaited(this.config.deliverSubject))
-      return "no interest in the deliver subject";
-    if (!this.isPush && this.requests.size === 0) return "no waiting pulls";
-    if (this.outlet.isStalled) return "flow control: the subscriber has not answered";
-    return "";
-  }
-
   // ---- what the stream says ----
 
   committed(sequence: number): void {

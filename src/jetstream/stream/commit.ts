@@ -40,8 +40,6 @@ export interface Committed {
 export class Commit {
   /** Messages up to here are as durable as the policy says. */
   sequence: number;
-  /** Syncs done. */
-  syncs = 0;
   private policy: SyncPolicy;
   private readonly store: Committed;
   private readonly host: CommitHost;
@@ -94,7 +92,6 @@ export class Commit {
 
   private syncOne(): void {
     this.store.syncNow();
-    this.syncs++;
     this.release(this.held.length, this.store.last);
   }
 
@@ -108,7 +105,6 @@ export class Commit {
     store.sync((error) => {
       if (generation !== this.generation) return;
       this.isSyncing = false;
-      this.syncs++;
       if (error !== null) {
         this.fail(error);
         return;

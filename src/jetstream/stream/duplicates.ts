@@ -10,10 +10,6 @@ export class Duplicates {
     this.windowNs = BigInt(windowNs);
   }
 
-  get size(): number {
-    return this.sequences.size;
-  }
-
   setWindow(windowNs: number): void {
     this.windowNs = BigInt(windowNs);
   }
@@ -28,10 +24,6 @@ export class Duplicates {
     this.sequences.delete(id); // so that the map stays in order of time
     this.sequences.set(id, { sequence, timeNs });
     this.expire(timeNs);
-  }
-
-  clear(): void {
-    this.sequences.clear();
   }
 
   private expire(nowNs: bigint): void {

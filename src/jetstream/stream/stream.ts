@@ -371,12 +371,11 @@ export class Stream {
   }
 
   private tryAgain(): void {
-    const before = this.problem;
+    assert(this.problem !== "", "a stream is tried again after it failed");
     this.problem = "";
     this.commit.end();
     if (this.problem === "")
       this.host.logger.info("the stream can be written again", { stream: this.config.name });
-    else assert(before !== "", "a stream is tried again after it failed");
   }
 }
 
