@@ -74,7 +74,7 @@ export class JetStreamPart {
       folder: join(storeFolder, "jetstream"),
       policy: isLazy ? "lazy" : "sync",
       bytesLeft: (storage, used) =>
-        storage === "memory" ? maxMemoryBytes - used : this.fileBytesLeft(maxFileBytes, used),
+        storage === "memory" ? maxMemoryBytes - used() : this.fileBytesLeft(maxFileBytes, used),
       facts: {
         level: API_LEVEL,
         version: natsLevel,
@@ -104,15 +104,15 @@ export class JetStreamPart {
   }
 
   /** By the limit, and by what the volume has now: a volume that grows is seen. */
-  private fileBytesLeft(maxFileBytes: number | null, used: number): number {
+  private fileBytesLeft(maxFileBytes: number | null, used: () => number): number {
     const { clock, settings } = this.world;
-    if (this.world.disk !== undefined) return maxFileBytes === null ? Infinity : maxFileBytes - used;
+    if (this.world.disk !== undefined) return maxFileBytes === null ? Infinity : maxFileBytes - used();
     if (clock.nowMs() - this.volumeReadMs > VOLUME_READ_MS) {
       this.volumeReadMs = clock.nowMs();
       const { bsize, blocks, bavail } = statfsSync(settings.storeFolder);
       this.volumeLeft = bavail * bsize - Math.min(RESERVE_MAX_BYTES, blocks * bsize * RESERVE);
     }
-    return Math.min(this.volumeLeft, maxFileBytes === null ? Infinity : maxFileBytes - used);
+    return Math.min(this.volumeLeft, maxFileBytes === null ? Infinity : maxFileBytes - used());
   }
 
   private hostFor(account: Account): AccountHost {

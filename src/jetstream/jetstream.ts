@@ -18,8 +18,8 @@ export interface JetStreamOptions {
   /** Everything is kept below it. */
   readonly folder: string;
   readonly policy: SyncPolicy;
-  /** Bytes that may still be stored, while so many are used. */
-  readonly bytesLeft: (storage: "file" | "memory", used: number) => number;
+  /** Bytes that may still be stored. `used` adds up what is: called only where a limit of bytes needs it. */
+  readonly bytesLeft: (storage: "file" | "memory", used: () => number) => number;
   readonly facts: AnswerFacts;
   readonly logger: Logger;
   readonly accounts: readonly JetStreamAccountOptions[];
@@ -68,7 +68,7 @@ export class JetStream {
   }
 
   private bytesLeft(storage: "file" | "memory"): number {
-    return this.options.bytesLeft(storage, this.bytesOf(storage));
+    return this.options.bytesLeft(storage, () => this.bytesOf(storage));
   }
 }
 
