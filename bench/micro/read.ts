@@ -5,7 +5,7 @@
 import net from "node:net";
 import { Worker } from "node:worker_threads";
 import { bytes, READ_SIZE, READ_START } from "../../src/base/slab.ts";
-import { Inbound } from "../../src/links/inbound.ts";
+import { Inbound } from "../../src/links/trunk/inbound.ts";
 import { ClientParser, type ClientOperations } from "../../src/protocol/client-parser.ts";
 import { OpenWires } from "../../src/transport/open-wires.ts";
 import { listenTcp, tcpWire } from "../../src/transport/tcp.ts";

@@ -13,7 +13,7 @@ import { meshOptionsOf } from "../../src/app/mesh-setup.ts";
 import type { DialId, Mesh, MeshEvent, PeerAddress } from "../../src/cluster/mesh-types.ts";
 import { createMesh } from "../../src/cluster/mesh.ts";
 import { Accounts } from "../../src/core/accounts.ts";
-import { Turn } from "../../src/links/turn.ts";
+import { Turn } from "../../src/links/trunk/turn.ts";
 import { finishChores } from "./finish-chores.ts";
 import { clientInfoLine } from "../../src/protocol/info.ts";
 import { readRouteInfo } from "../../src/protocol/route-info.ts";

@@ -1,6 +1,6 @@
 /** A fuzz target gives the event loop no turn: what would be done in later rounds is done here, at once. */
 import { assert } from "../../src/base/assert.ts";
-import type { Turn } from "../../src/links/turn.ts";
+import type { Turn } from "../../src/links/trunk/turn.ts";
 
 interface Inside {
   left: number;

@@ -6,7 +6,7 @@ import { assert } from "../../src/base/assert.ts";
 import { CARRY_MAX, READ_SIZE, slabSnapshot } from "../../src/base/slab.ts";
 import type { ClientLimits } from "../../src/links/client/host.ts";
 import type { ClientSession } from "../../src/links/client/session.ts";
-import type { Inbound } from "../../src/links/inbound.ts";
+import type { Inbound } from "../../src/links/trunk/inbound.ts";
 import type { RouteSession } from "../../src/links/route/session.ts";
 import { finishChores } from "./finish-chores.ts";
 import { Stack, type Link } from "../../test/property/stack.ts";

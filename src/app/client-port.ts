@@ -6,18 +6,18 @@ import type { Logger } from "../base/logger.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../base/clock.ts";
-import type { FaultKeeper } from "../links/faults.ts";
+import type { FaultKeeper } from "../links/trunk/faults.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../links/client/host.ts";
 import { ClientSession } from "../links/client/session.ts";
 import { TracedClientSession } from "../links/client/traced.ts";
-import type { Turn } from "../links/turn.ts";
+import type { Turn } from "../links/trunk/turn.ts";
 import { maxAccountConnectionsExceeded, maxConnectionsExceeded, type PeerError } from "../protocol/errors.ts";
 import { OpenWires } from "../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms } from "../transport/tls.ts";
 import type { Endpoint, Wire } from "../transport/wire.ts";
 import { listening } from "./start-error.ts";
-import { TrafficLedger } from "./traffic.ts";
+import { TrafficLedger } from "../links/trunk/traffic.ts";
 
 export interface ClientPortOptions {
   readonly host: string;

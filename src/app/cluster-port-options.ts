@@ -2,10 +2,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Accounts } from "../core/accounts.ts";
-import type { FaultKeeper } from "../links/faults.ts";
+import type { FaultKeeper } from "../links/trunk/faults.ts";
 import type { RouteLimits } from "../links/route/host.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
-import type { Turn } from "../links/turn.ts";
+import type { Turn } from "../links/trunk/turn.ts";
 import type { ServerIdentity } from "../protocol/info.ts";
 import type { TlsTerms } from "../transport/tls.ts";
 import type { ConfiguredRoute, Credentials, KubernetesService } from "./peer-discovery.ts";

@@ -44,7 +44,7 @@ import { listening } from "./start-error.ts";
 import { RouteSecurity } from "./route-security.ts";
 import { announcement, isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
 import { RouteWords } from "./route-words.ts";
-import { TrafficLedger } from "./traffic.ts";
+import { TrafficLedger } from "../links/trunk/traffic.ts";
 import { Zones } from "./zones.ts";
 
 export class ClusterPort {

@@ -12,7 +12,7 @@ import type { Accounts } from "../core/accounts.ts";
 import type { AccountLimits } from "../jetstream/assets.ts";
 import type { AccountHost, Incoming, Outgoing } from "../jetstream/host.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
-import type { Turn } from "../links/turn.ts";
+import type { Turn } from "../links/trunk/turn.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Disk } from "../store/disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";

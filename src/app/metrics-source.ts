@@ -8,7 +8,7 @@ import { NATS_LEVEL } from "../protocol/info.ts";
 import type { ClusterPort } from "./cluster-port.ts";
 import { openFiles } from "./open-files.ts";
 import type { Server } from "./server.ts";
-import { add, noLoss, nothing } from "./traffic.ts";
+import { add, noLoss, nothing } from "../links/trunk/traffic.ts";
 import { VERSION } from "./version.ts";
 
 export function lookAt(server: Server, endpoints: Endpoints): Look {

@@ -4,7 +4,7 @@
  * finds no place.
  */
 import type { RouteSession } from "../links/route/session.ts";
-import { add, addLoss, noLoss, nothing, type Loss, type Traffic } from "./traffic.ts";
+import { add, addLoss, noLoss, nothing, type Loss, type Traffic } from "../links/trunk/traffic.ts";
 
 const PEERS_MAX = 100;
 const OTHER = "other";

@@ -4,7 +4,7 @@ import type { Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { Accounts } from "../core/accounts.ts";
-import type { Turn } from "../links/turn.ts";
+import type { Turn } from "../links/trunk/turn.ts";
 import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import { jetStreamSettings } from "./config-slices.ts";

@@ -14,8 +14,8 @@ import { silentLogger, type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { Accounts } from "../core/accounts.ts";
 import type { ClientLimits, InfoContext } from "../links/client/host.ts";
-import { Faults } from "../links/faults.ts";
-import { Turn } from "../links/turn.ts";
+import { Faults } from "../links/trunk/faults.ts";
+import { Turn } from "../links/trunk/turn.ts";
 import { ClientPort } from "./client-port.ts";
 
 export interface WarmUpOptions {

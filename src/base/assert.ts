@@ -1,6 +1,6 @@
 /**
  * Broken invariants are bugs. What they cost depends on whose state is broken: that of one connection ends the connection
- * (`links/faults.ts`), that which connections share ends the process, and the orchestrator restarts it. Peer errors never come
+ * (`links/trunk/faults.ts`), that which connections share ends the process, and the orchestrator restarts it. Peer errors never come
  * this way.
  *
  * Code that changes shared state in more than one step stands between `beginChange` and `endChange`. Whoever catches an

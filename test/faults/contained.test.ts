@@ -4,7 +4,7 @@ import { assert } from "../../src/base/assert.ts";
 import { silentLogger, type LogFields } from "../../src/base/logger.ts";
 import { slabSnapshot } from "../../src/base/slab.ts";
 import { Subscription, type Crossing, type Subscriber } from "../../src/core/subscription.ts";
-import { FAULT_REASON, Faults } from "../../src/links/faults.ts";
+import { FAULT_REASON, Faults } from "../../src/links/trunk/faults.ts";
 import { Stack } from "../property/stack.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Exposition } from "../support/exposition.ts";

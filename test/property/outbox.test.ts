@@ -13,8 +13,8 @@ import {
   slabSnapshot,
   takeHead,
 } from "../../src/base/slab.ts";
-import { CONGESTED_BYTES, Outbox, type OutboxLimits, type SlowReason } from "../../src/links/outbox.ts";
-import { Turn } from "../../src/links/turn.ts";
+import { CONGESTED_BYTES, Outbox, type OutboxLimits, type SlowReason } from "../../src/links/trunk/outbox.ts";
+import { Turn } from "../../src/links/trunk/turn.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
 
 interface Rig {

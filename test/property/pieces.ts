@@ -1,7 +1,7 @@
 /** A stream as the network may cut it: the same bytes, in pieces of any length, read through a connection's `Inbound`. */
 import fc from "fast-check";
 import { bytes, READ_SIZE, READ_START, readText, slice } from "../../src/base/slab.ts";
-import { Inbound, type FrameParser } from "../../src/links/inbound.ts";
+import { Inbound, type FrameParser } from "../../src/links/trunk/inbound.ts";
 import type { Message } from "../../src/protocol/message.ts";
 
 /** Lengths of pieces, used over and over until the stream is out. Each at least 1. */

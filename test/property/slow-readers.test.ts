@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Clock } from "../../src/base/clock.ts";
-import { PATIENCE_MAX_MS, RESTORED_SHARE } from "../../src/links/patience.ts";
+import { PATIENCE_MAX_MS, RESTORED_SHARE } from "../../src/links/trunk/patience.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
 import { Stack } from "./stack.ts";
 

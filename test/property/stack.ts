@@ -13,8 +13,8 @@ import type { ClientCounters, ClientHost, ClientLimits } from "../../src/links/c
 import { ClientSession } from "../../src/links/client/session.ts";
 import type { RouteHost, RouteLimits } from "../../src/links/route/host.ts";
 import { RouteSession, type Registration } from "../../src/links/route/session.ts";
-import type { FaultKeeper } from "../../src/links/faults.ts";
-import { Turn } from "../../src/links/turn.ts";
+import type { FaultKeeper } from "../../src/links/trunk/faults.ts";
+import { Turn } from "../../src/links/trunk/turn.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
 
 const LIMITS: ClientLimits & RouteLimits = {

@@ -7,11 +7,11 @@ import type { Logger } from "../../base/logger.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
-import { FAULT_REASON } from "../faults.ts";
-import { Heartbeat } from "../heartbeat.ts";
-import type { Inbound } from "../inbound.ts";
-import { Outbox, type SlowReason } from "../outbox.ts";
-import { ReadStall } from "../read-stall.ts";
+import { FAULT_REASON } from "../trunk/faults.ts";
+import { Heartbeat } from "../trunk/heartbeat.ts";
+import type { Inbound } from "../trunk/inbound.ts";
+import { Outbox, type SlowReason } from "../trunk/outbox.ts";
+import { ReadStall } from "../trunk/read-stall.ts";
 import type { ClientHost } from "./host.ts";
 
 /** What a timer of Node can be set to. */

@@ -5,7 +5,7 @@
 import { readText } from "../../base/slab.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
-import { preparePayload, writePayload } from "../payload.ts";
+import { preparePayload, writePayload } from "../trunk/payload.ts";
 import type { ClientSession } from "./session.ts";
 
 const CRLF = "\r\n";

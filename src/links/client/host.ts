@@ -4,8 +4,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { PeerError } from "../../protocol/errors.ts";
-import type { FaultKeeper } from "../faults.ts";
-import type { Turn } from "../turn.ts";
+import type { FaultKeeper } from "../trunk/faults.ts";
+import type { Turn } from "../trunk/turn.ts";
 import type { ClientSession } from "./session.ts";
 
 export interface ClientLimits {

@@ -16,7 +16,7 @@ import * as errors from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
 import { mayBeTraced } from "../../protocol/trace-headers.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
-import { Inbound } from "../inbound.ts";
+import { Inbound } from "../trunk/inbound.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
 import { infoContext, logSecurity } from "./introduction.ts";

@@ -7,8 +7,8 @@ import type { Plan } from "../../core/plan.ts";
 import type { Neighbour } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { routedReply } from "../../protocol/shown-subject.ts";
-import type { Outbox } from "../outbox.ts";
-import { preparePayload, writePayload } from "../payload.ts";
+import type { Outbox } from "../trunk/outbox.ts";
+import { preparePayload, writePayload } from "../trunk/payload.ts";
 
 interface ForwardingSession extends Neighbour {
   readonly outbox: Outbox;

@@ -2,8 +2,8 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
-import type { FaultKeeper } from "../faults.ts";
-import type { Turn } from "../turn.ts";
+import type { FaultKeeper } from "../trunk/faults.ts";
+import type { Turn } from "../trunk/turn.ts";
 import type { RoutePermissions } from "./permissions.ts";
 import type { RouteSession } from "./session.ts";
 

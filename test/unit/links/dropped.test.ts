@@ -1,6 +1,6 @@
 // How many messages an outbox held when its connection was cut.
 import { describe, expect, it } from "vitest";
-import { countMessages } from "../../../src/links/dropped.ts";
+import { countMessages } from "../../../src/links/trunk/dropped.ts";
 
 function count(...pieces: readonly string[]): number {
   return countMessages(pieces.map((piece) => Buffer.from(piece, "latin1")));

@@ -1,7 +1,7 @@
 /** The heartbeat: when a peer is asked, and when it is given up. */
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../../src/base/clock.ts";
-import { Heartbeat } from "../../../src/links/heartbeat.ts";
+import { Heartbeat } from "../../../src/links/trunk/heartbeat.ts";
 
 function beating(options = { pingIntervalMs: 120_000, pingMax: 2 }) {
   const clock = new VirtualClock(1_000_000);

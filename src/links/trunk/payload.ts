@@ -1,6 +1,6 @@
 /** Writing a message's payload when its line was put together apart: the rare ways of clients and of routes. */
-import { bytes, CHUNK_SIZE, slice } from "../base/slab.ts";
-import type { Message } from "../protocol/message.ts";
+import { bytes, CHUNK_SIZE, slice } from "../../base/slab.ts";
+import type { Message } from "../../protocol/message.ts";
 import type { Outbox } from "./outbox.ts";
 
 /**

@@ -3,10 +3,10 @@
  * turn also watches the outboxes whose writes are under way: who does not take what is due within the write deadline is cut, and when
  * the slab runs out, whoever holds most of it is.
  */
-import { beginChange, endChange } from "../base/assert.ts";
-import type { Clock } from "../base/clock.ts";
-import { Chores } from "../base/chores.ts";
-import { takeChunk } from "../base/slab.ts";
+import { beginChange, endChange } from "../../base/assert.ts";
+import type { Clock } from "../../base/clock.ts";
+import { Chores } from "../../base/chores.ts";
+import { takeChunk } from "../../base/slab.ts";
 import type { Outbox } from "./outbox.ts";
 
 const SWEEP_MS = 250;

@@ -5,7 +5,7 @@
  *
  * Invariant: over any span of time publishers wait for one reader at most PATIENCE_MAX_MS, and what its bytes and the span restore.
  */
-import { assert } from "../base/assert.ts";
+import { assert } from "../../base/assert.ts";
 
 export const PATIENCE_MAX_MS = 10_000;
 /** Of the time that passes; the reader may have been slow long ago. */

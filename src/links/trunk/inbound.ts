@@ -3,8 +3,8 @@
  * in front of the read window; a frame larger than CARRY_MAX is collected in memory of its own, so that no byte is copied
  * again and again. Idle connections hold nothing.
  */
-import { assertOwn } from "../base/assert.ts";
-import { bytes, CARRY_MAX, READ_SIZE, READ_START, SCRATCH_SIZE, slice } from "../base/slab.ts";
+import { assertOwn } from "../../base/assert.ts";
+import { bytes, CARRY_MAX, READ_SIZE, READ_START, SCRATCH_SIZE, slice } from "../../base/slab.ts";
 
 /** The parsers of clients and routes, as this file sees them. */
 export interface FrameParser {

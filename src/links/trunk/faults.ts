@@ -3,8 +3,8 @@
  * state. They cost that connection and nobody else. A fault that leaves state broken which connections share goes on, and ends the
  * process: docs/decisions/0013.
  */
-import { breaksSharedState } from "../base/assert.ts";
-import type { Logger } from "../base/logger.ts";
+import { breaksSharedState } from "../../base/assert.ts";
+import type { Logger } from "../../base/logger.ts";
 
 export interface FaultKeeper {
   /** Returns where the connection is to be closed. Throws the error again where the process has to end. */

@@ -2,7 +2,7 @@
  * The heartbeat of a connection: sends PING at intervals, counts those without an answer, and measures the round trip. The
  * first PING comes soon, so that the round trip is known.
  */
-import type { Clock } from "../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 const FIRST_PING_MS = 2000;
 

@@ -3,8 +3,8 @@
  * again, or for as long as they are worth it, whichever comes first. How long that is goes by what the reads have brought, so
  * that who sends little waits little, and ends with the patience that each of those connections has (`patience.ts`).
  */
-import type { Clock } from "../base/clock.ts";
-import type { Wire } from "../transport/wire.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Wire } from "../../transport/wire.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Shorter waits add up until they are worth a timer. */
