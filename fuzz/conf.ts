@@ -3,7 +3,7 @@
  * never an exception, and what one run accepts the next accepts with the same digest.
  */
 
-import "../src/config/yaml.ts";
+import "../src/config/formats/yaml.ts";
 import { loadConfig } from "../src/config/load.ts";
 
 export function fuzz(bytes: Uint8Array): void {

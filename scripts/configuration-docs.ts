@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
 
-import { withDashes } from "../src/config/flags.ts";
+import { withDashes } from "../src/config/formats/flags.ts";
 import type { Option } from "../src/config/option.ts";
 import { OPTIONS, SECTIONS } from "../src/config/schema.ts";
 import { UNSUPPORTED_FLAGS, UNSUPPORTED_KEYS } from "../src/config/unsupported.ts";

@@ -1,11 +1,11 @@
 /** Who may connect as a client: the users of the configuration and those of its directory, which is watched. */
 import { Authenticator } from "../auth/authenticator.ts";
-import type { CalloutWorld } from "../auth/callout.ts";
+import type { CalloutWorld } from "../auth/callout/callout.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Prepared } from "../base/prepared.ts";
 import type { Config } from "../config/config.ts";
-import { authenticationOptions, calloutProblems } from "./known-users.ts";
+import { authenticationOptions, calloutProblems } from "./slices/known-users.ts";
 import type { ReloadPart } from "./reload.ts";
 import { UsersDirectory } from "./users-directory.ts";
 

@@ -3,8 +3,8 @@
  * which secrets for it are sealed. Both are new at each start, their secret halves stay in this process.
  */
 import { createHash } from "node:crypto";
-import { newNkey, type SigningNkey } from "../base/nkey.ts";
-import { CurveKey } from "../base/curve-key.ts";
+import { newNkey, type SigningNkey } from "../keys/nkey.ts";
+import { CurveKey } from "../keys/curve-key.ts";
 
 export interface ServerKeys {
   readonly signing: SigningNkey;

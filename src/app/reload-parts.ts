@@ -9,9 +9,9 @@ import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
 import { TracedClientSession } from "../links/client/traced.ts";
 import { TracedRouteSession } from "../links/route/traced.ts";
-import { setMappings } from "./account-mappings.ts";
+import { setMappings } from "./slices/account-mappings.ts";
 import { ConfigWatch } from "./config-watch.ts";
-import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./config-slices.ts";
+import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./slices/config-slices.ts";
 import { askedBy, Reload, type ReloadPart } from "./reload.ts";
 import type { Server, ServerParts } from "./server.ts";
 

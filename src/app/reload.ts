@@ -10,7 +10,7 @@ import type { Config, Field } from "../config/config.ts";
 import { shownChange } from "../config/diff.ts";
 import { effectiveConfig, type EffectiveConfig } from "../config/effective.ts";
 import type { LoadResult } from "../config/load.ts";
-import type { Position } from "../config/nats-conf/node.ts";
+import type { Position } from "../config/formats/nats-conf/node.ts";
 
 /** Something of the server that follows the configuration. */
 export interface ReloadPart {

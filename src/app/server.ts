@@ -20,7 +20,7 @@ import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
-import { setMappings } from "./account-mappings.ts";
+import { setMappings } from "./slices/account-mappings.ts";
 import {
   accountsDefinition,
   clientLimits,
@@ -28,7 +28,7 @@ import {
   externalListener,
   rebalanceSettings,
   tlsSlice,
-} from "./config-slices.ts";
+} from "./slices/config-slices.ts";
 import { ClientPort } from "./client-port.ts";
 import { ClientUsers } from "./client-users.ts";
 import { ClusterPort } from "./cluster-port.ts";

@@ -9,8 +9,8 @@ import { createHash, randomBytes, timingSafeEqual, type KeyObject, type X509Cert
 import { isDeepStrictEqual } from "node:util";
 import { assert } from "../base/assert.ts";
 import type { ConnectionType } from "../base/connection-type.ts";
-import { isSignedBy, nkeyToVerify } from "../base/nkey.ts";
-import { Callout, type CalloutRules, type CalloutWorld } from "./callout.ts";
+import { isSignedBy, nkeyToVerify } from "../keys/nkey.ts";
+import { Callout, type CalloutRules, type CalloutWorld } from "./callout/callout.ts";
 import { mappedUser } from "./certificate.ts";
 import { GLOBAL_ACCOUNT } from "../core/account.ts";
 import { PasswordChecker, type Comparing } from "./password-checker.ts";

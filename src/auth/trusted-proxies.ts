@@ -3,7 +3,7 @@
  * CONNECT as `proxy_sig`, in base64 for URLs. As with nats-server, nobody looks at the signature while no proxy is configured.
  */
 import type { KeyObject } from "node:crypto";
-import { isSignedBy, nkeyToVerify } from "../base/nkey.ts";
+import { isSignedBy, nkeyToVerify } from "../keys/nkey.ts";
 
 export class TrustedProxies {
   private keys: ReadonlyMap<string, KeyObject> = new Map();

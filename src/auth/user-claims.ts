@@ -6,7 +6,16 @@ import { Permissions, type ResponseRules, type UserPermissions } from "../core/p
 import { toByteString } from "../protocol/info.ts";
 import { isValidSubject } from "../subject/subject.ts";
 import { addressRange, type AddressRange } from "./address-range.ts";
-import { BadJwt, flagOf, recordOf, textOf, textsOf, wholeOf, type AccountJwt, type Claims } from "./jwt.ts";
+import {
+  BadJwt,
+  flagOf,
+  recordOf,
+  textOf,
+  textsOf,
+  wholeOf,
+  type AccountJwt,
+  type Claims,
+} from "../keys/jwt.ts";
 import { connectableMs } from "./user-times.ts";
 
 export interface UserClaims {

@@ -1,5 +1,5 @@
 /** The times of day at which a user may be connected, as its JWT says them: `15:04:05` to `15:04:05`, in a zone. */
-import { BadJwt, recordsOf, textOf, type Claims } from "./jwt.ts";
+import { BadJwt, recordsOf, textOf, type Claims } from "../keys/jwt.ts";
 
 const DAY_S = 24 * 3600;
 

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 
 import type { Config, ConfigOverrides, Field } from "./config.ts";
-import type { ConfError } from "./nats-conf/node.ts";
+import type { ConfError } from "./formats/nats-conf/node.ts";
 import { Sheet, type FieldInitial } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
 

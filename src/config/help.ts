@@ -1,9 +1,9 @@
 /** The text of --help, in the layout of nats-server's and made from the schema. */
 
-import { withDashes } from "./flags.ts";
+import { withDashes } from "./formats/flags.ts";
 import type { Option, Section } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
-import { CIPHER_SUITES, CURVE_PREFERENCES } from "./tls-names.ts";
+import { CIPHER_SUITES, CURVE_PREFERENCES } from "./values/tls-names.ts";
 
 /** Column at which the descriptions begin. */
 const DESCRIPTION_COLUMN = 37;

@@ -3,13 +3,19 @@
  * flags. Reads files, prints nothing, ends nothing.
  */
 
-import { applyEnv, configFileFromEnv } from "./env.ts";
-import { applyFile, collect, type Problems } from "./apply-file.ts";
+import { applyEnv, configFileFromEnv } from "./formats/env.ts";
+import { applyFile, collect, type Problems } from "./formats/apply-file.ts";
 import type { Config, Field } from "./config.ts";
-import { configDigest } from "./digest.ts";
-import { readConfigFile, readFileFromDisk, YamlNeeded, type Environment, type ReadFile } from "./file.ts";
+import { configDigest } from "./formats/digest.ts";
+import {
+  readConfigFile,
+  readFileFromDisk,
+  YamlNeeded,
+  type Environment,
+  type ReadFile,
+} from "./formats/file.ts";
 import { advice, contradictions, finish } from "./finish.ts";
-import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./flags.ts";
+import { applyFlags, parseFlags, type CommandLine, type SignalCommand } from "./formats/flags.ts";
 import { helpText, tlsHelpText } from "./help.ts";
 import {
   ConfError,
@@ -18,7 +24,7 @@ import {
   positionIn,
   type Origin,
   type Position,
-} from "./nats-conf/node.ts";
+} from "./formats/nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 
 /** So many errors, and so many warnings, are told. */
@@ -63,7 +69,7 @@ export async function loadConfigInAnyFormat(argv: readonly string[], env: Enviro
     return loadConfig(argv, env);
   } catch (error) {
     if (!(error instanceof YamlNeeded)) throw error;
-    await import("./yaml.ts");
+    await import("./formats/yaml.ts");
     return loadConfig(argv, env);
   }
 }

@@ -4,8 +4,8 @@
  */
 
 import type { Config, Field, ValueAt } from "./config.ts";
-import { ConfError, type ConfNode, type Origin } from "./nats-conf/node.ts";
-import type { Notes, ValueType } from "./value-type.ts";
+import { ConfError, type ConfNode, type Origin } from "./formats/nats-conf/node.ts";
+import type { Notes, ValueType } from "./values/value-type.ts";
 
 /** Whether a change takes effect on reload or at the next start. */
 export type Reload = "live" | "restart";

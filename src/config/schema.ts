@@ -3,13 +3,13 @@
  * and docs/configuration.md. Its rows are in options-*.ts; here they are put together and indexed.
  */
 
-import { clusterOptions } from "./options-cluster.ts";
-import { accountOptions } from "./options-accounts.ts";
-import { clientOptions } from "./options-client.ts";
-import { jetStreamOptions } from "./options-jetstream.ts";
-import { logOptions } from "./options-log.ts";
-import { serverOptions } from "./options-server.ts";
-import { tlsOptions } from "./options-tls.ts";
+import { clusterOptions } from "./sections/cluster.ts";
+import { accountOptions } from "./sections/accounts.ts";
+import { clientOptions } from "./sections/client.ts";
+import { jetStreamOptions } from "./sections/jetstream.ts";
+import { logOptions } from "./sections/log.ts";
+import { serverOptions } from "./sections/server.ts";
+import { tlsOptions } from "./sections/tls.ts";
 import type { Option, Section } from "./option.ts";
 
 export const SECTIONS: readonly Section[] = [

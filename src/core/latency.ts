@@ -6,7 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
 import { readText } from "../base/slab.ts";
-import { parseJson } from "../protocol/json.ts";
+import { parseJson } from "../base/json.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
 import { subjectMatches } from "../subject/subject.ts";
 import type { Account } from "./account.ts";

@@ -2,7 +2,7 @@
  * Objects of the API and their JSON. A shape lists the fields in the order in which nats-server writes them; the names are
  * nats-server's. Fields that are unknown are refused by name, as nats-server does in its strict mode.
  */
-import { parseJsonBytes } from "../protocol/json.ts";
+import { parseJsonBytes } from "../base/json.ts";
 import { apiErrors } from "./api-error.ts";
 import { isTime } from "./time.ts";
 

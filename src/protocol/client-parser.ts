@@ -16,7 +16,7 @@ import {
   unknownOperation,
   type PeerError,
 } from "./errors.ts";
-import { parseJson } from "./json.ts";
+import { parseJson } from "../base/json.ts";
 import { INCOMPLETE, READ, readHead, writeHead } from "./head.ts";
 import { Message } from "./message.ts";
 import {

@@ -1,5 +1,5 @@
 /** CONNECT: what a client says of itself. Keys are read without regard to case, as Go's decoder does; unknown ones are skipped. */
-import { parseJson } from "./json.ts";
+import { parseJson } from "../base/json.ts";
 
 export interface ClientHello {
   verbose: boolean;

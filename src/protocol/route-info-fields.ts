@@ -2,7 +2,7 @@
  * Which fields INFO and CONNECT between servers have, and what they may hold. nats-server refuses a wrong type or a number that
  * is not whole as well; the bounds of numbers are those that make sense. Other fields are told on as they are.
  */
-import type { FieldKind } from "./json.ts";
+import type { FieldKind } from "../base/json.ts";
 
 /** The largest `pool_size` that a member may be configured for. */
 const ROUTE_POOL_MAX = 1024;

@@ -3,7 +3,7 @@
  * which it ignores.
  */
 import { parseObject } from "./connect.ts";
-import { checkedFields } from "./json.ts";
+import { checkedFields } from "../base/json.ts";
 import { ROUTE_CONNECT_FIELDS, ROUTE_INFO_FIELDS } from "./route-info-fields.ts";
 import { infoLine, NATS_LEVEL, toByteString, type ServerIdentity } from "./info.ts";
 

@@ -7,7 +7,7 @@ import { randomInt, type Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { Listener, type Heard } from "../core/listener.ts";
-import { parseJson } from "../protocol/json.ts";
+import { parseJson } from "../base/json.ts";
 
 const ANSWERS_MAX = 1024;
 const QUESTIONS_MAX = 64;

@@ -1,6 +1,6 @@
 /** What a request says in its payload: for which servers it is, and options in the words of the HTTP endpoints. */
 import type { MonitorSource } from "../monitor/source.ts";
-import { parseJson } from "../protocol/json.ts";
+import { parseJson } from "../base/json.ts";
 
 /** The payload is not what it should be; answered with 400. */
 export class BadRequest extends Error {}

@@ -12,20 +12,21 @@ const mayImport: Record<string, readonly string[]> = {
   base: [],
   protocol: ["base"],
   subject: ["base"],
+  keys: ["base"],
   core: ["base", "protocol", "subject"],
-  auth: ["base", "protocol", "subject", "core"],
+  auth: ["base", "keys", "protocol", "subject", "core"],
   transport: ["base"],
   links: ["base", "protocol", "subject", "core", "auth", "transport"],
   cluster: ["base", "transport"],
   discovery: ["base"],
   store: ["base", "subject"],
   jetstream: ["base", "protocol", "subject", "store"],
-  config: ["base", "subject"],
+  config: ["base", "subject", "keys"],
   monitor: ["base", "subject", "core", "auth", "transport", "links", "cluster"],
   system: ["base", "protocol", "core", "links", "monitor"],
   metrics: ["base"],
   log: ["base"],
-  app: "base protocol subject core auth transport links cluster discovery store jetstream config monitor system metrics log".split(
+  app: "base protocol subject keys core auth transport links cluster discovery store jetstream config monitor system metrics log".split(
     " ",
   ),
   // src/main.ts and src/index.ts
@@ -36,14 +37,14 @@ const mayImport: Record<string, readonly string[]> = {
 const owners: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   [/^yaml/, /^config\//],
   [/^bcryptjs/, /^auth\/bcrypt-worker\.ts$/],
-  [/^@nats-io\/nkeys/, /^base\/nkey\.ts$/],
-  [/^tweetnacl/, /^base\/curve-key\.ts$/],
+  [/^@nats-io\/nkeys/, /^keys\/nkey\.ts$/],
+  [/^tweetnacl/, /^keys\/curve-key\.ts$/],
   [/^node:worker_threads$/, /^auth\/bcrypt-worker\.ts$/],
   [/^prom-client/, /^metrics\//],
   [/^@kubernetes\//, /^discovery\/kubernetes\.ts$/],
   [
     /^node:(net|tls|http|https|dns|dgram|fs|child_process|cluster|worker_threads)(\/|$)/,
-    /^(transport|discovery|log|app)\/|^store\/node-disk\.ts$|^monitor\/http\.ts$|^config\/(file|load)\.ts$|^main\.ts$/,
+    /^(transport|discovery|log|app)\/|^store\/node-disk\.ts$|^monitor\/http\.ts$|^config\/(formats\/file|load)\.ts$|^main\.ts$/,
   ],
 ];
 /** Time, chance and the process are handed in here, so that the simulation runs the code of production. */

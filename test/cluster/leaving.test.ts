@@ -3,7 +3,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { newNkey } from "../../src/base/nkey.ts";
+import { newNkey } from "../../src/keys/nkey.ts";
 import { reaches, RunCounter } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { RawConnection } from "../support/raw-connection.ts";

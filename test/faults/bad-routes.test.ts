@@ -2,7 +2,7 @@
 // or cut off; the routes between two members, and what two witnesses say over them, go on as if nothing were.
 import { createServer, type Server as Listener, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { newNkey } from "../../src/base/nkey.ts";
+import { newNkey } from "../../src/keys/nkey.ts";
 import { randomInt, seededRandom } from "../../src/base/random.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";

@@ -2,7 +2,7 @@
 // that has not been told them.
 import { createServer, type Server as Listener, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { newNkey } from "../../src/base/nkey.ts";
+import { newNkey } from "../../src/keys/nkey.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startInProcess } from "../support/in-process-server.ts";
 

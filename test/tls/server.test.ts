@@ -10,7 +10,7 @@ import { PortTls } from "../../src/app/port-tls.ts";
 import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import type { ConfigOverrides, TlsConfig } from "../../src/config/config.ts";
-import { opensslCiphers, opensslCurves } from "../../src/config/tls-names.ts";
+import { opensslCiphers, opensslCurves } from "../../src/config/values/tls-names.ts";
 import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";

@@ -2,7 +2,7 @@
  * Direct gets: messages read without the consumer machinery, answered as messages themselves. Several at once are sent in pieces, so
  * that others have their turn.
  */
-import { parseJsonBytes } from "../../protocol/json.ts";
+import { parseJsonBytes } from "../../base/json.ts";
 import { formatTime, isTime, timeNsOf } from "../time.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { RecordView } from "../../store/record.ts";

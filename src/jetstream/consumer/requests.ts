@@ -1,6 +1,6 @@
 /** Pull requests: what clients ask for, and those that wait. Bounded by the consumer's `max_waiting`. */
 import { durationFromText } from "../../base/duration.ts";
-import { parseJson } from "../../protocol/json.ts";
+import { parseJson } from "../../base/json.ts";
 
 export interface PullRequest {
   /** Where messages go. */

@@ -2,10 +2,10 @@
 import { createAccount, createCurve, fromPublic } from "@nats-io/nkeys";
 import { describe, expect, it } from "vitest";
 import { addressRange } from "../../../src/auth/address-range.ts";
-import { BadJwt, encodeJwt, readAccountJwt } from "../../../src/auth/jwt.ts";
+import { BadJwt, encodeJwt, readAccountJwt } from "../../../src/keys/jwt.ts";
 import { connectableMs } from "../../../src/auth/user-times.ts";
-import { CurveKey } from "../../../src/base/curve-key.ts";
-import { isNkeyOf, newNkey } from "../../../src/base/nkey.ts";
+import { CurveKey } from "../../../src/keys/curve-key.ts";
+import { isNkeyOf, newNkey } from "../../../src/keys/nkey.ts";
 import { claimsOf, signed } from "../../support/callout-service.ts";
 
 describe("a curve key", () => {

@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { CONFIG_FILE_ENV, isServiceVariable } from "../../../src/config/env.ts";
+import { CONFIG_FILE_ENV, isServiceVariable } from "../../../src/config/formats/env.ts";
 import { OPTION_BY_ENV, OPTIONS } from "../../../src/config/schema.ts";
 import { configOf } from "./sources.ts";
 

@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 
-import { newBudget } from "../../../src/config/nats-conf/limits.ts";
-import { ConfError, type ConfNode } from "../../../src/config/nats-conf/node.ts";
-import { parseConf, type ParseContext } from "../../../src/config/nats-conf/parser.ts";
-import { parseYaml } from "../../../src/config/yaml.ts";
+import { newBudget } from "../../../src/config/formats/nats-conf/limits.ts";
+import { ConfError, type ConfNode } from "../../../src/config/formats/nats-conf/node.ts";
+import { parseConf, type ParseContext } from "../../../src/config/formats/nats-conf/parser.ts";
+import { parseYaml } from "../../../src/config/formats/yaml.ts";
 import { fuzz } from "../../../fuzz/conf.ts";
 import { configOf, load } from "./sources.ts";
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 import { diffConfig } from "../../../src/config/diff.ts";
 import { defaultConfig } from "../../../src/config/finish.ts";
-import { readFileFromDisk } from "../../../src/config/file.ts";
+import { readFileFromDisk } from "../../../src/config/formats/file.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { configOf, errorsOf, load, warningsOf } from "./sources.ts";
 

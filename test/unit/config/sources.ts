@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import "../../../src/config/yaml.ts";
+import "../../../src/config/formats/yaml.ts";
 import type { Config } from "../../../src/config/config.ts";
 import { loadConfig, type LoadResult } from "../../../src/config/load.ts";
 import { findNatsServer } from "../../support/nats-server-binary.ts";

@@ -1,5 +1,5 @@
 /** The lines that servers introduce themselves with. */
-import { JSON_DEPTH_MAX } from "../../../src/protocol/json.ts";
+import { JSON_DEPTH_MAX } from "../../../src/base/json.ts";
 import { describe, expect, it } from "vitest";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../../../src/protocol/info.ts";
 import {

@@ -1,0 +1,110 @@
+/** Writes the tree of a configuration file onto the sheet: finds each key in the schema, collects what is wrong. */
+
+import { isDisabledBlock, isOff, unknownField } from "../values/block.ts";
+import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
+import type { Sheet } from "../option.ts";
+import { BLOCKS, OPTION_BY_KEY } from "../schema.ts";
+import {
+  KEYS_WITHOUT_EFFECT,
+  notSupported,
+  OPERATOR_MODE,
+  UNSUPPORTED_KEYS,
+  USUAL_VALUES,
+} from "../unsupported.ts";
+import type { Notes } from "../values/value-type.ts";
+
+export interface Problems extends Notes {
+  error(error: ConfError): void;
+  /** There are enough errors to show; what is left need not be looked at. */
+  isFull(): boolean;
+}
+
+/** Calls `use` and hands a ConfError to `problems`; any other error is a bug and goes on. */
+export function collect(problems: Problems, use: () => void): void {
+  try {
+    use();
+  } catch (error) {
+    if (!(error instanceof ConfError)) throw error;
+    problems.error(error);
+  }
+}
+
+export function applyFile(root: MapNode, sheet: Sheet, problems: Problems): void {
+  applyBlock(root, "", sheet, problems);
+}
+
+/** `prefix` is the dotted name of the block with a dot at its end, or "" at the top. */
+function applyBlock(block: MapNode, prefix: string, sheet: Sheet, problems: Problems): void {
+  for (const entry of block.entries.values()) {
+    if (problems.isFull()) return;
+    if (isPasswordOfNobody(entry, block, prefix)) continue;
+    collect(problems, () => applyEntry(entry, prefix, sheet, problems));
+  }
+}
+
+/**
+ * A variable named PASS, in a block of users whose passwords it is. nats-server reads it as the password of the single user, and
+ * there is none.
+ */
+function isPasswordOfNobody({ key, usedAsVariable }: ConfEntry, block: MapNode, prefix: string): boolean {
+  if (!usedAsVariable || !prefix.endsWith("authorization.") || !/^pass(word)?$/i.test(key)) return false;
+  return ![...block.entries.keys()].some((other) => /^user(name)?$/i.test(other));
+}
+
+function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Problems): void {
+  const { keyAt, node } = entry;
+  const key = prefix + entry.key.toLowerCase();
+  const option = OPTION_BY_KEY.get(key);
+  const feature = UNSUPPORTED_KEYS.get(key);
+  const inertKind = KEYS_WITHOUT_EFFECT.get(key);
+  if (option !== undefined) {
+    try {
+      named(key, () => option.assignNode(sheet, node, problems));
+    } catch (error) {
+      sheet.refuse(option.fields);
+      throw error;
+    }
+    if (BLOCKS.has(key) && node.kind === "map" && !isDisabledBlock(node))
+      applyBlock(node, `${key}.`, sheet, problems);
+  } else if (BLOCKS.has(key)) {
+    if (node.kind !== "map")
+      throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
+    applyBlock(node, `${key}.`, sheet, problems);
+  } else if (inertKind !== undefined) {
+    const expected = inertKind === "bool" ? "true or false" : "a string";
+    if (node.kind !== inertKind) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
+  } else if (feature !== undefined) {
+    const isUsual = node.kind === "string" && node.value === USUAL_VALUES.get(key);
+    if (isOff(node) || isUsual) return;
+    // Accounts come from elsewhere there.
+    if (feature === OPERATOR_MODE) sheet.refuse(["accounts.list"]);
+    throw new ConfError(keyAt, `"${key}": ${notSupported(feature)}`);
+  } else if (!entry.usedAsVariable) {
+    throw new ConfError(keyAt, unknownKey(entry.key, prefix));
+  }
+}
+
+/** Says in an error which option it is about: who reads it may not have the file at hand. */
+function named(key: string, assign: () => void): void {
+  try {
+    assign();
+  } catch (error) {
+    throw error instanceof ConfError ? new ConfError(error.at, `${key}: ${error.reason}`) : error;
+  }
+}
+
+/** Suggests the nearest key of the same block, else the same key of another block. */
+function unknownKey(key: string, prefix: string): string {
+  const name = key.toLowerCase();
+  const elsewhere = [...OPTION_BY_KEY.keys()].find((known) => known === name || known.endsWith(`.${name}`));
+  if (elsewhere !== undefined) return `unknown field ${JSON.stringify(key)} here, expected "${elsewhere}"`;
+  const inBlock = [
+    ...OPTION_BY_KEY.keys(),
+    ...BLOCKS,
+    ...UNSUPPORTED_KEYS.keys(),
+    ...KEYS_WITHOUT_EFFECT.keys(),
+  ]
+    .filter((known) => known.startsWith(prefix) && !known.slice(prefix.length).includes("."))
+    .map((known) => known.slice(prefix.length));
+  return unknownField(key, inBlock);
+}

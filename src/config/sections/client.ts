@@ -1,0 +1,275 @@
+/** The rows of the schema for clients: limits, and who they are. */
+
+import { credential, proxies, users } from "../values/authorization.ts";
+import { callout } from "../values/callout.ts";
+import { option, type Option } from "../option.ts";
+import { userPermissions } from "../values/permissions.ts";
+import { bool, count, duration, integer, limit, path, size } from "../values/value-type.ts";
+
+const KB = 1024;
+const MB = 1024 * KB;
+
+const payloadSize = size({ min: 1, max: 64 * MB, zero: "default" });
+/** Less than nothing is no limit to nats-server. */
+const payload: typeof payloadSize = {
+  ...payloadSize,
+  fromNode: (node, notes) =>
+    node.kind === "int" && node.value < 0n ? -1 : payloadSize.fromNode(node, notes),
+};
+
+const limits: readonly Option[] = [
+  option({
+    key: "max_connections",
+    aliases: ["max_conn"],
+    field: "client.maxConnections",
+    section: "Limits",
+    type: count,
+    default: 65_536,
+    reload: "live",
+    description: "Client connections at a time; 0 lets nobody in",
+  }),
+  option({
+    key: "max_subscriptions",
+    aliases: ["max_subs"],
+    field: "client.maxSubscriptions",
+    section: "Limits",
+    type: limit("integer"),
+    default: null,
+    defaultText: "no limit",
+    reload: "live",
+    description: "Subscriptions of one connection, 0 for no limit",
+  }),
+  option({
+    key: "max_sub_tokens",
+    aliases: ["max_subscription_tokens"],
+    field: "client.maxSubscriptionTokens",
+    section: "Limits",
+    type: integer({ min: 1, max: 255, zero: "itself" }),
+    default: null,
+    defaultText: "no limit",
+    reload: "live",
+    description: "Tokens of a subscribed subject",
+  }),
+  option({
+    key: "max_payload",
+    field: "client.maxPayloadBytes",
+    section: "Limits",
+    type: payload,
+    default: MB,
+    reload: "live",
+    description: "Largest message; not above max_pending, and better not above 8MB. -1 for the most, 64MB",
+  }),
+  option({
+    key: "max_pending",
+    field: "client.maxPendingBytes",
+    section: "Limits",
+    type: size({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
+    default: 64 * MB,
+    reload: "live",
+    description: "Bytes that may wait for one client before it counts as too slow",
+  }),
+  option({
+    key: "max_control_line",
+    field: "client.maxControlLineBytes",
+    section: "Limits",
+    type: size({ min: 1, max: MB, zero: "default" }),
+    default: 4 * KB,
+    reload: "live",
+    description: "Longest protocol line (subject, reply and queue names included)",
+  }),
+  option({
+    key: "write_deadline",
+    field: "client.writeDeadlineMs",
+    section: "Limits",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
+    default: 10_000,
+    reload: "live",
+    description: "Time a client has to take what was written before it counts as too slow",
+  }),
+  option({
+    key: "ping_interval",
+    field: "client.pingIntervalMs",
+    section: "Limits",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
+    default: 120_000,
+    reload: "live",
+    description: "Time between PINGs to an idle client",
+  }),
+  option({
+    key: "ping_max",
+    field: "client.pingMax",
+    section: "Limits",
+    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
+    default: 2,
+    reload: "live",
+    description: "Unanswered PINGs after which a client is dropped",
+  }),
+  option({
+    key: "no_header_support",
+    field: "client.noHeaders",
+    section: "Limits",
+    type: bool,
+    default: false,
+    reload: "restart",
+    description: "Clients and routes do without headers of messages",
+  }),
+  option({
+    key: "no_fast_producer_stall",
+    field: "client.noProducerStall",
+    section: "Limits",
+    type: bool,
+    default: false,
+    reload: "live",
+    description:
+      "Do not make clients wait that send faster than others receive: those get less from 75% of max_pending on",
+  }),
+  option({
+    key: "max_closed_clients",
+    field: "server.maxClosedClients",
+    section: "Limits",
+    type: integer({ min: 1, max: 1_000_000, zero: "default" }),
+    default: 10_000,
+    reload: "restart",
+    description: "Closed connections that monitoring remembers",
+  }),
+  option({
+    key: "connect_error_reports",
+    field: "server.connectErrorReports",
+    section: "Limits",
+    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
+    default: 3600,
+    reload: "live",
+    status: "parsed",
+    description: "Of the failed first dials of a route, log the first and then every so many",
+  }),
+  option({
+    key: "reconnect_error_reports",
+    field: "server.reconnectErrorReports",
+    section: "Limits",
+    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
+    default: 1,
+    reload: "live",
+    status: "parsed",
+    description: "Of the failed dials to bring a lost route back, log the first and then every so many",
+  }),
+];
+
+const authorization: readonly Option[] = [
+  option({
+    key: "authorization.user",
+    aliases: ["username"],
+    field: "authorization.user",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    flags: ["user"],
+    flagValue: "<user>",
+    reload: "live",
+    description: "User required for connections",
+  }),
+  option({
+    key: "authorization.password",
+    aliases: ["pass"],
+    field: "authorization.password",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    flags: ["pass"],
+    flagValue: "<password>",
+    reload: "live",
+    description: "Password required for connections, plain or as a bcrypt hash",
+  }),
+  option({
+    key: "authorization.token",
+    field: "authorization.token",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    flags: ["auth"],
+    flagValue: "<token>",
+    reload: "live",
+    description: "Authorization token required for connections, plain or as a bcrypt hash",
+  }),
+  option({
+    key: "authorization.users",
+    field: "authorization.users",
+    section: "Authorization",
+    type: users,
+    default: [],
+    reload: "live",
+    description: "Several users instead of one; passwords plain or as bcrypt hashes",
+  }),
+  option({
+    key: "authorization.users_dir",
+    field: "authorization.usersDir",
+    section: "Authorization",
+    type: path,
+    default: null,
+    reload: "live",
+    description:
+      "Directory with a file for each user that holds the password or its bcrypt hash (a mounted Secret); watched",
+  }),
+  option({
+    key: "authorization.default_permissions",
+    aliases: ["default_permission", "permissions"],
+    field: "authorization.defaultPermissions",
+    section: "Authorization",
+    type: userPermissions,
+    default: null,
+    defaultText: "everything",
+    reload: "live",
+    description: "What users without permissions of their own may publish and subscribe",
+  }),
+  option({
+    key: "authorization.timeout",
+    field: "authorization.timeoutMs",
+    section: "Authorization",
+    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds", highMs: 60_000 }),
+    default: { derive: ({ client: { tls } }) => (tls === null ? 2000 : tls.timeoutMs + 1000) },
+    defaultText: "2s, or a second more than tls.timeout",
+    reload: "live",
+    description: "Time a client has to say who it is",
+  }),
+  option({
+    key: "authorization.proxy_required",
+    field: "authorization.needsProxy",
+    section: "Authorization",
+    type: bool,
+    default: false,
+    reload: "live",
+    description:
+      "The single user or the token count only through one of proxies.trusted; users have a key of their own",
+  }),
+  option({
+    key: "proxies.trusted",
+    field: "authorization.proxies",
+    section: "Authorization",
+    type: proxies,
+    default: [],
+    reload: "live",
+    description:
+      "Public nkeys of proxies, each as {key: …}; a proxy signs the nonce of INFO as proxy_sig in CONNECT",
+  }),
+  option({
+    key: "authorization.auth_callout",
+    aliases: ["auth_hook"],
+    field: "authorization.callout",
+    section: "Authorization",
+    type: callout,
+    default: null,
+    reload: "live",
+    description:
+      "A service that decides who may connect, as {issuer, auth_users, account, xkey, allowed_accounts}: docs/authentication.md",
+  }),
+  option({
+    key: "no_auth_user",
+    field: "authorization.noAuthUser",
+    section: "Authorization",
+    type: credential,
+    default: null,
+    reload: "live",
+    description: "One of the users; clients without credentials are taken for it",
+  }),
+];
+
+export const clientOptions: readonly Option[] = [...limits, ...authorization];

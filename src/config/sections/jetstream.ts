@@ -1,0 +1,151 @@
+/** The rows of the schema for JetStream. */
+import { isDisabledBlock, isOff } from "../values/block.ts";
+import { ConfError, type Origin } from "../formats/nats-conf/node.ts";
+import { composite, option, type Option, type Sheet } from "../option.ts";
+import { bool, duration, limit, mismatch, path, text, type ValueType } from "../values/value-type.ts";
+
+const syncDuration = duration({ minMs: 1, zero: "itself", bareNumber: "seconds" });
+
+/** null: always. */
+const syncInterval: ValueType<number | null> = {
+  ...syncDuration,
+  name: `"always" or a duration`,
+  fromNode: (node, notes) =>
+    node.kind === "string" && node.value.toLowerCase() === "always"
+      ? null
+      : syncDuration.fromNode(node, notes),
+  show: (value) => (value === null ? "always" : syncDuration.show(value)),
+};
+
+const sizeLimit = limit("size");
+/** Below 0: null, as if nobody had said how much; 0: nothing at all. */
+const room: ValueType<number | null> = {
+  ...sizeLimit,
+  fromNode: (node, notes) => (node.kind === "int" && node.value === 0n ? 0 : sizeLimit.fromNode(node, notes)),
+};
+
+/** `jetstream: true`, `enabled`, or a block, which turns it on unless it says otherwise. */
+const jetStreamSwitch: ValueType<boolean> = {
+  ...bool,
+  name: "boolean, or a block",
+  fromNode(node) {
+    if (node.kind === "map") return !isDisabledBlock(node);
+    if (isOff(node)) return false;
+    if (node.kind === "string" && /^enabled?$/i.test(node.value)) return true;
+    return node.kind === "bool"
+      ? node.value
+      : mismatch(node, "true, false, enabled, disabled, or a block { … }");
+  },
+};
+
+/** A file may name the folder in one place alone. */
+function assignFolder(sheet: Sheet, value: string | null, at: Origin): void {
+  const before = sheet.get("jetStream.storeDir");
+  if (before?.at.kind === "file" && at.kind === "file")
+    throw new ConfError(at, "Duplicate 'store_dir' configuration");
+  sheet.set("jetStream.storeDir", value, at);
+}
+
+export const jetStreamOptions: readonly Option[] = [
+  composite({
+    key: "jetstream",
+    fields: ["jetStream.isEnabled"],
+    section: "JetStream",
+    type: jetStreamSwitch,
+    env: null,
+    defaultText: "false",
+    reload: "restart",
+    description: "Keep messages in streams; a block of the options below turns it on as well",
+    assign: (sheet, value, at) => sheet.set("jetStream.isEnabled", value, at),
+  }),
+  option({
+    key: "jetstream.enabled",
+    aliases: ["enable"],
+    field: "jetStream.isEnabled",
+    section: "JetStream",
+    type: bool,
+    default: false,
+    flags: ["js", "jetstream"],
+    reload: "restart",
+    description: "Whether the block turns JetStream on",
+  }),
+  composite({
+    key: "jetstream.store_dir",
+    aliases: ["store", "storedir"],
+    fields: ["jetStream.storeDir"],
+    defaults: [["jetStream.storeDir", { value: null }]],
+    section: "JetStream",
+    type: path,
+    defaultText: "nats in the folder for temporary files",
+    flags: ["sd", "store_dir"],
+    flagValue: "<dir>",
+    reload: "restart",
+    description: "Folder for what is kept, below jetstream/ in it",
+    assign: assignFolder,
+  }),
+  composite({
+    key: "store_dir",
+    aliases: ["storedir"],
+    fields: ["jetStream.storeDir"],
+    section: "JetStream",
+    type: path,
+    env: null,
+    defaultText: "that of jetstream.store_dir",
+    reload: "restart",
+    description: "The same as jetstream.store_dir",
+    assign: assignFolder,
+  }),
+  option({
+    key: "jetstream.max_mem",
+    aliases: ["max_memory_store", "max_mem_store"],
+    field: "jetStream.maxMemoryBytes",
+    section: "JetStream",
+    type: room,
+    default: null,
+    defaultText: "three quarters of the memory",
+    reload: "restart",
+    description: "What streams in memory may take altogether",
+  }),
+  option({
+    key: "jetstream.max_file",
+    aliases: ["max_file_store"],
+    field: "jetStream.maxFileBytes",
+    section: "JetStream",
+    type: room,
+    default: null,
+    defaultText: "what the volume has, less a reserve",
+    reload: "restart",
+    description: "What streams on disk may take altogether",
+  }),
+  option({
+    key: "jetstream.domain",
+    field: "jetStream.domain",
+    section: "JetStream",
+    type: text,
+    default: "",
+    defaultText: "",
+    reload: "restart",
+    description: "Domain under which requests are answered as well ($JS.<domain>.API)",
+  }),
+  option({
+    key: "jetstream.strict",
+    field: "jetStream.isStrict",
+    section: "JetStream",
+    type: bool,
+    default: true,
+    reload: "restart",
+    description: "Refuse requests with fields that nobody knows; else such fields are ignored",
+  }),
+  option({
+    key: "jetstream.sync_interval",
+    aliases: ["sync"],
+    field: "jetStream.syncIntervalMs",
+    section: "JetStream",
+    type: syncInterval,
+    default: null,
+    defaultText: "always",
+    reload: "restart",
+    description:
+      "When the disk has to have what was published: always, before it is acknowledged; or within this time afterwards",
+  }),
+];

@@ -1,0 +1,173 @@
+/**
+ * Whether what accounts import fits what others export: each import is allowed, maps what can be mapped, and leads to no cycle. As
+ * nats-server, in its order and words.
+ */
+
+import { MappingError } from "../../subject/mapping-error.ts";
+import {
+  hasWildcard,
+  isValidLiteralSubject,
+  isValidSubject,
+  subjectCovers,
+  subjectsMeet,
+} from "../../subject/subject.ts";
+import { importTransform, sameDestination } from "../../subject/transform.ts";
+import type { Located } from "./account-exports.ts";
+import type { AccountExport, AccountImport } from "../config.ts";
+import { ConfError } from "../formats/nats-conf/node.ts";
+
+const CYCLE_DEPTH_MAX = 1024;
+
+export interface CheckedAccount {
+  readonly name: string;
+  readonly exports: readonly Located<AccountExport>[];
+  readonly imports: readonly Located<AccountImport>[];
+}
+
+/** An import that has passed: subjects with wildcards as wildcards. */
+interface Link {
+  readonly kind: AccountImport["kind"];
+  readonly exporter: string;
+  /** Here, and there. */
+  readonly here: string;
+  readonly there: string;
+}
+
+/** Throws ConfError at the first that does not fit. */
+export function checkImports(accounts: readonly CheckedAccount[]): void {
+  const byName = new Map(accounts.map((account) => [account.name, account]));
+  for (const { exports } of accounts) for (const one of exports) checkExport(one, exports, byName);
+  const links = new Map<string, Link[]>(accounts.map(({ name }) => [name, []]));
+  for (const kind of ["stream", "service"] as const) {
+    for (const { name, imports } of accounts) {
+      for (const one of imports) if (one.kind === kind) checkImport(name, one, { byName, links });
+    }
+  }
+}
+
+function checkExport(
+  one: Located<AccountExport>,
+  own: readonly AccountExport[],
+  byName: ReadonlyMap<string, CheckedAccount>,
+): void {
+  const { at, kind, subject, accounts } = one;
+  const unknown = accounts?.find((name) => !byName.has(name));
+  if (unknown !== undefined) throw new ConfError(at, `"${unknown}" account not defined for ${kind} export`);
+  if (kind === "stream" || one.latency === null) return;
+  const { latency, responseType } = one;
+  const isOwnService = own.some(
+    (other) => other.kind === "service" && subjectCovers(other.subject, latency.subject),
+  );
+  const problem =
+    !isValidLiteralSubject(latency.subject) || isOwnService
+      ? "invalid publish subject"
+      : responseType === "singleton"
+        ? null
+        : "bad service response type";
+  if (problem === null) return;
+  const what = `service latency sampling for "${subject}" on subject "${latency.subject}"`;
+  throw new ConfError(at, `Error adding ${what}: ${problem}`);
+}
+
+interface Known {
+  readonly byName: ReadonlyMap<string, CheckedAccount>;
+  /** What passed so far, by importer. */
+  readonly links: Map<string, Link[]>;
+}
+
+function checkImport(importer: string, one: Located<AccountImport>, known: Known): void {
+  const exporter = known.byName.get(one.account);
+  if (exporter === undefined)
+    throw new ConfError(one.at, `"${one.account}" account not defined for ${one.kind} import`);
+  const fail = (problem: string): never => {
+    throw new ConfError(one.at, `Error adding ${one.kind} import "${one.subject}": ${problem}`);
+  };
+  if (one.kind === "service" && !(isValidSubject(one.to) && isValidSubject(one.subject)))
+    fail("invalid subject");
+  if (!isApproved(exporter, importer, one)) fail(`${one.kind} import not authorized`);
+  const mapping = mappingProblem(one);
+  if (mapping !== null) fail(mapping);
+  const link = {
+    kind: one.kind,
+    exporter: one.account,
+    here: withWildcards(one.to),
+    there: withWildcards(one.subject),
+  };
+  for (const subject of one.kind === "stream" ? [one.to, one.subject] : [link.here]) {
+    const problem = cycleProblem(one.account, subject, {
+      kind: one.kind,
+      visited: new Set([importer]),
+      known,
+    });
+    if (problem !== null) fail(problem);
+  }
+  const own = known.links.get(importer)!;
+  const isTwice = own.some(
+    ({ kind, exporter: from, there }) => kind === "stream" && from === one.account && there === one.subject,
+  );
+  if (one.kind === "stream" && isTwice) fail("stream import already exists");
+  own.push(link);
+}
+
+/** By the export of this very subject, or the first that covers it. */
+function isApproved(
+  { exports }: CheckedAccount,
+  importer: string,
+  { kind, subject }: AccountImport,
+): boolean {
+  if (!isValidSubject(subject)) return false;
+  const own = exports.filter((one) => one.kind === kind);
+  const exact = own.find((one) => one.subject === subject);
+  const found = exact ?? own.find((one) => subjectCovers(one.subject, subject));
+  if (found === undefined) return false;
+  const { accounts, tokenPosition } = found;
+  // The token has to say who imports; a wildcard in its place says nobody.
+  if (tokenPosition > 0) return subject.split(".")[tokenPosition - 1] === importer;
+  return accounts === null || accounts.includes(importer);
+}
+
+function mappingProblem({ kind, subject, to }: AccountImport): string | null {
+  if (!hasWildcard(subject) || to === subject) return null;
+  try {
+    const transform = importTransform(subject, sameDestination(to));
+    if (kind === "service") transform.reversed();
+    return null;
+  } catch (error) {
+    if (!(error instanceof MappingError)) throw error;
+    const [from, into] = kind === "stream" ? [subject, to] : [to, subject];
+    return `failed to create mapping transform for ${kind} import subject from "${from}" to "${into}": ${error.message}`;
+  }
+}
+
+interface Search {
+  readonly kind: AccountImport["kind"];
+  readonly visited: Set<string>;
+  readonly known: Known;
+}
+
+/** Whether what `account` imports on this subject leads back to an account visited before. */
+function cycleProblem(account: string, subject: string, search: Search): string | null {
+  const { kind, visited, known } = search;
+  if (visited.size >= CYCLE_DEPTH_MAX) return "search cycle depth exhausted";
+  const isExported = (one: AccountExport): boolean =>
+    one.kind === "stream" && subjectCovers(one.subject, subject);
+  if (kind === "stream" && !known.byName.get(account)!.exports.some(isExported)) return null;
+  for (const link of known.links.get(account)!) {
+    const meets = kind === "stream" ? link.here : link.there;
+    if (link.kind !== kind || !subjectsMeet(subject, meets)) continue;
+    if (visited.has(link.exporter)) return "import forms a cycle";
+    visited.add(account);
+    const next = subjectCovers(subject, link.here) ? link.here : subject;
+    const problem = cycleProblem(link.exporter, next, search);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+/** `a.$1.{{wildcard(2)}}` as `a.*.*`. */
+function withWildcards(subject: string): string {
+  return subject
+    .split(".")
+    .map((token) => (/^(\$[1-9].*|\{\{\s*wildcard\(.*\)\s*\}\})$/i.test(token) ? "*" : token))
+    .join(".");
+}

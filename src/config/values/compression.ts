@@ -1,0 +1,84 @@
+/** The value types that only the cluster block has: compression. */
+
+import { readBlock } from "./block.ts";
+import type { Compression, CompressionMode } from "../config.ts";
+import { durationFromText } from "../../base/duration.ts";
+import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
+import { formatNode, mismatch, stringOf, type ValueType } from "./value-type.ts";
+
+const MODES: Readonly<Record<string, CompressionMode>> = {
+  "not supported": "not supported",
+  not_supported: "not supported",
+  off: "off",
+  disabled: "off",
+  false: "off",
+  accept: "accept",
+  // A bare "on" between routes means the fast level; between leaf nodes it would mean auto.
+  on: "s2_fast",
+  enabled: "s2_fast",
+  true: "s2_fast",
+  auto: "s2_auto",
+  s2_auto: "s2_auto",
+  fast: "s2_fast",
+  s2_fast: "s2_fast",
+  better: "s2_better",
+  s2_better: "s2_better",
+  best: "s2_best",
+  s2_best: "s2_best",
+};
+
+const AUTO_THRESHOLDS_MS = [10, 50, 100];
+const THRESHOLDS_MAX = 4;
+const EXPECTED_MODE =
+  "a compression mode: off, accept, s2_fast, s2_better, s2_best, s2_auto or a block {mode, rtt_thresholds}";
+
+export const compression: ValueType<Compression> = {
+  name: "mode or block",
+  fromNode(node) {
+    if (node.kind !== "map") return withThresholds(readMode(node), null);
+    let mode: CompressionMode = "accept";
+    let thresholds: ConfNode | null = null;
+    const readThresholds = (value: ConfNode): void => void (thresholds = value);
+    readBlock(node, {
+      mode: (value) => void (mode = readMode(value)),
+      rtt_thresholds: readThresholds,
+      thresholds: readThresholds,
+      rtts: readThresholds,
+      rtt: readThresholds,
+    });
+    return withThresholds(mode, thresholds);
+  },
+  nodeFromText: (value, at) =>
+    value.trim().startsWith("{") ? formatNode(value, at) : { kind: "string", value, at },
+  show: ({ mode }) => mode,
+};
+
+function readMode(node: ConfNode): CompressionMode {
+  const word = node.kind === "bool" ? String(node.value) : stringOf(node, EXPECTED_MODE);
+  const mode = Object.hasOwn(MODES, word.toLowerCase()) ? MODES[word.toLowerCase()] : undefined;
+  if (mode === undefined) throw new ConfError(node.at, `expected ${EXPECTED_MODE}`);
+  return mode;
+}
+
+function withThresholds(mode: CompressionMode, node: ConfNode | null): Compression {
+  if (mode !== "s2_auto") return { mode, rttThresholdsMs: [] };
+  return { mode, rttThresholdsMs: node === null ? AUTO_THRESHOLDS_MS : readThresholds(node) };
+}
+
+/** Ascending, at most four, at least one above 0; a 0 in between skips a level, zeros at the end say nothing. */
+function readThresholds(node: ConfNode): number[] {
+  const expected = `1 to ${THRESHOLDS_MAX} round-trip times in ascending order, as in ["10ms", "50ms", "100ms"]`;
+  if (node.kind !== "array") mismatch(node, expected);
+  const times = node.items.map((item) => {
+    const ms = durationFromText(stringOf(item, "a duration"));
+    if (ms === null) throw new ConfError(item.at, 'expected a duration such as "10ms"');
+    return Math.max(0, ms);
+  });
+  while (times.at(-1) === 0) times.pop();
+  const levels = times.filter((ms) => ms !== 0);
+  const isAscending = levels.every((ms, i) => i === 0 || ms >= (levels[i - 1] ?? 0));
+  if (times.length === 0 || times.length > THRESHOLDS_MAX || !isAscending) {
+    throw new ConfError(node.at, `expected ${expected}`);
+  }
+  return times;
+}
