@@ -36,7 +36,7 @@ async function main(): Promise<void> {
 /** A file of certificates that cannot be used would keep the server from starting. */
 async function check(text: string, { client, cluster }: Config): Promise<void> {
   if (client.tls !== null || cluster.tls !== null) {
-    const { tlsFileProblems } = await import("./app/port-tls.ts");
+    const { tlsFileProblems } = await import("./ports/port-tls.ts");
     const problems = tlsFileProblems(client.tls, cluster.tls);
     if (problems.length > 0) return fail(problems.map((problem) => `${program.name}: ${problem}`));
   }

@@ -5,7 +5,7 @@ import type { Endpoints } from "../monitor/endpoints.ts";
 import { registeredRoutes } from "../monitor/routez.ts";
 import { interestFigures } from "../monitor/subsz.ts";
 import { NATS_LEVEL } from "../protocol/info.ts";
-import type { ClusterPort } from "./cluster-port.ts";
+import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { openFiles } from "./open-files.ts";
 import type { Server } from "./server.ts";
 import { add, noLoss, nothing } from "../links/trunk/traffic.ts";

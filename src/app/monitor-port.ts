@@ -11,7 +11,7 @@ import { serveHttp, type MonitorHttp, type Site } from "../monitor/http.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { Turns } from "../monitor/turns.ts";
 import { lookAt } from "./metrics-source.ts";
-import { listening } from "./start-error.ts";
+import { listening } from "../ports/start-error.ts";
 import { readPage } from "./page-file.ts";
 import type { Server } from "./server.ts";
 

@@ -10,8 +10,8 @@ import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import { Rebalance } from "../cluster/rebalance.ts";
 import type { ClientSession } from "../links/client/session.ts";
-import type { ClientPort } from "./client-port.ts";
-import type { ClusterPort } from "./cluster-port.ts";
+import type { ClientPort } from "../ports/client/client-port.ts";
+import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
 
 export interface RebalancerOptions {
   /** Over the mean, as a share of it. */

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { askedBy } from "../base/option-refused.ts";
 import type { Prepared } from "../base/prepared.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
@@ -12,7 +13,8 @@ import { TracedRouteSession } from "../links/route/traced.ts";
 import { setMappings } from "./slices/account-mappings.ts";
 import { ConfigWatch } from "./config-watch.ts";
 import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./slices/config-slices.ts";
-import { askedBy, Reload, type ReloadPart } from "./reload.ts";
+import { clientUsersOptions } from "./slices/known-users.ts";
+import { Reload, type ReloadPart } from "./reload.ts";
 import type { Server, ServerParts } from "./server.ts";
 
 export function reloadsOf(
@@ -53,7 +55,7 @@ function partsOf(server: Server): ReloadPart[] {
   return [
     { prepare: (next) => prepareTls(server, next) },
     { prepare: (next, before) => prepareAccounts(server, next, before) },
-    server.users,
+    { prepare: (next) => server.users.prepare(clientUsersOptions(next)) },
     { prepare: (next, before) => (isSameAccounts(next, before) ? null : recheckAccounts(server)) },
     { prepare: (next, before) => prepareLimits(server, next, before) },
     { prepare: (next, before) => prepareCluster(server, next, before) },

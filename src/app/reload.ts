@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { OptionRefused } from "../base/option-refused.ts";
 import type { Prepared } from "../base/prepared.ts";
 import type { Config, Field } from "../config/config.ts";
 import { shownChange } from "../config/diff.ts";
@@ -16,25 +17,6 @@ import type { Position } from "../config/formats/nats-conf/node.ts";
 export interface ReloadPart {
   /** null: nothing is to be done. Throws what is wrong, with nothing changed and nothing left open. */
   prepare(next: Config, before: Config): Prepared | null;
-}
-
-/** What an option asks for cannot be done. */
-class OptionRefused extends Error {
-  readonly field: Field;
-
-  constructor(field: Field, cause: unknown) {
-    super(textOf(cause), { cause });
-    this.field = field;
-  }
-}
-
-/** Does what an option asks for. Where that fails, a reload says where the option stands. */
-export function askedBy<T>(field: Field, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw new OptionRefused(field, error);
-  }
 }
 
 /** Who asked for it. */
@@ -149,7 +131,7 @@ export class Reload {
       effective = effectiveConfig(before, loaded.config);
       prepared = this.prepare(effective.config, before);
     } catch (error) {
-      const position = error instanceof OptionRefused ? loaded.positionOf(error.field) : null;
+      const position = error instanceof OptionRefused ? loaded.positionOf(error.field as Field) : null;
       return this.refuse({ messages: [textOf(error)], position }, reason);
     }
     this.inForce = {

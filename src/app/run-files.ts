@@ -6,7 +6,7 @@ import type { Prepared } from "../base/prepared.ts";
 import type { Config } from "../config/config.ts";
 import type { ReloadPart } from "./reload.ts";
 import type { Server } from "./server.ts";
-import { fileReason, StartError } from "./start-error.ts";
+import { fileReason, StartError } from "../ports/start-error.ts";
 
 /** Gone again when disposed of. */
 export class RunFiles implements ReloadPart, Disposable {

@@ -11,11 +11,11 @@ import { limitRepeats } from "../log/repeat-limit.ts";
 import { logOptions } from "./slices/config-slices.ts";
 import { isStoppedByOrchestrator, nameOfContainer, nameOfPodInDns, realSurroundings } from "./container.ts";
 import { logOptionsAs, type Program } from "./program.ts";
-import { askedBy } from "./reload.ts";
+import { askedBy } from "../base/option-refused.ts";
 import { RunFiles } from "./run-files.ts";
 import { Server } from "./server.ts";
 import { followSignals } from "./signals.ts";
-import { StartError } from "./start-error.ts";
+import { StartError } from "../ports/start-error.ts";
 
 export interface RunOptions {
   readonly program: Program;

@@ -3,7 +3,7 @@ import type { CalloutWorld } from "../auth/callout/callout.ts";
 import { systemClock } from "../base/clock.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../protocol/info.ts";
-import { ownConnectUrls, ownExternalUrls } from "./connect-urls.ts";
+import { ownConnectUrls, ownExternalUrls } from "../ports/client/connect-urls.ts";
 import { serverHash } from "./identity.ts";
 import type { Server } from "./server.ts";
 

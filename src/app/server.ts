@@ -29,17 +29,18 @@ import {
   rebalanceSettings,
   tlsSlice,
 } from "./slices/config-slices.ts";
-import { ClientPort } from "./client-port.ts";
-import { ClientUsers } from "./client-users.ts";
-import { ClusterPort } from "./cluster-port.ts";
+import { ClientPort } from "../ports/client/client-port.ts";
+import { ClientUsers } from "../ports/client/client-users.ts";
+import { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import type { ConfigWatch } from "./config-watch.ts";
 import { newServerKeys, serverHash } from "./identity.ts";
 import type { JetStreamPart } from "./jetstream.ts";
 import { startJetStream } from "./start-jetstream.ts";
-import { drainClients } from "./lame-duck.ts";
+import { drainClients } from "../ports/client/lame-duck.ts";
 import { mayFollow, type DrainsUntil, type LifeState } from "./lifecycle.ts";
+import { clientUsersOptions } from "./slices/known-users.ts";
 import { slabBudgetBytes } from "./memory.ts";
-import { PortTls } from "./port-tls.ts";
+import { PortTls } from "../ports/port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { ReadinessWatch, type ReadinessFacts } from "./readiness-watch.ts";
 import type { MonitorPorts } from "./monitor-port.ts";
@@ -130,7 +131,7 @@ export class Server {
       definition: accountsDefinition(config),
       defaultImports: systemImports,
     });
-    this.users = new ClientUsers(config, logger, this.self.forCallouts());
+    this.users = new ClientUsers(clientUsersOptions(config), logger, this.self.forCallouts());
     this.accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
     this.disk = parts.disk;
     const shared = {

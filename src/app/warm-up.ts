@@ -16,7 +16,7 @@ import { Accounts } from "../core/accounts.ts";
 import type { ClientLimits, InfoContext } from "../links/client/host.ts";
 import { Faults } from "../links/trunk/faults.ts";
 import { Turn } from "../links/trunk/turn.ts";
-import { ClientPort } from "./client-port.ts";
+import { ClientPort } from "../ports/client/client-port.ts";
 
 export interface WarmUpOptions {
   /** The server's. */

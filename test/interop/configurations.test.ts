@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import "../../src/config/formats/yaml.ts";
-import { tlsFileProblems } from "../../src/app/port-tls.ts";
+import { tlsFileProblems } from "../../src/ports/port-tls.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { COMPARED_VERSIONS, findNatsServer } from "../support/nats-server-binary.ts";
 import { natsConfigurations, natsServerModule, type NatsConfiguration } from "./nats-configurations.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
-import { PortTls } from "../../src/app/port-tls.ts";
+import { PortTls } from "../../src/ports/port-tls.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { OpenWires } from "../../src/transport/open-wires.ts";

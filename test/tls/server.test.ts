@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { PortTls } from "../../src/app/port-tls.ts";
+import { PortTls } from "../../src/ports/port-tls.ts";
 import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import type { ConfigOverrides, TlsConfig } from "../../src/config/config.ts";

@@ -11,10 +11,10 @@ import type { LogOptions } from "../../log/log.ts";
 import type { SyslogTarget } from "../../log/syslog-link.ts";
 import { toByteString } from "../../protocol/info.ts";
 import type { ClientLimits } from "../../links/client/host.ts";
-import type { CertificateRule, ClusterPortOptions } from "../cluster-port-options.ts";
+import type { CertificateRule, ClusterPortOptions } from "../../ports/cluster/cluster-port-options.ts";
 import type { JetStreamSettings } from "../jetstream.ts";
-import type { LiveClusterOptions } from "../cluster-reload.ts";
-import type { PortTlsConfig } from "../port-tls.ts";
+import type { LiveClusterOptions } from "../../ports/cluster/cluster-reload.ts";
+import type { PortTlsOptions } from "../../ports/port-tls.ts";
 import type { RebalancerOptions } from "../rebalancer.ts";
 
 /** What streams in memory may take of it. */
@@ -158,7 +158,7 @@ type FromConfig =
   | "zone"
   | "queuePreference";
 
-export function tlsSlice({ client, cluster }: Config): PortTlsConfig {
+export function tlsSlice({ client, cluster }: Config): PortTlsOptions {
   return { client: client.tls, cluster: cluster.tls, allowsPlain: client.allowNonTls };
 }
 

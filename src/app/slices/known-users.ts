@@ -5,10 +5,19 @@ import { CALLOUT_SUBJECT } from "../../auth/callout/response.ts";
 import { denying } from "../../auth/user-claims.ts";
 import type { Config, User, UserPermissions } from "../../config/config.ts";
 import { GLOBAL_ACCOUNT } from "../../core/account.ts";
+import type { ClientUsersOptions } from "../../ports/client/client-users.ts";
 import { rulesInBytes, systemAccountOf } from "./config-slices.ts";
 
+export function clientUsersOptions(config: Config): ClientUsersOptions {
+  return {
+    usersDir: config.authorization.usersDir,
+    authentication: (passwords) => authenticationOptions(config, passwords),
+    problems: (users) => calloutProblems(users, config),
+  };
+}
+
 /** `passwords` by user, from the directory of users: for users of the configuration, and for others. */
-export function authenticationOptions(
+function authenticationOptions(
   config: Config,
   passwords: ReadonlyMap<string, string>,
 ): AuthenticationOptions {
@@ -48,7 +57,7 @@ export function authenticationOptions(
 }
 
 /** What will not work, though it is no error, as with nats-server: what is missing may still come. */
-export function calloutProblems({ users, callout }: AuthenticationOptions, { accounts }: Config): string[] {
+function calloutProblems({ users, callout }: AuthenticationOptions, { accounts }: Config): string[] {
   if (callout === undefined || callout === null) return [];
   const names = new Set(users.map(({ name }) => name));
   const known = [GLOBAL_ACCOUNT, systemAccountOf(accounts), ...accounts.list.map(({ name }) => name)];

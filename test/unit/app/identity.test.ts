@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { describe, expect, it } from "vitest";
-import { ownConnectUrls } from "../../../src/app/connect-urls.ts";
+import { ownConnectUrls } from "../../../src/ports/client/connect-urls.ts";
 import { newNkey } from "../../../src/keys/nkey.ts";
 import { mayFollow, type LifeState } from "../../../src/app/lifecycle.ts";
 import { VERSION } from "../../../src/app/version.ts";

@@ -1,6 +1,6 @@
 // How many series metrics can make: each bound, and what happens there.
 import { describe, expect, it } from "vitest";
-import { PeerLedger } from "../../../src/app/peer-ledger.ts";
+import { PeerLedger } from "../../../src/ports/cluster/peer-ledger.ts";
 import type { RouteSession } from "../../../src/links/route/session.ts";
 import { boundedAccounts, type Summed } from "../../../src/metrics/family.ts";
 import { readings } from "../../../src/metrics/documents.ts";

@@ -1,7 +1,7 @@
 /** Why the mesh closes a connection, in the words of nats-server: the -ERR text for the peer, and the reason for the log. */
-import type { ConnectVerdict } from "../links/route/host.ts";
-import type { CloseReason } from "../cluster/mesh-types.ts";
-import type { RouteDirection } from "../links/route/session.ts";
+import type { ConnectVerdict } from "../../links/route/host.ts";
+import type { CloseReason } from "../../cluster/mesh-types.ts";
+import type { RouteDirection } from "../../links/route/session.ts";
 
 export interface CloseWords {
   /** null: the peer is told nothing. */

@@ -1,6 +1,6 @@
 /** From a peer's INFO as it stands to what the mesh needs of it. */
-import type { GossipMode, MeshAction, RouteInfo } from "../cluster/mesh-types.ts";
-import { gossipLine, text, whole } from "../protocol/route-info.ts";
+import type { GossipMode, MeshAction, RouteInfo } from "../../cluster/mesh-types.ts";
+import { gossipLine, text, whole } from "../../protocol/route-info.ts";
 
 export function routeInfoOf(raw: Readonly<Record<string, unknown>>): RouteInfo {
   const id = text(raw, "server_id");

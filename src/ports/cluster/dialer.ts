@@ -1,9 +1,9 @@
 /** Dials for the mesh: bounded in time, can be called off, turns the operating system's errors into the mesh's kinds. */
-import type { OpenWires } from "../transport/open-wires.ts";
-import { dialTcp, tcpWire } from "../transport/tcp.ts";
-import { TlsWire, type Handshakes, type TlsTerms } from "../transport/tls.ts";
-import type { Wire } from "../transport/wire.ts";
-import type { DialErrorKind, DialId, PeerAddress } from "./mesh-types.ts";
+import type { OpenWires } from "../../transport/open-wires.ts";
+import { dialTcp, tcpWire } from "../../transport/tcp.ts";
+import { TlsWire, type Handshakes, type TlsTerms } from "../../transport/tls.ts";
+import type { Wire } from "../../transport/wire.ts";
+import type { DialErrorKind, DialId, PeerAddress } from "../../cluster/mesh-types.ts";
 
 export interface DialerActions {
   /** How routes are secured; null: they are not. */

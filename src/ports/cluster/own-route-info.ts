@@ -1,8 +1,8 @@
 /** What the INFO for other servers says by configuration, whoever is told and whatever becomes of the cluster. */
-import { routeUrl } from "../cluster/address.ts";
-import type { RoutePermissions, SubjectRules } from "../links/route/permissions.ts";
-import { fromByteString } from "../protocol/info.ts";
-import type { OwnRouteInfo } from "../protocol/route-info.ts";
+import { routeUrl } from "../../cluster/address.ts";
+import type { RoutePermissions, SubjectRules } from "../../links/route/permissions.ts";
+import { fromByteString } from "../../protocol/info.ts";
+import type { OwnRouteInfo } from "../../protocol/route-info.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 
 type Fixed = Omit<

@@ -1,7 +1,7 @@
 /** In which order clients are let go, and when: the decision alone. */
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
-import { Departures } from "../../../src/app/departures.ts";
+import { Departures } from "../../../../src/ports/client/departures.ts";
 
 interface Client {
   readonly name: string;

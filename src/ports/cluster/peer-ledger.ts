@@ -3,8 +3,8 @@
  * Beyond it the server that has been gone longest is forgotten; what it counted goes to "other", as does a server that
  * finds no place.
  */
-import type { RouteSession } from "../links/route/session.ts";
-import { add, addLoss, noLoss, nothing, type Loss, type Traffic } from "../links/trunk/traffic.ts";
+import type { RouteSession } from "../../links/route/session.ts";
+import { add, addLoss, noLoss, nothing, type Loss, type Traffic } from "../../links/trunk/traffic.ts";
 
 const PEERS_MAX = 100;
 const OTHER = "other";

@@ -14,8 +14,8 @@
  * clients is decided in departures.ts.
  */
 import { setImmediate as turnOfLoop, setTimeout as delay } from "node:timers/promises";
-import type { Clock } from "../base/clock.ts";
-import type { ClientSession } from "../links/client/session.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { ClientSession } from "../../links/client/session.ts";
 import type { ClientPort } from "./client-port.ts";
 import { Departures } from "./departures.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { PeerDiscovery, type ConfiguredRoute } from "../../../src/app/peer-discovery.ts";
-import { VirtualClock } from "../../../src/base/clock.ts";
-import { silentLogger } from "../../../src/base/logger.ts";
-import { seededRandom } from "../../../src/base/random.ts";
-import { FakeResolver } from "../discovery/fake-resolver.ts";
+import { PeerDiscovery, type ConfiguredRoute } from "../../../../src/ports/cluster/peer-discovery.ts";
+import { VirtualClock } from "../../../../src/base/clock.ts";
+import { silentLogger } from "../../../../src/base/logger.ts";
+import { seededRandom } from "../../../../src/base/random.ts";
+import { FakeResolver } from "../../discovery/fake-resolver.ts";
 
 const route = (host: string, port = 6222): ConfiguredRoute => ({ host, port, credentials: null });
 

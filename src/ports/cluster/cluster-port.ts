@@ -2,10 +2,10 @@
  * The port of the other servers: carries out what the mesh decides, and tells it what happens. The mesh knows no sockets, the
  * sessions know no mesh; they meet here.
  */
-import { beginChange, endChange } from "../base/assert.ts";
-import { systemRandom } from "../base/random.ts";
-import { addressKey } from "../cluster/address.ts";
-import { Dialer } from "../cluster/dialer.ts";
+import { beginChange, endChange } from "../../base/assert.ts";
+import { systemRandom } from "../../base/random.ts";
+import { addressKey } from "../../cluster/address.ts";
+import { Dialer } from "./dialer.ts";
 import type {
   AddressKey,
   Mesh,
@@ -14,21 +14,21 @@ import type {
   MeshSnapshot,
   PeerAddress,
   ServerId,
-} from "../cluster/mesh-types.ts";
-import { createMesh } from "../cluster/mesh.ts";
-import { GLOBAL_ACCOUNT, type Account } from "../core/account.ts";
-import type { InterestChange } from "../core/local-interest.ts";
-import type { DiscoverySnapshot } from "../discovery/discovery.ts";
-import { systemResolver } from "../discovery/resolver.ts";
-import type { ConnectVerdict, RouteCounters, RouteHost } from "../links/route/host.ts";
-import { RouteTable } from "../links/route/route-table.ts";
-import { RouteSession } from "../links/route/session.ts";
-import { TracedRouteSession } from "../links/route/traced.ts";
-import { routeLineMax } from "../protocol/route-parser.ts";
-import { readRouteConnect } from "../protocol/route-info.ts";
-import { OpenWires } from "../transport/open-wires.ts";
-import { listenTcp, type TcpListener } from "../transport/tcp.ts";
-import type { Endpoint, Wire } from "../transport/wire.ts";
+} from "../../cluster/mesh-types.ts";
+import { createMesh } from "../../cluster/mesh.ts";
+import { GLOBAL_ACCOUNT, type Account } from "../../core/account.ts";
+import type { InterestChange } from "../../core/local-interest.ts";
+import type { DiscoverySnapshot } from "../../discovery/discovery.ts";
+import { systemResolver } from "../../discovery/resolver.ts";
+import type { ConnectVerdict, RouteCounters, RouteHost } from "../../links/route/host.ts";
+import { RouteTable } from "../../links/route/route-table.ts";
+import { RouteSession } from "../../links/route/session.ts";
+import { TracedRouteSession } from "../../links/route/traced.ts";
+import { routeLineMax } from "../../protocol/route-parser.ts";
+import { readRouteConnect } from "../../protocol/route-info.ts";
+import { OpenWires } from "../../transport/open-wires.ts";
+import { listenTcp, type TcpListener } from "../../transport/tcp.ts";
+import type { Endpoint, Wire } from "../../transport/wire.ts";
 import { closeWords, strangerRefusal } from "./close-words.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 import { GossipInbox } from "./gossip-inbox.ts";
@@ -40,11 +40,11 @@ import { applyRules, mustEnd, type LiveClusterOptions } from "./cluster-reload.t
 import { meshOptionsOf } from "./mesh-setup.ts";
 import { PeerDiscovery } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
-import { listening } from "./start-error.ts";
+import { listening } from "../start-error.ts";
 import { RouteSecurity } from "./route-security.ts";
 import { announcement, isOfRoutePort, isPooled, routeInfoOf } from "./route-info-of.ts";
 import { RouteWords } from "./route-words.ts";
-import { TrafficLedger } from "../links/trunk/traffic.ts";
+import { TrafficLedger } from "../../links/trunk/traffic.ts";
 import { Zones } from "./zones.ts";
 
 export class ClusterPort {

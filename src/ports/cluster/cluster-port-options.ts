@@ -1,13 +1,13 @@
 /** What the port of the other servers is given: its part of the configuration, and the server around it. */
-import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
-import type { Accounts } from "../core/accounts.ts";
-import type { FaultKeeper } from "../links/trunk/faults.ts";
-import type { RouteLimits } from "../links/route/host.ts";
-import type { RoutePermissions } from "../links/route/permissions.ts";
-import type { Turn } from "../links/trunk/turn.ts";
-import type { ServerIdentity } from "../protocol/info.ts";
-import type { TlsTerms } from "../transport/tls.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Accounts } from "../../core/accounts.ts";
+import type { FaultKeeper } from "../../links/trunk/faults.ts";
+import type { RouteLimits } from "../../links/route/host.ts";
+import type { RoutePermissions } from "../../links/route/permissions.ts";
+import type { Turn } from "../../links/trunk/turn.ts";
+import type { ServerIdentity } from "../../protocol/info.ts";
+import type { TlsTerms } from "../../transport/tls.ts";
 import type { ConfiguredRoute, Credentials, KubernetesService } from "./peer-discovery.ts";
 import type { QueuePreference } from "./zones.ts";
 

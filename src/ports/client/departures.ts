@@ -8,7 +8,7 @@
  *
  * Invariant: each client is due once. Bounds: CANDIDATES_MAX clients are looked at for each that goes, and GROUPS_MAX groups of each.
  */
-import { assert } from "../base/assert.ts";
+import { assert } from "../../base/assert.ts";
 
 export interface DeparturesOptions<T> {
   readonly clients: readonly T[];

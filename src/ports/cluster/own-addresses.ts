@@ -1,7 +1,7 @@
 /** The addresses that lead to this server's own route port: the mesh does not dial them. */
 import { networkInterfaces } from "node:os";
-import { addressKey } from "../cluster/address.ts";
-import type { AddressKey } from "../cluster/mesh-types.ts";
+import { addressKey } from "../../cluster/address.ts";
+import type { AddressKey } from "../../cluster/mesh-types.ts";
 
 export function ownAddresses(
   host: string,

@@ -3,11 +3,11 @@
  * What goes into a dial beyond host and port (credentials, the name on the certificate) travels through the mesh unread.
  */
 import { isIP } from "node:net";
-import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
-import type { Random } from "../base/random.ts";
-import { addressKey } from "../cluster/address.ts";
-import type { AddressKey, PeerAddress } from "../cluster/mesh-types.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Random } from "../../base/random.ts";
+import { addressKey } from "../../cluster/address.ts";
+import type { AddressKey, PeerAddress } from "../../cluster/mesh-types.ts";
 import {
   Discovery,
   type DiscoveredPeer,
@@ -15,11 +15,11 @@ import {
   type DiscoverySource,
   type SourceOrigin,
   type SourceReport,
-} from "../discovery/discovery.ts";
-import { DnsSource, type DnsName } from "../discovery/dns.ts";
-import { KubernetesSource } from "../discovery/kubernetes-source.ts";
-import type { NameResolver } from "../discovery/resolver.ts";
-import { staticSource } from "../discovery/static.ts";
+} from "../../discovery/discovery.ts";
+import { DnsSource, type DnsName } from "../../discovery/dns.ts";
+import { KubernetesSource } from "../../discovery/kubernetes-source.ts";
+import type { NameResolver } from "../../discovery/resolver.ts";
+import { staticSource } from "../../discovery/static.ts";
 
 export interface Credentials {
   readonly user: string;

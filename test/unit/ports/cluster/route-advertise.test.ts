@@ -1,7 +1,7 @@
 /** What a server tells others to dial, where nothing is configured. */
 import { describe, expect, it } from "vitest";
-import { clusterPortOptions } from "../../../src/app/slices/config-slices.ts";
-import { loadConfig } from "../../../src/config/load.ts";
+import { clusterPortOptions } from "../../../../src/app/slices/config-slices.ts";
+import { loadConfig } from "../../../../src/config/load.ts";
 
 const podName = "p-0.peers.ns.svc.cluster.local";
 const tls = "tls { cert_file: c.pem, key_file: k.pem, ca_file: ca.pem }";

@@ -2,22 +2,26 @@
  * The port of the clients: accepts, counts, and keeps the list of sessions. Refuses beyond `maxConnections`. Sums up what
  * sessions counted, also of those that are gone.
  */
-import type { Logger } from "../base/logger.ts";
-import type { Accounts } from "../core/accounts.ts";
-import type { Authenticator } from "../auth/authenticator.ts";
-import type { Clock } from "../base/clock.ts";
-import type { FaultKeeper } from "../links/trunk/faults.ts";
-import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../links/client/host.ts";
-import { ClientSession } from "../links/client/session.ts";
-import { TracedClientSession } from "../links/client/traced.ts";
-import type { Turn } from "../links/trunk/turn.ts";
-import { maxAccountConnectionsExceeded, maxConnectionsExceeded, type PeerError } from "../protocol/errors.ts";
-import { OpenWires } from "../transport/open-wires.ts";
-import { listenTcp, tcpWire, type TcpListener } from "../transport/tcp.ts";
-import { Handshakes, TlsWire, type ClientTlsTerms } from "../transport/tls.ts";
-import type { Endpoint, Wire } from "../transport/wire.ts";
-import { listening } from "./start-error.ts";
-import { TrafficLedger } from "../links/trunk/traffic.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Accounts } from "../../core/accounts.ts";
+import type { Authenticator } from "../../auth/authenticator.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { FaultKeeper } from "../../links/trunk/faults.ts";
+import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../../links/client/host.ts";
+import { ClientSession } from "../../links/client/session.ts";
+import { TracedClientSession } from "../../links/client/traced.ts";
+import type { Turn } from "../../links/trunk/turn.ts";
+import {
+  maxAccountConnectionsExceeded,
+  maxConnectionsExceeded,
+  type PeerError,
+} from "../../protocol/errors.ts";
+import { OpenWires } from "../../transport/open-wires.ts";
+import { listenTcp, tcpWire, type TcpListener } from "../../transport/tcp.ts";
+import { Handshakes, TlsWire, type ClientTlsTerms } from "../../transport/tls.ts";
+import type { Endpoint, Wire } from "../../transport/wire.ts";
+import { listening } from "../start-error.ts";
+import { TrafficLedger } from "../../links/trunk/traffic.ts";
 
 export interface ClientPortOptions {
   readonly host: string;

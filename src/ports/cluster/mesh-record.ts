@@ -1,5 +1,5 @@
 /** What the mesh went through since the server started: how often what happened, and for how long it was not complete. */
-import type { DialErrorKind, MeshEvent, MeshFact } from "../cluster/mesh-types.ts";
+import type { DialErrorKind, MeshEvent, MeshFact } from "../../cluster/mesh-types.ts";
 
 const CHANGES: Readonly<Record<MeshFact["kind"], string>> = {
   peerJoined: "peer_joined",

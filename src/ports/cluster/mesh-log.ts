@@ -1,6 +1,6 @@
 /** What the mesh has to tell, as log lines. `event` names the fact for programs that follow the log. */
-import type { Logger } from "../base/logger.ts";
-import type { MeshFact } from "../cluster/mesh-types.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { MeshFact } from "../../cluster/mesh-types.ts";
 
 /** Failed dials are told ever more rarely (the mesh sees to it): the first, and from here on each that is told. */
 const DIAL_REPORT_FROM = 16;

@@ -7,8 +7,8 @@
 import { readdirSync, readFileSync, statSync, watch, type FSWatcher } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
 
 const READ_EVERY_MS = 10_000;
 /** Changes come in a bunch: all files, then the link. */

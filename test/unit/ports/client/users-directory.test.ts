@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { waitFor } from "../../support/cluster-wait.ts";
-import { startInProcess } from "../../support/in-process-server.ts";
+import { waitFor } from "../../../support/cluster-wait.ts";
+import { startInProcess } from "../../../support/in-process-server.ts";
 
 const WONDER = "$2b$04$abcdefghijklmnopqrstuuetGRvO6QNMBbbIoo5tpQkbPXg26U9Qu";
 let folder = "";

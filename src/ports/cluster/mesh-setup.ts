@@ -1,6 +1,6 @@
 /** From the options of the port of the other servers to those of the mesh. */
-import { meshOptions, patientBackoff } from "../cluster/mesh-options.ts";
-import type { AddressKey, MeshOptions } from "../cluster/mesh-types.ts";
+import { meshOptions, patientBackoff } from "../../cluster/mesh-options.ts";
+import type { AddressKey, MeshOptions } from "../../cluster/mesh-types.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 
 export function meshOptionsOf(

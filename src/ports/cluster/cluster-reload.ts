@@ -1,8 +1,8 @@
 /** What a reload changes of the port of the other servers, and what that means for routes that stand. */
 import { isDeepStrictEqual } from "node:util";
-import { permits, type RoutePermissions, type SubjectRules } from "../links/route/permissions.ts";
-import type { RouteTable } from "../links/route/route-table.ts";
-import type { RouteSession } from "../links/route/session.ts";
+import { permits, type RoutePermissions, type SubjectRules } from "../../links/route/permissions.ts";
+import type { RouteTable } from "../../links/route/route-table.ts";
+import type { RouteSession } from "../../links/route/session.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 
 export type LiveClusterOptions = Pick<

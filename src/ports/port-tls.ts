@@ -4,10 +4,9 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { askedBy } from "../base/option-refused.ts";
 import type { Prepared } from "../base/prepared.ts";
-import type { ClientVerification, TlsConfig } from "../config/config.ts";
 import { TlsContext, type CertificateFacts, type TlsFiles } from "../transport/tls-context.ts";
-import { askedBy } from "./reload.ts";
 import { HandshakeRate, type ClientTlsTerms, type TlsTerms } from "../transport/tls.ts";
 
 const DAY_MS = 86_400_000;
@@ -21,9 +20,23 @@ export interface ServedCertificate extends CertificateFacts {
   readonly port: TlsPort;
 }
 
-export interface PortTlsConfig {
-  readonly client: TlsConfig | null;
-  readonly cluster: TlsConfig | null;
+/** How a port is secured. */
+export interface TlsOptions extends Omit<TlsFiles, "verifies"> {
+  readonly verify: TlsTerms["verify"];
+  /** Certificates of servers that are dialled are not verified. */
+  readonly insecure: boolean;
+  readonly pinnedKeys: TlsTerms["pinnedKeys"];
+  readonly timeoutMs: number;
+  /** TLS begins at once, before INFO. */
+  readonly handshakeFirst: boolean;
+  readonly fallbackMs: number | null;
+  /** null: no limit. */
+  readonly connectionsPerSecondMax: number | null;
+}
+
+export interface PortTlsOptions {
+  readonly client: TlsOptions | null;
+  readonly cluster: TlsOptions | null;
   readonly allowsPlain: boolean;
 }
 
@@ -35,7 +48,7 @@ export class PortTls implements Disposable {
   private timer: Disposable | null = null;
 
   /** Throws with what is wrong with which file. */
-  constructor(config: PortTlsConfig, clock: Clock, logger: Logger) {
+  constructor(config: PortTlsOptions, clock: Clock, logger: Logger) {
     this.clock = clock;
     this.logger = logger;
     this.client = clientTerms(config);
@@ -49,7 +62,7 @@ export class PortTls implements Disposable {
   }
 
   /** Reads all files again, for the handshakes to come. Throws if something is wrong with one of them. */
-  prepare(config: PortTlsConfig): Prepared {
+  prepare(config: PortTlsOptions): Prepared {
     const client = askedBy("client.tls", () => clientTerms(config));
     const cluster = askedBy("cluster.tls", () => clusterTerms(config));
     return {
@@ -96,7 +109,7 @@ export class PortTls implements Disposable {
 }
 
 /** What is wrong with the files that these blocks name. */
-export function tlsFileProblems(client: TlsConfig | null, cluster: TlsConfig | null): string[] {
+export function tlsFileProblems(client: TlsOptions | null, cluster: TlsOptions | null): string[] {
   const problemsOf = (read: () => unknown): string[] => {
     try {
       read();
@@ -105,11 +118,11 @@ export function tlsFileProblems(client: TlsConfig | null, cluster: TlsConfig | n
       return [error instanceof Error ? error.message : String(error)];
     }
   };
-  const config: PortTlsConfig = { client, cluster, allowsPlain: true };
+  const config: PortTlsOptions = { client, cluster, allowsPlain: true };
   return [...problemsOf(() => clientTerms(config)), ...problemsOf(() => clusterTerms(config))];
 }
 
-function clientTerms({ client, allowsPlain }: PortTlsConfig): ClientTlsTerms | null {
+function clientTerms({ client, allowsPlain }: PortTlsOptions): ClientTlsTerms | null {
   if (client === null) return null;
   const isFirstOnly = client.handshakeFirst && client.fallbackMs === null;
   return {
@@ -123,11 +136,11 @@ function clientTerms({ client, allowsPlain }: PortTlsConfig): ClientTlsTerms | n
 }
 
 /** Both servers of a route show a certificate, whatever `verify` says. */
-function clusterTerms({ cluster }: PortTlsConfig): TlsTerms | null {
+function clusterTerms({ cluster }: PortTlsOptions): TlsTerms | null {
   return cluster === null ? null : termsOf(cluster, "required");
 }
 
-function termsOf(config: TlsConfig, verify: ClientVerification): TlsTerms {
+function termsOf(config: TlsOptions, verify: TlsTerms["verify"]): TlsTerms {
   const { certificates, caFile, ciphers, curves, minVersion, pinnedKeys, timeoutMs, insecure } = config;
   const verifies = verify !== "none";
   const files: TlsFiles = { certificates, caFile, verifies, ciphers, curves, minVersion };

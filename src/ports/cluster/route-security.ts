@@ -1,16 +1,16 @@
 /** By what servers know each other: the names that certificates of dialled ones may have, and what is asked of diallers. */
 import { isIP, type Socket } from "node:net";
 import { isDeepStrictEqual } from "node:util";
-import { alternativeNames, mappedUser } from "../auth/certificate.ts";
-import { equalSecrets } from "../auth/authenticator.ts";
-import type { Logger } from "../base/logger.ts";
-import type { PeerAddress } from "../cluster/mesh-types.ts";
-import type { ConnectVerdict } from "../links/route/host.ts";
-import type { RouteConnect } from "../protocol/route-info.ts";
-import type { OpenWires } from "../transport/open-wires.ts";
-import { tcpWire } from "../transport/tcp.ts";
-import { Handshakes, TlsWire, type TlsTerms } from "../transport/tls.ts";
-import type { Security, Wire } from "../transport/wire.ts";
+import { alternativeNames, mappedUser } from "../../auth/certificate.ts";
+import { equalSecrets } from "../../auth/authenticator.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { PeerAddress } from "../../cluster/mesh-types.ts";
+import type { ConnectVerdict } from "../../links/route/host.ts";
+import type { RouteConnect } from "../../protocol/route-info.ts";
+import type { OpenWires } from "../../transport/open-wires.ts";
+import { tcpWire } from "../../transport/tcp.ts";
+import { Handshakes, TlsWire, type TlsTerms } from "../../transport/tls.ts";
+import type { Security, Wire } from "../../transport/wire.ts";
 import type { CertificateRule } from "./cluster-port-options.ts";
 import type { Credentials, DialTarget } from "./peer-discovery.ts";
 

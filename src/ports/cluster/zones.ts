@@ -2,9 +2,9 @@
  * Which zone this server is in, and what follows for its routes: their ranks for queue groups. That members of the lowest
  * rank come first is the core's business. A nats-server tells of no zone and counts as elsewhere.
  */
-import type { Accounts } from "../core/accounts.ts";
-import type { RouteSession } from "../links/route/session.ts";
-import { text } from "../protocol/route-info.ts";
+import type { Accounts } from "../../core/accounts.ts";
+import type { RouteSession } from "../../links/route/session.ts";
+import { text } from "../../protocol/route-info.ts";
 
 /** Whose members of a queue group come first: those here, those here and then in the same zone, or nobody's. */
 export type QueuePreference = "server" | "zone" | "none";

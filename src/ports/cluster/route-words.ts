@@ -1,6 +1,6 @@
 /** What this server says to the others: its INFO and its CONNECT. */
-import type { GossipMode, PeerAddress } from "../cluster/mesh-types.ts";
-import { routeConnectLine, routeInfoLine } from "../protocol/route-info.ts";
+import type { GossipMode, PeerAddress } from "../../cluster/mesh-types.ts";
+import { routeConnectLine, routeInfoLine } from "../../protocol/route-info.ts";
 import type { ClusterPortOptions } from "./cluster-port-options.ts";
 import { fixedRouteInfo } from "./own-route-info.ts";
 import type { Credentials, DialTarget } from "./peer-discovery.ts";

@@ -1,0 +1,79 @@
+/** Who may connect as a client: the users of the configuration and those of its directory, which is watched. */
+import { Authenticator, type AuthenticationOptions } from "../../auth/authenticator.ts";
+import type { CalloutWorld } from "../../auth/callout/callout.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Prepared } from "../../base/prepared.ts";
+import { UsersDirectory } from "./users-directory.ts";
+
+export interface ClientUsersOptions {
+  /** null: there is no directory of users. */
+  readonly usersDir: string | null;
+  /** Who may connect, with passwords of the directory by user. */
+  authentication(passwords: ReadonlyMap<string, string>): AuthenticationOptions;
+  /** What will not work, though it is no error. */
+  problems(authentication: AuthenticationOptions): readonly string[];
+}
+
+export class ClientUsers implements Disposable {
+  readonly authenticator: Authenticator;
+  private options: ClientUsersOptions;
+  private directory: UsersDirectory | null;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private onChange: (() => void) | null = null;
+
+  /** Throws where the directory cannot be read. */
+  constructor(options: ClientUsersOptions, logger: Logger, callouts: CalloutWorld) {
+    this.options = options;
+    this.clock = callouts.clock;
+    this.logger = logger;
+    this.directory = this.openDirectory(options);
+    this.authenticator = new Authenticator(this.usersOf(options, this.directory), callouts);
+  }
+
+  /** Calls `onChange` after each change from now on: who is connected is to be looked at again. */
+  watch(onChange: () => void): void {
+    this.onChange = onChange;
+    this.watchDirectory();
+  }
+
+  prepare(next: ClientUsersOptions): Prepared {
+    const directory = this.openDirectory(next);
+    const users = this.usersOf(next, directory);
+    return {
+      apply: () => {
+        this.directory?.[Symbol.dispose]();
+        this.directory = directory;
+        this.options = next;
+        this.watchDirectory();
+        this.authenticator.reconfigure(users);
+        this.onChange?.();
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.onChange = null;
+    this.directory?.[Symbol.dispose]();
+    this.authenticator[Symbol.dispose]();
+  }
+
+  private openDirectory({ usersDir }: ClientUsersOptions): UsersDirectory | null {
+    return usersDir === null ? null : new UsersDirectory(usersDir, this.clock, this.logger);
+  }
+
+  private usersOf(options: ClientUsersOptions, directory: UsersDirectory | null): AuthenticationOptions {
+    const users = options.authentication(directory?.passwords ?? new Map<string, string>());
+    for (const problem of options.problems(users)) this.logger.error(problem);
+    return users;
+  }
+
+  private watchDirectory(): void {
+    this.directory?.watch(() => {
+      this.authenticator.reconfigure(this.usersOf(this.options, this.directory));
+      this.logger.info("Users have changed", { event: "users_changed" });
+      this.onChange?.();
+    });
+  }
+}
