@@ -6,7 +6,7 @@
  *     | how | length of name | name ... headers ...   a client of this name sends a request with these headers
  */
 import { assert } from "../src/base/assert.ts";
-import { slabSnapshot } from "../src/base/slab.ts";
+import { slabSnapshot } from "../src/slab/chunks.ts";
 import type { AccountDefinition } from "../src/core/definitions.ts";
 import { Stack } from "../test/property/stack.ts";
 import { finishChores } from "./support/finish-chores.ts";

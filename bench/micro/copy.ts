@@ -1,5 +1,6 @@
 /** Ways to copy a few bytes inside the slab, from places that move, as messages do. */
-import { bytes, copy, copyLong, READ_START, text, words } from "../../src/base/slab.ts";
+import { READ_START } from "../../src/slab/layout.ts";
+import { bytes, copy, copyLong, text, words } from "../../src/slab/memory.ts";
 import type { Case } from "./case.ts";
 
 const LENGTHS = [16, 40, 64, 128, 512, 4096];

@@ -1,6 +1,7 @@
 /** Finding out where a message goes: plans that are kept, plans that are not, and the sublist below them. */
-import { hashBytes } from "../../src/base/hash.ts";
-import { READ_START, writeText } from "../../src/base/slab.ts";
+import { hashBytes } from "../../src/slab/hash.ts";
+import { READ_START } from "../../src/slab/layout.ts";
+import { writeText } from "../../src/slab/memory.ts";
 import { Interest } from "../../src/core/interest.ts";
 import { Subscription } from "../../src/core/subscription.ts";
 import { Sublist } from "../../src/subject/sublist.ts";

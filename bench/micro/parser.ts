@@ -1,5 +1,6 @@
 /** Reading a full window of messages whose meaning is thrown away. */
-import { bytes, READ_SIZE, READ_START } from "../../src/base/slab.ts";
+import { READ_SIZE, READ_START } from "../../src/slab/layout.ts";
+import { bytes } from "../../src/slab/memory.ts";
 import { ClientParser, type ClientOperations } from "../../src/protocol/client-parser.ts";
 import { RouteParser, type RouteOperations } from "../../src/protocol/route-parser.ts";
 import { sink, type Case } from "./case.ts";

@@ -1,7 +1,7 @@
 /** What permissions cost a publisher: the whole way of a message to one reader, and the verdict by itself. */
 import { Authenticator, type KnownUser } from "../../src/auth/authenticator.ts";
-import { hashBytes } from "../../src/base/hash.ts";
-import { writeText } from "../../src/base/slab.ts";
+import { hashBytes } from "../../src/slab/hash.ts";
+import { writeText } from "../../src/slab/memory.ts";
 import { Interest } from "../../src/core/interest.ts";
 import { Permissions, type UserPermissions } from "../../src/core/permissions.ts";
 import type { Plan } from "../../src/core/plan.ts";

@@ -1,5 +1,6 @@
 /** A publisher that fills its window of read bytes again and again with the same messages. */
-import { bytes, READ_SIZE, READ_START } from "../../src/base/slab.ts";
+import { READ_SIZE, READ_START } from "../../src/slab/layout.ts";
+import { bytes } from "../../src/slab/memory.ts";
 import type { Stack } from "../../test/property/stack.ts";
 import type { Case } from "./case.ts";
 

@@ -4,7 +4,8 @@
  */
 import net from "node:net";
 import { Worker } from "node:worker_threads";
-import { bytes, READ_SIZE, READ_START } from "../../src/base/slab.ts";
+import { READ_SIZE, READ_START } from "../../src/slab/layout.ts";
+import { bytes } from "../../src/slab/memory.ts";
 import { Inbound } from "../../src/links/trunk/inbound.ts";
 import { ClientParser, type ClientOperations } from "../../src/protocol/client-parser.ts";
 import { OpenWires } from "../../src/transport/open-wires.ts";

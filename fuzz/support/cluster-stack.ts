@@ -6,7 +6,7 @@ import { assert } from "../../src/base/assert.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";
-import { slabSnapshot } from "../../src/base/slab.ts";
+import { slabSnapshot } from "../../src/slab/chunks.ts";
 import type { ClusterPortOptions } from "../../src/ports/cluster/cluster-port-options.ts";
 import { ClusterPort } from "../../src/ports/cluster/cluster-port.ts";
 import { meshOptionsOf } from "../../src/ports/cluster/mesh-setup.ts";

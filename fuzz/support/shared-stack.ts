@@ -3,7 +3,8 @@
  * ended does nothing more, and when all have ended nothing of them is left.
  */
 import { assert } from "../../src/base/assert.ts";
-import { CARRY_MAX, READ_SIZE, slabSnapshot } from "../../src/base/slab.ts";
+import { slabSnapshot } from "../../src/slab/chunks.ts";
+import { CARRY_MAX, READ_SIZE } from "../../src/slab/layout.ts";
 import type { ClientLimits } from "../../src/links/client/host.ts";
 import type { ClientSession } from "../../src/links/client/session.ts";
 import type { Inbound } from "../../src/links/trunk/inbound.ts";

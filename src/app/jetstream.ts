@@ -5,7 +5,7 @@ import { beginChange, endChange } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
-import { readText, slice } from "../base/slab.ts";
+import { readText, slice } from "../slab/memory.ts";
 import type { Account } from "../core/account.ts";
 import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";

@@ -5,7 +5,7 @@
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
-import { limitSlab } from "../base/slab.ts";
+import { limitSlab } from "../slab/chunks.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";

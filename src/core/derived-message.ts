@@ -2,19 +2,10 @@
  * A message with another subject and reply, and perhaps with one more header: what a message becomes on its way into another
  * account. It has memory of its own, so that whoever else receives the first one finds it unchanged.
  */
-import {
-  bytes,
-  CHUNK_SIZE,
-  copy,
-  LINE_MAX,
-  readText,
-  releaseChunk,
-  releaseStacked,
-  slice,
-  takeChunk,
-  takeStacked,
-  writeText,
-} from "../base/slab.ts";
+import { CHUNK_SIZE, releaseChunk, takeChunk } from "../slab/chunks.ts";
+import { LINE_MAX } from "../slab/layout.ts";
+import { bytes, copy, readText, slice, writeText } from "../slab/memory.ts";
+import { releaseStage, takeStage } from "../slab/staging.ts";
 import { writeHead } from "../protocol/head.ts";
 import { withServerHeader } from "../protocol/header-block.ts";
 import { Message } from "../protocol/message.ts";
@@ -59,12 +50,12 @@ function withRoom(
   if (subject.length > LINE_MAX || reply.length > LINE_MAX) return false;
   const headMax = subject.length + reply.length + HEAD_REST;
   if (headMax > HEAD_ROOM) {
-    const at = takeStacked(headMax);
+    const at = takeStage(headMax);
     if (at === 0) return false;
     try {
       return use({ headEnd: at + headMax, payloadMax: 0 });
     } finally {
-      releaseStacked(at);
+      releaseStage(at);
     }
   }
   const chunk = takeChunk();

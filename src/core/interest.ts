@@ -8,9 +8,11 @@
  * change with wildcards counts up the generation of the plans whose first token it may cover; those are found stale
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
-import { assert, beginChange, endChange } from "../base/assert.ts";
-import { hashBytes, sameBytes } from "../base/hash.ts";
-import { HEAD_MAX, readText, resetHeads, SCRATCH_SIZE, takeHead, writeText } from "../base/slab.ts";
+import { beginChange, endChange } from "../base/assert.ts";
+import { hashBytes, sameBytes } from "../slab/hash.ts";
+import { clearSpareHeads, HEAD_MAX, hasSpareHeads, resetHeads } from "../slab/heads.ts";
+import { AREA, LINE_MAX } from "../slab/layout.ts";
+import { readText, writeText } from "../slab/memory.ts";
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import { Plan } from "./plan.ts";
@@ -21,8 +23,6 @@ const SETS_MIN = 32;
 /** Bound of the table: 4 * 8192 plans for each account. */
 const SETS_MAX = 8192;
 const BUCKETS = 64;
-/** A head that finds no room in the arena lies in scratch, where the message under way may read it. */
-const SCRATCH_HEADS = SCRATCH_SIZE / 2;
 /** All share the arena of heads: when it is full, all forget their plans. */
 const sharers = new Set<Interest>();
 
@@ -56,8 +56,6 @@ export class Interest implements Disposable {
   /** Messages that asked for a plan through `plan`; what the parser's memo saved is not in it. */
   private lookups = 0;
   private readonly matched: Interested[] = [];
-  private scratchEnd = SCRATCH_HEADS;
-  private readonly place = (length: number): number => this.placeHead(length);
 
   constructor(account: string) {
     this.account = account;
@@ -166,13 +164,13 @@ export class Interest implements Disposable {
     beginChange();
     this.forget(slot);
     let plan = this.build(subject, hash);
-    if (this.isInScratch && this.fitsArena(length)) {
+    if (hasSpareHeads() && this.fitsArena(length)) {
       plan.release();
       makeRoom();
       plan = this.build(subject, hash);
     }
-    if (this.isInScratch) {
-      plan.release();
+    if (hasSpareHeads()) {
+      plan.release(); // it holds for this message alone
       this.closeGap(slot);
     } else {
       this.table[slot] = plan;
@@ -181,11 +179,6 @@ export class Interest implements Disposable {
     this.matched.length = 0;
     endChange();
     return plan;
-  }
-
-  /** A head of the plan that was just built lies in scratch: the plan holds for this message alone. */
-  private get isInScratch(): boolean {
-    return this.scratchEnd > SCRATCH_HEADS;
   }
 
   /** Whether both heads of a subject of this length do, when there is room. */
@@ -202,10 +195,10 @@ export class Interest implements Disposable {
 
   /** Of what `find` has found. */
   private build(subject: string, hash: number): Plan {
-    this.scratchEnd = SCRATCH_HEADS;
+    clearSpareHeads();
     const bucket = bucketOf(subject);
     const generation = this.generations[bucket]!;
-    const { account, matched: interested, place } = this;
+    const { account, matched: interested } = this;
     return new Plan({
       subject,
       account,
@@ -214,18 +207,7 @@ export class Interest implements Disposable {
       generation,
       interested,
       turn: this.turn++,
-      place,
     });
-  }
-
-  private placeHead(length: number): number {
-    const at = takeHead(length);
-    if (at !== 0) return at;
-    const room = this.scratchEnd;
-    this.scratchEnd += length + 8;
-    // Both heads of one subject are bounded by the longest control line.
-    assert(this.scratchEnd <= SCRATCH_SIZE, "the heads of a subject do not fit into scratch");
-    return room;
   }
 
   private forget(slot: number): void {
@@ -249,14 +231,15 @@ export class Interest implements Disposable {
   }
 
   private dropLiteral(subject: string): void {
-    if (subject.length > SCRATCH_HEADS - 8) return; // never cached
-    writeText(0, subject);
-    const hash = hashBytes(0, subject.length);
+    if (subject.length > LINE_MAX) return; // no message has it
+    const { at } = AREA.hashed;
+    writeText(at, subject);
+    const hash = hashBytes(at, subject.length);
     const set = (hash & this.mask) * WAYS;
     for (let slot = set; slot < set + WAYS; slot++) {
       const plan = this.table[slot]!;
       if (plan === null) return;
-      if (plan.hash !== hash || !isFor(plan, 0, subject.length)) continue;
+      if (plan.hash !== hash || !isFor(plan, at, subject.length)) continue;
       this.forget(slot);
       this.closeGap(slot);
       return;

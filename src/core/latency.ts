@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
-import { readText } from "../base/slab.ts";
+import { readText } from "../slab/memory.ts";
 import { parseJson } from "../base/json.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
 import { subjectMatches } from "../subject/subject.ts";

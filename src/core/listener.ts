@@ -1,5 +1,5 @@
 /** Receives messages in an account for the server itself. */
-import { readText, slice } from "../base/slab.ts";
+import { readText, slice } from "../slab/memory.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
 import type { Crossing } from "./subscription.ts";
 

@@ -5,17 +5,11 @@
  * What mappings make of a subject is remembered by the subject's bytes, as plans are: a table of 4 * 2048 subjects, whose
  * bytes and those of their destinations lie in up to 16 chunks of the slab. When these are full, all is forgotten.
  */
-import { hashBytes, sameBytes } from "../base/hash.ts";
+import { hashBytes, sameBytes } from "../slab/hash.ts";
 import { randomInt, type Random } from "../base/random.ts";
-import {
-  CHUNK_SIZE,
-  LINE_MAX,
-  readText,
-  releaseChunk,
-  SCRATCH_MAPPED,
-  takeChunk,
-  writeText,
-} from "../base/slab.ts";
+import { CHUNK_SIZE, releaseChunk, takeChunk } from "../slab/chunks.ts";
+import { AREA, LINE_MAX } from "../slab/layout.ts";
+import { readText, writeText } from "../slab/memory.ts";
 import type { Mapping } from "../subject/mapping.ts";
 import type { Transform } from "../subject/transform.ts";
 
@@ -50,7 +44,7 @@ interface Known extends MappedSubject {
 }
 
 /** A message that no destination is left for: nobody gets it. */
-const LOST: MappedSubject = { at: SCRATCH_MAPPED, length: 0, hash: hashBytes(SCRATCH_MAPPED, 0) };
+const LOST: MappedSubject = { at: AREA.mapped.at, length: 0, hash: hashBytes(AREA.mapped.at, 0) };
 
 export class Mappings implements Disposable {
   readonly list: readonly Mapping[];
@@ -131,7 +125,7 @@ export class Mappings implements Disposable {
   private take(choice: Choice): MappedSubject {
     if (choice.place !== null) return choice.place;
     const text = choice.text ?? choice.transform.apply(choice.tokens, this.random);
-    return text.length > LINE_MAX ? LOST : placed(text, SCRATCH_MAPPED);
+    return text.length > LINE_MAX ? LOST : placed(text, AREA.mapped.at);
   }
 
   private hasRoom(size: number): boolean {

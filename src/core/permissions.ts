@@ -6,7 +6,7 @@
  * without looking at the subject again. Subscribing is asked once for each subscription. What a subscription gets in spite of a
  * deny that it is wider than is left out when a plan is built (`admits`), so that a delivery asks nothing.
  */
-import { readText } from "../base/slab.ts";
+import { readText } from "../slab/memory.ts";
 import { hasEmptyToken, hasWildcard, subjectCovers, subjectsMeet } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
 import type { Plan } from "./plan.ts";

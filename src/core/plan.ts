@@ -2,7 +2,8 @@
  * A plan says where messages on one literal subject go: worked out once from the sublist, then reused until interest
  * changes. Plans are never changed after they are built, so one may be walked while subscriptions end.
  */
-import { releaseHead, writeText } from "../base/slab.ts";
+import { releaseHead, takeHead } from "../slab/heads.ts";
+import { writeText } from "../slab/memory.ts";
 import {
   isCrossing,
   RemoteInterest,
@@ -82,12 +83,12 @@ export class Plan {
     this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
     this.isEmpty = interested.length === 0;
     this.headLength = subject.length + 6;
-    this.headAt = parts.place(this.headLength);
+    this.headAt = takeHead(this.headLength);
     this.subjectAt = this.headAt + 5;
     writeText(this.headAt, `HMSG ${subject} `);
     const isForwarded = this.neighbours.length > 0 || this.groups.some((group) => group.remotes.length > 0);
     this.routeHeadLength = isForwarded ? account.length + subject.length + 7 : 0;
-    this.routeHeadAt = isForwarded ? parts.place(this.routeHeadLength) : 0;
+    this.routeHeadAt = isForwarded ? takeHead(this.routeHeadLength) : 0;
     if (isForwarded) writeText(this.routeHeadAt, `RMSG ${account} ${subject} `);
   }
 
@@ -112,8 +113,6 @@ export interface PlanParts {
   readonly interested: readonly Interested[];
   /** Counts the plans that are built. */
   readonly turn: number;
-  /** Finds room for a head of the given length. */
-  readonly place: (length: number) => number;
 }
 
 function plainLocals(interested: readonly Interested[]): readonly Subscription[] {

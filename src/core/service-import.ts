@@ -3,7 +3,7 @@
  * subject of the exporter's own (`_R_.…`), by which the response finds back: see service-responses.ts.
  */
 import type { Random } from "../base/random.ts";
-import { readText } from "../base/slab.ts";
+import { readText } from "../slab/memory.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
 import { isAckReply } from "../protocol/shown-subject.ts";

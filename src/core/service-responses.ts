@@ -8,7 +8,7 @@
 import { Chores } from "../base/chores.ts";
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
-import { readText } from "../base/slab.ts";
+import { readText } from "../slab/memory.ts";
 import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
 import { isAckReply } from "../protocol/shown-subject.ts";
 import type { Account } from "./account.ts";

@@ -4,7 +4,8 @@
  * Neighbours hear of the shadow as of any subscription there.
  */
 import type { Random } from "../base/random.ts";
-import { readText, SCRATCH_SIZE, writeText } from "../base/slab.ts";
+import { AREA, LINE_MAX } from "../slab/layout.ts";
+import { readText, writeText } from "../slab/memory.ts";
 import type { Message } from "../protocol/message.ts";
 import { shownSubject } from "../protocol/shown-subject.ts";
 import { hasWildcard, subjectCovers } from "../subject/subject.ts";
@@ -12,9 +13,6 @@ import { importTransform, sameDestination, type Transform } from "../subject/tra
 import type { Account } from "./account.ts";
 import { Subscription, type DeliveryFilter, type Subscriber, type TracedReceiver } from "./subscription.ts";
 
-/** Where heads lie that a message under way gets for one delivery: the end of scratch, behind those of plans. */
-const HEAD_MAX = 1024 * 1024;
-const HEAD_AT = SCRATCH_SIZE - HEAD_MAX;
 /** Transforms of imports have no random part. */
 const NO_CHANCE: Random = { next: () => 0 };
 
@@ -139,9 +137,10 @@ export class Shadow implements Subscriber {
     const subject = readText(headAt + verb.length, headLength - verb.length - 1);
     const mapped = this.streams.map(subject);
     if (mapped === subject) return real.owner.deliver(real, message);
-    if (mapped.length + 16 > HEAD_MAX) return false;
-    message.headAt = HEAD_AT;
-    message.headLength = writeText(HEAD_AT, `${verb}${mapped} `) - HEAD_AT;
+    if (mapped.length > LINE_MAX) return false;
+    const { at } = AREA.shadowHead;
+    message.headAt = at;
+    message.headLength = writeText(at, `${verb}${mapped} `) - at;
     const isDelivered = real.owner.deliver(real, message);
     message.headAt = headAt;
     message.headLength = headLength;

@@ -3,7 +3,7 @@
  * sampled `traceparent` and its account has a destination.
  */
 import { randomInt, type Random } from "../base/random.ts";
-import { readText } from "../base/slab.ts";
+import { readText } from "../slab/memory.ts";
 import {
   MessageTrace,
   TRACED_KIND,

@@ -1,5 +1,5 @@
 /** What shoal shows of itself beyond what the exporter shows. Documented in docs/metrics.md; a test compares. */
-import { slabSnapshot, CHUNK_SIZE } from "../base/slab.ts";
+import { slabSnapshot, CHUNK_SIZE } from "../slab/chunks.ts";
 import { boundedAccounts, type Family, type Sample } from "./family.ts";
 import type { ClusterLook, DiscoveryLook, Look, LossLook, PeerLook } from "./look.ts";
 

@@ -7,7 +7,8 @@
  * The parser keeps nothing between calls: what it did not consume is handed to it again with more behind it. The memo of
  * the previous head lives within one call, during which the bytes before the current position stay as they were.
  */
-import { bytes, CARRY_MAX, words } from "../base/slab.ts";
+import { CARRY_MAX } from "../slab/layout.ts";
+import { bytes, words } from "../slab/memory.ts";
 import {
   badArguments,
   maxControlLineExceeded,

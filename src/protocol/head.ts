@@ -7,8 +7,8 @@
  * `readHead` reads the usual spelling straight from the slab. `writeHead` is for every other spelling: it puts the usual one in its
  * place, so that there is one kind of message from here on.
  */
-import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash } from "../base/hash.ts";
-import { bytes, words, writeText } from "../base/slab.ts";
+import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash } from "../slab/hash.ts";
+import { bytes, words, writeText } from "../slab/memory.ts";
 import type { Message } from "./message.ts";
 import { CR, LF, parseSize, sizeAt } from "./scanner.ts";
 

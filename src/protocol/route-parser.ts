@@ -9,7 +9,8 @@
  *
  * On a route of one pinned account the account is left out.
  */
-import { bytes, LINE_MAX, readText, words, writeText } from "../base/slab.ts";
+import { LINE_MAX } from "../slab/layout.ts";
+import { bytes, readText, words, writeText } from "../slab/memory.ts";
 import {
   badArguments,
   maxControlLineExceeded,

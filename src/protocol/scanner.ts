@@ -4,7 +4,7 @@
  *
  * Callers put a line feed at `end`, so that scans stop there.
  */
-import { bytes, readText, words } from "../base/slab.ts";
+import { bytes, readText, words } from "../slab/memory.ts";
 
 const BLANK = 0x20;
 const TAB = 0x09;

@@ -7,7 +7,8 @@
  * `restoreShown` takes it out of the head: what follows the subject is then what a client receives. `routedReply` puts it back.
  * Tokens of the reply may hold an `@` themselves, so only one behind eight dots counts, as in nats-server.
  */
-import { bytes, copy, readText, SCRATCH_SHOWN, words, writeText } from "../base/slab.ts";
+import { AREA } from "../slab/layout.ts";
+import { bytes, copy, readText, words, writeText } from "../slab/memory.ts";
 import type { Message } from "./message.ts";
 
 const PREFIX_LENGTH = "$JS.ACK.".length;
@@ -18,6 +19,7 @@ const DOT = 0x2e;
 const AT = 0x40;
 const BLANK = 0x20;
 const VERB = "HMSG ";
+const SHOWN_AT = AREA.shownHead.at;
 /** What stands around the subject in the head that shows it: the verb, and the blank behind. */
 export const SHOWN_EXTRA = VERB.length + 1;
 
@@ -39,10 +41,10 @@ export function restoreShown(message: Message): void {
   const mark = markIn(from, from + replyLength);
   const shownLength = from + replyLength - mark - 1;
   if (shownLength <= 0) return;
-  message.shownAt = SCRATCH_SHOWN;
+  message.shownAt = SHOWN_AT;
   message.shownLength = shownLength;
-  writeText(SCRATCH_SHOWN, VERB);
-  const subjectAt = SCRATCH_SHOWN + VERB.length;
+  writeText(SHOWN_AT, VERB);
+  const subjectAt = SHOWN_AT + VERB.length;
   copy(subjectAt, mark + 1, shownLength);
   bytes[subjectAt + shownLength] = BLANK;
   const shift = shownLength + 1;
@@ -53,9 +55,9 @@ export function restoreShown(message: Message): void {
 
 /** Has receivers see the subject instead of the one that the message is matched on. Holds until another message is shown so. */
 export function showAs(message: Message, subject: string): void {
-  message.shownAt = SCRATCH_SHOWN;
+  message.shownAt = SHOWN_AT;
   message.shownLength = subject.length;
-  const end = writeText(writeText(SCRATCH_SHOWN, VERB), subject);
+  const end = writeText(writeText(SHOWN_AT, VERB), subject);
   bytes[end] = BLANK;
 }
 

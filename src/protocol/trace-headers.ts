@@ -4,7 +4,7 @@
  * `mayBeTraced` is asked of every message with headers, so it looks at nothing but the beginnings of their lines, four bytes at a
  * time. Only what it finds is parsed, as nats-server reads such headers.
  */
-import { bytes, readText, words } from "../base/slab.ts";
+import { bytes, readText, words } from "../slab/memory.ts";
 import { isBlank } from "./scanner.ts";
 import type { Message } from "./message.ts";
 

@@ -3,7 +3,8 @@
  * they do from sockets. Pieces of a write that is held back are read when it completes, so that memory which was reused
  * too early shows.
  */
-import { bytes, READ_SIZE, READ_START } from "../base/slab.ts";
+import { READ_SIZE, READ_START } from "../slab/layout.ts";
+import { bytes } from "../slab/memory.ts";
 import type { Endpoint, Wire, WireReceiver } from "./wire.ts";
 
 const HERE: Endpoint = { address: "127.0.0.1", port: 4222 };

@@ -5,7 +5,8 @@
  * that, 'data' events do, through the same window.
  */
 import net from "node:net";
-import { bytes, READ_SIZE, READ_START, readWindow } from "../base/slab.ts";
+import { READ_SIZE, READ_START } from "../slab/layout.ts";
+import { bytes, readWindow } from "../slab/memory.ts";
 import type { OpenWires } from "./open-wires.ts";
 import type { Endpoint, Security, Wire, WireReceiver } from "./wire.ts";
 

@@ -9,7 +9,8 @@
  */
 import net from "node:net";
 import type * as tls from "node:tls";
-import { bytes, READ_START, readWindow } from "../base/slab.ts";
+import { READ_START } from "../slab/layout.ts";
+import { bytes, readWindow } from "../slab/memory.ts";
 import type { OpenWires } from "./open-wires.ts";
 import { nodeTls } from "./node-tls.ts";
 import { KEEP_ALIVE_MS, TcpWire } from "./tcp.ts";

@@ -10,24 +10,25 @@ const src = join(import.meta.dirname, "../../src");
 
 const mayImport: Record<string, readonly string[]> = {
   base: [],
-  protocol: ["base"],
+  slab: ["base"],
+  protocol: ["base", "slab"],
   subject: ["base"],
   keys: ["base"],
-  core: ["base", "protocol", "subject"],
+  core: ["base", "slab", "protocol", "subject"],
   auth: ["base", "keys", "protocol", "subject", "core"],
-  transport: ["base"],
-  links: ["base", "protocol", "subject", "core", "auth", "transport"],
+  transport: ["base", "slab"],
+  links: ["base", "slab", "protocol", "subject", "core", "auth", "transport"],
   cluster: ["base", "transport"],
   discovery: ["base"],
   store: ["base", "subject"],
-  jetstream: ["base", "protocol", "subject", "store"],
+  jetstream: ["base", "slab", "protocol", "subject", "store"],
   config: ["base", "subject", "keys"],
   monitor: ["base", "subject", "core", "auth", "transport", "links", "cluster"],
   system: ["base", "protocol", "core", "links", "monitor"],
-  metrics: ["base"],
+  metrics: ["base", "slab"],
   ports: ["base", "protocol", "core", "auth", "transport", "links", "cluster", "discovery"],
   log: ["base"],
-  app: "base protocol subject keys core auth transport links cluster discovery store jetstream config monitor system metrics log ports".split(
+  app: "base slab protocol subject keys core auth transport links cluster discovery store jetstream config monitor system metrics log ports".split(
     " ",
   ),
   // src/main.ts and src/index.ts
@@ -49,7 +50,7 @@ const owners: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   ],
 ];
 /** Time, chance and the process are handed in here, so that the simulation runs the code of production. */
-const pureRooms = new Set(["protocol", "subject", "core", "cluster", "store", "jetstream"]);
+const pureRooms = new Set(["slab", "protocol", "subject", "core", "cluster", "store", "jetstream"]);
 const impureUse =
   /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|setTimeout|setInterval|process\.(?!version\b))/;
 

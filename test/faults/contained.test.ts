@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { silentLogger, type LogFields } from "../../src/base/logger.ts";
-import { slabSnapshot } from "../../src/base/slab.ts";
+import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { Subscription, type Crossing, type Subscriber } from "../../src/core/subscription.ts";
 import { FAULT_REASON, Faults } from "../../src/links/trunk/faults.ts";
 import { Stack } from "../property/stack.ts";

@@ -1,6 +1,6 @@
 /** Names of accounts are text in the server and UTF-8 on its wires. */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { writeText } from "../../src/base/slab.ts";
+import { writeText } from "../../src/slab/memory.ts";
 import type { AccountDefinition } from "../../src/core/definitions.ts";
 import { Stack } from "./stack.ts";
 

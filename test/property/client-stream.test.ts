@@ -1,7 +1,7 @@
 /** However the network cuts a client's bytes, they mean the same. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CARRY_MAX } from "../../src/base/slab.ts";
+import { CARRY_MAX } from "../../src/slab/layout.ts";
 import { ClientParser, type ClientOperations } from "../../src/protocol/client-parser.ts";
 import { contentsOf, feed, pieceLengths, shown, whole } from "./pieces.ts";
 import { line, payload, published, queue, repeated, sent, subject } from "./spellings.ts";

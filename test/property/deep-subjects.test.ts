@@ -1,6 +1,7 @@
 /** Subjects of as many tokens as the longest control line has room for: clients, routes and imports treat them as any others. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LINE_MAX, slabSnapshot } from "../../src/base/slab.ts";
+import { slabSnapshot } from "../../src/slab/chunks.ts";
+import { LINE_MAX } from "../../src/slab/layout.ts";
 import type { AccountDefinition } from "../../src/core/definitions.ts";
 import { isCrossing } from "../../src/core/subscription.ts";
 import { waitFor } from "../support/cluster-wait.ts";

@@ -1,7 +1,7 @@
 /** What a client publishes is what another receives: through sessions, router and outboxes, here and over a route. */
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { slabSnapshot } from "../../src/base/slab.ts";
+import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { pieceLengths } from "./pieces.ts";
 import { payload, published, sent, type Sent } from "./spellings.ts";
 import { Stack, type Link } from "./stack.ts";

@@ -3,8 +3,9 @@
  * message goes.
  */
 import { assert } from "../../src/base/assert.ts";
-import { hashBytes } from "../../src/base/hash.ts";
-import { READ_START, writeText } from "../../src/base/slab.ts";
+import { hashBytes } from "../../src/slab/hash.ts";
+import { READ_START } from "../../src/slab/layout.ts";
+import { writeText } from "../../src/slab/memory.ts";
 import { Interest } from "../../src/core/interest.ts";
 import type { Plan } from "../../src/core/plan.ts";
 import {

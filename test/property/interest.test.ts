@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
-import { slabSnapshot } from "../../src/base/slab.ts";
+import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { Sublist } from "../../src/subject/sublist.ts";
 import { hasEmptyToken, hasWildcard, isValidSubject, subjectMatches } from "../../src/subject/subject.ts";
 import { InterestModel, planFor } from "./interest-model.ts";

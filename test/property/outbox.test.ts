@@ -3,16 +3,9 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
-import {
-  bytes,
-  CHUNK_SIZE,
-  HEAD_MAX,
-  limitSlab,
-  releaseHead,
-  resetHeads,
-  slabSnapshot,
-  takeHead,
-} from "../../src/base/slab.ts";
+import { CHUNK_SIZE, limitSlab, slabSnapshot } from "../../src/slab/chunks.ts";
+import { HEAD_MAX, releaseHead, resetHeads, takeHead } from "../../src/slab/heads.ts";
+import { bytes } from "../../src/slab/memory.ts";
 import { CONGESTED_BYTES, Outbox, type OutboxLimits, type SlowReason } from "../../src/links/trunk/outbox.ts";
 import { Turn } from "../../src/links/trunk/turn.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";

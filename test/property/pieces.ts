@@ -1,6 +1,7 @@
 /** A stream as the network may cut it: the same bytes, in pieces of any length, read through a connection's `Inbound`. */
 import fc from "fast-check";
-import { bytes, READ_SIZE, READ_START, readText, slice } from "../../src/base/slab.ts";
+import { READ_SIZE, READ_START } from "../../src/slab/layout.ts";
+import { bytes, readText, slice } from "../../src/slab/memory.ts";
 import { Inbound, type FrameParser } from "../../src/links/trunk/inbound.ts";
 import type { Message } from "../../src/protocol/message.ts";
 

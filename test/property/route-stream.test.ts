@@ -1,7 +1,7 @@
 /** However the network cuts the bytes of another server, they mean the same. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CARRY_MAX, LINE_MAX } from "../../src/base/slab.ts";
+import { CARRY_MAX, LINE_MAX } from "../../src/slab/layout.ts";
 import { RouteParser, type RouteOperations } from "../../src/protocol/route-parser.ts";
 import { contentsOf, feed, pieceLengths, shown, whole } from "./pieces.ts";
 import { line, messageWords, queue, repeated, sent, subject, type Sent } from "./spellings.ts";

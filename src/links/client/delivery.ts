@@ -2,7 +2,7 @@
  * The rare ways of a delivery: a message larger than a chunk, a long sid, a client that does not understand headers.
  * A large payload is shared by all who receive it; only what stands before it is written for each.
  */
-import { readText } from "../../base/slab.ts";
+import { readText } from "../../slab/memory.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { preparePayload, writePayload } from "../trunk/payload.ts";

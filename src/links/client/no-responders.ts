@@ -1,6 +1,6 @@
 /** The status that a requester gets when nobody listens, on its own subscription for the reply. */
-import { hashBytes } from "../../base/hash.ts";
-import { readText } from "../../base/slab.ts";
+import { hashBytes } from "../../slab/hash.ts";
+import { readText } from "../../slab/memory.ts";
 import type { Message } from "../../protocol/message.ts";
 import type { ClientSession } from "./session.ts";
 

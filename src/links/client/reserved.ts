@@ -1,5 +1,5 @@
 /** Subjects that belong to servers among themselves; clients may not publish to them or have replies sent there. */
-import { bytes, readText } from "../../base/slab.ts";
+import { bytes, readText } from "../../slab/memory.ts";
 
 const SUBJECTS = ["_GR_.", "$NRG."];
 const JETSTREAM = "$JS.";

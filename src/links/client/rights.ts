@@ -3,7 +3,7 @@
  * give (`allow_responses`), which are its own. To learn what it may answer, it receives in the session's place.
  */
 import type { Clock } from "../../base/clock.ts";
-import { readText } from "../../base/slab.ts";
+import { readText } from "../../slab/memory.ts";
 import type { Account } from "../../core/account.ts";
 import type { Permissions, ResponseRules } from "../../core/permissions.ts";
 import { Subscription, type Subscriber, type TracedReceiver } from "../../core/subscription.ts";

@@ -4,7 +4,8 @@
  * `isPlain` is the gate of the hot path: it is set once nothing but routing is to be done for a message of this client.
  */
 import type { Grant } from "../../auth/authenticator.ts";
-import { CHUNK_SIZE, COPY_WORDS_MAX, copyLong, readText, words } from "../../base/slab.ts";
+import { CHUNK_SIZE } from "../../slab/chunks.ts";
+import { COPY_WORDS_MAX, copyLong, readText, words } from "../../slab/memory.ts";
 import type { Account } from "../../core/account.ts";
 import type { Interest } from "../../core/interest.ts";
 import type { Plan } from "../../core/plan.ts";

@@ -3,7 +3,7 @@
  * A class of its own, so that a server that does not trace pays nothing. Payloads are not logged, CONNECT without secrets (the
  * log room takes them out).
  */
-import { readText } from "../../base/slab.ts";
+import { readText } from "../../slab/memory.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { ClientSession } from "./session.ts";

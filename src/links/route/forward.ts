@@ -2,7 +2,8 @@
  * The rare ways over a route: queue groups, a message larger than a chunk, the route of a pinned account, a peer without
  * headers, a shown subject. The line is put together as text; the payload goes as it does to clients.
  */
-import { LINE_MAX, readText } from "../../base/slab.ts";
+import { LINE_MAX } from "../../slab/layout.ts";
+import { readText } from "../../slab/memory.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Neighbour } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";

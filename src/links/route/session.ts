@@ -8,7 +8,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { beginChange, endChange } from "../../base/assert.ts";
 import type { Logger } from "../../base/logger.ts";
-import { CHUNK_SIZE, copy, readText, text } from "../../base/slab.ts";
+import { CHUNK_SIZE } from "../../slab/chunks.ts";
+import { copy, readText, text } from "../../slab/memory.ts";
 import type { Account } from "../../core/account.ts";
 import { isTracked } from "../../core/latency.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
@@ -139,8 +140,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
       this.contain(error);
     }
     turn.leave();
-    // Never waits for a slow reader here, as a client does: it would hold up what is for everybody else, until the peer
-    // takes this server for the slow one.
+    // Never waits for a slow reader, as a client does: that would hold up everybody else's messages.
     return true;
   }
 

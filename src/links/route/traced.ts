@@ -1,5 +1,5 @@
 /** A route that writes every operation to the log; see `links/client/traced.ts`. */
-import { readText } from "../../base/slab.ts";
+import { readText } from "../../slab/memory.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Message } from "../../protocol/message.ts";
 import { RouteSession } from "./session.ts";

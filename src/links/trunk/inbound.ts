@@ -4,7 +4,8 @@
  * again and again. Idle connections hold nothing.
  */
 import { assertOwn } from "../../base/assert.ts";
-import { bytes, CARRY_MAX, READ_SIZE, READ_START, SCRATCH_SIZE, slice } from "../../base/slab.ts";
+import { AREA, CARRY_MAX, READ_SIZE, READ_START } from "../../slab/layout.ts";
+import { bytes, slice } from "../../slab/memory.ts";
 
 /** The parsers of clients and routes, as this file sees them. */
 export interface FrameParser {
@@ -64,7 +65,7 @@ export class Inbound {
         return true;
       }
       at -= this.carryLength;
-      assertOwn(at >= SCRATCH_SIZE, "the rest of a frame fits in front of the read window");
+      assertOwn(at >= AREA.headroom.at, "the rest of a frame fits in front of the read window");
       bytes.set(this.carry!.subarray(0, this.carryLength), at);
       this.carryLength = 0;
     }
@@ -110,7 +111,7 @@ export class Inbound {
     this.large = null;
     this.largeLength = 0;
     const headAt = READ_START - this.largeHead;
-    assertOwn(headAt >= SCRATCH_SIZE, "the head of a large frame fits in front of the read window");
+    assertOwn(headAt >= AREA.headroom.at, "the head of a large frame fits in front of the read window");
     bytes.set(large.subarray(0, this.largeHead), headAt);
     return this.parser.parseLarge(headAt, large.subarray(this.largeHead)) ? at + length : -1;
   }

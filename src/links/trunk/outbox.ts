@@ -8,7 +8,8 @@
  * Bounds: `maxPendingBytes`, and the time in which what is pending has to be taken; who exceeds one of them is a slow consumer
  * and is cut. An outbox over CONGESTED_BYTES asks the turn to slow down who fills it, for a bounded time (`patience.ts`).
  */
-import { CHUNK_SIZE, releaseChunk, slice, takeChunk, writeText } from "../../base/slab.ts";
+import { CHUNK_SIZE, releaseChunk, takeChunk } from "../../slab/chunks.ts";
+import { slice, writeText } from "../../slab/memory.ts";
 import type { Wire } from "../../transport/wire.ts";
 import { countMessages } from "./dropped.ts";
 import { Patience } from "./patience.ts";

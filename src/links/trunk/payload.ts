@@ -1,5 +1,6 @@
 /** Writing a message's payload when its line was put together apart: the rare ways of clients and of routes. */
-import { bytes, CHUNK_SIZE, slice } from "../../base/slab.ts";
+import { CHUNK_SIZE } from "../../slab/chunks.ts";
+import { bytes, slice } from "../../slab/memory.ts";
 import type { Message } from "../../protocol/message.ts";
 import type { Outbox } from "./outbox.ts";
 

@@ -6,7 +6,7 @@
 import { beginChange, endChange } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Chores } from "../../base/chores.ts";
-import { takeChunk } from "../../base/slab.ts";
+import { takeChunk } from "../../slab/chunks.ts";
 import type { Outbox } from "./outbox.ts";
 
 const SWEEP_MS = 250;

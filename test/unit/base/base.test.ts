@@ -3,9 +3,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backoffDelayMs } from "../../../src/base/backoff.ts";
 import { VirtualClock } from "../../../src/base/clock.ts";
-import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash, sameBytes } from "../../../src/base/hash.ts";
+import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash, sameBytes } from "../../../src/slab/hash.ts";
 import { randomInt, seededRandom } from "../../../src/base/random.ts";
-import { bytes, copy, READ_START, words } from "../../../src/base/slab.ts";
+import { READ_START } from "../../../src/slab/layout.ts";
+import { bytes, copy, words } from "../../../src/slab/memory.ts";
 
 describe("the virtual clock", () => {
   it("fires timers in the order they are due, and those that timers set", () => {

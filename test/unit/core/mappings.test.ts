@@ -1,8 +1,10 @@
 /** What an account keeps of its mappings: bounded, right after it was forgotten, and given back. */
 import { afterEach, describe, expect, it } from "vitest";
-import { hashBytes } from "../../../src/base/hash.ts";
+import { hashBytes } from "../../../src/slab/hash.ts";
 import { seededRandom } from "../../../src/base/random.ts";
-import { LINE_MAX, readText, slabSnapshot, writeText } from "../../../src/base/slab.ts";
+import { slabSnapshot } from "../../../src/slab/chunks.ts";
+import { LINE_MAX } from "../../../src/slab/layout.ts";
+import { readText, writeText } from "../../../src/slab/memory.ts";
 import { Mappings } from "../../../src/core/mappings.ts";
 import { Mapping, type MapDestination } from "../../../src/subject/mapping.ts";
 

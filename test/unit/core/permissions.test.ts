@@ -2,8 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Authenticator, type KnownUser } from "../../../src/auth/authenticator.ts";
-import { hashBytes } from "../../../src/base/hash.ts";
-import { SCRATCH_SIZE, writeText } from "../../../src/base/slab.ts";
+import { hashBytes } from "../../../src/slab/hash.ts";
+import { AREA } from "../../../src/slab/layout.ts";
+import { writeText } from "../../../src/slab/memory.ts";
 import { Interest } from "../../../src/core/interest.ts";
 import { Permissions, type UserPermissions } from "../../../src/core/permissions.ts";
 import { subjectMatches } from "../../../src/subject/subject.ts";
@@ -32,7 +33,7 @@ const patterns = fc.array(pattern, { maxLength: 4 });
 
 describe("the verdict on a subject", () => {
   it("is that of the rules, asked for the first time or again, whatever was asked in between", () => {
-    const room = SCRATCH_SIZE / 4;
+    const room = AREA.mapped.at;
     const ask = fc.array(subject, { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(fc.option(patterns), patterns, ask, (allow, deny, subjects) => {

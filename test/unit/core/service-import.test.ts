@@ -1,6 +1,6 @@
 /** Services of other accounts, from request to response. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { slabSnapshot } from "../../../src/base/slab.ts";
+import { slabSnapshot } from "../../../src/slab/chunks.ts";
 import type { AccountDefinition, ServiceExportDefinition } from "../../../src/core/definitions.ts";
 import { Stack } from "../../property/stack.ts";
 import { waitFor } from "../../support/cluster-wait.ts";

@@ -1,6 +1,6 @@
 /** Traced messages between sessions, without a network. What servers tell of them is compared in test/interop/message-tracing.test.ts. */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { slabSnapshot } from "../../../src/base/slab.ts";
+import { slabSnapshot } from "../../../src/slab/chunks.ts";
 import type { AccountDefinition } from "../../../src/core/definitions.ts";
 import { Stack } from "../../property/stack.ts";
 

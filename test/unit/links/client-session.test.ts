@@ -1,6 +1,6 @@
 /** A client's connection from its first word to its last. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { slabSnapshot } from "../../../src/base/slab.ts";
+import { slabSnapshot } from "../../../src/slab/chunks.ts";
 import { MemoryWire } from "../../../src/transport/memory.ts";
 import { Stack } from "../../property/stack.ts";
 

@@ -1,7 +1,8 @@
 /** Which messages ask to be traced: what the quick look may miss, and what it may not. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { READ_START, writeText } from "../../../src/base/slab.ts";
+import { READ_START } from "../../../src/slab/layout.ts";
+import { writeText } from "../../../src/slab/memory.ts";
 import { Message } from "../../../src/protocol/message.ts";
 import { mayBeTraced, readTraceHeaders } from "../../../src/protocol/trace-headers.ts";
 

@@ -2,7 +2,7 @@
  * The hash of a piece of the slab: over words of four bytes, the last one filled up with zeros, so that the parser can work it
  * out while it looks for the end of the piece. Depends on these bytes alone. Not for secrets.
  */
-import { words } from "./slab.ts";
+import { words } from "./memory.ts";
 
 export const HASH_SEED = 0x2545f491;
 

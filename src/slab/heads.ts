@@ -1,0 +1,69 @@
+/**
+ * Heads: the small, long-lived pieces that stand in front of messages. They lie in an arena that all plans share; what finds no room
+ * there lies among the spare heads, which the message under way may read and the next plan overwrites.
+ */
+import { assert } from "../base/assert.ts";
+import { AREA } from "./layout.ts";
+
+const HEAD_STEP = 16;
+/** Longest head that the arena takes. */
+export const HEAD_MAX = 2048;
+const freeHeads: number[][] = Array.from({ length: HEAD_MAX / HEAD_STEP + 1 }, () => []);
+let arenaEnd = AREA.heads.at;
+let bytesInUse = 0;
+let spareEnd = AREA.spareHeads.at;
+
+function headClass(length: number): number {
+  return Math.ceil((length + 8) / HEAD_STEP);
+}
+
+/** Room for `length` bytes (and the slack of word copies): in the arena, or else among the spare heads. */
+export function takeHead(length: number): number {
+  if (length + 8 > HEAD_MAX) return takeSpare(length);
+  const size = headClass(length);
+  const free = freeHeads[size]!.pop();
+  if (free === undefined && arenaEnd + size * HEAD_STEP > AREA.heads.end) return takeSpare(length);
+  bytesInUse += size * HEAD_STEP;
+  if (free !== undefined) return free;
+  const at = arenaEnd;
+  arenaEnd += size * HEAD_STEP;
+  return at;
+}
+
+function takeSpare(length: number): number {
+  const at = spareEnd;
+  spareEnd += length + 8;
+  assert(spareEnd <= AREA.spareHeads.end, "the heads of a subject fit among the spare heads");
+  return at;
+}
+
+/** A plan is about to be built: the spare heads of the one before are given up. */
+export function clearSpareHeads(): void {
+  spareEnd = AREA.spareHeads.at;
+}
+
+/** Whether a head has been taken since that lies among them. */
+export function hasSpareHeads(): boolean {
+  return spareEnd > AREA.spareHeads.at;
+}
+
+/** A spare head is nothing to give back. */
+export function releaseHead(at: number, length: number): void {
+  if (at < AREA.heads.at) return;
+  assert(at < AREA.heads.end, "release of a head that was never taken");
+  const size = headClass(length);
+  bytesInUse -= size * HEAD_STEP;
+  freeHeads[size]!.push(at);
+}
+
+/** Bytes of the arena that are taken. */
+export function headsInUse(): number {
+  return bytesInUse;
+}
+
+/** All heads have been given back: the arena is used from its start again, for heads of any length. */
+export function resetHeads(): void {
+  assert(bytesInUse === 0, "the arena is reset while no head is in use");
+  arenaEnd = AREA.heads.at;
+  for (const free of freeHeads) free.length = 0;
+}
