@@ -5,6 +5,8 @@
 
 const REDACTED = "[REDACTED]";
 const TEXT_LENGTH_MAX = 4096;
+/** Characters of a text that are searched for secrets; what stands behind them is never shown. */
+const SEARCHED_LENGTH_MAX = 16 * TEXT_LENGTH_MAX;
 const DEPTH_MAX = 6;
 const ENTRIES_MAX = 100;
 
@@ -15,7 +17,8 @@ const SECRET_KEYS = new Set(
   ),
 );
 
-// Each pattern is linear in the length of the text: peers choose it.
+// Each pattern is linear in the length of the text, and takes stack in proportion to it: no text is longer than
+// SEARCHED_LENGTH_MAX here.
 const URL_USERINFO = /(?<=:\/\/)[^\s/]*@/g;
 const JWT = /(?<![\w.-])eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const NKEY_SEED = /(?<!\w)S[ACNOUX][A-Z2-7]{56}(?!\w)/g;
@@ -33,17 +36,26 @@ export function redact(value: unknown): unknown {
 export function redactText(text: string): string {
   const connect = text.includes("[CONNECT ") ? TRACED_CONNECT.exec(text) : null;
   if (connect !== null) return `${connect[1]}${redactJson(connect[2] ?? "")}]`;
-  const clean = text
+  const searched = text.length <= SEARCHED_LENGTH_MAX ? text : beginningOf(text);
+  const clean = searched
     .replace(URL_USERINFO, `${REDACTED}@`)
     .replace(JWT, REDACTED)
     .replace(NKEY_SEED, REDACTED)
     .replace(KEY_AND_VALUE, hideValue);
-  return cut(clean);
+  return cut(clean, text.length - searched.length);
 }
 
-function cut(text: string): string {
-  if (text.length <= TEXT_LENGTH_MAX) return text;
-  return `${text.slice(0, TEXT_LENGTH_MAX)}... (${text.length - TEXT_LENGTH_MAX} more)`;
+/** Ends at a blank, since a token or a seed of which only a part is left is not known for a secret. */
+function beginningOf(text: string): string {
+  const beginning = text.slice(0, SEARCHED_LENGTH_MAX);
+  return beginning.slice(0, beginning.search(/\s\S*$/) + 1);
+}
+
+/** `unseen`: characters that `text` leaves out already. */
+function cut(text: string, unseen = 0): string {
+  const shown = text.slice(0, TEXT_LENGTH_MAX);
+  const more = text.length - shown.length + unseen;
+  return more === 0 ? text : `${shown}... (${more} more)`;
 }
 
 /** As its receiver reads it, since JSON can spell a key in many ways. What is no JSON may be anything, and is not shown. */
@@ -91,7 +103,7 @@ function redactEntries(value: object, depth: number): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value).slice(0, ENTRIES_MAX)) {
     const secret = isSecretKey(key) && item !== undefined && item !== null && item !== "";
-    copy[key] = secret ? REDACTED : redactDeep(item, depth + 1);
+    copy[cut(key)] = secret ? REDACTED : redactDeep(item, depth + 1);
   }
   return copy;
 }

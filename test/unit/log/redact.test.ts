@@ -86,6 +86,30 @@ describe("redact", () => {
     expect(redact(Array.from({ length: 500 }, () => 1))).toHaveLength(100);
   });
 
+  it.each([
+    ["quoted", `password: "${"a".repeat(20_000_000)}`],
+    ["of escapes", `password: "${'\\"'.repeat(10_000_000)}`],
+    ["in single quotes", `password: '${"a".repeat(20_000_000)}'`],
+    ["without a blank", `eyJ${"a".repeat(20_000_000)}`],
+    ["of a URL", `nats://a:${"s".repeat(20_000_000)}@host`],
+    ["of a block", `secret: {${"{".repeat(20_000_000)}`],
+    ["of blanks", `secret: ${" ".repeat(20_000_000)}`],
+  ])("bounds the work on 20 MB of text %s", (_name, text) => {
+    expect(redactText(text).length).toBeLessThan(4200);
+    expect(JSON.stringify(redact({ text, [text]: 1 })).length).toBeLessThan(3 * 4200);
+    expect(redactText(`<<- [CONNECT {"x":${JSON.stringify(text)}}]`).length).toBeLessThan(4200);
+  });
+
+  it("shows no part of a secret that stands where a long text is cut", () => {
+    const short = 'pass="' + "x".repeat(65_536 - 40) + '" ';
+    for (const secret of [SEED, JWT, "nats://ann:hush-hush@host"]) {
+      const shown = redactText(`${short}${secret} end ${"y".repeat(100)}`);
+      expect(shown).toContain("[REDACTED]");
+      for (const part of ["SUACSS", "eyJ0", "hush"]) expect(shown).not.toContain(part);
+      expect(shown).toMatch(/ more\)$/);
+    }
+  });
+
   it("turns errors, bytes and big integers into plain data", () => {
     const error = Object.assign(new Error("no password=x"), { code: "ECONNREFUSED" });
     expect(redact({ error, bytes: new Uint8Array(3), big: 5n })).toMatchObject({
