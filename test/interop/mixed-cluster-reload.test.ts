@@ -34,6 +34,9 @@ async function crosses(from: RawConnection, to: RawConnection, subject: string):
   });
 }
 
+/** A pool of three, and the route of the system account. */
+const routesBetween = 4;
+
 describe.skipIf(missing.length > 0).each(pairs)("a reload of %s beside %s", (reloading, other) => {
   const start = (clusterLines: readonly string[]): ReturnType<typeof startMembers> =>
     startMembers([
@@ -78,6 +81,12 @@ describe.skipIf(missing.length > 0).each(pairs)("a reload of %s beside %s", (rel
     );
     await cluster.fullMesh();
     const [one, two] = [cluster.member(0), cluster.member(1)];
+    // nats-server keeps a route whose password it has checked but which it registers after the reload
+    await waitFor(
+      "all routes to be registered",
+      () => one.countLogs(/Registering remote route/) === routesBetween,
+      () => cluster.logTails(),
+    );
     await one.reload(lines("new"));
     await waitFor(
       "the routes to end",
