@@ -1,7 +1,7 @@
 /**
  * What single steps of the hot path cost, in nanoseconds per operation:
  *
- *     npm run bench:micro [-- copy | parser | interest | delivery | permissions | read]
+ *     npm run bench:micro [-- copy | parser | interest | delivery | permissions | receivers | read]
  *
  * Best of several rounds, since everything that disturbs only adds. Numbers of one machine: comments in src/ that cite them
  * say by how much one way beats another, not what you will see.
@@ -12,6 +12,7 @@ import { interestCases } from "./interest.ts";
 import { parserCases } from "./parser.ts";
 import { permissionCases } from "./permissions.ts";
 import { readCases } from "./read.ts";
+import { receiverCases } from "./receivers.ts";
 import type { Case } from "./case.ts";
 
 const ROUNDS = 20;
@@ -23,6 +24,7 @@ const groups: Readonly<Record<string, () => readonly Case[]>> = {
   interest: interestCases,
   delivery: deliveryCases,
   permissions: permissionCases,
+  receivers: receiverCases,
 };
 
 const wanted = process.argv.slice(2);
