@@ -5,7 +5,7 @@
  *     | who | what the server is configured for | size of pieces | time that passes | stream ...
  */
 import { pieceLength } from "./support/shared-stack.ts";
-import { ClusterStack } from "./support/cluster-stack.ts";
+import { ClusterStack, SETTINGS } from "./support/cluster-stack.ts";
 import type { MemoryWire } from "../src/transport/memory.ts";
 
 const NUMBERS = "0 -1 1 3 1024 1025 1000000000 2147483648 9007199254740993 1.5 1e9 null".split(" ");
@@ -60,9 +60,12 @@ export function fuzz(bytes: Uint8Array): void {
   const rules = { allow: ["a.>", ">"], deny: ["b"] };
   const stack = new ClusterStack({
     isNameDynamic: (how & 1) !== 0,
-    credentials: (how & 2) === 0 ? null : { user: "u", pass: "p" },
     poolSize: (how & 4) === 0 ? 3 : -1,
-    permissions: { import: (how & 8) === 0 ? null : rules, export: (how & 16) === 0 ? null : rules },
+    settings: {
+      ...SETTINGS,
+      credentials: (how & 2) === 0 ? null : { user: "u", pass: "p" },
+      permissions: { import: (how & 8) === 0 ? null : rules, export: (how & 16) === 0 ? null : rules },
+    },
   });
   const good = (how & 32) === 0 ? stack.accept() : null;
   good?.receiveText(GOOD);

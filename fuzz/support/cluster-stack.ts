@@ -7,10 +7,10 @@ import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { slabSnapshot } from "../../src/slab/chunks.ts";
-import type { ClusterPortOptions } from "../../src/ports/cluster/cluster-port-options.ts";
+import type { ClusterPortOptions, ClusterSettings } from "../../src/ports/cluster/cluster-port-options.ts";
 import { ClusterPort } from "../../src/ports/cluster/cluster-port.ts";
-import { meshOptionsOf } from "../../src/ports/cluster/mesh-setup.ts";
-import type { DialId, Mesh, MeshEvent, PeerAddress } from "../../src/cluster/mesh-types.ts";
+import type { ClusterEdge, DialOutcome } from "../../src/ports/cluster/route-network.ts";
+import type { MeshEvent, PeerAddress } from "../../src/cluster/mesh-types.ts";
 import { createMesh } from "../../src/cluster/mesh.ts";
 import { Accounts } from "../../src/core/accounts.ts";
 import { Turn } from "../../src/links/trunk/turn.ts";
@@ -28,24 +28,29 @@ const LIMITS = {
   pingIntervalMs: 5000,
   pingMax: 2,
 };
+export const SETTINGS: ClusterSettings = {
+  noAdvertise: false,
+  credentials: null,
+  routes: [],
+  discoveryIntervalMs: 1000,
+  permissions: { import: null, export: null },
+  maxPayloadBytes: 1000,
+  certificateRule: null,
+  limits: LIMITS,
+};
 /** Of one member, as members are told. */
 const URLS_PER_MEMBER = 128;
 
 /** What the harness reaches into. */
 interface Inside {
-  mesh: Mesh;
-  dialer: { dial(id: DialId, address: PeerAddress): void; cancel(): void; cancelAll(): void };
-  readonly gossip: { readonly waiting: ReadonlyMap<string, unknown>; readSome(): void };
-  readonly pinnedAccounts: readonly string[];
+  readonly runner: { feed(event: MeshEvent): void };
   readonly table: { readonly peerCount: number };
   accept(wire: Wire): void;
-  connected(dialId: DialId, address: PeerAddress, wire: Wire): void;
-  feed(event: MeshEvent): void;
 }
 
-export interface Dialled {
-  readonly id: DialId;
+interface Dialled {
   readonly address: PeerAddress;
+  readonly outcome: DialOutcome;
 }
 
 const clock = new VirtualClock(1_000_000);
@@ -58,19 +63,14 @@ export class ClusterStack {
   readonly port: ClusterPort;
   readonly dialled: Dialled[] = [];
   private readonly wires: MemoryWire[] = [];
+  /** What is to be done in the next rounds of the event loop. */
+  private rounds: (() => void)[] = [];
   private readonly inside: Inside;
 
   constructor(given: Partial<ClusterPortOptions>) {
-    const options = { ...this.options(), ...given };
-    this.port = new ClusterPort(options);
+    this.port = new ClusterPort({ ...this.options(), ...given });
     this.inside = this.port as unknown as Inside;
-    const { pinnedAccounts } = this.inside;
-    this.inside.mesh = createMesh(meshOptionsOf(options, pinnedAccounts, []), seededRandom(7), clock.nowMs());
-    this.inside.dialer = {
-      dial: (id, address) => void this.dialled.push({ id, address }),
-      cancel: () => undefined,
-      cancelAll: () => undefined,
-    };
+    this.port.listensBy({ endpoint: { address: "127.0.0.1", port: 6222 }, close: () => undefined });
     accounts.onInterest = (account, change) => this.port.tellInterest(account, change);
   }
 
@@ -81,20 +81,19 @@ export class ClusterStack {
   }
 
   /** Somebody answers the dial. */
-  answer({ id, address }: Dialled): MemoryWire {
+  answer({ outcome }: Dialled): MemoryWire {
     const wire = this.wire();
-    this.inside.connected(id, address, wire);
+    outcome.connected(wire);
     return wire;
   }
 
   feed(event: MeshEvent): void {
-    this.inside.feed(event);
+    this.inside.runner.feed(event);
   }
 
   /** What waits to be read between messages. */
   readGossip(): void {
-    const { gossip } = this.inside;
-    for (let rounds = 0; gossip.waiting.size > 0 && rounds < 1000; rounds++) gossip.readSome();
+    for (let count = 0; this.rounds.length > 0 && count < 1000; count++) this.rounds.shift()!();
   }
 
   /** What a member was told it would take itself, as this server does. */
@@ -148,25 +147,18 @@ export class ClusterStack {
       host: "127.0.0.1",
       port: 6222,
       advertise: null,
-      noAdvertise: false,
+      settings: SETTINGS,
       toldClients: () => 5,
-      credentials: null,
-      routes: [],
-      discoveryIntervalMs: 1000,
       kubernetes: null,
       poolSize: 3,
       pinnedAccounts: ["A"],
       connectRetries: 0,
       connectBackoff: false,
-      permissions: { import: null, export: null },
-      maxPayloadBytes: 1000,
       noHeaders: false,
       authTimeoutMs: 2000,
-      limits: LIMITS,
       zone: "z",
       queuePreference: "zone",
       tls: () => null,
-      certificateRule: null,
       accounts,
       turn,
       clock,
@@ -179,7 +171,34 @@ export class ClusterStack {
       ownConnectUrls: () => ["127.0.0.1:4222"],
       nextConnectionId: () => connectionId++,
       onMembersChanged: () => this.tellClients(),
+      edge: this.edge(),
     };
+  }
+
+  private edge(): ClusterEdge {
+    const nobody = (): never => {
+      throw new Error("no name is looked up here");
+    };
+    return {
+      random: seededRandom(7),
+      createNetwork: () => ({
+        listen: nobody,
+        dial: (address, _timeoutMs, outcome) => {
+          const dialled = { address, outcome };
+          this.dialled.push(dialled);
+          return { [Symbol.dispose]: () => this.calledOff(dialled) };
+        },
+      }),
+      createMesh,
+      createDnsSource: nobody,
+      createKubernetesSource: nobody,
+      nextRound: (work) => void this.rounds.push(work),
+    };
+  }
+
+  private calledOff(dialled: Dialled): void {
+    const at = this.dialled.indexOf(dialled);
+    if (at >= 0) this.dialled.splice(at, 1);
   }
 
   /** What clients would be told. */

@@ -32,6 +32,7 @@ import {
 import { ClientPort } from "../ports/client/client-port.ts";
 import { ClientUsers } from "../ports/client/client-users.ts";
 import { ClusterPort } from "../ports/cluster/cluster-port.ts";
+import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
 import type { ConfigWatch } from "./config-watch.ts";
 import { newServerKeys, serverHash } from "./identity.ts";
 import type { JetStreamPart } from "./jetstream.ts";
@@ -163,6 +164,7 @@ export class Server {
             ...shared,
             ...clusterPortOptions(config, config.cluster.port, parts.ownDnsName ?? null),
             identity: this.identity,
+            edge: SYSTEM_EDGE,
             tls: () => this.tls.cluster,
             nextConnectionId,
             ownConnectUrls: (side) => this.self.ownConnectUrls(side),

@@ -11,9 +11,12 @@ import type { LogOptions } from "../../log/log.ts";
 import type { SyslogTarget } from "../../log/syslog-link.ts";
 import { toByteString } from "../../protocol/info.ts";
 import type { ClientLimits } from "../../links/client/host.ts";
-import type { CertificateRule, ClusterPortOptions } from "../../ports/cluster/cluster-port-options.ts";
+import type {
+  CertificateRule,
+  ClusterPortOptions,
+  ClusterSettings,
+} from "../../ports/cluster/cluster-port-options.ts";
 import type { JetStreamSettings } from "../jetstream.ts";
-import type { LiveClusterOptions } from "../../ports/cluster/cluster-reload.ts";
 import type { PortTlsOptions } from "../../ports/port-tls.ts";
 import type { RebalancerOptions } from "../rebalancer.ts";
 
@@ -142,7 +145,7 @@ export function externalListener({ client }: Config): { host: string; port: numb
 }
 
 type FromConfig =
-  | keyof LiveClusterOptions
+  | "settings"
   | "advertise"
   | "name"
   | "isNameDynamic"
@@ -168,7 +171,7 @@ function certificateRule({ cluster: { tls } }: Config): CertificateRule | null {
 }
 
 /** What a reload can change. */
-export function liveClusterOptions(config: Config): LiveClusterOptions {
+export function liveClusterOptions(config: Config): ClusterSettings {
   const { cluster, client } = config;
   return {
     noAdvertise: cluster.noAdvertise,
@@ -205,7 +208,7 @@ export function clusterPortOptions(
   const { cluster } = config;
   const named = cluster.tls === null || ownDnsName === null ? null : { host: ownDnsName, port: null };
   return {
-    ...liveClusterOptions(config),
+    settings: liveClusterOptions(config),
     advertise: cluster.advertise ?? named,
     name: cluster.name ?? randomBytes(16).toString("base64url"),
     isNameDynamic: cluster.name === null,

@@ -1,5 +1,4 @@
 /** Why the mesh closes a connection, in the words of nats-server: the -ERR text for the peer, and the reason for the log. */
-import type { ConnectVerdict } from "../../links/route/host.ts";
 import type { CloseReason } from "../../cluster/mesh-types.ts";
 import type { RouteDirection } from "../../links/route/session.ts";
 
@@ -30,18 +29,4 @@ export function closeWords(reason: CloseReason, detail: string, direction: Route
     case "serverShutdown":
       return { text: null, reason: "Server Shutdown" };
   }
-}
-
-/** Of a CONNECT that no server sends to another one's route port; null: a server may have sent it. */
-export function strangerRefusal({ lang, gateway }: { lang: string; gateway: string }): ConnectVerdict | null {
-  if (lang !== "") {
-    return {
-      text: "attempted to connect to route port",
-      reason: "Incorrect Port",
-      detail: `a client (${lang})`,
-    };
-  }
-  if (gateway === "") return null;
-  const text = `Rejecting connection from gateway "${gateway}" on the Route port`;
-  return { text, reason: "Incorrect Port", detail: "a gateway" };
 }

@@ -9,12 +9,26 @@ import type { Turn } from "../../links/trunk/turn.ts";
 import type { ServerIdentity } from "../../protocol/info.ts";
 import type { TlsTerms } from "../../transport/tls.ts";
 import type { ConfiguredRoute, Credentials, KubernetesService } from "./peer-discovery.ts";
+import type { ClusterEdge } from "./route-network.ts";
 import type { QueuePreference } from "./zones.ts";
 
 /** `verify_and_map` and `verify_cert_and_check_known_urls` of the cluster. */
 export interface CertificateRule {
   readonly mapsToUser: boolean;
   readonly checksKnownUrls: boolean;
+}
+
+/** What a reload can change. */
+export interface ClusterSettings {
+  readonly noAdvertise: boolean;
+  readonly credentials: Credentials | null;
+  readonly routes: readonly ConfiguredRoute[];
+  readonly discoveryIntervalMs: number;
+  readonly permissions: RoutePermissions;
+  readonly maxPayloadBytes: number;
+  /** Of the certificate of a server that dials, what is asked for; null: credentials are. */
+  readonly certificateRule: CertificateRule | null;
+  readonly limits: RouteLimits;
 }
 
 export interface ClusterPortOptions {
@@ -25,12 +39,10 @@ export interface ClusterPortOptions {
   readonly host: string;
   readonly port: number;
   readonly advertise: { readonly host: string; readonly port: number | null } | null;
-  readonly noAdvertise: boolean;
+  /** Those at the start: see `reconfigure`. */
+  readonly settings: ClusterSettings;
   /** How many clients this server has, where the others are to know; else null. */
   toldClients(): number | null;
-  readonly credentials: Credentials | null;
-  readonly routes: readonly ConfiguredRoute[];
-  readonly discoveryIntervalMs: number;
   /** null: Kubernetes is not asked. */
   readonly kubernetes: KubernetesService | null;
   /** 0 or less: no pool. */
@@ -38,19 +50,14 @@ export interface ClusterPortOptions {
   readonly pinnedAccounts: readonly string[];
   readonly connectRetries: number;
   readonly connectBackoff: boolean;
-  readonly permissions: RoutePermissions;
-  readonly maxPayloadBytes: number;
   /** Messages go without headers. */
   readonly noHeaders: boolean;
   readonly authTimeoutMs: number;
-  readonly limits: RouteLimits;
   /** "": not known. */
   readonly zone: string;
   readonly queuePreference: QueuePreference;
-  /** What secures routes from now on; null: they are in the open. */
+  /** What secures routes from now on; null: plaintext. */
   tls(): TlsTerms | null;
-  /** Of the certificate of a server that dials, what is asked for; null: credentials are. */
-  readonly certificateRule: CertificateRule | null;
   readonly accounts: Accounts;
   readonly turn: Turn;
   readonly clock: Clock;
@@ -62,4 +69,6 @@ export interface ClusterPortOptions {
   nextConnectionId(): number;
   /** Members have come or gone, or the name of the cluster has changed: clients are told. */
   onMembersChanged(): void;
+  /** Connections, sources of addresses, chance, the event loop. */
+  readonly edge: ClusterEdge;
 }

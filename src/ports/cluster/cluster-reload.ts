@@ -3,25 +3,13 @@ import { isDeepStrictEqual } from "node:util";
 import { permits, type RoutePermissions, type SubjectRules } from "../../links/route/permissions.ts";
 import type { RouteTable } from "../../links/route/route-table.ts";
 import type { RouteSession } from "../../links/route/session.ts";
-import type { ClusterPortOptions } from "./cluster-port-options.ts";
-
-export type LiveClusterOptions = Pick<
-  ClusterPortOptions,
-  | "noAdvertise"
-  | "credentials"
-  | "routes"
-  | "discoveryIntervalMs"
-  | "permissions"
-  | "maxPayloadBytes"
-  | "certificateRule"
-  | "limits"
->;
+import type { ClusterSettings } from "./cluster-port-options.ts";
 
 /** A server that dialled this one has shown other credentials than those of now. It may dial again. */
 export function mustEnd(
   { direction }: RouteSession,
-  before: LiveClusterOptions,
-  { credentials }: LiveClusterOptions,
+  before: ClusterSettings,
+  { credentials }: ClusterSettings,
 ): boolean {
   return (
     direction === "accepted" && credentials !== null && !isDeepStrictEqual(credentials, before.credentials)

@@ -8,6 +8,8 @@ export interface GossipHost<Session> {
   read(session: Session, json: string): void;
   /** There was no room for one more. */
   dropped(): void;
+  /** Calls `work` in the next round of the event loop. */
+  nextRound(work: () => void): void;
 }
 
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
@@ -30,7 +32,7 @@ export class GossipInbox<Session> {
     if (this.waitingBytes + json.length > WAITING_BYTES_MAX) return this.host.dropped();
     waiting.set(json, session);
     this.waitingBytes += json.length;
-    if (waiting.size === 1) setImmediate(this.serve);
+    if (waiting.size === 1) this.host.nextRound(this.serve);
   }
 
   clear(): void {
@@ -49,6 +51,6 @@ export class GossipInbox<Session> {
       size += json.length;
       this.host.read(session, json);
     }
-    if (waiting.size > 0) setImmediate(this.serve);
+    if (waiting.size > 0) this.host.nextRound(this.serve);
   }
 }

@@ -4,8 +4,8 @@
  */
 import { isIP } from "node:net";
 import type { Clock } from "../../base/clock.ts";
+import type { Live } from "../../base/live.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { Random } from "../../base/random.ts";
 import { addressKey } from "../../cluster/address.ts";
 import type { AddressKey, PeerAddress } from "../../cluster/mesh-types.ts";
 import {
@@ -16,10 +16,9 @@ import {
   type SourceOrigin,
   type SourceReport,
 } from "../../discovery/discovery.ts";
-import { DnsSource, type DnsName } from "../../discovery/dns.ts";
-import { KubernetesSource } from "../../discovery/kubernetes-source.ts";
-import type { NameResolver } from "../../discovery/resolver.ts";
+import type { DnsName } from "../../discovery/dns.ts";
 import { staticSource } from "../../discovery/static.ts";
+import type { ClusterEdge } from "./route-network.ts";
 
 export interface Credentials {
   readonly user: string;
@@ -55,16 +54,14 @@ interface Routes {
   readonly discoveryIntervalMs: number;
 }
 
-interface PeerDiscoveryOptions extends Routes {
+interface PeerDiscoveryOptions {
   /** null: Kubernetes is not asked. */
   readonly kubernetes: KubernetesService | null;
   /** For routes, of this server. */
   readonly port: number;
   readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
-  /** One for each name: a lookup that takes too long is called off with all of its resolver's. */
-  createResolver(): NameResolver;
+  readonly edge: Pick<ClusterEdge, "random" | "createDnsSource" | "createKubernetesSource">;
   onReport(report: MeshReport): void;
   /** A source knows the zone of this server. */
   onOwnZone(zone: string): void;
@@ -75,10 +72,12 @@ interface PeerDiscoveryOptions extends Routes {
 export class PeerDiscovery implements Disposable {
   private readonly discovery: Discovery;
   private readonly options: PeerDiscoveryOptions;
+  private readonly settings: Live<Routes>;
   private readonly routeOfSource = new Map<string, ConfiguredRoute>();
   private ownAddresses: ReadonlySet<AddressKey> = new Set();
 
-  constructor(options: PeerDiscoveryOptions) {
+  constructor(settings: Live<Routes>, options: PeerDiscoveryOptions) {
+    this.settings = settings;
     this.options = options;
     this.discovery = new Discovery((report) => this.pass(report));
   }
@@ -86,13 +85,13 @@ export class PeerDiscovery implements Disposable {
   /** `ownAddresses`: those by which others may reach this server. */
   start(ownAddresses: readonly AddressKey[]): void {
     this.ownAddresses = new Set(ownAddresses);
-    this.use(this.options);
+    this.follow();
   }
 
-  /** From now on; names that stay go on undisturbed. */
-  use(routes: Routes): void {
+  /** Takes on the routes of now; names that stay go on undisturbed. */
+  follow(): void {
     this.routeOfSource.clear();
-    this.discovery.use([...this.sourcesOf(routes), ...this.fromKubernetes()]);
+    this.discovery.use([...this.sourcesOf(this.settings.current), ...this.fromKubernetes()]);
   }
 
   /** A member is missing. */
@@ -111,15 +110,12 @@ export class PeerDiscovery implements Disposable {
   }
 
   private sourcesOf({ routes, discoveryIntervalMs: intervalMs }: Routes): DiscoverySource[] {
+    const { edge } = this.options;
     const literal = routes.filter(isLiteral);
     const sources: DiscoverySource[] = literal.length > 0 ? [staticSource("routes", literal)] : [];
     for (const route of routes) {
       if (isLiteral(route)) continue;
-      const source = new DnsSource(route, {
-        ...this.options,
-        intervalMs,
-        resolver: this.options.createResolver(),
-      });
+      const source = edge.createDnsSource(route, { ...this.options, random: edge.random, intervalMs });
       this.routeOfSource.set(source.name, route);
       sources.push(source);
     }
@@ -127,10 +123,10 @@ export class PeerDiscovery implements Disposable {
   }
 
   private fromKubernetes(): DiscoverySource[] {
-    const { kubernetes, port } = this.options;
-    return kubernetes === null
-      ? []
-      : [new KubernetesSource({ ...this.options, ...kubernetes, defaultPort: port })];
+    const { kubernetes, port, edge } = this.options;
+    if (kubernetes === null) return [];
+    const options = { ...this.options, ...kubernetes, random: edge.random, defaultPort: port };
+    return [edge.createKubernetesSource(options)];
   }
 
   private pass({ source, origin, peers }: SourceReport): void {

@@ -1,8 +1,11 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { PeerDiscovery, type ConfiguredRoute } from "../../../../src/ports/cluster/peer-discovery.ts";
 import { VirtualClock } from "../../../../src/base/clock.ts";
+import { liveCell } from "../../../../src/base/live.ts";
 import { silentLogger } from "../../../../src/base/logger.ts";
 import { seededRandom } from "../../../../src/base/random.ts";
+import { DnsSource } from "../../../../src/discovery/dns.ts";
+import { SYSTEM_EDGE } from "../../../../src/ports/cluster/system-edge.ts";
 import { FakeResolver } from "../../discovery/fake-resolver.ts";
 
 const route = (host: string, port = 6222): ConfiguredRoute => ({ host, port, credentials: null });
@@ -14,13 +17,15 @@ async function told(
   own: readonly string[] = [],
 ): Promise<{ reports: string[]; discovery: PeerDiscovery }> {
   const reports: string[] = [];
-  const discovery = new PeerDiscovery({
-    routes,
-    discoveryIntervalMs: 5000,
+  const discovery = new PeerDiscovery(liveCell({ routes, discoveryIntervalMs: 5000 }), {
     clock: new VirtualClock(),
-    random: seededRandom(1),
     logger: silentLogger,
-    createResolver: () => Object.assign(new FakeResolver(), { zone }),
+    edge: {
+      ...SYSTEM_EDGE,
+      random: seededRandom(1),
+      createDnsSource: (name, options) =>
+        new DnsSource(name, { ...options, resolver: Object.assign(new FakeResolver(), { zone }) }),
+    },
     kubernetes: null,
     port: 6222,
     onOwnZone: () => undefined,
