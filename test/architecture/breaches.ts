@@ -38,7 +38,6 @@ export const KNOWN_BREACHES: readonly string[] = [
   "monitor/http.ts imports values of transport",
   "monitor/http.ts: a timer or the time beside the clock",
   "ports/client/lame-duck.ts imports node:timers/promises",
-  "ports/cluster/dialer.ts: a timer or the time beside the clock",
   "ports/cluster/route-info-of.ts: a field name of NATS JSON",
   "system/user-info.ts imports values of links",
   "transport/tcp.ts: a timer or the time beside the clock",
