@@ -9,8 +9,7 @@ import { format, resolveConfig } from "prettier";
 
 import { withDashes } from "../src/config/formats/flags.ts";
 import type { Option } from "../src/config/option.ts";
-import { OPTIONS, SECTIONS } from "../src/config/schema.ts";
-import { UNSUPPORTED_FLAGS, UNSUPPORTED_KEYS } from "../src/config/unsupported.ts";
+import { HEADINGS, OPTIONS, UNSUPPORTED_BY_FLAG, UNSUPPORTED_BY_KEY } from "../src/config/schema.ts";
 
 const FILE = join(import.meta.dirname, "..", "docs", "configuration.md");
 
@@ -58,7 +57,7 @@ const COLUMNS =
   "| Key | Type | Default | Flag | Environment | Change by | Description |\n| --- | --- | --- | --- | --- | --- | --- |";
 
 function sectionTable(section: string): string {
-  const rows = OPTIONS.filter((option) => option.section === section).map(row);
+  const rows = OPTIONS.filter((option) => option.heading === section).map(row);
   return [`## ${section}`, "", COLUMNS, ...rows, ""].join("\n");
 }
 
@@ -77,12 +76,12 @@ function row(option: Option): string {
 }
 
 function unsupported(): string {
-  const features = Map.groupBy(UNSUPPORTED_KEYS, ([, feature]) => feature);
-  const flags = Map.groupBy(UNSUPPORTED_FLAGS, ([, { feature }]) => feature);
+  const features = Map.groupBy(UNSUPPORTED_BY_KEY, ([, { feature }]) => feature);
+  const flags = Map.groupBy(UNSUPPORTED_BY_FLAG, ([, { feature }]) => feature);
   const rows = [...new Set([...features.keys(), ...flags.keys()])].map((feature) => {
     const keys = (features.get(feature) ?? []).map(([key]) => code(key)).join(", ");
     const names = (flags.get(feature) ?? []).map(([name]) => code(withDashes(name))).join(", ");
-    return `| ${feature} | ${keys} | ${names} |`;
+    return `| ${feature.replace(/ (is|are)$/, "")} | ${keys} | ${names} |`;
   });
   return ["## Not supported yet", "", "| Feature | Keys | Flags |", "| --- | --- | --- |", ...rows, ""].join(
     "\n",
@@ -94,7 +93,7 @@ function code(text: string): string {
 }
 
 async function page(): Promise<string> {
-  const text = [INTRODUCTION, ...SECTIONS.map(sectionTable), unsupported()].join("\n");
+  const text = [INTRODUCTION, ...HEADINGS.map(sectionTable), unsupported()].join("\n");
   return format(text, { ...(await resolveConfig(FILE)), parser: "markdown" });
 }
 

@@ -16,8 +16,9 @@ export interface ConfigChange {
 export function diffConfig(before: Config, after: Config): ConfigChange[] {
   return OPTIONS.flatMap((option) =>
     option.initials
-      .filter(([field]) => !isDeepStrictEqual(valueAt(before, field), valueAt(after, field)))
-      .map(([field]) => ({ key: option.key, field, reload: option.reload })),
+      .map(([field]) => field as Field)
+      .filter((field) => !isDeepStrictEqual(valueAt(before, field), valueAt(after, field)))
+      .map((field) => ({ key: option.key, field, reload: option.reload })),
   );
 }
 
@@ -34,17 +35,9 @@ export interface ShownChange {
 }
 
 const REDACTED = "[REDACTED]";
-/** Plain values that nobody is to see. */
-const SECRET: ReadonlySet<Field> = new Set<Field>([
-  "authorization.user",
-  "authorization.password",
-  "authorization.token",
-  "cluster.user",
-  "cluster.password",
-  "monitor.user",
-  "monitor.password",
-  "monitor.token",
-]);
+const SECRET: ReadonlySet<string> = new Set(
+  OPTIONS.filter(({ isSecret }) => isSecret).flatMap(({ fields }) => fields),
+);
 /** By what the items of lists are known; everything else in them stays unsaid. */
 const NAME_KEYS = ["name", "host", "user", "source"] as const;
 

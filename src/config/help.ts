@@ -1,25 +1,37 @@
 /** The text of --help, in the layout of nats-server's and made from the schema. */
 
 import { withDashes } from "./formats/flags.ts";
-import type { Option, Section } from "./option.ts";
-import { OPTIONS } from "./schema.ts";
+import type { Option } from "./option.ts";
+import { HEADINGS, OPTIONS } from "./schema.ts";
 import { CIPHER_SUITES, CURVE_PREFERENCES } from "./values/tls-names.ts";
 
 /** Column at which the descriptions begin. */
 const DESCRIPTION_COLUMN = 37;
 
-const GROUPS: readonly { readonly title: string; readonly sections: readonly Section[] }[] = [
-  { title: "Server Options", sections: ["Server", "Limits", "Monitoring", "Lame duck"] },
-  { title: "JetStream Options", sections: ["JetStream"] },
-  { title: "Logging Options", sections: ["Logging"] },
-  { title: "Authorization Options", sections: ["Authorization"] },
-  { title: "TLS Options", sections: ["TLS"] },
-  { title: "Cluster Options", sections: ["Cluster"] },
-];
+interface Group {
+  readonly title: string;
+  readonly headings: readonly string[];
+}
 
-/** Flags that are no options of the configuration, by the group that they are shown in. */
+const FIRST_GROUP: Group = {
+  title: "Server Options",
+  headings: ["Server", "Limits", "Monitoring", "Lame duck"],
+};
+const ORDER = ["JetStream", "Logging", "Authorization", "TLS", "Cluster"];
+
+/** A group for each heading that has flags; "Server Options" has several. */
+function groups(): Group[] {
+  const others = [...new Set([...ORDER, ...HEADINGS])].filter(
+    (heading) =>
+      !FIRST_GROUP.headings.includes(heading) &&
+      (heading in EXTRA || OPTIONS.some((option) => option.heading === heading && option.flags.length > 0)),
+  );
+  return [FIRST_GROUP, ...others.map((heading) => ({ title: `${heading} Options`, headings: [heading] }))];
+}
+
+/** Flags that are not options of the configuration, by the first heading of the group that shows them. */
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
-  "Server Options": [
+  Server: [
     line("-c, --config <file>", "Configuration file (also by the environment variable SHOAL__CONFIG)"),
     line("-t", "Test configuration and exit"),
     line(
@@ -28,20 +40,20 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
     ),
     line("", "<pid> is a process id or the path to a PID file"),
   ],
-  "TLS Options": [
+  TLS: [
     line("    --tls", "TLS for clients, without verification of theirs; --tls=false: none"),
     line("    --tlscert <file>", "Certificate of the server"),
     line("    --tlskey <file>", "Private key of the certificate"),
     line("    --tlsverify", "TLS for clients, which have to present a certificate; =optional: they may"),
     line("    --tlscacert <file>", "Certificates of who signed those of the clients"),
   ],
-  "Logging Options": [line("-DV", "Debug and trace"), line("-DVV", "Debug and verbose trace")],
+  Logging: [line("-DV", "Debug and trace"), line("-DVV", "Debug and verbose trace")],
 };
 
 export function helpText(): string {
-  const groups = GROUPS.map(({ title, sections }) => {
-    const options = OPTIONS.filter((option) => option.flags.length > 0 && sections.includes(option.section));
-    return [`${title}:`, ...options.map(optionLine), ...(EXTRA[title] ?? [])].join("\n");
+  const texts = groups().map(({ title, headings }) => {
+    const options = OPTIONS.filter((option) => option.flags.length > 0 && headings.includes(option.heading));
+    return [`${title}:`, ...options.map(optionLine), ...(EXTRA[headings[0] ?? ""] ?? [])].join("\n");
   });
   const common = [
     "Common Options:",
@@ -56,7 +68,7 @@ export function helpText(): string {
     "",
     "Usage: shoal [options]",
     "",
-    ...groups.flatMap((group) => [group, ""]),
+    ...texts.flatMap((group) => [group, ""]),
     ...common,
     "",
     outro,

@@ -1,18 +1,36 @@
 /**
  * The one table of all options: the source of flags, environment names, defaults, what a reload can change, the help text
- * and docs/configuration.md. Its rows are in options-*.ts; here they are put together and indexed.
+ * and docs/configuration.md. Sections are put together and indexed here; each section is a file in sections/.
  */
+import type { Option, Section, Unsupported } from "./option.ts";
+import { accounts } from "./sections/accounts.ts";
+import { authorization } from "./sections/authorization.ts";
+import { client } from "./sections/client.ts";
+import { cluster } from "./sections/cluster.ts";
+import { jetStream } from "./sections/jetstream.ts";
+import { log } from "./sections/log.ts";
+import { metrics } from "./sections/metrics.ts";
+import { monitor } from "./sections/monitor.ts";
+import { server } from "./sections/server.ts";
+import { UNBUILT, WITHOUT_EFFECT } from "./sections/unbuilt.ts";
 
-import { clusterOptions } from "./sections/cluster.ts";
-import { accountOptions } from "./sections/accounts.ts";
-import { clientOptions } from "./sections/client.ts";
-import { jetStreamOptions } from "./sections/jetstream.ts";
-import { logOptions } from "./sections/log.ts";
-import { serverOptions } from "./sections/server.ts";
-import { tlsOptions } from "./sections/tls.ts";
-import type { Option, Section } from "./option.ts";
+/** A derived default sees the plain defaults of all sections, and the derived ones of the sections before its own. */
+const SECTIONS = { server, client, authorization, accounts, log, monitor, metrics, jetStream, cluster };
 
-export const SECTIONS: readonly Section[] = [
+type AllSections = typeof SECTIONS;
+type FieldsOf<S> = S extends Section<infer Seen, infer N> ? Seen[N] : never;
+/** The type of each section's fields. */
+export type Sections = { readonly [S in keyof AllSections]: FieldsOf<AllSections[S]> };
+
+/** The sections as finish.ts uses them: it hands each the whole configuration. */
+export const ALL_SECTIONS = Object.values(SECTIONS) as unknown as readonly Section<
+  Sections,
+  keyof Sections
+>[];
+
+export const OPTIONS: readonly Option[] = ALL_SECTIONS.flatMap(({ rows }) => rows);
+
+const FIRST_HEADINGS = [
   "Server",
   "Limits",
   "Authorization",
@@ -21,18 +39,11 @@ export const SECTIONS: readonly Section[] = [
   "Logging",
   "Monitoring",
   "Lame duck",
-  "JetStream",
-  "Cluster",
 ];
 
-export const OPTIONS: readonly Option[] = [
-  ...serverOptions,
-  ...clientOptions,
-  ...accountOptions,
-  ...logOptions,
-  ...jetStreamOptions,
-  ...clusterOptions,
-  ...tlsOptions,
+/** In the order in which the documentation shows them. */
+export const HEADINGS: readonly string[] = [
+  ...new Set([...FIRST_HEADINGS, ...OPTIONS.map(({ heading }) => heading)]),
 ];
 
 /** By every key a file may use: names and aliases, dotted. */
@@ -53,8 +64,27 @@ export const OPTION_BY_ENV: ReadonlyMap<string, Option> = new Map(
 /** The dotted names of blocks: "cluster", "cluster.authorization", … */
 export const BLOCKS: ReadonlySet<string> = new Set(
   OPTIONS.flatMap(({ key }) => key.split(".").map((_, i, parts) => parts.slice(0, i).join("."))).filter(
-    (b) => b !== "",
+    (block) => block !== "",
   ),
+);
+
+const UNSUPPORTED: readonly Unsupported[] = [
+  ...UNBUILT,
+  ...ALL_SECTIONS.flatMap(({ unsupported = [] }) => unsupported),
+];
+
+export const UNSUPPORTED_BY_KEY: ReadonlyMap<string, Unsupported> = new Map(
+  UNSUPPORTED.flatMap((one) => one.keys.map((key) => [key, one] as const)),
+);
+
+export const UNSUPPORTED_BY_FLAG: ReadonlyMap<string, Unsupported & { readonly isSwitch: boolean }> = new Map(
+  UNSUPPORTED.flatMap((one) =>
+    (one.flags ?? []).map(({ name, isSwitch }) => [name, { ...one, isSwitch }] as const),
+  ),
+);
+
+export const KEYS_WITHOUT_EFFECT: ReadonlyMap<string, "bool" | "string"> = new Map(
+  [WITHOUT_EFFECT, ...ALL_SECTIONS.map(({ withoutEffect = {} }) => withoutEffect)].flatMap(Object.entries),
 );
 
 function keysOf({ key, aliases }: Option): string[] {

@@ -1,6 +1,7 @@
 /** Gives accounts their mappings as configured. Subjects in the configuration are text, inside the server they are bytes. */
 import { systemRandom } from "../../base/random.ts";
-import type { Config, MappingConfig } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
+import type { MappingConfig } from "../../config/values/mappings.ts";
 import { toByteString } from "../../protocol/info.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";

@@ -2,8 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import type { Config, SubjectRules } from "../../config/config.ts";
-import type { AccountJetStream } from "../../config/jetstream.ts";
+import type { Config } from "../../config/config.ts";
+import type { AccountJetStream } from "../../config/values/account-features.ts";
+import type { SubjectRules } from "../../config/values/permissions.ts";
 import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../../core/account.ts";
 import { NO_LIMITS as NO_JETSTREAM_LIMITS, type AccountLimits } from "../../jetstream/assets.ts";
 import type { AccountsDefinition } from "../../core/definitions.ts";

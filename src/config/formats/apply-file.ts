@@ -3,14 +3,7 @@
 import { isDisabledBlock, isOff, unknownField } from "../values/block.ts";
 import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
 import type { Sheet } from "../option.ts";
-import { BLOCKS, OPTION_BY_KEY } from "../schema.ts";
-import {
-  KEYS_WITHOUT_EFFECT,
-  notSupported,
-  OPERATOR_MODE,
-  UNSUPPORTED_KEYS,
-  USUAL_VALUES,
-} from "../unsupported.ts";
+import { BLOCKS, KEYS_WITHOUT_EFFECT, OPTION_BY_KEY, UNSUPPORTED_BY_KEY } from "../schema.ts";
 import type { Notes } from "../values/value-type.ts";
 
 export interface Problems extends Notes {
@@ -55,7 +48,7 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   const { keyAt, node } = entry;
   const key = prefix + entry.key.toLowerCase();
   const option = OPTION_BY_KEY.get(key);
-  const feature = UNSUPPORTED_KEYS.get(key);
+  const unsupported = UNSUPPORTED_BY_KEY.get(key);
   const inertKind = KEYS_WITHOUT_EFFECT.get(key);
   if (option !== undefined) {
     try {
@@ -73,12 +66,11 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   } else if (inertKind !== undefined) {
     const expected = inertKind === "bool" ? "true or false" : "a string";
     if (node.kind !== inertKind) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
-  } else if (feature !== undefined) {
-    const isUsual = node.kind === "string" && node.value === USUAL_VALUES.get(key);
+  } else if (unsupported !== undefined) {
+    const isUsual = node.kind === "string" && node.value === unsupported.usualValue;
     if (isOff(node) || isUsual) return;
-    // Accounts come from elsewhere there.
-    if (feature === OPERATOR_MODE) sheet.refuse(["accounts.list"]);
-    throw new ConfError(keyAt, `"${key}": ${notSupported(feature)}`);
+    sheet.refuse(unsupported.replaces ?? []);
+    throw new ConfError(keyAt, `"${key}": ${unsupported.feature} not supported by shoal yet`);
   } else if (!entry.usedAsVariable) {
     throw new ConfError(keyAt, unknownKey(entry.key, prefix));
   }
@@ -101,7 +93,7 @@ function unknownKey(key: string, prefix: string): string {
   const inBlock = [
     ...OPTION_BY_KEY.keys(),
     ...BLOCKS,
-    ...UNSUPPORTED_KEYS.keys(),
+    ...UNSUPPORTED_BY_KEY.keys(),
     ...KEYS_WITHOUT_EFFECT.keys(),
   ]
     .filter((known) => known.startsWith(prefix) && !known.slice(prefix.length).includes("."))

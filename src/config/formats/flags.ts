@@ -4,13 +4,12 @@
  */
 
 import { collect, type Problems } from "./apply-file.ts";
-import type { ClientVerification, Field } from "../config.ts";
+import type { Field } from "../config.ts";
 import { ConfError, type Origin } from "./nats-conf/node.ts";
 import type { Option, Sheet } from "../option.ts";
-import { OPTION_BY_FLAG } from "../schema.ts";
+import { OPTION_BY_FLAG, UNSUPPORTED_BY_FLAG } from "../schema.ts";
 import { nearestName } from "../suggest.ts";
-import { tlsFromFlags } from "../values/tls.ts";
-import { notSupported, UNSUPPORTED_FLAGS } from "../unsupported.ts";
+import { tlsFromFlags, type ClientVerification } from "../values/tls.ts";
 import { bool } from "../values/value-type.ts";
 
 const SIGNALS = ["ldm", "stop", "quit", "term", "reopen", "reload"] as const;
@@ -147,7 +146,7 @@ function* readCommand(words: readonly string[]): Generator<FlagUse, void> {
 
 /** True for the switch of an unsupported feature that is turned off. */
 function refuseUnsupported(name: string, value: string | undefined): boolean {
-  const unsupported = UNSUPPORTED_FLAGS.get(name);
+  const unsupported = UNSUPPORTED_BY_FLAG.get(name);
   if (unsupported === undefined) {
     if (KNOWN_FLAGS.includes(name)) return false;
     const near = nearestName(name, KNOWN_FLAGS);
@@ -155,7 +154,8 @@ function refuseUnsupported(name: string, value: string | undefined): boolean {
     throw new ConfError(null, `flag provided but not defined: ${withDashes(name)}, ${hint}`);
   }
   const isOff = unsupported.isSwitch && value !== undefined && /^(?:false|f|0)$/i.test(value);
-  if (!isOff) throw new ConfError(null, `flag ${withDashes(name)}: ${notSupported(unsupported.feature)}`);
+  if (!isOff)
+    throw new ConfError(null, `flag ${withDashes(name)}: ${unsupported.feature} not supported by shoal yet`);
   return true;
 }
 

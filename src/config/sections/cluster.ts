@@ -1,35 +1,75 @@
-/** The rows of the schema for the cluster. */
-
+/** The port for routes and what crosses them. Discovery and rebalancing have files of their own. */
+import type { ConfError, Origin } from "../formats/nats-conf/node.ts";
+import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
 import {
   advertise,
   listen,
   listenUrl,
   port,
-  routeUrls,
+  type Address,
   type Listen,
   type ListenUrl,
 } from "../values/address.ts";
-import { credential } from "../values/authorization.ts";
-import { compression } from "../values/compression.ts";
-import { routePermissions } from "../values/permissions.ts";
-import { composite, option, type Option, type Sheet } from "../option.ts";
-import { rebalanceOptions } from "./rebalance.ts";
-import type { Origin } from "../formats/nats-conf/node.ts";
+import { compression, type Compression } from "../values/compression.ts";
+import { routePermissions, type RoutePermissions } from "../values/permissions.ts";
+import { routeTls, type TlsConfig } from "../values/tls.ts";
+import { credential } from "../values/users.ts";
 import {
   bool,
   count,
   duration,
+  hostName,
   integer,
   oneOf,
   spacelessName,
   strings,
-  text,
   type ValueType,
 } from "../values/value-type.ts";
+import type { ClientConfig } from "./client.ts";
+import { discoveryRows, type DiscoveryConfig } from "./discovery.ts";
+import { rebalanceRows, type RebalanceConfig } from "./rebalance.ts";
 
-/** Routes are pinged at least this often, whatever is configured, as in nats-server. */
+export interface ClusterConfig extends DiscoveryConfig, RebalanceConfig {
+  /** null: a name is made up. */
+  readonly name: string | null;
+  readonly host: string;
+  /** null: no cluster; 0: the system picks a free port. */
+  readonly port: number | null;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly authTimeoutMs: number;
+  readonly advertise: Address | null;
+  readonly noAdvertise: boolean;
+  readonly readinessWaitMs: number;
+  readonly connectRetries: number;
+  readonly connectBackoff: boolean;
+  readonly permissions: RoutePermissions | null;
+  /** -1: no pool, one connection as before nats-server 2.10. */
+  readonly poolSize: number;
+  /** Accounts with a connection of their own. */
+  readonly accounts: readonly string[];
+  readonly compression: Compression;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly writeDeadlineMs: number;
+  /** null: unknown. */
+  readonly zone: string | null;
+  readonly queuePreference: QueuePreference;
+  /** null: plaintext. */
+  readonly tls: TlsConfig | null;
+}
+
+/** Which members of a queue group come first: those on this server, then those in its zone (`zone`), or none. */
+type QueuePreference = "server" | "zone" | "none";
+
+interface Seen {
+  readonly cluster: ClusterConfig;
+  readonly client: ClientConfig;
+}
+
+/** Longest interval between PINGs on a route, whatever is configured, as in nats-server. */
 const ROUTE_PING_INTERVAL_MAX_MS = 30_000;
-/** A member that vanishes without a word is noticed after two to three of these. nats-server: up to 30 s. */
+/** A server that vanishes is noticed after two to three intervals. nats-server: up to 30 s. */
 const ROUTE_PING_INTERVAL_MS = 5000;
 
 const pingInterval = duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" });
@@ -52,310 +92,287 @@ const deprecatedPermissions: typeof routePermissions = {
   },
 };
 
-const listener: readonly Option[] = [
-  option({
-    key: "cluster.name",
-    field: "cluster.name",
-    section: "Cluster",
-    type: spacelessName,
-    default: null,
-    defaultText: "made up at the start",
-    flags: ["cluster_name"],
-    flagValue: "<string>",
-    reload: "restart",
-    description: "Name of the cluster; all its servers must have the same",
-  }),
-  composite<Listen, ListenUrl>({
-    key: "cluster.listen",
-    fields: ["cluster.host", "cluster.port"],
-    section: "Cluster",
-    type: listen,
-    flagType: { ...listenUrl, fromNode: emptyTurnsOff },
-    assign: assignListen,
-    flags: ["cluster", "cluster_listen"],
-    flagValue: "<cluster-url>",
-    reload: "restart",
-    description: "Host and port for routes in one; this is what turns clustering on",
-  }),
-  option({
-    key: "cluster.host",
-    aliases: ["net"],
-    field: "cluster.host",
-    section: "Cluster",
-    type: { ...text, name: "host", fromNode: (node, notes) => text.fromNode(node, notes) || undefined },
-    default: "0.0.0.0",
-    reload: "restart",
-    description: "Address to listen on for routes",
-  }),
-  option({
-    key: "cluster.port",
-    field: "cluster.port",
-    section: "Cluster",
-    type: port,
-    default: null,
-    defaultText: "off",
-    reload: "restart",
-    description: "Port for routes, -1 for a free one; this, too, turns clustering on",
-  }),
-  option({
-    key: "cluster.advertise",
-    aliases: ["cluster_advertise"],
-    field: "cluster.advertise",
-    section: "Cluster",
-    type: advertise,
-    default: null,
-    flags: ["cluster_advertise"],
-    flagValue: "<string>",
-    reload: "restart",
-    description: "Address that other servers are told to dial for a route to this one",
-  }),
-  option({
-    key: "cluster.no_advertise",
-    field: "cluster.noAdvertise",
-    section: "Cluster",
-    type: bool,
-    default: false,
-    flags: ["no_advertise"],
-    flagValue: "<bool>",
-    reload: "live",
-    description: "Do not tell clients of the other servers of the cluster",
-  }),
-  option({
-    key: "cluster.authorization.user",
-    aliases: ["username"],
-    field: "cluster.user",
-    section: "Cluster",
-    type: credential,
-    default: null,
-    reload: "live",
-    description: "User required for routes",
-  }),
-  option({
-    key: "cluster.authorization.password",
-    aliases: ["pass"],
-    field: "cluster.password",
-    section: "Cluster",
-    type: credential,
-    default: null,
-    reload: "live",
-    description: "Password required for routes",
-  }),
-  option({
-    key: "cluster.authorization.timeout",
-    field: "cluster.authTimeoutMs",
-    section: "Cluster",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds", highMs: 60_000 }),
-    default: { derive: ({ cluster: { tls } }) => (tls === null ? 2000 : tls.timeoutMs + 1000) },
-    defaultText: "2s, or a second more than cluster.tls.timeout",
-    reload: "restart",
-    description: "Time another server has to say who it is",
-  }),
-];
+const { option, composite } = rowsOf<Seen, "cluster">("cluster", "Cluster");
 
-const routes: readonly Option[] = [
-  option({
-    key: "cluster.readiness_wait",
-    field: "cluster.readinessWaitMs",
-    section: "Cluster",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
-    default: 30_000,
-    reload: "restart",
-    description: "Time after which a starting server is ready without the servers it could not reach",
-  }),
-  option({
-    key: "cluster.routes",
-    field: "cluster.routes",
-    section: "Cluster",
-    type: routeUrls,
-    default: [],
-    flags: ["routes"],
-    flagValue: "<rurl-1, rurl-2>",
-    reload: "live",
-    description: "Servers to have a route to; of a name, all that its addresses or SRV records show",
-  }),
-  option({
-    key: "cluster.discovery.interval",
-    field: "cluster.discoveryIntervalMs",
-    section: "Cluster",
-    type: duration({ minMs: 100, zero: "default", bareNumber: "seconds" }),
-    default: 5000,
-    reload: "live",
-    description: "Time between two lookups of a name in routes; shorter while servers are missing",
-  }),
-  option({
-    key: "cluster.connect_retries",
-    field: "cluster.connectRetries",
-    section: "Cluster",
-    type: count,
-    default: 0,
-    flags: ["connect_retries"],
-    flagValue: "<number>",
-    reload: "restart",
-    description: "Failed dials after which a server learned of from others is given up",
-  }),
-  option({
-    key: "cluster.connect_backoff",
-    field: "cluster.connectBackoff",
-    section: "Cluster",
-    type: bool,
-    default: false,
-    reload: "restart",
-    description: "Wait longer after each failed dial of a server, from 1s to 30s",
-  }),
-  option({
-    key: "cluster.permissions",
-    field: "cluster.permissions",
-    section: "Cluster",
-    type: routePermissions,
-    default: null,
-    defaultText: "all subjects",
-    reload: "live",
-    description: "Subjects that may be imported from and exported to other servers",
-  }),
-  composite({
-    key: "cluster.authorization.permissions",
-    aliases: ["default_permission", "default_permissions"],
-    fields: ["cluster.permissions"],
-    section: "Cluster",
-    type: deprecatedPermissions,
-    env: null,
-    assign(sheet, value, at) {
-      if (sheet.get("cluster.permissions") === undefined) sheet.set("cluster.permissions", value, at);
+export const cluster: Section<Seen, "cluster"> = {
+  name: "cluster",
+  rows: [
+    option({
+      key: "cluster.name",
+      field: "name",
+      type: spacelessName,
+      default: null,
+      defaultText: "made up at the start",
+      flags: ["cluster_name"],
+      flagValue: "<string>",
+      reload: "restart",
+      description: "Name of the cluster; all its servers must have the same",
+    }),
+    composite<Listen, ListenUrl>({
+      key: "cluster.listen",
+      fields: ["cluster.host", "cluster.port"],
+      type: listen,
+      flagType: { ...listenUrl, fromNode: emptyTurnsOff },
+      assign: assignListen,
+      flags: ["cluster", "cluster_listen"],
+      flagValue: "<cluster-url>",
+      reload: "restart",
+      description: "Host and port for routes in one; this is what turns clustering on",
+    }),
+    option({
+      key: "cluster.host",
+      aliases: ["net"],
+      field: "host",
+      type: hostName,
+      default: "0.0.0.0",
+      reload: "restart",
+      description: "Address to listen on for routes",
+    }),
+    option({
+      key: "cluster.port",
+      field: "port",
+      type: port,
+      default: null,
+      defaultText: "off",
+      reload: "restart",
+      description: "Port for routes, -1 for a free one; this, too, turns clustering on",
+    }),
+    option({
+      key: "cluster.advertise",
+      aliases: ["cluster_advertise"],
+      field: "advertise",
+      type: advertise,
+      default: null,
+      flags: ["cluster_advertise"],
+      flagValue: "<string>",
+      reload: "restart",
+      description: "Address that other servers are told to dial for a route to this one",
+    }),
+    option({
+      key: "cluster.no_advertise",
+      field: "noAdvertise",
+      type: bool,
+      default: false,
+      flags: ["no_advertise"],
+      flagValue: "<bool>",
+      reload: "live",
+      description: "Do not tell clients of the other servers of the cluster",
+    }),
+    option({
+      key: "cluster.authorization.user",
+      aliases: ["username"],
+      field: "user",
+      isSecret: true,
+      type: credential,
+      default: null,
+      reload: "live",
+      description: "User required for routes",
+    }),
+    option({
+      key: "cluster.authorization.password",
+      aliases: ["pass"],
+      field: "password",
+      isSecret: true,
+      type: credential,
+      default: null,
+      reload: "live",
+      description: "Password required for routes",
+    }),
+    option({
+      key: "cluster.authorization.timeout",
+      field: "authTimeoutMs",
+      type: duration({ minMs: 1, zero: "default", bareNumber: "seconds", highMs: 60_000 }),
+      default: { derive: ({ cluster: { tls } }) => (tls === null ? 2000 : tls.timeoutMs + 1000) },
+      defaultText: "2s, or a second more than cluster.tls.timeout",
+      reload: "restart",
+      description: "Time another server has to say who it is",
+    }),
+    option({
+      key: "cluster.readiness_wait",
+      field: "readinessWaitMs",
+      type: duration({ minMs: 1, zero: "default", bareNumber: "refused" }),
+      default: 30_000,
+      reload: "restart",
+      description: "Time after which a starting server is ready without the servers it could not reach",
+    }),
+    ...discoveryRows,
+    option({
+      key: "cluster.connect_retries",
+      field: "connectRetries",
+      type: count,
+      default: 0,
+      flags: ["connect_retries"],
+      flagValue: "<number>",
+      reload: "restart",
+      description: "Failed dials after which a server learned of from others is given up",
+    }),
+    option({
+      key: "cluster.connect_backoff",
+      field: "connectBackoff",
+      type: bool,
+      default: false,
+      reload: "restart",
+      description: "Wait longer after each failed dial of a server, from 1s to 30s",
+    }),
+    option({
+      key: "cluster.permissions",
+      field: "permissions",
+      type: routePermissions,
+      default: null,
+      defaultText: "all subjects",
+      reload: "live",
+      description: "Subjects that may be imported from and exported to other servers",
+    }),
+    composite({
+      key: "cluster.authorization.permissions",
+      aliases: ["default_permission", "default_permissions"],
+      fields: ["cluster.permissions"],
+      type: deprecatedPermissions,
+      env: null,
+      assign(sheet, value, at) {
+        if (sheet.get("cluster.permissions") === undefined) sheet.set("cluster.permissions", value, at);
+      },
+      reload: "live",
+      description: "The old place of cluster.permissions, which goes first",
+    }),
+    option({
+      key: "cluster.pool_size",
+      field: "poolSize",
+      type: integer({ min: -1, max: 1024, zero: "default" }),
+      default: 3,
+      reload: "restart",
+      description: "Connections per route, -1 for a single one without pooling",
+    }),
+    option({
+      key: "cluster.accounts",
+      field: "accounts",
+      type: strings,
+      default: [],
+      reload: "restart",
+      description: "Accounts with a route connection of their own",
+    }),
+    option({
+      key: "cluster.compression",
+      field: "compression",
+      type: compression,
+      default: { mode: "accept", rttThresholdsMs: [] },
+      reload: "live",
+      status: "parsed",
+      description: "Compression of routes: off, accept, s2_fast, s2_better, s2_best, s2_auto",
+    }),
+    option({
+      key: "cluster.ping_interval",
+      field: "pingIntervalMs",
+      type: routePingInterval,
+      default: { derive: ({ client }) => Math.min(client.pingIntervalMs, ROUTE_PING_INTERVAL_MS) },
+      defaultText: "ping_interval, but at most 5s",
+      reload: "live",
+      description: "Time between PINGs on a route",
+    }),
+    option({
+      key: "cluster.ping_max",
+      field: "pingMax",
+      type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
+      default: { derive: ({ client }) => client.pingMax },
+      defaultText: "ping_max",
+      reload: "live",
+      description: "Unanswered PINGs after which a route is dropped",
+    }),
+    option({
+      key: "cluster.write_deadline",
+      field: "writeDeadlineMs",
+      type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
+      default: { derive: ({ client }) => client.writeDeadlineMs },
+      defaultText: "write_deadline",
+      reload: "live",
+      description: "Time a route has to take what was written before it counts as too slow",
+    }),
+    option({
+      key: "cluster.zone",
+      field: "zone",
+      type: spacelessName,
+      default: null,
+      reload: "restart",
+      description: "Zone that this server is in, such as eu-west-1a; the other servers are told",
+    }),
+    option({
+      key: "cluster.queue_preference",
+      field: "queuePreference",
+      type: oneOf("server", "zone", "none"),
+      default: "server",
+      reload: "restart",
+      description:
+        "Members that queue groups prefer: server, those on the publisher's server; zone, these, then those in its zone; " +
+        "none, as nats-server",
+    }),
+    option({
+      key: "cluster.tls",
+      field: "tls",
+      heading: "TLS",
+      type: routeTls,
+      default: null,
+      defaultText: "off",
+      reload: "live",
+      description: "TLS for routes: the same block; both servers present a certificate",
+    }),
+    ...rebalanceRows,
+  ],
+  check({ cluster: own }, sheet) {
+    const errors: ConfError[] = [];
+    const refuse = (fields: readonly FieldOf<Seen>[], reason: string): void =>
+      void errors.push(sheet.errorAt(fields, reason));
+    const routes = sheet.get("cluster.routes");
+    // In a file, nats-server accepts this and never dials: see `advise`.
+    if (own.port === null && own.routes.length > 0 && routes !== undefined && routes.at.kind !== "file")
+      refuse(["cluster.routes"], "solicited routes require cluster capabilities, e.g. --cluster");
+    if (own.user === null && own.password !== null) refuse(["cluster.password"], "a password needs a user");
+    if (own.rebalances && own.noAdvertise) {
+      const reason =
+        "clients that are not told of other servers (no_advertise) cannot be asked to move there";
+      refuse(["cluster.rebalances", "cluster.noAdvertise"], reason);
+    }
+    if (own.accounts.length > 0 && own.poolSize < 0) {
+      const reason = "pool_size cannot be negative if accounts have routes of their own";
+      refuse(["cluster.poolSize", "cluster.accounts"], reason);
+    }
+    if (new Set(own.accounts).size < own.accounts.length)
+      refuse(["cluster.accounts"], "an account is twice in the list");
+    if (own.tls?.certificates.length === 0)
+      refuse(["cluster.tls"], "cluster.tls: missing cert_file in TLS configuration");
+    return errors;
+  },
+  advise({ cluster: { port: at, routes, tls } }, warn) {
+    if (at === null && routes.length > 0)
+      warn("cluster.routes", "routes are not dialled, since cluster.listen or cluster.port is missing");
+    if (tls?.insecure === true) {
+      const text_ =
+        "certificates of servers that are dialled are not verified (insecure): not for production";
+      warn("cluster.tls", text_);
+    }
+  },
+  unsupported: [
+    { feature: "A token for routes is", keys: ["cluster.authorization.token"] },
+    { feature: "A list of users for routes is", keys: ["cluster.authorization.users"] },
+    {
+      feature: "Authorization of routes by callout is",
+      keys: ["cluster.authorization.auth_callout", "cluster.authorization.auth_hook"],
     },
-    reload: "live",
-    description: "The old place of cluster.permissions, which goes first",
-  }),
-  option({
-    key: "cluster.pool_size",
-    field: "cluster.poolSize",
-    section: "Cluster",
-    type: integer({ min: -1, max: 1024, zero: "default" }),
-    default: 3,
-    reload: "restart",
-    description: "Connections per route, -1 for a single one without pooling",
-  }),
-  option({
-    key: "cluster.accounts",
-    field: "cluster.accounts",
-    section: "Cluster",
-    type: strings,
-    default: [],
-    reload: "restart",
-    description: "Accounts with a route connection of their own",
-  }),
-  option({
-    key: "cluster.compression",
-    field: "cluster.compression",
-    section: "Cluster",
-    type: compression,
-    default: { mode: "accept", rttThresholdsMs: [] },
-    reload: "live",
-    status: "parsed",
-    description: "Compression of routes: off, accept, s2_fast, s2_better, s2_best, s2_auto",
-  }),
-  option({
-    key: "cluster.ping_interval",
-    field: "cluster.pingIntervalMs",
-    section: "Cluster",
-    type: routePingInterval,
-    default: { derive: (config) => Math.min(config.client.pingIntervalMs, ROUTE_PING_INTERVAL_MS) },
-    defaultText: "ping_interval, but at most 5s",
-    reload: "live",
-    description: "Time between PINGs on a route",
-  }),
-  option({
-    key: "cluster.ping_max",
-    field: "cluster.pingMax",
-    section: "Cluster",
-    type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
-    default: { derive: (config) => config.client.pingMax },
-    defaultText: "ping_max",
-    reload: "live",
-    description: "Unanswered PINGs after which a route is dropped",
-  }),
-  option({
-    key: "cluster.write_deadline",
-    field: "cluster.writeDeadlineMs",
-    section: "Cluster",
-    type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
-    default: { derive: (config) => config.client.writeDeadlineMs },
-    defaultText: "write_deadline",
-    reload: "live",
-    description: "Time a route has to take what was written before it counts as too slow",
-  }),
-];
-
-const kubernetes: readonly Option[] = [
-  option({
-    key: "cluster.discovery.kubernetes.service",
-    field: "cluster.kubernetesService",
-    section: "Cluster",
-    type: spacelessName,
-    default: null,
-    defaultText: "off",
-    reload: "restart",
-    description: "Headless service of Kubernetes whose EndpointSlices show the other servers",
-  }),
-  option({
-    key: "cluster.discovery.kubernetes.namespace",
-    field: "cluster.kubernetesNamespace",
-    section: "Cluster",
-    type: spacelessName,
-    default: null,
-    defaultText: "that of the pod",
-    reload: "restart",
-    description: "Namespace of that service",
-  }),
-  option({
-    key: "cluster.discovery.kubernetes.port_name",
-    field: "cluster.kubernetesPortName",
-    section: "Cluster",
-    type: spacelessName,
-    default: "cluster",
-    reload: "restart",
-    description:
-      "Name of the service's port for routes; where it has none of that name, cluster.port is dialled",
-  }),
-];
-
-const zone: readonly Option[] = [
-  option({
-    key: "cluster.zone",
-    field: "cluster.zone",
-    section: "Cluster",
-    type: spacelessName,
-    default: null,
-    reload: "restart",
-    description: "Zone that this server is in, such as eu-west-1a; the other servers are told",
-  }),
-  option({
-    key: "cluster.queue_preference",
-    field: "cluster.queuePreference",
-    section: "Cluster",
-    type: oneOf("server", "zone", "none"),
-    default: "server",
-    reload: "restart",
-    description:
-      "Members that queue groups prefer: server, those on the publisher's server; zone, these, then those in its zone; " +
-      "none, as nats-server",
-  }),
-];
-
-export const clusterOptions: readonly Option[] = [
-  ...listener,
-  ...routes,
-  ...kubernetes,
-  ...zone,
-  ...rebalanceOptions,
-];
+    {
+      feature: "A choice of what happens at the write deadline is",
+      keys: ["write_timeout", "cluster.write_timeout"],
+      usualValue: "close",
+    },
+  ],
+  withoutEffect: { "cluster.authorization.proxy_required": "bool" },
+};
 
 /** `--cluster ""` turns clustering off that a file turned on. */
 function emptyTurnsOff(...[node, notes]: Parameters<typeof listenUrl.fromNode>): ListenUrl | undefined {
   return node.kind === "string" && node.value === "" ? undefined : listenUrl.fromNode(node, notes);
 }
 
-/** The flag replaces the credentials of the file as well, be it with none. */
-function assignListen(sheet: Sheet, value: Listen | ListenUrl, at: Origin): void {
+/** The flag also replaces the credentials of the file, even if it has none. */
+function assignListen(sheet: Sheet<FieldOf<Seen>>, value: Listen | ListenUrl, at: Origin): void {
   if (value.host === undefined) sheet.clear("cluster.host");
   else sheet.set("cluster.host", value.host, at);
   if (value.port === undefined) sheet.clear("cluster.port");

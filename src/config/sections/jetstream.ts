@@ -1,8 +1,30 @@
-/** The rows of the schema for JetStream. */
-import { isDisabledBlock, isOff } from "../values/block.ts";
+/** JetStream: where streams are kept and how much they may take. Limits of accounts are in values/account-features.ts. */
 import { ConfError, type Origin } from "../formats/nats-conf/node.ts";
-import { composite, option, type Option, type Sheet } from "../option.ts";
+import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
+import { isDisabledBlock, isOff } from "../values/block.ts";
 import { bool, duration, limit, mismatch, path, text, type ValueType } from "../values/value-type.ts";
+import type { ClusterConfig } from "./cluster.ts";
+
+interface JetStreamConfig {
+  readonly isEnabled: boolean;
+  /** null: in the folder for temporary files. */
+  readonly storeDir: string | null;
+  /** null: derived from the machine's memory. */
+  readonly maxMemoryBytes: number | null;
+  /** null: derived from the volume. */
+  readonly maxFileBytes: number | null;
+  /** "": none. */
+  readonly domain: string;
+  /** Requests with unknown fields are refused. */
+  readonly isStrict: boolean;
+  /** null: a message is on the disk before it is acknowledged; otherwise, within this time. */
+  readonly syncIntervalMs: number | null;
+}
+
+interface Seen {
+  readonly jetStream: JetStreamConfig;
+  readonly cluster: ClusterConfig;
+}
 
 const syncDuration = duration({ minMs: 1, zero: "itself", bareNumber: "seconds" });
 
@@ -38,114 +60,153 @@ const jetStreamSwitch: ValueType<boolean> = {
   },
 };
 
-/** A file may name the folder in one place alone. */
-function assignFolder(sheet: Sheet, value: string | null, at: Origin): void {
+/** A file may name the folder in one place only. */
+function assignFolder(sheet: Sheet<FieldOf<Seen>>, value: string | null, at: Origin): void {
   const before = sheet.get("jetStream.storeDir");
   if (before?.at.kind === "file" && at.kind === "file")
     throw new ConfError(at, "Duplicate 'store_dir' configuration");
   sheet.set("jetStream.storeDir", value, at);
 }
 
-export const jetStreamOptions: readonly Option[] = [
-  composite({
-    key: "jetstream",
-    fields: ["jetStream.isEnabled"],
-    section: "JetStream",
-    type: jetStreamSwitch,
-    env: null,
-    defaultText: "false",
-    reload: "restart",
-    description: "Keep messages in streams; a block of the options below turns it on as well",
-    assign: (sheet, value, at) => sheet.set("jetStream.isEnabled", value, at),
-  }),
-  option({
-    key: "jetstream.enabled",
-    aliases: ["enable"],
-    field: "jetStream.isEnabled",
-    section: "JetStream",
-    type: bool,
-    default: false,
-    flags: ["js", "jetstream"],
-    reload: "restart",
-    description: "Whether the block turns JetStream on",
-  }),
-  composite({
-    key: "jetstream.store_dir",
-    aliases: ["store", "storedir"],
-    fields: ["jetStream.storeDir"],
-    defaults: [["jetStream.storeDir", { value: null }]],
-    section: "JetStream",
-    type: path,
-    defaultText: "nats in the folder for temporary files",
-    flags: ["sd", "store_dir"],
-    flagValue: "<dir>",
-    reload: "restart",
-    description: "Folder for what is kept, below jetstream/ in it",
-    assign: assignFolder,
-  }),
-  composite({
-    key: "store_dir",
-    aliases: ["storedir"],
-    fields: ["jetStream.storeDir"],
-    section: "JetStream",
-    type: path,
-    env: null,
-    defaultText: "that of jetstream.store_dir",
-    reload: "restart",
-    description: "The same as jetstream.store_dir",
-    assign: assignFolder,
-  }),
-  option({
-    key: "jetstream.max_mem",
-    aliases: ["max_memory_store", "max_mem_store"],
-    field: "jetStream.maxMemoryBytes",
-    section: "JetStream",
-    type: room,
-    default: null,
-    defaultText: "three quarters of the memory",
-    reload: "restart",
-    description: "What streams in memory may take altogether",
-  }),
-  option({
-    key: "jetstream.max_file",
-    aliases: ["max_file_store"],
-    field: "jetStream.maxFileBytes",
-    section: "JetStream",
-    type: room,
-    default: null,
-    defaultText: "what the volume has, less a reserve",
-    reload: "restart",
-    description: "What streams on disk may take altogether",
-  }),
-  option({
-    key: "jetstream.domain",
-    field: "jetStream.domain",
-    section: "JetStream",
-    type: text,
-    default: "",
-    defaultText: "",
-    reload: "restart",
-    description: "Domain under which requests are answered as well ($JS.<domain>.API)",
-  }),
-  option({
-    key: "jetstream.strict",
-    field: "jetStream.isStrict",
-    section: "JetStream",
-    type: bool,
-    default: true,
-    reload: "restart",
-    description: "Refuse requests with fields that nobody knows; else such fields are ignored",
-  }),
-  option({
-    key: "jetstream.sync_interval",
-    aliases: ["sync"],
-    field: "jetStream.syncIntervalMs",
-    section: "JetStream",
-    type: syncInterval,
-    default: null,
-    defaultText: "always",
-    reload: "restart",
-    description:
-      "When the disk has to have what was published: always, before it is acknowledged; or within this time afterwards",
-  }),
-];
+const { option, composite } = rowsOf<Seen, "jetStream">("jetStream", "JetStream");
+
+export const jetStream: Section<Seen, "jetStream"> = {
+  name: "jetStream",
+  rows: [
+    composite({
+      key: "jetstream",
+      fields: ["jetStream.isEnabled"],
+      type: jetStreamSwitch,
+      env: null,
+      defaultText: "false",
+      reload: "restart",
+      description: "Keep messages in streams; a block of the options below turns it on as well",
+      assign: (sheet, value, at) => sheet.set("jetStream.isEnabled", value, at),
+    }),
+    option({
+      key: "jetstream.enabled",
+      aliases: ["enable"],
+      field: "isEnabled",
+      type: bool,
+      default: false,
+      flags: ["js", "jetstream"],
+      reload: "restart",
+      description: "Whether the block turns JetStream on",
+    }),
+    composite({
+      key: "jetstream.store_dir",
+      aliases: ["store", "storedir"],
+      fields: ["jetStream.storeDir"],
+      defaults: [["jetStream.storeDir", { value: null }]],
+      type: path,
+      defaultText: "nats in the folder for temporary files",
+      flags: ["sd", "store_dir"],
+      flagValue: "<dir>",
+      reload: "restart",
+      description: "Folder for what is kept, below jetstream/ in it",
+      assign: assignFolder,
+    }),
+    composite({
+      key: "store_dir",
+      aliases: ["storedir"],
+      fields: ["jetStream.storeDir"],
+      type: path,
+      env: null,
+      defaultText: "that of jetstream.store_dir",
+      reload: "restart",
+      description: "The same as jetstream.store_dir",
+      assign: assignFolder,
+    }),
+    option({
+      key: "jetstream.max_mem",
+      aliases: ["max_memory_store", "max_mem_store"],
+      field: "maxMemoryBytes",
+      type: room,
+      default: null,
+      defaultText: "three quarters of the memory",
+      reload: "restart",
+      description: "What streams in memory may take altogether",
+    }),
+    option({
+      key: "jetstream.max_file",
+      aliases: ["max_file_store"],
+      field: "maxFileBytes",
+      type: room,
+      default: null,
+      defaultText: "what the volume has, less a reserve",
+      reload: "restart",
+      description: "What streams on disk may take altogether",
+    }),
+    option({
+      key: "jetstream.domain",
+      field: "domain",
+      type: text,
+      default: "",
+      defaultText: "",
+      reload: "restart",
+      description: "Domain under which requests are answered as well ($JS.<domain>.API)",
+    }),
+    option({
+      key: "jetstream.strict",
+      field: "isStrict",
+      type: bool,
+      default: true,
+      reload: "restart",
+      description: "Refuse requests with fields that nobody knows; else such fields are ignored",
+    }),
+    option({
+      key: "jetstream.sync_interval",
+      aliases: ["sync"],
+      field: "syncIntervalMs",
+      type: syncInterval,
+      default: null,
+      defaultText: "always",
+      reload: "restart",
+      description:
+        "When the disk has to have what was published: always, before it is acknowledged; or within this time afterwards",
+    }),
+  ],
+  check({ jetStream: { isEnabled }, cluster }, sheet) {
+    if (!isEnabled || cluster.port === null) return [];
+    const reason = "jetstream on a server of a cluster is not supported by shoal yet: leave out one of them";
+    return [sheet.errorAt(["jetStream.isEnabled", "cluster.port"], reason)];
+  },
+  unsupported: [
+    { feature: "JetStream is", keys: ["default_js_domain"] },
+    {
+      feature: "Encryption of streams is",
+      keys: [
+        "jetstream.key",
+        "jetstream.ek",
+        "jetstream.encryption_key",
+        "jetstream.cipher",
+        "jetstream.prev_key",
+        "jetstream.prev_ek",
+        "jetstream.prev_encryption_key",
+        "jetstream.tpm",
+      ],
+    },
+    {
+      feature: "Limits of JetStream are",
+      keys: [
+        "jetstream.limits",
+        "jetstream.max_buffered_size",
+        "jetstream.max_buffered_msgs",
+        "jetstream.request_queue_limit",
+        "jetstream.info_queue_limit",
+        "jetstream.max_concurrent_io",
+      ],
+    },
+    {
+      feature: "JetStream in clusters is",
+      keys: [
+        "jetstream.unique_tag",
+        "jetstream.extension_hint",
+        "jetstream.max_outstanding_catchup",
+        "jetstream.meta_compact",
+        "jetstream.meta_compact_size",
+        "jetstream.meta_compact_sync",
+      ],
+    },
+  ],
+};

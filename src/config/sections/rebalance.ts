@@ -1,13 +1,27 @@
-/** The rows of the schema for rebalancing. */
-
-import { option, type Option } from "../option.ts";
+/** The options of rebalancing. They are part of the section `cluster`. */
+import { rowsOf, type Option } from "../option.ts";
 import { bool, duration, integer } from "../values/value-type.ts";
 
-export const rebalanceOptions: readonly Option[] = [
+export interface RebalanceConfig {
+  readonly rebalances: boolean;
+  /** Clients per second, at most. */
+  readonly rebalanceRate: number;
+  /** Percent above the mean. */
+  readonly rebalanceTolerance: number;
+  readonly rebalanceIntervalMs: number;
+  readonly rebalanceCalmMs: number;
+}
+
+interface Seen {
+  readonly cluster: RebalanceConfig;
+}
+
+const { option } = rowsOf<Seen, "cluster">("cluster", "Cluster");
+
+export const rebalanceRows: readonly Option[] = [
   option({
     key: "cluster.rebalance.enabled",
-    field: "cluster.rebalances",
-    section: "Cluster",
+    field: "rebalances",
     type: bool,
     default: false,
     reload: "restart",
@@ -16,8 +30,7 @@ export const rebalanceOptions: readonly Option[] = [
   }),
   option({
     key: "cluster.rebalance.rate",
-    field: "cluster.rebalanceRate",
-    section: "Cluster",
+    field: "rebalanceRate",
     type: integer({ min: 1, max: 1_000_000, zero: "default" }),
     default: 10,
     reload: "restart",
@@ -25,8 +38,7 @@ export const rebalanceOptions: readonly Option[] = [
   }),
   option({
     key: "cluster.rebalance.tolerance",
-    field: "cluster.rebalanceTolerance",
-    section: "Cluster",
+    field: "rebalanceTolerance",
     type: integer({ min: 1, max: 1000, zero: "default" }),
     default: 20,
     reload: "restart",
@@ -34,8 +46,7 @@ export const rebalanceOptions: readonly Option[] = [
   }),
   option({
     key: "cluster.rebalance.interval",
-    field: "cluster.rebalanceIntervalMs",
-    section: "Cluster",
+    field: "rebalanceIntervalMs",
     type: duration({ minMs: 10, zero: "default", bareNumber: "refused" }),
     default: 5000,
     reload: "restart",
@@ -43,8 +54,7 @@ export const rebalanceOptions: readonly Option[] = [
   }),
   option({
     key: "cluster.rebalance.calm",
-    field: "cluster.rebalanceCalmMs",
-    section: "Cluster",
+    field: "rebalanceCalmMs",
     type: duration({ minMs: 10, zero: "default", bareNumber: "refused" }),
     default: 60_000,
     reload: "restart",

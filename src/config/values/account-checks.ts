@@ -12,8 +12,7 @@ import {
   subjectsMeet,
 } from "../../subject/subject.ts";
 import { importTransform, sameDestination } from "../../subject/transform.ts";
-import type { Located } from "./account-exports.ts";
-import type { AccountExport, AccountImport } from "../config.ts";
+import type { AccountExport, AccountImport, Located } from "./account-exports.ts";
 import { ConfError } from "../formats/nats-conf/node.ts";
 
 const CYCLE_DEPTH_MAX = 1024;

@@ -1,31 +1,175 @@
-/** Reads what an account exports and imports. Whether imports and exports of all accounts fit together is in account-checks.ts. */
-
-import { isValidSubject } from "../../subject/subject.ts";
-import { readBlock } from "./block.ts";
-import type { AccountExport, AccountImport, LatencyConfig, ResponseType } from "../config.ts";
+/** Reads the exports and imports of an account. Whether those of all accounts fit together is checked in account-checks.ts. */
 import { durationFromText } from "../../base/duration.ts";
+import { isValidSubject } from "../../subject/subject.ts";
 import { ConfError, type ConfNode, type MapNode, type Origin } from "../formats/nats-conf/node.ts";
 import { subjectTextOf } from "./mappings.ts";
-import { integerOf, mismatch, stringOf } from "./value-type.ts";
+import { field, listOf, record, stringTo, type Reader } from "./record.ts";
+import { booleanOf, integerOf, percentOf, stringOf } from "./value-type.ts";
 
-const RESPONSE_THRESHOLD_MS = 120_000;
-const RESPONSE_TYPES: Readonly<Record<string, ResponseType>> = {
-  single: "singleton",
-  singleton: "singleton",
-  stream: "stream",
-  chunk: "chunked",
-  chunked: "chunked",
-};
+/** The number of messages that answer a request. */
+type ResponseType = "singleton" | "stream" | "chunked";
 
-/** With where it is written, for the checks. */
-export type Located<T> = T & { readonly at: Origin };
-
-export function readExports(node: ConfNode): Located<AccountExport>[] {
-  return itemsOf(node, "Exports").map((item) => readExport(item));
+interface LatencyConfig {
+  readonly subject: string;
+  /** Percent; null: the headers of requests decide. */
+  readonly sampling: number | null;
 }
 
-export function readImports(node: ConfNode): Located<AccountImport>[] {
-  const list = itemsOf(node, "Imports").map((item) => readImport(item));
+interface Exported {
+  readonly subject: string;
+  /** null: all. */
+  readonly accounts: readonly string[] | null;
+  /** Position, from 1, of the token that must be the name of the importing account; 0: none. */
+  readonly tokenPosition: number;
+}
+
+export type AccountExport =
+  | ({ readonly kind: "stream" } & Exported)
+  | ({
+      readonly kind: "service";
+      readonly responseType: ResponseType;
+      readonly responseThresholdMs: number;
+      readonly latency: LatencyConfig | null;
+      readonly allowTrace: boolean;
+    } & Exported);
+
+interface Imported {
+  readonly account: string;
+  /** Subject in the exporting account. */
+  readonly subject: string;
+  /** Subject in the importing account. */
+  readonly to: string;
+}
+
+export type AccountImport =
+  | ({ readonly kind: "stream"; readonly allowTrace: boolean } & Imported)
+  | ({ readonly kind: "service"; readonly share: boolean } & Imported);
+
+/** With the place where it is written, for the checks. */
+export type Located<T> = T & { readonly at: Origin };
+
+const RESPONSE_TYPES = new Map<string, ResponseType>([
+  ["single", "singleton"],
+  ["singleton", "singleton"],
+  ["stream", "stream"],
+  ["chunk", "chunked"],
+  ["chunked", "chunked"],
+]);
+const RESPONSE_THRESHOLD_MS = 120_000;
+/** Keys of services only, with the names that nats-server gives them in errors. */
+const SERVICE_KEYS = new Map([
+  ...["response", "response_type"].map((key) => [key, "response"] as const),
+  ...["threshold", "response_threshold", "response_max_time", "response_time"].map(
+    (key) => [key, "response"] as const,
+  ),
+  ["latency", "latency"],
+  ["allow_trace", "allow_trace"],
+]);
+
+const responseType = stringTo("a response type", (word, { at }) => {
+  const type = RESPONSE_TYPES.get(word.toLowerCase());
+  if (type === undefined) throw new ConfError(at, `Unknown response type: "${word}"`);
+  return type;
+});
+
+const threshold = stringTo("a duration", (word, { at }) => {
+  const ms = durationFromText(word);
+  if (ms !== null && ms > 0) return ms;
+  throw new ConfError(at, "Expected response threshold to be a parseable time duration");
+});
+
+/** nats-server takes an empty list as if it were not written: every account may import. */
+const importers: Reader<readonly string[] | null> = (node, notes) => {
+  const names = listOf((item) => stringOf(item, "the name of an account"), "a list of accounts")(node, notes);
+  return names.length === 0 ? null : names;
+};
+
+const latencyBlock = record(
+  {
+    subject: field("subject", (node) => stringOf(node, "latency subject to be a string"), null),
+    sampling: field("sampling", samplingOf, 100),
+  },
+  { expected: "latency to be a map/struct or string" },
+);
+
+const latency: Reader<LatencyConfig> = (node, notes) => {
+  if (node.kind === "string") return { subject: node.value, sampling: 100 };
+  const { subject, sampling } = latencyBlock(node, notes);
+  if (subject === null) throw new ConfError(node.at, "Latency subject required, but missing");
+  return { subject, sampling };
+};
+
+const exportBlock = record(
+  {
+    stream: field("stream", subjectTextOf, null),
+    service: field("service", subjectTextOf, null),
+    accounts: field("accounts", importers, null),
+    tokenPosition: field(
+      "account_token_position",
+      (node) => integerOf(node, 0, 1024, "the position of a token"),
+      0,
+    ),
+    responseType: field("response response_type", responseType, "singleton"),
+    responseThresholdMs: field(
+      "threshold response_threshold response_max_time response_time",
+      threshold,
+      RESPONSE_THRESHOLD_MS,
+    ),
+    latency: field("latency", latency, null),
+    allowTrace: field("allow_trace", booleanOf, false),
+  },
+  { expected: (node) => refuse(node, "Export Items should be a map with type entry") },
+);
+
+const importBlock = record(
+  {
+    stream: field("stream", sourceOf("Stream"), null),
+    service: field("service", sourceOf("Service"), null),
+    prefix: field("prefix", subjectTextOf, ""),
+    to: field("to", subjectTextOf, ""),
+    share: field("share", booleanOf, false),
+    allowTrace: field("allow_trace", booleanOf, false),
+  },
+  { expected: (node) => refuse(node, "Import Items should be a map with type entry") },
+);
+
+export const readExports: Reader<readonly Located<AccountExport>[]> = listOf(
+  (node, notes) => {
+    const { stream, service, accounts, tokenPosition, ...ofService } = exportBlock(node, notes);
+    if (stream !== null && service !== null)
+      throw new ConfError(node.at, `Detected stream "${stream}" but already saw a service`);
+    if (service === null) refuseServiceKeys(node);
+    const subject = stream ?? service;
+    if (subject === null) throw new ConfError(node.at, "expected an export to have a stream or a service");
+    const kind = stream === null ? "service" : "stream";
+    if (tokenPosition !== 0 && subject.split(".")[tokenPosition - 1] !== "*")
+      throw new ConfError(node.at, `Error adding ${kind} export "${subject}": sublist: invalid subject`);
+    const shared = { subject, accounts, tokenPosition, at: node.at };
+    return kind === "stream" ? { kind, ...shared } : { kind, ...ofService, ...shared };
+  },
+  (node) => refuse(node, "Exports should be an array"),
+);
+
+const importList: Reader<readonly Located<AccountImport>[]> = listOf(
+  (node, notes) => {
+    const { at } = node;
+    const { stream, service, prefix, to, share, allowTrace } = importBlock(node, notes);
+    if (stream !== null && service !== null)
+      throw new ConfError(at, "Detected stream but already saw a service");
+    if (service !== null) {
+      if (allowTrace) throw new ConfError(at, "Detected allow_trace directive on a non-stream");
+      return { kind: "service", ...service, to: to || service.subject, share, at };
+    }
+    if (stream === null) throw new ConfError(at, "expected an import to have a stream or a service");
+    if (prefix !== "" && to !== "")
+      throw new ConfError(at, "Stream import can not have a 'prefix' and a 'to' property");
+    return { kind: "stream", ...stream, to: destination(stream.subject, { prefix, to, at }), allowTrace, at };
+  },
+  (node) => refuse(node, "Imports should be an array"),
+);
+
+export const readImports: typeof importList = (node, notes) => {
+  const list = importList(node, notes);
   list.forEach((one, i) => {
     const twin = list.slice(0, i).find((other) => isSameService(one, other));
     if (twin === undefined) return;
@@ -33,161 +177,18 @@ export function readImports(node: ConfNode): Located<AccountImport>[] {
     throw new ConfError(one.at, `Duplicate service import subject "${one.to}", ${before}`);
   });
   return list;
-}
+};
 
 function isSameService(one: AccountImport, other: AccountImport): boolean {
   const areServices = one.kind === "service" && other.kind === "service";
   return areServices && one.to === other.to && one.account === other.account;
 }
 
-function itemsOf(node: ConfNode, what: string): MapNode[] {
-  if (node.kind !== "array") throw new ConfError(node.at, `${what} should be an array`);
-  return node.items.map((item) => {
-    if (item.kind === "map") return item;
-    throw new ConfError(item.at, `${what.slice(0, -1)} Items should be a map with type entry`);
-  });
-}
-
-function readExport(node: MapNode): Located<AccountExport> {
-  const stream = subjectOf(node, "stream");
-  const service = subjectOf(node, "service");
-  if (stream !== null && service !== null) {
-    throw new ConfError(node.at, `Detected stream "${stream}" but already saw a service`);
+function refuseServiceKeys(node: ConfNode): void {
+  for (const { key, node: value } of (node as MapNode).entries.values()) {
+    const what = SERVICE_KEYS.get(key.toLowerCase());
+    if (what !== undefined) throw new ConfError(value.at, `Detected ${what} directive on non-service`);
   }
-  const found = {
-    responseType: "singleton" as ResponseType,
-    responseThresholdMs: RESPONSE_THRESHOLD_MS,
-    latency: null as LatencyConfig | null,
-    accounts: null as readonly string[] | null,
-    tokenPosition: 0,
-    allowTrace: false,
-  };
-  const forService = (what: string, read: (value: ConfNode) => void) => (value: ConfNode) => {
-    if (service === null) throw new ConfError(value.at, `Detected ${what} directive on non-service`);
-    read(value);
-  };
-  const readType = forService("response", (value) => void (found.responseType = responseType(value)));
-  const readThreshold = forService(
-    "response",
-    (value) => void (found.responseThresholdMs = threshold(value)),
-  );
-  readBlock(node, {
-    stream: () => undefined,
-    service: () => undefined,
-    accounts: (value) => void (found.accounts = namesOf(value)),
-    response: readType,
-    response_type: readType,
-    threshold: readThreshold,
-    response_threshold: readThreshold,
-    response_max_time: readThreshold,
-    response_time: readThreshold,
-    latency: forService("latency", (value) => void (found.latency = readLatency(value))),
-    account_token_position: (value) =>
-      void (found.tokenPosition = integerOf(value, 0, 1024, "the position of a token")),
-    allow_trace: forService("allow_trace", (value) => void (found.allowTrace = booleanOf(value))),
-  });
-  const subject = stream ?? service;
-  if (subject === null) throw new ConfError(node.at, "expected an export to have a stream or a service");
-  const { accounts, tokenPosition } = found;
-  const kind = stream === null ? "service" : "stream";
-  checkTokenPosition(subject, tokenPosition, { at: node.at, kind });
-  const shared = { subject, accounts, tokenPosition, at: node.at };
-  return kind === "stream" ? { kind, ...shared } : { kind, ...found, ...shared };
-}
-
-function checkTokenPosition(
-  subject: string,
-  position: number,
-  { at, kind }: { at: Origin; kind: string },
-): void {
-  if (position === 0 || subject.split(".")[position - 1] === "*") return;
-  throw new ConfError(at, `Error adding ${kind} export "${subject}": sublist: invalid subject`);
-}
-
-function subjectOf(node: MapNode, kind: string): string | null {
-  const entry = [...node.entries.values()].find(({ key }) => key.toLowerCase() === kind);
-  return entry === undefined ? null : subjectTextOf(entry.node);
-}
-
-/** An empty list is as none, with nats-server: everybody may import. */
-function namesOf(node: ConfNode): readonly string[] | null {
-  if (node.kind !== "array") mismatch(node, "a list of accounts");
-  return node.items.length === 0 ? null : node.items.map((item) => stringOf(item, "the name of an account"));
-}
-
-function booleanOf(node: ConfNode): boolean {
-  if (node.kind !== "bool") mismatch(node, "true or false");
-  return node.value;
-}
-
-function responseType(node: ConfNode): ResponseType {
-  const word = stringOf(node, "a response type");
-  const type = RESPONSE_TYPES[word.toLowerCase()];
-  if (type === undefined) throw new ConfError(node.at, `Unknown response type: "${word}"`);
-  return type;
-}
-
-function threshold(node: ConfNode): number {
-  const ms = durationFromText(stringOf(node, "a duration"));
-  if (ms === null || ms <= 0)
-    throw new ConfError(node.at, "Expected response threshold to be a parseable time duration");
-  return ms;
-}
-
-function readLatency(node: ConfNode): LatencyConfig {
-  if (node.kind === "string") return { subject: node.value, sampling: 100 };
-  if (node.kind !== "map") mismatch(node, "latency to be a map/struct or string");
-  let subject: string | null = null;
-  let sampling: number | null = 100;
-  readBlock(node, {
-    sampling: (value) => void (sampling = readSampling(value)),
-    subject: (value) => void (subject = stringOf(value, "latency subject to be a string")),
-  });
-  if (subject === null) throw new ConfError(node.at, "Latency subject required, but missing");
-  return { subject, sampling };
-}
-
-/** A percentage, plainly or with its sign; `headers` is null. */
-function readSampling(node: ConfNode): number | null {
-  if (node.kind === "string" && node.value.trim().toLowerCase() === "headers") return null;
-  const percent =
-    node.kind === "string" ? node.value.replace(/%$/, "") : node.kind === "int" ? String(node.value) : "";
-  if (!/^-?\d+$/.test(percent)) throw new ConfError(node.at, "Failed to parse latency sample");
-  const sample = Number(percent);
-  if (sample < 1 || sample > 100) throw new ConfError(node.at, "bad sampling percentage, should be 1-100");
-  return sample;
-}
-
-function readImport(node: MapNode): Located<AccountImport> {
-  const found = {
-    stream: null as Source | null,
-    service: null as Source | null,
-    share: false,
-    allowTrace: false,
-  };
-  let prefix = "";
-  let to = "";
-  readBlock(node, {
-    stream: (value) => void (found.stream = readSource(value, "Stream")),
-    service: (value) => void (found.service = readSource(value, "Service")),
-    prefix: (value) => void (prefix = subjectTextOf(value)),
-    to: (value) => void (to = subjectTextOf(value)),
-    share: (value) => void (found.share = booleanOf(value)),
-    allow_trace: (value) => void (found.allowTrace = booleanOf(value)),
-  });
-  const { at } = node;
-  const { stream, service, share, allowTrace } = found;
-  if (stream !== null && service !== null)
-    throw new ConfError(at, "Detected stream but already saw a service");
-  if (service !== null) {
-    if (allowTrace) throw new ConfError(at, "Detected allow_trace directive on a non-stream");
-    return { kind: "service", ...service, to: to || service.subject, share, at };
-  }
-  if (stream === null) throw new ConfError(at, "expected an import to have a stream or a service");
-  if (prefix !== "" && to !== "") {
-    throw new ConfError(at, "Stream import can not have a 'prefix' and a 'to' property");
-  }
-  return { kind: "stream", ...stream, to: destination(stream.subject, { prefix, to, at }), allowTrace, at };
 }
 
 function destination(
@@ -202,19 +203,28 @@ function destination(
   return `${prefix}${prefix.endsWith(".") ? "" : "."}${subject}`;
 }
 
-interface Source {
-  readonly account: string;
-  readonly subject: string;
+function sourceOf(what: string): Reader<{ readonly account: string; readonly subject: string }> {
+  const read = record(
+    {
+      account: field("account", (node) => stringOf(node, "the name of an account"), ""),
+      subject: field("subject", subjectTextOf, ""),
+    },
+    { expected: (node) => refuse(node, `${what} entry should be an account map`) },
+  );
+  return (node, notes) => {
+    const source = read(node, notes);
+    if (source.account !== "" && source.subject !== "") return source;
+    return refuse(node, "Expect an account name and a subject");
+  };
 }
 
-function readSource(node: ConfNode, what: string): Source {
-  if (node.kind !== "map") throw new ConfError(node.at, `${what} entry should be an account map`);
-  let account = "";
-  let subject = "";
-  readBlock(node, {
-    account: (value) => void (account = stringOf(value, "the name of an account")),
-    subject: (value) => void (subject = subjectTextOf(value)),
-  });
-  if (account === "" || subject === "") throw new ConfError(node.at, "Expect an account name and a subject");
-  return { account, subject };
+/** A percentage; `headers` is null. */
+function samplingOf(node: ConfNode): number | null {
+  if (node.kind === "string" && node.value.trim().toLowerCase() === "headers") return null;
+  const sample = percentOf(node) ?? refuse(node, "Failed to parse latency sample");
+  return sample >= 1 && sample <= 100 ? sample : refuse(node, "bad sampling percentage, should be 1-100");
+}
+
+function refuse(node: ConfNode, reason: string): never {
+  throw new ConfError(node.at, reason);
 }

@@ -1,29 +1,46 @@
 /** The value type of the accounts block: each account with its users, limits, mappings, exports and imports. */
-
 import { isPublicNkey } from "../../keys/nkey.ts";
-import { checkImports } from "./account-checks.ts";
-import { readJetStream, readTrace } from "./account-features.ts";
-import { readExports, readImports, type Located } from "./account-exports.ts";
-import { users } from "./authorization.ts";
-import { readBlock } from "./block.ts";
-import type {
-  AccountConfig,
-  AccountExport,
-  AccountImport,
-  AccountLimits,
-  AccountTrace,
-  MappingConfig,
-  User,
-  UserPermissions,
-} from "../config.ts";
-import { mappings } from "./mappings.ts";
-import { readUserPermissions } from "./permissions.ts";
-import type { AccountJetStream } from "../jetstream.ts";
 import { ConfError, type ConfEntry, type ConfNode } from "../formats/nats-conf/node.ts";
+import { checkImports } from "./account-checks.ts";
+import {
+  readExports,
+  readImports,
+  type AccountExport,
+  type AccountImport,
+  type Located,
+} from "./account-exports.ts";
+import { readJetStream, readTrace, type AccountJetStream, type AccountTrace } from "./account-features.ts";
+import { mappings, type MappingConfig } from "./mappings.ts";
+import { readUserPermissions } from "./permissions.ts";
+import { field, record, type Reader } from "./record.ts";
+import { users, type User } from "./users.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
+
+export interface AccountConfig {
+  readonly name: string;
+  readonly users: readonly User[];
+  readonly limits: AccountLimits;
+  readonly exports: readonly AccountExport[];
+  readonly imports: readonly AccountImport[];
+  readonly mappings: readonly MappingConfig[];
+  /** null: the account does not use JetStream. */
+  readonly jetStream: AccountJetStream | null;
+  /** null: messages that only have a `traceparent` are not traced. */
+  readonly trace: AccountTrace | null;
+}
+
+/** null: no limit. */
+interface AccountLimits {
+  readonly maxConnections: number | null;
+  /** Per connection. */
+  readonly maxSubscriptions: number | null;
+  readonly maxPayloadBytes: number | null;
+}
 
 const GLOBAL_ACCOUNT = "$G";
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+const INT32_MIN = -(2 ** 31);
+const INT32_MAX = 2 ** 31 - 1;
 
 export const accounts: ValueType<readonly AccountConfig[]> = {
   name: "block of accounts",
@@ -58,37 +75,59 @@ function readNames(items: readonly ConfNode[]): AccountConfig[] {
   });
 }
 
+/** null: no limit. */
+const most: Reader<number | null> = (node) => {
+  const limit = integerOf(node, INT32_MIN, INT32_MAX, "a whole number, -1 for no limit");
+  return limit < 0 ? null : limit;
+};
+
+const limitsBlock = record(
+  {
+    maxConnections: field("max_connections max_conn", most, null),
+    maxSubscriptions: field("max_subscriptions max_subs", most, null),
+    maxPayloadBytes: field("max_payload max_pay", most, null),
+    // There are no leaf nodes to count.
+    maxLeafNodes: field(
+      "max_leafnodes max_leafs",
+      (node) => integerOf(node, INT32_MIN, INT32_MAX, "a whole number"),
+      0,
+    ),
+  },
+  { expected: "a block of limits, as in { max_connections: 10 }" },
+);
+
+const readLimits: Reader<AccountLimits> = (node, notes) => {
+  const { maxConnections, maxSubscriptions, maxPayloadBytes } = limitsBlock(node, notes);
+  return { maxConnections, maxSubscriptions, maxPayloadBytes };
+};
+
+const accountBlock = record(
+  {
+    nkey: field("nkey", expectAccountNkey, undefined),
+    defaults: field("default_permissions", readUserPermissions, null),
+    users: field("users", (node, notes) => users.fromNode(node, notes) ?? [], []),
+    limits: field("limits", readLimits, NO_LIMITS),
+    exports: field("exports", readExports, []),
+    imports: field("imports", readImports, []),
+    mappings: field("mappings maps", (node, notes) => mappings.fromNode(node, notes) ?? [], []),
+    jetStream: field("jetstream", readJetStream, null),
+    trace: field("msg_trace trace_dest", readTrace, null),
+  },
+  {
+    expected(node) {
+      throw new ConfError(node.at, "Expected map entries for accounts");
+    },
+  },
+);
+
 function readAccount({ key: name, node }: ConfEntry, notes: Notes): LocatedAccount {
-  if (node.kind !== "map") throw new ConfError(node.at, "Expected map entries for accounts");
-  refuseReserved(name, node);
-  let ownUsers: readonly User[] = [];
-  let defaults: UserPermissions | null = null;
-  let limits = NO_LIMITS;
-  let exports: readonly Located<AccountExport>[] = [];
-  let imports: readonly Located<AccountImport>[] = [];
-  let ownMappings: readonly MappingConfig[] = [];
-  let jetStream: AccountJetStream | null = null;
-  let trace: AccountTrace | null = null;
-  const readMappings = (value: ConfNode): void => void (ownMappings = mappings.fromNode(value, notes) ?? []);
-  const setTrace = (value: ConfNode): void => void (trace = readTrace(value, notes));
-  readBlock(node, {
-    nkey: expectAccountNkey,
-    default_permissions: (value) => void (defaults = readUserPermissions(value)),
-    users: (value) => void (ownUsers = users.fromNode(value, notes) ?? []),
-    limits: (value) => void (limits = readLimits(value)),
-    exports: (value) => void (exports = readExports(value)),
-    imports: (value) => void (imports = readImports(value)),
-    jetstream: (value) => void (jetStream = readJetStream(value)),
-    mappings: readMappings,
-    maps: readMappings,
-    msg_trace: setTrace,
-    trace_dest: setTrace,
-  });
-  ownUsers = ownUsers.map((user) => ({ ...user, permissions: user.permissions ?? defaults }));
-  return { name, users: ownUsers, limits, exports, imports, mappings: ownMappings, jetStream, trace };
+  if (node.kind === "map") refuseReserved(name, node);
+  const { nkey: _nkey, defaults, users: own, ...rest } = accountBlock(node, notes);
+  const withDefaults = own.map((user) => ({ ...user, permissions: user.permissions ?? defaults }));
+  return { name, users: withDefaults, ...rest };
 }
 
-/** Nothing depends on it, in nats-server neither. */
+/** Nothing depends on the nkey, as in nats-server. */
 function expectAccountNkey(node: ConfNode): void {
   if (node.kind !== "string" || !node.value.startsWith("A") || !isPublicNkey(node.value))
     throw new ConfError(node.at, "Not a valid public nkey for an account");
@@ -96,31 +135,6 @@ function expectAccountNkey(node: ConfNode): void {
 
 function refuseReserved(name: string, { at }: ConfNode): void {
   if (name === GLOBAL_ACCOUNT) throw new ConfError(at, `"${name}" is a Reserved Account`);
-}
-
-function readLimits(node: ConfNode): AccountLimits {
-  if (node.kind !== "map") mismatch(node, "a block of limits, as in { max_connections: 10 }");
-  const limits = { ...NO_LIMITS };
-  const reader = (limit: keyof AccountLimits) => (value: ConfNode) => {
-    const most = integerOf(value, -(2 ** 31), 2 ** 31 - 1, "a whole number, -1 for no limit");
-    limits[limit] = most < 0 ? null : most;
-  };
-  const [connections, subscriptions] = [reader("maxConnections"), reader("maxSubscriptions")];
-  const payload = reader("maxPayloadBytes");
-  const leafNodes = (value: ConfNode): void =>
-    void integerOf(value, -(2 ** 31), 2 ** 31 - 1, "a whole number");
-  readBlock(node, {
-    max_connections: connections,
-    max_conn: connections,
-    max_subscriptions: subscriptions,
-    max_subs: subscriptions,
-    max_payload: payload,
-    max_pay: payload,
-    // There are no leaf nodes to count.
-    max_leafnodes: leafNodes,
-    max_leafs: leafNodes,
-  });
-  return limits;
 }
 
 function refuseSharedUsers(entries: readonly ConfEntry[], list: readonly AccountConfig[]): void {

@@ -1,6 +1,5 @@
 /** Ports, addresses to listen on and to advertise, and the URLs of routes. */
 
-import type { Address, RouteUrl } from "../config.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import {
   integerOf,
@@ -11,6 +10,22 @@ import {
   wordNode,
   type ValueType,
 } from "./value-type.ts";
+
+export interface Address {
+  readonly host: string;
+  /** null: the port that the server listens on. */
+  readonly port: number | null;
+}
+
+export interface RouteUrl {
+  readonly host: string;
+  /** null: the SRV records give it. */
+  readonly port: number | null;
+  /** Absent: a name in `host` is resolved to its addresses. */
+  readonly records?: "srv";
+  readonly user: string | null;
+  readonly password: string | null;
+}
 
 export interface Listen {
   /** undefined: the default host. */

@@ -2,7 +2,9 @@
 
 import { ConfError, type ConfNode, type MapNode } from "../formats/nats-conf/node.ts";
 import { nearestName } from "../suggest.ts";
-import { OFF_WORDS } from "../unsupported.ts";
+
+/** Words that turn a feature off. */
+const OFF_WORDS: ReadonlySet<string> = new Set(["disabled", "disable", "default"]);
 
 type KeyReader = (node: ConfNode) => void;
 

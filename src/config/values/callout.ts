@@ -1,65 +1,68 @@
-/** The value type of authorization.auth_callout, with nats-server's words for what is wrong. */
-
+/** The value type of authorization.auth_callout, with nats-server's texts for what is wrong. */
 import { isNkeyOf } from "../../keys/nkey.ts";
-import { readBlock } from "./block.ts";
-import type { CalloutConfig } from "../config.ts";
 import { ConfError, describeKind, type ConfNode } from "../formats/nats-conf/node.ts";
+import { field, listOf, record, stringTo, type Reader } from "./record.ts";
 import { formatNode, stringOf, type ValueType } from "./value-type.ts";
 
 const GLOBAL_ACCOUNT = "$G";
 
+/** A service decides who may connect. */
+export interface CalloutConfig {
+  /** Public nkey of the account that signs answers. */
+  readonly issuer: string;
+  readonly account: string;
+  /** Names or public nkeys of users about whom the service is not asked. */
+  readonly authUsers: readonly string[];
+  /** Public curve key; null: nothing is encrypted. */
+  readonly xkey: string | null;
+  /** Accounts about whose configured users the service is asked; empty: all. */
+  readonly allowedAccounts: readonly string[];
+}
+
+const read = record<CalloutConfig>(
+  {
+    issuer: field("issuer", keyOf("account", "Expected callout user to be a valid public account nkey"), ""),
+    account: field(
+      "account acc",
+      stringTo("a string", (name) => name || GLOBAL_ACCOUNT),
+      GLOBAL_ACCOUNT,
+    ),
+    authUsers: field("auth_users users", namesOf("auth_users"), []),
+    xkey: field("xkey key", keyOf("curve", "Expected callout xkey to be a valid public xkey"), null),
+    allowedAccounts: field("allowed_accounts", namesOf("allowed accounts"), []),
+  },
+  { expected: (node) => fail(node, "Expected authorization callout to be a map/struct") },
+);
+
 export const callout: ValueType<CalloutConfig> = {
   name: "block",
-  fromNode: readCallout,
+  fromNode(node, notes) {
+    const found = read(node, notes);
+    const lacks =
+      found.issuer === "" ? "an issuer" : found.authUsers.length === 0 ? "authorized users" : null;
+    if (lacks === null) return found;
+    throw new ConfError(node.at, `Authorization callouts require ${lacks} to be specified`);
+  },
   nodeFromText: formatNode,
   show: ({ issuer }) => issuer,
 };
 
-function readCallout(node: ConfNode): CalloutConfig {
-  if (node.kind !== "map") {
-    const got = describeKind(node);
-    throw new ConfError(node.at, `Expected authorization callout to be a map/struct, got ${got}`);
-  }
-  let [issuer, account, xkey] = ["", "", ""];
-  let authUsers: readonly string[] = [];
-  let allowedAccounts: readonly string[] = [];
-  const readIssuer = (value: ConfNode): void => {
-    issuer = stringOf(value);
-    if (isNkeyOf("account", issuer)) return;
-    const expected = "Expected callout user to be a valid public account nkey";
-    throw new ConfError(value.at, `${expected}${got(issuer, "A")}`);
-  };
-  const readKey = (value: ConfNode): void => {
-    xkey = stringOf(value);
-    if (isNkeyOf("curve", xkey)) return;
-    throw new ConfError(value.at, `Expected callout xkey to be a valid public xkey${got(xkey, "X")}`);
-  };
-  const readAccount = (value: ConfNode): void => void (account = stringOf(value));
-  const readUsers = (value: ConfNode): void => void (authUsers = listOf(value, "auth_users"));
-  readBlock(node, {
-    issuer: readIssuer,
-    account: readAccount,
-    acc: readAccount,
-    auth_users: readUsers,
-    users: readUsers,
-    xkey: readKey,
-    key: readKey,
-    allowed_accounts: (value) => void (allowedAccounts = listOf(value, "allowed accounts")),
+/** A seed must not be shown; a text that begins like a public key is a misspelt one. */
+function keyOf(kind: "account" | "curve", expected: string): Reader<string> {
+  return stringTo("a string", (key, node) => {
+    if (isNkeyOf(kind, key)) return key;
+    const isShown = key.startsWith(kind === "account" ? "A" : "X");
+    throw new ConfError(node.at, `${expected}${isShown ? `, got ${JSON.stringify(key)}` : ""}`);
   });
-  const lacks = (what: string): never => {
-    throw new ConfError(node.at, `Authorization callouts require ${what} to be specified`);
-  };
-  if (issuer === "") lacks("an issuer");
-  if (authUsers.length === 0) lacks("authorized users");
-  return { issuer, account: account || GLOBAL_ACCOUNT, authUsers, xkey: xkey || null, allowedAccounts };
 }
 
-/** A seed must not be shown; what begins like a public key is one that went wrong. */
-function got(text: string, letter: "A" | "X"): string {
-  return text.startsWith(letter) ? `, got ${JSON.stringify(text)}` : "";
+function namesOf(what: string): Reader<readonly string[]> {
+  return listOf(
+    (item) => stringOf(item),
+    (node) => fail(node, `Expected ${what} field to be an array`),
+  );
 }
 
-function listOf(node: ConfNode, what: string): string[] {
-  if (node.kind === "array") return node.items.map((item) => stringOf(item));
-  throw new ConfError(node.at, `Expected ${what} field to be an array, got ${describeKind(node)}`);
+function fail(node: ConfNode, expected: string): never {
+  throw new ConfError(node.at, `${expected}, got ${describeKind(node)}`);
 }

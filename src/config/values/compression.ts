@@ -1,10 +1,17 @@
-/** The value types that only the cluster block has: compression. */
+/** The value type of the compression of routes. */
 
-import { readBlock } from "./block.ts";
-import type { Compression, CompressionMode } from "../config.ts";
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
+import { field, record } from "./record.ts";
 import { formatNode, mismatch, stringOf, type ValueType } from "./value-type.ts";
+
+export interface Compression {
+  readonly mode: CompressionMode;
+  /** For s2_auto: the round-trip times at which the next stronger level begins. */
+  readonly rttThresholdsMs: readonly number[];
+}
+
+type CompressionMode = "not supported" | "off" | "accept" | "s2_auto" | "s2_fast" | "s2_better" | "s2_best";
 
 const MODES: Readonly<Record<string, CompressionMode>> = {
   "not supported": "not supported",
@@ -32,20 +39,19 @@ const THRESHOLDS_MAX = 4;
 const EXPECTED_MODE =
   "a compression mode: off, accept, s2_fast, s2_better, s2_best, s2_auto or a block {mode, rtt_thresholds}";
 
+const compressionBlock = record(
+  {
+    mode: field("mode", readMode, "accept"),
+    thresholds: field("rtt_thresholds thresholds rtts rtt", (node): ConfNode | null => node, null),
+  },
+  { expected: EXPECTED_MODE },
+);
+
 export const compression: ValueType<Compression> = {
   name: "mode or block",
-  fromNode(node) {
+  fromNode(node, notes) {
     if (node.kind !== "map") return withThresholds(readMode(node), null);
-    let mode: CompressionMode = "accept";
-    let thresholds: ConfNode | null = null;
-    const readThresholds = (value: ConfNode): void => void (thresholds = value);
-    readBlock(node, {
-      mode: (value) => void (mode = readMode(value)),
-      rtt_thresholds: readThresholds,
-      thresholds: readThresholds,
-      rtts: readThresholds,
-      rtt: readThresholds,
-    });
+    const { mode, thresholds } = compressionBlock(node, notes);
     return withThresholds(mode, thresholds);
   },
   nodeFromText: (value, at) =>

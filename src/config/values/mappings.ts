@@ -6,9 +6,19 @@
 import { Mapping, type MapDestination } from "../../subject/mapping.ts";
 import { MappingError } from "../../subject/mapping-error.ts";
 import { isValidSubject } from "../../subject/subject.ts";
-import type { MappingConfig } from "../config.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import { formatNode, mismatch, stringOf, type ValueType } from "./value-type.ts";
+
+export interface MappingConfig {
+  readonly source: string;
+  readonly destinations: readonly {
+    readonly subject: string;
+    /** From 0 to 100. */
+    readonly weight: number;
+    /** null: all. */
+    readonly cluster: string | null;
+  }[];
+}
 
 export const mappings: ValueType<readonly MappingConfig[]> = {
   name: "block of mappings",

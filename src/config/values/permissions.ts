@@ -1,10 +1,75 @@
 /** The value types of permissions: what users may publish and subscribe, and what crosses routes. */
 
-import { readBlock } from "./block.ts";
-import type { ResponseRules, RoutePermissions, SubjectRules, UserPermissions } from "../config.ts";
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
-import { formatNode, integerOf, mismatch, stringOf, stringsOf, type ValueType } from "./value-type.ts";
+import { field, record, stringTo, type Reader } from "./record.ts";
+import { formatNode, integerOf, stringsOf, type Notes, type ValueType } from "./value-type.ts";
+
+export interface UserPermissions {
+  /** null: everything. */
+  readonly publish: SubjectRules | null;
+  /** null: everything. A queue group follows its subject after a blank. */
+  readonly subscribe: SubjectRules | null;
+  /** Permission to answer received requests, besides `publish`. */
+  readonly responses: ResponseRules | null;
+}
+
+interface ResponseRules {
+  /** Answers per request; negative: any number. */
+  readonly max: number;
+  /** Negative: never. */
+  readonly expiresMs: number;
+}
+
+export interface RoutePermissions {
+  /** Subjects requested from other servers. null: all. */
+  readonly import: SubjectRules | null;
+  /** Subjects offered to other servers. null: all. */
+  readonly export: SubjectRules | null;
+}
+
+export interface SubjectRules {
+  /** null: all. */
+  readonly allow: readonly string[] | null;
+  readonly deny: readonly string[];
+}
+
+type IsValid = (text: string) => boolean;
+
+/** null: everything, as with an empty block. */
+function rules(isValid: IsValid): Reader<SubjectRules | null> {
+  const subjects: Reader<readonly string[]> = (node) => readSubjects(node, isValid);
+  const allowed: Reader<readonly string[] | null> = (node, notes) => noneIsAll(subjects(node, notes));
+  const block = record(
+    { allow: field("allow", allowed, null), deny: field("deny", subjects, []) },
+    { expected: "a block" },
+  );
+  return (node, notes) => {
+    if (node.kind !== "map") return { allow: allowed(node, notes), deny: [] };
+    return node.entries.size === 0 ? null : block(node, notes);
+  };
+}
+
+/** As in nats-server, import and export are other names of publish and subscribe. */
+export const readUserPermissions: Reader<UserPermissions> = record<UserPermissions>(
+  {
+    publish: field("publish pub import", rules(isSubject), null),
+    subscribe: field("subscribe sub export", rules(isSubjectAndQueue), null),
+    responses: field("allow_responses publish_allow_responses", readResponseRules, null),
+  },
+  { expected: "a block, as in {publish: [a.>], subscribe: {deny: [b]}}" },
+);
+
+const readRoutePermissions: Reader<RoutePermissions> = record<RoutePermissions>(
+  {
+    import: field("import pub publish", rules(isSubject), null),
+    export: field("export sub subscribe", rules(isSubject), null),
+  },
+  {
+    expected: "a block, as in {import: [a.>], export: {deny: [b]}}",
+    unsupported: ["allow_responses", "publish_allow_responses"],
+  },
+);
 
 export const userPermissions: ValueType<UserPermissions> = {
   name: "block",
@@ -13,71 +78,11 @@ export const userPermissions: ValueType<UserPermissions> = {
   show: (value) => JSON.stringify(value),
 };
 
-/** As nats-server reads them: import and export are other names of publish and subscribe. */
-export function readUserPermissions(node: ConfNode): UserPermissions {
-  if (node.kind !== "map") mismatch(node, "a block, as in {publish: [a.>], subscribe: {deny: [b]}}");
-  const found: { -readonly [K in keyof UserPermissions]: UserPermissions[K] } = {
-    publish: null,
-    subscribe: null,
-    responses: null,
-  };
-  const readPublish = (value: ConfNode): void => void (found.publish = readRules(value, isSubject));
-  const readSubscribe = (value: ConfNode): void =>
-    void (found.subscribe = readRules(value, isSubjectAndQueue));
-  const readResponses = (value: ConfNode): void => void (found.responses = readResponseRules(value));
-  readBlock(node, {
-    publish: readPublish,
-    pub: readPublish,
-    import: readPublish,
-    subscribe: readSubscribe,
-    sub: readSubscribe,
-    export: readSubscribe,
-    allow_responses: readResponses,
-    publish_allow_responses: readResponses,
-  });
-  return found;
-}
-
 export const routePermissions: ValueType<RoutePermissions> = {
-  name: "block",
-  fromNode(node) {
-    if (node.kind !== "map") mismatch(node, "a block, as in {import: [a.>], export: {deny: [b]}}");
-    const rules: { import: SubjectRules | null; export: SubjectRules | null } = {
-      import: null,
-      export: null,
-    };
-    const readImport = (value: ConfNode): void => void (rules.import = readRules(value, isSubject));
-    const readExport = (value: ConfNode): void => void (rules.export = readRules(value, isSubject));
-    readBlock(
-      node,
-      {
-        import: readImport,
-        pub: readImport,
-        publish: readImport,
-        export: readExport,
-        sub: readExport,
-        subscribe: readExport,
-      },
-      ["allow_responses", "publish_allow_responses"],
-    );
-    return rules;
-  },
-  nodeFromText: formatNode,
+  ...userPermissions,
+  fromNode: readRoutePermissions,
   show: (value) => JSON.stringify(value),
 };
-
-type IsValid = (text: string) => boolean;
-
-function readRules(node: ConfNode, isValid: IsValid): SubjectRules | null {
-  if (node.kind !== "map") return { allow: noneIsAll(readSubjects(node, isValid)), deny: [] };
-  if (node.entries.size === 0) return null;
-  const rules: { allow: readonly string[] | null; deny: string[] } = { allow: null, deny: [] };
-  readBlock(node, {
-    allow: (value) => void (rules.allow = noneIsAll(readSubjects(value, isValid))),
-    deny: (value) => void (rules.deny = readSubjects(value, isValid)),
-  });
-  return rules;
-}
 
 /** nats-server takes an empty list of what is allowed as if it were not written. */
 function noneIsAll(subjects: readonly string[]): readonly string[] | null {
@@ -109,30 +114,30 @@ function isSubjectAndQueue(text: string): boolean {
   return parts.length === 2 && parts.every(isSubject);
 }
 
-const RESPONSES: ResponseRules = { max: 1, expiresMs: 2 * 60_000 };
 const INT32_MAX = 2 ** 31 - 1;
+const RESPONSES_MAX = 1;
+const RESPONSES_EXPIRE_MS = 2 * 60_000;
 
-/** 0 is the default, below 0 there is no limit. */
-function readResponseRules(node: ConfNode): ResponseRules | null {
-  if (node.kind === "bool") return node.value ? RESPONSES : null;
-  if (node.kind !== "map") mismatch(node, "true, false or a block, as in {max: 5, expires: 1m}");
-  let { max, expiresMs } = RESPONSES;
-  const readMax = (value: ConfNode): void => {
-    max = integerOf(value, -INT32_MAX, INT32_MAX, "a number of answers") || RESPONSES.max;
-  };
-  const readExpires = (value: ConfNode): void => {
-    const ms = durationFromText(stringOf(value, "a duration"));
-    if (ms === null) throw new ConfError(value.at, 'expected a duration such as "1m"');
-    expiresMs = ms || RESPONSES.expiresMs;
-  };
-  readBlock(node, {
-    max: readMax,
-    max_msgs: readMax,
-    max_messages: readMax,
-    max_responses: readMax,
-    expires: readExpires,
-    expiration: readExpires,
-    ttl: readExpires,
-  });
-  return { max, expiresMs };
+/** 0: the default; negative: no limit. */
+const RESPONSES_BLOCK = {
+  max: field(
+    "max max_msgs max_messages max_responses",
+    (node) => integerOf(node, -INT32_MAX, INT32_MAX, "a number of answers") || RESPONSES_MAX,
+    RESPONSES_MAX,
+  ),
+  expiresMs: field(
+    "expires expiration ttl",
+    stringTo("a duration", (text, { at }) => {
+      const ms = durationFromText(text);
+      if (ms === null) throw new ConfError(at, 'expected a duration such as "1m"');
+      return ms || RESPONSES_EXPIRE_MS;
+    }),
+    RESPONSES_EXPIRE_MS,
+  ),
+};
+
+function readResponseRules(node: ConfNode, notes: Notes): ResponseRules | null {
+  if (node.kind === "bool") return node.value ? { max: RESPONSES_MAX, expiresMs: RESPONSES_EXPIRE_MS } : null;
+  const expected = "true, false or a block, as in {max: 5, expires: 1m}";
+  return record<ResponseRules>(RESPONSES_BLOCK, { expected })(node, notes);
 }

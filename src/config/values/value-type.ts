@@ -1,9 +1,9 @@
 /**
- * What a value of an option may look like. A type turns a node of the tree into a value or throws ConfError with what was
- * expected; it never repeats the value itself, which may be a secret. Simple types live here, those with a structure of
- * their own in address.ts, authorization.ts and cluster-values.ts.
+ * Types of option values. A type turns a node of the tree into a value or throws ConfError with what was expected; it never
+ * repeats the value itself, which may be a secret. Simple types are here; each type with a structure has a file of its own in this
+ * folder.
  */
-
+import { posix } from "node:path";
 import { newBudget } from "../formats/nats-conf/limits.ts";
 import { ConfError, describeKind, type ConfNode, type Origin } from "../formats/nats-conf/node.ts";
 import { parseConfValue } from "../formats/nats-conf/parser.ts";
@@ -96,6 +96,13 @@ export function booleanOf(node: ConfNode): boolean {
   return node.value;
 }
 
+/** A whole number, with or without a percent sign. null: it is none. */
+export function percentOf(node: ConfNode): number | null {
+  const text =
+    node.kind === "string" ? node.value.replace(/%$/, "") : node.kind === "int" ? String(node.value) : "";
+  return /^[-+]?\d+$/.test(text) ? Number(text) : null;
+}
+
 export const bool: ValueType<boolean> = {
   name: "boolean",
   fromNode: booleanOf,
@@ -138,6 +145,23 @@ export const metricPrefix: ValueType<string> = {
     }
     return prefix;
   },
+};
+
+/** A path below which a port serves; absolute and without dots. */
+export const basePath: ValueType<string> = {
+  ...text,
+  name: "path",
+  fromNode(node) {
+    const written = stringOf(node, "a path");
+    return written === "" ? undefined : posix.resolve("/", written);
+  },
+};
+
+/** The name or address of a host. */
+export const hostName: ValueType<string> = {
+  ...text,
+  name: "host",
+  fromNode: (node) => stringOf(node) || undefined,
 };
 
 /** A path; "" is as if not written. */

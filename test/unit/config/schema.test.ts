@@ -6,8 +6,15 @@ import { describe, expect, it } from "vitest";
 
 import { defaultConfig } from "../../../src/config/finish.ts";
 import { environmentName } from "../../../src/config/option.ts";
-import { BLOCKS, OPTION_BY_FLAG, OPTION_BY_KEY, OPTIONS, SECTIONS } from "../../../src/config/schema.ts";
-import { UNSUPPORTED_FLAGS, UNSUPPORTED_KEYS } from "../../../src/config/unsupported.ts";
+import {
+  BLOCKS,
+  HEADINGS,
+  OPTION_BY_FLAG,
+  OPTION_BY_KEY,
+  OPTIONS,
+  UNSUPPORTED_BY_FLAG,
+  UNSUPPORTED_BY_KEY,
+} from "../../../src/config/schema.ts";
 
 describe("the schema", () => {
   it("gives every field exactly one default", () => {
@@ -26,12 +33,12 @@ describe("the schema", () => {
     expect(OPTION_BY_FLAG.size).toBe(OPTIONS.reduce((sum, { flags }) => sum + flags.length, 0));
     expect(new Set(OPTIONS.map(({ key }) => environmentName(key))).size).toBe(OPTIONS.length);
     const known = (key: string): boolean => OPTION_BY_KEY.has(key) || BLOCKS.has(key);
-    expect([...UNSUPPORTED_KEYS.keys()].filter(known)).toEqual([]);
-    expect([...UNSUPPORTED_FLAGS.keys()].filter((flag) => OPTION_BY_FLAG.has(flag))).toEqual([]);
+    expect([...UNSUPPORTED_BY_KEY.keys()].filter(known)).toEqual([]);
+    expect([...UNSUPPORTED_BY_FLAG.keys()].filter((flag) => OPTION_BY_FLAG.has(flag))).toEqual([]);
   });
 
   it("shows each section", () => {
-    expect(new Set(OPTIONS.map(({ section }) => section))).toEqual(new Set(SECTIONS));
+    expect(new Set(OPTIONS.map(({ heading }) => heading))).toEqual(new Set(HEADINGS));
   });
 
   it("is what docs/configuration.md says", () => {

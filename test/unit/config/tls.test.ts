@@ -1,6 +1,6 @@
 // The tls blocks and the flags of TLS: what they amount to, what is refused and where.
 import { describe, expect, it } from "vitest";
-import type { TlsConfig } from "../../../src/config/config.ts";
+import type { TlsConfig } from "../../../src/config/values/tls.ts";
 import { configOf, errorsOf } from "./sources.ts";
 
 const PIN = "0123456789abcdef".repeat(4);

@@ -2,8 +2,7 @@
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { OPTIONS } from "../../../src/config/schema.ts";
-import { KEYS_WITHOUT_EFFECT, UNSUPPORTED_KEYS } from "../../../src/config/unsupported.ts";
+import { KEYS_WITHOUT_EFFECT, OPTIONS, UNSUPPORTED_BY_KEY } from "../../../src/config/schema.ts";
 import { TABLE } from "../../architecture/house.ts";
 
 const root = join(import.meta.dirname, "../../..");
@@ -113,7 +112,7 @@ describe("docs/compatibility.md", () => {
       key,
       ...aliases.map((alias) => key.slice(0, key.lastIndexOf(".") + 1) + alias),
     ]);
-    const others = [...UNSUPPORTED_KEYS.keys(), ...KEYS_WITHOUT_EFFECT.keys()];
+    const others = [...UNSUPPORTED_BY_KEY.keys(), ...KEYS_WITHOUT_EFFECT.keys()];
     expect([...told.keys()].sort()).toEqual([...known, ...others].sort());
   });
 
@@ -122,7 +121,7 @@ describe("docs/compatibility.md", () => {
       const isWithoutEffect = told.get(key)!.note.startsWith("no effect yet");
       expect([key, isWithoutEffect]).toEqual([key, status === "parsed"]);
     }
-    for (const key of UNSUPPORTED_KEYS.keys())
+    for (const key of UNSUPPORTED_BY_KEY.keys())
       expect([key, told.get(key)]).toEqual([
         key,
         { status: "absent", note: expect.stringMatching(/^refused/) as string },
