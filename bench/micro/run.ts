@@ -1,7 +1,7 @@
 /**
  * What single steps of the hot path cost, in nanoseconds per operation:
  *
- *     npm run bench:micro [-- copy | parser | interest | delivery | permissions | receivers | read]
+ *     npm run bench:micro [-- copy | parser | interest | delivery | permissions | receivers | sending | read]
  *
  * Best of several rounds, since everything that disturbs only adds. Numbers of one machine: comments in src/ that cite them
  * say by how much one way beats another, not what you will see.
@@ -13,6 +13,7 @@ import { parserCases } from "./parser.ts";
 import { permissionCases } from "./permissions.ts";
 import { readCases } from "./read.ts";
 import { receiverCases } from "./receivers.ts";
+import { sendingCases } from "./sending.ts";
 import type { Case } from "./case.ts";
 
 const ROUNDS = 20;
@@ -25,6 +26,7 @@ const groups: Readonly<Record<string, () => readonly Case[]>> = {
   delivery: deliveryCases,
   permissions: permissionCases,
   receivers: receiverCases,
+  sending: sendingCases,
 };
 
 const wanted = process.argv.slice(2);

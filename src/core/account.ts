@@ -15,11 +15,11 @@ import type {
   ServiceExportDefinition,
   TraceDefinition,
 } from "./definitions.ts";
-import { withNewMessage } from "./derived-message.ts";
 import { Interest } from "./interest.ts";
 import { ServiceLatency } from "./latency.ts";
 import { LocalInterest, type InterestChange } from "./local-interest.ts";
 import type { Mappings } from "./mappings.ts";
+import { withStaged } from "./publish.ts";
 import { publish } from "./router.ts";
 import type { ServiceImport } from "./service-import.ts";
 import { ServiceResponses } from "./service-responses.ts";
@@ -83,6 +83,7 @@ export class Account {
   private recasting = new Set<Subscription>();
   private readonly withdrawn = new Set<Subscription | Crossing>();
   private readonly world: AccountWorld;
+  private readonly publishStaged = (message: Message): boolean => this.publish(message, null);
 
   constructor(name: string, world: AccountWorld) {
     this.name = name;
@@ -142,10 +143,8 @@ export class Account {
   }
 
   /** The same for what this server itself has to say. `headers`: the whole block; "": none. */
-  send(subject: string, payload: Uint8Array, reply = "", headers = "", shown?: string): boolean {
-    return withNewMessage({ subject, reply, headers, payload, shown }, (message) =>
-      this.publish(message, null),
-    );
+  send(subject: string, payload: Uint8Array, reply = "", headers = "", shownSubject?: string): boolean {
+    return withStaged({ subject, reply, headers, payload, shownSubject }, this.publishStaged);
   }
 
   /**

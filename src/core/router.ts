@@ -2,6 +2,7 @@
  * The router: carries out a plan. A message from a client goes to every plain subscription, to one member of each queue
  * group, and once to each neighbour with interest. A message from a neighbour goes to subscriptions here alone: one hop.
  */
+import { assertOwn } from "../base/assert.ts";
 import type { Message } from "../protocol/message.ts";
 import { SHOWN_EXTRA } from "../protocol/shown-subject.ts";
 import type { Plan, QueueGroup } from "./plan.ts";
@@ -11,14 +12,28 @@ import type { Crossing, Neighbour, Subscriber } from "./subscription.ts";
 /** Delivers a client's message. `mute` gets nothing (a client that wants no echo). Returns whether anyone got it. */
 export function publish(plan: Plan, message: Message, mute: Subscriber | null): boolean {
   if (plan.isEmpty) return false;
+  assertOwn(!delivery.isUnderWay, ONE_AT_A_TIME);
   setHead(plan, message);
   const single = plan.single;
   if (single !== null && !isRarelyDelivered(message))
     return single.owner !== mute && single.owner.deliver(single, message);
-  const reached = publishHere(plan, message, mute);
+  delivery.isUnderWay = true;
+  let reached: boolean;
+  try {
+    reached = publishHere(plan, message, mute);
+  } finally {
+    delivery.isUnderWay = false;
+  }
   // At last, since this plan's head may be gone after it.
   return plan.crossings === null ? reached : cross(plan.crossings, message, mute) || reached;
 }
+
+/**
+ * Receivers do not publish: a plan is valid until another one is built. A receiver that has something to say puts it off; crossings
+ * come behind all deliveries. Not noted where there is one receiver alone: after it nothing of the plan is used.
+ */
+const delivery = { isUnderWay: false };
+const ONE_AT_A_TIME = "nothing is published while a message is being delivered";
 
 function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boolean {
   let reached = deliverPlain(plan, message, mute);
@@ -48,9 +63,15 @@ function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boo
  * neighbour named (it chose this server for them).
  */
 export function publishFromNeighbour(plan: Plan, message: Message, queues: readonly string[]): void {
+  assertOwn(!delivery.isUnderWay, ONE_AT_A_TIME);
   setHead(plan, message);
-  deliverPlain(plan, message, null);
-  if (queues.length > 0) deliverToNamed(plan, message, queues);
+  delivery.isUnderWay = true;
+  try {
+    deliverPlain(plan, message, null);
+    if (queues.length > 0) deliverToNamed(plan, message, queues);
+  } finally {
+    delivery.isUnderWay = false;
+  }
   const routed = plan.crossings?.filter((crossing) => crossing.takesRouted);
   if (routed !== undefined) cross(routed, message, null);
 }

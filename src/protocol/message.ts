@@ -65,6 +65,8 @@ export class Message {
    */
   shownAt = 0;
   shownLength = 0;
+  /** Where the room of a message of the server's own making begins (`core/publish.ts`). */
+  stagedAt = 0;
 
   /** What stands before the sid in a delivery to a client (`MSG subject ` or `HMSG subject `). Set by the router. */
   headAt = 0;

@@ -53,14 +53,6 @@ export function restoreShown(message: Message): void {
   message.replyLength = replyLength - shift;
 }
 
-/** Has receivers see the subject instead of the one that the message is matched on. Holds until another message is shown so. */
-export function showAs(message: Message, subject: string): void {
-  message.shownAt = SHOWN_AT;
-  message.shownLength = subject.length;
-  const end = writeText(writeText(SHOWN_AT, VERB), subject);
-  bytes[end] = BLANK;
-}
-
 /** Position of the `@` before the shown subject; `end` without one. */
 function markIn(from: number, end: number): number {
   let dots = 0;

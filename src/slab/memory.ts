@@ -56,13 +56,52 @@ export function copy(to: number, from: number, length: number): void {
   for (let i = 0; i < length; i += 8) words.setBigUint64(to + i, words.getBigUint64(from + i, true), true);
 }
 
+/** Below this length a loop beats the call. */
+const LOOP_MAX = 48;
+
 // oxlint-disable-next-line no-control-regex
 const NOT_A_BYTE = /[^\x00-\xff]/;
 
 /** Writes a byte string (one character, one byte) and returns the offset behind it. Text of people is `toByteString` first. */
 export function writeText(to: number, value: string): number {
+  const { length } = value;
+  if (length < LOOP_MAX) {
+    let all = 0;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      all |= code;
+      bytes[to + i] = code;
+    }
+    assertOwn(all <= 0xff, "text that goes into the slab is a byte string");
+    return to + length;
+  }
   assertOwn(!NOT_A_BYTE.test(value), "text that goes into the slab is a byte string");
   return to + text.write(value, to, "latin1");
+}
+
+/** Writes a number of up to nine digits, not below 0, and returns the offset behind it. */
+export function writeNumber(to: number, value: number): number {
+  assertOwn(value >= 0 && value < 1e9, "a number that goes into the slab has up to nine digits");
+  let digits = 1;
+  for (let power = 10; power <= value; power *= 10) digits++;
+  let rest = value | 0;
+  for (let at = to + digits - 1; at >= to; at--) {
+    const next = (rest / 10) | 0;
+    bytes[at] = 0x30 + rest - next * 10;
+    rest = next;
+  }
+  return to + digits;
+}
+
+/** Below this length a loop beats `set`. */
+const SET_MIN = 64;
+
+/** Writes bytes that lie elsewhere, and returns the offset behind them. */
+export function writeBytes(to: number, value: Uint8Array): number {
+  const { length } = value;
+  if (length < SET_MIN) for (let i = 0; i < length; i++) bytes[to + i] = value[i]!;
+  else bytes.set(value, to);
+  return to + length;
 }
 
 export function readText(from: number, length: number): string {
