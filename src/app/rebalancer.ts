@@ -12,6 +12,7 @@ import { Rebalance } from "../cluster/rebalance.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import type { ClientPort } from "../ports/client/client-port.ts";
 import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
+import { REBALANCED } from "../protocol/close-cause.ts";
 
 export interface RebalancerOptions {
   /** Over the mean, as a share of it. */
@@ -91,7 +92,7 @@ export class Rebalancer implements Disposable {
       session.sendInfo(urls);
     }
     this.after(NOTICE_MS / 2, () => leaving.forEach((session) => session.withdrawFromQueues()));
-    this.after(NOTICE_MS, () => leaving.forEach((session) => session.leave("Rebalanced", PATIENCE_MS)));
+    this.after(NOTICE_MS, () => leaving.forEach((session) => session.leave(REBALANCED, PATIENCE_MS)));
   }
 
   private choose(sessions: Iterable<ClientSession>, count: number): ClientSession[] {

@@ -8,8 +8,6 @@ import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
-import { TracedClientSession } from "../links/client/traced.ts";
-import { TracedRouteSession } from "../links/route/traced.ts";
 import { setMappings } from "./slices/account-mappings.ts";
 import { ConfigWatch } from "./config-watch.ts";
 import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./slices/config-slices.ts";
@@ -121,12 +119,11 @@ function prepareCluster({ cluster }: Server, next: Config, before: Config): Prep
 }
 
 function prepareTrace({ clients, cluster }: Server, next: Config, before: Config): Prepared | null {
-  const isTracing = next.log.trace;
-  if (isTracing === before.log.trace) return null;
+  if (next.log.trace === before.log.trace) return null;
   return {
     apply() {
-      for (const session of clients.sessions.values()) TracedClientSession.follow(session, isTracing);
-      for (const session of cluster?.sessions.values() ?? []) TracedRouteSession.follow(session, isTracing);
+      for (const session of clients.sessions.values()) session.followTracing();
+      for (const session of cluster?.sessions.values() ?? []) session.followTracing();
     },
   };
 }

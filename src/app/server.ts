@@ -51,6 +51,7 @@ import type { Reload, ReloadOutcome, ReloadPart, ReloadReason } from "./reload.t
 import { reloadsOf, watchOf } from "./reload-parts.ts";
 import { VERSION } from "./version.ts";
 import { warmUp } from "./warm-up.ts";
+import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
 
 export interface ServerParts {
   readonly config: Config;
@@ -286,7 +287,7 @@ export class Server {
     this.logger.info("Initiating Shutdown...");
     this.system?.service?.[Symbol.dispose]();
     this.jetStream?.stop();
-    this.clients.closeAll("Server Shutdown");
+    this.clients.closeAll(SERVER_SHUTDOWN);
     this.cluster?.stop();
     this.readinessWatch[Symbol.dispose]();
     this.monitorClosed = this.connectionsEnded().then(() => this.monitor?.close());

@@ -17,6 +17,7 @@ import type { ClientLimits, InfoContext } from "../links/client/host.ts";
 import { Faults } from "../links/trunk/faults.ts";
 import { Turn } from "../links/trunk/turn.ts";
 import { ClientPort } from "../ports/client/client-port.ts";
+import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
 
 export interface WarmUpOptions {
   /** The server's. */
@@ -50,7 +51,7 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
   } catch (error) {
     options.logger.debug("The server starts without a warm-up", { error: String(error) });
   } finally {
-    port.closeAll("Server Shutdown");
+    port.closeAll(SERVER_SHUTDOWN);
     accounts[Symbol.dispose]();
   }
 }
@@ -88,7 +89,7 @@ async function converse(at: number, port: ClientPort, signal: AbortSignal): Prom
     await heardPong(socket);
     for (const session of [...port.sessions.values()]) {
       session.withdrawFromQueues();
-      session.leave("Server Shutdown", PATIENCE_MS);
+      session.leave(SERVER_SHUTDOWN, PATIENCE_MS);
     }
     await port.wires.drained();
   } finally {

@@ -31,7 +31,7 @@ export interface DeliveryFilter {
 /** A connection to another server, one hop away. */
 export interface Neighbour {
   /** It receives no more; its interest is ended piece by piece. */
-  isGone?: boolean;
+  readonly isGone?: boolean;
   /** Forwards the message once, for its plain subscriptions and the named queue groups (joined by blanks, or ""). */
   forward(plan: Plan, message: Message, queues: string): void;
   /** Names of the queue groups chosen for the message under way; scratch of the router. */

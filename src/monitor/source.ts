@@ -3,10 +3,10 @@ import type { MeshSnapshot } from "../cluster/mesh-types.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { ClientCounters } from "../links/client/host.ts";
 import type { ClientSession } from "../links/client/session.ts";
-import type { RouteCounters } from "../links/route/host.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
 import type { RouteSession } from "../links/route/session.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
+import type { ConnectionHost } from "../links/trunk/host.ts";
 
 export interface Traffic {
   readonly inMessages: number;
@@ -174,7 +174,7 @@ interface ClientsSource {
 
 export interface ClusterSource {
   readonly sessions: ReadonlyMap<number, RouteSession>;
-  readonly counters: RouteCounters;
+  readonly counters: Pick<ConnectionHost["counters"], "slowConsumers" | "staleConnections">;
   readonly traffic: TrafficSource;
   /** null: the route port does not listen yet. */
   snapshot(): MeshSnapshot | null;

@@ -90,7 +90,8 @@ export class ClientParser {
   /** Bytes of that frame's head. */
   neededHead = 0;
   readonly message = new Message();
-  private readonly operations: ClientOperations;
+  /** May be replaced between two calls of `parse`. */
+  operations: ClientOperations;
   /** Others hold once the account of the client is known. */
   limits: ClientParserLimits;
 

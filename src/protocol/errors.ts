@@ -2,17 +2,22 @@
  * What a peer can do wrong: one catalogue of wire texts, and whether the connection survives. Texts are those of
  * nats-server 2.14 and 2.15; where it closes without a word, `text` is null.
  */
+import { CLIENT_CLOSED, closeCause, STALE, type CloseCause } from "./close-cause.ts";
 import { quoted } from "./quote.ts";
 
 export interface PeerError {
   /** What stands between the quotes of `-ERR '…'`; null: nothing is sent. */
   readonly text: string | null;
-  /** Why the connection is closed, in the words of nats-server's `connz`; null: it survives. */
-  readonly closes: string | null;
+  /** Why the connection is closed; null: it survives. */
+  readonly closes: CloseCause | null;
 }
 
-function closing(text: string | null, closes: string): PeerError {
-  return { text, closes };
+function closing(text: string | null, reason: string): PeerError {
+  return { text, closes: closeCause("violation", reason) };
+}
+
+function refusing(text: string, reason: string): PeerError {
+  return { text, closes: closeCause("refused", reason) };
 }
 
 function surviving(text: string): PeerError {
@@ -22,7 +27,7 @@ function surviving(text: string): PeerError {
 export const unknownOperation = closing("Unknown Protocol Operation", "Protocol Violation");
 /** Arguments that make no sense: nats-server closes without saying why. */
 export const badArguments = closing(null, "Protocol Violation");
-export const peerSentError = closing(null, "Client Closed");
+export const peerSentError: PeerError = { text: null, closes: CLIENT_CLOSED };
 export const maxPayloadViolation = closing("Maximum Payload Violation", "Maximum Message Payload Exceeded");
 export const maxControlLineExceeded = closing(
   "maximum control line exceeded",
@@ -37,13 +42,13 @@ export const maxAccountConnectionsExceeded = closing(
   "maximum account active connections exceeded",
   "Maximum Account Connections Exceeded",
 );
-export const authorizationViolation = closing("Authorization Violation", "Authentication Failure");
+export const authorizationViolation = refusing("Authorization Violation", "Authentication Failure");
 /** Clients are told no more than others who are refused. */
-export const proxyNotTrusted = closing("Authorization Violation", "Proxy Not Trusted");
-export const proxyRequired = closing("Authorization Violation", "Proxy Required");
+export const proxyNotTrusted = refusing("Authorization Violation", "Proxy Not Trusted");
+export const proxyRequired = refusing("Authorization Violation", "Proxy Required");
 export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");
 export const authenticationExpired = closing("User Authentication Expired", "Authentication Expired");
-export const staleConnection = closing("Stale Connection", "Stale Connection");
+export const staleConnection: PeerError = { text: "Stale Connection", closes: STALE };
 export const invalidClientProtocol = closing("invalid client protocol", "Bad Client Protocol Version");
 export const noRespondersRequiresHeaders = closing(
   "no responders requires headers support",

@@ -106,7 +106,8 @@ export class RouteParser {
   private readonly message = new Message();
   private account: string | null = null;
   private queues: readonly string[] = NO_QUEUES;
-  private readonly operations: RouteOperations;
+  /** May be replaced between two calls of `parse`. */
+  operations: RouteOperations;
   private readonly limits: RouteParserLimits;
 
   constructor(operations: RouteOperations, limits: RouteParserLimits) {

@@ -3,6 +3,7 @@ import type { InfoContext } from "../links/client/host.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { numberOf, type Options } from "./options.ts";
+import { KICKED } from "../protocol/close-cause.ts";
 
 /** It could not be done; answered with 500 and nats-server's words. */
 export class CommandRefused extends Error {}
@@ -19,10 +20,7 @@ export interface CommandWorld {
 export type Command = (options: Options, world: CommandWorld) => void | Promise<void>;
 
 export const COMMANDS: readonly (readonly [kind: string, Command])[] = [
-  [
-    "KICK",
-    (options, { source }) => clientOf(source, options, "no such client or leafnode id").close("Kicked"),
-  ],
+  ["KICK", (options, { source }) => clientOf(source, options, "no such client or leafnode id").close(KICKED)],
   [
     "LDM",
     (options, { source, moveTo }) => {

@@ -69,7 +69,7 @@ export class Events implements Disposable {
   refused(session: ClientSession, { closes }: PeerError): void {
     const subject = `$SYS.SERVER.${this.world.source.facts().id}.CLIENT.AUTH.ERR`;
     if (this.isHeard(subject))
-      this.tell(subject, "client_disconnect", this.leaveFields(session, closes ?? ""));
+      this.tell(subject, "client_disconnect", this.leaveFields(session, closes?.reason ?? ""));
   }
 
   /** An account has more or fewer connections than before. */

@@ -26,8 +26,6 @@ export const KNOWN_BREACHES: readonly string[] = [
   "jetstream/consumer/acks.ts: a field name of NATS JSON",
   "jetstream/stream/stream.ts: a field name of NATS JSON",
   "links/client/origin.ts: a field name of NATS JSON",
-  "links/client/traced.ts: a prototype that is exchanged",
-  "links/route/traced.ts: a prototype that is exchanged",
   "monitor/closed-connections.ts imports values of links",
   "monitor/connz.ts imports values of auth",
   "monitor/connz.ts imports values of core",

@@ -4,7 +4,8 @@ import { assert } from "../../src/base/assert.ts";
 import { silentLogger, type LogFields } from "../../src/base/logger.ts";
 import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { Subscription, type Crossing, type Subscriber } from "../../src/core/subscription.ts";
-import { FAULT_REASON, Faults } from "../../src/links/trunk/faults.ts";
+import { Faults } from "../../src/links/trunk/faults.ts";
+import { INTERNAL_ERROR } from "../../src/protocol/close-cause.ts";
 import { Stack } from "../property/stack.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Exposition } from "../support/exposition.ts";
@@ -57,7 +58,7 @@ describe("a fault that a connection's bytes bring out", () => {
     const [bad, good] = [stack.client(), stack.client()];
     good.wire.receiveText("SUB a 1\r\n");
     bad.wire.receiveText("SUB x 1\r\nSUB y.* 2\r\nPUB a 2\r\nhi\r\nPUB bad 0\r\n\r\nPUB a 4\r\nlost\r\n");
-    expect([bad.session.closedFor, bad.wire.state]).toEqual([FAULT_REASON, "closing"]);
+    expect([bad.session.closedFor, bad.wire.state]).toEqual([INTERNAL_ERROR.reason, "closing"]);
     expect(good.wire.takeText()).toBe("MSG a 1 2\r\nhi\r\n");
     expect([faults.count, stack.accounts.global.connections]).toEqual([1, 1]);
     expect(interest.size).toBe(before + 2); // the good client's, and the crossing
@@ -82,7 +83,11 @@ describe("a fault that a connection's bytes bring out", () => {
     const [bad, good] = [stack.route(), stack.route({ peerId: "NOTHER" })];
     good.wire.receiveText("RS+ $G a\r\n");
     bad.wire.receiveText("RS+ $G b\r\nRMSG $G bad 0\r\n\r\n");
-    expect([bad.session.closedFor, good.session.closedFor, faults.count]).toEqual([FAULT_REASON, "", 1]);
+    expect([bad.session.closedFor, good.session.closedFor, faults.count]).toEqual([
+      INTERNAL_ERROR.reason,
+      "",
+      1,
+    ]);
     expect(stack.accounts.global.interest.covers("b")).toBe(false);
     const client = stack.client();
     client.wire.receiveText("PUB a 2\r\nhi\r\n");
@@ -101,7 +106,7 @@ describe("a fault that a connection's bytes bring out", () => {
     stack.accounts.global.subscribe(new Subscription(broken, "bad", "worse", "1"));
     const [bad, good] = [stack.client(), stack.client()];
     bad.wire.receiveText("PUB bad 0\r\n\r\n");
-    expect(bad.session.closedFor).toBe(FAULT_REASON);
+    expect(bad.session.closedFor).toBe(INTERNAL_ERROR.reason);
     good.wire.receiveText("PUB x 2\r\nhi\r\n");
     expect(route.wire.takeText()).toBe("RMSG $G x 2\r\nhi\r\n");
     for (const { wire } of [bad, good, route]) wire.hangUp();
@@ -123,7 +128,7 @@ describe("a fault that a connection's bytes bring out", () => {
     const metrics = await Exposition.scrape(`${server.base}/metrics`);
     expect(metrics.value("nats_connection_faults_total")).toBe(1);
     const closed = await fetch(`${server.base}/connz?state=closed`);
-    expect(await closed.json()).toMatchObject({ connections: [{ reason: FAULT_REASON }] });
+    expect(await closed.json()).toMatchObject({ connections: [{ reason: INTERNAL_ERROR.reason }] });
     await waitFor("the one client that is left", () => server.server.clients.sessions.size === 1);
   });
 });

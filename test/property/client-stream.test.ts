@@ -26,7 +26,7 @@ function read(stream: string, lengths: readonly number[], limits = LIMITS): stri
     onPing: () => say("PING"),
     onPong: () => say("PONG"),
     onPeerError: (error) => {
-      said.push(`-ERR ${error.text ?? ""} ${error.closes ?? ""}`);
+      said.push(`-ERR ${error.text ?? ""} ${error.closes?.reason ?? ""}`);
       return error.closes === null;
     },
   };

@@ -28,7 +28,7 @@ function read(stream: string, lengths: readonly number[], isPinned: boolean, lim
     onInterest: (args) => say(`RS+ ${args.join()}`),
     onInterestEnded: (args) => say(`RS- ${args.join()}`),
     onPeerSaysError: (text) => !say(`said ${text}`),
-    onPeerError: (error) => !say(`-ERR ${error.text ?? ""} ${error.closes ?? ""}`),
+    onPeerError: (error) => !say(`-ERR ${error.text ?? ""} ${error.closes?.reason ?? ""}`),
   };
   const parser = new RouteParser(operations, limits);
   parser.isPinned = isPinned;

@@ -247,7 +247,7 @@ describe.skipIf(isMissing)("certificates", () => {
     await a.reload({ cluster: { name: "c", tls } });
     await b.reload({ cluster: { name: "c", routes: [route], tls } });
     expect([...a.server.cluster!.sessions.keys()]).toEqual(standing);
-    for (const session of a.server.cluster!.sessions.values()) session.close("Test");
+    for (const session of a.server.cluster!.sessions.values()) session.closeSaying(null, "Test");
     const isSecure = (): boolean => {
       const sessions = [...a.server.cluster!.sessions.values()];
       return sessions.length >= standing.length && sessions.every(({ wire }) => wire.security !== null);

@@ -12,6 +12,7 @@ const CRLF = "\r\n";
 
 export function deliverRarely(session: ClientSession, subscription: Subscription, message: Message): boolean {
   const strips = message.headerLength > 0 && !session.hello.headers;
+  session.tap?.sentText(usualLine(subscription, message));
   const line = strips ? strippedLine(subscription, message) : usualLine(subscription, message);
   preparePayload(message);
   session.outbox.writeText(line);

@@ -1,11 +1,9 @@
 /** What a client session needs of the server around it; `app` hands it in. */
 import type { Authenticator } from "../../auth/authenticator.ts";
-import type { Clock } from "../../base/clock.ts";
-import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
+import type { CloseCounters } from "../../protocol/close-cause.ts";
 import type { PeerError } from "../../protocol/errors.ts";
-import type { FaultKeeper } from "../trunk/faults.ts";
-import type { Turn } from "../trunk/turn.ts";
+import type { ConnectionHost } from "../trunk/host.ts";
 import type { ClientSession } from "./session.ts";
 
 export interface ClientLimits {
@@ -42,10 +40,7 @@ export interface InfoContext {
 }
 
 /** Counters of the server that outlive connections. */
-export interface ClientCounters {
-  slowConsumers: number;
-  slowConsumersByDeadline: number;
-  staleConnections: number;
+export interface ClientCounters extends CloseCounters {
   authFailures: number;
   /** Connections on which TLS came to nothing. */
   tlsFailures: number;
@@ -53,15 +48,11 @@ export interface ClientCounters {
   stalls: number;
 }
 
-export interface ClientHost {
+export interface ClientHost extends ConnectionHost {
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
-  readonly turn: Turn;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly limits: ClientLimits;
   readonly counters: ClientCounters;
-  readonly faults: FaultKeeper;
   /** The INFO line, with CRLF. */
   info(context: InfoContext): string;
   /** The server and its cluster, as other accounts are told of them. */

@@ -12,12 +12,15 @@ import type { Plan } from "../../core/plan.ts";
 import { publish } from "../../core/router.ts";
 import type { Subscriber, Subscription, TracedReceiver } from "../../core/subscription.ts";
 import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
+import { MOVED, type CloseCause } from "../../protocol/close-cause.ts";
 import { defaultHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
 import { mayBeTraced } from "../../protocol/trace-headers.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../trunk/inbound.ts";
+import { GREETED, isAdmitted, isIntroduced, OPEN, RECALLED, TRUSTED, type Standing } from "../trunk/phase.ts";
+import type { Tap } from "../trunk/tap.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
 import { infoContext, logSecurity } from "./introduction.ts";
@@ -28,6 +31,7 @@ import { sayNoResponders } from "./no-responders.ts";
 import { ClientOrigin, isFromClient } from "./origin.ts";
 import { SubscribingConnection } from "./subscribing.ts";
 import { reservedReply, reservedSubject } from "./reserved.ts";
+import { TappedClient } from "./tapped.ts";
 import { publishTraced, tracedClient, traceTooLarge } from "./tracing.ts";
 
 export class ClientSession extends SubscribingConnection implements ClientOperations, Subscriber, Opening {
@@ -37,16 +41,12 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   grant: Grant | null = null;
   /** Of the trusted proxy that the client came through; "": of none. */
   proxyKey = "";
-  inMessages = 0;
-  inBytes = 0;
-  outMessages = 0;
-  outBytes = 0;
   private interest: Interest;
   /** Of the server, and of the account once that is known. */
   limits: ClientLimits;
-  private isAdmitted: boolean;
-  private hasConnected = false;
-  private hasSaidAccount = false;
+  /** The account that it was told by INFO; "": none yet. */
+  private toldAccount = "";
+  /** Derived from the phase, `hello` and the account: see `onRulesChanged`. */
   private isPlain = false;
   rights: rights.Rights | null = null;
   /** Who receives for it: itself, or who watches what it may answer. */
@@ -59,11 +59,10 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   private readonly parser: ClientParser;
   protected readonly inbound: Inbound;
 
-  constructor(host: ClientHost, wire: Wire, cid: number) {
-    super(host, wire, cid);
+  constructor(host: ClientHost, wire: Wire, id: number) {
+    super(host, wire, id);
     this.account = host.accounts.global;
     this.interest = this.account.interest;
-    this.isAdmitted = !host.authenticator.hasSecrets;
     this.nonce = host.authenticator.newNonce();
     this.limits = host.limits;
     this.parser = new ClientParser(this, host.limits);
@@ -73,6 +72,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   /** Says INFO and begins to read. */
   open(): void {
+    this.followTracing();
     this.account.connections++;
     this.log.debug("Client connection created");
     if (this.wire.negotiate !== undefined) return this.wire.negotiate(this);
@@ -89,16 +89,17 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   /** From here on bytes pass. */
   onOpen(): void {
     logSecurity(this);
-    if (!this.isAdmitted) this.askWhoItIs();
+    if (this.host.authenticator.hasSecrets) this.askWhoItIs(GREETED);
+    else this.stand(TRUSTED);
     this.heartbeat.start();
     this.wire.start(this);
   }
 
   // ---- operations ----
 
-  /** Who has to present credentials begins with CONNECT, or is taken for the no_auth_user. */
+  /** A client that must present credentials begins with CONNECT; otherwise it becomes the no_auth_user. */
   mayBegin(first: number): boolean {
-    if (this.isAdmitted || first === 0x43 || first === 0x63) return true;
+    if (isAdmitted(this.standing) || first === 0x43 || first === 0x63) return true;
     return this.decide(admitUnnamed(this.host.authenticator, this.hello, senderOf(this)));
   }
 
@@ -133,14 +134,11 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     if (mapped === null) return this.publish(message);
     message.moveSubject(mapped.at, mapped.length, mapped.hash);
     if (message.trace !== null) message.trace.mapped(readText(mapped.at, mapped.length));
-    this.onMapped(at, subjectLength, message);
+    this.tap?.received(`MAPPING ${readText(at, subjectLength)} -> ${readText(mapped.at, mapped.length)}`);
     const goesOn = this.publish(message);
     message.moveSubject(at, subjectLength, subjectHash); // the parser compares the next head with this one
     return goesOn;
   }
-
-  /** For the trace. */
-  protected onMapped(_at: number, _length: number, _message: Message): void {}
 
   private publish(message: Message): boolean {
     const { interest } = this;
@@ -180,7 +178,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     }
     if (this.hello.verbose) this.say("+OK\r\n");
     if (!publish(plan, message, this.mute) && message.replyLength > 0) sayNoResponders(this, message);
-    return this.closedFor === "";
+    return this.isOpen;
   }
 
   /** The message counts as received, and goes no further. */
@@ -199,7 +197,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   onConnect(json: string): boolean {
     const { hello: before, grant, host } = this;
     const { authenticator, limits } = host;
-    const admittedAs = this.hasConnected ? grant : null;
+    const admittedAs = isIntroduced(this.standing) ? grant : null;
     return this.decide(
       admit(authenticator, { before, admittedAs, json, sender: senderOf(this), noHeaders: limits.noHeaders }),
     );
@@ -208,7 +206,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   /** Returns whether to read on; where the decision takes its time, that is later. */
   private decide(admission: Admission | Promise<Admission>): boolean {
     if (!(admission instanceof Promise)) return this.conclude(admission);
-    this.isWaiting = true;
+    this.wait();
     void admission.then((late) => this.goOn(() => this.conclude(late)));
     return true;
   }
@@ -217,15 +215,14 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.proxyKey = admission.proxyKey ?? this.proxyKey;
     if (admission.kind === "refused") {
       this.hello = admission.hello ?? this.hello;
-      if (admission.error.text === errors.authorizationViolation.text)
-        this.host.onRefused(this, admission.error);
+      if (admission.error.closes?.kind === "refused") this.host.onRefused(this, admission.error);
       return this.onPeerError(admission.error, admission.detail);
     }
     const { account: name } = admission.grant;
     const account = this.host.accounts.get(name);
     if (account === undefined) return this.onPeerError(errors.authorizationViolation, `no account ${name}`);
     // As nats-server does at a second CONNECT.
-    if (this.hasConnected && this.subscriptions.size > 0) return this.concludeAfterDrop(admission);
+    if (isIntroduced(this.standing) && this.subscriptions.size > 0) return this.concludeAfterDrop(admission);
     if (!this.enter(account)) return false;
     if (admission.grant !== this.grant) this.grantPermissions(admission.grant);
     this.accept(admission.hello);
@@ -241,7 +238,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       isDropped = true;
     });
     if (isDropped) return this.conclude(admission);
-    this.isWaiting = true;
+    this.wait();
     return true;
   }
 
@@ -265,13 +262,13 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     const lacking = proxyProblem(host.authenticator, this);
     if (lacking !== null) return void this.onPeerError(lacking, "proxies or users have changed");
     if (grant === null) {
-      if (this.isAdmitted && host.authenticator.hasSecrets) this.askWhoItIs();
+      if (host.authenticator.hasSecrets) this.recall();
       return;
     }
     const now = host.authenticator.currentGrant(grant, "STANDARD");
     if (now === null || now.account !== grant.account) {
       // nats-server says no word to those who have to come back as somebody else.
-      if (host.authenticator.hasMoved(grant)) this.close("Client Closed");
+      if (host.authenticator.hasMoved(grant)) this.close(MOVED);
       else this.onPeerError(errors.authorizationViolation, "users have changed");
     } else if (now !== grant) {
       const answers = this.rights?.answers ?? null;
@@ -282,9 +279,17 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     }
   }
 
+  /** It was admitted when nobody was asked. */
+  private recall(): void {
+    const { standing } = this;
+    if (!isAdmitted(standing)) return;
+    const isNew = !isIntroduced(standing);
+    this.askWhoItIs(isNew ? GREETED : RECALLED);
+  }
+
   /** It has to say CONNECT in time. */
-  private askWhoItIs(): void {
-    this.isAdmitted = false;
+  private askWhoItIs(standing: Standing): void {
+    this.stand(this.isWaiting ? { kind: "deciding", before: standing } : standing);
     this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
   }
 
@@ -301,7 +306,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   private accept(hello: ClientHello): void {
     this.hello = hello;
-    this.hasConnected = this.isAdmitted = true;
+    this.stand(OPEN);
     this.heartbeat.estimate(this.startedMs);
     this.mute = hello.echo ? null : this.receiver;
     this.onRulesChanged();
@@ -320,13 +325,14 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   /** What is to be done for each message of this client may have changed. */
   onRulesChanged(): void {
     const { pedantic, headers } = this.hello;
-    this.isPlain = this.hasConnected && !pedantic && headers && this.account.mappings === null;
+    const hasNone = this.account.mappings === null;
+    this.isPlain = isIntroduced(this.standing) && !pedantic && headers && hasNone;
   }
 
   onPing(): boolean {
     this.say("PONG\r\n");
-    if (this.hasConnected && this.hello.protocol >= 1 && !this.hasSaidAccount) {
-      this.hasSaidAccount = true;
+    if (this.toldAccount === "" && this.takesInfo) {
+      this.toldAccount = this.account.name;
       this.say(this.host.info({ ...infoContext(this), account: this.account.name }));
     }
     return this.isOpen; // the answer may have been too much for a slow reader
@@ -347,6 +353,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     const isRare =
       subscription.sidLength > 8 ||
       message.body !== null ||
+      this.tap !== null ||
       (message.headerLength > 0 && !this.hello.headers);
     if (at + length > outbox.end || isRare) {
       if (this.host.limits.dropsForSlow && isFromClient(message) && outbox.isNearlyFull) return false;
@@ -390,10 +397,15 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   /** Whether INFO may come at any time. */
   get takesInfo(): boolean {
-    return this.isOpen && this.hasConnected && this.hello.protocol >= 1;
+    return isIntroduced(this.standing) && this.hello.protocol >= 1;
   }
 
-  protected override release(): void {
+  protected override tapOperations(tap: Tap | null): void {
+    this.parser.operations = tap === null ? this : new TappedClient(this, tap);
+  }
+
+  protected override release(cause: CloseCause): void {
+    super.release(cause);
     this.account.connections--;
     this.host.onClosed(this); // while its subscriptions can still be told
     this.dropInterest();

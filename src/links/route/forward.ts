@@ -9,9 +9,11 @@ import type { Neighbour } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { routedReply } from "../../protocol/shown-subject.ts";
 import type { Outbox } from "../trunk/outbox.ts";
+import type { Tap } from "../trunk/tap.ts";
 import { preparePayload, writePayload } from "../trunk/payload.ts";
 
 interface ForwardingSession extends Neighbour {
+  readonly tap: Tap | null;
   readonly outbox: Outbox;
   /** The peer takes headers. */
   readonly headers: boolean;
@@ -25,6 +27,7 @@ export function forwardRarely(
   queues: string,
   isPinned: boolean,
 ): void {
+  traceForward(session.tap, plan, message, queues);
   const hasHeaders = message.headerLength > 0 && session.headers;
   const skip = hasHeaders ? 0 : message.headerLength;
   const name = hasHeaders ? "HMSG" : "RMSG";
@@ -39,6 +42,12 @@ export function forwardRarely(
     session.outbox.writeText(`${begin}${addressees(reply, lines === null ? queues : lines[i]!)}${sizes}\r\n`);
     writePayload(session.outbox, message, skip);
   }
+}
+
+function traceForward(tap: Tap | null, plan: Plan, message: Message, queues: string): void {
+  if (tap === null) return;
+  const subject = readText(plan.subjectAt, plan.subjectLength);
+  tap.sent(`RMSG ${plan.account} ${subject} ${queues}${message.size}`);
 }
 
 /** Names of queue groups in one line. A nats-server ends the route at a line of 64 KiB, a shoal at one of 1 MiB. */

@@ -1,9 +1,6 @@
 /** What a route session needs of the server around it; `app` hands it in. The mesh decides, behind these callbacks. */
-import type { Clock } from "../../base/clock.ts";
-import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
-import type { FaultKeeper } from "../trunk/faults.ts";
-import type { Turn } from "../trunk/turn.ts";
+import type { ConnectionHost } from "../trunk/host.ts";
 import type { RoutePermissions } from "./permissions.ts";
 import type { RouteSession } from "./session.ts";
 
@@ -15,11 +12,6 @@ export interface RouteLimits {
   pingMax: number;
 }
 
-export interface RouteCounters {
-  slowConsumers: number;
-  staleConnections: number;
-}
-
 /** What the accepting side says to a dialling server's CONNECT: null admits it. */
 export interface ConnectVerdict {
   /** -ERR text; null: nothing is sent. */
@@ -29,16 +21,11 @@ export interface ConnectVerdict {
   readonly detail: string;
 }
 
-export interface RouteHost {
+export interface RouteHost extends ConnectionHost {
   readonly accounts: Accounts;
-  readonly turn: Turn;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly limits: RouteLimits;
   /** Messages go to other servers without headers. */
   readonly noHeaders: boolean;
-  readonly counters: RouteCounters;
-  readonly faults: FaultKeeper;
   readonly permissions: RoutePermissions;
   /** CONNECT of a server that dialled. */
   judgeConnect(session: RouteSession, json: string): ConnectVerdict | null;

@@ -93,9 +93,8 @@ export class RemoteInterests {
     }
   }
 
-  /** The route is gone: nobody counts on its interest any more, which is ended in as many rounds as it takes. */
+  /** The route is gone, and says so (`isGone`): nobody counts on its interest any more, which is ended in as many rounds as it takes. */
   clear(): void {
-    this.neighbour.isGone = true;
     for (const account of this.byAccount.keys()) account.interest.changedAltogether();
     this.chores.add({ steps: removeAll([...this.byAccount]), count: this.count });
     this.byAccount.clear();

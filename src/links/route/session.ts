@@ -6,8 +6,7 @@
  *     dialled    CONNECT ->  | <- INFO | our INFO, interest, PING -> | <- PONG: confirmed
  */
 import { isDeepStrictEqual } from "node:util";
-import { beginChange, endChange } from "../../base/assert.ts";
-import type { Logger } from "../../base/logger.ts";
+import { assertOwn } from "../../base/assert.ts";
 import { CHUNK_SIZE } from "../../slab/chunks.ts";
 import { copy, readText, text } from "../../slab/memory.ts";
 import type { Account } from "../../core/account.ts";
@@ -16,6 +15,7 @@ import type { InterestChange } from "../../core/local-interest.ts";
 import type { Plan } from "../../core/plan.ts";
 import { publishFromNeighbour } from "../../core/router.ts";
 import type { Neighbour, TracedNeighbour } from "../../core/subscription.ts";
+import { CLIENT_CLOSED, closeCause, type CloseCause } from "../../protocol/close-cause.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
@@ -25,16 +25,18 @@ import { readRouteInfo } from "../../protocol/route-info.ts";
 import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
 import { mayBeTraced } from "../../protocol/trace-headers.ts";
-import type { Wire, WireReceiver } from "../../transport/wire.ts";
-import { FAULT_REASON } from "../trunk/faults.ts";
-import { Heartbeat } from "../trunk/heartbeat.ts";
+import type { Wire } from "../../transport/wire.ts";
+import { Connection } from "../trunk/connection.ts";
 import { Inbound } from "../trunk/inbound.ts";
-import { Outbox, ROUTE_READER, type SlowReason } from "../trunk/outbox.ts";
+import { ROUTE_READER } from "../trunk/outbox.ts";
+import { CONFIRMED, GREETED, OPEN } from "../trunk/phase.ts";
+import type { Tap } from "../trunk/tap.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
 import { interestLine, readInterest } from "./interest-line.ts";
 import { permits, type SubjectRules } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
+import { TappedRoute } from "./tapped.ts";
 import { publishRoutedTraced, tracedRoute } from "./tracing.ts";
 
 export type RouteDirection = "accepted" | "dialled";
@@ -48,14 +50,12 @@ export interface Registration {
   readonly poolIndex: number;
 }
 
-export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
-  readonly rid: number;
-  readonly wire: Wire;
+const PROTOCOL_VIOLATION = closeCause("violation", "Protocol Violation");
+const KIND = { idField: "rid", reader: ROUTE_READER, rhythm: "steady" } as const;
+
+export class RouteSession extends Connection<RouteHost> implements RouteOperations, Neighbour {
   readonly direction: RouteDirection;
-  readonly startedMs: number;
-  readonly outbox: Outbox;
   readonly interests: RemoteInterests;
-  readonly heartbeat: Heartbeat;
   registration: Registration | null = null;
   /** The peer's INFO as it stands, checked by `readRouteInfo`. */
   peerInfo: Readonly<Record<string, unknown>> | null = null;
@@ -64,93 +64,49 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   zone = "";
   /** Whoever changes it later has the plans worked out anew. */
   rank = 1;
-  inMessages = 0;
-  inBytes = 0;
-  outMessages = 0;
-  outBytes = 0;
-  /** With its outbox, when it was cut as a slow consumer. */
-  droppedMessages = 0;
-  droppedBytes = 0;
-  lastActivityMs: number;
-  /** Why it was closed; "" while it is open. */
-  closedFor = "";
-  readonly log: Logger;
   /** Whether the peer understands headers. */
   headers = true;
-  private hasConnected: boolean;
-  private isConfirmed = false;
   private memoAccount: Account | null = null;
   private memoName: string | null = null;
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
-  readonly host: RouteHost;
   private readonly parser: RouteParser;
-  private readonly inbound: Inbound;
+  protected readonly inbound: Inbound;
 
-  constructor(host: RouteHost, wire: Wire, rid: number, direction: RouteDirection) {
-    this.host = host;
-    this.wire = wire;
-    this.rid = rid;
+  constructor(host: RouteHost, wire: Wire, id: number, direction: RouteDirection) {
+    super(host, wire, id, { ...KIND, phase: direction === "dialled" ? OPEN : GREETED });
     this.direction = direction;
-    this.hasConnected = direction === "dialled";
-    this.startedMs = this.lastActivityMs = host.clock.nowMs();
-    this.log = host.logger.child({ peer: `${wire.remote.address}:${wire.remote.port}`, rid });
-    const { turn, limits } = host;
-    this.outbox = new Outbox(wire, turn, limits, (why, bytes) => this.onSlow(why, bytes), ROUTE_READER);
     const admits = (subject: string): boolean => permits(host.permissions.export, subject);
     this.interests = new RemoteInterests(this, host, { admits });
     this.parser = new RouteParser(this, host.limits);
     this.inbound = new Inbound(this.parser);
-    const actions = { sendPing: () => this.say("PING\r\n"), onStale: () => this.onStale() };
-    this.heartbeat = new Heartbeat(host.clock, host.limits, actions, "steady");
+  }
+
+  get rid(): number {
+    return this.id;
+  }
+
+  get isGone(): boolean {
+    return !this.isOpen;
   }
 
   /** Says the first word and begins to read. */
   open(firstWord: string): void {
+    this.followTracing();
     this.say(firstWord);
     if (this.direction === "dialled") this.log.debug("Route connect msg sent");
     this.heartbeat.start();
     this.wire.start(this);
   }
 
-  get isOpen(): boolean {
-    return this.closedFor === "";
-  }
-
   /** From here on messages and interest cross. */
   register(registration: Registration): void {
+    assertOwn(this.phase === OPEN, "a route is registered once, after its CONNECT");
     // Here, since what does not come this far (duplicates, probes, strangers) is no news.
     this.log.info("Route connection created");
     this.registration = registration;
     this.parser.isPinned = registration.account !== null;
     this.parser.isRegistered = true;
-  }
-
-  // ---- the wire ----
-
-  onBytes(length: number): boolean {
-    if (!this.isOpen) return true;
-    const { turn, clock } = this.host;
-    turn.enter();
-    this.heartbeat.heard();
-    this.lastActivityMs = clock.nowMs();
-    try {
-      this.inbound.take(length);
-    } catch (error) {
-      this.contain(error);
-    }
-    turn.leave();
-    // Never waits for a slow reader, as a client does: that would hold up everybody else's messages.
-    return true;
-  }
-
-  onWritten(): void {
-    this.outbox.onWritten();
-  }
-
-  onClosed(problem: string): void {
-    this.close(problem === "" ? "Client Closed" : `Read Error (${problem})`);
-    this.outbox.afterClosed();
   }
 
   // ---- operations ----
@@ -214,17 +170,17 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
   onConnect(json: string): boolean {
     const verdict = this.host.judgeConnect(this, json);
     if (verdict === null) {
-      this.hasConnected = true;
+      if (this.phase === GREETED) this.stand(OPEN);
       return true;
     }
     this.log.error(verdict.text ?? verdict.reason, { detail: verdict.detail });
     this.sayError(verdict.text);
-    this.close(verdict.reason);
+    this.close(closeCause("refused", verdict.reason));
     return false;
   }
 
   onInfo(json: string): boolean {
-    if (!this.hasConnected) return this.onPeerError(errors.authorizationViolation, "INFO before CONNECT");
+    if (this.phase === GREETED) return this.onPeerError(errors.authorizationViolation, "INFO before CONNECT");
     const { registration } = this;
     if (registration !== null && !json.includes(registration.peerId)) this.host.onGossip(this, json);
     else this.readInfo(json);
@@ -233,14 +189,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   /** INFO that had to wait: as within the read that brought it. */
   readGossip(json: string): void {
-    if (!this.isOpen) return;
-    this.host.turn.enter();
-    try {
-      this.readInfo(json);
-    } catch (error) {
-      this.contain(error);
-    }
-    this.host.turn.leave();
+    if (this.isOpen) this.asRead(() => void this.readInfo(json));
   }
 
   private readInfo(json: string): boolean {
@@ -261,8 +210,8 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
 
   onPong(): boolean {
     this.heartbeat.onPong();
-    if (!this.isConfirmed && this.registration !== null) {
-      this.isConfirmed = true;
+    if (this.phase === OPEN && this.registration !== null) {
+      this.stand(CONFIRMED);
       this.host.onFirstPong(this);
     }
     return this.isOpen;
@@ -290,14 +239,14 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     // A server that pools tries a route for its system account; to be refused it is ordinary.
     if (said.startsWith("Not possible to have a dedicated route")) this.log.debug("Route Error", { said });
     else this.log.error("Route Error", { said });
-    this.close("Parse Error");
+    this.close(closeCause("ended", "Parse Error"));
     return false;
   }
 
   onPeerError(error: PeerError, detail: string): boolean {
     this.sayError(error.text);
     this.log.error(error.text ?? "Route sent what makes no sense", { detail });
-    this.close(error.closes ?? "Protocol Violation");
+    this.close(error.closes ?? PROTOCOL_VIOLATION);
     return false;
   }
 
@@ -310,6 +259,7 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     const isRare =
       queues !== "" ||
       message.body !== null ||
+      this.tap !== null ||
       message.shownLength > 0 ||
       this.parser.isPinned ||
       (message.headerLength > 0 && !this.headers);
@@ -352,69 +302,32 @@ export class RouteSession implements RouteOperations, Neighbour, WireReceiver {
     if (this.isOpen) this.say(line);
   }
 
-  /** Everything that is said but messages. */
-  protected say(line: string): void {
-    this.outbox.writeText(line);
-  }
-
   // ---- the end ----
 
   /** Ends the connection after what is in the outbox is out; says `errorText` first, unless it is null. */
   closeSaying(errorText: string | null, reason: string): void {
     this.sayError(errorText);
-    this.close(reason);
+    this.close(closeCause("decided", reason));
   }
 
-  close(reason: string): void {
-    if (!this.isOpen) return;
-    this.outbox.finish();
-    this.release(reason);
-    this.wire.end();
+  protected override endedBy(problem: string): CloseCause {
+    return problem === "" ? CLIENT_CLOSED : closeCause("ended", `Read Error (${problem})`);
   }
 
-  /** Ends the connection where that mends it. */
-  private contain(error: unknown): void {
-    this.host.faults.contain(error, this.log);
-    this.cut(FAULT_REASON);
-  }
-
-  /** Ends the connection at once. */
-  private cut(reason: string): void {
-    if (!this.isOpen) return;
-    this.release(reason);
-    this.wire.destroy();
-  }
-
-  private release(reason: string): void {
-    beginChange();
-    this.closedFor = reason;
+  protected override release({ reason }: CloseCause): void {
     if (this.registration === null) this.log.debug(`Router connection closed: ${reason}`);
     else this.log.info(`Router connection closed: ${reason} - Remote: ${this.registration.peerName}`);
-    this.heartbeat[Symbol.dispose]();
     this.interests.clear();
     this.memoPlan = null;
-    this.outbox.close();
+    this.outbox.close(); // before the mesh learns of it, and others are told
     this.host.onClosed(this);
-    endChange();
+  }
+
+  protected override tapOperations(tap: Tap | null): void {
+    this.parser.operations = tap === null ? this : new TappedRoute(this, tap);
   }
 
   private sayError(errorText: string | null): void {
     if (errorText !== null) this.send(`-ERR '${onOneLine(toByteString(errorText))}'\r\n`);
-  }
-
-  private onStale(): void {
-    this.host.counters.staleConnections++;
-    this.onPeerError(errors.staleConnection, "");
-  }
-
-  private onSlow(reason: SlowReason, pendingBytes: number): void {
-    if (!this.isOpen) return;
-    this.host.counters.slowConsumers++;
-    this.droppedBytes = pendingBytes;
-    this.droppedMessages = this.outbox.pendingMessages();
-    const { maxPendingBytes, writeDeadlineMs } = this.host.limits;
-    const fields = { event: "slow_consumer", reason, pendingBytes, maxPendingBytes, writeDeadlineMs };
-    this.log.warn("Slow Consumer Detected", fields);
-    this.cut(reason === "deadline" ? "Slow Consumer (Write Deadline)" : "Slow Consumer (Pending Bytes)");
   }
 }

@@ -11,9 +11,6 @@ export interface FaultKeeper {
   contain(error: unknown, logger: Logger): void;
 }
 
-/** Why a connection was closed by a fault, where nats-server has its reasons. */
-export const FAULT_REASON = "Internal Error";
-
 export class Faults implements FaultKeeper {
   /** Contained since the start. */
   count = 0;

@@ -30,7 +30,7 @@ const GATHERED_MAX_BYTES = 16 * 1024;
 const DUE_MAX_BYTES = 64 * 1024 * 1024;
 
 /** How readers of one kind are waited for. */
-interface ReaderRules {
+export interface ReaderRules {
   /** How long one read makes its sender wait at most, as long as the reader takes what is written. */
   readonly stallMs: number;
   /** A reader that takes so much does not run out of patience. */
@@ -40,7 +40,7 @@ interface ReaderRules {
 }
 
 /** As nats-server, which writes all that is pending under one deadline. */
-const CLIENT_READER: ReaderRules = {
+export const CLIENT_READER: ReaderRules = {
   stallMs: STALL_MS,
   bytesPerMs: STALL_BYTES / STALL_MS,
   due: "pending",
@@ -99,7 +99,7 @@ export class Outbox {
     turn: Turn,
     limits: OutboxLimits,
     onSlow: (reason: SlowReason, pendingBytes: number) => void,
-    rules = CLIENT_READER,
+    rules: ReaderRules = CLIENT_READER,
   ) {
     this.rules = rules;
     this.wire = wire;

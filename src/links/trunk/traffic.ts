@@ -1,4 +1,5 @@
 /** What connections carried, by account: those that are open, and what those that are gone left behind. */
+import type { CloseCause } from "../../protocol/close-cause.ts";
 
 export interface Traffic {
   inMessages: number;
@@ -15,8 +16,8 @@ export interface Loss {
 }
 
 interface Carrier extends Readonly<Traffic> {
-  /** "" while it is open. */
-  readonly closedFor: string;
+  /** null while it is open. */
+  readonly closeCause: CloseCause | null;
   readonly droppedMessages: number;
   readonly droppedBytes: number;
 }
@@ -85,7 +86,7 @@ export function noLoss(): Loss {
 
 /** Of a connection that has ended. */
 export function addLoss(sum: Loss, carrier: Carrier): void {
-  if (carrier.closedFor.startsWith("Slow Consumer")) sum.slowConsumers++;
+  if (carrier.closeCause?.kind === "slow") sum.slowConsumers++;
   sum.droppedMessages += carrier.droppedMessages;
   sum.droppedBytes += carrier.droppedBytes;
 }

@@ -9,7 +9,6 @@ import type { Clock } from "../../base/clock.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../../links/client/host.ts";
 import { ClientSession } from "../../links/client/session.ts";
-import { TracedClientSession } from "../../links/client/traced.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
 import {
   maxAccountConnectionsExceeded,
@@ -22,6 +21,7 @@ import { Handshakes, TlsWire, type ClientTlsTerms } from "../../transport/tls.ts
 import type { Endpoint, Wire } from "../../transport/wire.ts";
 import { listening } from "../start-error.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
+import type { CloseCause } from "../../protocol/close-cause.ts";
 
 export interface ClientPortOptions {
   readonly host: string;
@@ -182,14 +182,13 @@ export class ClientPort {
     }
   }
 
-  closeAll(reason: string): void {
+  closeAll(cause: CloseCause): void {
     this.stopListening();
-    for (const session of [...this.sessions.values()]) session.close(reason);
+    for (const session of [...this.sessions.values()]) session.close(cause);
   }
 
   private accept(wire: Wire, clientHost: ClientHost): void {
-    const Session = this.options.logger.tracing ? TracedClientSession : ClientSession;
-    const session = new Session(clientHost, wire, this.options.nextConnectionId());
+    const session = new ClientSession(clientHost, wire, this.options.nextConnectionId());
     this.totalConnections++;
     const { maxConnections } = this;
     if (maxConnections !== null && this.sessions.size >= maxConnections) this.makeRoom(maxConnections);

@@ -18,6 +18,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { ClientSession } from "../../links/client/session.ts";
 import type { ClientPort } from "./client-port.ts";
 import { Departures } from "./departures.ts";
+import { SERVER_SHUTDOWN } from "../../protocol/close-cause.ts";
 
 export interface LameDuckOptions {
   /** Until the last client is closed. */
@@ -115,7 +116,7 @@ async function leaveInQuiet(
     if (isQuiet || nowMs >= untilMs || signal.aborted || !session.isOpen) break;
     await pause(QUIET_MS, signal);
   }
-  session.leave("Server Shutdown", patienceMs);
+  session.leave(SERVER_SHUTDOWN, patienceMs);
 }
 
 /** Shorter when `signal` is aborted. */

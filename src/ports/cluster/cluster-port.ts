@@ -7,11 +7,11 @@ import type { AddressKey, MeshSnapshot, PeerAddress, ServerId } from "../../clus
 import { GLOBAL_ACCOUNT, type Account } from "../../core/account.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { DiscoverySnapshot } from "../../discovery/discovery.ts";
-import type { RouteCounters, RouteHost, RouteLimits } from "../../links/route/host.ts";
+import type { RouteHost, RouteLimits } from "../../links/route/host.ts";
 import { RouteTable } from "../../links/route/route-table.ts";
 import { RouteSession } from "../../links/route/session.ts";
-import { TracedRouteSession } from "../../links/route/traced.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
+import { SERVER_SHUTDOWN, type CloseCounters } from "../../protocol/close-cause.ts";
 import { OpenWires } from "../../transport/open-wires.ts";
 import type { Endpoint, Wire } from "../../transport/wire.ts";
 import { listening } from "../start-error.ts";
@@ -39,7 +39,7 @@ export class ClusterPort {
     (session) => session.registration?.account ?? GLOBAL_ACCOUNT,
   );
   readonly wires = new OpenWires();
-  readonly counters: RouteCounters = { slowConsumers: 0, staleConnections: 0 };
+  readonly counters: CloseCounters = { slowConsumers: 0, slowConsumersByDeadline: 0, staleConnections: 0 };
   readonly peers = new PeerLedger();
   readonly table: RouteTable;
   readonly zones: Zones;
@@ -221,7 +221,7 @@ export class ClusterPort {
     this.peerDiscovery[Symbol.dispose]();
     this.runner[Symbol.dispose]();
     this.gossip.clear();
-    for (const session of [...this.sessions.values()]) session.close("Server Shutdown");
+    for (const session of [...this.sessions.values()]) session.close(SERVER_SHUTDOWN);
   }
 
   // ---- connections ----
@@ -241,8 +241,7 @@ export class ClusterPort {
   }
 
   private open(wire: Wire, direction: "accepted" | "dialled"): RouteSession {
-    const Session = this.options.logger.tracing ? TracedRouteSession : RouteSession;
-    const session = new Session(this.host, wire, this.options.nextConnectionId(), direction);
+    const session = new RouteSession(this.host, wire, this.options.nextConnectionId(), direction);
     this.sessions.set(session.rid, session);
     return session;
   }
@@ -263,7 +262,7 @@ export class ClusterPort {
   private hearFirstInfo(session: RouteSession, info: Record<string, unknown>): void {
     if (isOfRoutePort(info))
       this.runner.feed({ kind: "handshakeInfo", connId: session.rid, info: routeInfoOf(info) });
-    else session.close("Incorrect Port");
+    else session.closeSaying(null, "Incorrect Port");
   }
 
   /** A later INFO: the peer's own, or gossip about another server. */

@@ -16,7 +16,7 @@ import { Authenticator } from "../../../src/auth/authenticator.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { loadConfig, type LoadResult } from "../../../src/config/load.ts";
 import { Accounts } from "../../../src/core/accounts.ts";
-import { TracedClientSession } from "../../../src/links/client/traced.ts";
+import { ClientSession } from "../../../src/links/client/session.ts";
 import { Metrics } from "../../../src/metrics/metrics.ts";
 import { Guard } from "../../../src/monitor/guard.ts";
 import { MemoryDisk } from "../../../src/store/memory-disk.ts";
@@ -133,7 +133,7 @@ it("applies a reload in its order: certificates, accounts, users, limits, routes
   record(ClientPort.prototype, "recheckAccounts", "clients whose accounts have changed");
   record(ClientPort.prototype, "applyLimits", "limits");
   record(ClusterPort.prototype, "reconfigure", "routes");
-  record(TracedClientSession, "follow", "traces of clients");
+  record(ClientSession.prototype, "followTracing", "traces of clients");
   record(Guard.prototype, "use", "monitoring");
   record(ClientPort.prototype, "sendInfoToAll", "INFO");
   client.send("PING\r\n");

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { PeerLedger } from "../../../src/ports/cluster/peer-ledger.ts";
 import type { RouteSession } from "../../../src/links/route/session.ts";
+import { CLIENT_CLOSED } from "../../../src/protocol/close-cause.ts";
 import { boundedAccounts, type Summed } from "../../../src/metrics/family.ts";
 import { readings } from "../../../src/metrics/documents.ts";
 
@@ -45,7 +46,7 @@ function route(peerName: string, messages: number, poolIndex = 0): RouteSession 
     outBytes: 0,
     droppedMessages: 0,
     droppedBytes: 0,
-    closedFor: "Client Closed",
+    closeCause: CLIENT_CLOSED,
     outbox: { pendingBytes: 7 },
     heartbeat: { roundTripMs: poolIndex + 1 },
   } as unknown as RouteSession;
