@@ -9,10 +9,12 @@ import { readText, slice } from "../slab/memory.ts";
 import type { Account } from "../core/account.ts";
 import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";
-import type { AccountLimits } from "../jetstream/assets.ts";
+import { CONSUMERS_DEFAULT_MAX, type AccountLimits } from "../jetstream/assets.ts";
 import type { AccountHost, Incoming, Outgoing } from "../jetstream/host.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
+import { JetStreamReport } from "../jetstream/report.ts";
 import type { Turn } from "../links/trunk/turn.ts";
+import type { JetStreamSource } from "../monitor/source.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Disk } from "../store/disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
@@ -37,8 +39,8 @@ export interface JetStreamSettings {
   /** "": none. */
   readonly domain: string;
   readonly isStrict: boolean;
-  /** Answers are given before the disk has what they confirm. */
-  readonly isLazy: boolean;
+  /** null: the disk has what is acknowledged; else so much later. */
+  readonly syncIntervalMs: number | null;
   /** The accounts that have it. */
   readonly accounts: ReadonlyMap<string, AccountLimits>;
 }
@@ -67,12 +69,12 @@ export class JetStreamPart {
   constructor(world: JetStreamWorld) {
     this.world = world;
     const { settings, serverName, natsLevel, logger } = world;
-    const { storeFolder, maxMemoryBytes, maxFileBytes, domain, isLazy } = settings;
+    const { storeFolder, maxMemoryBytes, maxFileBytes, domain, syncIntervalMs } = settings;
     this.announced = { domain, apiLevel: API_LEVEL };
     this.jetStream = new JetStream({
       disk: world.disk ?? new NodeDisk(),
       folder: join(storeFolder, "jetstream"),
-      policy: isLazy ? "lazy" : "sync",
+      policy: syncIntervalMs === null ? "sync" : "lazy",
       bytesLeft: (storage, used) =>
         storage === "memory" ? maxMemoryBytes - used() : this.fileBytesLeft(maxFileBytes, used),
       facts: {
@@ -90,17 +92,38 @@ export class JetStreamPart {
     });
   }
 
+  /** What monitoring reads. */
+  get source(): JetStreamSource {
+    const { settings } = this.world;
+    return {
+      report: new JetStreamReport(this.jetStream),
+      settings: {
+        ...settings,
+        storeFolder: join(settings.storeFolder, "jetstream"),
+        maxStorageBytes: (stored) => settings.maxFileBytes ?? this.volumeBytes(stored),
+      },
+      consumersMax: CONSUMERS_DEFAULT_MAX,
+    };
+  }
+
   start(): void {
     const { settings, logger } = this.world;
     logger.info("Starting JetStream", {
       storeDir: join(settings.storeFolder, "jetstream"),
-      acknowledges: settings.isLazy ? "before the disk has it (sync_interval)" : "when the disk has it",
+      acknowledges:
+        settings.syncIntervalMs === null ? "when the disk has it" : "before the disk has it (sync_interval)",
     });
     this.jetStream.start();
   }
 
   stop(): void {
     this.jetStream.stop();
+  }
+
+  /** What the volume can hold of streams; -1: nothing limits them. */
+  private volumeBytes(stored: number): number {
+    const left = this.fileBytesLeft(null, () => stored);
+    return left === Infinity ? -1 : Math.floor(stored + left);
   }
 
   /** By the limit, and by what the volume has now: a volume that grows is seen. */

@@ -22,6 +22,7 @@ export function monitorSource(
     clients: server.clients,
     closed,
     cluster: server.cluster,
+    jetStream: () => server.jetStream?.source ?? null,
     clusterFacts: () => clusterFacts(server),
     zone: () => server.cluster?.zones.own ?? "",
     recentEvents: () => server.events.list(),

@@ -65,10 +65,13 @@ export interface StreamAssets {
   readonly consumers: Map<string, Consumer>;
 }
 
-const CONSUMERS_DEFAULT_MAX = 1000;
+/** Of a stream, where neither it nor the account says otherwise. */
+export const CONSUMERS_DEFAULT_MAX = 1000;
 
 export class Assets {
   readonly streams = new Map<string, StreamAssets>();
+  /** Folders that could not be understood, as they are called now. */
+  readonly putAside: string[] = [];
   /** Requests to the API so far. */
   counters: { readonly total: number; readonly errors: number } = { total: 0, errors: 0 };
   /** Streams or consumers have come, gone or changed. */
@@ -312,6 +315,7 @@ export class Assets {
     const to = `${folder}/quarantine/${name}-${token(this.host.random)}`;
     disk.makeFolder(`${folder}/quarantine`);
     disk.rename(path, to);
+    this.putAside.push(to);
     this.host.logger.error(
       "a folder of JetStream cannot be understood: it was put aside, nothing was deleted",
       {

@@ -29,7 +29,7 @@ function accountDetail(source: MonitorSource, account: Account): object {
     is_system: account === source.accounts.system ? true : undefined,
     expired: false,
     complete: true,
-    jetstream_enabled: false,
+    jetstream_enabled: (source.jetStream()?.report.account(account.name) ?? null) !== null,
     leafnode_connections: 0,
     client_connections: account.connections,
     subscriptions: account.interest.size,

@@ -6,6 +6,7 @@ import { connz } from "./connz.ts";
 import { debugVars, stacksz } from "./debug.ts";
 import { healthz } from "./healthz.ts";
 import { indexPage } from "./index-page.ts";
+import { jsz } from "./jsz.ts";
 import { memberz } from "./memberz.ts";
 import { livez, readyz, startupz } from "./probes.ts";
 import { BadQuery, type Query } from "./query.ts";
@@ -13,7 +14,7 @@ import { routez } from "./routez.ts";
 import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
 import { Turns } from "./turns.ts";
-import { gatewayz, ipqueuesz, jsz, leafz, raftz } from "./unbuilt.ts";
+import { gatewayz, ipqueuesz, leafz, raftz } from "./unbuilt.ts";
 import { Usage } from "./usage.ts";
 import { varz } from "./varz.ts";
 

@@ -1,24 +1,139 @@
-/** `/healthz`: whether the server serves clients. What concerns JetStream is as well as can be where there is none. */
+/** `/healthz`: whether the server serves clients, and whether JetStream keeps what it should. */
+import type { JetStreamAccountReport, JetStreamReport, StreamReport } from "../jetstream/report.ts";
 import { compactJson, type Answer } from "./answer.ts";
 import type { Query } from "./query.ts";
 import type { MonitorSource } from "./source.ts";
 
+interface Complaint {
+  /** Of HTTP. */
+  readonly code: number;
+  readonly status: "error" | "unavailable";
+  /** nats-server's word for what is wrong. */
+  readonly type: "BAD_REQUEST" | "CONNECTION" | "ACCOUNT" | "STREAM" | "CONSUMER";
+  readonly error: string;
+  readonly account?: string;
+  readonly stream?: string;
+  readonly consumer?: string;
+}
+
+/** "": not asked for. */
+interface Wanted {
+  readonly account: string;
+  readonly stream: string;
+  readonly consumer: string;
+}
+
+const NO_ACCOUNT = '"account" must not be empty when checking stream health';
+const NO_STREAM = '"stream" must not be empty when checking consumer health';
+
 export function healthz(source: MonitorSource, query: Query): Answer {
-  for (const option of ["js-enabled", "js-enabled-only", "js-server-only", "js-meta-only"])
-    query.flag(option);
+  const [isEnabledAsked, isEnabledOnlyAsked, isServerAsked] = [
+    "js-enabled",
+    "js-enabled-only",
+    "js-server-only",
+  ].map((option) => query.flag(option));
+  query.flag("js-meta-only"); // without a cluster there is no group to look at
   const isDetailed = query.flag("details");
-  const complaint = (status: number, type: string, error: string): Answer =>
-    compactJson(status, {
-      status: "error",
-      ...(isDetailed ? { errors: [{ type, error }] } : { error }),
-    });
-  const [account, stream, consumer] = ["account", "stream", "consumer"].map((name) => query.text(name));
-  if (account === "" && stream !== "") {
-    return complaint(400, "BAD_REQUEST", '"account" must not be empty when checking stream health');
-  }
-  if (stream === "" && consumer !== "") {
-    return complaint(400, "BAD_REQUEST", '"stream" must not be empty when checking consumer health');
-  }
+  const wanted = {
+    account: query.text("account"),
+    stream: query.text("stream"),
+    consumer: query.text("consumer"),
+  };
+  const ownTrouble = complaintOfServer(source, wanted);
+  if (ownTrouble !== null) return answer([ownTrouble], isDetailed);
+  const report = source.jetStream()?.report ?? null;
+  if (report === null || isServerAsked || isEnabledAsked || isEnabledOnlyAsked) return answer([], isDetailed);
+  const complaints = complaintsOfStreams(report, wanted);
+  return answer(complaints, isDetailed, isDetailed ? damageIn(report, wanted) : []);
+}
+
+function complaintOfServer(source: MonitorSource, { account, stream, consumer }: Wanted): Complaint | null {
+  if (account === "" && stream !== "")
+    return { code: 400, status: "error", type: "BAD_REQUEST", error: NO_ACCOUNT };
+  if (stream === "" && consumer !== "")
+    return { code: 400, status: "error", type: "BAD_REQUEST", error: NO_STREAM };
   const problem = source.whyNotReady();
-  return problem === null ? compactJson(200, { status: "ok" }) : complaint(500, "CONNECTION", problem);
+  return problem === null ? null : { code: 500, status: "error", type: "CONNECTION", error: problem };
+}
+
+function complaintsOfStreams(report: JetStreamReport, wanted: Wanted): Complaint[] {
+  const missing = missingOf(report, wanted);
+  if (missing !== null) return [missing];
+  const complaints: Complaint[] = [];
+  for (const account of accountsOf(report, wanted)) {
+    for (const { name, problem } of streamsOf(account, wanted)) {
+      if (problem === "") continue;
+      const error = `JetStream stream '${account.name} > ${name}' write error: ${problem}`;
+      complaints.push({
+        code: 503,
+        status: "unavailable",
+        type: "STREAM",
+        error,
+        account: account.name,
+        stream: name,
+      });
+    }
+  }
+  return complaints;
+}
+
+/** null: there is all that is asked for. */
+function missingOf(report: JetStreamReport, { account, stream, consumer }: Wanted): Complaint | null {
+  if (account === "") return null;
+  const missing = { code: 404, status: "unavailable" } as const;
+  const quoted = (name: string): string => JSON.stringify(name);
+  const found = report.account(account);
+  if (found === null)
+    return { ...missing, type: "ACCOUNT", account, error: `JetStream account ${quoted(account)} not found` };
+  const one = found.stream(stream);
+  if (stream !== "" && one === null) {
+    const error = `JetStream stream ${quoted(stream)} not found on account ${quoted(account)}`;
+    return { ...missing, type: "STREAM", account, stream, error };
+  }
+  if (consumer === "" || one?.hasConsumer(consumer) === true) return null;
+  const where = `stream ${quoted(stream)} on account ${quoted(account)}`;
+  const error = `JetStream consumer ${quoted(consumer)} not found for ${where}`;
+  return { ...missing, type: "CONSUMER", account, stream, consumer, error };
+}
+
+/** Not of nats-server: what is lost is named, and the server serves what is intact. */
+function damageIn(report: JetStreamReport, wanted: Wanted): object[] {
+  const damage: object[] = [];
+  for (const account of accountsOf(report, wanted)) {
+    for (const { name, lost } of streamsOf(account, wanted))
+      if (lost > 0) damage.push({ account: account.name, stream: name, lost_msgs: lost });
+    if (wanted.stream === "")
+      for (const folder of account.putAside) damage.push({ account: account.name, quarantine: folder });
+  }
+  return damage;
+}
+
+function accountsOf(report: JetStreamReport, { account }: Wanted): JetStreamAccountReport[] {
+  const names = account === "" ? report.accountNames : [account];
+  return names.map((name) => report.account(name)).filter((one) => one !== null);
+}
+
+function streamsOf(account: JetStreamAccountReport, { stream }: Wanted): Iterable<StreamReport> {
+  if (stream === "") return account.streams;
+  const found = account.stream(stream);
+  return found === null ? [] : [found];
+}
+
+function answer(
+  complaints: readonly Complaint[],
+  isDetailed: boolean,
+  damage: readonly object[] = [],
+): Answer {
+  const [first] = complaints;
+  const more = damage.length === 0 ? {} : { damage };
+  if (first === undefined) return compactJson(200, { status: "ok", ...more });
+  if (!isDetailed) return compactJson(first.code, { status: first.status, error: first.error });
+  const errors = complaints.map(({ type, account, stream, consumer, error }) => ({
+    type,
+    account,
+    stream,
+    consumer,
+    error,
+  }));
+  return compactJson(first.code, { status: "error", errors, ...more });
 }

@@ -1,6 +1,7 @@
 /** What monitoring needs of the server; `app` hands it in. Everything is read when it is asked for, nothing is changed. */
 import type { MeshSnapshot } from "../cluster/mesh-types.ts";
 import type { Accounts } from "../core/accounts.ts";
+import type { JetStreamReport } from "../jetstream/report.ts";
 import type { ClientCounters } from "../links/client/host.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
@@ -180,6 +181,24 @@ export interface ClusterSource {
   snapshot(): MeshSnapshot | null;
 }
 
+/** JetStream of this server. */
+export interface JetStreamSource {
+  readonly report: JetStreamReport;
+  readonly settings: {
+    readonly maxMemoryBytes: number;
+    /** With what is stored already: the volume may decide, which can grow. */
+    readonly maxStorageBytes: (storedBytes: number) => number;
+    readonly storeFolder: string;
+    /** null: what is acknowledged is on the disk. */
+    readonly syncIntervalMs: number | null;
+    /** "": none. */
+    readonly domain: string;
+    readonly isStrict: boolean;
+  };
+  /** Of a stream, where neither it nor the account says otherwise. */
+  readonly consumersMax: number;
+}
+
 export interface MonitorSource {
   nowMs(): number;
   /** Why the server takes no clients yet; null: it does. */
@@ -193,6 +212,8 @@ export interface MonitorSource {
   readonly clients: ClientsSource;
   readonly closed: Iterable<ClosedConnection>;
   readonly cluster: ClusterSource | null;
+  /** null: it keeps no streams. */
+  jetStream(): JetStreamSource | null;
   /** null without a cluster. */
   clusterFacts(): ClusterFacts | null;
   /** Where this server is; "": not known. */

@@ -1,6 +1,7 @@
 /** `/varz`: the server at a glance. Durations are in nanoseconds, time-outs of authentication in seconds. */
 import { FEATURE_FLAGS } from "./feature-flags.ts";
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
+import { jetStreamFields } from "./jsz.ts";
 import { registeredRoutes } from "./routez.ts";
 import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts, Traffic } from "./source.ts";
 import type { Usage } from "./usage.ts";
@@ -14,6 +15,7 @@ const NO_TRAFFIC: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outByte
 export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<string, number>): object {
   const facts = source.facts();
   const cluster = source.clusterFacts();
+  const jetStream = source.jetStream();
   return {
     ...identity(facts, source.connectUrls()),
     ...limits(facts),
@@ -22,7 +24,7 @@ export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<
     leaf: {},
     mqtt: {},
     websocket: {},
-    jetstream: {},
+    jetstream: jetStream === null ? {} : jetStreamFields(jetStream, "folder"),
     tls_timeout: tlsSeconds(facts.tls),
     write_deadline: nanoseconds(facts.writeDeadlineMs),
     ...processFields(facts.startedMs, source.nowMs(), usage),

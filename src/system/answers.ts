@@ -4,6 +4,7 @@
  */
 import { statisticsOf } from "../monitor/accounts.ts";
 import type { Endpoints } from "../monitor/endpoints.ts";
+import { accountJsz } from "../monitor/jsz.ts";
 import { Query } from "../monitor/query.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { flagOf, listOf, numberOf, Refusal, textOf, type Options } from "./options.ts";
@@ -35,7 +36,7 @@ const OF_SERVER: Readonly<Record<string, Answerer>> = {
   GATEWAYZ: (asked) => ask(asked, "/gatewayz", {}),
   LEAFZ: (asked) => ask(asked, "/leafz", {}),
   ACCOUNTZ: (asked) => ask(asked, "/accountz", { acc: textOf(asked.options, "account") }),
-  JSZ: (asked) => ask(asked, "/jsz", {}),
+  JSZ: (asked) => ask(asked, "/jsz", jszQuery(asked.options)),
   HEALTHZ: healthz,
   EXPVARZ: expvarz,
   MEMBERZ: (asked) => ask(asked, "/memberz", {}),
@@ -48,9 +49,7 @@ const OF_ACCOUNT: Readonly<Record<string, Answerer>> = {
   CONNZ: (asked) => ask(asked, "/connz", connzQuery(asked.options, asked.account)),
   SUBSZ: (asked) => ask(asked, "/subsz", { ...subszQuery(asked.options, asked.account), subs: "1" }),
   LEAFZ: (asked) => ask(asked, "/leafz", {}),
-  JSZ: () => {
-    throw new Refusal("jetstream not enabled");
-  },
+  JSZ: accountJetStream,
   INFO: async (asked) => {
     const answer = await ask(asked, "/accountz", { acc: asked.account });
     return (answer as { account_detail: object }).account_detail;
@@ -127,6 +126,33 @@ function pageQuery(options: Options): Record<string, string> {
 function listQuery(options: Options): { subs: string } {
   if (flagOf(options, "subscriptions_detail")) return { subs: "detail" };
   return { subs: flagOf(options, "subscriptions") ? "1" : "" };
+}
+
+const JSZ_FLAGS = [
+  ["accounts", "accounts"],
+  ["streams", "streams"],
+  ["consumers", "consumer"],
+  ["direct-consumers", "direct_consumer"],
+  ["config", "config"],
+  ["leader-only", "leader_only"],
+  ["raft", "raft"],
+  ["stream-leader-only", "stream_leader_only"],
+] as const;
+
+function jszQuery(options: Options): Record<string, string> {
+  const flags = JSZ_FLAGS.map(([name, option]): [string, string] => [name, String(flagOf(options, option))]);
+  return { ...Object.fromEntries(flags), ...pageQuery(options), acc: textOf(options, "account") };
+}
+
+function accountJetStream({ source, options, account }: Asked): object {
+  if (source.jetStream() === null) throw new Refusal("jetstream not enabled");
+  if (source.accounts.get(account) === undefined)
+    throw new Refusal(`account ${JSON.stringify(account)} not found`);
+  const consumers = flagOf(options, "consumer");
+  const details = { streams: flagOf(options, "streams"), consumers, config: flagOf(options, "config") };
+  const found = accountJsz(source, account, details);
+  if (found === null) throw new Refusal(`account ${JSON.stringify(account)} not jetstream enabled`);
+  return found;
 }
 
 async function healthz(asked: Asked): Promise<object> {

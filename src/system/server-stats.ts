@@ -1,5 +1,6 @@
 /** STATSZ: the server at a glance, as servers tell it one another and answer it to `nats server list`. */
 import { goTime } from "../monitor/go-format.ts";
+import { jetStreamFields } from "../monitor/jsz.ts";
 import { registeredRoutes } from "../monitor/routez.ts";
 import type { MonitorSource, Traffic } from "../monitor/source.ts";
 import type { Usage } from "../monitor/usage.ts";
@@ -14,6 +15,7 @@ const NO_COUNTERS = { slowConsumers: 0, staleConnections: 0 };
 
 export function serverStats(source: MonitorSource, usage: Usage): object {
   const { clients, cluster } = source;
+  const jetStream = source.jetStream();
   const own = clients.traffic.total();
   const routed = cluster?.traffic.total() ?? NO_TRAFFIC;
   const routes = cluster?.counters ?? NO_COUNTERS;
@@ -43,6 +45,7 @@ export function serverStats(source: MonitorSource, usage: Usage): object {
     stalled_clients: clients.counters.stalls || undefined,
     routes: routeStats(source),
     active_servers: 1 + (cluster?.snapshot()?.peers.length ?? 0),
+    jetstream: jetStream === null ? undefined : jetStreamFields(jetStream, "no folder"),
     gomaxprocs: 1,
   };
 }

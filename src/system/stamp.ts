@@ -4,6 +4,9 @@ import { FEATURE_FLAGS } from "../monitor/feature-flags.ts";
 import { goTime } from "../monitor/go-format.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 
+/** Of a server: it has JetStream, takes snapshots in binary, and lets accounts carry their own replication. */
+const JETSTREAM_FLAGS = 7;
+
 export class Stamp {
   private sequence = 0;
   private readonly source: MonitorSource;
@@ -16,6 +19,7 @@ export class Stamp {
 
   /** `server` of the message that is sent next. */
   next(): object {
+    const keepsStreams = this.source.jetStream() !== null;
     const { name, host, id, version, tags, metadata } = this.source.facts();
     return {
       name,
@@ -26,8 +30,8 @@ export class Stamp {
       tags: tags.length === 0 ? undefined : tags,
       metadata,
       feature_flags: FEATURE_FLAGS,
-      jetstream: false,
-      flags: 0,
+      jetstream: keepsStreams,
+      flags: keepsStreams ? JETSTREAM_FLAGS : 0,
       seq: ++this.sequence,
       time: goTime(this.clock.nowMs()),
     };

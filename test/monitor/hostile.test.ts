@@ -29,6 +29,7 @@ async function serve(limits: Partial<HttpLimits> = {}): Promise<number> {
     clients: server.clients,
     closed: MANY,
     cluster: null,
+    jetStream: () => null,
   } as unknown as MonitorSource;
   const listen = { host: "127.0.0.1", port: 0 };
   const http = await serveHttp(new Endpoints(source), listen, silentLogger, { ...SHORT, ...limits });

@@ -80,7 +80,7 @@ export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSet
     maxFileBytes: jetStream.maxFileBytes,
     domain: jetStream.domain,
     isStrict: jetStream.isStrict,
-    isLazy: jetStream.syncIntervalMs !== null,
+    syncIntervalMs: jetStream.syncIntervalMs,
     accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
   };
 }

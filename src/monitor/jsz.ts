@@ -1,0 +1,164 @@
+/** `/jsz`: what JetStream keeps here, by account, stream and consumer. */
+import type { JetStreamAccountReport, JetStreamStats, StreamReport } from "../jetstream/report.ts";
+import { json, type Answer } from "./answer.ts";
+import { goTime } from "./go-format.ts";
+import { List } from "./json.ts";
+import { pageOf, type Query } from "./query.ts";
+import type { JetStreamSource, MonitorSource } from "./source.ts";
+
+interface Details {
+  readonly streams: boolean;
+  readonly consumers: boolean;
+  readonly config: boolean;
+}
+
+export function jsz(source: MonitorSource, query: Query): Answer {
+  const flag = (name: string): boolean => query.flag(name);
+  const [accounts, streams, consumers] = [flag("accounts"), flag("streams"), flag("consumers")];
+  flag("direct-consumers"); // there are none to show
+  const details = { streams: streams || consumers, consumers, config: flag("config") };
+  const page = pageOf(query);
+  flag("leader-only"); // without a cluster each server leads what it has
+  const countsLeaders = flag("raft");
+  flag("stream-leader-only");
+  const head = { server_id: source.facts().id, now: goTime(source.nowMs()) };
+  const jetStream = source.jetStream();
+  if (jetStream === null) return json(disabled(head));
+  const { report } = jetStream;
+  const name = query.text("acc");
+  const one = report.account(name);
+  const listed =
+    accounts || (details.streams && name === "")
+      ? report.accountNames.slice(page.offset, page.offset + page.limit)
+      : [];
+  const shown =
+    one === null ? listed.map((each) => report.account(each)).filter((each) => each !== null) : [one];
+  const totals = report.totals;
+  return json({
+    ...statsFields(report.stats, report.accountCount, report.level),
+    ...head,
+    config: jetStreamConfig(jetStream),
+    limits: limitsFields(jetStream),
+    streams: totals.streams,
+    streams_leader: countsLeaders && totals.streams > 0 ? totals.streams : undefined,
+    consumers: totals.consumers,
+    consumers_leader: countsLeaders && totals.consumers > 0 ? totals.consumers : undefined,
+    messages: totals.messages,
+    bytes: totals.bytes,
+    account_details:
+      shown.length === 0 ? undefined : new List(shown.map((each) => accountFields(each, details))),
+    total: report.accountCount,
+  });
+}
+
+/** One account, as the system account is told. null: it has no JetStream. */
+export function accountJsz(source: MonitorSource, account: string, details: Details): object | null {
+  const found = source.jetStream()?.report.account(account) ?? null;
+  return found === null ? null : accountFields(found, details);
+}
+
+/** What servers tell one another of their JetStream, and `/varz` shows. */
+export function jetStreamFields(jetStream: JetStreamSource, shows: "folder" | "no folder"): object {
+  const { report } = jetStream;
+  const config = jetStreamConfig(jetStream);
+  return {
+    config: shows === "folder" ? config : { ...config, store_dir: undefined },
+    stats: statsFields(report.stats, report.accountCount, report.level),
+    limits: limitsFields(jetStream),
+  };
+}
+
+function jetStreamConfig({ settings, report }: JetStreamSource): Record<string, unknown> {
+  const { syncIntervalMs } = settings;
+  return {
+    max_memory: settings.maxMemoryBytes,
+    max_storage: settings.maxStorageBytes(report.stats.storageBytes),
+    store_dir: settings.storeFolder,
+    sync_interval: syncIntervalMs === null ? undefined : syncIntervalMs * 1e6,
+    sync_always: syncIntervalMs === null ? true : undefined,
+    domain: settings.domain === "" ? undefined : settings.domain,
+    compress_ok: true,
+    strict: settings.isStrict ? true : undefined,
+  };
+}
+
+function statsFields(stats: JetStreamStats, accounts: number, level: number): object {
+  return {
+    memory: stats.memoryBytes,
+    storage: stats.storageBytes,
+    reserved_memory: unsigned(stats.reservedMemoryBytes),
+    reserved_storage: unsigned(stats.reservedStorageBytes),
+    accounts,
+    ha_assets: 0,
+    api: { level, total: stats.requests, errors: stats.errors },
+  };
+}
+
+function limitsFields({ consumersMax }: JetStreamSource): object {
+  return { default_max_consumers: consumersMax };
+}
+
+/** As nats-server shows these: -1, which is no limit, as the largest number of 64 bits. */
+function unsigned(limit: number): unknown {
+  return limit < 0 ? raw(String(2n ** 64n + BigInt(limit))) : limit;
+}
+
+/** A number that is larger than JavaScript's. TypeScript does not know of this function yet. */
+const raw = (JSON as unknown as { rawJSON(this: void, text: string): unknown }).rawJSON;
+
+function accountFields(account: JetStreamAccountReport, details: Details): object {
+  const { name, stats, streams } = account;
+  return {
+    name,
+    id: name,
+    ...statsFields(stats, 0, 0),
+    stream_detail: details.streams
+      ? orOmitted(streams, (stream) => streamFields(stream, details))
+      : undefined,
+  };
+}
+
+function streamFields(stream: StreamReport, { consumers, config }: Details): object {
+  return {
+    name: stream.name,
+    created: stream.created,
+    cluster: { leader: stream.leader },
+    config: config ? stream.config : undefined,
+    state: stream.state,
+    consumer_detail: consumers
+      ? orOmitted(stream.consumers, ({ info }) => (config ? info : { ...info, config: undefined }))
+      : undefined,
+  };
+}
+
+/** undefined where the list is empty, as nats-server leaves it out. */
+function orOmitted<T>(items: Iterable<T>, fields: (item: T) => object): List | undefined {
+  for (const _ of items) {
+    return new List({
+      *[Symbol.iterator]() {
+        for (const item of items) yield fields(item);
+      },
+    });
+  }
+  return undefined;
+}
+
+function disabled(head: object): object {
+  return {
+    memory: 0,
+    storage: 0,
+    reserved_memory: 0,
+    reserved_storage: 0,
+    accounts: 0,
+    ha_assets: 0,
+    api: { level: 0, total: 0, errors: 0 },
+    ...head,
+    disabled: true,
+    config: { max_memory: 0, max_storage: 0 },
+    streams: 0,
+    consumers: 0,
+    messages: 0,
+    bytes: 0,
+    total: 0,
+  };
+}
