@@ -8,10 +8,11 @@ import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { Accounts } from "../core/accounts.ts";
-import { setMappings } from "./slices/account-mappings.ts";
+import { setMappings, accountsDefinition } from "./slices/accounts.ts";
+import { clientLimits, tlsSlice } from "./slices/client.ts";
+import { liveClusterOptions } from "./slices/cluster.ts";
 import { ConfigWatch } from "./config-watch.ts";
-import { accountsDefinition, clientLimits, liveClusterOptions, tlsSlice } from "./slices/config-slices.ts";
-import { clientUsersOptions } from "./slices/known-users.ts";
+import { clientUsersOptions } from "./slices/authorization.ts";
 import { Reload, type ReloadPart } from "./reload.ts";
 import type { Server, ServerParts } from "./server.ts";
 

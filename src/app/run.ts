@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { openLog, type LogOptions } from "../log/log.ts";
 import { limitRepeats } from "../log/repeat-limit.ts";
-import { logOptions } from "./slices/config-slices.ts";
+import { logOptions } from "./slices/log.ts";
 import { isStoppedByOrchestrator, nameOfContainer, nameOfPodInDns, realSurroundings } from "./container.ts";
 import { logOptionsAs, type Program } from "./program.ts";
 import { askedBy } from "../base/option-refused.ts";

@@ -20,15 +20,9 @@ import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
-import { setMappings } from "./slices/account-mappings.ts";
-import {
-  accountsDefinition,
-  clientLimits,
-  clusterPortOptions,
-  externalListener,
-  rebalanceSettings,
-  tlsSlice,
-} from "./slices/config-slices.ts";
+import { setMappings, accountsDefinition } from "./slices/accounts.ts";
+import { clientLimits, externalListener, tlsSlice } from "./slices/client.ts";
+import { clusterPortOptions, rebalanceSettings } from "./slices/cluster.ts";
 import { ClientPort } from "../ports/client/client-port.ts";
 import { ClientUsers } from "../ports/client/client-users.ts";
 import { ClusterPort } from "../ports/cluster/cluster-port.ts";
@@ -39,7 +33,7 @@ import type { JetStreamPart } from "./jetstream.ts";
 import { startJetStream } from "./start-jetstream.ts";
 import { drainClients } from "../ports/client/lame-duck.ts";
 import { mayFollow, type DrainsUntil, type LifeState } from "./lifecycle.ts";
-import { clientUsersOptions } from "./slices/known-users.ts";
+import { clientUsersOptions } from "./slices/authorization.ts";
 import { slabBudgetBytes } from "./memory.ts";
 import { PortTls } from "../ports/port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";

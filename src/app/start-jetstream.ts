@@ -7,7 +7,7 @@ import type { Accounts } from "../core/accounts.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
-import { jetStreamSettings } from "./slices/config-slices.ts";
+import { jetStreamSettings } from "./slices/jetstream.ts";
 import type { JetStreamPart } from "./jetstream.ts";
 
 export interface JetStreamSurroundings {

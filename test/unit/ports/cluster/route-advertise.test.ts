@@ -1,6 +1,6 @@
 /** What a server tells others to dial, where nothing is configured. */
 import { describe, expect, it } from "vitest";
-import { clusterPortOptions } from "../../../../src/app/slices/config-slices.ts";
+import { clusterPortOptions } from "../../../../src/app/slices/cluster.ts";
 import { loadConfig } from "../../../../src/config/load.ts";
 
 const podName = "p-0.peers.ns.svc.cluster.local";

@@ -8,7 +8,7 @@ import type { UserPermissions } from "../../config/values/permissions.ts";
 import type { User } from "../../config/values/users.ts";
 import { GLOBAL_ACCOUNT } from "../../core/account.ts";
 import type { ClientUsersOptions } from "../../ports/client/client-users.ts";
-import { rulesInBytes, systemAccountOf } from "./config-slices.ts";
+import { rulesInBytes, systemAccountOf } from "./accounts.ts";
 
 export function clientUsersOptions(config: Config): ClientUsersOptions {
   return {

@@ -1,0 +1,41 @@
+/** JetStream, as configured. */
+import { tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../../config/config.ts";
+import type { AccountJetStream } from "../../config/values/account-features.ts";
+import { GLOBAL_ACCOUNT } from "../../core/account.ts";
+import { NO_LIMITS as NO_JETSTREAM_LIMITS, type AccountLimits } from "../../jetstream/assets.ts";
+import type { JetStreamSettings } from "../jetstream.ts";
+import { systemAccountOf } from "./accounts.ts";
+
+/** Share of the machine's memory that streams in memory may take. */
+const JETSTREAM_MEMORY = 0.75;
+
+/** null: the server keeps no streams. */
+export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSettings | null {
+  if (!jetStream.isEnabled) return null;
+  const system = systemAccountOf(accounts);
+  const users = accounts.list.filter(({ name }) => name !== system);
+  const limits = users.flatMap(({ name, jetStream: own }): [string, AccountLimits][] =>
+    own === null ? [] : [[name, { ...own, ...jetStreamNames(own) }]],
+  );
+  return {
+    storeFolder: jetStream.storeDir ?? join(tmpdir(), "nats"),
+    maxMemoryBytes: jetStream.maxMemoryBytes ?? Math.floor(totalmem() * JETSTREAM_MEMORY),
+    maxFileBytes: jetStream.maxFileBytes,
+    domain: jetStream.domain,
+    isStrict: jetStream.isStrict,
+    syncIntervalMs: jetStream.syncIntervalMs,
+    accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
+  };
+}
+
+function jetStreamNames(
+  own: AccountJetStream,
+): Pick<AccountLimits, "maxFileBytes" | "maxMemoryStreamBytes" | "maxFileStreamBytes"> {
+  return {
+    maxFileBytes: own.maxStoreBytes,
+    maxMemoryStreamBytes: own.memoryMaxStreamBytes,
+    maxFileStreamBytes: own.storeMaxStreamBytes,
+  };
+}
