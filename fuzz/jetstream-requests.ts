@@ -13,7 +13,7 @@ import { VirtualClock } from "../src/base/clock.ts";
 import { TIMER_MAX_MS } from "../src/base/duration.ts";
 import { silentLogger } from "../src/base/logger.ts";
 import { seededRandom } from "../src/base/random.ts";
-import { NO_LIMITS } from "../src/jetstream/assets.ts";
+import { NO_LIMITS } from "../src/jetstream/limits.ts";
 import type { AccountHost, Incoming, Outgoing } from "../src/jetstream/host.ts";
 import { JetStream } from "../src/jetstream/jetstream.ts";
 import type { Disk } from "../src/store/disk.ts";

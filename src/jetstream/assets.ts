@@ -19,35 +19,14 @@ import { Consumer, type ConsumerOptions } from "./consumer/consumer.ts";
 import { startOf } from "./consumer/start.ts";
 import { ConsumerState } from "./consumer/state.ts";
 import type { AccountHost } from "./host.ts";
+import { Usage, type AccountLimits } from "./limits.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 import { NO_TIME, formatTime } from "./time.ts";
 import { token } from "./token.ts";
-import { overlap, streamShape, type StreamConfig } from "./stream/config.ts";
+import { streamShape, type StreamConfig } from "./stream/config.ts";
 import { Stream } from "./stream/stream.ts";
-
-/** -1: no limit. */
-export interface AccountLimits {
-  readonly maxMemoryBytes: number;
-  readonly maxFileBytes: number;
-  readonly maxStreams: number;
-  readonly maxConsumers: number;
-  readonly maxAckPending: number;
-  readonly maxBytesRequired: boolean;
-  readonly maxMemoryStreamBytes: number;
-  readonly maxFileStreamBytes: number;
-}
-
-export const NO_LIMITS: AccountLimits = {
-  maxMemoryBytes: -1,
-  maxFileBytes: -1,
-  maxStreams: -1,
-  maxConsumers: -1,
-  maxAckPending: -1,
-  maxBytesRequired: false,
-  maxMemoryStreamBytes: -1,
-  maxFileStreamBytes: -1,
-};
+import { TimedMessages } from "./stream/timed.ts";
 
 export interface AssetsOptions {
   readonly host: AccountHost;
@@ -78,10 +57,12 @@ export class Assets {
   onChanged: () => void = () => {};
   readonly host: AccountHost;
   readonly options: AssetsOptions;
+  readonly usage: Usage;
   private readonly policy: SyncPolicy;
 
   constructor(options: AssetsOptions) {
     this.options = options;
+    this.usage = new Usage(this.streams, options.limits, options.serverBytesLeft);
     this.host = options.host;
     this.policy = options.policy;
   }
@@ -93,22 +74,6 @@ export class Assets {
   get consumerCount(): number {
     let sum = 0;
     for (const { consumers } of this.streams.values()) sum += consumers.size;
-    return sum;
-  }
-
-  /** Bytes of all streams with this storage. */
-  bytesOf(storage: "file" | "memory"): number {
-    let sum = 0;
-    for (const { stream } of this.streams.values())
-      if (stream.config.storage === storage) sum += stream.store.bytes;
-    return sum;
-  }
-
-  /** Bytes set aside by `max_bytes`. */
-  reservedBytes(storage: "file" | "memory"): number {
-    let sum = 0;
-    for (const { stream } of this.streams.values())
-      if (stream.config.storage === storage) sum += Math.max(0, stream.config.maxBytes);
     return sum;
   }
 
@@ -132,7 +97,7 @@ export class Assets {
 
   /** Throws `ApiError`. */
   createStream(config: StreamConfig): StreamAssets {
-    this.checkStream(config, null);
+    this.usage.check(config, null);
     const { disk, folder } = this.options;
     const created = formatTime(this.host.nowNs());
     const path = `${folder}/streams/${config.name}`;
@@ -150,7 +115,7 @@ export class Assets {
 
   /** Throws `ApiError`. The change has been checked against the stream. */
   updateStream({ stream, consumers }: StreamAssets, config: StreamConfig): void {
-    this.checkStream(config, stream.config);
+    this.usage.check(config, stream.config);
     const { disk, folder } = this.options;
     if (config.storage === "file")
       writeMeta(disk, `${folder}/streams/${config.name}`, stream.created, writeObject(streamShape, config));
@@ -240,21 +205,27 @@ export class Assets {
   private open(config: StreamConfig, created: string): StreamAssets {
     const { disk, folder, serverBytesLeft } = this.options;
     const { storage, name } = config;
+    const timed = new TimedMessages();
+    const nowNs = this.host.nowNs();
     const store = new StreamStore({
+      onRecovered: (view) => timed.recall(view, config, nowNs),
       disk: storage === "file" ? disk : null,
       folder: `${folder}/streams/${name}/msgs`,
       firstSequence: Math.max(1, config.firstSequence),
     });
-    const bytesLeft = (): number => Math.min(serverBytesLeft(storage), this.accountBytesLeft(storage));
-    const stream = new Stream({ config, created, host: this.host, store, policy: this.policy, bytesLeft });
+    const bytesLeft = (): number => Math.min(serverBytesLeft(storage), this.usage.bytesLeft(storage));
+    const stream = new Stream({
+      config,
+      created,
+      host: this.host,
+      store,
+      timed,
+      policy: this.policy,
+      bytesLeft,
+    });
     const assets = { stream, consumers: new Map<string, Consumer>() };
     this.streams.set(name, assets);
     return assets;
-  }
-
-  private accountBytesLeft(storage: "file" | "memory"): number {
-    const most = storage === "file" ? this.limits.maxFileBytes : this.limits.maxMemoryBytes;
-    return most < 0 ? Infinity : most - this.bytesOf(storage);
   }
 
   private openConsumer(
@@ -336,31 +307,6 @@ export class Assets {
         .slice(0, 20)
         .map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)),
     });
-  }
-
-  private checkStream(config: StreamConfig, before: StreamConfig | null): void {
-    const { limits } = this;
-    if (before === null && limits.maxStreams >= 0 && this.streams.size >= limits.maxStreams)
-      throw apiErrors.maximumStreams();
-    if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
-    const most = config.storage === "file" ? limits.maxFileStreamBytes : limits.maxMemoryStreamBytes;
-    if (most > 0 && config.maxBytes > most) throw apiErrors.streamMaxBytesExceeded();
-    for (const { stream } of this.streams.values()) {
-      if (stream.config.name !== config.name && overlap(stream.config.subjects, config.subjects))
-        throw apiErrors.subjectsOverlap();
-    }
-    this.checkReservation(config, before);
-  }
-
-  private checkReservation({ storage, maxBytes }: StreamConfig, before: StreamConfig | null): void {
-    if (before === null && this.options.serverBytesLeft(storage) <= 0)
-      throw storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
-    const more = Math.max(0, maxBytes) - Math.max(0, before?.maxBytes ?? 0);
-    if (more <= 0) return;
-    const most = storage === "file" ? this.limits.maxFileBytes : this.limits.maxMemoryBytes;
-    const refused = storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
-    if (most >= 0 && this.reservedBytes(storage) + more > most) throw refused;
-    if (more > this.options.serverBytesLeft(storage)) throw refused;
   }
 
   private checkWorkQueue(

@@ -3,9 +3,9 @@
 export const VERSION_LINE = "NATS/1.0\r\n";
 
 export class MessageHeaders {
-  private readonly block: string;
+  /** From NATS/1.0 to the empty line, as a byte string; "": none. */
+  readonly block: string;
 
-  /** `block`: from NATS/1.0 to the empty line, as a byte string; "": none. */
   constructor(block: string) {
     this.block = block;
   }

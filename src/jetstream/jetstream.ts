@@ -6,7 +6,8 @@ import { assert } from "../base/assert.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Disk } from "../store/disk.ts";
 import { subjectMatches } from "../subject/subject.ts";
-import { Assets, type AccountLimits, type StreamAssets } from "./assets.ts";
+import { Assets, type StreamAssets } from "./assets.ts";
+import type { AccountLimits } from "./limits.ts";
 import { Api } from "./api/api.ts";
 import { DirectGets } from "./api/direct.ts";
 import type { AnswerFacts } from "./api/info.ts";
@@ -63,7 +64,7 @@ export class JetStream {
 
   bytesOf(storage: "file" | "memory"): number {
     let sum = 0;
-    for (const { assets } of this.accounts.values()) sum += assets.bytesOf(storage);
+    for (const { assets } of this.accounts.values()) sum += assets.usage.bytesOf(storage);
     return sum;
   }
 

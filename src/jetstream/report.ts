@@ -2,10 +2,11 @@
  * JetStream as monitoring shows it, in nats-server's words. Everything is read when it is asked for; lists are made piece by piece,
  * since there may be a hundred thousand streams.
  */
-import type { AccountLimits, StreamAssets } from "./assets.ts";
+import type { StreamAssets } from "./assets.ts";
 import { consumerInfo, streamInfo, type AnswerFacts } from "./api/info.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import type { JetStream } from "./jetstream.ts";
+import type { AccountLimits } from "./limits.ts";
 
 type Json = Record<string, unknown>;
 
@@ -75,8 +76,8 @@ export class JetStreamReport {
     let requests = 0;
     let errors = 0;
     for (const { assets } of jetStream.accounts.values()) {
-      reservedMemoryBytes += assets.reservedBytes("memory");
-      reservedStorageBytes += assets.reservedBytes("file");
+      reservedMemoryBytes += assets.usage.reservedBytes("memory");
+      reservedStorageBytes += assets.usage.reservedBytes("file");
       requests += assets.counters.total;
       errors += assets.counters.errors;
     }
@@ -129,8 +130,8 @@ export class JetStreamReport {
       putAside,
       get stats() {
         return {
-          memoryBytes: assets.bytesOf("memory"),
-          storageBytes: assets.bytesOf("file"),
+          memoryBytes: assets.usage.bytesOf("memory"),
+          storageBytes: assets.usage.bytesOf("file"),
           reservedMemoryBytes: limits.maxMemoryBytes,
           reservedStorageBytes: limits.maxFileBytes,
           requests: counters.total,

@@ -22,6 +22,8 @@ export interface StreamStoreOptions {
   /** The sequence that the first message gets in a new store. */
   readonly firstSequence: number;
   readonly blockBytes?: number;
+  /** Called with each message that is found on the disk, in order. */
+  readonly onRecovered?: (view: RecordView) => void;
 }
 
 export interface PurgeOptions {
@@ -47,7 +49,9 @@ export class StreamStore extends StreamContents {
     this.first = firstSequence;
     this.last = this.lastMessage = firstSequence - 1;
     const recovery = new Recovery({
-      message: (view, block) => this.recovered(view, block),
+      message: (view, block) => {
+        if (this.recovered(view, block)) options.onRecovered?.(view);
+      },
       removed: (sequence) => {
         this.forget(sequence);
         this.lost.remove(sequence);
@@ -189,13 +193,15 @@ export class StreamStore extends StreamContents {
     noteSequence(block, sequence);
   }
 
-  private recovered(view: RecordView, block: Block): void {
+  /** False: the record is not a message of this stream any more. */
+  private recovered(view: RecordView, block: Block): boolean {
     const { sequence, subject, headerLength, length, timeNs } = view;
-    if (sequence <= this.lastMessage) return; // a file whose removal the disk forgot
+    if (sequence <= this.lastMessage) return false; // a file whose removal the disk forgot
     if (this.messages === 0) this.first = sequence;
     this.last = Math.max(this.last, sequence);
     this.log.lastOffset = view.at;
     this.note({ sequence, subject, hasHeaders: headerLength > 0, timeNs, length }, block);
+    return true;
   }
 
   protected override forget(sequence: number): void {

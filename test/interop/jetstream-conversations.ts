@@ -1,20 +1,24 @@
-/** Requests to JetStream, in the order in which they are made: [subject, payload, headers]. Both servers have to answer alike. */
+/**
+ * Requests to JetStream, in the order in which they are made: [subject, payload, headers]. Both servers have to answer alike. Subjects
+ * that begin with "!" are for the client: "!listen" (a subject), "!heard" (so many messages), "!until" (what a request answers is so),
+ * "!publish <subject> [reply]".
+ */
 export type Step = readonly [
   subject: string,
   payload?: object | string,
   headers?: Readonly<Record<string, string>>,
 ];
 
-const api = "$JS.API.";
-const create = (name: string, config: object = {}): Step => [
+export const api = "$JS.API.";
+export const create = (name: string, config: object = {}): Step => [
   `${api}STREAM.CREATE.${name}`,
   { name, ...config },
 ];
-const update = (name: string, config: object = {}): Step => [
+export const update = (name: string, config: object = {}): Step => [
   `${api}STREAM.UPDATE.${name}`,
   { name, ...config },
 ];
-const info = (name: string, body: object | string = ""): Step => [`${api}STREAM.INFO.${name}`, body];
+export const info = (name: string, body: object | string = ""): Step => [`${api}STREAM.INFO.${name}`, body];
 const consumer = (stream: string, name: string, config: object = {}, more: object = {}): Step => [
   `${api}CONSUMER.CREATE.${stream}.${name}`,
   { stream_name: stream, config: { name, ...config }, ...more },
@@ -24,7 +28,7 @@ const ephemeral = (stream: string, config: object): Step => [
   { stream_name: stream, config },
 ];
 
-const MS = 1_000_000;
+export const MS = 1_000_000;
 const OFF_STREAM = "S";
 
 /** What a stream may not be. */

@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { connect, headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { waitFor } from "../support/cluster-wait.ts";
 import { startServer } from "../support/nats-server.ts";
 import { CONVERSATIONS, type Step } from "./jetstream-conversations.ts";
+import { FEATURES } from "./jetstream-feature-conversations.ts";
 
 requireNatsServer();
 
@@ -14,9 +16,10 @@ async function answersOf(command: string, steps: readonly Step[], more = ""): Pr
   const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
   const server = await startServer(command, `jetstream { store_dir: ${JSON.stringify(folder)}, ${more} }`);
   const client = await connect({ servers: `127.0.0.1:${server.port}`, inboxPrefix: "_INBOX.x" });
+  const talk = new Talk(client);
   try {
     const answers: unknown[] = [];
-    for (const step of steps) answers.push(await ask(client, step));
+    for (const step of steps) answers.push(await talk.take(step));
     return answers;
   } finally {
     await client.close();
@@ -25,16 +28,64 @@ async function answersOf(command: string, steps: readonly Step[], more = ""): Pr
   }
 }
 
-async function ask(client: NatsConnection, [subject, payload, more]: Step): Promise<unknown> {
-  const extra = headers();
-  for (const [name, value] of Object.entries(more ?? {})) extra.set(name, value);
-  const body = typeof payload === "object" ? JSON.stringify(payload) : (payload ?? "");
-  const options = { timeout: 20_000, ...(more === undefined ? {} : { headers: extra }) };
-  try {
-    return shown(await client.request(subject, body, options));
-  } catch (error) {
-    return String(error);
+/** One client that makes requests, and listens meanwhile. */
+class Talk {
+  private readonly client: NatsConnection;
+  private heard: Msg[] = [];
+
+  constructor(client: NatsConnection) {
+    this.client = client;
   }
+
+  async take([subject, payload, more]: Step): Promise<unknown> {
+    if (subject === "!listen") return this.listen(payload as string);
+    if (subject === "!heard") return this.hear(Number(payload));
+    if (subject === "!until") return this.until(payload as unknown as Awaiting);
+    const extra = headers();
+    for (const [name, value] of Object.entries(more ?? {})) extra.set(name, value);
+    const body = typeof payload === "object" ? JSON.stringify(payload) : (payload ?? "");
+    const withHeaders = more === undefined ? {} : { headers: extra };
+    if (subject.startsWith("!publish ")) {
+      const [, to = "", reply] = subject.split(" ");
+      this.client.publish(to, body, { ...withHeaders, ...(reply === undefined ? {} : { reply }) });
+      return null;
+    }
+    try {
+      return shown(await this.client.request(subject, body, { timeout: 20_000, ...withHeaders }));
+    } catch (error) {
+      return String(error);
+    }
+  }
+
+  private async listen(subject: string): Promise<null> {
+    this.client.subscribe(subject, { callback: (_, message) => void this.heard.push(message) });
+    await this.client.flush();
+    return null;
+  }
+
+  /** So many messages that came in, those that came first. */
+  private async hear(count: number): Promise<unknown> {
+    await waitFor(
+      `${count} messages`,
+      () => (this.heard.length >= count ? true : undefined),
+      () => JSON.stringify(this.heard.map(shown)),
+    );
+    return this.heard.splice(0, count).map(shown);
+  }
+
+  private async until({ request, path, is }: Awaiting): Promise<unknown> {
+    for (;;) {
+      let value: unknown = (await this.client.request(request, "", { timeout: 20_000 })).json();
+      for (const key of path.split(".")) value = (value as Record<string, unknown> | undefined)?.[key];
+      if (value === is) return value;
+    }
+  }
+}
+
+interface Awaiting {
+  readonly request: string;
+  readonly path: string;
+  readonly is: unknown;
 }
 
 /** What an answer says, without what differs from run to run. */
@@ -74,7 +125,7 @@ function strip(value: unknown): unknown {
   );
 }
 
-describe.each(Object.entries(CONVERSATIONS))("%s", (_name, steps) => {
+describe.each(Object.entries({ ...CONVERSATIONS, ...FEATURES }))("%s", (_name, steps) => {
   it(`are answered alike, ${steps.length} requests`, async () => {
     const [shoal, natsServer] = await Promise.all(
       bothServers.map(({ command }) => answersOf(command, steps)),

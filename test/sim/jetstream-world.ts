@@ -6,7 +6,7 @@ import { assert } from "../../src/base/assert.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { randomInt, seededRandom, type Random } from "../../src/base/random.ts";
-import { NO_LIMITS } from "../../src/jetstream/assets.ts";
+import { NO_LIMITS } from "../../src/jetstream/limits.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
 import { JetStream } from "../../src/jetstream/jetstream.ts";
 import { subjectMatches } from "../../src/subject/subject.ts";

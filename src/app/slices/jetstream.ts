@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Config } from "../../config/config.ts";
 import type { AccountJetStream } from "../../config/values/account-features.ts";
 import { GLOBAL_ACCOUNT } from "../../core/account.ts";
-import { NO_LIMITS as NO_JETSTREAM_LIMITS, type AccountLimits } from "../../jetstream/assets.ts";
+import { NO_LIMITS as NO_JETSTREAM_LIMITS, type AccountLimits } from "../../jetstream/limits.ts";
 import type { JetStreamSettings } from "../jetstream.ts";
 import { systemAccountOf } from "./accounts.ts";
 

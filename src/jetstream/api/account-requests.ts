@@ -4,10 +4,10 @@ import type { Handler } from "./request.ts";
 export const accountInfo: Handler = ({ assets, facts }) => {
   const { limits } = assets;
   return {
-    memory: assets.bytesOf("memory"),
-    storage: assets.bytesOf("file"),
-    reserved_memory: assets.reservedBytes("memory"),
-    reserved_storage: assets.reservedBytes("file"),
+    memory: assets.usage.bytesOf("memory"),
+    storage: assets.usage.bytesOf("file"),
+    reserved_memory: assets.usage.reservedBytes("memory"),
+    reserved_storage: assets.usage.reservedBytes("file"),
     streams: assets.streams.size,
     consumers: assets.consumerCount,
     limits: {

@@ -1,9 +1,9 @@
 /** What answers tell of streams and consumers, in nats-server's words and order. */
 import { formatTime, NO_TIME } from "../time.ts";
 import { writeObject } from "../codec.ts";
-import { consumerShape } from "../consumer/config.ts";
+import { consumerShape, requiredConsumerLevel } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
-import { streamShape } from "../stream/config.ts";
+import { requiredLevel, streamShape } from "../stream/config.ts";
 import type { StreamAssets } from "../assets.ts";
 
 type Json = Record<string, unknown>;
@@ -42,7 +42,11 @@ export function streamInfo(
   return {
     config: {
       ...writeObject(streamShape, config),
-      metadata: answeredMetadata(config.metadata, facts, details.isListed === true ? "listed" : "alone"),
+      metadata: answeredMetadata(
+        config.metadata,
+        { ...facts, required: requiredLevel(config) },
+        details.isListed === true ? "listed" : "alone",
+      ),
     },
     created,
     state: streamState({ stream, consumers }, details),
@@ -99,16 +103,19 @@ export function pauseRemainingNs({ config, parts }: Consumer): number {
 /** A name that was made up does not stand in the configuration. */
 function consumerConfig({ config, wasNamed }: Consumer, facts: AnswerFacts, as: "listed" | "alone"): Json {
   const json = writeObject(consumerShape, wasNamed ? config : { ...config, name: "" });
-  return { ...json, metadata: answeredMetadata(config.metadata, facts, as) };
+  return {
+    ...json,
+    metadata: answeredMetadata(config.metadata, { ...facts, required: requiredConsumerLevel(config) }, as),
+  };
 }
 
 function answeredMetadata(
   metadata: Readonly<Record<string, string>>,
-  { level, version }: AnswerFacts,
+  { level, version, required }: AnswerFacts & { readonly required: number },
   as: "listed" | "alone",
 ): Json {
   const levels = as === "listed" ? {} : { "_nats.level": `${level}`, "_nats.ver": version };
-  const own = { "_nats.req.level": "0", ...levels };
+  const own = { "_nats.req.level": `${required}`, ...levels };
   const all = Object.entries({ ...own, ...metadata });
   return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -3,13 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { formatTime } from "../time.ts";
 import { apiErrors } from "../api-error.ts";
 import { jsonOf, knownFields, readObject } from "../codec.ts";
-import {
-  checkStreamUpdate,
-  completeStream,
-  SEQUENCE_START_MAX,
-  streamShape,
-  type StreamConfig,
-} from "../stream/config.ts";
+import { checkStreamUpdate, completeStream } from "../stream/complete.ts";
+import { SEQUENCE_START_MAX, streamShape, type StreamConfig } from "../stream/config.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
   bodyOf,
@@ -55,7 +50,11 @@ function configOf({ payload, names: [name], facts }: ApiRequest): StreamConfig {
   const asked = facts.isStrict ? body : knownFields(streamShape, body);
   const config = readObject(streamShape, asked, ["pedantic"]);
   if (config.name !== name) throw apiErrors.streamMismatch();
-  return completeStream(config);
+  return completeStream(config, isPedantic(body) ? "pedantic" : "lenient");
+}
+
+function isPedantic(body: unknown): boolean {
+  return (body as { pedantic?: unknown }).pedantic === true;
 }
 
 const info: Handler = (request) => {

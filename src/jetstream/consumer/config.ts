@@ -146,6 +146,16 @@ export function checkConsumerUpdate(before: ConsumerConfig, next: ConsumerConfig
   for (const [key, problem] of fixed) if (before[key] !== next[key]) throw apiErrors.consumerCreate(problem);
 }
 
+/** The level of the API that is needed to understand the configuration. */
+export function requiredConsumerLevel(config: ConsumerConfig): number {
+  if (config.ackPolicy === "flow_control") return 4;
+  const hasPriority =
+    config.priorityGroups.length > 0 ||
+    config.priorityTimeoutNs !== 0 ||
+    !["", "none"].includes(config.priorityPolicy);
+  return hasPriority || config.pauseUntil !== "" ? 1 : 0;
+}
+
 function defaultAckPending(stream: StreamConfig): number {
   const limit = stream.consumerLimits?.maxAckPending ?? 0;
   return limit > 0 ? limit : MAX_ACK_PENDING;

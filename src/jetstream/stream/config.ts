@@ -1,6 +1,6 @@
-/** The configuration of a stream: its fields, what a create fills in, and what is refused. */
-import { isValidSubject, subjectsMeet } from "../../subject/subject.ts";
-import { apiErrors, type ApiError } from "../api-error.ts";
+/** The configuration of a stream: its fields. What a create fills in and what is refused is in complete.ts. */
+import { subjectsMeet } from "../../subject/subject.ts";
+import { mappingTransform, type Transform } from "../../subject/transform.ts";
 import { field, flag, int, list, nested, optional, text, textMap, uint, word, type Shape } from "../codec.ts";
 
 interface Placement {
@@ -8,7 +8,7 @@ interface Placement {
   readonly tags: readonly string[];
 }
 
-interface SubjectTransform {
+export interface SubjectTransform {
   readonly source: string;
   readonly destination: string;
 }
@@ -131,15 +131,7 @@ export const streamShape: Shape<StreamConfig> = {
   persistMode: optional("persist_mode", word(["", "default", "async"])),
 };
 
-const DESCRIPTION_MAX = 4096;
-const METADATA_MAX = 128 * 1024;
-const REPLICAS_MAX = 5;
 const NAME_MAX = 255;
-const SMALLEST_AGE_NS = 100_000_000;
-const DUPLICATE_WINDOW_NS = 120_000_000_000;
-/** What is the server's own: a stream must not keep it. */
-const OWN_SUBJECTS = ["$JS.>", "$JSC.>", "$NRG.>", "$SYS.>"];
-const OWN_ALLOWED = ["$JS.EVENT.>", "$SYS.ACCOUNT.>"];
 /** Sequences are exact up to 2^53: none is given that would leave little room below. */
 export const SEQUENCE_START_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 
@@ -148,136 +140,18 @@ export function isValidName(name: string): boolean {
   return name !== "" && name.length <= NAME_MAX && !/[\s.*>\\/\0]/.test(name);
 }
 
-/** Fills in the defaults and refuses what cannot be. Throws `ApiError`. */
-export function completeStream(config: StreamConfig): StreamConfig {
-  if (config.name === "") throw apiErrors.streamInvalidConfig("stream name is required");
-  if (/[/\\]/.test(config.name)) throw apiErrors.streamPath();
-  if (!isValidName(config.name)) throw apiErrors.streamInvalidConfig("invalid stream name");
-  refuseAbsent(config);
-  if (config.description.length > DESCRIPTION_MAX)
-    throw invalid(`stream description is too long, maximum allowed is ${DESCRIPTION_MAX}`);
-  const metadataSize = Object.entries(config.metadata).reduce(
-    (sum, [key, value]) => sum + key.length + value.length,
-    0,
-  );
-  if (metadataSize > METADATA_MAX) throw invalid("stream metadata exceeds maximum size of 131072 bytes");
-  if (config.replicas < 0) throw apiErrors.replicasNegative();
-  if (config.replicas > REPLICAS_MAX) throw invalid(`maximum replicas is ${REPLICAS_MAX}`);
-  if (config.replicas > 1) throw apiErrors.replicasNotSupported();
-  const complete: StreamConfig = {
-    ...config,
-    subjects: config.subjects.length === 0 ? [config.name] : config.subjects,
-    replicas: 1,
-    maxConsumers: noLimit(config.maxConsumers),
-    maxMessages: noLimit(config.maxMessages),
-    maxBytes: noLimit(config.maxBytes),
-    maxPerSubject: noLimit(config.maxPerSubject),
-    maxMessageBytes: noLimit(config.maxMessageBytes),
-    duplicateWindowNs: duplicateWindow(config),
-    consumerLimits: config.consumerLimits ?? { inactiveThresholdNs: 0, maxAckPending: 0 },
-    metadata: withoutAnswered(config.metadata),
-  };
-  checkAges(complete);
-  checkDiscard(complete);
-  checkSubjects(complete);
-  if (complete.denyPurge && complete.allowRollup) throw invalid("roll-ups require the purge permission");
-  return complete;
+/** null: there is none, or it has no destination. Throws `MappingError`. */
+export function transformOf(transform: SubjectTransform | null): Transform | null {
+  if (transform === null || transform.destination === "") return null;
+  return mappingTransform(transform.source, transform.destination);
 }
 
-/** What a stream with the configuration `before` may become. Throws `ApiError`. */
-export function checkStreamUpdate(before: StreamConfig, next: StreamConfig): StreamConfig {
-  const refuse = (text: string): ApiError => apiErrors.streamInvalidConfig(text);
-  if (next.storage !== before.storage)
-    throw refuse("stream configuration update can not change storage type");
-  if (next.retention !== before.retention && [next.retention, before.retention].includes("workqueue"))
-    throw refuse("stream configuration update can not change retention policy to/from workqueue");
-  if (before.sealed && !next.sealed)
-    throw refuse("stream configuration update can not unseal a sealed stream");
-  if (before.denyDelete && !next.denyDelete)
-    throw refuse("stream configuration update can not cancel deny message deletes");
-  if (before.denyPurge && !next.denyPurge)
-    throw refuse("stream configuration update can not cancel deny purge");
-  if (!next.sealed) return next;
-  return { ...next, maxAgeNs: 0, discard: "new", denyDelete: true, denyPurge: true, allowRollup: false };
-}
-
-const invalid = apiErrors.streamInvalidConfig;
-
-function noLimit(value: number): number {
-  return value <= 0 ? -1 : value;
-}
-
-function duplicateWindow({ duplicateWindowNs, maxAgeNs }: StreamConfig): number {
-  if (duplicateWindowNs !== 0) return duplicateWindowNs;
-  return maxAgeNs !== 0 && maxAgeNs < DUPLICATE_WINDOW_NS ? maxAgeNs : DUPLICATE_WINDOW_NS;
-}
-
-/** `_nats.` and the store's own stand in answers alone. */
-function withoutAnswered(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !key.startsWith("_nats.")));
-}
-
-function checkAges({ maxAgeNs, duplicateWindowNs }: StreamConfig): void {
-  if (maxAgeNs < 0) throw invalid("max age can not be negative");
-  if (maxAgeNs !== 0 && maxAgeNs < SMALLEST_AGE_NS) throw invalid("max age needs to be >= 100ms");
-  if (duplicateWindowNs < 0) throw invalid("duplicates window can not be negative");
-  if (maxAgeNs !== 0 && duplicateWindowNs > maxAgeNs)
-    throw invalid("duplicates window can not be larger then max age");
-  if (duplicateWindowNs < SMALLEST_AGE_NS) throw invalid("duplicates window needs to be >= 100ms");
-}
-
-function checkDiscard({ discard, discardNewPerSubject, maxPerSubject, firstSequence }: StreamConfig): void {
-  if (discardNewPerSubject && discard !== "new")
-    throw invalid("discard new per subject requires discard new policy to be set");
-  if (discardNewPerSubject && maxPerSubject <= 0)
-    throw invalid("discard new per subject requires max msgs per subject > 0");
-  if (firstSequence > SEQUENCE_START_MAX)
-    throw invalid(
-      `first sequence ${firstSequence} is not supported by this server, the largest is ${SEQUENCE_START_MAX}`,
-    );
-}
-
-function checkSubjects({ subjects, noAck, replicas }: StreamConfig): void {
-  for (const [i, subject] of subjects.entries()) {
-    if (!isValidSubject(subject) || /\s/.test(subject)) throw invalid("invalid subject");
-    if (subject === ">" && (!noAck || replicas > 1))
-      throw invalid("capturing all subjects requires no-ack to be true");
-    for (const own of noAck ? [] : OWN_SUBJECTS) {
-      if (!subjectsMeet(own, subject)) continue;
-      if (OWN_ALLOWED.some((allowed) => isWithin(allowed, subject))) continue;
-      throw invalid(
-        `subjects that overlap with ${own.startsWith("$SYS") ? "system" : "jetstream"} api require no-ack to be true`,
-      );
-    }
-    for (const other of subjects.slice(0, i)) {
-      if (subjectsMeet(other, subject))
-        throw invalid(`subject ${JSON.stringify(other)} overlaps with ${JSON.stringify(subject)}`);
-    }
-  }
-}
-
-function isWithin(pattern: string, subject: string): boolean {
-  return subject === pattern || subject.startsWith(pattern.slice(0, -1));
-}
-
-/** Features that are not here are refused by name: a stream that ignored them would do something else. */
-function refuseAbsent(config: StreamConfig): void {
-  const absent: readonly (readonly [boolean, string])[] = [
-    [config.mirror !== null, "mirror"],
-    [config.sources.length > 0, "sources"],
-    [config.compression === "s2", "compression s2"],
-    [config.subjectTransform !== null, "subject_transform"],
-    [config.republish !== null, "republish"],
-    [config.allowMessageTtl, "allow_msg_ttl"],
-    [config.deleteMarkerTtlNs !== 0, "subject_delete_marker_ttl"],
-    [config.allowCounter, "allow_msg_counter"],
-    [config.allowAtomic, "allow_atomic"],
-    [config.allowSchedules, "allow_msg_schedules"],
-    [config.allowBatched, "allow_batched"],
-    [config.persistMode === "async", "persist_mode async"],
-  ];
-  const found = absent.find(([isAsked]) => isAsked);
-  if (found !== undefined) throw invalid(`${found[1]} is not supported by this server yet`);
+/** The level of the API that is needed to understand the configuration. */
+export function requiredLevel(config: StreamConfig): number {
+  if (config.allowBatched) return 4;
+  if (config.allowCounter || config.allowAtomic || config.allowSchedules || config.persistMode === "async")
+    return 2;
+  return config.allowMessageTtl || config.deleteMarkerTtlNs > 0 ? 1 : 0;
 }
 
 /** Whether two lists of subjects meet. */

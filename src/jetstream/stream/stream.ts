@@ -15,6 +15,11 @@ import type { AccountHost, Incoming } from "../host.ts";
 import { Commit, type Answer, type SyncPolicy } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
 import { Duplicates } from "./duplicates.ts";
+import { Expiry } from "./expiry.ts";
+import { Judge, type Operation } from "./judge.ts";
+import { Republisher } from "./republisher.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { TimedMessages } from "./timed.ts";
 
 /** What a stream needs to know of those who read it. */
 export interface Reader {
@@ -38,23 +43,15 @@ export interface StreamOptions {
   readonly created: string;
   readonly host: AccountHost;
   readonly store: StreamStore;
+  /** What is known of the messages in the store. */
+  readonly timed: TimedMessages;
   readonly policy: SyncPolicy;
   /** Bytes that the account may still store; Infinity: no limit. */
   readonly bytesLeft: () => number;
 }
 
-/** What was accepted: everything that a replica needs. */
-interface Operation {
-  readonly message: Incoming;
-  readonly timeNs: bigint;
-  readonly id: string | null;
-  readonly rollup: "sub" | "all" | null;
-}
-
-/** Messages that one turn removes for their age. */
-const EXPIRED_PER_TURN = 1000;
-const MS_NS = 1_000_000n;
 const RETRY_MS = 1000;
+const EMPTY = new Uint8Array(0);
 
 export class Stream {
   config: StreamConfig;
@@ -66,26 +63,44 @@ export class Stream {
   readonly duplicates: Duplicates;
   /** Nothing can be written: publishers are refused. "": all is well. */
   problem = "";
-  private readonly options: StreamOptions;
-  private lastId: string | null = null;
+  /** The id of the message that was stored last; null: it had none. */
+  lastId: string | null = null;
+  private readonly timed: TimedMessages;
+  private readonly judgement: Judge;
+  private readonly expiry: Expiry;
+  private readonly scheduler: Scheduler;
+  private readonly republisher: Republisher;
   private listeners: Disposable[] = [];
-  private expiry: Disposable | null = null;
   private retry: Disposable | null = null;
   private isDue = false;
   private isStopped = false;
 
   constructor(options: StreamOptions) {
-    const { config, created, host, store, policy } = options;
-    this.options = options;
+    const { config, created, host, store, policy, timed } = options;
+    const { clock } = host;
     this.config = config;
     this.created = created;
     this.host = host;
     this.store = store;
+    this.timed = timed;
     this.duplicates = new Duplicates(config.duplicateWindowNs);
+    this.judgement = new Judge(this, options.bytesLeft);
+    this.republisher = new Republisher(host, config);
+    this.expiry = new Expiry({
+      store,
+      timed,
+      clock,
+      nowNs: () => host.nowNs(),
+      config: () => this.config,
+      remove: (sequence) => void this.remove(sequence),
+      mark: (subject, headers) => this.storeOwn({ subject, headers, payload: EMPTY }),
+    });
+    this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
       send: ({ reply, payload }) =>
         void host.send({ subject: reply, reply: "", headers: "", payload: Buffer.from(payload, "latin1") }),
       committed: (sequence) => {
+        this.republisher.committed(sequence);
         for (const reader of this.readers) reader.committed(sequence);
       },
       failed: (error, answers) => this.onFailed(error, answers),
@@ -97,7 +112,8 @@ export class Stream {
   start(): void {
     this.listen();
     this.enforceLimits("");
-    this.expire();
+    this.expiry.restart();
+    this.scheduler.follow();
   }
 
   /** The configuration has been checked. */
@@ -105,10 +121,12 @@ export class Stream {
     const { subjects } = this.config;
     this.config = config;
     this.duplicates.setWindow(config.duplicateWindowNs);
+    this.judgement.configure(config);
+    this.republisher.configure(config);
     if (subjects.join(" ") !== config.subjects.join(" ")) this.listen();
     this.enforceLimits("");
     for (const { subject } of [...this.store.subjectsMatching(">")]) this.enforcePerSubject(subject);
-    this.expire();
+    this.expiry.restart();
     this.touch();
   }
 
@@ -116,7 +134,8 @@ export class Stream {
     this.isStopped = true;
     for (const listener of this.listeners) listener[Symbol.dispose]();
     this.listeners = [];
-    this.expiry?.[Symbol.dispose]();
+    this.expiry.stop();
+    this.scheduler.stop();
     this.retry?.[Symbol.dispose]();
     this.commit.finish();
     this.store.close();
@@ -125,10 +144,13 @@ export class Stream {
   /** A message arrives on one of the subjects. */
   receive(message: Incoming): void {
     try {
-      const operation = this.judge(message);
+      const operation = this.judgement.judge(message, "published");
       if (typeof operation === "number")
         this.answer(message, `${this.ackHead(operation)},"duplicate": true}`);
-      else this.answer(message, `${this.ackHead(this.apply(operation))}}`);
+      else {
+        const value = operation.value === null ? "" : `,"val":"${operation.value}"`;
+        this.answer(message, `${this.ackHead(this.apply(operation))}${value}}`);
+      }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const { code, errorCode, message: description } = error;
@@ -189,95 +211,63 @@ export class Stream {
     if (this.problem === "") this.store.clean();
   }
 
-  // ---- judging ----
-
-  /** The operation to apply, or the sequence of which the message is a duplicate. Throws `ApiError`. */
-  private judge(message: Incoming): Operation | number {
-    const { config, store, host } = this;
-    if (this.problem !== "") throw apiErrors.insufficientStorage();
-    if (config.sealed) throw apiErrors.sealed();
-    const timeNs = host.nowNs();
-    const headers = message.headerLength > 0 ? MessageHeaders.of(message.body, message.headerLength) : null;
-    const id = headers?.get("Nats-Msg-Id") ?? null;
-    if (headers !== null) {
-      if (headers.get("Nats-Expected-Stream") !== null && headers.get("Nats-Expected-Stream") !== config.name)
-        throw apiErrors.expectedStream();
-      if (id !== null && id !== "") {
-        const sequence = this.duplicates.find(id, timeNs);
-        if (sequence !== 0) return sequence;
-      }
+  /** Stores a message that nobody published. False: it was refused. */
+  private storeOwn(message: { subject: string; headers: string; payload: Uint8Array }): boolean {
+    const { subject, headers, payload } = message;
+    const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
+    try {
+      const operation = this.judgement.judge(
+        { subject, reply: "", headerLength: headers.length, body },
+        "trusted",
+      );
+      if (typeof operation !== "number") this.apply(operation);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.host.logger.warn("a message of the stream's own cannot be stored", {
+        stream: this.config.name,
+        subject,
+        error: error.message,
+      });
+      return false;
     }
-    if (config.maxMessageBytes >= 0 && message.body.length > config.maxMessageBytes)
-      throw apiErrors.messageTooLarge();
-    if (headers !== null) this.judgeExpectations(headers, message.subject);
-    const rollup = this.judgeRollup(headers);
-    this.judgeRoom(message, rollup !== null);
-    assert(store.last < Number.MAX_SAFE_INTEGER, "sequences stay whole numbers");
-    return { message, timeNs, id: id === "" ? null : id, rollup };
-  }
-
-  private judgeExpectations(headers: MessageHeaders, subject: string): void {
-    const { store } = this;
-    const last = headers.get("Nats-Expected-Last-Sequence");
-    if (last !== null && Number(last) !== store.last) throw apiErrors.wrongLastSequence(store.last);
-    const id = headers.get("Nats-Expected-Last-Msg-Id");
-    if (id !== null && id !== (this.lastId ?? "")) throw apiErrors.wrongLastMessageId(this.lastId ?? "");
-    const ofSubject = headers.get("Nats-Expected-Last-Subject-Sequence");
-    const pattern = headers.get("Nats-Expected-Last-Subject-Sequence-Subject");
-    if (ofSubject === null) {
-      if (pattern !== null) throw apiErrors.missingLastSequence();
-      return;
-    }
-    const there = store.lastMatching(pattern ?? subject);
-    if (Number(ofSubject) !== there) throw apiErrors.wrongLastSequence(there);
-  }
-
-  private judgeRollup(headers: MessageHeaders | null): Operation["rollup"] {
-    const value = headers?.get("Nats-Rollup") ?? null;
-    if (value === null) return null;
-    if (!this.config.allowRollup || this.config.denyPurge)
-      throw apiErrors.rollupFailed("rollup not permitted");
-    const rollup = value.toLowerCase();
-    if (rollup !== "sub" && rollup !== "all")
-      throw apiErrors.rollupFailed(`rollup value invalid: ${JSON.stringify(value)}`);
-    return rollup;
-  }
-
-  private judgeRoom(message: Incoming, isRollup: boolean): void {
-    const { subject, body } = message;
-    const { config, store, options } = this;
-    if (body.length > options.bytesLeft()) throw apiErrors.resourcesExceeded();
-    if (config.discard !== "new") return;
-    const ofSubject = store.countOf(subject);
-    const isFullSubject = config.maxPerSubject > 0 && ofSubject >= config.maxPerSubject;
-    if (isFullSubject && config.discardNewPerSubject && !isRollup)
-      throw apiErrors.storeFailed("maximum messages per subject exceeded");
-    const freed = isFullSubject ? 1 : 0;
-    if (config.maxMessages > 0 && store.messages - freed >= config.maxMessages)
-      throw apiErrors.storeFailed("maximum messages exceeded");
-    const freedBytes = isFullSubject ? store.bytesOf(store.firstOf(subject)) : 0;
-    if (config.maxBytes > 0 && store.bytes - freedBytes + store.bytesFor(message) > config.maxBytes)
-      throw apiErrors.storeFailed("maximum bytes exceeded");
+    this.touch();
+    return true;
   }
 
   // ---- applying ----
 
-  private apply({ message, timeNs, id, rollup }: Operation): number {
-    const { store } = this;
-    const { subject, headerLength, body } = message;
+  private apply(operation: Operation): number {
+    const { store, config } = this;
+    const { subject, timeNs, id, rollup } = operation;
     this.lastId = id;
-    if (this.isUnwanted(subject)) {
-      const skipped = store.skip();
-      if (id !== null) this.duplicates.note(id, skipped, timeNs);
-      return skipped;
-    }
-    const sequence = store.append({ subject, headerLength, body, timeNs });
+    if (this.isUnwanted(subject)) return this.skip(operation);
+    const before = this.republisher.isOn ? store.lastOf(subject) : 0;
+    const sequence = store.append(operation);
     if (id !== null) this.duplicates.note(id, sequence, timeNs);
     for (const reader of this.readers) reader.added(sequence, subject);
+    if (operation.ttlSeconds > 0 && config.allowMessageTtl)
+      this.timed.expires(sequence, timeNs, operation.ttlSeconds);
+    if (config.allowSchedules) this.timed.scheduled(subject, sequence, operation.schedule);
     if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 1 });
+    if (operation.schedule?.kind === "purge") this.endSchedule(operation.schedule.scheduler);
     this.enforceLimits(subject);
-    if (this.expiry === null) this.expire();
+    this.expiry.follow();
+    this.scheduler.follow();
+    if (this.republisher.isOn) this.republisher.stored(operation, sequence, before);
     return sequence;
+  }
+
+  /** The message takes a sequence and is not kept. */
+  private skip({ id, timeNs, rollup, subject, schedule }: Operation): number {
+    const skipped = this.store.skip();
+    if (id !== null) this.duplicates.note(id, skipped, timeNs);
+    if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 0 });
+    if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
+    return skipped;
+  }
+
+  private endSchedule(subject: string): void {
+    if (this.config.allowRollup && !this.config.denyPurge) this.purge({ filter: subject, below: 0, keep: 0 });
   }
 
   /** With interest retention a message that no reader takes is not kept. */
@@ -300,24 +290,6 @@ export class Stream {
     const { config, store } = this;
     if (config.maxPerSubject <= 0) return;
     while (store.countOf(subject) > config.maxPerSubject) this.remove(store.firstOf(subject));
-  }
-
-  /** Removes what is too old, some in a turn, and sets a timer for the next. */
-  private expire(): void {
-    const { config, store, host } = this;
-    this.expiry?.[Symbol.dispose]();
-    this.expiry = null;
-    if (config.maxAgeNs === 0 || this.isStopped) return;
-    const eldestNs = host.nowNs() - BigInt(config.maxAgeNs);
-    for (let i = 0; store.messages > 0; i++) {
-      const timeNs = store.timeOf(store.first);
-      if (timeNs > eldestNs || i === EXPIRED_PER_TURN) {
-        const waitMs = timeNs > eldestNs ? Number((timeNs - eldestNs) / MS_NS) + 1 : 0;
-        this.expiry = host.clock.setTimer(Math.min(waitMs, 2 ** 31 - 1), () => this.expire());
-        return;
-      }
-      this.remove(store.first);
-    }
   }
 
   /** Ids within the window are known again after a restart. */

@@ -1,0 +1,98 @@
+/** What an account may store: its limits, what it uses of them, and which configurations of streams they allow. */
+import { apiErrors } from "./api-error.ts";
+import { overlap, type StreamConfig } from "./stream/config.ts";
+import type { Stream } from "./stream/stream.ts";
+
+/** -1: no limit. */
+export interface AccountLimits {
+  readonly maxMemoryBytes: number;
+  readonly maxFileBytes: number;
+  readonly maxStreams: number;
+  readonly maxConsumers: number;
+  readonly maxAckPending: number;
+  readonly maxBytesRequired: boolean;
+  readonly maxMemoryStreamBytes: number;
+  readonly maxFileStreamBytes: number;
+}
+
+export const NO_LIMITS: AccountLimits = {
+  maxMemoryBytes: -1,
+  maxFileBytes: -1,
+  maxStreams: -1,
+  maxConsumers: -1,
+  maxAckPending: -1,
+  maxBytesRequired: false,
+  maxMemoryStreamBytes: -1,
+  maxFileStreamBytes: -1,
+};
+
+type Storage = StreamConfig["storage"];
+
+/** Computed from the streams that there are, never counted up and down. */
+export class Usage {
+  private readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
+  private readonly limits: AccountLimits;
+  private readonly serverBytesLeft: (storage: Storage) => number;
+
+  constructor(
+    streams: ReadonlyMap<string, { readonly stream: Stream }>,
+    limits: AccountLimits,
+    serverBytesLeft: (storage: Storage) => number,
+  ) {
+    this.streams = streams;
+    this.limits = limits;
+    this.serverBytesLeft = serverBytesLeft;
+  }
+
+  /** Bytes of all streams with this storage. */
+  bytesOf(storage: Storage): number {
+    let sum = 0;
+    for (const { stream } of this.streams.values())
+      if (stream.config.storage === storage) sum += stream.store.bytes;
+    return sum;
+  }
+
+  /** Bytes set aside by `max_bytes`. */
+  reservedBytes(storage: Storage): number {
+    let sum = 0;
+    for (const { stream } of this.streams.values())
+      if (stream.config.storage === storage) sum += Math.max(0, stream.config.maxBytes);
+    return sum;
+  }
+
+  /** Infinity: no limit. */
+  bytesLeft(storage: Storage): number {
+    const most = this.mostOf(storage);
+    return most < 0 ? Infinity : most - this.bytesOf(storage);
+  }
+
+  /** Whether there may be such a stream. `before`: what it is now, or null. Throws `ApiError`. */
+  check(config: StreamConfig, before: StreamConfig | null): void {
+    const { limits } = this;
+    if (before === null && limits.maxStreams >= 0 && this.streams.size >= limits.maxStreams)
+      throw apiErrors.maximumStreams();
+    if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
+    const most = config.storage === "file" ? limits.maxFileStreamBytes : limits.maxMemoryStreamBytes;
+    if (most > 0 && config.maxBytes > most) throw apiErrors.streamMaxBytesExceeded();
+    for (const { stream } of this.streams.values()) {
+      if (stream.config.name !== config.name && overlap(stream.config.subjects, config.subjects))
+        throw apiErrors.subjectsOverlap();
+    }
+    this.checkReservation(config, before);
+  }
+
+  private checkReservation({ storage, maxBytes }: StreamConfig, before: StreamConfig | null): void {
+    const refused = storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
+    if (before === null && this.serverBytesLeft(storage) <= 0) throw refused;
+    const more = Math.max(0, maxBytes) - Math.max(0, before?.maxBytes ?? 0);
+    if (more <= 0) return;
+    const most = this.mostOf(storage);
+    if (most >= 0 && this.reservedBytes(storage) + more > most) throw refused;
+    if (more > this.serverBytesLeft(storage)) throw refused;
+  }
+
+  /** -1: no limit. */
+  private mostOf(storage: Storage): number {
+    return storage === "file" ? this.limits.maxFileBytes : this.limits.maxMemoryBytes;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * JetStream of one account by itself: a disk in memory that outlives it, a clock that is moved by hand, and clients that are functions.
+ * Time passes, and work that was put off is done, only when a test says so.
+ */
+import { VirtualClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { NO_LIMITS } from "../../src/jetstream/limits.ts";
+import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
+import { JetStream } from "../../src/jetstream/jetstream.ts";
+import type { Stream } from "../../src/jetstream/stream/stream.ts";
+import { MemoryDisk } from "../../src/store/memory-disk.ts";
+import { subjectMatches } from "../../src/subject/subject.ts";
+
+export interface Heard {
+  readonly subject: string;
+  readonly reply: string;
+  readonly headers: string;
+  readonly text: string;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+interface Ear {
+  readonly subject: string;
+  readonly receive: (message: Incoming) => void;
+}
+
+export class JetStreamStack {
+  readonly clock = new VirtualClock(START_MS);
+  readonly disk = new MemoryDisk();
+  private jetStream: JetStream;
+  private ears: Ear[] = [];
+  private afterwards: (() => void)[] = [];
+  private inboxes = 0;
+
+  constructor() {
+    this.jetStream = this.boot();
+  }
+
+  /** Stops and starts again with what is on the disk. */
+  restart(): void {
+    this.jetStream.stop();
+    this.ears = [];
+    this.afterwards = [];
+    this.jetStream = this.boot();
+  }
+
+  stop(): void {
+    this.jetStream.stop();
+  }
+
+  stream(name: string): Stream {
+    return this.jetStream.accounts.get("A")!.assets.streams.get(name)!.stream;
+  }
+
+  /** What a subject hears from here on. */
+  listen(subject: string): Heard[] {
+    const heard: Heard[] = [];
+    this.ears.push({
+      subject,
+      receive: ({ subject: at, reply, headerLength, body }) => {
+        const text = Buffer.from(body).toString("latin1");
+        heard.push({
+          subject: at,
+          reply,
+          headers: text.slice(0, headerLength),
+          text: text.slice(headerLength),
+        });
+      },
+    });
+    return heard;
+  }
+
+  publish(subject: string, payload = "", headers: Headers = {}, reply = ""): void {
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const block = lines.length === 0 ? "" : `NATS/1.0\r\n${lines.join("")}\r\n`;
+    this.deliver({
+      subject,
+      reply,
+      headerLength: block.length,
+      body: Buffer.from(block + payload, "latin1"),
+    });
+    this.settle();
+  }
+
+  /** The first answer; null: there is none yet. */
+  ask(subject: string, payload: object | string = "", headers: Headers = {}): Heard | null {
+    const inbox = `_INBOX.${++this.inboxes}`;
+    const heard = this.listen(inbox);
+    this.publish(subject, typeof payload === "string" ? payload : JSON.stringify(payload), headers, inbox);
+    return heard[0] ?? null;
+  }
+
+  /** The answer of the API, as JSON. */
+  request(subject: string, payload: object | string = ""): Record<string, unknown> {
+    return JSON.parse(this.ask(`$JS.API.${subject}`, payload)?.text ?? "null") as Record<string, unknown>;
+  }
+
+  advance(ms: number): void {
+    this.clock.advance(ms);
+    this.settle();
+  }
+
+  settle(): void {
+    while (this.afterwards.length > 0) for (const work of this.afterwards.splice(0)) work();
+  }
+
+  private boot(): JetStream {
+    const jetStream = new JetStream({
+      disk: this.disk,
+      folder: "/js",
+      policy: "sync",
+      bytesLeft: () => Infinity,
+      facts: { level: 5, version: "", server: "test", domain: "", isStrict: true },
+      logger: silentLogger,
+      accounts: [{ host: this.host(), limits: NO_LIMITS }],
+    });
+    jetStream.start();
+    this.settle();
+    return jetStream;
+  }
+
+  private host(): AccountHost {
+    return {
+      name: "A",
+      clock: this.clock,
+      random: seededRandom(1),
+      logger: silentLogger,
+      nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
+      send: (message) => this.send(message),
+      isAwaited: (subject) => this.ears.some((one) => subjectMatches(one.subject, subject)),
+      listen: (subject, receive) => {
+        const ear = { subject, receive };
+        this.ears.push(ear);
+        return { [Symbol.dispose]: () => void (this.ears = this.ears.filter((one) => one !== ear)) };
+      },
+      onInterest: () => {},
+      afterwards: (work) => void this.afterwards.push(work),
+      soon: (work) => void this.afterwards.push(work),
+    };
+  }
+
+  private send({ subject, reply, headers, payload, shown }: Outgoing): boolean {
+    const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
+    return this.deliver({ subject, reply, headerLength: headers.length, body }, shown);
+  }
+
+  private deliver(message: Incoming, shown = message.subject): boolean {
+    const found = this.ears.filter((one) => subjectMatches(one.subject, message.subject));
+    for (const { receive } of found) receive({ ...message, subject: shown });
+    return found.length > 0;
+  }
+}
+
+const START_MS = Date.UTC(2026, 0, 1);
