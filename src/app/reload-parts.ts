@@ -1,14 +1,13 @@
 /** What of a server follows the configuration, and how: see reload.ts. What one reload does is done in one turn, but for subscriptions, which follow in slices. */
-import { isDeepStrictEqual } from "node:util";
+import type { Chores } from "../base/chores.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { askedBy } from "../base/option-refused.ts";
+import { sameValues } from "../base/same-values.ts";
 import type { Prepared } from "../base/prepared.ts";
-import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
-import { Accounts } from "../core/accounts.ts";
-import { setMappings, accountsDefinition } from "./slices/accounts.ts";
+import { accountsDefinition, mappingsToSet } from "./slices/accounts.ts";
 import { clientLimits, tlsSlice } from "./slices/client.ts";
 import { liveClusterOptions } from "./slices/cluster.ts";
 import { ConfigWatch } from "./config-watch.ts";
@@ -25,9 +24,16 @@ export function reloadsOf(
     load: () => configSource?.load() ?? Promise.resolve(NO_SOURCE),
     files: configSource?.files ?? [],
     parts: [...(configSource?.parts ?? []), ...partsOf(server)],
+    followed: () => followed(server.turn.chores),
     clock: systemClock,
     logger,
   });
+}
+
+/** Sessions are looked at again in slices, and put off what takes long, such as looking at their subscriptions. */
+async function followed(chores: Chores): Promise<void> {
+  await chores.caughtUp();
+  await chores.caughtUp();
 }
 
 const NO_SOURCE: LoadResult = {
@@ -81,20 +87,20 @@ function prepareAccounts({ accounts, cluster }: Server, next: Config, before: Co
   if (isSameAccounts(next, before)) return null;
   const definition = accountsDefinition(next);
   // What cannot be done with them is found out where it does no harm.
-  askedBy("accounts.list", () => {
-    using trial = new Accounts({ clock: systemClock, random: systemRandom, definition });
-    setMappings(trial, next.accounts, "");
+  const setMappings = askedBy("accounts.list", () => {
+    accounts.check(definition);
+    return mappingsToSet(next.accounts, before.accounts);
   });
   return {
     apply() {
       accounts.reconfigure(definition);
-      setMappings(accounts, next.accounts, cluster?.clusterName ?? "");
+      setMappings(accounts, cluster?.clusterName ?? "");
     },
   };
 }
 
 function isSameAccounts(next: Config, before: Config): boolean {
-  return isDeepStrictEqual(next.accounts, before.accounts);
+  return sameValues(next.accounts, before.accounts);
 }
 
 /** Those whose users are gone no longer count. */
@@ -105,16 +111,15 @@ function recheckAccounts({ clients }: Server): Prepared {
 function prepareLimits({ clients }: Server, next: Config, before: Config): Prepared | null {
   const limits = clientLimits(next);
   const { maxConnections } = next.client;
-  const isSame =
-    isDeepStrictEqual(limits, clientLimits(before)) && maxConnections === before.client.maxConnections;
+  const isSame = sameValues(limits, clientLimits(before)) && maxConnections === before.client.maxConnections;
   return isSame ? null : { apply: () => clients.applyLimits(limits, maxConnections) };
 }
 
 function prepareCluster({ cluster }: Server, next: Config, before: Config): Prepared | null {
   const options = liveClusterOptions(next);
   const isSame =
-    isDeepStrictEqual(options, liveClusterOptions(before)) &&
-    isDeepStrictEqual(next.client.advertise, before.client.advertise) &&
+    sameValues(options, liveClusterOptions(before)) &&
+    sameValues(next.client.advertise, before.client.advertise) &&
     (next.cluster.tls === null) === (before.cluster.tls === null);
   return cluster === null || isSame ? null : { apply: () => cluster.reconfigure(options) };
 }
@@ -130,7 +135,7 @@ function prepareTrace({ clients, cluster }: Server, next: Config, before: Config
 }
 
 function prepareInfo({ clients }: Server, next: Config, before: Config): Prepared | null {
-  if (isDeepStrictEqual(toldOf(next), toldOf(before))) return null;
+  if (sameValues(toldOf(next), toldOf(before))) return null;
   return { apply: () => clients.sendInfoToAll() };
 }
 

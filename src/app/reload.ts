@@ -64,6 +64,8 @@ export interface ReloadOptions {
   readonly parts: readonly ReloadPart[];
   /** Those that were read at the start. */
   readonly files: readonly string[];
+  /** Resolves when those who are connected have followed what was applied: nobody keeps old rights beyond the answer. */
+  followed(): Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -140,6 +142,7 @@ export class Reload {
       loadedMs: this.options.clock.nowMs(),
     };
     for (const one of prepared) one.apply();
+    await this.options.followed();
     return this.accept(effective, before, loaded, reason);
   }
 

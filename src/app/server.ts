@@ -20,7 +20,7 @@ import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
-import { setMappings, accountsDefinition } from "./slices/accounts.ts";
+import { accountsDefinition, mappingsToSet } from "./slices/accounts.ts";
 import { clientLimits, externalListener, tlsSlice } from "./slices/client.ts";
 import { clusterPortOptions, rebalanceSettings } from "./slices/cluster.ts";
 import { ClientPort } from "../ports/client/client-port.ts";
@@ -124,6 +124,7 @@ export class Server {
       clock: systemClock,
       random: systemRandom,
       serverHash: serverHash(this.identity.name),
+      chores: this.turn.chores,
       definition: accountsDefinition(config),
       defaultImports: systemImports,
     });
@@ -166,7 +167,7 @@ export class Server {
             onMembersChanged: () => this.membersChanged(),
             toldClients: () => this.rebalancer?.clientCount ?? null,
           });
-    setMappings(this.accounts, config.accounts, this.cluster?.clusterName ?? "");
+    mappingsToSet(config.accounts, null)(this.accounts, this.cluster?.clusterName ?? "");
     this.reloads = reloadsOf(this, parts);
     this.configWatch = watchOf(this, logger);
   }

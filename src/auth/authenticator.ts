@@ -6,8 +6,8 @@
  * with `currentGrant`.
  */
 import { createHash, randomBytes, timingSafeEqual, type KeyObject, type X509Certificate } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
 import { assert } from "../base/assert.ts";
+import { sameValues } from "../base/same-values.ts";
 import type { ConnectionType } from "../base/connection-type.ts";
 import { isSignedBy, nkeyToVerify } from "../keys/nkey.ts";
 import { Callout, type CalloutRules, type CalloutWorld } from "./callout/callout.ts";
@@ -150,7 +150,7 @@ export class Authenticator implements Disposable {
     this.proxies.reconfigure(options.proxies ?? []);
     if (options.token !== this.options.token) this.tokenHolder = { ...TOKEN_HOLDER };
     this.options = options;
-    if (!isDeepStrictEqual(options.callout ?? null, this.callout?.rules ?? null)) {
+    if (!sameValues(options.callout ?? null, this.callout?.rules ?? null)) {
       this.callout?.[Symbol.dispose]();
       this.callout = this.calloutOf(options);
     }
@@ -336,7 +336,7 @@ export class Authenticator implements Disposable {
 
   private unchanged(user: KnownUser): Known | null {
     const known = this.find(user);
-    return known !== undefined && isDeepStrictEqual(known.configured, user) ? known : null;
+    return known !== undefined && sameValues(known.configured, user) ? known : null;
   }
 
   private knownOf(user: KnownUser): Known {

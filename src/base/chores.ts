@@ -15,10 +15,19 @@ const SHARE = 1 / 100;
 const STEPS_TO_KEEP_UP = 2;
 
 export interface Chore {
-  /** Each `next` is a step. */
-  readonly steps: Iterator<unknown, void>;
+  /** Each `next` is a step. Where it yields a number, it was as much work as so many. */
+  readonly steps: Iterator<number | undefined, void>;
   /** How many there are, about. */
   readonly count: number;
+}
+
+/** The same to be done with each of many things, such as the sessions of clients. */
+export interface Errand<T> {
+  readonly items: Iterable<T>;
+  readonly count: number;
+  /** In steps, about. */
+  readonly cost: number;
+  readonly act: (item: T) => void;
 }
 
 export class Chores {
@@ -39,12 +48,31 @@ export class Chores {
     return this.waiting.length === 0;
   }
 
+  /** Acts on each item, which is as much work as `cost` steps. Resolves after the last. Items that come meanwhile may be acted on. */
+  async each<T>({ items, count, cost, act }: Errand<T>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      function* steps(): Generator<number, void> {
+        for (const item of items) {
+          act(item);
+          yield cost;
+        }
+        resolve();
+      }
+      this.add({ steps: steps(), count: count * cost });
+    });
+  }
+
+  /** Resolves when all is done that waits now. */
+  async caughtUp(): Promise<void> {
+    await this.each({ items: [null], count: 1, cost: 1, act: () => undefined });
+  }
+
   /** Begins at once. */
   add(chore: Chore): void {
     this.waiting.push(chore);
     this.waitingSteps += chore.count;
     if (this.waiting.length === 1) this.work();
-    else assert(this.isScheduled, "chores wait, and nobody will do them");
+    else assert(this.isScheduled || this.isStepping, "chores wait, and nobody will do them");
   }
 
   /** A subscription or the like is made: if others still wait to be ended, two of them are ended first. */
@@ -55,9 +83,10 @@ export class Chores {
 
   private step(chore: Chore): void {
     this.isStepping = true;
-    const isDone = chore.steps.next().done === true;
+    const { done, value } = chore.steps.next();
     this.isStepping = false;
-    if (!isDone) return;
+    this.left -= value ?? 1;
+    if (done !== true) return;
     assert(this.waiting[0] === chore, "chores end in the order in which they came");
     this.waiting.shift();
     this.waitingSteps -= chore.count;
@@ -66,7 +95,6 @@ export class Chores {
   private work(): void {
     for (let chore = this.waiting[0]; chore !== undefined; chore = this.waiting[0]) {
       if (this.left <= 0) break;
-      this.left--;
       this.step(chore);
     }
     if (this.isScheduled || (this.left === STEPS_PER_ROUND && this.isIdle)) return;

@@ -1,7 +1,6 @@
 /** What changed between two configurations, by the keys of the schema, and how much of it a log may show. */
 
-import { isDeepStrictEqual } from "node:util";
-
+import { sameValues } from "../base/same-values.ts";
 import type { Config, Field } from "./config.ts";
 import type { Reload } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
@@ -17,7 +16,7 @@ export function diffConfig(before: Config, after: Config): ConfigChange[] {
   return OPTIONS.flatMap((option) =>
     option.initials
       .map(([field]) => field as Field)
-      .filter((field) => !isDeepStrictEqual(valueAt(before, field), valueAt(after, field)))
+      .filter((field) => !sameValues(valueAt(before, field), valueAt(after, field)))
       .map((field) => ({ key: option.key, field, reload: option.reload })),
   );
 }
@@ -66,10 +65,7 @@ function namesThatDiffer(old: readonly unknown[], now: readonly unknown[]): Show
   return {
     added: names(after, (name) => !before.has(name)),
     removed: names(before, (name) => !after.has(name)),
-    changed: names(
-      after,
-      (name) => before.has(name) && !isDeepStrictEqual(before.get(name), after.get(name)),
-    ),
+    changed: names(after, (name) => before.has(name) && !sameValues(before.get(name), after.get(name))),
   };
 }
 

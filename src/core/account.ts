@@ -28,6 +28,7 @@ import {
   isCrossing,
   RemoteInterest,
   type Crossing,
+  type Interested,
   type Subscriber,
   type Subscription,
 } from "./subscription.ts";
@@ -79,8 +80,6 @@ export class Account {
   private imports: AccountImports = { streams: [], services: [] };
   /** The places of subscriptions here in other accounts. */
   private readonly shadows = new Map<Subscription, readonly ShadowPlace[]>();
-  /** Subscriptions that have yet to take part in the imports of now. */
-  private recasting = new Set<Subscription>();
   private readonly withdrawn = new Set<Subscription | Crossing>();
   private readonly world: AccountWorld;
   private readonly publishStaged = (message: Message): boolean => this.publish(message, null);
@@ -89,7 +88,7 @@ export class Account {
     this.name = name;
     this.world = world;
     this.interest = new Interest(toByteString(name));
-    this.responses = new ServiceResponses(this, world.clock, world.random);
+    this.responses = new ServiceResponses(this, world);
     this.latency = new ServiceLatency(this, world);
   }
 
@@ -122,8 +121,7 @@ export class Account {
 
   private takeBack(subscription: Subscription | Crossing): void {
     if (!this.withdrawn.delete(subscription)) this.changed(this.localInterest.remove(subscription));
-    const hasShadows = this.shadows.size > 0 || this.recasting.size > 0;
-    if (hasShadows && !isCrossing(subscription)) this.dropShadows(subscription);
+    if (this.shadows.size > 0 && !isCrossing(subscription)) this.dropShadows(subscription);
   }
 
   /** Neighbours no longer count on it; what arrives all the same is delivered, until it is unsubscribed. */
@@ -132,7 +130,7 @@ export class Account {
     beginChange();
     this.withdrawn.add(subscription);
     this.changed(this.localInterest.remove(subscription));
-    for (const { exporter, shadow } of this.shadows.get(subscription) ?? []) exporter.withdraw(shadow);
+    for (const { streams, shadow } of this.shadows.get(subscription) ?? []) streams.exporter.withdraw(shadow);
     endChange();
   }
 
@@ -149,36 +147,44 @@ export class Account {
 
   /**
    * Takes the place of all imports there were. Subscriptions that are there take part, in as many rounds as it takes: each changes at
-   * one time from the old imports to the new ones, and what was is given up last, so that neighbours do not hear of what stays.
+   * one time from the old imports to the new ones. Imports that stay are left alone, and what was is given up last, so that neighbours
+   * do not hear of what stays.
    */
-  import(imports: AccountImports): void {
-    const { services } = this.imports;
-    this.imports = imports;
-    for (const service of imports.services) this.interest.add(service);
-    for (const service of services) this.interest.remove(service);
-    if (imports.streams.length === 0 && this.shadows.size === 0) return;
-    const waiting = new Set(this.shadows.keys());
-    if (imports.streams.length > 0) {
-      for (const item of this.interest.items()) {
-        if (!(item instanceof RemoteInterest) && !isCrossing(item) && !(item.owner instanceof Shadow))
-          waiting.add(item);
-      }
-    }
-    this.recasting = waiting;
-    this.world.chores.add({ steps: this.recast(waiting), count: waiting.size });
+  import({ streams, services }: AccountImports): void {
+    const before = this.imports;
+    if (before.services.length + services.length + before.streams.length + streams.length === 0) return;
+    const kept = new Map(before.streams.map((one) => [one.key, one]));
+    const now = streams.map((one) => kept.get(one.key) ?? one);
+    const isSame = now.length === before.streams.length && now.every((one) => kept.has(one.key));
+    this.imports = { streams: isSame ? before.streams : now, services };
+    for (const service of services) this.interest.add(service);
+    for (const service of before.services) this.interest.remove(service);
+    if (isSame) return;
+    // Found on the way: no walk over all of them at once.
+    const items = now.length === 0 ? this.shadows.keys() : this.interest.items();
+    const count = now.length === 0 ? this.shadows.size : this.interest.size;
+    this.world.chores.add({ steps: this.recastAll(items, this.imports.streams), count });
   }
 
-  /** Another import that comes meanwhile begins anew with all of them. */
-  private *recast(waiting: Set<Subscription>): Generator<undefined, void> {
-    for (const subscription of waiting) {
-      if (this.recasting !== waiting) return;
-      waiting.delete(subscription);
-      const places = this.shadows.get(subscription) ?? [];
-      this.shadows.delete(subscription);
-      this.castShadows(subscription);
-      for (const { exporter, shadow } of places) exporter.unsubscribe(shadow);
-      yield;
+  /** Other imports that come meanwhile begin anew with all of them. */
+  private *recastAll(items: Iterable<Interested>, streams: readonly StreamImport[]): Generator<number, void> {
+    for (const item of items) {
+      if (this.imports.streams !== streams) return;
+      const isReal = !(item instanceof RemoteInterest || isCrossing(item) || item.owner instanceof Shadow);
+      if (isReal && this.interest.has(item)) this.recast(item);
+      yield Math.max(1, streams.length);
     }
+  }
+
+  /** Changes nothing where it has been done. */
+  private recast(subscription: Subscription): void {
+    const before = this.shadows.get(subscription) ?? [];
+    this.shadows.delete(subscription);
+    beginChange();
+    this.castShadows(subscription, before);
+    const kept = new Set(this.shadows.get(subscription));
+    for (const place of before) if (!kept.has(place)) place.streams.exporter.unsubscribe(place.shadow);
+    endChange();
   }
 
   /** The server has stopped: gives back what it holds of the slab, and its timers. */
@@ -188,12 +194,16 @@ export class Account {
     this.mappings?.[Symbol.dispose]();
   }
 
-  private castShadows(subscription: Subscription): void {
+  /** `before`: those that are there already. */
+  private castShadows(subscription: Subscription, before: readonly ShadowPlace[] = []): void {
+    const there = new Map(before.map((place) => [place.streams, place]));
     const places: ShadowPlace[] = [];
     for (const streams of this.imports.streams) {
-      const shadow = shadowOf(subscription, streams);
+      const place = there.get(streams);
+      const shadow = place === undefined ? shadowOf(subscription, streams) : null;
+      if (place !== undefined) places.push(place);
       if (shadow === null) continue;
-      places.push({ exporter: streams.exporter, shadow });
+      places.push({ streams, shadow });
       streams.exporter.shade(shadow);
     }
     if (places.length > 0) this.shadows.set(subscription, places);
@@ -202,8 +212,7 @@ export class Account {
   private dropShadows(subscription: Subscription): void {
     const places = this.shadows.get(subscription) ?? [];
     this.shadows.delete(subscription);
-    this.recasting.delete(subscription);
-    for (const { exporter, shadow } of places) exporter.unsubscribe(shadow);
+    for (const { streams, shadow } of places) streams.exporter.unsubscribe(shadow);
   }
 
   /** A shadow casts none itself: a stream goes one import far, as with nats-server. */
@@ -218,6 +227,6 @@ export class Account {
 }
 
 interface ShadowPlace {
-  readonly exporter: Account;
+  readonly streams: StreamImport;
   readonly shadow: Subscription;
 }

@@ -3,6 +3,7 @@
  * for what servers say among themselves.
  */
 import { Chores } from "../base/chores.ts";
+import { sameValues } from "../base/same-values.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { MessageTrace } from "../protocol/message-trace.ts";
@@ -26,6 +27,8 @@ export interface AccountsParts {
   readonly random: Random;
   /** One token that names this server to the others; "" where there are none. */
   readonly serverHash?: string;
+  /** Absent: they have their own. */
+  readonly chores?: Chores;
   readonly definition?: AccountsDefinition;
   /** What every account imports from the system account beside what is configured (`taken`: subjects); none without. */
   readonly defaultImports?: DefaultImports;
@@ -48,6 +51,8 @@ export class Accounts implements Disposable {
   private readonly byName = new Map<string, Account>();
   private systemAccount: Account | null = null;
   private foreignCount = 0;
+  /** By name, as of the last `reconfigure`. */
+  private definitions: ReadonlyMap<string, AccountDefinition> = new Map();
   private readonly world: AccountWorld;
   private readonly remoteLatency: RemoteLatency;
   private readonly defaultImports: DefaultImports;
@@ -56,12 +61,13 @@ export class Accounts implements Disposable {
     clock,
     random,
     serverHash = "local",
+    chores = new Chores(),
     definition = DEFAULTS,
     defaultImports = () => [],
   }: AccountsParts) {
     this.defaultImports = defaultImports;
     this.world = {
-      chores: new Chores(),
+      chores,
       clock,
       random,
       serverHash,
@@ -103,18 +109,35 @@ export class Accounts implements Disposable {
     return this.byName.values();
   }
 
+  /** Throws MappingError where an import that was not there before maps what cannot be mapped. Changes nothing. */
+  check({ accounts }: AccountsDefinition): void {
+    for (const { name, streamImports, serviceImports } of accounts) {
+      const before = this.definitions.get(name);
+      if (!sameValues(streamImports, before?.streamImports))
+        for (const one of streamImports) this.streamImportOf(one, this.global);
+      if (!sameValues(serviceImports, before?.serviceImports))
+        for (const one of serviceImports) this.serviceImportOf(this.global, one, this.global);
+    }
+  }
+
   /**
-   * Makes the accounts what the definition says; who is connected stays, and what is subscribed follows the new imports.
+   * Makes the accounts what the definition says; who is connected stays, and what is subscribed follows the new imports, in slices.
+   * Imports of accounts about which nothing has changed stay what they are.
    * Accounts that are no longer defined stay as foreign ones: who is connected to them has to be sent away by the caller.
-   * Throws MappingError, and the imports are in between, when an import maps what cannot be mapped: check before.
+   * Throws MappingError, and the imports are in between, when an import maps what cannot be mapped: `check` before.
    */
   reconfigure({ accounts, systemAccount, globalUsesJetStream = false }: AccountsDefinition): void {
+    const before = this.definitions;
+    this.definitions = new Map(accounts.map((definition) => [definition.name, definition]));
+    const systemBefore = this.systemAccount;
     const undefinedNow = new Set(this);
     for (const definition of accounts) {
       const account = this.configure(definition.name);
       account.limits = definition.limits;
       account.streamExports = definition.streamExports;
-      account.serviceExports = definition.serviceExports;
+      // What imports hold is one of these objects: they stay where nothing has changed.
+      if (!sameValues(account.serviceExports, definition.serviceExports))
+        account.serviceExports = definition.serviceExports;
       account.usesJetStream = definition.usesJetStream ?? false;
       account.trace = definition.trace ?? null;
       undefinedNow.delete(account);
@@ -129,7 +152,18 @@ export class Accounts implements Disposable {
       account.trace = null;
       account.import({ streams: [], services: this.importsOfSystem(account) });
     }
-    for (const definition of accounts) this.connect(this.configure(definition.name), definition);
+    const exporting = accounts.filter(
+      (one) => !sameValues(one.serviceExports, before.get(one.name)?.serviceExports),
+    );
+    const changedExporters = new Set(exporting.map(({ name }) => name));
+    for (const definition of accounts) {
+      const importsFromChanged = definition.serviceImports.some(({ account }) =>
+        changedExporters.has(account),
+      );
+      const isSame =
+        this.systemAccount === systemBefore && sameImports(definition, before.get(definition.name));
+      if (!isSame || importsFromChanged) this.connect(this.configure(definition.name), definition);
+    }
   }
 
   /** Gives back what they hold of the slab: the server has stopped. */
@@ -139,19 +173,35 @@ export class Accounts implements Disposable {
 
   private connect(importer: Account, { streamImports, serviceImports }: AccountDefinition): void {
     importer.import({
-      streams: streamImports.map(
-        ({ account, subject, to, allowTrace = false }) =>
-          new StreamImport({ exporter: this.configure(account), from: subject, to, allowTrace }),
-      ),
+      streams: streamImports.map((one) => this.streamImportOf(one, this.configure(one.account))),
       services: [
-        ...serviceImports.map(({ account, subject, to, share }) => {
-          const exporter = this.configure(account);
-          const service = exportFor(exporter, subject);
-          const { random } = this.world;
-          return new ServiceImport({ importer, exporter, subject, to, share, export: service, random });
-        }),
+        ...serviceImports.map((one) => this.serviceImportOf(importer, one, this.configure(one.account))),
         ...this.importsOfSystem(importer, new Set(serviceImports.map(({ to }) => to))),
       ],
+    });
+  }
+
+  private streamImportOf(
+    { subject, to, allowTrace = false }: AccountDefinition["streamImports"][number],
+    exporter: Account,
+  ): StreamImport {
+    return new StreamImport({ exporter, from: subject, to, allowTrace });
+  }
+
+  private serviceImportOf(
+    importer: Account,
+    { subject, to, share }: AccountDefinition["serviceImports"][number],
+    exporter: Account,
+  ): ServiceImport {
+    const { random } = this.world;
+    return new ServiceImport({
+      importer,
+      exporter,
+      subject,
+      to,
+      share,
+      export: exportFor(exporter, subject),
+      random,
     });
   }
 
@@ -186,6 +236,15 @@ export class Accounts implements Disposable {
     this.byName.set(name, account);
     return account;
   }
+}
+
+function sameImports(now: AccountDefinition, before: AccountDefinition | undefined): boolean {
+  return (
+    before !== undefined &&
+    sameValues(now.streamImports, before.streamImports) &&
+    sameValues(now.serviceImports, before.serviceImports) &&
+    now.usesJetStream === before.usesJetStream
+  );
 }
 
 /** Of the same subject, or the first that covers it. */

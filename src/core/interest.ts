@@ -99,6 +99,11 @@ export class Interest implements Disposable {
     for (let i = 0; i < BUCKETS; i++) this.generations[i]!++;
   }
 
+  has(item: Interested): boolean {
+    return this.sublist.has(item);
+  }
+
+  /** May be walked while some come and go: those that stay are met. */
   items(): Iterable<Interested> {
     return this.sublist;
   }

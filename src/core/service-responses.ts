@@ -5,7 +5,7 @@
  *
  * Bounded by `EXPECTED_MAX`, and in time by the response threshold of each service.
  */
-import { Chores } from "../base/chores.ts";
+import type { Chores } from "../base/chores.ts";
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
 import { readText } from "../slab/memory.ts";
@@ -53,6 +53,12 @@ export interface Expected extends Request {
 
 export type Loss = "nobody there" | "too late";
 
+interface ResponsesWorld {
+  readonly chores: Chores;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
 export class ServiceResponses implements Crossing {
   readonly isCrossing = true;
   readonly takesRouted = true;
@@ -63,13 +69,14 @@ export class ServiceResponses implements Crossing {
   private readonly bySubject = new Map<string, Expected>();
   private isSubscribed = false;
   private timer: Disposable | null = null;
-  private readonly chores = new Chores();
+  private readonly chores: Chores;
   private readonly account: Account;
   private readonly clock: Clock;
   private readonly random: Random;
 
-  constructor(account: Account, clock: Clock, random: Random) {
+  constructor(account: Account, { chores, clock, random }: ResponsesWorld) {
     this.account = account;
+    this.chores = chores;
     this.clock = clock;
     this.random = random;
     this.prefix = `_R_.${letters(random, PREFIX_LENGTH)}.`;

@@ -33,6 +33,8 @@ export class StreamImport {
   private readonly transform: Transform | null;
   private readonly reversed: Transform | null;
   readonly allowTrace: boolean;
+  /** Imports of one account that have it in common are one. No part holds a blank but the last. */
+  readonly key: string;
   private lastFrom = "";
   private lastTo = "";
 
@@ -41,6 +43,7 @@ export class StreamImport {
     this.exporter = exporter;
     this.allowTrace = allowTrace;
     this.from = from;
+    this.key = `${from} ${to} ${allowTrace} ${exporter.name}`;
     const keeps = to === from || !hasWildcard(from);
     this.transform = keeps ? null : importTransform(from, sameDestination(to));
     this.reversed = this.transform?.reversed() ?? null;

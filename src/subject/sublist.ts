@@ -2,6 +2,9 @@
  * The sublist: which of the items (subscriptions, or a peer's interest) match a subject. Items with a literal subject
  * lie in a map by subject, since nearly all do; those with wildcards lie in a trie by token. There is no cache here:
  * `core/interest` remembers what came out.
+ *
+ * Patterns such as `a.*.x`, `*.a.x` can make a trie in which every subject walks far and finds nothing. Each node therefore knows,
+ * by 32 bits each, how the patterns below it end: a branch is entered only if one of them may end as the subject does.
  */
 import { hasWildcard } from "./subject.ts";
 
@@ -11,24 +14,53 @@ import { hasWildcard } from "./subject.ts";
  */
 type Bag<T> = T | Set<T> | null;
 
-interface Node<T> {
-  children: Map<string, Node<T>> | null;
-  any: Node<T> | null; // `*`
-  items: Bag<T>; // patterns that end here
-  rest: Bag<T>; // patterns that end here with `>`
+class Node<T> {
+  readonly token: string;
+  /** The only child by a literal token; null: there is none, or there are more. A map for one child would be most of the memory. */
+  lone: Node<T> | null = null;
+  /** Two children or more by literal tokens. */
+  children: Map<string, Node<T>> | null = null;
+  any: Node<T> | null = null; // `*`
+  items: Bag<T> = null; // patterns that end here
+  rest: Bag<T> = null; // patterns that end here with `>`
+  /** `Ends.tail` of all patterns that go through here, and of some that are gone. */
+  tails = 0;
+  /** The same of `Ends.length`. */
+  lengths = 0;
+
+  constructor(token: string) {
+    this.token = token;
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.items === null &&
+      this.rest === null &&
+      this.any === null &&
+      this.lone === null &&
+      this.children === null
+    );
+  }
 }
 
-function newNode<T>(): Node<T> {
-  return { children: null, any: null, items: null, rest: null };
+/** How a pattern or a subject ends, as bits. A pattern can match a subject only if they have a bit in common. */
+interface Ends {
+  /** One bit for the number of tokens and the last one, if that is a literal token. All bits of a pattern that ends with `>`. */
+  readonly tail: number;
+  /** One bit for the number of tokens, if the last one is `*`, and of subjects. */
+  readonly length: number;
 }
 
-function isEmpty<T>(node: Node<T>): boolean {
-  return (
-    node.items === null &&
-    node.rest === null &&
-    node.any === null &&
-    (node.children === null || node.children.size === 0)
-  );
+function endsOf(tokens: readonly string[], last: string): Ends {
+  let hash = tokens.length;
+  for (let i = 0; i < last.length; i++) hash = (Math.imul(hash, 31) + last.charCodeAt(i)) | 0;
+  return { tail: 1 << (hash ^ (hash >>> 5) ^ (hash >>> 15)), length: 1 << tokens.length };
+}
+
+function endsOfPattern(tokens: readonly string[]): Ends {
+  const last = tokens.at(-1)!;
+  const ends = endsOf(tokens, last);
+  return { tail: last === ">" ? -1 : last === "*" ? 0 : ends.tail, length: last === "*" ? ends.length : 0 };
 }
 
 function withItem<T>(bag: Bag<T>, item: T): Bag<T> {
@@ -55,7 +87,7 @@ function append<T>(bag: Bag<T>, into: T[]): void {
 
 export class Sublist<T extends { readonly subject: string }> {
   private readonly literals = new Map<string, Bag<T>>();
-  private readonly root: Node<T> = newNode();
+  private readonly root = new Node<T>("");
   private count = 0;
 
   get size(): number {
@@ -79,10 +111,17 @@ export class Sublist<T extends { readonly subject: string }> {
     return removed;
   }
 
-  /** Appends every item whose subject covers the literal `subject` to `into`. */
-  match(subject: string, into: T[]): void {
+  /** Appends every item whose subject covers the literal `subject` to `into`. Returns how many nodes of the trie it took. */
+  match(subject: string, into: T[]): number {
     append(this.literals.get(subject) ?? null, into);
-    if (!isEmpty(this.root)) matchTokens(this.root, subject.split("."), into);
+    return this.root.isEmpty ? 0 : matchTokens(this.root, subject.split("."), into);
+  }
+
+  has(item: T): boolean {
+    const { subject } = item;
+    if (!hasWildcard(subject)) return holds(this.literals.get(subject) ?? null, item);
+    const place = this.placeOf(subject.split("."));
+    return place !== null && holds(place.node[place.bag], item);
   }
 
   *[Symbol.iterator](): Generator<T> {
@@ -101,96 +140,146 @@ export class Sublist<T extends { readonly subject: string }> {
 
   private insertPattern(item: T): void {
     const tokens = item.subject.split(".");
+    const ends = endsOfPattern(tokens);
     let node = this.root;
+    mark(node, ends);
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
       if (token === ">" && i === tokens.length - 1) {
         node.rest = withItem(node.rest, item);
         return;
       }
-      node = token === "*" ? (node.any ??= newNode()) : childOf(node, token);
+      node = token === "*" ? (node.any ??= new Node("*")) : childOf(node, token);
+      mark(node, ends);
     }
     node.items = withItem(node.items, item);
   }
 
-  private removePattern(item: T): boolean {
-    const tokens = item.subject.split(".");
+  /** Where a pattern of these tokens lies; null: nowhere. */
+  private placeOf(tokens: readonly string[]): Place<T> | null {
     const isOpen = tokens.at(-1) === ">";
     const depth = isOpen ? tokens.length - 1 : tokens.length;
     let node = this.root;
-    // The deepest node that holds something beside the way to the item: where the rest is cut off.
     let kept = node;
-    let keptDepth = 0;
+    let cut: Node<T> | null = null;
     for (let i = 0; i < depth; i++) {
       const child = branch(node, tokens[i]!);
-      if (child === null) return false;
-      if (holdsMoreThan(node, child)) {
+      if (child === null) return null;
+      if (cut === null || holdsMoreThan(node, child)) {
         kept = node;
-        keptDepth = i;
+        cut = child;
       }
       node = child;
     }
-    const place = isOpen ? "rest" : "items";
-    if (!holds(node[place], item)) return false;
-    node[place] = withoutItem(node[place], item);
-    if (depth > 0 && isEmpty(node)) cutBranch(kept, tokens[keptDepth]!);
+    return { node, bag: isOpen ? "rest" : "items", kept, cut };
+  }
+
+  private removePattern(item: T): boolean {
+    const place = this.placeOf(item.subject.split("."));
+    if (place === null) return false;
+    const { node, bag, kept, cut } = place;
+    if (!holds(node[bag], item)) return false;
+    node[bag] = withoutItem(node[bag], item);
+    if (cut !== null && node.isEmpty) cutBranch(kept, cut);
     return true;
   }
 }
 
+interface Place<T> {
+  readonly node: Node<T>;
+  readonly bag: "items" | "rest";
+  /** The deepest node above `node` that holds something beside the way to it. */
+  readonly kept: Node<T>;
+  /** Its child on the way: goes with `node`. null: `node` is the root. */
+  readonly cut: Node<T> | null;
+}
+
+function mark<T>(node: Node<T>, { tail, length }: Ends): void {
+  node.tails |= tail;
+  node.lengths |= length;
+}
+
+/** Makes it where it is missing. */
 function childOf<T>(node: Node<T>, token: string): Node<T> {
-  node.children ??= new Map();
-  let child = node.children.get(token);
-  if (child === undefined) {
-    child = newNode();
-    node.children.set(token, child);
+  const known = branch(node, token);
+  if (known !== null) return known;
+  const child = new Node<T>(token);
+  if (node.children !== null) node.children.set(token, child);
+  else if (node.lone === null) node.lone = child;
+  else {
+    node.children = new Map([
+      [node.lone.token, node.lone],
+      [token, child],
+    ]);
+    node.lone = null;
   }
   return child;
 }
 
 function branch<T>(node: Node<T>, token: string): Node<T> | null {
-  return token === "*" ? node.any : (node.children?.get(token) ?? null);
+  if (token === "*") return node.any;
+  const { lone, children } = node;
+  if (lone !== null) return lone.token === token ? lone : null;
+  return children === null ? null : (children.get(token) ?? null);
 }
 
 function holdsMoreThan<T>(node: Node<T>, child: Node<T>): boolean {
   if (node.items !== null || node.rest !== null) return true;
-  const children = node.children?.size ?? 0;
-  return node.any === child ? children > 0 : node.any !== null || children > 1;
+  if (node.any === child) return node.lone !== null || node.children !== null;
+  return node.any !== null || node.children !== null;
 }
 
-function cutBranch<T>(node: Node<T>, token: string): void {
-  if (token === "*") node.any = null;
-  else node.children?.delete(token);
+function cutBranch<T>(node: Node<T>, child: Node<T>): void {
+  if (node.any === child) node.any = null;
+  else if (node.lone === child) node.lone = null;
+  else if (node.children !== null) {
+    node.children.delete(child.token);
+    if (node.children.size === 0) node.children = null;
+  }
 }
 
 /**
  * Walks without recursion, since a subject may have as many tokens as a control line has room for. Branches that wait are at most
- * one for each token. A subject's `*` or `>` token is literal here, as in nats-server: it meets wildcards only.
+ * one for each token. A subject's `*` or `>` token is literal here, as in nats-server: it meets wildcards only. Returns how many
+ * nodes it entered.
  */
-function matchTokens<T>(root: Node<T>, tokens: readonly string[], into: T[]): void {
+function matchTokens<T>(root: Node<T>, tokens: readonly string[], into: T[]): number {
+  const { tail, length } = endsOf(tokens, tokens.at(-1)!);
+  if (!mayMatch(root, tail, length)) return 0;
   const waiting: Node<T>[] = [];
   const depths: number[] = [];
   let node: Node<T> | undefined = root;
   let depth = 0;
+  let entered = 0;
   while (node !== undefined) {
-    let next: Node<T> | undefined;
+    entered++;
+    let next: Node<T> | null = null;
     if (depth === tokens.length) append(node.items, into);
     else {
       append(node.rest, into);
-      next = node.children?.get(tokens[depth]!);
+      const token: string = tokens[depth]!;
+      const child: Node<T> | null = token === "*" ? null : branch(node, token);
+      if (child !== null && mayMatch(child, tail, length)) next = child;
       const { any }: Node<T> = node;
-      if (any !== null && next !== undefined) {
-        waiting.push(next);
-        depths.push(depth + 1);
+      if (any !== null && mayMatch(any, tail, length)) {
+        if (next !== null) {
+          waiting.push(next);
+          depths.push(depth + 1);
+        }
+        next = any;
       }
-      if (any !== null) next = any;
     }
-    depth = next === undefined ? (depths.pop() ?? 0) : depth + 1;
+    depth = next === null ? (depths.pop() ?? 0) : depth + 1;
     node = next ?? waiting.pop();
   }
+  return entered;
 }
 
-/** Without recursion, as `matchTokens`. */
+function mayMatch<T>(node: Node<T>, tail: number, length: number): boolean {
+  return (node.tails & tail) !== 0 || (node.lengths & length) !== 0;
+}
+
+/** Without recursion, as `matchTokens`. What is inserted or removed meanwhile may be met or not; all else is met. */
 function* below<T>(root: Node<T>): Generator<T> {
   const levels: Iterator<Node<T>>[] = [[root].values()];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
@@ -203,6 +292,7 @@ function* below<T>(root: Node<T>): Generator<T> {
     yield* itemsOf(node.items);
     yield* itemsOf(node.rest);
     if (node.children !== null) levels.push(node.children.values());
+    if (node.lone !== null) levels.push([node.lone].values());
     if (node.any !== null) levels.push([node.any].values());
   }
 }

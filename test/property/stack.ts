@@ -80,7 +80,12 @@ export class Stack {
 
   constructor(options: StackOptions = {}) {
     this.limits = { ...LIMITS, ...options.limits };
-    this.accounts = new Accounts({ clock: this.clock, random: seededRandom(1), ...options.accounts });
+    this.accounts = new Accounts({
+      clock: this.clock,
+      random: seededRandom(1),
+      chores: this.turn.chores,
+      ...options.accounts,
+    });
     const { accounts, turn, clock, limits, counters } = this;
     accounts.onInterest = (account, change) => this.tell(account, change);
     const { faults = NOT_CONTAINED } = options;

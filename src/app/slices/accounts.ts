@@ -1,9 +1,10 @@
 /** Accounts and their mappings, as configured. Subjects in the configuration are text; inside the server they are byte strings. */
 import type { Config } from "../../config/config.ts";
 import type { SubjectRules } from "../../config/values/permissions.ts";
-import { SYSTEM_ACCOUNT, type Account } from "../../core/account.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../../core/account.ts";
 import type { AccountsDefinition } from "../../core/definitions.ts";
 import { toByteString } from "../../protocol/info.ts";
+import { sameValues } from "../../base/same-values.ts";
 import { systemRandom } from "../../base/random.ts";
 import type { MappingConfig } from "../../config/values/mappings.ts";
 import type { Accounts } from "../../core/accounts.ts";
@@ -41,24 +42,37 @@ export function systemAccountOf({ system, list, noSystem }: Config["accounts"]):
 }
 
 /** Sessions have to be told by `onRulesChanged`, if there are any. `cluster` is the name of this server's, "" without one. */
-export function setMappings(accounts: Accounts, config: Config["accounts"], cluster: string): void {
-  const configured = new Map(config.list.map(({ name, mappings }) => [name, mappings]));
-  for (const account of accounts) {
-    const own = account === accounts.global ? config.mappings : configured.get(account.name);
-    setOf(account, own ?? [], cluster);
-  }
+type SetMappings = (accounts: Accounts, cluster: string) => void;
+
+/** Mappings that are as in `before` stay what they are; null: there are none yet. Throws MappingError. */
+export function mappingsToSet(next: Config["accounts"], before: Config["accounts"] | null): SetMappings {
+  const old = before === null ? new Map<string, readonly MappingConfig[]>() : configuredIn(before);
+  const now = configuredIn(next);
+  const changed = new Map<string, readonly Mapping[]>();
+  for (const [name, list] of now)
+    if (!sameValues(list, old.get(name))) changed.set(name, list.map(mappingOf));
+  for (const name of old.keys()) if (!now.has(name)) changed.set(name, []);
+  return (accounts, cluster) => {
+    for (const [name, list] of changed) {
+      const account = accounts.get(name);
+      if (account === undefined) continue;
+      account.mappings?.[Symbol.dispose]();
+      account.mappings = list.length === 0 ? null : new Mappings(list, cluster, systemRandom);
+    }
+  };
 }
 
-function setOf(account: Account, list: readonly MappingConfig[], cluster: string): void {
-  account.mappings?.[Symbol.dispose]();
-  const mappings = list.map(
-    ({ source, destinations }) =>
-      new Mapping(
-        toByteString(source),
-        destinations.map((each) => ({ ...each, subject: toByteString(each.subject) })),
-      ),
+/** By account. */
+function configuredIn({ list, mappings }: Config["accounts"]): Map<string, readonly MappingConfig[]> {
+  const entries = list.map(({ name, mappings: own }): [string, readonly MappingConfig[]] => [name, own]);
+  return new Map([...entries, [GLOBAL_ACCOUNT, mappings]]);
+}
+
+function mappingOf({ source, destinations }: MappingConfig): Mapping {
+  return new Mapping(
+    toByteString(source),
+    destinations.map((each) => ({ ...each, subject: toByteString(each.subject) })),
   );
-  account.mappings = mappings.length === 0 ? null : new Mappings(mappings, cluster, systemRandom);
 }
 
 export function rulesInBytes(rules: SubjectRules | null): SubjectRules | null {

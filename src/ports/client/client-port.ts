@@ -23,6 +23,10 @@ import { listening } from "../start-error.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
 import type { CloseCause } from "../../protocol/close-cause.ts";
 
+/** What it takes to write to a connection, and to look again at what it may do, in steps of chores. */
+const WRITE_STEPS = 10;
+const RECHECK_STEPS = 4;
+
 export interface ClientPortOptions {
   readonly host: string;
   readonly port: number;
@@ -76,6 +80,8 @@ export class ClientPort {
   readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account.name);
   /** Who has not presented credentials yet, where they are asked for; the oldest first. */
   private readonly unnamed = new Set<ClientSession>();
+  /** All are to be told INFO, and nobody has been yet. */
+  private isInfoDue = false;
   private readonly listeners: TcpListener[] = [];
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost;
@@ -139,34 +145,51 @@ export class ClientPort {
     return count;
   }
 
+  /** In slices, as all that is done with each session. What all are told is what holds when they are. */
   sendInfoToAll(): void {
-    for (const session of this.sessions.values()) session.sendInfo();
+    if (this.isInfoDue) return;
+    this.isInfoDue = true;
+    this.withEach(this.toldInfo(), WRITE_STEPS, (session) => session.sendInfo());
+  }
+
+  private *toldInfo(): Generator<ClientSession> {
+    this.isInfoDue = false;
+    yield* this.sessions.values();
   }
 
   /** Users have changed. */
   recheckGrants(): void {
-    for (const session of [...this.sessions.values()]) session.recheckGrant();
+    this.withEach(this.sessions.values(), RECHECK_STEPS, (session) => session.recheckGrant());
   }
 
   /** Limits hold for those who are connected, too. */
   applyLimits(limits: ClientLimits, maxConnections: number | null): void {
     Object.assign(this.host.limits, limits);
     this.maxConnections = maxConnections;
-    for (const session of this.sessions.values()) session.onLimitsChanged();
+    this.withEach(this.sessions.values(), RECHECK_STEPS, (session) => session.onLimitsChanged());
     this.closeSurplus();
   }
 
   /** Accounts have changed. */
   recheckAccounts(): void {
     const newestFirst = [...this.sessions.values()].reverse();
-    for (const session of newestFirst) {
+    this.withEach(newestFirst, RECHECK_STEPS, (session) => {
+      if (!session.isOpen) return;
       session.onLimitsChanged();
       session.onRulesChanged();
       const { account } = session;
       const { maxConnections } = account.limits;
       if (maxConnections !== null && account.connections > maxConnections)
         session.onPeerError(maxAccountConnectionsExceeded, account.name);
-    }
+    });
+  }
+
+  private withEach(
+    items: Iterable<ClientSession>,
+    cost: number,
+    act: (session: ClientSession) => void,
+  ): void {
+    void this.options.turn.chores.each({ items, count: this.sessions.size, cost, act });
   }
 
   /** Those who came last go first. */
@@ -174,8 +197,9 @@ export class ClientPort {
     const { maxConnections } = this;
     if (maxConnections === null) return;
     const surplus = [...this.sessions.values()].slice(maxConnections);
-    for (const session of surplus)
-      session.onPeerError(maxConnectionsExceeded, `${maxConnections} connections`);
+    this.withEach(surplus, WRITE_STEPS, (session) => {
+      if (session.isOpen) session.onPeerError(maxConnectionsExceeded, `${maxConnections} connections`);
+    });
     if (surplus.length > 0) {
       const fields = { closed: surplus.length, maxConnections };
       this.options.logger.info("Connections were closed to fall within max_connections", fields);

@@ -12,6 +12,27 @@ const nextRound = (): Promise<void> => new Promise((resolve) => setImmediate(res
 const many = (pattern: string): string =>
   Array.from({ length: 20_000 }, (_, i) => `SUB ${pattern.replace("#", String(i))} ${i}\r\n`).join("");
 
+/** B imports `x.>` of A as `to`; what else it may differ in from another one. */
+function importing(to: string, maxConnections: number): AccountsDefinition {
+  const limits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+  const rest = {
+    streamExports: [],
+    serviceExports: [],
+    serviceImports: [],
+    usesJetStream: false,
+    trace: null,
+  };
+  const streamImports = [{ account: "A", subject: "x.>", to, allowTrace: false }];
+  return {
+    accounts: [
+      { ...rest, name: "A", limits: { ...limits, maxConnections }, streamImports: [] },
+      { ...rest, name: "B", limits, streamImports },
+    ],
+    systemAccount: null,
+    globalUsesJetStream: false,
+  };
+}
+
 /** A chore of `count` steps that counts them. */
 function counted(
   count: number,
@@ -58,6 +79,41 @@ describe("chores", () => {
     expect(done.length).toBeLessThanOrEqual(1000);
     while (!chores.isIdle) await nextRound();
     expect(done).toHaveLength(9000);
+  });
+});
+
+describe("an errand", () => {
+  const errand = (count: number, cost: number, met: number[]) => ({
+    items: Array.from({ length: count }, (_, i) => i),
+    count,
+    cost,
+    act: (item: number): void => void met.push(item),
+  });
+
+  it("takes as much of a round as it costs", async () => {
+    const chores = new Chores();
+    const met: number[] = [];
+    const done = chores.each(errand(3000, 10, met));
+    expect(met).toHaveLength(100);
+    for (let before = met.length; met.length < 3000; before = met.length) {
+      await nextRound();
+      expect(met.length - before).toBeLessThanOrEqual((1000 + (3000 * 10) / 100) / 10 + 1);
+    }
+    await done;
+    expect(met).toEqual(Array.from({ length: 3000 }, (_, i) => i));
+  });
+
+  it("may set off what is done after it", async () => {
+    const chores = new Chores();
+    const order: string[] = [];
+    const act = (): void => {
+      order.push("looked at");
+      chores.add({ steps: ["followed"].map((word) => void order.push(word)).values(), count: 1 });
+    };
+    void chores.each({ items: [1], count: 1, cost: 1, act });
+    await chores.caughtUp();
+    expect(order).toEqual(["looked at", "followed"]);
+    expect(chores.isIdle).toBe(true);
   });
 });
 
@@ -145,23 +201,12 @@ describe("a reload", () => {
   });
 
   it("that changes imports lets many subscriptions follow in slices, none of which gets a message twice", async () => {
-    const nothing = { limits: { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null } };
-    const empty = { ...nothing, streamExports: [], serviceExports: [], serviceImports: [] };
-    const rest = { ...empty, usesJetStream: false, trace: null };
-    const definition = (to: string): AccountsDefinition => ({
-      accounts: [
-        { ...rest, name: "A", streamImports: [] },
-        { ...rest, name: "B", streamImports: [{ account: "A", subject: "x.>", to, allowTrace: false }] },
-      ],
-      systemAccount: null,
-      globalUsesJetStream: false,
-    });
-    const stack = new Stack({ accounts: { definition: definition("x.>") } });
+    const stack = new Stack({ accounts: { definition: importing("x.>", 1) } });
     const [from, to] = [stack.clientIn("A"), stack.clientIn("B")];
     to.wire.receiveText(`${many("x.#")}SUB x.> all\r\nSUB y.> other\r\n`);
     const exporter = stack.accounts.get("A")!.interest;
     expect(exporter.size).toBe(20_001);
-    stack.accounts.reconfigure(definition("y.>"));
+    stack.accounts.reconfigure(importing("y.>", 1));
     let rounds = 0;
     for (; exporter.size > 1; rounds++) {
       from.wire.receiveText("PUB x.19999 0\r\n\r\n");
@@ -171,5 +216,44 @@ describe("a reload", () => {
     expect(rounds).toBeGreaterThan(10);
     from.wire.receiveText("PUB x.19999 0\r\n\r\n");
     expect(to.wire.takeText()).toBe("MSG y.19999 other 0\r\n\r\n");
+  });
+
+  it("that leaves an import as it is does nothing with what is subscribed", () => {
+    const stack = new Stack({ accounts: { definition: importing("x.>", 1) } });
+    const client = stack.clientIn("B");
+    client.wire.receiveText(many("x.#"));
+    const places = (): number[] =>
+      ["A", "B"].flatMap((name) => {
+        const { inserts, removes } = stack.accounts.get(name)!.interest.snapshot();
+        return [inserts, removes];
+      });
+    const before = places();
+    stack.accounts.reconfigure(importing("x.>", 2));
+    expect(stack.turn.chores.isIdle).toBe(true);
+    expect(places()).toEqual(before);
+  });
+
+  it("that adds an import leaves what is subscribed by the others where it is", async () => {
+    const stack = new Stack({ accounts: { definition: importing("x.>", 1) } });
+    const [from, to] = [stack.clientIn("A"), stack.clientIn("B")];
+    to.wire.receiveText("SUB x.* 1\r\nSUB z.> 2\r\n");
+    const { removes } = stack.accounts.get("A")!.interest.snapshot();
+    const definition = importing("x.>", 1);
+    const [exporter, importer] = definition.accounts;
+    const more = { account: "A", subject: "x.*.z", to: "z.*", allowTrace: false };
+    stack.accounts.reconfigure({
+      ...definition,
+      accounts: [exporter!, { ...importer!, streamImports: [...importer!.streamImports, more] }],
+    });
+    await stack.turn.chores.caughtUp();
+    expect(stack.accounts.get("A")!.interest.snapshot().removes).toBe(removes);
+    from.wire.receiveText("PUB x.1 0\r\n\r\nPUB x.2.z 0\r\n\r\n");
+    expect(to.wire.takeText()).toBe("MSG x.1 1 0\r\n\r\nMSG z.2 2 0\r\n\r\n");
+  });
+
+  it("that is refused by its imports is found out beforehand", () => {
+    const stack = new Stack({ accounts: { definition: importing("x.>", 1) } });
+    expect(() => stack.accounts.check(importing("x.*.$1", 1))).toThrow("invalid subject");
+    expect(() => stack.accounts.check(importing("y.>", 1))).not.toThrow();
   });
 });
