@@ -202,11 +202,10 @@ export class Server {
       this.users.watch(() => this.clients.recheckGrants());
       this.configWatch.start();
       this.jetStream = await startJetStream(this);
+      if (this.cluster !== null) this.clusterEndpoint = await this.cluster.meet();
       this.clientEndpoint = await this.clients.listen();
       this.externalEndpoint = await this.clients.listenOutside();
-      if (this.cluster !== null) this.clusterEndpoint = await this.cluster.start();
-      // Before anything else is done: clients of the others are to hear of this server as soon as it listens.
-      this.cluster?.solicit();
+      this.cluster?.beginRoutes();
       this.logEndpoints(this.clientEndpoint);
     } catch (error) {
       this.stop();

@@ -29,6 +29,8 @@ export interface WarmUpOptions {
 
 const LOOPBACK = "127.0.0.1";
 const ROUNDS = 5;
+/** Until then a server that has just started has better things to do: it joins its cluster. */
+const BEGINS_AFTER_MS = 200;
 const DEADLINE_MS = 2000;
 const PATIENCE_MS = 1000;
 const GREETING =
@@ -41,6 +43,8 @@ let isWarm = false;
 export async function warmUp(options: WarmUpOptions): Promise<void> {
   if (isWarm) return;
   isWarm = true;
+  await calm(options.signal);
+  if (options.signal.aborted) return;
   const accounts = new Accounts({ clock: systemClock, random: systemRandom });
   const port = openPort(accounts, options);
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(DEADLINE_MS)]);
@@ -54,6 +58,19 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
     port.closeAll(SERVER_SHUTDOWN);
     accounts[Symbol.dispose]();
   }
+}
+
+/** Sooner when `signal` is aborted. */
+function calm(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = systemClock.setTimer(BEGINS_AFTER_MS, resolve);
+  const abort = (): void => {
+    timer[Symbol.dispose]();
+    resolve();
+  };
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  return promise;
 }
 
 function openPort(accounts: Accounts, options: WarmUpOptions): ClientPort {

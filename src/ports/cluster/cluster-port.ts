@@ -27,6 +27,7 @@ import { ownAddresses } from "./own-addresses.ts";
 import { PeerDiscovery } from "./peer-discovery.ts";
 import { PeerLedger } from "./peer-ledger.ts";
 import { isOfRoutePort, routeInfoOf } from "./route-info-of.ts";
+import { RouteGate } from "./route-gate.ts";
 import type { RouteListener, RouteNetwork } from "./route-network.ts";
 import { RouteWords } from "./words.ts";
 import { Zones } from "./zones.ts";
@@ -56,6 +57,7 @@ export class ClusterPort {
   private readonly peerDiscovery: PeerDiscovery;
   private ownAddresses: readonly AddressKey[] = [];
   private listener: RouteListener | null = null;
+  private readonly gate = new RouteGate();
 
   constructor(options: ClusterPortOptions) {
     const { edge } = options;
@@ -127,7 +129,23 @@ export class ClusterPort {
     return this.words.clusterName;
   }
 
-  /** Listens, and begins to dial. Rejects with the operating system's error. */
+  /**
+   * Listens, dials, and greets the members that are there, so that clients of theirs hear of this server as soon as it lets clients in:
+   * what is new to a process takes its time. This server's INFO is kept back until `beginRoutes`.
+   */
+  async meet(): Promise<Endpoint> {
+    this.holdRoutes();
+    const endpoint = await this.start();
+    this.solicit();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { edge } = this.options;
+    // A connection takes one round of the event loop, and the first word on it another.
+    edge.nextRound(() => edge.nextRound(resolve));
+    await promise;
+    return endpoint;
+  }
+
+  /** Listens. Rejects with the operating system's error. */
   async start(): Promise<Endpoint> {
     const { options } = this;
     const { host, port } = options;
@@ -166,6 +184,15 @@ export class ClusterPort {
   /** Begins to look for the other servers, and to dial them. */
   solicit(): void {
     this.peerDiscovery.start(this.ownAddresses);
+  }
+
+  /** Clients cannot connect yet: until `beginRoutes` this server's INFO is kept back. */
+  holdRoutes(): void {
+    this.gate.hold();
+  }
+
+  beginRoutes(): void {
+    this.gate.open();
   }
 
   /** What each source shows of the other servers, this one left out, and how it fares. */
@@ -220,6 +247,7 @@ export class ClusterPort {
     this.listener?.close();
     this.peerDiscovery[Symbol.dispose]();
     this.runner[Symbol.dispose]();
+    this.gate.close();
     this.gossip.clear();
     for (const session of [...this.sessions.values()]) session.close(SERVER_SHUTDOWN);
   }
@@ -227,6 +255,10 @@ export class ClusterPort {
   // ---- connections ----
 
   private accept(wire: Wire): void {
+    this.gate.pass(wire, () => this.greet(wire));
+  }
+
+  private greet(wire: Wire): void {
     const session = this.open(wire, "accepted");
     this.runner.feed({ kind: "connAccepted", connId: session.rid, remoteIp: wire.remote.address });
     if (session.isOpen) session.open(this.words.infoLine());
@@ -260,9 +292,10 @@ export class ClusterPort {
   }
 
   private hearFirstInfo(session: RouteSession, info: Record<string, unknown>): void {
-    if (isOfRoutePort(info))
-      this.runner.feed({ kind: "handshakeInfo", connId: session.rid, info: routeInfoOf(info) });
-    else session.closeSaying(null, "Incorrect Port");
+    if (!isOfRoutePort(info)) return session.closeSaying(null, "Incorrect Port");
+    this.gate.pass(session.wire, () =>
+      this.runner.feed({ kind: "handshakeInfo", connId: session.rid, info: routeInfoOf(info) }),
+    );
   }
 
   /** A later INFO: the peer's own, or gossip about another server. */
