@@ -1,8 +1,9 @@
 /** The command line program: arguments to configuration to a running server. */
 import { findOtherServer } from "./app/find-process.ts";
 import { nameProcess, programOf, refusalLines, versionText } from "./app/program.ts";
-import { sendSignal, type SignalCommand } from "./app/signals.ts";
+import { sendSignal } from "./app/signals.ts";
 import type { Config } from "./config/config.ts";
+import type { SignalCommand } from "./config/formats/flags.ts";
 import { loadConfigInAnyFormat, type LoadResult } from "./config/load.ts";
 
 const program = programOf(process.env);

@@ -3,6 +3,7 @@
  * which secrets for it are sealed. Both are new at each start, their secret halves stay in this process.
  */
 import { createHash } from "node:crypto";
+import { BASE62_DIGITS } from "../base/base62.ts";
 import { newNkey, type SigningNkey } from "../keys/nkey.ts";
 import { CurveKey } from "../keys/curve-key.ts";
 
@@ -15,10 +16,8 @@ export function newServerKeys(): ServerKeys {
   return { signing: newNkey("server"), curve: new CurveKey() };
 }
 
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /** One token that stands for a server's name in subjects of the system account, as nats-server makes it. */
 export function serverHash(name: string): string {
   const digest = createHash("sha256").update(name).digest().subarray(0, 8);
-  return Array.from(digest, (byte) => DIGITS[byte % DIGITS.length]).join("");
+  return Array.from(digest, (byte) => BASE62_DIGITS[byte % BASE62_DIGITS.length]).join("");
 }

@@ -10,7 +10,7 @@ import type { Account } from "../core/account.ts";
 import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";
 import { CONSUMERS_DEFAULT_MAX } from "../jetstream/assets.ts";
-import type { AccountLimits } from "../jetstream/limits.ts";
+import type { JetStreamLimits } from "../jetstream/limits.ts";
 import type { AccountHost, Incoming, Outgoing } from "../jetstream/host.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
@@ -43,7 +43,7 @@ export interface JetStreamSettings {
   /** null: the disk has what is acknowledged; else so much later. */
   readonly syncIntervalMs: number | null;
   /** The accounts that have it. */
-  readonly accounts: ReadonlyMap<string, AccountLimits>;
+  readonly accounts: ReadonlyMap<string, JetStreamLimits>;
 }
 
 interface JetStreamWorld {

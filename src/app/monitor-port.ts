@@ -14,6 +14,7 @@ import { lookAt } from "./metrics-source.ts";
 import { listening } from "../ports/start-error.ts";
 import { readPage } from "./page-file.ts";
 import type { Server } from "./server.ts";
+import { hostPort } from "../base/host-port.ts";
 
 /** null for a port that is not configured. */
 export interface MonitorPorts extends Pick<MonitorHttp, "close" | "useCertificate"> {
@@ -56,7 +57,7 @@ export async function openMonitorPorts(
         serveHttp(endpoints, { host, port, certificate, guard }, logger),
         (reason) => `Can't start monitoring: can't listen to the monitor port: ${reason}`,
       );
-      logger.info(`Starting ${isSecure ? "https" : "http"} monitor on ${shown(host, open.monitor.port)}`);
+      logger.info(`Starting ${isSecure ? "https" : "http"} monitor on ${hostPort(host, open.monitor.port)}`);
     }
     const own = config.metrics;
     if (own.port !== null) {
@@ -66,7 +67,7 @@ export async function openMonitorPorts(
         serveHttp(siteOf(scrapes), listen, logger),
         (reason) => `Can't start metrics: can't listen to the metrics port: ${reason}`,
       );
-      logger.info(`Listening for scrapes of metrics on ${shown(own.host, open.metrics.port)}`);
+      logger.info(`Listening for scrapes of metrics on ${hostPort(own.host, open.metrics.port)}`);
     }
   } catch (error) {
     await close();
@@ -93,8 +94,4 @@ function siteOf({ path, answer }: FurtherEndpoint): Site {
     withoutBase: (asked) => asked,
     answer: async (asked) => (asked === path ? answer(turns) : text(404, "404 page not found\n")),
   };
-}
-
-function shown(host: string, port: number): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -6,6 +6,7 @@ import { NATS_LEVEL } from "../protocol/info.ts";
 import type { TlsTerms } from "../transport/tls.ts";
 import type { Server } from "./server.ts";
 import { VERSION } from "./version.ts";
+import { hostPort } from "../base/host-port.ts";
 
 export function monitorSource(
   server: Server,
@@ -88,7 +89,7 @@ function clusterFacts(server: Server): ClusterFacts | null {
     port: clusterEndpoint?.port ?? port ?? 0,
     authTimeoutMs,
     tls: tlsFacts(tls.cluster, tls.notAfterMs("cluster"), false),
-    urls: routes.map((route) => `${route.host.includes(":") ? `[${route.host}]` : route.host}:${route.port}`),
+    urls: routes.map(({ host: at, port: on }) => (on === null ? at : hostPort(at, on))),
     poolSize,
     writeDeadlineMs: writeDeadlineMs === config.client.writeDeadlineMs ? null : writeDeadlineMs,
     permissions: permissions ?? { import: null, export: null },

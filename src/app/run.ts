@@ -55,7 +55,7 @@ export async function run({ program, load, loaded }: RunOptions): Promise<void> 
     server.logLinesLost = () => log.snapshot().linesLost;
     await server.start();
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.
-    setTimeout(() => flushCompileCache(), 1000).unref();
+    systemClock.setTimer(1000, () => flushCompileCache());
     followSignals({
       server,
       log,
@@ -88,5 +88,5 @@ function endEarly(_signal: NodeJS.Signals, number: number): void {
 /** What was written last still goes out; then the process ends in any case. */
 function endSoon(code: number): void {
   process.exitCode = code;
-  setTimeout(() => process.exit(code), 50).unref();
+  systemClock.setTimer(50, () => process.exit(code));
 }

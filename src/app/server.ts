@@ -46,6 +46,7 @@ import { reloadsOf, watchOf } from "./reload-parts.ts";
 import { VERSION } from "./version.ts";
 import { warmUp } from "./warm-up.ts";
 import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
+import { hostPort } from "../base/host-port.ts";
 
 export interface ServerParts {
   readonly config: Config;
@@ -239,7 +240,7 @@ export class Server {
     const { host } = this.config.client;
     const isAny = host === "0.0.0.0" || host === "::";
     const name = isAny ? "127.0.0.1" : host;
-    return `nats://${name.includes(":") ? `[${name}]` : name}:${this.clientEndpoint.port}`;
+    return `nats://${hostPort(name, this.clientEndpoint.port)}`;
   }
 
   /** Whether another server of the cluster stays, to which clients can move. */
@@ -375,16 +376,18 @@ export class Server {
   private logEndpoints(clientEndpoint: Endpoint): void {
     const { logger, cluster, config, externalEndpoint, clusterEndpoint } = this;
     const { host, externalHost } = config.client;
-    logger.info(`Listening for client connections on ${shown(host, clientEndpoint)}`);
+    logger.info(`Listening for client connections on ${hostPort(host || "0.0.0.0", clientEndpoint.port)}`);
     if (externalEndpoint !== null) {
-      const at = shown(externalHost ?? host, externalEndpoint);
+      const at = hostPort((externalHost ?? host) || "0.0.0.0", externalEndpoint.port);
       logger.info(`Listening for client connections from outside on ${at}`);
     }
     this.logTls();
     logger.info("Server is ready");
     if (cluster === null || clusterEndpoint === null) return;
     logger.info(`Cluster name is ${cluster.clusterName}`);
-    logger.info(`Listening for route connections on ${shown(config.cluster.host, clusterEndpoint)}`);
+    logger.info(
+      `Listening for route connections on ${hostPort(config.cluster.host || "0.0.0.0", clusterEndpoint.port)}`,
+    );
   }
 
   private logTls(): void {
@@ -404,8 +407,4 @@ export class Server {
     logger.info(`  ID:       ${identity.id}`);
     logger.info(`Server id is ${identity.id}`, { event: "server_id", id: identity.id, name: identity.name });
   }
-}
-
-function shown(host: string, endpoint: Endpoint): string {
-  return host.includes(":") ? `[${host}]:${endpoint.port}` : `${host || "0.0.0.0"}:${endpoint.port}`;
 }

@@ -4,12 +4,12 @@
  * as nats-server does. A second SIGTERM stops it at once. The other signals act as in nats-server.
  */
 import type { EventEmitter } from "node:events";
+import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import type { SignalCommand } from "../config/formats/flags.ts";
 import type { Log } from "../log/log.ts";
 import type { DrainsUntil } from "./lifecycle.ts";
 import type { Server } from "./server.ts";
-
-export type SignalCommand = "ldm" | "stop" | "quit" | "term" | "reopen" | "reload";
 
 const SIGNAL_OF: Readonly<Record<SignalCommand, NodeJS.Signals>> = {
   ldm: "SIGUSR2",
@@ -59,7 +59,7 @@ export function followSignals(options: SignalOptions): Disposable {
   };
   const interrupt = (): void => {
     stop();
-    setTimeout(() => exit(0), INTERRUPT_PATIENCE_MS).unref();
+    systemClock.setTimer(INTERRUPT_PATIENCE_MS, () => exit(0));
   };
   const drain = (until: DrainsUntil): void => {
     if (server.state !== "ready") return;

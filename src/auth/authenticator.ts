@@ -12,7 +12,7 @@ import type { ConnectionType } from "../base/connection-type.ts";
 import { isSignedBy, nkeyToVerify } from "../keys/nkey.ts";
 import { Callout, type CalloutRules, type CalloutWorld } from "./callout/callout.ts";
 import { mappedUser } from "./certificate.ts";
-import { GLOBAL_ACCOUNT } from "../core/account.ts";
+import { GLOBAL_ACCOUNT } from "../subject/account-names.ts";
 import { PasswordChecker, type Comparing } from "./password-checker.ts";
 import { Permissions, type UserPermissions } from "../core/permissions.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";

@@ -19,6 +19,18 @@ export const systemClock: Clock = {
   },
 };
 
+/** Resolves after so long, or as soon as `signal` is aborted. */
+export async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = clock.setTimer(delayMs, resolve);
+  const onAbort = (): void => resolve();
+  signal.addEventListener("abort", onAbort);
+  await promise;
+  timer[Symbol.dispose]();
+  signal.removeEventListener("abort", onAbort);
+}
+
 interface PendingTimer {
   readonly dueMs: number;
   readonly fire: () => void;

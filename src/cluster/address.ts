@@ -1,11 +1,12 @@
 /** Writing and reading `host:port`, and the address that a peer's INFO tells to dial. Pure text, no tables. */
 
 import type { AddressKey, PeerAddress, RouteInfo } from "./mesh-types.ts";
+import { hostPort } from "../base/host-port.ts";
 
 export function addressKey(host: string, port: number): AddressKey {
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
   const name = bare.toLowerCase();
-  return name.includes(":") ? `[${name}]:${port}` : `${name}:${port}`;
+  return hostPort(name, port);
 }
 
 /**

@@ -2,14 +2,14 @@
 
 import { sameValues } from "../base/same-values.ts";
 import type { Config, Field } from "./config.ts";
-import type { Reload } from "./option.ts";
+import type { ReloadMode } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
 
 export interface ConfigChange {
   readonly key: string;
   readonly field: Field;
   /** Whether a reload can bring the change about, or only a restart. */
-  readonly reload: Reload;
+  readonly reload: ReloadMode;
 }
 
 export function diffConfig(before: Config, after: Config): ConfigChange[] {

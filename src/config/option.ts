@@ -9,7 +9,7 @@ import { ConfError, type ConfNode, type Origin } from "./formats/nats-conf/node.
 import type { Notes, ValueType } from "./values/value-type.ts";
 
 /** Whether a change takes effect on reload or at the next start. */
-export type Reload = "live" | "restart";
+export type ReloadMode = "live" | "restart";
 
 /** "parsed": the option is read and checked, but nothing acts on it yet. */
 type Status = "built" | "parsed";
@@ -32,7 +32,7 @@ export interface Option {
   readonly flagValue: string;
   /** null: another row that sets the same field has the environment variable. */
   readonly env: string | null;
-  readonly reload: Reload;
+  readonly reload: ReloadMode;
   readonly status: Status;
   /** Whether logs must not show the value. */
   readonly isSecret: boolean;
@@ -86,7 +86,7 @@ interface CommonRow {
   readonly flagValue?: string;
   /** Left out: the heading of the section. */
   readonly heading?: string;
-  readonly reload: Reload;
+  readonly reload: ReloadMode;
   readonly status?: Status;
   readonly isSecret?: boolean;
   readonly description: string;

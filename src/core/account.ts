@@ -33,9 +33,6 @@ import {
   type Subscription,
 } from "./subscription.ts";
 
-export const GLOBAL_ACCOUNT = "$G";
-export const SYSTEM_ACCOUNT = "$SYS";
-
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
 
 /** What accounts need of the server around them. */

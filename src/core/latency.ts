@@ -4,7 +4,8 @@
  * requester's puts the two together.
  */
 import type { Clock } from "../base/clock.ts";
-import { randomInt, type Random } from "../base/random.ts";
+import { nuid } from "../base/base62.ts";
+import type { Random } from "../base/random.ts";
 import { readText } from "../slab/memory.ts";
 import { parseJson } from "../base/json.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
@@ -12,14 +13,12 @@ import { subjectMatches } from "../subject/subject.ts";
 import type { Account } from "./account.ts";
 import type { LatencyDefinition } from "./definitions.ts";
 import { describeOrigin } from "./service-import.ts";
-import type { Expected, Loss, Tracking } from "./service-responses.ts";
+import type { Expected, ResponseLoss, Tracking } from "./service-responses.ts";
 import type { Crossing } from "./subscription.ts";
 
 const TYPE = "io.nats.server.metric.v1.service_latency";
 const REMOTE_SUBJECT = "$SYS.LATENCY.M2.";
 const TRACKED_SUFFIX = ".T";
-const ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const ID_LENGTH = 22;
 /** Measurements that wait for their other half, and routed requests that wait for their response; older ones are forgotten. */
 const WAITING_MAX = 65_536;
 
@@ -69,7 +68,11 @@ export class ServiceLatency {
     this.send(latency, { ...half, status: 400, description: "Bad Request" });
   }
 
-  lost(latency: LatencyDefinition, { tracking, sinceMs, account, reply }: Expected, loss: Loss): void {
+  lost(
+    latency: LatencyDefinition,
+    { tracking, sinceMs, account, reply }: Expected,
+    loss: ResponseLoss,
+  ): void {
     if (tracking === null) return;
     const half = this.begin(tracking, sinceMs);
     if (loss === "nobody there")
@@ -171,7 +174,7 @@ export class ServiceLatency {
     const { status, description, requestor, responder, header, start, service, system, total } = measurement;
     const event = {
       type: TYPE,
-      id: Array.from({ length: ID_LENGTH }, () => ID_DIGITS[randomInt(random, ID_DIGITS.length)]).join(""),
+      id: nuid(random),
       timestamp: new Date(clock.nowMs()).toISOString(),
       ...{ status, description, requestor, responder, header, start, service, system, total },
     };

@@ -14,14 +14,14 @@ import type { DeliveryFilter } from "./subscription.ts";
 
 export interface UserPermissions {
   /** null: everything. */
-  readonly publish: PermissionRules | null;
-  readonly subscribe: PermissionRules | null;
+  readonly publish: SubjectRules | null;
+  readonly subscribe: SubjectRules | null;
   /** null: none but by `publish`. */
   readonly responses: ResponseRules | null;
 }
 
 /** Subjects as byte strings; to subscribe, with the name of a queue group behind a blank, which may be a pattern. */
-interface PermissionRules {
+export interface SubjectRules {
   /** null: everything. */
   readonly allow: readonly string[] | null;
   readonly deny: readonly string[];

@@ -7,7 +7,8 @@
  */
 import type { Chores } from "../base/chores.ts";
 import type { Clock } from "../base/clock.ts";
-import { randomInt, type Random } from "../base/random.ts";
+import { randomToken } from "../base/base62.ts";
+import type { Random } from "../base/random.ts";
 import { readText } from "../slab/memory.ts";
 import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
 import { isAckReply } from "../protocol/shown-subject.ts";
@@ -22,7 +23,6 @@ const EXPECTED_MAX = 262_144;
 /** With more than these outstanding, who is late is looked for no more often than this. */
 const MANY = 1000;
 const LOOK_AGAIN_MS = 100;
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PREFIX_LENGTH = 6;
 const ID_LENGTH = 10;
 
@@ -51,7 +51,7 @@ export interface Expected extends Request {
   activeMs: number;
 }
 
-export type Loss = "nobody there" | "too late";
+export type ResponseLoss = "nobody there" | "too late";
 
 interface ResponsesWorld {
   readonly chores: Chores;
@@ -79,7 +79,7 @@ export class ServiceResponses implements Crossing {
     this.chores = chores;
     this.clock = clock;
     this.random = random;
-    this.prefix = `_R_.${letters(random, PREFIX_LENGTH)}.`;
+    this.prefix = `_R_.${randomToken(random, PREFIX_LENGTH)}.`;
     this.subject = `${this.prefix}>`;
   }
 
@@ -96,7 +96,7 @@ export class ServiceResponses implements Crossing {
     this.isSubscribed = true;
     const nowMs = this.clock.nowMs();
     const suffix = request.tracking === null ? "" : this.account.latency.replySuffix;
-    const subject = `${this.prefix}${letters(this.random, ID_LENGTH)}${suffix}`;
+    const subject = `${this.prefix}${randomToken(this.random, ID_LENGTH)}${suffix}`;
     const expected = { ...request, subject, sinceMs: nowMs, activeMs: nowMs };
     this.bySubject.set(subject, expected);
     for (const oldest of this.bySubject.values()) {
@@ -108,7 +108,7 @@ export class ServiceResponses implements Crossing {
   }
 
   /** No response will come, or none that reaches anyone. */
-  forget(expected: Expected, loss: Loss): void {
+  forget(expected: Expected, loss: ResponseLoss): void {
     if (!this.bySubject.delete(expected.subject)) return;
     const { service, tracking } = expected;
     if (tracking !== null && service.latency !== null)
@@ -205,10 +205,4 @@ export class ServiceResponses implements Crossing {
 /** Where a message of a stream is acknowledged stays as it is, as in nats-server: the requester imports that subject, too. */
 function keptReply(message: Message): string {
   return isAckReply(message) ? readText(message.at + message.replyFrom, message.replyLength) : "";
-}
-
-function letters(random: Random, count: number): string {
-  let text = "";
-  for (let i = 0; i < count; i++) text += DIGITS[randomInt(random, DIGITS.length)];
-  return text;
 }

@@ -14,7 +14,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { DiscoveredPeer, DiscoverySource, SourceOrigin, SourceSnapshot } from "./discovery.ts";
-import { NameLookup, type Answer, type Families } from "./lookup.ts";
+import { NameLookup, type LookupAnswer, type Families } from "./lookup.ts";
 import type { NameResolver, ServiceRecord } from "./resolver.ts";
 
 export interface DnsName {
@@ -184,7 +184,7 @@ export class DnsSource implements DiscoverySource {
 
   // ---- asking ----
 
-  private async ask(): Promise<Answer<Found>> {
+  private async ask(): Promise<LookupAnswer<Found>> {
     if (this.dnsName.records === "srv") return this.askServices();
     const answer = await this.lookup.addresses();
     if (answer.kind !== "found") return answer;
@@ -192,7 +192,7 @@ export class DnsSource implements DiscoverySource {
     return { kind: "found", value: new Map([["", { ports, families: answer.value }]]) };
   }
 
-  private async askServices(): Promise<Answer<Found>> {
+  private async askServices(): Promise<LookupAnswer<Found>> {
     const services = await this.lookup.services();
     if (services.kind !== "found") return services;
     const ports = portsByTarget(services.value, this.dnsName.port);
@@ -210,8 +210,8 @@ export class DnsSource implements DiscoverySource {
     return found.size > 0 ? { kind: "found", value: found } : { kind: "none" };
   }
 
-  private async withinDeadline(asking: Promise<Answer<Found>>): Promise<Answer<Found>> {
-    const { promise, resolve } = Promise.withResolvers<Answer<Found>>();
+  private async withinDeadline(asking: Promise<LookupAnswer<Found>>): Promise<LookupAnswer<Found>> {
+    const { promise, resolve } = Promise.withResolvers<LookupAnswer<Found>>();
     const deadline = this.options.clock.setTimer(DEADLINE_MS, () => {
       resolve({ kind: "failed", error: `no answer within ${DEADLINE_MS} ms`, isSilence: true });
       this.options.resolver.cancel();

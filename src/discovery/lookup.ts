@@ -9,7 +9,7 @@ import { isIP } from "node:net";
 import type { AddressRecord, NameResolver, ServiceRecord } from "./resolver.ts";
 import { fullNames, hostsAddresses, readSearchRules } from "./search.ts";
 
-export type Answer<T> =
+export type LookupAnswer<T> =
   | { readonly kind: "found"; readonly value: T }
   | { readonly kind: "none" }
   | {
@@ -42,7 +42,7 @@ export class NameLookup {
     this.name = name;
   }
 
-  async addresses(): Promise<Answer<Families>> {
+  async addresses(): Promise<LookupAnswer<Families>> {
     const listed = hostsAddresses(await this.resolver.hostsText(), this.name);
     if (listed.length > 0) return byFamily(listed);
     const answer = await this.search((fullName) => this.addressesOf(fullName));
@@ -50,7 +50,7 @@ export class NameLookup {
   }
 
   /** The targets of its SRV records. */
-  async services(): Promise<Answer<readonly ServiceRecord[]>> {
+  async services(): Promise<LookupAnswer<readonly ServiceRecord[]>> {
     return this.search(async (fullName) => {
       const answer = await answerOf(this.resolver.resolveSrv(fullName));
       if (answer.kind !== "found") return answer;
@@ -61,7 +61,7 @@ export class NameLookup {
   }
 
   /** Of a full name, from DNS alone. */
-  async addressesOf(fullName: string): Promise<Answer<Families>> {
+  async addressesOf(fullName: string): Promise<LookupAnswer<Families>> {
     const [v4, v6] = await Promise.all([
       answerOf(this.resolver.resolve4(fullName)),
       answerOf(this.resolver.resolve6(fullName)),
@@ -75,10 +75,10 @@ export class NameLookup {
     return { kind: "found", value: { v4: addresses(v4), v6: addresses(v6), ttlMs } };
   }
 
-  private async search<T>(ask: (fullName: string) => Promise<Answer<T>>): Promise<Answer<T>> {
+  private async search<T>(ask: (fullName: string) => Promise<LookupAnswer<T>>): Promise<LookupAnswer<T>> {
     const names = fullNames(this.name, readSearchRules(await this.resolver.resolvConfText()));
     const last = this.lastFound;
-    let outcome: Answer<T> = { kind: "none" };
+    let outcome: LookupAnswer<T> = { kind: "none" };
     for (const fullName of last === null ? names : [last, ...names.filter((name) => name !== last)]) {
       const answer = await ask(fullName);
       if (answer.kind === "none") continue;
@@ -89,13 +89,13 @@ export class NameLookup {
     return outcome;
   }
 
-  private async askSystem(): Promise<Answer<Families>> {
+  private async askSystem(): Promise<LookupAnswer<Families>> {
     const addresses = await this.resolver.systemLookup(this.name).catch(() => []);
     return addresses.length > 0 ? byFamily(addresses) : { kind: "none" };
   }
 }
 
-async function answerOf<T>(question: Promise<readonly T[]>): Promise<Answer<readonly T[]>> {
+async function answerOf<T>(question: Promise<readonly T[]>): Promise<LookupAnswer<readonly T[]>> {
   try {
     return { kind: "found", value: await question };
   } catch (error) {
@@ -105,15 +105,15 @@ async function answerOf<T>(question: Promise<readonly T[]>): Promise<Answer<read
   }
 }
 
-function recordsOf(answer: Answer<readonly AddressRecord[]>): readonly AddressRecord[] {
+function recordsOf(answer: LookupAnswer<readonly AddressRecord[]>): readonly AddressRecord[] {
   return answer.kind === "found" ? answer.value : [];
 }
 
-function negative(answer: Answer<unknown>): Answer<never> {
+function negative(answer: LookupAnswer<unknown>): LookupAnswer<never> {
   return answer.kind === "failed" ? answer : { kind: "none" };
 }
 
-function byFamily(addresses: readonly string[]): Answer<Families> {
+function byFamily(addresses: readonly string[]): LookupAnswer<Families> {
   const of = (family: number): string[] => addresses.filter((address) => isIP(address) === family);
   return { kind: "found", value: { v4: of(4), v6: of(6), ttlMs: null } };
 }

@@ -1,9 +1,7 @@
 /** Advisories: what JetStream tells whoever listens on `$JS.EVENT.ADVISORY.>`. Nobody is owed one. */
 import type { AccountHost } from "./host.ts";
 import { formatTime } from "./time.ts";
-import { token } from "./token.ts";
-
-const ID_LENGTH = 22;
+import { nuid } from "../base/base62.ts";
 
 /** Whom an advisory is about: its stream, and the consumer where it is about one. */
 interface AdvisedConsumer {
@@ -40,7 +38,7 @@ export function advise(
   if (!host.isAwaited(to)) return;
   const body = {
     type: `io.nats.jetstream.advisory.v1.${type}`,
-    id: token(host.random, ID_LENGTH),
+    id: nuid(host.random),
     timestamp: formatTime(host.nowNs()),
     ...fields,
   };

@@ -19,11 +19,11 @@ import { Consumer, type ConsumerOptions } from "./consumer/consumer.ts";
 import { startOf } from "./consumer/start.ts";
 import { ConsumerState } from "./consumer/state.ts";
 import type { AccountHost } from "./host.ts";
-import { Usage, type AccountLimits } from "./limits.ts";
+import { Usage, type JetStreamLimits } from "./limits.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 import { NO_TIME, formatTime } from "./time.ts";
-import { token } from "./token.ts";
+import { randomToken } from "../base/base62.ts";
 import { streamShape, type StreamConfig } from "./stream/config.ts";
 import { Stream } from "./stream/stream.ts";
 import { TimedMessages } from "./stream/timed.ts";
@@ -34,7 +34,7 @@ export interface AssetsOptions {
   /** The account's. */
   readonly folder: string;
   readonly policy: SyncPolicy;
-  readonly limits: AccountLimits;
+  readonly limits: JetStreamLimits;
   /** Bytes that the server has left for this kind of storage. */
   readonly serverBytesLeft: (storage: "file" | "memory") => number;
 }
@@ -67,7 +67,7 @@ export class Assets {
     this.policy = options.policy;
   }
 
-  get limits(): AccountLimits {
+  get limits(): JetStreamLimits {
     return this.options.limits;
   }
 
@@ -283,7 +283,7 @@ export class Assets {
 
   private quarantine(path: string, name: string): void {
     const { disk, folder } = this.options;
-    const to = `${folder}/quarantine/${name}-${token(this.host.random)}`;
+    const to = `${folder}/quarantine/${name}-${randomToken(this.host.random)}`;
     disk.makeFolder(`${folder}/quarantine`);
     disk.rename(path, to);
     this.putAside.push(to);
@@ -328,7 +328,7 @@ export class Assets {
   private nameFor({ consumers }: StreamAssets, { name, durable }: ConsumerConfig): string {
     if (name !== "" || durable !== "") return name === "" ? durable : name;
     for (;;) {
-      const made = token(this.host.random);
+      const made = randomToken(this.host.random);
       if (!consumers.has(made)) return made;
     }
   }

@@ -7,7 +7,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Disk } from "../store/disk.ts";
 import { subjectMatches } from "../subject/subject.ts";
 import { Assets, type StreamAssets } from "./assets.ts";
-import type { AccountLimits } from "./limits.ts";
+import type { JetStreamLimits } from "./limits.ts";
 import { Api } from "./api/api.ts";
 import { DirectGets } from "./api/direct.ts";
 import type { AnswerFacts } from "./api/info.ts";
@@ -28,7 +28,7 @@ export interface JetStreamOptions {
 
 interface JetStreamAccountOptions {
   readonly host: AccountHost;
-  readonly limits: AccountLimits;
+  readonly limits: JetStreamLimits;
 }
 
 export class JetStream {

@@ -4,7 +4,7 @@ import { overlap, type StreamConfig } from "./stream/config.ts";
 import type { Stream } from "./stream/stream.ts";
 
 /** -1: no limit. */
-export interface AccountLimits {
+export interface JetStreamLimits {
   readonly maxMemoryBytes: number;
   readonly maxFileBytes: number;
   readonly maxStreams: number;
@@ -15,7 +15,7 @@ export interface AccountLimits {
   readonly maxFileStreamBytes: number;
 }
 
-export const NO_LIMITS: AccountLimits = {
+export const NO_LIMITS: JetStreamLimits = {
   maxMemoryBytes: -1,
   maxFileBytes: -1,
   maxStreams: -1,
@@ -31,12 +31,12 @@ type Storage = StreamConfig["storage"];
 /** Computed from the streams that there are, never counted up and down. */
 export class Usage {
   private readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
-  private readonly limits: AccountLimits;
+  private readonly limits: JetStreamLimits;
   private readonly serverBytesLeft: (storage: Storage) => number;
 
   constructor(
     streams: ReadonlyMap<string, { readonly stream: Stream }>,
-    limits: AccountLimits,
+    limits: JetStreamLimits,
     serverBytesLeft: (storage: Storage) => number,
   ) {
     this.streams = streams;

@@ -6,7 +6,7 @@ import type { StreamAssets } from "./assets.ts";
 import { consumerInfo, streamInfo, type AnswerFacts } from "./api/info.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import type { JetStream } from "./jetstream.ts";
-import type { AccountLimits } from "./limits.ts";
+import type { JetStreamLimits } from "./limits.ts";
 
 type Json = Record<string, unknown>;
 
@@ -54,7 +54,7 @@ interface ConsumerReport {
 
 export interface JetStreamAccountReport {
   readonly name: string;
-  readonly limits: AccountLimits;
+  readonly limits: JetStreamLimits;
   readonly stats: JetStreamStats;
   readonly streams: Iterable<StreamReport>;
   /** Folders that could not be understood, as they are called now. */

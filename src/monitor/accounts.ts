@@ -4,9 +4,10 @@ import { json, type Answer } from "./answer.ts";
 import { goTime, shownText } from "./go-format.ts";
 import { List } from "./json.ts";
 import { BadQuery, type Query } from "./query.ts";
-import type { AccountTraffic, MonitorSource, Traffic } from "./source.ts";
+import type { AccountTraffic, MonitorSource } from "./source.ts";
 import { mapped } from "./subscription-fields.ts";
 import { interestFigures } from "./subsz.ts";
+import type { Traffic } from "../links/trunk/traffic.ts";
 
 export function accountz(source: MonitorSource, query: Query): Answer {
   const name = query.text("acc");

@@ -13,6 +13,8 @@ import type { Audience, Guard } from "./guard.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { Query } from "./query.ts";
 import type { Turns } from "./turns.ts";
+import { systemClock } from "../base/clock.ts";
+import { listenHost } from "../base/host-port.ts";
 
 export interface HttpLimits {
   /** What happens beyond it is in open-sockets.ts. */
@@ -77,9 +79,9 @@ export async function serveHttp(
     const { socket } = request;
     // Requests in a row without waiting for answers would let one connection ask for any number of them at a time.
     if (!sockets.begin(socket)) return void socket.destroy();
-    const deadline = setTimeout(() => socket.destroy(), limits.answerTimeoutMs).unref();
+    const deadline = systemClock.setTimer(limits.answerTimeoutMs, () => socket.destroy());
     const done = (): void => {
-      clearTimeout(deadline);
+      deadline[Symbol.dispose]();
       sockets.done(socket);
     };
     response.once("finish", done).once("close", done);
@@ -222,9 +224,4 @@ function firstTwo(body: Iterable<string>): string[] {
   const pieces: string[] = [];
   for (const piece of body) if (pieces.push(piece) === 2) break;
   return pieces;
-}
-
-/** "0.0.0.0", as nats-server means it, is every address, IPv6 as well where the machine has it. */
-function listenHost(host: string): string | undefined {
-  return host === "0.0.0.0" || host === "" ? undefined : host;
 }

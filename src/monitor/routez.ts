@@ -1,5 +1,4 @@
 /** `/routez`: connections to the other servers of the cluster. Each connection of a pool is an entry. */
-import type { SubjectRules } from "../links/route/permissions.ts";
 import type { RouteSession } from "../links/route/session.ts";
 import { json, type Answer } from "./answer.ts";
 import { goDuration, goTime, goUptime, shownText } from "./go-format.ts";
@@ -7,6 +6,7 @@ import { List } from "./json.ts";
 import type { Query, SubscriptionDetail } from "./query.ts";
 import type { ClusterSource, MonitorSource } from "./source.ts";
 import { interestFields, mapped, subscriptionLists } from "./subscription-fields.ts";
+import type { SubjectRules } from "../core/permissions.ts";
 
 export function routez(source: MonitorSource, query: Query): Answer {
   const lists = query.subscriptions();

@@ -8,15 +8,9 @@ import type { RoutePermissions } from "../links/route/permissions.ts";
 import type { RouteSession } from "../links/route/session.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
 import type { ConnectionHost } from "../links/trunk/host.ts";
+import type { Traffic } from "../links/trunk/traffic.ts";
 
-export interface Traffic {
-  readonly inMessages: number;
-  readonly inBytes: number;
-  readonly outMessages: number;
-  readonly outBytes: number;
-}
-
-export interface AccountTraffic extends Traffic {
+export interface AccountTraffic extends Readonly<Traffic> {
   readonly slowConsumers: number;
 }
 

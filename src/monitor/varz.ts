@@ -3,8 +3,9 @@ import { FEATURE_FLAGS } from "./feature-flags.ts";
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { jetStreamFields } from "./jsz.ts";
 import { registeredRoutes } from "./routez.ts";
-import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts, Traffic } from "./source.ts";
+import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts } from "./source.ts";
 import type { Usage } from "./usage.ts";
+import type { Traffic } from "../links/trunk/traffic.ts";
 
 /** Of the client protocol, as in INFO. */
 const CLIENT_PROTOCOL = 1;

@@ -1,4 +1,5 @@
 /** Why a server cannot start, in the words of nats-server, which programs that start servers look for. */
+import { hostPort } from "../base/host-port.ts";
 
 /** Its message is logged as it stands. Carries the operating system's error as its cause, and its code. */
 export class StartError extends Error {
@@ -42,7 +43,7 @@ function listenReason(host: string, port: number, error: unknown): string {
   const code = codeOf(error);
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `listen tcp: lookup ${host}: no such host`;
   const name = host === "" ? "0.0.0.0" : host;
-  return `listen tcp ${name.includes(":") ? `[${name}]` : name}:${port}: bind: ${words(error)}`;
+  return `listen tcp ${hostPort(name, port)}: bind: ${words(error)}`;
 }
 
 function words(error: unknown): string {

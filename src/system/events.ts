@@ -7,7 +7,8 @@
  * CONNECTIONS_PAUSE_MS goes out, with what is true then.
  */
 import type { Clock } from "../base/clock.ts";
-import { randomInt, type Random } from "../base/random.ts";
+import { nuid } from "../base/base62.ts";
+import type { Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import { accountStatistics } from "../monitor/accounts.ts";
@@ -22,8 +23,6 @@ const CONNECTIONS_PAUSE_MS = 100;
 /** nats-server's: in the absence of changes. */
 const CONNECTIONS_REPEAT_MS = 30_000;
 const ADVISORY = "io.nats.server.advisory.v1.";
-const ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const ID_LENGTH = 22;
 
 export interface EventsWorld {
   readonly source: MonitorSource;
@@ -136,7 +135,7 @@ export class Events implements Disposable {
     const { clock, random, stamp } = this.world;
     return {
       type: ADVISORY + type,
-      id: Array.from({ length: ID_LENGTH }, () => ID_DIGITS[randomInt(random, ID_DIGITS.length)]).join(""),
+      id: nuid(random),
       timestamp: goTime(clock.nowMs()),
       server: stamp.next(),
       ...fields,

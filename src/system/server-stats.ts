@@ -2,8 +2,9 @@
 import { goTime } from "../monitor/go-format.ts";
 import { jetStreamFields } from "../monitor/jsz.ts";
 import { registeredRoutes } from "../monitor/routez.ts";
-import type { MonitorSource, Traffic } from "../monitor/source.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import type { Usage } from "../monitor/usage.ts";
+import type { Traffic } from "../links/trunk/traffic.ts";
 
 interface MessagesAndBytes {
   readonly msgs: number;

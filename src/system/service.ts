@@ -20,7 +20,7 @@ import type { Answers } from "./answers.ts";
 import { ClusterQuery, type ServerAnswer } from "./cluster-query.ts";
 import { CommandRefused, COMMANDS, type Command, type CommandWorld } from "./commands.ts";
 import { Events } from "./events.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import { StatusBeat } from "./status-beat.ts";
 import { Listener, type Heard } from "../core/listener.ts";
 import { BadRequest, isMeant, numberOf, readOptions, Refusal, type Options } from "./options.ts";
 import { serverStats } from "./server-stats.ts";
@@ -70,7 +70,7 @@ export class SystemService implements Disposable {
   private readonly world: SystemWorld;
   private readonly stamp: Stamp;
   private readonly usage: Usage;
-  private readonly heartbeat: Heartbeat;
+  private readonly heartbeat: StatusBeat;
   private readonly queries: ClusterQuery;
   private readonly listeners: Listener[] = [];
   private readonly userListeners: Listener[] = [];
@@ -99,7 +99,7 @@ export class SystemService implements Disposable {
     this.usage = new Usage(source.facts().startedMs, () => clock.nowMs());
     this.events = new Events({ ...world, stamp: this.stamp });
     const subject = `$SYS.SERVER.${this.id}.STATSZ`;
-    this.heartbeat = new Heartbeat(clock, () => {
+    this.heartbeat = new StatusBeat(clock, () => {
       if (system.interest.covers(subject)) this.send(subject, this.stats());
     });
     this.queries = new ClusterQuery(world);

@@ -9,6 +9,8 @@ import { READ_SIZE, READ_START } from "../slab/layout.ts";
 import { bytes, readWindow } from "../slab/memory.ts";
 import type { OpenWires } from "./open-wires.ts";
 import type { Endpoint, Security, Wire, WireReceiver } from "./wire.ts";
+import { systemClock } from "../base/clock.ts";
+import { listenHost } from "../base/host-port.ts";
 
 /** How long a connection that we end may take to read the rest and take leave. */
 const LINGER_MS = 2000;
@@ -88,13 +90,13 @@ export class TcpWire implements Wire {
     };
     this.socket.end();
     this.socket.resume();
-    setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
+    systemClock.setTimer(LINGER_MS, () => this.socket.destroy());
   }
 
   endWriting(patienceMs: number): void {
     if (this.socket.destroyed) return;
     this.socket.end();
-    setTimeout(() => this.socket.destroy(), patienceMs).unref();
+    systemClock.setTimer(patienceMs, () => this.socket.destroy());
   }
 
   destroy(): void {
@@ -177,11 +179,6 @@ export function listenTcp(
     resolve({ endpoint: { address, port: bound }, close, [Symbol.dispose]: close });
   });
   return promise;
-}
-
-/** "0.0.0.0", as nats-server means it, is every address, IPv6 as well where the machine has it. */
-function listenHost(host: string): string | undefined {
-  return host === "0.0.0.0" || host === "" ? undefined : host;
 }
 
 /** Connects; rejects with the operating system's error, or when `signal` says so. */

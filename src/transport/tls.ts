@@ -9,6 +9,7 @@
  */
 import net from "node:net";
 import type * as tls from "node:tls";
+import { systemClock } from "../base/clock.ts";
 import { READ_START } from "../slab/layout.ts";
 import { bytes, readWindow } from "../slab/memory.ts";
 import type { OpenWires } from "./open-wires.ts";
@@ -62,7 +63,7 @@ export class HandshakeRate {
   }
 
   admits(): boolean {
-    const second = Math.floor(performance.now() / 1000);
+    const second = Math.floor(systemClock.nowMs() / 1000);
     if (second !== this.second) this.count = 0;
     this.second = second;
     return ++this.count <= this.max;
@@ -106,7 +107,7 @@ export class TlsWire extends TcpWire {
   override security: Security | null = null;
   override isGathering = false;
   private opening: Opening | null = null;
-  private timer: NodeJS.Timeout | null = null;
+  private timer: Disposable | null = null;
   private hasClosed = false;
   /** What was read to find out whether it is TLS. */
   private early: Buffer | null = null;
@@ -168,13 +169,13 @@ export class TlsWire extends TcpWire {
     this.opening = opening;
     this.socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.handshakes.add(this);
-    this.timer = setTimeout(() => this.giveUp(TIMED_OUT), timeoutMs);
+    this.timer = systemClock.setTimer(timeoutMs, () => this.giveUp(TIMED_OUT));
   }
 
   private settle(): void {
     this.opening = null;
     this.handshakes.delete(this);
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.[Symbol.dispose]();
     this.timer = null;
   }
 
@@ -197,12 +198,12 @@ export class TlsWire extends TcpWire {
   private awaitFirst(opening: Opening, fallbackMs: number, allowsPlain: boolean): void {
     let isSilent = true;
     let isInTheOpen = false;
-    setTimeout(() => {
+    systemClock.setTimer(fallbackMs, () => {
       if (!isSilent || this.opening === null) return;
       isInTheOpen = true;
       opening.sayHello();
       if (allowsPlain) this.allowSilence();
-    }, fallbackMs).unref();
+    });
     this.awaitPeer((first) => {
       isSilent = false;
       if (!isInTheOpen) this.handshake("first");
@@ -221,11 +222,11 @@ export class TlsWire extends TcpWire {
 
   /** Where TLS is not required, who says nothing in time has not asked for it. */
   private allowSilence(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
+    this.timer?.[Symbol.dispose]();
+    this.timer = systemClock.setTimer(this.terms.timeoutMs, () => {
       if (this.early === null) this.openPlain();
       else this.giveUp(TIMED_OUT);
-    }, this.terms.timeoutMs);
+    });
   }
 
   private openPlain(): void {

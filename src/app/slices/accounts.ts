@@ -1,7 +1,7 @@
 /** Accounts and their mappings, as configured. Subjects in the configuration are text; inside the server they are byte strings. */
 import type { Config } from "../../config/config.ts";
-import type { SubjectRules } from "../../config/values/permissions.ts";
-import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../../core/account.ts";
+import type { SubjectRules } from "../../core/permissions.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../../subject/account-names.ts";
 import type { AccountsDefinition } from "../../core/definitions.ts";
 import { toByteString } from "../../protocol/info.ts";
 import { sameValues } from "../../base/same-values.ts";

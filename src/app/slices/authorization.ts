@@ -4,11 +4,11 @@ import type { AuthenticationOptions, KnownUser } from "../../auth/authenticator.
 import { CALLOUT_SUBJECT } from "../../auth/callout/response.ts";
 import { denying } from "../../auth/user-claims.ts";
 import type { Config } from "../../config/config.ts";
-import type { UserPermissions } from "../../config/values/permissions.ts";
 import type { User } from "../../config/values/users.ts";
-import { GLOBAL_ACCOUNT } from "../../core/account.ts";
+import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import type { ClientUsersOptions } from "../../ports/client/client-users.ts";
 import { rulesInBytes, systemAccountOf } from "./accounts.ts";
+import type { UserPermissions } from "../../core/permissions.ts";
 
 export function clientUsersOptions(config: Config): ClientUsersOptions {
   return {

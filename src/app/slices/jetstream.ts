@@ -3,8 +3,8 @@ import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../config/config.ts";
 import type { AccountJetStream } from "../../config/values/account-features.ts";
-import { GLOBAL_ACCOUNT } from "../../core/account.ts";
-import { NO_LIMITS as NO_JETSTREAM_LIMITS, type AccountLimits } from "../../jetstream/limits.ts";
+import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
+import { NO_LIMITS as NO_JETSTREAM_LIMITS, type JetStreamLimits } from "../../jetstream/limits.ts";
 import type { JetStreamSettings } from "../jetstream.ts";
 import { systemAccountOf } from "./accounts.ts";
 
@@ -16,7 +16,7 @@ export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSet
   if (!jetStream.isEnabled) return null;
   const system = systemAccountOf(accounts);
   const users = accounts.list.filter(({ name }) => name !== system);
-  const limits = users.flatMap(({ name, jetStream: own }): [string, AccountLimits][] =>
+  const limits = users.flatMap(({ name, jetStream: own }): [string, JetStreamLimits][] =>
     own === null ? [] : [[name, { ...own, ...jetStreamNames(own) }]],
   );
   return {
@@ -32,7 +32,7 @@ export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSet
 
 function jetStreamNames(
   own: AccountJetStream,
-): Pick<AccountLimits, "maxFileBytes" | "maxMemoryStreamBytes" | "maxFileStreamBytes"> {
+): Pick<JetStreamLimits, "maxFileBytes" | "maxMemoryStreamBytes" | "maxFileStreamBytes"> {
   return {
     maxFileBytes: own.maxStoreBytes,
     maxMemoryStreamBytes: own.memoryMaxStreamBytes,

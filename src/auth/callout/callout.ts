@@ -16,11 +16,11 @@ import type { Attempt, Grant, Verdict } from "../authenticator.ts";
 import { requestClaims, type AskingServer } from "./request.ts";
 import { CALLOUT_SUBJECT, judgeResponse } from "./response.ts";
 import { encodeJwt } from "../../keys/jwt.ts";
+import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 
 const PENDING_MAX = 8192;
 const AUDIENCE = "nats-authorization-request";
 const KEY_HEADER = "Nats-Server-Xkey";
-const GLOBAL_ACCOUNT = "$G";
 
 export interface CalloutRules {
   /** Public nkey of the account that signs answers. */

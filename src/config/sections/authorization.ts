@@ -2,10 +2,11 @@
 import type { ConfError } from "../formats/nats-conf/node.ts";
 import { rowsOf, type Section } from "../option.ts";
 import { callout, type CalloutConfig } from "../values/callout.ts";
-import { userPermissions, type UserPermissions } from "../values/permissions.ts";
+import { userPermissions } from "../values/permissions.ts";
 import { credential, proxies, users, type User } from "../values/users.ts";
 import { bool, duration, path } from "../values/value-type.ts";
 import type { ClientConfig } from "./client.ts";
+import type { UserPermissions } from "../../core/permissions.ts";
 
 export interface AuthorizationConfig {
   readonly user: string | null;

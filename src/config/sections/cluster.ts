@@ -11,7 +11,7 @@ import {
   type ListenUrl,
 } from "../values/address.ts";
 import { compression, type Compression } from "../values/compression.ts";
-import { routePermissions, type RoutePermissions } from "../values/permissions.ts";
+import { routePermissions } from "../values/permissions.ts";
 import { routeTls, type TlsConfig } from "../values/tls.ts";
 import { credential } from "../values/users.ts";
 import {
@@ -28,6 +28,7 @@ import {
 import type { ClientConfig } from "./client.ts";
 import { discoveryRows, type DiscoveryConfig } from "./discovery.ts";
 import { rebalanceRows, type RebalanceConfig } from "./rebalance.ts";
+import type { RoutePermissions } from "../../links/route/permissions.ts";
 
 export interface ClusterConfig extends DiscoveryConfig, RebalanceConfig {
   /** null: a name is made up. */

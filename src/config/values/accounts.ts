@@ -15,6 +15,7 @@ import { readUserPermissions } from "./permissions.ts";
 import { field, record, type Reader } from "./record.ts";
 import { users, type User } from "./users.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
+import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 
 export interface AccountConfig {
   readonly name: string;
@@ -37,7 +38,6 @@ interface AccountLimits {
   readonly maxPayloadBytes: number | null;
 }
 
-const GLOBAL_ACCOUNT = "$G";
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;

@@ -10,6 +10,7 @@ import {
   wordNode,
   type ValueType,
 } from "./value-type.ts";
+import { bracketed } from "../../base/host-port.ts";
 
 export interface Address {
   readonly host: string;
@@ -71,7 +72,7 @@ export const listen: ValueType<Listen> = {
   },
   nodeFromText: (value, at) =>
     /^-?\d+$/.test(value.trim()) ? wordNode(value, at) : stringNode(value.trim(), at),
-  show: ({ host, port: number }) => `${bracket(host ?? "")}:${number ?? ""}`,
+  show: ({ host, port: number }) => `${bracketed(host ?? "")}:${number ?? ""}`,
 };
 
 /** What --cluster takes: nats://[user:password@]host:port, with or without the scheme. */
@@ -124,7 +125,7 @@ export const advertise: ValueType<Address> = {
     return { host, port: Number(number) > 0 ? Number(number) : null };
   },
   nodeFromText: (value, at) => stringNode(value.trim(), at),
-  show: ({ host, port: number }) => (number === null ? host : `${bracket(host)}:${number}`),
+  show: ({ host, port: number }) => (number === null ? host : `${bracketed(host)}:${number}`),
 };
 
 export const routeUrls: ValueType<readonly RouteUrl[]> = {
@@ -182,7 +183,7 @@ function parseRoute(url: string, node: ConfNode): RouteUrl {
 
 function showRoute({ host, port: number, records }: RouteUrl): string {
   const scheme = records === "srv" ? "dns+srv" : "nats";
-  return `${scheme}://${bracket(host)}${number === null ? "" : `:${number}`}`;
+  return `${scheme}://${bracketed(host)}${number === null ? "" : `:${number}`}`;
 }
 
 function parseCredentials(userInfo: string, node: ConfNode): { user: string; password: string | null } {
@@ -201,8 +202,4 @@ function splitHostPort(value: string): { host: string; port: string } | null {
   const match = /^(?:\[([^\][]*)\]|([^:[\]]*)):([^:]*)$/.exec(value);
   if (match === null) return null;
   return { host: match[1] ?? match[2] ?? "", port: match[3] ?? "" };
-}
-
-function bracket(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

@@ -3,8 +3,7 @@ import { isNkeyOf } from "../../keys/nkey.ts";
 import { ConfError, describeKind, type ConfNode } from "../formats/nats-conf/node.ts";
 import { field, listOf, record, stringTo, type Reader } from "./record.ts";
 import { formatNode, stringOf, type ValueType } from "./value-type.ts";
-
-const GLOBAL_ACCOUNT = "$G";
+import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 
 /** A service decides who may connect. */
 export interface CalloutConfig {

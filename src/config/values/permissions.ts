@@ -4,35 +4,8 @@ import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import { field, record, stringTo, type Reader } from "./record.ts";
 import { formatNode, integerOf, stringsOf, type Notes, type ValueType } from "./value-type.ts";
-
-export interface UserPermissions {
-  /** null: everything. */
-  readonly publish: SubjectRules | null;
-  /** null: everything. A queue group follows its subject after a blank. */
-  readonly subscribe: SubjectRules | null;
-  /** Permission to answer received requests, besides `publish`. */
-  readonly responses: ResponseRules | null;
-}
-
-interface ResponseRules {
-  /** Answers per request; negative: any number. */
-  readonly max: number;
-  /** Negative: never. */
-  readonly expiresMs: number;
-}
-
-export interface RoutePermissions {
-  /** Subjects requested from other servers. null: all. */
-  readonly import: SubjectRules | null;
-  /** Subjects offered to other servers. null: all. */
-  readonly export: SubjectRules | null;
-}
-
-export interface SubjectRules {
-  /** null: all. */
-  readonly allow: readonly string[] | null;
-  readonly deny: readonly string[];
-}
+import type { ResponseRules, SubjectRules, UserPermissions } from "../../core/permissions.ts";
+import type { RoutePermissions } from "../../links/route/permissions.ts";
 
 type IsValid = (text: string) => boolean;
 

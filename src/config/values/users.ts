@@ -3,9 +3,10 @@
 import { CONNECTION_TYPES, type ConnectionType } from "../../base/connection-type.ts";
 import { isPublicNkey, isUserNkey } from "../../keys/nkey.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
-import { readUserPermissions, type UserPermissions } from "./permissions.ts";
+import { readUserPermissions } from "./permissions.ts";
 import { field, listOf, record, type Reader } from "./record.ts";
 import { booleanOf, formatNode, stringOf, stringsOf, text, type ValueType } from "./value-type.ts";
+import type { UserPermissions } from "../../core/permissions.ts";
 
 export interface User {
   /** A name, or a public nkey. */

@@ -2,7 +2,7 @@
 import type { RecordView } from "../../store/record.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { AccountHost, Outgoing } from "../host.ts";
-import { token } from "../token.ts";
+import { randomToken } from "../../base/base62.ts";
 import type { ConsumerConfig } from "./config.ts";
 import { FlowControl } from "./flow-control.ts";
 
@@ -50,7 +50,7 @@ export class Outlet {
 
   /** Bytes were pushed: now and then the subscriber is asked whether it has them. */
   pushed(bytes: number, to: string): void {
-    const id = this.flow.sent(bytes, () => token(this.host.random));
+    const id = this.flow.sent(bytes, () => randomToken(this.host.random));
     if (id !== null) this.say(to, statusBlock("100 FlowControl Request"), `$JS.FC.${this.names}.${id}`);
   }
 

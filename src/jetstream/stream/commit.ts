@@ -10,17 +10,17 @@ import { DiskError } from "../../store/disk.ts";
 /** "sync": an answer means that the disk has it. "lazy": that the kernel has it; a sync follows within the interval. */
 export type SyncPolicy = "sync" | "lazy";
 
-export interface Answer {
+export interface CommitAnswer {
   readonly reply: string;
   readonly payload: string;
 }
 
 export interface CommitHost {
-  send(answer: Answer): void;
+  send(answer: CommitAnswer): void;
   /** Messages up to this sequence are as durable as the policy says. Null: nobody waits for that, answers alone are. */
   readonly committed: ((sequence: number) => void) | null;
   /** What is held cannot be confirmed. */
-  failed(error: DiskError, answers: readonly Answer[]): void;
+  failed(error: DiskError, answers: readonly CommitAnswer[]): void;
 }
 
 /** What is committed: a stream's messages, or a consumer's entries. */
@@ -43,7 +43,7 @@ export class Commit {
   private policy: SyncPolicy;
   private readonly store: Committed;
   private readonly host: CommitHost;
-  private held: Answer[] = [];
+  private held: CommitAnswer[] = [];
   private isSyncing = false;
   /** Counts what makes a sync under way pointless. */
   private generation = 0;
@@ -55,7 +55,7 @@ export class Commit {
     this.sequence = store.last;
   }
 
-  hold(answer: Answer): void {
+  hold(answer: CommitAnswer): void {
     this.held.push(answer);
   }
 

@@ -12,7 +12,7 @@ import { subjectMatches } from "../../subject/subject.ts";
 import { ApiError, apiErrors } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { AccountHost, Incoming } from "../host.ts";
-import { Commit, type Answer, type SyncPolicy } from "./commit.ts";
+import { Commit, type CommitAnswer, type SyncPolicy } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
 import { Duplicates } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
@@ -322,7 +322,7 @@ export class Stream {
   }
 
   /** Nobody is told that anything was kept. Publishers are refused until a later attempt to write succeeds. */
-  private onFailed(error: DiskError, answers: readonly Answer[]): void {
+  private onFailed(error: DiskError, answers: readonly CommitAnswer[]): void {
     const { host, config } = this;
     if (this.problem === "")
       host.logger.error("a stream cannot be written: publishers are refused until it can", {

@@ -3,14 +3,8 @@
  * for these subjects, messages on others are dropped), `export` what goes out (the peers' interest in others is not kept, and of
  * patterns messages on others are left out). nats-server lets messages in that `import` denies where a wider pattern asks for them.
  */
+import type { SubjectRules } from "../../core/permissions.ts";
 import { subjectCovers } from "../../subject/subject.ts";
-
-/** Subjects as byte strings. */
-export interface SubjectRules {
-  /** null: everything. */
-  readonly allow: readonly string[] | null;
-  readonly deny: readonly string[];
-}
 
 export interface RoutePermissions {
   readonly import: SubjectRules | null;

@@ -34,10 +34,11 @@ import type { Tap } from "../trunk/tap.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
 import { interestLine, readInterest } from "./interest-line.ts";
-import { permits, type SubjectRules } from "./permissions.ts";
+import { permits } from "./permissions.ts";
 import { RemoteInterests } from "./remote-interest.ts";
 import { TappedRoute } from "./tapped.ts";
 import { publishRoutedTraced, tracedRoute } from "./tracing.ts";
+import type { SubjectRules } from "../../core/permissions.ts";
 
 export type RouteDirection = "accepted" | "dialled";
 

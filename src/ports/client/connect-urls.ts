@@ -1,5 +1,6 @@
 /** Where clients can reach this server, as INFO's `connect_urls` says it. */
 import { networkInterfaces } from "node:os";
+import { hostPort } from "../../base/host-port.ts";
 
 interface Advertised {
   readonly host: string;
@@ -36,8 +37,4 @@ export function ownExternalUrls(endpoint: ClientEndpoint, external: ExternalEndp
 function globalAddresses(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return all.filter((one) => !one.internal && !one.address.startsWith("fe80:")).map((one) => one.address);
-}
-
-function hostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -19,7 +19,7 @@ export interface DeparturesOptions<T> {
   queueGroupsOf(client: T): Iterable<string>;
 }
 
-export interface Due<T> {
+export interface DueClients<T> {
   readonly clients: readonly T[];
   /** After this there may be others; null: nobody is left. */
   readonly againInMs: number | null;
@@ -48,7 +48,7 @@ export class Departures<T> {
     this.nextMs = options.startMs;
   }
 
-  next(nowMs: number): Due<T> {
+  next(nowMs: number): DueClients<T> {
     const clients: T[] = [];
     while (this.gone < this.shareDue(nowMs)) clients.push(this.take(this.gone, nowMs));
     if (clients.length === 0 && nowMs >= this.nextMs) {

@@ -13,12 +13,17 @@
  * server. So the moment is chosen when nothing is pending for it, and when it has not just asked for something. The order of
  * clients is decided in departures.ts.
  */
-import { setImmediate as turnOfLoop, setTimeout as delay } from "node:timers/promises";
-import type { Clock } from "../../base/clock.ts";
+import { sleep, type Clock } from "../../base/clock.ts";
 import type { ClientSession } from "../../links/client/session.ts";
-import type { ClientPort } from "./client-port.ts";
 import { Departures } from "./departures.ts";
 import { SERVER_SHUTDOWN } from "../../protocol/close-cause.ts";
+
+/** The port whose clients are let go. */
+export interface DrainedPort {
+  readonly sessions: ReadonlyMap<number, ClientSession>;
+  readonly wires: { drained(): Promise<void> };
+  stopListening(): void;
+}
 
 export interface LameDuckOptions {
   /** Until the last client is closed. */
@@ -44,7 +49,7 @@ const QUIET_WAIT_MAX_MS = 250;
 /** How long at least a client may take to read what is pending and to end its side. */
 const PATIENCE_MIN_MS = 2000;
 
-export async function drainClients(clients: ClientPort, options: LameDuckOptions): Promise<void> {
+export async function drainClients(clients: DrainedPort, options: LameDuckOptions): Promise<void> {
   const { durationMs, gracePeriodMs, clock, signal } = options;
   const endMs = clock.nowMs() + durationMs;
   await takeNewcomers(clients, options, clock.nowMs() + gracePeriodMs);
@@ -63,17 +68,20 @@ export async function drainClients(clients: ClientPort, options: LameDuckOptions
     const { clients: due, againInMs } = departures.next(clock.nowMs());
     if (due.length > 0) last.push(sendAway(due, endMs, options));
     if (againInMs === null) break;
-    await pause(againInMs, signal);
+    await sleep(clock, againInMs, signal);
   }
   await Promise.all(last);
   const restMs = Math.max(PATIENCE_MIN_MS, endMs - clock.nowMs());
   const isOver = new AbortController();
-  await Promise.race([clients.wires.drained(), pause(restMs, AbortSignal.any([signal, isOver.signal]))]);
+  await Promise.race([
+    clients.wires.drained(),
+    sleep(clock, restMs, AbortSignal.any([signal, isOver.signal])),
+  ]);
   isOver.abort();
 }
 
 async function takeNewcomers(
-  clients: ClientPort,
+  clients: DrainedPort,
   { clock, signal }: LameDuckOptions,
   untilMs: number,
 ): Promise<void> {
@@ -81,7 +89,7 @@ async function takeNewcomers(
   for (;;) {
     const leftMs = (clients.sessions.size === 0 ? emptyUntilMs : untilMs) - clock.nowMs();
     if (leftMs <= 0 || signal.aborted) return;
-    await pause(Math.min(leftMs, LOOK_EVERY_MS), signal);
+    await sleep(clock, Math.min(leftMs, LOOK_EVERY_MS), signal);
   }
 }
 
@@ -97,7 +105,7 @@ async function sendAway(
 ): Promise<void> {
   const { clock, signal } = options;
   for (const session of sessions) session.withdrawFromQueues();
-  await Promise.race([options.routesCaughtUp(), pause(CATCH_UP_MAX_MS, signal)]);
+  await Promise.race([options.routesCaughtUp(), sleep(clock, CATCH_UP_MAX_MS, signal)]);
   const patienceMs = Math.max(PATIENCE_MIN_MS, endMs - clock.nowMs());
   await Promise.all(sessions.map((session) => leaveInQuiet(session, patienceMs, options)));
 }
@@ -114,12 +122,11 @@ async function leaveInQuiet(
     const nowMs = clock.nowMs();
     const isQuiet = session.outbox.pendingBytes === 0 && nowMs - session.lastActivityMs >= QUIET_MS;
     if (isQuiet || nowMs >= untilMs || signal.aborted || !session.isOpen) break;
-    await pause(QUIET_MS, signal);
+    await sleep(clock, QUIET_MS, signal);
   }
   session.leave(SERVER_SHUTDOWN, patienceMs);
 }
 
-/** Shorter when `signal` is aborted. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch(() => undefined);
+async function turnOfLoop(): Promise<void> {
+  await new Promise<void>((resolve) => void setImmediate(resolve));
 }

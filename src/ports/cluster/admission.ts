@@ -8,7 +8,7 @@ import { readRouteConnect, type RouteConnect } from "../../protocol/route-info.t
 import type { TlsTerms } from "../../transport/tls.ts";
 import type { Endpoint, Security } from "../../transport/wire.ts";
 import type { CertificateRule, ClusterSettings } from "./cluster-port-options.ts";
-import type { Credentials } from "./peer-discovery.ts";
+import type { RouteCredentials } from "./peer-discovery.ts";
 
 /** The name of a cluster, as one of its servers says it in CONNECT. */
 interface ClusterNameSaid {
@@ -56,7 +56,7 @@ export class Admission {
    * Whether a server that was dialled may be told, and may tell others of, what the cluster's own credentials open: there are none, it
    * was presented them because the configuration says so, or its certificate was verified.
    */
-  isTrusted(security: Security | null, presented: Credentials | null): boolean {
+  isTrusted(security: Security | null, presented: RouteCredentials | null): boolean {
     const own = this.settings.current.credentials;
     if (own === null || isDeepStrictEqual(own, presented)) return true;
     return security !== null && this.host.tls()?.isInsecure === false;

@@ -8,7 +8,7 @@ import type { RoutePermissions } from "../../links/route/permissions.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
 import type { ServerIdentity } from "../../protocol/info.ts";
 import type { TlsTerms } from "../../transport/tls.ts";
-import type { ConfiguredRoute, Credentials, KubernetesService } from "./peer-discovery.ts";
+import type { ConfiguredRoute, RouteCredentials, KubernetesService } from "./peer-discovery.ts";
 import type { ClusterEdge } from "./route-network.ts";
 import type { QueuePreference } from "./zones.ts";
 
@@ -21,7 +21,7 @@ export interface CertificateRule {
 /** What a reload can change. */
 export interface ClusterSettings {
   readonly noAdvertise: boolean;
-  readonly credentials: Credentials | null;
+  readonly credentials: RouteCredentials | null;
   readonly routes: readonly ConfiguredRoute[];
   readonly discoveryIntervalMs: number;
   readonly permissions: RoutePermissions;

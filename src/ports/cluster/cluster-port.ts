@@ -4,7 +4,8 @@
  */
 import { liveCell, type Live, type LiveCell } from "../../base/live.ts";
 import type { AddressKey, MeshSnapshot, PeerAddress, ServerId } from "../../cluster/mesh-types.ts";
-import { GLOBAL_ACCOUNT, type Account } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
+import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { DiscoverySnapshot } from "../../discovery/discovery.ts";
 import type { RouteHost, RouteLimits } from "../../links/route/host.ts";

@@ -1,9 +1,10 @@
 /** What a reload changes of the port of the other servers, and what that means for routes that stand. */
 import { isDeepStrictEqual } from "node:util";
-import { permits, type RoutePermissions, type SubjectRules } from "../../links/route/permissions.ts";
+import { permits, type RoutePermissions } from "../../links/route/permissions.ts";
 import type { RouteTable } from "../../links/route/route-table.ts";
 import type { RouteSession } from "../../links/route/session.ts";
 import type { ClusterSettings } from "./cluster-port-options.ts";
+import type { SubjectRules } from "../../core/permissions.ts";
 
 /** A server that dialled this one has shown other credentials than those of now. It may dial again. */
 export function mustEnd(

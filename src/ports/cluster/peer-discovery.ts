@@ -20,19 +20,19 @@ import type { DnsName } from "../../discovery/dns.ts";
 import { staticSource } from "../../discovery/static.ts";
 import type { ClusterEdge } from "./route-network.ts";
 
-export interface Credentials {
+export interface RouteCredentials {
   readonly user: string;
   readonly pass: string;
 }
 
 /** A configured route, with the credentials of its URL. */
 export interface ConfiguredRoute extends DnsName {
-  readonly credentials: Credentials | null;
+  readonly credentials: RouteCredentials | null;
 }
 
 /** What comes back with a dial. `credentials` is absent where the cluster's own apply: gossip, and sources without URLs. */
 export interface DialTarget extends PeerAddress, DiscoveredPeer {
-  readonly credentials?: Credentials | null;
+  readonly credentials?: RouteCredentials | null;
 }
 
 interface MeshReport {

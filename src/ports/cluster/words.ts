@@ -2,11 +2,12 @@
 import type { Live } from "../../base/live.ts";
 import { routeUrl } from "../../cluster/address.ts";
 import type { GossipMode, PeerAddress } from "../../cluster/mesh-types.ts";
-import type { RoutePermissions, SubjectRules } from "../../links/route/permissions.ts";
+import type { RoutePermissions } from "../../links/route/permissions.ts";
 import { fromByteString } from "../../protocol/info.ts";
 import { routeConnectLine, routeInfoLine, type OwnRouteInfo } from "../../protocol/route-info.ts";
 import type { ClusterPortOptions, ClusterSettings } from "./cluster-port-options.ts";
-import type { Credentials, DialTarget } from "./peer-discovery.ts";
+import type { RouteCredentials, DialTarget } from "./peer-discovery.ts";
+import type { SubjectRules } from "../../core/permissions.ts";
 
 /** What concerns one connection alone. */
 interface InfoFields {
@@ -68,7 +69,7 @@ export class RouteWords {
   }
 
   /** As nats-server does it: a configured route has the credentials of its URL or none; others, the cluster's own. */
-  credentialsFor(address: PeerAddress): Credentials | null {
+  credentialsFor(address: PeerAddress): RouteCredentials | null {
     const { credentials = this.settings.current.credentials } = address as DialTarget;
     return credentials;
   }

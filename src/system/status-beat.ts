@@ -8,7 +8,7 @@ const BEAT_MIN_MS = 250;
 const BEAT_MAX_MS = 10_000;
 const PAUSE_MS = 1000;
 
-export class Heartbeat implements Disposable {
+export class StatusBeat implements Disposable {
   private readonly clock: Clock;
   private readonly beat: () => void;
   private intervalMs = BEAT_MIN_MS;

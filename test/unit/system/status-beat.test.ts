@@ -1,18 +1,18 @@
 import { afterEach, expect, it } from "vitest";
 import { VirtualClock } from "../../../src/base/clock.ts";
-import { Heartbeat } from "../../../src/system/heartbeat.ts";
+import { StatusBeat } from "../../../src/system/status-beat.ts";
 
 const clock = new VirtualClock();
-let heartbeat: Heartbeat;
+let beat: StatusBeat;
 afterEach(() => {
-  heartbeat[Symbol.dispose]();
+  beat[Symbol.dispose]();
   expect(clock.timerCount).toBe(0);
 });
 
 function beats(): number[] {
   const startMs = clock.nowMs();
   const at: number[] = [];
-  heartbeat = new Heartbeat(clock, () => at.push(clock.nowMs() - startMs));
+  beat = new StatusBeat(clock, () => at.push(clock.nowMs() - startMs));
   return at;
 }
 
@@ -26,11 +26,11 @@ it("beats soon when members change, however many do, and never twice in a second
   const at = beats();
   clock.advance(20_000);
   const before = at.length;
-  for (let i = 0; i < 100; i++) heartbeat.hasten();
+  for (let i = 0; i < 100; i++) beat.hasten();
   clock.advance(250);
   expect(at.length).toBe(before + 1);
   for (let i = 0; i < 50; i++) {
-    heartbeat.hasten();
+    beat.hasten();
     clock.advance(100);
   }
   const gaps = at.slice(before).map((ms, i) => ms - at[before + i - 1]!);

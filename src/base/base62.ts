@@ -1,0 +1,19 @@
+/** Tokens of letters and digits, as nats-server makes them for ids, inboxes and hashes of names. */
+import { randomInt, type Random } from "./random.ts";
+
+export const BASE62_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+const NUID_LENGTH = 22;
+/** Of names that are made up where none is given. */
+const NAME_LENGTH = 8;
+
+export function randomToken(random: Random, length = NAME_LENGTH): string {
+  let token = "";
+  for (let i = 0; i < length; i++) token += BASE62_DIGITS[randomInt(random, BASE62_DIGITS.length)];
+  return token;
+}
+
+/** An id that no other has, of the length of those of nats-server. */
+export function nuid(random: Random): string {
+  return randomToken(random, NUID_LENGTH);
+}
