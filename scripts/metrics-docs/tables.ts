@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
-import { Server } from "../../src/app/server.ts";
+import { Server, type ServerParts } from "../../src/app/server.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { defaultConfig } from "../../src/config/finish.ts";
+import { MemoryDisk } from "../../src/store/memory-disk.ts";
 import { exporterFamilies } from "../../src/metrics/exporter.ts";
+import { jetStreamFamilies } from "../../src/metrics/jetstream.ts";
 import { ownFamilies } from "../../src/metrics/own.ts";
 import { processFamilies } from "../../src/metrics/process.ts";
 
@@ -21,7 +23,7 @@ interface Shown {
 }
 
 const SECTIONS: readonly (readonly [title: string, RegExp])[] = [
-  ["Those of prometheus-nats-exporter", /^nats_(varz|subsz|routez|connz|healthz|accstatz)_/],
+  ["Those of prometheus-nats-exporter", /^nats_(varz|subsz|routez|connz|healthz|accstatz)_|^jetstream_/],
   ["Those of shoal", /^nats_/],
   ["Those of every program", /./],
 ];
@@ -47,8 +49,19 @@ function row({ name, type, labels, help }: Shown): string {
 
 async function shownMetrics(): Promise<Shown[]> {
   const listen = { host: "127.0.0.1", port: 0 };
-  const config = defaultConfig({ client: listen, cluster: listen, metrics: listen });
-  const server = new Server({ config, logger: silentLogger });
+  const inCluster = await shownBy({
+    config: defaultConfig({ client: listen, cluster: listen, metrics: listen }),
+  });
+  const keepingStreams = await shownBy({
+    config: defaultConfig({ client: listen, metrics: listen, jetStream: { isEnabled: true } }),
+    disk: new MemoryDisk(),
+  });
+  const names = new Set(inCluster.map(({ name }) => name));
+  return [...inCluster, ...keepingStreams.filter(({ name }) => !names.has(name))];
+}
+
+async function shownBy(parts: Omit<ServerParts, "logger">): Promise<Shown[]> {
+  const server = new Server({ ...parts, logger: silentLogger });
   await server.start();
   const response = await fetch(`http://127.0.0.1:${server.metricsPort}/metrics`);
   const text = await response.text();
@@ -63,10 +76,9 @@ async function shownMetrics(): Promise<Shown[]> {
 
 /** A family without a value at present shows no labels. */
 const listed = new Map(
-  [...exporterFamilies, ...ownFamilies, ...processFamilies].map(({ name, isCommon, labels }) => [
-    isCommon === true ? name : `nats_${name}`,
-    labels,
-  ]),
+  [...exporterFamilies, ...jetStreamFamilies, ...ownFamilies, ...processFamilies].map(
+    ({ name, isCommon, labels }) => [isCommon === true ? name : `nats_${name}`, labels],
+  ),
 );
 
 function labelsOf(sample: string): string[] {

@@ -18,6 +18,7 @@ import type { Turn } from "../links/trunk/turn.ts";
 import type { JetStreamSource } from "../monitor/source.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Disk } from "../store/disk.ts";
+import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 
 /** Levels of the API that clients may rely on: none of the later additions to streams and consumers is here yet. */
@@ -64,6 +65,7 @@ export class JetStreamPart {
   readonly announced: { readonly domain: string; readonly apiLevel: number };
   readonly jetStream: JetStream;
   private readonly world: JetStreamWorld;
+  private readonly disk: MeteredDisk;
   private volumeLeft = 0;
   private volumeReadMs = -Infinity;
 
@@ -71,9 +73,10 @@ export class JetStreamPart {
     this.world = world;
     const { settings, serverName, natsLevel, logger } = world;
     const { storeFolder, maxMemoryBytes, maxFileBytes, domain, syncIntervalMs } = settings;
+    this.disk = new MeteredDisk(world.disk ?? new NodeDisk(), () => world.clock.nowMs());
     this.announced = { domain, apiLevel: API_LEVEL };
     this.jetStream = new JetStream({
-      disk: world.disk ?? new NodeDisk(),
+      disk: this.disk,
       folder: join(storeFolder, "jetstream"),
       policy: syncIntervalMs === null ? "sync" : "lazy",
       bytesLeft: (storage, used) =>
@@ -103,6 +106,8 @@ export class JetStreamPart {
         storeFolder: join(settings.storeFolder, "jetstream"),
         maxStorageBytes: (stored) => settings.maxFileBytes ?? this.volumeBytes(stored),
       },
+      storageLeft: () => this.storageLeft(),
+      syncs: this.disk.counters,
       consumersMax: CONSUMERS_DEFAULT_MAX,
     };
   }
@@ -119,6 +124,11 @@ export class JetStreamPart {
 
   stop(): void {
     this.jetStream.stop();
+  }
+
+  private storageLeft(): number {
+    const used = (): number => this.jetStream.bytesOf("file");
+    return Math.floor(Math.max(0, this.fileBytesLeft(this.world.settings.maxFileBytes, used)));
   }
 
   /** What the volume can hold of streams; -1: nothing limits them. */

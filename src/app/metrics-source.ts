@@ -6,6 +6,7 @@ import { registeredRoutes } from "../monitor/routez.ts";
 import { interestFigures } from "../monitor/subsz.ts";
 import { NATS_LEVEL } from "../protocol/info.ts";
 import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
+import { jetStreamLook } from "./jetstream-look.ts";
 import { openFiles } from "./open-files.ts";
 import type { Server } from "./server.ts";
 import { add, noLoss, nothing } from "../links/trunk/traffic.ts";
@@ -41,6 +42,7 @@ export function lookAt(server: Server, endpoints: Endpoints): Look {
     },
     accounts: accountLooks(server),
     cluster: cluster === null ? null : clusterLook(cluster, nowMs),
+    jetStream: server.jetStream === null ? null : jetStreamLook(server.jetStream.source),
     discovery: cluster?.discovery ?? [],
     certificates: server.tls.certificates,
     openFiles: openFiles(),

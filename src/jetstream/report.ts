@@ -42,12 +42,49 @@ export interface StreamReport {
   readonly lost: number;
   /** Why it takes no messages; "": it does. */
   readonly problem: string;
+  readonly figures: StreamFigures;
   readonly consumers: Iterable<ConsumerReport>;
   hasConsumer(name: string): boolean;
 }
 
-interface ConsumerReport {
+interface StreamFigures {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly consumers: number;
+  readonly subjects: number;
+  /** -1: no limit. */
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+}
+
+/** Why a consumer delivers nothing of what it has. */
+type Standstill = "paused" | "max_ack_pending" | "no_interest" | "no_waiting_pulls";
+
+interface ConsumerFigures {
+  readonly description: string;
+  /** Deliveries, and the sequence of the last message that was delivered. */
+  readonly delivered: number;
+  readonly deliveredStream: number;
+  /** null: never. */
+  readonly deliveredAgoSeconds: number | null;
+  readonly ackedAgoSeconds: number | null;
+  readonly floor: number;
+  readonly floorStream: number;
+  readonly ackPending: number;
+  readonly redelivered: number;
+  /** Pull requests. */
+  readonly waiting: number;
+  /** Messages. */
+  readonly pending: number;
+}
+
+export interface ConsumerReport {
   readonly name: string;
+  /** null: it delivers, or has nothing to deliver. */
+  readonly standstill: Standstill | null;
+  readonly figures: ConsumerFigures;
   /** nats-server's information about a consumer, with its configuration. */
   readonly info: Json;
 }
@@ -170,6 +207,9 @@ function streamReport(assets: StreamAssets, facts: AnswerFacts): StreamReport {
     get state() {
       return info()["state"] as Json;
     },
+    get figures() {
+      return streamFigures(assets);
+    },
     consumers: {
       *[Symbol.iterator]() {
         for (const consumer of consumers.values()) yield consumerReport(consumer, facts);
@@ -179,6 +219,57 @@ function streamReport(assets: StreamAssets, facts: AnswerFacts): StreamReport {
   };
 }
 
+function streamFigures({ stream: { store, config }, consumers }: StreamAssets): StreamFigures {
+  return {
+    messages: store.messages,
+    bytes: store.bytes,
+    firstSequence: store.first,
+    lastSequence: store.last,
+    consumers: consumers.size,
+    subjects: store.subjects.size,
+    maxMessages: config.maxMessages,
+    maxBytes: config.maxBytes,
+  };
+}
+
 function consumerReport(consumer: Consumer, facts: AnswerFacts): ConsumerReport {
-  return { name: consumer.name, info: consumerInfo(consumer, facts, "listed") };
+  return {
+    name: consumer.name,
+    get standstill() {
+      return standstillOf(consumer);
+    },
+    get figures() {
+      return consumerFigures(consumer);
+    },
+    get info() {
+      return consumerInfo(consumer, facts, "listed");
+    },
+  };
+}
+
+function standstillOf(consumer: Consumer): Standstill | null {
+  if (consumer.ahead.count === 0) return null;
+  if (consumer.isPaused) return "paused";
+  const { config, state, host } = consumer.parts;
+  if (config.maxAckPending > 0 && state.pending.size >= config.maxAckPending) return "max_ack_pending";
+  if (consumer.isPush) return host.isAwaited(config.deliverSubject) ? null : "no_interest";
+  return consumer.requests.size === 0 ? "no_waiting_pulls" : null;
+}
+
+function consumerFigures(consumer: Consumer): ConsumerFigures {
+  const { config, state, host } = consumer.parts;
+  const ago = (ms: number): number | null => (ms === 0 ? null : (host.clock.nowMs() - ms) / 1000);
+  return {
+    description: config.description,
+    delivered: state.delivered.consumer,
+    deliveredStream: state.delivered.stream,
+    deliveredAgoSeconds: ago(consumer.deliveredMs),
+    ackedAgoSeconds: ago(consumer.acks.ackedMs),
+    floor: state.floor.consumer,
+    floorStream: state.floor.stream,
+    ackPending: state.pending.size,
+    redelivered: state.redelivered.size,
+    waiting: consumer.requests.size,
+    pending: consumer.ahead.count,
+  };
 }

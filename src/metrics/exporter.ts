@@ -1,6 +1,6 @@
 /**
  * What prometheus-nats-exporter shows of a nats-server, under the same names and with the same labels, so that what was made
- * for it works unchanged. Types are the exporter's but for five names that Prometheus' conventions do not allow for their
+ * for it works unchanged. Types are the exporter's but for eight names that Prometheus' conventions do not allow for their
  * type: these are untyped. Sums of `connz` are over all connections, not over a page of them.
  */
 import { readings } from "./documents.ts";
@@ -29,7 +29,7 @@ function* familiesOf(
     if (leftOut?.has(name) === true) continue;
     yield {
       name: `${endpoint}_${name}`,
-      type: "gauge",
+      type: name.endsWith("_total") ? "untyped" : "gauge",
       help: fieldHelp(endpoint, name),
       labels: text === null ? SERVER : [...SERVER, "value"],
       samples: ({ serverId }) => [text === null ? [value, serverId] : [value, serverId, text]],

@@ -3,12 +3,14 @@ import { Gauge, Histogram, Registry, type MetricObjectWithValues, type MetricVal
 import { documentFamilies, exporterFamilies } from "./exporter.ts";
 import type { Family } from "./family.ts";
 import type { Look, MetricsSource } from "./look.ts";
+import { jetStreamFamilies } from "./jetstream.ts";
 import { ownFamilies } from "./own.ts";
 import { processFamilies } from "./process.ts";
 import { RuntimeWatch } from "./runtime-watch.ts";
 
-/** Families that are written in one turn. */
+/** Families and series that are written in one turn. */
 const FAMILIES_AT_A_TIME = 32;
+const SERIES_AT_A_TIME = 500;
 const KIB = 1024;
 const PENDING_BUCKETS = [
   0,
@@ -40,16 +42,28 @@ export class Exposition implements Disposable {
   }
 
   async scrape(source: MetricsSource, pause: () => Promise<void>): Promise<string[]> {
-    this.fill(source.look());
+    await this.fill(source.look(), pause);
     await pause();
     const names = this.registry.getMetricsAsArray().map(({ name }) => name);
     const pieces: string[] = [];
-    for (let from = 0; from < names.length; from += FAMILIES_AT_A_TIME) {
-      const texts = names.slice(from, from + FAMILIES_AT_A_TIME).map((name) => this.textOf(name));
+    for (let from = 0; from < names.length;) {
+      const to = this.pieceEnd(names, from);
+      const texts = names.slice(from, to).map((name) => this.textOf(name));
       pieces.push((await Promise.all(texts)).join(""));
       await pause();
+      from = to;
     }
     return pieces;
+  }
+
+  /** Where the piece of one turn ends that begins there. */
+  private pieceEnd(names: readonly string[], from: number): number {
+    let series = 0;
+    for (let to = from; to < Math.min(names.length, from + FAMILIES_AT_A_TIME); to++) {
+      series += this.readings.get(names[to]!)?.series ?? 1;
+      if (series > SERIES_AT_A_TIME) return Math.max(to, from + 1);
+    }
+    return Math.min(names.length, from + FAMILIES_AT_A_TIME);
   }
 
   private async textOf(name: string): Promise<string> {
@@ -60,10 +74,15 @@ export class Exposition implements Disposable {
     this.runtime[Symbol.dispose]();
   }
 
-  private fill(look: Look): void {
+  private async fill(look: Look, pause: () => Promise<void>): Promise<void> {
     for (const reading of this.readings.values()) reading.clear();
     const families = [...exporterFamilies, ...documentFamilies(look), ...ownFamilies, ...processFamilies];
     for (const family of families) this.reading(family).take(family, look);
+    for (const family of look.jetStream === null ? [] : jetStreamFamilies) {
+      const reading = this.reading(family);
+      reading.take(family, look);
+      if (reading.series >= SERIES_AT_A_TIME) await pause();
+    }
     for (const bytes of look.clients.pendingBytes) this.pendingBytes.observe(bytes);
   }
 
@@ -79,6 +98,8 @@ export class Exposition implements Disposable {
 class Reading extends Gauge {
   private readonly shownType: Family["type"];
   private readonly isLabelled: boolean;
+  /** How many it has at present. */
+  series = 0;
 
   constructor(name: string, { help, labels, type }: Family, registry: Registry) {
     super({ name, help, labelNames: [...labels], registers: [registry] });
@@ -94,7 +115,9 @@ class Reading extends Gauge {
 
   take({ labels, samples }: Family, look: Look): void {
     this.clear();
+    this.series = 0;
     for (const [value, ...texts] of samples(look)) {
+      this.series++;
       this.set(Object.fromEntries(labels.map((label, i) => [label, texts[i] ?? ""])), value);
     }
   }

@@ -26,6 +26,8 @@ export interface Look {
   readonly accounts: readonly AccountLook[];
   /** null without a cluster. */
   readonly cluster: ClusterLook | null;
+  /** null: the server keeps no streams. */
+  readonly jetStream: JetStreamLook | null;
   readonly discovery: readonly DiscoveryLook[];
   readonly certificates: readonly CertificateLook[];
   readonly openFiles: OpenFiles;
@@ -121,6 +123,85 @@ export interface ClusterLook {
   readonly incompleteMs: number;
   readonly changes: ReadonlyMap<string, number>;
   readonly dials: ReadonlyMap<string, number>;
+}
+
+export interface JetStreamLook {
+  readonly domain: string;
+  readonly maxMemoryBytes: number;
+  /** -1: no limit. */
+  readonly maxStorageBytes: number;
+  /** Bytes. */
+  readonly storageLeft: number;
+  readonly totals: {
+    readonly streams: number;
+    readonly consumers: number;
+    readonly messages: number;
+    readonly bytes: number;
+  };
+  /** To the API, since the start. */
+  readonly requests: number;
+  readonly errors: number;
+  readonly syncs: {
+    readonly syncs: number;
+    readonly slow: number;
+    readonly failed: number;
+    readonly ms: number;
+  };
+  readonly accounts: readonly JetStreamAccountLook[];
+  /** The first of them, as of consumers. */
+  readonly streams: readonly StreamLook[];
+  readonly consumers: readonly ConsumerLook[];
+  readonly damaged: readonly { readonly account: string; readonly name: string; readonly lost: number }[];
+  /** They take no messages. */
+  readonly refusing: readonly { readonly account: string; readonly name: string }[];
+  /** Consumers that have messages and deliver none, by reason. */
+  readonly idle: ReadonlyMap<string, number>;
+  /** How many are in none of the lists. */
+  readonly leftOut: { readonly streams: number; readonly consumers: number };
+}
+
+/** Limits: -1 is none. */
+export interface JetStreamAccountLook {
+  readonly name: string;
+  readonly maxMemoryBytes: number;
+  readonly maxStorageBytes: number;
+  readonly storageBytes: number;
+  readonly memoryBytes: number;
+  /** Folders. */
+  readonly putAside: number;
+}
+
+export interface StreamLook {
+  readonly account: string;
+  readonly name: string;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly consumers: number;
+  readonly subjects: number;
+  /** -1: no limit. */
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+}
+
+export interface ConsumerLook {
+  readonly account: string;
+  readonly stream: string;
+  readonly name: string;
+  readonly description: string;
+  /** Deliveries, and the sequence of the last message that was delivered. */
+  readonly delivered: number;
+  readonly deliveredStream: number;
+  /** null: never. */
+  readonly deliveredAgoSeconds: number | null;
+  readonly ackedAgoSeconds: number | null;
+  readonly floor: number;
+  readonly floorStream: number;
+  readonly ackPending: number;
+  readonly redelivered: number;
+  readonly waiting: number;
+  readonly pending: number;
 }
 
 /** A source of addresses of other servers. */

@@ -5,7 +5,17 @@
 import type { Exposition } from "./exposition.ts";
 import type { MetricsSource } from "./look.ts";
 
-export type { AccountLook, ClusterLook, Look, MetricsSource, OpenFiles, TrafficLook } from "./look.ts";
+export type {
+  AccountLook,
+  ClusterLook,
+  ConsumerLook,
+  JetStreamLook,
+  Look,
+  MetricsSource,
+  OpenFiles,
+  StreamLook,
+  TrafficLook,
+} from "./look.ts";
 
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 

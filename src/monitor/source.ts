@@ -189,6 +189,15 @@ export interface JetStreamSource {
     readonly domain: string;
     readonly isStrict: boolean;
   };
+  /** Bytes that streams in files can still take. */
+  storageLeft(this: void): number;
+  /** Of files to the disk, since the start. */
+  readonly syncs: {
+    readonly syncs: number;
+    readonly slow: number;
+    readonly failed: number;
+    readonly ms: number;
+  };
   /** Of a stream, where neither it nor the account says otherwise. */
   readonly consumersMax: number;
 }

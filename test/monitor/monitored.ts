@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { afterEach } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
+import type { Disk } from "../../src/store/disk.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 
 export const cleanup: (() => unknown)[] = [];
@@ -14,9 +15,9 @@ export interface Monitored extends InProcessServer {
   readonly base: string;
 }
 
-export async function start(overrides: ConfigOverrides = {}): Promise<Monitored> {
+export async function start(overrides: ConfigOverrides = {}, disk?: Disk): Promise<Monitored> {
   const monitor = { host: "127.0.0.1", port: 0, ...overrides.monitor };
-  const started = await startInProcess({ ...overrides, monitor });
+  const started = await startInProcess({ ...overrides, monitor }, disk);
   cleanup.push(() => started[Symbol.asyncDispose]());
   return { ...started, base: `http://127.0.0.1:${started.server.monitorPort}` };
 }

@@ -193,6 +193,7 @@ describe.skipIf(!isPossible)("Prometheus", { timeout: 180_000 }, () => {
   it("has data for every metric of the alert rules, and raises nothing for a healthy cluster", async () => {
     const empty: string[] = [];
     for (const name of new Set(alertRules().flatMap(({ expr }) => metricsOf(expr)))) {
+      if (name.includes("_jetstream_")) continue; // members of a cluster keep no streams
       if ((await query(name)).length === 0) empty.push(name);
     }
     expect(empty).toEqual([]);

@@ -5,6 +5,7 @@ import type { ReloadOutcome } from "../../src/app/reload.ts";
 import type { Config, ConfigOverrides } from "../../src/config/config.ts";
 import type { LoadResult } from "../../src/config/load.ts";
 import { defaultConfig } from "../../src/config/finish.ts";
+import type { Disk } from "../../src/store/disk.ts";
 
 export interface InProcessServer extends AsyncDisposable {
   readonly server: Server;
@@ -16,7 +17,8 @@ export interface InProcessServer extends AsyncDisposable {
   reload(overrides: ConfigOverrides): Promise<ReloadOutcome>;
 }
 
-export async function startInProcess(overrides: ConfigOverrides = {}): Promise<InProcessServer> {
+/** `disk`: where streams are kept; absent: on the machine's. */
+export async function startInProcess(overrides: ConfigOverrides = {}, disk?: Disk): Promise<InProcessServer> {
   let config = configOf(overrides);
   const load = async (): Promise<LoadResult> => ({
     kind: "run",
@@ -28,7 +30,8 @@ export async function startInProcess(overrides: ConfigOverrides = {}): Promise<I
     files: [],
     positionOf: () => null,
   });
-  const server = new Server({ config, logger: silentLogger, configSource: { load, files: [], parts: [] } });
+  const configSource = { load, files: [], parts: [] };
+  const server = new Server({ config, logger: silentLogger, configSource, disk });
   await server.start();
   return {
     server,

@@ -1,0 +1,122 @@
+/** A disk that counts syncs and how long they take: they decide how fast what is acknowledged is kept. */
+import type { Disk, DiskError, DiskFile } from "./disk.ts";
+
+/** A sync that takes longer is slow. */
+const SLOW_MS = 100;
+
+interface SyncCounters {
+  syncs: number;
+  /** Of these, longer than a tenth of a second. */
+  slow: number;
+  failed: number;
+  /** All together. */
+  ms: number;
+}
+
+export class MeteredDisk implements Disk {
+  readonly counters: SyncCounters = { syncs: 0, slow: 0, failed: 0, ms: 0 };
+  private readonly disk: Disk;
+  private readonly nowMs: () => number;
+
+  /** `nowMs`: of a clock that tells parts of a millisecond. */
+  constructor(disk: Disk, nowMs: () => number) {
+    this.disk = disk;
+    this.nowMs = nowMs;
+  }
+
+  makeFolder(path: string): void {
+    this.disk.makeFolder(path);
+  }
+
+  names(path: string): string[] {
+    return this.disk.names(path);
+  }
+
+  open(path: string): DiskFile {
+    return new MeteredFile(this.disk.open(path), this.counters, this.nowMs);
+  }
+
+  read(path: string): Uint8Array | null {
+    return this.disk.read(path);
+  }
+
+  replace(path: string, content: Uint8Array): void {
+    this.disk.replace(path, content);
+  }
+
+  rename(from: string, to: string): void {
+    this.disk.rename(from, to);
+  }
+
+  remove(path: string): void {
+    this.disk.remove(path);
+  }
+
+  removeFolder(path: string): void {
+    this.disk.removeFolder(path);
+  }
+
+  syncFolder(path: string): void {
+    this.disk.syncFolder(path);
+  }
+}
+
+class MeteredFile implements DiskFile {
+  private readonly file: DiskFile;
+  private readonly counters: SyncCounters;
+  private readonly nowMs: () => number;
+
+  constructor(file: DiskFile, counters: SyncCounters, nowMs: () => number) {
+    this.file = file;
+    this.counters = counters;
+    this.nowMs = nowMs;
+  }
+
+  get size(): number {
+    return this.file.size;
+  }
+
+  write(content: Uint8Array, at: number): void {
+    this.file.write(content, at);
+  }
+
+  read(into: Uint8Array, at: number): number {
+    return this.file.read(into, at);
+  }
+
+  truncate(size: number): void {
+    this.file.truncate(size);
+  }
+
+  sync(done: (error: DiskError | null) => void): void {
+    const sinceMs = this.nowMs();
+    this.file.sync((error) => {
+      this.count(sinceMs);
+      if (error !== null) this.counters.failed++;
+      done(error);
+    });
+  }
+
+  syncNow(): void {
+    const sinceMs = this.nowMs();
+    try {
+      this.file.syncNow();
+    } catch (error) {
+      this.counters.failed++;
+      throw error;
+    } finally {
+      this.count(sinceMs);
+    }
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  private count(sinceMs: number): void {
+    const ms = this.nowMs() - sinceMs;
+    this.counters.syncs++;
+    this.counters.ms += ms;
+    if (ms > SLOW_MS) this.counters.slow++;
+  }
+}

@@ -1,0 +1,104 @@
+// What metrics tell of JetStream: the exporter's names, and what stands still and why.
+import { connect } from "@nats-io/transport-node";
+import { describe, expect, it } from "vitest";
+import { MemoryDisk } from "../../src/store/memory-disk.ts";
+import { Exposition } from "../support/exposition.ts";
+import { lacksPrometheus, promtool } from "../support/prometheus.ts";
+import { cleanup, start, type Monitored } from "./monitored.ts";
+
+/** What the public dashboards for JetStream read. */
+const DASHBOARDS = `
+  server_total_streams server_total_consumers server_total_messages server_total_message_bytes server_max_memory server_max_storage
+  server_jetstream_disabled account_max_memory account_max_storage account_storage_used account_memory_used
+  stream_total_messages stream_total_bytes stream_first_seq stream_last_seq stream_consumer_count stream_subject_count
+  stream_limit_bytes stream_limit_messages
+  consumer_delivered_consumer_seq consumer_delivered_stream_seq consumer_num_ack_pending consumer_num_redelivered
+  consumer_num_waiting consumer_num_pending consumer_ack_floor_stream_seq consumer_ack_floor_consumer_seq
+  consumer_last_delivery_seconds`;
+
+const STREAM = { account: "$G", stream_name: "orders" };
+
+async function keeper(): Promise<{ server: Monitored; scrape: () => Promise<Exposition> }> {
+  const server = await start({ jetStream: { isEnabled: true } }, new MemoryDisk());
+  const client = await connect({ servers: server.url });
+  cleanup.push(() => client.close());
+  const api = async (subject: string, payload: object): Promise<void> => {
+    const answer = await client.request(`$JS.API.${subject}`, JSON.stringify(payload));
+    expect(answer.json()).not.toHaveProperty("error");
+  };
+  await api("STREAM.CREATE.orders", { name: "orders", subjects: ["orders.>"], max_msgs: 100 });
+  const consumers = {
+    pulled: { ack_policy: "explicit", description: "by hand" },
+    full: { ack_policy: "explicit", max_ack_pending: 1 },
+    pushed: { ack_policy: "none", deliver_subject: "nobody.here" },
+    paused: { ack_policy: "none", pause_until: "2999-01-01T00:00:00Z" },
+  };
+  for (const [name, config] of Object.entries(consumers)) {
+    await api(`CONSUMER.CREATE.orders.${name}`, {
+      stream_name: "orders",
+      config: { ...config, name, durable_name: name },
+    });
+  }
+  for (let i = 0; i < 3; i++) await client.request(`orders.${i}`, "four");
+  // a delivery shows the subject of the message, by which a shared inbox cannot tell whose answer it is
+  await client.request("$JS.API.CONSUMER.MSG.NEXT.orders.full", "", { noMux: true, timeout: 20_000 });
+  return { server, scrape: () => Exposition.scrape(`${server.base}/metrics`) };
+}
+
+describe("metrics of JetStream", () => {
+  it("have the names and labels of prometheus-nats-exporter", async () => {
+    const { scrape } = await keeper();
+    const seen = await scrape();
+    const missing = DASHBOARDS.trim()
+      .split(/\s+/)
+      .filter((name) => seen.of(`jetstream_${name}`).length === 0);
+    expect(missing).toEqual([]);
+    expect(seen.value("jetstream_server_total_streams")).toBe(1);
+    expect(seen.value("jetstream_server_total_consumers")).toBe(4);
+    expect(seen.value("jetstream_stream_total_messages", STREAM)).toBe(3);
+    expect(seen.value("jetstream_stream_last_seq", STREAM)).toBe(3);
+    expect(seen.value("jetstream_stream_subject_count", STREAM)).toBe(3);
+    expect(seen.value("jetstream_stream_limit_messages", STREAM)).toBe(100);
+    const pulled = {
+      ...STREAM,
+      consumer_name: "pulled",
+      consumer_desc: "by hand",
+      is_consumer_leader: "true",
+    };
+    expect(seen.value("jetstream_consumer_num_pending", pulled)).toBe(3);
+    const full = { ...STREAM, consumer_name: "full" };
+    expect(seen.value("jetstream_consumer_num_ack_pending", full)).toBe(1);
+    expect(seen.value("jetstream_consumer_delivered_stream_seq", full)).toBe(1);
+  });
+
+  it("tell why consumers deliver nothing", async () => {
+    const { scrape } = await keeper();
+    const seen = await scrape();
+    const reasons = ["no_waiting_pulls", "max_ack_pending", "no_interest", "paused"];
+    const counts = reasons.map((reason) => seen.value("nats_jetstream_idle_consumers", { reason }));
+    expect(counts).toEqual([1, 1, 1, 1]);
+  });
+
+  it("count syncs, requests and those that were refused", async () => {
+    const { scrape, server } = await keeper();
+    const client = await connect({ servers: server.url });
+    cleanup.push(() => client.close());
+    await client.request("$JS.API.STREAM.INFO.nobody", "");
+    const seen = await scrape();
+    expect(seen.value("nats_jetstream_syncs_total")).toBeGreaterThan(2);
+    expect(seen.value("nats_jetstream_request_errors_total")).toBe(1);
+    expect(seen.value("nats_jetstream_requests_total")).toBe(6);
+  });
+
+  it("are not there where no streams are kept", async () => {
+    const server = await start({});
+    const { names } = await Exposition.scrape(`${server.base}/metrics`);
+    expect(names.filter((name) => name.includes("jetstream"))).toEqual([]);
+  });
+
+  it.skipIf(lacksPrometheus)("are well-formed", async () => {
+    const { server } = await keeper();
+    const text = await (await fetch(`${server.base}/metrics`)).text();
+    expect(promtool(["check", "metrics"], text)).not.toContain("jetstream_lost");
+  });
+});
