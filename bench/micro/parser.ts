@@ -78,6 +78,7 @@ const anyClient: ClientOperations = {
 };
 
 const anyRoute: RouteOperations = {
+  isWaiting: false,
   onRouted: counted,
   onRoutedAgain: counted,
   onConnect: counted,

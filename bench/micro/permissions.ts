@@ -5,6 +5,7 @@ import { writeText } from "../../src/slab/memory.ts";
 import { Interest } from "../../src/core/interest.ts";
 import { Permissions, type UserPermissions } from "../../src/core/permissions.ts";
 import type { Plan } from "../../src/core/plan.ts";
+import { Work } from "../../src/base/work.ts";
 import { Stack } from "../../test/property/stack.ts";
 import { NullWire, type Case, sink } from "./case.ts";
 import { publishingCase } from "./publishing.ts";
@@ -32,7 +33,11 @@ function publishCase(name: string, subjects: number, permissions: UserPermission
     return { name: each, password: "", account: "$G", permissions: rules, connectionTypes: [] };
   };
   const users = [user("publisher", permissions), user("reader", null)];
-  const stack = new Stack({ authenticator: new Authenticator({ users, noAuthUser: null }) });
+  // Without an end to what fits into a round: nothing here waits for the next one.
+  const stack = new Stack({
+    accounts: { work: new Work() },
+    authenticator: new Authenticator({ users, noAuthUser: null }),
+  });
   const publisher = stack.client('"user":"publisher"', new NullWire());
   stack.client('"user":"reader"', new NullWire()).wire.receiveText("SUB orders.* 1\r\n");
   return publishingCase(name, publisher, 16, subjects);

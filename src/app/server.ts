@@ -126,6 +126,7 @@ export class Server {
       random: systemRandom,
       serverHash: serverHash(this.identity.name),
       chores: this.turn.chores,
+      work: this.turn.work,
       definition: accountsDefinition(config),
       defaultImports: systemImports,
     });

@@ -5,6 +5,7 @@
  */
 import { beginChange, endChange } from "../base/assert.ts";
 import type { Chores } from "../base/chores.ts";
+import type { Work } from "../base/work.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { toByteString } from "../protocol/info.ts";
@@ -38,6 +39,8 @@ const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null,
 /** What accounts need of the server around them. */
 export interface AccountWorld {
   readonly chores: Chores;
+  /** What messages of this round have been. */
+  readonly work: Work;
   readonly clock: Clock;
   readonly random: Random;
   /** One token that names this server to the others. */
@@ -84,7 +87,7 @@ export class Account {
   constructor(name: string, world: AccountWorld) {
     this.name = name;
     this.world = world;
-    this.interest = new Interest(toByteString(name));
+    this.interest = new Interest(toByteString(name), world.work);
     this.responses = new ServiceResponses(this, world);
     this.latency = new ServiceLatency(this, world);
   }

@@ -4,6 +4,7 @@
  */
 import { Chores } from "../base/chores.ts";
 import { sameValues } from "../base/same-values.ts";
+import { Work } from "../base/work.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { MessageTrace } from "../protocol/message-trace.ts";
@@ -28,8 +29,9 @@ export interface AccountsParts {
   readonly random: Random;
   /** One token that names this server to the others; "" where there are none. */
   readonly serverHash?: string;
-  /** Absent: they have their own. */
+  /** Absent: they have their own, as of `work`. */
   readonly chores?: Chores;
+  readonly work?: Work;
   readonly definition?: AccountsDefinition;
   /** What every account imports from the system account beside what is configured (`taken`: subjects); none without. */
   readonly defaultImports?: DefaultImports;
@@ -63,12 +65,14 @@ export class Accounts implements Disposable {
     random,
     serverHash = "local",
     chores = new Chores(),
+    work = new Work(),
     definition = DEFAULTS,
     defaultImports = () => [],
   }: AccountsParts) {
     this.defaultImports = defaultImports;
     this.world = {
       chores,
+      work,
       clock,
       random,
       serverHash,

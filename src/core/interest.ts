@@ -9,6 +9,7 @@
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
 import { beginChange, endChange } from "../base/assert.ts";
+import { Work } from "../base/work.ts";
 import { hashBytes, sameBytes } from "../slab/hash.ts";
 import { clearSpareHeads, HEAD_MAX, hasSpareHeads, resetHeads } from "../slab/heads.ts";
 import { AREA, LINE_MAX } from "../slab/layout.ts";
@@ -44,6 +45,7 @@ export class Interest implements Disposable {
   /** Told of every subject, with wildcards, that somebody begins to be interested in; null: nobody asks. */
   onAdded: ((subject: string) => void) | null = null;
   private readonly account: string;
+  private readonly work: Work;
   private readonly sublist = new Sublist<Interested>();
   private readonly generations = new Int32Array(BUCKETS);
   private table: (Plan | null)[] = new Array<Plan | null>(SETS_MIN * WAYS).fill(null);
@@ -57,8 +59,9 @@ export class Interest implements Disposable {
   private lookups = 0;
   private readonly matched: Interested[] = [];
 
-  constructor(account: string) {
+  constructor(account: string, work = new Work()) {
     this.account = account;
+    this.work = work;
     sharers.add(this);
   }
 
@@ -194,7 +197,8 @@ export class Interest implements Disposable {
   /** Who is interested in the subject, into `matched`. */
   private find(subject: string): void {
     this.matched.length = 0;
-    if (!hasEmptyToken(subject)) this.sublist.match(subject, this.matched);
+    const nodes = hasEmptyToken(subject) ? 0 : this.sublist.match(subject, this.matched);
+    this.work.planned(nodes + this.matched.length);
     dropFiltered(this.matched, subject);
   }
 
@@ -203,7 +207,7 @@ export class Interest implements Disposable {
     clearSpareHeads();
     const bucket = bucketOf(subject);
     const generation = this.generations[bucket]!;
-    const { account, matched: interested } = this;
+    const { account, matched: interested, work } = this;
     return new Plan({
       subject,
       account,
@@ -211,6 +215,7 @@ export class Interest implements Disposable {
       bucket,
       generation,
       interested,
+      work,
       turn: this.turn++,
     });
   }

@@ -4,6 +4,7 @@
  */
 import { releaseHead, takeHead } from "../slab/heads.ts";
 import { writeText } from "../slab/memory.ts";
+import type { Work } from "../base/work.ts";
 import {
   isCrossing,
   RemoteInterest,
@@ -14,6 +15,8 @@ import {
 } from "./subscription.ts";
 
 const EMPTY: readonly never[] = [];
+/** Receivers of a plan that is taken again without asking. */
+const MEMORABLE_MAX = 16;
 
 export class QueueGroup {
   readonly name: string;
@@ -64,6 +67,9 @@ export class Plan {
   readonly single: Subscription | null;
   /** Nobody is interested. */
   readonly isEmpty: boolean;
+  /** Whether the next message may take it without asking again: those that take long do, so that their work is looked at. */
+  readonly isMemorable: boolean;
+  readonly work: Work;
   /** Where the subject's bytes lie. */
   readonly subjectAt: number;
 
@@ -82,6 +88,8 @@ export class Plan {
     const isSingle = this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0;
     this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
     this.isEmpty = interested.length === 0;
+    this.isMemorable = this.crossings === null && interested.length <= MEMORABLE_MAX;
+    this.work = parts.work;
     this.headLength = subject.length + 6;
     this.headAt = takeHead(this.headLength);
     this.subjectAt = this.headAt + 5;
@@ -111,6 +119,8 @@ export interface PlanParts {
   readonly bucket: number;
   readonly generation: number;
   readonly interested: readonly Interested[];
+  /** Carrying it out is counted there. */
+  readonly work: Work;
   /** Counts the plans that are built. */
   readonly turn: number;
 }

@@ -17,6 +17,7 @@ export function publish(plan: Plan, message: Message, mute: Subscriber | null): 
   const single = plan.single;
   if (single !== null && !isRarelyDelivered(message))
     return single.owner !== mute && single.owner.deliver(single, message);
+  plan.work.delivered(plan.fanout);
   delivery.isUnderWay = true;
   let reached: boolean;
   try {
@@ -65,6 +66,7 @@ function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boo
 export function publishFromNeighbour(plan: Plan, message: Message, queues: readonly string[]): void {
   assertOwn(!delivery.isUnderWay, ONE_AT_A_TIME);
   setHead(plan, message);
+  plan.work.delivered(plan.fanout);
   delivery.isUnderWay = true;
   try {
     deliverPlain(plan, message, null);

@@ -35,11 +35,11 @@ import {
 
 /** What a client's operations mean. Each returns false when the connection has ended. Subjects are byte strings. */
 export interface ClientOperations {
-  /** Nothing more may be read for now: the answer to a CONNECT takes its time. */
+  /** Nothing more may be read for now: the answer to a CONNECT takes its time, or messages were much work. */
   readonly isWaiting: boolean;
   /** Whether an operation that begins with this byte may come now: before CONNECT, where it is required, only that one. */
   mayBegin(first: number): boolean;
-  /** A message, valid until the call returns. */
+  /** A message, valid until the call returns. False: nothing more may be read, for now (`isWaiting`) or at all. */
   onPublish(message: Message): boolean;
   /** A message with the very head of the one before: same subject, reply, and sizes. */
   onPublishAgain(message: Message): boolean;
@@ -127,23 +127,28 @@ export class ClientParser {
         words.getInt16(at + message.length - 2, true) === 0x0a0d
       ) {
         message.at = memoAt = at;
-        if (!operations.onPublishAgain(message)) return ENDED;
+        if (!operations.onPublishAgain(message)) return this.stopBehind(at);
         at += message.length;
         continue;
       }
       memoAt = at;
       const status = readHead(message, at, end, first === PUB ? 4 : 5, first !== PUB);
       if (status === READ && this.isComplete(at, end)) {
-        if (!operations.onPublish(message)) return ENDED;
+        if (!operations.onPublish(message)) return this.stopBehind(at);
         at += message.length;
         continue;
       }
       memoAt = -1;
       const next = status === READ ? this.stopAt(at, end) : this.readUnusual(at, end, status);
-      if (next === at || next < 0) return next;
+      if (next === at || next < 0 || operations.isWaiting) return next;
       at = next;
     }
     return at;
+  }
+
+  /** The message at `at` was the last, for now or at all. */
+  private stopBehind(at: number): number {
+    return this.operations.isWaiting ? at + this.message.length : ENDED;
   }
 
   /**
@@ -162,7 +167,7 @@ export class ClientParser {
     message.length = message.payloadFrom;
     const goesOn = this.operations.onPublish(message);
     message.body = null;
-    return goesOn;
+    return goesOn || this.operations.isWaiting;
   }
 
   /** Whether the whole message is here and may be handed on; else `stopAt` says what to do. */
@@ -192,7 +197,7 @@ export class ClientParser {
         return this.end(unknownOperation, "payload without CRLF behind it");
       }
       // It was rewritten, or its line is a little over what the quick check allows.
-      return this.operations.onPublish(message) ? at + message.length : ENDED;
+      return this.operations.onPublish(message) ? at + message.length : this.stopBehind(at);
     }
     this.needed = message.length;
     this.neededHead = message.payloadFrom;

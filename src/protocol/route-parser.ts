@@ -36,7 +36,12 @@ import {
 
 /** What another server's operations mean. Each returns false when the connection has ended. Texts are byte strings. */
 export interface RouteOperations {
-  /** `account` is null on the route of a pinned account. Valid until the call returns. */
+  /** Nothing more may be read for now: messages were much work. */
+  readonly isWaiting: boolean;
+  /**
+   * `account` is null on the route of a pinned account. Valid until the call returns. False: nothing more may be read, for now
+   * (`isWaiting`) or at all.
+   */
   onRouted(account: string | null, message: Message, queues: readonly string[]): boolean;
   /** A message with the very head of the one before. */
   onRoutedAgain(message: Message): boolean;
@@ -121,6 +126,7 @@ export class RouteParser {
     bytes[end] = LF;
     this.needed = 0;
     let memoAt = -1;
+    if (operations.isWaiting) return at;
     while (at < end) {
       const first = words.getInt32(at, true);
       if ((first !== RMSG && first !== HMSG) || bytes[at + 4] !== BLANK) {
@@ -137,12 +143,12 @@ export class RouteParser {
         words.getInt16(at + message.length - 2, true) === 0x0a0d
       ) {
         message.at = memoAt = at;
-        if (!operations.onRoutedAgain(message)) return ENDED;
+        if (!operations.onRoutedAgain(message)) return this.stopBehind();
         at += message.length;
         continue;
       }
       const next = this.readMessage(at, end);
-      if (next === at || next < 0) return next;
+      if (next === at || next < 0 || operations.isWaiting) return next;
       // A shown subject has been taken out of the head: the next one cannot be compared with it.
       const isWhole = this.queues === NO_QUEUES && message.at === at && message.shownLength === 0;
       memoAt = isWhole ? at : -1;
@@ -163,7 +169,7 @@ export class RouteParser {
     message.length = message.payloadFrom;
     const goesOn = this.operations.onRouted(this.account, message, this.queues);
     message.body = null;
-    return goesOn;
+    return goesOn || this.operations.isWaiting;
   }
 
   /** Returns the position behind the message, `at` when it is not complete, or ENDED. */
@@ -186,7 +192,14 @@ export class RouteParser {
     if (words.getInt16(message.at + message.length - 2, true) !== 0x0a0d) {
       return this.end(unknownOperation, "payload without CRLF behind it");
     }
-    return this.operations.onRouted(this.account, message, this.queues) ? message.at + message.length : ENDED;
+    const goesOn = this.operations.onRouted(this.account, message, this.queues);
+    return goesOn ? message.at + message.length : this.stopBehind();
+  }
+
+  /** The message was the last, for now or at all. */
+  private stopBehind(): number {
+    const { message, operations } = this;
+    return operations.isWaiting ? message.at + message.length : ENDED;
   }
 
   /** Incomplete, or with queue groups, or in an odd spelling. */

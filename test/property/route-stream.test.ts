@@ -16,6 +16,7 @@ function read(stream: string, lengths: readonly number[], isPinned: boolean, lim
   };
   let account: string | null = null;
   const operations: RouteOperations = {
+    isWaiting: false,
     onRouted: (name, message, queues) => {
       account = name;
       return say(`RMSG ${name}|${shown(contentsOf(message))}|${queues.join()}`);

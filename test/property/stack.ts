@@ -37,7 +37,7 @@ export interface StackOptions {
   readonly token?: string;
   /** Who decides instead. */
   readonly authenticator?: Authenticator;
-  readonly accounts?: Pick<AccountsParts, "definition">;
+  readonly accounts?: Pick<AccountsParts, "definition" | "work">;
   /** Absent: what is thrown goes on, so that tests fail by it. */
   readonly faults?: FaultKeeper;
   readonly logger?: Logger;
@@ -84,6 +84,7 @@ export class Stack {
       clock: this.clock,
       random: seededRandom(1),
       chores: this.turn.chores,
+      work: this.turn.work,
       ...options.accounts,
     });
     const { accounts, turn, clock, limits, counters } = this;

@@ -147,9 +147,9 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     if (reserved !== null) return this.refuse(message, errors.publishViolation(reserved));
     const plan = interest.plan(subjectAt, message.subjectLength, message.subjectHash);
     if (this.rights?.permissions.mayPublish(plan) === false) return this.answer(plan, message);
-    this.memoPlan = plan.crossings === null ? plan : null;
+    this.memoPlan = plan.isMemorable ? plan : null;
     this.memoVersion = interest.version;
-    return this.route(plan, message);
+    return this.route(plan, message) && this.hasRoom();
   }
 
   /** What may be published as an answer at most. */

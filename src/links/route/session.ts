@@ -134,10 +134,10 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     if (message.replyLength > 0 && isTracked(message)) account.latency.watchRouted(message);
     const at = message.at + message.subjectFrom;
     const plan = account.interest.plan(at, message.subjectLength, message.subjectHash);
-    this.memoPlan = plan.crossings === null ? plan : null;
+    this.memoPlan = plan.isMemorable ? plan : null;
     this.memoVersion = account.interest.version;
     this.route(plan, message, queues);
-    return this.isOpen;
+    return this.isOpen && this.hasRoom();
   }
 
   onRoutedAgain(message: Message): boolean {

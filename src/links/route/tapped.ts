@@ -13,6 +13,10 @@ export class TappedRoute implements RouteOperations {
     this.tap = tap;
   }
 
+  get isWaiting(): boolean {
+    return this.session.isWaiting;
+  }
+
   onRouted(account: string | null, message: Message, queues: readonly string[]): boolean {
     this.tap.receivedMessage(message, queues.length === 0 ? "" : ` for ${queues.join(" ")}`);
     return this.session.onRouted(account, message, queues);

@@ -51,6 +51,8 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   phase: Phase;
   /** null: tracing is off. */
   tap: Tap | null = null;
+  /** Its messages were more work than fits into a round. What it has sent besides is read in a later one. */
+  private isResting = false;
   protected abstract readonly inbound: Inbound;
 
   constructor(host: Host, wire: Wire, id: number, kind: ConnectionKind & { readonly phase: Standing }) {
@@ -105,9 +107,22 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
     this.phase = withStanding(this.phase, standing);
   }
 
-  /** The answer to its CONNECT takes its time: nothing is read. */
+  /** The answer to its CONNECT takes its time, or it rests: nothing is read. */
   get isWaiting(): boolean {
-    return this.phase !== OPEN && this.standing?.kind === "deciding";
+    return this.isResting || (this.phase !== OPEN && this.standing?.kind === "deciding");
+  }
+
+  /** A message has been acted on. Returns whether to read on, as far as work goes. */
+  protected hasRoom(): boolean {
+    const { work } = this.host.turn;
+    if (!work.isSpent) return true;
+    if (this.isResting) return false;
+    this.isResting = true;
+    work.whenThereIsRoom(() => {
+      this.isResting = false;
+      if (this.isOpen && this.asRead(() => void this.inbound.take(0)) && this.isOpen) this.wire.resume();
+    });
+    return false;
   }
 
   /** Has what comes kept until `goOn`. */

@@ -6,6 +6,7 @@
 import { beginChange, endChange } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Chores } from "../../base/chores.ts";
+import { Work } from "../../base/work.ts";
 import { takeChunk } from "../../slab/chunks.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -17,6 +18,8 @@ const NONE: readonly Outbox[] = [];
 export class Turn {
   /** What connections leave behind, and whatever else can wait. */
   readonly chores = new Chores();
+  /** What the messages of this round have been. */
+  readonly work = new Work();
   private readonly dirty: Outbox[] = [];
   private readonly congested: Outbox[] = [];
   private dirtyCount = 0;
