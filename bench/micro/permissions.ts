@@ -1,5 +1,6 @@
 /** What permissions cost a publisher: the whole way of a message to one reader, and the verdict by itself. */
-import { Authenticator, type KnownUser } from "../../src/auth/authenticator.ts";
+import { Authenticator } from "../../src/auth/authenticator.ts";
+import type { KnownUser } from "../../src/auth/known-user.ts";
 import { hashBytes } from "../../src/slab/hash.ts";
 import { writeText } from "../../src/slab/memory.ts";
 import { Interest } from "../../src/core/interest.ts";

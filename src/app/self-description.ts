@@ -1,5 +1,5 @@
 /** What a server says of itself to clients: INFO, the addresses where they can connect, and whether over TLS. */
-import type { CalloutWorld } from "../auth/callout/callout.ts";
+import type { CalloutHost } from "../auth/callout/callout.ts";
 import { systemClock } from "../base/clock.ts";
 import type { InfoContext } from "../links/client/host.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../protocol/info.ts";
@@ -44,7 +44,7 @@ export class SelfDescription {
   }
 
   /** The server as the service of a callout is told of it, and what else asking that takes. */
-  forCallouts(): CalloutWorld {
+  forCallouts(): CalloutHost {
     const { identity, keys, accounts } = this.server;
     return {
       ...keys,

@@ -2,7 +2,7 @@
  * What the JWT of a user grants: permissions, limits, how, from where, when and until when it may be connected. Throws BadJwt
  * where it makes no sense, and refuses nothing else: that is for the caller to decide.
  */
-import { Permissions, type ResponseRules, type UserPermissions } from "../core/permissions.ts";
+import type { ResponseRules, UserPermissions } from "../core/permissions.ts";
 import { toByteString } from "../protocol/info.ts";
 import { isValidSubject } from "../subject/subject.ts";
 import { addressRange, type AddressRange } from "./address-range.ts";
@@ -19,7 +19,8 @@ import {
 import { connectableMs } from "./user-times.ts";
 
 export interface UserClaims {
-  readonly permissions: Permissions | null;
+  /** null: everything. */
+  readonly permissions: UserPermissions | null;
   /** null: no limit. */
   readonly maxSubscriptions: number | null;
   readonly maxPayloadBytes: number | null;
@@ -64,27 +65,15 @@ function sourcesOf(texts: readonly string[]): readonly AddressRange[] {
   });
 }
 
-/** Services give few different permissions to many clients, and permissions that are alike are shared. */
-const SHARED_MAX = 256;
-const shared = new Map<string, Permissions>();
-
-function permissionsOf(nats: Claims, reserved: string | null): Permissions | null {
+/** null: everything. */
+function permissionsOf(nats: Claims, reserved: string | null): UserPermissions | null {
   const rules: UserPermissions = {
     publish: denying(rulesOf(recordOf(nats, "pub"), isSubject), reserved),
     subscribe: rulesOf(recordOf(nats, "sub"), isSubjectAndQueue),
     responses:
       nats["resp"] === undefined || nats["resp"] === null ? null : responsesOf(recordOf(nats, "resp")),
   };
-  if (rules.publish === null && rules.subscribe === null && rules.responses === null) return null;
-  const text = JSON.stringify(rules);
-  const known = shared.get(text) ?? new Permissions(rules);
-  shared.delete(text);
-  shared.set(text, known);
-  for (const [oldest] of shared) {
-    if (shared.size <= SHARED_MAX) break;
-    shared.delete(oldest);
-  }
-  return known;
+  return rules.publish === null && rules.subscribe === null && rules.responses === null ? null : rules;
 }
 
 function rulesOf(claims: Claims, isValid: (text: string) => boolean): UserPermissions["publish"] {

@@ -1,6 +1,6 @@
 /** `/connz`: client connections, open and closed, sorted and paged. */
 import type { X509Certificate } from "node:crypto";
-import { printedSubject } from "../auth/certificate.ts";
+import { printedSubject } from "../auth/methods/certificate.ts";
 import { GLOBAL_ACCOUNT } from "../subject/account-names.ts";
 import { ClientSession } from "../links/client/session.ts";
 import { clientSnapshot, type SubscriptionSnapshot } from "../links/client/snapshot.ts";

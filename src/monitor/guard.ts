@@ -3,7 +3,7 @@
  * that probes of orchestrators ask are open to all, and tell strangers of no server and no address. Comparison takes the same time
  * for every input.
  */
-import { equalSecrets } from "../auth/authenticator.ts";
+import { equalSecrets } from "../auth/methods/secrets.ts";
 
 export interface MonitorSecrets {
   readonly user: string | null;

@@ -58,10 +58,10 @@ const STOREYS: Readonly<Record<string, readonly string[]>> = {
 /** Packages and modules that belong to some rooms or files alone. */
 const OWNERS: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   [/^yaml/, /^config\//],
-  [/^bcryptjs/, /^auth\/bcrypt-worker\.ts$/],
+  [/^bcryptjs/, /^auth\/methods\/bcrypt-worker\.ts$/],
   [/^@nats-io\/nkeys/, /^keys\/nkey\.ts$/],
   [/^tweetnacl/, /^keys\/curve-key\.ts$/],
-  [/^node:worker_threads$/, /^auth\/bcrypt-worker\.ts$/],
+  [/^node:worker_threads$/, /^auth\/methods\/bcrypt-worker\.ts$/],
   [/^prom-client/, /^metrics\//],
   [/^@kubernetes\//, /^discovery\/kubernetes\.ts$/],
   [

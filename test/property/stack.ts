@@ -2,7 +2,8 @@
  * The real rooms between a client's bytes and another's, without a network: sessions on memory wires, one router, a virtual
  * clock. Property tests, unit stories and fuzz targets drive the very code that the server runs.
  */
-import { Authenticator, type KnownUser } from "../../src/auth/authenticator.ts";
+import { Authenticator } from "../../src/auth/authenticator.ts";
+import type { KnownUser } from "../../src/auth/known-user.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";

@@ -1,6 +1,7 @@
 /** The one table of users: those of `authorization`, of its directory, and of accounts, in the words of the authenticator. */
 import { randomBytes } from "node:crypto";
-import type { AuthenticationOptions, KnownUser } from "../../auth/authenticator.ts";
+import type { AuthenticationOptions } from "../../auth/authenticator.ts";
+import type { KnownUser } from "../../auth/known-user.ts";
 import { CALLOUT_SUBJECT } from "../../auth/callout/response.ts";
 import { denying } from "../../auth/user-claims.ts";
 import type { Config } from "../../config/config.ts";

@@ -1,18 +1,22 @@
 /**
- * Callouts: a service in an account of this cluster decides who may connect. Each client is a question of its own, sent as a
- * signed token on `$SYS.REQ.USER.AUTH`, sealed where the service has a key for that; see callout-request.ts for what is
- * asked, callout-response.ts for how the answer is judged. Whatever goes wrong is a refusal.
+ * Callouts: a service in an account of this cluster decides who may connect. Each attempt is one request, a signed token on
+ * `$SYS.REQ.USER.AUTH`, encrypted if the service has a key for that. request.ts writes the request, response.ts judges the
+ * answer. Every failure is a refusal.
  *
- * Bounds: PENDING_MAX questions wait for answers, further clients are refused; none waits longer than `timeoutMs`.
+ * Bounds: at most PENDING_MAX requests wait for answers, and further clients are refused; no request waits longer than `timeoutMs`.
  */
 import { randomBytes } from "node:crypto";
+import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { CurveKey } from "../../keys/curve-key.ts";
 import { newNkey, type SigningNkey } from "../../keys/nkey.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { Listener, type Heard } from "../../core/listener.ts";
-import type { Attempt, Grant, Verdict } from "../authenticator.ts";
+import type { Attempt } from "../attempt.ts";
+import type { Grant, Verdict } from "../grant.ts";
+import { SharedPermissions } from "./shared-permissions.ts";
+import type { CalloutRules } from "./rules.ts";
 import { requestClaims, type AskingServer } from "./request.ts";
 import { CALLOUT_SUBJECT, judgeResponse } from "./response.ts";
 import { encodeJwt } from "../../keys/jwt.ts";
@@ -22,25 +26,12 @@ const PENDING_MAX = 8192;
 const AUDIENCE = "nats-authorization-request";
 const KEY_HEADER = "Nats-Server-Xkey";
 
-export interface CalloutRules {
-  /** Public nkey of the account that signs answers. */
-  readonly issuer: string;
-  /** Where the service is asked. */
-  readonly account: string;
-  /** They are known here, and nobody is asked about them. */
-  readonly authUsers: readonly string[];
-  /** Public curve key of the service; null: all is said in the open. */
-  readonly xkey: string | null;
-  /** Users of other accounts are known here as well; empty: there are no others. */
-  readonly allowedAccounts: readonly string[];
-}
-
-export interface CalloutWorld {
+export interface CalloutHost {
   readonly accounts: Accounts;
   readonly clock: Clock;
   readonly signing: SigningNkey;
   readonly curve: CurveKey;
-  /** One token that names this server to the others. */
+  /** A token of subjects that identifies this server. */
   readonly serverHash: string;
   server(): AskingServer;
   timeoutMs(): number;
@@ -53,70 +44,71 @@ interface Pending {
 
 export class Callout implements Disposable {
   readonly rules: CalloutRules;
-  private readonly world: CalloutWorld;
+  private readonly host: CalloutHost;
   private readonly inbox: string;
-  /** By the subject of the answer. */
+  /** By reply subject. */
   private readonly pending = new Map<string, Pending>();
-  private readonly granted = new WeakSet<Grant>();
+  private readonly permissions = new SharedPermissions();
   private place: { readonly account: Account; readonly listener: Listener } | null = null;
 
-  constructor(rules: CalloutRules, world: CalloutWorld) {
+  constructor(rules: CalloutRules, host: CalloutHost) {
     this.rules = rules;
-    this.world = world;
-    this.inbox = `$SYS._INBOX.${world.serverHash}`;
+    this.host = host;
+    this.inbox = `$SYS._INBOX.${host.serverHash}`;
   }
 
-  /** Nobody is asked about this user, known by name or public nkey. */
+  /** Whether the service is not asked about this user, given by name or public nkey. */
   isExempt(user: string): boolean {
     return this.rules.authUsers.includes(user);
   }
 
-  /** Users of this account who are known here are asked about all the same. */
+  /** Whether the service is asked about configured users of this account. */
   delegates(account: string): boolean {
     const { allowedAccounts } = this.rules;
     return account === GLOBAL_ACCOUNT || allowedAccounts.length === 0 || allowedAccounts.includes(account);
   }
 
-  /** Whether this is still what the service would have to be asked about: it was granted here, in an account that is there. */
-  holds(grant: Grant): boolean {
-    return this.granted.has(grant) && this.isAccount(grant.account);
+  /** Whether a grant is still good: this service gave it by these rules, and its account still exists. */
+  holds({ origin, account }: Grant): boolean {
+    return origin.kind === "callout" && origin.rules === this.rules && this.isAccount(account);
   }
 
-  /** Never rejected. */
+  /** The promise is never rejected. */
   ask(attempt: Attempt): Promise<Verdict> {
     const { rules, pending } = this;
-    const account = this.world.accounts.get(rules.account);
+    const account = this.host.accounts.get(rules.account);
     const refused = (reason: string): Promise<Verdict> => Promise.resolve({ kind: "refused", reason });
     if (account === undefined || !account.isConfigured)
       return refused(
         `No valid account ${JSON.stringify(rules.account)} for auth callout request: account missing`,
       );
-    if (pending.size >= PENDING_MAX) return refused(`${pending.size} auth callouts wait for answers already`);
+    if (pending.size >= PENDING_MAX)
+      return refused(`${pending.size} auth callouts are already waiting for answers`);
     attempt.onDelegated?.();
     this.listen(account);
     return new Promise((resolve) => this.send(account, attempt, resolve));
   }
 
-  /** Who waits is refused. */
+  /** Refuses all pending attempts. */
   [Symbol.dispose](): void {
-    for (const one of [...this.pending.values()]) one.refuse("Auth callout was given up");
+    for (const one of [...this.pending.values()]) one.refuse("The auth callout was abandoned");
     this.place?.account.unsubscribe(this.place.listener);
     this.place = null;
   }
 
   private send(account: Account, attempt: Attempt, decide: (verdict: Verdict) => void): void {
-    const { clock } = this.world;
+    const { clock } = this.host;
     const subject = `${this.inbox}.${randomBytes(16).toString("base64url")}`;
     const userNkey = newNkey("user").publicKey;
     const end = (verdict: Verdict): void => {
       timer[Symbol.dispose]();
       this.pending.delete(subject);
-      if (verdict.kind === "admitted") this.granted.add(verdict.grant);
       decide(verdict);
     };
     const refuse = (reason: string): void => end({ kind: "refused", reason });
     const late = `Authorization callout response not received in time on account ${JSON.stringify(account.name)}`;
-    const timer = clock.setTimer(this.world.timeoutMs(), () => refuse(late));
+    assert(!this.pending.has(subject), "each request has a reply subject of its own");
+    const timer = clock.setTimer(this.host.timeoutMs(), () => refuse(late));
     const answer = (payload: Uint8Array): void => end(this.judge(payload, attempt, userNkey));
     this.pending.set(subject, { answer, refuse });
     this.request(account, { attempt, userNkey, reply: subject });
@@ -126,15 +118,15 @@ export class Callout implements Disposable {
     account: Account,
     { attempt, userNkey, reply }: { attempt: Attempt; userNkey: string; reply: string },
   ): void {
-    const { rules, world } = this;
-    const { signing, curve } = world;
-    const nowMs = world.clock.nowMs();
+    const { rules, host } = this;
+    const { signing, curve } = host;
+    const nowMs = host.clock.nowMs();
     const xkey = rules.xkey === null ? null : curve.publicKey;
     const claims = {
       aud: AUDIENCE,
-      exp: Math.floor((nowMs + world.timeoutMs()) / 1000),
+      exp: Math.floor((nowMs + host.timeoutMs()) / 1000),
       sub: rules.issuer,
-      nats: requestClaims(attempt, { server: world.server(), xkey, userNkey }),
+      nats: requestClaims(attempt, { server: host.server(), xkey, userNkey }),
     };
     const token = Buffer.from(encodeJwt(claims, { signer: signing, nowMs, type: "authorization_request" }));
     if (rules.xkey === null) account.send(CALLOUT_SUBJECT, token, reply);
@@ -145,24 +137,25 @@ export class Callout implements Disposable {
   }
 
   private judge(payload: Uint8Array, attempt: Attempt, userNkey: string): Verdict {
-    const { rules, world } = this;
+    const { rules, host } = this;
     return judgeResponse(payload, {
       attempt,
       userNkey,
       rules,
-      serverId: world.signing.publicKey,
-      nowMs: world.clock.nowMs(),
-      open: (sealed) => (rules.xkey === null ? null : world.curve.open(sealed, rules.xkey)),
+      serverId: host.signing.publicKey,
+      nowMs: host.clock.nowMs(),
+      permissionsOf: (rules_) => this.permissions.of(rules_),
+      open: (sealed) => (rules.xkey === null ? null : host.curve.open(sealed, rules.xkey)),
       isAccount: (name) => this.isAccount(name),
     });
   }
 
-  /** Not one of which another server told alone. */
+  /** Accounts that only other servers know do not count. */
   private isAccount(name: string): boolean {
-    return this.world.accounts.get(name)?.isConfigured === true;
+    return this.host.accounts.get(name)?.isConfigured === true;
   }
 
-  /** From the first question on: other servers have to know of it, and learn of it before that question. */
+  /** Subscribes before the first request, so that other servers learn of the subscription before they see the request. */
   private listen(account: Account): void {
     if (this.place !== null) return;
     const listener = new Listener(`${this.inbox}.*`, ({ subject, payload }: Heard) =>

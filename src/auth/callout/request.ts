@@ -1,6 +1,6 @@
-/** What a callout tells of the client that wants to connect: the claims of the request, as nats-server has them. */
+/** The claims of a callout request: what the service is told of a client, in nats-server's form. */
 import type { X509Certificate } from "node:crypto";
-import type { Attempt } from "../authenticator.ts";
+import type { Attempt } from "../attempt.ts";
 
 /** The server that asks. */
 export interface AskingServer {
@@ -8,15 +8,15 @@ export interface AskingServer {
   readonly name: string;
   readonly host: string;
   readonly version: string;
-  /** "": it is in none. */
+  /** "": none. */
   readonly cluster: string;
   readonly tags: readonly string[];
 }
 
-/** Certificates of a chain; more are left out. */
+/** Longest chain of certificates in a request; the rest is left out. */
 const CHAIN_MAX = 10;
 
-/** `nats` of the request. `xkey`: the key to which the answer may be sealed; null: in the open. */
+/** `nats` of the request. `xkey`: the key to encrypt the answer for; null: it is not encrypted. */
 export function requestClaims(
   attempt: Attempt,
   about: { readonly server: AskingServer; readonly xkey: string | null; readonly userNkey: string },
@@ -54,13 +54,13 @@ export function requestClaims(
   };
 }
 
-/** Whom the client says it is, without secrets; "": nobody. */
+/** The name that the client claims, without secrets; "": none. */
 export function shownUser({ credentials: { nkey, user, jwt, authToken } }: Attempt): string {
   if (nkey !== "" || user !== "") return nkey || user;
   return authToken === "" || (jwt ?? "") !== "" ? "" : "[REDACTED]";
 }
 
-/** Certificates of clients are verified or not asked for. */
+/** A certificate of a client is always a verified one. */
 function tlsClaims({ tls, certificate }: Attempt): object {
   const chain: string[] = [];
   for (let next = certificate; next !== undefined && chain.length < CHAIN_MAX; next = issuerOf(next))
@@ -72,7 +72,7 @@ function tlsClaims({ tls, certificate }: Attempt): object {
   });
 }
 
-/** An authority that signs itself is the last one. */
+/** A self-signed authority ends the chain. */
 function issuerOf(certificate: X509Certificate): X509Certificate | undefined {
   const { issuerCertificate } = certificate;
   return issuerCertificate?.fingerprint256 === certificate.fingerprint256 ? undefined : issuerCertificate;

@@ -2,8 +2,10 @@
  * What the service of a callout has answered, judged: the answer has to be for this server and this question, and it and the
  * user in it have to be signed by the issuer. Pure; whatever is wrong is a refusal with nats-server's words for the log.
  */
-import type { Attempt, Grant, Verdict } from "../authenticator.ts";
-import type { CalloutRules } from "./callout.ts";
+import type { Permissions, UserPermissions } from "../../core/permissions.ts";
+import type { Attempt } from "../attempt.ts";
+import type { Grant, Verdict } from "../grant.ts";
+import type { CalloutRules } from "./rules.ts";
 import { shownUser } from "./request.ts";
 import { BadJwt, readAccountJwt, textOf, timeProblem, type AccountJwt } from "../../keys/jwt.ts";
 import { userClaims, type UserClaims } from "../user-claims.ts";
@@ -21,7 +23,8 @@ export interface Question {
   readonly serverId: string;
   readonly rules: CalloutRules;
   readonly nowMs: number;
-  /** Opens what the service sealed; null: it did not. */
+  permissionsOf(rules: UserPermissions): Permissions;
+  /** Decrypts what the service encrypted; null: it cannot be decrypted. */
   open(sealed: Uint8Array): Uint8Array | null;
   isAccount(name: string): boolean;
 }
@@ -59,9 +62,10 @@ function grantOf(payload: Uint8Array, question: Question): Grant {
   if (claims.needsProxy && attempt.proxyKey === "") throw new Refused("proxy connection required", true);
   checkUser(user, claims, question);
   return {
+    origin: { kind: "callout", rules },
     user: user.name || shownUser(attempt),
     account: user.audience,
-    permissions: claims.permissions,
+    permissions: claims.permissions === null ? null : question.permissionsOf(claims.permissions),
     expiresInMs: remainingMs(user, claims, nowMs),
     maxSubscriptions: claims.maxSubscriptions,
     maxPayloadBytes: claims.maxPayloadBytes,

@@ -1,5 +1,7 @@
 /** CONNECT of a client: is it well-formed, is the client admitted, is what it wants offered. Decides; the session acts. */
-import type { Attempt, Authenticator, Grant, Verdict } from "../../auth/authenticator.ts";
+import type { Attempt } from "../../auth/attempt.ts";
+import type { Authenticator } from "../../auth/authenticator.ts";
+import type { Grant, Verdict } from "../../auth/grant.ts";
 import { readHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";

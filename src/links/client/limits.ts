@@ -1,5 +1,5 @@
 /** What a client may do: the narrowest of what the server, its account and its user allow. */
-import type { Grant } from "../../auth/authenticator.ts";
+import type { Grant } from "../../auth/grant.ts";
 import type { Account } from "../../core/account.ts";
 import type { ClientLimits } from "./host.ts";
 

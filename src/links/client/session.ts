@@ -3,7 +3,7 @@
  * connection.ts, what is decided at CONNECT in handshake.ts, what the client may do in rights.ts, rare deliveries in delivery.ts.
  * `isPlain` is the gate of the hot path: it is set once nothing but routing is to be done for a message of this client.
  */
-import type { Grant } from "../../auth/authenticator.ts";
+import type { Grant } from "../../auth/grant.ts";
 import { CHUNK_SIZE } from "../../slab/chunks.ts";
 import { COPY_WORDS_MAX, copyLong, readText, words } from "../../slab/memory.ts";
 import type { Account } from "../../core/account.ts";

@@ -1,6 +1,6 @@
 /** Who may connect as a client: the users of the configuration and those of its directory, which is watched. */
 import { Authenticator, type AuthenticationOptions } from "../../auth/authenticator.ts";
-import type { CalloutWorld } from "../../auth/callout/callout.ts";
+import type { CalloutHost } from "../../auth/callout/callout.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Prepared } from "../../base/prepared.ts";
@@ -24,7 +24,7 @@ export class ClientUsers implements Disposable {
   private onChange: (() => void) | null = null;
 
   /** Throws where the directory cannot be read. */
-  constructor(options: ClientUsersOptions, logger: Logger, callouts: CalloutWorld) {
+  constructor(options: ClientUsersOptions, logger: Logger, callouts: CalloutHost) {
     this.options = options;
     this.clock = callouts.clock;
     this.logger = logger;

@@ -1,12 +1,10 @@
 /** Who may connect. */
 import { describe, expect, it } from "vitest";
-import {
-  Authenticator,
-  equalSecrets,
-  type Credentials,
-  type KnownUser,
-  type Verdict,
-} from "../../../src/auth/authenticator.ts";
+import type { Credentials } from "../../../src/auth/attempt.ts";
+import { Authenticator } from "../../../src/auth/authenticator.ts";
+import type { Grant, Verdict } from "../../../src/auth/grant.ts";
+import type { KnownUser } from "../../../src/auth/known-user.ts";
+import { equalSecrets } from "../../../src/auth/methods/secrets.ts";
 
 const users = [known("ann", "a"), known("bob", "")];
 
@@ -33,7 +31,7 @@ function verdictOf(
 function admittedAs(user: string): unknown {
   return {
     kind: "admitted",
-    grant: { user, account: "$G", permissions: null, expiresInMs: null },
+    grant: expect.objectContaining({ user, account: "$G", permissions: null, expiresInMs: null }),
   };
 }
 
@@ -82,4 +80,35 @@ describe("authentication", () => {
       false,
     ]);
   });
+
+  it("keeps after a reload what its origin still grants", () => {
+    const authenticator = new Authenticator({ users, noAuthUser: "bob" });
+    const [ann, bob] = [
+      grantOf(authenticator, { user: "ann", pass: "a" }),
+      grantOf(authenticator, { user: "", pass: "" }),
+    ];
+    expect([ann.origin, bob.origin]).toEqual([
+      { kind: "user", user: users[0], how: "asked" },
+      { kind: "user", user: users[1], how: "no_auth_user" },
+    ]);
+    authenticator.reconfigure({ users, noAuthUser: null });
+    expect(authenticator.currentGrant(ann, "STANDARD")).toBe(ann);
+    expect(authenticator.currentGrant(bob, "STANDARD")).toBeNull();
+    authenticator.reconfigure({ users: [known("ann", "other")], noAuthUser: null });
+    expect(authenticator.currentGrant(ann, "STANDARD")).toBeNull();
+    expect([authenticator.hasMoved(ann), authenticator.hasMoved(bob)]).toEqual([false, true]);
+    authenticator.reconfigure({ token: "T", users: [], noAuthUser: null });
+    const holder = grantOf(authenticator, { authToken: "T" });
+    expect(authenticator.currentGrant(ann, "STANDARD")).toBeNull();
+    expect(authenticator.currentGrant(holder, "STANDARD")).toBe(holder);
+    authenticator.reconfigure({ token: "U", users: [], noAuthUser: null });
+    authenticator.reconfigure({ token: "T", users: [], noAuthUser: null });
+    expect(authenticator.currentGrant(holder, "STANDARD")).toBeNull();
+  });
 });
+
+function grantOf(authenticator: Authenticator, presented: Partial<Credentials>): Grant {
+  const verdict = verdictOf(authenticator, presented);
+  if (verdict instanceof Promise || verdict.kind === "refused") throw new Error("not admitted at once");
+  return verdict.grant;
+}

@@ -1,8 +1,12 @@
 /** Slow comparisons: in which order, how many, and what needs none. The worker here answers when the test says so. */
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
-import { startBcryptWorker } from "../../../src/auth/bcrypt-worker.ts";
-import { PasswordChecker, type Comparing, type PasswordCheck } from "../../../src/auth/password-checker.ts";
+import { startBcryptWorker } from "../../../src/auth/methods/bcrypt-worker.ts";
+import {
+  PasswordChecker,
+  type Comparing,
+  type PasswordCheck,
+} from "../../../src/auth/methods/password-checker.ts";
 
 /** Compares at a word: the hash of a password is "hash of" it. */
 class SlowWorker extends EventEmitter {

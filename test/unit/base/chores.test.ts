@@ -1,6 +1,7 @@
 /** Work in slices: how much of it is done between messages, and that all of it is. */
 import { describe, expect, it } from "vitest";
-import { Authenticator, type KnownUser } from "../../../src/auth/authenticator.ts";
+import { Authenticator } from "../../../src/auth/authenticator.ts";
+import type { KnownUser } from "../../../src/auth/known-user.ts";
 import { Chores } from "../../../src/base/chores.ts";
 import type { AccountsDefinition } from "../../../src/core/definitions.ts";
 import type { MemoryWire } from "../../../src/transport/memory.ts";

@@ -1,7 +1,8 @@
 /** What users may publish, subscribe and answer; what follows when that changes. Texts are played in test/protocol. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Authenticator, type KnownUser } from "../../../src/auth/authenticator.ts";
+import { Authenticator } from "../../../src/auth/authenticator.ts";
+import type { KnownUser } from "../../../src/auth/known-user.ts";
 import { hashBytes } from "../../../src/slab/hash.ts";
 import { AREA } from "../../../src/slab/layout.ts";
 import { writeText } from "../../../src/slab/memory.ts";

@@ -1,6 +1,7 @@
 /** What JetStream of another server delivers: matched on one subject, shown under another. */
 import { afterEach, describe, expect, it } from "vitest";
-import { Authenticator, type KnownUser } from "../../../src/auth/authenticator.ts";
+import { Authenticator } from "../../../src/auth/authenticator.ts";
+import type { KnownUser } from "../../../src/auth/known-user.ts";
 import type { AccountDefinition } from "../../../src/core/definitions.ts";
 import { Stack, type Link } from "../../property/stack.ts";
 import type { ClientSession } from "../../../src/links/client/session.ts";

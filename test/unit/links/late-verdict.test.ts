@@ -1,9 +1,17 @@
 /** A CONNECT that is decided later: what follows it waits, and is bounded, and whatever happens meanwhile is survived. */
 import { describe, expect, it } from "vitest";
-import { Authenticator, type Attempt, type Verdict } from "../../../src/auth/authenticator.ts";
+import type { Attempt } from "../../../src/auth/attempt.ts";
+import { Authenticator } from "../../../src/auth/authenticator.ts";
+import type { Grant, Verdict } from "../../../src/auth/grant.ts";
 import { Stack } from "../../property/stack.ts";
 
-const ANYBODY = { user: "ann", account: "$G", permissions: null, expiresInMs: null };
+const ANYBODY: Grant = {
+  origin: { kind: "open" },
+  user: "ann",
+  account: "$G",
+  permissions: null,
+  expiresInMs: null,
+};
 
 /** Decides when the test says so. */
 class SlowAuthenticator extends Authenticator {

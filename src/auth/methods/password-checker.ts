@@ -9,7 +9,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { Comparison } from "./bcrypt-worker.ts";
-import { FairQueue } from "../base/fair-queue.ts";
+import { FairQueue } from "../../base/fair-queue.ts";
 
 export type Comparing = "equal" | "different" | "too many waiting";
 

@@ -1,0 +1,24 @@
+/**
+ * Permissions that answers of a service grant. Services give few different permissions to many clients, so equal ones are shared.
+ *
+ * Bounded: SHARED_MAX are remembered; the one that has not been used for longest is evicted.
+ */
+import { Permissions, type UserPermissions } from "../../core/permissions.ts";
+
+const SHARED_MAX = 256;
+
+export class SharedPermissions {
+  private readonly byText = new Map<string, Permissions>();
+
+  of(rules: UserPermissions): Permissions {
+    const text = JSON.stringify(rules);
+    const known = this.byText.get(text) ?? new Permissions(rules);
+    this.byText.delete(text);
+    this.byText.set(text, known);
+    for (const [oldest] of this.byText) {
+      if (this.byText.size <= SHARED_MAX) break;
+      this.byText.delete(oldest);
+    }
+    return known;
+  }
+}
