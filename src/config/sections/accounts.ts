@@ -15,14 +15,14 @@ interface AccountsConfig {
   readonly noSystem: boolean;
 }
 
-interface Seen {
+export interface SeenByAccounts {
   readonly accounts: AccountsConfig;
   readonly authorization: AuthorizationConfig;
 }
 
-const { option } = rowsOf<Seen, "accounts">("accounts", "Accounts");
+const { option } = rowsOf<SeenByAccounts, "accounts">("accounts", "Accounts");
 
-export const accounts: Section<Seen, "accounts"> = {
+export const accounts: Section<SeenByAccounts, "accounts"> = {
   name: "accounts",
   rows: [
     option({

@@ -29,14 +29,14 @@ export interface AuthorizationConfig {
   readonly callout: CalloutConfig | null;
 }
 
-interface Seen {
+export interface SeenByAuthorization {
   readonly authorization: AuthorizationConfig;
   readonly client: ClientConfig;
 }
 
-const { option } = rowsOf<Seen, "authorization">("authorization", "Authorization");
+const { option } = rowsOf<SeenByAuthorization, "authorization">("authorization", "Authorization");
 
-export const authorization: Section<Seen, "authorization"> = {
+export const authorization: Section<SeenByAuthorization, "authorization"> = {
   name: "authorization",
   rows: [
     option({

@@ -38,7 +38,7 @@ export interface ClientConfig {
   readonly allowNonTls: boolean;
 }
 
-interface Seen {
+export interface SeenByClient {
   readonly client: ClientConfig;
 }
 
@@ -60,9 +60,9 @@ const payload: typeof payloadSize = {
 export const LACKS_CERTIFICATE =
   "tls: missing cert_file in TLS configuration; only with allow_non_tls there may be none";
 
-const { option, composite } = rowsOf<Seen, "client">("client", "Limits");
+const { option, composite } = rowsOf<SeenByClient, "client">("client", "Limits");
 
-export const client: Section<Seen, "client"> = {
+export const client: Section<SeenByClient, "client"> = {
   name: "client",
   rows: [
     composite({

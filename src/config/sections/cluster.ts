@@ -63,7 +63,7 @@ export interface ClusterConfig extends DiscoveryConfig, RebalanceConfig {
 /** Which members of a queue group come first: those on this server, then those in its zone (`zone`), or none. */
 type QueuePreference = "server" | "zone" | "none";
 
-interface Seen {
+export interface SeenByCluster {
   readonly cluster: ClusterConfig;
   readonly client: ClientConfig;
 }
@@ -93,9 +93,9 @@ const deprecatedPermissions: typeof routePermissions = {
   },
 };
 
-const { option, composite } = rowsOf<Seen, "cluster">("cluster", "Cluster");
+const { option, composite } = rowsOf<SeenByCluster, "cluster">("cluster", "Cluster");
 
-export const cluster: Section<Seen, "cluster"> = {
+export const cluster: Section<SeenByCluster, "cluster"> = {
   name: "cluster",
   rows: [
     option({
@@ -320,7 +320,7 @@ export const cluster: Section<Seen, "cluster"> = {
   ],
   check({ cluster: own }, sheet) {
     const errors: ConfError[] = [];
-    const refuse = (fields: readonly FieldOf<Seen>[], reason: string): void =>
+    const refuse = (fields: readonly FieldOf<SeenByCluster>[], reason: string): void =>
       void errors.push(sheet.errorAt(fields, reason));
     const routes = sheet.get("cluster.routes");
     // In a file, nats-server accepts this and never dials: see `advise`.
@@ -373,7 +373,7 @@ function emptyTurnsOff(...[node, notes]: Parameters<typeof listenUrl.fromNode>):
 }
 
 /** The flag also replaces the credentials of the file, even if it has none. */
-function assignListen(sheet: Sheet<FieldOf<Seen>>, value: Listen | ListenUrl, at: Origin): void {
+function assignListen(sheet: Sheet<FieldOf<SeenByCluster>>, value: Listen | ListenUrl, at: Origin): void {
   if (value.host === undefined) sheet.clear("cluster.host");
   else sheet.set("cluster.host", value.host, at);
   if (value.port === undefined) sheet.clear("cluster.port");

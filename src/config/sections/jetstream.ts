@@ -21,7 +21,7 @@ interface JetStreamConfig {
   readonly syncIntervalMs: number | null;
 }
 
-interface Seen {
+export interface SeenByJetStream {
   readonly jetStream: JetStreamConfig;
   readonly cluster: ClusterConfig;
 }
@@ -61,16 +61,16 @@ const jetStreamSwitch: ValueType<boolean> = {
 };
 
 /** A file may name the folder in one place only. */
-function assignFolder(sheet: Sheet<FieldOf<Seen>>, value: string | null, at: Origin): void {
+function assignFolder(sheet: Sheet<FieldOf<SeenByJetStream>>, value: string | null, at: Origin): void {
   const before = sheet.get("jetStream.storeDir");
   if (before?.at.kind === "file" && at.kind === "file")
     throw new ConfError(at, "Duplicate 'store_dir' configuration");
   sheet.set("jetStream.storeDir", value, at);
 }
 
-const { option, composite } = rowsOf<Seen, "jetStream">("jetStream", "JetStream");
+const { option, composite } = rowsOf<SeenByJetStream, "jetStream">("jetStream", "JetStream");
 
-export const jetStream: Section<Seen, "jetStream"> = {
+export const jetStream: Section<SeenByJetStream, "jetStream"> = {
   name: "jetStream",
   rows: [
     composite({

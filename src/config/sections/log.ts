@@ -29,13 +29,13 @@ interface LogConfig {
 
 type LogFormat = "auto" | "json" | "classic";
 
-interface Seen {
+export interface SeenByLog {
   readonly log: LogConfig;
 }
 
-const { option } = rowsOf<Seen, "log">("log", "Logging");
+const { option } = rowsOf<SeenByLog, "log">("log", "Logging");
 
-export const log: Section<Seen, "log"> = {
+export const log: Section<SeenByLog, "log"> = {
   name: "log",
   rows: [
     option({

@@ -13,13 +13,13 @@ interface MetricsConfig {
   readonly prefix: string;
 }
 
-interface Seen extends MonitorSeen {
+export interface SeenByMetrics extends MonitorSeen {
   readonly metrics: MetricsConfig;
 }
 
-const { option } = rowsOf<Seen, "metrics">("metrics", "Monitoring");
+const { option } = rowsOf<SeenByMetrics, "metrics">("metrics", "Monitoring");
 
-export const metrics: Section<Seen, "metrics"> = {
+export const metrics: Section<SeenByMetrics, "metrics"> = {
   name: "metrics",
   rows: [
     option({

@@ -19,16 +19,16 @@ interface MonitorConfig {
   readonly token: string | null;
 }
 
-interface Seen {
+export interface SeenByMonitor {
   readonly monitor: MonitorConfig;
   readonly client: ClientConfig;
 }
 
-export type MonitorSeen = Pick<Seen, "monitor">;
+export type MonitorSeen = Pick<SeenByMonitor, "monitor">;
 
-const { option, composite } = rowsOf<Seen, "monitor">("monitor", "Monitoring");
+const { option, composite } = rowsOf<SeenByMonitor, "monitor">("monitor", "Monitoring");
 
-export const monitor: Section<Seen, "monitor"> = {
+export const monitor: Section<SeenByMonitor, "monitor"> = {
   name: "monitor",
   rows: [
     composite({

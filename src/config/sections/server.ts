@@ -22,7 +22,7 @@ interface ServerConfig {
 /** `auto`: where Kubernetes has mounted the files. */
 type WatchMode = "auto" | "always" | "never";
 
-interface Seen {
+export interface SeenByServer {
   readonly server: ServerConfig;
 }
 
@@ -30,9 +30,9 @@ interface Seen {
 const LAME_DUCK_DURATION_MS = 25_000;
 const LAME_DUCK_GRACE_MS = 5000;
 
-const { option } = rowsOf<Seen, "server">("server", "Server");
+const { option } = rowsOf<SeenByServer, "server">("server", "Server");
 
-export const server: Section<Seen, "server"> = {
+export const server: Section<SeenByServer, "server"> = {
   name: "server",
   rows: [
     option({
@@ -150,6 +150,6 @@ export const server: Section<Seen, "server"> = {
   },
 };
 
-function lameDuckGrace(config: Seen): number {
+function lameDuckGrace(config: SeenByServer): number {
   return Math.min(LAME_DUCK_GRACE_MS, Math.floor(config.server.lameDuckDurationMs / 3));
 }
