@@ -2,6 +2,7 @@
  * All accounts of the server, those of other servers included. Without configuration there are two: `$G` for clients, and `$SYS`
  * for what servers say among themselves.
  */
+import { assert } from "../base/assert.ts";
 import { Chores } from "../base/chores.ts";
 import { sameValues } from "../base/same-values.ts";
 import { Work } from "../base/work.ts";
@@ -54,8 +55,11 @@ export class Accounts implements Disposable {
   private readonly byName = new Map<string, Account>();
   private systemAccount: Account | null = null;
   private foreignCount = 0;
-  /** By name, as of the last `reconfigure`. */
-  private definitions: ReadonlyMap<string, AccountDefinition> = new Map();
+  private readonly definitions = new Map<string, AccountDefinition>();
+  /** By exporter, which need not be defined: the accounts whose definitions import from it. */
+  private readonly importers = new Map<string, Set<string>>();
+  /** Whether this server reports the latency of requests to other servers. */
+  private isMeasured = false;
   private readonly world: AccountWorld;
   private readonly remoteLatency: RemoteLatency;
   private readonly defaultImports: DefaultImports;
@@ -126,49 +130,60 @@ export class Accounts implements Disposable {
   }
 
   /**
-   * Makes the accounts what the definition says; who is connected stays, and what is subscribed follows the new imports, in slices.
-   * Imports of accounts about which nothing has changed stay what they are.
-   * Accounts that are no longer defined stay as foreign ones: who is connected to them has to be sent away by the caller.
-   * Throws MappingError, and the imports are in between, when an import maps what cannot be mapped: `check` before.
+   * Makes the accounts what the definition says. Clients stay connected, and subscriptions follow the new imports, in slices.
+   * Imports of accounts that have not changed stay what they are. Accounts that are no longer defined stay as foreign ones: the
+   * caller has to close the connections of their clients. Throws MappingError, with the imports half changed, when an import
+   * cannot be mapped: call `check` before.
    */
   reconfigure({ accounts, systemAccount, globalUsesJetStream = false }: AccountsDefinition): void {
-    const before = this.definitions;
-    this.definitions = new Map(accounts.map((definition) => [definition.name, definition]));
+    const before = new Map(this.definitions);
     const systemBefore = this.systemAccount;
     const undefinedNow = new Set(this);
-    for (const definition of accounts) {
-      const account = this.configure(definition.name);
-      account.limits = definition.limits;
-      account.streamExports = definition.streamExports;
-      // What imports hold is one of these objects: they stay where nothing has changed.
-      if (!sameValues(account.serviceExports, definition.serviceExports))
-        account.serviceExports = definition.serviceExports;
-      account.usesJetStream = definition.usesJetStream ?? false;
-      account.trace = definition.trace ?? null;
-      undefinedNow.delete(account);
-    }
-    const services = accounts.flatMap(({ serviceExports }) => serviceExports);
-    const isMeasured = services.some(({ latency }) => latency !== null);
+    for (const definition of accounts) undefinedNow.delete(this.assign(definition));
+    const isMeasured = accounts.some((definition) => measures(definition));
     this.appointSystem(systemAccount === null ? null : this.configure(systemAccount), isMeasured);
     for (const account of undefinedNow) {
-      account.isConfigured = account === this.global || account === this.systemAccount;
-      account.streamExports = account.serviceExports = [];
+      this.withdraw(account);
       account.usesJetStream = account === this.global && globalUsesJetStream;
-      account.trace = null;
       account.import({ streams: [], services: this.importsOfSystem(account) });
     }
-    const exporting = accounts.filter(
-      (one) => !sameValues(one.serviceExports, before.get(one.name)?.serviceExports),
-    );
-    const changedExporters = new Set(exporting.map(({ name }) => name));
+    const affected = new Set<string>();
+    for (const name of new Set([...before.keys(), ...this.definitions.keys()]))
+      for (const importer of this.affectedBy(name, before.get(name))) affected.add(importer);
     for (const definition of accounts) {
-      const importsFromChanged = definition.serviceImports.some(({ account }) =>
-        changedExporters.has(account),
-      );
       const isSame =
         this.systemAccount === systemBefore && sameImports(definition, before.get(definition.name));
-      if (!isSame || importsFromChanged) this.connect(this.configure(definition.name), definition);
+      if (!isSame || affected.has(definition.name)) this.connect(definition);
     }
+  }
+
+  /**
+   * Defines one account, which may be new, known from other servers, or in use. Its imports wait for exporters that are not defined,
+   * and imports of other accounts that wait for this one begin. Throws as `reconfigure` does.
+   */
+  define(name: string, rest: Omit<AccountDefinition, "name">): void {
+    const definition: AccountDefinition = { ...rest, name };
+    const before = this.definitions.get(name);
+    this.assign(definition);
+    if (measures(definition) && !this.isMeasured && this.systemAccount !== null)
+      this.appointSystem(this.systemAccount, true);
+    if (!sameImports(definition, before)) this.connect(definition);
+    this.connectAll(this.affectedBy(name, before));
+  }
+
+  /**
+   * Drops an account that `define` or `reconfigure` has defined: it stays as a foreign one, and imports from it wait. The caller has to
+   * close the connections of its clients.
+   */
+  drop(name: string): void {
+    const before = this.definitions.get(name);
+    const account = this.byName.get(name);
+    if (before === undefined || account === undefined) return;
+    assert(account !== this.systemAccount, "the system account is never dropped");
+    this.withdraw(account);
+    account.usesJetStream = false;
+    account.import({ streams: [], services: this.importsOfSystem(account) });
+    this.connectAll(this.affectedBy(name, before));
   }
 
   /** Gives back what they hold of the slab: the server has stopped. */
@@ -176,14 +191,86 @@ export class Accounts implements Disposable {
     for (const account of this) account[Symbol.dispose]();
   }
 
-  private connect(importer: Account, { streamImports, serviceImports }: AccountDefinition): void {
-    importer.import({
-      streams: streamImports.map((one) => this.streamImportOf(one, this.configure(one.account))),
-      services: [
-        ...serviceImports.map((one) => this.serviceImportOf(importer, one, this.configure(one.account))),
-        ...this.importsOfSystem(importer, new Set(serviceImports.map(({ to }) => to))),
-      ],
-    });
+  /** Sets everything about an account but its imports. */
+  private assign(definition: AccountDefinition): Account {
+    const { name, limits, streamExports, serviceExports, usesJetStream = false, trace = null } = definition;
+    const account = this.configure(name);
+    this.forgetImports(name);
+    this.definitions.set(name, definition);
+    for (const exporter of exportersOf(definition)) {
+      const importers = this.importers.get(exporter) ?? new Set();
+      this.importers.set(exporter, importers.add(name));
+    }
+    account.limits = limits;
+    account.streamExports = streamExports;
+    // Imports hold one of these objects, so that unchanged ones must stay.
+    if (!sameValues(account.serviceExports, serviceExports)) account.serviceExports = serviceExports;
+    account.usesJetStream = usesJetStream;
+    account.trace = trace;
+    return account;
+  }
+
+  /** Makes an account one that only other servers know, unless the server needs it. */
+  private withdraw(account: Account): void {
+    this.forgetImports(account.name);
+    this.definitions.delete(account.name);
+    account.isConfigured = account === this.global || account === this.systemAccount;
+    account.streamExports = account.serviceExports = [];
+    account.trace = null;
+  }
+
+  private forgetImports(importer: string): void {
+    const before = this.definitions.get(importer);
+    if (before === undefined) return;
+    for (const exporter of exportersOf(before)) {
+      const importers = this.importers.get(exporter);
+      assert(importers !== undefined, "the importers of every exporter are known");
+      importers.delete(importer);
+      if (importers.size === 0) this.importers.delete(exporter);
+    }
+  }
+
+  /** Accounts whose imports have to be made again, since this exporter was `before` and is something else now. */
+  private affectedBy(exporter: string, before: AccountDefinition | undefined): readonly string[] {
+    const now = this.definitions.get(exporter);
+    const importers = this.importers.get(exporter);
+    if (importers === undefined) return [];
+    if ((before === undefined) !== (now === undefined)) return [...importers];
+    if (sameValues(before?.serviceExports, now?.serviceExports)) return [];
+    const hasService = (name: string): boolean =>
+      this.definitions.get(name)?.serviceImports.some(({ account }) => account === exporter) === true;
+    return [...importers].filter(hasService);
+  }
+
+  private connectAll(importers: readonly string[]): void {
+    for (const name of importers) {
+      const definition = this.definitions.get(name);
+      assert(definition !== undefined, "only defined accounts import");
+      this.connect(definition);
+    }
+  }
+
+  /** Makes the imports of an account. Those from accounts that are not defined wait. */
+  private connect({ name, streamImports, serviceImports }: AccountDefinition): void {
+    const importer = this.configure(name);
+    const streams: StreamImport[] = [];
+    for (const one of streamImports) {
+      const exporter = this.exporter(one.account);
+      if (exporter !== null) streams.push(this.streamImportOf(one, exporter));
+    }
+    const services: ServiceImport[] = [];
+    for (const one of serviceImports) {
+      const exporter = this.exporter(one.account);
+      if (exporter !== null) services.push(this.serviceImportOf(importer, one, exporter));
+    }
+    const taken = new Set(serviceImports.map(({ to }) => to));
+    importer.import({ streams, services: [...services, ...this.importsOfSystem(importer, taken)] });
+  }
+
+  /** null: not defined yet, or no longer. */
+  private exporter(name: string): Account | null {
+    const account = this.byName.get(name);
+    return account?.isConfigured === true ? account : null;
   }
 
   private streamImportOf(
@@ -225,6 +312,7 @@ export class Accounts implements Disposable {
     this.systemAccount?.unsubscribe(this.remoteLatency);
     if (this.systemAccount !== null) this.systemAccount.isSystem = false;
     this.systemAccount = account;
+    this.isMeasured = isMeasured;
     if (account === null) return;
     account.isSystem = true;
     if (isMeasured) account.subscribe(this.remoteLatency);
@@ -241,6 +329,14 @@ export class Accounts implements Disposable {
     this.byName.set(name, account);
     return account;
   }
+}
+
+function measures({ serviceExports }: AccountDefinition): boolean {
+  return serviceExports.some(({ latency }) => latency !== null);
+}
+
+function exportersOf({ streamImports, serviceImports }: AccountDefinition): ReadonlySet<string> {
+  return new Set([...streamImports, ...serviceImports].map(({ account }) => account));
 }
 
 function sameImports(now: AccountDefinition, before: AccountDefinition | undefined): boolean {
