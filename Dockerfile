@@ -28,7 +28,8 @@ RUN npm run build
 
 # The base image is looked at for the list of what is in the image.
 FROM build AS files
-RUN --mount=type=bind,from=runtime,target=/runtime node scripts/image-files.ts tini /runtime /image
+RUN --mount=type=bind,from=runtime,target=/runtime node scripts/image-files.ts tini /runtime /image && \
+    mkdir /data && touch --date="@${SOURCE_DATE_EPOCH:-0}" /data
 
 FROM runtime
 # scripts/image.ts says which; these are what a plain docker build knows
@@ -43,6 +44,8 @@ LABEL org.opencontainers.image.title="shoal" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.base.name="$RUNTIME_IMAGE"
 COPY --from=files /image/ /
+# a volume that is mounted here for streams begins as this folder, which the server may write to
+COPY --from=files --chown=65532:65532 /data/ /data/
 # by number, so that Kubernetes can tell that it is not root
 USER 65532:65532
 # clients, routes, monitoring

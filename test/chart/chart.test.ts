@@ -19,6 +19,10 @@ const BINARY = join(import.meta.dirname, "../../bin/shoal");
 const VALUE_SETS: Record<string, readonly string[]> = {
   default: [],
   single: ["config.cluster.enabled=false"],
+  jetstream: [
+    "config.cluster.enabled=false",
+    `config.jetstream={"enabled":true,"fileStore":{"maxSize":"8Gi"},"merge":{"sync_interval":"2m"}}`,
+  ],
   deployment: [`workload.kind="Deployment"`],
   tls: [tls, clusterTls, ca],
   "cert-manager": [

@@ -41,7 +41,6 @@ describe("the whole values.yaml of the NATS chart", () => {
 
 describe("a part that is not here", () => {
   const PARTS: readonly (readonly [string, string])[] = [
-    ["config.jetstream", "keeps no messages"],
     ["config.leafnodes", "takes no leaf nodes"],
     ["config.websocket", "no WebSocket listener"],
     ["config.mqtt", "does not speak MQTT"],
@@ -66,8 +65,8 @@ describe("a part that is not here", () => {
   });
 
   it("is named together with all others", async () => {
-    const error = render("config.jetstream.enabled=true", "config.mqtt.enabled=true", "natsBox.enabled=true");
-    for (const name of ["config.jetstream.enabled", "config.mqtt.enabled", "natsBox.enabled"])
+    const error = render("config.gateway.enabled=true", "config.mqtt.enabled=true", "natsBox.enabled=true");
+    for (const name of ["config.gateway.enabled", "config.mqtt.enabled", "natsBox.enabled"])
       await expect(error).rejects.toThrow(name);
   });
 

@@ -1,5 +1,6 @@
 // The image on a real engine: what is in it, what it needs, how it starts, serves and ends.
 import { readFileSync } from "node:fs";
+import { connect } from "@nats-io/transport-node";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Bill } from "../../scripts/image-files/bill.ts";
 import { Container, RESTRICTED, buildImage, docker } from "../support/docker.ts";
@@ -165,6 +166,36 @@ describe("docker run without arguments", () => {
         interval: 200,
       },
     );
+  });
+});
+
+describe("a volume for streams", () => {
+  it("is one that the server may write to, and keeps what was acknowledged when the container is killed", async () => {
+    const volume = (await docker("volume", "create")).trim();
+    const args = ["--volume", `${volume}:/data`, TAG, "-js", "-sd", "/data", "--http_port", "8222"];
+    try {
+      {
+        const { container, address } = await started(...args);
+        await using _ = container;
+        const client = await connect({ servers: `${address}:4222` });
+        const config = JSON.stringify({ name: "orders", subjects: ["orders.>"] });
+        await client.request("$JS.API.STREAM.CREATE.orders", config, { timeout: 20_000 });
+        for (let i = 1; i <= 100; i++) {
+          const answer = await client.request(`orders.${i}`, "hello", { timeout: 20_000 });
+          expect(answer.json<{ seq: number }>().seq).toBe(i);
+        }
+        await docker("kill", container.id);
+        await client.close();
+      }
+      const { container, address } = await started(...args);
+      await using _ = container;
+      const client = await connect({ servers: `${address}:4222` });
+      const info = await client.request("$JS.API.STREAM.INFO.orders", "", { timeout: 20_000 });
+      expect(info.json<{ state: object }>().state).toMatchObject({ messages: 100, last_seq: 100 });
+      await client.close();
+    } finally {
+      await docker("volume", "rm", volume);
+    }
   });
 });
 

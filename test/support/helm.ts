@@ -19,11 +19,13 @@ interface Container {
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly ports?: readonly object[];
   readonly securityContext: object;
+  readonly volumeMounts: readonly object[];
 }
 
 export interface PodSpec {
   readonly containers: readonly Container[];
   readonly securityContext: object;
+  readonly volumes: readonly object[];
   readonly terminationGracePeriodSeconds: number;
   readonly automountServiceAccountToken: boolean;
 }

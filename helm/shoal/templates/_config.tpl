@@ -39,6 +39,9 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- if $values.cluster.enabled -}}
     {{- $_ := set $config "cluster" (include "shoal.part" (dict "of" $values.cluster "doc" (include "shoal.clusterConfig" . | fromJson)) | fromJson) -}}
   {{- end -}}
+  {{- if $values.jetstream.enabled -}}
+    {{- $_ := set $config "jetstream" (include "shoal.part" (dict "of" $values.jetstream "doc" (include "shoal.jetstreamConfig" . | fromJson)) | fromJson) -}}
+  {{- end -}}
   {{- $config = include "shoal.part" (dict "of" $values "doc" $config) | fromJson -}}
   {{- $leave := include "shoal.leave" $config | fromJson -}}
   {{- /* the chart's own grace period gives way to a shorter duration, of which the server then takes a third */ -}}
@@ -64,6 +67,40 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- $start := toDate "2006-01-02 15:04" "2000-01-03 00:00" -}}
   {{- $end := mustDateModify $text $start -}}
   {{- add (mul 1000 (sub (unixEpoch $end | int64) (unixEpoch $start | int64))) (date ".000" $end | trimPrefix "." | atoi) -}}
+{{- end -}}
+
+{{/* What cannot work is refused: servers of a cluster keep no streams yet, and a claim for each pod needs a StatefulSet. */}}
+{{- define "shoal.jetstreamConfig" -}}
+  {{- $values := .Values.config.jetstream -}}
+  {{- if .Values.config.cluster.enabled -}}
+    {{- fail "config.jetstream.enabled: shoal keeps streams on one server so far, not in clusters. Set config.cluster.enabled to false, or keep nats-servers with JetStream: shoal joins their cluster, and its clients reach their streams" -}}
+  {{- end -}}
+  {{- if and (include "shoal.streamClaim" .) (ne .Values.workload.kind "StatefulSet") -}}
+    {{- fail (printf "config.jetstream.fileStore.pvc.enabled: a %s has no volume claims for its pods. Set workload.kind to StatefulSet" .Values.workload.kind) -}}
+  {{- end -}}
+  {{- $jetstream := dict -}}
+  {{- if $values.memoryStore.enabled -}}
+    {{- $_ := set $jetstream "max_memory_store" (printf "<< %s >>" $values.memoryStore.maxSize) -}}
+  {{- else -}}
+    {{- $_ := set $jetstream "max_memory_store" 0 -}}
+  {{- end -}}
+  {{- if not $values.fileStore.enabled -}}
+    {{- $_ := set $jetstream "max_file_store" 0 -}}
+  {{- else -}}
+    {{- $_ := set $jetstream "store_dir" $values.fileStore.dir -}}
+    {{- with $values.fileStore.maxSize -}}
+      {{- $_ := set $jetstream "max_file_store" (printf "<< %s >>" .) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- toJson $jetstream -}}
+{{- end -}}
+
+{{/* Where streams have a volume, the name of its claim; else nothing. */}}
+{{- define "shoal.streamClaim" -}}
+  {{- $values := .Values.config.jetstream -}}
+  {{- if and $values.enabled $values.fileStore.enabled $values.fileStore.pvc.enabled -}}
+    {{- $values.fileStore.pvc.name | default (printf "%s-js" (include "shoal.fullname" .)) -}}
+  {{- end -}}
 {{- end -}}
 
 {{- define "shoal.clusterConfig" -}}

@@ -28,6 +28,10 @@ securityContext:
   runAsUser: 65532
   runAsGroup: 65532
   fsGroup: 65532
+{{- if .Values.config.jetstream.enabled }}
+  # the volume's files belong to the server already, however many there are
+  fsGroupChangePolicy: OnRootMismatch
+{{- end }}
   seccompProfile:
     type: RuntimeDefault
 {{- with .Values.podTemplate.topologySpreadConstraints }}
@@ -60,6 +64,12 @@ volumes:
   - name: cluster-tls
     secret:
       secretName: {{ include "shoal.tlsSecretName" (dict "ctx" . "for" "cluster") }}
+{{- end }}
+{{- with .Values.config.jetstream }}
+{{- if and .enabled .fileStore.enabled (not (include "shoal.streamClaim" $)) }}
+  - name: streams
+    emptyDir: {}
+{{- end }}
 {{- end }}
 {{- with .Values.tlsCA }}
 {{- if .enabled }}
@@ -141,6 +151,10 @@ volumeMounts:
   - name: cluster-tls
     mountPath: {{ $config.cluster.tls.dir }}
     readOnly: true
+{{- end }}
+{{- if and $config.jetstream.enabled $config.jetstream.fileStore.enabled }}
+  - name: {{ include "shoal.streamClaim" . | default "streams" }}
+    mountPath: {{ $config.jetstream.fileStore.dir }}
 {{- end }}
 {{- if .Values.tlsCA.enabled }}
   - name: tls-ca
