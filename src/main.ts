@@ -1,7 +1,7 @@
 /** The command line program: arguments to configuration to a running server. */
-import { findOtherServer } from "./app/find-process.ts";
+import { findOtherServer } from "./app/process/find-process.ts";
 import { nameProcess, programOf, refusalLines, versionText } from "./app/program.ts";
-import { sendSignal } from "./app/signals.ts";
+import { sendSignal } from "./app/process/signals.ts";
 import type { Config } from "./config/config.ts";
 import type { SignalCommand } from "./config/formats/flags.ts";
 import { loadConfigInAnyFormat, type LoadResult } from "./config/load.ts";

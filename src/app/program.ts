@@ -6,7 +6,7 @@
 import { writeFileSync } from "node:fs";
 import type { LoadResult } from "../config/load.ts";
 import type { LogOptions } from "../log/log.ts";
-import { NATS_LEVEL, VERSION } from "./version.ts";
+import { NATS_LEVEL, VERSION } from "./process/version.ts";
 
 export interface Program {
   readonly name: string;

@@ -9,12 +9,17 @@ import type { LoadResult } from "../config/load.ts";
 import { openLog, type LogOptions } from "../log/log.ts";
 import { limitRepeats } from "../log/repeat-limit.ts";
 import { logOptions } from "./slices/log.ts";
-import { isStoppedByOrchestrator, nameOfContainer, nameOfPodInDns, realSurroundings } from "./container.ts";
+import {
+  isStoppedByOrchestrator,
+  nameOfContainer,
+  nameOfPodInDns,
+  realSurroundings,
+} from "./process/container.ts";
 import { logOptionsAs, type Program } from "./program.ts";
 import { askedBy } from "../base/option-refused.ts";
-import { RunFiles } from "./run-files.ts";
+import { RunFiles } from "./process/run-files.ts";
 import { Server } from "./server.ts";
-import { followSignals } from "./signals.ts";
+import { followSignals } from "./process/signals.ts";
 import { StartError } from "../ports/start-error.ts";
 
 export interface RunOptions {

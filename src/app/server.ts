@@ -15,7 +15,7 @@ import type { InfoContext } from "../links/client/host.ts";
 import { Faults } from "../links/trunk/faults.ts";
 import { Turn } from "../links/trunk/turn.ts";
 import { RecentEvents } from "../log/recent-events.ts";
-import type { Readiness } from "../monitor/source.ts";
+import type { Readiness } from "../health/readiness.ts";
 import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
@@ -28,22 +28,22 @@ import { ClientUsers } from "../ports/client/client-users.ts";
 import { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
 import type { ConfigWatch } from "./config-watch.ts";
-import { newServerKeys, serverHash } from "./identity.ts";
+import { newServerKeys, serverHash } from "./process/identity.ts";
 import type { JetStreamPart } from "./jetstream.ts";
 import { startJetStream } from "./start-jetstream.ts";
 import { drainClients } from "../ports/client/lame-duck.ts";
-import { mayFollow, type DrainsUntil, type LifeState } from "./lifecycle.ts";
+import { mayFollow, type DrainsUntil, type LifeState } from "../health/lifecycle.ts";
 import { clientUsersOptions } from "./slices/authorization.ts";
-import { slabBudgetBytes } from "./memory.ts";
+import { slabBudgetBytes } from "./process/memory.ts";
 import { PortTls } from "../ports/port-tls.ts";
 import { Rebalancer } from "./rebalancer.ts";
-import { ReadinessWatch, type ReadinessFacts } from "./readiness-watch.ts";
-import type { MonitorPorts } from "./monitor-port.ts";
-import { SelfDescription } from "./self-description.ts";
-import { joinSystemAccount, type SystemMembership } from "./system-account.ts";
+import { ReadinessWatch, type ReadinessFacts } from "../health/readiness-watch.ts";
+import type { MonitorPorts } from "./views/monitor-port.ts";
+import { SelfDescription } from "./views/self-description.ts";
+import { joinSystemAccount, type SystemMembership } from "./views/system-account.ts";
 import type { Reload, ReloadOutcome, ReloadPart, ReloadReason } from "./reload.ts";
 import { reloadsOf, watchOf } from "./reload-parts.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "./process/version.ts";
 import { warmUp } from "./warm-up.ts";
 import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
 import { hostPort } from "../base/host-port.ts";
@@ -315,7 +315,7 @@ export class Server {
     this.system = joinSystemAccount(this, logger);
     if (config.monitor.port === null && config.monitor.httpsPort === null && config.metrics.port === null)
       return;
-    const { openMonitorPorts } = await import("./monitor-port.ts");
+    const { openMonitorPorts } = await import("./views/monitor-port.ts");
     this.monitor = await openMonitorPorts(this, this.system.source, logger);
   }
 

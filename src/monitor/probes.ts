@@ -7,7 +7,8 @@ import { compactJson, type Answer } from "./answer.ts";
 import { goDuration, goTime } from "./go-format.ts";
 import type { Audience } from "./guard.ts";
 import type { Query } from "./query.ts";
-import type { MonitorSource, Readiness } from "./source.ts";
+import type { Readiness } from "../health/readiness.ts";
+import type { MonitorSource } from "./source.ts";
 
 /** That it answers is the answer: a server that drains, or waits for others, is not to be restarted. */
 export function livez(source: MonitorSource, { audience }: Query): Answer {

@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { followSignals } from "../../src/app/signals.ts";
+import { followSignals } from "../../src/app/process/signals.ts";
 import { defaultLogOptions, openLog } from "../../src/log/log.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { ServerProcess } from "./server-process.ts";

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
-import { lookAt } from "../../src/app/metrics-source.ts";
+import { lookAt } from "../../src/app/views/metrics-source.ts";
 import { Metrics, type Look } from "../../src/metrics/metrics.ts";
 import { Listener } from "../../src/core/listener.ts";
 import { Endpoints } from "../../src/monitor/endpoints.ts";

@@ -9,7 +9,7 @@ import { ClusterPort } from "../../../src/ports/cluster/cluster-port.ts";
 import { ConfigWatch } from "../../../src/app/config-watch.ts";
 import { JetStreamPart } from "../../../src/app/jetstream.ts";
 import { PortTls } from "../../../src/ports/port-tls.ts";
-import { ReadinessWatch } from "../../../src/app/readiness-watch.ts";
+import { ReadinessWatch } from "../../../src/health/readiness-watch.ts";
 import { Rebalancer } from "../../../src/app/rebalancer.ts";
 import { Server } from "../../../src/app/server.ts";
 import { Authenticator } from "../../../src/auth/authenticator.ts";

@@ -1,16 +1,16 @@
 /** Looks at the server for metrics: all of it at once, in one pass over the connections. */
-import { systemClock } from "../base/clock.ts";
-import type { AccountLook, ClusterLook, Look, TrafficLook } from "../metrics/metrics.ts";
-import type { Endpoints } from "../monitor/endpoints.ts";
-import { registeredRoutes } from "../monitor/routez.ts";
-import { interestFigures } from "../monitor/subsz.ts";
-import { NATS_LEVEL } from "../protocol/info.ts";
-import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { AccountLook, ClusterLook, Look, TrafficLook } from "../../metrics/metrics.ts";
+import type { Endpoints } from "../../monitor/endpoints.ts";
+import { registeredRoutes } from "../../monitor/routez.ts";
+import { interestFigures } from "../../monitor/subsz.ts";
+import { NATS_LEVEL } from "../../protocol/info.ts";
+import type { ClusterPort } from "../../ports/cluster/cluster-port.ts";
 import { jetStreamLook } from "./jetstream-look.ts";
-import { openFiles } from "./open-files.ts";
-import type { Server } from "./server.ts";
-import { add, noLoss, nothing } from "../links/trunk/traffic.ts";
-import { VERSION } from "./version.ts";
+import { openFiles } from "../process/open-files.ts";
+import type { Server } from "../server.ts";
+import { add, noLoss, nothing } from "../../links/trunk/traffic.ts";
+import { VERSION } from "../process/version.ts";
 
 export function lookAt(server: Server, endpoints: Endpoints): Look {
   const nowMs = systemClock.nowMs();

@@ -1,7 +1,7 @@
 /** Finds the one other server process of this machine, for `--signal` without a process id. Reads /proc: Linux only. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Program } from "./program.ts";
+import type { Program } from "../program.ts";
 
 /** Of this installation: other programs have a main.ts as well. */
 const ROOT = dirname(dirname(process.argv[1] ?? ""));

@@ -2,19 +2,19 @@
  * The monitoring port of a server, and the port of its metrics: shows the server to the rooms monitor and metrics and listens.
  * Loaded when one of the ports is configured, so that a server without them starts as fast as ever.
  */
-import type { Logger } from "../base/logger.ts";
-import { Guard } from "../monitor/guard.ts";
-import { METRICS_TYPE, Metrics } from "../metrics/metrics.ts";
-import { text } from "../monitor/answer.ts";
-import { Endpoints, type FurtherEndpoint } from "../monitor/endpoints.ts";
-import { serveHttp, type MonitorHttp, type Site } from "../monitor/http.ts";
-import type { MonitorSource } from "../monitor/source.ts";
-import { Turns } from "../monitor/turns.ts";
+import type { Logger } from "../../base/logger.ts";
+import { Guard } from "../../monitor/guard.ts";
+import { METRICS_TYPE, Metrics } from "../../metrics/metrics.ts";
+import { text } from "../../monitor/answer.ts";
+import { Endpoints, type FurtherEndpoint } from "../../monitor/endpoints.ts";
+import { serveHttp, type MonitorHttp, type Site } from "../../monitor/http.ts";
+import type { MonitorSource } from "../../monitor/source.ts";
+import { Turns } from "../../monitor/turns.ts";
 import { lookAt } from "./metrics-source.ts";
-import { listening } from "../ports/start-error.ts";
+import { listening } from "../../ports/start-error.ts";
 import { readPage } from "./page-file.ts";
-import type { Server } from "./server.ts";
-import { hostPort } from "../base/host-port.ts";
+import type { Server } from "../server.ts";
+import { hostPort } from "../../base/host-port.ts";
 
 /** null for a port that is not configured. */
 export interface MonitorPorts extends Pick<MonitorHttp, "close" | "useCertificate"> {

@@ -1,12 +1,18 @@
 /** Shows the server to the room monitor, for its HTTP port and for the system account. */
-import { systemClock } from "../base/clock.ts";
-import type { ClosedConnection } from "../monitor/closed-connections.ts";
-import type { ClusterFacts, ClusterView, MonitorSource, ServerFacts, TlsFacts } from "../monitor/source.ts";
-import { NATS_LEVEL } from "../protocol/info.ts";
-import type { TlsTerms } from "../transport/tls.ts";
-import type { Server } from "./server.ts";
-import { VERSION } from "./version.ts";
-import { hostPort } from "../base/host-port.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { ClosedConnection } from "../../monitor/closed-connections.ts";
+import type {
+  ClusterFacts,
+  ClusterView,
+  MonitorSource,
+  ServerFacts,
+  TlsFacts,
+} from "../../monitor/source.ts";
+import { NATS_LEVEL } from "../../protocol/info.ts";
+import type { TlsTerms } from "../../transport/tls.ts";
+import type { Server } from "../server.ts";
+import { VERSION } from "../process/version.ts";
+import { hostPort } from "../../base/host-port.ts";
 
 export function monitorSource(
   server: Server,

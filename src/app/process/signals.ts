@@ -4,12 +4,12 @@
  * as nats-server does. A second SIGTERM stops it at once. The other signals act as in nats-server.
  */
 import type { EventEmitter } from "node:events";
-import { systemClock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
-import type { SignalCommand } from "../config/formats/flags.ts";
-import type { Log } from "../log/log.ts";
-import type { DrainsUntil } from "./lifecycle.ts";
-import type { Server } from "./server.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { SignalCommand } from "../../config/formats/flags.ts";
+import type { Log } from "../../log/log.ts";
+import type { DrainsUntil } from "../../health/lifecycle.ts";
+import type { Server } from "../server.ts";
 
 const SIGNAL_OF: Readonly<Record<SignalCommand, NodeJS.Signals>> = {
   ldm: "SIGUSR2",

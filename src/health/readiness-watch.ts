@@ -4,8 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import type { Readiness } from "../monitor/source.ts";
-import { judgeReadiness, type ReadinessInput } from "./readiness.ts";
+import { judgeReadiness, type Readiness, type ReadinessInput } from "./readiness.ts";
 
 const LOOK_EVERY_MS = 100;
 

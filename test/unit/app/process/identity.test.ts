@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { describe, expect, it } from "vitest";
-import { ownConnectUrls } from "../../../src/ports/client/connect-urls.ts";
-import { newNkey } from "../../../src/keys/nkey.ts";
-import { mayFollow, type LifeState } from "../../../src/app/lifecycle.ts";
-import { VERSION } from "../../../src/app/version.ts";
+import { ownConnectUrls } from "../../../../src/ports/client/connect-urls.ts";
+import { newNkey } from "../../../../src/keys/nkey.ts";
+import { mayFollow, type LifeState } from "../../../../src/health/lifecycle.ts";
+import { VERSION } from "../../../../src/app/process/version.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -86,7 +86,7 @@ describe("the life of a server", () => {
 
 describe("the version", () => {
   it("is that of the package", () => {
-    const file = new URL("../../../package.json", import.meta.url);
+    const file = new URL("../../../../package.json", import.meta.url);
     expect(VERSION).toBe((JSON.parse(readFileSync(file, "utf8")) as { version: string }).version);
   });
 });

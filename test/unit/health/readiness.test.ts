@@ -1,7 +1,7 @@
 /** Who is ready, and why not: the judgement alone. */
 import { describe, expect, it } from "vitest";
 import type { DiscoverySnapshot } from "../../../src/discovery/discovery.ts";
-import { judgeReadiness, type ReadinessInput } from "../../../src/app/readiness.ts";
+import { judgeReadiness, type ReadinessInput } from "../../../src/health/readiness.ts";
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../../../src/cluster/mesh-types.ts";
 
 function mesh(peers: readonly PeerSnapshot[], addresses: readonly AddressSnapshot[] = []): MeshSnapshot {

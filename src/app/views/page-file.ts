@@ -15,7 +15,7 @@ export async function readPage(): Promise<string | null> {
 }
 
 async function bundledNow(): Promise<string | null> {
-  const bundler = new URL("../../page/bundle.ts", import.meta.url).href;
+  const bundler = new URL("../../../page/bundle.ts", import.meta.url).href;
   try {
     const { bundlePage } = (await import(bundler)) as { bundlePage: () => Promise<{ html: string }> };
     return (await bundlePage()).html;

@@ -1,11 +1,11 @@
 /** What a server says of itself to clients: INFO, the addresses where they can connect, and whether over TLS. */
-import type { CalloutHost } from "../auth/callout/callout.ts";
-import { systemClock } from "../base/clock.ts";
-import type { InfoContext } from "../links/client/host.ts";
-import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../protocol/info.ts";
-import { ownConnectUrls, ownExternalUrls } from "../ports/client/connect-urls.ts";
-import { serverHash } from "./identity.ts";
-import type { Server } from "./server.ts";
+import type { CalloutHost } from "../../auth/callout/callout.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { InfoContext } from "../../links/client/host.ts";
+import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../../protocol/info.ts";
+import { ownConnectUrls, ownExternalUrls } from "../../ports/client/connect-urls.ts";
+import { serverHash } from "../process/identity.ts";
+import type { Server } from "../server.ts";
 
 /** By which listener a client comes. */
 type Side = "inside" | "outside";

@@ -5,7 +5,7 @@ import {
   nameOfContainer,
   nameOfPodInDns,
   type Surroundings,
-} from "../../../src/app/container.ts";
+} from "../../../../src/app/process/container.ts";
 
 function around(what: Partial<Surroundings> & { readonly files?: Record<string, string> }): Surroundings {
   const { files = {}, ...rest } = what;

@@ -1,12 +1,12 @@
 /** Files that tell other programs about a running server: its process id, and its ports. They follow the configuration. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Logger } from "../base/logger.ts";
-import type { Prepared } from "../base/prepared.ts";
-import type { Config } from "../config/config.ts";
-import type { ReloadPart } from "./reload.ts";
-import type { Server } from "./server.ts";
-import { fileReason, StartError } from "../ports/start-error.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Prepared } from "../../base/prepared.ts";
+import type { Config } from "../../config/config.ts";
+import type { ReloadPart } from "../reload.ts";
+import type { Server } from "../server.ts";
+import { fileReason, StartError } from "../../ports/start-error.ts";
 
 /** Gone again when disposed of. */
 export class RunFiles implements ReloadPart, Disposable {

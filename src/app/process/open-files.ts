@@ -1,6 +1,6 @@
 /** How many files and sockets the process has open, and may have, where Linux tells. */
 import { readFileSync, statSync } from "node:fs";
-import type { OpenFiles } from "../metrics/metrics.ts";
+import type { OpenFiles } from "../../metrics/metrics.ts";
 
 /** Linux gives the number as the size of the folder since 6.2; before, it would take to list them. */
 export function openFiles(): OpenFiles {

@@ -2,17 +2,17 @@
  * The server in its system account, and who watches its clients on behalf of that and of monitoring. What answers requests is
  * loaded at the first one.
  */
-import { systemClock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
-import { systemRandom } from "../base/random.ts";
-import { ClosedConnections } from "../monitor/closed-connections.ts";
-import type { Endpoints } from "../monitor/endpoints.ts";
-import type { ClusterView, MonitorSource } from "../monitor/source.ts";
-import type { ServerAnswer } from "../system/cluster-query.ts";
-import { SystemService } from "../system/service.ts";
-import { serverHash } from "./identity.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import { systemRandom } from "../../base/random.ts";
+import { ClosedConnections } from "../../monitor/closed-connections.ts";
+import type { Endpoints } from "../../monitor/endpoints.ts";
+import type { ClusterView, MonitorSource } from "../../monitor/source.ts";
+import type { ServerAnswer } from "../../system/cluster-query.ts";
+import { SystemService } from "../../system/service.ts";
+import { serverHash } from "../process/identity.ts";
 import { monitorSource } from "./monitor-source.ts";
-import type { Server } from "./server.ts";
+import type { Server } from "../server.ts";
 
 /** For others to answer what the page asks of them. */
 const VIEW_TIMEOUT_MS = 1500;
@@ -84,7 +84,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 async function endpointsAlone(source: MonitorSource): Promise<Endpoints> {
-  const { Endpoints } = await import("../monitor/endpoints.ts");
+  const { Endpoints } = await import("../../monitor/endpoints.ts");
   return new Endpoints(source);
 }
 

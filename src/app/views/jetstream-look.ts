@@ -1,7 +1,7 @@
 /** What metrics show of JetStream, in one pass over streams and consumers. */
-import type { ConsumerReport, StreamReport } from "../jetstream/report.ts";
-import type { ConsumerLook, JetStreamLook, StreamLook } from "../metrics/metrics.ts";
-import type { JetStreamSource } from "../monitor/source.ts";
+import type { ConsumerReport, StreamReport } from "../../jetstream/report.ts";
+import type { ConsumerLook, JetStreamLook, StreamLook } from "../../metrics/metrics.ts";
+import type { JetStreamSource } from "../../monitor/source.ts";
 
 /** Streams and consumers with series of their own. */
 const STREAMS_MAX = 500;

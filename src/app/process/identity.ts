@@ -3,9 +3,9 @@
  * which secrets for it are sealed. Both are new at each start, their secret halves stay in this process.
  */
 import { createHash } from "node:crypto";
-import { BASE62_DIGITS } from "../base/base62.ts";
-import { newNkey, type SigningNkey } from "../keys/nkey.ts";
-import { CurveKey } from "../keys/curve-key.ts";
+import { BASE62_DIGITS } from "../../base/base62.ts";
+import { newNkey, type SigningNkey } from "../../keys/nkey.ts";
+import { CurveKey } from "../../keys/curve-key.ts";
 
 export interface ServerKeys {
   readonly signing: SigningNkey;

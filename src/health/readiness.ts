@@ -10,8 +10,58 @@
  */
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
-import type { AwaitedPeer, Readiness, ReadinessCause } from "../monitor/source.ts";
 import type { LifeState } from "./lifecycle.ts";
+
+/** A server that should be connected and is not, or not with all its routes. */
+interface AwaitedPeer {
+  /** "" where it never was connected. */
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  /** Sources of discovery that list it, and "gossip". */
+  readonly seenBy: readonly string[];
+  /** Failed dials in a row. */
+  readonly attempts: number;
+  readonly why: string;
+}
+
+/** The state that is not "ready", or what a joining server waits for. */
+type ReadinessCause = "starting" | "lame duck" | "stopped" | "expected servers" | "discovery" | "routes";
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** Why not; empty when ready. */
+  readonly reasons: readonly string[];
+  /** The kinds of reasons, for metrics. */
+  readonly causes: readonly ReadinessCause[];
+  /** What is not as it should be, be the server ready all the same or not. */
+  readonly missing: readonly string[];
+  /** Faults of this server that have cost a connection, since the start. */
+  readonly faults: number;
+  /** "starting", "ready" (takes clients), "lame duck" or "stopped". */
+  readonly state: string;
+  /** Of discovery. */
+  readonly sources: readonly {
+    readonly name: string;
+    /** Addresses that it lists. */
+    readonly listed: number;
+    /** null: it never has answered. */
+    readonly answerAgeMs: number | null;
+    readonly lastError: string | null;
+  }[];
+  /** Other servers. */
+  readonly peers: {
+    readonly seen: number;
+    /** With all their routes. */
+    readonly connected: readonly {
+      readonly id: string;
+      readonly name: string;
+      readonly address: string;
+      readonly sinceMs: number;
+    }[];
+    readonly awaited: readonly AwaitedPeer[];
+  };
+}
 
 export interface ReadinessInput {
   readonly state: LifeState;
