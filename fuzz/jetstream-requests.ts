@@ -227,7 +227,8 @@ class World {
     assert(subject !== "" && !/\s/.test(subject), "a message has a subject");
     assert(headers === "" || /^NATS\/1\.0[^\n]*\r\n[^]*\r\n$/.test(headers), "headers begin and end");
     if (reply.startsWith("$JS.ACK.")) this.acks.push(reply);
-    const text = Buffer.from(payload).toString();
+    const sent = typeof payload === "string" ? Buffer.from(payload, "latin1") : payload;
+    const text = Buffer.from(sent).toString();
     if (subject === "api.1" || subject.startsWith("$JS.EVENT.")) {
       const { type } = JSON.parse(text) as { type: string };
       assert(type.startsWith("io.nats.jetstream."), "an answer says what it is");
@@ -235,7 +236,7 @@ class World {
     if (subject === "ack.1")
       assert("stream" in (JSON.parse(text) as object), "a publisher hears of the stream");
     this.work.push(() =>
-      this.deliver(subject, reply, headers.length, Buffer.concat([Buffer.from(headers, "latin1"), payload])),
+      this.deliver(subject, reply, headers.length, Buffer.concat([Buffer.from(headers, "latin1"), sent])),
     );
     return true;
   }

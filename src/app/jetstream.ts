@@ -5,18 +5,18 @@ import { beginChange, endChange } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
-import { readText, slice } from "../slab/memory.ts";
+import { isText, readText, slice } from "../slab/memory.ts";
 import type { Account } from "../core/account.ts";
 import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";
 import { CONSUMERS_DEFAULT_MAX } from "../jetstream/assets.ts";
 import type { JetStreamLimits } from "../jetstream/limits.ts";
-import type { AccountHost, Incoming, Outgoing } from "../jetstream/host.ts";
+import type { AccountHost, Incoming } from "../jetstream/host.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { JetStreamSource } from "../monitor/source.ts";
-import type { Message } from "../protocol/message.ts";
+import { Message } from "../protocol/message.ts";
 import type { Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
@@ -25,6 +25,7 @@ import { NodeDisk } from "../store/node-disk.ts";
 const API_LEVEL = 0;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
+const NO_MESSAGE = new Message();
 /** How often the volume is asked what it has left. */
 const VOLUME_READ_MS = 1000;
 /** What is left free: a part of the volume, at most so many bytes. */
@@ -158,8 +159,7 @@ export class JetStreamPart {
       random,
       logger,
       nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
-      send: ({ subject, payload, reply, headers, shown }: Outgoing) =>
-        account.send(subject, payload, reply, headers, shown),
+      send: (message) => account.sendMade(message),
       isAwaited: (subject) => awaited.covers(subject),
       listen: (subject, receive, queue) => listen(account, subject, receive, queue ?? null),
       onInterest: (call) => void (account.interest.onAdded = call),
@@ -186,13 +186,14 @@ class Awaited {
       this.version = interest.version;
     }
     let covers = this.known.get(subject);
-    if (covers === undefined) this.known.set(subject, (covers = interest.covers(subject)));
+    if (covers === undefined) this.known.set(subject, (covers = interest.isAwaited(subject)));
     return covers;
   }
 }
 
 /** Receives messages of an account without copying them. */
 class Ear implements Subscriber {
+  private readonly heard = new Heard();
   private readonly receive: (message: Incoming) => void;
 
   constructor(receive: (message: Incoming) => void) {
@@ -200,17 +201,56 @@ class Ear implements Subscriber {
   }
 
   deliver(_subscription: Subscription, message: Message): boolean {
-    const { at, subjectFrom, subjectLength, replyFrom, replyLength, payloadFrom, headerLength, size, body } =
-      message;
+    const { heard } = this;
+    heard.begin(message);
     beginChange(); // of a stream or a consumer, which connections share
-    this.receive({
-      subject: readText(at + subjectFrom, subjectLength),
-      reply: readText(at + replyFrom, replyLength),
-      headerLength,
-      body: body === null ? slice(at + payloadFrom, size) : body.subarray(0, size),
-    });
+    this.receive(heard);
     endChange();
+    heard.end();
     return true;
+  }
+}
+
+/** What is heard at one place, one message after the other: texts and views are made when they are asked for. */
+class Heard implements Incoming {
+  headerLength = 0;
+  private message: Message = NO_MESSAGE;
+  private knownSubject: string | null = null;
+  private knownReply: string | null = null;
+  private knownBody: Uint8Array | null = null;
+  /** The subject before, since the next one is often the same. */
+  private lastSubject = "";
+
+  begin(message: Message): void {
+    this.message = message;
+    this.headerLength = message.headerLength;
+    this.knownSubject = this.knownReply = this.knownBody = null;
+  }
+
+  end(): void {
+    this.message = NO_MESSAGE;
+    this.knownBody = null;
+  }
+
+  get subject(): string {
+    return (this.knownSubject ??= this.readSubject());
+  }
+
+  get reply(): string {
+    const { at, replyFrom, replyLength } = this.message;
+    return (this.knownReply ??= replyLength === 0 ? "" : readText(at + replyFrom, replyLength));
+  }
+
+  get body(): Uint8Array {
+    const { at, payloadFrom, size, body } = this.message;
+    return (this.knownBody ??= body === null ? slice(at + payloadFrom, size) : body.subarray(0, size));
+  }
+
+  private readSubject(): string {
+    const { at, subjectFrom, subjectLength } = this.message;
+    const { lastSubject } = this;
+    if (lastSubject.length === subjectLength && isText(at + subjectFrom, lastSubject)) return lastSubject;
+    return (this.lastSubject = readText(at + subjectFrom, subjectLength));
   }
 }
 

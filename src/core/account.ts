@@ -20,7 +20,7 @@ import { Interest } from "./interest.ts";
 import { ServiceLatency } from "./latency.ts";
 import { LocalInterest, type InterestChange } from "./local-interest.ts";
 import type { Mappings } from "./mappings.ts";
-import { withStaged } from "./publish.ts";
+import { withStaged, type ServerMessage } from "./publish.ts";
 import { publish } from "./router.ts";
 import type { ServiceImport } from "./service-import.ts";
 import { ServiceResponses } from "./service-responses.ts";
@@ -82,7 +82,7 @@ export class Account {
   private readonly shadows = new Map<Subscription, readonly ShadowPlace[]>();
   private readonly withdrawn = new Set<Subscription | Crossing>();
   private readonly world: AccountWorld;
-  private readonly publishStaged = (message: Message): boolean => this.publish(message, null);
+  private readonly publishStaged = (message: Message): boolean => this.publishOwn(message);
 
   constructor(name: string, world: AccountWorld) {
     this.name = name;
@@ -140,9 +140,21 @@ export class Account {
     return publish(this.interest.plan(subjectAt, message.subjectLength, message.subjectHash), message, mute);
   }
 
+  /** The same for a message that this server has staged. */
+  publishOwn(message: Message): boolean {
+    const { subjectLength, subjectHash } = message;
+    const plan = this.interest.planOfServer(message.at + message.subjectFrom, subjectLength, subjectHash);
+    return publish(plan, message, null);
+  }
+
   /** The same for what this server itself has to say. `headers`: the whole block; "": none. */
-  send(subject: string, payload: Uint8Array, reply = "", headers = "", shownSubject?: string): boolean {
-    return withStaged({ subject, reply, headers, payload, shownSubject }, this.publishStaged);
+  send(subject: string, payload: Uint8Array | string, reply = "", headers = ""): boolean {
+    return withStaged({ subject, reply, headers, payload }, this.publishStaged);
+  }
+
+  /** The same for a message that may be shown under another subject. */
+  sendMade(message: ServerMessage): boolean {
+    return withStaged(message, this.publishStaged);
   }
 
   /**

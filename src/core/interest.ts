@@ -16,14 +16,16 @@ import { AREA, LINE_MAX } from "../slab/layout.ts";
 import { readText, writeText } from "../slab/memory.ts";
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
 import { Sublist } from "../subject/sublist.ts";
+import { isAckSubject } from "../protocol/shown-subject.ts";
+import { ageBuckets, BUCKETS, bucketOf } from "./buckets.ts";
 import { Plan } from "./plan.ts";
-import { isCrossing, RemoteInterest, type Interested } from "./subscription.ts";
+import { UniqueSubjects } from "./unique-subjects.ts";
+import { dropFiltered, type Interested } from "./subscription.ts";
 
 const WAYS = 4;
 const SETS_MIN = 32;
 /** Bound of the table: 4 * 8192 plans for each account. */
 const SETS_MAX = 8192;
-const BUCKETS = 64;
 /** All share the arena of heads: when it is full, all forget their plans. */
 const sharers = new Set<Interest>();
 
@@ -58,10 +60,12 @@ export class Interest implements Disposable {
   /** Messages that asked for a plan through `plan`; what the parser's memo saved is not in it. */
   private lookups = 0;
   private readonly matched: Interested[] = [];
+  private readonly unique: UniqueSubjects;
 
   constructor(account: string, work = new Work()) {
     this.account = account;
     this.work = work;
+    this.unique = new UniqueSubjects(account, this.sublist, work);
     sharers.add(this);
   }
 
@@ -78,6 +82,7 @@ export class Interest implements Disposable {
   add(item: Interested): void {
     this.sublist.insert(item);
     this.inserts++;
+    this.unique.count(item.subject, 1);
     this.changed(item.subject);
     this.onAdded?.(item.subject);
   }
@@ -85,6 +90,7 @@ export class Interest implements Disposable {
   remove(item: Interested): boolean {
     if (!this.sublist.remove(item)) return false;
     this.removes++;
+    this.unique.count(item.subject, -1);
     this.changed(item.subject);
     return true;
   }
@@ -92,14 +98,17 @@ export class Interest implements Disposable {
   /** Plans that hold this item are worked out anew: its weight or its rights have changed. */
   changed(subject: string): void {
     this.version++;
-    if (hasWildcard(subject)) this.ageBuckets(subject);
-    else if (this.cached > 0) this.dropLiteral(subject);
+    if (hasWildcard(subject)) {
+      ageBuckets(this.generations, subject);
+      this.unique.changed(subject);
+    } else if (this.cached > 0) this.dropLiteral(subject);
   }
 
   /** Every plan is worked out anew. */
   changedAltogether(): void {
     this.version++;
-    for (let i = 0; i < BUCKETS; i++) this.generations[i]!++;
+    ageBuckets(this.generations, ">");
+    this.unique.changedAltogether();
   }
 
   has(item: Interested): boolean {
@@ -153,6 +162,31 @@ export class Interest implements Disposable {
       return this.replan(slot, at, length, hash);
     }
     return this.replan(this.freeSlot(hash), at, length, hash);
+  }
+
+  /** The same for a message of the server's own: most go to an inbox, to another subject below it each time. */
+  planOfServer(at: number, length: number, hash: number): Plan {
+    const plan = this.unique.ofInbox(at, length);
+    if (plan === null) return this.plan(at, length, hash);
+    this.lookups++;
+    return plan;
+  }
+
+  /** The same for a message that somebody sent and that may be an acknowledgement, each of which has a subject of its own. */
+  planOfMessage(at: number, length: number, hash: number): Plan {
+    if (!isAckSubject(at, length)) return this.plan(at, length, hash);
+    const plan = this.unique.ofAck(at, length);
+    if (plan === null) return this.plan(at, length, hash);
+    this.lookups++;
+    return plan;
+  }
+
+  /**
+   * Whether anybody would get a message of the server's own on the subject. No plan is built for it, so that it may be asked while a
+   * message is being delivered.
+   */
+  isAwaited(subject: string): boolean {
+    return this.unique.isKnownAwaited(subject) || this.covers(subject);
   }
 
   /** A slot of the hash's set. Sets are filled from the front; in a full one a plan has to go, each in its turn. */
@@ -230,6 +264,7 @@ export class Interest implements Disposable {
 
   forgetAll(): void {
     for (let slot = 0; slot < this.table.length; slot++) this.forget(slot);
+    this.unique.evictAll();
   }
 
   private grow(): void {
@@ -264,45 +299,12 @@ export class Interest implements Disposable {
     this.table[gap] = this.table[last]!;
     this.table[last] = null;
   }
-
-  private ageBuckets(subject: string): void {
-    const dot = subject.indexOf(".");
-    const first = dot < 0 ? subject : subject.slice(0, dot);
-    if (first === "*" || first === ">") for (let i = 0; i < BUCKETS; i++) this.generations[i]!++;
-    else this.generations[bucketOf(subject)]!++;
-  }
-}
-
-/** Leaves out who is gone, and what owners may not get. */
-function dropFiltered(items: Interested[], subject: string): void {
-  let kept = 0;
-  for (const item of items) {
-    if (isCrossing(item)) {
-      items[kept++] = item;
-      continue;
-    }
-    const { filter, queue } = item;
-    const isGone = item instanceof RemoteInterest ? item.neighbour.isGone : item.owner.isGone;
-    if (isGone !== true && (filter === null || filter.admits(subject, queue))) items[kept++] = item;
-  }
-  items.length = kept;
 }
 
 /** The arena is full, or full of heads of other lengths. */
 function makeRoom(): void {
   for (const interest of sharers) interest.forgetAll();
   resetHeads();
-}
-
-/** By the first token. */
-function bucketOf(subject: string): number {
-  let hash = 0;
-  for (let i = 0; i < subject.length; i++) {
-    const code = subject.charCodeAt(i);
-    if (code === 0x2e) break;
-    hash = (Math.imul(hash, 31) + code) | 0;
-  }
-  return (hash ^ (hash >>> 8)) & (BUCKETS - 1);
 }
 
 function isFor(plan: Plan, at: number, length: number): boolean {

@@ -67,6 +67,7 @@ export class Permissions implements DeliveryFilter {
 
   /** Whether messages may be published on the plan's subject, answers apart. Valid for a plan just looked up. */
   mayPublish(plan: Plan): boolean {
+    if (!plan.isOfOneSubject) return this.mayPublishTo(readText(plan.subjectAt, plan.subjectLength));
     const slot = plan.number & (REMEMBERED - 1);
     const remembered = this.verdicts[slot]!;
     if (remembered === plan.number) return true;

@@ -3,7 +3,8 @@
  * changes. Plans are never changed after they are built, so one may be walked while subscriptions end.
  */
 import { releaseHead, takeHead } from "../slab/heads.ts";
-import { writeText } from "../slab/memory.ts";
+import { assert } from "../base/assert.ts";
+import { bytes, copy, writeText } from "../slab/memory.ts";
 import type { Work } from "../base/work.ts";
 import {
   isCrossing,
@@ -15,6 +16,7 @@ import {
 } from "./subscription.ts";
 
 const EMPTY: readonly never[] = [];
+const BLANK = 0x20;
 /** Receivers of a plan that is taken again without asking. */
 const MEMORABLE_MAX = 16;
 
@@ -40,21 +42,25 @@ export class QueueGroup {
 /** Plans built so far, of all accounts. */
 let plans = 0;
 
+/** Beside the subject, in `HMSG subject ` and in `RMSG account subject `. */
+const HEAD_EXTRA = 6;
+const ROUTE_HEAD_EXTRA = 7;
+
 export class Plan {
   /** No other plan ever has it. */
   readonly number = ++plans;
   readonly account: string;
-  readonly subjectLength: number;
+  subjectLength: number;
   readonly hash: number;
   /** Which generation counter of the interest this depends on, and its value when the plan was built. */
   readonly bucket: number;
   readonly generation: number;
   /** `HMSG subject `; one byte further it reads `MSG subject `. */
   readonly headAt: number;
-  readonly headLength: number;
+  headLength: number;
   /** `RMSG account subject `; 0 where no neighbour is interested. */
   readonly routeHeadAt: number;
-  readonly routeHeadLength: number;
+  routeHeadLength: number;
 
   /** Subscriptions here without a queue group. */
   readonly locals: readonly Subscription[];
@@ -72,9 +78,17 @@ export class Plan {
   readonly work: Work;
   /** Where the subject's bytes lie. */
   readonly subjectAt: number;
+  /** Of the subject that it was built for, and the room that its heads have for the rest behind it: see `setRest`. */
+  private readonly builtLength: number;
+  private readonly tokenRoom: number;
+  /** False: the subject is another one when it is looked up next, so that nothing may be remembered by this plan. */
+  readonly isOfOneSubject: boolean;
 
   constructor(parts: PlanParts) {
-    const { subject, account, interested } = parts;
+    const { subject, account, interested, tokenRoom = 0 } = parts;
+    this.builtLength = subject.length;
+    this.tokenRoom = tokenRoom;
+    this.isOfOneSubject = tokenRoom === 0;
     this.account = account;
     this.subjectLength = subject.length;
     this.hash = parts.hash;
@@ -88,15 +102,15 @@ export class Plan {
     const isSingle = this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0;
     this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
     this.isEmpty = interested.length === 0;
-    this.isMemorable = this.crossings === null && interested.length <= MEMORABLE_MAX;
+    this.isMemorable = this.crossings === null && this.isOfOneSubject && interested.length <= MEMORABLE_MAX;
     this.work = parts.work;
-    this.headLength = subject.length + 6;
-    this.headAt = takeHead(this.headLength);
+    this.headLength = subject.length + HEAD_EXTRA;
+    this.headAt = takeHead(this.headLength + tokenRoom);
     this.subjectAt = this.headAt + 5;
     writeText(this.headAt, `HMSG ${subject} `);
     const isForwarded = this.neighbours.length > 0 || this.groups.some((group) => group.remotes.length > 0);
-    this.routeHeadLength = isForwarded ? account.length + subject.length + 7 : 0;
-    this.routeHeadAt = isForwarded ? takeHead(this.routeHeadLength) : 0;
+    this.routeHeadLength = isForwarded ? account.length + subject.length + ROUTE_HEAD_EXTRA : 0;
+    this.routeHeadAt = isForwarded ? takeHead(this.routeHeadLength + tokenRoom) : 0;
     if (isForwarded) writeText(this.routeHeadAt, `RMSG ${account} ${subject} `);
   }
 
@@ -107,8 +121,26 @@ export class Plan {
 
   /** Gives the heads back. The plan may still be read until the next plan is built. */
   release(): void {
-    releaseHead(this.headAt, this.headLength);
-    if (this.routeHeadLength > 0) releaseHead(this.routeHeadAt, this.routeHeadLength);
+    const length = this.builtLength + this.tokenRoom;
+    releaseHead(this.headAt, length + HEAD_EXTRA);
+    if (this.routeHeadLength > 0)
+      releaseHead(this.routeHeadAt, this.account.length + length + ROUTE_HEAD_EXTRA);
+  }
+
+  /**
+   * Makes this the plan for the subject that it was built for with what lies at `at` behind it. Only for plans that were built for
+   * a prefix, which ends with a dot.
+   */
+  setRest(at: number, length: number): void {
+    const { builtLength } = this;
+    assert(length <= this.tokenRoom, "the rest of a subject fits into its room");
+    this.subjectLength = builtLength + length;
+    this.headLength = this.subjectLength + HEAD_EXTRA;
+    putToken(this.subjectAt + builtLength, at, length);
+    if (this.routeHeadLength === 0) return;
+    const before = this.account.length + ROUTE_HEAD_EXTRA - 1 + builtLength;
+    this.routeHeadLength = before + length + 1;
+    putToken(this.routeHeadAt + before, at, length);
   }
 }
 
@@ -123,6 +155,13 @@ export interface PlanParts {
   readonly work: Work;
   /** Counts the plans that are built. */
   readonly turn: number;
+  /** Bytes for what follows a prefix; absent: none, this is the whole subject. */
+  readonly tokenRoom?: number;
+}
+
+function putToken(to: number, at: number, length: number): void {
+  copy(to, at, length);
+  bytes[to + length] = BLANK;
 }
 
 function plainLocals(interested: readonly Interested[]): readonly Subscription[] {

@@ -32,7 +32,8 @@ export interface ServerMessage {
   readonly reply: string;
   /** From NATS/1.0 to the empty line, as a byte string; "": none. */
   readonly headers: string;
-  readonly payload: Uint8Array;
+  /** Bytes, or a byte string. */
+  readonly payload: Uint8Array | string;
   /** The subject that receivers are shown; absent: the one that the message is matched on. */
   readonly shownSubject?: string | undefined;
 }
@@ -143,16 +144,18 @@ function writeHead(message: Message, subject: string, reply: string): void {
   message.subjectHash = hashBytes(subjectAt, subject.length);
 }
 
-function writePayload(message: Message, headers: string, payload: Uint8Array): void {
+function writePayload(message: Message, headers: string, payload: Uint8Array | string): void {
   if (hasStagedPayload(message)) {
-    const at = writeBytes(writeText(message.at + message.payloadFrom, headers), payload);
+    const from = writeText(message.at + message.payloadFrom, headers);
+    const at = typeof payload === "string" ? writeText(from, payload) : writeBytes(from, payload);
     bytes[at] = CR;
     bytes[at + 1] = LF;
     return;
   }
   const body = Buffer.allocUnsafeSlow(message.size + 2);
   body.write(headers, "latin1");
-  body.set(payload, headers.length);
+  if (typeof payload === "string") body.write(payload, headers.length, "latin1");
+  else body.set(payload, headers.length);
   body.write("\r\n", message.size, "latin1");
   giveBody(message, body);
 }

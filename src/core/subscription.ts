@@ -126,6 +126,21 @@ export function isCrossing(item: Interested): item is Crossing {
   return "isCrossing" in item;
 }
 
+/** Leaves out who is gone, and what owners may not get. */
+export function dropFiltered(items: Interested[], subject: string): void {
+  let kept = 0;
+  for (const item of items) {
+    if (isCrossing(item)) {
+      items[kept++] = item;
+      continue;
+    }
+    const { filter, queue } = item;
+    const isGone = item instanceof RemoteInterest ? item.neighbour.isGone : item.owner.isGone;
+    if (isGone !== true && (filter === null || filter.admits(subject, queue))) items[kept++] = item;
+  }
+  items.length = kept;
+}
+
 function packBytes(value: string, from: number): number {
   let word = 0;
   for (let i = 0; i < 4 && from + i < value.length; i++)

@@ -10,9 +10,10 @@ export interface Outgoing {
   readonly reply: string;
   /** From NATS/1.0 to the empty line, or "". */
   readonly headers: string;
-  readonly payload: Uint8Array;
+  /** Bytes, or a byte string. */
+  readonly payload: Uint8Array | string;
   /** The subject that its receiver is shown; absent: the one that it is sent to. */
-  readonly shown?: string;
+  readonly shownSubject?: string;
 }
 
 /** A message that came in. Valid until the call that received it returns. */
@@ -23,6 +24,13 @@ export interface Incoming {
   readonly headerLength: number;
   /** Headers and payload. */
   readonly body: Uint8Array;
+}
+
+/** What stands behind the headers, as a byte string. */
+export function payloadOf({ headerLength, body }: Incoming): string {
+  const length = body.length - headerLength;
+  if (length === 0) return "";
+  return Buffer.from(body.buffer, body.byteOffset + headerLength, length).toString("latin1");
 }
 
 export interface AccountHost {

@@ -11,7 +11,9 @@ import type { JetStreamLimits } from "./limits.ts";
 import { Api } from "./api/api.ts";
 import { DirectGets } from "./api/direct.ts";
 import type { AnswerFacts } from "./api/info.ts";
-import type { AccountHost, Incoming } from "./host.ts";
+import { Acked } from "./consumer/acked.ts";
+import type { Consumer } from "./consumer/consumer.ts";
+import { payloadOf, type AccountHost, type Incoming } from "./host.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 
 export interface JetStreamOptions {
@@ -86,6 +88,9 @@ class JetStreamAccount {
   private readonly host: AccountHost;
   private readonly directs = new Map<StreamAssets, DirectGets>();
   private readonly pulls = new Map<string, Disposable>();
+  private readonly acked = new Acked<Consumer>((stream, name) =>
+    this.assets.streams.get(stream)?.consumers.get(name),
+  );
   private listeners: Disposable[] = [];
   private cleaning: Disposable | null = null;
 
@@ -120,6 +125,7 @@ class JetStreamAccount {
   /** Streams or consumers have come, gone or changed: listens where they are asked. */
   private follow(): void {
     const { streams } = this.assets;
+    this.acked.forget();
     const wanted = new Set<string>();
     for (const assets of streams.values()) {
       if (!this.directs.has(assets)) this.directs.set(assets, new DirectGets(assets.stream));
@@ -130,9 +136,8 @@ class JetStreamAccount {
         if (this.pulls.has(subject)) continue;
         this.pulls.set(
           subject,
-          this.host.listen(subject, ({ reply, headerLength, body }) => {
-            const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
-            assets.consumers.get(consumer.name)?.pull(payload, reply);
+          this.host.listen(subject, (message) => {
+            assets.consumers.get(consumer.name)?.pull(payloadOf(message), message.reply);
           }),
         );
       }
@@ -149,15 +154,10 @@ class JetStreamAccount {
     }
   }
 
-  /** `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.…`, or the same behind a domain and the hash of an account. */
-  private acknowledge({ subject, reply, headerLength, body }: Incoming): void {
-    const tokens = subject.split(".");
-    const at = tokens.length >= 11 ? 4 : 2;
-    const consumer = this.assets.streams.get(tokens[at]!)?.consumers.get(tokens[at + 1]!);
-    const sequence = Number(tokens[at + 3]);
-    if (consumer === undefined || !Number.isSafeInteger(sequence)) return;
-    const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
-    consumer.acknowledge(sequence, payload, reply);
+  private acknowledge(message: Incoming): void {
+    const { acked } = this;
+    if (acked.read(message.subject))
+      acked.consumer?.acknowledge(acked.sequence, payloadOf(message), message.reply);
   }
 
   /** Push consumers may have somebody to deliver to now. */

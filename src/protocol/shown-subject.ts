@@ -25,10 +25,15 @@ export const SHOWN_EXTRA = VERB.length + 1;
 
 /** Whether the reply is where a message of a stream is acknowledged. */
 export function isAckReply({ at, replyFrom, replyLength }: Message): boolean {
+  return isAckSubject(at + replyFrom, replyLength);
+}
+
+/** Whether the subject that lies there is one where a message of a stream is acknowledged. */
+export function isAckSubject(at: number, length: number): boolean {
   return (
-    replyLength > PREFIX_LENGTH &&
-    words.getInt32(at + replyFrom, true) === PREFIX_LOW &&
-    words.getInt32(at + replyFrom + 4, true) === PREFIX_HIGH
+    words.getInt32(at, true) === PREFIX_LOW &&
+    words.getInt32(at + 4, true) === PREFIX_HIGH &&
+    length > PREFIX_LENGTH
   );
 }
 

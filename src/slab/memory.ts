@@ -104,6 +104,12 @@ export function writeBytes(to: number, value: Uint8Array): number {
   return to + length;
 }
 
+/** Whether the text lies there. */
+export function isText(at: number, value: string): boolean {
+  for (let i = 0; i < value.length; i++) if (bytes[at + i] !== value.charCodeAt(i)) return false;
+  return true;
+}
+
 export function readText(from: number, length: number): string {
   return text.toString("latin1", from, from + length);
 }

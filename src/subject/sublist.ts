@@ -85,6 +85,9 @@ function append<T>(bag: Bag<T>, into: T[]): void {
   else if (bag !== null) into.push(bag);
 }
 
+/** Nodes that `matchBelow` enters at most. */
+const BELOW_MAX = 1000;
+
 export class Sublist<T extends { readonly subject: string }> {
   private readonly literals = new Map<string, Bag<T>>();
   private readonly root = new Node<T>("");
@@ -122,6 +125,40 @@ export class Sublist<T extends { readonly subject: string }> {
     if (!hasWildcard(subject)) return holds(this.literals.get(subject) ?? null, item);
     const place = this.placeOf(subject.split("."));
     return place !== null && holds(place.node[place.bag], item);
+  }
+
+  hasLiteral(subject: string): boolean {
+    return this.literals.has(subject);
+  }
+
+  /**
+   * Appends every item with wildcards that covers `prefix`, which ends with a dot, and any `count` tokens behind it. False: there may be
+   * others, which cover it with certain tokens alone, and what was appended counts for nothing.
+   */
+  matchBelow(prefix: string, count: number, into: T[]): boolean {
+    const tokens = prefix.split(".");
+    const known = tokens.length - 1;
+    const waiting = [this.root];
+    const depths = [0];
+    for (let entered = 0; entered < BELOW_MAX; entered++) {
+      const node = waiting.pop();
+      if (node === undefined) return true;
+      const depth = depths.pop()!;
+      if (depth === known + count) {
+        append(node.items, into);
+        continue;
+      }
+      append(node.rest, into);
+      if (depth >= known && (node.lone !== null || node.children !== null)) return false;
+      const token = tokens[depth]!;
+      const child = depth >= known || token === "*" ? null : branch(node, token);
+      for (const next of [child, node.any]) {
+        if (next === null) continue;
+        waiting.push(next);
+        depths.push(depth + 1);
+      }
+    }
+    return false;
   }
 
   *[Symbol.iterator](): Generator<T> {

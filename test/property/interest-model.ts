@@ -5,7 +5,7 @@
 import { assert } from "../../src/base/assert.ts";
 import { hashBytes } from "../../src/slab/hash.ts";
 import { READ_START } from "../../src/slab/layout.ts";
-import { writeText } from "../../src/slab/memory.ts";
+import { readText, writeText } from "../../src/slab/memory.ts";
 import { Interest } from "../../src/core/interest.ts";
 import type { Plan } from "../../src/core/plan.ts";
 import {
@@ -23,6 +23,18 @@ const NEIGHBOURS = 4;
 export function planFor(interest: Interest, subject: string): Plan {
   writeText(READ_START, subject);
   return interest.plan(READ_START, subject.length, hashBytes(READ_START, subject.length));
+}
+
+/** The same for a message of the server's own. */
+export function planOfServerFor(interest: Interest, subject: string): Plan {
+  writeText(READ_START, subject);
+  return interest.planOfServer(READ_START, subject.length, hashBytes(READ_START, subject.length));
+}
+
+/** The same for a message that may be an acknowledgement. */
+export function planOfMessageFor(interest: Interest, subject: string): Plan {
+  writeText(READ_START, subject);
+  return interest.planOfMessage(READ_START, subject.length, hashBytes(READ_START, subject.length));
 }
 
 export class InterestModel {
@@ -63,7 +75,18 @@ export class InterestModel {
 
   /** Throws where the plan for the subject is not what the plain list says. */
   check(subject: string): void {
-    const plan = planFor(this.interest, subject);
+    this.checkPlan(subject, planFor(this.interest, subject));
+    this.checkPlan(subject, planOfServerFor(this.interest, subject));
+    this.checkPlan(subject, planOfMessageFor(this.interest, subject));
+  }
+
+  private checkPlan(subject: string, plan: Plan): void {
+    const head = readText(plan.headAt, plan.headLength);
+    assert(head === `HMSG ${subject} `, `${subject}: its head is ${head}`);
+    const routeHead = readText(plan.routeHeadAt, plan.routeHeadLength);
+    const isForwarded = plan.neighbours.length > 0 || plan.groups.some(({ remotes }) => remotes.length > 0);
+    assert(routeHead === (isForwarded ? `RMSG $G ${subject} ` : ""), `${subject}: its head is ${routeHead}`);
+    assert(readText(plan.subjectAt, plan.subjectLength) === subject, `${subject}: its plan has another`);
     const found = describe([...plan.locals, ...plan.groups.flatMap((group) => group.locals)]);
     const expected = this.items.filter(
       (item) => !hasEmptyToken(subject) && subjectMatches(item.subject, subject),

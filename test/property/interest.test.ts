@@ -5,7 +5,8 @@ import { assert } from "../../src/base/assert.ts";
 import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { Sublist } from "../../src/subject/sublist.ts";
 import { hasEmptyToken, hasWildcard, isValidSubject, subjectMatches } from "../../src/subject/subject.ts";
-import { InterestModel, planFor } from "./interest-model.ts";
+import type { Plan } from "../../src/core/plan.ts";
+import { InterestModel, planFor, planOfMessageFor, planOfServerFor } from "./interest-model.ts";
 
 const token = fc.constantFrom("a", "b", "ab", "c1");
 const literal = fc
@@ -23,6 +24,16 @@ const pattern = fc
     fc.boolean(),
   )
   .map(([tokens, isOpen]) => [...tokens, ...(isOpen ? [">"] : [])].join("."));
+/** Acknowledgements, and what is asked of them. */
+const ack = fc
+  .array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom("S", "C", "1") }, fc.constant("")), {
+    minLength: 1,
+    maxLength: 5,
+  })
+  .map((tokens) => `$JS.ACK.${tokens.join(".")}`);
+const ackPattern = fc
+  .tuple(fc.array(fc.constantFrom("S", "C", "1", "*", "*"), { maxLength: 5 }), fc.boolean())
+  .map(([tokens, isOpen]) => ["$JS.ACK", ...tokens, ...(isOpen ? [">"] : [])].join("."));
 const queue = fc.option(fc.constantFrom("q", "p"), { nil: null });
 
 /** Not in the arena, on its edge, and in it: heads of up to 2040 bytes are kept. */
@@ -37,6 +48,12 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
       (model: InterestModel) =>
         model.subscribe(subject, group),
   ),
+  fc.tuple(ackPattern, queue).map(
+    ([subject, group]) =>
+      (model: InterestModel) =>
+        model.subscribe(subject, group),
+  ),
+  { weight: 3, arbitrary: ack.map((subject) => (model: InterestModel) => model.check(subject)) },
   fc
     .tuple(fc.nat(3), pattern, queue, fc.integer({ min: 1, max: 9 }))
     .map(([from, subject, group, weight]) => (model: InterestModel) => {
@@ -67,6 +84,56 @@ describe("a plan", () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  it("stands for all subjects of an inbox, and none is kept for each of them", () => {
+    const model = new InterestModel();
+    model.subscribe("_INBOX.one.*", null);
+    for (const subject of ["orders.*.done", "_INBOX.two"]) model.subscribe(subject, null);
+    const plans = new Set<Plan>();
+    for (let i = 0; i < 100; i++) plans.add(planOfServerFor(model.interest, `_INBOX.one.${i}`));
+    expect([plans.size, model.interest.snapshot().cached]).toEqual([1, 0]);
+    // What has nothing to do with the inbox leaves it as it is.
+    for (const subject of ["_INBOX.two.*", "_INBOX.three", "orders.>"]) model.subscribe(subject, null);
+    plans.add(planOfServerFor(model.interest, "_INBOX.one.a"));
+    expect(plans.size).toBe(1);
+    for (const subject of ["_INBOX.one.a", "_INBOX.*.b", "_INBOX.one.*", "_INBOX.one.>", "*.one.c", ">"]) {
+      model.subscribe(subject, null);
+      for (const last of ["a", "b", "c", "d"]) model.check(`_INBOX.one.${last}`);
+    }
+    for (let i = 0; i < 20; i++) {
+      model.endAny(3);
+      for (const last of ["a", "b", "c", "d"]) model.check(`_INBOX.one.${last}`);
+    }
+    model.end();
+  });
+
+  it("stands for all acknowledgements of a consumer", () => {
+    const model = new InterestModel();
+    model.subscribe("$JS.ACK.>", null);
+    const plans = new Set<Plan>();
+    const subject = (i: number): string => `$JS.ACK.S.C.1.${i}.${i}.1764466800000000000.${1000 - i}`;
+    for (let i = 0; i < 100; i++) plans.add(planOfMessageFor(model.interest, subject(i)));
+    expect([plans.size, model.interest.snapshot().cached]).toEqual([1, 0]);
+    for (const pattern of [
+      "$JS.ACK.S.C.>",
+      "$JS.ACK.*.*.1.7.*.*.*",
+      subject(5),
+      "$JS.ACK.*.*.*.*.*.*.*",
+      ">",
+    ]) {
+      model.subscribe(pattern, null);
+      for (let i = 4; i < 9; i++) model.check(subject(i));
+    }
+    model.end();
+  });
+
+  it("of more inboxes than are kept stays right", () => {
+    const model = new InterestModel();
+    for (let i = 0; i < 5000; i++) model.subscribe(`_INBOX.${i}.*`, null);
+    for (let i = 0; i < 5000; i++) model.check(`_INBOX.${i}.x`);
+    for (let i = 0; i < 5000; i += 7) model.check(`_INBOX.${i}.y`);
+    model.end();
   });
 
   it("of a subject is found next to subjects too long to keep", () => {

@@ -141,9 +141,9 @@ export class JetStreamStack {
     };
   }
 
-  private send({ subject, reply, headers, payload, shown }: Outgoing): boolean {
-    const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
-    return this.deliver({ subject, reply, headerLength: headers.length, body }, shown);
+  private send({ subject, reply, headers, payload, shownSubject }: Outgoing): boolean {
+    const body = Buffer.concat([Buffer.from(headers, "latin1"), bytesOf(payload)]);
+    return this.deliver({ subject, reply, headerLength: headers.length, body }, shownSubject);
   }
 
   private deliver(message: Incoming, shown = message.subject): boolean {
@@ -151,6 +151,10 @@ export class JetStreamStack {
     for (const { receive } of found) receive({ ...message, subject: shown });
     return found.length > 0;
   }
+}
+
+function bytesOf(payload: Uint8Array | string): Uint8Array {
+  return typeof payload === "string" ? Buffer.from(payload, "latin1") : payload;
 }
 
 const START_MS = Date.UTC(2026, 0, 1);

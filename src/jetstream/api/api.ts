@@ -6,7 +6,7 @@ import type { Logger } from "../../base/logger.ts";
 import { DiskError } from "../../store/disk.ts";
 import { apiErrors, ApiError } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
-import type { AccountHost, Incoming } from "../host.ts";
+import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import { MessageHeaders } from "../headers.ts";
 import { accountInfo } from "./account-requests.ts";
 import { consumerRequests } from "./consumer-requests.ts";
@@ -71,7 +71,8 @@ export class Api {
     for (const listener of this.listeners) listener[Symbol.dispose]();
   }
 
-  private receive({ subject, reply, headerLength, body }: Incoming, prefixLength: number): void {
+  private receive(message: Incoming, prefixLength: number): void {
+    const { subject, reply, headerLength, body } = message;
     if (reply === "") return;
     if (this.queue.length >= QUEUE_MAX) {
       this.counters.dropped++;
@@ -79,7 +80,7 @@ export class Api {
     }
     const level =
       headerLength === 0 ? null : MessageHeaders.of(body, headerLength).get("Nats-Required-Api-Level");
-    const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
+    const payload = payloadOf(message);
     this.queue.push({ subject: subject.slice(prefixLength), reply, payload, level: Number(level ?? 0) });
     if (this.isDue) return;
     this.isDue = true;
@@ -112,8 +113,7 @@ export class Api {
       answer = { ...type, error: this.refusal(error, subject), ...operation.refusal };
     }
     this.counters.total++;
-    const bytes = Buffer.from(JSON.stringify(answer), "latin1");
-    this.host.send({ subject: reply, reply: "", headers: "", payload: bytes });
+    this.host.send({ subject: reply, reply: "", headers: "", payload: JSON.stringify(answer) });
   }
 
   private refusal(error: unknown, subject: string): Record<string, unknown> {

@@ -6,7 +6,7 @@ import { parseJsonBytes } from "../../base/json.ts";
 import { formatTime, isTime, timeNsOf } from "../time.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { RecordView } from "../../store/record.ts";
-import type { AccountHost, Incoming } from "../host.ts";
+import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import type { Stream } from "../stream/stream.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -55,9 +55,10 @@ export class DirectGets {
 
   private listen(): void {
     const base = `$JS.API.DIRECT.GET.${this.stream.config.name}`;
-    const answer = ({ reply, headerLength, body }: Incoming, subject: string): void => {
+    const answer = (message: Incoming, subject: string): void => {
+      const { reply } = message;
       if (reply === "") return;
-      const payload = Buffer.from(body.subarray(headerLength)).toString("latin1");
+      const payload = payloadOf(message);
       this.host.afterwards(() => this.answer(payload, subject, reply));
     };
     this.listeners = [

@@ -41,7 +41,7 @@ export class Outlet {
     const { body, headerLength, sequence, timeNs } = view;
     const reply = `$JS.ACK.${this.names}.${count}.${sequence}.${consumerSequence}.${timeNs}.${left}`;
     const headers = body.toString("latin1", 0, headerLength);
-    const sent = { subject: to, shown: view.subject, reply };
+    const sent = { subject: to, shownSubject: view.subject, reply };
     if (!config.headersOnly) return { ...sent, headers, payload: body.subarray(headerLength) };
     const opened = headers === "" ? VERSION_LINE : headers.slice(0, -2);
     const size = `Nats-Msg-Size: ${body.length - headerLength}\r\n\r\n`;

@@ -70,6 +70,8 @@ export class Stream {
   private readonly expiry: Expiry;
   private readonly scheduler: Scheduler;
   private readonly republisher: Republisher;
+  /** How an acknowledgement begins. */
+  private readonly ackStart: string;
   private listeners: Disposable[] = [];
   private retry: Disposable | null = null;
   private isDue = false;
@@ -80,6 +82,7 @@ export class Stream {
     const { clock } = host;
     this.config = config;
     this.created = created;
+    this.ackStart = `{"stream":${JSON.stringify(config.name)},"seq":`;
     this.host = host;
     this.store = store;
     this.timed = timed;
@@ -97,8 +100,7 @@ export class Stream {
     });
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
-      send: ({ reply, payload }) =>
-        void host.send({ subject: reply, reply: "", headers: "", payload: Buffer.from(payload, "latin1") }),
+      send: ({ reply, payload }) => void host.send({ subject: reply, reply: "", headers: "", payload }),
       committed: (sequence) => {
         this.republisher.committed(sequence);
         for (const reader of this.readers) reader.committed(sequence);
@@ -314,7 +316,7 @@ export class Stream {
   }
 
   private ackHead(sequence: number): string {
-    return `{"stream":${JSON.stringify(this.config.name)},"seq":${sequence}`;
+    return `${this.ackStart}${sequence}`;
   }
 
   private answer({ reply }: Incoming, payload: string): void {

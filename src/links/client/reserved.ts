@@ -17,6 +17,7 @@ function reserved(prefixes: readonly string[], at: number, length: number): stri
 }
 
 export function reservedSubject(at: number, length: number): string | null {
+  if (bytes[at + 1] === 0x4a) return null; // $JS
   return reserved(SUBJECTS, at, length);
 }
 

@@ -145,7 +145,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     const subjectAt = message.at + message.subjectFrom;
     const reserved = reservedSubject(subjectAt, message.subjectLength);
     if (reserved !== null) return this.refuse(message, errors.publishViolation(reserved));
-    const plan = interest.plan(subjectAt, message.subjectLength, message.subjectHash);
+    const plan = interest.planOfMessage(subjectAt, message.subjectLength, message.subjectHash);
     if (this.rights?.permissions.mayPublish(plan) === false) return this.answer(plan, message);
     this.memoPlan = plan.isMemorable ? plan : null;
     this.memoVersion = interest.version;

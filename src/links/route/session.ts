@@ -133,7 +133,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   take(account: Account, message: Message, queues: readonly string[]): boolean {
     if (message.replyLength > 0 && isTracked(message)) account.latency.watchRouted(message);
     const at = message.at + message.subjectFrom;
-    const plan = account.interest.plan(at, message.subjectLength, message.subjectHash);
+    const plan = account.interest.planOfMessage(at, message.subjectLength, message.subjectHash);
     this.memoPlan = plan.isMemorable ? plan : null;
     this.memoVersion = account.interest.version;
     this.route(plan, message, queues);
