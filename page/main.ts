@@ -17,6 +17,7 @@ import {
 } from "./model.ts";
 import { Panels } from "./panels.ts";
 import { Plots } from "./plots.ts";
+import { Streams } from "./streams.ts";
 
 const STATE_WORDS: Readonly<Record<FeedState, string>> = {
   loading: "Loading",
@@ -31,6 +32,7 @@ let chosen = "";
 const feed = new Feed(prefix, show);
 const picture = new MeshPicture(byId("mesh-note"), choose);
 const panels = new Panels(feed, choose, (id) => clients.showSlow(id));
+const streams = new Streams(feed);
 const plots = new Plots(byId("plots"));
 const clients = new Clients(feed);
 const plotMember = byId<HTMLSelectElement>("plot-member");
@@ -64,6 +66,7 @@ function show(): void {
   picture.show(nodes, edgesOf(cluster, previous), chosen);
   setText(byId("summary"), summaryOf(cluster, nodes));
   panels.show(cluster, chosen);
+  streams.show(cluster);
   const names = cluster.members.map(({ server_id, server_name }) => [server_id, server_name] as const);
   setOptions(plotMember, [["", "all members"], ...names]);
   plots.show(feed.history, plotMember.value);

@@ -41,6 +41,33 @@ export interface AccountFigures extends Counted {
   readonly slow_consumers: number;
 }
 
+export interface StreamFigures {
+  readonly account: string;
+  readonly name: string;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly first_seq: number;
+  readonly last_seq: number;
+  readonly consumers: number;
+  readonly lost: number;
+  /** Why it takes no messages; "": it does. */
+  readonly problem: string;
+}
+
+interface ConsumerFigures {
+  readonly account: string;
+  readonly stream: string;
+  readonly name: string;
+  /** Deliveries so far. */
+  readonly delivered: number;
+  readonly pending: number;
+  readonly ack_pending: number;
+  readonly redelivered: number;
+  readonly waiting: number;
+  /** Why it delivers nothing of what it has; "": it delivers, or has nothing. */
+  readonly standstill: string;
+}
+
 /** A silent one has no more than the first four. */
 export interface Member extends Counted {
   readonly server_id: string;
@@ -58,6 +85,12 @@ export interface Member extends Counted {
   readonly routes: readonly RouteFigures[];
   readonly accounts: readonly AccountFigures[];
   readonly events: readonly ServerEvent[];
+  /** The largest; all are counted. -1: it keeps none. */
+  readonly streams: readonly StreamFigures[];
+  readonly streams_total: number;
+  /** Those that stand still first. */
+  readonly consumers: readonly ConsumerFigures[];
+  readonly consumers_total: number;
   readonly mem: number;
   readonly cpu: number;
   readonly cores: number;
@@ -77,6 +110,7 @@ const SILENT: Member = {
   ...{ server_id: "", server_name: "", state: "silent", is_ready: false },
   ...{ kind: "", version: "", zone: "", now_ms: 0, uptime_ms: 0, mem: 0, cpu: 0, cores: 1 },
   ...{ reasons: [], missing: [], awaited: [], routes: [], accounts: [], events: [] },
+  ...{ streams: [], streams_total: -1, consumers: [], consumers_total: -1 },
   ...{ connections: 0, subscriptions: 0, in_msgs: 0, out_msgs: 0, in_bytes: 0, out_bytes: 0 },
   ...{ slow_consumers: 0, stalled_clients: 0 },
 };
@@ -244,6 +278,59 @@ export function accountsOf({ members }: Cluster): AccountFigures[] {
     sums.set(one.name, sum === undefined ? one : addAccounts(sum, one));
   }
   return [...sums.values()];
+}
+
+export interface ShownStream extends StreamFigures {
+  /** The member's name. */
+  readonly server: string;
+  /** Per second. */
+  readonly inMessages: number;
+}
+
+export interface ShownConsumer extends ConsumerFigures {
+  readonly server: string;
+  readonly outMessages: number;
+}
+
+export function streamsOf(now: Cluster, before: Cluster | null): ShownStream[] {
+  const keys = ({ account, name }: StreamFigures): string[] => [account, name];
+  return ofMembers(now, before, (member) => member.streams, keys, "last_seq").map(
+    ({ row, server, rate }) => ({ ...row, server, inMessages: rate }),
+  );
+}
+
+export function consumersOf(now: Cluster, before: Cluster | null): ShownConsumer[] {
+  const keys = ({ account, stream, name }: ConsumerFigures): string[] => [account, stream, name];
+  return ofMembers(now, before, (member) => member.consumers, keys, "delivered").map(
+    ({ row, server, rate }) => ({ ...row, server, outMessages: rate }),
+  );
+}
+
+/** What all members have of a kind, with the rate at which a counter grows; one that went back has none. */
+function ofMembers<Row, Key extends keyof Row>(
+  now: Cluster,
+  before: Cluster | null,
+  rowsOf: (member: Member) => readonly Row[],
+  keysOf: (row: Row) => readonly string[],
+  counter: Key,
+): { row: Row; server: string; rate: number }[] {
+  const old = new Map(before?.members.map((member) => [member.server_id, member]));
+  return now.members.flatMap((member) => {
+    const last = old.get(member.server_id);
+    const passedMs = member.now_ms - (last?.now_ms ?? 0);
+    const counts = new Map(
+      (last === undefined ? [] : rowsOf(last)).map((row) => [
+        JSON.stringify(keysOf(row)),
+        Number(row[counter]),
+      ]),
+    );
+    return rowsOf(member).map((row) => {
+      const count = counts.get(JSON.stringify(keysOf(row)));
+      const grown =
+        count === undefined || passedMs <= 0 ? 0 : ((Number(row[counter]) - count) * 1000) / passedMs;
+      return { row, server: member.server_name, rate: Math.max(0, grown) };
+    });
+  });
 }
 
 function addAccounts(a: AccountFigures, b: AccountFigures): AccountFigures {

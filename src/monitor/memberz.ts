@@ -1,5 +1,6 @@
 /** `/memberz`: what the page shows of one server. Small, since all members send theirs whenever somebody looks at the page. */
 import { compactJson, type Answer } from "./answer.ts";
+import type { ConsumerReport, StreamReport } from "../jetstream/report.ts";
 import { goTime } from "./go-format.ts";
 import { registeredRoutes } from "./routez.ts";
 import { shortcomings } from "./probes.ts";
@@ -7,6 +8,10 @@ import type { MonitorSource } from "./source.ts";
 
 export const ACCOUNTS_MAX = 100;
 const AWAITED_MAX = 100;
+const STREAMS_MAX = 100;
+const CONSUMERS_MAX = 200;
+/** Streams, and consumers, that are looked at to find these. */
+const LOOKED_AT_MAX = 5000;
 
 export function memberz(source: MonitorSource, varz: object): Answer {
   return compactJson(200, memberFields(source, varz));
@@ -42,6 +47,7 @@ export function memberFields(source: MonitorSource, varz: object): object {
     })),
     routes: routesByPeer(source),
     accounts: accountsOf(source),
+    ...streamsOf(source),
     events: source.recentEvents().map(({ timeMs, ...event }) => ({ time: goTime(timeMs), ...event })),
   };
 }
@@ -123,6 +129,62 @@ function routesByPeer({ cluster }: MonitorSource): RouteFigures[] {
     });
   }
   return sums.list();
+}
+
+/** The largest streams, and consumers that stand still before others. */
+function streamsOf(source: MonitorSource): object {
+  const report = source.jetStream()?.report ?? null;
+  if (report === null) return {};
+  const streams: StreamFields[] = [];
+  const consumers: ConsumerFields[] = [];
+  for (const account of report.accountNames) {
+    for (const stream of report.account(account)?.streams ?? []) {
+      if (streams.length === LOOKED_AT_MAX || consumers.length >= LOOKED_AT_MAX) break;
+      streams.push(streamFields(account, stream));
+      for (const consumer of stream.consumers) consumers.push(consumerFields(account, stream.name, consumer));
+    }
+  }
+  const { streams: streams_total, consumers: consumers_total } = report.totals;
+  return {
+    streams: streams.toSorted((a, b) => b.bytes - a.bytes).slice(0, STREAMS_MAX),
+    streams_total,
+    consumers: consumers
+      .toSorted((a, b) => Number(a.standstill === "") - Number(b.standstill === "") || b.pending - a.pending)
+      .slice(0, CONSUMERS_MAX),
+    consumers_total,
+  };
+}
+
+type StreamFields = Record<string, unknown> & { readonly bytes: number };
+type ConsumerFields = Record<string, unknown> & { readonly standstill: string; readonly pending: number };
+
+function streamFields(account: string, { name, figures: of, lost, problem }: StreamReport): StreamFields {
+  return {
+    account,
+    name,
+    messages: of.messages,
+    bytes: of.bytes,
+    first_seq: of.firstSequence,
+    last_seq: of.lastSequence,
+    consumers: of.consumers,
+    lost,
+    problem,
+  };
+}
+
+function consumerFields(account: string, stream: string, consumer: ConsumerReport): ConsumerFields {
+  const { figures: of } = consumer;
+  return {
+    account,
+    stream,
+    name: consumer.name,
+    delivered: of.delivered,
+    pending: of.pending,
+    ack_pending: of.ackPending,
+    redelivered: of.redelivered,
+    waiting: of.waiting,
+    standstill: consumer.standstill ?? "",
+  };
 }
 
 function accountsOf({ accounts, clients: { traffic } }: MonitorSource): object[] {
