@@ -18,7 +18,7 @@ const LOOK_EVERY_MS = 5000;
 const SETTLE_MS = 100;
 /** Looks in a row that find other files each time. */
 const RESTLESS_MAX = 20;
-/** Folders; files of others are looked at all the same. */
+/** Folders to watch; files elsewhere are polled anyway. */
 const FOLDERS_MAX = 64;
 
 export interface ConfigWatchOptions {

@@ -1,6 +1,6 @@
 /**
- * Proxies that clients may come through. A proxy signs the nonce of INFO with its nkey and puts the signature into the client's
- * CONNECT as `proxy_sig`, in base64 for URLs. As with nats-server, nobody looks at the signature while no proxy is configured.
+ * Proxies that clients may connect through. A proxy signs the nonce of INFO with its nkey and puts the signature into the client's
+ * CONNECT as `proxy_sig`, in base64 for URLs. As in nats-server, the signature is ignored while no proxy is configured.
  */
 import type { KeyObject } from "node:crypto";
 import { isSignedBy, nkeyToVerify } from "../keys/nkey.ts";
@@ -21,7 +21,7 @@ export class TrustedProxies {
     return this.keys.has(nkey);
   }
 
-  /** The public nkey of the proxy that signed; "": the client did not come through one; null: through one that is not trusted. */
+  /** The public nkey of the proxy that signed; "": the client used no proxy; null: the proxy is not trusted. */
   signerOf(signature: string, nonce: string): string | null {
     if (signature === "" || this.isEmpty) return "";
     if (!/^[\w-]+$/.test(signature)) return null;

@@ -1,6 +1,6 @@
 /**
- * What the JWT of a user grants: permissions, limits, how, from where, when and until when it may be connected. Throws BadJwt
- * where it makes no sense, and refuses nothing else: that is for the caller to decide.
+ * Reads what the JWT of a user grants: permissions, limits, connection types, source addresses and hours. Throws BadJwt if a claim is
+ * malformed; the caller decides everything else.
  */
 import type { ResponseRules, UserPermissions } from "../core/permissions.ts";
 import { toByteString } from "../protocol/info.ts";
@@ -26,7 +26,7 @@ export interface UserClaims {
   readonly maxPayloadBytes: number | null;
   /** In upper case; empty: all. */
   readonly connectionTypes: readonly string[];
-  /** Empty: from everywhere. */
+  /** Empty: everywhere. */
   readonly sources: readonly AddressRange[];
   /** null: at any time; 0: not now. */
   readonly connectableMs: number | null;
@@ -37,7 +37,7 @@ export interface UserClaims {
 
 /** `reserved`: a subject on which the user may not publish, whatever its permissions say; null: none. */
 export function userClaims({ nats }: AccountJwt, nowMs: number, reserved: string | null): UserClaims {
-  // Data is in the claims but counted by nobody, nats-server included.
+  // The claim `data` is checked but has no effect, as in nats-server.
   wholeOf(nats, "data", -1);
   return {
     permissions: permissionsOf(nats, reserved),
@@ -51,7 +51,7 @@ export function userClaims({ nats }: AccountJwt, nowMs: number, reserved: string
   };
 }
 
-/** Left out or below 0: none. */
+/** Absent or negative: none. */
 function limitOf(nats: Claims, name: string): number | null {
   const limit = wholeOf(nats, name, -1);
   return limit < 0 ? null : limit;
@@ -87,7 +87,7 @@ function rulesOf(claims: Claims, isValid: (text: string) => boolean): UserPermis
   return { allow: allow!.length === 0 ? null : allow!, deny: deny! };
 }
 
-/** `rules`, but that nothing may be published on `subject`. */
+/** `rules` without the right to publish on `subject`. */
 export function denying(
   rules: UserPermissions["publish"],
   subject: string | null,
@@ -105,7 +105,7 @@ function isSubjectAndQueue(text: string): boolean {
   return parts.length <= 2 && parts.every(isSubject);
 }
 
-/** As in the configuration: 0 is the default, below 0 there is no limit. */
+/** As in the configuration: 0 is the default, negative means no limit. */
 const RESPONSES: ResponseRules = { max: 1, expiresMs: 2 * 60_000 };
 
 function responsesOf(claims: Claims): ResponseRules {

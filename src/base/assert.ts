@@ -1,21 +1,20 @@
 /**
- * Broken invariants are bugs. What they cost depends on whose state is broken: that of one connection ends the connection
- * (`links/trunk/faults.ts`), that which connections share ends the process, and the orchestrator restarts it. Peer errors never come
- * this way.
+ * Broken invariants are bugs. If the state of one connection is broken, that connection ends (`links/trunk/faults.ts`). If shared state
+ * is broken, the process ends and the orchestrator restarts it. Peer errors never come this way.
  *
- * Code that changes shared state in more than one step stands between `beginChange` and `endChange`. Whoever catches an
- * exception while a change is under way knows that the state is half changed.
+ * Code that changes shared state in several steps stands between `beginChange` and `endChange`. An exception during a change therefore
+ * means that the state is half changed.
  */
 
-/** State that connections share is not what it has to be. */
+/** Shared state is broken. */
 class SharedStateBroken extends Error {}
 
-/** Of state that connections share, and of the server's own. */
+/** Asserts an invariant of shared state. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new SharedStateBroken(`bug: ${message}`);
 }
 
-/** Of what belongs to one connection or one message. */
+/** Asserts an invariant of one connection or one message. */
 export function assertOwn(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`bug: ${message}`);
 }
@@ -30,7 +29,7 @@ export function endChange(): void {
   changesUnderWay--;
 }
 
-/** Whether the exception has left shared state broken: no change ends by one, so that of a caught one none is under way. */
+/** Whether the exception has left shared state broken: an assertion about it failed, or a change was in progress. */
 export function breaksSharedState(error: unknown): boolean {
   return changesUnderWay > 0 || error instanceof SharedStateBroken;
 }

@@ -1,4 +1,4 @@
-/** How long to wait before the next try of something that failed. Pure; the bound is `maxMs`. */
+/** The delay before the next attempt after failures. Pure; bounded by `maxMs`. */
 
 import type { Random } from "./random.ts";
 
@@ -6,13 +6,13 @@ export interface BackoffOptions {
   /** First delay, before jitter. */
   readonly baseMs: number;
   readonly maxMs: number;
-  /** What each further failure multiplies the delay by; 1: plain delay. */
+  /** Factor of the delay for each further failure; 1: constant delay. */
   readonly factor: number;
   /** Share of the delay that is random: 0.5 gives 50..100 % of it. */
   readonly jitter: number;
 }
 
-/** `failures` is how many tries in a row have failed, 1 or more. */
+/** `failures`: failed attempts in a row, at least 1. */
 export function backoffDelayMs(options: BackoffOptions, failures: number, random: Random): number {
   const grown = options.baseMs * options.factor ** Math.min(failures - 1, 64);
   const delayMs = Math.min(grown, options.maxMs);

@@ -1,10 +1,10 @@
-/** Tokens of letters and digits, as nats-server makes them for ids, inboxes and hashes of names. */
+/** Tokens of letters and digits, as nats-server uses them for ids, inboxes and hashes of names. */
 import { randomInt, type Random } from "./random.ts";
 
 export const BASE62_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 const NUID_LENGTH = 22;
-/** Of names that are made up where none is given. */
+/** Length of generated names. */
 const NAME_LENGTH = 8;
 
 export function randomToken(random: Random, length = NAME_LENGTH): string {
@@ -13,7 +13,7 @@ export function randomToken(random: Random, length = NAME_LENGTH): string {
   return token;
 }
 
-/** An id that no other has, of the length of those of nats-server. */
+/** A unique id, as long as nats-server's. */
 export function nuid(random: Random): string {
   return randomToken(random, NUID_LENGTH);
 }

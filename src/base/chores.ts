@@ -1,31 +1,31 @@
 /**
- * Work that can wait, in small steps: some are done in each round of the event loop, so that messages get their turn in between,
- * however much there is to do. What fits into the round is done at once; the rest follows in the order in which it came.
+ * Runs deferred work in small steps, a limited number per round of the event loop, so that messages are served in between. Work that fits
+ * into the current round is done at once; the rest follows in order.
  *
- * Bound: what waits is held by whoever gives it here, such as the subscriptions of a connection that has ended. Whoever makes what
- * may have to be ended one day calls `keepUp`: then it cannot come in faster than it is done.
+ * Bounded by the callers' own data, such as the subscriptions of a closed connection. Code that creates such data calls `keepUp`, so
+ * that work cannot arrive faster than it is done.
  */
 import { assert } from "./assert.ts";
 
 /** Steps of a few microseconds each. */
 const STEPS_PER_ROUND = 1000;
-/** And this share of what waits. */
+/** In addition, this share of the waiting steps. */
 const SHARE = 1 / 100;
-/** Done for each thing that is made while something waits. */
+/** Steps per `keepUp` while work waits. */
 const STEPS_TO_KEEP_UP = 2;
 
 export interface Chore {
-  /** Each `next` is a step. Where it yields a number, it was as much work as so many. */
+  /** Each `next` is one step, or as many as the number that it yields. */
   readonly steps: Iterator<number | undefined, void>;
-  /** How many there are, about. */
+  /** Estimated number of steps. */
   readonly count: number;
 }
 
-/** The same to be done with each of many things, such as the sessions of clients. */
+/** The same action on each of many items, such as the sessions of clients. */
 export interface Errand<T> {
   readonly items: Iterable<T>;
   readonly count: number;
-  /** In steps, about. */
+  /** Estimated steps per item. */
   readonly cost: number;
   readonly act: (item: T) => void;
 }
@@ -33,7 +33,7 @@ export interface Errand<T> {
 export class Chores {
   private readonly waiting: Chore[] = [];
   private waitingSteps = 0;
-  /** Steps that this round still has room for. */
+  /** Steps left in this round. */
   private left = STEPS_PER_ROUND;
   private isScheduled = false;
   private isStepping = false;
@@ -43,12 +43,12 @@ export class Chores {
     this.work();
   };
 
-  /** Nothing waits. */
+  /** Whether no work waits. */
   get isIdle(): boolean {
     return this.waiting.length === 0;
   }
 
-  /** Acts on each item, which is as much work as `cost` steps. Resolves after the last. Items that come meanwhile may be acted on. */
+  /** Acts on each item, at `cost` steps each, and resolves after the last. Items that are added meanwhile may be included. */
   async each<T>({ items, count, cost, act }: Errand<T>): Promise<void> {
     await new Promise<void>((resolve) => {
       function* steps(): Generator<number, void> {
@@ -62,7 +62,7 @@ export class Chores {
     });
   }
 
-  /** Resolves when all is done that waits now. */
+  /** Resolves when all work that waits now is done. */
   async caughtUp(): Promise<void> {
     await this.each({ items: [null], count: 1, cost: 1, act: () => undefined });
   }
@@ -75,7 +75,7 @@ export class Chores {
     else assert(this.isScheduled || this.isStepping, "chores wait, and nobody will do them");
   }
 
-  /** A subscription or the like is made: if others still wait to be ended, two of them are ended first. */
+  /** Called when a subscription or the like is created: while others wait to be removed, two of them are removed first. */
   keepUp(): void {
     if (this.isStepping) return; // what a step sets off makes something, too
     for (let i = 0; i < STEPS_TO_KEEP_UP && this.waiting.length > 0; i++) this.step(this.waiting[0]!);
@@ -98,7 +98,7 @@ export class Chores {
       this.step(chore);
     }
     if (this.isScheduled || (this.left === STEPS_PER_ROUND && this.isIdle)) return;
-    // Also when all is done: what was used of this round has to be given back.
+    // Also when all work is done: the budget of the round must be renewed.
     this.isScheduled = true;
     setImmediate(this.round);
   }

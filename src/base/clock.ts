@@ -19,7 +19,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after so long, or as soon as `signal` is aborted. */
+/** Resolves after the delay, or as soon as `signal` is aborted. */
 export async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -17,10 +17,10 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 const WHOLE = /^([-+]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
 const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 
-/** What 64 bits hold of nanoseconds, as Go counts: some 292 years. */
+/** The most nanoseconds that 64 bits hold, as in Go: some 292 years. */
 const LONGEST_MS = Number(2n ** 63n / 1_000_000n);
 
-/** Milliseconds, rounded up to a whole one; null if the text is no duration, or is longer than Go can count. */
+/** Whole milliseconds, rounded up; null if the text is not a duration or exceeds Go's range. */
 export function durationFromText(text: string): number | null {
   if (/^[-+]?0$/.test(text)) return 0;
   if (text.length > 100) return null;
@@ -29,7 +29,7 @@ export function durationFromText(text: string): number | null {
   let ms = 0;
   for (const [, number, unit] of (whole[2] ?? "").matchAll(PART))
     ms += Number(number) * (UNIT_MS[unit ?? ""] ?? NaN);
-  // Six digits are nanoseconds; what is behind them is the noise of binary fractions.
+  // Six digits are nanoseconds; further digits are rounding noise.
   if (ms > LONGEST_MS) return null;
   const rounded = Math.ceil(Number(ms.toFixed(6)));
   return whole[1] === "-" && rounded !== 0 ? -rounded : rounded;

@@ -1,5 +1,5 @@
 /**
- * A bounded queue of lanes that are served in turn: who fills one lane makes nobody wait in another. When the whole queue is
+ * A bounded queue of lanes that are served in turn, so that a full lane does not delay the others. When the whole queue is
  * full, a newcomer takes the place of the last one in the longest lane, unless it would stand there itself.
  */
 export interface QueueBounds {
@@ -21,7 +21,7 @@ export class FairQueue<T> {
     return this.count;
   }
 
-  /** Returns who finds no place: the newcomer, another one, or nobody (null). */
+  /** Returns the item that finds no place: the new one, another one, or null. */
   push(lane: string, item: T): T | null {
     const own = this.lanes.get(lane) ?? [];
     if (own.length >= this.bounds.lane) return item;

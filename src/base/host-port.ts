@@ -9,7 +9,7 @@ export function hostPort(host: string, port: number): string {
   return `${bracketed(host)}:${port}`;
 }
 
-/** nats-server means every address by "0.0.0.0", IPv6 as well where the machine has it. undefined: every address. */
+/** To nats-server "0.0.0.0" means every address, including IPv6 if the machine has it. undefined: every address. */
 export function listenHost(host: string): string | undefined {
   return host === "0.0.0.0" || host === "" ? undefined : host;
 }

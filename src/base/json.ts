@@ -1,9 +1,8 @@
 /**
- * JSON of others: clients, servers, requests, tokens. Nesting is bounded before it is read, since what walks over it later
- * (comparing, writing it again) does so by recursion. Fields are checked against a table before anything else sees them.
+ * Reads JSON from clients, servers, requests and tokens. Nesting is bounded before parsing, since later code (comparing, writing) recurses
+ * over the values. Fields are checked against a table before other code sees them.
  *
- * Invariant: what `parseJson` returns is nested no deeper than JSON_DEPTH_MAX, and in what `checkedFields` returns the fields of its
- * table hold what the table says.
+ * Invariant: results of `parseJson` are nested no deeper than JSON_DEPTH_MAX, and results of `checkedFields` match the table.
  */
 
 /** Nothing that NATS defines has more than 6 levels. nats-server's decoder stops at 10 000. */
@@ -11,7 +10,7 @@ export const JSON_DEPTH_MAX = 64;
 
 type Reviver = (key: string, value: unknown, context?: { source?: string }) => unknown;
 
-/** undefined: it is no JSON, or nested too deeply. */
+/** undefined: the text is not JSON, or is nested too deeply. */
 export function parseJson(text: string, reviver?: Reviver): unknown {
   if (isNestedTooDeeply(text)) return undefined;
   try {
@@ -59,10 +58,10 @@ const BRACE_CLOSED = 0x7d;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What a field has to hold; "rules" are subjects that are allowed and denied; two numbers bound a whole one. */
+/** The kind of a field; "rules" are allowed and denied subjects; two numbers bound an integer. */
 export type FieldKind = "text" | "flag" | "texts" | "rules" | readonly [least: number, most: number];
 
-/** The fields without those that are `null`; a text says what is wrong with one that is not what the table says. */
+/** The fields without those that are `null`, or a text about the first field that does not match the table. */
 export function checkedFields(
   fields: Fields,
   kinds: Readonly<Record<string, FieldKind>>,

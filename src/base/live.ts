@@ -1,6 +1,6 @@
 /**
- * Settings that a reload can change. They sit in one cell, whose owner replaces them as a whole; everybody else holds the cell and
- * reads `current` where the value is used. So it never matters which copy somebody kept.
+ * Settings that a reload can change. They are in one cell, whose owner replaces them as a whole; other code holds the cell and reads
+ * `current` at the place of use, so nobody keeps a stale copy.
  */
 export interface Live<T> {
   readonly current: T;

@@ -1,6 +1,6 @@
 /**
- * What every room logs through: facts for operators. The message is fixed text, the data goes into fields; where the
- * lines go, and in which form, is decided in the log room. Never per message on the hot path, save behind `tracing`.
+ * The interface through which every room logs facts for operators. The message is a fixed text and data goes into fields; the log room
+ * decides about destination and form. The hot path never logs per message, except behind `tracing`.
  */
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
@@ -21,13 +21,13 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** Only writes the line; who calls it ends the process. */
+  /** Only writes the line; the caller ends the process. */
   fatal(message: string, fields?: LogFields): void;
   /** A logger that adds these fields to every line. Cheap: made once per connection. */
   child(fields: LogFields): Logger;
 }
 
-/** Says nothing. */
+/** Discards all lines. */
 export const silentLogger: Logger = {
   tracing: false,
   debugging: false,

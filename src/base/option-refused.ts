@@ -1,6 +1,6 @@
-/** A fault of an option that shows only when a part does what the option asks for. */
+/** Errors that show only when a part applies an option. */
 
-/** What an option asks for cannot be done. */
+/** An option cannot be applied. */
 export class OptionRefused extends Error {
   /** The option, as `section.name` of the configuration. */
   readonly field: string;
@@ -11,7 +11,7 @@ export class OptionRefused extends Error {
   }
 }
 
-/** Does what an option asks for. Where that fails, a reload says where the option stands. */
+/** Runs `act` for an option. If that fails, a reload names the option's position in the file. */
 export function askedBy<T>(field: string, act: () => T): T {
   try {
     return act();

@@ -1,6 +1,6 @@
 /** A change that has been checked and can no longer fail: it is either applied or discarded, once. */
 export interface Prepared {
   apply(): void;
-  /** Gives back what was opened for it. */
+  /** Releases what was opened for it. */
   discard?(): void;
 }

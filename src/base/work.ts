@@ -1,14 +1,14 @@
 /**
- * How much work messages have been since the last round of the event loop that made room: what one read sets off may be little or
- * very much, such as comparing a subject with thousands of patterns. Who has brought more than fits stops reading and goes on
- * in a later round, in turn with the others that do, so that everybody else is served in between.
+ * Measures the work that messages cause per round of the event loop: one read may cause little or very much, such as comparing a subject
+ * with thousands of patterns. A connection that exceeds the budget stops reading and continues in a later round, in turn with others
+ * like it, so that all other connections are served in between.
  *
- * Bounded by whoever waits: each connection once.
+ * Bounded: each connection waits once.
  */
 
-/** Some milliseconds: a step is a node of the sublist that is looked at, or a receiver of a new plan. */
+/** Some milliseconds. A step is a visited node of the sublist or a receiver of a new plan. */
 const STEPS_PER_ROUND = 50_000;
-/** So many deliveries are a step. */
+/** Deliveries per step. */
 const DELIVERIES_PER_STEP = 4;
 
 export class Work {
@@ -29,22 +29,22 @@ export class Work {
     return this.steps >= STEPS_PER_ROUND;
   }
 
-  /** Nobody waits for room. */
+  /** Whether no connection waits. */
   get isIdle(): boolean {
     return this.waiting.length === 0;
   }
 
-  /** A plan was worked out. */
+  /** A plan was built. */
   planned(steps: number): void {
     this.steps += steps;
   }
 
-  /** A message was given to so many. */
+  /** A message was delivered to this many receivers. */
   delivered(count: number): void {
     this.steps += count / DELIVERIES_PER_STEP;
   }
 
-  /** Calls back in a later round, when there is room. */
+  /** Calls back in a later round, once the budget allows it. */
   whenThereIsRoom(goOn: () => void): void {
     this.waiting.push(goOn);
     this.schedule();

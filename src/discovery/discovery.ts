@@ -1,17 +1,17 @@
 /**
- * Who the other servers may be: the sources that see them, side by side. Each source reports the complete set that it sees,
- * whenever that changes; the mesh takes the union, since every report carries its source's name. What is made of an address
- * (when it is dialled, when it is given up) is decided in `cluster`, not here.
+ * Runs the sources of addresses of other servers side by side. Each source reports the complete set that it sees whenever that set
+ * changes; every report carries the name of its source, and the mesh takes the union. `cluster` decides when an address is dialled and
+ * when it is given up.
  *
- * Invariant: a source that fails goes on reporting nothing rather than an empty set. It shows its troubles in `snapshot`.
+ * Invariant: a source that fails reports nothing rather than an empty set. Its problem is in `snapshot`.
  */
 
 /** An address at which a source sees a server. */
 export interface DiscoveredPeer {
-  /** An IP address where the source can tell, else a name for whoever dials. */
+  /** An IP address if the source knows it, otherwise a name to resolve when dialling. */
   readonly host: string;
   readonly port: number;
-  /** Of the pod, where the source knows it: for people. */
+  /** The name of the pod, for people; absent: unknown. */
   readonly name?: string;
   readonly node?: string;
   readonly zone?: string;
@@ -21,37 +21,37 @@ export interface DiscoveredPeer {
   readonly verifyName?: string;
 }
 
-/** Decides how a dial counts: as one of a route that somebody wrote down, or of a server that was found. */
+/** Whether a dial is for a route that is configured or for a server that was discovered. */
 export type SourceOrigin = "explicit" | "discovered";
 
 export interface DiscoverySource {
-  /** Tells it apart from all others, in the mesh, in logs and metrics: "routes", "dns nats:6222", "kubernetes". */
+  /** Identifies the source in the mesh, in logs and metrics: "routes", "dns nats:6222", "kubernetes". */
   readonly name: string;
-  /** Tells it from another one of the name that has other settings. */
+  /** Differs between two sources of the same name with different settings. */
   readonly settings?: string;
   /**
-   * Begins to watch, once. `onPeers` gets the complete set, as soon as there is one (maybe before `watch` returns) and then
-   * at each change. Disposing ends all work; nothing is reported after it.
+   * Starts watching; called once. `onPeers` gets the complete set as soon as there is one (maybe before `watch` returns) and again at
+   * each change. After disposal nothing is reported.
    */
   watch(onPeers: (peers: readonly DiscoveredPeer[], origin: SourceOrigin) => void): Disposable;
-  /** Members are missing: a source that asks at intervals asks sooner. One that is told of changes need not have it. */
+  /** Called when members are missing: a source that polls does so sooner. Sources that are notified of changes need not have it. */
   hasten?(): void;
   snapshot(): SourceSnapshot;
 }
 
 export interface SourceSnapshot {
   readonly name: string;
-  /** What it reported last. */
+  /** The last report. */
   readonly peers: readonly DiscoveredPeer[];
-  /** Questions asked, or lists fetched, that have come to an end. */
+  /** Completed lookups or fetches. */
   readonly lookups: number;
-  /** Those of them that brought no answer. "There is no such name" is an answer. */
+  /** Lookups without an answer. "There is no such name" is an answer. */
   readonly failures: number;
   /** When the last answer came, in ms since the epoch; null: never. */
   readonly answeredMs: number | null;
-  /** Of the last lookup; null: it went well. */
+  /** The error of the last lookup; null: it succeeded. */
   readonly lastError: string | null;
-  /** It has shown an address since it began, be it one of this server. */
+  /** Whether it has reported an address since it started, even one of this server. */
   readonly hasShown: boolean;
 }
 
@@ -81,8 +81,8 @@ export class Discovery implements Disposable {
   }
 
   /**
-   * These are the sources from now on. One that runs already under the same name, and with the same settings, goes on
-   * undisturbed; one that is no longer listed ends, and what it saw counts as gone.
+   * Replaces the sources. A running source with the same name and settings continues; a source that is no longer listed ends, and its
+   * addresses are withdrawn.
    */
   use(sources: readonly DiscoverySource[]): void {
     const names = new Set(sources.map(({ name }) => name));

@@ -1,6 +1,6 @@
 /**
- * A name in DNS as a source of addresses: all of its A and AAAA records, or all targets of its SRV records, looked up again
- * for ever. How a name is looked up: lookup.ts.
+ * A name in DNS as a source of addresses: all of its A and AAAA records, or all targets of its SRV records, looked up repeatedly.
+ * lookup.ts does a single lookup.
  *
  *          +-----------------------------------------------+
  *          v                                               | after the interval, or the time to live if that is shorter,
@@ -19,7 +19,7 @@ import type { NameResolver, ServiceRecord } from "./resolver.ts";
 
 export interface DnsName {
   readonly host: string;
-  /** With SRV records: only those of this port; null: every one. */
+  /** With SRV records: only those with this port; null: all. */
   readonly port: number | null;
   /** Absent: A and AAAA. */
   readonly records?: "srv" | undefined;
@@ -31,7 +31,7 @@ export interface DnsSourceOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly resolver: NameResolver;
-  /** False: members are missing, so that looking again soon may help. */
+  /** False: members are missing, so an early lookup may help. */
   isMeshWhole(): boolean;
 }
 
@@ -39,16 +39,16 @@ export interface DnsSourceOptions {
 const JITTER = 0.25;
 const QUICK_SHARE = 0.2;
 const TTL_MIN_MS = 1000;
-/** An answer that names nobody is believed when it has been the only one for so long. */
+/** An empty answer is believed once there has been no other for this long. */
 const KEEP_MS = 60_000;
 const DEADLINE_MS = 5000;
-/** So many lookups in a row without an address are worth a line in the log. */
+/** Lookups in a row without an address before a line is logged. */
 const TROUBLE_FROM = 3;
-/** What is above these is left out, and `lastError` says so. */
+/** Further addresses are left out, and `lastError` says so. */
 const ADDRESSES_MAX = 1024;
 const TARGETS_MAX = 256;
 
-/** What one lookup has found, by full name: "" for the name itself, else the targets of its SRV records. */
+/** The result of one lookup by full name: "" for the name itself, otherwise the targets of its SRV records. */
 type Found = ReadonlyMap<string, { readonly ports: readonly number[]; readonly families: Families }>;
 
 export class DnsSource implements DiscoverySource {
@@ -252,7 +252,7 @@ function portsByTarget(services: readonly ServiceRecord[], wanted: number | null
   return ports;
 }
 
-/** Questions that were not answered leave what an earlier answer said. */
+/** Unanswered queries keep what an earlier answer said. */
 function withUnanswered(found: Found, before: Found): Found {
   return new Map(
     [...found].map(([target, { ports, families }]) => {

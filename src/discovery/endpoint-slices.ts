@@ -1,10 +1,10 @@
 /**
  * From EndpointSlices to peers. Pure. A slice has the addresses of one family; a pod with an address of each family is in two
- * slices, and is one peer. What does not look as it should is left out: it may come from a newer Kubernetes.
+ * slices, and is one peer. Malformed entries are left out: they may come from a newer Kubernetes.
  */
 import type { DiscoveredPeer } from "./discovery.ts";
 
-/** What is read of a slice (discovery.k8s.io/v1). */
+/** The fields of a slice that are read (discovery.k8s.io/v1). */
 export interface EndpointSlice {
   readonly metadata?: { readonly name?: string; readonly resourceVersion?: string };
   readonly addressType?: string;
@@ -19,7 +19,7 @@ interface Endpoint {
     readonly serving?: boolean;
     readonly terminating?: boolean;
   };
-  /** Of a StatefulSet's pod: its name within the service. */
+  /** For a pod of a StatefulSet: its name within the service. */
   readonly hostname?: string;
   readonly nodeName?: string;
   readonly zone?: string;
@@ -40,7 +40,7 @@ const PEERS_MAX = 2048;
 /** Where a pod has several addresses, the first of these families. */
 const FAMILIES = ["IPv4", "IPv6", "FQDN"];
 
-/** In a fixed order, so that what has not changed looks the same. */
+/** In a fixed order, so that equal sets compare equal. */
 export function peersOf(slices: Iterable<EndpointSlice>, reading: SliceReading): DiscoveredPeer[] {
   const byFamily = [...slices].sort(
     (a, b) => FAMILIES.indexOf(a.addressType ?? "") - FAMILIES.indexOf(b.addressType ?? ""),
@@ -82,7 +82,7 @@ function isReady({ conditions }: Endpoint): boolean {
   return (conditions?.serving ?? conditions?.ready ?? true) && conditions?.terminating !== true;
 }
 
-/** It has been told to end and takes nobody any more: not worth a new route. */
+/** A pod that is terminating accepts no connections, so it is not worth a new route. */
 function isLeaving({ conditions }: Endpoint): boolean {
   return conditions?.terminating === true && conditions.serving === false;
 }

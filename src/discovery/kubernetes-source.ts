@@ -6,8 +6,8 @@
  *      |         +--------+------- 410: that version is too old -----------+
  *      +---- after a failure, with backoff: credentials are read again ----+
  *
- * Invariant: what was seen is kept while the API server cannot be reached or refuses; peers go only because it says so. One
- * line in the log when it begins to fail, one for each other reason, one when it is back.
+ * Invariant: peers are kept while the API server cannot be reached or refuses; they go only when it says so. The log gets one line when
+ * the API server begins to fail, one for each other reason, and one when it is back.
  */
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
@@ -24,7 +24,7 @@ export interface SliceApi {
 }
 
 export interface SliceWatcher {
-  /** The API server has agreed to it. */
+  /** The API server has accepted the watch. */
   onOpen(): void;
   onEvent(event: SliceEvent): void;
 }
@@ -37,7 +37,7 @@ export interface ListedSlices {
 interface SliceEvent {
   /** ADDED, MODIFIED, DELETED, BOOKMARK, ERROR. */
   readonly type: string;
-  /** Of an ERROR: what went wrong, with a `code`. */
+  /** For an ERROR: a Status with a `code`. */
   readonly object: EndpointSlice;
 }
 
@@ -53,9 +53,9 @@ export interface KubernetesSourceOptions {
   readonly logger: Logger;
 }
 
-/** Between tries after failures; slow in the end, since routes and DNS go on without. */
+/** Delays after failures; the longest is slow, since routes and DNS continue to work. */
 const BACKOFF: BackoffOptions = { baseMs: 1000, maxMs: 60_000, factor: 2, jitter: 0.5 };
-/** A watch that ends sooner without a word counts as a failure, so that an API server in trouble is not asked in a loop. */
+/** A watch that ends sooner without an event counts as a failure, so that a failing API server is not asked in a tight loop. */
 const SHORT_WATCH_MS = 1000;
 /** Each has up to 100 endpoints. */
 const SLICES_MAX = 1024;
@@ -191,7 +191,7 @@ export class KubernetesSource implements DiscoverySource {
     this.report?.(peers, "discovered");
   }
 
-  /** A watch goes well. */
+  /** The watch works. */
   private answered(): void {
     this.failuresInRow = 0;
     this.heard();
@@ -240,7 +240,7 @@ function statusOf(error: unknown): number | undefined {
   return [code, statusCode].find(isStatus);
 }
 
-/** Short and without secrets: neither headers nor what the API server says in its own words. */
+/** Short and without secrets: no headers and no text from the API server. */
 function reasonOf(error: unknown, status: number | undefined): string {
   if (status !== undefined) return `its API server answers with HTTP status ${status}`;
   if (!(error instanceof Error)) return "its API server cannot be reached";

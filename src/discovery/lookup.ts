@@ -15,7 +15,7 @@ export type LookupAnswer<T> =
   | {
       readonly kind: "failed";
       readonly error: string;
-      /** No name server has answered at all: others of its names need not be tried. */
+      /** Whether no name server has answered at all, so that trying other names is pointless. */
       readonly isSilence: boolean;
     };
 
@@ -23,18 +23,18 @@ export type LookupAnswer<T> =
 export interface Families {
   readonly v4: readonly string[] | null;
   readonly v6: readonly string[] | null;
-  /** Of the record that dies first; null: not known. */
+  /** The shortest time to live of the records; null: unknown. */
   readonly ttlMs: number | null;
 }
 
 const NEGATIVE_CODES = new Set(["ENOTFOUND", "ENODATA"]);
-/** What a name server says that cannot, or will not, answer this question. */
+/** Codes of name servers that cannot or will not answer the query. */
 const REFUSAL_CODES = new Set(["ESERVFAIL", "EREFUSED", "EFORMERR", "ENOTIMP", "EBADRESP", "EBADNAME"]);
 
 export class NameLookup {
   private readonly resolver: NameResolver;
   private readonly name: string;
-  /** The full name that was there last: asked for first, so that a steady state costs no search. */
+  /** The full name that was found last. It is tried first, so that a steady state needs no search. */
   private lastFound: string | null = null;
 
   constructor(resolver: NameResolver, name: string) {
@@ -60,7 +60,7 @@ export class NameLookup {
     });
   }
 
-  /** Of a full name, from DNS alone. */
+  /** The addresses of a full name, from DNS alone. */
   async addressesOf(fullName: string): Promise<LookupAnswer<Families>> {
     const [v4, v6] = await Promise.all([
       answerOf(this.resolver.resolve4(fullName)),

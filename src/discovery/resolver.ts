@@ -1,6 +1,6 @@
 /**
- * What the machine offers for looking names up: DNS queries by c-ares, which tell the time to live and block no thread, the
- * files that configure them, and the system's own lookup. No rules here: lookup.ts knows what to ask for, and when.
+ * The machine's means of resolving names: DNS queries by c-ares, which report the time to live and block no thread, the files that
+ * configure them, and the system's own lookup. The rules are in lookup.ts.
  */
 import { lookup, Resolver } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
@@ -21,17 +21,17 @@ export interface NameResolver {
   resolve4(name: string): Promise<readonly AddressRecord[]>;
   resolve6(name: string): Promise<readonly AddressRecord[]>;
   resolveSrv(name: string): Promise<readonly ServiceRecord[]>;
-  /** getaddrinfo: knows what the system knows beyond DNS, blocks a thread meanwhile. */
+  /** getaddrinfo: also uses the sources that the system has beyond DNS; blocks a thread. */
   systemLookup(name: string): Promise<readonly string[]>;
-  /** Of /etc/hosts; "" where there is none. */
+  /** The text of /etc/hosts; "" if there is none. */
   hostsText(): Promise<string>;
-  /** Of /etc/resolv.conf; "" where there is none. A change takes effect on the next query. */
+  /** The text of /etc/resolv.conf; "" if there is none. A change takes effect on the next query. */
   resolvConfText(): Promise<string>;
   /** Queries under way reject. */
   cancel(): void;
 }
 
-/** For each try of each name server. */
+/** Per attempt and name server. */
 const QUERY_TIMEOUT_MS = 1000;
 const QUERY_TRIES = 2;
 

@@ -2,11 +2,11 @@
  * Whether this server should be given clients, and why not. Pure: what is known goes in, the judgement comes out.
  *
  * A server that joins waits for a route to every server that its sources and its peers show, but no longer than `waitMs`: one
- * broken peer must not keep it, and with it a rollout, waiting for ever. A source that has shown no address at all is waited for
+ * broken peer must not keep it, and with it a rollout, waiting indefinitely. A source that has shown no address at all is waited for
  * in the same way: the name of a cluster has at least the address of the server itself, so that a name without any is a wrong
  * name, or one that DNS does not know yet, and a server that took it at its word would start a cluster of its own. Once a server
  * has been ready, the faults of others do not take that back: else the death of one server would take all the others out of
- * service. What is missing is told all the same.
+ * service. The missing servers are reported anyway.
  */
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
@@ -81,7 +81,7 @@ export interface ReadinessInput {
 /** The source that need not be asked: it is written in the configuration. */
 const CONFIGURED = "routes";
 const KUBERNETES = "kubernetes";
-/** So many are named in a reason; the JSON has them all. */
+/** Most servers named in a reason; the JSON has them all. */
 const NAMED_MAX = 5;
 
 export function judgeReadiness(input: ReadinessInput): Readiness {
@@ -124,7 +124,7 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
 }
 
 /**
- * Who has to answer before it is known who is there. Kubernetes is asked beside names in DNS, and may refuse: it is not waited
+ * The sources that must answer before the set of servers is known. Kubernetes is asked beside names in DNS, and may refuse: it is not waited
  * for where another source has shown servers. A name may lead to servers that nobody else knows, so that it is.
  */
 function silentSources(sources: readonly DiscoverySnapshot[]): string[] {

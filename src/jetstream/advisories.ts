@@ -3,7 +3,7 @@ import type { AccountHost } from "./host.ts";
 import { formatTime } from "./time.ts";
 import { nuid } from "../base/base62.ts";
 
-/** Whom an advisory is about: its stream, and the consumer where it is about one. */
+/** The subject of an advisory: a stream, and the consumer if it is about one. */
 interface AdvisedConsumer {
   readonly name: string;
   readonly stream: { readonly config: { readonly name: string } };

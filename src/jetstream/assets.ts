@@ -44,7 +44,7 @@ export interface StreamAssets {
   readonly consumers: Map<string, Consumer>;
 }
 
-/** Of a stream, where neither it nor the account says otherwise. */
+/** The limit of a stream if neither it nor its account has one. */
 export const CONSUMERS_DEFAULT_MAX = 1000;
 
 export class Assets {

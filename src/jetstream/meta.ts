@@ -1,4 +1,4 @@
-/** What is written of a stream or a consumer beside its data: its configuration and when it was made. */
+/** What is stored for a stream or a consumer besides its data: its configuration and the time of its creation. */
 import type { Disk } from "../store/disk.ts";
 import { ApiError } from "./api-error.ts";
 

@@ -1,6 +1,6 @@
 /**
- * JWTs of NATS, version 2: claims in JSON, signed with the nkey that they name as their issuer. Reading is strict: what is not
- * exactly as it should be throws BadJwt, with nats-server's words where it has some. No text of a token is in them.
+ * JWTs of NATS, version 2: claims in JSON, signed with the nkey that they name as their issuer. Reading is strict: every fault throws
+ * BadJwt, with nats-server's text where it has one. Errors never quote a token.
  */
 import { createHash } from "node:crypto";
 import { parseJson } from "../base/json.ts";
@@ -40,7 +40,7 @@ export interface AccountJwt {
   readonly nats: Claims;
 }
 
-/** A token of this type whose signature by an account is good. Whose, and whether it is in time, is for the caller to judge. */
+/** Reads a token of this type that an account has signed. The caller checks which account it was and whether the token is valid now. */
 export function readAccountJwt(token: string, type: "user" | "authorization_response"): AccountJwt {
   if (token.length > TOKEN_CHARS_MAX) throw new BadJwt("token too large");
   const [header = "", body = "", signature = "", ...rest] = token.split(".");
@@ -69,21 +69,21 @@ export function readAccountJwt(token: string, type: "user" | "authorization_resp
   };
 }
 
-/** In nats-server's words; null: it is valid at this time. */
+/** In nats-server's words; null: the token is valid now. */
 export function timeProblem({ expires, notBefore }: AccountJwt, nowMs: number): string | null {
   const now = Math.floor(nowMs / 1000);
   if (expires > 0 && now > expires) return "claim is expired";
   return notBefore > 0 && notBefore > now ? "claim is not yet valid" : null;
 }
 
-/** "" where it is left out. */
+/** "" if the claim is absent. */
 export function textOf(claims: Claims, name: string): string {
   const value = claims[name] ?? "";
   if (typeof value !== "string") throw new BadJwt(`${name} is not a text`);
   return value;
 }
 
-/** `absent` where it is left out. */
+/** `absent` if the claim is absent. */
 export function wholeOf(claims: Claims, name: string, absent = 0): number {
   const value = claims[name] ?? absent;
   if (!Number.isSafeInteger(value)) throw new BadJwt(`${name} is not a whole number`);
@@ -96,7 +96,7 @@ export function flagOf(claims: Claims, name: string): boolean {
   return value;
 }
 
-/** Empty where it is left out. */
+/** Empty if the claim is absent. */
 export function textsOf(claims: Claims, name: string): readonly string[] {
   const value = claims[name] ?? [];
   if (!Array.isArray(value) || !value.every((one) => typeof one === "string"))
@@ -104,7 +104,7 @@ export function textsOf(claims: Claims, name: string): readonly string[] {
   return value;
 }
 
-/** {} where it is left out. */
+/** {} if the claim is absent. */
 export function recordOf(claims: Claims, name: string): Claims {
   return asRecord(claims[name] ?? {}, name);
 }

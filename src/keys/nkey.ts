@@ -56,7 +56,7 @@ export function rawNkey(nkey: string): Uint8Array {
   return decodeBase32(nkey).subarray(1, 1 + KEY_BYTES);
 }
 
-/** Of whatever kind: user, account, server, operator, cluster, curve. */
+/** A public nkey of any kind: user, account, server, operator, cluster, curve. */
 export function isPublicNkey(text: string): boolean {
   try {
     fromPublic(text);

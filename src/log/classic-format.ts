@@ -1,9 +1,9 @@
 /**
- * The line that people know from nats-server:
+ * Formats lines as nats-server does:
  *
  *     [123] 2026/11/22 15:04:05.123456 [INF] 127.0.0.1:4222 - cid:5 - message key=value
  *
- * Pure: fields in, text out. What a peer sent cannot start a new line or move the cursor.
+ * Pure: fields in, text out. Text from a peer can neither start a new line nor move the cursor.
  */
 import type { LogFields, LogLevel } from "../base/logger.ts";
 
@@ -43,7 +43,7 @@ export function formatClassic(line: LogLine, style: ClassicStyle): string {
   return `[${line.pid}] ${time}${label} ${classicText(line.message, line.fields)}\n`;
 }
 
-/** The part of the line that says what happened. */
+/** The message and its fields. */
 export function classicText(message: string, fields: LogFields): string {
   const text = `${connectionPrefix(fields)}${message}${trailingFields(fields)}`;
   return text.replaceAll(CONTROL, escapeControl);
@@ -59,7 +59,7 @@ export function formatTime(micros: number, zone: "local" | "utc"): string {
   return `${day} ${iso.slice(11, 23)}${rest}`;
 }
 
-/** The fields ahead of the message; without a `peer` they are ordinary fields. */
+/** The fields before the message; without a `peer` they are ordinary fields. */
 function connectionPrefix(fields: LogFields): string {
   if (fields["peer"] === undefined) return "";
   let prefix = `${show(fields["peer"])} - `;

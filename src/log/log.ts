@@ -17,13 +17,13 @@ import type { SyslogTarget } from "./syslog-link.ts";
 import { SyslogSink } from "./syslog-sink.ts";
 
 export interface LogOptions {
-  /** `auto`: classic on a terminal and in what goes to syslog, else JSON. */
+  /** `auto`: classic on a terminal and for syslog, otherwise JSON. */
   readonly format: "auto" | "json" | "classic";
   /** Appended to; without it lines go to standard error. */
   readonly file?: string | undefined;
-  /** Lines go there where there is no file. */
+  /** Destination of lines if there is no file. */
   readonly syslog?: SyslogTarget | undefined;
-  /** Of the file; undefined: it grows until somebody else moves it and calls `reopen`. */
+  /** Rotation of the file; undefined: the file grows until another program moves it and has it reopened. */
   readonly rotation?: RotationOptions | undefined;
   readonly time: "local" | "utc" | "none";
   readonly debug: boolean;
@@ -39,9 +39,9 @@ export interface Log extends Disposable {
   readonly logger: Logger;
   /** Takes effect for every logger and child at once. */
   setSwitches(switches: LogSwitches): void;
-  /** Opens what the new options ask for; throws if it cannot. They hold for every logger and child once applied. */
+  /** Opens what the new options need; throws if that fails. Once applied, they are valid for every logger and child. */
   prepare(options: LogOptions): Prepared;
-  /** Opens the log file again after a rotation moved it; nothing to do on standard error. Throws if it cannot. */
+  /** Reopens the log file after a rotation has moved it; no effect on standard error. Throws if that fails. */
   reopen(): void;
   snapshot(): { readonly linesLost: number };
 }
@@ -52,7 +52,7 @@ type WriteLine = (level: LogLevel, message: string, fields: LogFields) => void;
 
 const STDERR = 2;
 
-/** Where lines go, and how. */
+/** Destination and form of lines. */
 interface Output {
   readonly sink: Destination;
   readonly write: WriteLine;
@@ -63,7 +63,7 @@ interface Destination extends Disposable {
   reopen(): void;
 }
 
-/** What all loggers of a log share. */
+/** The state that all loggers of a log share. */
 interface State extends Output {
   sink: Destination;
   write: WriteLine;
@@ -116,12 +116,12 @@ function openFileOrStderr(options: LogOptions): Output {
   return { sink, write };
 }
 
-/** Standard error gets what a person must see where syslog fails: that it does, and why the server cannot start. */
+/** If syslog fails, standard error says so, and says why the server cannot start. */
 function openSyslog(options: LogOptions, target: SyslogTarget): Output {
   const aside = openFileOrStderr({ ...options, file: undefined });
   const address = `${target.protocol}://${target.host}:${target.port}`;
   const sink = new SyslogSink(target, (reason) =>
-    aside.write("error", "Syslog server cannot be reached; trying on", {
+    aside.write("error", "Syslog server cannot be reached; trying again", {
       address,
       error: redactText(reason),
     }),
@@ -142,7 +142,7 @@ function isSameOutput(a: LogOptions, b: LogOptions): boolean {
   return isDeepStrictEqual(before, after);
 }
 
-/** One object a line, the message last. */
+/** Writes one object per line, the message last. */
 function jsonWriter(sink: { write(line: string): void }, time: "utc" | "none"): WriteLine {
   const { pid } = process;
   return (level, message, fields) => {

@@ -1,4 +1,4 @@
-/** A logger that hands every line to another one. What is to be different is overridden, and `child`, which keeps it so. */
+/** A logger that passes every line to another one. Subclasses override what should differ, and `child`, so that children differ too. */
 import type { LogFields, Logger } from "../base/logger.ts";
 
 export abstract class PassingLogger implements Logger {

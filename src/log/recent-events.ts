@@ -1,6 +1,6 @@
 /**
- * What happened to this server lately, for the page: lines of the log that name an `event`, the latest of them. Fixed text and a few
- * fields alone, without secrets as in the log. Bound: so many lines; one that repeats what the latest said counts it up.
+ * Recent events of this server, for the page: the latest lines of the log that name an `event`, with their fixed text and a few
+ * fields, without secrets as in the log. Bounded: a fixed number of lines; a line that repeats the latest one only counts it up.
  */
 import type { Clock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
@@ -12,7 +12,7 @@ export interface RecentEvent {
   readonly event: string;
   readonly level: "info" | "warn" | "error";
   readonly text: string;
-  /** Which server, client, address or file it is about, and why; "": about this server as a whole. */
+  /** The server, client, address or file concerned, and the reason; "": this server as a whole. */
   readonly about: string;
   readonly count: number;
 }
@@ -36,7 +36,7 @@ export class RecentEvents {
     return this.kept;
   }
 
-  /** A logger that does what `inner` does; what it and its children tell is remembered. */
+  /** A logger that passes lines to `inner` and remembers events, as its children do. */
   follow(inner: Logger): Logger {
     return new FollowedLogger(inner, this, {});
   }

@@ -5,7 +5,7 @@
 
 const REDACTED = "[REDACTED]";
 const TEXT_LENGTH_MAX = 4096;
-/** Characters of a text that are searched for secrets; what stands behind them is never shown. */
+/** Characters of a text that are searched for secrets; the rest is never shown. */
 const SEARCHED_LENGTH_MAX = 16 * TEXT_LENGTH_MAX;
 const DEPTH_MAX = 6;
 const ENTRIES_MAX = 100;
@@ -25,7 +25,7 @@ const NKEY_SEED = /(?<!\w)S[ACNOUX][A-Z2-7]{56}(?!\w)/g;
 const KEY_AND_VALUE =
   /(?<!\w)(["']?(?:pass(?:word|wd|phrase)?|(?:auth_?)?token|secret|(?:user_?)?jwt|(?:proxy_?)?sig|seed|private_?key)["']?\s{0,8}[:=]\s{0,8})("(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^\s"',;}\]&]+)/gi;
 
-/** What tracing shows of a client's or a server's CONNECT. */
+/** The text of a traced CONNECT. */
 const TRACED_CONNECT = /^(.{0,16}\[CONNECT )([^]*)\]$/;
 
 /** A copy of `value` without secrets, ready for JSON: errors, bytes and big integers have become plain data. */
@@ -45,7 +45,7 @@ export function redactText(text: string): string {
   return cut(clean, text.length - searched.length);
 }
 
-/** Ends at a blank, since a token or a seed of which only a part is left is not known for a secret. */
+/** Ends at a blank, since part of a token or seed would not be recognized as a secret. */
 function beginningOf(text: string): string {
   const beginning = text.slice(0, SEARCHED_LENGTH_MAX);
   return beginning.slice(0, beginning.search(/\s\S*$/) + 1);
@@ -58,7 +58,7 @@ function cut(text: string, unseen = 0): string {
   return more === 0 ? text : `${shown}... (${more} more)`;
 }
 
-/** As its receiver reads it, since JSON can spell a key in many ways. What is no JSON may be anything, and is not shown. */
+/** Parses the text as its receiver does, since JSON can spell a key in many ways. Text that is not JSON may be anything and is not shown. */
 function redactJson(json: string): string {
   try {
     return cut(JSON.stringify(redact(JSON.parse(json))));
@@ -109,7 +109,7 @@ function redactEntries(value: object, depth: number): Record<string, unknown> {
 }
 
 function isSecretKey(key: string): boolean {
-  // Go reads the long s as an s where it reads JSON.
+  // Go's JSON decoder takes the long s for an s.
   return SECRET_KEYS.has(key.normalize("NFKC").toLowerCase().replaceAll(/[_-]/g, ""));
 }
 

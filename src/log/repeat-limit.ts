@@ -1,10 +1,10 @@
 /**
- * A peer that repeats its mistake a thousand times a second shall not fill the log: the first line passes, the ones
- * that follow within the window are counted, and the count comes as one line with `repeated` when the window ends.
+ * Keeps a peer that repeats its mistake a thousand times a second from filling the log: the first line passes, further ones within the
+ * window are counted, and one line with `repeated` gives the count when the window ends.
  *
  * Only warnings and errors that name a `peer` are limited. A peer is its host: its port changes with each connection. Lines that
- * differ in `detail`, `user` or `reason` are no repetitions of each other: each user whose login fails is told of. Of one message
- * about one host only a number of them is told apart in a window; the rest is counted in one line with `leftOut`.
+ * differ in `detail`, `user` or `reason` are not repetitions: each user whose login fails is reported. The number of such variants of one
+ * message about one host is bounded per window; the rest is counted in one line with `leftOut`.
  */
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
@@ -13,9 +13,9 @@ import { PassingLogger } from "./passing-logger.ts";
 
 export interface RepeatLimitOptions {
   readonly windowMs: number;
-  /** Most keys under watch; the oldest makes room, and its count is written at once. */
+  /** Most keys watched at a time; the oldest makes room, and its count is written at once. */
   readonly keysMax: number;
-  /** Lines with the same message about one host that are told apart in a window. */
+  /** Most variants of a message about one host that are distinguished in a window. */
   readonly variantsMax: number;
 }
 
@@ -25,14 +25,14 @@ const VARIANT_LENGTH_MAX = 200;
 
 interface Watched {
   readonly timer: Disposable;
-  /** How the last line tells what was not written. */
+  /** The field that gives the number of suppressed lines. */
   readonly as: "repeated" | "leftOut";
   repeated: number;
   /** Writes the line again, with the fields of its last occurrence. */
   write: (extra: LogFields) => void;
 }
 
-/** Dispose writes the counts that are still open. */
+/** Disposing writes the open counts. */
 export function limitRepeats(
   logger: Logger,
   clock: Clock,
@@ -50,7 +50,7 @@ class RepeatTable implements Disposable {
   readonly #options: RepeatLimitOptions;
   /** Oldest window first. */
   readonly #watched = new Map<string, Watched>();
-  /** How many lines under watch have the same message about the same host. */
+  /** Watched variants by message and host. */
   readonly #variants = new Map<string, number>();
 
   constructor(clock: Clock, options: RepeatLimitOptions) {
@@ -58,13 +58,13 @@ class RepeatTable implements Disposable {
     this.#options = options;
   }
 
-  /** `about`: the message and the host; `variant`: what else tells lines apart. */
+  /** `about`: the message and the host; `variant`: the other fields that distinguish lines. */
   writeOrCount(about: string, variant: string, write: (extra: LogFields) => void): void {
     const key = `${about}\n${variant}`;
     if (this.#count(key, write)) return;
     const variants = this.#variants.get(about) ?? 0;
     if (variants >= this.#options.variantsMax) {
-      // The key of no line: a variant is never without its line feed.
+      // No line has this key: the key of a variant contains a line feed.
       if (this.#count(about, write)) return;
       this.#makeRoom();
       this.#watch(about, "leftOut", 1, write);
@@ -76,7 +76,7 @@ class RepeatTable implements Disposable {
     this.#watch(key, "repeated", 0, write);
   }
 
-  /** Returns whether the line is one of those under watch. */
+  /** Counts a line that is watched; returns whether it is. */
   #count(key: string, write: (extra: LogFields) => void): boolean {
     const known = this.#watched.get(key);
     if (known === undefined) return false;
@@ -97,7 +97,7 @@ class RepeatTable implements Disposable {
   #watch(key: string, as: Watched["as"], repeated: number, write: (extra: LogFields) => void): void {
     const timer = this.#clock.setTimer(this.#options.windowMs, () => {
       const isOfVariant = as === "repeated";
-      // one that still repeats stays under watch, so that it costs one line per window
+      // A line that still repeats stays watched, so that it costs one line per window.
       if (this.#close(key) > 0 && isOfVariant) {
         this.#watch(key, as, 0, write);
         this.#addVariant(key, 1);
@@ -114,7 +114,7 @@ class RepeatTable implements Disposable {
     else this.#variants.set(about, variants);
   }
 
-  /** Returns how often it had repeated. */
+  /** Returns the number of repetitions. */
   #close(key: string): number {
     const watched = this.#watched.get(key);
     if (watched === undefined) return 0;

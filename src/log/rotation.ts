@@ -15,7 +15,7 @@ export interface RotationOptions {
 
 const BACKUP_STAMP = /^\d{4}(\.\d\d){5}\.\d{9}$/;
 
-/** The caller opens the file anew. Throws where the folder does not allow it. */
+/** The caller opens the file again. Throws if the folder does not allow the move. */
 export function moveAside(path: string, timeMicros: number): void {
   const stamp = `${formatTime(timeMicros, "local").replaceAll(/\D/g, ".")}000`;
   renameSync(path, `${path}.${stamp}`);

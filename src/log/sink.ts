@@ -1,13 +1,13 @@
 /**
- * Where log lines end: standard error or a file, written at once, so that the last line before a crash is there.
- * A sink never throws and never ends the server: what it cannot write is kept up to PENDING_MAX, then counted and lost.
+ * Writes log lines to standard error or a file at once, so that the last line before a crash is there. A sink never throws and never
+ * ends the server: unwritten text is kept up to PENDING_MAX, beyond which lines are lost and counted.
  */
 import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
 import { moveAside, removeOldest, type RotationOptions } from "./rotation.ts";
 
 /** Text that waits for a full pipe or disk, in UTF-16 units. */
 const PENDING_MAX = 1024 * 1024;
-/** As nats-server: the owner writes, the group reads. */
+/** As in nats-server: the owner writes, the group reads. */
 const FILE_MODE = 0o640;
 const STDERR = 2;
 
@@ -35,7 +35,7 @@ export class Sink implements Disposable {
     this.#measure();
   }
 
-  /** Lines given up because their destination did not take them. */
+  /** Lines that were lost because their destination did not take them. */
   get linesLost(): number {
     return this.#linesLost;
   }
@@ -51,12 +51,12 @@ export class Sink implements Disposable {
       }
       if (this.#size > this.#rotateAt) this.#rotate();
     } catch {
-      // a log that cannot be written has nowhere to say so: `linesLost` tells
+      // The log cannot report its own failure; `linesLost` does.
       if (this.#pending.length > PENDING_MAX) this.#losePending();
     }
   }
 
-  /** After a log rotation has moved the file away. Keeps the old file when the new one cannot be opened, and throws. */
+  /** Reopens the file after a rotation has moved it. Throws and keeps the old file if the new one cannot be opened. */
   reopen(): void {
     if (this.#path === undefined) return;
     const fresh = openLogFile(this.#path);
@@ -78,7 +78,7 @@ export class Sink implements Disposable {
 
   #rotate(): void {
     if (this.#path === undefined || this.#rotation === undefined) return;
-    // where this fails, the file grows on and the next attempt comes a file's length later
+    // If this fails, the file keeps growing, and the next attempt comes after another file's length.
     this.#rotateAt = this.#size + this.#rotation.sizeMaxBytes;
     moveAside(this.#path, Math.floor((performance.timeOrigin + performance.now()) * 1000));
     this.reopen();

@@ -4,7 +4,7 @@ import type { LogLevel } from "../base/logger.ts";
 export interface SyslogLine {
   readonly level: LogLevel;
   readonly pid: number;
-  /** null: the server that receives it knows the time. */
+  /** null: the syslog server sets the time. */
   readonly timeMs: number | null;
   readonly hostName: string;
   readonly event: unknown;
@@ -13,7 +13,7 @@ export interface SyslogLine {
 }
 
 const FACILITY_DAEMON = 3;
-/** As nats-server has them, but for trace, which it gives the severity of info. */
+/** nats-server's severities, except for trace, which nats-server sends as info. */
 const SEVERITY: Record<LogLevel, number> = { trace: 7, debug: 7, info: 5, warn: 4, error: 3, fatal: 2 };
 
 export function formatSyslog({ level, pid, timeMs, hostName, event, text }: SyslogLine): string {

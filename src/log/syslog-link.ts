@@ -10,24 +10,24 @@ export interface SyslogTarget {
 }
 
 export interface SyslogLink {
-  /** Handed to the system but not taken by it. */
+  /** Bytes that the operating system has not accepted yet. */
   readonly waitingBytes: number;
-  /** Only once it is up. */
+  /** Requires that the link is up. */
   send(line: string): void;
-  /** What has been sent still goes out. Nothing is reported any more. */
+  /** Sent lines still go out. Reports nothing afterwards. */
   close(): void;
 }
 
 export interface SyslogLinkEvents {
   onUp(): void;
-  /** At most once; the link is of no use any more. */
+  /** Called at most once; the link is unusable afterwards. */
   onDown(reason: string): void;
 }
 
 /** Syslog servers need not take more in a datagram than 2048 bytes; most take this much. */
 const DATAGRAM_MAX_BYTES = 8192;
 const KEEP_ALIVE_MS = 30_000;
-/** How long a closed link may take to hand over what it still has. */
+/** Longest time for a closed link to flush. */
 const CLOSE_MAX_MS = 5000;
 
 export function openSyslogLink(target: SyslogTarget, events: SyslogLinkEvents): SyslogLink {
@@ -39,7 +39,7 @@ function overTcp({ host, port }: SyslogTarget, events: SyslogLinkEvents): Syslog
   let reason = "closed by the peer";
   let isClosed = false;
   socket.unref();
-  // What it says is nothing to a log; it is read so that its end is seen.
+  // The server's data is ignored; it is read to notice the end of the connection.
   socket.resume();
   socket.on("connect", () => events.onUp());
   socket.on("error", (error) => (reason = error.message));

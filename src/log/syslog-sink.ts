@@ -1,7 +1,7 @@
 /**
- * Where log lines end that go to a syslog server. The server never waits for it and never ends because of it: lines are kept up to
- * QUEUE_MAX_BYTES while it cannot be reached or does not read, then counted and lost. That it cannot be reached is told at
- * most once a minute, to whom the caller chooses.
+ * Sends log lines to a syslog server. Shoal never waits for that server and never ends because of it: while it cannot be reached or does
+ * not read, lines are kept up to QUEUE_MAX_BYTES, beyond which they are lost and counted. The caller learns at most once a minute that
+ * the server cannot be reached.
  */
 import { systemClock } from "../base/clock.ts";
 import { openSyslogLink, type SyslogLink, type SyslogTarget } from "./syslog-link.ts";
@@ -16,7 +16,7 @@ export class SyslogSink implements Disposable {
   #link: SyslogLink | null = null;
   #isUp = false;
   #retry: Disposable | null = null;
-  /** Lines from before it is up. */
+  /** Lines from before the link was up. */
   #queue: string[] = [];
   #queuedBytes = 0;
   #linesLost = 0;
@@ -28,7 +28,7 @@ export class SyslogSink implements Disposable {
     this.#open();
   }
 
-  /** Lines given up because the syslog server did not take them; of UDP, those that this host knows of. */
+  /** Lines that were lost because the syslog server did not take them; with UDP, those that this host knows of. */
   get linesLost(): number {
     return this.#linesLost;
   }
@@ -45,7 +45,7 @@ export class SyslogSink implements Disposable {
     }
   }
 
-  /** For files alone. */
+  /** Has no effect: only files are reopened. */
   reopen(): void {}
 
   [Symbol.dispose](): void {

@@ -6,11 +6,11 @@
 export interface Reading {
   readonly name: string;
   readonly value: number;
-  /** A text that is shown as a label. */
+  /** Text for a label. */
   readonly text: string | null;
 }
 
-/** What the exporter leaves out. */
+/** Fields that the exporter omits. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   "leaf",
   "trusted_operators_claim",
@@ -22,7 +22,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   "gateway_tls_timeout",
   "gateway_connect_retries",
 ]);
-/** Texts that it shows, wherever they are in the document. */
+/** Texts that the exporter shows, anywhere in the document. */
 const TEXTS: ReadonlySet<string> = new Set([
   "server_id",
   "server_name",
@@ -32,7 +32,7 @@ const TEXTS: ReadonlySet<string> = new Set([
   "name",
 ]);
 const TIMES: ReadonlySet<string> = new Set(["start", "config_load_time"]);
-/** What Prometheus allows in a name. */
+/** Characters that Prometheus allows in a name. */
 const FIT = /^\w+$/;
 
 export function* readings(document: object, path: readonly string[] = []): Generator<Reading> {

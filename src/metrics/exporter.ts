@@ -9,7 +9,7 @@ import { fieldHelp } from "./field-help.ts";
 import type { AccountLook, ClientsLook, Look } from "./look.ts";
 
 const SERVER = ["server_id"] as const;
-/** Of a request to `/connz` that does not give it. */
+/** Default limit of `/connz`. */
 const CONNZ_LIMIT = 1024;
 
 /** `varz` and `subsz`: a family for each number in what they answer at present. */
@@ -17,7 +17,7 @@ export function documentFamilies(look: Look): Family[] {
   return [...familiesOf("varz", look.varz), ...familiesOf("subsz", look.subsz, SUBSZ_LEFT_OUT)];
 }
 
-/** Of the list that is not asked for. */
+/** Fields of the list, which is not requested. */
 const SUBSZ_LEFT_OUT: ReadonlySet<string> = new Set(["server_id"]);
 
 function* familiesOf(

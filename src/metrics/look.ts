@@ -35,7 +35,7 @@ export interface Look {
 
 interface ReadinessLook {
   readonly isReady: boolean;
-  /** Of a small set of words; empty while the server is ready. */
+  /** One of a few fixed words; empty while the server is ready. */
   readonly reasons: readonly string[];
 }
 
@@ -46,7 +46,7 @@ interface ConfigLook {
   /** Reloads since the start. */
   readonly succeeded: number;
   readonly refused: number;
-  /** Of the last reload; null where it was taken, or there was none. */
+  /** The failure of the last reload; null if it succeeded or there was none. */
   readonly failure: { readonly position: FilePosition | null } | null;
   /** Options that wait for a restart. */
   readonly waiting: readonly string[];
@@ -75,7 +75,7 @@ export interface ClientsLook {
   readonly authFailures: number;
   readonly open: number;
   readonly subscriptions: number;
-  /** Of the open connections. */
+  /** Traffic of the open connections. */
   readonly traffic: TrafficLook;
   /** Pending of each open connection. */
   readonly pendingBytes: readonly number[];
@@ -118,7 +118,7 @@ export interface ClusterLook {
   readonly wanted: number;
   readonly connected: number;
   readonly isComplete: boolean;
-  /** Of the last stretch that has ended. null: there was none. */
+  /** The last period that has ended. null: none. */
   readonly completionMs: number | null;
   readonly incompleteMs: number;
   readonly changes: ReadonlyMap<string, number>;

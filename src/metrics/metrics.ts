@@ -32,7 +32,7 @@ export class Metrics implements Disposable {
     this.prefix = prefix;
   }
 
-  /** The text of a scrape, in pieces. `pause` lets others work between them. Who asks during a scrape gets the same. */
+  /** The text of a scrape, in pieces. `pause` lets other work proceed between them. A request during a scrape gets the same text. */
   scrape(pause: () => Promise<void>): Promise<readonly string[]> {
     this.underWay ??= this.make(pause).finally(() => (this.underWay = null));
     return this.underWay;

@@ -91,7 +91,7 @@ function importFields({ streamImports, serviceImports }: Account): object[] {
   return [...streams, ...services];
 }
 
-/** As nats-server shows them, with weights added up. */
+/** As nats-server shows them, with cumulated weights. */
 function mappingFields({ mappings }: Account): object | undefined {
   if (mappings === null) return undefined;
   const fields = mappings.list.map((mapping): [string, object[]] => {
@@ -128,7 +128,7 @@ export function statisticsOf(source: MonitorSource, accounts: readonly Account[]
   };
 }
 
-/** Of one account, in all connections here. */
+/** Statistics of one account over all connections of this server. */
 export function accountStatistics({ clients, cluster }: MonitorSource, account: Account): object {
   const { traffic } = clients;
   const own = { ...traffic.ofAccount(account.name), slowConsumers: traffic.slowConsumersOf(account.name) };
@@ -162,7 +162,7 @@ function counts(msgs = 0, bytes = 0): Counts {
   return { msgs, bytes };
 }
 
-/** All together, and of that what went over routes. */
+/** The total, and the part of it that went over routes. */
 function flow(clients: Counts, routes: Counts): object {
   return {
     msgs: clients.msgs + routes.msgs,

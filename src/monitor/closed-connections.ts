@@ -1,5 +1,5 @@
 /**
- * The client connections that ended last, for `/connz?state=closed`.
+ * The most recently closed client connections, for `/connz?state=closed`.
  *
  * Bounds: `max_closed_clients` connections, the oldest goes first; LIST_MAX subscriptions of one, whose list is not kept
  * beyond that; and LISTS_BYTES_MAX for all lists, beyond which the oldest lose theirs. The number of subscriptions stays.
@@ -14,7 +14,7 @@ import {
 
 const LIST_MAX = 10_000;
 const LISTS_BYTES_MAX = 8 * 1024 * 1024;
-/** What a listed subscription takes beside its texts, or a little more. */
+/** Memory of a listed subscription besides its texts, rounded up. */
 const OVERHEAD_BYTES = 100;
 const NONE: readonly SubscriptionSnapshot[] = [];
 
@@ -25,10 +25,10 @@ export interface ClosedConnection {
 }
 
 export class ClosedConnections {
-  /** By number of arrival; the ends are `first` and `end`. */
+  /** By order of closing, from `first` to before `end`. */
   private readonly kept = new Map<number, ClosedConnection>();
   private end = 0;
-  /** Those before this one have lost their lists. */
+  /** Number of the first connection that still has its list of subscriptions. */
   private listedFrom = 0;
   private listsBytes = 0;
   private readonly max: number;

@@ -1,6 +1,6 @@
 /**
- * `/clusterz`: the whole cluster as one member sees it, for the page. Others are asked through the system account. However many look,
- * they are asked once in `FRESH_MS`; a member that does not answer in time is listed as silent.
+ * `/clusterz`: the whole cluster as one member sees it, for the page. Other members are asked through the system account, once per
+ * `FRESH_MS` at most, however many requests come; a member that does not answer in time is listed as silent.
  */
 import { compactJson, type Answer } from "./answer.ts";
 import { foreignFields } from "./foreign-member.ts";
@@ -38,7 +38,7 @@ export class ClusterReport {
     const peers = source.cluster?.snapshot()?.peers ?? [];
     const shoals = peers.filter(({ shoal }) => shoal).length;
     const [told, foreign] = await Promise.all([
-      // This server answers, too.
+      // This server answers as well.
       shoals === 0 ? [] : source.view.everybody("MEMBERZ", shoals + 1),
       shoals === peers.length ? [] : this.foreign(peers),
     ]);
@@ -53,7 +53,7 @@ export class ClusterReport {
     return { server_id: own["server_id"], cluster: own["cluster"], members: [...members.values()] };
   }
 
-  /** nats-servers know nothing of MEMBERZ. */
+  /** nats-server has no MEMBERZ. */
   private async foreign(peers: readonly PeerSnapshot[]): Promise<Told[]> {
     const { view } = this.source;
     const everybody = peers.length + 1;

@@ -1,8 +1,8 @@
-/** What `/connz` is asked for, and how its sort keys order connections. */
+/** The query of `/connz`, and how its sort keys order connections. */
 import type { ClientSnapshot } from "../links/client/snapshot.ts";
 import { BadQuery, pageOf, type Page, type Query, type SubscriptionDetail } from "./query.ts";
 
-/** A connection as it was looked at. */
+/** A connection with its snapshot. */
 export interface Row {
   readonly client: ClientSnapshot;
   /** null: open. */
@@ -24,7 +24,7 @@ export interface ConnzOptions {
   readonly user: string;
   readonly account: string;
   readonly mqttClient: string;
-  /** In lower case; "": any. Not of nats-server. */
+  /** In lower case; "": any. Not in nats-server. */
   readonly search: string;
 }
 
@@ -67,7 +67,7 @@ function stateOf(text: string): ConnectionState {
 
 const byCid: Order = (a, b) => a.client.cid - b.client.cid;
 
-/** Of the other keys, all but `uptime` and `reason` put the largest first. */
+/** All other keys but `uptime` and `reason` put the largest first. */
 const ORDERS: ReadonlyMap<string, Order> = new Map<string, Order>([
   ["", byCid],
   ["cid", byCid],

@@ -16,7 +16,7 @@ import { mapped, subscriptionFields, subscriptionLists } from "./subscription-fi
 import { sortInTurns, type Turns } from "./turns.ts";
 
 const CHAIN_MAX = 10;
-/** So many connections are looked at in one turn. */
+/** Connections examined per turn. */
 const SLICE = 1000;
 
 type Connection = ClientSession | ClosedConnection;
@@ -31,7 +31,7 @@ export async function connz(source: MonitorSource, query: Query, turns: Turns): 
   const nowMs = source.nowMs();
   const { offset, limit } = options.page;
   if (options.account !== "" && source.accounts.get(options.account) === undefined) {
-    // As nats-server answers, without an id.
+    // nats-server answers without an id, too.
     const none = { num_connections: 0, total: 0, offset, limit, connections: null };
     return json({ server_id: "", now: goTime(nowMs), ...none });
   }
@@ -43,7 +43,7 @@ export async function connz(source: MonitorSource, query: Query, turns: Turns): 
     server_id: source.facts().id,
     now: goTime(nowMs),
     num_connections: shown.length,
-    // Before `user`, `cid` and `mqtt_client` are looked at, as nats-server counts.
+    // Counted before `user`, `cid` and `mqtt_client` filter, as in nats-server.
     total: candidates.length,
     found: options.search === "" ? undefined : found,
     offset,
@@ -52,7 +52,7 @@ export async function connz(source: MonitorSource, query: Query, turns: Turns): 
   });
 }
 
-/** The rows are needed for sorting alone: a slow reader keeps no more than the connections. */
+/** Rows are only needed for sorting: while a slow reader waits, only the connections are kept. */
 async function findPage(
   candidates: readonly Connection[],
   { sort, search, page: { offset, limit } }: ConnzOptions,
@@ -70,7 +70,7 @@ async function findPage(
   return { found: rows.length, shown: sorted.slice(offset, offset + limit).map((row) => row.connection) };
 }
 
-/** Any part of what names a connection. */
+/** Whether the text occurs in anything that identifies the connection. */
 function isFoundBy({ client }: ConnectionRow, search: string): boolean {
   const { cid, name, address, port, user, account, lang, version, closedFor } = client;
   const text = `${cid} ${name} ${address}:${port} ${user} ${account} ${lang} ${version} ${closedFor}`;
@@ -141,7 +141,7 @@ function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: numb
   };
 }
 
-/** Closed connections leave out the account that everybody is in. */
+/** Closed connections omit the global account. */
 function nameTag({ client: { account }, stoppedMs }: ConnectionRow): string | undefined {
   return stoppedMs !== null && account === GLOBAL_ACCOUNT ? undefined : account;
 }
@@ -158,7 +158,7 @@ function tlsFields({ client: { tls }, connection }: ConnectionRow, { showsUsers 
   };
 }
 
-/** The client's own, then those that it sent along. */
+/** The client's own certificate first, then those that it sent along. */
 function chainOf(certificate: X509Certificate): X509Certificate[] {
   const chain = [certificate];
   for (let next = certificate.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
@@ -175,7 +175,7 @@ function certificateFields(certificate: X509Certificate): object {
   };
 }
 
-/** The account is told where it is not the one that everybody is in. */
+/** The global account is omitted. */
 function userFields({ client }: ConnectionRow): object {
   return {
     authorized_user: orOmit(client.user),
@@ -184,7 +184,7 @@ function userFields({ client }: ConnectionRow): object {
 }
 
 function listsOf({ client, subscriptions, stoppedMs }: ConnectionRow, { lists }: ConnzOptions): object {
-  // Closed connections tell the account with each subscription.
+  // Closed connections show the account of each subscription.
   const extra = stoppedMs === null ? {} : { account: client.account, account_tag: client.account };
   return subscriptionLists(
     lists,

@@ -1,4 +1,4 @@
-/** `/debug/vars` and `/stacksz`: what the runtime has to say, in the words of Go where it knows the thing. */
+/** `/debug/vars` and `/stacksz`: facts about the runtime, under Go's names where Go has them. */
 import { getHeapStatistics } from "node:v8";
 import { JSON_TYPE, type Answer } from "./answer.ts";
 
@@ -22,7 +22,7 @@ export function debugVars(): Answer {
   return { status: 200, contentType: `${JSON_TYPE}; charset=utf-8`, body: [body] };
 }
 
-/** There is one thread and, between two events, nothing on its stack: what it waits for stands in its place. */
+/** There is one thread, whose stack is empty between two events, so the answer lists what it waits for. */
 export function stacksz(): Answer {
   const waitsFor = Map.groupBy(process.getActiveResourcesInfo(), (kind) => kind);
   const lines = [...waitsFor].map(([kind, all]) => `waits for ${kind}: ${all.length}`);

@@ -1,4 +1,4 @@
-/** Which path is answered by what, and how often each was asked for (`http_req_stats` of `/varz`). */
+/** Maps paths to endpoints and counts the requests of each (`http_req_stats` of `/varz`). */
 import { accountz, accstatz } from "./accounts.ts";
 import { json, text, type Answer } from "./answer.ts";
 import { ClusterReport } from "./clusterz.ts";
@@ -20,7 +20,7 @@ import { varz } from "./varz.ts";
 
 type Endpoint = (source: MonitorSource, query: Query, turns: Turns) => Answer | Promise<Answer>;
 
-/** What is made elsewhere, such as `/metrics`. */
+/** An endpoint that another room provides, such as `/metrics`. */
 export interface FurtherEndpoint {
   readonly path: string;
   readonly answer: (turns: Turns) => Promise<Answer>;
@@ -32,7 +32,7 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
   "/ipqueuesz",
   "/stacksz",
   "/debug/vars",
-  // ours, and asked for every few seconds
+  // Not in nats-server, and requested every few seconds.
   "/livez",
   "/readyz",
   "/startupz",
@@ -51,7 +51,7 @@ export class Endpoints {
   readonly turns = new Turns();
   private readonly basePath: string;
 
-  /** `page`: null where there is none to show. */
+  /** `page`: null if there is none. */
   constructor(source: MonitorSource, page: string | null = null, further: readonly FurtherEndpoint[] = []) {
     const { startedMs, basePath } = source.facts();
     this.source = source;
@@ -60,7 +60,7 @@ export class Endpoints {
     this.usage = new Usage(startedMs, () => source.nowMs());
     const report = new ClusterReport(source, () => this.varz());
     this.table = new Map<string, Endpoint>([
-      // First, so that they take nobody's place.
+      // First, so that they replace no endpoint.
       ...further.map(({ path, answer }): [string, Endpoint] => [path, (_, __, turns) => answer(turns)]),
       ["/", indexPage(basePath, page)],
       ["/varz", () => json(this.varz())],
@@ -105,7 +105,7 @@ export class Endpoints {
     }
   }
 
-  /** The same for the server itself, by the name of the endpoint; not counted. Throws BadQuery. */
+  /** Answers the server's own requests, by the name of the endpoint; not counted. Throws BadQuery. */
   async ask(name: string, query: Query): Promise<Answer> {
     const endpoint = this.table.get(name);
     if (endpoint === undefined) throw new Error(`bug: no endpoint ${name}`);

@@ -1,6 +1,6 @@
 /**
- * A nats-server as a member of `/clusterz`. It does not know `/memberz`, hence it is put together from its VARZ, ROUTEZ and the figures
- * of its accounts. It knows neither zones nor readiness, nor who is awaited. What it says is unchecked: what is no figure counts as 0.
+ * A nats-server as a member of `/clusterz`. It has no `/memberz`, so the member is assembled from its VARZ, ROUTEZ and the figures of
+ * its accounts. It reports neither zones nor readiness nor missing members. Its answers are unchecked: anything but a number counts as 0.
  */
 import { ACCOUNTS_MAX, figures, numberOf, RouteSums } from "./memberz.ts";
 
@@ -72,7 +72,7 @@ interface AccountFigures {
   readonly [figure: string]: string | number;
 }
 
-/** Of clients alone, as a shoal tells it; old nats-servers do not tell them from routes. */
+/** Figures of clients only, as shoal reports them; old nats-servers do not separate them from routes. */
 function accountFields(told: Told): AccountFigures {
   const clients = (direction: unknown, figure: string): number => {
     const all = recordOf(direction);

@@ -1,7 +1,6 @@
 /**
- * Who may ask the monitoring port, where that is restricted: a user with password (Basic), or who has the token (Bearer). Paths
- * that probes of orchestrators ask are open to all, and tell strangers of no server and no address. Comparison takes the same time
- * for every input.
+ * Restricts access to the monitoring port to a user with password (Basic) or holders of the token (Bearer). Paths for the probes of
+ * orchestrators are open to all, and reveal no server and no address to strangers. Comparison takes the same time for every input.
  */
 import { equalSecrets } from "../auth/methods/secrets.ts";
 
@@ -11,7 +10,7 @@ export interface MonitorSecrets {
   readonly token: string | null;
 }
 
-/** For whom an answer is: one that has credentials, where some are needed, or anybody. */
+/** The reader of an answer: an operator has presented the credentials that are needed, a stranger has not. */
 export type Audience = "operator" | "stranger";
 
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "/healthz"]);
@@ -24,7 +23,7 @@ export class Guard {
     this.use(secrets);
   }
 
-  /** From now on. null in `secrets`: not accepted. With nothing set, everybody may ask. */
+  /** Replaces the credentials. null: not accepted. Without any, everybody has access. */
   use({ user, password, token }: MonitorSecrets): void {
     const basic =
       user === null ? [] : [`Basic ${Buffer.from(`${user}:${password ?? ""}`).toString("base64")}`];
@@ -32,7 +31,7 @@ export class Guard {
     this.challenge = user === null ? "Bearer" : 'Basic realm="monitoring", charset="UTF-8"';
   }
 
-  /** `path` without the base path; `authorization`: the header. null: may not ask. */
+  /** `path` without the base path; `authorization`: the header. null: access is denied. */
   audienceOf(path: string, authorization: string | undefined): Audience | null {
     if (this.accepted.length === 0 || this.isAccepted(authorization)) return "operator";
     return OPEN_PATHS.has(path) ? "stranger" : null;

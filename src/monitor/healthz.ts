@@ -5,10 +5,10 @@ import type { Query } from "./query.ts";
 import type { MonitorSource } from "./source.ts";
 
 interface Complaint {
-  /** Of HTTP. */
+  /** HTTP status. */
   readonly code: number;
   readonly status: "error" | "unavailable";
-  /** nats-server's word for what is wrong. */
+  /** nats-server's name for the kind of problem. */
   readonly type: "BAD_REQUEST" | "CONNECTION" | "ACCOUNT" | "STREAM" | "CONSUMER";
   readonly error: string;
   readonly account?: string;
@@ -77,7 +77,7 @@ function complaintsOfStreams(report: JetStreamReport, wanted: Wanted): Complaint
   return complaints;
 }
 
-/** null: there is all that is asked for. */
+/** null: nothing that was asked for is missing. */
 function missingOf(report: JetStreamReport, { account, stream, consumer }: Wanted): Complaint | null {
   if (account === "") return null;
   const missing = { code: 404, status: "unavailable" } as const;
@@ -96,7 +96,7 @@ function missingOf(report: JetStreamReport, { account, stream, consumer }: Wante
   return { ...missing, type: "CONSUMER", account, stream, consumer, error };
 }
 
-/** Not of nats-server: what is lost is named, and the server serves what is intact. */
+/** Not in nats-server: lost data is named, and the server serves what is intact. */
 function damageIn(report: JetStreamReport, wanted: Wanted): object[] {
   const damage: object[] = [];
   for (const account of accountsOf(report, wanted)) {

@@ -1,6 +1,6 @@
 /**
- * The monitoring port. Whoever asks here must not harm those whose messages this process carries: every wait, size and
- * number has a bound, and all work is done in small turns between messages.
+ * The monitoring port. Its requests must not disturb message traffic: every wait, size and number has a bound, and all work is done in
+ * small turns between messages.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -23,9 +23,9 @@ export interface HttpLimits {
   readonly headerBytesMax: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  /** Until the next request on a connection. */
+  /** Longest wait for the next request on a connection. */
   readonly idleTimeoutMs: number;
-  /** For an answer to be made and taken. */
+  /** Longest time to make an answer and have it read. */
   readonly answerTimeoutMs: number;
 }
 
@@ -37,18 +37,18 @@ const DEFAULT_LIMITS: HttpLimits = {
   idleTimeoutMs: 60_000,
   answerTimeoutMs: 60_000,
 };
-/** How often time-outs of requests are looked after. */
+/** Interval between checks for request time-outs. */
 const CHECK_MS = 1000;
 
 export interface MonitorHttp {
   readonly port: number;
-  /** For handshakes to come. Nothing in the open. */
+  /** Applies to later handshakes; no effect without TLS. */
   useCertificate(certificate: SecureContextOptions): void;
-  /** Ends what is under way; resolves when nothing is open. */
+  /** Aborts open requests; resolves when nothing is open. */
   close(): Promise<void>;
 }
 
-/** What is asked for answers. */
+/** The endpoints. */
 export interface Site {
   readonly turns: Turns;
   /** "" for a path that is not below it. */
@@ -60,9 +60,9 @@ export interface Site {
 export interface HttpListen {
   readonly host: string;
   readonly port: number;
-  /** Over TLS with this certificate; absent: in the open. */
+  /** The certificate for TLS; absent: plaintext. */
   readonly certificate?: SecureContextOptions | undefined;
-  /** Who may ask; absent: everybody. */
+  /** Decides who has access; absent: everybody has. */
   readonly guard?: Guard;
 }
 
@@ -77,7 +77,7 @@ export async function serveHttp(
   const { server, useCertificate } = openServer(listen.certificate, sockets, limits);
   server.on("request", (request, response) => {
     const { socket } = request;
-    // Requests in a row without waiting for answers would let one connection ask for any number of them at a time.
+    // Pipelined requests would let one connection have any number of requests at a time.
     if (!sockets.begin(socket)) return void socket.destroy();
     const deadline = systemClock.setTimer(limits.answerTimeoutMs, () => socket.destroy());
     const done = (): void => {
@@ -124,7 +124,7 @@ function openServer(
     ...certificate,
     handshakeTimeout: limits.headersTimeoutMs,
   });
-  // Handshakes are bounded apart, so that those that are under way harm nobody who is through.
+  // Handshakes have a bound of their own, so that pending ones do not disturb established connections.
   const handshakes = new OpenSockets(limits.connectionsMax);
   const underWay = new Map<string, Socket>();
   server.on("connection", (socket) => {
@@ -144,7 +144,7 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-/** null: may not ask, and has been told so. */
+/** null: access is denied, and the response says so. */
 function audienceOf(
   request: IncomingMessage,
   response: ServerResponse,
@@ -193,7 +193,7 @@ async function respond(
   else await write(answer.body, response, site.turns);
 }
 
-/** A piece for each turn; waits for a reader who is slower than that. The length is told when one piece is all. */
+/** Writes one piece per turn and waits for slow readers. The length is sent only if there is a single piece. */
 async function write(body: Iterable<string>, response: ServerResponse, turns: Turns): Promise<void> {
   let held: string | null = null;
   for (const piece of body) {

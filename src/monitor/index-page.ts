@@ -1,5 +1,5 @@
 /**
- * `/`: the page, or where there is none, what there is to look at. Links are relative, so that the page works behind any prefix of a
+ * `/`: the page, or a list of endpoints if there is no page. Links are relative, so that the page works behind any prefix of a
  * proxy. The page loads nothing from anywhere, asks this port alone, and runs no other script than its own: the header names its hash.
  */
 import { createHash } from "node:crypto";

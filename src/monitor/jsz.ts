@@ -1,4 +1,4 @@
-/** `/jsz`: what JetStream keeps here, by account, stream and consumer. */
+/** `/jsz`: the state of JetStream on this server, by account, stream and consumer. */
 import type { JetStreamAccountReport, JetStreamStats, StreamReport } from "../jetstream/report.ts";
 import { json, type Answer } from "./answer.ts";
 import { goTime } from "./go-format.ts";
@@ -51,13 +51,13 @@ export function jsz(source: MonitorSource, query: Query): Answer {
   });
 }
 
-/** One account, as the system account is told. null: it has no JetStream. */
+/** One account, for the system account. null: the account does not use JetStream. */
 export function accountJsz(source: MonitorSource, account: string, details: Details): object | null {
   const found = source.jetStream()?.report.account(account) ?? null;
   return found === null ? null : accountFields(found, details);
 }
 
-/** What servers tell one another of their JetStream, and `/varz` shows. */
+/** The JetStream fields that servers exchange and `/varz` shows. */
 export function jetStreamFields(jetStream: JetStreamSource, shows: "folder" | "no folder"): object {
   const { report } = jetStream;
   const config = jetStreamConfig(jetStream);

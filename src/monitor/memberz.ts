@@ -72,7 +72,7 @@ export function figures(varz: Readonly<Record<string, unknown>>): Record<string,
   return Object.fromEntries(FIGURES.map((name) => [name, numberOf(varz[name])]));
 }
 
-/** What is no figure counts as 0. */
+/** Anything but a number counts as 0. */
 export function numberOf(value: unknown): number {
   const number = Number(value ?? 0);
   return Number.isFinite(number) ? number : 0;

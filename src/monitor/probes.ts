@@ -1,6 +1,6 @@
 /**
  * What an orchestrator asks: `/livez` (restart it?), `/startupz` (has it begun?), `/readyz` (send it clients?). JSON that says why,
- * whatever the answer; 200 for yes and 503 for no. Whoever asks without the credentials that monitoring needs is told no name, id or
+ * whatever the answer; 200 for yes and 503 for no. A request without the credentials that monitoring needs gets no name, id or
  * address.
  */
 import { compactJson, type Answer } from "./answer.ts";
@@ -64,7 +64,7 @@ export function readyz(source: MonitorSource, query: Query): Answer {
   });
 }
 
-/** What is not as it should be. Faults take nothing from readiness: the connections that brought them out are gone. */
+/** Problems. Faults do not affect readiness, since the connections that caused them are gone. */
 export function shortcomings({ missing, faults }: Readiness): readonly string[] {
   if (faults === 0) return missing;
   const what = faults === 1 ? "a fault of this server has" : `${faults} faults of this server have`;

@@ -79,7 +79,7 @@ export interface Page {
 }
 
 const LIMIT_DEFAULT = 1024;
-/** Of what one answer may list. */
+/** Most items that one answer lists. */
 const LIMIT_MAX = 100_000;
 
 export function pageOf(query: Query): Page {

@@ -54,7 +54,7 @@ export interface ServerFacts {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** null: in the open. */
+/** null: plaintext. */
 export type TlsFacts = {
   /** Nobody does without. */
   readonly isRequired: boolean;
@@ -81,7 +81,7 @@ export interface ClusterFacts {
 interface TrafficSource {
   total(): Traffic;
   ofAccount(account: string): Traffic;
-  /** Of all that ever had a connection, in one pass. */
+  /** The counts of every account that ever had a connection, in one pass. */
   byAccount(): ReadonlyMap<string, AccountTraffic>;
   slowConsumersOf(account: string): number;
 }
@@ -140,14 +140,14 @@ export interface JetStreamSource {
   };
   /** Bytes that streams in files can still take. */
   storageLeft(this: void): number;
-  /** Of files to the disk, since the start. */
+  /** Syncs of files to the disk since the start. */
   readonly syncs: {
     readonly syncs: number;
     readonly slow: number;
     readonly failed: number;
     readonly ms: number;
   };
-  /** Of a stream, where neither it nor the account says otherwise. */
+  /** The limit of a stream if neither it nor its account has one. */
   readonly consumersMax: number;
 }
 

@@ -12,7 +12,7 @@ import type { MonitorSource } from "./source.ts";
 import { mapped, subscriptionFields } from "./subscription-fields.ts";
 import type { Turns } from "./turns.ts";
 
-/** So many subscriptions are compared with a subject in one turn. */
+/** Subscriptions compared with a subject per turn. */
 const SLICE = 5000;
 
 interface Found {
@@ -45,7 +45,7 @@ export async function subsz(source: MonitorSource, query: Query, turns: Turns): 
   });
 }
 
-/** Of what subscriptions are listed, as byte strings; "": any. */
+/** Filters of the list, as byte strings; "": any. */
 interface Asked {
   /** They match this subject. */
   readonly test: string;

@@ -1,6 +1,6 @@
 /**
- * Monitoring works in small pieces, one for each round of the event loop, however many ask at once: messages get their
- * turn in between. Bound: as many wait as there are requests under way, which http.ts bounds.
+ * Monitoring works in small pieces, one per round of the event loop however many requests there are, so that messages are served in
+ * between. Bounded by the number of open requests, which http.ts limits.
  */
 export class Turns {
   private readonly waiting: (() => void)[] = [];
@@ -11,7 +11,7 @@ export class Turns {
 
   private last: Promise<unknown> = Promise.resolve();
 
-  /** For work that takes memory while it lasts: one after the other, in the order of asking. */
+  /** Runs work that needs memory one after the other, in the order of the calls. */
   alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.last.then(work);
     this.last = result.catch(() => undefined); // whoever asked hears of it

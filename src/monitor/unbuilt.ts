@@ -1,4 +1,4 @@
-/** Gateways, leaf nodes, Raft: what nats-server answers where they are not configured. */
+/** Gateways, leaf nodes and Raft: the answers of a nats-server that has none configured. */
 import { json, text, type Answer } from "./answer.ts";
 import { goTime } from "./go-format.ts";
 import type { Query } from "./query.ts";

@@ -1,7 +1,7 @@
-/** What the process takes: processor time as a share since the last look, and memory. */
+/** Resource usage of the process: processor time as a share since the last snapshot, and memory. */
 import { availableParallelism } from "node:os";
 
-/** Looks in quicker succession get the figure of the one before. */
+/** A snapshot sooner than this returns the previous figure. */
 const WINDOW_MIN_MS = 1000;
 
 export class Usage {
@@ -11,7 +11,7 @@ export class Usage {
   private share = 0;
   private readonly nowMs: () => number;
 
-  /** The first figure is about the time since `startedMs`. */
+  /** The first figure covers the time since `startedMs`. */
   constructor(startedMs: number, nowMs: () => number) {
     this.lookedMs = startedMs;
     this.nowMs = nowMs;

@@ -7,7 +7,7 @@ import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts } from "./sourc
 import type { Usage } from "./usage.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
 
-/** Of the client protocol, as in INFO. */
+/** Version of the client protocol, as in INFO. */
 const CLIENT_PROTOCOL = 1;
 /** nats-server shows its default, TLS or not. */
 const TLS_TIMEOUT_SECONDS = 2;
@@ -55,7 +55,7 @@ function identity(facts: ServerFacts, urls: readonly string[]): object {
 
 function limits(facts: ServerFacts): object {
   return {
-    // nats-server shows -1 where nobody is let in.
+    // nats-server shows -1 if no client is admitted.
     max_connections: facts.maxConnections === 0 ? -1 : (facts.maxConnections ?? 0),
     max_subscriptions: facts.maxSubscriptions ?? undefined,
     ping_interval: nanoseconds(facts.pingIntervalMs),

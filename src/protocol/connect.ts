@@ -15,11 +15,11 @@ export interface ClientHello {
   user: string;
   pass: string;
   authToken: string;
-  /** Of no concern to the server itself: it is for who decides in its place. */
+  /** The server ignores it; it is passed to an authorization callout. */
   jwt: string;
   nkey: string;
   sig: string;
-  /** Of the proxy that the client comes through. */
+  /** The signature of the proxy that the client connects through. */
   proxySig: string;
   /** Account that the client asks for; not offered. */
   account: string;

@@ -6,7 +6,7 @@
  */
 export const NATS_LEVEL = "2.14.5";
 
-/** Of the client protocol: INFO may come again at any time. */
+/** Version of the client protocol: INFO may be sent again at any time. */
 const CLIENT_PROTOCOL = 1;
 
 export interface ServerIdentity {
@@ -19,7 +19,7 @@ export interface ClientInfo {
   readonly host: string;
   readonly port: number;
   readonly authRequired: boolean;
-  /** null: in the open. */
+  /** null: plaintext. */
   readonly tls: {
     readonly isRequired: boolean;
     readonly isAvailable: boolean;

@@ -24,7 +24,7 @@ interface Ingress extends TracedConnection {
   readonly subject: string;
 }
 
-/** Who gets the message, or does not. */
+/** A receiver of the message, or one that did not get it. */
 export interface Egress extends TracedConnection {
   /** "": on the way to another server. */
   readonly account: string;
@@ -39,7 +39,7 @@ export interface MessageTraceOptions {
   readonly nowMs: () => number;
   readonly ingress: Ingress;
   readonly headers: ReadonlyMap<string, readonly string[]>;
-  /** Of headers and payload. */
+  /** Bytes of headers and payload. */
   readonly sizeBytes: number;
   readonly destination: string;
   /** Nobody gets the message, but other servers, which trace it. */
@@ -65,7 +65,7 @@ export class MessageTrace {
   destination: string;
   readonly isOnly: boolean;
   readonly encoding: TraceEncoding;
-  /** Of other servers that get the message. */
+  /** The other servers that get the message. */
   hops = 0;
   /** The server has refused the message. */
   isRefused = false;

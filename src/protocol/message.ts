@@ -31,7 +31,7 @@ export interface Via {
  * All `...From` are offsets from `at`, so that a repeated head only moves `at`.
  */
 export class Message {
-  /** Who sent it, if that is a client of this server. */
+  /** The sender, if it is a client of this server. */
   origin: MessageOrigin | null = null;
   /** What becomes of the message is written down here; null: it is not traced. */
   trace: MessageTrace | null = null;

@@ -7,7 +7,7 @@ import { checkedFields } from "../base/json.ts";
 import { ROUTE_CONNECT_FIELDS, ROUTE_INFO_FIELDS } from "./route-info-fields.ts";
 import { infoLine, NATS_LEVEL, toByteString, type ServerIdentity } from "./info.ts";
 
-/** Of the route protocol: 3, as nats-server since 2.11: headers of message traces may be sent. */
+/** Version of the route protocol: 3, as in nats-server since 2.11, which means that headers of message traces may be sent. */
 const ROUTE_PROTOCOL = 3;
 
 export interface OwnRouteInfo {

@@ -235,7 +235,7 @@ export class RouteParser {
     return 6 + length;
   }
 
-  /** Writes the head anew in its usual spelling, without queue groups. Returns false when it makes no sense. */
+  /** Rewrites the head in its usual spelling, without queue groups. Returns false if the head is malformed. */
   private rewriteHead(at: number, lineFeed: number): boolean {
     const args = splitArguments(argumentText(at + 5, lineFeed));
     const named = this.isPinned ? 0 : 1;

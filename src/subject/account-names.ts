@@ -1,5 +1,5 @@
 /** Names of the accounts that a server has without being told. */
 
-/** Of clients that belong to no other account. */
+/** The account of clients that belong to no other. */
 export const GLOBAL_ACCOUNT = "$G";
 export const SYSTEM_ACCOUNT = "$SYS";

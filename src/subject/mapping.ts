@@ -54,7 +54,7 @@ export class Mapping {
     for (const [cluster, own] of this.ofCluster) for (const each of own) yield [each, cluster];
   }
 
-  /** Of a source without wildcards nats-server hands no tokens to its functions: `partition(n)` is a constant there. */
+  /** If the source has no wildcards, nats-server passes no tokens to functions: `partition(n)` is a constant then. */
   tokensFor(tokens: readonly string[]): readonly string[] {
     return this.isLiteral ? [] : tokens;
   }

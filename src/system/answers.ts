@@ -1,6 +1,6 @@
 /**
- * What a server answers to `$SYS.REQ.SERVER.….<kind>` and `$SYS.REQ.ACCOUNT.<account>.<kind>`: what the monitoring endpoints
- * answer, with the options of nats-server's requests. Loaded at the first request.
+ * Answers `$SYS.REQ.SERVER.….<kind>` and `$SYS.REQ.ACCOUNT.<account>.<kind>` with the documents of the monitoring endpoints, with the
+ * options of nats-server's requests. Loaded at the first request.
  */
 import { statisticsOf } from "../monitor/accounts.ts";
 import type { Endpoints } from "../monitor/endpoints.ts";
@@ -9,14 +9,14 @@ import { Query } from "../monitor/query.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { flagOf, listOf, numberOf, Refusal, textOf, type Options } from "./options.ts";
 
-/** null: this server has nothing to say. */
+/** null: this server does not answer. */
 type Answerer = (asked: Asked) => object | null | Promise<object | null>;
 
 interface Asked {
   readonly endpoints: Endpoints;
   readonly source: MonitorSource;
   readonly options: Options;
-  /** "" where the request is about the server. */
+  /** "": the request is about the server. */
   readonly account: string;
 }
 
@@ -171,7 +171,7 @@ async function expvarz({ endpoints }: Asked): Promise<object> {
   return { memstats, cmdline };
 }
 
-/** Accounts without a connection here are left out, unless they are asked for. */
+/** Accounts without a connection to this server are omitted unless they are requested. */
 function accountStatz({ source, options, account }: Asked): object | null {
   const names = account === "PING" ? listOf(options, "accounts") : [account];
   const isUsed = flagOf(options, "include_unused")

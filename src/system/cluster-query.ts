@@ -1,6 +1,6 @@
 /**
- * Asks all servers of the cluster at once, in the system account. Bounds: ANSWERS_MAX answers to one question, which wait for one
- * another no longer than they are given; QUESTIONS_MAX questions at a time.
+ * Sends a request to all servers of the cluster in the system account. Bounds: ANSWERS_MAX answers per request, collected for the
+ * given time at most; QUESTIONS_MAX requests at a time.
  */
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
@@ -12,16 +12,16 @@ import { parseJson } from "../base/json.ts";
 const ANSWERS_MAX = 1024;
 const QUESTIONS_MAX = 64;
 
-/** As it came: whatever a server says of itself is to be checked by who uses it. */
+/** The unchecked answer of a server. */
 export interface ServerAnswer {
   readonly server: Readonly<Record<string, unknown>> & { readonly id: string; readonly name: string };
-  /** Of STATSZ: its `statsz`. Undefined: the server has answered with an error. */
+  /** For STATSZ: the field `statsz`. undefined: the server has answered with an error. */
   readonly data: unknown;
 }
 
 interface Asked {
   readonly subject: string;
-  /** Waits for no more answers than these. */
+  /** The request ends after this many answers. */
   readonly expected: number;
   readonly timeoutMs: number;
   readonly options: object;
@@ -52,11 +52,13 @@ export class ClusterQuery implements Disposable {
     this.inbox = `$SYS._INBOX.${world.serverHash}`;
   }
 
-  /** The answers in the order in which they came, one of each server. Rejects when too many questions are open. */
+  /** Resolves with the answers in the order of their arrival, one per server. Rejects if too many requests are pending. */
   ask({ subject: asked, expected, timeoutMs, options }: Asked): Promise<ServerAnswer[]> {
     const { system, clock, random } = this.world;
     if (this.questions.size >= QUESTIONS_MAX)
-      return Promise.reject(new Error(`${QUESTIONS_MAX} questions to the cluster wait for answers already`));
+      return Promise.reject(
+        new Error(`${QUESTIONS_MAX} requests to the cluster are already waiting for answers`),
+      );
     this.listen();
     const subject = `${this.inbox}.${randomInt(random, 2 ** 31).toString(36)}${this.questions.size}`;
     return new Promise((resolve) => {
@@ -72,13 +74,13 @@ export class ClusterQuery implements Disposable {
     });
   }
 
-  /** Who waits gets what has come. */
+  /** Ends pending requests with the answers so far. */
   [Symbol.dispose](): void {
     for (const question of [...this.questions.values()]) question.end();
     if (this.listener !== null) this.world.system.unsubscribe(this.listener);
   }
 
-  /** From the first question on: other servers have to know of it, and learn of it before that question. */
+  /** Subscribes before the first request, so that other servers learn of the subscription before they see the request. */
   private listen(): void {
     if (this.listener !== null) return;
     this.listener = new Listener(`${this.inbox}.*`, (heard) => this.take(heard));
@@ -94,7 +96,7 @@ export class ClusterQuery implements Disposable {
   }
 }
 
-/** null: it makes no sense. */
+/** null: it is malformed. */
 function readAnswer(payload: Uint8Array): ServerAnswer | null {
   const told = parseJson(Buffer.from(payload).toString("utf8"));
   if (!isRecord(told)) return null;

@@ -1,18 +1,18 @@
-/** What operators have this one server do by its id: close a client, ask one to move, load the configuration again. */
+/** Commands that operators send to one server by its id: close a client, ask a client to move, reload the configuration. */
 import type { InfoContext } from "../links/client/host.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { numberOf, type Options } from "./options.ts";
 import { KICKED } from "../protocol/close-cause.ts";
 
-/** It could not be done; answered with 500 and nats-server's words. */
+/** The command failed; the answer has code 500 and nats-server's text. */
 export class CommandRefused extends Error {}
 
 export interface CommandWorld {
   readonly source: MonitorSource;
-  /** Where a client goes that is asked to leave. */
+  /** The addresses for a client that is asked to leave. */
   moveTo(this: void): InfoContext["moveTo"];
-  /** Resolves with what is wrong, or null. */
+  /** Resolves with the problem, or null. */
   reload(this: void): Promise<string | null>;
 }
 

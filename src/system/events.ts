@@ -1,10 +1,9 @@
 /**
- * What happens here, told in the system account: clients that come, go and are refused, and the connections of an account. An
- * event that nobody listens to, here or on another server, costs a look at the interest and nothing else.
+ * Publishes events in the system account: clients that connect, disconnect and are refused, and the number of connections of an account.
+ * An event without interest, here or on another server, costs one lookup.
  *
- * Events come about in the midst of a delivery (a slow reader is cut), so they are sent in a round of their own. Bound:
- * WAITING_MAX events wait for that, further ones are counted and lost. Of an account's connections at most one event in
- * CONNECTIONS_PAUSE_MS goes out, with what is true then.
+ * Events may arise during a delivery (a slow reader is closed), so they are sent in a later round of the event loop. Bounds: WAITING_MAX
+ * events wait, further ones are lost and counted; the connections of an account are published at most once per CONNECTIONS_PAUSE_MS.
  */
 import type { Clock } from "../base/clock.ts";
 import { nuid } from "../base/base62.ts";
@@ -20,7 +19,7 @@ import type { Stamp } from "./stamp.ts";
 
 const WAITING_MAX = 16_384;
 const CONNECTIONS_PAUSE_MS = 100;
-/** nats-server's: in the absence of changes. */
+/** Interval without changes, as in nats-server. */
 const CONNECTIONS_REPEAT_MS = 30_000;
 const ADVISORY = "io.nats.server.advisory.v1.";
 
@@ -38,13 +37,13 @@ interface Waiting {
 }
 
 export class Events implements Disposable {
-  /** Events that found no room. */
+  /** Events that were lost because too many waited. */
   lost = 0;
   private readonly world: EventsWorld;
   private waiting: Waiting[] = [];
   private isOver = false;
   private round: NodeJS.Immediate | null = null;
-  /** Of accounts with connections, and of those that have changed just now. */
+  /** Timers of accounts that have connections or have just changed. */
   private readonly timers = new Map<Account, { readonly timer: Disposable; readonly isRepeat: boolean }>();
 
   constructor(world: EventsWorld) {
@@ -71,7 +70,7 @@ export class Events implements Disposable {
       this.tell(subject, "client_disconnect", this.leaveFields(session, closes?.reason ?? ""));
   }
 
-  /** An account has more or fewer connections than before. */
+  /** Schedules the event about the connections of an account. */
   private connectionsChanged(account: Account): void {
     if (this.isOver || account === this.world.source.accounts.global) return; // as with nats-server
     const waiting = this.timers.get(account);
@@ -79,13 +78,13 @@ export class Events implements Disposable {
     this.schedule(account, CONNECTIONS_PAUSE_MS, false);
   }
 
-  /** Of the account, as other servers are told and as they ask for. */
+  /** The connections of an account, for events and for requests. */
   connectionsOf(account: Account): object {
     const { source } = this.world;
     return this.typed("account_connections", accountStatistics(source, account));
   }
 
-  /** Sends what waits. */
+  /** Sends the waiting events. */
   flush(): void {
     if (this.round !== null) clearImmediate(this.round);
     this.round = null;

@@ -1,11 +1,11 @@
-/** What a request says in its payload: for which servers it is, and options in the words of the HTTP endpoints. */
+/** Reads the payload of a request: the servers that it is for, and options with the names of the HTTP endpoints. */
 import type { MonitorSource } from "../monitor/source.ts";
 import { parseJson } from "../base/json.ts";
 
-/** The payload is not what it should be; answered with 400. */
+/** The payload is malformed; the answer has code 400. */
 export class BadRequest extends Error {}
 
-/** What was asked for cannot be had; answered with 500, in nats-server's words where it has some. */
+/** The request cannot be served; the answer has code 500, with nats-server's text where it has one. */
 export class Refusal extends Error {}
 
 export type Options = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-/** STATSZ: the server at a glance, as servers tell it one another and answer it to `nats server list`. */
+/** STATSZ: the statistics that servers send one another and answer to `nats server list`. */
 import { goTime } from "../monitor/go-format.ts";
 import { jetStreamFields } from "../monitor/jsz.ts";
 import { registeredRoutes } from "../monitor/routez.ts";
@@ -51,7 +51,7 @@ export function serverStats(source: MonitorSource, usage: Usage): object {
   };
 }
 
-/** Left out where there was none. */
+/** Omitted if there were none. */
 function kinds(clients: number, routes: number): object | undefined {
   return clients === 0 && routes === 0 ? undefined : { clients, routes, gateways: 0, leafs: 0 };
 }

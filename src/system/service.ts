@@ -1,9 +1,9 @@
 /**
- * The server in the system account: answers the requests of `$SYS.REQ.…`, tells the others how it is, and what happens here.
+ * The server in the system account: answers the requests of `$SYS.REQ.…`, and publishes its statistics and events.
  *
- * Bounds: REQUESTS_MAX requests wait, with REQUEST_BYTES_MAX of payload each, further ones get no answer. They are served fairly by
- * account: one of each account at a time and ANSWERING_MAX in all, beside those of the system account itself. An answer is made in
- * pieces, each in a round of its own, so that messages get their turn in between.
+ * Bounds: REQUESTS_MAX requests wait, with REQUEST_BYTES_MAX of payload each; further ones get no answer. Accounts are served fairly: one
+ * request of each account at a time and ANSWERING_MAX in all, besides those of the system account. An answer is made in pieces, one per
+ * round of the event loop, so that messages are served in between.
  */
 import { breaksSharedState } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
@@ -33,9 +33,9 @@ const REQUESTS_MAX = 1024;
 const REQUEST_BYTES_MAX = 64 * 1024;
 const BAD_REQUEST = 400;
 const ANSWERING_MAX = 4;
-/** A larger answer is given again with a shorter list. */
+/** A larger answer is repeated with a shorter list. */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
-/** How far an answer is made to learn how much too large it is. */
+/** Bytes of an answer that are produced at most to measure it. */
 const MEASURED_BYTES_MAX = 8 * ANSWER_BYTES_MAX;
 const ACCOUNT_REQUEST = "$SYS.REQ.ACCOUNT.";
 
@@ -50,9 +50,9 @@ export interface SystemWorld extends CommandWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** One token that names this server to the others. */
+  /** A token of subjects that identifies this server. */
   readonly serverHash: string;
-  /** Loaded when they are needed first. */
+  /** Loaded at the first use. */
   endpoints(): Promise<Endpoints>;
 }
 
@@ -65,7 +65,7 @@ type Answer = (heard: Heard) => void | Promise<void>;
 
 export class SystemService implements Disposable {
   readonly events: Events;
-  /** Requests that get no answer, since too many wait or they are too large. */
+  /** Requests without an answer, because too many waited or they were too large. */
   requestsDropped = 0;
   private readonly world: SystemWorld;
   private readonly stamp: Stamp;
@@ -74,9 +74,9 @@ export class SystemService implements Disposable {
   private readonly queries: ClusterQuery;
   private readonly listeners: Listener[] = [];
   private readonly userListeners: Listener[] = [];
-  /** By the account that asks. */
+  /** By requesting account. */
   private readonly waiting = new FairQueue<Request>({ all: REQUESTS_MAX, lane: REQUESTS_MAX });
-  /** Accounts that are being answered. */
+  /** Accounts with a request in progress. */
   private readonly answering = new Set<string>();
   private readonly serve = (): void => {
     this.isScheduled = false;
@@ -110,7 +110,7 @@ export class SystemService implements Disposable {
     sendTrace(account, trace, this.stamp);
   }
 
-  /** Others in the cluster have come or gone. */
+  /** Members of the cluster have joined or left. */
   membersChanged(): void {
     this.heartbeat.hasten();
   }
@@ -138,7 +138,7 @@ export class SystemService implements Disposable {
     return this.queries.ask({ subject: "$SYS.REQ.ACCOUNT.PING.STATZ", expected, timeoutMs, options });
   }
 
-  /** Asks one server. null: no answer in time. */
+  /** Sends a request to one server. null: no answer in time. */
   async serverQuery(
     id: string,
     kind: string,
@@ -150,7 +150,7 @@ export class SystemService implements Disposable {
     return answer;
   }
 
-  /** The server goes: the others hear of it at once. */
+  /** The server shuts down: other servers are told at once. */
   [Symbol.dispose](): void {
     if (this.isStopped) return;
     this.isStopped = true;
@@ -187,7 +187,7 @@ export class SystemService implements Disposable {
       on(`$SYS.REQ.ACCOUNT.*.${kind}`, (heard) => this.answerAccount(kind, heard));
     for (const [kind, act] of COMMANDS)
       on(`$SYS.REQ.SERVER.${this.id}.${kind}`, (heard) => this.command(heard, act));
-    // Other servers do not hear of these: only the one that the user is connected to knows the answer.
+    // Other servers do not get these: only the server of the user's connection knows the answer.
     const user: Answer = ({ reply, origin }) => {
       const data = userInfo(origin);
       if (data !== null) this.send(reply, { server: this.stamp.next(), data });
@@ -208,14 +208,14 @@ export class SystemService implements Disposable {
     setImmediate(this.serve);
   }
 
-  /** The account that asks; for a request of another server the one that it is about. */
+  /** The requesting account; for a request of another server, the account that the request is about. */
   private laneOf({ origin, subject }: Heard): string {
     if (origin !== null) return origin.account.name;
     const about = subject.startsWith(ACCOUNT_REQUEST) ? subject.split(".", 4)[3] : undefined;
     return about === undefined || about === "PING" ? this.world.system.name : about;
   }
 
-  /** The system account has a place of its own. */
+  /** The system account has its own capacity. */
   private hasRoomFor(lane: string): boolean {
     const own = this.world.system.name;
     return lane === own || this.answering.size - (this.answering.has(own) ? 1 : 0) < ANSWERING_MAX;
@@ -252,7 +252,7 @@ export class SystemService implements Disposable {
     return this.answerWith(heard, async (options) => (await this.answers()).ofAccount(kind, name, options));
   }
 
-  /** Without a reply subject it goes to all who listen. */
+  /** Without a reply subject the statistics are published. */
   private answerStats({ payload, reply }: Heard): void {
     if (!isMeant(readOptions(payload), this.world.source)) return;
     if (reply === "") this.heartbeat.beatNow();
@@ -265,7 +265,7 @@ export class SystemService implements Disposable {
       this.send(reply, this.events.connectionsOf(account));
   }
 
-  /** Who is not meant, or has nothing to say, is silent. */
+  /** A server that is not addressed or has nothing to report stays silent. */
   private async answerWith(
     { payload, reply }: Heard,
     give: (options: Options) => Promise<object | null>,
@@ -285,7 +285,7 @@ export class SystemService implements Disposable {
     }
   }
 
-  /** The bytes; of an answer that is too large only how many they are, or more. */
+  /** The bytes of the answer; if it is too large, only their number, which may be too low. */
   private async inPieces(answer: object): Promise<Uint8Array | number> {
     const answers = await this.answers();
     const pieces: Buffer[] = [];
@@ -333,7 +333,7 @@ export class SystemService implements Disposable {
   }
 }
 
-/** 0: not the fault of whoever asks. */
+/** 0: the requester is not at fault. */
 function problemOf(error: unknown): { code: number; description: string } {
   const description = error instanceof Error ? error.message : String(error);
   if (error instanceof BadRequest) return { code: BAD_REQUEST, description };

@@ -1,10 +1,10 @@
-/** Who says something in the system account: each message carries the server, a number that only grows, and the time. */
+/** Identifies the sender of messages in the system account: the server, a growing number, and the time. */
 import type { Clock } from "../base/clock.ts";
 import { FEATURE_FLAGS } from "../monitor/feature-flags.ts";
 import { goTime } from "../monitor/go-format.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 
-/** Of a server: it has JetStream, takes snapshots in binary, and lets accounts carry their own replication. */
+/** Flags of a server with JetStream, binary snapshots and replication within accounts. */
 const JETSTREAM_FLAGS = 7;
 
 export class Stamp {
@@ -17,7 +17,7 @@ export class Stamp {
     this.clock = clock;
   }
 
-  /** `server` of the message that is sent next. */
+  /** The field `server` of the next message. */
   next(): object {
     const keepsStreams = this.source.jetStream() !== null;
     const { name, host, id, version, tags, metadata } = this.source.facts();

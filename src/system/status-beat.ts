@@ -1,6 +1,6 @@
 /**
- * When a server tells the others how it is: often at first, then every BEAT_MAX_MS, and when the members have changed, but never
- * twice in PAUSE_MS. The figures are nats-server's.
+ * Decides when a server publishes its statistics: often at first, then every BEAT_MAX_MS, and after changes of the members, but never
+ * twice within PAUSE_MS. The intervals are nats-server's.
  */
 import type { Clock } from "../base/clock.ts";
 
@@ -23,7 +23,7 @@ export class StatusBeat implements Disposable {
     this.timer = clock.setTimer(BEAT_MIN_MS, () => this.beatNow());
   }
 
-  /** Soon: as soon as the last time is long enough ago. What is due earlier stays so. */
+  /** Brings the next publication forward to the earliest time that the pause allows. */
   hasten(): void {
     const nowMs = this.clock.nowMs();
     const dueMs = Math.max(nowMs + BEAT_MIN_MS, this.lastMs + Math.min(PAUSE_MS, this.intervalMs));

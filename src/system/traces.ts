@@ -1,4 +1,4 @@
-/** Sends traces of messages, in the account where each message came in, compressed as the message asks for it. */
+/** Publishes traces of messages in the account where each message was published, compressed as the message requests. */
 import { gzipSync } from "node:zlib";
 import type { Account } from "../core/account.ts";
 import type { MessageTrace, TraceEncoding } from "../protocol/message-trace.ts";
@@ -24,13 +24,13 @@ function encoded(json: Uint8Array, encoding: TraceEncoding): [name: string, payl
   }
 }
 
-/** Of a chunk in Snappy's framing format. */
+/** Longest chunk in Snappy's framing format. */
 const CHUNK_MAX = 65_536;
 const STREAM_IDENTIFIER = Buffer.from("\xff\x06\x00\x00sNaPpY", "latin1");
 const UNCOMPRESSED = 0x01;
 const CHECKSUM_LENGTH = 4;
 
-/** Snappy's framing format with chunks that are not compressed: whoever reads Snappy reads it. Exported for its test. */
+/** Snappy's framing format with uncompressed chunks, which every Snappy decoder reads. Exported for its test. */
 export function framed(data: Uint8Array): Uint8Array {
   const pieces: Uint8Array[] = [STREAM_IDENTIFIER];
   for (let from = 0; from < data.length; from += CHUNK_MAX) {
@@ -44,7 +44,7 @@ export function framed(data: Uint8Array): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** CRC-32C, turned and moved so that the checksum of data with checksums in it stays good. */
+/** CRC-32C, masked as Snappy demands, since the data may contain checksums itself. */
 function maskedChecksum(data: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of data) crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 0xff]!;

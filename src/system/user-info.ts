@@ -1,4 +1,4 @@
-/** `$SYS.REQ.USER.INFO`: who a client is to this server, and what it may do. */
+/** `$SYS.REQ.USER.INFO`: the user, account and permissions of a client. */
 import type { UserPermissions } from "../core/permissions.ts";
 import { ClientOrigin } from "../links/client/origin.ts";
 import { nanoseconds, orOmit, shownText } from "../monitor/go-format.ts";

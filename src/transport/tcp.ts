@@ -104,7 +104,7 @@ export class TcpWire implements Wire {
   }
 
   private settleWrite(): boolean {
-    // What the kernel took at once is not counted any more; the callback comes all the same, and finds nothing to do.
+    // Bytes that the kernel took at once are no longer counted; the callback comes anyway and has nothing to do.
     this.isWriting = this.socket.writableLength > 0;
     return !this.isWriting;
   }
@@ -152,7 +152,7 @@ export interface TcpListener extends Disposable {
   close(): void;
 }
 
-/** A wire in the open. */
+/** A plaintext wire. */
 export function tcpWire(socket: net.Socket, wires: OpenWires): Wire {
   return new TcpWire(socket, wires);
 }

@@ -28,14 +28,14 @@ interface Suite {
   readonly keyBytes: number;
 }
 
-/** Those that OpenSSL has for TLS 1.3 by default, by their standard names. */
+/** OpenSSL's default suites for TLS 1.3, by their standard names. */
 const SUITES: Readonly<Record<string, Suite>> = {
   TLS_AES_128_GCM_SHA256: { cipher: "aes-128-gcm", hash: "sha256", keyBytes: 16 },
   TLS_AES_256_GCM_SHA384: { cipher: "aes-256-gcm", hash: "sha384", keyBytes: 32 },
   TLS_CHACHA20_POLY1305_SHA256: { cipher: "chacha20-poly1305", hash: "sha256", keyBytes: 32 },
 };
 
-/** Of one handshake; `raw` carries the records of `secured`. Keeps a secret of TLS 1.3 until it is disposed of. */
+/** Writes the alert of one handshake; `raw` carries the records of `secured`. Keeps a TLS 1.3 secret until it is disposed. */
 export class AlertSender implements Disposable {
   private readonly raw: Socket;
   private readonly secured: TLSSocket;
@@ -68,7 +68,7 @@ export class AlertSender implements Disposable {
   };
 }
 
-/** The record for a connection of TLS 1.2, in the open. */
+/** The unencrypted record for a TLS 1.2 connection. */
 function openAlert(alert: Alert): Buffer {
   return Buffer.from([ALERT_RECORD, ...RECORD_VERSION, 0, 2, FATAL, ALERTS[alert]]);
 }

@@ -32,7 +32,7 @@ import type { Opening, Security, WireReceiver } from "./wire.ts";
 /** How a port does TLS. May be replaced at any time; handshakes under way keep what they began with. */
 export interface TlsTerms {
   readonly context: TlsContext;
-  /** Whether peers that connect have to present a certificate. Who is dialled always has to. */
+  /** Whether connecting peers must present a certificate. Dialled peers always must. */
   readonly verify: "none" | "optional" | "required";
   /** Names and chains of servers that are dialled do not matter. */
   readonly isInsecure: boolean;
@@ -41,18 +41,18 @@ export interface TlsTerms {
   readonly timeoutMs: number;
 }
 
-/** How the port for clients begins. */
+/** How connections on the port for clients begin. */
 export interface ClientTlsTerms extends TlsTerms {
   readonly isFirst: boolean;
-  /** Who is silent for so long gets its hello in the open; null: nobody does. */
+  /** A client that is silent for this long gets INFO in plaintext; null: never. */
   readonly fallbackMs: number | null;
-  /** Who does not begin TLS goes on in the open. */
+  /** A client that does not begin TLS continues in plaintext. */
   readonly allowsPlain: boolean;
   /** null: no limit. */
   readonly rate: HandshakeRate | null;
 }
 
-/** How many handshakes may begin in a second. */
+/** Limits the handshakes per second. */
 export class HandshakeRate {
   private readonly max: number;
   private second = 0;
@@ -70,7 +70,7 @@ export class HandshakeRate {
   }
 }
 
-/** So many handshakes may be under way on a port; beyond it, the one that has taken longest makes room. */
+/** Most concurrent handshakes on a port; beyond it, the oldest one is closed. */
 const HANDSHAKES_MAX = 4096;
 /** The first byte of every TLS connection. */
 const HANDSHAKE_RECORD = 0x16;
@@ -109,7 +109,7 @@ export class TlsWire extends TcpWire {
   private opening: Opening | null = null;
   private timer: Disposable | null = null;
   private hasClosed = false;
-  /** What was read to find out whether it is TLS. */
+  /** The bytes that were read to detect TLS. */
   private early: Buffer | null = null;
   private readonly terms: TlsTerms;
   private readonly handshakes: Handshakes;
@@ -156,7 +156,7 @@ export class TlsWire extends TcpWire {
     this.adopt(secured);
   }
 
-  /** Ends what has not come to an end. */
+  /** Fails a pending handshake. */
   giveUp(problem: TlsProblem): void {
     const { opening } = this;
     if (opening === null) return;
@@ -179,7 +179,7 @@ export class TlsWire extends TcpWire {
     this.timer = null;
   }
 
-  /** Not before the peer has said something does it cost more than a socket. */
+  /** Until the peer has sent something, it costs no more than a socket. */
   private awaitPeer(then: (first: number) => void): void {
     const { socket } = this;
     const onReadable = (): void => {
@@ -220,7 +220,7 @@ export class TlsWire extends TcpWire {
     });
   }
 
-  /** Where TLS is not required, who says nothing in time has not asked for it. */
+  /** If TLS is optional, a client that stays silent for too long does not want it. */
   private allowSilence(): void {
     this.timer?.[Symbol.dispose]();
     this.timer = systemClock.setTimer(this.terms.timeoutMs, () => {
@@ -266,7 +266,7 @@ export class TlsWire extends TcpWire {
   private adopt(secured: tls.TLSSocket): void {
     this.socket = secured;
     secured.on("error", (error: NodeJS.ErrnoException) => this.failed(error));
-    // Problems of a connection that stands; Node leaves their consequences to us.
+    // Errors of an established connection; Node leaves the consequences to the caller.
     secured.on("_tlsError", (error: Error) => {
       this.failed(error);
       secured.destroy();
@@ -318,11 +318,11 @@ export class TlsWire extends TcpWire {
 
   private readonly gathered = (): void => {
     this.isGathering = false;
-    // A write that is under way says itself when it is done.
+    // A pending write reports its own completion.
     if (!this.isWriting) this.receiver?.onWritten();
   };
 
-  /** What was read to find out is handed on first. */
+  /** The bytes that were read to detect TLS come first. */
   private startPlain(receiver: WireReceiver): void {
     const { early } = this;
     this.early = null;
@@ -375,7 +375,7 @@ interface WindowSymbols {
   readonly next: symbol;
 }
 
-/** Where net.Socket keeps what its option `onread` says; null: elsewhere. */
+/** Where net.Socket keeps the option `onread`; null: unknown. */
 function windowSymbols(): WindowSymbols | null {
   const sample = new net.Socket({ onread: { buffer: readWindow, callback: () => true } });
   const symbols = Object.getOwnPropertySymbols(sample);

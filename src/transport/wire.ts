@@ -1,15 +1,15 @@
 import type { X509Certificate } from "node:crypto";
 
 /**
- * A wire carries bytes of one connection. What arrives lies in the slab's read window when `onBytes` is called, for all
- * wires alike, and is gone when it returns.
+ * A wire carries the bytes of one connection. With every kind of wire, received bytes are in the slab's read window while `onBytes`
+ * runs, and no longer.
  */
 export interface WireReceiver {
   /** `length` fresh bytes lie at READ_START. Return false to pause reading (until `resume`). */
   onBytes(length: number): boolean;
   /** A write that was not done at once is done. */
   onWritten(): void;
-  /** The connection is gone; called once. `problem` is the operating system's word for it, "" for a regular end. */
+  /** The connection has ended; called once. `problem` is the operating system's error code, "" for a regular end. */
   onClosed(problem: string): void;
 }
 
@@ -18,41 +18,41 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** What TLS has agreed on. */
+/** The result of the TLS handshake. */
 export interface Security {
   /** "1.2" or "1.3". */
   readonly version: string;
   /** As IANA names it. */
   readonly cipherSuite: string;
-  /** TLS began before a word was said. */
+  /** Whether the handshake came before INFO. */
   readonly isFirst: boolean;
   /** The peer's own, verified. */
   readonly certificate: X509Certificate | undefined;
 }
 
-/** What happens before bytes pass on a wire that may want TLS. */
+/** Callbacks during the opening of a wire that may use TLS. */
 export interface Opening {
-  /** The server's first word, to be written at once; in the open, where `security` is null. */
+  /** Writes the server's greeting at once; in plaintext if `security` is null. */
   sayHello(): void;
   /** The wire can be started. */
   onOpen(): void;
-  /** Too many want TLS at this time; what is written goes out in the open. */
+  /** Too many handshakes are pending; what is written goes out in plaintext. */
   onThrottled(): void;
-  /** TLS came to nothing: the wire is gone. `isProbe`: nobody tried. */
+  /** The TLS handshake failed, and the wire is closed. `isProbe`: the peer never began one. */
   onFailed(problem: { readonly text: string; readonly isProbe: boolean }): void;
 }
 
 export interface Wire {
   readonly remote: Endpoint;
   readonly local: Endpoint;
-  /** null: in the open. */
+  /** null: plaintext. */
   readonly security: Security | null;
   /**
-   * One read brings its bytes in several pieces, and more of them may come: what is written meanwhile may wait for `onWritten`,
-   * which follows. Absent: never.
+   * Whether one read delivers its bytes in several pieces and more may come: writes meanwhile may wait for `onWritten`, which follows.
+   * Absent: never.
    */
   readonly isGathering?: boolean;
-  /** Agrees on TLS, before `start`. Not there on wires that never do. */
+  /** Negotiates TLS, before `start`. Absent on wires that never use it. */
   negotiate?(opening: Opening): void;
   /** Begins reading. Called once. */
   start(receiver: WireReceiver): void;
@@ -65,11 +65,11 @@ export interface Wire {
   writeMany(pieces: readonly Uint8Array[]): boolean;
   pause(): void;
   resume(): void;
-  /** Ends the connection once what was written is out; what still arrives is thrown away. Bounded in time. */
+  /** Ends the connection once all written bytes are sent; bytes that still arrive are discarded. Bounded in time. */
   end(): void;
   /**
-   * Says that nothing more will be written, once what was written is out. What still arrives is received, until the other side
-   * has ended as well, or `patienceMs` have passed.
+   * Half-closes the connection once all written bytes are sent. It still receives until the other side has ended as well or
+   * `patienceMs` have passed.
    */
   endWriting(patienceMs: number): void;
   /** Ends the connection at once. */

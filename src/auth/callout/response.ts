@@ -1,6 +1,6 @@
 /**
- * What the service of a callout has answered, judged: the answer has to be for this server and this question, and it and the
- * user in it have to be signed by the issuer. Pure; whatever is wrong is a refusal with nats-server's words for the log.
+ * Judges the answer of a callout service: it must be for this server and this request, and the issuer must have signed both the answer
+ * and the user in it. Pure. Every fault is a refusal, with nats-server's text for the log.
  */
 import type { Permissions, UserPermissions } from "../../core/permissions.ts";
 import type { Attempt } from "../attempt.ts";
@@ -12,13 +12,13 @@ import { userClaims, type UserClaims } from "../user-claims.ts";
 import { CONNECTION_TYPES } from "../../base/connection-type.ts";
 import { isNkeyOf } from "../../keys/nkey.ts";
 
-/** Requests of callouts; who is in their account may not publish there. */
+/** The subject of callout requests. Users of the callout account may not publish on it. */
 export const CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH";
 
-/** What was asked, and what is needed to judge the answer. */
+/** The request, and what the judgement needs besides. */
 export interface Question {
   readonly attempt: Attempt;
-  /** The user that the answer has to be about. */
+  /** The answer must be about this user. */
   readonly userNkey: string;
   readonly serverId: string;
   readonly rules: CalloutRules;
@@ -72,7 +72,7 @@ function grantOf(payload: Uint8Array, question: Question): Grant {
   };
 }
 
-/** The token of the user. Throws where the service refuses. */
+/** The user's token. Throws if the service refuses. */
 function userOf(payload: Uint8Array, question: Question): string {
   const { rules, userNkey, serverId, nowMs } = question;
   const account = JSON.stringify(rules.account);
@@ -88,7 +88,7 @@ function userOf(payload: Uint8Array, question: Question): string {
   const violation = "auth callout violation: auth callout response is not for";
   if (response.subject !== userNkey) throw new Refused(`${violation} expected user`);
   if (response.audience !== serverId) throw new Refused(`${violation} server`);
-  // Who could seal it is the service.
+  // Only the service could have encrypted it.
   if (!isSealed && response.issuer !== rules.issuer) throw new Refused("auth callout signing key is unknown");
   if (refusal !== "") throw new Refused(`auth callout service returned an error: ${refusal}`);
   return token;
@@ -104,7 +104,7 @@ function responseProblem(response: AccountJwt, token: string, refusal: string): 
 }
 
 function checkedClaims(user: AccountJwt, isInCalloutAccount: boolean, nowMs: number): UserClaims {
-  // nats-server has a colon, which would have the log take what follows for a token.
+  // nats-server writes a colon here, after which the log would redact the rest as a token.
   const invalid = (what: string): Refused => new Refused(`Error validating user JWT (${what})`);
   const problem = timeProblem(user, nowMs);
   if (problem !== null) throw invalid(problem);
@@ -145,7 +145,7 @@ function checkUser(user: AccountJwt, claims: UserClaims, question: Question): vo
     throw new Refused(`${on} not allowed to connect from its address`);
 }
 
-/** Until the token expires, or the times of day at which the user may be connected are over; null: for ever. */
+/** Time until the token expires or the user's hours end; null: no limit. */
 function remainingMs({ expires }: AccountJwt, { connectableMs }: UserClaims, nowMs: number): number | null {
   if (expires === 0) return connectableMs;
   return Math.min(Math.max(0, expires * 1000 - nowMs), connectableMs ?? Infinity);

@@ -1,7 +1,7 @@
 /**
  * Compares passwords with bcrypt hashes in a thread of its own, one after the other. This file is both sides: the thread runs it
- * again, so that it is found in the bundle as well. bcryptjs, since it is JavaScript alone and without
- * dependencies: it runs wherever the bundle runs, at some 30 % more time than native ones by its own account.
+ * again, so that it is found in the bundle as well. It uses bcryptjs because that is plain JavaScript
+ * without dependencies and runs wherever the bundle runs; by its own account it takes some 30 % more time than native modules.
  */
 import { compareSync } from "bcryptjs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -28,7 +28,7 @@ if (!isMainThread && workerData === ROLE) {
 
 function isEqual(password: string, hash: string): boolean {
   try {
-    // $2x$ marks hashes of another program's mistake; nats-server takes them as any other.
+    // $2x$ marks hashes made by a faulty program; nats-server treats them like any other.
     return compareSync(password, hash.replace(/^\$2x/, "$2b"));
   } catch {
     return false; // no hash at all behind its first letters: nothing equals it

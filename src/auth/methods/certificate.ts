@@ -1,11 +1,11 @@
 /**
- * Who a certificate says that its holder is, in the ways in which nats-server 2.15 maps it to a user (`verify_and_map`): e-mail
- * addresses, DNS names and URIs of the alternative names, then the subject: as a distinguished name, then as Go prints it.
+ * Maps a certificate to a user (`verify_and_map`), as nats-server 2.15 does: by e-mail addresses, DNS names and URIs of the
+ * alternative names, then by the subject as a distinguished name, then by the subject as Go prints it.
  */
 import type { X509Certificate } from "node:crypto";
 
 interface Attribute {
-  /** "CN", "OU" …; no difference between cases. */
+  /** "CN", "OU" …; case does not matter. */
   readonly type: string;
   readonly value: string;
 }
@@ -24,9 +24,9 @@ interface AlternativeNames {
 
 /** Types that nats-server compares; a subject with others is not compared. */
 const COMPARED = ["CN", "OU", "O", "DC", "L", "ST", "STREET", "POSTALCODE", "C", "SERIALNUMBER", "UID"];
-/** As Go orders them, inside out. */
+/** In Go's order, innermost first. */
 const PRINTED = ["SERIALNUMBER", "CN", "POSTALCODE", "STREET", "ST", "L", "OU", "O", "C"];
-/** Of which Go keeps only the last. */
+/** Go keeps only the last attribute of these types. */
 const SINGLE = new Set(["SERIALNUMBER", "CN"]);
 const OIDS: Readonly<Record<string, string>> = {
   EMAILADDRESS: "1.2.840.113549.1.9.1",

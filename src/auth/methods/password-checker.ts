@@ -1,10 +1,10 @@
 /**
- * Compares passwords with bcrypt hashes off the event loop. At most a few are under way; the others wait in lanes by client
+ * Compares passwords with bcrypt hashes off the event loop. Only a few comparisons run at a time; the others wait in lanes by client
  * address and user, which are served in turn, so that a flood of bad passwords makes others wait for one comparison and not
- * for the flood. Who has gone meanwhile is passed over.
+ * for the flood. Attempts whose client has left are skipped.
  *
- * What was found out is remembered, by a keyed digest that is worth nothing outside this process: the right password of a hash,
- * and the wrong ones of late. A client that comes back is admitted without waiting, one with a stale password costs nothing.
+ * Results are remembered by a keyed digest that is worthless outside this process: the right password of each hash, and recent wrong
+ * ones. A returning client is admitted without waiting, and a client with a stale password costs nothing.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
@@ -14,9 +14,9 @@ import { FairQueue } from "../../base/fair-queue.ts";
 export type Comparing = "equal" | "different" | "too many waiting";
 
 export interface PasswordCheck extends Comparison {
-  /** Who shares a lane. */
+  /** Checks with the same lane wait for each other. */
   readonly lane: string;
-  /** The answer still matters. */
+  /** Whether the answer still matters. */
   isWanted(): boolean;
 }
 

@@ -253,7 +253,7 @@ export const client: Section<SeenByClient, "client"> = {
       type: bool,
       default: false,
       reload: "live",
-      description: "With TLS, clients that begin in the open are served as well",
+      description: "With TLS, plaintext clients are served as well",
     }),
   ],
   complete: ({ client: { maxPayloadBytes, maxPendingBytes } }) =>

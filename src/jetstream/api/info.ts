@@ -9,7 +9,7 @@ import type { StreamAssets } from "../assets.ts";
 type Json = Record<string, unknown>;
 
 export interface AnswerFacts {
-  /** Of this server's API. */
+  /** The level of this server's API. */
   readonly level: number;
   /** The level of nats-server that is announced. */
   readonly version: string;

@@ -14,7 +14,7 @@ const REDELIVERED_LATER = 4;
 const GIVEN_UP = 5;
 
 export interface Pending {
-  /** Of the first delivery. */
+  /** Time of the first delivery. */
   consumerSequence: number;
   /** Deliveries so far. */
   count: number;

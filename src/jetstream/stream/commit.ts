@@ -19,11 +19,11 @@ export interface CommitHost {
   send(answer: CommitAnswer): void;
   /** Messages up to this sequence are as durable as the policy says. Null: nobody waits for that, answers alone are. */
   readonly committed: ((sequence: number) => void) | null;
-  /** What is held cannot be confirmed. */
+  /** The held messages cannot be confirmed. */
   failed(error: DiskError, answers: readonly CommitAnswer[]): void;
 }
 
-/** What is committed: a stream's messages, or a consumer's entries. */
+/** The data to commit: messages of a stream, or entries of a consumer. */
 export interface Committed {
   readonly isInMemory: boolean;
   /** Number of the last one, and of the last that was written. */

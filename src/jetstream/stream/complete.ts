@@ -16,7 +16,7 @@ const REPLICAS_MAX = 5;
 const SECOND_NS = 1_000_000_000;
 const SMALLEST_AGE_NS = 100_000_000;
 const DUPLICATE_WINDOW_NS = 120_000_000_000;
-/** What is the server's own: a stream must not keep it. */
+/** Subjects of the server itself, which a stream must not store. */
 const OWN_SUBJECTS = ["$JS.>", "$JSC.>", "$NRG.>", "$SYS.>"];
 const OWN_ALLOWED = ["$JS.EVENT.>", "$SYS.ACCOUNT.>"];
 /** "pedantic": what would be changed in silence is refused. */

@@ -29,7 +29,7 @@ export interface Reader {
   added(sequence: number, subject: string): void;
   /** A message is gone. */
   removed(sequence: number, subject: string): void;
-  /** Many are gone: counts are worked out anew. */
+  /** Many messages are gone: recomputes the counts. */
   purged(): void;
   /** Whether it still has to deliver the message, or waits for its acknowledgement. */
   needs(sequence: number, subject: string): boolean;
@@ -43,7 +43,7 @@ export interface StreamOptions {
   readonly created: string;
   readonly host: AccountHost;
   readonly store: StreamStore;
-  /** What is known of the messages in the store. */
+  /** The index of the messages in the store. */
   readonly timed: TimedMessages;
   readonly policy: SyncPolicy;
   /** Bytes that the account may still store; Infinity: no limit. */
