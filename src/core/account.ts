@@ -1,7 +1,6 @@
 /**
- * An account: interest is per account, nothing crosses from one to another but through an import. Whoever receives messages in
- * an account joins and leaves by `subscribe` and `unsubscribe`, so that neighbours hear of it, and that streams of other
- * accounts come, too.
+ * An account: interest is per account, and messages cross into another account only through an import. Every receiver joins and
+ * leaves by `subscribe` and `unsubscribe`, so that neighbours learn of it and imported streams reach it.
  */
 import { beginChange, endChange } from "../base/assert.ts";
 import type { Chores } from "../base/chores.ts";
@@ -36,17 +35,17 @@ import {
 
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
 
-/** What accounts need of the server around them. */
+/** What accounts need from the server. */
 export interface AccountWorld {
   readonly chores: Chores;
-  /** What messages of this round have been. */
+  /** The work that messages have caused in this round. */
   readonly work: Work;
   readonly clock: Clock;
   readonly random: Random;
-  /** One token that names this server to the others. */
+  /** A token of subjects that identifies this server. */
   readonly serverHash: string;
   system(): Account | null;
-  /** Neighbours have to know. */
+  /** Propagates an interest change to other servers. */
   tell(account: Account, change: InterestChange): void;
 }
 
@@ -59,26 +58,26 @@ export class Account {
   /** Text; on wires it is UTF-8. */
   readonly name: string;
   readonly interest: Interest;
-  /** What neighbours are told of the interest here. */
+  /** The local interest, as propagated to neighbours. */
   readonly localInterest = new LocalInterest();
-  /** Client connections at present. */
+  /** Open client connections. */
   connections = 0;
   limits = NO_LIMITS;
-  /** null: messages go on with the subjects that clients gave them. */
+  /** null: subjects are not mapped. */
   mappings: Mappings | null = null;
-  /** False: only other servers have it. */
+  /** False: only other servers have the account. */
   isConfigured = false;
   isSystem = false;
   /** Its requests to JetStream cross into the system account. */
   usesJetStream = false;
-  /** Where messages with a `traceparent` are traced; null: they are not. */
+  /** Destination of traces of messages with a `traceparent`; null: these are not traced. */
   trace: TraceDefinition | null = null;
   streamExports: readonly ExportDefinition[] = [];
   serviceExports: readonly ServiceExportDefinition[] = [];
   readonly responses: ServiceResponses;
   readonly latency: ServiceLatency;
   private imports: AccountImports = { streams: [], services: [] };
-  /** The places of subscriptions here in other accounts. */
+  /** For each subscription, its shadows in the accounts that it imports from. */
   private readonly shadows = new Map<Subscription, readonly ShadowPlace[]>();
   private readonly withdrawn = new Set<Subscription | Crossing>();
   private readonly world: AccountWorld;
@@ -124,7 +123,7 @@ export class Account {
     if (this.shadows.size > 0 && !isCrossing(subscription)) this.dropShadows(subscription);
   }
 
-  /** Neighbours no longer count on it; what arrives all the same is delivered, until it is unsubscribed. */
+  /** Withdraws a subscription from the interest that neighbours see. Messages that arrive anyway are delivered until it is unsubscribed. */
   withdraw(subscription: Subscription): void {
     if (this.withdrawn.has(subscription)) return;
     beginChange();
@@ -134,7 +133,7 @@ export class Account {
     endChange();
   }
 
-  /** Sends a message to whoever is interested in this account, on this and on other servers. */
+  /** Delivers a message to all receivers in this account, on this and on other servers. */
   publish(message: Message, mute: Subscriber | null): boolean {
     const subjectAt = message.at + message.subjectFrom;
     return publish(this.interest.plan(subjectAt, message.subjectLength, message.subjectHash), message, mute);
@@ -147,7 +146,7 @@ export class Account {
     return publish(plan, message, null);
   }
 
-  /** The same for what this server itself has to say. `headers`: the whole block; "": none. */
+  /** The same for a message of this server itself. `headers`: the whole block; "": none. */
   send(subject: string, payload: Uint8Array | string, reply = "", headers = ""): boolean {
     return withStaged({ subject, reply, headers, payload }, this.publishStaged);
   }
@@ -158,9 +157,8 @@ export class Account {
   }
 
   /**
-   * Takes the place of all imports there were. Subscriptions that are there take part, in as many rounds as it takes: each changes at
-   * one time from the old imports to the new ones. Imports that stay are left alone, and what was is given up last, so that neighbours
-   * do not hear of what stays.
+   * Replaces all imports. Existing subscriptions follow in slices: each changes from the old imports to the new ones in one step. Unchanged
+   * imports stay, and old shadows are removed last, so that neighbours see no change where there is none.
    */
   import({ streams, services }: AccountImports): void {
     const before = this.imports;
@@ -172,13 +170,13 @@ export class Account {
     for (const service of services) this.interest.add(service);
     for (const service of before.services) this.interest.remove(service);
     if (isSame) return;
-    // Found on the way: no walk over all of them at once.
+    // A lazy iterator: it does not visit all subscriptions at once.
     const items = now.length === 0 ? this.shadows.keys() : this.interest.items();
     const count = now.length === 0 ? this.shadows.size : this.interest.size;
     this.world.chores.add({ steps: this.recastAll(items, this.imports.streams), count });
   }
 
-  /** Other imports that come meanwhile begin anew with all of them. */
+  /** If the imports change again meanwhile, all subscriptions are visited again. */
   private *recastAll(items: Iterable<Interested>, streams: readonly StreamImport[]): Generator<number, void> {
     for (const item of items) {
       if (this.imports.streams !== streams) return;
@@ -188,7 +186,7 @@ export class Account {
     }
   }
 
-  /** Changes nothing where it has been done. */
+  /** Has no effect on a subscription that has been visited. */
   private recast(subscription: Subscription): void {
     const before = this.shadows.get(subscription) ?? [];
     this.shadows.delete(subscription);
@@ -199,14 +197,14 @@ export class Account {
     endChange();
   }
 
-  /** The server has stopped: gives back what it holds of the slab, and its timers. */
+  /** Releases its memory in the slab and its timers when the server has stopped. */
   [Symbol.dispose](): void {
     this.responses.stop();
     this.interest[Symbol.dispose]();
     this.mappings?.[Symbol.dispose]();
   }
 
-  /** `before`: those that are there already. */
+  /** `before`: the existing shadows. */
   private castShadows(subscription: Subscription, before: readonly ShadowPlace[] = []): void {
     const there = new Map(before.map((place) => [place.streams, place]));
     const places: ShadowPlace[] = [];
@@ -227,7 +225,7 @@ export class Account {
     for (const { streams, shadow } of places) streams.exporter.unsubscribe(shadow);
   }
 
-  /** A shadow casts none itself: a stream goes one import far, as with nats-server. */
+  /** Shadows are not chained: a stream crosses one import, as in nats-server. */
   private shade(shadow: Subscription): void {
     this.interest.add(shadow);
     this.changed(this.localInterest.add(shadow));

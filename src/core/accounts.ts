@@ -1,6 +1,8 @@
 /**
- * All accounts of the server, those of other servers included. Without configuration there are two: `$G` for clients, and `$SYS`
- * for what servers say among themselves.
+ * All accounts of the server, including those that only other servers have. Without configuration there are two: `$G` for clients, and
+ * `$SYS` for messages between servers.
+ *
+ * Invariants: only defined accounts import, and imports lead only to accounts that are configured here.
  */
 import { assert } from "../base/assert.ts";
 import { Chores } from "../base/chores.ts";
@@ -19,22 +21,22 @@ import { ServiceImport } from "./service-import.ts";
 import { StreamImport } from "./stream-import.ts";
 import { Tracing } from "./tracing.ts";
 
-/** Accounts that other servers told of and that are not configured here. */
+/** Most accounts that only other servers have. */
 const FOREIGN_MAX = 10_000;
 const DEFAULTS: AccountsDefinition = { accounts: [], systemAccount: SYSTEM_ACCOUNT };
-/** nats-server's. */
+/** nats-server's default. */
 const RESPONSE_THRESHOLD_MS = 120_000;
 
 export interface AccountsParts {
   readonly clock: Clock;
   readonly random: Random;
-  /** One token that names this server to the others; "" where there are none. */
+  /** A token of subjects that identifies this server. */
   readonly serverHash?: string;
-  /** Absent: they have their own, as of `work`. */
+  /** Absent, like `work`: the accounts have their own. */
   readonly chores?: Chores;
   readonly work?: Work;
   readonly definition?: AccountsDefinition;
-  /** What every account imports from the system account beside what is configured (`taken`: subjects); none without. */
+  /** The imports from the system account that every account has besides the configured ones (`taken`: their subjects). Absent: none. */
   readonly defaultImports?: DefaultImports;
 }
 
@@ -47,9 +49,9 @@ type DefaultImports = (
 
 export class Accounts implements Disposable {
   readonly global: Account;
-  /** Told of what neighbours have to know of the interest here. */
+  /** Called for interest changes that neighbours must learn. */
   onInterest: ((account: Account, change: InterestChange) => void) | null = null;
-  /** Sends what has become of a traced message; null: nobody does. */
+  /** Sends the trace of a message; null: traces are not sent. */
   onTrace: ((account: Account, trace: MessageTrace) => void) | null = null;
   readonly tracing: Tracing;
   private readonly byName = new Map<string, Account>();
@@ -103,8 +105,8 @@ export class Accounts implements Disposable {
   }
 
   /**
-   * An account that another server tells of: it may be configured here later, and what was told counts then. Undefined when
-   * there are too many that nobody here knows.
+   * The account that another server names. It may be configured here later and keeps its interest then. undefined: too many accounts are
+   * not configured here.
    */
   heardOf(name: string): Account | undefined {
     const known = this.byName.get(name);
@@ -118,7 +120,7 @@ export class Accounts implements Disposable {
     return this.byName.values();
   }
 
-  /** Throws MappingError where an import that was not there before maps what cannot be mapped. Changes nothing. */
+  /** Throws MappingError if a new import cannot be mapped. Changes nothing. */
   check({ accounts }: AccountsDefinition): void {
     for (const { name, streamImports, serviceImports } of accounts) {
       const before = this.definitions.get(name);
@@ -186,7 +188,7 @@ export class Accounts implements Disposable {
     this.connectAll(this.affectedBy(name, before));
   }
 
-  /** Gives back what they hold of the slab: the server has stopped. */
+  /** Releases their memory in the slab when the server has stopped. */
   [Symbol.dispose](): void {
     for (const account of this) account[Symbol.dispose]();
   }
@@ -297,7 +299,7 @@ export class Accounts implements Disposable {
     });
   }
 
-  /** Accounts of other servers have none, and the system account answers itself. */
+  /** Accounts of other servers and the system account have none. */
   private importsOfSystem(
     account: Account,
     taken: ReadonlySet<string> = new Set(),
@@ -307,7 +309,7 @@ export class Accounts implements Disposable {
     return this.defaultImports(account, system, taken, this.world.random);
   }
 
-  /** Other servers are asked for their part of what is measured as soon as something may be. */
+  /** Listens to the latency reports of other servers as soon as an export is measured. */
   private appointSystem(account: Account | null, isMeasured: boolean): void {
     this.systemAccount?.unsubscribe(this.remoteLatency);
     if (this.systemAccount !== null) this.systemAccount.isSystem = false;
@@ -348,7 +350,7 @@ function sameImports(now: AccountDefinition, before: AccountDefinition | undefin
   );
 }
 
-/** Of the same subject, or the first that covers it. */
+/** The export with the same subject, otherwise the first that covers it. */
 function exportFor({ serviceExports }: Account, subject: string): ServiceExportDefinition {
   return (
     serviceExports.find((service) => service.subject === subject) ??

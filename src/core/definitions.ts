@@ -1,4 +1,4 @@
-/** What the accounts shall be: how the configuration describes them to the core. Checked before it comes here. */
+/** Definitions of accounts: how the configuration describes them to the core. They have been checked. */
 
 /** null: no limit. */
 export interface AccountLimits {
@@ -8,25 +8,25 @@ export interface AccountLimits {
   readonly maxPayloadBytes: number | null;
 }
 
-/** How many messages answer a request: one, or any number; chunks end with an empty one. */
+/** The number of messages that answer a request: one or any number; chunks end with an empty message. */
 type ResponseType = "singleton" | "stream" | "chunked";
 
 export interface LatencyDefinition {
-  /** Where results are published, in the account that exports. */
+  /** The subject of results in the exporting account. */
   readonly subject: string;
-  /** Percent of the requests; null: those whose headers ask for a trace. */
+  /** Percent of the requests; null: requests whose headers ask for a trace. */
   readonly sampling: number | null;
 }
 
 export interface ExportDefinition {
   readonly subject: string;
-  /** Who may import it, for monitoring: what is configured has been checked; null: everybody. */
+  /** Accounts that may import it; for monitoring only, since imports have been checked. null: all. */
   readonly accounts: readonly string[] | null;
 }
 
 export interface ServiceExportDefinition extends ExportDefinition {
   readonly responseType: ResponseType;
-  /** Time for a response, or between two. */
+  /** Longest time to the first response, or between two responses. */
   readonly responseThresholdMs: number;
   readonly latency: LatencyDefinition | null;
   /** Whether requests may be traced in the exporter's account, too; absent: no. */
@@ -35,9 +35,9 @@ export interface ServiceExportDefinition extends ExportDefinition {
 
 interface ImportDefinition {
   readonly account: string;
-  /** There, with wildcards. */
+  /** Subject in the exporting account, with wildcards. */
   readonly subject: string;
-  /** Here: the same, or a destination with `$1` or `*` for its wildcards. */
+  /** Subject in the importing account: the same, or a destination with `$1` or `*` for the wildcards. */
   readonly to: string;
 }
 
@@ -47,7 +47,7 @@ interface StreamImportDefinition extends ImportDefinition {
 }
 
 interface ServiceImportDefinition extends ImportDefinition {
-  /** Whether the exporter is told who asks. */
+  /** Whether the exporter learns the identity of the requester. */
   readonly share: boolean;
 }
 
@@ -58,9 +58,9 @@ export interface AccountDefinition {
   readonly serviceExports: readonly ServiceExportDefinition[];
   readonly streamImports: readonly StreamImportDefinition[];
   readonly serviceImports: readonly ServiceImportDefinition[];
-  /** Its requests to JetStream go to the system account, where whichever server of the cluster has JetStream answers; absent: no. */
+  /** Whether JetStream requests cross into the system account, where the servers with JetStream answer; absent: no. */
   readonly usesJetStream?: boolean;
-  /** Where messages with a `traceparent` are traced; null or absent: they are not. */
+  /** Destination of traces of messages with a `traceparent`; null or absent: these are not traced. */
   readonly trace?: TraceDefinition | null;
 }
 
@@ -72,8 +72,8 @@ export interface TraceDefinition {
 
 export interface AccountsDefinition {
   readonly accounts: readonly AccountDefinition[];
-  /** Made where it is not among the accounts; null: there is none. */
+  /** Created if it is not among the accounts; null: none. */
   readonly systemAccount: string | null;
-  /** As the same of an account, for the global one. */
+  /** The same for the global account. */
   readonly globalUsesJetStream?: boolean;
 }

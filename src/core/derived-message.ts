@@ -1,6 +1,6 @@
 /**
- * A message with another subject and reply, and perhaps with one more header: what a message becomes on its way into another
- * account. It is staged apart, so that whoever else receives the first one finds it unchanged.
+ * Derives a message with another subject and reply, and perhaps one more header, when a message crosses into another account. The derived
+ * message is staged separately, so that other receivers of the original find it unchanged.
  */
 import { copy, readText, slice, writeText } from "../slab/memory.ts";
 import { withServerHeader } from "../protocol/header-block.ts";
@@ -11,11 +11,11 @@ export interface Derivation {
   readonly subject: string;
   /** "": none. */
   readonly reply: string;
-  /** Takes the place of what the sender wrote under this name; null: none. The value is a byte string. */
+  /** Replaces the sender's header of this name; null: none. The value is a byte string. */
   readonly header: { readonly name: string; readonly value: string } | null;
 }
 
-/** Calls `use` with the message, which is valid until that returns. False when there is no room for it. */
+/** Calls `use` with the message, which is valid until `use` returns. False if there is no room for it. */
 export function withDerived(
   source: Message,
   change: Derivation,
@@ -42,7 +42,7 @@ export function withDerived(
   }
 }
 
-/** All headers with one more at their end. The sender cannot have one of that name, however it is written. */
+/** All headers plus one at the end. Any header of the sender with that name, in any spelling, is removed. */
 function headersWith(source: Message, { name, value }: { name: string; value: string }): string {
   return withServerHeader(headerBlock(source), name, value);
 }

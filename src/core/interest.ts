@@ -1,5 +1,5 @@
 /**
- * The interest of one account: its sublist, and the plans worked out from it.
+ * The interest of one account: its sublist, and the plans built from it.
  *
  * Plans are kept in a table by a hash over the subject's raw bytes, four to a set, so that looking one up makes no
  * string, and so that the table is bounded by its size: a new plan takes the place of another of its set.
@@ -26,7 +26,7 @@ const WAYS = 4;
 const SETS_MIN = 32;
 /** Bound of the table: 4 * 8192 plans for each account. */
 const SETS_MAX = 8192;
-/** All share the arena of heads: when it is full, all forget their plans. */
+/** All interests share the arena of heads: when it is full, all evict their plans. */
 const sharers = new Set<Interest>();
 
 export interface InterestSnapshot {
@@ -36,7 +36,7 @@ export interface InterestSnapshot {
   readonly removes: number;
   readonly matches: number;
   readonly misses: number;
-  /** Receivers of a cached plan: of the one with most, and of all together. */
+  /** Receivers of cached plans: the maximum and the sum. */
   readonly fanoutMax: number;
   readonly fanoutSum: number;
 }
@@ -44,7 +44,7 @@ export interface InterestSnapshot {
 export class Interest implements Disposable {
   /** Counts every change. */
   version = 0;
-  /** Told of every subject, with wildcards, that somebody begins to be interested in; null: nobody asks. */
+  /** Called with every subject, with wildcards, that gains its first interest; null: not needed. */
   onAdded: ((subject: string) => void) | null = null;
   private readonly account: string;
   private readonly work: Work;
@@ -57,7 +57,7 @@ export class Interest implements Disposable {
   private inserts = 0;
   private removes = 0;
   private misses = 0;
-  /** Messages that asked for a plan through `plan`; what the parser's memo saved is not in it. */
+  /** Calls of `plan`; messages that the parser's memo resolved are not included. */
   private lookups = 0;
   private readonly matched: Interested[] = [];
   private readonly unique: UniqueSubjects;
@@ -69,7 +69,7 @@ export class Interest implements Disposable {
     sharers.add(this);
   }
 
-  /** Gives back all memory of the slab. */
+  /** Releases all memory in the slab. */
   [Symbol.dispose](): void {
     this.forgetAll();
     sharers.delete(this);
@@ -95,7 +95,7 @@ export class Interest implements Disposable {
     return true;
   }
 
-  /** Plans that hold this item are worked out anew: its weight or its rights have changed. */
+  /** Invalidates the plans that contain this item, whose weight or rights have changed. */
   changed(subject: string): void {
     this.version++;
     if (hasWildcard(subject)) {
@@ -104,7 +104,7 @@ export class Interest implements Disposable {
     } else if (this.cached > 0) this.dropLiteral(subject);
   }
 
-  /** Every plan is worked out anew. */
+  /** Invalidates every plan. */
   changedAltogether(): void {
     this.version++;
     ageBuckets(this.generations, ">");
@@ -115,19 +115,19 @@ export class Interest implements Disposable {
     return this.sublist.has(item);
   }
 
-  /** May be walked while some come and go: those that stay are met. */
+  /** Safe to iterate while items come and go: items that stay are visited. */
   items(): Iterable<Interested> {
     return this.sublist;
   }
 
-  /** Whether anything, here or elsewhere, covers the literal subject. */
+  /** Whether any interest, local or remote, covers the literal subject. */
   covers(subject: string): boolean {
     const found: Interested[] = [];
     this.sublist.match(subject, found);
     return found.length > 0;
   }
 
-  /** Covers the literal subject, and belongs to an owner who may not have it. */
+  /** Items that cover the literal subject and whose owners have no permission for it. */
   refusing(subject: string): Interested[] {
     const found: Interested[] = [];
     if (!hasEmptyToken(subject)) this.sublist.match(subject, found);
@@ -150,7 +150,7 @@ export class Interest implements Disposable {
     return { subscriptions, cached, inserts, removes, matches: this.lookups, misses, fanoutMax, fanoutSum };
   }
 
-  /** The plan for the subject that lies in the slab at `at`, with its hash (`hashBytes`). Valid until the next call. */
+  /** The plan for the subject at `at` in the slab, with its hash (`hashBytes`). Valid until the next call. */
   plan(at: number, length: number, hash: number): Plan {
     this.lookups++;
     const set = (hash & this.mask) * WAYS;
@@ -164,7 +164,7 @@ export class Interest implements Disposable {
     return this.replan(this.freeSlot(hash), at, length, hash);
   }
 
-  /** The same for a message of the server's own: most go to an inbox, to another subject below it each time. */
+  /** The same for a message that the server makes: most go to a different subject below an inbox each time. */
   planOfServer(at: number, length: number, hash: number): Plan {
     const plan = this.unique.ofInbox(at, length);
     if (plan === null) return this.plan(at, length, hash);
@@ -172,7 +172,7 @@ export class Interest implements Disposable {
     return plan;
   }
 
-  /** The same for a message that somebody sent and that may be an acknowledgement, each of which has a subject of its own. */
+  /** The same for a received message that may be an acknowledgement, each of which has a different subject. */
   planOfMessage(at: number, length: number, hash: number): Plan {
     if (!isAckSubject(at, length)) return this.plan(at, length, hash);
     const plan = this.unique.ofAck(at, length);
@@ -182,14 +182,13 @@ export class Interest implements Disposable {
   }
 
   /**
-   * Whether anybody would get a message of the server's own on the subject. No plan is built for it, so that it may be asked while a
-   * message is being delivered.
+   * Whether a message that the server makes would have a receiver. Builds no plan, so it may be called during a delivery.
    */
   isAwaited(subject: string): boolean {
     return this.unique.isKnownAwaited(subject) || this.covers(subject);
   }
 
-  /** A slot of the hash's set. Sets are filled from the front; in a full one a plan has to go, each in its turn. */
+  /** A slot of the hash's set. Sets are filled from the front; in a full set, plans are evicted in turn. */
   private freeSlot(hash: number): number {
     const set = (hash & this.mask) * WAYS;
     for (let slot = set; slot < set + WAYS; slot++) if (this.table[slot] === null) return slot;
@@ -223,12 +222,12 @@ export class Interest implements Disposable {
     return plan;
   }
 
-  /** Whether both heads of a subject of this length do, when there is room. */
+  /** Whether both heads of a subject of this length fit into an empty arena. */
   private fitsArena(subjectLength: number): boolean {
     return this.account.length + subjectLength + 16 <= HEAD_MAX;
   }
 
-  /** Who is interested in the subject, into `matched`. */
+  /** Collects the interest in the subject in `matched`. */
   private find(subject: string): void {
     this.matched.length = 0;
     const nodes = hasEmptyToken(subject) ? 0 : this.sublist.match(subject, this.matched);
@@ -236,7 +235,7 @@ export class Interest implements Disposable {
     dropFiltered(this.matched, subject);
   }
 
-  /** Of what `find` has found. */
+  /** Builds a plan from the result of `find`. */
   private build(subject: string, hash: number): Plan {
     clearSpareHeads();
     const bucket = bucketOf(subject);
@@ -291,7 +290,7 @@ export class Interest implements Disposable {
     }
   }
 
-  /** The last plan of the set takes the place of the forgotten one. */
+  /** The last plan of the set moves into the gap. */
   private closeGap(gap: number): void {
     let last = gap | (WAYS - 1);
     while (last > gap && this.table[last] === null) last--;
@@ -301,7 +300,7 @@ export class Interest implements Disposable {
   }
 }
 
-/** The arena is full, or full of heads of other lengths. */
+/** Called when the arena is full, or full of heads of other lengths. */
 function makeRoom(): void {
   for (const interest of sharers) interest.forgetAll();
   resetHeads();

@@ -1,4 +1,4 @@
-/** Which requests of a service have their latency measured: a share of them, or those whose headers ask for a trace. */
+/** Selects the requests whose latency is measured: a share of them, or those whose headers ask for a trace. */
 import { randomInt, type Random } from "../base/random.ts";
 import type { Message } from "../protocol/message.ts";
 import type { LatencyDefinition } from "./definitions.ts";
@@ -8,7 +8,7 @@ export type Headers = Readonly<Record<string, readonly string[]>>;
 
 const B3 = ["X-B3-Sampled", "X-B3-TraceId", "X-B3-ParentSpanId", "X-B3-SpanId"];
 
-/** The headers that made it be measured (none where it is its turn); null: it is not. */
+/** The headers that caused the measurement (empty if a share is measured); null: the request is not measured. */
 export function sampledHeaders(
   { sampling }: LatencyDefinition,
   message: Message,
@@ -59,7 +59,7 @@ function pick(headers: ReadonlyMap<string, readonly string[]>, names: readonly s
   return found;
 }
 
-/** Values of one message that are looked at; of what nobody asks for nothing is kept. */
+/** Most header values examined per message. */
 const VALUES_MAX = 1024;
 /** First letters of the names that ask for a trace, in lower case: of Uber…, X-B3-…, B3 and Trace…. */
 const INITIALS = new Set(Buffer.from("uxbt"));
@@ -69,7 +69,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 const COLON = 0x3a;
 
-/** Those that may ask for a trace, in one pass. Exported for its tests. */
+/** The headers that may ask for a trace, found in one pass. Exported for its tests. */
 export function traceHeadersIn(block: string): Map<string, string[]> {
   const headers = new Map<string, string[]>();
   let count = 0;

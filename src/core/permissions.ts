@@ -57,7 +57,7 @@ export class Permissions implements DeliveryFilter {
   constructor(rules: UserPermissions) {
     this.rules = rules;
     const { publish, subscribe, responses } = rules;
-    // Who may answer what is asked may publish nothing else, unless it is said.
+    // Users that may answer requests may publish nothing else, unless `publish` is configured.
     const allow = publish?.allow ?? (responses === null ? null : []);
     this.publishAllow = allow === null ? null : sublistOf(allow);
     this.publishDeny = sublistOrNull(publish?.deny ?? []);
@@ -102,7 +102,7 @@ export class Permissions implements DeliveryFilter {
     return queue === null || !this.namesQueue(queue);
   }
 
-  /** What is to be left out of a subscription that was allowed; null: nothing can be. */
+  /** The subjects to filter from an allowed subscription; null: none. */
   filterFor(subject: string, queue: string | null): DeliveryFilter | null {
     if (this.subscribeDeny === null || (queue === null && !hasWildcard(subject))) return null;
     for (const rule of this.subscribeDeny) if (subjectsMeet(rule.subject, subject)) return this;

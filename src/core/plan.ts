@@ -23,7 +23,7 @@ const MEMORABLE_MAX = 16;
 export class QueueGroup {
   readonly name: string;
   readonly locals: Subscription[] = [];
-  /** Of the lowest rank among servers with members. */
+  /** The servers of the lowest rank that have members. */
   remotes: RemoteInterest[] = [];
   remoteWeight = 0;
   /** Members behind routes and members here get messages in one turn; else those here come first. */

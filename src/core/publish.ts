@@ -17,7 +17,7 @@ import { bytes, writeBytes, writeNumber, writeText } from "../slab/memory.ts";
 import { releaseStage, takeStage } from "../slab/staging.ts";
 
 const DEPTH_MAX = 256;
-/** Of headers and payload. */
+/** Bytes of headers and payload. */
 const PAYLOAD_MAX = 48 * 1024;
 /** What a head has beside its subjects: the operation, two sizes, blanks, the line end. */
 const HEAD_REST = 64;

@@ -137,7 +137,7 @@ function forward(neighbour: Neighbour, plan: Plan, message: Message, queues: str
   else forwardTraced(neighbour, plan, message, queues, message.trace);
 }
 
-/** Of one turn among members here and elsewhere; `choose` and `deliverToMember` take their own turns within it. */
+/** The rotation among members here and elsewhere; `choose` and `deliverToMember` rotate within it. */
 function isTurnElsewhere(group: QueueGroup): boolean {
   const members = group.locals.length + group.remoteWeight;
   group.sharedTurn = group.sharedTurn + group.remoteWeight;

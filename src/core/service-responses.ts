@@ -18,7 +18,7 @@ import { withDerived } from "./derived-message.ts";
 import type { Crossing, Subscriber } from "./subscription.ts";
 import { withoutTrace } from "./tracing.ts";
 
-/** Of one account; beyond it the oldest is forgotten. */
+/** Per account; beyond it, the oldest is evicted. */
 const EXPECTED_MAX = 262_144;
 /** With more than these outstanding, who is late is looked for no more often than this. */
 const MANY = 1000;
@@ -28,7 +28,7 @@ const ID_LENGTH = 10;
 
 /** A request whose latency is measured. */
 export interface Tracking {
-  /** Those that made it be measured. */
+  /** The headers that caused the measurement. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   readonly requester: MessageOrigin | null;
   readonly share: boolean;
@@ -47,7 +47,7 @@ export interface Expected extends Request {
   /** The reply subject in the account that responds. */
   readonly subject: string;
   readonly sinceMs: number;
-  /** Of the request, or of the latest of several responses. */
+  /** Time of the request, or of the latest response. */
   activeMs: number;
 }
 

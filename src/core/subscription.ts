@@ -1,5 +1,5 @@
 /**
- * Who is interested in a subject: a `Subscription` on a connection of this server, or the `RemoteInterest` of another
+ * Interest in a subject: a `Subscription` on a connection of this server, or the `RemoteInterest` of another
  * server. The two interfaces are all that the core knows of connections.
  */
 import type { TracedConnection } from "../protocol/message-trace.ts";
@@ -12,7 +12,7 @@ export interface Subscriber {
   deliver(subscription: Subscription, message: Message): boolean;
   /** It receives no more; its subscriptions are ended one after the other. */
   readonly isGone?: boolean;
-  /** Who it is, for traces; absent: the server itself, which traces do not name. */
+  /** The receiver's identity in traces; absent: the server itself, which traces do not name. */
   readonly traced?: TracedReceiver | undefined;
 }
 

@@ -1,7 +1,6 @@
 /**
- * What every account may ask the system account about itself: its connections and figures on all servers, and its user; and what
- * accounts that use JetStream ask the servers that have it. Imports
- * that nobody configures, as nats-server has them. Where an account imports something under the same subject, that counts.
+ * Implicit imports from the system account, as in nats-server: requests of every account about its own connections, statistics and
+ * users, and JetStream requests of accounts that use JetStream. A configured import of the same subject has precedence.
  */
 import type { Random } from "../base/random.ts";
 import { toByteString } from "../protocol/info.ts";
@@ -9,25 +8,25 @@ import type { Account } from "./account.ts";
 import type { ServiceExportDefinition } from "./definitions.ts";
 import { ServiceImport } from "./service-import.ts";
 
-/** What nobody configures is measured by nobody, and traced in the account that asks alone. */
+/** Implicit imports are not measured, and are traced in the requesting account only. */
 const UNCONFIGURED = { accounts: null, responseThresholdMs: 120_000, latency: null, allowTrace: false };
 
 type Service = Pick<ServiceExportDefinition, "subject" | "responseType">;
-/** Every server answers, with what it knows of the account. */
+/** Every server answers for its part of the account. */
 const CONNZ: Service = { subject: "$SYS.REQ.ACCOUNT.*.CONNZ", responseType: "stream" };
 const STATZ: Service = { subject: "$SYS.REQ.ACCOUNT.*.STATZ", responseType: "stream" };
 /** The server that the user is connected to answers. */
 const USER_INFO: Service = { subject: "$SYS.REQ.USER.*.INFO", responseType: "singleton" };
 
-/** The server that leads the streams, or the one of which it is asked, answers. */
+/** The leader, or the server that the request addresses, answers. */
 const JETSTREAM: Service = { subject: "$JS.API.>", responseType: "singleton" };
-/** What consumers and streams themselves listen to, in the account: it does not cross. */
+/** Subjects of consumers and streams within the account, which do not cross. */
 const WITHIN_ACCOUNT: readonly string[] = ["$JS.API.CONSUMER.MSG.NEXT.", "$JS.API.DIRECT.GET"];
 
 interface SystemImport {
   readonly here: string;
   readonly there: Service;
-  /** Whether the system account is told of the client and not of its account alone. */
+  /** Whether the system account learns the client, and not only its account. */
   readonly share: boolean;
   readonly isFor: (account: Account) => boolean;
   readonly except: readonly string[];
@@ -49,7 +48,7 @@ const IMPORTS: readonly SystemImport[] = [
   },
 ];
 
-/** `taken`: subjects of imports that are configured. */
+/** `taken`: subjects of configured imports. */
 export function systemImports(
   importer: Account,
   exporter: Account,

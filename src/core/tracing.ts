@@ -1,6 +1,6 @@
 /**
- * Decides which messages are traced, and where to. A message is traced where its headers name a destination, or where they have a
- * sampled `traceparent` and its account has a destination.
+ * Decides which messages are traced, and their destinations. A message is traced if its headers name a destination, or if they have a
+ * sampled `traceparent` and the account has a destination.
  */
 import { randomInt, type Random } from "../base/random.ts";
 import { readText } from "../slab/memory.ts";
@@ -25,7 +25,7 @@ import { isValidLiteralSubject } from "../subject/subject.ts";
 import type { Account } from "./account.ts";
 import { withDerived } from "./derived-message.ts";
 
-/** Destinations that belong to servers among themselves. */
+/** Destinations that are reserved for servers. */
 const GATEWAY_REPLY = "_GR_.";
 const CONSENSUS = "$NRG.";
 
@@ -36,13 +36,13 @@ export interface TraceSource {
   logError(text: string): void;
 }
 
-/** What is to be done with a message whose headers may ask for a trace. */
+/** The decision about a message whose headers may ask for a trace. */
 export type TraceVerdict =
   | { readonly kind: "untraced" }
   | { readonly kind: "traced"; readonly trace: MessageTrace }
-  /** It goes on, and no server traces it. */
+  /** The message continues, and no server traces it. */
   | { readonly kind: "disabled" }
-  /** It goes no further. `denied`: the destination, where the sender may not publish there. */
+  /** The message is dropped. `denied`: the destination, if the sender may not publish to it. */
   | { readonly kind: "dropped"; readonly denied: string | null };
 
 const UNTRACED: TraceVerdict = { kind: "untraced" };
@@ -87,7 +87,7 @@ export class Tracing {
     return { kind: "traced", trace: this.begin(message, source, { headers, destination, isOnly }) };
   }
 
-  /** null: there is none. */
+  /** null: none. */
   private destinationOf(headers: TraceHeaders, { account, connection }: TraceSource): string | null {
     if (!headers.isExternal) return first(headers, TRACE_DEST_NAME);
     const { trace } = account;

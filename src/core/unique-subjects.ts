@@ -6,7 +6,7 @@
  *     _INBOX.Xa3k.17                                one token behind the last dot
  *     $JS.ACK.stream.consumer.1.17.17.1764….9       what follows stream and consumer, by the number of tokens
  *
- * null stands for: look the subject up by itself.
+ * null: the subject needs a lookup of its own.
  */
 import { beginChange, endChange } from "../base/assert.ts";
 import type { Work } from "../base/work.ts";
@@ -29,7 +29,7 @@ const ACK_REST_MAX = 128;
 const ACK = "$JS.ACK.";
 
 export class UniqueSubjects {
-  /** Plans that were built. */
+  /** Plans built. */
   built = 0;
   private readonly account: string;
   private readonly sublist: Sublist<Interested>;
@@ -96,7 +96,7 @@ export class UniqueSubjects {
     return inbox?.plan?.isEmpty === false;
   }
 
-  /** A subscription has come or gone; `changed` is told as well. */
+  /** Counts a subscription that came or went; `changed` is called as well. */
   count(subject: string, by: 1 | -1): void {
     if (hasWildcard(subject)) return;
     this.literals[bucketOf(subject)]! += by;

@@ -1,4 +1,4 @@
-/** Chunks: what outboxes fill and sockets write. `limitSlab` bounds how many there are. */
+/** Chunks, which outboxes fill and sockets write. `limitSlab` bounds their number. */
 import { assert } from "../base/assert.ts";
 import { headsInUse } from "./heads.ts";
 import { AREA, SLACK } from "./layout.ts";
@@ -35,7 +35,7 @@ export function releaseChunk(at: number): void {
   freeChunks.push(at);
 }
 
-/** Bounds the memory that chunks may take, in bytes. What is already made stays made. */
+/** Bounds the memory of chunks, in bytes. Existing chunks stay. */
 export function limitSlab(bytesMax: number): void {
   chunkLimit = Math.max(16, Math.min(CHUNKS_MOST, Math.floor(bytesMax / CHUNK_STRIDE)));
 }

@@ -1,6 +1,6 @@
 /**
- * The hash of a piece of the slab: over words of four bytes, the last one filled up with zeros, so that the parser can work it
- * out while it looks for the end of the piece. Depends on these bytes alone. Not for secrets.
+ * Hashes a piece of the slab by words of four bytes, the last one padded with zeros, so that the parser can compute the hash while it looks
+ * for the end of the piece. Depends on these bytes only. Not for secrets.
  */
 import { words } from "./memory.ts";
 

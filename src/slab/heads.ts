@@ -1,6 +1,6 @@
 /**
- * Heads: the small, long-lived pieces that stand in front of messages. They lie in an arena that all plans share; what finds no room
- * there lies among the spare heads, which the message under way may read and the next plan overwrites.
+ * Heads: the small, long-lived pieces in front of messages. All plans share one arena of heads; a head that does not fit goes to the spare
+ * heads, which the current message may read and the next plan overwrites.
  */
 import { assert } from "../base/assert.ts";
 import { AREA } from "./layout.ts";
@@ -37,17 +37,17 @@ function takeSpare(length: number): number {
   return at;
 }
 
-/** A plan is about to be built: the spare heads of the one before are given up. */
+/** Releases the spare heads of the previous plan before another is built. */
 export function clearSpareHeads(): void {
   spareEnd = AREA.spareHeads.at;
 }
 
-/** Whether a head has been taken since that lies among them. */
+/** Whether a spare head has been taken since. */
 export function hasSpareHeads(): boolean {
   return spareEnd > AREA.spareHeads.at;
 }
 
-/** A spare head is nothing to give back. */
+/** Has no effect on a spare head. */
 export function releaseHead(at: number, length: number): void {
   if (at < AREA.heads.at) return;
   assert(at < AREA.heads.end, "release of a head that was never taken");
@@ -56,12 +56,12 @@ export function releaseHead(at: number, length: number): void {
   freeHeads[size]!.push(at);
 }
 
-/** Bytes of the arena that are taken. */
+/** Bytes of the arena in use. */
 export function headsInUse(): number {
   return bytesInUse;
 }
 
-/** All heads have been given back: the arena is used from its start again, for heads of any length. */
+/** Resets the arena, once all heads have been released, so that it can take heads of any length again. */
 export function resetHeads(): void {
   assert(bytesInUse === 0, "the arena is reset while no head is in use");
   arenaEnd = AREA.heads.at;

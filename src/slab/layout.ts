@@ -20,15 +20,15 @@ export const READ_SIZE = 128 * 1024;
 export const RESERVED = 1024 * MIB;
 /** Copies go by words of 8 bytes and may touch up to this many bytes past the end of what they copy. */
 export const SLACK = 64;
-/** What stands around a subject in a head: the verb, blanks, the sizes. */
+/** Bytes of a head besides its subject: the verb, blanks, the sizes. */
 const HEAD_REST = 64;
 /** Heads that a plan may have, one for each dialect, each with the longest subject and the longest name of an account. */
 const SPARE_HEADS = 4;
 const SPARE_HEAD_SIZE = 2 * LINE_MAX + HEAD_REST + SLACK;
-/** What is copied in front of the read window is a rest of at most CARRY_MAX, or the head of a large frame. */
+/** The headroom holds a partial frame of at most CARRY_MAX, or the head of a large frame. */
 const HEADROOM_SIZE = LINE_MAX + CARRY_MAX + 4096;
 const HEADS_SIZE = 32 * MIB;
-/** Messages of the server's own making: two heads of the longest subject and reply, or many shorter ones. */
+/** Messages that the server makes: two heads of the longest subject and reply, or many shorter ones. */
 const STAGING_SIZE = 8 * MIB;
 
 export interface Area {
@@ -41,7 +41,7 @@ export interface Area {
 
 type AreaName = (typeof SIZES)[number][0];
 
-/** In order. What the name of each stands for is said where it is used. */
+/** In order. The comment at AREA explains the names. */
 const SIZES = [
   ["nowhere", SLACK],
   ["hashed", LINE_MAX + SLACK],
@@ -78,7 +78,7 @@ function layOut(): Record<AreaName | "chunks", Area> {
  */
 export const AREA = layOut();
 
-/** Throws where areas overlap, or lie where they may not. */
+/** Throws if areas overlap or are misplaced. */
 export function checkAreas(areas: readonly Area[]): void {
   let end = 0;
   for (const area of areas) {

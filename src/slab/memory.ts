@@ -1,6 +1,6 @@
 /**
  * The slab: one block of memory that holds every byte on the hot path, so that a delivery is a copy from one offset to
- * another and no message becomes a JavaScript object. What lies where is said in layout.ts.
+ * another and no message becomes a JavaScript object. layout.ts defines the areas.
  *
  * The memory is a WebAssembly memory because its `memory.copy` is the cheapest copy of more than a few words that JavaScript
  * can reach: 12 ns for 16 to 128 bytes, against 28 to 76 ns for copyWithin, Buffer.copy and TypedArray.set
@@ -11,7 +11,7 @@ import { READ_SIZE, READ_START, RESERVED } from "./layout.ts";
 
 const PAGE = 64 * 1024;
 
-/** What is used of WebAssembly; its types come with the DOM, which has no place here. */
+/** The used part of WebAssembly, whose types come with the DOM library, which is not loaded. */
 interface WasmApi {
   Memory: new (options: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
   Module: new (code: Uint8Array) => object;
@@ -62,7 +62,7 @@ const LOOP_MAX = 48;
 // oxlint-disable-next-line no-control-regex
 const NOT_A_BYTE = /[^\x00-\xff]/;
 
-/** Writes a byte string (one character, one byte) and returns the offset behind it. Text of people is `toByteString` first. */
+/** Writes a byte string (one character, one byte) and returns the offset behind it. Unicode text must pass `toByteString` first. */
 export function writeText(to: number, value: string): number {
   const { length } = value;
   if (length < LOOP_MAX) {
@@ -96,7 +96,7 @@ export function writeNumber(to: number, value: number): number {
 /** Below this length a loop beats `set`. */
 const SET_MIN = 64;
 
-/** Writes bytes that lie elsewhere, and returns the offset behind them. */
+/** Writes bytes from outside the slab, and returns the offset behind them. */
 export function writeBytes(to: number, value: Uint8Array): number {
   const { length } = value;
   if (length < SET_MIN) for (let i = 0; i < length; i++) bytes[to + i] = value[i]!;
@@ -104,7 +104,7 @@ export function writeBytes(to: number, value: Uint8Array): number {
   return to + length;
 }
 
-/** Whether the text lies there. */
+/** Whether the text is at this offset. */
 export function isText(at: number, value: string): boolean {
   for (let i = 0; i < value.length; i++) if (bytes[at + i] !== value.charCodeAt(i)) return false;
   return true;

@@ -1,13 +1,13 @@
 /**
- * Staging: where messages of the server's own making are put together. The areas form a stack, because a message that crosses into
- * another account is made while the one before is under way.
+ * Staging areas, in which messages that the server makes are assembled. They form a stack, because a message that crosses into another
+ * account is made while the previous one is being delivered.
  */
 import { assert } from "../base/assert.ts";
 import { AREA, SLACK } from "./layout.ts";
 
 let stagedEnd = AREA.staging.at;
 
-/** Room for `length` bytes until it is given back, which happens in the reverse order; 0: there is none. */
+/** Takes `length` bytes, which must be released in reverse order; 0: there is no room. */
 export function takeStage(length: number): number {
   const at = stagedEnd;
   if (at + length + SLACK > AREA.staging.end) return 0;
