@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 // `node bench/rolling/run.ts`: what a rolling restart of three servers costs their clients. With --write it writes
 // docs/benchmarks/rolling.md.
+import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { register } from "../children.ts";
 import { describeMachine } from "../report/machine.ts";
 import type { Servers } from "./members.ts";
 import { rollingRestart, type RestartFigures } from "./restart.ts";
@@ -12,6 +14,7 @@ import { rollingRestart, type RestartFigures } from "./restart.ts";
 const usage = `node bench/rolling/run.ts [options]
 
   --nats-server COMMAND   measured as well: as it ends by SIGTERM, and in lame duck mode
+  --busy N                so many busy loops run beside it, as on a machine that has too much to do (default 0)
   --rate N                messages a second of each of the three publishers (default 200)
   --write                 write docs/benchmarks/rolling.md
   --help`;
@@ -19,6 +22,7 @@ const usage = `node bench/rolling/run.ts [options]
 const { values } = parseArgs({
   options: {
     "nats-server": { type: "string" },
+    busy: { type: "string", default: "0" },
     rate: { type: "string", default: "200" },
     write: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -26,7 +30,17 @@ const { values } = parseArgs({
 });
 
 if (values.help) console.log(usage);
-else await measure();
+else await beside(Number(values.busy), measure);
+
+/** Processes that do nothing, as fast as they can, run meanwhile. */
+async function beside(count: number, act: () => Promise<void>): Promise<void> {
+  const loops = Array.from({ length: count }, () =>
+    spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
+  );
+  for (const loop of loops) register(loop);
+  await act();
+  for (const loop of loops) loop.kill("SIGKILL");
+}
 
 async function measure(): Promise<void> {
   const rate = Number(values.rate);

@@ -263,13 +263,14 @@ export class Server {
     this.cluster?.announceLameDuck();
     this.clients.sendInfoToAll();
     const { signal } = this.stopping;
-    const routesCaughtUp = async (): Promise<void> => this.cluster?.table.caughtUp();
+    const routes = this.cluster?.table;
     await drainClients(this.clients, {
       durationMs,
       gracePeriodMs,
       clock: systemClock,
       signal,
-      routesCaughtUp,
+      routesCaughtUp: async () => routes?.caughtUp(),
+      membersElsewhere: (account, subject, queue) => routes?.membersElsewhere(account, subject, queue) ?? 0,
     });
     this.stop();
   }

@@ -78,6 +78,11 @@ export class RemoteInterests {
     endChange();
   }
 
+  /** Members of a queue group behind this route. */
+  membersOf(account: Account, subject: string, queue: string): number {
+    return this.byAccount.get(account)?.get(interestKey(subject, queue))?.weight ?? 0;
+  }
+
   /** The filter admits other subjects than before. Forgets interest in those that `keeps` does not want. */
   keepOnly(keeps: (subject: string) => boolean): void {
     for (const [account, known] of this.byAccount) {

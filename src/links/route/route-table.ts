@@ -79,6 +79,14 @@ export class RouteTable {
     for (const peer of this.peers.values()) carrierOf(peer, account.name)?.tellInterest(account.name, change);
   }
 
+  /** Members of a queue group on other servers, as they have told. */
+  membersElsewhere(account: Account, subject: string, queue: string): number {
+    let count = 0;
+    for (const peer of this.peers.values())
+      count += carrierOf(peer, account.name)?.interests.membersOf(account, subject, queue) ?? 0;
+    return count;
+  }
+
   hasPeer(peerId: string): boolean {
     return this.peers.has(peerId);
   }

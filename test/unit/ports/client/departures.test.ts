@@ -13,10 +13,30 @@ function client(name: string, ...groups: string[]): Client {
 }
 
 /** Who goes at which millisecond, when it is asked as it wants to be. */
-function played(clients: readonly Client[], endMs: number): [atMs: number, name: string][] {
-  const departures = new Departures({ clients, startMs: 0, endMs, queueGroupsOf: (one) => one.groups });
+function played(
+  clients: readonly Client[],
+  endMs: number,
+  {
+    endsAfterMs = 0,
+    backAfterMs = Number.POSITIVE_INFINITY,
+  }: { endsAfterMs?: number; backAfterMs?: number } = {},
+): [atMs: number, name: string][] {
   const went: [number, string][] = [];
-  for (let nowMs = 0; ;) {
+  let nowMs = 0;
+  const wentMs = (one: Client): number => went.find(([, name]) => name === one.name)![0];
+  const departures = new Departures({
+    clients,
+    startMs: 0,
+    endMs,
+    queueGroupsOf: (one) => one.groups,
+    membersElsewhere: (group) =>
+      went.filter(
+        ([atMs, name]) =>
+          atMs + backAfterMs <= nowMs && clients.find((one) => one.name === name)!.groups.includes(group),
+      ).length,
+    hasEnded: (one) => wentMs(one) + endsAfterMs <= nowMs,
+  });
+  for (;;) {
     const { clients: due, againInMs } = departures.next(nowMs);
     for (const { name } of due) went.push([nowMs, name]);
     if (againInMs === null) return went;
@@ -30,18 +50,35 @@ describe("clients that leave", () => {
     const went = played([client("a"), client("b"), client("c")], 60_000);
     expect(went).toEqual([
       [0, "a"],
-      [100, "b"],
-      [200, "c"],
+      [50, "b"],
+      [100, "c"],
     ]);
+  });
+
+  it("wait for the one before to end its side, but not for one that does not", () => {
+    const trio = [client("a"), client("b"), client("c")];
+    expect(played(trio, 60_000, { endsAfterMs: 400 }).map(([atMs]) => atMs)).toEqual([0, 400, 800]);
+    expect(played(trio, 60_000, { endsAfterMs: 60_000 }).map(([atMs]) => atMs)).toEqual([0, 1000, 2000]);
+  });
+
+  it("wait for the one before in their queue group to be back on another server, but not for one that does not come", () => {
+    const group = [client("a", "q"), client("b", "q"), client("c", "q"), client("d")];
+    expect(played(group, 60_000, { backAfterMs: 300 })).toEqual([
+      [0, "a"],
+      [50, "d"],
+      [300, "b"],
+      [600, "c"],
+    ]);
+    expect(played(group, 60_000).map(([atMs]) => atMs)).toEqual([0, 50, 2000, 4000]);
   });
 
   it("go farther apart where they are in one queue group, and others go in between", () => {
     const went = played([client("a", "q"), client("b", "q", "r"), client("c", "r"), client("d")], 60_000);
     expect(went).toEqual([
       [0, "a"],
-      [100, "c"],
-      [200, "d"],
-      [700, "b"],
+      [50, "c"],
+      [100, "d"],
+      [2050, "b"],
     ]);
   });
 

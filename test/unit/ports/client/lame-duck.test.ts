@@ -11,6 +11,10 @@ const STEP_MS = 10;
 class Port implements DrainedPort {
   readonly stack = new Stack();
   isListening = true;
+  answersPing = true;
+  readonly heard = new Map<number, string>();
+  /** Of the queue group. */
+  membersElsewhere = 0;
   /** By number of the client, when it was let go. */
   readonly left = new Map<number, number>();
   readonly startMs = this.stack.clock.nowMs();
@@ -38,12 +42,19 @@ class Port implements DrainedPort {
     return this.stack.clock.nowMs() - this.startMs;
   }
 
-  /** Clients end their side as soon as this one has. */
+  private read(wire: MemoryWire, i: number): void {
+    const text = wire.takeText();
+    this.heard.set(i, (this.heard.get(i) ?? "") + text);
+    if (text.includes("PING\r\n") && this.answersPing) wire.receiveText("PONG\r\n");
+  }
+
+  /** Clients answer to PING, and end their side as soon as this one has. */
   async advance(byMs: number): Promise<void> {
     for (let done = 0; done < byMs; done += STEP_MS) {
       await settled();
       this.stack.clock.advance(STEP_MS);
       await settled();
+      for (const [i, { wire }] of this.clients.entries()) this.read(wire, i);
       this.clients.forEach(({ wire }, i) => {
         if (!wire.hasEndedWriting || this.left.has(i)) return;
         this.left.set(i, this.nowMs);
@@ -75,6 +86,7 @@ function drain(port: Port): Draining {
     clock: port.stack.clock,
     signal: aborter.signal,
     routesCaughtUp: () => Promise.resolve(),
+    membersElsewhere: () => port.membersElsewhere,
   };
   void drainClients(port, options).then(() => (draining.isDone = true));
   return draining;
@@ -90,20 +102,65 @@ it("takes newcomers until the grace period is over, and lets nobody go before", 
   expect(port.isListening).toBe(false);
 });
 
-it("lets clients go one after the other, those of one queue group further apart, and is done when the last has gone", async () => {
+it("lets clients go one after the other, and the next of a queue group when the one before is back", async () => {
   const port = new Port();
   for (let i = 0; i < 3; i++) port.arrive("SUB work group 1\r\n");
   for (let i = 0; i < 3; i++) port.arrive();
   const draining = drain(port);
-  await port.advance(GRACE_MS + 3000);
-  expect(port.left.size).toBe(6);
-  const times = [...port.left.values()].sort((a, b) => a - b);
-  for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThanOrEqual(90);
-  const group = [0, 1, 2].map((i) => port.left.get(i)!);
-  expect(group[1]! - group[0]!).toBeGreaterThanOrEqual(590);
-  expect(group[2]! - group[1]!).toBeGreaterThanOrEqual(590);
+  await port.advance(GRACE_MS + 1000);
+  expect([...port.left.keys()]).toEqual([0, 3, 4, 5]);
+  for (const next of [1, 2]) {
+    port.membersElsewhere++;
+    await port.advance(100);
+    expect([...port.left.keys()].at(-1)).toBe(next);
+  }
+  const times = [...port.left.values()];
+  for (let i = 1; i < 4; i++) expect(times[i]).toBeGreaterThan(times[i - 1]!);
   expect(draining.isDone).toBe(true);
   expect(port.stack.clock.timerCount).toBe(0);
+});
+
+it("lets one that only listens go right behind what has just come, and between two messages at the latest after a moment", async () => {
+  const port = new Port();
+  port.arrive("SUB tick 1\r\n");
+  const talker = port.arrive();
+  drain(port);
+  await port.advance(GRACE_MS - STEP_MS);
+  for (let i = 0; i < 2; i++) {
+    talker.receiveText("PUB tick 1\r\nx\r\n");
+    await port.advance(STEP_MS);
+    expect(port.left.size).toBe(0);
+  }
+  await port.advance(STEP_MS);
+  expect([...port.left.keys()]).toEqual([0]);
+  expect(port.heard.get(0)!.split("MSG tick 1 1\r\nx\r\n")).toHaveLength(3);
+});
+
+it("waits for one that asks to have its answer", async () => {
+  const port = new Port();
+  const asker = port.arrive("SUB answer 1\r\n");
+  const answerer = port.arrive("SUB ask 1\r\n");
+  drain(port);
+  await port.advance(GRACE_MS - STEP_MS);
+  asker.receiveText("PUB ask answer 1\r\n?\r\n");
+  await port.advance(4 * STEP_MS);
+  expect([...port.left.keys()]).not.toContain(0);
+  answerer.receiveText("PUB answer 1\r\n!\r\n");
+  await port.advance(2 * STEP_MS);
+  expect([...port.left.keys()]).toContain(0);
+  expect(port.heard.get(0)).toContain("MSG answer 1 1\r\n!\r\n");
+});
+
+it("waits for a member of a queue group to answer to what it has got, for a second at most", async () => {
+  const port = new Port();
+  port.answersPing = false;
+  port.arrive("SUB work group 1\r\n");
+  drain(port);
+  await port.advance(GRACE_MS + 100);
+  expect(port.heard.get(0)).toContain("PING\r\n");
+  expect(port.left.size).toBe(0);
+  await port.advance(1000);
+  expect(port.left.size).toBe(1);
 });
 
 it("waits for a client to whom something is still being written", async () => {
