@@ -211,6 +211,8 @@ class World {
       logger: silentLogger,
       nowNs: () => BigInt(Math.floor(clock.nowMs())) * 1_000_000n,
       send: (message) => this.sent(message),
+      sendNumbered: ({ subject, before, number, after }) =>
+        this.sent({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),
       isAwaited: (subject) => /^(inbox|api|ack|d)\./.test(subject) || subject.startsWith("$JS.EVENT."),
       listen: (subject, receive) => {
         const listener = { subject, receive };

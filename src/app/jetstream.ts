@@ -160,6 +160,7 @@ export class JetStreamPart {
       logger,
       nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
       send: (message) => account.sendMade(message),
+      sendNumbered: (message) => account.sendNumbered(message),
       isAwaited: (subject) => awaited.covers(subject),
       listen: (subject, receive, queue) => listen(account, subject, receive, queue ?? null),
       onInterest: (call) => void (account.interest.onAdded = call),

@@ -19,7 +19,7 @@ import { Interest } from "./interest.ts";
 import { ServiceLatency } from "./latency.ts";
 import { LocalInterest, type InterestChange } from "./local-interest.ts";
 import type { Mappings } from "./mappings.ts";
-import { withStaged, type ServerMessage } from "./publish.ts";
+import { withNumbered, withStaged, type NumberedMessage, type ServerMessage } from "./publish.ts";
 import { publish } from "./router.ts";
 import type { ServiceImport } from "./service-import.ts";
 import { ServiceResponses } from "./service-responses.ts";
@@ -149,6 +149,11 @@ export class Account {
   /** The same for a message of this server itself. `headers`: the whole block; "": none. */
   send(subject: string, payload: Uint8Array | string, reply = "", headers = ""): boolean {
     return withStaged({ subject, reply, headers, payload }, this.publishStaged);
+  }
+
+  /** The same for a payload that is a number with a text around it. */
+  sendNumbered(message: NumberedMessage): boolean {
+    return withNumbered(message, this.publishStaged);
   }
 
   /** The same for a message that may be shown under another subject. */

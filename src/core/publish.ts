@@ -13,7 +13,7 @@ import { assert } from "../base/assert.ts";
 import { Message } from "../protocol/message.ts";
 import { hashBytes } from "../slab/hash.ts";
 import { LINE_MAX } from "../slab/layout.ts";
-import { bytes, writeBytes, writeNumber, writeText } from "../slab/memory.ts";
+import { bytes, digitsOf, writeBytes, writeNumber, writeText } from "../slab/memory.ts";
 import { releaseStage, takeStage } from "../slab/staging.ts";
 
 const DEPTH_MAX = 256;
@@ -25,6 +25,31 @@ const CR = 0x0d;
 const LF = 0x0a;
 const BLANK = 0x20;
 const VERB = "HMSG ";
+
+/** A message whose payload is a number with a text before and behind it, without headers. */
+export interface NumberedMessage {
+  readonly subject: string;
+  /** Byte strings. */
+  readonly before: string;
+  readonly number: number;
+  readonly after: string;
+}
+
+/** As `withStaged`. No text is made of the number. */
+export function withNumbered(made: NumberedMessage, use: (message: Message) => boolean): boolean {
+  const { subject, before, number, after } = made;
+  const message = stageHead({ subject, reply: "" }, 0, before.length + digitsOf(number) + after.length);
+  if (message === null) return false;
+  assert(hasStagedPayload(message), "what stands around a number is short");
+  try {
+    const at = writeText(writeNumber(writeText(message.at + message.payloadFrom, before), number), after);
+    bytes[at] = CR;
+    bytes[at + 1] = LF;
+    return use(message);
+  } finally {
+    unstage(message);
+  }
+}
 
 export interface ServerMessage {
   readonly subject: string;

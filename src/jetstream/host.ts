@@ -16,6 +16,14 @@ export interface Outgoing {
   readonly shownSubject?: string;
 }
 
+/** A message whose payload is a number with a text before and behind it. Byte strings. */
+export interface Numbered {
+  readonly subject: string;
+  readonly before: string;
+  readonly number: number;
+  readonly after: string;
+}
+
 /** A message that came in. Valid until the call that received it returns. */
 export interface Incoming {
   readonly subject: string;
@@ -43,6 +51,8 @@ export interface AccountHost {
   nowNs(): bigint;
   /** False: nobody got it. Must not be called while a message is being delivered. */
   send(message: Outgoing): boolean;
+  /** The same, and no text is made of the number. */
+  sendNumbered(message: Numbered): boolean;
   /** Whether anybody would get a message on the subject. */
   isAwaited(subject: string): boolean;
   /** `receive` must not send: it notes what to do, and asks for `afterwards`. */

@@ -56,8 +56,9 @@ export function copy(to: number, from: number, length: number): void {
   for (let i = 0; i < length; i += 8) words.setBigUint64(to + i, words.getBigUint64(from + i, true), true);
 }
 
+const DIGIT_0 = 0x30;
 /** Below this length a loop beats the call. */
-const LOOP_MAX = 48;
+const LOOP_MAX = 24;
 
 // oxlint-disable-next-line no-control-regex
 const NOT_A_BYTE = /[^\x00-\xff]/;
@@ -79,18 +80,30 @@ export function writeText(to: number, value: string): number {
   return to + text.write(value, to, "latin1");
 }
 
-/** Writes a number of up to nine digits, not below 0, and returns the offset behind it. */
-export function writeNumber(to: number, value: number): number {
-  assertOwn(value >= 0 && value < 1e9, "a number that goes into the slab has up to nine digits");
+/** Of a whole number, not below 0. */
+export function digitsOf(value: number): number {
   let digits = 1;
   for (let power = 10; power <= value; power *= 10) digits++;
-  let rest = value | 0;
-  for (let at = to + digits - 1; at >= to; at--) {
-    const next = (rest / 10) | 0;
-    bytes[at] = 0x30 + rest - next * 10;
+  return digits;
+}
+
+/** Writes a whole number, not below 0, and returns the offset behind it. */
+export function writeNumber(to: number, value: number): number {
+  assertOwn(value >= 0 && Number.isSafeInteger(value), "a number that goes into the slab is whole");
+  const end = to + digitsOf(value);
+  let at = end - 1;
+  let rest = value;
+  for (; rest > 0x7fff_ffff; at--) {
+    const next = Math.floor(rest / 10);
+    bytes[at] = DIGIT_0 + (rest - next * 10);
     rest = next;
   }
-  return to + digits;
+  for (; at >= to; at--) {
+    const next = (rest / 10) | 0;
+    bytes[at] = DIGIT_0 + (rest - next * 10);
+    rest = next;
+  }
+  return end;
 }
 
 /** Below this length a loop beats `set`. */

@@ -8,6 +8,7 @@
  */
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
+import { checksum, getDouble, getU32, putDouble, putU32 } from "./bytes.ts";
 import type { Disk, DiskError, DiskFile } from "./disk.ts";
 
 const ENTRY = 40;
@@ -59,7 +60,7 @@ export class ConsumerLog {
     const length = this.file.read(content, 0);
     let at = 0;
     for (; at + ENTRY <= length; at += ENTRY) {
-      if (content.readUInt32LE(at) !== crc32(content.subarray(at + 4, at + ENTRY))) break;
+      if (getU32(content, at) !== checksum(content, at + 4, at + ENTRY)) break;
       replay(readEntry(content, at));
     }
     this.file.truncate(at);
@@ -131,21 +132,21 @@ function isSoundSnapshot(content: Uint8Array): boolean {
 
 function writeEntry(memory: Buffer, at: number, entry: ConsumerEntry): void {
   assert(Number.isSafeInteger(entry.streamSequence), "a sequence is a whole number");
-  memory.fill(0, at, at + ENTRY);
-  memory[at + 4] = entry.kind;
-  memory.writeDoubleLE(entry.streamSequence, at + 8);
-  memory.writeDoubleLE(entry.consumerSequence, at + 16);
-  memory.writeUInt32LE(entry.count, at + 24);
-  memory.writeDoubleLE(entry.timeMs, at + 32);
-  memory.writeUInt32LE(crc32(memory.subarray(at + 4, at + ENTRY)), at);
+  putU32(memory, at + 4, entry.kind);
+  putDouble(memory, at + 8, entry.streamSequence);
+  putDouble(memory, at + 16, entry.consumerSequence);
+  putU32(memory, at + 24, entry.count);
+  putU32(memory, at + 28, 0);
+  putDouble(memory, at + 32, entry.timeMs);
+  putU32(memory, at, checksum(memory, at + 4, at + ENTRY));
 }
 
 function readEntry(memory: Buffer, at: number): ConsumerEntry {
   return {
     kind: memory[at + 4]!,
-    streamSequence: memory.readDoubleLE(at + 8),
-    consumerSequence: memory.readDoubleLE(at + 16),
-    count: memory.readUInt32LE(at + 24),
-    timeMs: memory.readDoubleLE(at + 32),
+    streamSequence: getDouble(memory, at + 8),
+    consumerSequence: getDouble(memory, at + 16),
+    count: getU32(memory, at + 24),
+    timeMs: getDouble(memory, at + 32),
   };
 }

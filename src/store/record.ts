@@ -23,8 +23,8 @@
  *
  * A reader that meets a previous (of FIRST: a time) beyond what it has seen knows which messages are missing.
  */
-import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
+import { checksum, getU32, getWhole, putText, putU32, putWhole } from "./bytes.ts";
 
 const RECORD_HEAD = 44;
 /** Longest record: a payload of 64 MiB with its subject and headers. */
@@ -53,6 +53,23 @@ export class RecordView {
   get subject(): string {
     const from = this.at + RECORD_HEAD;
     return this.memory.toString("latin1", from, from + this.subjectLength);
+  }
+
+  /** A byte string; "": none. */
+  get headers(): string {
+    if (this.headerLength === 0) return "";
+    const from = this.at + RECORD_HEAD + this.subjectLength;
+    return this.memory.toString("latin1", from, from + this.headerLength);
+  }
+
+  get payloadLength(): number {
+    return this.length - RECORD_HEAD - this.subjectLength - this.headerLength;
+  }
+
+  /** As it lies in memory. */
+  get payload(): Buffer {
+    const end = this.at + this.length;
+    return this.memory.subarray(end - this.payloadLength, end);
   }
 
   /** Headers and payload, as they lie in memory. */
@@ -84,38 +101,36 @@ export function writeRecord(memory: Buffer, at: number, fields: RecordFields): n
   assert(length <= RECORD_MAX, "a record is no longer than the bound that readers check");
   assert(Number.isSafeInteger(sequence) && sequence >= 0, "a sequence is a whole number");
   assert(subject.length <= 0xffff, "the length of a subject fits into its field");
-  memory.writeUInt16LE(MAGIC, at + 4);
-  memory[at + 6] = kind;
-  memory[at + 7] = 0;
-  memory.writeUInt32LE(length, at + 8);
-  memory.writeUInt32LE(headerLength, at + 12);
-  writeSequence(memory, at + 16, sequence);
+  putU32(memory, at + 4, MAGIC | (kind << 16));
+  putU32(memory, at + 8, length);
+  putU32(memory, at + 12, headerLength);
+  putWhole(memory, at + 16, sequence);
   memory.writeBigInt64LE(timeNs, at + 24);
-  writeSequence(memory, at + 32, previous);
-  memory.writeUInt32LE(subject.length, at + 40);
-  memory.write(subject, at + RECORD_HEAD, "latin1");
+  putWhole(memory, at + 32, previous);
+  putU32(memory, at + 40, subject.length);
+  putText(memory, at + RECORD_HEAD, subject);
   memory.set(body, at + RECORD_HEAD + subject.length);
-  memory.writeUInt32LE(crc32(memory.subarray(at + 4, at + length)), at);
+  putU32(memory, at, checksum(memory, at + 4, at + length));
   return at + length;
 }
 
 /** Reads the record at `at`. False: what lies there, up to `end`, is no whole and sound record. */
 export function readRecord(view: RecordView, memory: Buffer, at: number, end: number): boolean {
-  if (at + RECORD_HEAD > end || memory.readUInt16LE(at + 4) !== MAGIC) return false;
-  const length = memory.readUInt32LE(at + 8);
+  if (at + RECORD_HEAD > end || (getU32(memory, at + 4) & 0xffff) !== MAGIC) return false;
+  const length = getU32(memory, at + 8);
   if (length < RECORD_HEAD || length > RECORD_MAX || at + length > end) return false;
-  if (memory.readUInt32LE(at) !== crc32(memory.subarray(at + 4, at + length))) return false;
-  const subjectLength = memory.readUInt32LE(at + 40);
-  const headerLength = memory.readUInt32LE(at + 12);
+  if (getU32(memory, at) !== checksum(memory, at + 4, at + length)) return false;
+  const subjectLength = getU32(memory, at + 40);
+  const headerLength = getU32(memory, at + 12);
   if (RECORD_HEAD + subjectLength + headerLength > length) return false;
   view.memory = memory;
   view.at = at;
   view.kind = memory[at + 6]!;
   view.length = length;
   view.headerLength = headerLength;
-  view.sequence = readSequence(memory, at + 16);
+  view.sequence = getWhole(memory, at + 16);
   view.timeNs = memory.readBigInt64LE(at + 24);
-  view.previous = readSequence(memory, at + 32);
+  view.previous = getWhole(memory, at + 32);
   view.subjectLength = subjectLength;
   return Number.isSafeInteger(view.sequence) && Number.isSafeInteger(view.previous);
 }
@@ -128,19 +143,10 @@ export function findRecord(view: RecordView, memory: Buffer, from: number, end: 
   return end;
 }
 
-function writeSequence(memory: Buffer, at: number, sequence: number): void {
-  memory.writeUInt32LE(sequence % 0x1_0000_0000, at);
-  memory.writeUInt32LE(Math.floor(sequence / 0x1_0000_0000), at + 4);
-}
-
-function readSequence(memory: Buffer, at: number): number {
-  return memory.readUInt32LE(at) + memory.readUInt32LE(at + 4) * 0x1_0000_0000;
-}
-
 /** Whether what lies at `at` says of itself that it is a message that ends at `end`. Its checksum is wrong. */
 export function looksLikeMessage(view: RecordView, memory: Buffer, at: number, end: number): boolean {
-  if (at + RECORD_HEAD > end || memory.readUInt16LE(at + 4) !== MAGIC || memory[at + 6] !== MESSAGE)
+  if (at + RECORD_HEAD > end || (getU32(memory, at + 4) & 0xffff) !== MAGIC || memory[at + 6] !== MESSAGE)
     return false;
-  view.sequence = readSequence(memory, at + 16);
-  return at + memory.readUInt32LE(at + 8) === end;
+  view.sequence = getWhole(memory, at + 16);
+  return at + getU32(memory, at + 8) === end;
 }

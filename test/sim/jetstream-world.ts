@@ -228,6 +228,8 @@ export class JetStreamWorld {
       logger: silentLogger,
       nowNs: () => BigInt(clock.nowMs()) * 1_000_000n,
       send: (message) => this.deliver(message),
+      sendNumbered: ({ subject, before, number, after }) =>
+        this.deliver({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),
       isAwaited: (subject) =>
         this.waiting.has(subject) || alive.some((one) => subjectMatches(one.subject, subject)),
       listen: (subject, receive) => {

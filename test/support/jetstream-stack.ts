@@ -129,6 +129,8 @@ export class JetStreamStack {
       logger: silentLogger,
       nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
       send: (message) => this.send(message),
+      sendNumbered: ({ subject, before, number, after }) =>
+        this.send({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),
       isAwaited: (subject) => this.ears.some((one) => subjectMatches(one.subject, subject)),
       listen: (subject, receive) => {
         const ear = { subject, receive };

@@ -231,7 +231,7 @@ export class Consumer implements Reader {
   acknowledge(sequence: number, payload: string, reply: string): void {
     const next = this.acks.take(sequence, payload);
     if (next !== null) this.pull(next, reply);
-    else if (reply !== "") this.commit.hold({ reply, payload: "" });
+    else if (reply !== "") this.commit.hold({ reply, payload: "", sequence: 0 });
     this.wake();
   }
 
@@ -316,7 +316,8 @@ export class Consumer implements Reader {
     const isNew = before === undefined;
     const left = Math.max(0, this.ahead.count - (isNew ? 1 : 0));
     const to = target === "push" ? config.deliverSubject : target.reply;
-    const message = this.outlet.message({ view, to, count, consumerSequence, left }, config);
+    const subject = stream.store.subjectOf(sequence);
+    const message = this.outlet.message({ view, subject, to, count, consumerSequence, left }, config);
     const size = message.headers.length + message.payload.length + view.subjectLength + message.reply.length;
     if (target !== "push" && target.hasBytesBound && size > target.bytesLeft) {
       this.requests.endTooSmall();

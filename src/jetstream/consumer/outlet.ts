@@ -10,6 +10,8 @@ const EMPTY = new Uint8Array(0);
 
 export interface Delivery {
   readonly view: RecordView;
+  /** Of the message in its stream. */
+  readonly subject: string;
   /** The subject of an inbox, or the deliver subject. */
   readonly to: string;
   /** How often it has been delivered, this time included. */
@@ -37,15 +39,13 @@ export class Outlet {
   }
 
   message(delivery: Delivery, config: ConsumerConfig): Outgoing {
-    const { view, to, count, consumerSequence, left } = delivery;
-    const { body, headerLength, sequence, timeNs } = view;
+    const { view, subject: shownSubject, to, count, consumerSequence, left } = delivery;
+    const { headers, sequence, timeNs } = view;
     const reply = `$JS.ACK.${this.names}.${count}.${sequence}.${consumerSequence}.${timeNs}.${left}`;
-    const headers = body.toString("latin1", 0, headerLength);
-    const sent = { subject: to, shownSubject: view.subject, reply };
-    if (!config.headersOnly) return { ...sent, headers, payload: body.subarray(headerLength) };
+    if (!config.headersOnly) return { subject: to, reply, headers, payload: view.payload, shownSubject };
     const opened = headers === "" ? VERSION_LINE : headers.slice(0, -2);
-    const size = `Nats-Msg-Size: ${body.length - headerLength}\r\n\r\n`;
-    return { ...sent, headers: opened + size, payload: EMPTY };
+    const size = `Nats-Msg-Size: ${view.payloadLength}\r\n\r\n`;
+    return { subject: to, reply, headers: opened + size, payload: EMPTY, shownSubject };
   }
 
   /** Bytes were pushed: now and then the subscriber is asked whether it has them. */

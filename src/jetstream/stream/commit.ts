@@ -13,6 +13,8 @@ export type SyncPolicy = "sync" | "lazy";
 export interface CommitAnswer {
   readonly reply: string;
   readonly payload: string;
+  /** Of the message that is confirmed, where that is all there is to say and `payload` is "" therefore; 0: `payload` says it all. */
+  readonly sequence: number;
 }
 
 export interface CommitHost {

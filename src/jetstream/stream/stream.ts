@@ -100,7 +100,7 @@ export class Stream {
     });
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
-      send: ({ reply, payload }) => void host.send({ subject: reply, reply: "", headers: "", payload }),
+      send: (answer) => this.sendAnswer(answer),
       committed: (sequence) => {
         this.republisher.committed(sequence);
         for (const reader of this.readers) reader.committed(sequence);
@@ -150,8 +150,10 @@ export class Stream {
       if (typeof operation === "number")
         this.answer(message, `${this.ackHead(operation)},"duplicate": true}`);
       else {
-        const value = operation.value === null ? "" : `,"val":"${operation.value}"`;
-        this.answer(message, `${this.ackHead(this.apply(operation))}${value}}`);
+        const sequence = this.apply(operation);
+        const { value } = operation;
+        if (value === null) this.confirm(message, sequence);
+        else this.answer(message, `${this.ackHead(sequence)},"val":"${value}"}`);
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -320,7 +322,17 @@ export class Stream {
   }
 
   private answer({ reply }: Incoming, payload: string): void {
-    if (reply !== "" && !this.config.noAck) this.commit.hold({ reply, payload });
+    if (reply !== "" && !this.config.noAck) this.commit.hold({ reply, payload, sequence: 0 });
+  }
+
+  private confirm({ reply }: Incoming, sequence: number): void {
+    if (reply !== "" && !this.config.noAck) this.commit.hold({ reply, payload: "", sequence });
+  }
+
+  private sendAnswer({ reply: subject, payload, sequence }: CommitAnswer): void {
+    const { host, ackStart: before } = this;
+    if (sequence === 0) host.send({ subject, reply: "", headers: "", payload });
+    else host.sendNumbered({ subject, before, number: sequence, after: "}" });
   }
 
   /** Nobody is told that anything was kept. Publishers are refused until a later attempt to write succeeds. */
