@@ -26,6 +26,8 @@ const API_LEVEL = 0;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
 const NO_MESSAGE = new Message();
+/** The payload of most acknowledgements. */
+const ACK = "+ACK";
 /** How often the volume is asked what it has left. */
 const VOLUME_READ_MS = 1000;
 /** What is left free: a part of the volume, at most so many bytes. */
@@ -245,6 +247,15 @@ class Heard implements Incoming {
   get body(): Uint8Array {
     const { at, payloadFrom, size, body } = this.message;
     return (this.knownBody ??= body === null ? slice(at + payloadFrom, size) : body.subarray(0, size));
+  }
+
+  get payload(): string {
+    const { at, payloadFrom, size, body } = this.message;
+    const length = size - this.headerLength;
+    if (length === 0) return "";
+    if (body !== null) return Buffer.from(body).toString("latin1", this.headerLength, size);
+    const from = at + payloadFrom + this.headerLength;
+    return length === ACK.length && isText(from, ACK) ? ACK : readText(from, length);
   }
 
   private readSubject(): string {

@@ -32,10 +32,15 @@ export interface Incoming {
   readonly headerLength: number;
   /** Headers and payload. */
   readonly body: Uint8Array;
+  /** What stands behind the headers, as a byte string; absent: it is in `body` alone. */
+  readonly payload?: string;
 }
 
 /** What stands behind the headers, as a byte string. */
-export function payloadOf({ headerLength, body }: Incoming): string {
+export function payloadOf(message: Incoming): string {
+  const { payload } = message;
+  if (payload !== undefined) return payload;
+  const { headerLength, body } = message;
   const length = body.length - headerLength;
   if (length === 0) return "";
   return Buffer.from(body.buffer, body.byteOffset + headerLength, length).toString("latin1");

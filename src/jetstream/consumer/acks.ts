@@ -37,8 +37,8 @@ export class Acks {
     switch (ack.kind) {
       case "ack":
       case "next":
-        this.settleUpTo(sequence);
         this.ackedMs = clock.nowMs();
+        this.settleUpTo(sequence, this.ackedMs);
         return ack.kind === "next" ? ack.request : null;
       case "term":
         if (isPending) this.terminated(sequence, ack.reason);
@@ -55,11 +55,11 @@ export class Acks {
     }
   }
 
-  settle(sequence: number): void {
-    const { state, again, clock } = this.host;
+  settle(sequence: number, nowMs = this.host.clock.nowMs()): void {
+    const { state, again } = this.host;
     if (!state.pending.has(sequence)) return;
     again.remove(sequence);
-    this.host.note(ConsumerState.ack(sequence, clock.nowMs()));
+    this.host.note(ConsumerState.ack(sequence, nowMs));
     this.host.settled(sequence);
   }
 
@@ -80,10 +80,10 @@ export class Acks {
     return true;
   }
 
-  private settleUpTo(sequence: number): void {
-    const { state, clock } = this.host;
+  private settleUpTo(sequence: number, nowMs: number): void {
+    const { state } = this.host;
     if (this.host.config().ackPolicy !== "all") {
-      this.settle(sequence);
+      this.settle(sequence, nowMs);
       return;
     }
     const settled: number[] = [];
@@ -92,7 +92,7 @@ export class Acks {
       settled.push(each);
     }
     if (settled.length === 0) return;
-    this.host.note(ConsumerState.ack(sequence, clock.nowMs()));
+    this.host.note(ConsumerState.ack(sequence, nowMs));
     for (const each of settled) this.host.settled(each);
   }
 

@@ -54,6 +54,7 @@ export class Redelivery {
     if (this.config.ackPolicy === "none") return;
     for (const [sequence, { count, timeMs }] of this.state.pending) {
       if (timeMs + this.waitMs(count) <= nowMs) this.add(sequence);
+      else if (this.state.isInOrder) return; // none of the others is due
     }
   }
 
@@ -62,7 +63,9 @@ export class Redelivery {
     if (this.config.ackPolicy === "none") return Infinity;
     let nextMs = Infinity;
     for (const [sequence, { count, timeMs }] of this.state.pending) {
-      if (!this.isDue.has(sequence)) nextMs = Math.min(nextMs, timeMs + this.waitMs(count));
+      if (this.isDue.has(sequence)) continue;
+      nextMs = Math.min(nextMs, timeMs + this.waitMs(count));
+      if (this.state.isInOrder) break;
     }
     return nextMs;
   }

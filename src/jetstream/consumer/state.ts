@@ -32,6 +32,11 @@ export class ConsumerState {
   readonly floor: Floor;
   /** By stream sequence, in the order of first delivery: ascending. */
   readonly pending = new Map<number, Pending>();
+  /**
+   * What is pending was delivered once each, so that its times ascend: the first is due before the others. False until nothing is
+   * pending once one was delivered again, or its time was changed.
+   */
+  isInOrder = true;
   /** Messages delivered more than once that are not settled: how often, beyond the first. */
   readonly redelivered = new Map<number, number>();
   private readonly policy: "none" | "all" | "explicit";
@@ -69,6 +74,7 @@ export class ConsumerState {
     else if (kind === REDELIVERED_LATER) {
       const pending = this.pending.get(streamSequence);
       if (pending !== undefined) pending.timeMs = entry.timeMs;
+      this.isInOrder = false;
     } else if (kind === GIVEN_UP) this.drop(streamSequence);
     assert(this.floor.stream <= this.delivered.stream, "the floor never passes what was delivered");
     assert(this.floor.consumer <= this.delivered.consumer, "the floor never passes what was delivered");
@@ -113,6 +119,7 @@ export class ConsumerState {
     };
     Object.assign(this.delivered, read.delivered);
     Object.assign(this.floor, read.floor);
+    this.isInOrder = read.pending.length === 0;
     for (const [sequence, pending] of read.pending) this.pending.set(sequence, pending);
     for (const [sequence, count] of read.redelivered) this.redelivered.set(sequence, count);
   }
@@ -125,11 +132,13 @@ export class ConsumerState {
       if (there === undefined) return;
       there.count = count;
       there.timeMs = timeMs;
+      this.isInOrder = false;
       this.redelivered.set(streamSequence, count - 1);
       return;
     }
     if (streamSequence <= delivered.stream) return; // a replay
     delivered.stream = streamSequence;
+    if (this.pending.size === 0) this.isInOrder = true;
     if (this.policy === "none") {
       this.floor.stream = streamSequence;
       this.floor.consumer = consumerSequence;
