@@ -225,7 +225,8 @@ class World {
     };
   }
 
-  private sent({ subject, reply, headers, payload }: Outgoing): boolean {
+  private sent({ subject, headers, payload, ...more }: Outgoing): boolean {
+    const reply = String(more.reply);
     assert(subject !== "" && !/\s/.test(subject), "a message has a subject");
     assert(headers === "" || /^NATS\/1\.0[^\n]*\r\n[^]*\r\n$/.test(headers), "headers begin and end");
     if (reply.startsWith("$JS.ACK.")) this.acks.push(reply);

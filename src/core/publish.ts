@@ -51,10 +51,17 @@ export function withNumbered(made: NumberedMessage, use: (message: Message) => b
   }
 }
 
+/** A reply subject that writes itself into the slab. */
+interface WrittenReply {
+  readonly length: number;
+  /** Returns the offset behind it. */
+  write(at: number): number;
+}
+
 export interface ServerMessage {
   readonly subject: string;
   /** "": none. */
-  readonly reply: string;
+  readonly reply: string | WrittenReply;
   /** From NATS/1.0 to the empty line, as a byte string; "": none. */
   readonly headers: string;
   /** Bytes, or a byte string. */
@@ -78,7 +85,7 @@ export function withStaged(made: ServerMessage, use: (message: Message) => boole
 
 interface Subjects {
   readonly subject: string;
-  readonly reply: string;
+  readonly reply: string | WrittenReply;
 }
 
 /** One for each level, made when it is first needed. */
@@ -143,7 +150,7 @@ export function unstage(message: Message): void {
 }
 
 /** From `at` on; the sizes are known. */
-function writeHead(message: Message, subject: string, reply: string): void {
+function writeHead(message: Message, subject: string, reply: string | WrittenReply): void {
   const { at, headerLength, size } = message;
   const subjectAt = writeText(at, VERB);
   message.subjectFrom = VERB.length;
@@ -151,9 +158,10 @@ function writeHead(message: Message, subject: string, reply: string): void {
   let end = writeText(subjectAt, subject);
   bytes[end++] = BLANK;
   message.tailFrom = message.replyFrom = end - at;
-  message.replyLength = reply.length;
   if (reply !== "") {
-    end = writeText(end, reply);
+    const from = end;
+    end = typeof reply === "string" ? writeText(end, reply) : reply.write(end);
+    message.replyLength = end - from;
     bytes[end++] = BLANK;
   }
   message.sizesFrom = end - at;

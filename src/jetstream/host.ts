@@ -3,11 +3,13 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 
+import type { AckReply } from "./consumer/ack-reply.ts";
+
 export interface Outgoing {
   /** Where it goes. */
   readonly subject: string;
-  /** "": none. */
-  readonly reply: string;
+  /** "": none. What is no string writes itself into the slab; `String` makes a text of it. */
+  readonly reply: string | AckReply;
   /** From NATS/1.0 to the empty line, or "". */
   readonly headers: string;
   /** Bytes, or a byte string. */
@@ -17,7 +19,7 @@ export interface Outgoing {
 }
 
 /** A message whose payload is a number with a text before and behind it. Byte strings. */
-export interface Numbered {
+interface Numbered {
   readonly subject: string;
   readonly before: string;
   readonly number: number;

@@ -46,9 +46,15 @@ export class RecordView {
   length = 0;
   headerLength = 0;
   sequence = 0;
-  timeNs = 0n;
+  /** Nanoseconds since the epoch, in two words. */
+  timeLow = 0;
+  timeHigh = 0;
   previous = 0;
   subjectLength = 0;
+
+  get timeNs(): bigint {
+    return BigInt.asIntN(64, (BigInt(this.timeHigh) << 32n) | BigInt(this.timeLow));
+  }
 
   get subject(): string {
     const from = this.at + RECORD_HEAD;
@@ -129,7 +135,8 @@ export function readRecord(view: RecordView, memory: Buffer, at: number, end: nu
   view.length = length;
   view.headerLength = headerLength;
   view.sequence = getWhole(memory, at + 16);
-  view.timeNs = memory.readBigInt64LE(at + 24);
+  view.timeLow = getU32(memory, at + 24);
+  view.timeHigh = getU32(memory, at + 28);
   view.previous = getWhole(memory, at + 32);
   view.subjectLength = subjectLength;
   return Number.isSafeInteger(view.sequence) && Number.isSafeInteger(view.previous);

@@ -94,8 +94,9 @@ export class JetStreamWorld {
   private pull(): void {
     const batch = 1 + randomInt(this.random, 5);
     this.send("$JS.API.CONSUMER.MSG.NEXT.S.c", JSON.stringify({ batch, expires: 1e9 }), (message) => {
-      if (message.reply === "") return;
-      const sequence = Number(message.reply.split(".")[5]);
+      const ack = String(message.reply);
+      if (ack === "") return;
+      const sequence = Number(ack.split(".")[5]);
       const body = text(message);
       const known = this.stored.get(sequence);
       assert(known === undefined || known === body, `message ${sequence} is another one`);
@@ -103,7 +104,7 @@ export class JetStreamWorld {
         !this.confirmed.has(sequence),
         `message ${sequence} came again though its acknowledgement was confirmed`,
       );
-      this.inHand.push({ sequence, ack: message.reply, body });
+      this.inHand.push({ sequence, ack, body });
     });
   }
 

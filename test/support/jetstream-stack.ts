@@ -143,7 +143,8 @@ export class JetStreamStack {
     };
   }
 
-  private send({ subject, reply, headers, payload, shownSubject }: Outgoing): boolean {
+  private send({ subject, headers, payload, shownSubject, ...more }: Outgoing): boolean {
+    const reply = String(more.reply);
     const body = Buffer.concat([Buffer.from(headers, "latin1"), bytesOf(payload)]);
     return this.deliver({ subject, reply, headerLength: headers.length, body }, shownSubject);
   }

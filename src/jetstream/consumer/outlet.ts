@@ -3,6 +3,7 @@ import type { RecordView } from "../../store/record.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { AccountHost, Outgoing } from "../host.ts";
 import { randomToken } from "../../base/base62.ts";
+import { AckReply } from "./ack-reply.ts";
 import type { ConsumerConfig } from "./config.ts";
 import { FlowControl } from "./flow-control.ts";
 
@@ -26,10 +27,12 @@ export class Outlet {
   /** `<stream>.<consumer>`. */
   private readonly names: string;
   private readonly flow: FlowControl;
+  private readonly reply: AckReply;
 
   constructor(host: AccountHost, names: string, { flowControl }: ConsumerConfig) {
     this.host = host;
     this.names = names;
+    this.reply = new AckReply(names);
     this.flow = new FlowControl(flowControl);
   }
 
@@ -40,8 +43,9 @@ export class Outlet {
 
   message(delivery: Delivery, config: ConsumerConfig): Outgoing {
     const { view, subject: shownSubject, to, count, consumerSequence, left } = delivery;
-    const { headers, sequence, timeNs } = view;
-    const reply = `$JS.ACK.${this.names}.${count}.${sequence}.${consumerSequence}.${timeNs}.${left}`;
+    const { headers, sequence, timeLow, timeHigh } = view;
+    const { reply } = this;
+    reply.set({ deliveries: count, sequence, consumerSequence, timeLow, timeHigh, pending: left });
     if (!config.headersOnly) return { subject: to, reply, headers, payload: view.payload, shownSubject };
     const opened = headers === "" ? VERSION_LINE : headers.slice(0, -2);
     const size = `Nats-Msg-Size: ${view.payloadLength}\r\n\r\n`;
