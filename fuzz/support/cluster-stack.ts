@@ -45,7 +45,6 @@ const URLS_PER_MEMBER = 128;
 interface Inside {
   readonly runner: { feed(event: MeshEvent): void };
   readonly table: { readonly peerCount: number };
-  accept(wire: Wire): void;
 }
 
 interface Dialled {
@@ -65,18 +64,19 @@ export class ClusterStack {
   private readonly wires: MemoryWire[] = [];
   /** What is to be done in the next rounds of the event loop. */
   private rounds: (() => void)[] = [];
+  private onWire: (wire: Wire) => void = () => undefined;
   private readonly inside: Inside;
 
   constructor(given: Partial<ClusterPortOptions>) {
     this.port = new ClusterPort({ ...this.options(), ...given });
     this.inside = this.port as unknown as Inside;
-    this.port.listensBy({ endpoint: { address: "127.0.0.1", port: 6222 }, close: () => undefined });
+    void this.port.start();
     accounts.onInterest = (account, change) => this.port.tellInterest(account, change);
   }
 
   accept(): MemoryWire {
     const wire = this.wire();
-    this.inside.accept(wire);
+    this.onWire(wire);
     return wire;
   }
 
@@ -182,7 +182,10 @@ export class ClusterStack {
     return {
       random: seededRandom(7),
       createNetwork: () => ({
-        listen: nobody,
+        listen: (address, port, host) => {
+          this.onWire = (wire) => host.onWire(wire);
+          host.onListening({ endpoint: { address, port }, close: () => undefined });
+        },
         dial: (address, _timeoutMs, outcome) => {
           const dialled = { address, outcome };
           this.dialled.push(dialled);

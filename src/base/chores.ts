@@ -14,6 +14,9 @@ const SHARE = 1 / 100;
 /** Steps per `keepUp` while work waits. */
 const STEPS_TO_KEEP_UP = 2;
 
+/** Calls `work` once, in the next round of the event loop. */
+export type NextRound = (work: () => void) => void;
+
 export interface Chore {
   /** Each `next` is one step, or as many as the number that it yields. */
   readonly steps: Iterator<number | undefined, void>;
@@ -37,11 +40,16 @@ export class Chores {
   private left = STEPS_PER_ROUND;
   private isScheduled = false;
   private isStepping = false;
+  private readonly nextRound: NextRound;
   private readonly round = (): void => {
     this.isScheduled = false;
     this.left = STEPS_PER_ROUND + Math.ceil(this.waitingSteps * SHARE);
     this.work();
   };
+
+  constructor(nextRound: NextRound = setImmediate) {
+    this.nextRound = nextRound;
+  }
 
   /** Whether no work waits. */
   get isIdle(): boolean {
@@ -100,6 +108,6 @@ export class Chores {
     if (this.isScheduled || (this.left === STEPS_PER_ROUND && this.isIdle)) return;
     // Also when all work is done: the budget of the round must be renewed.
     this.isScheduled = true;
-    setImmediate(this.round);
+    this.nextRound(this.round);
   }
 }

@@ -6,6 +6,8 @@
  * Bounded: each connection waits once.
  */
 
+import type { NextRound } from "./chores.ts";
+
 /** Some milliseconds. A step is a visited node of the sublist or a receiver of a new plan. */
 const STEPS_PER_ROUND = 50_000;
 /** Deliveries per step. */
@@ -15,6 +17,7 @@ export class Work {
   private steps = 0;
   private waiting: (() => void)[] = [];
   private isScheduled = false;
+  private readonly nextRound: NextRound;
   private readonly round = (): void => {
     this.isScheduled = false;
     this.steps = 0;
@@ -24,6 +27,10 @@ export class Work {
     waiting.splice(0, done);
     if (waiting.length > 0) this.schedule();
   };
+
+  constructor(nextRound: NextRound = setImmediate) {
+    this.nextRound = nextRound;
+  }
 
   get isSpent(): boolean {
     return this.steps >= STEPS_PER_ROUND;
@@ -53,6 +60,6 @@ export class Work {
   private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
-    setImmediate(this.round);
+    this.nextRound(this.round);
   }
 }

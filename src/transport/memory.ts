@@ -7,12 +7,28 @@ import { READ_SIZE, READ_START } from "../slab/layout.ts";
 import { bytes } from "../slab/memory.ts";
 import type { Endpoint, Wire, WireReceiver } from "./wire.ts";
 
+/** What becomes of what the wire carries; without one, whoever holds the wire takes it by `take`. */
+export interface FarEnd {
+  /** Bytes that are no longer in use here. */
+  onOutput(data: Uint8Array): void;
+  /** Nothing more will be written: this side ends the connection in good order. */
+  onEnd(): void;
+  /** This side is gone at once. */
+  onDestroyed(): void;
+}
+
+export interface MemoryWireOptions {
+  readonly remote?: Endpoint;
+  readonly local?: Endpoint;
+  readonly far?: FarEnd;
+}
+
 const HERE: Endpoint = { address: "127.0.0.1", port: 4222 };
 const THERE: Endpoint = { address: "127.0.0.1", port: 54321 };
 
 export class MemoryWire implements Wire {
-  readonly remote = THERE;
-  readonly local = HERE;
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
   readonly security = null;
   /** `closing`: this side has ended it, the far end has yet to hear of it. */
   state: "open" | "closing" | "closed" = "open";
@@ -27,6 +43,13 @@ export class MemoryWire implements Wire {
   private readonly out: Uint8Array[] = [];
   private arrived: Uint8Array[] = [];
   private receiver: WireReceiver | null = null;
+  private readonly far: FarEnd | null;
+
+  constructor({ remote = THERE, local = HERE, far }: MemoryWireOptions = {}) {
+    this.remote = remote;
+    this.local = local;
+    this.far = far ?? null;
+  }
 
   start(receiver: WireReceiver): void {
     this.receiver = receiver;
@@ -43,8 +66,10 @@ export class MemoryWire implements Wire {
       this.hasLastWords = true;
     }
     this.underWay = [...this.underWay, ...pieces];
-    if (!this.holdsWrites) this.takeUnderWay();
-    return !this.holdsWrites;
+    // What is written now may make the far end hold the next write.
+    const isDone = !this.holdsWrites;
+    if (isDone) this.takeUnderWay();
+    return isDone;
   }
 
   pause(): void {
@@ -59,16 +84,21 @@ export class MemoryWire implements Wire {
   }
 
   end(): void {
-    if (this.state === "open") this.state = "closing";
+    if (this.state !== "open") return;
+    this.state = "closing";
+    this.saysEnd();
   }
 
   endWriting(): void {
     this.hasEndedWriting = true;
+    this.saysEnd();
   }
 
   destroy(): void {
-    if (this.state !== "closed") this.state = "closing";
+    const wasClosed = this.state === "closed";
+    if (!wasClosed) this.state = "closing";
     this.underWay = [];
+    if (!wasClosed) this.far?.onDestroyed();
   }
 
   // ---- the far end ----
@@ -120,7 +150,17 @@ export class MemoryWire implements Wire {
   }
 
   private takeUnderWay(): void {
-    for (const piece of this.underWay) this.out.push(piece.slice());
+    const pieces = this.underWay;
     this.underWay = [];
+    for (const piece of pieces) {
+      if (this.far === null) this.out.push(piece.slice());
+      else this.far.onOutput(piece.slice());
+    }
+    if (this.state === "closing" || this.hasEndedWriting) this.saysEnd();
+  }
+
+  /** Once what was written is out. */
+  private saysEnd(): void {
+    if (this.underWay.length === 0) this.far?.onEnd();
   }
 }

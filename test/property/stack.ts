@@ -119,6 +119,7 @@ export class Stack {
       onHandshakeInfo: () => undefined,
       onGossip: (session, json) => session.readGossip(json),
       onLaterInfo: () => undefined,
+      takesInterest: () => true,
       onFirstPong: () => undefined,
       onClosed: (session) => void this.closed.push(session),
     };

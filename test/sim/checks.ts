@@ -1,69 +1,48 @@
 /** What must hold, told as a list of breaches: empty means well. */
 
-import type { PeerSnapshot } from "../../src/cluster/mesh-types.ts";
 import { addressKey } from "../../src/cluster/address.ts";
-import { interestKey } from "./interest.ts";
 import type { SimMember } from "./member.ts";
 import { NAMES_SETTLE_MS } from "./name-service.ts";
 import { ACCOUNTS, KEEPALIVE_MS } from "./scenario.ts";
-import { GIVE_UP_MS, STRANGERS, type World } from "./world.ts";
+import { pairBreach, viewOf, type MemberView } from "./views.ts";
+import { CHANGING, GIVE_UP_MS, STRANGERS, type World } from "./world.ts";
 
 /**
  * Every pair has exactly one route per slot, both ends agree on which, and each end knows the other's interest. Pairs of
  * two nats-servers are left out: once apart they may stay apart (one implicit dial, then never again). Tells `max` at most.
  */
 export function meshBreaches(world: World, max = 50): string[] {
-  const running = world.running();
-  const peersOf = new Map(
-    running.map((member) => {
-      const peers = member.mesh.snapshot(world.timeline.nowMs).peers;
-      return [member, new Map(peers.map((peer) => [peer.id, peer]))] as const;
-    }),
-  );
+  const views = world.running().map((member) => viewOf(member, world.timeline.nowMs));
   const breaches: string[] = [];
-  for (const [member, peers] of peersOf) {
-    for (const [other, otherPeers] of peersOf) {
+  for (const a of views) {
+    for (const b of views) {
       if (breaches.length >= max) return breaches;
+      const [member, other] = [a.member, b.member];
       if (other.id <= member.id || !(member.identity.shoal || other.identity.shoal)) continue;
-      const breach = pairBreach(member, other, peers.get(other.id), otherPeers.get(member.id));
+      const breach = pairBreach(a, b);
       if (breach !== undefined) breaches.push(`${member.identity.name} - ${other.identity.name}: ${breach}`);
     }
-    if (member.identity.shoal) breaches.push(...strangers(world, member, peers));
+    if (a.member.identity.shoal) breaches.push(...strangers(world, a));
   }
   return breaches;
 }
 
-function pairBreach(
-  a: SimMember,
-  b: SimMember,
-  aSide: PeerSnapshot | undefined,
-  bSide: PeerSnapshot | undefined,
-): string | undefined {
-  if (aSide === undefined || bSide === undefined) return "not connected";
-  const links = slotLinks(a, aSide);
-  const otherLinks = slotLinks(b, bSide);
-  if (links.includes("-")) return `empty slot: ${links} | ${otherLinks}`;
-  if (links !== otherLinks) return `the ends disagree: ${links} | ${otherLinks}`;
-  for (const [from, to] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    const known = from.interest.interestFrom(to.id);
-    const wanted = to.identity.subscriptions.map(({ account, subject }) => interestKey(account, subject));
-    if (known.size !== wanted.length || !wanted.every((key) => known.has(key))) return "interest differs";
-    if (from.interest.routeCount(to.id) !== links.split(" ").length) return "routes outside of the slots";
-  }
-  return undefined;
+/** Every member knows where clients reach each of the others. */
+export function urlBreaches(world: World): string[] {
+  const running = world.running();
+  if (running.some(({ identity }) => !identity.shoal)) return [];
+  return running.flatMap((member) => {
+    const known = member.port.otherConnectUrls("inside").toSorted().join(" ");
+    const wanted = running
+      .filter((other) => other !== member)
+      .map(({ ip }) => `${ip}:4222`)
+      .toSorted()
+      .join(" ");
+    return known === wanted ? [] : [`${member.identity.name} tells clients of ${known}, there are ${wanted}`];
+  });
 }
 
-/** Link numbers by slot and pinned account, "-" where there is none. */
-function slotLinks(member: SimMember, peer: PeerSnapshot): string {
-  const accounts = peer.noPool ? [] : peer.accounts;
-  const conns = [...peer.slots, ...accounts.map((account) => account.connId)];
-  return conns.map((connId) => (connId === undefined ? "-" : (member.linkOf(connId) ?? "-"))).join(" ");
-}
-
-function strangers(world: World, member: SimMember, peers: ReadonlyMap<string, PeerSnapshot>): string[] {
+function strangers(world: World, { member, peers }: MemberView): string[] {
   const running = new Set(world.running().map((other) => other.id));
   return [...peers.values()]
     .filter((peer) => !running.has(peer.id))
@@ -74,7 +53,7 @@ function strangers(world: World, member: SimMember, peers: ReadonlyMap<string, P
 export function deliveryBreaches(world: World): string[] {
   const breaches: string[] = [];
   for (const member of world.everybody) {
-    for (const [key, sequences] of member.interest.received) {
+    for (const [key, sequences] of member.clients.received) {
       const at = sequences.findIndex((sequence, i) => i > 0 && sequence <= (sequences[i - 1] as number));
       if (at === -1) continue;
       breaches.push(`${member.identity.name} got ${sequences[at]} after ${sequences[at - 1]} from ${key}`);
@@ -86,27 +65,64 @@ export function deliveryBreaches(world: World): string[] {
 /** Enough to cross every kind of pair, few enough for a thousand servers. */
 const PUBLISHERS_MAX = 50;
 
-/** While the network is whole, what is published arrives everywhere: publishes, returns the check to be made later. */
+/**
+ * While the network is whole, what is published arrives everywhere, once: publishes, returns the check to be made later. A queue
+ * group gets a message once in all.
+ */
 export function publishRound(world: World, rounds: number): () => string[] {
   const expected: { from: SimMember; account: string; sequences: number[] }[] = [];
+  const others: (() => string[])[] = [];
   for (const from of world.running().slice(0, PUBLISHERS_MAX)) {
     for (const account of ACCOUNTS) {
       const sequences = Array.from({ length: rounds }, () => world.publish(from, account));
       expected.push({ from, account, sequences });
+      for (const subject of new Set(CHANGING.map((topic) => topic.subject.replace("*", "three"))))
+        others.push(publishChanging(world, from, account, subject));
     }
   }
-  return () =>
-    expected.flatMap(({ from, account, sequences }) =>
+  return () => [
+    ...expected.flatMap(({ from, account, sequences }) =>
       world.running().flatMap((to) => {
-        if (to === from || !(to.identity.shoal || from.identity.shoal)) return [];
-        if (!to.identity.subscriptions.some((subscription) => subscription.account === account)) return [];
-        const got = new Set(to.interest.received.get(`${from.id} ${account}`));
+        if (!mayBeHeard(from, to) || !world.subscribes(to, account)) return [];
+        const got = new Set(to.clients.received.get(`${from.id} ${account}`));
         const lost = sequences.filter((sequence) => !got.has(sequence));
         return lost.length === 0
           ? []
           : [`${to.identity.name} misses ${lost.length} messages of ${from.identity.name} in ${account}`];
       }),
-    );
+    ),
+    ...others.flatMap((check) => check()),
+  ];
+}
+
+/** Two nats-servers may stay apart. */
+function mayBeHeard(from: SimMember, to: SimMember): boolean {
+  return from === to || from.identity.shoal || to.identity.shoal;
+}
+
+/** One message on a subject that clients have come to and left. */
+function publishChanging(world: World, from: SimMember, account: string, subject: string): () => string[] {
+  const text = `${from.id} round`;
+  world.publishOn(from, account, subject, text);
+  const key = `${account} ${subject} ${text}`;
+  const topics = CHANGING.filter((topic) => topic.subject.replace("*", subject.slice(2)) === subject);
+  return () => {
+    const hearers = world.running().filter((to) => mayBeHeard(from, to));
+    const counts = hearers.map((to) => to.clients.heard.get(key) ?? 0);
+    const isAllShoal = world.running().every(({ identity }) => identity.shoal);
+    if (topics[0]?.queue !== null) {
+      const total = counts.reduce((sum, count) => sum + count, 0);
+      const members = hearers.filter((to) => topics.some((topic) => to.clients.isSubscribed(account, topic)));
+      const wanted = members.length > 0 ? 1 : 0;
+      return total === wanted || !isAllShoal
+        ? []
+        : [`${key}: a queue group got it ${total} times, not ${wanted}`];
+    }
+    return hearers.flatMap((to, i) => {
+      const wanted = topics.filter((topic) => to.clients.isSubscribed(account, topic)).length;
+      return counts[i] === wanted ? [] : [`${to.identity.name} got ${key} ${counts[i]} times, not ${wanted}`];
+    });
+  };
 }
 
 /** Nobody dials a server that left for good, once there was time to notice and to give it up. */

@@ -26,6 +26,10 @@ const FAULTS: readonly Fault[] = [
   partition,
   crash,
   crash,
+  stall,
+  stall,
+  lameDuck,
+  impostor,
   leaveForGood,
 ];
 
@@ -73,6 +77,45 @@ function crash(world: World, random: Random, untilMs: number): void {
   endWithin(world, random, untilMs, 3000, () => {
     if (member.alive || world.members.get(plan.name) !== member) return;
     world.start(plan);
+  });
+}
+
+/** What one server sends to another one comes late; the other direction goes on. */
+function stall(world: World, random: Random, untilMs: number): void {
+  const running = world.running();
+  const [from, to] = [pick(random, running), pick(random, running)];
+  if (from === to) return;
+  const endMs = Math.min(untilMs, world.timeline.nowMs + 20 + randomInt(random, 4000));
+  world.note(`${from.identity.name} is heard late by ${to.identity.name}, until ${endMs.toFixed(0)}`);
+  world.network.stall(from.ip, to.ip, endMs);
+}
+
+/** Says that it goes, goes on for a while, and comes back as another one of the name. */
+function lameDuck(world: World, random: Random, untilMs: number): void {
+  const running = world.running();
+  if (running.length < 2) return;
+  const member = pick(random, running);
+  const plan = planOf(world, member.identity.name);
+  world.note(`${plan.name} is a lame duck`);
+  member.announceLameDuck();
+  endWithin(world, random, untilMs, 2000, () => {
+    if (!member.alive) return;
+    world.note(`${plan.name} has gone`);
+    member.leave();
+    world.discoveryChanged();
+    endWithin(world, random, untilMs, 3000, () => {
+      if (world.members.get(plan.name) === member) world.start(plan);
+    });
+  });
+}
+
+/** A second server of the name; the first one lives, or may be cut off at the time. */
+function impostor(world: World, random: Random, untilMs: number): void {
+  const member = pick(random, world.running());
+  const second = world.startImpostor(member);
+  world.note(`another ${second.identity.name} starts as ${second.id}`);
+  endWithin(world, random, untilMs, 4000, () => {
+    if (second.alive) second.shutDown();
   });
 }
 

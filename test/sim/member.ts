@@ -1,307 +1,331 @@
 /**
- * A simulated server: executes what its mesh decides, as the dialer and the route sessions do in production, speaks the
- * handshake of the route protocol in its order, and has a minimal message layer (interest.ts) on top.
+ * A simulated server: the port of the other servers as it runs in production, with its mesh, its route sessions and their handshake,
+ * on memory wires; accounts and interest of production; and clients (clients.ts). Only time, chance and the network are others'.
  */
 
+import { seededRandom, type Random } from "../../src/base/random.ts";
+import { silentLogger } from "../../src/base/logger.ts";
 import { addressKey } from "../../src/cluster/address.ts";
+import { createMesh } from "../../src/cluster/mesh.ts";
 import type {
   ConnId,
   Mesh,
   MeshAction,
   MeshEvent,
   MeshFact,
+  MeshOptions,
   PeerAddress,
-  RouteInfo,
 } from "../../src/cluster/mesh-types.ts";
-import { InterestLayer, type InterestMessage, type MemberTraits } from "./interest.ts";
-import type { Connection, ConnectionHandler, Host, Network } from "./network.ts";
+import { Accounts } from "../../src/core/accounts.ts";
+import type { AccountDefinition } from "../../src/core/definitions.ts";
+import { GLOBAL_ACCOUNT } from "../../src/subject/account-names.ts";
+import { Turn } from "../../src/links/trunk/turn.ts";
+import type { ClusterPortOptions } from "../../src/ports/cluster/cluster-port-options.ts";
+import { ClusterPort } from "../../src/ports/cluster/cluster-port.ts";
+import type { ConfiguredRoute } from "../../src/ports/cluster/peer-discovery.ts";
+import type { ClusterEdge, RouteListenerHost, RouteNetwork } from "../../src/ports/cluster/route-network.ts";
+import { Clients, NOT_CONTAINED } from "./clients.ts";
+import { MemberClock } from "./clock.ts";
+import { NatsMesh } from "./nats-mesh.ts";
+import { LinkWire, type Host, type Network } from "./network.ts";
+import { ShownSource } from "./shown-source.ts";
 import type { Timeline } from "./timeline.ts";
 
-export type Wire =
-  | { readonly op: "CONNECT" }
-  | { readonly op: "INFO"; readonly info: RouteInfo }
-  | { readonly op: "PING" }
-  | { readonly op: "PONG" }
-  /** INFO with `ldm`. */
-  | { readonly op: "LEAVING" }
-  | InterestMessage;
-
-interface Session {
-  readonly connId: ConnId;
-  readonly connection: Connection<Wire>;
-  readonly dialled: boolean;
-  peerId: string | undefined;
-  infoSeen: boolean;
-  registered: boolean;
-  confirmed: boolean;
-  heardMs: number;
-}
-
-export interface MemberIdentity extends MemberTraits {
+export interface MemberIdentity {
   readonly name: string;
   readonly ip: string;
   readonly port: number;
+  /** Else a model of nats-server. */
   readonly shoal: boolean;
-  /** Absent: that of the simulation. */
-  readonly cluster?: string;
-  /** Sends its INFO right after CONNECT, as servers without pooling do. */
-  readonly infoAtOnce: boolean;
+  readonly cluster: string;
+  readonly poolSize: number;
+  readonly pinnedAccounts: readonly string[];
+  readonly accounts: readonly string[];
+  /** Configured ones: addresses, and names that `names` answers for. */
+  readonly routes: readonly PeerAddress[];
+  readonly giveUpAfterMs: number;
+  readonly pingIntervalMs: number;
 }
 
-export class SimMember implements Host<Wire> {
+/** From listening for servers until clients can connect. */
+const OPENING_MAX_MS = 50;
+const SHOAL = '"shoal":true';
+const NOT_SHOAL = '"shoal":false';
+
+export class SimMember implements Host {
   readonly identity: MemberIdentity;
   readonly id: string;
-  readonly mesh: Mesh;
-  readonly interest: InterestLayer;
+  readonly port: ClusterPort;
+  readonly accounts: Accounts;
+  readonly clients: Clients;
+  readonly clock: MemberClock;
+  /** What a service of discovery shows it, beside its routes. */
+  readonly shown = new ShownSource("shown");
+  /** What the names of its routes lead to. */
+  readonly names = new ShownSource("names");
   readonly facts: { readonly atMs: number; readonly fact: MeshFact }[] = [];
   readonly dialledKeys: { readonly atMs: number; readonly key: string }[] = [];
+  mesh!: Mesh;
   alive = true;
   announced = 0;
-  readonly #network: Network<Wire>;
-  readonly #timeline: Timeline;
-  readonly #sessions = new Map<ConnId, Session>();
-  readonly #dials = new Map<number, { cancel(): void }>();
-  #nextConnId = 1;
-  #wakeMs = Number.POSITIVE_INFINITY;
+  private readonly network: Network;
+  private readonly timeline: Timeline;
+  private readonly turn: Turn;
+  private readonly random: Random;
+  private readonly wires = new Set<LinkWire>();
+  private listener: RouteListenerHost | null = null;
+  private isCrashed = false;
+  private nextConnectionId = 5;
 
-  constructor(identity: MemberIdentity, id: string, mesh: Mesh, network: Network<Wire>, timeline: Timeline) {
+  constructor(identity: MemberIdentity, id: string, seed: number, network: Network, timeline: Timeline) {
     this.identity = identity;
     this.id = id;
-    this.mesh = mesh;
-    this.#network = network;
-    this.#timeline = timeline;
-    this.interest = new InterestLayer(identity, (connId, message) =>
-      this.#sessions.get(connId)?.connection.send(message),
-    );
+    this.network = network;
+    this.timeline = timeline;
+    this.random = seededRandom(seed);
+    this.clock = new MemberClock(timeline, (work) => this.run(work));
+    this.turn = new Turn(this.clock, (work) => this.nextRound(work));
+    const definition = definitionOf(identity);
+    const serverHash = `H${id}`;
+    this.accounts = new Accounts({ clock: this.clock, random: this.random, serverHash, definition });
+    this.port = new ClusterPort(this.portOptions());
+    this.accounts.onInterest = (account, change) => this.port.tellInterest(account, change);
+    this.clients = new Clients({
+      accounts: this.accounts,
+      accountNames: identity.accounts,
+      turn: this.turn,
+      clock: this.clock,
+      nextId: () => this.nextConnectionId++,
+    });
   }
 
   get ip(): string {
     return this.identity.ip;
   }
 
+  /** Whatever happens to the server is one turn of its event loop. */
+  run(work: () => void): void {
+    if (this.isCrashed) return;
+    this.turn.enter();
+    work();
+    this.turn.leave();
+  }
+
+  accept(wire: LinkWire): void {
+    this.wires.add(wire);
+    this.listener?.onWire(wire);
+  }
+
+  voice(data: Uint8Array): Uint8Array {
+    if (this.identity.shoal) return data;
+    // What a nats-server tells on loses the fields that it does not know.
+    const text = Buffer.from(data).toString("latin1").replaceAll(SHOAL, NOT_SHOAL);
+    const isHello = this.identity.poolSize === 0 && text.startsWith("CONNECT ");
+    return Buffer.from(isHello ? text + this.info() : text, "latin1");
+  }
+
   /** Which connection of the network this is; undefined once closed. */
   linkOf(connId: ConnId): number | undefined {
-    return this.#sessions.get(connId)?.connection.linkId;
+    const wire = this.port.sessions.get(connId)?.wire;
+    return wire instanceof LinkWire ? wire.linkId : undefined;
   }
 
   start(): void {
-    this.#network.attach(this);
-    this.#sleep();
+    this.network.attach(this);
+    this.run(() => {
+      // As a server starts: clients can connect a moment later, and only then are others told where.
+      this.port.holdRoutes();
+      void this.port.start();
+      this.port.solicit();
+      this.clock.setTimer(OPENING_MAX_MS * this.random.next(), () => this.port.beginRoutes());
+    });
   }
 
-  setSource(source: string, origin: "explicit" | "discovered", peers: readonly PeerAddress[]): void {
-    this.#step({ kind: "sourceChanged", source, origin, peers });
+  /** What a service of discovery shows from now on, one list for each `source`. */
+  setSource(source: string, _origin: "discovered", peers: readonly PeerAddress[]): void {
+    this.run(() => this.shown.show(source, peers));
   }
 
+  announceLameDuck(): void {
+    this.run(() => this.port.announceLameDuck());
+  }
+
+  /** The process is gone. */
   crash(): void {
     this.alive = false;
-    this.#network.crash(this.ip);
-    for (const dial of this.#dials.values()) dial.cancel();
-    this.#sessions.clear();
+    this.network.crash(this.ip);
+    this.run(() => {
+      this.hangUp();
+      this.end();
+    });
+    this.isCrashed = true;
   }
 
   /** Says good-bye, and closes what it has in good order. */
   leave(): void {
-    for (const { registered, connection } of this.#sessions.values())
-      if (registered) connection.send({ op: "LEAVING" });
-    this.#step({ kind: "stopped" });
+    this.run(() => this.end());
     this.alive = false;
-    this.#network.detach(this.ip);
-    for (const dial of this.#dials.values()) dial.cancel();
+    this.network.detach(this.ip);
   }
 
+  /** The same, but its process ends before all has arrived. */
   shutDown(): void {
-    this.#step({ kind: "stopped" });
-    this.crash();
+    this.leave();
+    this.network.crash(this.ip);
+    this.run(() => this.hangUp());
+    this.isCrashed = true;
   }
 
-  accept(connection: Connection<Wire>, remoteIp: string): ConnectionHandler<Wire> {
-    const session = this.#open(connection, false);
-    connection.send({ op: "INFO", info: this.#ownInfo({}) });
-    this.#step({ kind: "connAccepted", connId: session.connId, remoteIp });
-    return this.#handler(session);
+  /** Gives back what it holds of the slab, once the seed is over. */
+  dispose(): void {
+    if (this.alive) this.crash();
+    this.run(() => this.hangUp());
+    this.accounts[Symbol.dispose]();
   }
 
-  #open(connection: Connection<Wire>, dialled: boolean): Session {
-    const connId = this.#nextConnId++;
-    const session = {
-      connId,
-      connection,
-      dialled,
-      peerId: undefined,
-      infoSeen: false,
-      registered: false,
-      confirmed: false,
-      heardMs: this.#timeline.nowMs,
-    };
-    this.#sessions.set(connId, session);
-    return session;
+  private end(): void {
+    this.port.stop();
+    this.clients.stop();
   }
 
-  #handler(session: Session): ConnectionHandler<Wire> {
+  /** Its connections are gone, as far as it is concerned. */
+  private hangUp(): void {
+    for (const wire of this.wires) wire.hangUp();
+    this.wires.clear();
+  }
+
+  private nextRound(work: () => void): void {
+    this.timeline.after(0, () => this.run(work));
+  }
+
+  private info(): string {
+    const { words } = this.port as unknown as { readonly words: { infoLine(): string } };
+    return words.infoLine().replaceAll(SHOAL, NOT_SHOAL);
+  }
+
+  private portOptions(): ClusterPortOptions {
+    const { identity } = this;
+    const hasPool = identity.poolSize > 0;
     return {
-      received: (message) => {
-        if (this.#sessions.has(session.connId)) this.#receive(session, message);
+      identity: { id: this.id, name: identity.name },
+      name: identity.cluster,
+      isNameDynamic: false,
+      host: identity.ip,
+      port: identity.port,
+      advertise: null,
+      settings: {
+        noAdvertise: false,
+        credentials: null,
+        routes: identity.routes.map((route): ConfiguredRoute => ({ ...route, credentials: null })),
+        discoveryIntervalMs: 5000,
+        permissions: { import: null, export: null },
+        maxPayloadBytes: 1024,
+        certificateRule: null,
+        limits: {
+          maxControlLineBytes: 4096,
+          maxPendingBytes: 64 * 1024 * 1024,
+          writeDeadlineMs: 10_000,
+          pingIntervalMs: identity.pingIntervalMs,
+          pingMax: 2,
+        },
       },
-      closed: (reason) => {
-        if (!this.#sessions.delete(session.connId)) return;
-        if (session.peerId !== undefined) this.interest.routeGone(session.peerId, session.connId);
-        this.#step({ kind: "routeClosed", connId: session.connId, reason });
-      },
+      toldClients: () => null,
+      kubernetes: { service: "members", namespace: null, portName: "cluster" },
+      poolSize: hasPool ? identity.poolSize : -1,
+      pinnedAccounts: identity.pinnedAccounts,
+      connectRetries: 0,
+      connectBackoff: false,
+      noHeaders: false,
+      authTimeoutMs: 2000,
+      zone: "",
+      queuePreference: "server",
+      tls: () => null,
+      accounts: this.accounts,
+      turn: this.turn,
+      clock: this.clock,
+      logger: silentLogger,
+      faults: NOT_CONTAINED,
+      ownConnectUrls: (side) => (side === "inside" && this.alive ? [`${identity.ip}:4222`] : []),
+      nextConnectionId: () => this.nextConnectionId++,
+      onMembersChanged: () => undefined,
+      edge: this.edge(),
     };
   }
 
-  #receive(session: Session, message: Wire): void {
-    session.heardMs = this.#timeline.nowMs;
-    switch (message.op) {
-      case "CONNECT":
-        return;
-      case "INFO":
-        return this.#receiveInfo(session, message.info);
-      case "LEAVING":
-        return this.#step({ kind: "peerLeaving", connId: session.connId });
-      case "PING":
-        return session.connection.send({ op: "PONG" });
-      case "PONG":
-        if (session.dialled && session.registered && !session.confirmed) {
-          session.confirmed = true;
-          this.#step({ kind: "routeConfirmed", connId: session.connId });
-        }
-        return;
-      case "RS+":
-      case "RMSG":
-        if (session.registered && session.peerId !== undefined) {
-          this.interest.receive(session.peerId, session.connId, message);
-        }
-    }
-  }
-
-  #receiveInfo(session: Session, info: RouteInfo): void {
-    const { connId } = session;
-    if (!session.infoSeen) {
-      session.infoSeen = true;
-      session.peerId = info.id;
-      this.#step({ kind: "handshakeInfo", connId, info });
-    } else if (info.id !== session.peerId) {
-      this.#step({ kind: "gossipReceived", connId, info });
-    }
-  }
-
-  #step(event: MeshEvent): void {
-    for (const action of this.mesh.step(event, this.#timeline.nowMs)) this.#execute(action);
-    this.#sleep();
-  }
-
-  #sleep(): void {
-    const dueMs = this.mesh.nextWakeMs();
-    if (dueMs === undefined || dueMs >= this.#wakeMs) return;
-    this.#wakeMs = dueMs;
-    this.#timeline.at(dueMs, () => {
-      if (!this.alive || this.#wakeMs !== dueMs) return;
-      this.#wakeMs = Number.POSITIVE_INFINITY;
-      this.#step({ kind: "tick" });
-    });
-  }
-
-  #execute(action: MeshAction): void {
-    switch (action.kind) {
-      case "dial":
-        return this.#dial(action);
-      case "cancelDial":
-        this.#dials.get(action.dialId)?.cancel();
-        this.#dials.delete(action.dialId);
-        return;
-      case "register":
-        return this.#register(action);
-      case "challenge":
-        return this.#challenge(action);
-      case "close":
-        return this.#close(action.connId);
-      case "announce":
-        return this.#announce(action);
-      case "fact":
-        this.facts.push({ atMs: this.#timeline.nowMs, fact: action.fact });
-        return;
-      case "upgrade":
-      case "adoptClusterName":
-        return;
-    }
-  }
-
-  #dial(action: Extract<MeshAction, { kind: "dial" }>): void {
-    const { dialId, address } = action;
-    this.dialledKeys.push({ atMs: this.#timeline.nowMs, key: addressKey(address.host, address.port) });
-    const dial = this.#network.dial(this.ip, address, action.timeoutMs, {
-      connected: (connection, remoteIp) => {
-        this.#dials.delete(dialId);
-        if (!this.alive) return undefined;
-        const session = this.#open(connection, true);
-        connection.send({ op: "CONNECT" });
-        if (this.identity.infoAtOnce) connection.send({ op: "INFO", info: this.#ownInfo({}) });
-        this.#step({ kind: "dialSucceeded", dialId, connId: session.connId, remoteIp });
-        return this.#handler(session);
-      },
-      failed: (error) => {
-        this.#dials.delete(dialId);
-        if (this.alive) this.#step({ kind: "dialFailed", dialId, error, detail: error });
-      },
-    });
-    this.#dials.set(dialId, dial);
-  }
-
-  #register(action: Extract<MeshAction, { kind: "register" }>): void {
-    const session = this.#sessions.get(action.connId);
-    if (session === undefined) throw new Error(`register of the unknown connection ${action.connId}`);
-    session.registered = true;
-    const { sendInfo } = action;
-    if (sendInfo !== undefined && !this.identity.infoAtOnce) {
-      session.connection.send({ op: "INFO", info: this.#ownInfo(sendInfo) });
-    }
-    this.interest.routeRegistered(action.connId, action.peerId, action.slot, action.noPool);
-    if (sendInfo !== undefined) session.connection.send({ op: "PING" });
-  }
-
-  #challenge({ connId, withinMs }: Extract<MeshAction, { kind: "challenge" }>): void {
-    const session = this.#sessions.get(connId);
-    if (session === undefined) return;
-    const sinceMs = this.#timeline.nowMs;
-    session.connection.send({ op: "PING" });
-    this.#timeline.after(withinMs, () => {
-      if (!this.alive || !this.#sessions.has(connId)) return;
-      this.#step({ kind: "challengeOver", connId, isAlive: session.heardMs > sinceMs });
-    });
-  }
-
-  #close(connId: ConnId): void {
-    const session = this.#sessions.get(connId);
-    if (session === undefined) return;
-    this.#sessions.delete(connId);
-    if (session.peerId !== undefined) this.interest.routeGone(session.peerId, connId);
-    session.connection.close();
-  }
-
-  #announce(action: Extract<MeshAction, { kind: "announce" }>): void {
-    const info = { ...action.info, ip: action.ip, gossipMode: action.gossipMode };
-    this.announced += action.connIds.length;
-    for (const connId of action.connIds) this.#sessions.get(connId)?.connection.send({ op: "INFO", info });
-  }
-
-  #ownInfo(fields: Partial<RouteInfo>): RouteInfo {
+  private edge(): ClusterEdge {
     return {
-      id: this.id,
-      name: this.identity.name,
-      cluster: this.identity.cluster ?? "sim",
-      clusterDynamic: false,
-      host: "0.0.0.0",
-      port: this.identity.port,
-      ip: "",
-      routePoolSize: Math.max(0, this.identity.poolSize),
-      routePoolIdx: 0,
-      routeAccount: "",
-      gossipMode: 0,
-      shoal: this.identity.shoal,
-      raw: {},
-      ...fields,
+      random: this.random,
+      createNetwork: () => this.routeNetwork(),
+      createMesh: (options, random, nowMs) => this.createMesh(options, random, nowMs),
+      createDnsSource: () => this.names,
+      createKubernetesSource: () => this.shown,
+      nextRound: (work) => this.nextRound(work),
     };
   }
+
+  private routeNetwork(): RouteNetwork {
+    return {
+      listen: (address, port, host) => {
+        this.listener = host;
+        host.onListening({ endpoint: { address, port }, close: () => this.network.detach(this.ip) });
+      },
+      dial: (address, timeoutMs, outcome) => {
+        const dial = this.network.dial(this, address, timeoutMs, {
+          connected: (wire) => {
+            this.wires.add(wire);
+            outcome.connected(wire);
+          },
+          failed: (error) => outcome.failed(error, error),
+        });
+        return { [Symbol.dispose]: () => dial.cancel() };
+      },
+    };
+  }
+
+  /** The mesh, with a look at what it decides. */
+  private createMesh(options: MeshOptions, random: Random, nowMs: number): Mesh {
+    const { shoal, giveUpAfterMs } = this.identity;
+    const own = { ...options, giveUpAfterMs };
+    const mesh = shoal ? createMesh(own, random, nowMs) : new NatsMesh(own, random);
+    this.mesh = {
+      step: (event: MeshEvent, atMs: number) => this.note(mesh.step(event, atMs)),
+      nextWakeMs: () => mesh.nextWakeMs(),
+      isComplete: () => mesh.isComplete(),
+      size: () => mesh.size(),
+      snapshot: (atMs) => mesh.snapshot(atMs),
+    };
+    return this.mesh;
+  }
+
+  private note(actions: MeshAction[]): MeshAction[] {
+    const atMs = this.timeline.nowMs;
+    for (const action of actions) {
+      if (action.kind === "dial")
+        this.dialledKeys.push({ atMs, key: addressKey(action.address.host, action.address.port) });
+      else if (action.kind === "announce") this.announced += action.connIds.length;
+      else if (action.kind === "fact") this.facts.push({ atMs, fact: action.fact });
+    }
+    return actions;
+  }
+}
+
+function definitionOf({ accounts, pinnedAccounts }: MemberIdentity): {
+  accounts: AccountDefinition[];
+  systemAccount: string | null;
+} {
+  return {
+    accounts: accounts.filter((name) => name !== GLOBAL_ACCOUNT).map(accountOf),
+    systemAccount: pinnedAccounts.includes("$SYS") ? "$SYS" : null,
+  };
+}
+
+function accountOf(name: string): AccountDefinition {
+  return {
+    name,
+    limits: { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null },
+    streamExports: [],
+    serviceExports: [],
+    streamImports: [],
+    serviceImports: [],
+  };
 }

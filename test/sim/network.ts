@@ -1,34 +1,29 @@
 /**
- * The seeded network: dials, connections with FIFO delivery and random delay, cuts between hosts, connections that die at
- * one end before the other (half open), hosts that vanish without a FIN. Like TCP it never reorders, doubles or alters what
- * it delivers on one connection; unlike TCP a connection that a cut has hit stays dead (each end notices for itself).
+ * The seeded network: dials, connections with delivery in order and random delay, cuts between hosts, connections that die at
+ * one end before the other (half open), hosts that vanish without a FIN, and stalls: what one host sends to another one comes late,
+ * while the other direction goes on. Like TCP it never reorders, doubles or alters what it delivers on one connection, and it takes
+ * no more than it has room for; unlike TCP a connection that a cut has hit stays dead (each end notices for itself).
+ *
+ * Both ends of a connection are memory wires, so that the sessions of production sit on them.
  */
 
 import { randomInt, type Random } from "../../src/base/random.ts";
 import type { DialErrorKind, PeerAddress } from "../../src/cluster/mesh-types.ts";
+import { MemoryWire } from "../../src/transport/memory.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** One end of a connection, as the member on that side sees it. */
-export interface ConnectionHandler<Message> {
-  received(message: Message): void;
-  /** The other side closed, or this side's keepalive found it dead. */
-  closed(reason: string): void;
-}
-
-export interface Connection<Message> {
-  /** The same number at both ends. */
-  readonly linkId: number;
-  send(message: Message): void;
-  close(): void;
-}
-
-export interface Host<Message> {
+/** A machine with one server. */
+export interface Host {
   readonly ip: string;
-  accept(connection: Connection<Message>, remoteIp: string): ConnectionHandler<Message>;
+  /** Whatever reaches the server happens in here. */
+  run(work: () => void): void;
+  accept(wire: LinkWire): void;
+  /** What the server writes, as the network carries it. */
+  voice?(data: Uint8Array): Uint8Array;
 }
 
-export interface DialHandler<Message> {
-  connected(connection: Connection<Message>, remoteIp: string): ConnectionHandler<Message> | undefined;
+export interface DialHandler {
+  connected(wire: LinkWire): void;
   failed(error: DialErrorKind): void;
 }
 
@@ -37,282 +32,367 @@ export interface NetworkOptions {
   readonly delayMaxMs: number;
   /** An end whose connection is dead notices within this. */
   readonly keepaliveMs: number;
+  /** So many bytes may be under way in one direction of a connection; then the wire takes no more until half of them have arrived. */
+  readonly roomBytes: number;
 }
 
-export class Network<Message> {
+const EPHEMERAL_PORT = 40_000;
+
+export class Network {
   delivered = 0;
   linksMade = 0;
-  readonly #timeline: Timeline;
-  readonly #random: Random;
-  readonly #options: NetworkOptions;
-  readonly #hosts = new Map<string, Host<Message>>();
-  /** Names behind which any of several hosts answers. */
-  readonly #balancers = new Map<string, () => readonly string[]>();
-  readonly #cuts = new Set<string>();
-  readonly #links = new Map<string, Set<Link<Message>>>();
-  readonly #carrier: Carrier<Message>;
+  /** Told of whatever is done to connections between two hosts, or to a host. */
+  onFault: (a: string, b: string | undefined) => void = () => undefined;
+  private readonly timeline: Timeline;
+  private readonly random: Random;
+  private readonly options: NetworkOptions;
+  private readonly hosts = new Map<string, Host>();
+  /** Addresses behind which any of several hosts answers. */
+  private readonly balancers = new Map<string, () => readonly string[]>();
+  private readonly cuts = new Set<string>();
+  /** Until when what one host sends to another one waits. */
+  private readonly stalls = new Map<string, number>();
+  private readonly links = new Map<string, Set<Link>>();
+  /** Connections that nothing was done to, and neither end has ended. */
+  private readonly alive = new Set<number>();
+  private readonly carrier: Carrier;
 
   constructor(timeline: Timeline, random: Random, options: NetworkOptions) {
-    this.#timeline = timeline;
-    this.#random = random;
-    this.#options = options;
-    this.#carrier = {
+    this.timeline = timeline;
+    this.random = random;
+    this.options = options;
+    this.carrier = {
       timeline,
-      delayMs: () => this.#delayMs(),
+      delayMs: () => this.delayMs(),
       keepaliveMs: () => random.next() * options.keepaliveMs,
+      roomBytes: options.roomBytes,
       isCut: (a, b) => this.isCut(a, b),
+      stalledUntilMs: (from, to) => this.stalls.get(`${from} ${to}`) ?? 0,
       gone: (link) => {
-        for (const ip of link.ips) this.#links.get(ip)?.delete(link);
+        for (const { ip } of link.hosts) this.links.get(ip)?.delete(link);
       },
+      lost: (link) => void this.alive.delete(link.id),
       delivered: () => void this.delivered++,
     };
   }
 
-  attach(host: Host<Message>): void {
-    this.#hosts.set(host.ip, host);
+  attach(host: Host): void {
+    this.hosts.set(host.ip, host);
   }
 
   /** Takes no new connections; what travels arrives. */
   detach(ip: string): void {
-    this.#hosts.delete(ip);
+    this.onFault(ip, undefined);
+    this.hosts.delete(ip);
   }
 
-  balance(name: string, ips: () => readonly string[]): void {
-    this.#balancers.set(name, ips);
+  balance(address: string, ips: () => readonly string[]): void {
+    this.balancers.set(address, ips);
   }
 
   /** The process dies: some of its peers get a RST, others hear nothing. */
   crash(ip: string): void {
-    this.#hosts.delete(ip);
-    for (const link of this.#linksOf(ip)) {
-      if (this.#random.next() < 0.5) link.reset(ip);
+    this.onFault(ip, undefined);
+    this.hosts.delete(ip);
+    for (const link of this.linksOf(ip)) {
+      if (this.random.next() < 0.5) link.reset(ip);
       else link.die(ip);
     }
   }
 
   cut(a: string, b: string): void {
-    this.#cuts.add(pairKey(a, b));
-    for (const link of this.#linksOf(a)) {
-      if (link.ips.includes(b)) link.die(undefined);
+    this.onFault(a, b);
+    this.cuts.add(pairKey(a, b));
+    for (const link of this.linksOf(a)) {
+      if (link.hosts.some(({ ip }) => ip === b)) link.die(undefined);
     }
   }
 
   heal(a: string, b: string): void {
-    this.#cuts.delete(pairKey(a, b));
+    this.cuts.delete(pairKey(a, b));
   }
 
   healAll(): void {
-    this.#cuts.clear();
+    this.cuts.clear();
+  }
+
+  /** What `from` sends to `to` arrives no sooner than `untilMs`. */
+  stall(from: string, to: string, untilMs: number): void {
+    this.onFault(from, to);
+    this.stalls.set(`${from} ${to}`, untilMs);
   }
 
   /** Kills one random connection of a host; true if there was one. */
   dropOne(ip: string): boolean {
-    const links = this.#linksOf(ip);
-    const link = links[randomInt(this.#random, links.length)];
+    const links = this.linksOf(ip);
+    const link = links[randomInt(this.random, links.length)];
     if (link === undefined) return false;
-    if (this.#random.next() < 0.5) link.reset(undefined);
+    this.onFault(link.hosts[0].ip, link.hosts[1].ip);
+    if (this.random.next() < 0.5) link.reset(undefined);
     else link.die(undefined);
     return true;
   }
 
-  dial(
-    fromIp: string,
-    address: PeerAddress,
-    timeoutMs: number,
-    handler: DialHandler<Message>,
-  ): { cancel(): void } {
+  dial(from: Host, address: PeerAddress, timeoutMs: number, handler: DialHandler): { cancel(): void } {
     let over = false;
     const finish = (run: () => void) => (): void => {
       if (over) return;
       over = true;
-      run();
+      from.run(run);
     };
-    this.#timeline.after(
+    this.timeline.after(
       timeoutMs,
       finish(() => handler.failed("timeout")),
     );
-    this.#timeline.after(this.#delayMs(), () => {
-      const toIp = this.#resolve(address.host);
-      if (over || this.isCut(fromIp, toIp)) return;
-      const host = this.#hosts.get(toIp);
+    this.timeline.after(this.delayMs(), () => {
+      const toIp = this.resolve(address.host);
+      if (over || this.isCut(from.ip, toIp)) return;
+      const host = this.hosts.get(toIp);
       if (host === undefined)
-        return this.#timeline.after(
-          this.#delayMs(),
+        return this.timeline.after(
+          this.delayMs(),
           finish(() => handler.failed("refused")),
         );
-      this.#connect(fromIp, host, handler, finish);
+      this.connect(from, host, handler, finish);
     });
     return { cancel: () => void (over = true) };
   }
 
-  isCut(a: string, b: string): boolean {
-    return this.#cuts.size > 0 && this.#cuts.has(pairKey(a, b));
+  isStalled(a: string, b: string): boolean {
+    const untilMs = Math.max(this.stalls.get(`${a} ${b}`) ?? 0, this.stalls.get(`${b} ${a}`) ?? 0);
+    return untilMs > this.timeline.nowMs;
   }
 
-  #connect(
-    fromIp: string,
-    host: Host<Message>,
-    handler: DialHandler<Message>,
+  isAlive(linkId: number): boolean {
+    return this.alive.has(linkId);
+  }
+
+  isCut(a: string, b: string): boolean {
+    return this.cuts.size > 0 && this.cuts.has(pairKey(a, b));
+  }
+
+  private connect(
+    from: Host,
+    host: Host,
+    handler: DialHandler,
     finish: (run: () => void) => () => void,
   ): void {
-    const link = new Link<Message>(this.linksMade++, [fromIp, host.ip], this.#carrier);
-    for (const ip of link.ips) {
-      const known = this.#links.get(ip);
-      if (known === undefined) this.#links.set(ip, new Set([link]));
+    const link = new Link(this.linksMade++, [from, host], this.carrier);
+    this.alive.add(link.id);
+    for (const { ip } of link.hosts) {
+      const known = this.links.get(ip);
+      if (known === undefined) this.links.set(ip, new Set([link]));
       else known.add(link);
     }
-    link.handle(1, host.accept(link.end(1), fromIp));
+    link.handOver(1, (wire) => host.accept(wire));
     let established = false;
-    this.#timeline.after(this.#delayMs(), () => {
+    this.timeline.after(this.delayMs(), () => {
       finish(() => {
         established = true;
-        const own = handler.connected(link.end(0), host.ip);
-        if (own === undefined) link.end(0).close();
-        else link.handle(0, own);
+        link.handOver(0, (wire) => handler.connected(wire));
       })();
-      if (!established) link.end(0).close();
+      if (!established) link.abandon(0);
     });
   }
 
-  #resolve(host: string): string {
-    const ips = this.#balancers.get(host)?.();
+  private resolve(host: string): string {
+    const ips = this.balancers.get(host)?.();
     if (ips === undefined) return host;
-    return ips[randomInt(this.#random, ips.length)] ?? host;
+    return ips[randomInt(this.random, ips.length)] ?? host;
   }
 
-  #linksOf(ip: string): Link<Message>[] {
-    return [...(this.#links.get(ip) ?? [])];
+  private linksOf(ip: string): Link[] {
+    return [...(this.links.get(ip) ?? [])];
   }
 
-  #delayMs(): number {
-    const { delayMinMs, delayMaxMs } = this.#options;
-    return delayMinMs + this.#random.next() * (delayMaxMs - delayMinMs);
+  private delayMs(): number {
+    const { delayMinMs, delayMaxMs } = this.options;
+    return delayMinMs + this.random.next() * (delayMaxMs - delayMinMs);
   }
 }
 
 /** What a link needs of its network. */
-interface Carrier<Message> {
+interface Carrier {
   readonly timeline: Timeline;
   delayMs(): number;
   keepaliveMs(): number;
+  readonly roomBytes: number;
   isCut(a: string, b: string): boolean;
-  gone(link: Link<Message>): void;
+  stalledUntilMs(from: string, to: string): number;
+  gone(link: Link): void;
+  lost(link: Link): void;
   delivered(): void;
 }
 
 type Side = 0 | 1;
 
-class Link<Message> {
+/** A wire that knows which connection of the network it is an end of. */
+export class LinkWire extends MemoryWire {
+  readonly linkId: number;
+
+  constructor(link: Link, side: Side) {
+    const [own, other] = side === 0 ? link.hosts : [link.hosts[1], link.hosts[0]];
+    super({
+      local: { address: own.ip, port: EPHEMERAL_PORT + link.id },
+      remote: { address: other.ip, port: EPHEMERAL_PORT + link.id },
+      far: {
+        onOutput: (data) => link.send(side, data),
+        onEnd: () => link.finish(side),
+        onDestroyed: () => link.abandon(side),
+      },
+    });
+    this.linkId = link.id;
+  }
+}
+
+interface End {
+  readonly wire: LinkWire;
+  /** The network still has something to do with it. */
+  isOpen: boolean;
+  /** Its server has it, and reads. */
+  isHandedOver: boolean;
+  hasFinished: boolean;
+  /** Arrived before it was handed over. */
+  waiting: (() => void)[];
+  lastArrivalMs: number;
+  /** Sent from here, and not arrived. */
+  underWayBytes: number;
+}
+
+class Link {
   readonly id: number;
-  readonly ips: readonly [string, string];
-  readonly #carrier: Carrier<Message>;
-  readonly #ends: readonly [End<Message>, End<Message>];
-  #dead = false;
+  /** Who dialled, and who was dialled. */
+  readonly hosts: readonly [Host, Host];
+  private readonly carrier: Carrier;
+  private readonly ends: readonly [End, End];
+  private isDead = false;
 
-  constructor(id: number, ips: readonly [string, string], carrier: Carrier<Message>) {
+  constructor(id: number, hosts: readonly [Host, Host], carrier: Carrier) {
     this.id = id;
-    this.ips = ips;
-    this.#carrier = carrier;
-    this.#ends = [new End(this, 0), new End(this, 1)];
+    this.hosts = hosts;
+    this.carrier = carrier;
+    this.ends = [this.newEnd(0), this.newEnd(1)];
   }
 
-  end(side: Side): End<Message> {
-    return this.#ends[side];
-  }
-
-  handle(side: Side, handler: ConnectionHandler<Message>): void {
-    const end = this.#ends[side];
-    end.handler = handler;
-    const waiting = end.waiting;
-    end.waiting = undefined;
-    for (const arrive of waiting ?? []) arrive();
+  handOver(side: Side, take: (wire: LinkWire) => void): void {
+    const end = this.ends[side];
+    if (!end.isOpen) return;
+    this.hosts[side].run(() => {
+      end.isHandedOver = true;
+      take(end.wire);
+    });
+    for (const arrive of end.waiting.splice(0)) arrive();
   }
 
   /** Both ends (but not that of `goneIp`) learn of it about now. */
   reset(goneIp: string | undefined): void {
-    this.#dead = true;
+    this.lose();
     for (const side of [0, 1] as const) {
-      if (this.ips[side] === goneIp) this.#shut(side);
-      else this.#carrier.timeline.after(this.#carrier.delayMs(), () => this.#end(side, "Read Error"));
+      if (this.hosts[side].ip === goneIp) this.shut(side);
+      else this.carrier.timeline.after(this.carrier.delayMs(), () => this.hangUp(side, "ECONNRESET"));
     }
   }
 
   /** Nothing is delivered any more; each end finds out by its own keepalive. */
   die(goneIp: string | undefined): void {
-    if (this.#dead) return;
-    this.#dead = true;
+    if (this.isDead) return;
+    this.lose();
     for (const side of [0, 1] as const) {
-      if (this.ips[side] === goneIp) this.#shut(side);
-      else
-        this.#carrier.timeline.after(this.#carrier.keepaliveMs(), () => this.#end(side, "Stale Connection"));
+      if (this.hosts[side].ip === goneIp) this.shut(side);
+      else this.carrier.timeline.after(this.carrier.keepaliveMs(), () => this.hangUp(side, "ETIMEDOUT"));
     }
   }
 
-  send(from: Side, message: Message): void {
-    if (!this.#ends[from].open) return;
-    this.#travel(from, (to) => {
-      this.#carrier.delivered();
-      to.handler?.received(message);
+  send(from: Side, data: Uint8Array): void {
+    const end = this.ends[from];
+    const host = this.hosts[from];
+    if (!end.isOpen || this.isDead) return;
+    const said = host.voice?.(data) ?? data;
+    end.underWayBytes += said.length;
+    if (end.underWayBytes > this.carrier.roomBytes) end.wire.holdsWrites = true;
+    this.travel(from, (to) => {
+      this.arrived(from, said.length);
+      this.carrier.delivered();
+      to.wire.receive(said);
     });
   }
 
-  close(side: Side): void {
-    if (!this.#ends[side].open) return;
-    this.#travel(side, (to) => this.#end(to.side, "Client Closed"));
-    this.#shut(side);
+  /** One side ends the connection in good order: the other one hears of it, and this one that it has. */
+  finish(side: Side): void {
+    const end = this.ends[side];
+    if (!end.isOpen || end.hasFinished) return;
+    end.hasFinished = true;
+    this.carrier.lost(this);
+    this.travel(side, () => {
+      this.hangUp(other(side), "");
+      this.carrier.timeline.after(this.carrier.delayMs(), () => this.hangUp(side, ""));
+    });
+  }
+
+  /** One side is gone at once. */
+  abandon(side: Side): void {
+    if (!this.ends[side].isOpen) return;
+    this.carrier.lost(this);
+    this.travel(side, () => this.hangUp(other(side), "ECONNRESET"));
+    this.carrier.timeline.after(0, () => this.hangUp(side, ""));
+  }
+
+  private newEnd(side: Side): End {
+    return {
+      wire: new LinkWire(this, side),
+      isOpen: true,
+      isHandedOver: false,
+      hasFinished: false,
+      waiting: [],
+      lastArrivalMs: 0,
+      underWayBytes: 0,
+    };
+  }
+
+  private lose(): void {
+    this.isDead = true;
+    this.carrier.lost(this);
   }
 
   /** Carries something to the other side, in order with whatever went before. */
-  #travel(from: Side, arrive: (to: End<Message>) => void): void {
-    const { timeline } = this.#carrier;
-    const to = this.#ends[from === 0 ? 1 : 0];
-    to.lastArrivalMs = Math.max(to.lastArrivalMs, timeline.nowMs + this.#carrier.delayMs());
+  private travel(from: Side, arrive: (to: End) => void): void {
+    const { timeline } = this.carrier;
+    const [fromIp, toIp] = [this.hosts[from].ip, this.hosts[other(from)].ip];
+    const to = this.ends[other(from)];
+    const earliestMs = Math.max(timeline.nowMs, this.carrier.stalledUntilMs(fromIp, toIp));
+    to.lastArrivalMs = Math.max(to.lastArrivalMs, earliestMs + this.carrier.delayMs());
     timeline.at(to.lastArrivalMs, () => {
-      if (this.#carrier.isCut(this.ips[0], this.ips[1])) this.die(undefined);
-      if (this.#dead || !to.open) return;
-      if (to.handler !== undefined) arrive(to);
-      else (to.waiting ??= []).push(() => arrive(to));
+      if (this.carrier.isCut(fromIp, toIp)) this.die(undefined);
+      if (this.isDead || !to.isOpen) return;
+      const run = (): void => this.hosts[other(from)].run(() => arrive(to));
+      if (to.isHandedOver) run();
+      else to.waiting.push(run);
     });
   }
 
-  #end(side: Side, reason: string): void {
-    const end = this.#ends[side];
-    if (!end.open) return;
-    this.#shut(side);
-    end.handler?.closed(reason);
+  private arrived(from: Side, length: number): void {
+    const end = this.ends[from];
+    end.underWayBytes -= length;
+    if (!end.wire.holdsWrites || end.underWayBytes > this.carrier.roomBytes / 2) return;
+    end.wire.holdsWrites = false;
+    this.carrier.timeline.after(0, () => this.hosts[from].run(() => end.wire.completeWrite()));
   }
 
-  #shut(side: Side): void {
-    this.#ends[side].open = false;
-    if (!this.#ends[0].open && !this.#ends[1].open) this.#carrier.gone(this);
+  private hangUp(side: Side, problem: string): void {
+    const end = this.ends[side];
+    if (!end.isOpen) return;
+    this.shut(side);
+    if (end.isHandedOver) this.hosts[side].run(() => end.wire.hangUp(problem));
+  }
+
+  private shut(side: Side): void {
+    this.ends[side].isOpen = false;
+    if (!this.ends[0].isOpen && !this.ends[1].isOpen) this.carrier.gone(this);
   }
 }
 
-class End<Message> implements Connection<Message> {
-  readonly side: Side;
-  open = true;
-  handler: ConnectionHandler<Message> | undefined;
-  /** Arrived before this end was handled. */
-  waiting: (() => void)[] | undefined;
-  lastArrivalMs = 0;
-  readonly #link: Link<Message>;
-
-  constructor(link: Link<Message>, side: Side) {
-    this.#link = link;
-    this.side = side;
-  }
-
-  get linkId(): number {
-    return this.#link.id;
-  }
-
-  send(message: Message): void {
-    this.#link.send(this.side, message);
-  }
-
-  close(): void {
-    this.#link.close(this.side);
-  }
+function other(side: Side): Side {
+  return side === 0 ? 1 : 0;
 }
 
 function pairKey(a: string, b: string): string {

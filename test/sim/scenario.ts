@@ -17,6 +17,7 @@ export interface ServerPlan {
   readonly ip: string;
   readonly nats: boolean;
   readonly poolSize: number;
+  /** Accounts in which it has a subscription from the start to the end. */
   readonly subscribes: readonly string[];
 }
 
@@ -30,6 +31,10 @@ export interface Scenario {
   readonly faultEveryMs: number;
   /** Each end of a dead connection notices within this. */
   readonly keepaliveMs: number;
+  /** Between PINGs on a route; a peer that answers two of them in no time is taken for dead. */
+  readonly pingIntervalMs: number;
+  /** What a connection takes before the other side has taken it. */
+  readonly roomBytes: number;
 }
 
 export const KEEPALIVE_MS = 3000;
@@ -45,6 +50,12 @@ export interface ScenarioOptions {
   readonly plainPoolSize: number | undefined;
 }
 
+/** Hardly a line, or all that is said within a second. */
+const ROOMS_BYTES = [600, 4096, 65_536];
+
+/** Two of them in a row are unanswered, and the route is given up. */
+const PING_INTERVALS_MS = [1000, 30_000, 120_000];
+
 export const ACCOUNTS = ["$SYS", "A", "BB", "CCC"] as const;
 export const SEED_COUNT = 3;
 
@@ -57,7 +68,7 @@ export function drawScenario(options: ScenarioOptions, random: Random): Scenario
   const natsShare = mayHaveNats(topology, options.faultSeconds) ? pick(random, [0, 0, 0.3, 0.6]) : 0;
   const poolSizes = pick(random, [[3], [3], [3], [1], [3, 5, 1], [3, 3, 0], [0]]);
   const mixed = options.plainPoolSize === undefined;
-  const pinnedAccounts = pick(random, mixed ? [[], ["$SYS"]] : [[]]);
+  const pinnedAccounts = pick(random, mixed ? [[], ["$SYS"], ["$SYS", "BB"]] : [[]]);
   const servers = Array.from({ length: count }, (_, i) => ({
     name: `server-${i}`,
     ip: `10.0.${i >> 8}.${i & 255}`,
@@ -66,8 +77,20 @@ export function drawScenario(options: ScenarioOptions, random: Random): Scenario
     subscribes: ACCOUNTS.filter(() => random.next() < 0.6),
   }));
   const faultEveryMs = 100 + randomInt(random, 1500);
+  const pingIntervalMs = mixed ? pick(random, PING_INTERVALS_MS) : 120_000;
+  const roomBytes = mixed ? pick(random, ROOMS_BYTES) : 65_536;
   const { seed, faultSeconds } = options;
-  return { seed, topology, servers, pinnedAccounts, faultSeconds, faultEveryMs, keepaliveMs: KEEPALIVE_MS };
+  return {
+    seed,
+    topology,
+    servers,
+    pinnedAccounts,
+    faultSeconds,
+    faultEveryMs,
+    keepaliveMs: KEEPALIVE_MS,
+    pingIntervalMs,
+    roomBytes,
+  };
 }
 
 /**

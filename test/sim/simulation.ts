@@ -1,7 +1,15 @@
 /** One seed from start to verdict. */
 
 import { seededRandom } from "../../src/base/random.ts";
-import { deliveryBreaches, liesBelieved, meshBreaches, publishRound, staleDialBreaches } from "./checks.ts";
+import { slabSnapshot } from "../../src/slab/chunks.ts";
+import {
+  deliveryBreaches,
+  liesBelieved,
+  meshBreaches,
+  publishRound,
+  staleDialBreaches,
+  urlBreaches,
+} from "./checks.ts";
 import { scheduleFaults } from "./faults.ts";
 import { NAMES_SETTLE_MS } from "./name-service.ts";
 import { drawScenario, KEEPALIVE_MS, type Scenario, type ScenarioOptions } from "./scenario.ts";
@@ -16,6 +24,8 @@ export interface Verdict {
   readonly dials: number;
   readonly announced: number;
   readonly connections: number;
+  /** Messages between servers that stayed connected, which had to arrive. */
+  readonly expected: number;
   readonly log: readonly string[];
 }
 
@@ -34,9 +44,13 @@ export function simulate(options: ScenarioOptions): Verdict {
   const convergedMs = runUntilComplete(world, faultsEndMs + boundMs) - faultsEndMs;
   const breaches = meshBreaches(world).map((breach) => `after ${boundMs} ms: ${breach}`);
   if (breaches.length === 0) breaches.push(...checkQuiet(world));
-  breaches.push(...deliveryBreaches(world), ...liesBelieved(world));
+  world.pairs.end();
+  breaches.push(...world.pairs.breaches, ...deliveryBreaches(world), ...liesBelieved(world));
   const sum = (of: (member: World["everybody"][number]) => number): number =>
     world.everybody.reduce((total, member) => total + of(member), 0);
+  world.dispose();
+  const { chunksInUse } = slabSnapshot();
+  if (chunksInUse > 0) breaches.push(`${chunksInUse} chunks are left`);
   return {
     scenario,
     breaches,
@@ -45,6 +59,7 @@ export function simulate(options: ScenarioOptions): Verdict {
     dials: sum((member) => member.dialledKeys.length),
     announced: sum((member) => member.announced),
     connections: world.network.linksMade,
+    expected: world.pairs.counts.expected,
     log: world.log,
   };
 }
@@ -90,6 +105,7 @@ function checkQuiet(world: World): string[] {
   const { topology } = world.scenario;
   return [
     ...lost,
+    ...urlBreaches(world),
     ...meshBreaches(world).map((breach) => `when all was quiet: ${breach}`),
     ...staleDialBreaches(world, () => topology === "static"),
   ];

@@ -12,23 +12,23 @@ interface Happening {
 export class Timeline {
   nowMs = 0;
   happened = 0;
-  /** What happens in the millisecond `#present`. */
-  readonly #heap: Happening[] = [];
-  readonly #later = new Map<number, Happening[]>();
-  #present = 0;
-  #order = 0;
+  /** What happens in the millisecond `present`. */
+  private readonly heap: Happening[] = [];
+  private readonly later = new Map<number, Happening[]>();
+  private present = 0;
+  private order = 0;
 
   at(atMs: number, run: () => void): void {
-    const item = { atMs: Math.max(atMs, this.nowMs), order: this.#order++, run };
+    const item = { atMs: Math.max(atMs, this.nowMs), order: this.order++, run };
     const millisecond = Math.floor(item.atMs);
-    if (millisecond <= this.#present) return this.#push(item);
-    const planned = this.#later.get(millisecond);
-    if (planned === undefined) this.#later.set(millisecond, [item]);
+    if (millisecond <= this.present) return this.push(item);
+    const planned = this.later.get(millisecond);
+    if (planned === undefined) this.later.set(millisecond, [item]);
     else planned.push(item);
   }
 
-  #push(item: Happening): void {
-    const heap = this.#heap;
+  private push(item: Happening): void {
+    const heap = this.heap;
     let hole = heap.length;
     heap.push(item);
     while (hole > 0) {
@@ -48,22 +48,22 @@ export class Timeline {
   /** Runs everything up to and including `untilMs`. */
   runUntil(untilMs: number): void {
     for (;;) {
-      for (let first = this.#heap[0]; first !== undefined && first.atMs <= untilMs; first = this.#heap[0]) {
-        this.#takeFirst();
+      for (let first = this.heap[0]; first !== undefined && first.atMs <= untilMs; first = this.heap[0]) {
+        this.takeFirst();
         this.nowMs = first.atMs;
         this.happened++;
         first.run();
       }
-      if (this.#present >= Math.floor(untilMs)) break;
-      this.#present++;
-      for (const item of this.#later.get(this.#present) ?? []) this.#push(item);
-      this.#later.delete(this.#present);
+      if (this.present >= Math.floor(untilMs)) break;
+      this.present++;
+      for (const item of this.later.get(this.present) ?? []) this.push(item);
+      this.later.delete(this.present);
     }
     this.nowMs = untilMs;
   }
 
-  #takeFirst(): void {
-    const heap = this.#heap;
+  private takeFirst(): void {
+    const heap = this.heap;
     const last = heap.pop() as Happening;
     const size = heap.length;
     if (size === 0) return;

@@ -35,6 +35,11 @@ export interface RouteHost extends ConnectionHost {
   onGossip(session: RouteSession, json: string): void;
   /** A later INFO: of the peer itself, or about another server. */
   onLaterInfo(session: RouteSession, info: Record<string, unknown>): void;
+  /** Interest that the peer tells of; false: it stands on a route that the account has of its own. */
+  takesInterest(
+    session: RouteSession,
+    told: { account: string; subject: string; queue: string | null },
+  ): boolean;
   onFirstPong(session: RouteSession): void;
   onClosed(session: RouteSession): void;
 }

@@ -65,6 +65,12 @@ export class RemoteInterests {
     return true;
   }
 
+  has(accountName: string, subject: string, queue: string | null): boolean {
+    const account = this.accounts.get(accountName);
+    const known = account === undefined ? undefined : this.byAccount.get(account);
+    return known?.has(interestKey(subject, queue)) === true;
+  }
+
   delete(accountName: string, subject: string, queue: string | null): void {
     const account = this.accounts.get(accountName);
     const known = account === undefined ? undefined : this.byAccount.get(account);

@@ -15,6 +15,13 @@ interface PeerRoutes {
   poolSize: number;
 }
 
+/** The peer is interested in a subject; `queue` null: not as a queue group. */
+interface ToldInterest {
+  readonly account: string;
+  readonly subject: string;
+  readonly queue: string | null;
+}
+
 export class RouteTable {
   private readonly peers = new Map<string, PeerRoutes>();
   private readonly accounts: Accounts;
@@ -61,6 +68,21 @@ export class RouteTable {
       if (carrierOf(peer, name) !== session) continue;
       for (const change of localInterest) yield [name, change];
     }
+  }
+
+  /**
+   * A peer that moves an account to a route of its own tells of its interest there, and takes it back on the other one a moment
+   * later. Of the two the account's own route counts, so that in between no message goes to the peer twice. False: leave it.
+   */
+  takesInterest({ registration }: RouteSession, told: ToldInterest): boolean {
+    const { account, subject, queue } = told;
+    const peer = this.peers.get(registration?.peerId ?? "");
+    if (peer === undefined) return true;
+    if (registration?.account === account) {
+      for (const { interests } of peer.pool.values()) interests.delete(account, subject, queue);
+      return true;
+    }
+    return peer.pinned.get(account)?.interests.has(account, subject, queue) !== true;
   }
 
   remove(session: RouteSession): void {

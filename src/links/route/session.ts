@@ -225,6 +225,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     if (typeof told === "string") return this.onPeerError(errors.badArguments, told);
     const { account, subject, queue, weight } = told;
     if (!permits(this.host.permissions.export, subject)) return true;
+    if (!this.host.takesInterest(this, told)) return true;
     if (this.interests.set(account, subject, queue, weight)) return true;
     return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
   }

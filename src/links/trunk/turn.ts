@@ -5,7 +5,7 @@
  */
 import { beginChange, endChange } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
-import { Chores } from "../../base/chores.ts";
+import { Chores, type NextRound } from "../../base/chores.ts";
 import { Work } from "../../base/work.ts";
 import { takeChunk } from "../../slab/chunks.ts";
 import type { Outbox } from "./outbox.ts";
@@ -17,9 +17,9 @@ const NONE: readonly Outbox[] = [];
 
 export class Turn {
   /** What connections leave behind, and whatever else can wait. */
-  readonly chores = new Chores();
+  readonly chores: Chores;
   /** What the messages of this round have been. */
-  readonly work = new Work();
+  readonly work: Work;
   private readonly dirty: Outbox[] = [];
   private readonly congested: Outbox[] = [];
   private dirtyCount = 0;
@@ -34,8 +34,10 @@ export class Turn {
     this.flush();
   };
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, nextRound: NextRound = setImmediate) {
     this.clock = clock;
+    this.chores = new Chores(nextRound);
+    this.work = new Work(nextRound);
   }
 
   nowMs(): number {

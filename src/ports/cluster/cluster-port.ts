@@ -59,6 +59,7 @@ export class ClusterPort {
   private ownAddresses: readonly AddressKey[] = [];
   private listener: RouteListener | null = null;
   private readonly gate = new RouteGate();
+  private isStopped = false;
 
   constructor(options: ClusterPortOptions) {
     const { edge } = options;
@@ -121,6 +122,7 @@ export class ClusterPort {
       onHandshakeInfo: (session, info) => this.hearFirstInfo(session, info),
       onGossip: (session, json) => this.gossip.take(session, json),
       onLaterInfo: (session, info) => this.hearInfo(session, info),
+      takesInterest: (session, told) => this.table.takesInterest(session, told),
       onFirstPong: (session) => this.runner.feed({ kind: "routeConfirmed", connId: session.rid }),
       onClosed: (session) => this.forget(session),
     };
@@ -148,16 +150,22 @@ export class ClusterPort {
 
   /** Listens. Rejects with the operating system's error. */
   async start(): Promise<Endpoint> {
-    const { options } = this;
-    const { host, port } = options;
-    const attempt = this.network.listen(host, port, (wire) => this.accept(wire));
+    const { host, port } = this.options;
+    const { promise, resolve, reject } = Promise.withResolvers<Endpoint>();
+    this.network.listen(host, port, {
+      onListening: (listener) => {
+        this.listensBy(listener);
+        resolve(listener.endpoint);
+      },
+      onFailed: reject,
+      onWire: (wire) => this.accept(wire),
+    });
     const tell = (reason: string): string => `Error listening on router port: ${port} - ${reason}`;
-    this.listensBy(await listening(options, attempt, tell));
-    return this.listener!.endpoint;
+    return listening(this.options, promise, tell);
   }
 
   /** Servers can connect: from now on there is a mesh. */
-  listensBy(listener: RouteListener): void {
+  private listensBy(listener: RouteListener): void {
     const { options } = this;
     const { edge, clock } = options;
     const { port } = listener.endpoint;
@@ -244,6 +252,7 @@ export class ClusterPort {
   }
 
   stop(): void {
+    this.isStopped = true;
     if (!this.words.isLameDuck) this.announceLameDuck();
     this.listener?.close();
     this.peerDiscovery[Symbol.dispose]();
@@ -284,6 +293,10 @@ export class ClusterPort {
     this.peers.closed(session);
     this.table.remove(session);
     this.runner.closed(session);
+    // Also one that never became a member; while this server stops, nobody leaves.
+    const { registration } = session;
+    if (registration !== null && !this.isStopped && !this.table.hasPeer(registration.peerId))
+      this.dropUrls(registration.peerId);
   }
 
   private *routesOf(peerId: string): Generator<RouteSession> {

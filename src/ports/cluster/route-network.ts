@@ -2,6 +2,7 @@
  * By what the port of the other servers reaches the world: connections, sources of addresses, chance, the next round of the event
  * loop. The server hands in the real ones (system-edge.ts), the simulation its own, which are made of memory.
  */
+import type { NextRound } from "../../base/chores.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Live } from "../../base/live.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -19,6 +20,14 @@ export interface RouteListener {
   close(): void;
 }
 
+export interface RouteListenerHost {
+  /** Either this is called first, or `onFailed`, with the operating system's error. */
+  onListening(listener: RouteListener): void;
+  onFailed(error: unknown): void;
+  /** A server has connected, and the connection is secured where that is asked for. */
+  onWire(wire: Wire): void;
+}
+
 /** One of the two is called, once. */
 export interface DialOutcome {
   connected(wire: Wire): void;
@@ -26,8 +35,7 @@ export interface DialOutcome {
 }
 
 export interface RouteNetwork {
-  /** Hands on the wire of each server that connects, secured where that is asked for. Rejects with the operating system's error. */
-  listen(host: string, port: number, onWire: (wire: Wire) => void): Promise<RouteListener>;
+  listen(host: string, port: number, listenerHost: RouteListenerHost): void;
   /** Nobody answers within `timeoutMs`: it fails. Once it is disposed of, nothing is reported any more. */
   dial(address: PeerAddress, timeoutMs: number, outcome: DialOutcome): Disposable;
 }
@@ -49,5 +57,5 @@ export interface ClusterEdge {
   createDnsSource(name: DnsName, options: Omit<DnsSourceOptions, "resolver">): DiscoverySource;
   createKubernetesSource(options: KubernetesSourceOptions): DiscoverySource;
   /** Calls `work` once, after what else is due in this round of the event loop. */
-  nextRound(work: () => void): void;
+  readonly nextRound: NextRound;
 }

@@ -8,7 +8,7 @@ import { dialTcp, listenTcp, tcpWire } from "../../transport/tcp.ts";
 import { Handshakes, TlsWire, type TlsTerms } from "../../transport/tls.ts";
 import type { Wire } from "../../transport/wire.ts";
 import type { DialTarget } from "./peer-discovery.ts";
-import type { DialOutcome, RouteListener, RouteNetwork, RouteNetworkOptions } from "./route-network.ts";
+import type { DialOutcome, RouteListenerHost, RouteNetwork, RouteNetworkOptions } from "./route-network.ts";
 
 const KINDS: Readonly<Record<string, DialErrorKind>> = {
   ECONNREFUSED: "refused",
@@ -30,8 +30,12 @@ export class TcpRoutes implements RouteNetwork {
     this.options = options;
   }
 
-  listen(host: string, port: number, onWire: (wire: Wire) => void): Promise<RouteListener> {
-    return listenTcp(host, port, (socket) => this.welcome(socket, onWire));
+  listen(host: string, port: number, listenerHost: RouteListenerHost): void {
+    const onWire = (wire: Wire): void => listenerHost.onWire(wire);
+    listenTcp(host, port, (socket) => this.welcome(socket, onWire)).then(
+      (listener) => listenerHost.onListening(listener),
+      (error: unknown) => listenerHost.onFailed(error),
+    );
   }
 
   dial(address: PeerAddress, timeoutMs: number, outcome: DialOutcome): Disposable {
