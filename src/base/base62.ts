@@ -1,8 +1,10 @@
 /** Tokens of letters and digits, as nats-server uses them for ids, inboxes and hashes of names. */
+import { assert } from "./assert.ts";
 import { randomInt, type Random } from "./random.ts";
 
 export const BASE62_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+assert(new Set(BASE62_DIGITS).size === 62, "base 62 has 62 digits");
 const NUID_LENGTH = 22;
 /** Length of generated names. */
 const NAME_LENGTH = 8;

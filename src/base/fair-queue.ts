@@ -2,6 +2,7 @@
  * A bounded queue of lanes that are served in turn, so that a full lane does not delay the others. When the whole queue is
  * full, a newcomer takes the place of the last one in the longest lane, unless it would stand there itself.
  */
+import { assert } from "./assert.ts";
 export interface QueueBounds {
   readonly all: number;
   readonly lane: number;
@@ -29,12 +30,15 @@ export class FairQueue<T> {
     if (this.count >= this.bounds.all) {
       const longest = this.longest();
       if (longest.length <= own.length + 1) return item;
-      displaced = longest.pop()!;
+      displaced = longest.pop() ?? null;
+      assert(displaced !== null, "the longest lane of a full queue is not empty");
       this.count--;
     }
     own.push(item);
     this.lanes.set(lane, own);
     this.count++;
+    assert(own.length <= this.bounds.lane, "a lane stays within its bound");
+    assert(this.count <= this.bounds.all, "the queue stays within its bound");
     return displaced;
   }
 
@@ -47,7 +51,8 @@ export class FairQueue<T> {
   shiftFrom(mayServe: (lane: string) => boolean): { readonly lane: string; readonly item: T } | undefined {
     for (const [lane, items] of this.lanes) {
       if (!mayServe(lane)) continue;
-      const item = items.shift()!;
+      const item = items.shift();
+      assert(item !== undefined, "no lane is empty");
       this.lanes.delete(lane);
       if (items.length > 0) this.lanes.set(lane, items);
       this.count--;

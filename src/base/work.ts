@@ -5,6 +5,7 @@
  *
  * Bounded: each connection waits once.
  */
+import { assert } from "./assert.ts";
 
 import type { NextRound } from "./chores.ts";
 
@@ -43,6 +44,7 @@ export class Work {
 
   /** A plan was built. */
   planned(steps: number): void {
+    assert(steps >= 0, "work is never taken back");
     this.steps += steps;
   }
 

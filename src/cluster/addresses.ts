@@ -4,6 +4,7 @@
  * has it looked at. Routes beyond a peer's first are the business of peers.ts.
  */
 
+import { assert } from "../base/assert.ts";
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey } from "./address.ts";
 import { newAlarm } from "./agenda.ts";
@@ -40,6 +41,7 @@ export function changeSource(
     listed.add(key);
     row.address = address;
     if (row.sources.size === 0) state.unlisted--;
+    assert(state.unlisted >= 0, "an unlisted address is counted once");
     row.sources.set(event.source, event.origin);
     row.origin = strongestOrigin(row);
     lookAtAddress(state, row, nowMs);
@@ -210,8 +212,9 @@ function leadAddress(state: MeshState, row: AddressRow, id: ServerId | undefined
   if (row.leadsTo === id) return;
   if (row.leadsTo !== undefined) {
     const keys = state.leading.get(row.leadsTo);
-    keys?.delete(row.key);
-    if (keys?.size === 0) state.leading.delete(row.leadsTo);
+    assert(keys?.has(row.key) === true, "an address is listed under the server that it leads to");
+    keys.delete(row.key);
+    if (keys.size === 0) state.leading.delete(row.leadsTo);
   }
   row.leadsTo = id;
   if (state.open.has(row.key)) state.open.add(row);
@@ -249,8 +252,11 @@ function addAddress(
     keepUntilMs: nowMs + state.options.giveUpAfterMs,
     gossipMode: 0,
   };
+  assert(!state.addresses.has(key), "an address has one row");
   state.addresses.set(key, row);
   state.unlisted++;
+  assert(state.addresses.size <= state.options.limits.addressesMax, "addresses stay within their bound");
+  assert(state.unlisted <= state.addresses.size, "unlisted addresses are addresses");
   return row;
 }
 
@@ -264,6 +270,7 @@ function forgetAddress(state: MeshState, row: AddressRow): void {
   rest(state, row);
   leadAddress(state, row, undefined);
   if (state.addresses.delete(row.key) && row.sources.size === 0) state.unlisted--;
+  assert(row.alarm.place === -1, "an address that is forgotten has no alarm");
   state.open.delete(row.key);
 }
 

@@ -73,6 +73,7 @@ export class Agenda {
   takeDue(nowMs: number): Due | undefined {
     const first = this.heap[0];
     if (first === undefined || first.atMs > nowMs) return undefined;
+    assert(first.place === 0, "the earliest alarm stands first");
     this.clear(first);
     return first.due;
   }
@@ -106,6 +107,7 @@ export class Agenda {
   }
 
   private put(alarm: Alarm, place: number): void {
+    assert(place >= 0 && place < this.heap.length, "an alarm stands within the heap");
     this.heap[place] = alarm;
     alarm.place = place;
   }

@@ -4,6 +4,7 @@
  *
  * Invariant: a row stands in one line at most, and once. So the lines are no longer than the tables of the mesh.
  */
+import { assert } from "../base/assert.ts";
 import type { Due } from "./agenda.ts";
 
 /** Routes that a connected peer lacks, addresses that a source lists, addresses that came by gossip. */
@@ -28,6 +29,7 @@ export class DialLines {
   enter(due: Due, line: Line): void {
     for (const other of LINES) if (other !== line) this.waiting[other].delete(due);
     this.waiting[line].add(due);
+    assert(LINES.filter((each) => this.waiting[each].has(due)).length === 1, "a row stands in one line");
   }
 
   leave(due: Due): void {

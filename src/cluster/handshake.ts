@@ -128,6 +128,7 @@ export function confirmConn(state: MeshState, conn: ConnRow, nowMs: number): voi
   state.agenda.clear(conn.alarm);
   conn.confirmedOrder = ++state.order;
   peer.unconfirmed--;
+  assert(peer.unconfirmed >= 0, "a route is confirmed once");
   confirmed(state, conn, peer, peer.info, nowMs);
 }
 
@@ -154,6 +155,7 @@ export function dropConn(state: MeshState, conn: ConnRow, reason: string, nowMs:
   state.agenda.clear(conn.alarm);
   if (conn.route !== undefined) return dropRoute(state, conn, conn.route, reason, nowMs);
   state.handshakes--;
+  assert(state.handshakes >= 0, "a handshake ends once");
   state.arrivals.delete(conn.id);
   if (conn.purpose !== undefined && !conn.purposeMet) {
     purposeFailed(state, conn.purpose, "closed", reason, nowMs);
@@ -173,6 +175,7 @@ function dropRoute(
   const gaveWay = reason === ("duplicateRoute" satisfies CloseReason);
   freeSlot(state, peer, route.slot, conn.id);
   if (!conn.confirmed) peer.unconfirmed--;
+  assert(peer.unconfirmed >= 0, "a route that was not confirmed ends once");
   if (!conn.confirmed && !gaveWay) {
     const row = addressDialled(state, conn);
     if (row !== undefined) addressFailed(state, row, "closed", reason, nowMs);
@@ -197,6 +200,7 @@ function addConn(state: MeshState, begun: NewConn, nowMs: number): void {
     begunOrder: ++state.order,
     confirmedOrder: 0,
   };
+  assert(!state.conns.has(id), "a connection has a number of its own");
   state.conns.set(id, conn);
   state.handshakes++;
   if (state.stopped) return closeConn(state, conn, "serverShutdown", "", nowMs);
@@ -215,6 +219,7 @@ function takeIn(state: MeshState, id: ConnId, nowMs: number): void {
     closeConn(state, conn, "tooManyConnections", "made room for a newer connection", nowMs);
   }
   state.arrivals.add(id);
+  assert(state.arrivals.size <= state.options.limits.handshakesMax, "arrivals stay within their bound");
 }
 
 function meetSelf(state: MeshState, conn: ConnRow, nowMs: number): void {

@@ -55,6 +55,7 @@ export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow, nowMs:
       restsUntilMs: nowMs,
     });
   }
+  assert(!state.peers.has(peer.id), "a peer is added once");
   state.peers.set(peer.id, peer);
   if (peer.name !== "") state.peerByName.set(peer.name, peer.id);
   for (const key of state.leading.get(peer.id) ?? []) state.open.delete(key);
@@ -88,6 +89,7 @@ function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress, 
 }
 
 export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowMs: number): void {
+  assert(!hasRoutes(peer), "a peer is removed once its last route is gone");
   state.peers.delete(peer.id);
   state.agenda.clear(peer.alarm);
   state.lines.leave(peer.alarm.due);
@@ -95,6 +97,7 @@ export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowM
   if (state.peerByName.get(peer.name) === peer.id) state.peerByName.delete(peer.name);
   if (peer.joined) {
     state.joined--;
+    assert(state.joined >= 0, "a peer that joined leaves once");
     state.probeDelayMs = state.options.probeMinMs;
     if (peer.isLeaving) supersede(state, peer.id, nowMs);
     // Nobody leaves because this server does.
@@ -124,6 +127,7 @@ export function supersede(state: MeshState, id: ServerId, nowMs: number): void {
     if (!oldest.done) state.superseded.delete(oldest.value);
   }
   state.superseded.set(id, nowMs + state.options.giveUpAfterMs);
+  assert(state.superseded.size <= state.options.limits.peersMax, "superseded ids stay within their bound");
 }
 
 export function connInSlot(peer: PeerRow, slot: RouteSlot): ConnId | undefined {
@@ -132,7 +136,10 @@ export function connInSlot(peer: PeerRow, slot: RouteSlot): ConnId | undefined {
 
 export function takeSlot(state: MeshState, peer: PeerRow, slot: RouteSlot, connId: ConnId): void {
   if (slot.kind === "account") peer.accounts.set(slot.account, connId);
-  else peer.slots[slot.index] = connId;
+  else {
+    assert(slot.index < peer.slots.length, "a pool slot exists");
+    peer.slots[slot.index] = connId;
+  }
   markPartial(state, peer);
 }
 
@@ -225,6 +232,7 @@ function dialLane(state: MeshState, peer: PeerRow, lane: Lane, nowMs: number): b
     key: undefined,
     peerId: peer.id,
   } as const;
+  assert(!lane.busy, "a lane has one dial at a time");
   if (!startDial(state, purpose, nowMs)) return false;
   lane.busy = true;
   return true;

@@ -2,6 +2,7 @@
  * The one table of all options: the source of flags, environment names, defaults, what a reload can change, the help text
  * and docs/configuration.md. Sections are put together and indexed here; each section is a file in sections/.
  */
+import { assert } from "../base/assert.ts";
 import type { Option, Section, Unsupported } from "./option.ts";
 import { accounts } from "./sections/accounts.ts";
 import { authorization } from "./sections/authorization.ts";
@@ -61,6 +62,19 @@ export const OPTION_BY_ENV: ReadonlyMap<string, Option> = new Map(
   OPTIONS.flatMap((option) => (option.env === null ? [] : [[option.env, option] as const])),
 );
 
+const INITIALS = OPTIONS.flatMap(({ initials }) => initials.map(([field]) => field));
+assert(new Set(INITIALS).size === INITIALS.length, "a field has its default in one row");
+assert(
+  OPTIONS.every(({ fields }) => fields.every((field) => INITIALS.includes(field))),
+  "a field that an option sets has a default",
+);
+assert(OPTION_BY_KEY.size === OPTIONS.flatMap(keysOf).length, "a key belongs to one option");
+assert(OPTION_BY_FLAG.size === OPTIONS.flatMap(({ flags }) => flags).length, "a flag belongs to one option");
+assert(
+  OPTION_BY_ENV.size === OPTIONS.filter(({ env }) => env !== null).length,
+  "an environment variable belongs to one option",
+);
+
 /** The dotted names of blocks: "cluster", "cluster.authorization", … */
 export const BLOCKS: ReadonlySet<string> = new Set(
   OPTIONS.flatMap(({ key }) => key.split(".").map((_, i, parts) => parts.slice(0, i).join("."))).filter(
@@ -81,6 +95,11 @@ export const UNSUPPORTED_BY_FLAG: ReadonlyMap<string, Unsupported & { readonly i
   UNSUPPORTED.flatMap((one) =>
     (one.flags ?? []).map(({ name, isSwitch }) => [name, { ...one, isSwitch }] as const),
   ),
+);
+
+assert(
+  ![...UNSUPPORTED_BY_KEY.keys()].some((key) => OPTION_BY_KEY.has(key)),
+  "an option is not among the unsupported keys",
 );
 
 export const KEYS_WITHOUT_EFFECT: ReadonlyMap<string, "bool" | "string"> = new Map(

@@ -265,6 +265,10 @@ export class Accounts implements Disposable {
       const exporter = this.exporter(one.account);
       if (exporter !== null) services.push(this.serviceImportOf(importer, one, exporter));
     }
+    assert(
+      streams.every(({ exporter }) => exporter.isConfigured),
+      "streams come from accounts that are configured",
+    );
     const taken = new Set(serviceImports.map(({ to }) => to));
     importer.import({ streams, services: [...services, ...this.importsOfSystem(importer, taken)] });
   }

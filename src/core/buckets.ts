@@ -1,5 +1,8 @@
 /** Buckets of first tokens: a change of interest in a pattern makes stale what was found for subjects of its bucket. */
+import { assert } from "../base/assert.ts";
 export const BUCKETS = 64;
+
+assert((BUCKETS & (BUCKETS - 1)) === 0, "the number of buckets is a power of two");
 
 /** By the first token. */
 export function bucketOf(subject: string): number {

@@ -8,7 +8,7 @@
  * change with wildcards counts up the generation of the plans whose first token it may cover; those are found stale
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
-import { beginChange, endChange } from "../base/assert.ts";
+import { assert, beginChange, endChange } from "../base/assert.ts";
 import { Work } from "../base/work.ts";
 import { hashBytes, sameBytes } from "../slab/hash.ts";
 import { clearSpareHeads, HEAD_MAX, hasSpareHeads, resetHeads } from "../slab/heads.ts";
@@ -26,6 +26,7 @@ const WAYS = 4;
 const SETS_MIN = 32;
 /** Bound of the table: 4 * 8192 plans for each account. */
 const SETS_MAX = 8192;
+assert((SETS_MAX & (SETS_MAX - 1)) === 0, "the number of sets is a power of two");
 /** All interests share the arena of heads: when it is full, all evict their plans. */
 const sharers = new Set<Interest>();
 

@@ -2,6 +2,7 @@
  * What neighbours need to know of an account's subscriptions here: for each subject and queue group how many there are. A
  * neighbour hears of a plain subject when its count leaves or reaches 0, of a queue group whenever its count changes.
  */
+import { assert } from "../base/assert.ts";
 interface Wanted {
   readonly subject: string;
   readonly queue: string | null;
@@ -29,7 +30,9 @@ export class LocalInterest {
 
   remove(wanted: Wanted): InterestChange | null {
     const key = interestKey(wanted.subject, wanted.queue);
-    const count = (this.counts.get(key) ?? 1) - 1;
+    const before = this.counts.get(key);
+    assert(before !== undefined && before > 0, "interest that ends was counted");
+    const count = before - 1;
     if (count === 0) this.counts.delete(key);
     else this.counts.set(key, count);
     return wanted.queue === null && count > 0 ? null : change(wanted, count);

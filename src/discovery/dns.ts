@@ -10,6 +10,7 @@
  *
  * Invariant: addresses go only because an answer says so. One lookup is under way at a time, bounded by DEADLINE_MS.
  */
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
@@ -61,6 +62,7 @@ export class DnsSource implements DiscoverySource {
   private timer: Disposable | null = null;
   private dueMs = 0;
   private isHasty = false;
+  private isLooking = false;
   private seen: Found = new Map();
   private peers: readonly DiscoveredPeer[] = [];
   private foundMs = Number.NEGATIVE_INFINITY;
@@ -103,9 +105,12 @@ export class DnsSource implements DiscoverySource {
   }
 
   private async look(): Promise<void> {
+    assert(!this.isLooking, "one lookup is under way at a time");
+    this.isLooking = true;
     this.timer = null;
     this.isHasty = false;
     const answer = await this.withinDeadline(this.ask());
+    this.isLooking = false;
     if (this.report === null) return;
     this.lookups++;
     this.lastError = null;
@@ -155,6 +160,7 @@ export class DnsSource implements DiscoverySource {
   private show(peers: readonly DiscoveredPeer[]): void {
     const isNews =
       peers.length !== this.peers.length || !peers.every((peer, i) => isSame(peer, this.peers[i]));
+    assert(peers.length <= ADDRESSES_MAX, "addresses of a name stay within their bound");
     this.peers = peers;
     // A name of one server is as good as its address; behind others it is left to chance who was meant.
     if (isNews)

@@ -3,6 +3,7 @@
  * XSalsa20-Poly1305, behind "xkv1" and a nonce of 24 bytes. The secret that two keys share takes 2 ms to work out and is
  * kept; with it a message takes 0.1 ms.
  */
+import { assert } from "../base/assert.ts";
 import { generateKeyPairSync } from "node:crypto";
 import nacl from "tweetnacl";
 import { publicNkey, rawNkey } from "./nkey.ts";
@@ -10,6 +11,7 @@ import { publicNkey, rawNkey } from "./nkey.ts";
 const VERSION = Buffer.from("xkv1");
 /** Peers whose shared secret is kept. */
 const PEERS_MAX = 8;
+assert(nacl.box.publicKeyLength === 32, "curve keys have 32 bytes, as nkeys do");
 
 export class CurveKey {
   /** 56 characters, X first. */
@@ -46,6 +48,7 @@ export class CurveKey {
     if (this.shared.size >= PEERS_MAX) this.shared.clear();
     const secret = nacl.box.before(rawNkey(peer), this.secret);
     this.shared.set(peer, secret);
+    assert(this.shared.size <= PEERS_MAX, "remembered secrets stay within their bound");
     return secret;
   }
 }

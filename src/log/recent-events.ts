@@ -2,6 +2,7 @@
  * Recent events of this server, for the page: the latest lines of the log that name an `event`, with their fixed text and a few
  * fields, without secrets as in the log. Bounded: a fixed number of lines; a line that repeats the latest one only counts it up.
  */
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
 import { PassingLogger } from "./passing-logger.ts";
@@ -51,6 +52,7 @@ export class RecentEvents {
     else if (this.kept.length === this.max) this.kept.shift();
     const count = isRepeated ? last.count + 1 : 1;
     this.kept.push({ timeMs: this.clock.nowMs(), event, level, text, about, count });
+    assert(this.kept.length <= this.max, "recent events stay within their bound");
   }
 }
 

@@ -103,7 +103,9 @@ class RepeatTable implements Disposable {
         this.#addVariant(key, 1);
       }
     });
+    assert(!this.#watched.has(key), "a line is watched once");
     this.#watched.set(key, { timer, as, repeated, write });
+    assert(this.#watched.size <= this.#options.keysMax, "watched lines stay within their bound");
   }
 
   #addVariant(key: string, by: 1 | -1): void {

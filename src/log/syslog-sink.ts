@@ -3,6 +3,7 @@
  * not read, lines are kept up to QUEUE_MAX_BYTES, beyond which they are lost and counted. The caller learns at most once a minute that
  * the server cannot be reached.
  */
+import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { openSyslogLink, type SyslogLink, type SyslogTarget } from "./syslog-link.ts";
 
@@ -42,6 +43,7 @@ export class SyslogSink implements Disposable {
     else {
       this.#queue.push(line);
       this.#queuedBytes += size;
+      assert(this.#queuedBytes <= QUEUE_MAX_BYTES, "queued lines stay within their bound");
     }
   }
 

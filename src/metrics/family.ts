@@ -1,4 +1,5 @@
 /** A family of metrics as the catalogues list it, and the bound on how many series an open-ended label may make. */
+import { assert } from "../base/assert.ts";
 import type { Look, LossLook, TrafficLook } from "./look.ts";
 
 /** A value and its labels, in the order of the family's `labels`. */
@@ -38,5 +39,6 @@ export function boundedAccounts<A extends Summed>(accounts: readonly A[], max = 
     droppedMessages: sum((account) => account.droppedMessages),
     droppedBytes: sum((account) => account.droppedBytes),
   };
+  assert(accounts.length > max, "the label for others stands for at least one account");
   return [...accounts.slice(0, max), other];
 }

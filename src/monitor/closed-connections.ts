@@ -4,6 +4,7 @@
  * Bounds: `max_closed_clients` connections, the oldest goes first; LIST_MAX subscriptions of one, whose list is not kept
  * beyond that; and LISTS_BYTES_MAX for all lists, beyond which the oldest lose theirs. The number of subscriptions stays.
  */
+import { assert } from "../base/assert.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import {
   clientSnapshot,
@@ -50,11 +51,15 @@ export class ClosedConnections {
     const client = clientSnapshot(session);
     this.kept.set(this.end++, { client, stoppedMs: this.nowMs(), subscriptions });
     this.listsBytes += bytesOf(subscriptions);
-    while (this.listsBytes > LISTS_BYTES_MAX) this.dropList(this.listedFrom++);
+    while (this.listsBytes > LISTS_BYTES_MAX) {
+      assert(this.listedFrom < this.end, "a list that was counted is dropped once");
+      this.dropList(this.listedFrom++);
+    }
     if (this.kept.size <= this.max) return;
     const oldest = this.end - this.kept.size;
     this.dropList(oldest);
     this.kept.delete(oldest);
+    assert(this.kept.size <= this.max, "closed connections stay within their bound");
   }
 
   [Symbol.iterator](): Iterator<ClosedConnection> {
@@ -65,6 +70,7 @@ export class ClosedConnections {
     const connection = this.kept.get(at);
     if (connection === undefined) return;
     this.listsBytes -= bytesOf(connection.subscriptions);
+    assert(this.listsBytes >= 0, "the bytes of a list are counted once");
     connection.subscriptions = NONE;
   }
 }

@@ -2,6 +2,7 @@
  * The connections to the monitoring port: at most `max`. When one more comes, the one that has been idle longest has to
  * go; where none is idle, the oldest. So nobody can lock out a probe by holding connections.
  */
+import { assert } from "../base/assert.ts";
 import type { Duplex } from "node:stream";
 
 export class OpenSockets {
@@ -21,12 +22,14 @@ export class OpenSockets {
       this.forget(victim);
     }
     this.idle.add(socket);
+    assert(this.idle.size + this.busy.size <= this.max, "open sockets stay within their bound");
     socket.once("close", () => this.forget(socket));
   }
 
   /** A request begins. False: another one on the same connection is still being answered. */
   begin(socket: Duplex): boolean {
     if (!this.idle.delete(socket)) return false;
+    assert(!this.busy.has(socket), "a socket is idle or busy");
     this.busy.add(socket);
     return true;
   }

@@ -2,6 +2,7 @@
  * Monitoring works in small pieces, one per round of the event loop however many requests there are, so that messages are served in
  * between. Bounded by the number of open requests, which http.ts limits.
  */
+import { assert } from "../base/assert.ts";
 export class Turns {
   private readonly waiting: (() => void)[] = [];
   private readonly serve = (): void => {
@@ -49,7 +50,9 @@ export async function sortInTurns<T>(
     }
     runs = merged;
   }
-  return runs[0] ?? [];
+  const sorted = runs[0] ?? [];
+  assert(sorted.length === items.length, "sorting loses nothing");
+  return sorted;
 }
 
 function merge<T>(left: readonly T[], right: readonly T[], compare: (a: T, b: T) => number): T[] {

@@ -2,6 +2,7 @@
  * Sends a request to all servers of the cluster in the system account. Bounds: ANSWERS_MAX answers per request, collected for the
  * given time at most; QUESTIONS_MAX requests at a time.
  */
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { randomInt, type Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
@@ -70,6 +71,7 @@ export class ClusterQuery implements Disposable {
       };
       const timer = clock.setTimer(timeoutMs, end);
       this.questions.set(subject, { answers, expected, end });
+      assert(this.questions.size <= QUESTIONS_MAX, "pending requests stay within their bound");
       system.send(asked, Buffer.from(JSON.stringify(options)), subject);
     });
   }
@@ -92,6 +94,7 @@ export class ClusterQuery implements Disposable {
     const answer = question === undefined ? null : readAnswer(payload);
     if (question === undefined || answer === null) return;
     question.answers.set(answer.server.id, answer);
+    assert(question.answers.size <= ANSWERS_MAX, "answers to one request stay within their bound");
     if (question.answers.size >= Math.min(question.expected, ANSWERS_MAX)) question.end();
   }
 }

@@ -111,6 +111,7 @@ export class Callout implements Disposable {
     const timer = clock.setTimer(this.host.timeoutMs(), () => refuse(late));
     const answer = (payload: Uint8Array): void => end(this.judge(payload, attempt, userNkey));
     this.pending.set(subject, { answer, refuse });
+    assert(this.pending.size <= PENDING_MAX, "pending requests stay within their bound");
     this.request(account, { attempt, userNkey, reply: subject });
   }
 

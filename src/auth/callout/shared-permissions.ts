@@ -3,6 +3,7 @@
  *
  * Bounded: SHARED_MAX are remembered; the one that has not been used for longest is evicted.
  */
+import { assert } from "../../base/assert.ts";
 import { Permissions, type UserPermissions } from "../../core/permissions.ts";
 
 const SHARED_MAX = 256;
@@ -19,6 +20,7 @@ export class SharedPermissions {
       if (this.byText.size <= SHARED_MAX) break;
       this.byText.delete(oldest);
     }
+    assert(this.byText.size <= SHARED_MAX, "shared permissions stay within their bound");
     return known;
   }
 }

@@ -6,6 +6,7 @@
  * Results are remembered by a keyed digest that is worthless outside this process: the right password of each hash, and recent wrong
  * ones. A returning client is admitted without waiting, and a client with a stale password costs nothing.
  */
+import { assert } from "../../base/assert.ts";
 import { createHmac, randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { Comparison } from "./bcrypt-worker.ts";
@@ -109,6 +110,7 @@ export class PasswordChecker implements Disposable {
   private startOneMore(): void {
     if (this.workers >= Math.min(WORKERS_MAX, Math.max(1, availableParallelism() - 1))) return;
     this.workers++;
+    assert(this.workers <= WORKERS_MAX, "workers stay within their bound");
     void this.startWorker().then((worker) => {
       if (this.isClosed) {
         void worker.terminate();
@@ -120,6 +122,7 @@ export class PasswordChecker implements Disposable {
   }
 
   private give(worker: Comparer, job: Job): void {
+    assert(!this.busy.has(worker), "a worker has one job at a time");
     this.busy.set(worker, job);
     const { password, hash } = job.check;
     const onAnswer = (isEqual: boolean): void => {
@@ -135,6 +138,7 @@ export class PasswordChecker implements Disposable {
       if (!this.busy.delete(worker)) return;
       worker.off("message", onAnswer);
       this.workers--;
+      assert(this.workers >= 0, "a worker ends once");
       job.resolve("different");
       this.work();
     };
@@ -158,6 +162,7 @@ export class PasswordChecker implements Disposable {
 }
 
 function forgetOldest(remembered: Map<string, string> | Set<string>): void {
+  assert(remembered.size <= REMEMBERED_MAX + 1, "results are remembered one by one");
   if (remembered.size <= REMEMBERED_MAX) return;
   for (const oldest of remembered.keys()) {
     remembered.delete(oldest);

@@ -1,4 +1,5 @@
 /** Admits clients that present the configured token. While there is a token, there are no users. */
+import { assert } from "../../base/assert.ts";
 import type { Attempt } from "../attempt.ts";
 import { LACKS_PROXY, type Grant, type Verdict } from "../grant.ts";
 import type { Method } from "./method.ts";
@@ -28,6 +29,7 @@ export class TokenMethod implements Method {
   reconfigure(options: TokenOptions): void {
     if (options.token !== this.options.token) this.grant = newGrant();
     this.options = options;
+    assert(this.grant.origin.kind === "token", "the grant of a token says so");
   }
 
   decide(attempt: Attempt): Verdict | Promise<Verdict> | null {

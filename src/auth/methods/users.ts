@@ -64,6 +64,14 @@ export class UsersMethod implements Method {
     this.byName = new Map(table.filter(({ key }) => key === null).map((user) => [user.name, user]));
     this.byNkey = new Map(table.filter(({ key }) => key !== null).map((user) => [user.name, user]));
     this.options = options;
+    assert(
+      [...this.byName.values()].every(({ password }) => password !== null),
+      "users by name have passwords",
+    );
+    assert(
+      [...this.byNkey.values()].every(({ password }) => password === null),
+      "users by nkey have no password",
+    );
   }
 
   /** The user that the client claims to be or is taken for. */

@@ -10,6 +10,7 @@
  * whose key ends in `_port` has no name here. A test proves it for every row over all names that the rules allow.
  */
 
+import { assert } from "../../base/assert.ts";
 import { collect, type Problems } from "./apply-file.ts";
 import type { Environment } from "./file.ts";
 import { ConfError } from "./nats-conf/node.ts";
@@ -29,6 +30,11 @@ const SERVICE_VARIABLE = new RegExp(
 export function isServiceVariable(name: string): boolean {
   return SERVICE_VARIABLE.test(name);
 }
+
+assert(
+  ![...OPTION_BY_ENV.keys(), CONFIG_FILE_ENV].some(isServiceVariable),
+  "no variable of an option is one that Kubernetes sets",
+);
 
 /** An empty variable counts as not set: that is how compose files and charts write "nothing". */
 export function configFileFromEnv(env: Environment): string | null {

@@ -1,4 +1,5 @@
 /** The port for routes and what crosses them. Discovery and rebalancing have files of their own. */
+import { assert } from "../../base/assert.ts";
 import type { ConfError, Origin } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
 import {
@@ -72,6 +73,8 @@ export interface SeenByCluster {
 const ROUTE_PING_INTERVAL_MAX_MS = 30_000;
 /** A server that vanishes is noticed after two to three intervals. nats-server: up to 30 s. */
 const ROUTE_PING_INTERVAL_MS = 5000;
+
+assert(ROUTE_PING_INTERVAL_MS <= ROUTE_PING_INTERVAL_MAX_MS, "the default interval is within its bound");
 
 const pingInterval = duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" });
 

@@ -1,4 +1,5 @@
 /** The server itself: its name, its files, lame duck mode. */
+import { assert } from "../../base/assert.ts";
 import { rowsOf, type Section } from "../option.ts";
 import { duration, integer, metadata, oneOf, path, spacelessName, strings } from "../values/value-type.ts";
 
@@ -29,6 +30,8 @@ export interface SeenByServer {
 /** The whole duration fits into the 30 s that Kubernetes gives a pod to end, with some time to spare for pending data. */
 const LAME_DUCK_DURATION_MS = 25_000;
 const LAME_DUCK_GRACE_MS = 5000;
+
+assert(LAME_DUCK_GRACE_MS < LAME_DUCK_DURATION_MS, "the default grace period ends before the duration");
 
 const { option } = rowsOf<SeenByServer, "server">("server", "Server");
 

@@ -1,5 +1,6 @@
 /** The value type of the compression of routes. */
 
+import { assert } from "../../base/assert.ts";
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import { field, record } from "./record.ts";
@@ -36,6 +37,7 @@ const MODES: Readonly<Record<string, CompressionMode>> = {
 
 const AUTO_THRESHOLDS_MS = [10, 50, 100];
 const THRESHOLDS_MAX = 4;
+assert(AUTO_THRESHOLDS_MS.length <= THRESHOLDS_MAX, "the default thresholds are within their bound");
 const EXPECTED_MODE =
   "a compression mode: off, accept, s2_fast, s2_better, s2_best, s2_auto or a block {mode, rtt_thresholds}";
 

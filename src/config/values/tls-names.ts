@@ -2,6 +2,7 @@
  * The names of cipher suites and curves that nats-server takes (they are Go's) with those of OpenSSL, in the order in which
  * nats-server prefers them.
  */
+import { assert } from "../../base/assert.ts";
 
 /** TLS 1.3: always offered, whatever is configured, as Go does. */
 const TLS13_SUITES: Readonly<Record<string, string>> = {
@@ -52,6 +53,7 @@ const CURVES: Readonly<Record<string, string>> = {
 export const CIPHER_SUITES: readonly string[] = [TLS13_SUITES, TLS12_SUITES, INSECURE_SUITES].flatMap(
   Object.keys,
 );
+assert(new Set(CIPHER_SUITES).size === CIPHER_SUITES.length, "a suite is in one table");
 export const CURVE_PREFERENCES: readonly string[] = Object.keys(CURVES);
 
 export const isInsecureSuite = (name: string): boolean => Object.hasOwn(INSECURE_SUITES, name);
