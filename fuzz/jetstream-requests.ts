@@ -197,6 +197,7 @@ class World {
     const { clock, random } = this;
     return {
       name: "A",
+      domain: "",
       clock: {
         nowMs: () => clock.nowMs(),
         setTimer: (delayMs, fire) => {

@@ -21,8 +21,8 @@ import type { Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 
-/** Levels of the API that clients may rely on: none of the later additions to streams and consumers is here yet. */
-const API_LEVEL = 0;
+/** The level of the API that clients may rely on: what nats-server 2.11 added is here, batches are not. */
+const API_LEVEL = 1;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
 const NO_MESSAGE = new Message();
@@ -157,6 +157,7 @@ export class JetStreamPart {
     const awaited = new Awaited(account);
     return {
       name: account.name,
+      domain: this.world.settings.domain,
       clock,
       random,
       logger,

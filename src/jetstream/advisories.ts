@@ -28,20 +28,43 @@ export function adviseConsumer(host: AccountHost): Advise {
   };
 }
 
+/** Tells how long an acknowledgement took. */
+export function measureAck(
+  host: AccountHost,
+  { name, stream }: AdvisedConsumer,
+  fields: Readonly<Record<string, unknown>>,
+): void {
+  const streamName = stream.config.name;
+  tell(host, `$JS.EVENT.METRIC.CONSUMER.ACK.${streamName}.${name}`, "metric.v1.consumer_ack", {
+    stream: streamName,
+    consumer: name,
+    ...fields,
+  });
+}
+
 export function advise(
   host: AccountHost,
   subject: string,
   type: string,
   fields: Readonly<Record<string, unknown>>,
 ): void {
-  const to = `$JS.EVENT.ADVISORY.${subject}`;
+  tell(host, `$JS.EVENT.ADVISORY.${subject}`, `advisory.v1.${type}`, fields);
+}
+
+function tell(host: AccountHost, to: string, type: string, fields: Readonly<Record<string, unknown>>): void {
   if (!host.isAwaited(to)) return;
   const body = {
-    type: `io.nats.jetstream.advisory.v1.${type}`,
+    type: `io.nats.jetstream.${type}`,
     id: nuid(host.random),
     timestamp: formatTime(host.nowNs()),
-    ...fields,
+    ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [wireName(name), value])),
+    ...(host.domain === "" ? {} : { domain: host.domain }),
   };
   const payload = Buffer.from(JSON.stringify(body), "latin1");
   host.afterwards(() => void host.send({ subject: to, reply: "", headers: "", payload }));
+}
+
+/** `pinnedId` is written as `pinned_id`. */
+function wireName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -63,14 +63,16 @@ export const time: FieldCodec<string> = {
   write: (value) => value,
 };
 
-/** One of some words. */
-export function word<const W extends string>(words: readonly W[]): FieldCodec<W> {
+/** One of some words. `refusal`: what is said of others. */
+export function word<const W extends string>(
+  words: readonly W[],
+  refusal = (value: unknown): string => `can not unmarshal ${JSON.stringify(JSON.stringify(value))}`,
+): FieldCodec<W> {
   return {
     zero: words[0]!,
     read: (value) => {
       const found = words.find((one) => one === value);
-      if (found === undefined)
-        throw apiErrors.invalidJson(`can not unmarshal ${JSON.stringify(JSON.stringify(value))}`);
+      if (found === undefined) throw apiErrors.invalidJson(refusal(value));
       return found;
     },
     write: (value) => value,

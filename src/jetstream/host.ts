@@ -51,6 +51,8 @@ export function payloadOf(message: Incoming): string {
 export interface AccountHost {
   /** The account's. */
   readonly name: string;
+  /** The domain of JetStream; "": none. */
+  readonly domain: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

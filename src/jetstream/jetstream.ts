@@ -13,6 +13,7 @@ import { DirectGets } from "./api/direct.ts";
 import type { AnswerFacts } from "./api/info.ts";
 import { Acked } from "./consumer/acked.ts";
 import type { Consumer } from "./consumer/consumer.ts";
+import { MessageHeaders } from "./headers.ts";
 import { payloadOf, type AccountHost, type Incoming } from "./host.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 
@@ -106,7 +107,7 @@ class JetStreamAccount {
     this.assets.recover();
     this.listeners = [
       this.host.listen(`${ACK}>`, (message) => this.acknowledge(message)),
-      this.host.listen(`${FLOW}>`, ({ subject }) => this.flowed(subject)),
+      this.host.listen(`${FLOW}>`, (message) => this.flowed(message)),
     ];
     this.host.onInterest((subject) => this.onInterest(subject));
     this.api.start();
@@ -170,12 +171,14 @@ class JetStreamAccount {
     }
   }
 
-  private flowed(subject: string): void {
+  private flowed({ subject, headerLength, body }: Incoming): void {
+    const last = headerLength === 0 ? null : MessageHeaders.of(body, headerLength).get("Nats-Last-Stream");
+    const upTo = last !== null && /^\d{1,15}$/.test(last) ? Number(last) : 0;
     const [, , stream, consumer, id] = subject.split(".");
     this.assets.streams
       .get(stream ?? "")
       ?.consumers.get(consumer ?? "")
-      ?.flowed(id ?? "");
+      ?.flowed(id ?? "", upTo);
   }
 
   /** One block of a stream at a time, so that others have their turn. */

@@ -23,3 +23,17 @@ export function timeNsOf(time: string): bigint {
   const seconds = BigInt(Math.floor(Date.parse(time.replace(/\.\d+/, "")) / 1000));
   return seconds * 1_000_000_000n + BigInt(fraction.padEnd(9, "0").slice(0, 9));
 }
+
+/** As Go writes a duration: `1h0m0s`, `1.5s`, `100ms`. A byte string. */
+export function goDuration(ns: number): string {
+  if (ns === 0) return "0s";
+  if (ns < 1e3) return `${ns}ns`;
+  if (ns < 1e6) return `${ns / 1e3}\xc2\xb5s`;
+  if (ns < 1e9) return `${ns / 1e6}ms`;
+  const seconds = ns / 1e9;
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const rest = Number((seconds - hours * 3600 - minutes * 60).toFixed(9));
+  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
+  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
+}

@@ -19,7 +19,7 @@ export const update = (name: string, config: object = {}): Step => [
   { name, ...config },
 ];
 export const info = (name: string, body: object | string = ""): Step => [`${api}STREAM.INFO.${name}`, body];
-const consumer = (stream: string, name: string, config: object = {}, more: object = {}): Step => [
+export const consumer = (stream: string, name: string, config: object = {}, more: object = {}): Step => [
   `${api}CONSUMER.CREATE.${stream}.${name}`,
   { stream_name: stream, config: { name, ...config }, ...more },
 ];

@@ -51,7 +51,9 @@ class Talk {
       return null;
     }
     try {
-      return shown(await this.client.request(subject, body, { timeout: 20_000, ...withHeaders }));
+      // messages come with the stream's subject: only an inbox of its own tells which request they answer
+      const noMux = subject.includes(".MSG.NEXT.");
+      return shown(await this.client.request(subject, body, { timeout: 20_000, noMux, ...withHeaders }));
     } catch (error) {
       return String(error);
     }
@@ -96,17 +98,26 @@ function shown(message: Msg): unknown {
   const status = head === undefined || head.code === 0 ? "" : `${head.code} ${head.description}`;
   const json = /^[{[]/.test(text) ? (JSON.parse(text) as unknown) : text;
   const to = message.subject.startsWith("_INBOX.") ? "" : message.subject;
-  const acked = message.reply === undefined ? "" : message.reply.replace(/\d{19}/, "T");
+  const acked = message.reply === undefined ? "" : timeless(message.reply.replace(/\d{19}/, "T"));
   return { to, acked, status, headers: all, body: strip(json) };
 }
 
 function timeless(text: string): string {
-  return text.replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, "T");
+  return text
+    .replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, "T")
+    .replaceAll(/\b[0-9A-Za-z]{22}\b/g, "ID")
+    .replace(/^(\$JS\.FC\.[^.]+\.[^.]+)\.[0-9A-Za-z]+$/, "$1.ID");
 }
 
 const VARIES = new Set([
   "created",
   "ts",
+  "id",
+  "timestamp",
+  "ack_time",
+  "pinned_id",
+  "pinned_client_id",
+  "pinned_ts",
   "time",
   "first_ts",
   "last_ts",
@@ -115,13 +126,17 @@ const VARIES = new Set([
   "_nats.ver",
   "_nats.level",
   "level",
+  "server",
+  "response",
 ]);
 
 function strip(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(strip);
   return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [key, VARIES.has(key) ? typeof one : strip(one)]),
+    Object.entries(value)
+      .filter(([key]) => key !== "client") // of audits: told by nats-server alone
+      .map(([key, one]) => [key, VARIES.has(key) ? typeof one : strip(one)]),
   );
 }
 

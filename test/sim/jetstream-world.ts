@@ -220,6 +220,7 @@ export class JetStreamWorld {
     const alive = this.listeners;
     return {
       name: "A",
+      domain: "",
       clock: {
         nowMs: () => clock.nowMs(),
         // timers of a server that has lost power do not fire

@@ -124,6 +124,7 @@ export class JetStreamStack {
   private host(): AccountHost {
     return {
       name: "A",
+      domain: "",
       clock: this.clock,
       random: seededRandom(1),
       logger: silentLogger,

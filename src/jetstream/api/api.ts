@@ -4,6 +4,7 @@
  */
 import type { Logger } from "../../base/logger.ts";
 import { DiskError } from "../../store/disk.ts";
+import { advise } from "../advisories.ts";
 import { apiErrors, ApiError } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
@@ -26,7 +27,9 @@ const OPERATIONS: readonly Operation[] = [
 ];
 
 interface Queued {
+  /** As it was sent, and how much of it stands before the operation. */
   readonly subject: string;
+  readonly prefixLength: number;
   readonly reply: string;
   readonly payload: string;
   readonly level: number;
@@ -76,12 +79,14 @@ export class Api {
     if (reply === "") return;
     if (this.queue.length >= QUEUE_MAX) {
       this.counters.dropped++;
+      const { dropped } = this.counters;
+      advise(this.host, "API.LIMIT_REACHED", "api_limit_reached", { server: this.facts.server, dropped });
       return;
     }
     const level =
       headerLength === 0 ? null : MessageHeaders.of(body, headerLength).get("Nats-Required-Api-Level");
     const payload = payloadOf(message);
-    this.queue.push({ subject: subject.slice(prefixLength), reply, payload, level: Number(level ?? 0) });
+    this.queue.push({ subject, prefixLength, reply, payload, level: Number(level ?? 0) });
     if (this.isDue) return;
     this.isDue = true;
     this.host.soon(() => this.work());
@@ -99,21 +104,24 @@ export class Api {
     this.host.soon(() => this.work());
   }
 
-  private answer({ subject, reply, payload, level }: Queued): void {
-    const found = find(subject);
+  private answer({ subject, prefixLength, reply, payload, level }: Queued): void {
+    const found = find(subject.slice(prefixLength));
     if (found === null) return;
     const { operation, names } = found;
     const type = { type: `io.nats.jetstream.api.v1.${operation.type}_response` };
     let answer: Record<string, unknown>;
     try {
-      if (level > this.facts.level) throw apiErrors.requiredApiLevel();
+      if (!(level <= this.facts.level)) throw apiErrors.requiredApiLevel();
       answer = { ...type, ...operation.handle({ names, payload, assets: this.assets, facts: this.facts }) };
     } catch (error) {
       this.counters.errors++;
       answer = { ...type, error: this.refusal(error, subject), ...operation.refusal };
     }
     this.counters.total++;
-    this.host.send({ subject: reply, reply: "", headers: "", payload: JSON.stringify(answer) });
+    const response = JSON.stringify(answer);
+    this.host.send({ subject: reply, reply: "", headers: "", payload: response });
+    const request = payload === "" ? {} : { request: payload };
+    advise(this.host, "API", "api_audit", { server: this.facts.server, subject, ...request, response });
   }
 
   private refusal(error: unknown, subject: string): Record<string, unknown> {

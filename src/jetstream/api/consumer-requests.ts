@@ -5,6 +5,7 @@ import {
   checkConsumerUpdate,
   completeConsumer,
   consumerShape,
+  isValidGroup,
   type ConsumerConfig,
 } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
@@ -26,8 +27,14 @@ import { consumerInfo, pauseRemainingNs } from "./info.ts";
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
 
+interface CreateBody {
+  readonly config: ConsumerConfig;
+  readonly action: string;
+  readonly isPedantic: boolean;
+}
+
 /** The body of a create, its configuration as it was asked for. Throws `ApiError`. */
-function bodyOfCreate(request: ApiRequest): { config: ConsumerConfig; action: string } {
+function bodyOfCreate(request: ApiRequest): CreateBody {
   const body = bodyOf(request.payload);
   const { facts } = request;
   for (const name of Object.keys(body)) {
@@ -37,36 +44,46 @@ function bodyOfCreate(request: ApiRequest): { config: ConsumerConfig; action: st
   if (textOf(body, "stream_name") !== request.names[0]) throw apiErrors.streamMismatch();
   if (body["config"] === undefined) throw apiErrors.consumerConfigRequired();
   const asked = facts.isStrict ? body["config"] : knownFields(consumerShape, body["config"]);
-  return { config: readObject(consumerShape, asked), action: textOf(body, "action") };
+  return {
+    config: readObject(consumerShape, asked),
+    action: textOf(body, "action"),
+    isPedantic: body["pedantic"] === true,
+  };
 }
 
 const create: Handler = (request) => {
-  const { config, action } = bodyOfCreate(request);
+  const body = bodyOfCreate(request);
+  const { config } = body;
   const [, name, ...filter] = request.names;
   if (name === undefined) {
     if (config.durable !== "") throw apiErrors.consumerEphemeralWithDurable();
-    return make(request, config, action);
+    return make(request, body);
   }
   if (config.durable !== "" && config.durable !== name) throw apiErrors.consumerDurableMismatch();
   if (filter.length > 0) {
     if (config.filters.length > 0) throw apiErrors.manyFiltersInSubject();
     if (config.filter !== filter.join(".")) throw apiErrors.filterMismatch();
   }
-  return make(request, { ...config, name }, action);
+  return make(request, { ...body, config: { ...config, name } });
 };
 
 const createDurable: Handler = (request) => {
-  const { config, action } = bodyOfCreate(request);
+  const body = bodyOfCreate(request);
+  const { config } = body;
   const [, name] = request.names;
   if (config.durable === "") throw apiErrors.consumerDurableNotSet();
   if (config.durable !== name) throw apiErrors.consumerDurableMismatch();
-  return make(request, { ...config, name }, action);
+  return make(request, { ...body, config: { ...config, name } });
 };
 
-function make(request: ApiRequest, asked: ConsumerConfig, action: string): Record<string, unknown> {
+function make(
+  request: ApiRequest,
+  { config: asked, action, isPedantic }: CreateBody,
+): Record<string, unknown> {
   const { assets, facts } = request;
   const found = streamOf(request, request.names[0]!);
-  const config = completeConsumer(asked, found.stream.config);
+  const strictness = isPedantic ? "pedantic" : "lenient";
+  const config = completeConsumer(asked, found.stream.config, assets.limits, strictness);
   const there = config.name === "" ? undefined : found.consumers.get(config.name);
   if (there === undefined) {
     if (action === "update") throw apiErrors.consumerDoesNotExist();
@@ -140,6 +157,17 @@ const reset: Handler = (request) => {
   return { ...consumerInfo(consumer, request.facts), reset_seq: sequence };
 };
 
+const unpin: Handler = (request) => {
+  const group = textOf(bodyOf(request.payload), "group");
+  if (request.payload.trim() === "") throw apiErrors.invalidJson("unexpected end of JSON input");
+  if (group === "") throw apiErrors.invalidJson("consumer group not specified");
+  if (!isValidGroup(group)) throw apiErrors.invalidGroup();
+  const { consumer } = consumerOf(request);
+  if (!consumer.config.priorityGroups.includes(group)) throw apiErrors.unknownGroup();
+  consumer.unpin(group);
+  return {};
+};
+
 const notClustered: Handler = () => {
   throw apiErrors.notClustered();
 };
@@ -162,6 +190,7 @@ export const consumerRequests: readonly Operation[] = [
     handle: pause,
     refusal: { paused: false, pause_until: NO_TIME },
   },
+  { subject: "CONSUMER.UNPIN", names: [2, 2], type: "consumer_unpin", handle: unpin },
   { subject: "CONSUMER.RESET", names: [2, 2], type: "consumer_reset", handle: reset },
   {
     subject: "CONSUMER.LEADER.STEPDOWN",

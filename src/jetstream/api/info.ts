@@ -93,7 +93,17 @@ export function consumerInfo(consumer: Consumer, facts: AnswerFacts, as: "listed
     ...(isAwaited ? { push_bound: true } : {}),
     ...(consumer.isPaused ? { paused: true, pause_remaining: pauseRemainingNs(consumer) } : {}),
     ts: formatTime(host.nowNs()),
+    ...priorityGroups(consumer),
   };
+}
+
+/** Of the first group, as nats-server tells. */
+function priorityGroups({ config, pin }: Consumer): Json {
+  const [group] = config.priorityGroups;
+  if (group === undefined) return {};
+  const pinned = pin.id === "" ? {} : { pinned_client_id: pin.id };
+  const since = pin.id === "" ? NO_TIME : formatTime(BigInt(Math.floor(pin.sinceMs * 1000)) * 1000n);
+  return { priority_groups: [{ group, ...pinned, pinned_ts: since }] };
 }
 
 export function pauseRemainingNs({ config, parts }: Consumer): number {

@@ -5,7 +5,7 @@ import type { Advise } from "../advisories.ts";
 import type { ConsumerConfig } from "./config.ts";
 import type { Redelivery } from "./redelivery.ts";
 import { readAck } from "./requests.ts";
-import { ConsumerState } from "./state.ts";
+import { ConsumerState, type Pending } from "./state.ts";
 
 export interface AcksHost {
   readonly about: Parameters<Advise>[2];
@@ -18,6 +18,8 @@ export interface AcksHost {
   note(entry: ConsumerEntry): void;
   /** The consumer needs the message no longer. */
   settled(sequence: number): void;
+  /** A message that waits is being acknowledged. */
+  measure(sequence: number, pending: Pending): void;
 }
 
 export class Acks {
@@ -37,6 +39,7 @@ export class Acks {
     switch (ack.kind) {
       case "ack":
       case "next":
+        this.measure(sequence);
         this.ackedMs = clock.nowMs();
         this.settleUpTo(sequence, this.ackedMs);
         return ack.kind === "next" ? ack.request : null;
@@ -80,9 +83,18 @@ export class Acks {
     return true;
   }
 
-  private settleUpTo(sequence: number, nowMs: number): void {
+  private measure(sequence: number): void {
+    const { sampleFrequency, ackPolicy } = this.host.config();
+    const pending = this.host.state.pending.get(sequence);
+    if (sampleFrequency !== "" && ackPolicy === "explicit" && pending !== undefined)
+      this.host.measure(sequence, pending);
+  }
+
+  /** With the policies `all` and `flow_control` everything before it, too. */
+  settleUpTo(sequence: number, nowMs: number): void {
     const { state } = this.host;
-    if (this.host.config().ackPolicy !== "all") {
+    const { ackPolicy } = this.host.config();
+    if (ackPolicy !== "all" && ackPolicy !== "flow_control") {
       this.settle(sequence, nowMs);
       return;
     }

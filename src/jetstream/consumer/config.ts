@@ -2,7 +2,9 @@
 import { hasWildcard, isValidSubject, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import { field, flag, int, list, optional, text, textMap, time, uint, word, type Shape } from "../codec.ts";
-import { isValidName, type StreamConfig } from "../stream/config.ts";
+import type { Strictness } from "../stream/complete.ts";
+import { goDuration } from "../time.ts";
+import { isReserved, isValidName, type StreamConfig } from "../stream/config.ts";
 
 export interface ConsumerConfig {
   /** "": ephemeral. */
@@ -37,7 +39,9 @@ export interface ConsumerConfig {
   readonly inactiveThresholdNs: number;
   readonly replicas: number;
   readonly memoryStorage: boolean;
+  /** Made by servers, for mirrors and sources. */
   readonly direct: boolean;
+  readonly sourcing: boolean;
   readonly metadata: Readonly<Record<string, string>>;
   readonly pauseUntil: string;
   readonly priorityGroups: readonly string[];
@@ -78,10 +82,17 @@ export const consumerShape: Shape<ConsumerConfig> = {
   replicas: field("num_replicas", int),
   memoryStorage: optional("mem_storage", flag),
   direct: optional("direct", flag),
+  sourcing: optional("sourcing", flag),
   metadata: optional("metadata", textMap),
   pauseUntil: optional("pause_until", time),
   priorityGroups: optional("priority_groups", list(text)),
-  priorityPolicy: optional("priority_policy", word(["", "none", "overflow", "pinned_client", "prioritized"])),
+  priorityPolicy: optional(
+    "priority_policy",
+    word(
+      ["", "none", "overflow", "pinned_client", "prioritized"],
+      (value) => `unknown priority policy: ${JSON.stringify(value)}`,
+    ),
+  ),
   priorityTimeoutNs: optional("priority_timeout", int),
 };
 
@@ -92,6 +103,9 @@ const MS_NS = 1_000_000;
 const ACK_WAIT_NS = 30_000 * MS_NS;
 const INACTIVE_NS = 5_000 * MS_NS;
 const HEARTBEAT_MIN_NS = 100 * MS_NS;
+const PIN_NS = 120_000 * MS_NS;
+/** Between heartbeats of consumers that acknowledge by flow control. */
+const SOURCE_HEARTBEAT_NS = 1000 * MS_NS;
 const MAX_WAITING = 512;
 const MAX_ACK_PENDING = 1000;
 
@@ -100,31 +114,65 @@ export function filtersOf({ filter, filters }: ConsumerConfig): readonly string[
   return filter === "" ? filters : [filter];
 }
 
+/** Limits of the account that bound a consumer; -1: none. */
+export interface ConsumerBounds {
+  readonly maxAckPending: number;
+}
+
 /** Fills in the defaults and refuses what cannot be. Throws `ApiError`. */
-export function completeConsumer(config: ConsumerConfig, stream: StreamConfig): ConsumerConfig {
-  refuseAbsent(config);
+export function completeConsumer(
+  config: ConsumerConfig,
+  stream: StreamConfig,
+  bounds: ConsumerBounds,
+  strictness: Strictness,
+): ConsumerConfig {
   checkNames(config);
+  if (strictness === "pedantic") checkPedantic(config, stream);
+  const complete = withDefaults(config, stream, bounds, strictness);
+  checkNumbers(complete);
+  if (complete.ackPolicy === "flow_control") checkFlowControlAcks(complete);
+  if (complete.deliverSubject !== "") checkPush(complete, stream);
+  else checkPull(complete);
+  checkBounds(complete, stream, bounds);
+  checkFilters(complete);
+  checkPolicy(complete);
+  checkPriority(complete);
+  if (stream.retention === "workqueue" && !complete.direct && !complete.sourcing) checkWorkQueue(complete);
+  return complete;
+}
+
+function withDefaults(
+  config: ConsumerConfig,
+  stream: StreamConfig,
+  bounds: ConsumerBounds,
+  strictness: Strictness,
+): ConsumerConfig {
   const isPush = config.deliverSubject !== "";
-  const hasAcks = config.ackPolicy !== "none";
-  const complete: ConsumerConfig = {
+  const { ackPolicy, backoffNs, ackWaitNs } = config;
+  const hasAckWait = ackPolicy === "explicit" || ackPolicy === "all";
+  const isFlow = ackPolicy === "flow_control" && strictness === "lenient";
+  const maxAckPending = Math.max(-1, config.maxAckPending);
+  return {
     ...config,
-    ackWaitNs: config.backoffNs[0] ?? (config.ackWaitNs === 0 && hasAcks ? ACK_WAIT_NS : config.ackWaitNs),
-    maxDeliver: config.maxDeliver === 0 ? -1 : config.maxDeliver,
-    maxWaiting: isPush || config.maxWaiting > 0 ? config.maxWaiting : MAX_WAITING,
+    ackWaitNs: backoffNs[0] ?? (ackWaitNs === 0 && hasAckWait ? ACK_WAIT_NS : ackWaitNs),
+    maxDeliver: config.maxDeliver <= 0 ? -1 : config.maxDeliver,
+    maxWaiting: isPush || config.maxWaiting > 0 ? Math.max(0, config.maxWaiting) : MAX_WAITING,
     maxBatch: Math.max(0, config.maxBatch),
-    maxAckPending: config.maxAckPending === 0 && hasAcks ? defaultAckPending(stream) : config.maxAckPending,
+    maxExpiresNs: Math.max(0, config.maxExpiresNs),
+    maxBytes: Math.max(0, config.maxBytes),
+    heartbeatNs: isFlow ? SOURCE_HEARTBEAT_NS : Math.max(0, config.heartbeatNs),
+    flowControl: config.flowControl || isFlow,
+    maxAckPending:
+      maxAckPending === 0 ? defaultAckPending(stream, bounds, ackPolicy !== "none") : maxAckPending,
     inactiveThresholdNs: inactiveThreshold(config, stream),
+    priorityTimeoutNs:
+      config.priorityPolicy === "pinned_client" && config.priorityTimeoutNs <= 0
+        ? PIN_NS
+        : Math.max(0, config.priorityTimeoutNs),
     metadata: Object.fromEntries(
       Object.entries(config.metadata).filter(([key]) => !key.startsWith("_nats.")),
     ),
   };
-  checkNumbers(config);
-  if (isPush) checkPush(complete);
-  else checkPull(complete);
-  checkPolicy(complete);
-  checkFilters(complete);
-  if (stream.retention === "workqueue") checkWorkQueue(complete);
-  return complete;
 }
 
 /** Throws `ApiError`: some things cannot be changed. */
@@ -135,6 +183,8 @@ export function checkConsumerUpdate(before: ConsumerConfig, next: ConsumerConfig
   }
   const fixed: readonly (readonly [keyof ConsumerConfig, string])[] = [
     ["deliverPolicy", "deliver policy can not be updated"],
+    ["direct", "direct can not be updated"],
+    ["sourcing", "sourcing can not be updated"],
     ["startSequence", "start sequence can not be updated"],
     ["startTime", "start time can not be updated"],
     ["ackPolicy", "ack policy can not be updated"],
@@ -156,13 +206,18 @@ export function requiredConsumerLevel(config: ConsumerConfig): number {
   return hasPriority || config.pauseUntil !== "" ? 1 : 0;
 }
 
-function defaultAckPending(stream: StreamConfig): number {
-  const limit = stream.consumerLimits?.maxAckPending ?? 0;
-  return limit > 0 ? limit : MAX_ACK_PENDING;
+function defaultAckPending(
+  { consumerLimits }: StreamConfig,
+  bounds: ConsumerBounds,
+  hasAcks: boolean,
+): number {
+  const limit = consumerLimits?.maxAckPending ?? 0;
+  if (limit !== 0 || !hasAcks) return limit;
+  return bounds.maxAckPending > 0 ? Math.min(bounds.maxAckPending, MAX_ACK_PENDING) : MAX_ACK_PENDING;
 }
 
 function inactiveThreshold(config: ConsumerConfig, stream: StreamConfig): number {
-  if (config.inactiveThresholdNs !== 0) return config.inactiveThresholdNs;
+  if (config.inactiveThresholdNs > 0) return config.inactiveThresholdNs;
   const limit = stream.consumerLimits?.inactiveThresholdNs ?? 0;
   if (limit > 0) return limit;
   return config.durable === "" ? INACTIVE_NS : 0;
@@ -186,16 +241,19 @@ function checkNumbers(config: ConsumerConfig): void {
     throw apiErrors.maxDeliverSmall();
   if (config.replicas < 0) throw apiErrors.replicasNegative();
   if (config.replicas > 1) throw apiErrors.replicasNotSupported();
-  if (config.sampleFrequency !== "" && !/^\d{1,3}%?$/.test(config.sampleFrequency))
+  if (config.sampleFrequency !== "" && !/^\+?\d{1,18}%?$/.test(config.sampleFrequency))
     throw apiErrors.invalidSampling(
-      `strconv.Atoi: parsing ${JSON.stringify(config.sampleFrequency)}: invalid syntax`,
+      `strconv.Atoi: parsing ${JSON.stringify(config.sampleFrequency.replace(/%$/, ""))}: invalid syntax`,
     );
 }
 
-function checkPush(config: ConsumerConfig): void {
+function checkPush(config: ConsumerConfig, stream: StreamConfig): void {
   const { deliverSubject, heartbeatNs } = config;
   if (!isValidSubject(deliverSubject) || /\s/.test(deliverSubject)) throw apiErrors.invalidDeliverSubject();
   if (hasWildcard(deliverSubject)) throw apiErrors.deliverToWildcards();
+  if (isReserved(deliverSubject)) throw apiErrors.invalidDeliverSubject();
+  if (stream.subjects.some((subject) => subjectsMeet(subject, deliverSubject)))
+    throw apiErrors.deliverCycle();
   if (config.maxWaiting !== 0) throw apiErrors.pushMaxWaiting();
   if (config.maxAckPending > 0 && config.ackPolicy === "none") throw apiErrors.maxAckPendingNeedsAck();
   if (heartbeatNs > 0 && heartbeatNs < HEARTBEAT_MIN_NS) throw apiErrors.smallHeartbeat();
@@ -232,6 +290,68 @@ function checkPolicy({ deliverPolicy, startSequence, startTime, filter, filters 
     );
 }
 
+function checkFlowControlAcks(config: ConsumerConfig): void {
+  if (config.deliverSubject === "") throw apiErrors.flowAcksNeedPush();
+  if (!config.flowControl) throw apiErrors.flowAcksNeedFlow();
+  if (config.heartbeatNs !== SOURCE_HEARTBEAT_NS)
+    throw apiErrors.streamInvalidConfig("flow control ack policy heartbeat needs to be 1s");
+  if (config.maxAckPending <= 0) throw apiErrors.flowAcksNeedMaxPending();
+  if (config.ackWaitNs !== 0 || config.backoffNs.length > 0) throw apiErrors.flowAcksWithAckWait();
+  if (config.maxDeliver > 0) throw apiErrors.flowAcksWithMaxDeliver();
+}
+
+function checkBounds(
+  { maxAckPending, inactiveThresholdNs }: ConsumerConfig,
+  { consumerLimits }: StreamConfig,
+  bounds: ConsumerBounds,
+): void {
+  for (const most of [bounds.maxAckPending, consumerLimits?.maxAckPending ?? 0])
+    if (most > 0 && maxAckPending > most) throw apiErrors.maxAckPendingExceeded(most);
+  const longest = consumerLimits?.inactiveThresholdNs ?? 0;
+  if (longest > 0 && inactiveThresholdNs > longest)
+    throw apiErrors.inactiveThresholdExceeded(goDuration(longest));
+}
+
+function checkPriority(config: ConsumerConfig): void {
+  const { priorityPolicy, priorityGroups, priorityTimeoutNs, deliverSubject } = config;
+  if (priorityPolicy === "" || priorityPolicy === "none") {
+    if (priorityGroups.length > 0) throw apiErrors.groupsWithoutPolicy();
+    if (priorityTimeoutNs > 0) throw apiErrors.pinTimeWithoutPolicy();
+    return;
+  }
+  if (deliverSubject !== "") throw apiErrors.pushWithGroups();
+  if (priorityGroups.length === 0) throw apiErrors.policyWithoutGroup();
+  if (priorityGroups.includes("")) throw apiErrors.emptyGroup();
+  if (!priorityGroups.every(isValidGroup)) throw apiErrors.invalidGroup();
+}
+
+/** Whether it can name a priority group. */
+export function isValidGroup(name: string): boolean {
+  return /^[a-zA-Z0-9/_=-]{1,16}$/.test(name);
+}
+
+function checkPedantic(config: ConsumerConfig, { consumerLimits }: StreamConfig): void {
+  const refuse = (text: string): void => {
+    throw apiErrors.pedantic(text);
+  };
+  if (config.maxDeliver < -1) refuse("max_deliver must be set to -1");
+  if (config.maxWaiting < 0) refuse("max_waiting must not be negative");
+  if (config.maxAckPending < -1) refuse("max_ack_pending must be set to -1");
+  if (config.maxBatch < 0) refuse("max_batch must not be negative");
+  if (config.maxExpiresNs < 0) refuse("max_expires must not be negative");
+  if (config.maxBytes < 0) refuse("max_bytes must not be negative");
+  if (config.heartbeatNs < 0) refuse("idle_heartbeat must not be negative");
+  if (config.inactiveThresholdNs < 0) refuse("inactive_threshold must not be negative");
+  if (config.priorityTimeoutNs < 0) refuse("priority_timeout must not be negative");
+  const [first] = config.backoffNs;
+  const ackWaitNs = config.ackWaitNs === 0 && config.ackPolicy !== "none" ? ACK_WAIT_NS : config.ackWaitNs;
+  if (first !== undefined && first !== ackWaitNs) refuse("first backoff value has to equal batch AckWait");
+  if (config.maxAckPending === 0 && (consumerLimits?.maxAckPending ?? 0) > 0)
+    refuse("max_ack_pending must be set if it's configured in stream limits");
+  if (config.inactiveThresholdNs === 0 && (consumerLimits?.inactiveThresholdNs ?? 0) > 0)
+    refuse("inactive_threshold must be set if it's configured in stream limits");
+}
+
 function checkFilters(config: ConsumerConfig): void {
   const { filter, filters } = config;
   if (filter !== "" && filters.length > 0) throw apiErrors.twoFilters();
@@ -245,22 +365,9 @@ function checkFilters(config: ConsumerConfig): void {
 }
 
 function checkWorkQueue({ ackPolicy, deliverPolicy, deliverSubject }: ConsumerConfig): void {
-  if (ackPolicy !== "explicit") {
-    if (deliverSubject === "") throw apiErrors.pullNeedsExplicitAck();
+  if (ackPolicy !== "explicit" && ackPolicy !== "flow_control") {
+    if (deliverSubject === "" && ackPolicy === "none") throw apiErrors.pullNeedsExplicitAck();
     throw apiErrors.workQueueExplicitAck();
   }
   if (deliverPolicy !== "all") throw apiErrors.workQueueDeliverAll();
-}
-
-/** Features that are not here are refused by name. */
-function refuseAbsent(config: ConsumerConfig): void {
-  const absent: readonly (readonly [boolean, string])[] = [
-    [config.ackPolicy === "flow_control", "ack policy flow_control"],
-    [config.replayPolicy === "original", "replay policy original"],
-    [config.rateLimitBps > 0 && config.deliverSubject !== "", "rate_limit_bps"],
-    [config.priorityGroups.length > 0, "priority_groups"],
-    [config.priorityPolicy !== "" && config.priorityPolicy !== "none", "priority_policy"],
-  ];
-  const found = absent.find(([isAsked]) => isAsked);
-  if (found !== undefined) throw apiErrors.consumerCreate(`${found[1]} is not supported by this server yet`);
 }

@@ -5,7 +5,6 @@
  *     committed ─▶ pump ─▶ due again? ─▶ next that a filter covers ─▶ room? ─▶ a request waits? ─▶ deliver, entry
  *     acks ─────▶ entry ─▶ (end of turn) written, synced ─▶ confirmed
  */
-import { TIMER_MAX_MS } from "../../base/duration.ts";
 import type { ConsumerLog } from "../../store/consumer-log.ts";
 import type { RecordView } from "../../store/record.ts";
 import { statusBlock } from "../headers.ts";
@@ -15,12 +14,16 @@ import type { Reader, Stream } from "../stream/stream.ts";
 import type { Advise } from "../advisories.ts";
 import { Acks } from "./acks.ts";
 import { filtersOf, type ConsumerConfig } from "./config.ts";
+import { EarliestTimer } from "./earliest-timer.ts";
 import { Inactivity } from "./inactivity.ts";
 import { Lookahead } from "./lookahead.ts";
 import { Outlet } from "./outlet.ts";
+import { Pace } from "./pace.ts";
+import { Pin, withPin } from "./pin.ts";
 import { PullQueue } from "./pull-queue.ts";
 import { Redelivery } from "./redelivery.ts";
 import type { PullRequest } from "./requests.ts";
+import { sampleAck } from "./sampling.ts";
 import { lastOfEach } from "./start.ts";
 import { ConsumerState } from "./state.ts";
 
@@ -51,6 +54,7 @@ export class Consumer implements Reader {
   readonly state: ConsumerState;
   readonly stream: Stream;
   readonly requests: PullQueue;
+  readonly pin: Pin;
   readonly ahead: Lookahead;
   /** When it delivered last, milliseconds; 0: never. */
   deliveredMs = 0;
@@ -58,11 +62,11 @@ export class Consumer implements Reader {
   private readonly host: AccountHost;
   private readonly commit: Commit;
   private readonly outlet: Outlet;
+  private readonly pace: Pace;
   readonly acks: Acks;
   private readonly again: Redelivery;
   private committedTo: number;
-  private timer: Disposable | null = null;
-  private timerMs = Infinity;
+  private readonly timer: EarliestTimer;
   private readonly inactivity: Inactivity;
   private heartbeatMs: number;
   private isPumpDue = false;
@@ -93,25 +97,37 @@ export class Consumer implements Reader {
       settled: (sequence) => stream.settled(sequence),
       advise: options.advise,
       config: () => this.config,
+      measure: (sequence, pending) => sampleAck(host, this, sequence, pending),
+    });
+    this.pin = new Pin({
+      about: this,
+      advise: options.advise,
+      clock: host.clock,
+      random: host.random,
+      name: host.name,
+      config: () => this.config,
     });
     this.requests = new PullQueue({
       clock: host.clock,
+      pin: this.pin,
+      config: () => this.config,
       isAwaited: (subject) => host.isAwaited(subject),
       say: (to, headers) => this.outlet.say(to, headers),
       beat: (to) => this.outlet.beat(to, state.delivered),
     });
+    this.timer = new EarliestTimer(host.clock, () => this.onTimer());
     this.committedTo = stream.commit.sequence;
     this.heartbeatMs = host.clock.nowMs();
+    this.pace = new Pace(host.clock, config, stream.store.last);
+    this.pace.configure(config, stream.largestMessage);
     this.outlet = new Outlet(host, `${stream.config.name}.${this.name}`, config);
     this.commit = new Commit(log, policy, {
       send: ({ reply }) => this.outlet.say(reply, ""),
       committed: null,
-      failed: (error) =>
-        host.logger.error("the state of a consumer cannot be written", {
-          stream: stream.config.name,
-          consumer: this.name,
-          error: error.message,
-        }),
+      failed: ({ message }) => {
+        const where = { stream: stream.config.name, consumer: this.name, error: message };
+        host.logger.error("the state of a consumer cannot be written", where);
+      },
     });
   }
 
@@ -144,7 +160,7 @@ export class Consumer implements Reader {
 
   stop(): void {
     this.isStopped = true;
-    this.timer?.[Symbol.dispose]();
+    this.timer.stop();
     this.inactivity.stop();
     this.commit.finish();
     this.options.log.close();
@@ -152,14 +168,16 @@ export class Consumer implements Reader {
 
   /** Requests end with a status. */
   dismiss(status: string): void {
+    const { deliverSubject } = this.config;
     this.requests.endAll(status);
-    if (this.isPush && this.host.isAwaited(this.config.deliverSubject))
-      this.outlet.say(this.config.deliverSubject, statusBlock(status));
+    if (this.isPush && this.host.isAwaited(deliverSubject))
+      this.outlet.say(deliverSubject, statusBlock(status));
   }
 
   reconfigure(config: ConsumerConfig): void {
     this.config = this.again.config = config;
     this.ahead.setFilters(filtersOf(config));
+    this.pace.configure(config, this.stream.largestMessage);
     this.inactivity.begin(this.config.inactiveThresholdNs / 1e6);
     this.wake();
   }
@@ -167,6 +185,7 @@ export class Consumer implements Reader {
   /** Starts over from a sequence. */
   reset(sequence: number): void {
     this.state.reset(sequence);
+    this.deliveredMs = this.acks.ackedMs = 0;
     this.again.clear();
     this.ahead.beginWith([]);
     this.options.log.fold();
@@ -217,8 +236,6 @@ export class Consumer implements Reader {
     return this.ahead.covers(subject);
   }
 
-  // ---- what clients say ----
-
   /** A pull request. */
   pull(payload: string, reply: string): void {
     if (reply === "") return;
@@ -229,15 +246,19 @@ export class Consumer implements Reader {
 
   /** An acknowledgement for the message of a sequence. `reply`: who wants to know that it is kept; "": nobody. */
   acknowledge(sequence: number, payload: string, reply: string): void {
+    if (this.acksByFlow) return;
     const next = this.acks.take(sequence, payload);
     if (next !== null) this.pull(next, reply);
     else if (reply !== "") this.commit.hold({ reply, payload: "", sequence: 0 });
     this.wake();
   }
 
-  /** The subscriber has room again. */
-  flowed(id: string): void {
-    if (this.outlet.flowed(id)) this.wake();
+  /** The subscriber has room again, and has all up to a sequence of the stream; 0: it does not say. */
+  flowed(id: string, upTo: number): void {
+    if (!this.outlet.flowed(id)) return;
+    if (this.acksByFlow && upTo > 0)
+      this.acks.settleUpTo(Math.min(upTo, this.state.delivered.stream), this.host.clock.nowMs());
+    this.wake();
   }
 
   /** Looks for what can be delivered, when the messages that are being read have been handled. */
@@ -259,7 +280,7 @@ export class Consumer implements Reader {
       this.isPumpDue = true;
       this.host.soon(() => this.work());
     }
-    this.setTimer();
+    if (!this.isStopped) this.timer.set(this.nextEventMs());
   }
 
   /** Whether the budget was used up and there may be more. */
@@ -267,7 +288,7 @@ export class Consumer implements Reader {
     let bytes = 0;
     this.again.collect(this.host.clock.nowMs());
     for (let i = 0; i < BUDGET_MESSAGES && bytes < BUDGET_BYTES; i++) {
-      if (this.isPaused || this.outlet.isStalled) return false;
+      if (this.isPaused || this.outlet.isStalled || this.pace.readyMs > 0) return false;
       const target = this.target();
       if (target === null) return false;
       const sequence = this.nextSequence();
@@ -276,6 +297,10 @@ export class Consumer implements Reader {
       if (view === null) {
         this.skipDamaged(sequence);
         continue;
+      }
+      if (!this.pace.isDue(sequence, view.timeNs)) {
+        if (this.state.pending.has(sequence)) this.again.add(sequence);
+        return false;
       }
       const sent = this.deliver(sequence, view, target);
       if (sent < 0) continue;
@@ -286,7 +311,8 @@ export class Consumer implements Reader {
 
   /** Where the next message goes; null: nobody takes one. */
   private target(): PullRequest | "push" | null {
-    if (!this.isPush) return this.requests.next();
+    if (!this.isPush)
+      return this.requests.next(this.ahead.count + Math.min(1, this.again.size), this.state.pending.size);
     return this.host.isAwaited(this.config.deliverSubject) ? "push" : null;
   }
 
@@ -324,14 +350,17 @@ export class Consumer implements Reader {
       if (!isNew) this.again.add(sequence);
       return -1;
     }
+    const pinId = target === "push" ? "" : this.requests.claim();
     const nowMs = host.clock.nowMs();
     this.note(ConsumerState.delivery(sequence, consumerSequence, count, nowMs));
     if (isNew) this.ahead.delivered(sequence);
     this.deliveredMs = nowMs;
     this.heartbeatMs = nowMs;
-    host.send(message);
-    if (target === "push") this.outlet.pushed(size, to);
-    else this.requests.served(size);
+    host.send(pinId === "" ? message : withPin(message, pinId));
+    this.pace.delivered(size, view.timeNs);
+    if (target !== "push") this.requests.served(size);
+    else this.outlet.pushed(size, to);
+    if (this.acksByFlow && this.isFull) this.outlet.ask(to);
     if (config.ackPolicy === "none") stream.settled(sequence);
     return size;
   }
@@ -340,36 +369,23 @@ export class Consumer implements Reader {
     return this.again.size === 0 && (this.ahead.count === 0 || this.isFull || this.isPaused);
   }
 
-  // ---- time ----
-
-  private setTimer(): void {
-    const atMs = this.nextEventMs();
-    if (atMs === this.timerMs && this.timer !== null) return;
-    this.timer?.[Symbol.dispose]();
-    this.timer = null;
-    this.timerMs = atMs;
-    if (atMs === Infinity || this.isStopped) return;
-    const waitMs = Math.min(TIMER_MAX_MS, Math.max(1, Math.ceil(atMs - this.host.clock.nowMs())));
-    this.timer = this.host.clock.setTimer(waitMs, () => this.onTimer());
-  }
-
   private nextEventMs(): number {
     const { config } = this;
     const again = this.isPaused ? Date.parse(config.pauseUntil) : this.again.nextMs;
     const beat =
       this.isPush && config.heartbeatNs > 0 ? this.heartbeatMs + config.heartbeatNs / 1e6 : Infinity;
-    return Math.min(again, beat, this.requests.dueMs);
+    const readyMs = this.pace.readyMs || Infinity;
+    return Math.min(again, beat, readyMs, this.requests.dueMs);
   }
 
   private onTimer(): void {
-    this.timer = null;
-    this.timerMs = Infinity;
     this.requests.onTime();
     const { heartbeatNs, deliverSubject } = this.config;
     const nowMs = this.host.clock.nowMs();
     if (this.isPush && heartbeatNs > 0 && this.heartbeatMs + heartbeatNs / 1e6 <= nowMs) {
       this.heartbeatMs = nowMs;
       if (this.host.isAwaited(deliverSubject)) this.outlet.beat(deliverSubject, this.state.delivered);
+      if (this.acksByFlow && this.state.pending.size > 0) this.outlet.ask(deliverSubject);
     }
     this.wake();
   }
@@ -381,13 +397,19 @@ export class Consumer implements Reader {
     return this.requests.size > 0 || this.host.clock.nowMs() - usedMs < withinMs;
   }
 
-  // ---- small things ----
+  private get acksByFlow(): boolean {
+    return this.config.ackPolicy === "flow_control";
+  }
+
+  /** Nobody is pinned any more. */
+  unpin(group: string): void {
+    this.pin.end(group, "admin");
+    this.wake();
+  }
 
   private skipDamaged(sequence: number): void {
-    this.host.logger.error("a message is damaged and known missing", {
-      stream: this.stream.config.name,
-      sequence,
-    });
+    const stream = this.stream.config.name;
+    this.host.logger.error("a message is damaged and known missing", { stream, sequence });
     this.ahead.recount();
   }
 

@@ -21,16 +21,21 @@ export class FlowControl {
     return this.isOn && this.askedId !== "" && this.before + this.since >= 2 * this.window;
   }
 
-  /** The question that holds up deliveries; "": none does. */
-  get stalledId(): string {
-    return this.isStalled ? this.askedId : "";
+  /** The question that is open; "": none is. */
+  get openId(): string {
+    return this.askedId;
   }
 
   /** Bytes were sent. Returns the id of the question to ask now, or null. */
   sent(bytes: number, newId: () => string): string | null {
     if (!this.isOn) return null;
     this.since += bytes;
-    if (this.askedId !== "" || this.since < this.window / 2) return null;
+    return this.since < this.window / 2 ? null : this.ask(newId);
+  }
+
+  /** The id of a question to ask whatever was sent; null: one is open, or none is asked at all. */
+  ask(newId: () => string): string | null {
+    if (!this.isOn || this.askedId !== "") return null;
     this.before = this.since;
     this.since = 0;
     return (this.askedId = newId());

@@ -55,7 +55,17 @@ export class Outlet {
   /** Bytes were pushed: now and then the subscriber is asked whether it has them. */
   pushed(bytes: number, to: string): void {
     const id = this.flow.sent(bytes, () => randomToken(this.host.random));
-    if (id !== null) this.say(to, statusBlock("100 FlowControl Request"), `$JS.FC.${this.names}.${id}`);
+    if (id !== null) this.question(to, id);
+  }
+
+  /** Asks the subscriber whether it has all that was pushed, unless it has been asked. */
+  ask(to: string): void {
+    const id = this.flow.ask(() => randomToken(this.host.random));
+    if (id !== null) this.question(to, id);
+  }
+
+  private question(to: string, id: string): void {
+    this.say(to, statusBlock("100 FlowControl Request"), `$JS.FC.${this.names}.${id}`);
   }
 
   /** False: it is no answer to the question. */
@@ -64,9 +74,9 @@ export class Outlet {
   }
 
   beat(to: string, delivered: { readonly consumer: number; readonly stream: number }): void {
-    const { stalledId } = this.flow;
+    const { openId } = this.flow;
     const stalled =
-      stalledId === "" ? [] : ([["Nats-Consumer-Stalled", `$JS.FC.${this.names}.${stalledId}`]] as const);
+      openId === "" ? [] : ([["Nats-Consumer-Stalled", `$JS.FC.${this.names}.${openId}`]] as const);
     const entries = [
       ["Nats-Last-Consumer", delivered.consumer],
       ["Nats-Last-Stream", delivered.stream],

@@ -2,13 +2,16 @@
  * The pull requests of a consumer that wait for messages. They are served in turn, one message each; a request ends when it has all
  * that it asked for, at its expiry, or when nobody waits for its answers any more. Bounded by `max_waiting`.
  */
-import { durationToText } from "../../base/duration.ts";
 import { statusBlock } from "../headers.ts";
 import type { AccountHost } from "../host.ts";
+import { goDuration } from "../time.ts";
 import type { ConsumerConfig } from "./config.ts";
-import { readRequest, type PullRequest, type RequestBody } from "./requests.ts";
+import type { Pin } from "./pin.ts";
+import { noPriority, readRequest, type PullRequest, type RequestBody } from "./requests.ts";
 
 export interface PullQueueHost extends Pick<AccountHost, "clock" | "isAwaited"> {
+  readonly pin: Pin;
+  config(): ConsumerConfig;
   /** Sends a status. Must not be called while a message is being delivered. */
   say(to: string, headers: string): void;
   /** A heartbeat is due. */
@@ -33,13 +36,15 @@ export class PullQueue {
   add(payload: string, reply: string, config: ConsumerConfig): string | null {
     const request = readRequest(payload);
     if (request === null) return "400 Bad Request";
-    const refusal = refusalOf(request, config);
+    const { pin } = this.host;
+    const refusal = refusalOf(request, config) ?? refusalOfPriority(request, config, pin.id);
     if (refusal !== null) return refusal;
+    if (pin.id !== "" && request.priority?.pinId === pin.id) pin.keep();
     if (config.maxWaiting > 0 && this.requests.length >= config.maxWaiting) this.dropUnawaited();
     if (config.maxWaiting > 0 && this.requests.length >= config.maxWaiting)
       return request.heartbeatNs === 0 ? "409 Exceeded MaxWaiting" : "";
     const nowMs = (this.askedMs = this.host.clock.nowMs());
-    this.requests.push({
+    this.insert({
       reply,
       left: request.batch,
       bytesLeft: request.maxBytes,
@@ -48,20 +53,39 @@ export class PullQueue {
       expiresMs: request.expiresNs > 0 ? nowMs + request.expiresNs / 1e6 : Infinity,
       heartbeatMs: request.heartbeatNs / 1e6,
       activeMs: nowMs,
+      priority: request.priority ?? noPriority(),
     });
     return null;
   }
 
-  /** The request that gets the next message; null: nobody waits. */
-  next(): PullRequest | null {
-    for (;;) {
-      const request = this.requests[0];
-      if (request === undefined) return null;
+  /** The request that gets the next message; it is the first then. Null: nobody waits who may get it. */
+  next(ahead: number, ackPending: number): PullRequest | null {
+    for (let passed = 0; passed < this.requests.length;) {
+      const request = this.requests[0]!;
       const isAwaited = this.host.isAwaited(request.reply);
-      if (isAwaited && request.expiresMs > this.host.clock.nowMs()) return request;
+      const isLate = request.expiresMs <= this.host.clock.nowMs();
+      const turn = isAwaited && !isLate ? this.turnOf(request, ahead, ackPending) : "over";
+      if (turn === "now") return request;
       this.requests.shift();
-      if (isAwaited) this.expire(request);
+      if (turn === "later") {
+        this.requests.push(request);
+        passed++;
+      } else if (turn === "wrong pin") this.end(request, "423 Nats-Wrong-Pin-Id");
+      else if (isAwaited) this.expire(request);
     }
+    return null;
+  }
+
+  /** The first request is about to get a message: it is pinned, where the policy wants that. The id of the pin; "": none. */
+  claim(): string {
+    const { pin } = this.host;
+    if (this.host.config().priorityPolicy !== "pinned_client") return "";
+    const { priority } = this.requests[0]!;
+    if (pin.id === "" && priority.group !== "") {
+      pin.give(priority.group);
+      priority.pinId = pin.id;
+    }
+    return pin.id;
   }
 
   /** The first request got a message of this size: it goes behind the others, or ends. */
@@ -71,7 +95,7 @@ export class PullQueue {
     request.activeMs = this.host.clock.nowMs();
     if (request.hasBytesBound) request.bytesLeft -= size;
     const hasRoom = !request.hasBytesBound || request.bytesLeft > 0;
-    if (request.left > 0 && hasRoom) this.requests.push(request);
+    if (request.left > 0 && hasRoom) this.insert(request);
     else if (request.left > 0) this.end(request, "409 Batch Completed");
   }
 
@@ -96,6 +120,7 @@ export class PullQueue {
 
   /** Expiries and heartbeats that are due. */
   onTime(): void {
+    this.host.pin.onTime();
     const nowMs = this.host.clock.nowMs();
     for (let i = this.requests.length - 1; i >= 0; i--) {
       const request = this.requests[i]!;
@@ -111,7 +136,7 @@ export class PullQueue {
 
   /** When `onTime` has something to do; Infinity: never. */
   get dueMs(): number {
-    let dueMs = Infinity;
+    let { dueMs } = this.host.pin;
     for (const { expiresMs, heartbeatMs, activeMs } of this.requests) {
       dueMs = Math.min(dueMs, expiresMs, heartbeatMs > 0 ? activeMs + heartbeatMs : Infinity);
     }
@@ -123,6 +148,34 @@ export class PullQueue {
     for (let i = this.requests.length - 1; i >= 0; i--) {
       if (!this.host.isAwaited(this.requests[i]!.reply)) this.requests.splice(i, 1);
     }
+  }
+
+  /** Behind the others; with the policy `prioritized` behind those that come no later. */
+  private insert(request: PullRequest): void {
+    const { requests } = this;
+    let at = requests.length;
+    if (this.host.config().priorityPolicy === "prioritized")
+      while (at > 0 && requests[at - 1]!.priority.priority > request.priority.priority) at--;
+    requests.splice(at, 0, request);
+  }
+
+  private turnOf(
+    { priority }: PullRequest,
+    ahead: number,
+    ackPending: number,
+  ): "now" | "later" | "wrong pin" {
+    const { pin } = this.host;
+    const { priorityPolicy } = this.host.config();
+    if (priorityPolicy === "pinned_client") {
+      if (priority.pinId !== "") return priority.pinId === pin.id ? "now" : "wrong pin";
+      return pin.id === "" ? "now" : "later";
+    }
+    if (priorityPolicy !== "overflow") return "now";
+    const { minPending, minAckPending } = priority;
+    if (minPending <= 0 && minAckPending <= 0) return "now";
+    const isOver =
+      (minPending > 0 && minPending <= ahead) || (minAckPending > 0 && minAckPending <= ackPending);
+    return isOver ? "now" : "later";
   }
 
   private expire(request: PullRequest): void {
@@ -138,6 +191,22 @@ export class PullQueue {
   }
 }
 
+function refusalOfPriority({ priority }: RequestBody, config: ConsumerConfig, pinId: string): string | null {
+  if (priority === null) return null;
+  const { priorityPolicy } = config;
+  const bad = "400 Bad Request - ";
+  if ((priority.minPending !== 0 || priority.minAckPending !== 0) && priorityPolicy !== "overflow")
+    return `${bad}Not a Overflow Priority consumer`;
+  if (priority.pinId !== "" && priorityPolicy !== "pinned_client")
+    return `${bad}Not a Pinned Client Priority consumer`;
+  if (priority.priority < 0 || priority.priority > 9) return `${bad}Priority must be between 0 and 9`;
+  if (priorityPolicy === "" || priorityPolicy === "none") return null;
+  if (priority.group === "") return `${bad}Priority Group missing`;
+  if (!config.priorityGroups.includes(priority.group)) return `${bad}Invalid Priority Group`;
+  if (pinId !== "" && priority.pinId !== "" && priority.pinId !== pinId) return "423 Nats-Pin-Id mismatch";
+  return null;
+}
+
 function refusalOf(request: RequestBody, config: ConsumerConfig): string | null {
   if (config.deliverSubject !== "") return "409 Consumer is push based";
   if (request.heartbeatNs > 0 && request.heartbeatNs * 2 > request.expiresNs)
@@ -145,7 +214,7 @@ function refusalOf(request: RequestBody, config: ConsumerConfig): string | null 
   if (config.maxBatch > 0 && request.batch > config.maxBatch)
     return `409 Exceeded MaxRequestBatch of ${config.maxBatch}`;
   if (config.maxExpiresNs > 0 && request.expiresNs > config.maxExpiresNs)
-    return `409 Exceeded MaxRequestExpires of ${durationToText(config.maxExpiresNs / 1e6)}`;
+    return `409 Exceeded MaxRequestExpires of ${goDuration(config.maxExpiresNs)}`;
   if (config.maxBytes > 0 && request.maxBytes > config.maxBytes)
     return `409 Exceeded MaxRequestMaxBytes of ${config.maxBytes}`;
   return null;

@@ -51,7 +51,7 @@ export class Redelivery {
 
   /** Notes what was not acknowledged in time. */
   collect(nowMs: number): void {
-    if (this.config.ackPolicy === "none") return;
+    if (this.isNever) return;
     for (const [sequence, { count, timeMs }] of this.state.pending) {
       if (timeMs + this.waitMs(count) <= nowMs) this.add(sequence);
       else if (this.state.isInOrder) return; // none of the others is due
@@ -60,7 +60,7 @@ export class Redelivery {
 
   /** When the next message will be due; Infinity: none will. */
   get nextMs(): number {
-    if (this.config.ackPolicy === "none") return Infinity;
+    if (this.isNever) return Infinity;
     let nextMs = Infinity;
     for (const [sequence, { count, timeMs }] of this.state.pending) {
       if (this.isDue.has(sequence)) continue;
@@ -68,6 +68,10 @@ export class Redelivery {
       if (this.state.isInOrder) break;
     }
     return nextMs;
+  }
+
+  private get isNever(): boolean {
+    return this.config.ackPolicy === "none" || this.config.ackPolicy === "flow_control";
   }
 
   /** How long the acknowledgement of a message that was delivered so often may take. */

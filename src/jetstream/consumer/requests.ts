@@ -17,6 +17,20 @@ export interface PullRequest {
   readonly heartbeatMs: number;
   /** When something was sent last. */
   activeMs: number;
+  readonly priority: RequestPriority;
+}
+
+/** Which requests come first, by the policy of the consumer. */
+export interface RequestPriority {
+  /** "": none was named. */
+  readonly group: string;
+  /** 0 comes first; Infinity: a request that is no object. */
+  readonly priority: number;
+  /** The id of the pinned client; "": it has none. */
+  pinId: string;
+  /** It is served where so many messages are ahead, or wait for their acknowledgements; 0: always. */
+  readonly minPending: number;
+  readonly minAckPending: number;
 }
 
 export interface RequestBody {
@@ -25,9 +39,18 @@ export interface RequestBody {
   readonly maxBytes: number;
   readonly noWait: boolean;
   readonly heartbeatNs: number;
+  /** null: the request is no object. */
+  readonly priority: RequestPriority | null;
 }
 
-const ONE: RequestBody = { batch: 1, expiresNs: 0, maxBytes: 0, noWait: false, heartbeatNs: 0 };
+const ONE: RequestBody = {
+  batch: 1,
+  expiresNs: 0,
+  maxBytes: 0,
+  noWait: false,
+  heartbeatNs: 0,
+  priority: null,
+};
 const NUMBERS = [
   "batch",
   "expires",
@@ -38,6 +61,8 @@ const NUMBERS = [
   "priority",
 ];
 
+const TEXTS = ["group", "id"];
+
 /** Reads a request; null: nothing that could be read, which nats-server takes for a request of one message. */
 export function readRequest(payload: string): RequestBody | null {
   const body = payload.trim();
@@ -46,7 +71,9 @@ export function readRequest(payload: string): RequestBody | null {
   if (!body.startsWith("{")) return ONE;
   const read = parseJson(body) as Record<string, unknown> | undefined;
   if (read === undefined) return null;
+  for (const name of TEXTS) if (read[name] !== undefined && typeof read[name] !== "string") return null;
   for (const name of NUMBERS) if (read[name] !== undefined && !Number.isInteger(read[name])) return null;
+  const text = (name: string): string => (read[name] as string | undefined) ?? "";
   const number = (name: string): number => Number(read[name] ?? 0);
   return {
     batch: Math.max(1, number("batch")),
@@ -54,7 +81,18 @@ export function readRequest(payload: string): RequestBody | null {
     maxBytes: number("max_bytes"),
     noWait: read["no_wait"] === true,
     heartbeatNs: number("idle_heartbeat"),
+    priority: {
+      group: text("group"),
+      priority: number("priority"),
+      pinId: text("id"),
+      minPending: number("min_pending"),
+      minAckPending: number("min_ack_pending"),
+    },
   };
+}
+
+export function noPriority(): RequestPriority {
+  return { group: "", priority: Infinity, pinId: "", minPending: 0, minAckPending: 0 };
 }
 
 /** The payload of an acknowledgement. */

@@ -80,12 +80,12 @@ export class ConsumerState {
     assert(this.floor.consumer <= this.delivered.consumer, "the floor never passes what was delivered");
   }
 
-  /** Nothing is delivered or awaited but what comes from `sequence` on. */
+  /** It begins again at `sequence`: nothing has been delivered. */
   reset(sequence: number): void {
     this.pending.clear();
     this.redelivered.clear();
     this.delivered.stream = this.floor.stream = sequence - 1;
-    this.floor.consumer = this.delivered.consumer;
+    this.delivered.consumer = this.floor.consumer = 0;
   }
 
   /** The stream's last sequence is lower than what is said here: after damage. True: something had to be mended. */

@@ -140,6 +140,13 @@ export function isValidName(name: string): boolean {
   return name !== "" && name.length <= NAME_MAX && !/[\s.*>\\/\0]/.test(name);
 }
 
+/** What belongs to the server: nothing is delivered or republished there. */
+const RESERVED = /^(_R_\.|_GR_\.|\$G?N?R\.|\$JS\.(API|ACK|FC|SNAPSHOT|EVENT)(\.|$)|\$JS\.[^.]*\.API(\.|$))/;
+
+export function isReserved(subject: string): boolean {
+  return RESERVED.test(subject);
+}
+
 /** null: there is none, or it has no destination. Throws `MappingError`. */
 export function transformOf(transform: SubjectTransform | null): Transform | null {
   if (transform === null || transform.destination === "") return null;

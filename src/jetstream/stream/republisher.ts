@@ -7,11 +7,9 @@ import { isValidLiteralSubject } from "../../subject/subject.ts";
 import { withHeader } from "../header-edits.ts";
 import type { AccountHost, Outgoing } from "../host.ts";
 import { formatTime } from "../time.ts";
-import { transformOf, type StreamConfig } from "./config.ts";
+import { isReserved, transformOf, type StreamConfig } from "./config.ts";
 import type { Operation } from "./judge.ts";
 
-/** What belongs to the server: nothing is republished there. */
-const RESERVED = /^(_R_\.|_GR_\.|\$G?N?R\.|\$JS\.(API|ACK|FC|SNAPSHOT|EVENT)(\.|$)|\$JS\.[^.]*\.API(\.|$))/;
 const EMPTY = new Uint8Array(0);
 
 export class Republisher {
@@ -39,7 +37,7 @@ export class Republisher {
   /** `before`: the last sequence that the subject had; 0: none. */
   stored({ subject, headerLength, body, timeNs }: Operation, sequence: number, before: number): void {
     const to = this.transform?.match(subject, this.host.random) ?? null;
-    if (to === null || !isValidLiteralSubject(to) || RESERVED.test(to)) return;
+    if (to === null || !isValidLiteralSubject(to) || isReserved(to)) return;
     const own = Buffer.from(body.buffer, body.byteOffset, headerLength).toString("latin1");
     const added: readonly (readonly [string, string | number])[] = [
       ["Nats-Stream", this.stream],

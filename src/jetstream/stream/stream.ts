@@ -51,6 +51,8 @@ export interface StreamOptions {
 }
 
 const RETRY_MS = 1000;
+/** The default of `max_payload`. */
+const MESSAGE_BYTES = 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
 export class Stream {
@@ -108,6 +110,11 @@ export class Stream {
       failed: (error, answers) => this.onFailed(error, answers),
     });
     this.recallIds();
+  }
+
+  /** Bytes of the largest message that it may get. */
+  get largestMessage(): number {
+    return this.config.maxMessageBytes > 0 ? this.config.maxMessageBytes : MESSAGE_BYTES;
   }
 
   /** Takes messages from here on. */

@@ -1,6 +1,7 @@
 /** How long a message is kept: the header `Nats-TTL`, and the header of markers for deleted subjects. */
 import { durationFromText } from "../../base/duration.ts";
 import type { MessageHeaders } from "../headers.ts";
+import { goDuration } from "../time.ts";
 
 /** The message is kept, whatever `max_age` says. */
 export const TTL_NEVER = -1;
@@ -15,14 +16,6 @@ export function readTtl(text: string | null): number | null {
   return Math.floor(ms / 1000);
 }
 
-/** Whole seconds as Go writes a duration: `1h0m0s`. */
-function goSeconds(seconds: number): string {
-  const hours = Math.floor(seconds / 3600);
-  const minutes = Math.floor(seconds / 60) % 60;
-  if (hours > 0) return `${hours}h${minutes}m${seconds % 60}s`;
-  return minutes > 0 ? `${minutes}m${seconds % 60}s` : `${seconds}s`;
-}
-
 /** Whether the message says that its subject was deleted: no marker follows it when it goes. */
 export function isMarker(headers: MessageHeaders): boolean {
   return (headers.get("Nats-Marker-Reason") ?? "") !== "" || headers.get("KV-Operation") === "PURGE";
@@ -30,5 +23,5 @@ export function isMarker(headers: MessageHeaders): boolean {
 
 /** The headers of the message that stands for a subject whose last message has expired. */
 export function markerHeaders(ttlSeconds: number): string {
-  return `NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: ${goSeconds(ttlSeconds)}\r\nNats-Rollup: sub\r\n\r\n`;
+  return `NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: ${goDuration(ttlSeconds * 1e9)}\r\nNats-Rollup: sub\r\n\r\n`;
 }
