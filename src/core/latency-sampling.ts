@@ -61,46 +61,26 @@ function pick(headers: ReadonlyMap<string, readonly string[]>, names: readonly s
 
 /** Most header values examined per message. */
 const VALUES_MAX = 1024;
-/** First letters of the names that ask for a trace, in lower case: of Uber…, X-B3-…, B3 and Trace…. */
-const INITIALS = new Set(Buffer.from("uxbt"));
-const NAME =
-  /^(?:uber-trace-id|uberctx-.*|x-b3-(?:sampled|traceid|parentspanid|spanid)|b3|traceparent|tracestate)$/i;
-const CR = 0x0d;
-const LF = 0x0a;
-const COLON = 0x3a;
+const NAMES =
+  "uber-trace-id|uberctx-[^:\\r\\n]*|x-b3-(?:sampled|traceid|parentspanid|spanid)|b3|traceparent|tracestate";
+const NAMED_LINE = new RegExp(`\\r\\n(${NAMES}):`, "gi");
 
-/** The headers that may ask for a trace, found in one pass. Exported for its tests. */
+/** The headers that may ask for a trace. One search finds them: a block may have hundreds of thousands of lines. Exported for its tests. */
 export function traceHeadersIn(block: string): Map<string, string[]> {
   const headers = new Map<string, string[]>();
-  let count = 0;
-  eachHeaderLine(block, (from, to) => {
-    if (count >= VALUES_MAX || from === 0 || !INITIALS.has(block.charCodeAt(from) | 0x20)) return;
-    let colon = from;
-    while (colon < to && block.charCodeAt(colon) !== COLON) colon++;
-    const spelled = block.slice(from, colon);
-    if (colon === to || !NAME.test(spelled)) return;
-    count++;
-    const name = canonical(spelled);
-    const value = block.slice(colon + 1, to).trim();
+  const search = new RegExp(NAMED_LINE);
+  for (let count = 0; count < VALUES_MAX; count++) {
+    const found = search.exec(block);
+    if (found === null) break;
+    const name = canonical(found[1]!);
+    const end = block.indexOf("\r\n", search.lastIndex);
+    const value = block.slice(search.lastIndex, end < 0 ? block.length : end).trim();
+    if (end >= 0) search.lastIndex = end; // the next name stands behind the same CRLF
     const values = headers.get(name);
     if (values === undefined) headers.set(name, [value]);
     else values.push(value);
-  });
-  return headers;
-}
-
-/**
- * One pass, and no text for each line: there may be hundreds of thousands. Calls `visit` with the place of each line, its CRLF included: of the version first, of
- * the empty line last.
- */
-function eachHeaderLine(block: string, visit: (from: number, to: number) => void): void {
-  let from = 0;
-  for (let i = 1; i < block.length; i++) {
-    if (block.charCodeAt(i) !== LF || block.charCodeAt(i - 1) !== CR) continue;
-    visit(from, i + 1);
-    from = i + 1;
   }
-  if (from < block.length) visit(from, block.length);
+  return headers;
 }
 
 /** `x-b3-traceid` becomes `X-B3-Traceid`, as Go spells names of headers. */

@@ -27,8 +27,9 @@ function keptLines(block: string, at: number, name: string): string {
   let kept = "";
   /** Lines from here on are kept as they stand. */
   let runFrom = at;
-  let isKept = false;
-  for (let from = at; from < block.length;) {
+  const plainEnd = endOfPlainLines(block, at, name);
+  let isKept = plainEnd > at;
+  for (let from = plainEnd; from < block.length;) {
     const end = lineEnd(block, from);
     const next = nextLine(block, end);
     isKept = isHeader(block, from, end, isKept) && !isNamed(block, from, end, lowerName);
@@ -41,6 +42,20 @@ function keptLines(block: string, at: number, name: string): string {
     runFrom = from = next;
   }
   return kept + block.slice(runFrom);
+}
+
+/** So many lines at a time: of a longer search the engine would remember every way back. */
+// oxlint-disable-next-line no-control-regex
+const PLAIN_LINES = /(?:[^\x00-\x20:\x7f]+:[^\r\n]*\r\n){1,200}/y;
+
+/** Behind the first lines that are a name, a colon, a value and CRLF: nearly all are. `at`, where one may be of the name. */
+function endOfPlainLines(block: string, at: number, name: string): number {
+  if (new RegExp(`(?:^|[\\r\\n])${name}:`, "i").test(block)) return at;
+  for (let end = at; ;) {
+    PLAIN_LINES.lastIndex = end;
+    if (!PLAIN_LINES.test(block)) return end;
+    end = PLAIN_LINES.lastIndex;
+  }
 }
 
 function lineEnd(block: string, from: number): number {

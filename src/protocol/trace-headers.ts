@@ -35,7 +35,7 @@ export interface TraceHeaders {
 
 /** False: no header of the message asks for a trace. True: one may. */
 export function mayBeTraced({ body, at, payloadFrom, headerLength }: Message): boolean {
-  if (body !== null) return true;
+  if (body !== null) return namesATrace(body, headerLength);
   const from = at + payloadFrom;
   // The last header ends in two empty lines; nothing that is looked for is shorter than that.
   const end = from + headerLength - 4;
@@ -52,6 +52,12 @@ export function mayBeTraced({ body, at, payloadFrom, headerLength }: Message): b
     if (isNameAt(i)) return true;
   }
   return false;
+}
+
+/** Of headers of any length, by a search that the engine does; may take a value for a name. */
+function namesATrace(body: Uint8Array, headerLength: number): boolean {
+  const block = Buffer.from(body.buffer, body.byteOffset, headerLength);
+  return block.includes(TRACE_DEST_NAME, 0, "latin1") || /traceparent/i.test(block.toString("latin1"));
 }
 
 /** Whether a name that asks for a trace begins there. Nearly all begin with another letter and cost one look. */

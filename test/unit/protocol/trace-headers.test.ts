@@ -33,6 +33,19 @@ describe("the quick look at headers", () => {
     }
   });
 
+  it("searches the headers of a message too large for the slab", () => {
+    const large = (text: string): Message => {
+      const message = messageWith("");
+      message.body = Buffer.from(`${text}payload: traceparent`, "latin1");
+      message.headerLength = text.length;
+      return message;
+    };
+    const many = Array.from({ length: 1000 }, (_, i) => `h${i}: x`);
+    expect(mayBeTraced(large(block(...many)))).toBe(false);
+    for (const line of ["Nats-Trace-Dest: d", `TraceParent: ${PARENT}`])
+      expect(mayBeTraced(large(block(...many, line)))).toBe(true);
+  });
+
   it("leaves alone other headers, and the names in other places", () => {
     const others = [
       block("Nats-Msg-Id: 1", "Nats-Expected-Stream: S"),
