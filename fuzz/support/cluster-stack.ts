@@ -182,6 +182,7 @@ export class ClusterStack {
     return {
       random: seededRandom(7),
       createNetwork: () => ({
+        crowdedOut: 0,
         listen: (address, port, host) => {
           this.onWire = (wire) => host.onWire(wire);
           host.onListening({ endpoint: { address, port }, close: () => undefined });

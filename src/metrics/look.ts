@@ -22,6 +22,8 @@ export interface Look {
   readonly readiness: ReadinessLook;
   readonly config: ConfigLook;
   readonly losses: LossesLook;
+  /** Connections that made room for newer ones on a full port, by port, since the start. */
+  readonly crowdedOut: Readonly<Record<CrowdedPort, number>>;
   readonly clients: ClientsLook;
   readonly accounts: readonly AccountLook[];
   /** null without a cluster. */
@@ -58,6 +60,9 @@ interface FilePosition {
   readonly line: number;
   readonly column: number;
 }
+
+/** Those of TLS are counted until the handshake is done. */
+type CrowdedPort = "client" | "client_tls" | "route" | "route_tls" | "monitor";
 
 /** What found no room since the start. */
 interface LossesLook {

@@ -82,6 +82,13 @@ export const ownFamilies: readonly Family[] = [
     "Faults of the server that closed the connection whose input brought them out.",
     ({ losses }) => losses.faults,
   ),
+  {
+    name: "crowded_out_connections_total",
+    type: "counter",
+    help: "Connections without credentials, or idle ones of the monitoring port, that were closed to make room for newer ones on a full port.",
+    labels: ["port"],
+    samples: ({ crowdedOut }) => Object.entries(crowdedOut).map(([port, count]): Sample => [count, port]),
+  },
   counter("log_lines_lost_total", "Lines that the destination of the log did not take.", ({ losses }) => {
     return losses.logLines;
   }),

@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "../base/logger.ts";
 import type { Answer } from "./answer.ts";
@@ -42,6 +43,8 @@ const CHECK_MS = 1000;
 
 export interface MonitorHttp {
   readonly port: number;
+  /** Connections that made room for newer ones, since the start. */
+  readonly crowdedOut: () => number;
   /** Applies to later handshakes; no effect without TLS. */
   useCertificate(certificate: SecureContextOptions): void;
   /** Aborts open requests; resolves when nothing is open. */
@@ -73,8 +76,14 @@ export async function serveHttp(
   logger: Logger,
   limits: HttpLimits = DEFAULT_LIMITS,
 ): Promise<MonitorHttp> {
-  const sockets = new OpenSockets(limits.connectionsMax);
-  const { server, useCertificate } = openServer(listen.certificate, sockets, limits);
+  const tell = (socket: Duplex): void => {
+    const peer = peerOf(socket as Socket);
+    logger.warn("A connection to the monitoring port was closed to make room for a newer one", { peer });
+  };
+  const sockets = new OpenSockets(limits.connectionsMax, tell);
+  // Handshakes have a bound of their own, so that pending ones do not disturb established connections.
+  const handshakes = new OpenSockets(limits.connectionsMax, tell);
+  const { server, useCertificate } = openServer(listen.certificate, { sockets, handshakes }, limits);
   server.on("request", (request, response) => {
     const { socket } = request;
     // Pipelined requests would let one connection have any number of requests at a time.
@@ -95,7 +104,8 @@ export async function serveHttp(
   server.listen({ host: listenHost(listen.host), port: listen.port, backlog: 128 });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  return { port, useCertificate, close: () => close(server) };
+  const crowdedOut = (): number => sockets.crowdedOut + handshakes.crowdedOut;
+  return { port, crowdedOut, useCertificate, close: () => close(server) };
 }
 
 interface Opened {
@@ -105,7 +115,7 @@ interface Opened {
 
 function openServer(
   certificate: SecureContextOptions | undefined,
-  sockets: OpenSockets,
+  { sockets, handshakes }: Readonly<Record<"sockets" | "handshakes", OpenSockets>>,
   limits: HttpLimits,
 ): Opened {
   const options = {
@@ -124,8 +134,6 @@ function openServer(
     ...certificate,
     handshakeTimeout: limits.headersTimeoutMs,
   });
-  // Handshakes have a bound of their own, so that pending ones do not disturb established connections.
-  const handshakes = new OpenSockets(limits.connectionsMax);
   const underWay = new Map<string, Socket>();
   server.on("connection", (socket) => {
     const peer = peerOf(socket);

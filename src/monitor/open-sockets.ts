@@ -6,24 +6,35 @@ import { assert } from "../base/assert.ts";
 import type { Duplex } from "node:stream";
 
 export class OpenSockets {
+  /** Those that made room for newer ones. */
+  crowdedOut = 0;
   /** Longest idle first. */
   private readonly idle = new Set<Duplex>();
   private readonly busy = new Set<Duplex>();
   private readonly max: number;
+  private readonly onCrowdedOut: (socket: Duplex) => void;
 
-  constructor(max: number) {
+  constructor(max: number, onCrowdedOut: (socket: Duplex) => void = () => undefined) {
     this.max = max;
+    this.onCrowdedOut = onCrowdedOut;
   }
 
   opened(socket: Duplex): void {
     if (this.idle.size + this.busy.size >= this.max) {
       const [victim] = this.idle.size > 0 ? this.idle : this.busy;
-      victim?.destroy();
-      this.forget(victim);
+      this.crowdOut(victim);
     }
     this.idle.add(socket);
     assert(this.idle.size + this.busy.size <= this.max, "open sockets stay within their bound");
     socket.once("close", () => this.forget(socket));
+  }
+
+  private crowdOut(victim: Duplex | undefined): void {
+    if (victim === undefined) return;
+    this.crowdedOut++;
+    this.onCrowdedOut(victim); // while its address can still be told
+    victim.destroy();
+    this.forget(victim);
   }
 
   /** A request begins. False: another one on the same connection is still being answered. */

@@ -46,7 +46,7 @@ export interface TlsProblem {
 
 export const EOF: TlsProblem = { text: "EOF", isProbe: false };
 export const TIMED_OUT: TlsProblem = { text: "TLS handshake timeout", isProbe: true };
-export const CROWDED_OUT: TlsProblem = { text: "too many handshakes under way", isProbe: true };
+export const CROWDED_OUT: TlsProblem = { text: "too many handshakes under way", isProbe: false };
 export const NOT_PINNED: TlsProblem = { text: "certificate not pinned", isProbe: false };
 
 export function tlsProblem(error: {

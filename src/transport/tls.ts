@@ -77,6 +77,8 @@ const HANDSHAKE_RECORD = 0x16;
 
 /** The handshakes of one port, the oldest first. */
 export class Handshakes {
+  /** Those that made room for newer ones. */
+  crowdedOut = 0;
   private readonly underWay = new Set<TlsWire>();
   private readonly max: number;
 
@@ -91,6 +93,7 @@ export class Handshakes {
   add(wire: TlsWire): void {
     if (this.underWay.size >= this.max) {
       for (const oldest of this.underWay) {
+        this.crowdedOut++;
         oldest.giveUp(CROWDED_OUT);
         break;
       }

@@ -178,6 +178,27 @@ describe("of clients, metrics", () => {
     expect(seen.value("nats_client_connects_total")).toBe(1);
   });
 
+  it("count those who made room for newer ones, by port", async () => {
+    const server = await start({
+      client: { maxConnections: 2 },
+      authorization: { token: "right", timeoutMs: 60_000 },
+    });
+    const silent: RawConnection[] = [];
+    for (let i = 0; i < 5; i++) silent.push(await RawConnection.open(server.port));
+    cleanup.push(() => silent.forEach((connection) => connection.destroy()));
+    for (const connection of silent.slice(0, 3)) await connection.closed();
+    // One more than the port takes beside the one that asks.
+    const idle: RawConnection[] = [];
+    for (let i = 0; i < 65; i++) idle.push(await RawConnection.open(server.server.monitorPort!));
+    cleanup.push(() => idle.forEach((connection) => connection.destroy()));
+    await idle[0]!.closed();
+    const seen = await scrape(server);
+    const of = (port: string): number => seen.value("nats_crowded_out_connections_total", { port });
+    expect(of("client")).toBe(3);
+    expect(of("monitor")).toBeGreaterThanOrEqual(1);
+    for (const port of ["client_tls", "route", "route_tls"]) expect(of(port)).toBe(0);
+  });
+
   it("count events and requests of the system account that found no room", async () => {
     const server = await start();
     const system = server.server.accounts.system!;

@@ -56,6 +56,7 @@ describe.skipIf(missingOpenssl())("handshakes under way", () => {
       }
       const crowdedOut = (nth: number): [number, string] => [nth, CROWDED_OUT.text];
       expect(failed).toEqual([0, 1].map(crowdedOut));
+      expect(handshakes.crowdedOut).toBe(2);
       open.push(connectTls({ ...at, ca: readFileSync(authority.caFile) }));
       await waitFor("a whole handshake among the half ones", () => opened === 1);
       expect(failed).toEqual([0, 1, 2].map(crowdedOut));

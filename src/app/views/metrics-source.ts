@@ -35,6 +35,13 @@ export function lookAt(server: Server, endpoints: Endpoints): Look {
       logLines: server.logLinesLost(),
       faults: server.faults.count,
     },
+    crowdedOut: {
+      client: clients.crowdedOut,
+      client_tls: clients.handshakes.crowdedOut,
+      route: cluster?.snapshot()?.handshakesCrowdedOut ?? 0,
+      route_tls: cluster?.network.crowdedOut ?? 0,
+      monitor: server.monitor?.crowdedOut() ?? 0,
+    },
     clients: {
       connects: clients.totalConnections,
       authFailures: clients.counters.authFailures,

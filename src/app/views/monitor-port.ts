@@ -20,6 +20,8 @@ import { hostPort } from "../../base/host-port.ts";
 export interface MonitorPorts extends Pick<MonitorHttp, "close" | "useCertificate"> {
   readonly monitorPort: number | null;
   readonly metricsPort: number | null;
+  /** Connections to either that made room for newer ones, since the start. */
+  readonly crowdedOut: () => number;
   readonly guard: Guard;
   readonly endpoints: Endpoints;
 }
@@ -33,8 +35,7 @@ export async function openMonitorPorts(
   const { config } = server;
   const open: { monitor?: MonitorHttp; metrics?: MonitorHttp } = {};
   const { host, httpsPort, user, password, token } = config.monitor;
-  const isSecure = httpsPort !== null;
-  const port = httpsPort ?? config.monitor.port;
+  const [isSecure, port] = [httpsPort !== null, httpsPort ?? config.monitor.port];
   const metrics = new Metrics({ look: () => lookAt(server, endpoints) }, config.metrics.prefix);
   const scrapes: FurtherEndpoint = {
     path: config.metrics.path,
@@ -76,6 +77,7 @@ export async function openMonitorPorts(
   return {
     monitorPort: open.monitor?.port ?? null,
     metricsPort: open.metrics?.port ?? null,
+    crowdedOut: () => sumOf([open.monitor, open.metrics]),
     guard,
     endpoints,
     close,
@@ -84,6 +86,10 @@ export async function openMonitorPorts(
       open.metrics?.useCertificate(next);
     },
   };
+}
+
+function sumOf(ports: readonly (MonitorHttp | undefined)[]): number {
+  return ports.reduce((sum, port) => sum + (port?.crowdedOut() ?? 0), 0);
 }
 
 /** Answers with the one thing alone. */

@@ -74,6 +74,8 @@ export class ClientPort {
   /** null: no limit. */
   private maxConnections: number | null;
   totalConnections = 0;
+  /** Clients without credentials that made room for newer ones. */
+  crowdedOut = 0;
   /** Told of who comes and goes. */
   watcher: ClientWatcher | null = null;
   /** What clients sent and received. */
@@ -226,7 +228,9 @@ export class ClientPort {
   /** So that nobody without credentials locks out those who have some. */
   private makeRoom(maxConnections: number): void {
     const [oldest] = this.unnamed;
-    oldest?.onPeerError(maxConnectionsExceeded, `${maxConnections} connections; made room for a newer one`);
+    if (oldest === undefined) return;
+    this.crowdedOut++;
+    oldest.onPeerError(maxConnectionsExceeded, `${maxConnections} connections; made room for a newer one`);
   }
 
   private forget(session: ClientSession): void {

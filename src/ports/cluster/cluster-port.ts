@@ -51,7 +51,7 @@ export class ClusterPort {
   private readonly pinnedAccounts: readonly string[];
   private readonly words: RouteWords;
   private readonly host: RouteHost;
-  private readonly network: RouteNetwork;
+  readonly network: RouteNetwork;
   private readonly admission: Admission;
   private readonly runner: MeshRunner;
   private readonly gossip: GossipInbox<RouteSession>;

@@ -35,6 +35,8 @@ export interface DialOutcome {
 }
 
 export interface RouteNetwork {
+  /** TLS handshakes that made room for newer ones, since the start. */
+  readonly crowdedOut: number;
   listen(host: string, port: number, listenerHost: RouteListenerHost): void;
   /** Nobody answers within `timeoutMs`: it fails. Once it is disposed of, nothing is reported any more. */
   dial(address: PeerAddress, timeoutMs: number, outcome: DialOutcome): Disposable;

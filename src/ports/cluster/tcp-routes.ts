@@ -30,6 +30,10 @@ export class TcpRoutes implements RouteNetwork {
     this.options = options;
   }
 
+  get crowdedOut(): number {
+    return this.handshakes.crowdedOut;
+  }
+
   listen(host: string, port: number, listenerHost: RouteListenerHost): void {
     const onWire = (wire: Wire): void => listenerHost.onWire(wire);
     listenTcp(host, port, (socket) => this.welcome(socket, onWire)).then(

@@ -58,7 +58,8 @@ describe("closed connections", () => {
 
 describe("connections to the monitoring port", () => {
   it("make room for a new one: the longest idle goes first, busy ones last", () => {
-    const sockets = new OpenSockets(3);
+    const told: unknown[] = [];
+    const sockets = new OpenSockets(3, (socket) => told.push(socket));
     const [a, b, c, d, e, f] = Array.from({ length: 6 }, () => new PassThrough());
     for (const socket of [a!, b!, c!]) sockets.opened(socket);
     expect(sockets.begin(a!)).toBe(true);
@@ -71,6 +72,8 @@ describe("connections to the monitoring port", () => {
     sockets.done(c!);
     sockets.opened(f!);
     expect([c, d, e].map((socket) => socket!.destroyed)).toEqual([false, false, true]);
+    expect(told.length).toBe(3);
+    expect(sockets.crowdedOut).toBe(3);
   });
 
   it("answer one request at a time", () => {
