@@ -22,6 +22,7 @@ import {
   ParseError,
   describeOrigin,
   positionIn,
+  type MapNode,
   type Origin,
   type Position,
 } from "./formats/nats-conf/node.ts";
@@ -63,14 +64,25 @@ export type LoadResult =
       readonly files: readonly string[];
     };
 
-/** As `loadConfig`, and brings the reader of YAML along where a file needs it. */
-export async function loadConfigInAnyFormat(argv: readonly string[], env: Environment): Promise<LoadResult> {
+/**
+ * As `loadConfig`, and brings the reader of YAML along where a file needs it. In pieces, one for each round of the event loop: a
+ * running server goes on between them while it loads a long file again.
+ */
+export async function loadConfigInAnyFormat(
+  argv: readonly string[],
+  env: Environment,
+  readFile: ReadFile = readFileFromDisk,
+): Promise<LoadResult> {
+  const pieces = loadInPieces(argv, env, readFile);
   try {
-    return loadConfig(argv, env);
+    let piece = pieces.next();
+    for (; piece.done !== true; piece = pieces.next())
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+    return piece.value;
   } catch (error) {
     if (!(error instanceof YamlNeeded)) throw error;
     await import("./formats/yaml.ts");
-    return loadConfig(argv, env);
+    return loadConfigInAnyFormat(argv, env, readFile);
   }
 }
 
@@ -80,15 +92,24 @@ export function loadConfig(
   env: Environment,
   readFile: ReadFile = readFileFromDisk,
 ): LoadResult {
+  const pieces = loadInPieces(argv, env, readFile);
+  let piece = pieces.next();
+  while (piece.done !== true) piece = pieces.next();
+  return piece.value;
+}
+
+type Pieces<T> = Generator<undefined, T, undefined>;
+
+function* loadInPieces(argv: readonly string[], env: Environment, readFile: ReadFile): Pieces<LoadResult> {
   try {
-    return perform(parseFlags(argv), env, readFile);
+    return yield* perform(parseFlags(argv), env, readFile);
   } catch (error) {
     if (!(error instanceof ConfError)) throw error;
     return refused([], [error], []);
   }
 }
 
-function perform(line: CommandLine, env: Environment, readFile: ReadFile): LoadResult {
+function* perform(line: CommandLine, env: Environment, readFile: ReadFile): Pieces<LoadResult> {
   if (line.action === "version") return { kind: "version" };
   if (line.action === "help") return { kind: "help", text: helpText() };
   if (line.action === "help-tls") return { kind: "help", text: tlsHelpText() };
@@ -96,11 +117,11 @@ function perform(line: CommandLine, env: Environment, readFile: ReadFile): LoadR
     return { kind: "signal", command: line.signal.command, pid: pidOf(line.signal.target, readFile) };
   }
   const configFile = line.configFile ?? configFileFromEnv(env);
-  if (line.action === "run") return load(line, configFile, env, readFile).result;
+  if (line.action === "run") return (yield* load(line, configFile, env, readFile)).result;
   if (configFile === null) {
     throw new ConfError(null, "must specify [-c, --config] option to check configuration file syntax");
   }
-  return check(configFile, load(line, configFile, env, readFile));
+  return check(configFile, yield* load(line, configFile, env, readFile));
 }
 
 /** Where nats-server's -t finds a file odd, it refuses it; so do we. Advice on values that would run is no reason. */
@@ -116,7 +137,12 @@ interface Loaded {
   readonly oddities: readonly string[];
 }
 
-function load(line: CommandLine, configFile: string | null, env: Environment, readFile: ReadFile): Loaded {
+function* load(
+  line: CommandLine,
+  configFile: string | null,
+  env: Environment,
+  readFile: ReadFile,
+): Pieces<Loaded> {
   const sheet = new Sheet();
   const errors: ConfError[] = [];
   const files: string[] = [];
@@ -125,16 +151,20 @@ function load(line: CommandLine, configFile: string | null, env: Environment, re
   let digest = "";
   let isEmpty = false;
   if (configFile !== null) {
+    let root: MapNode | null = null;
     collect(problems, () => {
-      const root = readConfigFile(configFile, env, (path) => {
+      root = readConfigFile(configFile, env, (path) => {
         files.push(path);
         return readFile(path);
       });
       isEmpty = root.entries.size === 0;
       if (isEmpty) oddities.push(`${configFile}: config has no values or is empty`);
-      applyFile(root, sheet, problems);
-      digest = configDigest(root);
     });
+    yield;
+    collect(problems, () => void (root !== null && applyFile(root, sheet, problems)));
+    yield;
+    if (root !== null) digest = configDigest(root);
+    yield;
   }
   applyEnv(env, sheet, problems);
   applyFlags(line.options, sheet, problems);

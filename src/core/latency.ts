@@ -3,6 +3,7 @@
  * and responder are on different servers, the responder's server sends what it has measured (`$SYS.LATENCY.M2.…`) and the
  * requester's puts the two together.
  */
+import { OldestFirst } from "../base/oldest-first.ts";
 import type { Clock } from "../base/clock.ts";
 import { nuid } from "../base/base62.ts";
 import type { Random } from "../base/random.ts";
@@ -47,10 +48,10 @@ export class ServiceLatency {
   private readonly account: Account;
   private readonly world: LatencyWorld;
   /** Halves measured here or there, by the reply subject of the request. */
-  private readonly here = new Map<string, { latency: LatencyDefinition; half: Measurement }>();
-  private readonly there = new Map<string, Measurement>();
+  private readonly here = new OldestFirst<string, { latency: LatencyDefinition; half: Measurement }>();
+  private readonly there = new OldestFirst<string, Measurement>();
   /** Responses to routed requests that are awaited from clients here. */
-  private readonly awaited = new Map<string, Crossing>();
+  private readonly awaited = new OldestFirst<string, Crossing>();
 
   constructor(account: Account, world: LatencyWorld) {
     this.account = account;
@@ -128,10 +129,7 @@ export class ServiceLatency {
     };
     this.account.interest.add(watch);
     this.awaited.set(reply, watch);
-    for (const oldest of this.awaited.values()) {
-      if (this.awaited.size <= WAITING_MAX) break;
-      this.endWatch(oldest);
-    }
+    if (this.awaited.size > WAITING_MAX) this.endWatch(this.awaited.oldest()![1]);
   }
 
   private endWatch(watch: Crossing): void {
@@ -229,12 +227,9 @@ function merged(here: Measurement, there: Measurement): Measurement {
   return { ...here, responder: there.responder, service, system: Math.max(0, system) };
 }
 
-function remember<V>(map: Map<string, V>, key: string, value: V): void {
+function remember<V extends object>(map: OldestFirst<string, V>, key: string, value: V): void {
   map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= WAITING_MAX) return;
-    map.delete(oldest);
-  }
+  if (map.size > WAITING_MAX) map.delete(map.oldest()![0]);
 }
 
 function nanoseconds(ms: number): number {

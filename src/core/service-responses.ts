@@ -6,6 +6,7 @@
  * Bounded by `EXPECTED_MAX`, and in time by the response threshold of each service.
  */
 import type { Chores } from "../base/chores.ts";
+import { OldestFirst } from "../base/oldest-first.ts";
 import type { Clock } from "../base/clock.ts";
 import { randomToken } from "../base/base62.ts";
 import type { Random } from "../base/random.ts";
@@ -66,7 +67,7 @@ export class ServiceResponses implements Crossing {
   /** Everything below the prefix. */
   readonly subject: string;
   private readonly prefix: string;
-  private readonly bySubject = new Map<string, Expected>();
+  private readonly bySubject = new OldestFirst<string, Expected>();
   private isSubscribed = false;
   private timer: Disposable | null = null;
   private readonly chores: Chores;
@@ -99,10 +100,7 @@ export class ServiceResponses implements Crossing {
     const subject = `${this.prefix}${randomToken(this.random, ID_LENGTH)}${suffix}`;
     const expected = { ...request, subject, sinceMs: nowMs, activeMs: nowMs };
     this.bySubject.set(subject, expected);
-    for (const oldest of this.bySubject.values()) {
-      if (this.bySubject.size <= EXPECTED_MAX) break;
-      this.forget(oldest, "too late");
-    }
+    if (this.bySubject.size > EXPECTED_MAX) this.forget(this.bySubject.oldest()![1], "too late");
     this.timer ??= this.clock.setTimer(request.service.responseThresholdMs, () => this.expire());
     return expected;
   }

@@ -62,7 +62,7 @@ interface FilePosition {
 }
 
 /** Those of TLS are counted until the handshake is done. */
-type CrowdedPort = "client" | "client_tls" | "route" | "route_tls" | "monitor";
+type CrowdedPort = "client" | "clientTls" | "route" | "routeTls" | "monitor";
 
 /** What found no room since the start. */
 interface LossesLook {

@@ -87,7 +87,13 @@ export const ownFamilies: readonly Family[] = [
     type: "counter",
     help: "Connections without credentials, or idle ones of the monitoring port, that were closed to make room for newer ones on a full port.",
     labels: ["port"],
-    samples: ({ crowdedOut }) => Object.entries(crowdedOut).map(([port, count]): Sample => [count, port]),
+    samples: ({ crowdedOut: { client, clientTls, route, routeTls, monitor } }) => [
+      [client, "client"],
+      [clientTls, "client_tls"],
+      [route, "route"],
+      [routeTls, "route_tls"],
+      [monitor, "monitor"],
+    ],
   },
   counter("log_lines_lost_total", "Lines that the destination of the log did not take.", ({ losses }) => {
     return losses.logLines;

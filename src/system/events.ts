@@ -18,6 +18,8 @@ import { toByteString } from "../protocol/info.ts";
 import type { Stamp } from "./stamp.ts";
 
 const WAITING_MAX = 16_384;
+/** Events that are sent in one round of the event loop. */
+const SENT_PER_ROUND = 100;
 const CONNECTIONS_PAUSE_MS = 100;
 /** Interval without changes, as in nats-server. */
 const CONNECTIONS_REPEAT_MS = 30_000;
@@ -42,6 +44,8 @@ export class Events implements Disposable {
   private readonly world: EventsWorld;
   private waiting: Waiting[] = [];
   private isOver = false;
+  /** Accounts whose connections are to be told of. */
+  private readonly due = new Set<Account>();
   private round: NodeJS.Immediate | null = null;
   /** Timers of accounts that have connections or have just changed. */
   private readonly timers = new Map<Account, { readonly timer: Disposable; readonly isRepeat: boolean }>();
@@ -88,9 +92,20 @@ export class Events implements Disposable {
   flush(): void {
     if (this.round !== null) clearImmediate(this.round);
     this.round = null;
-    const { waiting } = this;
-    this.waiting = [];
-    for (const { subject, body } of waiting) this.send(subject, body);
+    for (const { subject, body } of this.waiting.splice(0)) this.send(subject, body);
+  }
+
+  /** As many connections may have come and gone at once as there are. */
+  private flushSome(): void {
+    this.round = null;
+    for (const { subject, body } of this.waiting.splice(0, SENT_PER_ROUND)) this.send(subject, body);
+    let left = SENT_PER_ROUND;
+    for (const account of this.due) {
+      if (left-- === 0) break;
+      this.due.delete(account);
+      this.tellConnections(account);
+    }
+    if (this.waiting.length > 0 || this.due.size > 0) this.round ??= setImmediate(() => this.flushSome());
   }
 
   [Symbol.dispose](): void {
@@ -98,11 +113,15 @@ export class Events implements Disposable {
     if (this.round !== null) clearImmediate(this.round);
     for (const { timer } of this.timers.values()) timer[Symbol.dispose]();
     this.timers.clear();
+    this.due.clear();
   }
 
   private schedule(account: Account, delayMs: number, isRepeat: boolean): void {
     this.timers.get(account)?.timer[Symbol.dispose]();
-    const timer = this.world.clock.setTimer(delayMs, () => this.tellConnections(account));
+    const timer = this.world.clock.setTimer(delayMs, () => {
+      this.due.add(account); // with many others, perhaps
+      this.round ??= setImmediate(() => this.flushSome());
+    });
     this.timers.set(account, { timer, isRepeat });
   }
 
@@ -127,7 +146,7 @@ export class Events implements Disposable {
       return;
     }
     this.waiting.push({ subject, body: this.typed(type, fields) });
-    this.round ??= setImmediate(() => this.flush());
+    this.round ??= setImmediate(() => this.flushSome());
   }
 
   private typed(type: string, fields: object): object {

@@ -265,6 +265,7 @@ export class SimMember implements Host {
 
   private routeNetwork(): RouteNetwork {
     return {
+      crowdedOut: 0,
       listen: (address, port, host) => {
         this.listener = host;
         host.onListening({ endpoint: { address, port }, close: () => this.network.detach(this.ip) });

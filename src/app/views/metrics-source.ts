@@ -37,9 +37,9 @@ export function lookAt(server: Server, endpoints: Endpoints): Look {
     },
     crowdedOut: {
       client: clients.crowdedOut,
-      client_tls: clients.handshakes.crowdedOut,
+      clientTls: clients.handshakes.crowdedOut,
       route: cluster?.snapshot()?.handshakesCrowdedOut ?? 0,
-      route_tls: cluster?.network.crowdedOut ?? 0,
+      routeTls: cluster?.network.crowdedOut ?? 0,
       monitor: server.monitor?.crowdedOut() ?? 0,
     },
     clients: {

@@ -13,12 +13,17 @@ export function configDigest(root: MapNode): string {
     .digest("hex")}`;
 }
 
+const SURROGATE = /[\ud800-\udfff]/;
+
 function toJson(node: ConfNode): string {
   switch (node.kind) {
     case "map": {
-      const entries = [...node.entries.values()].map((entry) => ({ key: Buffer.from(entry.key), entry }));
-      entries.sort((a, b) => Buffer.compare(a.key, b.key));
-      return `{${entries.map(({ entry }) => `${quote(entry.key)}:${toJson(entry.node)}`).join(",")}}`;
+      const entries = [...node.entries.values()];
+      // Without surrogates, UTF-16 is in the order of the bytes of UTF-8.
+      if (entries.some(({ key }) => SURROGATE.test(key)))
+        entries.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+      else entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+      return `{${entries.map(({ key, node: value }) => `${quote(key)}:${toJson(value)}`).join(",")}}`;
     }
     case "array":
       return `[${node.items.map(toJson).join(",")}]`;

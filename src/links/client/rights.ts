@@ -2,6 +2,7 @@
  * What one client may do: the permissions of its user, which it shares with the user's other connections, and the answers that it may
  * give (`allow_responses`), which are its own. To learn what it may answer, it receives in the session's place.
  */
+import { OldestFirst } from "../../base/oldest-first.ts";
 import type { Clock } from "../../base/clock.ts";
 import { readText } from "../../slab/memory.ts";
 import type { Account } from "../../core/account.ts";
@@ -43,7 +44,7 @@ class AnswerRights implements Subscriber {
   private readonly session: Subscriber;
   private readonly clock: Clock;
   /** By reply subject, oldest first. */
-  private owed = new Map<string, Answer>();
+  private owed = new OldestFirst<string, Answer>();
 
   constructor(permissions: Permissions, rules: ResponseRules, session: Subscriber, clock: Clock) {
     this.permissions = permissions;
@@ -89,9 +90,9 @@ class AnswerRights implements Subscriber {
     if (this.permissions.mayPublishTo(reply) || this.mayAnswer(reply)) return;
     this.owed.delete(reply);
     this.owed.set(reply, { sinceMs: this.clock.nowMs(), given: 0 });
-    for (const [oldest, answer] of this.owed) {
-      if (this.owed.size <= ANSWERS_MAX && !this.isLate(answer)) break;
-      this.owed.delete(oldest);
+    for (let oldest = this.owed.oldest(); oldest !== null; oldest = this.owed.oldest()) {
+      if (this.owed.size <= ANSWERS_MAX && !this.isLate(oldest[1])) break;
+      this.owed.delete(oldest[0]);
     }
   }
 

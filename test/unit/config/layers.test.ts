@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { diffConfig } from "../../../src/config/diff.ts";
 import { defaultConfig } from "../../../src/config/finish.ts";
 import { readFileFromDisk } from "../../../src/config/formats/file.ts";
-import { loadConfig } from "../../../src/config/load.ts";
+import { loadConfig, loadConfigInAnyFormat, type LoadResult } from "../../../src/config/load.ts";
 import { configOf, errorsOf, load, warningsOf } from "./sources.ts";
 
 describe("defaults", () => {
@@ -243,4 +243,19 @@ describe("the difference of two configurations", () => {
     ]);
     expect(diffConfig(before, before)).toEqual([]);
   });
+});
+
+it("a running server goes on while it loads its configuration again: pieces come in rounds of their own", async () => {
+  const text = 'accounts { A { users: [{user: a, password: "p\tq"}] } }\n';
+  const argv = ["-c", "server.conf"];
+  const readFile = (): Buffer => Buffer.from(text);
+  let isDone = false;
+  const loading = loadConfigInAnyFormat(argv, {}, readFile).finally(() => (isDone = true));
+  let rounds = 0;
+  for (; !isDone; rounds++) await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(rounds).toBeGreaterThanOrEqual(3);
+  const result = (await loading) as LoadResult & { kind: "run" };
+  const { config, digest, warnings } = result;
+  expect(loadConfig(argv, {}, readFile)).toMatchObject({ config, digest, warnings });
+  expect(config.accounts.list[0]!.users[0]!.password).toBe("p\tq");
 });

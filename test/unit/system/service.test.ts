@@ -51,6 +51,29 @@ describe("events", () => {
     );
   });
 
+  it("of many who come at once are sent in slices, in their order", async () => {
+    await using server = await startInProcess();
+    const heard = hear(server.server.accounts.system!, "$SYS.ACCOUNT.*.CONNECT");
+    const client = await connect({ servers: server.url, reconnect: false });
+    await waitFor("its own", () => heard.length === 1);
+    const [session] = server.server.clients.sessions.values();
+    const { events } = server.server.system!.service!;
+    const times: string[] = [];
+    for (let i = 0; i < 1000; i++) events.connected(session!);
+    let most = 0;
+    while (heard.length < 1001) {
+      const before = heard.length;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      most = Math.max(most, heard.length - before);
+    }
+    for (const { id } of heard) times.push(String(id));
+    expect(most).toBeLessThanOrEqual(200);
+    expect(new Set(times).size).toBe(1001);
+    const sequences = heard.map(({ server: by }) => (by as { seq: number }).seq);
+    expect(sequences).toEqual(sequences.toSorted((a, b) => a - b));
+    await client.close();
+  });
+
   it("wait in bounded memory to be sent: what finds no room is counted", async () => {
     await using server = await startInProcess();
     const heard = hear(server.server.accounts.system!, "$SYS.ACCOUNT.*.CONNECT");

@@ -100,7 +100,12 @@ export class Cursor {
   takeDoubleQuoted(): string {
     const open = this.offset;
     this.offset++;
-    const pieces: Buffer[] = [];
+    const plain = this.take(DOUBLE_QUOTED_RUN);
+    if (this.peek() === '"') {
+      this.offset++;
+      return plain;
+    }
+    const pieces: Buffer[] = [Buffer.from(plain)];
     for (;;) {
       pieces.push(Buffer.from(this.take(DOUBLE_QUOTED_RUN)));
       if (this.isAtEnd()) return this.failUnclosed('closing "', open);
@@ -122,7 +127,10 @@ export class Cursor {
   }
 
   takeWord(): Word {
-    const pieces: Buffer[] = [Buffer.from(this.take(BARE_RUN))];
+    const plain = this.take(BARE_RUN);
+    const next = this.peek();
+    if (next !== "\\" && next !== "'") return { text: plain, isPlain: true };
+    const pieces: Buffer[] = [Buffer.from(plain)];
     while (this.peek() === "\\") pieces.push(this.takeEscape(), Buffer.from(this.take(BARE_RUN)));
     const text = Buffer.concat(pieces).toString();
     // nats-server ends an unquoted value at an apostrophe and drops it.
