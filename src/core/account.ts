@@ -20,6 +20,7 @@ import { ServiceLatency } from "./latency.ts";
 import { LocalInterest, type InterestChange } from "./local-interest.ts";
 import type { Mappings } from "./mappings.ts";
 import { withNumbered, withStaged, type NumberedMessage, type ServerMessage } from "./publish.ts";
+import { OWN_SOURCE, type Source } from "./reach.ts";
 import { publish } from "./router.ts";
 import type { ServiceImport } from "./service-import.ts";
 import { ServiceResponses } from "./service-responses.ts";
@@ -29,7 +30,6 @@ import {
   RemoteInterest,
   type Crossing,
   type Interested,
-  type Subscriber,
   type Subscription,
 } from "./subscription.ts";
 
@@ -134,16 +134,17 @@ export class Account {
   }
 
   /** Delivers a message to all receivers in this account, on this and on other servers. */
-  publish(message: Message, mute: Subscriber | null): boolean {
+  publish(message: Message, source: Source): boolean {
     const subjectAt = message.at + message.subjectFrom;
-    return publish(this.interest.plan(subjectAt, message.subjectLength, message.subjectHash), message, mute);
+    const plan = this.interest.plan(subjectAt, message.subjectLength, message.subjectHash);
+    return publish(plan, message, source);
   }
 
   /** The same for a message that this server has staged. */
   publishOwn(message: Message): boolean {
     const { subjectLength, subjectHash } = message;
     const plan = this.interest.planOfServer(message.at + message.subjectFrom, subjectLength, subjectHash);
-    return publish(plan, message, null);
+    return publish(plan, message, OWN_SOURCE);
   }
 
   /** The same for a message of this server itself. `headers`: the whole block; "": none. */

@@ -14,6 +14,7 @@ import {
   type Neighbour,
   type Subscription,
 } from "./subscription.ts";
+import { TIER_ORDER } from "./reach.ts";
 
 const EMPTY: readonly never[] = [];
 const BLANK = 0x20;
@@ -23,7 +24,9 @@ const MEMORABLE_MAX = 16;
 export class QueueGroup {
   readonly name: string;
   readonly locals: Subscription[] = [];
-  /** The servers of the lowest rank that have members. */
+  /** All that have members, by rank. */
+  candidates: readonly RemoteInterest[] = [];
+  /** The candidates of the lowest rank. */
   remotes: RemoteInterest[] = [];
   remoteWeight = 0;
   /** Members behind routes and members here get messages in one turn; else those here come first. */
@@ -64,9 +67,11 @@ export class Plan {
 
   /** Subscriptions here without a queue group. */
   readonly locals: readonly Subscription[];
-  /** Neighbours with at least one such subscription. */
+  /** Neighbours with at least one such subscription, in the order of their tiers. */
   readonly neighbours: readonly Neighbour[];
   readonly groups: readonly QueueGroup[];
+  /** No neighbour but routes has any interest: what comes by one of them goes to none. */
+  readonly endsHere: boolean;
   /** Ways into other accounts; null: none. A plan with them is not to be remembered: it is gone once it is carried out. */
   readonly crossings: readonly Crossing[] | null;
   /** The one subscription, where there is just one, and nothing else. */
@@ -97,6 +102,7 @@ export class Plan {
     this.locals = plainLocals(interested);
     this.neighbours = plainNeighbours(interested);
     this.groups = groupsOf(interested, start(parts));
+    this.endsHere = interested.every(isHereOrRoute);
     const crossings = interested.filter(isCrossing);
     this.crossings = crossings.length === 0 ? null : crossings;
     const isSingle = this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0;
@@ -164,6 +170,10 @@ function putToken(to: number, at: number, length: number): void {
   bytes[to + length] = BLANK;
 }
 
+function isHereOrRoute(item: Interested): boolean {
+  return !(item instanceof RemoteInterest) || item.neighbour.tier === "route";
+}
+
 function plainLocals(interested: readonly Interested[]): readonly Subscription[] {
   const found: Subscription[] = [];
   for (const item of interested) {
@@ -177,7 +187,8 @@ function plainNeighbours(interested: readonly Interested[]): readonly Neighbour[
   for (const item of interested) {
     if (item instanceof RemoteInterest && item.queue === null) found.add(item.neighbour);
   }
-  return found.size === 0 ? EMPTY : [...found];
+  if (found.size === 0) return EMPTY;
+  return [...found].sort((a, b) => TIER_ORDER[a.tier] - TIER_ORDER[b.tier]);
 }
 
 /**
@@ -209,6 +220,7 @@ function groupsOf(interested: readonly Interested[], from: number): readonly Que
 
 function keepNearest(group: QueueGroup): void {
   if (group.remotes.length === 0) return;
+  group.candidates = group.remotes.toSorted((a, b) => a.neighbour.rank - b.neighbour.rank);
   const rank = group.remotes.reduce((lowest, { neighbour }) => Math.min(lowest, neighbour.rank), Infinity);
   group.remotes = group.remotes.filter(({ neighbour }) => neighbour.rank === rank);
   group.remoteWeight = group.remotes.reduce((sum, { weight }) => sum + weight, 0);

@@ -8,14 +8,9 @@ import { shownSubject } from "../protocol/shown-subject.ts";
 import { TRACE_HOP_NAME } from "../protocol/trace-headers.ts";
 import type { Account } from "./account.ts";
 import type { Plan } from "./plan.ts";
+import type { Source } from "./reach.ts";
 import { Shadow } from "./stream-import.ts";
-import {
-  RemoteInterest,
-  isCrossing,
-  type Neighbour,
-  type Subscriber,
-  type Subscription,
-} from "./subscription.ts";
+import { RemoteInterest, isCrossing, type Neighbour, type Subscription } from "./subscription.ts";
 import { withHeader } from "./tracing.ts";
 
 export function isRarelyDelivered(message: Message): boolean {
@@ -23,14 +18,10 @@ export function isRarelyDelivered(message: Message): boolean {
 }
 
 /** Returns whether the subscription got it, as `deliver` of its owner does; in a trace without deliveries, whether it would. */
-export function deliverRarely(
-  subscription: Subscription,
-  message: Message,
-  mute: Subscriber | null,
-): boolean {
+export function deliverRarely(subscription: Subscription, message: Message, { sender }: Source): boolean {
   const { trace } = message;
   const { owner } = subscription;
-  const isMuted = owner === mute;
+  const isMuted = owner === sender;
   if (isMuted || !mayBeShown(subscription, message)) {
     if (trace !== null) note(trace, subscription, isMuted ? TRACE_ERRORS.noEcho : TRACE_ERRORS.denied);
     return false;

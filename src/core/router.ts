@@ -1,32 +1,35 @@
 /**
- * The router: carries out a plan. A message from a client goes to every plain subscription, to one member of each queue
- * group, and once to each neighbour with interest. A message from a neighbour goes to subscriptions here alone: one hop.
+ * The router: carries out a plan. A message goes to every plain subscription, to one member of each queue group, and once to each
+ * neighbour with interest, as far as the tier allows that it came from (reach.ts). Messages of clients take the short way; those of
+ * neighbours are `publishFrom`'s.
  */
 import { assertOwn } from "../base/assert.ts";
 import type { Message } from "../protocol/message.ts";
 import { SHOWN_EXTRA } from "../protocol/shown-subject.ts";
 import type { Plan, QueueGroup } from "./plan.ts";
 import { deliverRarely, forwardTraced, isRarelyDelivered } from "./rare-delivery.ts";
-import type { Crossing, Neighbour, Subscriber } from "./subscription.ts";
+import { OWN_SOURCE, REACH, TIER_ORDER, type Source } from "./reach.ts";
+import type { Crossing, Neighbour, RemoteInterest } from "./subscription.ts";
 
-/** Delivers a client's message. `mute` gets nothing (a client that wants no echo). Returns whether anyone got it. */
-export function publish(plan: Plan, message: Message, mute: Subscriber | null): boolean {
+/** The only way in. Returns whether anyone got the message. */
+export function publish(plan: Plan, message: Message, source: Source): boolean {
   if (plan.isEmpty) return false;
   assertOwn(!delivery.isUnderWay, ONE_AT_A_TIME);
   setHead(plan, message);
+  if (source.tier !== "local") return publishFrom(plan, message, source);
   const single = plan.single;
   if (single !== null && !isRarelyDelivered(message))
-    return single.owner !== mute && single.owner.deliver(single, message);
+    return single.owner !== source.sender && single.owner.deliver(single, message);
   plan.work.delivered(plan.fanout);
   delivery.isUnderWay = true;
   let reached: boolean;
   try {
-    reached = publishHere(plan, message, mute);
+    reached = publishHere(plan, message, source);
   } finally {
     delivery.isUnderWay = false;
   }
   // At last, since this plan's head may be gone after it.
-  return plan.crossings === null ? reached : cross(plan.crossings, message, mute) || reached;
+  return plan.crossings === null ? reached : cross(plan.crossings, message, source) || reached;
 }
 
 /**
@@ -36,8 +39,8 @@ export function publish(plan: Plan, message: Message, mute: Subscriber | null): 
 const delivery = { isUnderWay: false };
 const ONE_AT_A_TIME = "nothing is published while a message is being delivered";
 
-function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boolean {
-  let reached = deliverPlain(plan, message, mute);
+function publishHere(plan: Plan, message: Message, source: Source): boolean {
+  let reached = deliverPlain(plan, message, source);
   if (plan.groups.length === 0) {
     const neighbours = plan.neighbours;
     for (let i = 0; i < neighbours.length; i++) forward(neighbours[i]!, plan, message, "");
@@ -48,7 +51,7 @@ function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boo
     for (let i = 0; i < plan.groups.length; i++) {
       const group = plan.groups[i]!;
       if (group.isShared && isTurnElsewhere(group)) choose(group, chosen);
-      else if (deliverToMember(group, message, mute)) reached = true;
+      else if (deliverToMember(group, message, source)) reached = true;
       else if (group.remoteWeight > 0) choose(group, chosen);
     }
     return forwardAll(plan, message, chosen) || reached;
@@ -59,41 +62,78 @@ function publishHere(plan: Plan, message: Message, mute: Subscriber | null): boo
   }
 }
 
-/**
- * Delivers a neighbour's message to subscriptions here: the plain ones, and one member of each queue group that the
- * neighbour named (it chose this server for them).
- */
-export function publishFromNeighbour(plan: Plan, message: Message, queues: readonly string[]): void {
-  assertOwn(!delivery.isUnderWay, ONE_AT_A_TIME);
-  setHead(plan, message);
-  plan.work.delivered(plan.fanout);
-  delivery.isUnderWay = true;
-  try {
-    deliverPlain(plan, message, null);
-    if (queues.length > 0) deliverToNamed(plan, message, queues);
-  } finally {
-    delivery.isUnderWay = false;
-  }
-  const routed = plan.crossings?.filter((crossing) => crossing.takesRouted);
-  if (routed !== undefined) cross(routed, message, null);
-}
-
 /** Beyond this a set is made of the names: as many groups may have been named as there are. */
 const LISTED_MAX = 8;
 
-function deliverToNamed(plan: Plan, message: Message, queues: readonly string[]): void {
-  const named = queues.length > LISTED_MAX ? new Set(queues) : null;
+/** A neighbour's message. Requests of leaves cross into other accounts here, those of other neighbours have done so there. */
+function publishFrom(plan: Plan, message: Message, source: Source): boolean {
+  const { tier } = source;
+  plan.work.delivered(plan.fanout);
+  const goesOn = tier !== "route" || !plan.endsHere;
+  const chosen: Neighbour[] = [];
+  delivery.isUnderWay = true;
+  let reached: boolean;
+  try {
+    reached = deliverPlain(plan, message, source);
+    chooseMembers(plan, message, source, chosen);
+    if (goesOn) reached = forwardWithin(plan, message, source, chosen) || reached;
+  } finally {
+    for (let i = 0; i < chosen.length; i++) chosen[i]!.chosenQueues = "";
+    delivery.isUnderWay = false;
+  }
+  if (plan.crossings === null) return reached;
+  const isLeaf = tier === "spoke" || tier === "hub";
+  const crossings = isLeaf ? plan.crossings : plan.crossings.filter(({ takesRouted }) => takesRouted);
+  return cross(crossings, message, isLeaf ? source : OWN_SOURCE) || reached;
+}
+
+/** A member of each group that the sender named: here if there is one, else the nearest within reach. */
+function chooseMembers(plan: Plan, message: Message, source: Source, chosen: Neighbour[]): void {
+  const { queues } = source;
+  if (queues !== null && queues.length === 0) return;
+  const named = queues !== null && queues.length > LISTED_MAX ? new Set(queues) : null;
   for (let i = 0; i < plan.groups.length; i++) {
     const group = plan.groups[i]!;
-    if (named === null ? queues.includes(group.name) : named.has(group.name))
-      deliverToMember(group, message, null);
+    const isNamed = queues === null || (named === null ? queues.includes(group.name) : named.has(group.name));
+    if (!isNamed || deliverToMember(group, message, source) || group.candidates.length === 0) continue;
+    const within = group.candidates.filter((one) => isWithin(one.neighbour, one.leafCluster, source));
+    const nearest = within.filter(({ neighbour }) => neighbour.rank === within[0]!.neighbour.rank);
+    if (nearest.length > 0) chooseOf(group, nearest, sumOfWeights(nearest), chosen);
   }
 }
 
-/** To all of them; whether anyone was reached. */
-function cross(crossings: readonly Crossing[], message: Message, mute: Subscriber | null): boolean {
+function isWithin(
+  neighbour: Neighbour,
+  leafCluster: string,
+  { tier, sender, leafCluster: from }: Source,
+): boolean {
+  const order = TIER_ORDER[neighbour.tier];
+  const { from: lowest, to } = REACH[tier];
+  return order >= lowest && order < to && neighbour !== sender && (from === "" || leafCluster !== from);
+}
+
+/** To the neighbours within reach that have plain subscriptions or were chosen. */
+function forwardWithin(plan: Plan, message: Message, source: Source, chosen: readonly Neighbour[]): boolean {
   let reached = false;
-  for (const crossing of crossings) if (crossing.cross(message, mute)) reached = true;
+  for (const neighbour of plan.neighbours) {
+    if (!isWithin(neighbour, neighbour.leafCluster, source)) continue;
+    forward(neighbour, plan, message, neighbour.chosenQueues);
+    neighbour.chosenQueues = "";
+    reached = true;
+  }
+  for (const neighbour of chosen) {
+    if (neighbour.chosenQueues === "") continue; // had it with its plain subscriptions
+    forward(neighbour, plan, message, neighbour.chosenQueues);
+    neighbour.chosenQueues = "";
+    reached = true;
+  }
+  return reached;
+}
+
+/** To all of them; whether anyone was reached. */
+function cross(crossings: readonly Crossing[], message: Message, source: Source): boolean {
+  let reached = false;
+  for (const crossing of crossings) if (crossing.cross(message, source)) reached = true;
   return reached;
 }
 
@@ -105,28 +145,31 @@ function setHead(plan: Plan, message: Message): void {
   message.copied = null;
 }
 
-function deliverPlain(plan: Plan, message: Message, mute: Subscriber | null): boolean {
+function deliverPlain(plan: Plan, message: Message, source: Source): boolean {
   const locals = plan.locals;
+  const { sender } = source;
   const isRare = isRarelyDelivered(message);
   let reached = false;
   for (let i = 0; i < locals.length; i++) {
     const subscription = locals[i]!;
-    if (isRare) reached = deliverRarely(subscription, message, mute) || reached;
-    else if (subscription.owner !== mute && subscription.owner.deliver(subscription, message)) reached = true;
+    if (isRare) reached = deliverRarely(subscription, message, source) || reached;
+    else if (subscription.owner !== sender && subscription.owner.deliver(subscription, message))
+      reached = true;
   }
   return reached;
 }
 
 /** In turn; a member that cannot take it is passed over. */
-function deliverToMember(group: QueueGroup, message: Message, mute: Subscriber | null): boolean {
+function deliverToMember(group: QueueGroup, message: Message, source: Source): boolean {
   const members = group.locals;
+  const { sender } = source;
   for (let tries = 0; tries < members.length; tries++) {
     const turn = group.localTurn + 1 < members.length ? group.localTurn + 1 : 0;
     group.localTurn = turn;
     const subscription = members[turn]!;
     const isDelivered = isRarelyDelivered(message)
-      ? deliverRarely(subscription, message, mute)
-      : subscription.owner !== mute && subscription.owner.deliver(subscription, message);
+      ? deliverRarely(subscription, message, source)
+      : subscription.owner !== sender && subscription.owner.deliver(subscription, message);
     if (isDelivered) return true;
   }
   return false;
@@ -146,12 +189,21 @@ function isTurnElsewhere(group: QueueGroup): boolean {
   return true;
 }
 
-/** Names the group to one neighbour, by weight, in turn. */
+/** Names the group to one neighbour of the lowest rank, by weight, in turn. */
 function choose(group: QueueGroup, chosen: Neighbour[]): void {
-  group.remoteTurn = group.remoteTurn + 1 < group.remoteWeight ? group.remoteTurn + 1 : 0;
+  chooseOf(group, group.remotes, group.remoteWeight, chosen);
+}
+
+function chooseOf(
+  group: QueueGroup,
+  remotes: readonly RemoteInterest[],
+  weight: number,
+  chosen: Neighbour[],
+): void {
+  group.remoteTurn = group.remoteTurn + 1 < weight ? group.remoteTurn + 1 : 0;
   let rest = group.remoteTurn;
-  for (let i = 0; i < group.remotes.length; i++) {
-    const remote = group.remotes[i]!;
+  for (let i = 0; i < remotes.length; i++) {
+    const remote = remotes[i]!;
     rest -= remote.weight;
     if (rest >= 0) continue;
     const { neighbour } = remote;
@@ -159,6 +211,10 @@ function choose(group: QueueGroup, chosen: Neighbour[]): void {
     neighbour.chosenQueues += group.name + " ";
     return;
   }
+}
+
+function sumOfWeights(remotes: readonly RemoteInterest[]): number {
+  return remotes.reduce((sum, { weight }) => sum + weight, 0);
 }
 
 function forwardAll(plan: Plan, message: Message, chosen: readonly Neighbour[]): boolean {

@@ -15,7 +15,8 @@ import type { Account } from "./account.ts";
 import type { ServiceExportDefinition } from "./definitions.ts";
 import { withDerived } from "./derived-message.ts";
 import { sampledHeaders } from "./latency-sampling.ts";
-import type { Crossing, Subscriber } from "./subscription.ts";
+import type { Source } from "./reach.ts";
+import type { Crossing } from "./subscription.ts";
 import { withHeader, withoutTrace } from "./tracing.ts";
 
 const NO_CHANCE: Random = { next: () => 0 };
@@ -54,16 +55,16 @@ export class ServiceImport implements Crossing {
     this.subject = this.transform?.source ?? here;
   }
 
-  cross(message: Message, mute: Subscriber | null): boolean {
+  cross(message: Message, source: Source): boolean {
     const { export: service } = this.parts;
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     if (hasCrossed(message.via, service) || this.isExcepted(subject)) return false;
-    if (message.trace !== null) return this.crossTraced(message, message.trace, mute);
-    return this.carry(message, mute, null);
+    if (message.trace !== null) return this.crossTraced(message, message.trace, source);
+    return this.carry(message, source, null);
   }
 
   /** `trace` hears of the crossing; whether what follows is traced says the message. */
-  private carry(message: Message, mute: Subscriber | null, trace: MessageTrace | null): boolean {
+  private carry(message: Message, source: Source, trace: MessageTrace | null): boolean {
     const { importer, exporter, export: service, share, random } = this.parts;
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const latency = service.responseType === "singleton" ? service.latency : null;
@@ -97,7 +98,7 @@ export class ServiceImport implements Crossing {
       derived.trace = message.trace;
       const to = readText(derived.at + derived.subjectFrom, derived.subjectLength);
       trace?.crossed(exporter.name, subject, to);
-      return exporter.publish(derived, mute);
+      return exporter.publish(derived, source);
     });
     if (expected === null) return reached;
     if (trace?.isOnly === true) exporter.responses.cancel(expected);
@@ -109,10 +110,10 @@ export class ServiceImport implements Crossing {
    * Servers behind the import send their traces in the exporter's account, to a reply subject that leads to where the trace is
    * wanted; where the export does not allow it they do not trace.
    */
-  private crossTraced(message: Message, trace: MessageTrace, mute: Subscriber | null): boolean {
+  private crossTraced(message: Message, trace: MessageTrace, source: Source): boolean {
     const { importer, exporter, export: service } = this.parts;
     if (service.allowTrace !== true) {
-      if (!trace.isOnly) return withoutTrace(message, (untraced) => this.carry(untraced, mute, trace));
+      if (!trace.isOnly) return withoutTrace(message, (untraced) => this.carry(untraced, source, trace));
       const subject = readText(message.at + message.subjectFrom, message.subjectLength);
       trace.crossed(exporter.name, subject, this.map(subject));
       return false;
@@ -128,7 +129,7 @@ export class ServiceImport implements Crossing {
     trace.destination = way.subject;
     const reached = withHeader(message, TRACE_DEST_NAME, way.subject, (changed) => {
       changed.trace = trace;
-      return this.carry(changed, mute, trace);
+      return this.carry(changed, source, trace);
     });
     trace.destination = destination;
     if (trace.hops === hops) exporter.responses.cancel(way);

@@ -16,7 +16,8 @@ import { isAckReply } from "../protocol/shown-subject.ts";
 import type { Account } from "./account.ts";
 import type { ServiceExportDefinition } from "./definitions.ts";
 import { withDerived } from "./derived-message.ts";
-import type { Crossing, Subscriber } from "./subscription.ts";
+import type { Source } from "./reach.ts";
+import type { Crossing } from "./subscription.ts";
 import { withoutTrace } from "./tracing.ts";
 
 /** Per account; beyond it, the oldest is evicted. */
@@ -118,22 +119,22 @@ export class ServiceResponses implements Crossing {
     this.bySubject.delete(expected.subject);
   }
 
-  cross(message: Message, mute: Subscriber | null): boolean {
+  cross(message: Message, source: Source): boolean {
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const expected = this.bySubject.get(subject);
     if (expected === undefined) return false;
     const { trace } = message;
-    if (trace === null) return this.carry(message, expected, mute);
+    if (trace === null) return this.carry(message, expected, source);
     // A response is traced up to here, as with nats-server.
     trace.crossed(expected.account.name, subject, expected.reply);
     if (trace.isOnly) {
       this.cancel(expected);
       return false;
     }
-    return withoutTrace(message, (untraced) => this.carry(untraced, expected, mute));
+    return withoutTrace(message, (untraced) => this.carry(untraced, expected, source));
   }
 
-  private carry(message: Message, expected: Expected, mute: Subscriber | null): boolean {
+  private carry(message: Message, expected: Expected, source: Source): boolean {
     const { subject } = expected;
     const { account, service, reply } = expected;
     const isLast = service.responseType === "singleton" || message.size === 0;
@@ -151,7 +152,7 @@ export class ServiceResponses implements Crossing {
     const change = { subject: reply, reply: answer?.subject ?? keptReply(message), header: null };
     const reached = withDerived(message, change, (derived) => {
       derived.via = via;
-      return account.publish(derived, mute);
+      return account.publish(derived, source);
     });
     if (!reached) this.bySubject.delete(subject);
     if (!reached && answer !== null) account.responses.forget(answer, "nobody there");

@@ -5,6 +5,7 @@
 import type { TracedConnection } from "../protocol/message-trace.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Plan } from "./plan.ts";
+import type { NeighbourTier, Source } from "./reach.ts";
 
 /** A connection of this server that receives messages. */
 export interface Subscriber {
@@ -41,6 +42,9 @@ export interface Neighbour {
    * there are share it. Members on this server have rank 0.
    */
   readonly rank: number;
+  readonly tier: NeighbourTier;
+  /** The cluster that it is a leaf of, or "". */
+  readonly leafCluster: string;
   /** As traces name it; absent: they do not. */
   readonly traced?: TracedNeighbour | undefined;
 }
@@ -93,6 +97,8 @@ export class RemoteInterest {
   weight: number;
   /** null: it gets all that it covers. */
   readonly filter: DeliveryFilter | null;
+  /** The cluster of the leaf whose interest a route told of, or that of the neighbour, which is a leaf itself; "": of none. */
+  leafCluster: string;
 
   constructor(
     neighbour: Neighbour,
@@ -102,6 +108,7 @@ export class RemoteInterest {
     filter: DeliveryFilter | null = null,
   ) {
     this.neighbour = neighbour;
+    this.leafCluster = neighbour.leafCluster;
     this.filter = filter;
     this.subject = subject;
     this.queue = queue;
@@ -116,8 +123,8 @@ export interface Crossing {
   readonly isCrossing: true;
   /** Whether messages of other servers cross here, too. Else the server where they were published has seen to it. */
   readonly takesRouted: boolean;
-  /** Returns whether anyone got it. `mute` gets nothing. */
-  cross(message: Message, mute: Subscriber | null): boolean;
+  /** Returns whether anyone got it. What follows goes as far as the source allows. */
+  cross(message: Message, source: Source): boolean;
 }
 
 export type Interested = Subscription | RemoteInterest | Crossing;

@@ -44,6 +44,8 @@ export class InterestModel {
     forward: () => undefined,
     chosenQueues: "",
     rank: 1,
+    tier: "route" as const,
+    leafCluster: "",
   }));
   private nextSid = 1;
 

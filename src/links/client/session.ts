@@ -9,6 +9,7 @@ import { COPY_WORDS_MAX, copyLong, readText, words } from "../../slab/memory.ts"
 import type { Account } from "../../core/account.ts";
 import type { Interest } from "../../core/interest.ts";
 import type { Plan } from "../../core/plan.ts";
+import { Source } from "../../core/reach.ts";
 import { publish } from "../../core/router.ts";
 import type { Subscriber, Subscription, TracedReceiver } from "../../core/subscription.ts";
 import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
@@ -52,7 +53,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   /** Who receives for it: itself, or who watches what it may answer. */
   receiver: Subscriber = this;
   /** The receiver, when the client wants no echo. */
-  private mute: Subscriber | null = null;
+  private readonly source = new Source("local", null);
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
   readonly nonce: string;
@@ -177,7 +178,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       if (reserved !== null) return this.deny(message, errors.replyViolation(reserved));
     }
     if (this.hello.verbose) this.say("+OK\r\n");
-    if (!publish(plan, message, this.mute) && message.replyLength > 0) sayNoResponders(this, message);
+    if (!publish(plan, message, this.source) && message.replyLength > 0) sayNoResponders(this, message);
     return this.isOpen;
   }
 
@@ -274,7 +275,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       const answers = this.rights?.answers ?? null;
       this.grantPermissions(now);
       this.rights?.answers?.takeOver(answers);
-      this.mute = this.hello.echo ? null : this.receiver;
+      this.source.sender = this.hello.echo ? null : this.receiver;
       host.turn.chores.add({ steps: rights.renewAll(this), count: this.subscriptions.size });
     }
   }
@@ -308,7 +309,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.hello = hello;
     this.stand(OPEN);
     this.heartbeat.estimate(this.startedMs);
-    this.mute = hello.echo ? null : this.receiver;
+    this.source.sender = hello.echo ? null : this.receiver;
     this.onRulesChanged();
     this.log = this.log.child(describeClient(hello, this.user));
   }

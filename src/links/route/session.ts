@@ -13,7 +13,8 @@ import type { Account } from "../../core/account.ts";
 import { isTracked } from "../../core/latency.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { Plan } from "../../core/plan.ts";
-import { publishFromNeighbour } from "../../core/router.ts";
+import { Source } from "../../core/reach.ts";
+import { publish } from "../../core/router.ts";
 import type { Neighbour, TracedNeighbour } from "../../core/subscription.ts";
 import { CLIENT_CLOSED, closeCause, type CloseCause } from "../../protocol/close-cause.ts";
 import * as errors from "../../protocol/errors.ts";
@@ -65,6 +66,9 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   zone = "";
   /** Whoever changes it later has the plans worked out anew. */
   rank = 1;
+  readonly tier = "route";
+  readonly leafCluster = "";
+  private readonly source = new Source("route", this);
   /** Whether the peer understands headers. */
   headers = true;
   private memoAccount: Account | null = null;
@@ -152,7 +156,8 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   private route(plan: Plan, message: Message, queues: readonly string[]): void {
     this.inMessages++;
     this.inBytes += message.size;
-    publishFromNeighbour(plan, message, queues);
+    this.source.queues = queues;
+    publish(plan, message, this.source);
   }
 
   private accountOf(name: string): Account | null {

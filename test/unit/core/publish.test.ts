@@ -4,6 +4,7 @@ import { seededRandom } from "../../../src/base/random.ts";
 import type { Account } from "../../../src/core/account.ts";
 import { Accounts } from "../../../src/core/accounts.ts";
 import { stageHead, unstage, withStaged } from "../../../src/core/publish.ts";
+import { OWN_SOURCE } from "../../../src/core/reach.ts";
 import { Subscription } from "../../../src/core/subscription.ts";
 import type { Message } from "../../../src/protocol/message.ts";
 import { slabSnapshot } from "../../../src/slab/chunks.ts";
@@ -60,7 +61,7 @@ describe("a message that the server makes", () => {
     const show = (shownSubject: string, within: () => void): void => {
       withStaged({ subject: "to.me", reply: "", headers: "", payload, shownSubject }, (message) => {
         within();
-        return account.publish(message, null);
+        return account.publish(message, OWN_SOURCE);
       });
     };
     show("outer.subject", () => show("inner", () => undefined));
