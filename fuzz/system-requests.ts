@@ -50,7 +50,7 @@ interface Port {
   accept(wire: Wire, host: ClientHost): void;
 }
 
-const service = server.system!.service as unknown as Service;
+const service = server.rooms.system.current!.service as unknown as Service;
 const port = server.clients as unknown as Port;
 let asker = arrive();
 
@@ -89,7 +89,7 @@ export async function fuzz(bytes: Uint8Array): Promise<void> {
   );
   await answered();
   checkAnswers(asker.take());
-  assert(server.faults.count === 0, "no fault is contained");
+  assert(server.rooms.faults.count === 0, "no fault is contained");
 }
 
 function subject(kind: number, how: number): string {

@@ -46,9 +46,9 @@ async function check(text: string, { client, cluster }: Config): Promise<void> {
 
 /** What a server consists of is loaded here alone: it takes longer than all other commands. */
 async function runServer(loaded: LoadResult & { kind: "run" }): Promise<void> {
-  const { run } = await import("./app/run.ts");
+  const [{ run }, { Server }] = await Promise.all([import("./app/run.ts"), import("./app/server.ts")]);
   try {
-    await run({ program, load, loaded });
+    await run({ serverOf: (options) => new Server(options), program, load, loaded });
   } catch (error) {
     fail([`${program.name}: ${error instanceof Error ? error.message : String(error)}`]);
   }

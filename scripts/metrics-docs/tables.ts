@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
-import { Server, type ServerParts } from "../../src/app/server.ts";
+import { Server, type ServerOptions } from "../../src/app/server.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { defaultConfig } from "../../src/config/finish.ts";
 import { MemoryDisk } from "../../src/store/memory-disk.ts";
@@ -60,7 +60,7 @@ async function shownMetrics(): Promise<Shown[]> {
   return [...inCluster, ...keepingStreams.filter(({ name }) => !names.has(name))];
 }
 
-async function shownBy(parts: Omit<ServerParts, "logger">): Promise<Shown[]> {
+async function shownBy(parts: Omit<ServerOptions, "logger">): Promise<Shown[]> {
   const server = new Server({ ...parts, logger: silentLogger });
   await server.start();
   const response = await fetch(`http://127.0.0.1:${server.metricsPort}/metrics`);

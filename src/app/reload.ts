@@ -4,8 +4,10 @@
  * value and is named. Requests that come during a reload are answered by one more reload after it.
  */
 import type { Clock } from "../base/clock.ts";
+import type { LiveCell } from "../base/live.ts";
 import type { Logger } from "../base/logger.ts";
 import { OptionRefused } from "../base/option-refused.ts";
+import type { Part } from "../base/part.ts";
 import type { Prepared } from "../base/prepared.ts";
 import type { Config, Field } from "../config/config.ts";
 import { shownChange } from "../config/diff.ts";
@@ -13,11 +15,8 @@ import { effectiveConfig, type EffectiveConfig } from "../config/effective.ts";
 import type { LoadResult } from "../config/load.ts";
 import type { Position } from "../config/formats/nats-conf/node.ts";
 
-/** Something of the server that follows the configuration. */
-export interface ReloadPart {
-  /** null: nothing is to be done. Throws what is wrong, with nothing changed and nothing left open. */
-  prepare(next: Config, before: Config): Prepared | null;
-}
+/** Something that follows the configuration. */
+export type ReloadPart = Pick<Part<Config>, "prepare">;
 
 /** Who asked for it. */
 export type ReloadReason = "signal" | "request" | "files";
@@ -58,6 +57,9 @@ interface ReloadFailure {
 }
 
 export interface ReloadOptions {
+  /** Replaced by each reload that is taken. */
+  readonly inForce: LiveCell<ConfigInForce>;
+  readonly record: LiveCell<ReloadRecord>;
   /** The same way as at the start. */
   load(): Promise<LoadResult>;
   /** Applied in this order. */
@@ -78,20 +80,17 @@ interface Refusal extends ReloadFailure {
 }
 
 export class Reload {
-  inForce: ConfigInForce;
   /** All that the configuration comes from; after a bad load those of the last good one, too. */
   files: readonly string[];
   /** When they began to be read. */
   readMs = performance.timeOrigin;
-  record: ReloadRecord = { succeeded: 0, refused: 0, failure: null, waiting: [] };
   private readonly options: ReloadOptions;
   private running: Promise<ReloadOutcome> | null = null;
   private next: Promise<ReloadOutcome> | null = null;
 
-  constructor(inForce: ConfigInForce, options: ReloadOptions) {
-    this.inForce = inForce;
+  constructor(options: ReloadOptions) {
     this.options = options;
-    this.files = [...options.files, ...certificateFiles(inForce.config)];
+    this.files = [...options.files, ...certificateFiles(options.inForce.current.config)];
   }
 
   /** Not rejected, but where a part fails to apply what it has prepared, which is a bug. */
@@ -126,7 +125,7 @@ export class Reload {
     if (loaded.isEmpty)
       return this.refuse({ messages: loaded.warnings, position: beginningOf(loaded) }, reason);
     this.files = [...loaded.files, ...certificateFiles(loaded.config)];
-    const before = this.inForce.config;
+    const before = this.options.inForce.current.config;
     let effective: EffectiveConfig;
     let prepared: readonly Prepared[];
     try {
@@ -136,7 +135,7 @@ export class Reload {
       const position = error instanceof OptionRefused ? loaded.positionOf(error.field as Field) : null;
       return this.refuse({ messages: [textOf(error)], position }, reason);
     }
-    this.inForce = {
+    this.options.inForce.current = {
       config: effective.config,
       digest: loaded.digest,
       loadedMs: this.options.clock.nowMs(),
@@ -151,7 +150,7 @@ export class Reload {
     const prepared: Prepared[] = [];
     try {
       for (const part of this.options.parts) {
-        const one = part.prepare(next, before);
+        const one = part.prepare?.(next, before) ?? null;
         if (one !== null) prepared.push(one);
       }
       return prepared;
@@ -179,8 +178,9 @@ export class Reload {
       logger.warn("Some options have changed that only a restart can bring about", fields);
     }
     logger.info("Reloaded server configuration", { event: "config_reloaded", reason, digest });
-    const { succeeded, refused } = this.record;
-    this.record = { succeeded: succeeded + 1, refused, failure: null, waiting: waitingKeys };
+    const { record } = this.options;
+    const { succeeded, refused } = record.current;
+    record.current = { succeeded: succeeded + 1, refused, failure: null, waiting: waitingKeys };
     return {
       kind: "reloaded",
       changed: [...new Set(live.map(({ key }) => key))],
@@ -196,7 +196,8 @@ export class Reload {
       problems: messages,
       ...position,
     });
-    this.record = { ...this.record, refused: this.record.refused + 1, failure: { position } };
+    const { record } = this.options;
+    record.current = { ...record.current, refused: record.current.refused + 1, failure: { position } };
     return { kind: "refused", messages };
   }
 }

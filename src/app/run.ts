@@ -17,12 +17,17 @@ import {
 } from "./process/container.ts";
 import { logOptionsAs, type Program } from "./program.ts";
 import { askedBy } from "../base/option-refused.ts";
-import { RunFiles } from "./process/run-files.ts";
-import { Server } from "./server.ts";
-import { followSignals } from "./process/signals.ts";
+import { RunFiles, type ShownServer } from "./process/run-files.ts";
+import type { ServerOptions } from "./server.ts";
+import { followSignals, type SignalledServer } from "./process/signals.ts";
 import { StartError } from "../ports/start-error.ts";
 
+/** A server as the process sees it. */
+type ProcessServer = SignalledServer & ShownServer & { start(): Promise<void> };
+
 export interface RunOptions {
+  /** Builds the server; throws what is wrong with its configuration. */
+  readonly serverOf: (options: ServerOptions) => ProcessServer;
   readonly program: Program;
   /** Asked again at each reload. */
   readonly load: () => Promise<LoadResult>;
@@ -30,7 +35,7 @@ export interface RunOptions {
 }
 
 /** Starts the server, and follows signals until it ends. Throws where the log cannot be opened. */
-export async function run({ program, load, loaded }: RunOptions): Promise<void> {
+export async function run({ serverOf, program, load, loaded }: RunOptions): Promise<void> {
   const { config, warnings, files: configFiles, digest: configDigest } = loaded;
   const optionsOf = (next: Config): LogOptions => logOptionsAs(program, logOptions(next));
   const log = openLog(optionsOf(config));
@@ -49,15 +54,15 @@ export async function run({ program, load, loaded }: RunOptions): Promise<void> 
     files,
   ];
   try {
-    const server = new Server({
+    const server = serverOf({
       config,
       logger,
       configDigest,
       configSource: { load, files: configFiles, parts },
       defaultName: nameOfContainer(realSurroundings),
       ownDnsName: nameOfPodInDns(realSurroundings),
+      logLinesLost: () => log.snapshot().linesLost,
     });
-    server.logLinesLost = () => log.snapshot().linesLost;
     await server.start();
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.
     systemClock.setTimer(1000, () => flushCompileCache());

@@ -8,7 +8,7 @@ import { judgeReadiness, type Readiness, type ReadinessInput } from "./readiness
 
 const LOOK_EVERY_MS = 100;
 
-export type ReadinessFacts = Pick<ReadinessInput, "state" | "mesh" | "sources" | "faults">;
+type ReadinessFacts = Pick<ReadinessInput, "state" | "mesh" | "sources" | "faults">;
 
 export interface ReadinessWatchOptions {
   readonly waitMs: number;

@@ -3,16 +3,7 @@
  * A file that moves takes its lines along.
  */
 export const KNOWN_BREACHES: readonly string[] = [
-  "app/process/run-files.ts: names the class Server",
-  "app/process/signals.ts: names the class Server",
-  "app/reload-parts.ts: names the class Server",
-  "app/run.ts: names the class Server",
-  "app/views/metrics-source.ts: names the class Server",
-  "app/views/monitor-port.ts: names the class Server",
   "app/views/monitor-source.ts: a field name of NATS JSON",
-  "app/views/monitor-source.ts: names the class Server",
-  "app/views/self-description.ts: names the class Server",
-  "app/views/system-account.ts: names the class Server",
   "app/warm-up.ts: state of the module: isWarm",
   "auth/callout/request.ts: a field name of NATS JSON",
   "base/assert.ts: state of the module: changesUnderWay",
@@ -36,7 +27,7 @@ export const KNOWN_BREACHES: readonly string[] = [
 
 /** By room: how many of its files stand in circles of imports, those of types included. */
 export const FILES_IN_CIRCLES: Readonly<Record<string, number>> = {
-  app: 7,
+  app: 6,
   core: 10,
   links: 17,
 };

@@ -114,9 +114,9 @@ describe("a reload", () => {
     const b = await member({ routes: routeTo(a) });
     await meshOf(a, b);
     await a.reload({ client: { advertise: { host: "a.example", port: 4333 } }, cluster: { name: "c" } });
-    await waitFor("the address", () => b.server.self.connectUrls().includes("a.example:4333"));
+    await waitFor("the address", () => b.server.rooms.self.connectUrls().includes("a.example:4333"));
     await a.reload({ cluster: { name: "c", noAdvertise: true } });
-    await waitFor("no address", () => b.server.self.connectUrls().length === 1);
+    await waitFor("no address", () => b.server.rooms.self.connectUrls().length === 1);
   });
 
   it("changes limits of routes that stand", async () => {

@@ -103,7 +103,9 @@ describe("metrics", () => {
     expect(seen.value("nats_varz_server_name", { server_id: id, value: "first" })).toBe(1);
     expect(seen.value("nats_varz_cluster_name", { value: "c" })).toBe(1);
     // to the millisecond, rounded once more on the way
-    expect(Math.abs(Number(seen.value("nats_varz_start")) - server.server.startedMs)).toBeLessThanOrEqual(1);
+    expect(
+      Math.abs(Number(seen.value("nats_varz_start")) - server.server.rooms.startedMs),
+    ).toBeLessThanOrEqual(1);
     expect(seen.value("nats_healthz_status_value", { value: "ok" })).toBe(1);
     const [account] = seen.of("nats_accstatz_sent_messages");
     expect(account!.labels).toEqual({ server_id: id, account: "$G", account_id: "$G", account_name: "$G" });
@@ -122,7 +124,7 @@ describe("metrics", () => {
     endpoints.varz = () => ({});
     const look = (): Look => {
       looks++;
-      return lookAt(server, endpoints);
+      return lookAt(server.rooms, endpoints);
     };
     using metrics = new Metrics({ look }, "nats");
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -19,7 +19,6 @@ import { converse, line } from "../support/tls-client.ts";
 
 const isMissing = missingOpenssl();
 const DAY_MS = 86_400_000;
-
 let authority: Authority;
 let certificate: Certificate;
 const open: Socket[] = [];
@@ -206,9 +205,10 @@ describe.skipIf(isMissing)("certificates", () => {
     await using started = await startInProcess(config);
     const next = authority.issue({ subject: "/CN=renewed" });
     copyFileSync(next.certFile, live.certFile);
-    await waitFor("the half of it to be refused", () => started.server.reloads.record.failure !== null);
+    const { reloadRecord } = started.server.rooms;
+    await waitFor("the half of it to be refused", () => reloadRecord.current.failure !== null);
     copyFileSync(next.keyFile, live.keyFile);
-    await waitFor("the other half", () => started.server.reloads.record.failure === null);
+    await waitFor("the other half", () => reloadRecord.current.failure === null);
     const { socket } = await converse(started.port, { tls: trusting() });
     expect(subjectShownTo(socket)).toBe("renewed");
     socket.destroy();
@@ -338,7 +338,7 @@ describe.skipIf(isMissing)("monitoring over TLS", () => {
       https_port: started.server.monitorPort,
       http_port: 0,
     });
-    expect(Date.parse(varz.tls_cert_not_after)).toBe(started.server.tls.notAfterMs("client"));
+    expect(Date.parse(varz.tls_cert_not_after)).toBe(started.server.rooms.tls.notAfterMs("client"));
     client.socket.destroy();
   });
 

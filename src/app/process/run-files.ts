@@ -5,12 +5,21 @@ import type { Logger } from "../../base/logger.ts";
 import type { Prepared } from "../../base/prepared.ts";
 import type { Config } from "../../config/config.ts";
 import type { ReloadPart } from "../reload.ts";
-import type { Server } from "../server.ts";
 import { fileReason, StartError } from "../../ports/start-error.ts";
+
+/** What the files tell of. */
+export interface ShownServer {
+  readonly config: Config;
+  readonly url: string;
+  /** null: it has none. */
+  readonly monitorPort: number | null;
+  readonly clusterEndpoint: { readonly address: string; readonly port: number } | null;
+  readonly isTlsRequired: { readonly clients: boolean; readonly routes: boolean };
+}
 
 /** Gone again when disposed of. */
 export class RunFiles implements ReloadPart, Disposable {
-  private server: Server | null = null;
+  private server: ShownServer | null = null;
   private written: readonly string[] = [];
   private readonly programName: string;
   private readonly logger: Logger;
@@ -21,12 +30,12 @@ export class RunFiles implements ReloadPart, Disposable {
   }
 
   /** Throws a StartError where the pid file cannot be written. A server without its ports file goes on, as nats-server does. */
-  write(server: Server): void {
+  write(server: ShownServer): void {
     this.server = server;
     this.written = this.pathsOf(server.config).filter((path) => this.tryToWrite(server, path));
   }
 
-  private tryToWrite(server: Server, path: string): boolean {
+  private tryToWrite(server: ShownServer, path: string): boolean {
     try {
       writeFiles(server, [path]);
       return true;
@@ -71,7 +80,7 @@ function isPortsFile(path: string): boolean {
   return path.endsWith(".ports");
 }
 
-function writeFiles(server: Server, paths: readonly string[]): readonly string[] {
+function writeFiles(server: ShownServer, paths: readonly string[]): readonly string[] {
   for (const path of paths) {
     writeFileSync(path, isPortsFile(path) ? JSON.stringify(portsOf(server)) : String(process.pid));
   }
@@ -83,21 +92,22 @@ function remove(files: readonly string[]): void {
 }
 
 /** As nats-server writes them: URLs by kind of port. */
-function portsOf(server: Server): Record<string, string[]> {
+function portsOf(server: ShownServer): Record<string, string[]> {
   const cluster = server.clusterEndpoint;
+  const isMonitorSecure = server.config.monitor.httpsPort !== null;
   return {
-    nats: [server.tls.client === null ? server.url : server.url.replace("nats:", "tls:")],
+    nats: [server.isTlsRequired.clients ? server.url.replace("nats:", "tls:") : server.url],
     ...(server.monitorPort === null
       ? {}
       : {
           monitoring: [
-            `${server.isMonitorSecure ? "https" : "http"}://${new URL(server.url).hostname}:${server.monitorPort}`,
+            `${isMonitorSecure ? "https" : "http"}://${new URL(server.url).hostname}:${server.monitorPort}`,
           ],
         }),
     ...(cluster === null
       ? {}
       : {
-          cluster: [`${server.tls.cluster === null ? "nats" : "tls"}://${cluster.address}:${cluster.port}`],
+          cluster: [`${server.isTlsRequired.routes ? "tls" : "nats"}://${cluster.address}:${cluster.port}`],
         }),
   };
 }

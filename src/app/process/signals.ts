@@ -8,8 +8,8 @@ import { systemClock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { SignalCommand } from "../../config/formats/flags.ts";
 import type { Log } from "../../log/log.ts";
-import type { DrainsUntil } from "../../health/lifecycle.ts";
-import type { Server } from "../server.ts";
+import type { DrainsUntil, LifeState } from "../../health/lifecycle.ts";
+import type { ReloadReason } from "../reload.ts";
 
 const SIGNAL_OF: Readonly<Record<SignalCommand, NodeJS.Signals>> = {
   ldm: "SIGUSR2",
@@ -28,8 +28,18 @@ export function sendSignal(command: SignalCommand, pid: number): void {
 /** How long SIGINT waits for clients to end their side of the connection. */
 const INTERRUPT_PATIENCE_MS = 250;
 
+/** What signals act on. */
+export interface SignalledServer {
+  readonly state: LifeState;
+  readonly hasRefuge: boolean;
+  stop(): void;
+  closed(): Promise<void>;
+  lameDuck(until: DrainsUntil): Promise<void>;
+  reload(reason: ReloadReason): Promise<unknown>;
+}
+
 export interface SignalOptions {
-  readonly server: Server;
+  readonly server: SignalledServer;
   readonly log: Log;
   readonly logger: Logger;
   /** Whether an orchestrator stops this process and waits until it has ended. */

@@ -8,55 +8,76 @@ import { NATS_LEVEL } from "../../protocol/info.ts";
 import type { ClusterPort } from "../../ports/cluster/cluster-port.ts";
 import { jetStreamLook } from "./jetstream-look.ts";
 import { openFiles } from "../process/open-files.ts";
-import type { Server } from "../server.ts";
+import type { Rooms } from "../rooms.ts";
 import { add, noLoss, nothing } from "../../links/trunk/traffic.ts";
 import { VERSION } from "../process/version.ts";
 
-export function lookAt(server: Server, endpoints: Endpoints): Look {
+/** What is measured. */
+export type MeasuredRooms = Pick<
+  Rooms,
+  | "accounts"
+  | "clients"
+  | "cluster"
+  | "faults"
+  | "identity"
+  | "inForce"
+  | "jetStream"
+  | "life"
+  | "logLinesLost"
+  | "monitor"
+  | "readiness"
+  | "reloadRecord"
+  | "startedMs"
+  | "system"
+  | "tls"
+>;
+
+export function lookAt(rooms: MeasuredRooms, endpoints: Endpoints): Look {
   const nowMs = systemClock.nowMs();
-  const { cluster, clients } = server;
-  const { isReady, causes } = server.readiness();
+  const { cluster, clients } = rooms;
+  const jetStream = rooms.jetStream.current;
+  const { isReady, causes } = rooms.readiness.judge();
   return {
     nowMs,
-    serverId: server.identity.id,
-    serverName: server.identity.name,
+    serverId: rooms.identity.id,
+    serverName: rooms.identity.name,
     clusterName: cluster?.clusterName ?? "",
     natsVersion: NATS_LEVEL,
     version: VERSION,
-    startedMs: server.startedMs,
+    startedMs: rooms.startedMs,
     varz: endpoints.varz(),
-    subsz: interestFigures(Array.from(server.accounts, (account) => account.interest.snapshot())),
-    health: server.state === "ready" ? "ok" : "error",
+    subsz: interestFigures(Array.from(rooms.accounts, (account) => account.interest.snapshot())),
+    health: rooms.life.state === "ready" ? "ok" : "error",
     readiness: { isReady, reasons: causes.map((cause) => cause.replaceAll(" ", "_")) },
-    config: { ...server.reloads.inForce, ...server.reloads.record },
+    config: { ...rooms.inForce.current, ...rooms.reloadRecord.current },
     losses: {
-      systemEvents: server.system?.service?.events.lost ?? 0,
-      systemRequests: server.system?.service?.requestsDropped ?? 0,
-      logLines: server.logLinesLost(),
-      faults: server.faults.count,
+      systemEvents: rooms.system.current?.service?.events.lost ?? 0,
+      systemRequests: rooms.system.current?.service?.requestsDropped ?? 0,
+      logLines: rooms.logLinesLost(),
+      faults: rooms.faults.count,
     },
     crowdedOut: {
       client: clients.crowdedOut,
       clientTls: clients.handshakes.crowdedOut,
       route: cluster?.snapshot()?.handshakesCrowdedOut ?? 0,
       routeTls: cluster?.network.crowdedOut ?? 0,
-      monitor: server.monitor?.crowdedOut() ?? 0,
+      monitor: rooms.monitor.current?.crowdedOut() ?? 0,
     },
     clients: {
       connects: clients.totalConnections,
       authFailures: clients.counters.authFailures,
-      ...openClients(server),
+      ...openClients(rooms),
     },
-    accounts: accountLooks(server),
+    accounts: accountLooks(rooms),
     cluster: cluster === null ? null : clusterLook(cluster, nowMs),
-    jetStream: server.jetStream === null ? null : jetStreamLook(server.jetStream.source),
+    jetStream: jetStream === null ? null : jetStreamLook(jetStream.source),
     discovery: cluster?.discovery ?? [],
-    certificates: server.tls.certificates,
+    certificates: rooms.tls.certificates,
     openFiles: openFiles(),
   };
 }
 
-function openClients({ clients: { sessions } }: Server): {
+function openClients({ clients: { sessions } }: MeasuredRooms): {
   open: number;
   subscriptions: number;
   traffic: TrafficLook;
@@ -74,7 +95,7 @@ function openClients({ clients: { sessions } }: Server): {
 }
 
 /** In the order of the configuration, which keeps their figures apart from those of others however many there are. */
-function accountLooks({ accounts, clients, cluster }: Server): AccountLook[] {
+function accountLooks({ accounts, clients, cluster }: MeasuredRooms): AccountLook[] {
   const ofClients = clients.traffic.byAccount();
   const ofRoutes = cluster?.traffic.byAccount();
   return Array.from(accounts, ({ name, connections, interest }) => {

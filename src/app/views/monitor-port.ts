@@ -2,7 +2,6 @@
  * The monitoring port of a server, and the port of its metrics: shows the server to the rooms monitor and metrics and listens.
  * Loaded when one of the ports is configured, so that a server without them starts as fast as ever.
  */
-import type { Logger } from "../../base/logger.ts";
 import { Guard } from "../../monitor/guard.ts";
 import { METRICS_TYPE, Metrics } from "../../metrics/metrics.ts";
 import { text } from "../../monitor/answer.ts";
@@ -10,10 +9,10 @@ import { Endpoints, type FurtherEndpoint } from "../../monitor/endpoints.ts";
 import { serveHttp, type MonitorHttp, type Site } from "../../monitor/http.ts";
 import type { MonitorSource } from "../../monitor/source.ts";
 import { Turns } from "../../monitor/turns.ts";
-import { lookAt } from "./metrics-source.ts";
+import { lookAt, type MeasuredRooms } from "./metrics-source.ts";
 import { listening } from "../../ports/start-error.ts";
 import { readPage } from "./page-file.ts";
-import type { Server } from "../server.ts";
+import type { Rooms } from "../rooms.ts";
 import { hostPort } from "../../base/host-port.ts";
 
 /** null for a port that is not configured. */
@@ -28,15 +27,15 @@ export interface MonitorPorts extends Pick<MonitorHttp, "close" | "useCertificat
 
 /** Rejects with the operating system's error; nothing is left open then. */
 export async function openMonitorPorts(
-  server: Server,
+  rooms: MeasuredRooms & Pick<Rooms, "logger">,
   source: MonitorSource,
-  logger: Logger,
 ): Promise<MonitorPorts> {
-  const { config } = server;
+  const { inForce, tls, logger } = rooms;
+  const { config } = inForce.current;
   const open: { monitor?: MonitorHttp; metrics?: MonitorHttp } = {};
   const { host, httpsPort, user, password, token } = config.monitor;
   const [isSecure, port] = [httpsPort !== null, httpsPort ?? config.monitor.port];
-  const metrics = new Metrics({ look: () => lookAt(server, endpoints) }, config.metrics.prefix);
+  const metrics = new Metrics({ look: () => lookAt(rooms, endpoints) }, config.metrics.prefix);
   const scrapes: FurtherEndpoint = {
     path: config.metrics.path,
     async answer(turns) {
@@ -50,7 +49,7 @@ export async function openMonitorPorts(
     await Promise.all([open.monitor?.close(), open.metrics?.close()]);
   };
   const guard = new Guard({ user, password, token });
-  const certificate = isSecure ? server.tls.client?.context.options : undefined;
+  const certificate = isSecure ? tls.client?.context.options : undefined;
   try {
     if (port !== null) {
       open.monitor = await listening(

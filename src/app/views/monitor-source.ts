@@ -10,50 +10,70 @@ import type {
 } from "../../monitor/source.ts";
 import { NATS_LEVEL } from "../../protocol/info.ts";
 import type { TlsTerms } from "../../transport/tls.ts";
-import type { Server } from "../server.ts";
+import type { Rooms } from "../rooms.ts";
 import { VERSION } from "../process/version.ts";
 import { hostPort } from "../../base/host-port.ts";
 
+/** What is shown; read when it is asked for. */
+export type MonitoredRooms = Pick<
+  Rooms,
+  | "accounts"
+  | "clients"
+  | "cluster"
+  | "events"
+  | "identity"
+  | "inForce"
+  | "jetStream"
+  | "life"
+  | "listening"
+  | "monitor"
+  | "readiness"
+  | "self"
+  | "startedMs"
+  | "tls"
+  | "users"
+>;
+
 export function monitorSource(
-  server: Server,
+  rooms: MonitoredRooms,
   closed: Iterable<ClosedConnection>,
   view: ClusterView,
 ): MonitorSource {
   return {
     nowMs: () => systemClock.nowMs(),
-    whyNotReady: () => whyNotReady(server),
-    readiness: (expect) => server.readiness(expect),
-    facts: () => serverFacts(server),
-    connectUrls: () => server.self.connectUrls(),
-    accounts: server.accounts,
-    clients: server.clients,
+    whyNotReady: () => whyNotReady(rooms),
+    readiness: (expect) => rooms.readiness.judge(expect),
+    facts: () => serverFacts(rooms),
+    connectUrls: () => rooms.self.connectUrls(),
+    accounts: rooms.accounts,
+    clients: rooms.clients,
     closed,
-    cluster: server.cluster,
-    jetStream: () => server.jetStream?.source ?? null,
-    clusterFacts: () => clusterFacts(server),
-    zone: () => server.cluster?.zones.own ?? "",
-    recentEvents: () => server.events.list(),
+    cluster: rooms.cluster,
+    jetStream: () => rooms.jetStream.current?.source ?? null,
+    clusterFacts: () => clusterFacts(rooms),
+    zone: () => rooms.cluster?.zones.own ?? "",
+    recentEvents: () => rooms.events.list(),
     view,
   };
 }
 
 /** A server that sends its clients away is not for new ones. */
-function whyNotReady({ state }: Server): string | null {
+function whyNotReady({ life: { state } }: Pick<Rooms, "life">): string | null {
   return state === "ready" ? null : `the server takes no clients: it is ${state}`;
 }
 
-function serverFacts(server: Server): ServerFacts {
-  const { config, digest, loadedMs } = server.reloads.inForce;
+function serverFacts(rooms: MonitoredRooms): ServerFacts {
+  const { config, digest, loadedMs } = rooms.inForce.current;
   const { client, authorization, monitor } = config;
   return {
-    id: server.identity.id,
-    name: server.identity.name,
+    id: rooms.identity.id,
+    name: rooms.identity.name,
     version: NATS_LEVEL,
     runtime: `node ${process.version}`,
-    startedMs: server.startedMs,
-    ...server.self.shownEndpoint("inside"),
-    isAuthRequired: server.isAuthRequired,
-    tls: tlsFacts(server.tls.client, server.tls.notAfterMs("client"), client.allowNonTls),
+    startedMs: rooms.startedMs,
+    ...rooms.self.shownEndpoint("inside"),
+    isAuthRequired: rooms.users.authenticator.hasSecrets,
+    tls: tlsFacts(rooms.tls.client, rooms.tls.notAfterMs("client"), client.allowNonTls),
     authTimeoutMs: authorization.timeoutMs,
     maxConnections: client.maxConnections,
     maxSubscriptions: client.maxSubscriptions,
@@ -64,7 +84,7 @@ function serverFacts(server: Server): ServerFacts {
     pingIntervalMs: client.pingIntervalMs,
     pingMax: client.pingMax,
     monitorHost: monitor.host,
-    monitorPort: server.monitorPort ?? monitor.httpsPort ?? monitor.port ?? 0,
+    monitorPort: rooms.monitor.current?.monitorPort ?? monitor.httpsPort ?? monitor.port ?? 0,
     isMonitorSecure: monitor.httpsPort !== null,
     basePath: monitor.basePath,
     configDigest: digest,
@@ -85,14 +105,15 @@ function tlsFacts(terms: TlsTerms | null, notAfterMs: number | null, isOptional:
   };
 }
 
-function clusterFacts(server: Server): ClusterFacts | null {
-  const { cluster, clusterEndpoint, tls, config } = server;
+function clusterFacts(rooms: MonitoredRooms): ClusterFacts | null {
+  const { cluster, listening, tls, inForce } = rooms;
+  const { config } = inForce.current;
   if (cluster === null) return null;
   const { host, port, authTimeoutMs, routes, poolSize, writeDeadlineMs, permissions } = config.cluster;
   return {
     name: cluster.clusterName,
     host,
-    port: clusterEndpoint?.port ?? port ?? 0,
+    port: listening.current.cluster?.port ?? port ?? 0,
     authTimeoutMs,
     tls: tlsFacts(tls.cluster, tls.notAfterMs("cluster"), false),
     urls: routes.map(({ host: at, port: on }) => (on === null ? at : hostPort(at, on))),

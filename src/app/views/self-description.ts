@@ -1,25 +1,43 @@
 /** What a server says of itself to clients: INFO, the addresses where they can connect, and whether over TLS. */
 import type { CalloutHost } from "../../auth/callout/callout.ts";
 import { systemClock } from "../../base/clock.ts";
+import type { Config } from "../../config/config.ts";
 import type { InfoContext } from "../../links/client/host.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../../protocol/info.ts";
 import { ownConnectUrls, ownExternalUrls } from "../../ports/client/connect-urls.ts";
 import { serverHash } from "../process/identity.ts";
-import type { Server } from "../server.ts";
+import type { Rooms } from "../rooms.ts";
 
 /** By which listener a client comes. */
 type Side = "inside" | "outside";
 
-export class SelfDescription {
-  private readonly server: Server;
+/** What is told of; read when it is told. */
+type SelfHost = Pick<
+  Rooms,
+  | "identity"
+  | "keys"
+  | "accounts"
+  | "inForce"
+  | "life"
+  | "users"
+  | "tls"
+  | "cluster"
+  | "listening"
+  | "jetStream"
+>;
 
-  constructor(server: Server) {
-    this.server = server;
+export class SelfDescription {
+  private readonly host: SelfHost;
+
+  constructor(host: SelfHost) {
+    this.host = host;
   }
 
   /** The INFO line for one client, with CRLF. */
   clientInfo(context: InfoContext): string {
-    const { identity, keys, accounts, config, cluster, state, isAuthRequired } = this.server;
+    const { identity, keys, accounts, cluster, life, users } = this.host;
+    const { config } = this;
+    const isAuthRequired = users.authenticator.hasSecrets;
     const side = context.isOutside === true ? "outside" : "inside";
     return clientInfoLine({
       identity,
@@ -35,8 +53,8 @@ export class SelfDescription {
       nonce: context.nonce ?? "",
       cluster: cluster?.clusterName ?? "",
       connectUrls: context.moveTo?.[side] ?? this.connectUrls(side),
-      jetStream: this.server.jetStream?.announced ?? null,
-      isLameDuck: state === "lame duck" || context.moveTo !== undefined,
+      jetStream: this.host.jetStream.current?.announced ?? null,
+      isLameDuck: life.state === "lame duck" || context.moveTo !== undefined,
       account: context.account,
       isSystemAccount: context.account !== undefined && context.account === accounts.system?.name,
       xkey: keys.curve.publicKey,
@@ -45,32 +63,33 @@ export class SelfDescription {
 
   /** The server as the service of a callout is told of it, and what else asking that takes. */
   forCallouts(): CalloutHost {
-    const { identity, keys, accounts } = this.server;
+    const { identity, keys, accounts } = this.host;
     return {
       ...keys,
       accounts,
       clock: systemClock,
       serverHash: serverHash(identity.name),
-      timeoutMs: () => this.server.config.authorization.timeoutMs,
+      timeoutMs: () => this.config.authorization.timeoutMs,
       server: () => ({
         ...identity,
         host: this.shownEndpoint("inside").host,
         version: NATS_LEVEL,
-        cluster: this.server.cluster?.clusterName ?? "",
-        tags: this.server.config.server.tags,
+        cluster: this.host.cluster?.clusterName ?? "",
+        tags: this.config.server.tags,
       }),
     };
   }
 
   /** The server and its cluster, as other accounts are told of them. */
   forAccounts(): Record<string, string> {
-    const { identity, cluster } = this.server;
+    const { identity, cluster } = this.host;
     return { server: identity.name, ...(cluster === null ? {} : { cluster: cluster.clusterName }) };
   }
 
   /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */
   connectUrls(side: Side = "inside"): string[] {
-    const { cluster, config } = this.server;
+    const { host, config } = this;
+    const { cluster } = host;
     // A server that never met another one has nothing to tell, as with nats-server.
     if (cluster === null || !cluster.members.hasMet || config.cluster.noAdvertise) return [];
     return [...this.ownConnectUrls(side), ...cluster.otherConnectUrls(side)];
@@ -78,22 +97,22 @@ export class SelfDescription {
 
   /** Of this server alone, as it tells the others. */
   ownConnectUrls(side: Side): string[] {
-    const { clientEndpoint, externalEndpoint, state, config } = this.server;
-    if (clientEndpoint === null || state === "lame duck") return [];
-    const { host, advertise, externalAdvertise } = config.client;
-    const endpoint = { host, advertise, port: clientEndpoint.port };
+    const { client, external } = this.host.listening.current;
+    if (client === null || this.host.life.state === "lame duck") return [];
+    const { host, advertise, externalAdvertise } = this.config.client;
+    const endpoint = { host, advertise, port: client.port };
     if (side === "inside") return ownConnectUrls(endpoint);
-    const port = externalEndpoint?.port;
+    const port = external?.port;
     return ownExternalUrls(endpoint, port === undefined ? null : { port, advertise: externalAdvertise });
   }
 
   /** Where INFO says that the server is. */
   shownEndpoint(side: Side): { readonly host: string; readonly port: number } {
-    const { clientEndpoint, externalEndpoint, config } = this.server;
-    const { host, port, advertise, externalHost, externalAdvertise } = config.client;
+    const { client, external } = this.host.listening.current;
+    const { host, port, advertise, externalHost, externalAdvertise } = this.config.client;
     const isOutside = side === "outside";
     const said = isOutside ? externalAdvertise : advertise;
-    const endpoint = isOutside ? externalEndpoint : clientEndpoint;
+    const endpoint = isOutside ? external : client;
     return {
       host: said?.host ?? (isOutside ? externalHost : null) ?? host,
       port: said?.port ?? endpoint?.port ?? port,
@@ -102,10 +121,13 @@ export class SelfDescription {
 
   /** What INFO says of TLS. */
   private shownTls(isTlsFirst: boolean): ClientInfo["tls"] {
-    const { tls, config } = this.server;
-    const { client } = tls;
+    const { client } = this.host.tls;
     if (client === null) return null;
-    const isAvailable = config.client.allowNonTls;
+    const isAvailable = this.config.client.allowNonTls;
     return { isRequired: !isAvailable || isTlsFirst, isAvailable, verifies: client.verify === "required" };
+  }
+
+  private get config(): Config {
+    return this.host.inForce.current.config;
   }
 }

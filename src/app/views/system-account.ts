@@ -3,7 +3,6 @@
  * loaded at the first one.
  */
 import { systemClock } from "../../base/clock.ts";
-import type { Logger } from "../../base/logger.ts";
 import { systemRandom } from "../../base/random.ts";
 import { ClosedConnections } from "../../monitor/closed-connections.ts";
 import type { Endpoints } from "../../monitor/endpoints.ts";
@@ -11,8 +10,9 @@ import type { ClusterView, MonitorSource } from "../../monitor/source.ts";
 import type { ServerAnswer } from "../../system/cluster-query.ts";
 import { SystemService } from "../../system/service.ts";
 import { serverHash } from "../process/identity.ts";
-import { monitorSource } from "./monitor-source.ts";
-import type { Server } from "../server.ts";
+import { monitorSource, type MonitoredRooms } from "./monitor-source.ts";
+import type { ReloadOutcome } from "../reload.ts";
+import type { Rooms } from "../rooms.ts";
 
 /** For others to answer what the page asks of them. */
 const VIEW_TIMEOUT_MS = 1500;
@@ -23,14 +23,21 @@ export interface SystemMembership {
   readonly service: SystemService | null;
 }
 
-export function joinSystemAccount(server: Server, logger: Logger): SystemMembership {
-  const closed = new ClosedConnections(server.config.server.maxClosedClients, () => systemClock.nowMs());
+export type SystemAccountHost = MonitoredRooms & Pick<Rooms, "logger" | "monitor">;
+
+export function joinSystemAccount(
+  rooms: SystemAccountHost,
+  reload: () => Promise<ReloadOutcome>,
+): SystemMembership {
+  const { accounts, clients, identity, logger, monitor, self, inForce } = rooms;
+  const { maxClosedClients } = inForce.current.config.server;
+  const closed = new ClosedConnections(maxClosedClients, () => systemClock.nowMs());
   const source = monitorSource(
-    server,
+    rooms,
     closed,
     viewThrough(() => service),
   );
-  const { system } = server.accounts;
+  const { system } = accounts;
   const service: SystemService | null =
     system === null
       ? null
@@ -40,16 +47,16 @@ export function joinSystemAccount(server: Server, logger: Logger): SystemMembers
           logger,
           clock: systemClock,
           random: systemRandom,
-          serverHash: serverHash(server.identity.name),
-          endpoints: async () => server.monitor?.endpoints ?? endpointsAlone(source),
+          serverHash: serverHash(identity.name),
+          endpoints: async () => monitor.current?.endpoints ?? endpointsAlone(source),
           moveTo: () => ({
-            inside: server.self.connectUrls("inside"),
-            outside: server.self.connectUrls("outside"),
+            inside: self.connectUrls("inside"),
+            outside: self.connectUrls("outside"),
           }),
-          reload: () => reload(server),
+          reload: async () => problemOf(await reload()),
         });
-  server.accounts.onTrace = (account, trace) => service?.trace(account, trace);
-  server.clients.watcher = {
+  accounts.onTrace = (account, trace) => service?.trace(account, trace);
+  clients.watcher = {
     connected: (session) => service?.events.connected(session),
     refused: (session, error) => service?.events.refused(session, error),
     disconnected(session) {
@@ -88,8 +95,7 @@ async function endpointsAlone(source: MonitorSource): Promise<Endpoints> {
   return new Endpoints(source);
 }
 
-/** Resolves with what is wrong, or null. */
-async function reload(server: Server): Promise<string | null> {
-  const outcome = await server.reload("request");
+/** What is wrong; null: nothing. */
+function problemOf(outcome: ReloadOutcome): string | null {
   return outcome.kind === "refused" ? outcome.messages.join("; ") : null;
 }

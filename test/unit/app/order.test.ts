@@ -116,7 +116,7 @@ it.each([
   await client.until("the end of the client", () => client.isClosed);
 });
 
-it("applies a reload in its order: certificates, accounts, users, limits, routes, traces, monitoring, INFO", async () => {
+it("applies a reload in its order: certificates, accounts, users, monitoring, limits, routes, traces, INFO", async () => {
   const before = [...IN_CLUSTER, "accounts { A { users: [ { user: u, password: p } ] } }"];
   const server = await start(before, [
     ...ALONE,
@@ -145,11 +145,11 @@ it("applies a reload in its order: certificates, accounts, users, limits, routes
     "accounts",
     "users",
     "clients whose users have changed",
+    "monitoring",
     "clients whose accounts have changed",
     "limits",
     "routes",
     "traces of clients",
-    "monitoring",
     "INFO",
   ]);
 });

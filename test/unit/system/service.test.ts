@@ -57,7 +57,7 @@ describe("events", () => {
     const client = await connect({ servers: server.url, reconnect: false });
     await waitFor("its own", () => heard.length === 1);
     const [session] = server.server.clients.sessions.values();
-    const { events } = server.server.system!.service!;
+    const { events } = server.server.rooms.system.current!.service!;
     const times: string[] = [];
     for (let i = 0; i < 1000; i++) events.connected(session!);
     let most = 0;
@@ -80,7 +80,7 @@ describe("events", () => {
     const client = await connect({ servers: server.url, reconnect: false });
     await waitFor("its own", () => heard.length === 1);
     const [session] = server.server.clients.sessions.values();
-    const { events } = server.server.system!.service!;
+    const { events } = server.server.rooms.system.current!.service!;
     for (let i = 0; i < 20_000; i++) events.connected(session!);
     await waitFor("those that found room", () => heard.length === 1 + 16_384);
     expect(events.lost).toBe(20_000 - 16_384);
@@ -111,7 +111,7 @@ describe("requests", () => {
     expect(await server.server.clusterQuery("IDZ", 100)).toEqual([]);
     await waitFor("the answers", () => answers.length === 1024);
     // of the three thousand, and the question behind them
-    expect(server.server.system!.service!.requestsDropped).toBe(1977);
+    expect(server.server.rooms.system.current!.service!.requestsDropped).toBe(1977);
     expect(await ask(server, "STATSZ")).toMatchObject({ server: { id: server.server.identity.id } });
     expect(answers).toHaveLength(1024);
   });

@@ -1,0 +1,254 @@
+/** The parts that a server has a list of (`base/part.ts`): each acts on the rooms that it is handed, and on no others. */
+import { systemClock } from "../base/clock.ts";
+import { askedBy } from "../base/option-refused.ts";
+import { bind, type Part } from "../base/part.ts";
+import { systemRandom } from "../base/random.ts";
+import { sameValues } from "../base/same-values.ts";
+import type { Config } from "../config/config.ts";
+import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
+import { ConfigWatch, type ConfigWatchOptions } from "./config-watch.ts";
+import { Rebalancer } from "./rebalancer.ts";
+import type { ReloadOutcome } from "./reload.ts";
+import type { Rooms } from "./rooms.ts";
+import { accountsDefinition, mappingsToSet } from "./slices/accounts.ts";
+import { clientUsersOptions } from "./slices/authorization.ts";
+import { clientLimits, tlsSlice } from "./slices/client.ts";
+import { liveClusterOptions, rebalanceSettings } from "./slices/cluster.ts";
+import { startJetStream } from "./start-jetstream.ts";
+import { joinSystemAccount, type SystemAccountHost } from "./views/system-account.ts";
+import { warmUp } from "./warm-up.ts";
+
+type ServerPart = Part<Config>;
+
+export function certificates({
+  tls,
+  clients,
+  monitor,
+}: Pick<Rooms, "tls" | "clients" | "monitor">): ServerPart {
+  const part: Part<ReturnType<typeof tlsSlice>> = {
+    name: "certificates",
+    prepare(next) {
+      const prepared = tls.prepare(next);
+      return {
+        apply() {
+          prepared.apply();
+          clients.tls = tls.client;
+          if (tls.client !== null) monitor.current?.useCertificate(tls.client.context.options);
+        },
+      };
+    },
+    stop: () => tls[Symbol.dispose](),
+  };
+  return bind(part, tlsSlice);
+}
+
+export function accountsPart({ accounts, cluster }: Pick<Rooms, "accounts" | "cluster">): ServerPart {
+  return {
+    name: "accounts",
+    prepare(next, before) {
+      if (sameValues(next.accounts, before.accounts)) return null;
+      const definition = accountsDefinition(next);
+      // What cannot be done with them is found out where it does no harm.
+      const setMappings = askedBy("accounts.list", () => {
+        accounts.check(definition);
+        return mappingsToSet(next.accounts, before.accounts);
+      });
+      return {
+        apply() {
+          accounts.reconfigure(definition);
+          setMappings(accounts, cluster?.clusterName ?? "");
+        },
+      };
+    },
+    stop: () => accounts[Symbol.dispose](),
+  };
+}
+
+export function usersPart({ users, clients }: Pick<Rooms, "users" | "clients">): ServerPart {
+  const part: Part<ReturnType<typeof clientUsersOptions>> = {
+    name: "users",
+    start: () => users.watch(() => clients.recheckGrants()),
+    prepare: (next) => users.prepare(next),
+    stop: () => users[Symbol.dispose](),
+  };
+  return bind(part, clientUsersOptions);
+}
+
+export function systemAccount(
+  rooms: SystemAccountHost & Pick<Rooms, "system">,
+  reload: () => Promise<ReloadOutcome>,
+): ServerPart {
+  const { system } = rooms;
+  return {
+    name: "system account",
+    start: () => void (system.current = joinSystemAccount(rooms, reload)),
+    drain: () => system.current?.service?.lameDuck(),
+    stop: () => system.current?.service?.[Symbol.dispose](),
+  };
+}
+
+/** Stops last, since it is asked how the others do. Its code is loaded where one of its ports is configured. */
+export function monitoring(rooms: Rooms): ServerPart {
+  const { monitor, system, inForce } = rooms;
+  return {
+    name: "monitoring",
+    async start() {
+      const { config } = inForce.current;
+      const ports = [config.monitor.port, config.monitor.httpsPort, config.metrics.port];
+      if (system.current === null || ports.every((port) => port === null)) return;
+      const { openMonitorPorts } = await import("./views/monitor-port.ts");
+      monitor.current = await openMonitorPorts(rooms, system.current.source);
+    },
+    prepare: (next) => ({ apply: () => monitor.current?.guard.use(next.monitor) }),
+    stop: async () => monitor.current?.close(),
+  };
+}
+
+export function configWatch(options: Omit<ConfigWatchOptions, "clock">): ServerPart {
+  const watch = new ConfigWatch({ ...options, clock: systemClock });
+  return {
+    name: "watch of the configuration",
+    start: () => watch.start(),
+    stop: () => watch[Symbol.dispose](),
+  };
+}
+
+export function streams(
+  rooms: Pick<Rooms, "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream">,
+): ServerPart {
+  const { jetStream, inForce } = rooms;
+  return {
+    name: "streams",
+    async start() {
+      jetStream.current = await startJetStream({ ...rooms, config: inForce.current.config });
+    },
+    stop: () => jetStream.current?.stop(),
+  };
+}
+
+/** Meets the other members before clients are let in, so that theirs hear of a newcomer sooner. */
+export function meeting({ cluster, listening }: Pick<Rooms, "cluster" | "listening">): ServerPart {
+  return {
+    name: "meeting of members",
+    async start() {
+      if (cluster !== null) listening.current = { ...listening.current, cluster: await cluster.meet() };
+    },
+  };
+}
+
+export function clientPort({ clients, listening }: Pick<Rooms, "clients" | "listening">): ServerPart {
+  return {
+    name: "clients",
+    async start() {
+      listening.current = { ...listening.current, client: await clients.listen() };
+      listening.current = { ...listening.current, external: await clients.listenOutside() };
+    },
+    prepare(next, before) {
+      const limits = clientLimits(next);
+      const { maxConnections } = next.client;
+      const hasSameAccounts = sameValues(next.accounts, before.accounts);
+      const hasSameLimits =
+        sameValues(limits, clientLimits(before)) && maxConnections === before.client.maxConnections;
+      return {
+        apply() {
+          // Clients whose users are gone no longer count.
+          if (!hasSameAccounts) clients.recheckAccounts();
+          if (!hasSameLimits) clients.applyLimits(limits, maxConnections);
+        },
+      };
+    },
+    drain: () => clients.sendInfoToAll(),
+    stop: () => clients.closeAll(SERVER_SHUTDOWN),
+    closed: async () => clients.wires.drained(),
+  };
+}
+
+export function routes({ cluster }: Pick<Rooms, "cluster">): ServerPart {
+  if (cluster === null) return { name: "routes" };
+  return {
+    name: "routes",
+    start: () => cluster.beginRoutes(),
+    prepare(next, before) {
+      const options = liveClusterOptions(next);
+      const isSame =
+        sameValues(options, liveClusterOptions(before)) &&
+        sameValues(next.client.advertise, before.client.advertise) &&
+        (next.cluster.tls === null) === (before.cluster.tls === null);
+      return isSame ? null : { apply: () => cluster.reconfigure(options) };
+    },
+    drain: () => cluster.announceLameDuck(),
+    stop: () => cluster.stop(),
+    closed: async () => cluster.wires.drained(),
+  };
+}
+
+export function traces({ clients, cluster }: Pick<Rooms, "clients" | "cluster">): ServerPart {
+  const part: Part<boolean> = {
+    name: "traces",
+    prepare(next, before) {
+      if (next === before) return null;
+      return {
+        apply() {
+          for (const session of clients.sessions.values()) session.followTracing();
+          for (const session of cluster?.sessions.values() ?? []) session.followTracing();
+        },
+      };
+    },
+  };
+  return bind(part, ({ log }) => log.trace);
+}
+
+/** What clients have been told by INFO. */
+export function toldByInfo({ clients }: Pick<Rooms, "clients">): ServerPart {
+  const part: Part<object> = {
+    name: "INFO",
+    prepare: (next, before) => (sameValues(next, before) ? null : { apply: () => clients.sendInfoToAll() }),
+  };
+  return bind(part, ({ client, cluster }: Config) => {
+    const { maxPayloadBytes, advertise, tls, allowNonTls } = client;
+    const { noAdvertise } = cluster;
+    return { maxPayloadBytes, advertise, hasTls: tls !== null, allowNonTls, noAdvertise };
+  });
+}
+
+export function readinessPart({ readiness }: Pick<Rooms, "readiness">): ServerPart {
+  return {
+    name: "readiness",
+    start: () => readiness.begin(),
+    stop: () => readiness[Symbol.dispose](),
+  };
+}
+
+export function rebalancing(
+  rooms: Pick<Rooms, "clients" | "cluster" | "logger" | "inForce" | "rebalancer">,
+): ServerPart {
+  const { clients, cluster, logger, inForce, rebalancer } = rooms;
+  const stop = (): void => rebalancer.current?.[Symbol.dispose]();
+  return {
+    name: "rebalancing",
+    start() {
+      const { config } = inForce.current;
+      if (cluster === null || !config.cluster.rebalances) return;
+      const surroundings = { clients, cluster, clock: systemClock, random: systemRandom, logger };
+      rebalancer.current = new Rebalancer({ ...rebalanceSettings(config), ...surroundings });
+      cluster.tellClientCount();
+    },
+    drain: stop,
+    stop,
+  };
+}
+
+/** Clients of other members come when those leave, and are in a hurry. */
+export function warmUpPart(
+  { cluster, logger, inForce, self }: Pick<Rooms, "cluster" | "logger" | "inForce" | "self">,
+  signal: AbortSignal,
+): ServerPart {
+  return {
+    name: "warm-up",
+    start() {
+      if (cluster === null) return;
+      const limits = clientLimits(inForce.current.config);
+      void warmUp({ limits, info: (context) => self.clientInfo(context), logger, signal });
+    },
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * The rooms of one server, built from its configuration and wired: who talks to whom. What starts and stops, and in which order, is
+ * in server.ts. What happens to a message is in `links` and `core`, to the cluster in `cluster`.
+ */
+import { systemClock } from "../base/clock.ts";
+import { liveCell, type LiveCell } from "../base/live.ts";
+import type { Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import type { Config } from "../config/config.ts";
+import { Accounts } from "../core/accounts.ts";
+import { systemImports } from "../core/system-imports.ts";
+import { Life } from "../health/lifecycle.ts";
+import { ReadinessWatch } from "../health/readiness-watch.ts";
+import { Faults } from "../links/trunk/faults.ts";
+import { Turn } from "../links/trunk/turn.ts";
+import { RecentEvents } from "../log/recent-events.ts";
+import { ClientPort } from "../ports/client/client-port.ts";
+import { ClientUsers } from "../ports/client/client-users.ts";
+import { ClusterPort } from "../ports/cluster/cluster-port.ts";
+import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
+import { PortTls } from "../ports/port-tls.ts";
+import type { ServerIdentity } from "../protocol/info.ts";
+import { limitSlab } from "../slab/chunks.ts";
+import type { Disk } from "../store/disk.ts";
+import type { Endpoint } from "../transport/wire.ts";
+import type { JetStreamPart } from "./jetstream.ts";
+import { newServerKeys, serverHash } from "./process/identity.ts";
+import { slabBudgetBytes } from "./process/memory.ts";
+import type { Rebalancer } from "./rebalancer.ts";
+import type { ConfigInForce, ReloadRecord } from "./reload.ts";
+import { accountsDefinition, mappingsToSet } from "./slices/accounts.ts";
+import { clientUsersOptions } from "./slices/authorization.ts";
+import { clientLimits, externalListener, tlsSlice } from "./slices/client.ts";
+import { clusterPortOptions } from "./slices/cluster.ts";
+import type { MonitorPorts } from "./views/monitor-port.ts";
+import { SelfDescription } from "./views/self-description.ts";
+import type { SystemMembership } from "./views/system-account.ts";
+
+export interface RoomsOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Of the configuration file, as monitoring shows it. */
+  readonly configDigest?: string;
+  /** Where none is configured; absent: the id. */
+  readonly defaultName?: string | null;
+  /** Name in DNS that leads to this server alone: for routes over TLS where none is configured, since certificates have names. */
+  readonly ownDnsName?: string | null;
+  /** Where streams are kept; absent: on the machine's. */
+  readonly disk?: Disk | undefined;
+  /** Lines that the destination of the log did not take; absent: it takes all. */
+  readonly logLinesLost?: () => number;
+}
+
+/** Where the server listens; null: not yet, or not at all. */
+export interface ListeningAt {
+  readonly client: Endpoint | null;
+  /** Of the second listener. */
+  readonly external: Endpoint | null;
+  readonly cluster: Endpoint | null;
+}
+
+const EVENTS_MAX = 100;
+
+export class Rooms {
+  readonly startedMs = systemClock.nowMs();
+  readonly keys = newServerKeys();
+  readonly identity: ServerIdentity;
+  readonly logger: Logger;
+  readonly disk: Disk | undefined;
+  readonly logLinesLost: () => number;
+  readonly inForce: LiveCell<ConfigInForce>;
+  readonly reloadRecord = liveCell<ReloadRecord>({ succeeded: 0, refused: 0, failure: null, waiting: [] });
+  readonly life = new Life(() => void this.readiness.judge());
+  readonly readiness: ReadinessWatch;
+  readonly events = new RecentEvents(EVENTS_MAX, systemClock);
+  /** What the input of connections has brought out. */
+  readonly faults = new Faults();
+  readonly turn = new Turn(systemClock);
+  readonly tls: PortTls;
+  readonly accounts: Accounts;
+  readonly users: ClientUsers;
+  readonly clients: ClientPort;
+  readonly cluster: ClusterPort | null;
+  /** What clients are told of this server. */
+  readonly self = new SelfDescription(this);
+  // What is there once the server has started; null: not yet, or not configured.
+  readonly listening = liveCell<ListeningAt>({ client: null, external: null, cluster: null });
+  readonly monitor = liveCell<MonitorPorts | null>(null);
+  readonly system = liveCell<SystemMembership | null>(null);
+  readonly jetStream = liveCell<JetStreamPart | null>(null);
+  readonly rebalancer = liveCell<Rebalancer | null>(null);
+  /** nats-server's first client has this number too: smaller ones are its internal clients. */
+  private nextId = 5;
+
+  constructor(options: RoomsOptions, onMembersChanged: () => void) {
+    const { config, logger, configDigest, defaultName, disk, logLinesLost } = options;
+    limitSlab(slabBudgetBytes());
+    this.logger = this.events.follow(logger);
+    this.disk = disk;
+    this.logLinesLost = logLinesLost ?? ((): number => 0);
+    this.inForce = liveCell({ config, digest: configDigest ?? "", loadedMs: this.startedMs });
+    this.tls = new PortTls(tlsSlice(config), systemClock, this.logger);
+    const id = this.keys.signing.publicKey;
+    this.identity = { id, name: config.server.name ?? defaultName ?? id };
+    this.accounts = this.openAccounts(config);
+    this.users = new ClientUsers(clientUsersOptions(config), this.logger, this.self.forCallouts());
+    this.clients = this.openClientPort(config);
+    this.readiness = this.watchReadiness(config.cluster.readinessWaitMs);
+    this.cluster = this.openClusterPort(options, onMembersChanged);
+    mappingsToSet(config.accounts, null)(this.accounts, this.cluster?.clusterName ?? "");
+  }
+
+  private openAccounts(config: Config): Accounts {
+    const accounts = new Accounts({
+      clock: systemClock,
+      random: systemRandom,
+      serverHash: serverHash(this.identity.name),
+      chores: this.turn.chores,
+      work: this.turn.work,
+      definition: accountsDefinition(config),
+      defaultImports: systemImports,
+    });
+    accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
+    return accounts;
+  }
+
+  private openClientPort(config: Config): ClientPort {
+    return new ClientPort({
+      ...this.shared(),
+      host: config.client.host,
+      port: config.client.port,
+      external: externalListener(config),
+      maxConnections: config.client.maxConnections,
+      limits: clientLimits(config),
+      authenticator: this.users.authenticator,
+      tls: this.tls.client,
+      info: (context) => this.self.clientInfo(context),
+      serverDetails: () => this.self.forAccounts(),
+    });
+  }
+
+  private openClusterPort(options: RoomsOptions, onMembersChanged: () => void): ClusterPort | null {
+    const { config, ownDnsName } = options;
+    if (config.cluster.port === null) return null;
+    return new ClusterPort({
+      ...this.shared(),
+      ...clusterPortOptions(config, config.cluster.port, ownDnsName ?? null),
+      identity: this.identity,
+      edge: SYSTEM_EDGE,
+      tls: () => this.tls.cluster,
+      ownConnectUrls: (side) => this.self.ownConnectUrls(side),
+      onMembersChanged,
+      toldClients: () => this.rebalancer.current?.clientCount ?? null,
+    });
+  }
+
+  /** What both ports work with. */
+  private shared() {
+    const { accounts, turn, logger, faults } = this;
+    return { accounts, turn, clock: systemClock, logger, faults, nextConnectionId: () => this.nextId++ };
+  }
+
+  private watchReadiness(waitMs: number): ReadinessWatch {
+    return new ReadinessWatch({
+      waitMs,
+      clock: systemClock,
+      logger: this.logger,
+      facts: () => ({
+        state: this.life.state,
+        mesh: this.cluster?.snapshot() ?? null,
+        sources: this.cluster?.discovery ?? [],
+        faults: this.faults.count,
+      }),
+      isMeshComplete: () => this.cluster?.isMeshComplete ?? true,
+    });
+  }
+}
