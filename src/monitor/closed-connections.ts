@@ -5,24 +5,51 @@
  * beyond that; and LISTS_BYTES_MAX for all lists, beyond which the oldest lose theirs. The number of subscriptions stays.
  */
 import { assert } from "../base/assert.ts";
-import type { ClientSession } from "../links/client/session.ts";
-import {
-  clientSnapshot,
-  subscriptionSnapshot,
-  type ClientSnapshot,
-  type SubscriptionSnapshot,
-} from "../links/client/snapshot.ts";
+import type { ClientSnapshot, SubscriptionSnapshot } from "../links/client/snapshot.ts";
 
 const LIST_MAX = 10_000;
 const LISTS_BYTES_MAX = 8 * 1024 * 1024;
 /** Memory of a listed subscription besides its texts, rounded up. */
 const OVERHEAD_BYTES = 100;
 const NONE: readonly SubscriptionSnapshot[] = [];
+const NO_CERTIFICATES: readonly never[] = [];
 
-export interface ClosedConnection {
-  readonly client: ClientSnapshot;
+/** Looked at as an open one is. */
+export class ClosedConnection {
   readonly stoppedMs: number;
-  subscriptions: readonly SubscriptionSnapshot[];
+  readonly client: ClientSnapshot;
+  listed: readonly SubscriptionSnapshot[];
+
+  constructor(client: ClientSnapshot, stoppedMs: number, listed: readonly SubscriptionSnapshot[]) {
+    this.client = client;
+    this.stoppedMs = stoppedMs;
+    this.listed = listed;
+  }
+
+  get cid(): number {
+    return this.client.cid;
+  }
+
+  get user(): string {
+    return this.client.user;
+  }
+
+  get account(): string {
+    return this.client.account;
+  }
+
+  snapshot(): ClientSnapshot {
+    return this.client;
+  }
+
+  get subscriptions(): { readonly count: number; all(): Iterable<SubscriptionSnapshot> } {
+    return { count: this.listed.length, all: () => this.listed };
+  }
+
+  /** They are too large to be kept. */
+  certificates(): readonly never[] {
+    return NO_CERTIFICATES;
+  }
 }
 
 export class ClosedConnections {
@@ -44,13 +71,12 @@ export class ClosedConnections {
     return this.kept.size;
   }
 
-  add(session: ClientSession): void {
-    const all = session.subscriptions;
-    const isListed = all.size > 0 && all.size <= LIST_MAX;
-    const subscriptions = isListed ? [...all.values()].map(subscriptionSnapshot) : NONE;
-    const client = clientSnapshot(session);
-    this.kept.set(this.end++, { client, stoppedMs: this.nowMs(), subscriptions });
-    this.listsBytes += bytesOf(subscriptions);
+  /** `subscriptions` are those that it had, and are copied. */
+  add(client: ClientSnapshot, subscriptions: Iterable<SubscriptionSnapshot>): void {
+    const isListed = client.subscriptions > 0 && client.subscriptions <= LIST_MAX;
+    const listed = isListed ? Array.from(subscriptions, copyOf) : NONE;
+    this.kept.set(this.end++, new ClosedConnection(client, this.nowMs(), listed));
+    this.listsBytes += bytesOf(listed);
     while (this.listsBytes > LISTS_BYTES_MAX) {
       assert(this.listedFrom < this.end, "a list that was counted is dropped once");
       this.dropList(this.listedFrom++);
@@ -69,10 +95,15 @@ export class ClosedConnections {
   private dropList(at: number): void {
     const connection = this.kept.get(at);
     if (connection === undefined) return;
-    this.listsBytes -= bytesOf(connection.subscriptions);
+    this.listsBytes -= bytesOf(connection.listed);
     assert(this.listsBytes >= 0, "the bytes of a list are counted once");
-    connection.subscriptions = NONE;
+    connection.listed = NONE;
   }
+}
+
+/** Keeps nothing of the connection alive. */
+function copyOf({ subject, queue, sid, delivered, max }: SubscriptionSnapshot): SubscriptionSnapshot {
+  return { subject, queue, sid, delivered, max };
 }
 
 function bytesOf(subscriptions: readonly SubscriptionSnapshot[]): number {

@@ -1,10 +1,7 @@
 /** `/connz`: client connections, open and closed, sorted and paged. */
-import type { X509Certificate } from "node:crypto";
-import { printedSubject } from "../auth/methods/certificate.ts";
 import { GLOBAL_ACCOUNT } from "../subject/account-names.ts";
-import { ClientSession } from "../links/client/session.ts";
-import { clientSnapshot, type SubscriptionSnapshot } from "../links/client/snapshot.ts";
-import { keyDigest } from "../transport/tls-verify.ts";
+import type { CertificateSnapshot } from "../links/client/snapshot.ts";
+import type { OpenConnection } from "../ports/client/open-connection.ts";
 import { json, type Answer } from "./answer.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
 import { readConnzOptions, type ConnzOptions, type Row } from "./connz-options.ts";
@@ -15,15 +12,14 @@ import type { MonitorSource } from "./source.ts";
 import { mapped, subscriptionFields, subscriptionLists } from "./subscription-fields.ts";
 import { sortInTurns, type Turns } from "./turns.ts";
 
-const CHAIN_MAX = 10;
 /** Connections examined per turn. */
 const SLICE = 1000;
 
-type Connection = ClientSession | ClosedConnection;
+type Connection = OpenConnection | ClosedConnection;
 
 interface ConnectionRow extends Row {
   readonly connection: Connection;
-  readonly subscriptions: { readonly count: number; all(): Iterable<SubscriptionSnapshot> };
+  readonly subscriptions: Connection["subscriptions"];
 }
 
 export async function connz(source: MonitorSource, query: Query, turns: Turns): Promise<Answer> {
@@ -79,33 +75,23 @@ function isFoundBy({ client }: ConnectionRow, search: string): boolean {
 
 function connectionsOf(source: MonitorSource, { state, account }: ConnzOptions): Connection[] {
   const all: Connection[] = [
-    ...(state === "closed" ? [] : source.clients.sessions.values()),
+    ...(state === "closed" ? [] : source.clients.connections()),
     ...(state === "open" ? [] : source.closed),
   ];
-  return account === "" ? all : all.filter((connection) => accountOf(connection) === account);
+  return account === "" ? all : all.filter((connection) => connection.account === account);
 }
 
 function wanted(candidates: Connection[], { cid, user, mqttClient }: ConnzOptions): Connection[] {
   if (mqttClient !== "") return [];
-  if (cid > 0) return candidates.filter((connection) => cidOf(connection) === cid);
-  return user === "" ? candidates : candidates.filter((connection) => userOf(connection) === user);
+  if (cid > 0) return candidates.filter((connection) => connection.cid === cid);
+  return user === "" ? candidates : candidates.filter((connection) => connection.user === user);
 }
 
-const accountOf = (one: Connection): string =>
-  one instanceof ClientSession ? one.account.name : one.client.account;
-const userOf = (one: Connection): string => (one instanceof ClientSession ? one.user : one.client.user);
-const cidOf = (one: Connection): number => (one instanceof ClientSession ? one.cid : one.client.cid);
-
 function rowOf(connection: Connection, nowMs: number): ConnectionRow {
-  if (!(connection instanceof ClientSession)) {
-    const { client, stoppedMs, subscriptions: kept } = connection;
-    const subscriptions = { count: kept.length, all: () => kept };
-    return { connection, client, stoppedMs, uptimeMs: stoppedMs - client.startedMs, subscriptions };
-  }
-  const client = clientSnapshot(connection);
-  const { subscriptions: open } = connection;
-  const subscriptions = { count: open.size, all: () => open.values() };
-  return { connection, client, stoppedMs: null, uptimeMs: nowMs - client.startedMs, subscriptions };
+  const client = connection.snapshot();
+  const { stoppedMs, subscriptions } = connection;
+  const uptimeMs = (stoppedMs ?? nowMs) - client.startedMs;
+  return { connection, client, stoppedMs, uptimeMs, subscriptions };
 }
 
 function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: number): object {
@@ -148,31 +134,17 @@ function nameTag({ client: { account }, stoppedMs }: ConnectionRow): string | un
 
 function tlsFields({ client: { tls }, connection }: ConnectionRow, { showsUsers }: ConnzOptions): object {
   if (tls === null) return {};
-  const isOpen = connection instanceof ClientSession;
-  const certificate = isOpen && showsUsers ? connection.wire.security?.certificate : undefined;
+  const chain = showsUsers ? connection.certificates() : [];
   return {
     tls_version: tls.version,
     tls_cipher_suite: tls.cipherSuite,
-    tls_peer_certs: certificate === undefined ? undefined : chainOf(certificate).map(certificateFields),
+    tls_peer_certs: chain.length === 0 ? undefined : chain.map(certificateFields),
     tls_first: orOmit(tls.isFirst),
   };
 }
 
-/** The client's own certificate first, then those that it sent along. */
-function chainOf(certificate: X509Certificate): X509Certificate[] {
-  const chain = [certificate];
-  for (let next = certificate.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
-    if (chain.push(next) === CHAIN_MAX) break;
-  }
-  return chain;
-}
-
-function certificateFields(certificate: X509Certificate): object {
-  return {
-    subject: orOmit(printedSubject(certificate)),
-    spki_sha256: keyDigest(certificate.publicKey),
-    cert_sha256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-  };
+function certificateFields({ subject, keySha256, sha256 }: CertificateSnapshot): object {
+  return { subject: orOmit(subject), spki_sha256: keySha256, cert_sha256: sha256 };
 }
 
 /** The global account is omitted. */

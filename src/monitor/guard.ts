@@ -2,7 +2,7 @@
  * Restricts access to the monitoring port to a user with password (Basic) or holders of the token (Bearer). Paths for the probes of
  * orchestrators are open to all, and reveal no server and no address to strangers. Comparison takes the same time for every input.
  */
-import { equalSecrets } from "../auth/methods/secrets.ts";
+import { equalSecrets } from "../base/equal-secrets.ts";
 
 export interface MonitorSecrets {
   readonly user: string | null;

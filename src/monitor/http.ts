@@ -9,7 +9,6 @@ import type { Duplex } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "../base/logger.ts";
 import type { Answer } from "./answer.ts";
-import { nodeHttps } from "../transport/node-tls.ts";
 import type { Audience, Guard } from "./guard.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { Query } from "./query.ts";
@@ -129,7 +128,7 @@ function openServer(
     const server = createServer(options).on("connection", (socket) => sockets.opened(socket));
     return { server, useCertificate: () => undefined };
   }
-  const server = nodeHttps().createServer({
+  const server = process.getBuiltinModule("node:https").createServer({
     ...options,
     ...certificate,
     handshakeTimeout: limits.headersTimeoutMs,

@@ -10,6 +10,7 @@ import type { ClosedConnection } from "./closed-connections.ts";
 import type { ConnectionHost } from "../links/trunk/host.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
 import type { Readiness } from "../health/readiness.ts";
+import type { OpenConnection } from "../ports/client/open-connection.ts";
 
 export interface AccountTraffic extends Readonly<Traffic> {
   readonly slowConsumers: number;
@@ -109,6 +110,7 @@ export interface ClusterView {
 }
 
 interface ClientsSource {
+  connections(): Iterable<OpenConnection>;
   readonly sessions: ReadonlyMap<number, ClientSession>;
   readonly counters: ClientCounters;
   readonly traffic: TrafficSource;

@@ -28,6 +28,8 @@ import { fromByteString } from "../protocol/info.ts";
 import { Stamp } from "./stamp.ts";
 import { sendTrace } from "./traces.ts";
 import { userInfo } from "./user-info.ts";
+import type { ClientSession } from "../links/client/session.ts";
+import type { MessageOrigin } from "../protocol/message.ts";
 
 const REQUESTS_MAX = 1024;
 const REQUEST_BYTES_MAX = 64 * 1024;
@@ -46,6 +48,8 @@ const SERVER_KINDS = (
 const ACCOUNT_KINDS = "SUBSZ CONNZ LEAFZ JSZ INFO STATZ CONNS".split(" ");
 
 export interface SystemWorld extends CommandWorld {
+  /** Who sent it; null: not a client of this server. */
+  clientOf(origin: MessageOrigin | null): ClientSession | null;
   readonly system: Account;
   readonly clock: Clock;
   readonly random: Random;
@@ -189,8 +193,8 @@ export class SystemService implements Disposable {
       on(`$SYS.REQ.SERVER.${this.id}.${kind}`, (heard) => this.command(heard, act));
     // Other servers do not get these: only the server of the user's connection knows the answer.
     const user: Answer = ({ reply, origin }) => {
-      const data = userInfo(origin);
-      if (data !== null) this.send(reply, { server: this.stamp.next(), data });
+      const client = this.world.clientOf(origin);
+      if (client !== null) this.send(reply, { server: this.stamp.next(), data: userInfo(client) });
     };
     for (const subject of ["$SYS.REQ.USER.INFO", "$SYS.REQ.USER.*.INFO"]) {
       const listener = new Listener(subject, (heard) => this.queue(heard, user), "here");

@@ -1,13 +1,9 @@
 /** `$SYS.REQ.USER.INFO`: the user, account and permissions of a client. */
 import type { UserPermissions } from "../core/permissions.ts";
-import { ClientOrigin } from "../links/client/origin.ts";
+import type { ClientSession } from "../links/client/session.ts";
 import { nanoseconds, orOmit, shownText } from "../monitor/go-format.ts";
-import type { MessageOrigin } from "../protocol/message.ts";
 
-/** null: not a client of this server. */
-export function userInfo(origin: MessageOrigin | null): object | null {
-  if (!(origin instanceof ClientOrigin)) return null;
-  const { user, account, rights } = origin.session;
+export function userInfo({ user, account, rights }: ClientSession): object {
   return {
     user,
     account: account.name,

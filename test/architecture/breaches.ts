@@ -14,15 +14,7 @@ export const KNOWN_BREACHES: readonly string[] = [
   "jetstream/consumer/acks.ts: a field name of NATS JSON",
   "jetstream/stream/stream.ts: a field name of NATS JSON",
   "links/client/origin.ts: a field name of NATS JSON",
-  "monitor/closed-connections.ts imports values of links",
-  "monitor/connz.ts imports values of auth",
-  "monitor/connz.ts imports values of links",
-  "monitor/connz.ts imports values of transport",
-  "monitor/connz.ts: a session that is asked for its class",
-  "monitor/guard.ts imports values of auth",
-  "monitor/http.ts imports values of transport",
   "ports/cluster/route-info-of.ts: a field name of NATS JSON",
-  "system/user-info.ts imports values of links",
 ];
 
 /** By room: how many of its files stand in circles of imports, those of types included. */

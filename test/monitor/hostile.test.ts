@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { ClientSnapshot } from "../../src/links/client/snapshot.ts";
-import type { ClosedConnection } from "../../src/monitor/closed-connections.ts";
+import { ClosedConnection } from "../../src/monitor/closed-connections.ts";
 import { Endpoints } from "../../src/monitor/endpoints.ts";
 import { serveHttp, type HttpLimits } from "../../src/monitor/http.ts";
 import type { MonitorSource } from "../../src/monitor/source.ts";
@@ -38,11 +38,10 @@ async function serve(limits: Partial<HttpLimits> = {}): Promise<number> {
 }
 
 /** More connections than fit into the buffers of a socket that nobody reads from. */
-const MANY: readonly ClosedConnection[] = Array.from({ length: 50_000 }, (_, cid) => ({
-  client: { cid, name: "x".repeat(500), account: "$G", startedMs: 0, lastActivityMs: 0 } as ClientSnapshot,
-  stoppedMs: 0,
-  subscriptions: [],
-}));
+const MANY: readonly ClosedConnection[] = Array.from({ length: 50_000 }, (_, cid) => {
+  const client = { cid, name: "x".repeat(500), account: "$G", startedMs: 0, lastActivityMs: 0 };
+  return new ClosedConnection(client as ClientSnapshot, 0, []);
+});
 
 describe("who means no good", () => {
   it("says nothing, or says it slowly: the connection ends", async () => {

@@ -13,6 +13,8 @@ import { serverHash } from "../process/identity.ts";
 import { monitorSource, type MonitoredRooms } from "./monitor-source.ts";
 import type { ReloadOutcome } from "../reload.ts";
 import type { Rooms } from "../rooms.ts";
+import { clientSnapshot } from "../../links/client/snapshot.ts";
+import { clientOf } from "../../links/client/origin.ts";
 
 /** For others to answer what the page asks of them. */
 const VIEW_TIMEOUT_MS = 1500;
@@ -49,6 +51,7 @@ export function joinSystemAccount(
           random: systemRandom,
           serverHash: serverHash(identity.name),
           endpoints: async () => monitor.current?.endpoints ?? endpointsAlone(source),
+          clientOf,
           moveTo: () => ({
             inside: self.connectUrls("inside"),
             outside: self.connectUrls("outside"),
@@ -60,7 +63,7 @@ export function joinSystemAccount(
     connected: (session) => service?.events.connected(session),
     refused: (session, error) => service?.events.refused(session, error),
     disconnected(session) {
-      closed.add(session);
+      closed.add(clientSnapshot(session), session.subscriptions.values());
       service?.events.disconnected(session);
     },
   };

@@ -1,9 +1,9 @@
 /** Compares what clients present with configured passwords and tokens, plain or as bcrypt hashes, in constant time. */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { describeAttempt, type Attempt } from "../attempt.ts";
 import { admitted, refused, type Grant, type Verdict } from "../grant.ts";
 import { PasswordChecker, type Comparing } from "./password-checker.ts";
+import { equalSecrets } from "../../base/equal-secrets.ts";
 
 export interface Secret {
   /** Plain or a bcrypt hash. */
@@ -50,13 +50,4 @@ export class Secrets implements Disposable {
 /** nats-server tells a hash from a password in the same way. */
 export function isBcrypt(secret: string): boolean {
   return /^\$2[abxy]\$\d{2}\$/.test(secret);
-}
-
-/** Compares digests, since the lengths of the secrets differ. */
-export function equalSecrets(given: string, expected: string): boolean {
-  return timingSafeEqual(digest(given), digest(expected));
-}
-
-function digest(value: string): Buffer {
-  return createHash("sha256").update(value).digest();
 }

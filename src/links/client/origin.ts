@@ -38,6 +38,11 @@ export class ClientOrigin implements MessageOrigin {
   }
 }
 
+/** null: not a client of this server. */
+export function clientOf(origin: MessageOrigin | null): ClientSession | null {
+  return origin instanceof ClientOrigin ? origin.session : null;
+}
+
 /** And not from another server. */
 export function isFromClient({ origin }: Message): boolean {
   return origin instanceof ClientOrigin;

@@ -32,6 +32,13 @@ export interface ClientSnapshot {
   readonly closedFor: string;
 }
 
+export interface CertificateSnapshot {
+  readonly subject: string;
+  /** Of the public key and of the whole, in lower case hexadecimal. */
+  readonly keySha256: string;
+  readonly sha256: string;
+}
+
 export type SubscriptionSnapshot = Pick<Subscription, "subject" | "queue" | "sid" | "delivered" | "max">;
 
 export function clientSnapshot(session: ClientSession): ClientSnapshot {
@@ -66,9 +73,4 @@ function agreedTls(security: Security | null): ClientSnapshot["tls"] {
   if (security === null) return null;
   const { version, cipherSuite, isFirst } = security;
   return { version, cipherSuite, isFirst };
-}
-
-export function subscriptionSnapshot(subscription: Subscription): SubscriptionSnapshot {
-  const { subject, queue, sid, delivered, max } = subscription;
-  return { subject, queue, sid, delivered, max };
 }

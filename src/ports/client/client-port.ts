@@ -22,6 +22,7 @@ import type { Endpoint, Wire } from "../../transport/wire.ts";
 import { listening } from "../start-error.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
 import type { CloseCause } from "../../protocol/close-cause.ts";
+import { OpenConnection } from "./open-connection.ts";
 
 /** What it takes to write to a connection, and to look again at what it may do, in steps of chores. */
 const WRITE_STEPS = 10;
@@ -148,6 +149,11 @@ export class ClientPort {
   }
 
   /** In slices, as all that is done with each session. What all are told is what holds when they are. */
+  /** As monitoring looks at them, in the order in which they came. */
+  *connections(): Generator<OpenConnection> {
+    for (const session of this.sessions.values()) yield new OpenConnection(session);
+  }
+
   sendInfoToAll(): void {
     if (this.isInfoDue) return;
     this.isInfoDue = true;

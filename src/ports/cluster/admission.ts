@@ -1,7 +1,7 @@
 /** Which servers may join: judges the CONNECT of those that dial, and what those that were dialled may be told. */
 import { isDeepStrictEqual } from "node:util";
 import { alternativeNames, mappedUser } from "../../auth/methods/certificate.ts";
-import { equalSecrets } from "../../auth/methods/secrets.ts";
+import { equalSecrets } from "../../base/equal-secrets.ts";
 import type { Live } from "../../base/live.ts";
 import type { ConnectVerdict } from "../../links/route/host.ts";
 import { readRouteConnect, type RouteConnect } from "../../protocol/route-info.ts";

@@ -4,7 +4,7 @@ import type { Credentials } from "../../../src/auth/attempt.ts";
 import { Authenticator } from "../../../src/auth/authenticator.ts";
 import type { Grant, Verdict } from "../../../src/auth/grant.ts";
 import type { KnownUser } from "../../../src/auth/known-user.ts";
-import { equalSecrets } from "../../../src/auth/methods/secrets.ts";
+import { equalSecrets } from "../../../src/base/equal-secrets.ts";
 
 const users = [known("ann", "a"), known("bob", "")];
 

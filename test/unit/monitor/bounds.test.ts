@@ -1,41 +1,37 @@
 // What monitoring keeps, and how it takes turns: each bound, and what happens there.
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import type { ClientSession } from "../../../src/links/client/session.ts";
 import { ClosedConnections } from "../../../src/monitor/closed-connections.ts";
 import { OpenSockets } from "../../../src/monitor/open-sockets.ts";
 import { sortInTurns, Turns } from "../../../src/monitor/turns.ts";
 
-function session(cid: number, subjects: readonly string[]): ClientSession {
-  const subscriptions = new Map(
-    subjects.map((subject, i) => [`${i}`, { subject, queue: null, sid: `${i}`, delivered: 0, max: 0 }]),
-  );
-  return {
-    cid,
-    wire: { remote: { address: "127.0.0.1", port: 1 }, security: null },
-    heartbeat: { roundTripMs: 0 },
-    outbox: { pendingBytes: 0 },
-    hello: { name: "", lang: "", version: "" },
-    account: { name: "$G" },
-    closedFor: "Client Closed",
-    subscriptions,
-  } as unknown as ClientSession;
+type Left = Parameters<ClosedConnections["add"]>;
+
+function left(cid: number, subjects: readonly string[]): Left {
+  const subscriptions = subjects.map((subject, i) => ({
+    subject,
+    queue: null,
+    sid: `${i}`,
+    delivered: 0,
+    max: 0,
+  }));
+  return [{ cid, subscriptions: subjects.length } as Left[0], subscriptions];
 }
 
 describe("closed connections", () => {
   it("are forgotten one by one beyond the maximum, the oldest first", () => {
     const closed = new ClosedConnections(3, () => 5);
-    for (let cid = 1; cid <= 10; cid++) closed.add(session(cid, ["a"]));
+    for (let cid = 1; cid <= 10; cid++) closed.add(...left(cid, ["a"]));
     expect([...closed].map(({ client }) => client.cid)).toEqual([8, 9, 10]);
-    expect([...closed][0]).toMatchObject({ stoppedMs: 5, subscriptions: [{ subject: "a", sid: "0" }] });
+    expect([...closed][0]).toMatchObject({ stoppedMs: 5, listed: [{ subject: "a", sid: "0" }] });
   });
 
   it("lose their lists of subscriptions beyond a total, the oldest first, and keep the number", () => {
     const closed = new ClosedConnections(1000, () => 0);
     const long = "x".repeat(4000);
     const subjects = Array.from({ length: 100 }, () => long);
-    for (let cid = 1; cid <= 100; cid++) closed.add(session(cid, subjects));
-    const lists = [...closed].map(({ subscriptions }) => subscriptions.length);
+    for (let cid = 1; cid <= 100; cid++) closed.add(...left(cid, subjects));
+    const lists = [...closed].map(({ subscriptions }) => subscriptions.count);
     const firstListed = lists.indexOf(100);
     expect(firstListed).toBeGreaterThan(50);
     expect(lists.slice(0, firstListed).every((length) => length === 0)).toBe(true);
@@ -46,12 +42,12 @@ describe("closed connections", () => {
   it("have no list where one alone would be too long", () => {
     const closed = new ClosedConnections(10, () => 0);
     closed.add(
-      session(
+      ...left(
         1,
         Array.from({ length: 10_001 }, () => "a"),
       ),
     );
-    expect([...closed][0]!.subscriptions).toEqual([]);
+    expect([...closed][0]!.listed).toEqual([]);
     expect([...closed][0]!.client.subscriptions).toBe(10_001);
   });
 });
