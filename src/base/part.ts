@@ -24,7 +24,12 @@ export interface Part<Slice> {
 
 /** Hands the part its slice of the whole, so that parts of any slices stand in one list. */
 export function bind<Whole, Slice>(part: Part<Slice>, sliceOf: (whole: Whole) => Slice): Part<Whole> {
-  const prepare = (next: Whole, before: Whole): Prepared | null =>
-    part.prepare?.(sliceOf(next), sliceOf(before)) ?? null;
-  return { ...part, prepare };
+  return {
+    name: part.name,
+    start: () => part.start?.(),
+    prepare: (next, before) => part.prepare?.(sliceOf(next), sliceOf(before)) ?? null,
+    drain: () => part.drain?.(),
+    stop: () => part.stop?.(),
+    closed: async () => part.closed?.(),
+  };
 }
