@@ -8,7 +8,6 @@ import type { Clock } from "../base/clock.ts";
 import { nuid } from "../base/base62.ts";
 import type { Random } from "../base/random.ts";
 import { readText } from "../slab/memory.ts";
-import { parseJson } from "../base/json.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
 import { subjectMatches } from "../subject/subject.ts";
 import type { Account } from "./account.ts";
@@ -16,6 +15,7 @@ import type { LatencyDefinition } from "./definitions.ts";
 import { describeOrigin } from "./service-import.ts";
 import type { Expected, ResponseLoss, Tracking } from "./service-responses.ts";
 import type { Crossing } from "./subscription.ts";
+import { latencyHalfJson, readLatencyHalf } from "../protocol/json/latency-half.ts";
 
 const TYPE = "io.nats.server.metric.v1.service_latency";
 const REMOTE_SUBJECT = "$SYS.LATENCY.M2.";
@@ -150,7 +150,7 @@ export class ServiceLatency {
       total: service + rtt,
     };
     const serverHash = reply.split(".").at(-2) ?? "";
-    const told = JSON.stringify({ account: this.account.name, req_id: reply, m2: half });
+    const told = latencyHalfJson({ account: this.account.name, reply, half });
     this.world.system()?.send(`${REMOTE_SUBJECT}${serverHash}`, Buffer.from(told));
   }
 
@@ -205,11 +205,11 @@ export class RemoteLatency implements Crossing {
       message.at + message.payloadFrom + message.headerLength,
       message.size - message.headerLength,
     );
-    const parsed = parseJson(Buffer.from(told, "latin1").toString("utf8"));
-    if (typeof parsed !== "object" || parsed === null) return false;
-    const { account, req_id: subject, m2 } = parsed as { account?: unknown; req_id?: unknown; m2?: unknown };
-    if (typeof account !== "string" || typeof subject !== "string" || !isMeasurement(m2)) return false;
-    this.find(account)?.latency.hearRemote(subject, m2);
+    const read = readLatencyHalf(Buffer.from(told, "latin1").toString("utf8"));
+    if (read === null) return false;
+    const { account, reply, half } = read;
+    if (typeof account !== "string" || typeof reply !== "string" || !isMeasurement(half)) return false;
+    this.find(account)?.latency.hearRemote(reply, half);
     return true;
   }
 }

@@ -71,6 +71,17 @@ export function routeInfoLine(info: OwnRouteInfo): string {
   });
 }
 
+/** Without what concerns the one connection alone on which it came. */
+export function withoutSlot(raw: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { route_account: _, route_pool_idx: __, ...kept } = raw;
+  return kept;
+}
+
+/** For the connection of an account that has one of its own. */
+export function forPinned(raw: Readonly<Record<string, unknown>>, account: string): Record<string, unknown> {
+  return { ...raw, route_account: account };
+}
+
 /** A peer's INFO handed on to others. */
 export function gossipLine(raw: Readonly<Record<string, unknown>>, ip: string, gossipMode: number): string {
   const { nonce: _, gossip_mode: __, ...kept } = raw;

@@ -13,6 +13,7 @@ import type { TlsTerms } from "../../transport/tls.ts";
 import type { Rooms } from "../rooms.ts";
 import { VERSION } from "../process/version.ts";
 import { hostPort } from "../../base/host-port.ts";
+import { withVersion } from "../../protocol/json/metadata.ts";
 
 /** What is shown; read when it is asked for. */
 export type MonitoredRooms = Pick<
@@ -91,7 +92,7 @@ function serverFacts(rooms: MonitoredRooms): ServerFacts {
     configLoadedMs: loadedMs,
     tags: config.server.tags,
     proxies: authorization.proxies,
-    metadata: { ...config.server.metadata, shoal_version: VERSION },
+    metadata: withVersion(config.server.metadata, VERSION),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Account } from "../../core/account.ts";
 import type { Message, MessageOrigin } from "../../protocol/message.ts";
 import type { ClientHost } from "./host.ts";
 import type { ClientSession } from "./session.ts";
+import { requesterFields } from "../../protocol/json/request-info.ts";
 
 export class ClientOrigin implements MessageOrigin {
   readonly session: ClientSession;
@@ -23,14 +24,8 @@ export class ClientOrigin implements MessageOrigin {
 
   details(): Readonly<Record<string, unknown>> {
     const { hello, wire, cid, startedMs, user } = this.session;
-    return {
-      start: new Date(startedMs).toISOString(),
-      host: wire.remote.address,
-      id: cid,
-      ...withoutBlanks({ user, name: hello.name, lang: hello.lang, ver: hello.version }),
-      kind: "Client",
-      client_type: "nats",
-    };
+    const { name, lang, version } = hello;
+    return requesterFields({ cid, address: wire.remote.address, startedMs, user, name, lang, version });
   }
 
   serverDetails(): Readonly<Record<string, unknown>> {
@@ -46,8 +41,4 @@ export function clientOf(origin: MessageOrigin | null): ClientSession | null {
 /** And not from another server. */
 export function isFromClient({ origin }: Message): boolean {
   return origin instanceof ClientOrigin;
-}
-
-function withoutBlanks(fields: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
 }

@@ -1,6 +1,6 @@
 /** From a peer's INFO as it stands to what the mesh needs of it. */
 import type { GossipMode, MeshAction, RouteInfo } from "../../cluster/mesh-types.ts";
-import { gossipLine, text, whole } from "../../protocol/route-info.ts";
+import { forPinned, gossipLine, text, whole, withoutSlot } from "../../protocol/route-info.ts";
 
 export function routeInfoOf(raw: Readonly<Record<string, unknown>>): RouteInfo {
   const id = text(raw, "server_id");
@@ -30,11 +30,11 @@ export function announcement(
   { info, ip, gossipMode }: MeshAction & { kind: "announce" },
   pinnedAccounts: readonly string[],
 ): readonly string[] {
-  const { route_account: _, route_pool_idx: __, ...raw } = info.raw;
+  const raw = withoutSlot(info.raw);
   const accounts = isPooled(raw) ? pinnedAccounts : [];
   return [
     gossipLine(raw, ip, gossipMode),
-    ...accounts.map((account) => gossipLine({ ...raw, route_account: account }, ip, gossipMode)),
+    ...accounts.map((account) => gossipLine(forPinned(raw, account), ip, gossipMode)),
   ];
 }
 

@@ -1,0 +1,28 @@
+/** What those who serve a client's requests are told of it, in the field names of NATS: `Nats-Request-Info` and latency. */
+
+interface RequesterFacts {
+  readonly cid: number;
+  readonly address: string;
+  readonly startedMs: number;
+  /** "" where there is none, as with the others. */
+  readonly user: string;
+  readonly name: string;
+  readonly lang: string;
+  readonly version: string;
+}
+
+export function requesterFields(facts: RequesterFacts): Readonly<Record<string, unknown>> {
+  const { cid, address, startedMs, user, name, lang, version } = facts;
+  return {
+    start: new Date(startedMs).toISOString(),
+    host: address,
+    id: cid,
+    ...withoutBlanks({ user, name, lang, ver: version }),
+    kind: "Client",
+    client_type: "nats",
+  };
+}
+
+function withoutBlanks(fields: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+}
