@@ -116,6 +116,26 @@ function leaves(name: string, pattern: string, count: number): Path {
   };
 }
 
+/** `ends`: of the patterns, and of the subject of message `i`. */
+function nearlyMatching(name: string, ends: (i: number) => string): Path {
+  const token = (bits: number, i: number): string => ((bits >> i) & 1 ? "*" : "a");
+  const pattern = (bits: number): string => Array.from({ length: 14 }, (_, i) => token(bits, i)).join(".");
+  return {
+    name,
+    config: "",
+    prepare: async ({ process }) => {
+      const client = await Client.open(process.port);
+      await client.sendMany(2 ** 14, (i) => `SUB ${pattern(i)}.${ends(0).split(" ")[0]} ${i}\r\n`);
+      const publisher = await Client.open(process.port);
+      return async () => {
+        for (let i = 0; i < 50; i++)
+          publisher.send(`PUB ${"a.".repeat(14)}${ends(i).split(" ")[1]} 1\r\nx\r\n`);
+        await publisher.flush();
+      };
+    },
+  };
+}
+
 /** Another member that a client with 200,000 subscriptions is connected to. */
 async function member({ command, routePort, others }: Started): Promise<ServerProcess> {
   const config = `server_name: other\ncluster { name: c, listen: "127.0.0.1:0", routes: ["nats://127.0.0.1:${routePort}"] }`;
@@ -184,22 +204,9 @@ export const PATHS: readonly Path[] = [
       };
     },
   },
-  {
-    name: "2^14 patterns that all but match",
-    config: "",
-    prepare: async ({ process }) => {
-      const client = await Client.open(process.port);
-      const token = (bits: number, i: number): string => ((bits >> i) & 1 ? "*" : "a");
-      const pattern = (bits: number): string =>
-        Array.from({ length: 14 }, (_, i) => token(bits, i)).join(".");
-      await client.sendMany(2 ** 14, (i) => `SUB ${pattern(i)}.never ${i}\r\n`);
-      const publisher = await Client.open(process.port);
-      return async () => {
-        for (let i = 0; i < 50; i++) publisher.send(`PUB ${"a.".repeat(14)}${i} 1\r\nx\r\n`);
-        await publisher.flush();
-      };
-    },
-  },
+  nearlyMatching("2^14 patterns that all but match", (i) => `never ${i}`),
+  // Nothing in how they end tells them apart.
+  nearlyMatching("2^14 patterns that all but match, and end alike", (i) => `never.* b.${i}`),
   {
     name: "100,000 requests without an answer time out",
     config: service(", threshold: 2s"),
