@@ -21,8 +21,8 @@ import type { Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 
-/** The level of the API that clients may rely on: what nats-server 2.11 added is here, batches are not. */
-const API_LEVEL = 1;
+/** The level of the API that clients may rely on: what nats-server 2.14 has, for streams that are no mirrors and have no sources. */
+const API_LEVEL = 4;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
 const NO_MESSAGE = new Message();

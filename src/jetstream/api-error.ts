@@ -12,6 +12,11 @@ export class ApiError extends Error {
   }
 }
 
+/** `{"code":400,"err_code":10003,"description":"bad request"}` */
+export function errorJson({ code, errorCode, message }: ApiError): string {
+  return `{"code":${code},"err_code":${errorCode},"description":${JSON.stringify(message)}}`;
+}
+
 const fixed =
   (code: number, errorCode: number, text: string): (() => ApiError) =>
   () =>
@@ -133,6 +138,7 @@ export const apiErrors = {
     10162,
     "Valid priority group name must match A-Z, a-z, 0-9, -_/=)+ and may not exceed 16 characters",
   ),
+  wrongLastSequenceInFlight: fixed(400, 10164, "wrong last sequence"),
   ttlInvalid: fixed(400, 10165, "invalid per-message TTL"),
   ttlDisabled: fixed(400, 10166, "per-message TTL is disabled"),
   countersDisabled: fixed(400, 10168, "message counters is disabled"),
@@ -140,7 +146,12 @@ export const apiErrors = {
   incrementPayload: fixed(400, 10170, "message counter has payload"),
   incrementInvalid: fixed(400, 10171, "message counter increment is invalid"),
   counterBroken: fixed(400, 10172, "message counter is broken"),
+  batchesDisabled: fixed(400, 10174, "atomic publish is disabled"),
+  batchSequenceMissing: fixed(400, 10175, "atomic publish sequence is missing"),
+  batchIncomplete: fixed(400, 10176, "atomic publish batch is incomplete"),
+  batchHeaderUnsupported: withText(400, 10177, "atomic publish unsupported header used: "),
   pushWithGroups: fixed(400, 10178, "priority groups can not be used with push consumers"),
+  batchIdInvalid: fixed(400, 10179, "atomic publish batch ID is invalid"),
   ackWaitNegative: fixed(400, 10183, "consumer ack wait needs to be positive"),
   backoffNegative: fixed(400, 10184, "consumer backoff needs to be positive"),
   requiredApiLevel: fixed(412, 10185, "JetStream minimum api level required"),
@@ -152,7 +163,16 @@ export const apiErrors = {
   missingLastSequence: fixed(400, 10193, "missing sequence for expected last sequence per subject"),
   groupsWithoutPolicy: fixed(400, 10196, "consumer can not have priority groups when policy is none"),
   pinTimeWithoutPolicy: fixed(400, 10197, "PinnedTTL cannot be set when PriorityPolicy is none"),
+  batchTooLarge: withText(400, 10199, "atomic publish batch is too large: "),
+  batchCommitInvalid: fixed(400, 10200, "atomic publish batch commit is invalid"),
+  batchDuplicate: fixed(400, 10201, "atomic publish batch contains duplicate message id"),
   scheduleSourceInvalid: fixed(400, 10203, "message schedules source is invalid"),
+  fastDisabled: fixed(400, 10205, "batch publish is disabled"),
+  fastPatternInvalid: fixed(400, 10206, "batch publish pattern is invalid"),
+  fastIdInvalid: fixed(400, 10207, "batch publish ID is invalid"),
+  fastIdUnknown: fixed(400, 10208, "batch publish ID unknown"),
+  batchesInFlight: fixed(429, 10210, "atomic publish too many inflight"),
+  fastInFlight: fixed(429, 10211, "batch publish too many inflight"),
   schedulerInvalid: fixed(400, 10212, "message schedules invalid scheduler"),
   flowAcksNeedPush: fixed(400, 10218, "flow control ack policy requires a push based consumer"),
   flowAcksNeedFlow: fixed(400, 10219, "flow control ack policy requires flow control"),

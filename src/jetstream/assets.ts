@@ -34,6 +34,8 @@ export interface AssetsOptions {
   /** The account's. */
   readonly folder: string;
   readonly policy: SyncPolicy;
+  /** Level of the API. */
+  readonly level: number;
   readonly limits: JetStreamLimits;
   /** Bytes that the server has left for this kind of storage. */
   readonly serverBytesLeft: (storage: "file" | "memory") => number;
@@ -221,6 +223,7 @@ export class Assets {
       store,
       timed,
       policy: this.policy,
+      level: this.options.level,
       bytesLeft,
     });
     const assets = { stream, consumers: new Map<string, Consumer>() };

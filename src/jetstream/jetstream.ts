@@ -53,6 +53,7 @@ export class JetStream {
         disk,
         folder: `${folder}/${encodeURIComponent(host.name)}`,
         policy,
+        level: facts.level,
         limits,
         serverBytesLeft: (storage) => this.bytesLeft(storage),
       });

@@ -12,6 +12,8 @@ import {
   recordLength,
   RecordView,
   REMOVED,
+  SETTLED,
+  withoutFlags,
   writeRecord,
 } from "./record.ts";
 
@@ -39,8 +41,9 @@ export function rewriteBlock(block: Block, host: CompactionHost): boolean {
     }
     const { kind, sequence, length } = view;
     const isLive = index.blockOf(sequence) === block.number && index.offsetOf(sequence) === at;
-    if (kind === MESSAGE && isLive) moves.push([sequence, kept.keep(content.subarray(at, at + length))]);
-    else if (kind === REMOVED) {
+    if (kind === MESSAGE && isLive)
+      moves.push([sequence, kept.keep(unbatched(view, content.subarray(at, at + length)))]);
+    else if (kind === REMOVED || kind === SETTLED) {
       if (isInOlder(log, sequence, block)) kept.keep(content.subarray(at, at + length));
     } else if (kind !== FIRST) kept.leaveOut(view);
     else if (at === 0) kept.keep(content.subarray(0, length)); // what is known without the blocks before it
@@ -51,6 +54,11 @@ export function rewriteBlock(block: Block, host: CompactionHost): boolean {
   log.rewrite(block, rest);
   for (const [sequence, offset] of moves) index.move(sequence, offset);
   return true;
+}
+
+/** All of a batch is on the disk when its block is rewritten. */
+function unbatched({ flags }: RecordView, record: Buffer): Buffer {
+  return flags === 0 ? record : withoutFlags(record);
 }
 
 /** Whether a block before this one may hold the record of a message. What is damaged may be that record: it is not called lost. */

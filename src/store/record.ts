@@ -4,7 +4,7 @@
  *      0  u32  checksum (CRC-32) over everything behind it
  *      4  u16  magic
  *      6  u8   kind
- *      7  u8   0
+ *      7  u8   flags: whether it belongs to a batch (batch-recovery.ts)
  *      8  u32  length of the record
  *     12  u32  length of the headers
  *     16  u64  sequence
@@ -19,6 +19,7 @@
  *     ERASED   a message that was overwritten, with the length, sequence and previous that it had.
  *     HOLE     messages that were removed when their block was rewritten: sequence of the last of them, previous of the first.
  *     REMOVED  the message of this sequence is gone. previous: the sequence of the last message then.
+ *     SETTLED  all of the batch that ends with this sequence was on the disk before this was written. previous: as REMOVED.
  *     FIRST    all messages below this sequence are gone. previous: the last sequence. time: the sequence of the last message.
  *
  * A reader that meets a previous (of FIRST: a time) beyond what it has seen knows which messages are missing.
@@ -36,6 +37,7 @@ export const REMOVED = 2;
 export const FIRST = 3;
 export const ERASED = 4;
 export const HOLE = 5;
+export const SETTLED = 6;
 
 /** Where the parts of one record lie in memory; reused. */
 export class RecordView {
@@ -43,6 +45,7 @@ export class RecordView {
   /** Offset in `memory`. */
   at = 0;
   kind = 0;
+  flags = 0;
   length = 0;
   headerLength = 0;
   sequence = 0;
@@ -86,6 +89,8 @@ export class RecordView {
 
 export interface RecordFields {
   readonly kind: number;
+  /** Absent: none. */
+  readonly flags?: number;
   readonly sequence: number;
   readonly timeNs: bigint;
   readonly previous: number;
@@ -107,7 +112,7 @@ export function writeRecord(memory: Buffer, at: number, fields: RecordFields): n
   assert(length <= RECORD_MAX, "a record is no longer than the bound that readers check");
   assert(Number.isSafeInteger(sequence) && sequence >= 0, "a sequence is a whole number");
   assert(subject.length <= 0xffff, "the length of a subject fits into its field");
-  putU32(memory, at + 4, MAGIC | (kind << 16));
+  putU32(memory, at + 4, MAGIC | (kind << 16) | ((fields.flags ?? 0) << 24));
   putU32(memory, at + 8, length);
   putU32(memory, at + 12, headerLength);
   putWhole(memory, at + 16, sequence);
@@ -132,6 +137,7 @@ export function readRecord(view: RecordView, memory: Buffer, at: number, end: nu
   view.memory = memory;
   view.at = at;
   view.kind = memory[at + 6]!;
+  view.flags = memory[at + 7]!;
   view.length = length;
   view.headerLength = headerLength;
   view.sequence = getWhole(memory, at + 16);
@@ -140,6 +146,14 @@ export function readRecord(view: RecordView, memory: Buffer, at: number, end: nu
   view.previous = getWhole(memory, at + 32);
   view.subjectLength = subjectLength;
   return Number.isSafeInteger(view.sequence) && Number.isSafeInteger(view.previous);
+}
+
+/** A copy of a sound record that belongs to no batch any more. */
+export function withoutFlags(record: Buffer): Buffer {
+  const copy = Buffer.from(record);
+  copy[7] = 0;
+  putU32(copy, 0, checksum(copy, 4, copy.length));
+  return copy;
 }
 
 /** The offset of the first sound record from `from` on, or `end`. */

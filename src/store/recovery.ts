@@ -3,6 +3,7 @@
  * make no record) is cut, since nothing in it was ever confirmed. Damage elsewhere stays where it is: what follows it is found
  * again by its magic and checksum, and its `previous` says which messages were lost in between.
  */
+import { BatchRecovery } from "./batch-recovery.ts";
 import type { Block } from "./block-log.ts";
 import {
   ERASED,
@@ -14,6 +15,7 @@ import {
   readRecord,
   RecordView,
   REMOVED,
+  SETTLED,
 } from "./record.ts";
 
 export interface RecoveryHost {
@@ -29,6 +31,7 @@ export class Recovery {
   private readonly view = new RecordView();
   /** The last message that was met, or known to have been there. */
   lastSeen = 0;
+  readonly batches = new BatchRecovery();
   private isAtStart = true;
 
   constructor(host: RecoveryHost) {
@@ -67,14 +70,17 @@ export class Recovery {
     const { view, host } = this;
     const { kind, sequence, previous } = view;
     if (kind === MESSAGE || kind === ERASED || kind === HOLE) {
+      const gap = previous > this.lastSeen && !this.isAtStart ? "gap" : "no gap";
       this.expect(previous);
       this.lastSeen = Math.max(this.lastSeen, sequence);
+      if (kind === MESSAGE) this.batches.message(sequence, view.flags, gap);
       if (kind === MESSAGE) host.message(view, block);
       else host.first(0, sequence);
       noteSequence(block, sequence);
-    } else if (kind === REMOVED) {
+    } else if (kind === REMOVED || kind === SETTLED) {
       this.expect(previous);
-      host.removed(sequence);
+      if (kind === REMOVED) host.removed(sequence);
+      else this.batches.settled(sequence);
     } else if (kind === FIRST) {
       const lastMessage = Number(view.timeNs);
       if (this.isAtStart) this.lastSeen = lastMessage;

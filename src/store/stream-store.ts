@@ -8,10 +8,11 @@
  * What is damaged is known missing: `lost` names those sequences, and they are never used again.
  */
 import { assert } from "../base/assert.ts";
+import { BATCH_FIRST, BATCH_LAST, BATCH_MIDDLE } from "./batch-recovery.ts";
 import { BlockLog, type Block } from "./block-log.ts";
 import { rewriteBlock } from "./compaction.ts";
 import type { Disk, DiskError } from "./disk.ts";
-import { ERASED, FIRST, MESSAGE, recordLength, REMOVED, type RecordView } from "./record.ts";
+import { ERASED, FIRST, MESSAGE, recordLength, REMOVED, SETTLED, type RecordView } from "./record.ts";
 import { noteSequence, Recovery } from "./recovery.ts";
 import { storedBytes, StreamContents, type NewMessage } from "./stream-contents.ts";
 
@@ -61,17 +62,49 @@ export class StreamStore extends StreamContents {
     });
     this.log.recover((block, content, isLast) => recovery.scan(block, content, isLast));
     this.lastMessage = Math.max(this.lastMessage, recovery.lastSeen);
+    for (const { from, to } of recovery.batches.end()) this.abandon(from, to);
     this.written = this.last;
   }
 
+  /** A batch of which a power loss left a part: nothing of it is kept. */
+  private abandon(from: number, to: number): void {
+    for (let sequence = from; sequence <= to; sequence++) {
+      this.lost.remove(sequence);
+      this.remove(sequence);
+    }
+  }
+
+  /** Appends messages of which after a power loss all are there, or none. */
+  appendBatch(messages: readonly NewMessage[]): void {
+    const lastIndex = messages.length - 1;
+    for (const [i, message] of messages.entries()) {
+      if (lastIndex === 0) this.append(message);
+      else this.append(message, i === 0 ? BATCH_FIRST : i === lastIndex ? BATCH_LAST : BATCH_MIDDLE);
+    }
+  }
+
+  /** A batch that ends with this message is on the disk. */
+  settleBatch(sequence: number): void {
+    this.appendMark(SETTLED, sequence, this.lastMessage);
+  }
+
   /** Appends a message and returns its sequence. It is in memory alone until `flush`. */
-  append(message: NewMessage): number {
+  append(message: NewMessage, flags = 0): number {
     const { subject, headerLength, body, timeNs } = message;
     const sequence = this.last + 1;
     const length = recordLength(subject.length, body.length);
     if (this.log.needsBlock(length)) this.beginBlock();
     const previous = this.lastMessage;
-    const block = this.log.append({ kind: MESSAGE, sequence, timeNs, previous, subject, headerLength, body });
+    const block = this.log.append({
+      kind: MESSAGE,
+      flags,
+      sequence,
+      timeNs,
+      previous,
+      subject,
+      headerLength,
+      body,
+    });
     if (this.messages === 0) this.first = sequence;
     this.last = sequence;
     this.note({ sequence, subject, hasHeaders: headerLength > 0, timeNs, length }, block);
@@ -278,7 +311,11 @@ export class StreamStore extends StreamContents {
     this.appendMark(FIRST, Math.min(this.first, this.lost.lowest), this.last);
   }
 
-  private appendMark(kind: typeof REMOVED | typeof FIRST, sequence: number, previous: number): void {
+  private appendMark(
+    kind: typeof REMOVED | typeof FIRST | typeof SETTLED,
+    sequence: number,
+    previous: number,
+  ): void {
     if (this.log.needsBlock(recordLength(0, 0))) this.beginBlock();
     const timeNs = kind === FIRST ? BigInt(this.lastMessage) : 0n;
     this.log.append({ kind, sequence, timeNs, previous, subject: "", headerLength: 0, body: EMPTY });

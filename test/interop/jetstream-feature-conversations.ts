@@ -2,8 +2,8 @@
 import { api, consumer, create, info, MS, update, type Step } from "./jetstream-conversations.ts";
 
 const SECOND = 1000 * MS;
-const get = (stream: string, seq: number): Step => [`${api}STREAM.MSG.GET.${stream}`, { seq }];
-const last = (stream: string, subject: string): Step => [
+export const get = (stream: string, seq: number): Step => [`${api}STREAM.MSG.GET.${stream}`, { seq }];
+export const last = (stream: string, subject: string): Step => [
   `${api}STREAM.MSG.GET.${stream}`,
   { last_by_subj: subject },
 ];

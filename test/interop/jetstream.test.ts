@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startServer } from "../support/nats-server.ts";
+import { BATCHES } from "./jetstream-batch-conversations.ts";
 import { CONVERSATIONS, type Step } from "./jetstream-conversations.ts";
 import { FEATURES } from "./jetstream-feature-conversations.ts";
 
@@ -140,7 +141,7 @@ function strip(value: unknown): unknown {
   );
 }
 
-describe.each(Object.entries({ ...CONVERSATIONS, ...FEATURES }))("%s", (_name, steps) => {
+describe.each(Object.entries({ ...CONVERSATIONS, ...FEATURES, ...BATCHES }))("%s", (_name, steps) => {
   it(`are answered alike, ${steps.length} requests`, async () => {
     const [shoal, natsServer] = await Promise.all(
       bothServers.map(({ command }) => answersOf(command, steps)),

@@ -43,6 +43,8 @@ export class JetStreamWorld {
   private readonly confirmed = new Set<number>();
   private readonly acked = new Set<number>();
   private readonly inHand: Delivered[] = [];
+  /** How many messages each batch has. */
+  private readonly batches = new Map<string, number>();
   private readonly retention: "limits" | "workqueue";
 
   constructor(seed: number) {
@@ -50,7 +52,8 @@ export class JetStreamWorld {
     this.disk = new FaultyDisk(this.random, seed % 2 === 0 ? "at once" : "when asked");
     this.retention = seed % 3 === 0 ? "workqueue" : "limits";
     this.jetStream = this.boot();
-    this.request("$JS.API.STREAM.CREATE.S", { name: "S", subjects: ["s.>"], retention: this.retention });
+    const config = { name: "S", subjects: ["s.>"], retention: this.retention, allow_atomic: true };
+    this.request("$JS.API.STREAM.CREATE.S", config);
     this.request("$JS.API.CONSUMER.CREATE.S.c", {
       stream_name: "S",
       config: {
@@ -71,7 +74,8 @@ export class JetStreamWorld {
 
   private step(): void {
     const dice = this.random.next();
-    if (dice < 0.4) this.publish();
+    if (dice < 0.33) this.publish();
+    else if (dice < 0.4) this.publishBatch();
     else if (dice < 0.55) this.pull();
     else if (dice < 0.8) this.acknowledge();
     else if (dice < 0.9) this.clock.advance(randomInt(this.random, 2000));
@@ -89,6 +93,52 @@ export class JetStreamWorld {
       assert(!this.stored.has(seq), `sequence ${seq} was given twice`);
       this.stored.set(seq, body);
     });
+  }
+
+  /** Some messages of which all are stored, or none. */
+  private publishBatch(): void {
+    const id = `batch ${++this.made}`;
+    const size = 2 + randomInt(this.random, 6);
+    this.batches.set(id, size);
+    for (let i = 1; i <= size; i++) {
+      const commit = i === size ? "Nats-Batch-Commit: 1\r\n" : "";
+      const headers = `NATS/1.0\r\nNats-Batch-Id: ${id}\r\nNats-Batch-Sequence: ${i}\r\n${commit}\r\n`;
+      const body = `${id}: ${"x".repeat(randomInt(this.random, 1500))} ${i}`;
+      this.send(
+        `s.${randomInt(this.random, 5)}`,
+        body,
+        (answer) => {
+          if (i < size) return;
+          const { seq, error } = JSON.parse(text(answer)) as { seq: number; error?: unknown };
+          assert(error === undefined, "no batch is refused");
+          for (let sequence = seq - size + 1; sequence <= seq; sequence++) {
+            assert(!this.stored.has(sequence), `sequence ${sequence} was given twice`);
+            const view = this.assets.stream.store.read(sequence);
+            if (view !== null) this.stored.set(sequence, view.body.subarray(view.headerLength).toString());
+          }
+        },
+        headers,
+      );
+    }
+  }
+
+  /** Of each batch all messages are there, or none. Work queues give up those that were acknowledged. */
+  private checkBatches(): void {
+    if (this.retention === "workqueue") return;
+    const { store } = this.assets.stream;
+    const found = new Map<string, number>();
+    for (let at = store.next(1, null); at !== 0; at = store.next(at + 1, null)) {
+      const id = store
+        .read(at)
+        ?.body.toString()
+        .match(/^.*\r\n\r\n(batch \d+): /s)?.[1];
+      if (id !== undefined) found.set(id, (found.get(id) ?? 0) + 1);
+    }
+    for (const [id, count] of found)
+      assert(
+        count === this.batches.get(id),
+        `${count} of ${this.batches.get(id)} messages of ${id} are there`,
+      );
   }
 
   private pull(): void {
@@ -156,8 +206,10 @@ export class JetStreamWorld {
       if (this.retention === "workqueue" && this.acked.has(sequence)) continue;
       const view = stream.store.read(sequence);
       assert(view !== null, `confirmed message ${sequence} is gone`);
-      assert(view.body.toString() === body, `confirmed message ${sequence} is another one`);
+      const payload = view.body.subarray(view.headerLength).toString();
+      assert(payload === body, `confirmed message ${sequence} is another one`);
     }
+    this.checkBatches();
     for (const sequence of this.confirmed)
       assert(
         !state.pending.has(sequence),
@@ -171,7 +223,10 @@ export class JetStreamWorld {
 
   /** In the end everything that was confirmed to a publisher reaches the consumer. */
   private drain(): void {
-    for (let i = 0; i < 400 && this.confirmed.size < this.stored.size; i++) {
+    const isLeft = (): boolean =>
+      this.assets.consumers.get("c")!.ahead.count > 0 ||
+      [...this.stored.keys()].some((sequence) => !this.confirmed.has(sequence));
+    for (let i = 0; i < 1000 && isLeft(); i++) {
       this.endSyncs();
       this.pull();
       this.settle();
@@ -251,10 +306,10 @@ export class JetStreamWorld {
     return receive !== undefined;
   }
 
-  private send(subject: string, payload: string, receive: (message: Outgoing) => void): void {
+  private send(subject: string, payload: string, receive: (message: Outgoing) => void, headers = ""): void {
     const reply = `${INBOX}${++this.inboxes}`;
     this.waiting.set(reply, receive);
-    const message = { subject, reply, headerLength: 0, body: Buffer.from(payload) };
+    const message = { subject, reply, headerLength: headers.length, body: Buffer.from(headers + payload) };
     for (const listener of [...this.listeners])
       if (subjectMatches(listener.subject, subject)) listener.receive(message);
   }

@@ -10,6 +10,7 @@ import type { RecordView } from "../../store/record.ts";
 import { statusBlock } from "../headers.ts";
 import type { AccountHost } from "../host.ts";
 import { Commit, type SyncPolicy } from "../stream/commit.ts";
+import { largestMessage } from "../stream/config.ts";
 import type { Reader, Stream } from "../stream/stream.ts";
 import type { Advise } from "../advisories.ts";
 import { Acks } from "./acks.ts";
@@ -119,7 +120,7 @@ export class Consumer implements Reader {
     this.committedTo = stream.commit.sequence;
     this.heartbeatMs = host.clock.nowMs();
     this.pace = new Pace(host.clock, config, stream.store.last);
-    this.pace.configure(config, stream.largestMessage);
+    this.pace.configure(config, largestMessage(stream.config));
     this.outlet = new Outlet(host, `${stream.config.name}.${this.name}`, config);
     this.commit = new Commit(log, policy, {
       send: ({ reply }) => this.outlet.say(reply, ""),
@@ -149,8 +150,7 @@ export class Consumer implements Reader {
   /** Delivers from here on. */
   start(): void {
     const { state, stream } = this;
-    const isFresh = state.delivered.consumer === 0;
-    if (this.config.deliverPolicy === "last_per_subject" && isFresh)
+    if (this.config.deliverPolicy === "last_per_subject" && state.delivered.consumer === 0)
       this.ahead.beginWith(lastOfEach(this.config, stream, state.delivered.stream + 1));
     else this.ahead.recount();
     for (const sequence of state.pending.keys()) if (!stream.store.has(sequence)) this.acks.settle(sequence);
@@ -177,7 +177,7 @@ export class Consumer implements Reader {
   reconfigure(config: ConsumerConfig): void {
     this.config = this.again.config = config;
     this.ahead.setFilters(filtersOf(config));
-    this.pace.configure(config, this.stream.largestMessage);
+    this.pace.configure(config, largestMessage(this.stream.config));
     this.inactivity.begin(this.config.inactiveThresholdNs / 1e6);
     this.wake();
   }
@@ -256,8 +256,8 @@ export class Consumer implements Reader {
   /** The subscriber has room again, and has all up to a sequence of the stream; 0: it does not say. */
   flowed(id: string, upTo: number): void {
     if (!this.outlet.flowed(id)) return;
-    if (this.acksByFlow && upTo > 0)
-      this.acks.settleUpTo(Math.min(upTo, this.state.delivered.stream), this.host.clock.nowMs());
+    const acked = this.acksByFlow ? Math.min(upTo, this.state.delivered.stream) : 0;
+    if (acked > 0) this.acks.settleUpTo(acked, this.host.clock.nowMs());
     this.wake();
   }
 
@@ -408,7 +408,7 @@ export class Consumer implements Reader {
   }
 
   private skipDamaged(sequence: number): void {
-    const stream = this.stream.config.name;
+    const { name: stream } = this.stream.config;
     this.host.logger.error("a message is damaged and known missing", { stream, sequence });
     this.ahead.recount();
   }

@@ -60,6 +60,7 @@ export function completeStream(config: StreamConfig, strictness: Strictness): St
   checkMarkers(config);
   if (config.allowSchedules && config.discard === "new")
     throw invalid("message scheduling cannot use discard new");
+  if (config.persistMode === "async") checkAsync(complete);
   checkSubjects(complete);
   checkTransform(complete.subjectTransform);
   return completeRepublish(complete, strictness);
@@ -82,6 +83,8 @@ export function checkStreamUpdate(before: StreamConfig, next: StreamConfig): Str
   if (next.allowCounter !== before.allowCounter)
     throw refuse("stream configuration update can not change message counter setting");
   if (before.allowSchedules && !next.allowSchedules) throw refuse("message schedules can not be disabled");
+  if (next.persistMode !== before.persistMode)
+    throw refuse("stream configuration update can not change persist mode");
   if (!next.sealed) return next;
   return { ...next, maxAgeNs: 0, discard: "new", denyDelete: true, denyPurge: true, allowRollup: false };
 }
@@ -124,6 +127,11 @@ function checkCounter(config: StreamConfig): void {
   if (config.allowMessageTtl) throw invalid("counter stream cannot use message TTLs");
   if (config.allowSchedules) throw invalid("counter stream cannot use message schedules");
   if (config.retention !== "limits") throw invalid("counter stream can only use limits retention");
+}
+
+function checkAsync({ storage, allowAtomic }: StreamConfig): void {
+  if (storage !== "file") throw invalid("async persist mode is only supported on file storage");
+  if (allowAtomic) throw invalid("async persist mode is not supported with atomic batch publish");
 }
 
 function checkMarkers({ deleteMarkerTtlNs }: StreamConfig): void {
@@ -241,9 +249,6 @@ function refuseAbsent(config: StreamConfig): void {
     [config.mirror !== null, "mirror"],
     [config.sources.length > 0, "sources"],
     [config.compression === "s2", "compression s2"],
-    [config.allowAtomic, "allow_atomic"],
-    [config.allowBatched, "allow_batched"],
-    [config.persistMode === "async", "persist_mode async"],
   ];
   const found = absent.find(([isAsked]) => isAsked);
   if (found !== undefined) throw invalid(`${found[1]} is not supported by this server yet`);

@@ -153,6 +153,14 @@ export function transformOf(transform: SubjectTransform | null): Transform | nul
   return mappingTransform(transform.source, transform.destination);
 }
 
+/** The default of `max_payload`. */
+const MESSAGE_BYTES = 1024 * 1024;
+
+/** Bytes of the largest message that a stream may get. */
+export function largestMessage({ maxMessageBytes }: StreamConfig): number {
+  return maxMessageBytes > 0 ? maxMessageBytes : MESSAGE_BYTES;
+}
+
 /** The level of the API that is needed to understand the configuration. */
 export function requiredLevel(config: StreamConfig): number {
   if (config.allowBatched) return 4;

@@ -3,10 +3,10 @@
  * another counter stream holds that one's sum: what it has grown by is added, and what it was is remembered in a header.
  */
 import { parseJsonBytes } from "../../base/json.ts";
-import type { StreamStore } from "../../store/stream-store.ts";
 import { apiErrors } from "../api-error.ts";
 import { withValue } from "../header-edits.ts";
 import { MessageHeaders } from "../headers.ts";
+import type { JudgedStore } from "./judged-store.ts";
 
 export interface Counted {
   readonly headers: string;
@@ -20,7 +20,7 @@ interface CountRequest {
   readonly increment: bigint;
   readonly payload: Uint8Array;
   readonly subject: string;
-  readonly store: StreamStore;
+  readonly store: Pick<JudgedStore, "lastOf" | "read">;
 }
 
 /** Sums of other streams: by stream and subject. */

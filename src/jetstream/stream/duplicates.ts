@@ -2,6 +2,9 @@
  * Message ids of the duplicate window: which sequence each was stored at. Ids older than the window are dropped when the next one
  * is noted. Bounded by what is published within the window.
  */
+import type { StreamStore } from "../../store/stream-store.ts";
+import { MessageHeaders } from "../headers.ts";
+
 export class Duplicates {
   private readonly sequences = new Map<string, { sequence: number; timeNs: bigint }>();
   private windowNs: bigint;
@@ -32,4 +35,17 @@ export class Duplicates {
       this.sequences.delete(id);
     }
   }
+}
+
+/** Ids of messages that were stored since are known again. Returns that of the last message; null: it has none, or is older. */
+export function recallIds(store: StreamStore, fromNs: bigint, duplicates: Duplicates): string | null {
+  let lastId: string | null = null;
+  for (let at = store.next(store.atTime(fromNs), null); at !== 0; at = store.next(at + 1, null)) {
+    const view = store.read(at);
+    if (view === null || view.headerLength === 0) continue;
+    const id = MessageHeaders.of(view.body, view.headerLength).get("Nats-Msg-Id");
+    if (id !== null && id !== "") duplicates.note(id, at, view.timeNs);
+    if (at === store.last) lastId = id;
+  }
+  return lastId;
 }

@@ -4,7 +4,6 @@
  * several errors a publisher gets.
  */
 import { assert } from "../../base/assert.ts";
-import type { StreamStore } from "../../store/stream-store.ts";
 import type { Transform } from "../../subject/transform.ts";
 import { apiErrors } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
@@ -13,6 +12,7 @@ import type { AccountHost, Incoming } from "../host.ts";
 import { transformOf, type StreamConfig } from "./config.ts";
 import { count, type Counted } from "./counter.ts";
 import type { Duplicates } from "./duplicates.ts";
+import type { JudgedStore } from "./judged-store.ts";
 import { judgeSchedule, scheduleOf, type Schedule } from "./schedule.ts";
 import { readTtl } from "./ttl.ts";
 
@@ -33,12 +33,12 @@ export interface Operation {
   readonly schedule: Schedule | null;
 }
 
-/** "published": by a client. "trusted": made by the server itself, or taken from another stream. */
-export type Origin = "published" | "trusted";
+/** "published": by a client. "batched": by a client, in a batch. "trusted": made by the server itself, or taken from another stream. */
+export type Origin = "published" | "batched" | "trusted";
 
 export interface JudgedStream {
   readonly config: StreamConfig;
-  readonly store: StreamStore;
+  readonly store: JudgedStore;
   readonly duplicates: Duplicates;
   /** The id of the message that was stored last; null: it had none. */
   readonly lastId: string | null;
@@ -67,8 +67,11 @@ export class Judge {
     this.transform = transformOf(subjectTransform);
   }
 
-  /** The operation to apply, or the sequence of which the message is a duplicate. Throws `ApiError`. */
-  judge(message: Incoming, origin: Origin): Operation | number {
+  /**
+   * The operation to apply, the sequence of which the message is a duplicate, or the headers of one that belongs to a batch. Throws
+   * `ApiError`.
+   */
+  judge(message: Incoming, origin: Origin): Operation | number | MessageHeaders {
     const { stream } = this;
     const { config, store, host } = stream;
     if (stream.problem !== "") throw apiErrors.insufficientStorage();
@@ -99,12 +102,13 @@ export class Judge {
     subject: string,
     timeNs: bigint,
     origin: Origin,
-  ): Operation | number {
+  ): Operation | number | MessageHeaders {
     const { config, duplicates, lastId } = this.stream;
     const block = Buffer.from(message.body.buffer, message.body.byteOffset, message.headerLength);
     const headers = new MessageHeaders(block.toString("latin1"));
     const draft = { headers: headers.block, payload: message.body.subarray(message.headerLength) };
-    const isPublished = origin === "published";
+    if (origin === "published" && hasValue(headers, "Nats-Batch-Id")) return headers;
+    const isPublished = origin !== "trusted";
     const counted = this.judgeCounter(headers, message, subject, isPublished);
     this.judgeExpectations(headers, subject);
     if (isPublished && !config.allowMessageTtl && (readTtl(headers.get("Nats-TTL")) ?? 0) !== 0)
@@ -133,7 +137,8 @@ export class Judge {
     return { subject, headerLength, body, timeNs, id, rollup, ttlSeconds, value, schedule };
   }
 
-  private subjectOf(published: string): string {
+  /** Under which subject a message is stored. */
+  subjectOf(published: string): string {
     const { transform, stream } = this;
     if (transform === null) return published;
     const subject = transform.match(published, stream.host.random) ?? published;

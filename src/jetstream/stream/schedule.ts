@@ -1,12 +1,12 @@
 /** Messages that are schedules: what their headers have to say, and what is published when one is due. */
 import type { RecordView } from "../../store/record.ts";
-import type { StreamStore } from "../../store/stream-store.ts";
 import { isValidLiteralSubject, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import { withHeader, withoutHeader, withoutPrefix } from "../header-edits.ts";
 import { MessageHeaders } from "../headers.ts";
 import { isTime, timeNsOf } from "../time.ts";
 import type { StreamConfig } from "./config.ts";
+import type { JudgedStore } from "./judged-store.ts";
 import { nextTime, type ScheduledTime } from "./schedule-pattern.ts";
 import { readTtl } from "./ttl.ts";
 import { isZone } from "./zoned-time.ts";
@@ -27,7 +27,7 @@ const PURGE = "purge";
 export function judgeSchedule(
   headers: MessageHeaders,
   subject: string,
-  { config, store }: { readonly config: StreamConfig; readonly store: StreamStore },
+  { config, store }: { readonly config: StreamConfig; readonly store: JudgedStore },
   nowNs: bigint,
 ): boolean {
   const pattern = headers.get("Nats-Schedule") ?? "";
@@ -130,7 +130,7 @@ function judgePurge(
   headers: MessageHeaders,
   subject: string,
   config: StreamConfig,
-  store: StreamStore,
+  store: JudgedStore,
 ): void {
   const next = headers.get(NEXT) ?? "";
   const scheduler = headers.get("Nats-Scheduler") ?? "";

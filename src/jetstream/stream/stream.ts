@@ -9,13 +9,16 @@ import { assert } from "../../base/assert.ts";
 import type { DiskError } from "../../store/disk.ts";
 import type { PurgeOptions, StreamStore } from "../../store/stream-store.ts";
 import { subjectMatches } from "../../subject/subject.ts";
-import { ApiError, apiErrors } from "../api-error.ts";
+import { ApiError, apiErrors, errorJson } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { AccountHost, Incoming } from "../host.ts";
+import { BatchMarks } from "./batch-marks.ts";
+import { Batches } from "./batches.ts";
 import { Commit, type CommitAnswer, type SyncPolicy } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
-import { Duplicates } from "./duplicates.ts";
+import { Duplicates, recallIds } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
+import { FAST_REPLY } from "./fast-batches.ts";
 import { Judge, type Operation } from "./judge.ts";
 import { Republisher } from "./republisher.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -46,13 +49,13 @@ export interface StreamOptions {
   /** The index of the messages in the store. */
   readonly timed: TimedMessages;
   readonly policy: SyncPolicy;
+  /** Level of the API. */
+  readonly level: number;
   /** Bytes that the account may still store; Infinity: no limit. */
   readonly bytesLeft: () => number;
 }
 
 const RETRY_MS = 1000;
-/** The default of `max_payload`. */
-const MESSAGE_BYTES = 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
 export class Stream {
@@ -72,6 +75,8 @@ export class Stream {
   private readonly expiry: Expiry;
   private readonly scheduler: Scheduler;
   private readonly republisher: Republisher;
+  private readonly batches: Batches;
+  private readonly marks: BatchMarks;
   /** How an acknowledgement begins. */
   private readonly ackStart: string;
   private listeners: Disposable[] = [];
@@ -88,6 +93,7 @@ export class Stream {
     this.host = host;
     this.store = store;
     this.timed = timed;
+    this.marks = new BatchMarks(store, policy);
     this.duplicates = new Duplicates(config.duplicateWindowNs);
     this.judgement = new Judge(this, options.bytesLeft);
     this.republisher = new Republisher(host, config);
@@ -100,21 +106,29 @@ export class Stream {
       remove: (sequence) => void this.remove(sequence),
       mark: (subject, headers) => this.storeOwn({ subject, headers, payload: EMPTY }),
     });
+    this.batches = new Batches({
+      stream: this,
+      judgement: this.judgement,
+      level: options.level,
+      bytesLeft: options.bytesLeft,
+      apply: (operation) => this.apply(operation),
+      applyBatch: (operations) => this.applyBatch(operations),
+      answer: (message, payload) => this.answer(message, payload),
+      refuse: (message, error) => this.refuse(message, error),
+      ackHead: (sequence) => this.ackHead(sequence),
+    });
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
       send: (answer) => this.sendAnswer(answer),
       committed: (sequence) => {
+        this.marks.committed(sequence);
         this.republisher.committed(sequence);
         for (const reader of this.readers) reader.committed(sequence);
       },
       failed: (error, answers) => this.onFailed(error, answers),
     });
-    this.recallIds();
-  }
-
-  /** Bytes of the largest message that it may get. */
-  get largestMessage(): number {
-    return this.config.maxMessageBytes > 0 ? this.config.maxMessageBytes : MESSAGE_BYTES;
+    const fromNs = host.nowNs() - BigInt(config.duplicateWindowNs);
+    this.lastId = recallIds(store, fromNs, this.duplicates);
   }
 
   /** Takes messages from here on. */
@@ -145,6 +159,7 @@ export class Stream {
     this.listeners = [];
     this.expiry.stop();
     this.scheduler.stop();
+    this.batches.stop();
     this.retry?.[Symbol.dispose]();
     this.commit.finish();
     this.store.close();
@@ -153,9 +168,15 @@ export class Stream {
   /** A message arrives on one of the subjects. */
   receive(message: Incoming): void {
     try {
+      if (message.reply.endsWith(FAST_REPLY)) {
+        this.batches.fast.take(message);
+        this.touch();
+        return;
+      }
       const operation = this.judgement.judge(message, "published");
       if (typeof operation === "number")
         this.answer(message, `${this.ackHead(operation)},"duplicate": true}`);
+      else if (operation instanceof MessageHeaders) this.batches.take(message, operation);
       else {
         const sequence = this.apply(operation);
         const { value } = operation;
@@ -164,11 +185,16 @@ export class Stream {
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      const { code, errorCode, message: description } = error;
-      const shown = JSON.stringify({ code, err_code: errorCode, description });
-      this.answer(message, `{"error":${shown},"stream":${JSON.stringify(this.config.name)},"seq":0}`);
+      this.refuse(message, error);
     }
     this.touch();
+  }
+
+  private refuse(message: Incoming, error: ApiError): void {
+    this.answer(
+      message,
+      `{"error":${errorJson(error)},"stream":${JSON.stringify(this.config.name)},"seq":0}`,
+    );
   }
 
   /** Has what was stored written and confirmed at the end of the turn. */
@@ -231,14 +257,11 @@ export class Stream {
         { subject, reply: "", headerLength: headers.length, body },
         "trusted",
       );
-      if (typeof operation !== "number") this.apply(operation);
+      if (typeof operation !== "number" && !(operation instanceof MessageHeaders)) this.apply(operation);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.host.logger.warn("a message of the stream's own cannot be stored", {
-        stream: this.config.name,
-        subject,
-        error: error.message,
-      });
+      const where = { stream: this.config.name, subject, error: error.message };
+      this.host.logger.warn("a message of the stream's own cannot be stored", where);
       return false;
     }
     this.touch();
@@ -248,24 +271,52 @@ export class Stream {
   // ---- applying ----
 
   private apply(operation: Operation): number {
-    const { store, config } = this;
-    const { subject, timeNs, id, rollup } = operation;
-    this.lastId = id;
+    const { store } = this;
+    const { subject, rollup } = operation;
+    this.lastId = operation.id;
     if (this.isUnwanted(subject)) return this.skip(operation);
     const before = this.republisher.isOn ? store.lastOf(subject) : 0;
     const sequence = store.append(operation);
+    this.noteStored(operation, sequence, before);
+    if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 1 });
+    this.finish(operation);
+    return sequence;
+  }
+
+  /** All are there after a power loss, or none: nothing is removed before the last of them is appended. */
+  private applyBatch(operations: readonly Operation[]): number {
+    const { store } = this;
+    const stored = operations.filter(({ subject }) => !this.isUnwanted(subject));
+    const before = stored.map(({ subject }) => (this.republisher.isOn ? store.lastOf(subject) : 0));
+    const from = store.last + 1;
+    store.appendBatch(stored);
+    for (const [i, operation] of stored.entries()) this.noteStored(operation, from + i, before[i]!);
+    if (stored.length > 1) this.marks.stored(store.last);
+    for (const [i, { subject, rollup }] of stored.entries())
+      if (rollup !== null)
+        this.purge({ filter: rollup === "sub" ? subject : null, below: from + i, keep: 0 });
+    for (const operation of operations) {
+      this.lastId = operation.id;
+      if (stored.includes(operation)) this.finish(operation);
+      else this.skip(operation);
+    }
+    return store.last;
+  }
+
+  private noteStored(operation: Operation, sequence: number, before: number): void {
+    const { subject, timeNs, id, ttlSeconds, schedule } = operation;
     if (id !== null) this.duplicates.note(id, sequence, timeNs);
     for (const reader of this.readers) reader.added(sequence, subject);
-    if (operation.ttlSeconds > 0 && config.allowMessageTtl)
-      this.timed.expires(sequence, timeNs, operation.ttlSeconds);
-    if (config.allowSchedules) this.timed.scheduled(subject, sequence, operation.schedule);
-    if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 1 });
-    if (operation.schedule?.kind === "purge") this.endSchedule(operation.schedule.scheduler);
+    if (ttlSeconds > 0 && this.config.allowMessageTtl) this.timed.expires(sequence, timeNs, ttlSeconds);
+    if (this.config.allowSchedules) this.timed.scheduled(subject, sequence, schedule);
+    if (this.republisher.isOn) this.republisher.stored(operation, sequence, before);
+  }
+
+  private finish({ subject, schedule }: Operation): void {
+    if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
     this.enforceLimits(subject);
     this.expiry.follow();
     this.scheduler.follow();
-    if (this.republisher.isOn) this.republisher.stored(operation, sequence, before);
-    return sequence;
   }
 
   /** The message takes a sequence and is not kept. */
@@ -301,19 +352,6 @@ export class Stream {
     const { config, store } = this;
     if (config.maxPerSubject <= 0) return;
     while (store.countOf(subject) > config.maxPerSubject) this.remove(store.firstOf(subject));
-  }
-
-  /** Ids within the window are known again after a restart. */
-  private recallIds(): void {
-    const { store, host, config } = this;
-    const from = store.atTime(host.nowNs() - BigInt(config.duplicateWindowNs));
-    for (let at = store.next(from, null); at !== 0; at = store.next(at + 1, null)) {
-      const view = store.read(at);
-      if (view === null || view.headerLength === 0) continue;
-      const id = MessageHeaders.of(view.body, view.headerLength).get("Nats-Msg-Id");
-      if (id !== null && id !== "") this.duplicates.note(id, at, view.timeNs);
-      if (at === store.last) this.lastId = id;
-    }
   }
 
   private listen(): void {
@@ -352,8 +390,7 @@ export class Stream {
         error: error.message,
       });
     this.problem = error.message;
-    const { code, errorCode, message } = apiErrors.insufficientStorage();
-    const shown = JSON.stringify({ code, err_code: errorCode, description: message });
+    const shown = errorJson(apiErrors.insufficientStorage());
     const payload = Buffer.from(
       `{"error":${shown},"stream":${JSON.stringify(config.name)},"seq":0}`,
       "latin1",
