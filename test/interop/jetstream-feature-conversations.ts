@@ -297,7 +297,12 @@ const paced: readonly Step[] = [
   [`${api}CONSUMER.RESET.S.some`],
   [`${api}CONSUMER.RESET.S.some`, { seq: 1 }],
   next("some", "1"),
-  consumer("S", "slow", { deliver_subject: "slow", rate_limit_bps: 8_000_000, replay_policy: "original" }),
+  consumer("S", "slow", {
+    ack_policy: "explicit",
+    deliver_subject: "slow",
+    rate_limit_bps: 8_000_000,
+    replay_policy: "original",
+  }),
   ["!listen", "slow"],
   ["!heard", "2"],
   consumer("S", "flow", { ...FLOW, max_ack_pending: 2 }),

@@ -118,15 +118,15 @@ const remove: Handler = (request) => {
 };
 
 const names: Handler = (request) => {
-  const offset = numberOf(bodyOf(request.payload), "offset");
   const all = sorted(streamOf(request, request.names[0]!));
+  const offset = Math.min(numberOf(bodyOf(request.payload), "offset"), all.length);
   const page = all.slice(offset, offset + NAMES_PAGE).map(({ name }) => name);
   return { total: all.length, offset, limit: NAMES_PAGE, consumers: page };
 };
 
 const list: Handler = (request) => {
-  const offset = numberOf(bodyOf(request.payload), "offset");
   const all = sorted(streamOf(request, request.names[0]!));
+  const offset = Math.min(numberOf(bodyOf(request.payload), "offset"), all.length);
   const page = all.slice(offset, offset + LIST_PAGE).map((one) => consumerInfo(one, request.facts, "listed"));
   return { total: all.length, offset, limit: LIST_PAGE, consumers: page };
 };

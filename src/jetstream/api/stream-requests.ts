@@ -95,7 +95,7 @@ function matching({ payload, assets }: ApiRequest) {
       ({ stream }) => subject === "" || stream.config.subjects.some((one) => subjectsMeet(one, subject)),
     )
     .sort((a, b) => (a.stream.config.name < b.stream.config.name ? -1 : 1));
-  return { offset: numberOf(body, "offset"), found };
+  return { offset: Math.min(numberOf(body, "offset"), found.length), found };
 }
 
 const remove: Handler = (request) => {

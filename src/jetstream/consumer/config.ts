@@ -235,8 +235,8 @@ function checkNames({ durable, name, description, metadata }: ConsumerConfig): v
 }
 
 function checkNumbers(config: ConsumerConfig): void {
-  if (config.ackWaitNs < 0) throw apiErrors.ackWaitNegative();
   if (config.backoffNs.some((one) => one < 0)) throw apiErrors.backoffNegative();
+  if (config.ackWaitNs < 0) throw apiErrors.ackWaitNegative();
   if (config.backoffNs.length > 0 && config.maxDeliver > 0 && config.maxDeliver < config.backoffNs.length)
     throw apiErrors.maxDeliverSmall();
   if (config.replicas < 0) throw apiErrors.replicasNegative();
