@@ -19,11 +19,18 @@ export class Inactivity {
 
   /** The time runs from now. 0: it is never removed. */
   begin(thresholdMs: number): void {
+    this.wait(thresholdMs, thresholdMs);
+  }
+
+  /** Longer than a timer can wait, it waits several times. */
+  private wait(thresholdMs: number, leftMs: number): void {
     this.stop();
     if (thresholdMs <= 0) return;
-    this.timer = this.host.clock.setTimer(Math.min(TIMER_MAX_MS, thresholdMs), () => {
+    const waitMs = Math.min(TIMER_MAX_MS, leftMs);
+    this.timer = this.host.clock.setTimer(waitMs, () => {
       this.timer = null;
-      if (this.host.isUsed(thresholdMs)) this.begin(thresholdMs);
+      if (leftMs > waitMs) this.wait(thresholdMs, leftMs - waitMs);
+      else if (this.host.isUsed(thresholdMs)) this.begin(thresholdMs);
       else this.host.onInactive();
     });
   }
