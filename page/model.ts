@@ -157,7 +157,7 @@ export interface Rates {
 
 export const NO_RATES: Rates = { inMessages: 0, outMessages: 0, inBytes: 0, outBytes: 0 };
 
-/** A counter that went back belongs to a server that was started anew, or to routes that are: no rate then. */
+/** A counter that decreased belongs to a server that was restarted, or to new routes: there is no rate then. */
 function ratesOf(now: Counted, before: Counted | undefined, passedMs: number): Rates {
   if (before === undefined || passedMs <= 0) return NO_RATES;
   const rate = (key: keyof Counted): number => Math.max(0, ((now[key] - before[key]) * 1000) / passedMs);
@@ -230,7 +230,7 @@ export interface AwaitedPeer extends Awaited {
   readonly isMember: boolean;
 }
 
-/** Who is awaited by anybody. `names`: of members that were here, by id. */
+/** Servers that any member waits for. `names`: of former members, by id. */
 export function awaitedPeers({ members }: Cluster, names: ReadonlyMap<string, string>): AwaitedPeer[] {
   const answering = new Set(members.filter((one) => one.state !== "silent").map((one) => one.server_id));
   const found = new Map<string, AwaitedPeer>();

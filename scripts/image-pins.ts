@@ -1,5 +1,5 @@
 /**
- * Looks up anew what the image and the compose file are made of: the digests behind the tags that they name, and the checksums of
+ * Looks up again what the image and the compose file are made of: the digests behind the tags that they name, and the checksums of
  * tini. A build takes exactly these, so this runs when a newer base is wanted; the change is reviewed like any other.
  *
  *     node scripts/image-pins.ts [--check]      --check: exit code 1 when something newer is there, and nothing is written

@@ -7,7 +7,7 @@ const END = "<!-- end of values -->";
 /** Every resource takes these; one sentence above the tables says so. */
 const OF_EVERY_RESOURCE: ReadonlySet<string> = new Set(["labels", "annotations", "merge", "patch", "name"]);
 
-/** The text with the tables anew. */
+/** The text with the tables replaced. */
 export async function withTables(text: string, values: readonly ChartValue[], file: string): Promise<string> {
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);

@@ -37,7 +37,7 @@ const PATIENCE_MS = 2000;
 export class Rebalancer implements Disposable {
   private readonly options: RebalancerOptions;
   private readonly rebalance: Rebalance;
-  /** Of the next look, and of those who were asked. */
+  /** Timers of the next check and of clients that were asked. */
   private readonly timers = new Set<Disposable>();
   private readonly asked = new Set<ClientSession>();
   private told = -1;
@@ -51,7 +51,7 @@ export class Rebalancer implements Disposable {
     this.lookLater();
   }
 
-  /** Those that have been asked to go do not count. */
+  /** Clients that have been asked to leave do not count. */
   get clientCount(): number {
     return this.options.clients.sessions.size - this.asked.size;
   }

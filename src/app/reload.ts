@@ -18,7 +18,7 @@ import type { Position } from "../config/formats/nats-conf/node.ts";
 /** Something that follows the configuration. */
 export type ReloadPart = Pick<Part<Config>, "prepare">;
 
-/** Who asked for it. */
+/** The origin of the request. */
 export type ReloadReason = "signal" | "request" | "files";
 
 export type ReloadOutcome =
@@ -40,11 +40,11 @@ export interface ConfigInForce {
   readonly loadedMs: number;
 }
 
-/** Of reloads since the start, for metrics. */
+/** Counts of reloads since the start, for metrics. */
 export interface ReloadRecord {
   readonly succeeded: number;
   readonly refused: number;
-  /** Of the last reload; null where it was taken, or there was none. */
+  /** The failure of the last reload; null if it succeeded or there was none. */
   readonly failure: ReloadFailure | null;
   /** Keys of options that wait for a restart. */
   readonly waiting: readonly string[];
@@ -52,7 +52,7 @@ export interface ReloadRecord {
 
 /** Why a reload was refused, as far as it can be told in few words. */
 interface ReloadFailure {
-  /** Of the first problem that is in a file. */
+  /** Position of the first problem that is in a file. */
   readonly position: Position | null;
 }
 
@@ -64,7 +64,7 @@ export interface ReloadOptions {
   load(): Promise<LoadResult>;
   /** Applied in this order. */
   readonly parts: readonly ReloadPart[];
-  /** Those that were read at the start. */
+  /** The files that were read at the start. */
   readonly files: readonly string[];
   /** Resolves when those who are connected have followed what was applied: nobody keeps old rights beyond the answer. */
   followed(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * Who wants to dial and finds no room: stands in one of three lines, and is looked at again when there is room. The lines
- * take turns, so that thousands of dead addresses in one of them hold up nobody in another.
+ * Rows that want to dial and find no room wait in one of three lines and are examined again when there is room. The lines take turns, so
+ * that thousands of dead addresses in one line do not delay the others.
  *
  * Invariant: a row stands in one line at most, and once. So the lines are no longer than the tables of the mesh.
  */
@@ -12,7 +12,7 @@ export type Line = "lanes" | "listed" | "gossiped";
 
 const LINES: readonly Line[] = ["lanes", "listed", "gossiped"];
 
-/** Those that found no room, in the order in which they came. */
+/** The waiting rows, in order. */
 export class DialLines {
   private readonly waiting: Readonly<Record<Line, Set<Due>>> = {
     lanes: new Set(),

@@ -1,6 +1,6 @@
 /**
- * Dials under way: started here, bounded here in number and in pace. Whoever finds no room waits in `state.lines`
- * (dial-lines.ts). What became of a dial is told to whoever it was for (handshake.ts).
+ * Dials in progress, bounded in number and pace. A row that finds no room waits in `state.lines` (dial-lines.ts). handshake.ts reports the
+ * result of a dial to the row that it was for.
  */
 
 import { newAlarm, type Due } from "./agenda.ts";
@@ -8,7 +8,7 @@ import { tellLimit, type DialPurpose, type MeshState } from "./mesh-state.ts";
 
 /** The acting side reports a timeout itself; only if it does not, the mesh calls the dial off this much later. */
 const DIAL_GRACE_MS = 500;
-/** So many dials begin within one stretch of PACE_MS: to open a socket takes some 20 µs, with TLS several times that. */
+/** Dials that may begin within PACE_MS: to open a socket takes some 20 µs, with TLS several times that. */
 const PACE_DIALS = 32;
 const PACE_MS = 10;
 

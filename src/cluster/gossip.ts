@@ -1,10 +1,10 @@
 /**
- * Who is told of whom, and what is made of being told.
+ * Gossip: which servers are announced to which, and how received announcements are used.
  *
  * A join is told in nats-server's way (2.15): the others learn of the newcomer, with a gossip mode that says whether the
  * dial it causes shall be told on (2), shall not (1), or as usual (0). Beyond that a newcomer that is a shoal learns of the
  * others, and every now and then one random shoal is told some of the members, so that no lost announcement and no long
- * cut between two members leaves them apart for ever. A nats-server is never told more than its own kind would tell it,
+ * cut between two members keeps them apart indefinitely. A nats-server is never told more than its own kind would tell it,
  * because both sides dialling at once costs nats-servers both connections.
  *
  * Bounds: `gossipPerSecondMax` received (more is dropped and counted), GOSSIP_BATCH told per round.
@@ -20,7 +20,7 @@ const GOSSIP_BATCH = 16;
 /** How many times as often rounds come right after a join, slowing down to the usual from there. */
 const GOSSIP_HASTE = 4;
 
-/** The first confirmed route of `peer`: tell the others of it, and it of the others. */
+/** At the first confirmed route of `peer`: announces it to the others, and the others to it. */
 export function announceJoin(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteInfo): void {
   if (!mayTellOn(conn, info)) return;
   const address = peer.advertised;
@@ -39,7 +39,7 @@ export function announceJoin(state: MeshState, peer: PeerRow, conn: ConnRow, inf
   }
 }
 
-/** Somebody connected speaks of somebody else. */
+/** A connected server announces another one. */
 export function hearOf(state: MeshState, info: RouteInfo, nowMs: number): void {
   if (!withinRate(state, nowMs)) return;
   if (info.id === state.options.id || (state.superseded.get(info.id) ?? 0) > nowMs) return;
@@ -50,7 +50,7 @@ export function hearOf(state: MeshState, info: RouteInfo, nowMs: number): void {
   vouchAddress(state, address, info.id, { delayMs, gossipMode: info.gossipMode }, nowMs);
 }
 
-/** Tells one random shoal about some of the members, and says when to do so again. */
+/** Announces some of the members to one random shoal, and schedules the next round. */
 export function gossipRound(state: MeshState, nowMs: number): void {
   const joined = [...state.peers.values()].filter((peer) => peer.joined);
   const listeners = joined.filter((peer) => peer.info.shoal);

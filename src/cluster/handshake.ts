@@ -208,7 +208,7 @@ function addConn(state: MeshState, begun: NewConn, nowMs: number): void {
   state.agenda.set(conn.alarm, nowMs + state.options.handshakeTimeoutMs);
 }
 
-/** Whoever has said least for longest makes room, so that nobody locks members out by connecting and saying nothing. */
+/** The oldest silent connection makes room, so that silent connections cannot lock members out. */
 function takeIn(state: MeshState, id: ConnId, nowMs: number): void {
   if (state.arrivals.size >= state.options.limits.handshakesMax) {
     const [oldest = id] = state.arrivals;
@@ -251,7 +251,7 @@ function agreeOnClusterName(state: MeshState, conn: ConnRow, info: RouteInfo, no
   return true;
 }
 
-/** Of an address that is dialled again and again, ever more seldom. */
+/** Reports a conflict at an address that is dialled repeatedly, at growing intervals. */
 function tellConflict(state: MeshState, conn: ConnRow, theirs: string): void {
   const row = addressDialled(state, conn);
   if (row !== undefined && !isPowerOfTwo(row.attempts + 1)) return;
@@ -267,7 +267,7 @@ function givesWay(state: MeshState, theirs: ClusterNaming): boolean {
   return state.clusterNameDynamic && (!theirs.clusterDynamic || state.clusterName < theirs.cluster);
 }
 
-/** Every other route ends: who is to stay a member follows suit when the routes are dialled again. */
+/** Every other route ends: the other members adopt the name when the routes are dialled again. */
 function adoptClusterName(state: MeshState, theirs: ClusterNaming, from: ServerId, nowMs: number): void {
   const { cluster: name, clusterDynamic: isDynamic } = theirs;
   state.clusterName = name;

@@ -17,7 +17,7 @@ export function meshOptions(given: MeshIdentity): MeshOptions {
   return { ...defaults, ...given };
 }
 
-/** Of `connect_backoff`: nats-server waits 1, 2, 4, ... 30 s; here with jitter, so that members do not dial in step. */
+/** The delays of `connect_backoff`: nats-server waits 1, 2, 4, ... 30 s; here with jitter, so that members do not dial in step. */
 export const patientBackoff: BackoffOptions = { baseMs: 1000, maxMs: 30_000, factor: 2, jitter: 0.5 };
 
 const defaults = {

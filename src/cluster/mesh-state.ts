@@ -37,7 +37,7 @@ export interface AddressRow {
   /** The strongest of its sources' origins; "gossiped" if no source lists it. */
   origin: AddressOrigin;
   readonly sources: Map<string, "explicit" | "discovered">;
-  /** Who answered there last, or is said to be there. */
+  /** The server that last answered there, or is announced to be there. */
   leadsTo: ServerId | undefined;
   /** A member was lost there, and has not come back. */
   hasLostPeer: boolean;
@@ -124,7 +124,7 @@ export interface PeerRow {
   unconfirmed: number;
   solicited: boolean;
   routeType: "explicit" | "implicit";
-  /** Told to operators and to the other members: at least one route is confirmed. */
+  /** At least one route is confirmed, and operators and other members have been told. */
   joined: boolean;
   joinedMs: number;
 }
@@ -140,7 +140,7 @@ export interface MeshState {
   readonly peerByName: Map<string, ServerId>;
   readonly conns: Map<ConnId, ConnRow>;
   readonly dials: Map<DialId, DialRow>;
-  /** Who waits for room to dial. */
+  /** Rows that wait for room to dial. */
   readonly lines: DialLines;
   /** Set while they wait for the next stretch of time in which dials may begin. */
   readonly paceAlarm: Alarm;

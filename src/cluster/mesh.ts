@@ -1,5 +1,5 @@
 /**
- * The mesh: reconciles, for ever, what should be connected with what is. Every member keeps its full set of routes to
+ * The mesh: continuously reconciles the wanted connections with the actual ones. Every member keeps its full set of routes to
  * every other; addresses come from sources (configured, discovered) and from gossip.
  *
  * Pure: `step` takes what happened and the time, returns what to do. No I/O, no timers; randomness is handed in. This file

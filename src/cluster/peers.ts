@@ -20,7 +20,7 @@ import {
 } from "./mesh-state.ts";
 import type { ConnId, MeshSize, PeerAddress, RouteInfo, RouteSlot, ServerId } from "./mesh-types.ts";
 
-/** Whoever dialled a peer fills its pool; the other side helps out only if that has not happened after this. */
+/** The side that dialled a peer fills the pool; the other side helps only if the pool is not full after this time. */
 const FILL_PATIENCE_MS = 1000;
 /** For a further route to a connected peer; a pinned account may be unknown there, which only a reload changes. */
 const LANE_BACKOFF: BackoffOptions = { baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 };
@@ -84,7 +84,7 @@ export function learnAddress(
 function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress, nowMs: number): void {
   const leadsTo = state.addresses.get(addressKey(address.host, address.port))?.leadsTo;
   if (leadsTo !== undefined && leadsTo !== peer.id && state.peers.has(leadsTo)) return;
-  // A nats-server that was lost and joins anew is news to those who came meanwhile. Shoals hear of it by the rounds of gossip.
+  // A nats-server that was lost and joins again is unknown to servers that joined meanwhile. Shoals learn of it by rounds of gossip.
   vouchAddress(state, address, peer.id, { delayMs: 0, gossipMode: peer.info.shoal ? 0 : 2 }, nowMs);
 }
 

@@ -13,7 +13,7 @@ import type { RouteInfo } from "./mesh-types.ts";
 
 /** Enough for a member that is busy. Where the host of a dead one still runs, it ends the route at once when it is asked. */
 const CHALLENGE_MS = 1000;
-/** Who has the name of another tries again and again; it is told this seldom. */
+/** A server with a duplicate name keeps trying; it is reported no more often than this. */
 const TOLD_EVERY_MS = 10_000;
 
 /** Whether this server, or another member, has the name: the connection is to be closed. */

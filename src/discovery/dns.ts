@@ -150,7 +150,7 @@ export class DnsSource implements DiscoverySource {
   private noticeTrouble(error: string): void {
     if (++this.withoutAddress !== TROUBLE_FROM) return;
     const fields = { ...this.logFields(), error, kept: this.peers.length };
-    this.options.logger.warn("The name of other servers has no address now; looking on", fields);
+    this.options.logger.warn("The name of other servers has no address now; it is looked up again", fields);
   }
 
   private logFields(): { readonly event: string; readonly source: string } {

@@ -108,7 +108,7 @@ export class PortTls implements Disposable {
   }
 }
 
-/** What is wrong with the files that these blocks name. */
+/** Problems with the files that these blocks name. */
 export function tlsFileProblems(client: TlsOptions | null, cluster: TlsOptions | null): string[] {
   const problemsOf = (read: () => unknown): string[] => {
     try {
@@ -129,7 +129,7 @@ function clientTerms({ client, allowsPlain }: PortTlsOptions): ClientTlsTerms | 
     ...termsOf(client, client.verify),
     isFirst: client.handshakeFirst,
     fallbackMs: client.fallbackMs,
-    // Who has to begin with TLS cannot do without, as in nats-server.
+    // If the handshake comes first, plaintext is impossible, as in nats-server.
     allowsPlain: allowsPlain && !isFirstOnly,
     rate: client.connectionsPerSecondMax === null ? null : new HandshakeRate(client.connectionsPerSecondMax),
   };

@@ -70,7 +70,7 @@ export function joinSystemAccount(
   return { source, service };
 }
 
-/** Who answers with an error, or with what is none of an object, has not answered. */
+/** An error or anything but an object counts as no answer. */
 function viewThrough(service: () => SystemService | null): ClusterView {
   return {
     everybody: (kind, expected) => told(service()?.clusterQuery(kind, VIEW_TIMEOUT_MS, expected)),

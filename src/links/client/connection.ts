@@ -1,6 +1,6 @@
 /**
- * A client's connection as such: it is made to wait for slower readers, has to say in time who it is, and is let go in peace. What
- * its operations mean is in session.ts, which builds on this; what every connection is, in trunk/connection.ts.
+ * A client's connection: it waits for slower readers, must authenticate in time, and ends without losing data. session.ts builds on it
+ * and gives its operations their meaning; trunk/connection.ts has what all kinds of connections share.
  */
 import { TIMER_MAX_MS } from "../../base/duration.ts";
 import { CLIENT_CLOSED, READ_ERROR, TLS_FAILED, type CloseCause } from "../../protocol/close-cause.ts";
@@ -18,7 +18,7 @@ const KIND = { idField: "cid", reader: CLIENT_READER, rhythm: "while silent", ph
 export abstract class ClientConnection extends Connection<ClientHost> {
   /** How often it was made to wait for slower readers. */
   stalls = 0;
-  /** Until the client has said who it is; after that, until its grant expires. */
+  /** Runs until the client has authenticated; afterwards, until its grant expires. */
   protected authTimer: Disposable | null = null;
   private readonly stall: ReadStall;
 
@@ -27,7 +27,7 @@ export abstract class ClientConnection extends Connection<ClientHost> {
     this.stall = new ReadStall(wire, host.clock);
   }
 
-  /** From now on nothing is to be delivered. */
+  /** Stops deliveries. */
   protected abstract dropInterest(done?: () => void): void;
 
   get cid(): number {
@@ -66,7 +66,7 @@ export abstract class ClientConnection extends Connection<ClientHost> {
 
   onPeerError(error: PeerError, detail: string): boolean {
     if (error.text !== null) this.say(`-ERR '${error.text}'\r\n`);
-    this.log.error(error.text ?? "Client sent what makes no sense", { detail });
+    this.log.error(error.text ?? "Client sent a malformed operation", { detail });
     if (error.closes === null) return this.isOpen;
     this.close(error.closes);
     return false;
@@ -87,8 +87,8 @@ export abstract class ClientConnection extends Connection<ClientHost> {
   }
 
   /**
-   * Lets the client go without losing what it has sent: says nothing more, but takes what still comes, until the client has ended
-   * its side as well.
+   * Closes the connection without losing what the client has sent: sends nothing more, but receives until the client has ended its side as
+   * well.
    */
   leave(cause: CloseCause, patienceMs: number): void {
     const { standing } = this;

@@ -1,4 +1,4 @@
-/** What a client session needs of the server around it; `app` hands it in. */
+/** What a client session needs from the server; `app` hands it in. */
 import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { CloseCounters } from "../../protocol/close-cause.ts";
@@ -19,7 +19,7 @@ export interface ClientLimits {
   authTimeoutMs: number;
   /** Clients have to do without headers. */
   noHeaders: boolean;
-  /** Clients that send are not made to wait for one that is slow: it gets less. */
+  /** Publishers do not wait for a slow reader, which loses messages instead. */
   dropsForSlow: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface InfoContext {
 /** Counters of the server that outlive connections. */
 export interface ClientCounters extends CloseCounters {
   authFailures: number;
-  /** Connections on which TLS came to nothing. */
+  /** Connections whose TLS handshake failed. */
   tlsFailures: number;
   /** Publishers that were made to wait for a reader. */
   stalls: number;
@@ -59,7 +59,7 @@ export interface ClientHost extends ConnectionHost {
   serverDetails(): Readonly<Record<string, string>>;
   /** At each CONNECT that is accepted. */
   onAdmitted(session: ClientSession): void;
-  /** What it presented was not good; it is about to end. */
+  /** The credentials were refused; the connection is about to end. */
   onRefused(session: ClientSession, error: PeerError): void;
   onClosed(session: ClientSession): void;
 }

@@ -122,11 +122,11 @@ interface Renewing extends Pick<Subscribing, "receiver" | "rights"> {
   onPeerError(error: PeerError, detail: string): boolean;
 }
 
-/** The rights have changed: ends subscriptions that are no longer allowed, makes the others anew. One in each step. */
+/** After a change of rights: ends subscriptions that are no longer allowed and renews the others, one per step. */
 export function* renewAll(session: Renewing): Generator<undefined, void> {
   const { subscriptions, account } = session;
   for (const old of subscriptions.values()) {
-    // The session has ended, or begun anew.
+    // The session has ended or has started over.
     if (session.subscriptions !== subscriptions) return;
     const { subject, queue, sid, delivered, max } = old;
     const isAllowed = maySubscribe(session.rights, subject, queue);
@@ -151,7 +151,7 @@ interface Subscribing {
   readonly subscriptions: ReadonlyMap<string, Subscription>;
 }
 
-/** What is wrong with one more subscription, in nats-server's order; null: nothing. */
+/** The error for one more subscription, in nats-server's order; null: none. */
 export function subscriptionProblem(
   { rights, limits, subscriptions }: Subscribing,
   subject: string,
@@ -168,7 +168,7 @@ export function subscriptionProblem(
   return isFull ? errors.maxSubscriptionsExceeded : null;
 }
 
-/** What is wrong with a message of a client that is not plain; null: nothing. */
+/** The error for a message of a client that is not plain; null: none. */
 export function messageProblem(hello: ClientHello, message: Message): PeerError | null {
   if (message.headerLength > 0 && !hello.headers) return errors.badArguments;
   if (!hello.pedantic) return null;

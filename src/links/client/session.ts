@@ -38,19 +38,19 @@ import { publishTraced, tracedClient, traceTooLarge } from "./tracing.ts";
 export class ClientSession extends SubscribingConnection implements ClientOperations, Subscriber, Opening {
   hello: ClientHello = defaultHello();
   account: Account;
-  /** As whom it was admitted; null: not yet, or nobody is asked. */
+  /** The client's grant; null: not admitted yet, or no credentials are needed. */
   grant: Grant | null = null;
-  /** Of the trusted proxy that the client came through; "": of none. */
+  /** Public nkey of the trusted proxy that the client came through; "": none. */
   proxyKey = "";
   private interest: Interest;
-  /** Of the server, and of the account once that is known. */
+  /** The limits of the server, and of the account once it is known. */
   limits: ClientLimits;
   /** The account that it was told by INFO; "": none yet. */
   private toldAccount = "";
   /** Derived from the phase, `hello` and the account: see `onRulesChanged`. */
   private isPlain = false;
   rights: rights.Rights | null = null;
-  /** Who receives for it: itself, or who watches what it may answer. */
+  /** The receiver of its messages: the session itself, or the object that records what it may answer. */
   receiver: Subscriber = this;
   /** The receiver, when the client wants no echo. */
   private readonly source = new Source("local", null);
@@ -71,7 +71,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.inbound = new Inbound(this.parser);
   }
 
-  /** Says INFO and begins to read. */
+  /** Sends INFO and begins to read. */
   open(): void {
     this.followTracing();
     this.account.connections++;
@@ -81,7 +81,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.onOpen();
   }
 
-  /** The first INFO: before TLS, but for those who begin with that. */
+  /** The first INFO; it precedes the TLS handshake unless TLS comes first. */
   sayHello(): void {
     this.say(this.host.info({ ...infoContext(this), nonce: this.nonce }));
     if (this.wire.negotiate !== undefined) this.outbox.flush();
@@ -268,7 +268,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     }
     const now = host.authenticator.currentGrant(grant, "STANDARD");
     if (now === null || now.account !== grant.account) {
-      // nats-server says no word to those who have to come back as somebody else.
+      // nats-server closes the connection without an error if the client must reconnect as another user.
       if (host.authenticator.hasMoved(grant)) this.close(MOVED);
       else this.onPeerError(errors.authorizationViolation, "users have changed");
     } else if (now !== grant) {
@@ -280,7 +280,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     }
   }
 
-  /** It was admitted when nobody was asked. */
+  /** The client was admitted while no credentials were needed. */
   private recall(): void {
     const { standing } = this;
     if (!isAdmitted(standing)) return;
@@ -288,7 +288,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.askWhoItIs(isNew ? GREETED : RECALLED);
   }
 
-  /** It has to say CONNECT in time. */
+  /** The client must send CONNECT in time. */
   private askWhoItIs(standing: Standing): void {
     this.stand(this.isWaiting ? { kind: "deciding", before: standing } : standing);
     this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
@@ -323,7 +323,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.limits = this.parser.limits = limitsIn(this.account, this.grant, this.host.limits);
   }
 
-  /** What is to be done for each message of this client may have changed. */
+  /** Derives `isPlain` again after anything that it depends on has changed. */
   onRulesChanged(): void {
     const { pedantic, headers } = this.hello;
     const hasNone = this.account.mappings === null;

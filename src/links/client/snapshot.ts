@@ -1,4 +1,4 @@
-/** What a client's connection looks like at a moment, in values that keep nothing of it alive. */
+/** The state of a client's connection at one moment, as plain values. */
 import type { Subscription } from "../../core/subscription.ts";
 import type { Security } from "../../transport/wire.ts";
 import type { ClientSession } from "./session.ts";
@@ -24,9 +24,9 @@ export interface ClientSnapshot {
   /** "" where clients need no credentials. */
   readonly user: string;
   readonly account: string;
-  /** Of the trusted proxy that it came through; "": of none. */
+  /** Public nkey of the trusted proxy that it came through; "": none. */
   readonly proxyKey: string;
-  /** null: in the open. */
+  /** null: plaintext. */
   readonly tls: Pick<Security, "version" | "cipherSuite" | "isFirst"> | null;
   /** "" while it is open. */
   readonly closedFor: string;

@@ -13,7 +13,7 @@ import { ClientConnection } from "./connection.ts";
 import type { ClientLimits } from "./host.ts";
 import * as rights from "./rights.ts";
 
-/** Of one connection: more than are ended in one round. */
+/** More subscriptions than one round removes. */
 const MANY_SUBSCRIPTIONS = 1000;
 
 export abstract class SubscribingConnection extends ClientConnection {
@@ -22,7 +22,7 @@ export abstract class SubscribingConnection extends ClientConnection {
   abstract hello: ClientHello;
   abstract limits: ClientLimits;
   abstract rights: rights.Rights | null;
-  /** Who receives for it. */
+  /** The receiver of its messages. */
   abstract receiver: Subscriber;
 
   protected abstract sayOk(): boolean;
@@ -48,7 +48,7 @@ export abstract class SubscribingConnection extends ClientConnection {
     return this.sayOk();
   }
 
-  /** Queue groups elsewhere pass it over from now on; what is on its way to it still arrives, and so does all else. */
+  /** Queue groups on other servers no longer choose it. Messages in flight, and all others, still arrive. */
   withdrawFromQueues(): void {
     for (const subscription of this.subscriptions.values()) {
       if (subscription.queue !== null) this.account.withdraw(subscription);
@@ -64,7 +64,7 @@ export abstract class SubscribingConnection extends ClientConnection {
   protected override dropInterest(done?: () => void): void {
     const { account, subscriptions } = this;
     this.subscriptions = new Map();
-    // Nobody is to meet what has yet to be ended, again and again.
+    // Lookups must not visit the remaining subscriptions again and again.
     if (subscriptions.size > MANY_SUBSCRIPTIONS && this.isGone) account.interest.changedAltogether();
     const steps = unsubscribeAll(account, subscriptions.values(), done);
     this.host.turn.chores.add({ steps, count: subscriptions.size });

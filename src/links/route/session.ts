@@ -62,9 +62,9 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   /** The peer's INFO as it stands, checked by `readRouteInfo`. */
   peerInfo: Readonly<Record<string, unknown>> | null = null;
   chosenQueues = "";
-  /** Of the peer; "": not known. */
+  /** The peer's zone; "": unknown. */
   zone = "";
-  /** Whoever changes it later has the plans worked out anew. */
+  /** Code that changes it later invalidates the plans. */
   rank = 1;
   readonly tier = "route";
   readonly leafCluster = "";
@@ -252,7 +252,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
 
   onPeerError(error: PeerError, detail: string): boolean {
     this.sayError(error.text);
-    this.log.error(error.text ?? "Route sent what makes no sense", { detail });
+    this.log.error(error.text ?? "Route sent a malformed operation", { detail });
     this.close(error.closes ?? PROTOCOL_VIOLATION);
     return false;
   }

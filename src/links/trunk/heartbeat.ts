@@ -31,7 +31,7 @@ export class Heartbeat implements Disposable {
   /** PINGs sent, and PONGs received. */
   private asked = 0;
   private answered = 0;
-  /** Who waits for the answer to which PING, in their order. */
+  /** Callbacks that wait for the answers to PINGs, in order. */
   private waiting: { readonly ping: number; readonly done: () => void }[] = [];
   private readonly clock: Clock;
   private readonly options: HeartbeatOptions;
@@ -78,7 +78,7 @@ export class Heartbeat implements Disposable {
 
   /**
    * Asks, and calls `done` at the answer: what was sent before has been read by the peer then, and what the peer had sent until
-   * that has been read here. `done` is called as well when the connection ends. Whoever asks bounds how often.
+   * that has been read here. `done` is called as well when the connection ends. The caller bounds the number of calls.
    */
   roundTrip(done: () => void): void {
     this.ask();

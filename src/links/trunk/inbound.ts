@@ -11,7 +11,7 @@ import { bytes, slice } from "../../slab/memory.ts";
 export interface FrameParser {
   /** Position of the first byte not consumed (complete frames, too, where the session waits), or -1 when the connection has ended. */
   parse(at: number, end: number): number;
-  /** Of the frame at that position: bytes in all (0: not known yet), and of its head. */
+  /** Total bytes of the frame at that position (0: unknown yet), and the bytes of its head. */
   readonly needed: number;
   readonly neededHead: number;
   /** A frame whose head lies at `at`, and the rest in `body`. Returns false when the connection has ended. */

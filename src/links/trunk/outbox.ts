@@ -5,8 +5,8 @@
  *     reserve -> [chunk being filled] -> queue of full chunks -> in flight -> wire
  *                '---------------- pendingBytes ----------------------'
  *
- * Bounds: `maxPendingBytes`, and the time in which what is pending has to be taken; who exceeds one of them is a slow consumer
- * and is cut. An outbox over CONGESTED_BYTES asks the turn to slow down who fills it, for a bounded time (`patience.ts`).
+ * Bounds: `maxPendingBytes`, and the time in which pending bytes must be taken; a connection that exceeds one of them is a slow consumer and is closed. An outbox over
+ * CONGESTED_BYTES asks the turn to slow down its publishers, for a bounded time (`patience.ts`).
  */
 import { CHUNK_SIZE, releaseChunk, takeChunk } from "../../slab/chunks.ts";
 import { slice, writeText } from "../../slab/memory.ts";
@@ -15,13 +15,13 @@ import { countMessages } from "./dropped.ts";
 import { Patience } from "./patience.ts";
 import type { Turn } from "./turn.ts";
 
-/** Above this, who fills the outbox is asked to wait; below half of it, they go on. */
+/** Above this, publishers to the outbox wait; below half of it, they continue. */
 export const CONGESTED_BYTES = 1024 * 1024;
 /** As long as nats-server lets a producer wait for each of its reads. */
 const STALL_MS = 10;
 /** So much in one read is worth the whole wait, less is worth less: the longest read of nats-server. */
 const STALL_BYTES = 64 * 1024;
-/** A batch goes out in less, or its reader has stopped. */
+/** A reader that takes longer for a batch has stopped. */
 const MOVING_MS = 250;
 const WRITE_BATCH_BYTES = 1024 * 1024;
 /** What may wait until a read has brought all its pieces: less than fills a record of TLS. */
@@ -80,13 +80,13 @@ export class Outbox {
   private inFlight: Piece[] = [];
   private inFlightBytes = 0;
   private closed = false;
-  /** Those that wait for the outbox to drain: at most one for each connection. */
+  /** Callbacks that wait for the outbox to drain: at most one per connection. */
   private waiting = new Set<() => void>();
   /** Bytes that have been queued, in all; how many of them publishers have waited for; and how many the last turn brought. */
   private queuedEver = 0;
   private weighedEver = 0;
   private freshBytes = 0;
-  /** null: nobody has waited yet. */
+  /** null: no publisher has waited yet. */
   private patience: Patience | null = null;
   private readonly rules: ReaderRules;
   private readonly wire: Wire;
@@ -149,7 +149,7 @@ export class Outbox {
 
   /**
    * Room for `length` bytes, at most CHUNK_SIZE, that lie in the slab from the returned offset; -1 when the connection is
-   * gone. Whoever writes there sets `at` and calls `touch`.
+   * gone. The writer sets `at` and calls `touch`.
    */
   reserve(length: number): number {
     if (this.at + length <= this.end) return this.at;
@@ -236,7 +236,7 @@ export class Outbox {
     this.close();
   }
 
-  /** The connection is gone: gives all memory back. */
+  /** Releases all memory when the connection is gone. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -256,7 +256,7 @@ export class Outbox {
     this.releaseInFlight();
   }
 
-  /** Cuts the connection; its reader does not keep up. */
+  /** Closes the connection, whose reader is too slow. */
   slow(reason: SlowReason): void {
     if (!this.closed) this.onSlow(reason, this.pendingBytes);
   }

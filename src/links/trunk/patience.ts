@@ -8,7 +8,7 @@
 import { assert } from "../../base/assert.ts";
 
 export const PATIENCE_MAX_MS = 10_000;
-/** Of the time that passes; the reader may have been slow long ago. */
+/** The share of elapsed time that restores patience, since the reader may have been slow long ago. */
 export const RESTORED_SHARE = 0.01;
 
 export class Patience {
@@ -37,12 +37,12 @@ export class Patience {
     return grantedMs;
   }
 
-  /** The reader has taken something. */
+  /** The reader has taken bytes. */
   onTaken(byteCount: number): void {
     this.restore(byteCount / this.bytesPerMs);
   }
 
-  /** Nobody waits any more, perhaps before the time. */
+  /** Publishers no longer wait, perhaps before the time. */
   onDrained(nowMs: number): void {
     this.restore(Math.max(0, this.untilMs - nowMs));
     this.untilMs = nowMs;

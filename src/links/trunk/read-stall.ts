@@ -11,7 +11,7 @@ import type { Outbox } from "./outbox.ts";
 const STALL_MIN_MS = 1;
 
 export class ReadStall implements Disposable {
-  /** Of the stall under way. An outbox of an earlier one may report as well, and end it before its time. */
+  /** Congested outboxes of the current stall. An outbox of an earlier stall may report as well and end this one early. */
   private awaited = 0;
   /** What the reads since the last stall are worth. */
   private owedMs = 0;

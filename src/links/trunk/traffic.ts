@@ -44,7 +44,7 @@ export class TrafficLedger<C extends Carrier> {
     addLoss(left, carrier);
   }
 
-  /** Of every account that ever had a connection, in one pass. */
+  /** The counts of every account that ever had a connection, in one pass. */
   byAccount(): Map<string, Left> {
     const sums = new Map<string, Left>(Array.from(this.left, ([account, left]) => [account, { ...left }]));
     for (const carrier of this.open.values()) {
@@ -84,7 +84,7 @@ export function noLoss(): Loss {
   return { slowConsumers: 0, droppedMessages: 0, droppedBytes: 0 };
 }
 
-/** Of a connection that has ended. */
+/** Adds the loss of a closed connection. */
 export function addLoss(sum: Loss, carrier: Carrier): void {
   if (carrier.closeCause?.kind === "slow") sum.slowConsumers++;
   sum.droppedMessages += carrier.droppedMessages;

@@ -1,7 +1,7 @@
 /**
- * The turn: what one read of one connection sets off. At its end every outbox that was written to is flushed, once. The
- * turn also watches the outboxes whose writes are under way: who does not take what is due within the write deadline is cut, and when
- * the slab runs out, whoever holds most of it is.
+ * The turn: everything that one read of one connection causes. At its end every outbox that was written to is flushed once. The turn also
+ * watches outboxes with writes in progress: a connection whose peer misses the write deadline is closed, and when the slab runs out, so
+ * is the connection that holds most of it.
  */
 import { beginChange, endChange } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -11,14 +11,14 @@ import { takeChunk } from "../../slab/chunks.ts";
 import type { Outbox } from "./outbox.ts";
 
 const SWEEP_MS = 250;
-/** What the list of written outboxes may keep alive between turns. */
+/** Entries of the list of written outboxes that may stay between turns. */
 const DIRTY_KEPT = 64;
 const NONE: readonly Outbox[] = [];
 
 export class Turn {
-  /** What connections leave behind, and whatever else can wait. */
+  /** Deferred work, such as the removal of closed connections' subscriptions. */
   readonly chores: Chores;
-  /** What the messages of this round have been. */
+  /** The work that messages have caused in this round. */
   readonly work: Work;
   private readonly dirty: Outbox[] = [];
   private readonly congested: Outbox[] = [];
@@ -76,7 +76,7 @@ export class Turn {
     queueMicrotask(this.flushSoon);
   }
 
-  /** Returns those that are congested; the next flush makes the list anew. */
+  /** Returns the congested outboxes; the next flush replaces the list. */
   private flush(): readonly Outbox[] {
     if (this.deferred.length > 0) this.workOff();
     return this.flushOutboxes();

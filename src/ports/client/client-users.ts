@@ -1,4 +1,4 @@
-/** Who may connect as a client: the users of the configuration and those of its directory, which is watched. */
+/** The users that may connect as clients: those of the configuration and those of its directory, which is watched. */
 import { Authenticator, type AuthenticationOptions } from "../../auth/authenticator.ts";
 import type { CalloutHost } from "../../auth/callout/callout.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -9,7 +9,7 @@ import { UsersDirectory } from "./users-directory.ts";
 export interface ClientUsersOptions {
   /** null: there is no directory of users. */
   readonly usersDir: string | null;
-  /** Who may connect, with passwords of the directory by user. */
+  /** The authentication options, given the passwords of the directory by user. */
   authentication(passwords: ReadonlyMap<string, string>): AuthenticationOptions;
   /** What will not work, though it is no error. */
   problems(authentication: AuthenticationOptions): readonly string[];

@@ -42,7 +42,7 @@ const GROUPS_MAX = 64;
 
 export class Departures<T> {
   private readonly options: DeparturesOptions<T>;
-  /** Who is left, in the order in which they came; the first `gone` are not. */
+  /** Clients in the order of their arrival; the first `gone` have left. */
   private readonly left: T[];
   private gone = 0;
   private nextMs: number;
@@ -69,7 +69,7 @@ export class Departures<T> {
     return { clients, againInMs: Math.max(STEP_MS, Math.min(this.nextMs, this.nextShareMs()) - nowMs) };
   }
 
-  /** So many have to have gone by now, that all go in time. */
+  /** Clients that must have left by now so that all leave in time. */
   private shareDue(nowMs: number): number {
     const { startMs, endMs } = this.options;
     if (nowMs >= endMs) return this.left.length;

@@ -75,7 +75,7 @@ export class MeshRunner implements Disposable {
     this.record = new MeshRecord(options.clock.nowMs());
   }
 
-  /** From now on events are fed to this mesh. */
+  /** Feeds events to this mesh. */
   start(mesh: Mesh): void {
     assert(this.mesh === null, "a mesh is started once");
     this.mesh = mesh;
@@ -181,7 +181,7 @@ export class MeshRunner implements Disposable {
         this.feed({ kind: "dialFailed", dialId, error, detail });
       },
     });
-    assert(!this.dials.has(dialId), "the mesh numbers each dial anew");
+    assert(!this.dials.has(dialId), "the mesh gives each dial a number of its own");
     this.dials.set(dialId, dial);
   }
 

@@ -34,7 +34,7 @@ export class RouteGate {
     else wire.destroy();
   }
 
-  /** Those who wait begin, in the order in which they came. */
+  /** Lets the waiting connections begin in order. */
   open(): void {
     const { state } = this;
     if (state.kind !== "holding") return;
@@ -42,7 +42,7 @@ export class RouteGate {
     for (const { begin } of state.waiting) begin();
   }
 
-  /** Those who wait are closed, and so is whoever comes. */
+  /** Closes the waiting connections and all later ones. */
   close(): void {
     const { state } = this;
     this.state = { kind: "closed" };

@@ -6,7 +6,7 @@ import type { Accounts } from "../../core/accounts.ts";
 import type { RouteSession } from "../../links/route/session.ts";
 import { text } from "../../protocol/route-info.ts";
 
-/** Whose members of a queue group come first: those here, those here and then in the same zone, or nobody's. */
+/** Which members of a queue group come first: those on this server, those here and then in the same zone, or none. */
 export type QueuePreference = "server" | "zone" | "none";
 
 const RANK_AS_HERE = 0;
@@ -17,7 +17,7 @@ const ZONE_MAX_CHARS = 128;
 type Info = Readonly<Record<string, unknown>>;
 
 export class Zones {
-  /** Of this server; "": not known. */
+  /** Zone of this server; "": unknown. */
   own: string;
   /** It became known after the start. */
   isLearned = false;

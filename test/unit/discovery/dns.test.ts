@@ -231,7 +231,7 @@ describe("trouble with DNS", () => {
     expect(reports.slice(1)).toEqual(["explicit: 10.0.0.1:6222"]);
     expect(source.snapshot().lastError).toBeNull();
     expect(lines).toEqual([
-      `warn The name of other servers has no address now; looking on: ${error}`,
+      `warn The name of other servers has no address now; it is looked up again: ${error}`,
       "info The name of other servers has addresses again",
     ]);
   });
