@@ -13,6 +13,8 @@ import {
 import type { Message } from "../protocol/message.ts";
 import {
   ACCEPT_ENCODING_NAME,
+  isTraceNamed,
+  mayBeTraced,
   readTraceHeaders,
   TRACE_DEST_NAME,
   TRACE_DISABLED,
@@ -120,6 +122,11 @@ export class Tracing {
       hop: kind === TRACED_KIND.client ? "" : first(headers, TRACE_HOP_NAME),
     });
   }
+}
+
+/** Asked of every message with headers: whether `judge` has to be asked, too. */
+export function mayAskForTrace(message: Message, account: Account): boolean {
+  return account.trace === null ? isTraceNamed(message) : mayBeTraced(message);
 }
 
 /** The same message, which no server traces. */

@@ -1,11 +1,14 @@
 /**
  * The headers by which a message asks to be traced: `Nats-Trace-Dest`, or a `traceparent` whose flags say that it is sampled.
  *
- * `mayBeTraced` is asked of every message with headers, so it looks at nothing but the beginnings of their lines, four bytes at a
- * time. Only what it finds is parsed, as nats-server reads such headers.
+ * Every message with headers is looked at. Where a `traceparent` makes no difference, which is nearly everywhere, `isTraceNamed` looks
+ * at one word of four bytes in fourteen bytes: the name that it looks for, with the line feed before and the colon behind, is so long
+ * that one of these words lies within it. Else `mayBeTraced` looks at the beginnings of all lines. Only what they find is parsed, as
+ * nats-server reads such headers.
  */
+import { assert } from "../base/assert.ts";
 import { bytes, readText, words } from "../slab/memory.ts";
-import { isBlank } from "./scanner.ts";
+import { isBlank, LF } from "./scanner.ts";
 import type { Message } from "./message.ts";
 
 const VERSION_LINE = "NATS/1.0\r\n";
@@ -26,11 +29,57 @@ export const TRACE_ORIGIN_ACCOUNT_NAME = "Nats-Trace-Origin-Account";
 export const ACCEPT_ENCODING_NAME = "Accept-Encoding";
 const PARENT_NAME = "traceparent";
 
+/** From one word that is looked at to the next. */
+const STRIDE = 14;
+const SLOT_BITS = 5;
+/** Gives each of the words below a slot of its own, which is asserted. */
+const SLOT_FACTOR = 0x89c6db7b;
+/** What has to lie in the words that are looked at: pieces of these names, by slot. */
+const PIECES = new Int32Array(1 << SLOT_BITS);
+/** How far into the name each piece begins. */
+const PIECE_OFFSETS = new Uint8Array(1 << SLOT_BITS);
+for (const name of [TRACE_DEST_NAME, TRACE_ORIGIN_ACCOUNT_NAME]) keepPieces(`\n${name}:`);
+
+function keepPieces(line: string): void {
+  assert(line.length >= STRIDE + 3, "one of the words that are looked at lies within the name");
+  for (let offset = 0; offset < STRIDE; offset++) {
+    const piece = little(line.slice(offset, offset + 4));
+    const slot = Math.imul(piece, SLOT_FACTOR) >>> (32 - SLOT_BITS);
+    const isTaken = PIECES[slot] !== 0 && PIECES[slot] !== piece;
+    assert(!isTaken && (PIECES[slot] === 0 || PIECE_OFFSETS[slot] === offset), "two pieces share a slot");
+    PIECES[slot] = piece;
+    PIECE_OFFSETS[slot] = offset;
+  }
+}
+
 export interface TraceHeaders {
   /** All headers with a value, under the names as they were written. Byte strings. */
   readonly all: ReadonlyMap<string, readonly string[]>;
   /** Only a `traceparent` asks: the account says where the trace goes. */
   readonly isExternal: boolean;
+}
+
+/**
+ * False: nothing asks for a trace but perhaps a `traceparent`, which asks for none where the account names no destination. True:
+ * something may.
+ */
+export function isTraceNamed({ body, at, payloadFrom, headerLength }: Message): boolean {
+  if (body !== null) return namesATrace(body, headerLength);
+  // The name begins with the line feed of the first line at the earliest, and has a value and a line end behind it.
+  const from = at + payloadFrom + VERSION_LINE.length - 1;
+  const end = at + payloadFrom + headerLength - 6;
+  for (let i = from + STRIDE - 1; i < end; i += STRIDE) {
+    const word = words.getInt32(i, true);
+    const slot = Math.imul(word, SLOT_FACTOR) >>> (32 - SLOT_BITS);
+    if (PIECES[slot] !== word) continue;
+    const at = i - PIECE_OFFSETS[slot]!;
+    if (bytes[at] === LF && isTraceNameAt(at + 1)) return true;
+  }
+  return false;
+}
+
+function isTraceNameAt(at: number): boolean {
+  return words.getInt32(at, true) === TRACE_DEST && words.getInt32(at + 4, true) === TRACE_DEST_REST;
 }
 
 /** False: no header of the message asks for a trace. True: one may. */
@@ -63,8 +112,7 @@ function namesATrace(body: Uint8Array, headerLength: number): boolean {
 /** Whether a name that asks for a trace begins there. Nearly all begin with another letter and cost one look. */
 function isNameAt(at: number): boolean {
   const letter = bytes[at]!;
-  if (letter === UPPER_N)
-    return words.getInt32(at, true) === TRACE_DEST && words.getInt32(at + 4, true) === TRACE_DEST_REST;
+  if (letter === UPPER_N) return isTraceNameAt(at);
   if ((letter | 0x20) !== LOWER_T) return false;
   const [low, high] = [words.getInt32(at, true) | LOWER, words.getInt32(at + 4, true) | LOWER];
   return low === PARENT && high === PARENT_REST;

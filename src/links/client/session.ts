@@ -12,12 +12,12 @@ import type { Plan } from "../../core/plan.ts";
 import { Source } from "../../core/reach.ts";
 import { publish } from "../../core/router.ts";
 import type { Subscriber, Subscription, TracedReceiver } from "../../core/subscription.ts";
+import { mayAskForTrace } from "../../core/tracing.ts";
 import { ClientParser, type ClientOperations } from "../../protocol/client-parser.ts";
 import { MOVED, type CloseCause } from "../../protocol/close-cause.ts";
 import { defaultHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
-import { mayBeTraced } from "../../protocol/trace-headers.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../trunk/inbound.ts";
 import { GREETED, isAdmitted, isIntroduced, OPEN, RECALLED, TRUSTED, type Standing } from "../trunk/phase.ts";
@@ -105,7 +105,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   }
 
   onPublish(message: Message): boolean {
-    if (message.headerLength === 0 || !mayBeTraced(message)) return this.take(message);
+    if (message.headerLength === 0 || !mayAskForTrace(message, this.account)) return this.take(message);
     const goesOn = publishTraced(this, message);
     this.memoPlan = null; // another message was sent meanwhile
     return goesOn;
@@ -166,7 +166,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     const plan = this.memoPlan;
     if (!this.isPlain || plan === null || this.memoVersion !== this.interest.version)
       return this.onPublish(message);
-    if (message.headerLength > 0 && mayBeTraced(message)) return this.onPublish(message);
+    if (message.headerLength > 0 && mayAskForTrace(message, this.account)) return this.onPublish(message);
     return this.route(plan, message);
   }
 

@@ -1,11 +1,10 @@
 /** A client's messages that are traced, and the client as traces name it. */
 import { noteDenied } from "../../core/rare-delivery.ts";
 import type { TracedReceiver } from "../../core/subscription.ts";
-import { withoutTrace, type TraceSource } from "../../core/tracing.ts";
+import { mayAskForTrace, withoutTrace, type TraceSource } from "../../core/tracing.ts";
 import * as errors from "../../protocol/errors.ts";
 import { TRACE_ERRORS, TRACED_KIND } from "../../protocol/message-trace.ts";
 import type { Message } from "../../protocol/message.ts";
-import { mayBeTraced } from "../../protocol/trace-headers.ts";
 import type { ClientSession } from "./session.ts";
 
 export function tracedClient({ cid, hello, account, isOpen }: ClientSession): TracedReceiver {
@@ -44,7 +43,7 @@ export function publishTraced(session: ClientSession, message: Message): boolean
 
 /** The message is larger than may be: its trace says so, if all its headers have come. */
 export function traceTooLarge(session: ClientSession, message: Message): void {
-  if (!session.hello.headers || !mayBeTraced(message)) return;
+  if (!session.hello.headers || !mayAskForTrace(message, session.account)) return;
   const { tracing } = session.host.accounts;
   const verdict = tracing.judge(message, sourceOf(session));
   if (verdict.kind !== "traced") return;

@@ -16,6 +16,7 @@ import type { Plan } from "../../core/plan.ts";
 import { Source } from "../../core/reach.ts";
 import { publish } from "../../core/router.ts";
 import type { Neighbour, TracedNeighbour } from "../../core/subscription.ts";
+import { mayAskForTrace } from "../../core/tracing.ts";
 import { CLIENT_CLOSED, closeCause, type CloseCause } from "../../protocol/close-cause.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
@@ -25,7 +26,6 @@ import { onOneLine } from "../../protocol/quote.ts";
 import { readRouteInfo } from "../../protocol/route-info.ts";
 import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
-import { mayBeTraced } from "../../protocol/trace-headers.ts";
 import type { Wire } from "../../transport/wire.ts";
 import { Connection } from "../trunk/connection.ts";
 import { Inbound } from "../trunk/inbound.ts";
@@ -123,7 +123,8 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     this.memoPlan = null;
     if (account === null || !this.mayImport(message)) return true;
     restoreShown(message);
-    if (message.headerLength === 0 || !mayBeTraced(message)) return this.take(account, message, queues);
+    if (message.headerLength === 0 || !mayAskForTrace(message, account))
+      return this.take(account, message, queues);
     const goesOn = publishRoutedTraced(this, account, message, queues);
     this.memoPlan = null; // another message was sent meanwhile
     return goesOn;
@@ -145,10 +146,11 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   }
 
   onRoutedAgain(message: Message): boolean {
-    const plan = this.memoPlan;
-    if (plan === null || this.memoVersion !== this.memoAccount!.interest.version)
+    const { memoPlan: plan, memoAccount: account } = this;
+    if (plan === null || account === null || this.memoVersion !== account.interest.version)
       return this.onRouted(this.memoName, message, []);
-    if (message.headerLength > 0 && mayBeTraced(message)) return this.onRouted(this.memoName, message, []);
+    if (message.headerLength > 0 && mayAskForTrace(message, account))
+      return this.onRouted(this.memoName, message, []);
     this.route(plan, message, []);
     return this.isOpen;
   }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { READ_START } from "../../../src/slab/layout.ts";
 import { writeText } from "../../../src/slab/memory.ts";
 import { Message } from "../../../src/protocol/message.ts";
-import { mayBeTraced, readTraceHeaders } from "../../../src/protocol/trace-headers.ts";
+import { isTraceNamed, mayBeTraced, readTraceHeaders } from "../../../src/protocol/trace-headers.ts";
 
 const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -46,6 +46,18 @@ describe("the quick look at headers", () => {
       expect(mayBeTraced(large(block(...many, line)))).toBe(true);
   });
 
+  it("finds the name of a destination, and that of an account it came from, wherever they stand", () => {
+    for (let filler = 0; filler < 64; filler++) {
+      const before = `A: ${"x".repeat(filler)}`;
+      for (const line of ["Nats-Trace-Dest:d", "Nats-Trace-Origin-Account:A"]) {
+        expect(isTraceNamed(messageWith(block(before, line, "B: y"), filler & 7))).toBe(true);
+        expect(isTraceNamed(messageWith(`NATS/1.0\r\n${before}\r\n${line}\r\n`))).toBe(true);
+      }
+      for (const line of [`traceparent: ${PARENT}`, "Nats-Msg-Id: 1", "xNats-Trace-Dest: d"])
+        expect(isTraceNamed(messageWith(block(before, line)))).toBe(false);
+    }
+  });
+
   it("leaves alone other headers, and the names in other places", () => {
     const others = [
       block("Nats-Msg-Id: 1", "Nats-Expected-Stream: S"),
@@ -69,6 +81,7 @@ describe("the quick look at headers", () => {
         " ",
         "A: b",
         "Nats-Trace-Dest",
+        "Nats-Trace-Origin-Account",
         "traceparent",
         "TRACEPARENT",
         PARENT,
@@ -80,7 +93,10 @@ describe("the quick look at headers", () => {
     fc.assert(
       fc.property(bodies, fc.nat(7), (body, shift) => {
         const message = messageWith(`NATS/1.0\r\n${body}\r\n\r\n`, shift);
-        if (readTraceHeaders(message) !== null) expect(mayBeTraced(message)).toBe(true);
+        const headers = readTraceHeaders(message);
+        if (headers !== null) expect(mayBeTraced(message)).toBe(true);
+        if (headers?.isExternal === false || headers?.all.has("Nats-Trace-Origin-Account") === true)
+          expect(isTraceNamed(message)).toBe(true);
       }),
       { numRuns: 5000 },
     );
