@@ -10,7 +10,7 @@
 import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash } from "../slab/hash.ts";
 import { bytes, words, writeText } from "../slab/memory.ts";
 import type { Message } from "./message.ts";
-import { CR, LF, parseSize, sizeAt } from "./scanner.ts";
+import { CR, LF, parseSize } from "./scanner.ts";
 
 export const READ = 1;
 export const INCOMPLETE = 0;
@@ -64,47 +64,67 @@ export function readHead(
 
 /** `subject reply size`: `p` lies within the reply. */
 function readReplyAndSize(message: Message, p: number, end: number): number {
-  let code = bytes[p]!;
-  while (code > BLANK) code = bytes[++p]!;
-  if (code !== BLANK || p === message.at + message.tailFrom) return p >= end ? INCOMPLETE : UNUSUAL;
+  const blank = endOfToken(p);
+  if (bytes[blank] !== BLANK || blank === message.at + message.tailFrom)
+    return blank >= end ? INCOMPLETE : UNUSUAL;
   message.replyFrom = message.tailFrom;
-  message.replyLength = p - message.at - message.replyFrom;
-  const from = ++p;
+  message.replyLength = blank - message.at - message.replyFrom;
+  const from = blank + 1;
   message.sizesFrom = from - message.at;
+  let i = from;
+  let size = 0;
+  let code = bytes[i]!;
+  while (code >= 0x30 && code <= 0x39) {
+    size = size * 10 + code - 0x30;
+    code = bytes[++i]!;
+  }
+  return endHead(message, i, end, size, i - from);
+}
+
+/** `subject [reply] headerLength size`: `from` is where the second argument begins. A reply of digits alone is left to the slow path. */
+function readReplyAndSizes(message: Message, from: number, end: number): number {
+  let p = from;
+  let code = bytes[p]!;
+  if (code < 0x30 || code > 0x39) {
+    p = endOfToken(p);
+    if (bytes[p] !== BLANK || p === from) return p >= end ? INCOMPLETE : UNUSUAL;
+    message.replyFrom = from - message.at;
+    message.replyLength = p - from;
+    code = bytes[++p]!;
+    message.sizesFrom = p - message.at;
+  }
+  const lengthFrom = p;
+  let headerLength = 0;
+  while (code >= 0x30 && code <= 0x39) {
+    headerLength = headerLength * 10 + code - 0x30;
+    code = bytes[++p]!;
+  }
+  // A header of no bytes is no header: the other spelling has to be written.
+  if (code !== BLANK || headerLength === 0 || p - lengthFrom > DIGITS_MAX)
+    return p >= end ? INCOMPLETE : UNUSUAL;
+  const sizeFrom = ++p;
   let size = 0;
   code = bytes[p]!;
   while (code >= 0x30 && code <= 0x39) {
     size = size * 10 + code - 0x30;
     code = bytes[++p]!;
   }
-  return endHead(message, p, end, size, p - from);
+  message.headerLength = headerLength;
+  if (code === CR && headerLength > size) return UNUSUAL;
+  return endHead(message, p, end, size, p - sizeFrom);
 }
 
-/** `subject [reply] headerLength size`: `from` is where the second argument begins. */
-function readReplyAndSizes(message: Message, from: number, end: number): number {
-  let p = from;
-  let previous = from;
-  let last = from;
-  let tokens = 1;
-  for (let code = bytes[p]!; code !== CR; code = bytes[++p]!) {
-    if (code < BLANK) return p >= end ? INCOMPLETE : UNUSUAL;
-    if (code !== BLANK) continue;
-    if (p === last || ++tokens > 3) return UNUSUAL;
-    previous = last;
-    last = p + 1;
+/** The first byte from `p` on that is a blank or below. */
+function endOfToken(p: number): number {
+  let i = p;
+  let word = words.getInt32(i, true);
+  let stops = (word - 0x21212121) & ~word & 0x80808080;
+  while (stops === 0) {
+    i += 4;
+    word = words.getInt32(i, true);
+    stops = (word - 0x21212121) & ~word & 0x80808080;
   }
-  if (tokens < 2 || previous === last) return UNUSUAL;
-  const headerLength = sizeAt(previous, last - 1);
-  const size = sizeAt(last, p);
-  if (headerLength < 0 || size < 0 || headerLength > size) return UNUSUAL;
-  if (tokens === 3) {
-    message.replyFrom = from - message.at;
-    message.replyLength = previous - 1 - from;
-    message.sizesFrom = previous - message.at;
-  }
-  message.headerLength = headerLength;
-  // A header of no bytes is no header: the other spelling has to be written.
-  return headerLength === 0 ? UNUSUAL : endHead(message, p, end, size, p - last);
+  return i + ((31 - Math.clz32(stops & -stops)) >> 3);
 }
 
 function endHead(message: Message, p: number, end: number, size: number, digits: number): number {

@@ -14,26 +14,21 @@ export const CR = 0x0d;
 /** What must follow the name of an operation: a blank, anything, or nothing that matters up to the end of the line. */
 export type After = "blank" | "arguments" | "ignored";
 
-export interface OperationName<K extends string> {
-  readonly kind: K;
+export interface OperationName {
   readonly after: After;
   /** Upper case; operations are read without regard to case. */
   readonly codes: readonly number[];
-}
-
-export function operation<K extends string>(kind: K, after: After): OperationName<K> {
-  return { kind, after, codes: Array.from(kind, (letter) => letter.charCodeAt(0)) };
 }
 
 /**
  * The operation whose name stands at `at`; "partial" when the bytes up to `end` may yet become one; "unknown" as soon
  * as they cannot.
  */
-export function recognise<K extends string>(
-  operations: readonly OperationName<K>[],
+export function recognise<Name extends OperationName>(
+  operations: readonly Name[],
   at: number,
   end: number,
-): OperationName<K> | "partial" | "unknown" {
+): Name | "partial" | "unknown" {
   let isPartial = false;
   for (const candidate of operations) {
     const { codes } = candidate;

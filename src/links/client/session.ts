@@ -177,7 +177,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       const reserved = reservedReply(message.at + message.replyFrom, message.replyLength);
       if (reserved !== null) return this.deny(message, errors.replyViolation(reserved));
     }
-    if (this.hello.verbose) this.say("+OK\r\n");
+    if (!this.isPlain && this.hello.verbose) this.say("+OK\r\n");
     if (!publish(plan, message, this.source) && message.replyLength > 0) sayNoResponders(this, message);
     return this.isOpen;
   }
@@ -320,14 +320,15 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   /** Limits of the server or of its account have changed. */
   onLimitsChanged(): void {
-    this.limits = this.parser.limits = limitsIn(this.account, this.grant, this.host.limits);
+    this.limits = limitsIn(this.account, this.grant, this.host.limits);
+    this.parser.useLimits(this.limits);
   }
 
   /** Derives `isPlain` again after anything that it depends on has changed. */
   onRulesChanged(): void {
-    const { pedantic, headers } = this.hello;
+    const { pedantic, verbose, headers } = this.hello;
     const hasNone = this.account.mappings === null;
-    this.isPlain = isIntroduced(this.standing) && !pedantic && headers && hasNone;
+    this.isPlain = isIntroduced(this.standing) && !pedantic && !verbose && headers && hasNone;
   }
 
   onPing(): boolean {
