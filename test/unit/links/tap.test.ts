@@ -1,17 +1,17 @@
 /** Protocol tracing of connections that stand: it is switched on and off without changing what passes. */
 import { expect, it } from "vitest";
-import { silentLogger, type Logger } from "../../../src/base/logger.ts";
+import type { Logger } from "../../../src/base/logger.ts";
 import { Stack } from "../../property/stack.ts";
 
 class TracingLogger implements Logger {
   tracing = false;
   readonly debugging = false;
   readonly lines: string[] = [];
-  readonly debug = silentLogger.debug;
-  readonly info = silentLogger.info;
-  readonly warn = silentLogger.warn;
-  readonly error = silentLogger.error;
-  readonly fatal = silentLogger.fatal;
+  readonly debug = (): void => undefined;
+  readonly info = (): void => undefined;
+  readonly warn = (): void => undefined;
+  readonly error = (): void => undefined;
+  readonly fatal = (): void => undefined;
 
   trace(message: string): void {
     this.lines.push(message);
