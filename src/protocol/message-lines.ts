@@ -88,7 +88,7 @@ const BLANK = 0x20;
 const NOT_READ = -1;
 const SNIPPET_MAX = 32;
 /** Returned for the position when the connection has ended. */
-export const ENDED = -1;
+const ENDED = -1;
 
 export interface LineLimits {
   readonly maxControlLineBytes: number;
