@@ -390,8 +390,6 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     if (++subscription.delivered === subscription.max) this.unsubscribe(subscription);
   }
 
-  // ---- the rest ----
-
   /** Sends INFO again, to a client that takes it: members have changed, or it should `moveTo` one of those. */
   sendInfo(moveTo?: InfoContext["moveTo"]): void {
     if (this.takesInfo) this.say(this.host.info({ ...infoContext(this), moveTo }));
