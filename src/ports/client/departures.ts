@@ -59,7 +59,8 @@ export class Departures<T> {
 
   next(nowMs: number): DueClients<T> {
     const clients: T[] = [];
-    while (this.gone < this.shareDue(nowMs)) clients.push(this.take(this.gone, nowMs));
+    // Where time presses, members of a queue group whose last one is not back are still the last to go.
+    while (this.gone < this.shareDue(nowMs)) clients.push(this.take(this.rested(nowMs) ?? this.gone, nowMs));
     if (clients.length === 0 && nowMs >= this.nextMs && this.lastHasEnded(nowMs)) {
       const at = this.rested(nowMs);
       if (at !== null) clients.push(this.take(at, nowMs));

@@ -97,6 +97,11 @@ describe("clients that leave", () => {
     ]);
   });
 
+  it("go first, where there is no time, who keep no queue group waiting", () => {
+    const few = [client("a", "q"), client("b", "q"), client("c"), client("d")];
+    expect(played(few, 40).map(([, name]) => name)).toEqual(["a", "c", "d", "b"]);
+  });
+
   it("all go once, by the end, whoever they are", () => {
     const groups = fc.array(fc.constantFrom("q", "r", "s"), { maxLength: 3 });
     fc.assert(
