@@ -309,9 +309,12 @@ describe("files that change", () => {
     await waitFor("the value of the file", () =>
       server.process.lines.some((line) => (line as { after?: unknown }).after === 4000),
     );
-    expect(server.process.lines.findLast(({ event }) => event === "config_reloaded")).toMatchObject({
-      reason: "files",
-    });
+    // The line that says so follows that of the option.
+    await waitFor("the reload by the watcher", () =>
+      server.process.lines.some(
+        (line) => line.event === "config_reloaded" && (line as { reason?: unknown }).reason === "files",
+      ),
+    );
   });
 
   it("are read once they are whole, and once more if they were not", async () => {
