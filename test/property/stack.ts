@@ -16,6 +16,7 @@ import type { RouteHost, RouteLimits } from "../../src/links/route/host.ts";
 import { RouteSession, type Registration } from "../../src/links/route/session.ts";
 import type { FaultKeeper } from "../../src/links/trunk/faults.ts";
 import { Turn } from "../../src/links/trunk/turn.ts";
+import { INSIDE } from "../../src/ports/entrance.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
 
 const LIMITS: ClientLimits & RouteLimits = {
@@ -127,7 +128,7 @@ export class Stack {
 
   /** A client that has just arrived and was told INFO. */
   arrive(wire = new MemoryWire()): Link<ClientSession> {
-    const session = new ClientSession(this.clientHost, wire, this.nextId++);
+    const session = new ClientSession(this.clientHost, wire, this.nextId++, { entrance: INSIDE });
     session.open();
     session.outbox.flush();
     wire.take();

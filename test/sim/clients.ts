@@ -14,6 +14,7 @@ import type { ClientHost } from "../../src/links/client/host.ts";
 import { ClientSession } from "../../src/links/client/session.ts";
 import type { Turn } from "../../src/links/trunk/turn.ts";
 import { SERVER_SHUTDOWN } from "../../src/protocol/close-cause.ts";
+import { INSIDE } from "../../src/ports/entrance.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
 
 export interface Topic {
@@ -110,7 +111,7 @@ export class Clients {
         onDestroyed: () => undefined,
       },
     });
-    const session = new ClientSession(host, wire, id);
+    const session = new ClientSession(host, wire, id, { entrance: INSIDE });
     const client = { wire, session, sids: new Map<string, number>(), rest: "" };
     this.byAccount.set(account, client);
     session.open();

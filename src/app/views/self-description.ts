@@ -2,14 +2,12 @@
 import type { CalloutHost } from "../../auth/callout/callout.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Config } from "../../config/config.ts";
+import type { Side } from "../../links/client/arrival.ts";
 import type { InfoContext } from "../../links/client/host.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../../protocol/info.ts";
 import { ownConnectUrls, ownExternalUrls } from "../../ports/client/connect-urls.ts";
 import { serverHash } from "../process/identity.ts";
 import type { Rooms } from "../rooms.ts";
-
-/** By which listener a client comes. */
-type Side = "inside" | "outside";
 
 /** What is told of; read when it is told. */
 type SelfHost = Pick<
@@ -38,7 +36,7 @@ export class SelfDescription {
     const { identity, keys, accounts, cluster, life, users } = this.host;
     const { config } = this;
     const isAuthRequired = users.authenticator.hasSecrets;
-    const side = context.isOutside === true ? "outside" : "inside";
+    const { side } = context;
     return clientInfoLine({
       identity,
       ...this.shownEndpoint(side),

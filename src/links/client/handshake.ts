@@ -35,7 +35,7 @@ export function senderOf(session: ClientSession): Sender {
     nonce: session.nonce,
     address: remote.address,
     isWanted: () => session.isOpen,
-    connectionType: "STANDARD",
+    connectionType: session.arrival.entrance.connectionType,
     certificate: security?.certificate,
     cid: session.cid,
     tls: security ?? undefined,

@@ -4,6 +4,7 @@ import type { Accounts } from "../../core/accounts.ts";
 import type { CloseCounters } from "../../protocol/close-cause.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
+import type { Side } from "./arrival.ts";
 import type { ClientSession } from "./session.ts";
 
 export interface ClientLimits {
@@ -24,8 +25,7 @@ export interface ClientLimits {
 }
 
 export interface InfoContext {
-  /** It came by the listener for clients outside. */
-  readonly isOutside?: boolean;
+  readonly side: Side;
   readonly cid: number;
   readonly clientAddress: string;
   readonly maxPayloadBytes: number;
@@ -34,7 +34,7 @@ export interface InfoContext {
   /** The connection began with TLS. */
   readonly isTlsFirst: boolean;
   /** The client is to move to one of these, by the listener that it came by; absent: it may stay. */
-  readonly moveTo?: Readonly<Record<"inside" | "outside", readonly string[]>> | undefined;
+  readonly moveTo?: Readonly<Record<Side, readonly string[]>> | undefined;
   /** The name of the account once the client has said who it is. */
   readonly account?: string;
 }

@@ -2,8 +2,9 @@
 import type { InfoContext } from "./host.ts";
 import type { ClientSession } from "./session.ts";
 
-export function infoContext({ cid, wire, limits }: ClientSession): InfoContext {
+export function infoContext({ cid, wire, limits, arrival }: ClientSession): InfoContext {
   return {
+    side: arrival.entrance.side,
     cid,
     clientAddress: wire.remote.address,
     maxPayloadBytes: limits.maxPayloadBytes,

@@ -22,6 +22,7 @@ import type { Opening, Wire } from "../../transport/wire.ts";
 import { Inbound } from "../trunk/inbound.ts";
 import { GREETED, isAdmitted, isIntroduced, OPEN, RECALLED, TRUSTED, type Standing } from "../trunk/phase.ts";
 import type { Tap } from "../trunk/tap.ts";
+import type { Arrival } from "./arrival.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
 import { infoContext, logSecurity } from "./introduction.ts";
@@ -57,11 +58,13 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
   readonly nonce: string;
+  readonly arrival: Arrival;
   private readonly parser: ClientParser;
   protected readonly inbound: Inbound;
 
-  constructor(host: ClientHost, wire: Wire, id: number) {
+  constructor(host: ClientHost, wire: Wire, id: number, arrival: Arrival) {
     super(host, wire, id);
+    this.arrival = arrival;
     this.account = host.accounts.global;
     this.interest = this.account.interest;
     this.nonce = host.authenticator.newNonce();
@@ -266,7 +269,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       if (host.authenticator.hasSecrets) this.recall();
       return;
     }
-    const now = host.authenticator.currentGrant(grant, "STANDARD");
+    const now = host.authenticator.currentGrant(grant, this.arrival.entrance.connectionType);
     if (now === null || now.account !== grant.account) {
       // nats-server closes the connection without an error if the client must reconnect as another user.
       if (host.authenticator.hasMoved(grant)) this.close(MOVED);

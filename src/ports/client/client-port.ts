@@ -7,6 +7,7 @@ import type { Accounts } from "../../core/accounts.ts";
 import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
+import type { Arrival } from "../../links/client/arrival.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../../links/client/host.ts";
 import { ClientSession } from "../../links/client/session.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
@@ -19,6 +20,7 @@ import { OpenWires } from "../../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms } from "../../transport/tls.ts";
 import type { Endpoint, Wire } from "../../transport/wire.ts";
+import { INSIDE, OUTSIDE, type Entrance } from "../entrance.ts";
 import { listening } from "../start-error.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
 import type { CloseCause } from "../../protocol/close-cause.ts";
@@ -88,7 +90,6 @@ export class ClientPort {
   private readonly listeners: TcpListener[] = [];
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost;
-  private readonly hostOutside: ClientHost;
 
   constructor(options: ClientPortOptions) {
     this.options = options;
@@ -106,28 +107,24 @@ export class ClientPort {
       onRefused: (session, error) => this.refuse(session, error),
       onClosed: (session) => this.forget(session),
     };
-    this.hostOutside = {
-      ...this.host,
-      info: (context) => options.info({ ...context, isOutside: true }),
-    };
   }
 
   /** Rejects with the operating system's error. */
   async listen(): Promise<Endpoint> {
-    return this.listenAt(this.options, this.host);
+    return this.listenAt(this.options, INSIDE);
   }
 
   /** The second listener; null: none is wanted. */
   async listenOutside(): Promise<Endpoint | null> {
     const { external } = this.options;
-    return external === null ? null : this.listenAt(external, this.hostOutside);
+    return external === null ? null : this.listenAt(external, OUTSIDE);
   }
 
-  private async listenAt(at: { host: string; port: number }, clientHost: ClientHost): Promise<Endpoint> {
+  private async listenAt(at: { host: string; port: number }, entrance: Entrance): Promise<Endpoint> {
     const attempt = listenTcp(at.host, at.port, (socket) => {
       const { wires, tls, handshakes } = this;
       const wire = tls === null ? tcpWire(socket, wires) : new TlsWire(socket, wires, tls, handshakes);
-      this.accept(wire, clientHost);
+      this.accept(wire, { entrance });
     });
     const listener = await listening(
       at,
@@ -219,8 +216,8 @@ export class ClientPort {
     for (const session of [...this.sessions.values()]) session.close(cause);
   }
 
-  private accept(wire: Wire, clientHost: ClientHost): void {
-    const session = new ClientSession(clientHost, wire, this.options.nextConnectionId());
+  private accept(wire: Wire, arrival: Arrival): void {
+    const session = new ClientSession(this.host, wire, this.options.nextConnectionId(), arrival);
     this.totalConnections++;
     const { maxConnections } = this;
     if (maxConnections !== null && this.sessions.size >= maxConnections) this.makeRoom(maxConnections);
