@@ -11,6 +11,7 @@ import { Connection } from "../trunk/connection.ts";
 import { CLIENT_READER } from "../trunk/outbox.ts";
 import { NEGOTIATING } from "../trunk/phase.ts";
 import { ReadStall } from "../trunk/read-stall.ts";
+import type { Arrival } from "./arrival.ts";
 import type { ClientHost } from "./host.ts";
 
 const KIND = { idField: "cid", reader: CLIENT_READER, rhythm: "while silent", phase: NEGOTIATING } as const;
@@ -21,9 +22,11 @@ export abstract class ClientConnection extends Connection<ClientHost> {
   /** Runs until the client has authenticated; afterwards, until its grant expires. */
   protected authTimer: Disposable | null = null;
   private readonly stall: ReadStall;
+  readonly arrival: Arrival;
 
-  constructor(host: ClientHost, wire: Wire, id: number) {
+  constructor(host: ClientHost, wire: Wire, id: number, arrival: Arrival) {
     super(host, wire, id, KIND);
+    this.arrival = arrival;
     this.stall = new ReadStall(wire, host.clock);
   }
 

@@ -58,15 +58,12 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
   readonly nonce: string;
-  readonly arrival: Arrival;
   private readonly parser: ClientParser;
   protected readonly inbound: Inbound;
 
   constructor(host: ClientHost, wire: Wire, id: number, arrival: Arrival) {
-    super(host, wire, id);
-    this.arrival = arrival;
-    this.account = host.accounts.global;
-    this.interest = this.account.interest;
+    super(host, wire, id, arrival);
+    ({ interest: this.interest } = this.account = host.accounts.global);
     this.nonce = host.authenticator.newNonce();
     this.limits = host.limits;
     this.parser = new ClientParser(this, host.limits);
