@@ -9,23 +9,23 @@ import { assert } from "./assert.ts";
 
 import type { NextRound } from "./chores.ts";
 
-/** Some milliseconds. A step is a visited node of the sublist or a receiver of a new plan. */
-const STEPS_PER_ROUND = 50_000;
-/** Deliveries per step. */
+/** Some milliseconds. The unit is a delivery; a visited node of the sublist or a receiver of a new plan costs four of them. */
+const DELIVERIES_PER_ROUND = 200_000;
 const DELIVERIES_PER_STEP = 4;
 
 export class Work {
-  private steps = 0;
+  /** Whole numbers only: it is counted for each message. */
+  private done = 0;
   private waiting: (() => void)[] = [];
   private isScheduled = false;
   private readonly nextRound: NextRound;
   private readonly round = (): void => {
     this.isScheduled = false;
-    this.steps = 0;
+    this.done = 0;
     const { waiting } = this;
-    let done = 0;
-    while (done < waiting.length && !this.isSpent) waiting[done++]!();
-    waiting.splice(0, done);
+    let served = 0;
+    while (served < waiting.length && !this.isSpent) waiting[served++]!();
+    waiting.splice(0, served);
     if (waiting.length > 0) this.schedule();
   };
 
@@ -34,7 +34,7 @@ export class Work {
   }
 
   get isSpent(): boolean {
-    return this.steps >= STEPS_PER_ROUND;
+    return this.done >= DELIVERIES_PER_ROUND;
   }
 
   /** Whether no connection waits. */
@@ -45,12 +45,12 @@ export class Work {
   /** A plan was built. */
   planned(steps: number): void {
     assert(steps >= 0, "work is never taken back");
-    this.steps += steps;
+    this.done += steps * DELIVERIES_PER_STEP;
   }
 
   /** A message was delivered to this many receivers. */
   delivered(count: number): void {
-    this.steps += count / DELIVERIES_PER_STEP;
+    this.done += count;
   }
 
   /** Calls back in a later round, once the budget allows it. */

@@ -78,6 +78,8 @@ export class Plan {
   readonly single: Subscription | null;
   /** Nobody is interested. */
   readonly isEmpty: boolean;
+  /** How many get a message: subscriptions and neighbours, and one for each queue group. */
+  readonly fanout: number;
   /** Whether the next message may take it without asking again: those that take long do, so that their work is looked at. */
   readonly isMemorable: boolean;
   readonly work: Work;
@@ -108,6 +110,7 @@ export class Plan {
     const isSingle = this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0;
     this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
     this.isEmpty = interested.length === 0;
+    this.fanout = this.locals.length + this.neighbours.length + this.groups.length;
     this.isMemorable = this.crossings === null && this.isOfOneSubject && interested.length <= MEMORABLE_MAX;
     this.work = parts.work;
     this.headLength = subject.length + HEAD_EXTRA;
@@ -118,11 +121,6 @@ export class Plan {
     this.routeHeadLength = isForwarded ? account.length + subject.length + ROUTE_HEAD_EXTRA : 0;
     this.routeHeadAt = isForwarded ? takeHead(this.routeHeadLength + tokenRoom) : 0;
     if (isForwarded) writeText(this.routeHeadAt, `RMSG ${account} ${subject} `);
-  }
-
-  /** How many get a message: subscriptions and neighbours, and one for each queue group. */
-  get fanout(): number {
-    return this.locals.length + this.neighbours.length + this.groups.length;
   }
 
   /** Gives the heads back. The plan may still be read until the next plan is built. */

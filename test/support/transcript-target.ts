@@ -21,7 +21,9 @@ export class TranscriptTarget {
   }
 
   plays(transcript: Transcript): boolean {
-    if (this.#version === undefined || transcript.since === undefined) return true;
+    if (this.#version === undefined) return true;
+    if (transcript.isOfShoalAlone) return false;
+    if (transcript.since === undefined) return true;
     return isAtLeast(this.#version, transcript.since);
   }
 

@@ -41,6 +41,8 @@ export interface Transcript {
   needs: string | undefined;
   /** False for what depends on where the bytes are split. */
   splittable: boolean;
+  /** nats-server is not asked, since it does not always answer alike. */
+  isOfShoalAlone: boolean;
   steps: Step[];
 }
 
@@ -49,6 +51,7 @@ interface Head {
   since: string | undefined;
   needs: string | undefined;
   splittable: boolean;
+  isOfShoalAlone: boolean;
 }
 
 const clientActs: readonly string[] = ["open", "close", "stop reading", "read on"] satisfies ClientAct[];
@@ -56,7 +59,13 @@ const clientActs: readonly string[] = ["open", "close", "stop reading", "read on
 /** All sections (`## name`) of a file. Throws with file and line on anything it does not understand. */
 export function parseTranscripts(text: string, file: string): Transcript[] {
   const transcripts: Transcript[] = [];
-  const fileHead: Head = { config: [], since: undefined, needs: undefined, splittable: true };
+  const fileHead: Head = {
+    config: [],
+    since: undefined,
+    needs: undefined,
+    splittable: true,
+    isOfShoalAlone: false,
+  };
   let head = fileHead;
   let current: Transcript | undefined;
   for (const [index, content] of text.split("\n").entries()) {
@@ -72,6 +81,7 @@ export function parseTranscripts(text: string, file: string): Transcript[] {
           since: undefined,
           needs: undefined,
           splittable: true,
+          isOfShoalAlone: false,
           steps: [],
         };
         transcripts.push(current);
@@ -90,11 +100,12 @@ export function parseTranscripts(text: string, file: string): Transcript[] {
 }
 
 function readMark(content: string, head: Head): void {
-  const mark = /^# (config|since|needs|whole):? ?(.*)$/.exec(content);
+  const mark = /^# (config|since|needs|whole|alone):? ?(.*)$/.exec(content);
   if (mark?.[1] === "config") head.config.push(mark[2]!);
   if (mark?.[1] === "since") head.since = mark[2]!;
   if (mark?.[1] === "needs") head.needs = mark[2]!;
   if (mark?.[1] === "whole") head.splittable = false;
+  if (mark?.[1] === "alone") head.isOfShoalAlone = true;
 }
 
 function parseStep(content: string, line: number): Step {
