@@ -284,15 +284,15 @@ const cases: Case[] = [
   {
     title: "handshake_first",
     config: () => tlsBlock(["handshake_first: true"]),
-    clients: () => ({
-      "at once": [{ isFirst: true, tls: trusting() }, "PONG"],
-      "at once in the open": [{ isFirst: true, isPlain: true }, "closed"],
-    }),
+    clients: () => ({ "at once": [{ isFirst: true, tls: trusting() }, "PONG"] }),
   },
   {
     title: "handshake_first, and little time",
     config: () => tlsBlock(["handshake_first: true", 'timeout: "300ms"']),
-    clients: () => ({ "waiting for INFO": [{ isPlain: true }, "closed"] }),
+    clients: () => ({
+      "waiting for INFO": [{ isPlain: true }, "closed"],
+      "in plain text, at once": [{ isFirst: true, isPlain: true }, "closed"],
+    }),
   },
   {
     title: "handshake_first at once or, by itself, after INFO",
