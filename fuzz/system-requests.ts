@@ -5,7 +5,8 @@ import { assert } from "../src/base/assert.ts";
 import { silentLogger } from "../src/base/logger.ts";
 import { Server } from "../src/app/server.ts";
 import { loadConfig, type LoadResult } from "../src/config/load.ts";
-import type { ClientHost } from "../src/links/client/host.ts";
+import type { Arrival } from "../src/links/client/arrival.ts";
+import { INSIDE } from "../src/ports/entrance.ts";
 import { MemoryWire } from "../src/transport/memory.ts";
 import type { Wire } from "../src/transport/wire.ts";
 
@@ -46,8 +47,7 @@ interface Service {
   readonly answering: ReadonlySet<string>;
 }
 interface Port {
-  readonly host: ClientHost;
-  accept(wire: Wire, host: ClientHost): void;
+  accept(wire: Wire, arrival: Arrival): void;
 }
 
 const service = server.rooms.system.current!.service as unknown as Service;
@@ -56,7 +56,7 @@ let asker = arrive();
 
 function arrive(): MemoryWire {
   const wire = new MemoryWire();
-  port.accept(wire, port.host);
+  port.accept(wire, { entrance: INSIDE });
   wire.receiveText('CONNECT {"verbose":false,"pedantic":false,"headers":true}\r\nSUB answers 3\r\nPING\r\n');
   assert(wire.takeText().includes("PONG"), "the client is admitted");
   return wire;

@@ -132,6 +132,12 @@ class Rollout {
     }
   }
 
+  /** A scrape has found it so: a restart may be over between two of them. */
+  async scraped(index: number, up: "0" | "1"): Promise<void> {
+    const series = `up{job="shoal", instance="member-${index}"}`;
+    await waitFor(`a scrape to find ${series} ${up}`, () => this.series.get(series)?.at(-1) === up);
+  }
+
   /** What was scraped is of a rollout. */
   sawEachGoAndCome(): boolean {
     const ups = [...this.series].filter(([name]) => name.startsWith("up{"));
@@ -185,8 +191,10 @@ it.skipIf(lacksPrometheus)(
     for (let index = 0; index < MEMBERS; index++) {
       await rollout.leave(index);
       await rollout.whole();
+      await rollout.scraped(index, "0");
       rollout.start(index);
       await rollout.whole();
+      await rollout.scraped(index, "1");
     }
     await rollout.stopScraping();
     expect(rollout.sawEachGoAndCome()).toBe(true);
