@@ -21,7 +21,7 @@ import { LocalInterest, type InterestChange } from "./local-interest.ts";
 import type { Mappings } from "./mappings.ts";
 import { withNumbered, withStaged, type NumberedMessage, type ServerMessage } from "./publish.ts";
 import { OWN_SOURCE, type Source } from "./reach.ts";
-import { publish } from "./router.ts";
+import { assertOutsideDelivery, publish } from "./router.ts";
 import type { ServiceImport } from "./service-import.ts";
 import { ServiceResponses } from "./service-responses.ts";
 import { Shadow, shadowOf, type StreamImport } from "./stream-import.ts";
@@ -142,6 +142,7 @@ export class Account {
 
   /** The same for a message that this server has staged. */
   publishOwn(message: Message): boolean {
+    assertOutsideDelivery();
     const { subjectLength, subjectHash } = message;
     const plan = this.interest.planOfServer(message.at + message.subjectFrom, subjectLength, subjectHash);
     return publish(plan, message, OWN_SOURCE);

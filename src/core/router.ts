@@ -14,12 +14,12 @@ import type { Crossing, Neighbour, RemoteInterest } from "./subscription.ts";
 /** The only way in. Returns whether anyone got the message. */
 export function publish(plan: Plan, message: Message, source: Source): boolean {
   if (plan.isEmpty) return false;
-  assertOwn(!delivery.isUnderWay, ONE_AT_A_TIME);
   setHead(plan, message);
-  if (source.tier !== "local") return publishFrom(plan, message, source);
-  const single = plan.single;
+  const single = plan.single; // within everybody's reach
   if (single !== null && !isRarelyDelivered(message))
     return single.owner !== source.sender && single.owner.deliver(single, message);
+  assertOutsideDelivery();
+  if (source.tier !== "local") return publishFrom(plan, message, source);
   plan.work.delivered(plan.fanout);
   delivery.isUnderWay = true;
   let reached: boolean;
@@ -37,7 +37,11 @@ export function publish(plan: Plan, message: Message, source: Source): boolean {
  * come behind all deliveries. Not noted where there is one receiver alone: after it nothing of the plan is used.
  */
 const delivery = { isUnderWay: false };
-const ONE_AT_A_TIME = "nothing is published while a message is being delivered";
+
+/** Messages of clients and neighbours are read outside deliveries; those of the server itself are checked whoever gets them. */
+export function assertOutsideDelivery(): void {
+  assertOwn(!delivery.isUnderWay, "nothing is published while a message is being delivered");
+}
 
 function publishHere(plan: Plan, message: Message, source: Source): boolean {
   let reached = deliverPlain(plan, message, source);

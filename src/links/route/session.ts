@@ -55,6 +55,9 @@ export interface Registration {
 const PROTOCOL_VIOLATION = closeCause("violation", "Protocol Violation");
 const KIND = { idField: "rid", reader: ROUTE_READER, rhythm: "steady" } as const;
 
+/** Of a message that names no queue group; one array for all of them. */
+const NO_QUEUES: readonly string[] = [];
+
 export class RouteSession extends Connection<RouteHost> implements RouteOperations, Neighbour {
   readonly direction: RouteDirection;
   readonly interests: RemoteInterests;
@@ -148,18 +151,19 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   onRoutedAgain(message: Message): boolean {
     const { memoPlan: plan, memoAccount: account } = this;
     if (plan === null || account === null || this.memoVersion !== account.interest.version)
-      return this.onRouted(this.memoName, message, []);
+      return this.onRouted(this.memoName, message, NO_QUEUES);
     if (message.headerLength > 0 && mayAskForTrace(message, account))
-      return this.onRouted(this.memoName, message, []);
-    this.route(plan, message, []);
+      return this.onRouted(this.memoName, message, NO_QUEUES);
+    this.route(plan, message, NO_QUEUES);
     return this.isOpen;
   }
 
   private route(plan: Plan, message: Message, queues: readonly string[]): void {
     this.inMessages++;
     this.inBytes += message.size;
-    this.source.queues = queues;
-    publish(plan, message, this.source);
+    const { source } = this;
+    if (source.queues !== queues) source.queues = queues;
+    publish(plan, message, source);
   }
 
   private accountOf(name: string): Account | null {
