@@ -5,6 +5,7 @@
  * Invariants: `phase` only moves on, and a connection that has ended stays so. Bounded by the outbox and by the inbound.
  */
 import { assertOwn, beginChange, endChange } from "../../base/assert.ts";
+import type { Work } from "../../base/work.ts";
 import type { Logger } from "../../base/logger.ts";
 import {
   INTERNAL_ERROR,
@@ -35,6 +36,7 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   /** Unique in the server, among all kinds of connections. */
   readonly id: number;
   readonly host: Host;
+  private readonly work: Work;
   readonly wire: Wire;
   readonly startedMs: number;
   readonly outbox: Outbox;
@@ -58,6 +60,7 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   constructor(host: Host, wire: Wire, id: number, kind: ConnectionKind & { readonly phase: Standing }) {
     const { idField, reader, rhythm, phase } = kind;
     this.host = host;
+    this.work = host.turn.work;
     this.wire = wire;
     this.id = id;
     this.phase = phase;
@@ -114,11 +117,14 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
 
   /** A message has been acted on. Returns whether to read on, as far as work goes. */
   protected hasRoom(): boolean {
-    const { work } = this.host.turn;
-    if (!work.isSpent) return true;
+    return !this.work.isSpent || this.rest();
+  }
+
+  /** Reads on in a later round. */
+  private rest(): false {
     if (this.isResting) return false;
     this.isResting = true;
-    work.whenThereIsRoom(() => {
+    this.work.whenThereIsRoom(() => {
       this.isResting = false;
       if (this.isOpen && this.asRead(() => void this.inbound.take(0)) && this.isOpen) this.wire.resume();
     });
