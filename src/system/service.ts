@@ -48,7 +48,7 @@ const SERVER_KINDS = (
 const ACCOUNT_KINDS = "SUBSZ CONNZ LEAFZ JSZ INFO STATZ CONNS".split(" ");
 
 export interface SystemWorld extends CommandWorld {
-  /** Who sent it; null: not a client of this server. */
+  /** The client that sent it; null: it is not connected to this server. */
   clientOf(origin: MessageOrigin | null): ClientSession | null;
   readonly system: Account;
   readonly clock: Clock;

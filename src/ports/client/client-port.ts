@@ -72,20 +72,20 @@ export class ClientPort {
     stalls: 0,
   };
   readonly handshakes = new Handshakes();
-  /** null: in the open. Counts for those who come from now on. */
+  /** null: plain text. A change holds for connections from now on. */
   tls: ClientTlsTerms | null;
   /** null: no limit. */
   private maxConnections: number | null;
   totalConnections = 0;
   /** Clients without credentials that made room for newer ones. */
   crowdedOut = 0;
-  /** Told of who comes and goes. */
+  /** Learns which clients come and go. */
   watcher: ClientWatcher | null = null;
   /** What clients sent and received. */
   readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account.name);
-  /** Who has not presented credentials yet, where they are asked for; the oldest first. */
+  /** Clients that owe credentials, the oldest first. */
   private readonly unnamed = new Set<ClientSession>();
-  /** All are to be told INFO, and nobody has been yet. */
+  /** INFO has changed, and no client has been told yet. */
   private isInfoDue = false;
   private readonly listeners: TcpListener[] = [];
   private readonly options: ClientPortOptions;
