@@ -4,8 +4,7 @@
  *
  *     node bench/newcomer.ts [--server bin/shoal] [--server nats-server] [--rounds 10]
  *
- * For each round a member is started, a client connects to it, and a second member joins. Other work on the machine adds to the times;
- * `chrt -f 5 node bench/newcomer.ts …` gives the measurement priority over it.
+ * For each round a member is started, a client connects to it, and a second member joins. Other work on the machine adds to the times.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
