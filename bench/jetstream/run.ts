@@ -46,7 +46,7 @@ const TICKS_PER_SECOND = 100;
 
 interface Sample {
   readonly perSecond: number;
-  /** Of the server, microseconds a message. */
+  /** Processor time of the server in microseconds a message. */
   readonly cpuMicros: number;
   /** Median and 99th percentile in microseconds; NaN where nothing is awaited. */
   readonly p50Micros: number;

@@ -215,7 +215,7 @@ class Ear implements Subscriber {
   }
 }
 
-/** What is heard at one place, one message after the other: texts and views are made when they are asked for. */
+/** The messages that one listener receives, one after the other. Texts and views are made on demand. */
 class Heard implements Incoming {
   headerLength = 0;
   private message: Message = NO_MESSAGE;

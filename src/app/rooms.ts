@@ -54,7 +54,7 @@ export interface RoomsOptions {
 /** Where the server listens; null: not yet, or not at all. */
 export interface ListeningAt {
   readonly client: Endpoint | null;
-  /** Of the second listener. */
+  /** Where the second listener listens. */
   readonly external: Endpoint | null;
   readonly cluster: Endpoint | null;
 }
@@ -83,7 +83,7 @@ export class Rooms {
   readonly cluster: ClusterPort | null;
   /** What clients are told of this server. */
   readonly self = new SelfDescription(this);
-  // What is there once the server has started; null: not yet, or not configured.
+  // These exist once the server has started; null: not yet, or not configured.
   readonly listening = liveCell<ListeningAt>({ client: null, external: null, cluster: null });
   readonly monitor = liveCell<MonitorPorts | null>(null);
   readonly system = liveCell<SystemMembership | null>(null);

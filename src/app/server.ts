@@ -226,7 +226,7 @@ export class Server {
     return this.rooms.listening.current.client;
   }
 
-  /** Of the second listener. */
+  /** Where the second listener listens. */
   get externalEndpoint(): Endpoint | null {
     return this.rooms.listening.current.external;
   }

@@ -85,7 +85,7 @@ export class Plan {
   readonly work: Work;
   /** Where the subject's bytes lie. */
   readonly subjectAt: number;
-  /** Of the subject that it was built for, and the room that its heads have for the rest behind it: see `setRest`. */
+  /** Length of the subject that the plan was built for. Its heads have `tokenRoom` bytes for the rest: see `setRest`. */
   private readonly builtLength: number;
   private readonly tokenRoom: number;
   /** False: the subject is another one when it is looked up next, so that nothing may be remembered by this plan. */

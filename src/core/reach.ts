@@ -15,7 +15,7 @@
 export type NeighbourTier = "route" | "spoke" | "hub" | "gateway";
 type Tier = "local" | NeighbourTier;
 
-/** Of the tiers of neighbours. */
+/** The order in which a plan keeps its neighbours. */
 export const TIER_ORDER: Readonly<Record<NeighbourTier, number>> = { route: 0, spoke: 1, hub: 2, gateway: 3 };
 
 interface Range {

@@ -3,7 +3,7 @@
  * since there may be a hundred thousand streams.
  */
 import type { StreamAssets } from "./assets.ts";
-import { consumerInfo, streamInfo, type AnswerFacts } from "./api/info.ts";
+import { consumerInfo, streamConfig, streamState, type AnswerFacts } from "./api/info.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import type { JetStream } from "./jetstream.ts";
 import type { JetStreamLimits } from "./limits.ts";
@@ -194,7 +194,6 @@ export class JetStreamReport {
 
 function streamReport(assets: StreamAssets, facts: AnswerFacts): StreamReport {
   const { stream, consumers } = assets;
-  const info = (): Json => streamInfo(assets, facts, { deleted: false, subjects: null, isListed: true });
   return {
     name: stream.config.name,
     created: stream.created,
@@ -202,10 +201,10 @@ function streamReport(assets: StreamAssets, facts: AnswerFacts): StreamReport {
     lost: stream.store.lost.count,
     problem: stream.problem,
     get config() {
-      return info()["config"] as Json;
+      return streamConfig(stream, facts, "listed");
     },
     get state() {
-      return info()["state"] as Json;
+      return streamState(assets, { deleted: false, subjects: null });
     },
     get figures() {
       return streamFigures(assets);

@@ -33,11 +33,11 @@ export function jsz(source: MonitorSource, query: Query): Answer {
       : [];
   const shown =
     one === null ? listed.map((each) => report.account(each)).filter((each) => each !== null) : [one];
-  const totals = report.totals;
+  const { totals, stats } = report;
   return json({
-    ...statsFields(report.stats, report.accountCount, report.level),
+    ...statsFields(stats, report.accountCount, report.level),
     ...head,
-    config: jetStreamConfig(jetStream),
+    config: jetStreamConfig(jetStream, stats),
     limits: limitsFields(jetStream),
     streams: totals.streams,
     streams_leader: countsLeaders && totals.streams > 0 ? totals.streams : undefined,
@@ -60,19 +60,20 @@ export function accountJsz(source: MonitorSource, account: string, details: Deta
 /** The JetStream fields that servers exchange and `/varz` shows. */
 export function jetStreamFields(jetStream: JetStreamSource, shows: "folder" | "no folder"): object {
   const { report } = jetStream;
-  const config = jetStreamConfig(jetStream);
+  const { stats } = report;
+  const config = jetStreamConfig(jetStream, stats);
   return {
     config: shows === "folder" ? config : { ...config, store_dir: undefined },
-    stats: statsFields(report.stats, report.accountCount, report.level),
+    stats: statsFields(stats, report.accountCount, report.level),
     limits: limitsFields(jetStream),
   };
 }
 
-function jetStreamConfig({ settings, report }: JetStreamSource): Record<string, unknown> {
+function jetStreamConfig({ settings }: JetStreamSource, stats: JetStreamStats): Record<string, unknown> {
   const { syncIntervalMs } = settings;
   return {
     max_memory: settings.maxMemoryBytes,
-    max_storage: settings.maxStorageBytes(report.stats.storageBytes),
+    max_storage: settings.maxStorageBytes(stats.storageBytes),
     store_dir: settings.storeFolder,
     sync_interval: syncIntervalMs === null ? undefined : syncIntervalMs * 1e6,
     sync_always: syncIntervalMs === null ? true : undefined,

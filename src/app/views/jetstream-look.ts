@@ -18,7 +18,8 @@ export function jetStreamLook({ report, settings, storageLeft, syncs }: JetStrea
     const account = report.account(name)!;
     for (const stream of account.streams) {
       if (streams.length < STREAMS_MAX) streams.push(streamLook(name, stream));
-      if (stream.lost > 0 && damaged.length < STREAMS_MAX) damaged.push({ account: name, ...lossOf(stream) });
+      if (stream.lost > 0 && damaged.length < STREAMS_MAX)
+        damaged.push({ account: name, name: stream.name, lost: stream.lost });
       if (stream.problem !== "" && refusing.length < STREAMS_MAX)
         refusing.push({ account: name, name: stream.name });
       for (const consumer of stream.consumers) {
@@ -56,10 +57,6 @@ export function jetStreamLook({ report, settings, storageLeft, syncs }: JetStrea
       consumers: totals.consumers - consumers.length,
     },
   };
-}
-
-function lossOf({ name, lost }: StreamReport): { name: string; lost: number } {
-  return { name, lost };
 }
 
 function streamLook(account: string, { name, figures }: StreamReport): StreamLook {

@@ -12,7 +12,7 @@ import type { Rooms } from "../rooms.ts";
 import { add, noLoss, nothing } from "../../links/trunk/traffic.ts";
 import { VERSION } from "../process/version.ts";
 
-/** What is measured. */
+/** The rooms that metrics read. */
 export type MeasuredRooms = Pick<
   Rooms,
   | "accounts"

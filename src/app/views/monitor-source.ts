@@ -15,7 +15,7 @@ import { VERSION } from "../process/version.ts";
 import { hostPort } from "../../base/host-port.ts";
 import { withVersion } from "../../protocol/json/metadata.ts";
 
-/** What is shown; read when it is asked for. */
+/** The rooms that monitoring reads on request. */
 export type MonitoredRooms = Pick<
   Rooms,
   | "accounts"

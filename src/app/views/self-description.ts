@@ -9,7 +9,7 @@ import { ownConnectUrls, ownExternalUrls } from "../../ports/client/connect-urls
 import { serverHash } from "../process/identity.ts";
 import type { Rooms } from "../rooms.ts";
 
-/** What is told of; read when it is told. */
+/** The rooms that the description reads. */
 type SelfHost = Pick<
   Rooms,
   | "identity"

@@ -98,7 +98,7 @@ async function endpointsAlone(source: MonitorSource): Promise<Endpoints> {
   return new Endpoints(source);
 }
 
-/** What is wrong; null: nothing. */
+/** Returns what is wrong; null: nothing. */
 function problemOf(outcome: ReloadOutcome): string | null {
   return outcome.kind === "refused" ? outcome.messages.join("; ") : null;
 }

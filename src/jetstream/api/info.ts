@@ -4,6 +4,7 @@ import { writeObject } from "../codec.ts";
 import { consumerShape, requiredConsumerLevel } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { requiredLevel, streamShape } from "../stream/config.ts";
+import type { Stream } from "../stream/stream.ts";
 import type { StreamAssets } from "../assets.ts";
 
 type Json = Record<string, unknown>;
@@ -38,16 +39,9 @@ export function streamInfo(
   facts: AnswerFacts,
   details: StreamDetails,
 ): Json {
-  const { config, created, host } = stream;
+  const { created, host } = stream;
   return {
-    config: {
-      ...writeObject(streamShape, config),
-      metadata: answeredMetadata(
-        config.metadata,
-        { ...facts, required: requiredLevel(config) },
-        details.isListed === true ? "listed" : "alone",
-      ),
-    },
+    config: streamConfig(stream, facts, details.isListed === true ? "listed" : "alone"),
     created,
     state: streamState({ stream, consumers }, details),
     ...(facts.domain === "" ? {} : { domain: facts.domain }),
@@ -55,7 +49,12 @@ export function streamInfo(
   };
 }
 
-function streamState({ stream, consumers }: StreamAssets, { deleted, subjects }: StreamDetails): Json {
+export function streamConfig({ config }: Stream, facts: AnswerFacts, as: "listed" | "alone"): Json {
+  const levels = { ...facts, required: requiredLevel(config) };
+  return { ...writeObject(streamShape, config), metadata: answeredMetadata(config.metadata, levels, as) };
+}
+
+export function streamState({ stream, consumers }: StreamAssets, { deleted, subjects }: StreamDetails): Json {
   const { store } = stream;
   const isEmpty = store.messages === 0;
   const holes = store.holeCount;
@@ -97,7 +96,7 @@ export function consumerInfo(consumer: Consumer, facts: AnswerFacts, as: "listed
   };
 }
 
-/** Of the first group, as nats-server tells. */
+/** nats-server shows the first group only. */
 function priorityGroups({ config, pin }: Consumer): Json {
   const [group] = config.priorityGroups;
   if (group === undefined) return {};
