@@ -11,17 +11,21 @@ import { statusBlock } from "../headers.ts";
 import type { AccountHost } from "../host.ts";
 import { Commit, type SyncPolicy } from "../stream/commit.ts";
 import { largestMessage } from "../stream/config.ts";
-import type { Reader, Stream } from "../stream/stream.ts";
+import type { Reader } from "../stream/reader.ts";
+import type { Stream } from "../stream/stream.ts";
 import type { Advise } from "../advisories.ts";
 import { Acks } from "./acks.ts";
+import { Choice } from "./choice.ts";
 import { filtersOf, type ConsumerConfig } from "./config.ts";
 import { EarliestTimer } from "./earliest-timer.ts";
+import { IdleHeartbeat } from "./idle-heartbeat.ts";
 import { Inactivity } from "./inactivity.ts";
 import { Lookahead } from "./lookahead.ts";
 import { Outlet } from "./outlet.ts";
 import { Pace } from "./pace.ts";
 import { Pin, withPin } from "./pin.ts";
 import { PullQueue } from "./pull-queue.ts";
+import { Pumping } from "./pumping.ts";
 import { Redelivery } from "./redelivery.ts";
 import type { PullRequest } from "./requests.ts";
 import { sampleAck } from "./sampling.ts";
@@ -66,12 +70,11 @@ export class Consumer implements Reader {
   private readonly pace: Pace;
   readonly acks: Acks;
   private readonly again: Redelivery;
-  private committedTo: number;
+  private readonly choice: Choice;
   private readonly timer: EarliestTimer;
   private readonly inactivity: Inactivity;
-  private heartbeatMs: number;
-  private isPumpDue = false;
-  private isStopped = false;
+  private readonly heartbeat: IdleHeartbeat;
+  private readonly pumping: Pumping;
 
   constructor(options: ConsumerOptions) {
     const { config, created, stream, host, state, log, policy } = options;
@@ -100,14 +103,7 @@ export class Consumer implements Reader {
       config: () => this.config,
       measure: (sequence, pending) => sampleAck(host, this, sequence, pending),
     });
-    this.pin = new Pin({
-      about: this,
-      advise: options.advise,
-      clock: host.clock,
-      random: host.random,
-      name: host.name,
-      config: () => this.config,
-    });
+    this.pin = new Pin({ about: this, advise: options.advise, host, config: () => this.config });
     this.requests = new PullQueue({
       clock: host.clock,
       pin: this.pin,
@@ -116,9 +112,18 @@ export class Consumer implements Reader {
       say: (to, headers) => this.outlet.say(to, headers),
       beat: (to) => this.outlet.beat(to, state.delivered),
     });
+    this.pumping = new Pumping(host, () => this.work());
     this.timer = new EarliestTimer(host.clock, () => this.onTimer());
-    this.committedTo = stream.commit.sequence;
-    this.heartbeatMs = host.clock.nowMs();
+    this.choice = new Choice({
+      state,
+      again: this.again,
+      ahead: this.ahead,
+      acks: this.acks,
+      config: () => this.config,
+      committedTo: stream.commit.sequence,
+      passed: (sequence) => this.note(ConsumerState.skip(sequence, host.clock.nowMs())),
+    });
+    this.heartbeat = new IdleHeartbeat(host.clock);
     this.pace = new Pace(host.clock, config, stream.store.last);
     this.pace.configure(config, largestMessage(stream.config));
     this.outlet = new Outlet(host, `${stream.config.name}.${this.name}`, config);
@@ -159,7 +164,7 @@ export class Consumer implements Reader {
   }
 
   stop(): void {
-    this.isStopped = true;
+    this.pumping.stop();
     this.timer.stop();
     this.inactivity.stop();
     this.commit.finish();
@@ -200,7 +205,7 @@ export class Consumer implements Reader {
   // ---- what the stream says ----
 
   committed(sequence: number): void {
-    this.committedTo = sequence;
+    this.choice.committed(sequence);
     if (this.ahead.count > 0) this.wake();
   }
 
@@ -263,24 +268,17 @@ export class Consumer implements Reader {
 
   /** Looks for what can be delivered, when the messages that are being read have been handled. */
   wake(): void {
-    if (this.isPumpDue || this.isStopped) return;
-    this.isPumpDue = true;
-    this.host.afterwards(() => this.work());
+    this.pumping.wake();
   }
 
   // ---- delivering ----
 
-  private work(): void {
-    this.isPumpDue = false;
-    if (this.isStopped) return;
+  private work(): "done" | "left over" {
     const isMore = this.pump();
     if (this.requests.size > 0 && this.hasNothing) this.requests.endImpatient();
     this.commit.end();
-    if (isMore && !this.isPumpDue) {
-      this.isPumpDue = true;
-      this.host.soon(() => this.work());
-    }
-    if (!this.isStopped) this.timer.set(this.nextEventMs());
+    if (!this.pumping.isStopped) this.timer.set(this.nextEventMs());
+    return isMore ? "left over" : "done";
   }
 
   /** Whether the budget was used up and there may be more. */
@@ -291,7 +289,7 @@ export class Consumer implements Reader {
       if (this.isPaused || this.outlet.isStalled || this.pace.readyMs > 0) return false;
       const target = this.target();
       if (target === null) return false;
-      const sequence = this.nextSequence();
+      const sequence = this.choice.next();
       if (sequence === 0) return false;
       const view = this.stream.store.read(sequence);
       if (view === null) {
@@ -311,26 +309,8 @@ export class Consumer implements Reader {
 
   /** Where the next message goes; null: nobody takes one. */
   private target(): PullRequest | "push" | null {
-    if (!this.isPush)
-      return this.requests.next(this.ahead.count + Math.min(1, this.again.size), this.state.pending.size);
+    if (!this.isPush) return this.requests.next(this.choice.waiting, this.state.pending.size);
     return this.host.isAwaited(this.config.deliverSubject) ? "push" : null;
-  }
-
-  /** 0: there is none now. */
-  private nextSequence(): number {
-    for (let sequence = this.again.take(); sequence !== 0; sequence = this.again.take()) {
-      if (!this.acks.isGivenUp(sequence)) return sequence;
-    }
-    if (this.isFull) return 0;
-    const next = this.ahead.next(this.committedTo);
-    if (next === 0 && this.ahead.isPast(this.committedTo))
-      this.note(ConsumerState.skip(this.committedTo, this.host.clock.nowMs()));
-    return next;
-  }
-
-  private get isFull(): boolean {
-    const { maxAckPending } = this.config;
-    return maxAckPending > 0 && this.state.pending.size >= maxAckPending;
   }
 
   /** Bytes that were sent; below 0: the request ended instead. */
@@ -355,35 +335,31 @@ export class Consumer implements Reader {
     this.note(ConsumerState.delivery(sequence, consumerSequence, count, nowMs));
     if (isNew) this.ahead.delivered(sequence);
     this.deliveredMs = nowMs;
-    this.heartbeatMs = nowMs;
+    this.heartbeat.delivered(nowMs);
     host.send(pinId === "" ? message : withPin(message, pinId));
     this.pace.delivered(size, view.timeNs);
     if (target !== "push") this.requests.served(size);
     else this.outlet.pushed(size, to);
-    if (this.acksByFlow && this.isFull) this.outlet.ask(to);
+    if (this.acksByFlow && this.choice.isFull) this.outlet.ask(to);
     if (config.ackPolicy === "none") stream.settled(sequence);
     return size;
   }
 
   private get hasNothing(): boolean {
-    return this.again.size === 0 && (this.ahead.count === 0 || this.isFull || this.isPaused);
+    return this.choice.isEmpty || (this.isPaused && this.again.size === 0);
   }
 
   private nextEventMs(): number {
     const { config } = this;
     const again = this.isPaused ? Date.parse(config.pauseUntil) : this.again.nextMs;
-    const beat =
-      this.isPush && config.heartbeatNs > 0 ? this.heartbeatMs + config.heartbeatNs / 1e6 : Infinity;
     const readyMs = this.pace.readyMs || Infinity;
-    return Math.min(again, beat, readyMs, this.requests.dueMs);
+    return Math.min(again, this.heartbeat.dueMs(config), readyMs, this.requests.dueMs);
   }
 
   private onTimer(): void {
     this.requests.onTime();
-    const { heartbeatNs, deliverSubject } = this.config;
-    const nowMs = this.host.clock.nowMs();
-    if (this.isPush && heartbeatNs > 0 && this.heartbeatMs + heartbeatNs / 1e6 <= nowMs) {
-      this.heartbeatMs = nowMs;
+    const { deliverSubject } = this.config;
+    if (this.heartbeat.take(this.config)) {
       if (this.host.isAwaited(deliverSubject)) this.outlet.beat(deliverSubject, this.state.delivered);
       if (this.acksByFlow && this.state.pending.size > 0) this.outlet.ask(deliverSubject);
     }

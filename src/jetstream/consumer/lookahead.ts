@@ -5,7 +5,7 @@
  * With `last_per_subject` the last messages of the subjects that there were at the beginning come first.
  */
 import type { StreamStore } from "../../store/stream-store.ts";
-import { isCovered } from "../stream/stream.ts";
+import { isCovered } from "../stream/reader.ts";
 import type { ConsumerState } from "./state.ts";
 
 export class Lookahead {

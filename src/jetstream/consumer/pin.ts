@@ -8,10 +8,11 @@ import { withHeader } from "../header-edits.ts";
 import type { AccountHost, Outgoing } from "../host.ts";
 import type { ConsumerConfig } from "./config.ts";
 
-export interface PinHost extends Pick<AccountHost, "clock" | "random" | "name"> {
+export interface PinOptions {
+  readonly host: Pick<AccountHost, "clock" | "random" | "name">;
   readonly about: Parameters<Advise>[2];
   readonly advise: Advise;
-  config(): ConsumerConfig;
+  readonly config: () => ConsumerConfig;
 }
 
 export class Pin {
@@ -21,10 +22,10 @@ export class Pin {
   sinceMs = 0;
   private group = "";
   private untilMs = Infinity;
-  private readonly host: PinHost;
+  private readonly options: PinOptions;
 
-  constructor(host: PinHost) {
-    this.host = host;
+  constructor(options: PinOptions) {
+    this.options = options;
   }
 
   /** When the pin ends; Infinity: there is none. */
@@ -34,7 +35,8 @@ export class Pin {
 
   /** Pins the client of that group. */
   give(group: string): void {
-    const { clock, random, advise, about, name } = this.host;
+    const { advise, about } = this.options;
+    const { clock, random, name } = this.options.host;
     this.id = nuid(random);
     this.group = group;
     this.sinceMs = clock.nowMs();
@@ -44,18 +46,19 @@ export class Pin {
 
   /** The pinned client has asked. */
   keep(): void {
-    this.untilMs = this.host.clock.nowMs() + this.host.config().priorityTimeoutNs / 1e6;
+    const { host, config } = this.options;
+    this.untilMs = host.clock.nowMs() + config().priorityTimeoutNs / 1e6;
   }
 
   /** Nobody is pinned any more. */
   end(group: string, reason: "admin" | "timeout"): void {
-    const { advise, about, name } = this.host;
+    const { advise, about, host } = this.options;
     this.id = "";
-    advise("CONSUMER.UNPINNED", "consumer_group_unpinned", about, { account: name, group, reason });
+    advise("CONSUMER.UNPINNED", "consumer_group_unpinned", about, { account: host.name, group, reason });
   }
 
   onTime(): void {
-    if (this.dueMs <= this.host.clock.nowMs()) this.end(this.group, "timeout");
+    if (this.dueMs <= this.options.host.clock.nowMs()) this.end(this.group, "timeout");
   }
 }
 

@@ -5,11 +5,8 @@
  *     deliver ─▶ judge ─▶ refused, or a duplicate ─▶ answer
  *                  └────▶ apply ─▶ store, limits ─▶ held answer ─▶ (end of turn) written, synced ─▶ answer, consumers
  */
-import { assert } from "../../base/assert.ts";
-import type { DiskError } from "../../store/disk.ts";
 import type { PurgeOptions, StreamStore } from "../../store/stream-store.ts";
-import { subjectMatches } from "../../subject/subject.ts";
-import { ApiError, apiErrors, errorJson } from "../api-error.ts";
+import { ApiError, errorJson } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { AccountHost, Incoming } from "../host.ts";
 import { BatchMarks } from "./batch-marks.ts";
@@ -20,25 +17,11 @@ import { Duplicates, recallIds } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
 import { FAST_REPLY } from "./fast-batches.ts";
 import { Judge, type Operation } from "./judge.ts";
+import type { Reader } from "./reader.ts";
 import { Republisher } from "./republisher.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { TimedMessages } from "./timed.ts";
-
-/** What a stream needs to know of those who read it. */
-export interface Reader {
-  /** Messages up to this sequence may be delivered. */
-  committed(sequence: number): void;
-  /** A message has come. */
-  added(sequence: number, subject: string): void;
-  /** A message is gone. */
-  removed(sequence: number, subject: string): void;
-  /** Many messages are gone: recomputes the counts. */
-  purged(): void;
-  /** Whether it still has to deliver the message, or waits for its acknowledgement. */
-  needs(sequence: number, subject: string): boolean;
-  /** Whether it gets messages on the subject. */
-  takes(subject: string): boolean;
-}
+import { WriteFailure } from "./write-failure.ts";
 
 export interface StreamOptions {
   readonly config: StreamConfig;
@@ -55,7 +38,6 @@ export interface StreamOptions {
   readonly bytesLeft: () => number;
 }
 
-const RETRY_MS = 1000;
 const EMPTY = new Uint8Array(0);
 
 export class Stream {
@@ -66,8 +48,6 @@ export class Stream {
   readonly readers = new Set<Reader>();
   readonly host: AccountHost;
   readonly duplicates: Duplicates;
-  /** Nothing can be written: publishers are refused. "": all is well. */
-  problem = "";
   /** The id of the message that was stored last; null: it had none. */
   lastId: string | null = null;
   private readonly timed: TimedMessages;
@@ -77,10 +57,10 @@ export class Stream {
   private readonly republisher: Republisher;
   private readonly batches: Batches;
   private readonly marks: BatchMarks;
+  private readonly failure: WriteFailure;
   /** How an acknowledgement begins. */
   private readonly ackStart: string;
   private listeners: Disposable[] = [];
-  private retry: Disposable | null = null;
   private isDue = false;
   private isStopped = false;
 
@@ -117,6 +97,7 @@ export class Stream {
       refuse: (message, error) => this.refuse(message, error),
       ackHead: (sequence) => this.ackHead(sequence),
     });
+    this.failure = new WriteFailure({ name: config.name, host, attempt: () => this.commit.end() });
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
       send: (answer) => this.sendAnswer(answer),
@@ -125,10 +106,15 @@ export class Stream {
         this.republisher.committed(sequence);
         for (const reader of this.readers) reader.committed(sequence);
       },
-      failed: (error, answers) => this.onFailed(error, answers),
+      failed: (error, answers) => this.failure.begin(error, answers),
     });
     const fromNs = host.nowNs() - BigInt(config.duplicateWindowNs);
     this.lastId = recallIds(store, fromNs, this.duplicates);
+  }
+
+  /** Why nothing can be written, so that publishers are refused. "": all is well. */
+  get problem(): string {
+    return this.failure.problem;
   }
 
   /** Takes messages from here on. */
@@ -160,7 +146,7 @@ export class Stream {
     this.expiry.stop();
     this.scheduler.stop();
     this.batches.stop();
-    this.retry?.[Symbol.dispose]();
+    this.failure.stop();
     this.commit.finish();
     this.store.close();
   }
@@ -379,37 +365,4 @@ export class Stream {
     if (sequence === 0) host.send({ subject, reply: "", headers: "", payload });
     else host.sendNumbered({ subject, before, number: sequence, after: "}" });
   }
-
-  /** Nobody is told that anything was kept. Publishers are refused until a later attempt to write succeeds. */
-  private onFailed(error: DiskError, answers: readonly CommitAnswer[]): void {
-    const { host, config } = this;
-    if (this.problem === "")
-      host.logger.error("a stream cannot be written: publishers are refused until it can", {
-        stream: config.name,
-        account: host.name,
-        error: error.message,
-      });
-    this.problem = error.message;
-    const shown = errorJson(apiErrors.insufficientStorage());
-    const payload = Buffer.from(
-      `{"error":${shown},"stream":${JSON.stringify(config.name)},"seq":0}`,
-      "latin1",
-    );
-    for (const { reply } of answers) host.send({ subject: reply, reply: "", headers: "", payload });
-    this.retry?.[Symbol.dispose]();
-    this.retry = host.clock.setTimer(RETRY_MS, () => this.tryAgain());
-  }
-
-  private tryAgain(): void {
-    assert(this.problem !== "", "a stream is tried again after it failed");
-    this.problem = "";
-    this.commit.end();
-    if (this.problem === "")
-      this.host.logger.info("the stream can be written again", { stream: this.config.name });
-  }
-}
-
-/** Whether one of the patterns covers the subject; no patterns: they cover everything. */
-export function isCovered(subject: string, filters: readonly string[]): boolean {
-  return filters.length === 0 || filters.some((filter) => subjectMatches(filter, subject));
 }
