@@ -17,7 +17,7 @@ import { JetStreamReport } from "../jetstream/report.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { JetStreamSource } from "../monitor/source.ts";
 import { Message } from "../protocol/message.ts";
-import type { Disk } from "../store/disk.ts";
+import { DiskError, type Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 
@@ -33,6 +33,9 @@ const VOLUME_READ_MS = 1000;
 /** What is left free: a part of the volume, at most so many bytes. */
 const RESERVE = 0.05;
 const RESERVE_MAX_BYTES = 1024 * 1024 * 1024;
+/** How long a server that has the folder is waited for. */
+const LOCK_PATIENCE_MS = 3000;
+const LOCK_RETRY_MS = 50;
 
 export interface JetStreamSettings {
   /** `/jetstream` is appended, as nats-server does. */
@@ -69,6 +72,8 @@ export class JetStreamPart {
   readonly jetStream: JetStream;
   private readonly world: JetStreamWorld;
   private readonly disk: MeteredDisk;
+  /** Of the folder; null: it is not claimed, or cannot be. */
+  private lock: Disposable | null = null;
   private volumeLeft = 0;
   private volumeReadMs = -Infinity;
 
@@ -115,6 +120,37 @@ export class JetStreamPart {
     };
   }
 
+  /**
+   * The folder is this server's alone from here on: two that write to one log would each destroy what the other has acknowledged. A server
+   * that is about to end is waited for. Throws `DiskError`.
+   */
+  async claimFolder(): Promise<void> {
+    const { settings, logger, clock } = this.world;
+    const folder = join(settings.storeFolder, "jetstream");
+    this.disk.makeFolder(folder);
+    const sinceMs = clock.nowMs();
+    for (;;) {
+      const lock = this.disk.lock(`${folder}.lock`);
+      if (lock === "unsupported") {
+        logger.warn(
+          "The file system of the store has no locks: see to it that no other server uses the folder",
+          {
+            storeDir: folder,
+          },
+        );
+        return;
+      }
+      this.lock = lock;
+      if (lock !== null) return;
+      if (clock.nowMs() - sinceMs >= LOCK_PATIENCE_MS) break;
+      await new Promise<void>((resolve) => clock.setTimer(LOCK_RETRY_MS, resolve));
+    }
+    throw new DiskError(
+      `another server is using the store in ${folder}: stop it, or give this one a store_dir of its own`,
+      "EBUSY",
+    );
+  }
+
   start(): void {
     const { settings, logger } = this.world;
     logger.info("Starting JetStream", {
@@ -127,6 +163,13 @@ export class JetStreamPart {
 
   stop(): void {
     this.jetStream.stop();
+    this.release();
+  }
+
+  /** Another server may have the folder. */
+  release(): void {
+    this.lock?.[Symbol.dispose]();
+    this.lock = null;
   }
 
   private storageLeft(): number {

@@ -37,6 +37,12 @@ export async function startJetStream(server: JetStreamSurroundings): Promise<Jet
     serverName: server.identity.name,
     natsLevel: NATS_LEVEL,
   });
-  part.start();
+  await part.claimFolder();
+  try {
+    part.start();
+  } catch (error) {
+    part.release();
+    throw error;
+  }
   return part;
 }

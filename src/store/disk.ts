@@ -24,6 +24,11 @@ export interface Disk {
   remove(path: string): void;
   /** With all that is in it; it may be missing. */
   removeFolder(path: string): void;
+  /**
+   * Takes the file for this process alone, until it is disposed of or the process ends, however it ends. null: another one has it.
+   * "unsupported": the file system has no locks.
+   */
+  lock(path: string): Disposable | "unsupported" | null;
   /** Makes names of files durable that were created or removed in the folder. */
   syncFolder(path: string): void;
 }

@@ -45,6 +45,11 @@ export class MemoryDisk implements Disk {
     for (const name of [...this.files.keys()]) if (name.startsWith(`${path}/`)) this.files.delete(name);
   }
 
+  /** Nobody else sees it. */
+  lock(): Disposable {
+    return { [Symbol.dispose]: () => undefined };
+  }
+
   syncFolder(): void {
     // memory has nothing to sync
   }

@@ -56,6 +56,10 @@ export class MeteredDisk implements Disk {
     this.disk.removeFolder(path);
   }
 
+  lock(path: string): Disposable | "unsupported" | null {
+    return this.disk.lock(path);
+  }
+
   syncFolder(path: string): void {
     this.disk.syncFolder(path);
   }

@@ -17,7 +17,13 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { DiskError, type Disk, type DiskFile } from "./disk.ts";
+
+/** Codes of SQLite. */
+const BUSY = 5;
+const LOCKED = 6;
+const IO_ERROR = 10;
 
 export class NodeDisk implements Disk {
   makeFolder(path: string): void {
@@ -59,6 +65,26 @@ export class NodeDisk implements Disk {
 
   removeFolder(path: string): void {
     attempt(`cannot remove ${path}`, () => rmSync(path, { force: true, recursive: true }));
+  }
+
+  /**
+   * Node.js has no call for locks of files, but SQLite takes them: the kernel's, which end with the process, are seen in all containers
+   * that share the volume, and need no address or process id that another one could have by chance. Nothing is ever written to the file.
+   */
+  lock(path: string): Disposable | "unsupported" | null {
+    let database: DatabaseSync | null = null;
+    try {
+      database = new DatabaseSync(path);
+      database.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
+    } catch (error) {
+      database?.close();
+      const code = sqliteCodeOf(error);
+      if (code === BUSY || code === LOCKED) return null;
+      if (code === IO_ERROR) return "unsupported";
+      throw diskError(`cannot lock ${path}`, error);
+    }
+    const held = database;
+    return { [Symbol.dispose]: () => held.close() };
   }
 
   syncFolder(path: string): void {
@@ -147,6 +173,12 @@ function attempt<T>(what: string, act: () => T, ...missing: [T?]): T {
 function diskError(what: string, error: unknown): DiskError {
   const reason = error instanceof Error ? error.message : String(error);
   return new DiskError(`${what}: ${reason}`, codeOf(error));
+}
+
+/** Without what it has in its higher bytes. */
+function sqliteCodeOf(error: unknown): number {
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
+  return code & 0xff;
 }
 
 function codeOf(error: unknown): string {

@@ -75,6 +75,11 @@ export class FaultyDisk implements Disk {
     for (const name of [...this.files.keys()]) if (name.startsWith(`${path}/`)) this.files.delete(name);
   }
 
+  /** Nobody else sees it. */
+  lock(): Disposable {
+    return { [Symbol.dispose]: () => undefined };
+  }
+
   syncFolder(path: string): void {
     const isIn = (name: string): boolean => name.slice(0, name.lastIndexOf("/")) === path;
     for (const name of [...this.durableNames.keys()]) {
