@@ -86,6 +86,8 @@ function explain(): void {
   print("or, with the nats command:");
   print(`    nats -s ${urls[0]} sub greet`);
   print(`    nats -s ${urls[2]} pub greet hello`);
+  print("or, on a server of its own, make a stream, publish to it and read it back:");
+  print("    npm run streams");
   print("or kill a member by its pid and watch it return");
 }
 

@@ -9,6 +9,7 @@
 import { Server } from "./app/server.ts";
 import type { Logger } from "./base/logger.ts";
 import { silentLogger } from "./base/logger.ts";
+import type { ConfigOverrides } from "./config/config.ts";
 import { defaultConfig } from "./config/finish.ts";
 import { MemoryDisk } from "./store/memory-disk.ts";
 
@@ -35,10 +36,23 @@ export interface StartOptions {
     /** Other members, as `nats://host:port`. */
     readonly routes?: readonly string[];
   };
-  /** Streams, key-value and object stores: in the folder, or in memory, where they are gone when the server is closed. */
-  readonly jetstream?: "memory" | { readonly storeDir: string };
+  /** Streams, key-value and object stores. "memory": without limits, and gone when the server is closed. */
+  readonly jetstream?: "memory" | JetStreamStartOptions;
   /** Gets what the server has to say. Default: nothing is logged. */
   readonly logger?: Logger;
+}
+
+export interface JetStreamStartOptions {
+  /** Folder that keeps everything, below `jetstream/` in it. One server at a time. Absent: in memory, gone when the server is closed. */
+  readonly storeDir?: string;
+  /** What all streams with `storage: "memory"` may take, in bytes. Default: three quarters of the machine's memory. */
+  readonly maxMemoryBytes?: number;
+  /** What all other streams may take, in bytes. Default: what the volume has, less a reserve. */
+  readonly maxFileBytes?: number;
+  /** Domain under which requests are answered as well (`$JS.<domain>.API`). */
+  readonly domain?: string;
+  /** "always" (the default): the disk has a message before it is acknowledged. Milliseconds: the kernel has it, the disk that much later. */
+  readonly syncInterval?: "always" | number;
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -62,7 +76,9 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
   const server = new Server({
     config: configOf(options),
     logger: options.logger ?? silentLogger,
-    ...(options.jetstream === "memory" ? { disk: new MemoryDisk() } : {}),
+    ...(options.jetstream !== undefined && storeDirOf(options.jetstream) === null
+      ? { disk: new MemoryDisk() }
+      : {}),
   });
   await server.start();
   const close = async (): Promise<void> => {
@@ -96,14 +112,7 @@ function configOf(options: StartOptions): ReturnType<typeof defaultConfig> {
       user: options.user ?? null,
       password: options.password ?? null,
     },
-    ...(options.jetstream === undefined
-      ? {}
-      : {
-          jetStream: {
-            isEnabled: true,
-            storeDir: options.jetstream === "memory" ? null : options.jetstream.storeDir,
-          },
-        }),
+    ...(options.jetstream === undefined ? {} : { jetStream: jetStreamOf(options.jetstream) }),
     ...(cluster === undefined
       ? {}
       : {
@@ -115,6 +124,24 @@ function configOf(options: StartOptions): ReturnType<typeof defaultConfig> {
           },
         }),
   });
+}
+
+/** null: in memory. */
+function storeDirOf(jetstream: "memory" | JetStreamStartOptions): string | null {
+  return jetstream === "memory" ? null : (jetstream.storeDir ?? null);
+}
+
+function jetStreamOf(jetstream: "memory" | JetStreamStartOptions): ConfigOverrides["jetStream"] {
+  const { maxMemoryBytes, maxFileBytes, domain, syncInterval } = jetstream === "memory" ? {} : jetstream;
+  const syncIntervalMs = syncInterval === "always" ? undefined : syncInterval;
+  return {
+    isEnabled: true,
+    storeDir: storeDirOf(jetstream),
+    maxMemoryBytes,
+    maxFileBytes,
+    domain,
+    syncIntervalMs,
+  };
 }
 
 function anyPort(port: number | undefined): number {

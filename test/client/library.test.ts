@@ -72,6 +72,7 @@ describe("a server in this process", () => {
       [{ maxPayloadBytes: 65 * 1024 * 1024 }, /max_payload/],
       [{ token: "t", user: "u", password: "p" }, /token/],
       [{ password: "p" }, /password/],
+      [{ jetstream: "memory", cluster: {} }, /jetstream/],
     ];
     for (const [options, message] of cases) await expect(startServer(options)).rejects.toThrow(message);
   });
@@ -150,6 +151,26 @@ describe("a program that started servers and closed them ends by itself", () => 
        for (const server of all) await server.close();`,
     ],
     [
+      "streams in memory, with a consumer, requests that wait and timers of theirs",
+      `const server = await startServer({ jetstream: "memory" });
+       ${STREAM_BY_HAND}
+       await server.close();`,
+    ],
+    [
+      "streams in a folder, which another server takes over afterwards",
+      `const storeDir = fs.mkdtempSync(path.join(os.tmpdir(), "shoal-test-"));
+       const server = await startServer({ jetstream: { storeDir } });
+       ${STREAM_BY_HAND}
+       await server.close();
+       const next = await startServer({ jetstream: { storeDir } });
+       await next.close();
+       const open = fs.readdirSync("/proc/self/fd").map((fd) => {
+         try { return fs.readlinkSync("/proc/self/fd/" + fd); } catch { return ""; }
+       }).filter((file) => file.startsWith(storeDir));
+       if (open.length > 0) console.log("still open: " + open);
+       fs.rmSync(storeDir, { recursive: true });`,
+    ],
+    [
       "a start that failed",
       `const server = await startServer();
        await startServer({ port: server.port, cluster: { name: "c" } }).catch(() => undefined);
@@ -162,8 +183,25 @@ describe("a program that started servers and closed them ends by itself", () => 
   });
 });
 
+/** A stream with a message that is about to expire, and a consumer with a request that waits. */
+const STREAM_BY_HAND = `
+       const socket = net.connect(server.port, "127.0.0.1");
+       let text = "";
+       const ask = (subject, body, answer) => new Promise((done) => {
+         text = "";
+         socket.removeAllListeners("data").on("data", (data) => { text += data; if (text.includes(answer)) done(); });
+         socket.write("PUB " + subject + " answers " + body.length + "\\r\\n" + body + "\\r\\nPING\\r\\n");
+       });
+       socket.write('CONNECT {"verbose":false}\\r\\nSUB answers 1\\r\\n');
+       await ask("$JS.API.STREAM.CREATE.S", '{"name":"S","subjects":["s"],"max_age":3600000000000}', "did_create");
+       await ask("s", "hello", '"seq":1');
+       await ask("$JS.API.CONSUMER.CREATE.S.c",
+         '{"stream_name":"S","config":{"name":"c","ack_policy":"explicit"}}', "num_pending");
+       await ask("$JS.API.CONSUMER.MSG.NEXT.S.c", '{"batch":2,"expires":3600000000000}', "hello");`;
+
 async function runProgram(body: string): Promise<{ code: number | null; output: string }> {
-  const source = `import net from "node:net"; import { startServer } from "./src/index.ts"; ${body}
+  const source = `import fs from "node:fs"; import net from "node:net"; import os from "node:os"; import path from "node:path";
+    import { startServer } from "./src/index.ts"; ${body}
     const timers = process.getActiveResourcesInfo().filter((each) => each === "Timeout");
     if (timers.length > 0) console.log("timers left: " + timers.length);`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", source], { cwd: root });

@@ -1,8 +1,11 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { startServer } from "../../../src/index.ts";
 
@@ -14,6 +17,24 @@ describe("the examples", () => {
   it("embed a server", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [asSource, join(folder, "embed.ts")]);
     expect(stdout).toMatch(/^listening on nats:\/\/\S+:\d+\nhello ann\n$/);
+  });
+
+  it("keep messages, values and objects, as the README says", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [asSource, join(folder, "streams.ts")]);
+    const readme = readFileSync(join(folder, "../README.md"), "utf8");
+    expect(stdout).toBe(/```\n(published tea[^]*?)```/.exec(readme)?.[1]);
+  });
+
+  it("keep them on a server that is named, and leave nothing there", async () => {
+    await using server = await startServer({ jetstream: {} });
+    const example = [asSource, join(folder, "streams.ts"), server.url];
+    const { stdout } = await promisify(execFile)(process.execPath, example);
+    expect(stdout).toMatch(/read back an object of 3000000 bytes\n$/);
+    await using client = await connect({ servers: server.url });
+    expect(await (await jetstreamManager(client)).getAccountInfo()).toMatchObject({
+      streams: 0,
+      consumers: 0,
+    });
   });
 
   it("chat", async () => {
