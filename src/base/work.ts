@@ -12,6 +12,8 @@ import type { NextRound } from "./chores.ts";
 /** Some milliseconds. The unit is a delivery; a visited node of the sublist or a receiver of a new plan costs four of them. */
 const DELIVERIES_PER_ROUND = 200_000;
 const DELIVERIES_PER_STEP = 4;
+/** Headers that are read line by line, or written again: a megabyte is a round's work. */
+const HEADER_BYTES_PER_DELIVERY = 4;
 
 export class Work {
   /** Whole numbers only: it is counted for each message. */
@@ -51,6 +53,11 @@ export class Work {
   /** A message was delivered to this many receivers. */
   delivered(count: number): void {
     this.done += count;
+  }
+
+  /** The headers of a message were looked through, or copied with changes. */
+  headersRead(length: number): void {
+    this.done += Math.floor(length / HEADER_BYTES_PER_DELIVERY);
   }
 
   /** Calls back in a later round, once the budget allows it. */

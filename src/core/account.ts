@@ -104,6 +104,11 @@ export class Account {
     return this.imports.streams;
   }
 
+  /** The work that messages have caused in this round. */
+  get work(): Work {
+    return this.world.work;
+  }
+
   subscribe(subscription: Subscription | Crossing): void {
     beginChange();
     this.interest.add(subscription);

@@ -101,11 +101,11 @@ export class Plan {
     this.hash = parts.hash;
     this.bucket = parts.bucket;
     this.generation = parts.generation;
-    this.locals = plainLocals(interested);
-    this.neighbours = plainNeighbours(interested);
-    this.groups = groupsOf(interested, start(parts));
-    this.endsHere = interested.every(isHereOrRoute);
-    const crossings = interested.filter(isCrossing);
+    const { locals, neighbours, groups, crossings, endsHere } = sortOut(interested);
+    this.locals = locals.length === 0 ? EMPTY : locals;
+    this.neighbours = nearestFirst(neighbours);
+    this.groups = balanced(groups, start(parts));
+    this.endsHere = endsHere;
     this.crossings = crossings.length === 0 ? null : crossings;
     const isSingle = this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0;
     this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
@@ -168,25 +168,52 @@ function putToken(to: number, at: number, length: number): void {
   bytes[to + length] = BLANK;
 }
 
-function isHereOrRoute(item: Interested): boolean {
-  return !(item instanceof RemoteInterest) || item.neighbour.tier === "route";
+interface Receivers {
+  readonly locals: Subscription[];
+  readonly neighbours: Set<Neighbour>;
+  readonly groups: Map<string, QueueGroup>;
+  readonly crossings: Crossing[];
+  endsHere: boolean;
 }
 
-function plainLocals(interested: readonly Interested[]): readonly Subscription[] {
-  const found: Subscription[] = [];
-  for (const item of interested) {
-    if (!(item instanceof RemoteInterest) && item.queue === null && !isCrossing(item)) found.push(item);
+/** One pass, since a subject may have a hundred thousand subscriptions that change between two messages. */
+function sortOut(interested: readonly Interested[]): Receivers {
+  const found: Receivers = {
+    locals: [],
+    neighbours: new Set(),
+    groups: new Map(),
+    crossings: [],
+    endsHere: true,
+  };
+  const { locals, crossings } = found;
+  let group: QueueGroup | null = null;
+  for (let i = 0; i < interested.length; i++) {
+    const item = interested[i]!;
+    if (item instanceof RemoteInterest) addRemote(found, item);
+    else if (item.queue !== null) {
+      if (group === null || group.name !== item.queue) group = groupIn(found, item.queue);
+      group.locals.push(item);
+    } else if (isCrossing(item)) crossings.push(item);
+    else locals.push(item);
   }
-  return found.length === 0 ? EMPTY : found;
+  return found;
 }
 
-function plainNeighbours(interested: readonly Interested[]): readonly Neighbour[] {
-  const found = new Set<Neighbour>();
-  for (const item of interested) {
-    if (item instanceof RemoteInterest && item.queue === null) found.add(item.neighbour);
-  }
-  if (found.size === 0) return EMPTY;
-  return [...found].sort((a, b) => TIER_ORDER[a.tier] - TIER_ORDER[b.tier]);
+function addRemote(found: Receivers, item: RemoteInterest): void {
+  if (item.queue === null) found.neighbours.add(item.neighbour);
+  else groupIn(found, item.queue).remotes.push(item);
+  if (item.neighbour.tier !== "route") found.endsHere = false;
+}
+
+function groupIn({ groups }: Receivers, name: string): QueueGroup {
+  let group = groups.get(name);
+  if (group === undefined) groups.set(name, (group = new QueueGroup(name)));
+  return group;
+}
+
+function nearestFirst(neighbours: ReadonlySet<Neighbour>): readonly Neighbour[] {
+  if (neighbours.size === 0) return EMPTY;
+  return [...neighbours].sort((a, b) => TIER_ORDER[a.tier] - TIER_ORDER[b.tier]);
 }
 
 /**
@@ -197,15 +224,7 @@ function start(parts: PlanParts): number {
   return (Math.imul(parts.hash + parts.turn, 0x9e3779b1) >>> 0) / 2 ** 32;
 }
 
-function groupsOf(interested: readonly Interested[], from: number): readonly QueueGroup[] {
-  const groups = new Map<string, QueueGroup>();
-  for (const item of interested) {
-    if (item.queue === null) continue;
-    let group = groups.get(item.queue);
-    if (group === undefined) groups.set(item.queue, (group = new QueueGroup(item.queue)));
-    if (item instanceof RemoteInterest) group.remotes.push(item);
-    else group.locals.push(item);
-  }
+function balanced(groups: ReadonlyMap<string, QueueGroup>, from: number): readonly QueueGroup[] {
   for (const group of groups.values()) {
     keepNearest(group);
     group.localTurn = Math.floor(from * group.locals.length);

@@ -66,6 +66,7 @@ export class ServiceImport implements Crossing {
   /** `trace` hears of the crossing; whether what follows is traced says the message. */
   private carry(message: Message, source: Source, trace: MessageTrace | null): boolean {
     const { importer, exporter, export: service, share, random } = this.parts;
+    importer.work.headersRead(message.headerLength);
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const latency = service.responseType === "singleton" ? service.latency : null;
     const trackedHeaders = latency === null ? null : sampledHeaders(latency, message, random);

@@ -136,14 +136,20 @@ export function isCrossing(item: Interested): item is Crossing {
 /** Leaves out who is gone, and what owners may not get. */
 export function dropFiltered(items: Interested[], subject: string): void {
   let kept = 0;
-  for (const item of items) {
+  let known: Subscriber | Neighbour | null = null;
+  let isGone = false;
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]!;
     if (isCrossing(item)) {
       items[kept++] = item;
       continue;
     }
-    const { filter, queue } = item;
-    const isGone = item instanceof RemoteInterest ? item.neighbour.isGone : item.owner.isGone;
-    if (isGone !== true && (filter === null || filter.admits(subject, queue))) items[kept++] = item;
+    const owner: Subscriber | Neighbour = item instanceof RemoteInterest ? item.neighbour : item.owner;
+    if (owner !== known) {
+      known = owner;
+      isGone = owner.isGone === true;
+    }
+    if (!isGone && (item.filter === null || item.filter.admits(subject, item.queue))) items[kept++] = item;
   }
   items.length = kept;
 }

@@ -16,6 +16,7 @@ export function publishTraced(session: ClientSession, message: Message): boolean
   const { account } = session;
   if (!session.hello.headers) return session.take(message);
   const { tracing } = session.host.accounts;
+  session.host.turn.work.headersRead(message.headerLength);
   const verdict = tracing.judge(message, sourceOf(session));
   switch (verdict.kind) {
     case "untraced":

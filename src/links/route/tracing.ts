@@ -31,6 +31,7 @@ export function publishRoutedTraced(
     mayPublishTo: (subject: string) => permits(host.permissions.import, subject),
     logError: (text: string) => log.error(text),
   };
+  session.host.turn.work.headersRead(message.headerLength);
   const verdict = tracing.judge(message, source);
   switch (verdict.kind) {
     case "untraced":

@@ -106,6 +106,19 @@ describe("a request to a service of another account", () => {
     ]);
   });
 
+  it("counts what its headers cost: a megabyte of them is a round's work, and others come first", async () => {
+    const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
+    responder.wire.receiveText("SUB add.* 1\r\n");
+    const headers = `NATS/1.0\r\n${"a:\r\n".repeat(250_000)}\r\n`;
+    const { length } = headers;
+    requester.wire.receiveText(`HPUB sum.x inbox ${length} ${length}\r\n${headers}\r\n`.repeat(3));
+    expect(requester.session.inMessages).toBe(1);
+    const other = stack.clientIn("B");
+    other.wire.receiveText("PING\r\n");
+    expect(other.wire.takeText()).toBe("PONG\r\n");
+    await waitFor("all of them", () => responder.session.outMessages === 3 || undefined);
+  });
+
   it("replaces what the sender says of itself", () => {
     const [responder, requester] = [stack.clientIn("A"), stack.clientIn("B")];
     responder.wire.receiveText("SUB > 1\r\n");
