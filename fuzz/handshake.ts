@@ -77,7 +77,7 @@ function checkClean(stack: Stack): void {
     assert(account.connections === 0, `${account.connections} connections are left`);
     const most = account.serviceImports.length + 1; // and the responses that are owed
     assert(account.interest.size <= most, `${account.interest.size} subscriptions are left`);
-    account.interest.forgetAll();
+    account.interest.evictAll();
   }
   assert(stack.clock.timerCount === 0, `${stack.clock.timerCount} timers are left`);
   assert(slabSnapshot().chunksInUse === 0, "chunks are left");

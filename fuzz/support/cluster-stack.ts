@@ -126,7 +126,7 @@ export class ClusterStack {
     for (const { interest, localInterest } of accounts) {
       assert(interest.size === 0, `${interest.size} subscriptions are left`);
       assert(localInterest.size === 0, "neighbours believe in interest that has ended");
-      interest.forgetAll();
+      interest.evictAll();
     }
     assert(clock.timerCount === 0, `${clock.timerCount} timers are left`);
     const { chunksInUse } = slabSnapshot();

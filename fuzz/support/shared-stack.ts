@@ -53,7 +53,7 @@ class SharedStack extends Stack {
   }
 
   private countHeads(): void {
-    for (const account of this.accounts) account.interest.forgetAll();
+    for (const account of this.accounts) account.interest.evictAll();
     const { headsBytes } = slabSnapshot();
     assert(headsBytes === 0, `${headsBytes} bytes of heads are left`);
   }

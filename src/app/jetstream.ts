@@ -1,7 +1,7 @@
 /** JetStream within this server: makes it from the configuration, and gives it a voice and ears in each account. */
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
-import { beginChange, endChange } from "../base/assert.ts";
+import { halfChanged } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
@@ -250,9 +250,11 @@ class Ear implements Subscriber {
   deliver(_subscription: Subscription, message: Message): boolean {
     const { heard } = this;
     heard.begin(message);
-    beginChange(); // of a stream or a consumer, which connections share
-    this.receive(heard);
-    endChange();
+    try {
+      this.receive(heard);
+    } catch (error) {
+      throw halfChanged(error); // of a stream or a consumer, which connections share
+    }
     heard.end();
     return true;
   }

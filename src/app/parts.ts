@@ -240,13 +240,14 @@ export function rebalancing(
 
 /** Clients of other members come when those leave, and are in a hurry. */
 export function warmUpPart(
-  { cluster, logger, inForce, self }: Pick<Rooms, "cluster" | "logger" | "inForce" | "self">,
+  rooms: Pick<Rooms, "cluster" | "logger" | "inForce" | "self" | "warmsUp">,
   signal: AbortSignal,
 ): ServerPart {
   return {
     name: "warm-up",
     start() {
-      if (cluster === null) return;
+      const { cluster, logger, inForce, self, warmsUp } = rooms;
+      if (cluster === null || !warmsUp) return;
       const limits = clientLimits(inForce.current.config);
       void warmUp({ limits, info: (context) => self.clientInfo(context), logger, signal });
     },

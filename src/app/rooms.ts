@@ -49,6 +49,8 @@ export interface RoomsOptions {
   readonly disk?: Disk | undefined;
   /** Lines that the destination of the log did not take; absent: it takes all. */
   readonly logLinesLost?: () => number;
+  /** Whether the process is the server's own, so that it prepares for its first clients; absent: it is not. */
+  readonly warmsUp?: boolean;
 }
 
 /** Where the server listens; null: not yet, or not at all. */
@@ -68,6 +70,7 @@ export class Rooms {
   readonly logger: Logger;
   readonly disk: Disk | undefined;
   readonly logLinesLost: () => number;
+  readonly warmsUp: boolean;
   readonly inForce: LiveCell<ConfigInForce>;
   readonly reloadRecord = liveCell<ReloadRecord>({ succeeded: 0, refused: 0, failure: null, waiting: [] });
   readonly life = new Life(() => void this.readiness.judge());
@@ -97,6 +100,7 @@ export class Rooms {
     limitSlab(slabBudgetBytes());
     this.logger = this.events.follow(logger);
     this.disk = disk;
+    this.warmsUp = options.warmsUp ?? false;
     this.logLinesLost = logLinesLost ?? ((): number => 0);
     this.inForce = liveCell({ config, digest: configDigest ?? "", loadedMs: this.startedMs });
     this.tls = new PortTls(tlsSlice(config), systemClock, this.logger);

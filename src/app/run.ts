@@ -62,6 +62,7 @@ export async function run({ serverOf, program, load, loaded }: RunOptions): Prom
       defaultName: nameOfContainer(realSurroundings),
       ownDnsName: nameOfPodInDns(realSurroundings),
       logLinesLost: () => log.snapshot().linesLost,
+      warmsUp: true,
     });
     await server.start();
     // Node writes its compile cache at a regular end only; a server that is killed would never fill it.

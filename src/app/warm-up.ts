@@ -4,8 +4,8 @@
  * connection takes ten times as long as later ones (docs/benchmarks/rolling.md).
  *
  * The conversations are had with a client port of its own, on a free port of the loopback interface, with accounts of its own and no
- * credentials: they appear in no counter, log or event of the server, and reach none of its messages. Once in a process; bounded by
- * ROUNDS and DEADLINE_MS. What goes wrong is of no consequence, and the warm-up ends.
+ * credentials: they appear in no counter, log or event of the server, and reach none of its messages. Bounded by ROUNDS and
+ * DEADLINE_MS. What goes wrong is of no consequence, and the warm-up ends.
  */
 import { connect, type Socket } from "node:net";
 import { Authenticator } from "../auth/authenticator.ts";
@@ -38,11 +38,7 @@ const GREETING =
 const ERRAND =
   "SUB warm.up 1\r\nSUB warm.* group 2\r\nPUB warm.up 2\r\nup\r\nHPUB warm.up 12 14\r\nNATS/1.0\r\n\r\nup\r\nPING\r\n";
 
-let isWarm = false;
-
 export async function warmUp(options: WarmUpOptions): Promise<void> {
-  if (isWarm) return;
-  isWarm = true;
   await calm(options.signal);
   if (options.signal.aborted) return;
   const accounts = new Accounts({ clock: systemClock, random: systemRandom });

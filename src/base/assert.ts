@@ -2,8 +2,7 @@
  * Broken invariants are bugs. If the state of one connection is broken, that connection ends (`links/trunk/faults.ts`). If shared state
  * is broken, the process ends and the orchestrator restarts it. Peer errors never come this way.
  *
- * Code that changes shared state in several steps stands between `beginChange` and `endChange`. An exception during a change therefore
- * means that the state is half changed.
+ * Code that changes shared state in several steps catches what is thrown between them, and throws `halfChanged` of it.
  */
 
 /** Shared state is broken. */
@@ -19,17 +18,14 @@ export function assertOwn(condition: unknown, message: string): asserts conditio
   if (!condition) throw new Error(`bug: ${message}`);
 }
 
-let changesUnderWay = 0;
-
-export function beginChange(): void {
-  changesUnderWay++;
+/** An error that was thrown in the middle of a change of shared state, as one that says that this state is broken. */
+export function halfChanged(error: unknown): Error {
+  if (error instanceof SharedStateBroken) return error;
+  const problem = error instanceof Error ? error.message : String(error);
+  return new SharedStateBroken(`bug: shared state was left half changed: ${problem}`, { cause: error });
 }
 
-export function endChange(): void {
-  changesUnderWay--;
-}
-
-/** Whether the exception has left shared state broken: an assertion about it failed, or a change was in progress. */
+/** Whether the exception has left shared state broken: an assertion about it failed, or it came in the middle of a change. */
 export function breaksSharedState(error: unknown): boolean {
-  return changesUnderWay > 0 || error instanceof SharedStateBroken;
+  return error instanceof SharedStateBroken;
 }

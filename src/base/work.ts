@@ -18,6 +18,7 @@ const HEADER_BYTES_PER_DELIVERY = 4;
 export class Work {
   /** Whole numbers only: it is counted for each message. */
   private done = 0;
+  private plans = 0;
   private waiting: (() => void)[] = [];
   private isScheduled = false;
   private readonly nextRound: NextRound;
@@ -42,6 +43,11 @@ export class Work {
   /** Whether no connection waits. */
   get isIdle(): boolean {
     return this.waiting.length === 0;
+  }
+
+  /** The number of a plan that is built; they begin with 1. */
+  nextPlan(): number {
+    return ++this.plans;
   }
 
   /** A plan was built. */

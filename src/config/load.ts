@@ -2,7 +2,6 @@
  * From the command line, the environment and a file to what the process shall do. Later wins: defaults, file, environment,
  * flags. Reads files, prints nothing, ends nothing.
  */
-
 import { applyEnv, configFileFromEnv } from "./formats/env.ts";
 import { applyFile, collect, type Problems } from "./formats/apply-file.ts";
 import type { Config, Field } from "./config.ts";
@@ -11,7 +10,9 @@ import {
   readConfigFile,
   readFileFromDisk,
   YamlNeeded,
+  type ConfigOrigins,
   type Environment,
+  type ParseYaml,
   type ReadFile,
 } from "./formats/file.ts";
 import { advice, contradictions, finish } from "./finish.ts";
@@ -72,8 +73,9 @@ export async function loadConfigInAnyFormat(
   argv: readonly string[],
   env: Environment,
   readFile: ReadFile = readFileFromDisk,
+  parseYaml: ParseYaml | null = null,
 ): Promise<LoadResult> {
-  const pieces = loadInPieces(argv, env, readFile);
+  const pieces = loadInPieces(argv, { env, readFile, parseYaml });
   try {
     let piece = pieces.next();
     for (; piece.done !== true; piece = pieces.next())
@@ -81,18 +83,19 @@ export async function loadConfigInAnyFormat(
     return piece.value;
   } catch (error) {
     if (!(error instanceof YamlNeeded)) throw error;
-    await import("./formats/yaml.ts");
-    return loadConfigInAnyFormat(argv, env, readFile);
+    const yaml = await import("./formats/yaml.ts");
+    return loadConfigInAnyFormat(argv, env, readFile, yaml.parseYaml);
   }
 }
 
-/** Throws YamlNeeded where a file is YAML and yaml.ts has not been loaded. */
+/** Throws YamlNeeded where a file is YAML and its reader is not given. */
 export function loadConfig(
   argv: readonly string[],
   env: Environment,
   readFile: ReadFile = readFileFromDisk,
+  parseYaml: ParseYaml | null = null,
 ): LoadResult {
-  const pieces = loadInPieces(argv, env, readFile);
+  const pieces = loadInPieces(argv, { env, readFile, parseYaml });
   let piece = pieces.next();
   while (piece.done !== true) piece = pieces.next();
   return piece.value;
@@ -100,16 +103,17 @@ export function loadConfig(
 
 type Pieces<T> = Generator<undefined, T, undefined>;
 
-function* loadInPieces(argv: readonly string[], env: Environment, readFile: ReadFile): Pieces<LoadResult> {
+function* loadInPieces(argv: readonly string[], origins: ConfigOrigins): Pieces<LoadResult> {
   try {
-    return yield* perform(parseFlags(argv), env, readFile);
+    return yield* perform(parseFlags(argv), origins);
   } catch (error) {
     if (!(error instanceof ConfError)) throw error;
     return refused([], [error], []);
   }
 }
 
-function* perform(line: CommandLine, env: Environment, readFile: ReadFile): Pieces<LoadResult> {
+function* perform(line: CommandLine, origins: ConfigOrigins): Pieces<LoadResult> {
+  const { env, readFile } = origins;
   if (line.action === "version") return { kind: "version" };
   if (line.action === "help") return { kind: "help", text: helpText() };
   if (line.action === "help-tls") return { kind: "help", text: tlsHelpText() };
@@ -117,11 +121,11 @@ function* perform(line: CommandLine, env: Environment, readFile: ReadFile): Piec
     return { kind: "signal", command: line.signal.command, pid: pidOf(line.signal.target, readFile) };
   }
   const configFile = line.configFile ?? configFileFromEnv(env);
-  if (line.action === "run") return (yield* load(line, configFile, env, readFile)).result;
+  if (line.action === "run") return (yield* load(line, configFile, origins)).result;
   if (configFile === null) {
     throw new ConfError(null, "must specify [-c, --config] option to check configuration file syntax");
   }
-  return check(configFile, yield* load(line, configFile, env, readFile));
+  return check(configFile, yield* load(line, configFile, origins));
 }
 
 /** Where nats-server's -t finds a file odd, it refuses it; so do we. Advice on values that would run is no reason. */
@@ -137,12 +141,7 @@ interface Loaded {
   readonly oddities: readonly string[];
 }
 
-function* load(
-  line: CommandLine,
-  configFile: string | null,
-  env: Environment,
-  readFile: ReadFile,
-): Pieces<Loaded> {
+function* load(line: CommandLine, configFile: string | null, origins: ConfigOrigins): Pieces<Loaded> {
   const sheet = new Sheet();
   const errors: ConfError[] = [];
   const files: string[] = [];
@@ -153,10 +152,11 @@ function* load(
   if (configFile !== null) {
     let root: MapNode | null = null;
     collect(problems, () => {
-      root = readConfigFile(configFile, env, (path) => {
+      const readFile = (path: string): Uint8Array => {
         files.push(path);
-        return readFile(path);
-      });
+        return origins.readFile(path);
+      };
+      root = readConfigFile(configFile, { ...origins, readFile });
       isEmpty = root.entries.size === 0;
       if (isEmpty) oddities.push(`${configFile}: config has no values or is empty`);
     });
@@ -166,7 +166,7 @@ function* load(
     if (root !== null) digest = configDigest(root);
     yield;
   }
-  applyEnv(env, sheet, problems);
+  applyEnv(origins.env, sheet, problems);
   applyFlags(line.options, sheet, problems);
   const config = finish(sheet);
   errors.push(...contradictions(config, sheet));

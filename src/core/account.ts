@@ -2,7 +2,7 @@
  * An account: interest is per account, and messages cross into another account only through an import. Every receiver joins and
  * leaves by `subscribe` and `unsubscribe`, so that neighbours learn of it and imported streams reach it.
  */
-import { beginChange, endChange } from "../base/assert.ts";
+import { halfChanged } from "../base/assert.ts";
 import type { Chores } from "../base/chores.ts";
 import type { Work } from "../base/work.ts";
 import type { Clock } from "../base/clock.ts";
@@ -110,17 +110,21 @@ export class Account {
   }
 
   subscribe(subscription: Subscription | Crossing): void {
-    beginChange();
-    this.interest.add(subscription);
-    this.changed(this.localInterest.add(subscription));
-    if (this.imports.streams.length > 0 && !isCrossing(subscription)) this.castShadows(subscription);
-    endChange();
+    try {
+      this.interest.add(subscription);
+      this.changed(this.localInterest.add(subscription));
+      if (this.imports.streams.length > 0 && !isCrossing(subscription)) this.castShadows(subscription);
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 
   unsubscribe(subscription: Subscription | Crossing): void {
-    beginChange();
-    if (this.interest.remove(subscription)) this.takeBack(subscription);
-    endChange();
+    try {
+      if (this.interest.remove(subscription)) this.takeBack(subscription);
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 
   private takeBack(subscription: Subscription | Crossing): void {
@@ -131,11 +135,14 @@ export class Account {
   /** Withdraws a subscription from the interest that neighbours see. Messages that arrive anyway are delivered until it is unsubscribed. */
   withdraw(subscription: Subscription): void {
     if (this.withdrawn.has(subscription)) return;
-    beginChange();
-    this.withdrawn.add(subscription);
-    this.changed(this.localInterest.remove(subscription));
-    for (const { streams, shadow } of this.shadows.get(subscription) ?? []) streams.exporter.withdraw(shadow);
-    endChange();
+    try {
+      this.withdrawn.add(subscription);
+      this.changed(this.localInterest.remove(subscription));
+      for (const { streams, shadow } of this.shadows.get(subscription) ?? [])
+        streams.exporter.withdraw(shadow);
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 
   /** Delivers a message to all receivers in this account, on this and on other servers. */
@@ -202,11 +209,13 @@ export class Account {
   private recast(subscription: Subscription): void {
     const before = this.shadows.get(subscription) ?? [];
     this.shadows.delete(subscription);
-    beginChange();
-    this.castShadows(subscription, before);
-    const kept = new Set(this.shadows.get(subscription));
-    for (const place of before) if (!kept.has(place)) place.streams.exporter.unsubscribe(place.shadow);
-    endChange();
+    try {
+      this.castShadows(subscription, before);
+      const kept = new Set(this.shadows.get(subscription));
+      for (const place of before) if (!kept.has(place)) place.streams.exporter.unsubscribe(place.shadow);
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 
   /** Releases its memory in the slab and its timers when the server has stopped. */

@@ -8,10 +8,18 @@
  * change with wildcards counts up the generation of the plans whose first token it may cover; those are found stale
  * when they are used next. `version` counts every change: the parser's memo of the previous message holds by it.
  */
-import { assert, beginChange, endChange } from "../base/assert.ts";
+import { assert, halfChanged } from "../base/assert.ts";
 import { Work } from "../base/work.ts";
 import { hashBytes, sameBytes } from "../slab/hash.ts";
-import { clearSpareHeads, HEAD_MAX, hasSpareHeads, resetHeads } from "../slab/heads.ts";
+import {
+  clearSpareHeads,
+  HEAD_MAX,
+  hasSpareHeads,
+  leaveHeads,
+  makeRoomForHeads,
+  shareHeads,
+  type HeadsUser,
+} from "../slab/heads.ts";
 import { AREA, LINE_MAX } from "../slab/layout.ts";
 import { readText, writeText } from "../slab/memory.ts";
 import { hasEmptyToken, hasWildcard } from "../subject/subject.ts";
@@ -27,8 +35,6 @@ const SETS_MIN = 32;
 /** Bound of the table: 4 * 8192 plans for each account. */
 const SETS_MAX = 8192;
 assert((SETS_MAX & (SETS_MAX - 1)) === 0, "the number of sets is a power of two");
-/** All interests share the arena of heads: when it is full, all evict their plans. */
-const sharers = new Set<Interest>();
 
 export interface InterestSnapshot {
   readonly subscriptions: number;
@@ -42,7 +48,7 @@ export interface InterestSnapshot {
   readonly fanoutSum: number;
 }
 
-export class Interest implements Disposable {
+export class Interest implements Disposable, HeadsUser {
   /** Counts every change. */
   version = 0;
   /** Called with every subject, with wildcards, that gains its first interest; null: not needed. */
@@ -67,13 +73,13 @@ export class Interest implements Disposable {
     this.account = account;
     this.work = work;
     this.unique = new UniqueSubjects(account, this.sublist, work);
-    sharers.add(this);
+    shareHeads(this);
   }
 
   /** Releases all memory in the slab. */
   [Symbol.dispose](): void {
-    this.forgetAll();
-    sharers.delete(this);
+    this.evictAll();
+    leaveHeads(this);
   }
 
   get size(): number {
@@ -203,24 +209,26 @@ export class Interest implements Disposable {
     this.misses++;
     const subject = readText(at, length);
     this.find(subject); // what depends on the subject's form comes first, since nothing is changed by it
-    beginChange();
-    this.forget(slot);
-    let plan = this.build(subject, hash);
-    if (hasSpareHeads() && this.fitsArena(length)) {
-      plan.release();
-      makeRoom();
-      plan = this.build(subject, hash);
+    try {
+      this.forget(slot);
+      let plan = this.build(subject, hash);
+      if (hasSpareHeads() && this.fitsArena(length)) {
+        plan.release();
+        makeRoomForHeads();
+        plan = this.build(subject, hash);
+      }
+      if (hasSpareHeads()) {
+        plan.release(); // it holds for this message alone
+        this.closeGap(slot);
+      } else {
+        this.table[slot] = plan;
+        this.cached++;
+      }
+      this.matched.length = 0;
+      return plan;
+    } catch (error) {
+      throw halfChanged(error);
     }
-    if (hasSpareHeads()) {
-      plan.release(); // it holds for this message alone
-      this.closeGap(slot);
-    } else {
-      this.table[slot] = plan;
-      this.cached++;
-    }
-    this.matched.length = 0;
-    endChange();
-    return plan;
   }
 
   /** Whether both heads of a subject of this length fit into an empty arena. */
@@ -262,7 +270,8 @@ export class Interest implements Disposable {
     this.cached--;
   }
 
-  forgetAll(): void {
+  /** Gives back all heads in the slab. */
+  evictAll(): void {
     for (let slot = 0; slot < this.table.length; slot++) this.forget(slot);
     this.unique.evictAll();
   }
@@ -299,12 +308,6 @@ export class Interest implements Disposable {
     this.table[gap] = this.table[last]!;
     this.table[last] = null;
   }
-}
-
-/** Called when the arena is full, or full of heads of other lengths. */
-function makeRoom(): void {
-  for (const interest of sharers) interest.forgetAll();
-  resetHeads();
 }
 
 function isFor(plan: Plan, at: number, length: number): boolean {

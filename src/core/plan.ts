@@ -42,16 +42,13 @@ export class QueueGroup {
   }
 }
 
-/** Plans built so far, of all accounts. */
-let plans = 0;
-
 /** Beside the subject, in `HMSG subject ` and in `RMSG account subject `. */
 const HEAD_EXTRA = 6;
 const ROUTE_HEAD_EXTRA = 7;
 
 export class Plan {
-  /** No other plan ever has it. */
-  readonly number = ++plans;
+  /** No other plan of the server ever has it. */
+  readonly number: number;
   readonly account: string;
   subjectLength: number;
   readonly hash: number;
@@ -97,6 +94,7 @@ export class Plan {
     this.tokenRoom = tokenRoom;
     this.isOfOneSubject = tokenRoom === 0;
     this.account = account;
+    this.number = parts.work.nextPlan();
     this.subjectLength = subject.length;
     this.hash = parts.hash;
     this.bucket = parts.bucket;

@@ -8,7 +8,7 @@
  *
  * null: the subject needs a lookup of its own.
  */
-import { beginChange, endChange } from "../base/assert.ts";
+import { halfChanged } from "../base/assert.ts";
 import type { Work } from "../base/work.ts";
 import { isAckSubject } from "../protocol/shown-subject.ts";
 import { hashBytes } from "../slab/hash.ts";
@@ -131,20 +131,22 @@ export class UniqueSubjects {
       (this.sublist.matchBelow(prefix, rest, interested) && interested.every(isForAnySubject));
     work.planned(interested.length);
     dropFiltered(interested, prefix);
-    beginChange();
-    clearSpareHeads();
-    const bucket = bucketOf(prefix);
-    const generation = generations[bucket]!;
-    const turn = this.built++;
-    const plan = isAnyRest
-      ? new Plan({ subject: prefix, account, hash, bucket, generation, interested, work, turn, tokenRoom })
-      : null;
-    const prefixAt = plan === null ? keepPrefix(prefix) : plan.subjectAt;
-    const isKept = !hasSpareHeads();
-    if (isKept) into.add({ at: prefixAt, length, hash, bucket, generation, plan });
-    else plan?.release(); // the arena is full: a look-up by subject makes room
-    endChange();
-    return isKept ? plan : null;
+    try {
+      clearSpareHeads();
+      const bucket = bucketOf(prefix);
+      const generation = generations[bucket]!;
+      const turn = this.built++;
+      const plan = isAnyRest
+        ? new Plan({ subject: prefix, account, hash, bucket, generation, interested, work, turn, tokenRoom })
+        : null;
+      const prefixAt = plan === null ? keepPrefix(prefix) : plan.subjectAt;
+      const isKept = !hasSpareHeads();
+      if (isKept) into.add({ at: prefixAt, length, hash, bucket, generation, plan });
+      else plan?.release(); // the arena is full: a look-up by subject makes room
+      return isKept ? plan : null;
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 }
 

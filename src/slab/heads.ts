@@ -61,8 +61,26 @@ export function headsInUse(): number {
   return bytesInUse;
 }
 
-/** Resets the arena, once all heads have been released, so that it can take heads of any length again. */
-export function resetHeads(): void {
+/** Holds heads that can be written again when they are needed. */
+export interface HeadsUser {
+  /** Releases all of its heads. */
+  evictAll(): void;
+}
+
+const users = new Set<HeadsUser>();
+
+export function shareHeads(user: HeadsUser): void {
+  users.add(user);
+}
+
+/** The user has released its heads. */
+export function leaveHeads(user: HeadsUser): void {
+  users.delete(user);
+}
+
+/** For when the arena is full, or full of heads of other lengths: all users release theirs, and it takes heads of any length again. */
+export function makeRoomForHeads(): void {
+  for (const user of users) user.evictAll();
   assert(bytesInUse === 0, "the arena is reset while no head is in use");
   arenaEnd = AREA.heads.at;
   for (const free of freeHeads) free.length = 0;

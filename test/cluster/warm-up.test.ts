@@ -1,4 +1,4 @@
-// What a member does before its first client comes: nothing of it is seen.
+/** What a member does before its first client comes: nothing of it is seen. */
 import { expect, it, vi } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { ClientLimits } from "../../src/links/client/host.ts";
@@ -21,7 +21,7 @@ const LIMITS: ClientLimits = {
 const sockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => /^TCP(Socket|Server)Wrap$/.test(name)).length;
 
-it("has whole conversations whatever the limits, once in a process, and leaves no connection behind", async () => {
+it("has whole conversations whatever the limits, and leaves no connection behind", async () => {
   const before = sockets();
   const asked = new Set<number>();
   const lines: string[] = [];
@@ -42,6 +42,4 @@ it("has whole conversations whatever the limits, once in a process, and leaves n
   expect(lines).toEqual([]);
   expect([...asked]).toEqual([1, 2, 3, 4, 5]);
   await vi.waitFor(() => expect(sockets()).toBe(before));
-  await warmUp(options);
-  expect(asked.size).toBe(5);
 });

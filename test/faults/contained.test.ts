@@ -142,7 +142,6 @@ describe("a fault of what connections share ends the process: it goes on", () =>
     wire.hangUp();
   });
 
-  // The last one: in this thread a change is under way from here on.
   it("where it was thrown in the midst of a change", () => {
     const { wire, session } = stack.client();
     stack.accounts.onInterest = () => {

@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import "../../src/config/formats/yaml.ts";
+import { readFileFromDisk } from "../../src/config/formats/file.ts";
+import { parseYaml } from "../../src/config/formats/yaml.ts";
 import { tlsFileProblems } from "../../src/ports/port-tls.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { COMPARED_VERSIONS, findNatsServer } from "../support/nats-server-binary.ts";
@@ -44,7 +45,7 @@ interface Verdict {
 
 function shoalOn({ folder }: NatsConfiguration, file: string): Verdict {
   process.chdir(folder);
-  const result = loadConfig(["-t", "-c", file], {});
+  const result = loadConfig(["-t", "-c", file], {}, readFileFromDisk, parseYaml);
   if (result.kind === "error") return { accepts: false, digest: undefined, said: result.messages };
   if (result.kind !== "check-ok") throw new Error(`-t led to ${result.kind}`);
   const problems = tlsFileProblems(result.config.client.tls, result.config.cluster.tls);

@@ -159,7 +159,7 @@ describe("a plan", () => {
     const model = new InterestModel();
     model.tellRemote(0, ">", null, 1);
     for (let length = 2000; length < 2100; length++) planFor(model.interest, "x".repeat(length));
-    model.interest.forgetAll();
+    model.interest.evictAll();
     expect(slabSnapshot().headsBytes).toBe(0);
     model.end();
   });

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import { CHUNK_SIZE, limitSlab, slabSnapshot } from "../../src/slab/chunks.ts";
-import { clearSpareHeads, HEAD_MAX, releaseHead, resetHeads, takeHead } from "../../src/slab/heads.ts";
+import { clearSpareHeads, HEAD_MAX, releaseHead, makeRoomForHeads, takeHead } from "../../src/slab/heads.ts";
 import { AREA } from "../../src/slab/layout.ts";
 import { bytes } from "../../src/slab/memory.ts";
 import { CONGESTED_BYTES, Outbox, type OutboxLimits, type SlowReason } from "../../src/links/trunk/outbox.ts";
@@ -269,7 +269,7 @@ describe("the arena of heads", () => {
         }
         while (held.length > 0) letGo(0);
         expect(slabSnapshot().headsBytes).toBe(0);
-        resetHeads();
+        makeRoomForHeads();
       }),
       { numRuns: 200 },
     );

@@ -1,5 +1,6 @@
-/** The claims of a callout request: what the service is told of a client, in nats-server's form. */
+/** The claims of a callout request: what the service is told of a client. */
 import type { X509Certificate } from "node:crypto";
+import { calloutRequestFields } from "../../protocol/json/callout-request.ts";
 import type { Attempt } from "../attempt.ts";
 
 /** The server that asks. */
@@ -22,36 +23,15 @@ export function requestClaims(
   about: { readonly server: AskingServer; readonly xkey: string | null; readonly userNkey: string },
 ): object {
   const { server, xkey, userNkey } = about;
-  const { credentials, tls } = attempt;
-  const { id, name, host, version, cluster, tags } = server;
-  return {
-    server_id: withoutBlanks({ name, host, id, version, cluster, tags, xkey }),
-    user_nkey: userNkey,
-    client_info: withoutBlanks({
-      host: attempt.address,
-      id: attempt.cid,
-      user: shownUser(attempt),
-      name: credentials.name,
-      kind: "Client",
-      type: "nats",
-      nonce: credentials.sig === "" ? "" : attempt.nonce,
-    }),
-    connect_opts: {
-      ...withoutBlanks({
-        jwt: credentials.jwt,
-        nkey: credentials.nkey,
-        sig: credentials.sig,
-        auth_token: credentials.authToken,
-        user: credentials.user,
-        pass: credentials.pass,
-        name: credentials.name,
-        lang: credentials.lang,
-        version: credentials.version,
-      }),
-      protocol: credentials.protocol ?? 0,
-    },
-    ...(tls === undefined ? {} : { client_tls: tlsClaims(attempt) }),
-  };
+  const { credentials, tls, address, cid, nonce } = attempt;
+  const user = shownUser(attempt);
+  return calloutRequestFields({
+    server: { ...server, xkey },
+    userNkey,
+    client: { address, cid, user, name: credentials.name, nonce: credentials.sig === "" ? "" : nonce },
+    credentials,
+    tls: tls === undefined ? null : { ...tls, chain: chainOf(attempt.certificate) },
+  });
 }
 
 /** The name that the client claims, without secrets; "": none. */
@@ -60,26 +40,16 @@ export function shownUser({ credentials: { nkey, user, jwt, authToken } }: Attem
   return authToken === "" || (jwt ?? "") !== "" ? "" : "[REDACTED]";
 }
 
-/** A certificate of a client is always a verified one. */
-function tlsClaims({ tls, certificate }: Attempt): object {
+/** A certificate of a client is always a verified one. In PEM, with those of its issuers. */
+function chainOf(certificate: X509Certificate | undefined): readonly string[] {
   const chain: string[] = [];
   for (let next = certificate; next !== undefined && chain.length < CHAIN_MAX; next = issuerOf(next))
     chain.push(next.toString());
-  return withoutBlanks({
-    version: tls?.version,
-    cipher: tls?.cipherSuite,
-    verified_chains: chain.length === 0 ? [] : [chain],
-  });
+  return chain;
 }
 
 /** A self-signed authority ends the chain. */
 function issuerOf(certificate: X509Certificate): X509Certificate | undefined {
   const { issuerCertificate } = certificate;
   return issuerCertificate?.fingerprint256 === certificate.fingerprint256 ? undefined : issuerCertificate;
-}
-
-function withoutBlanks(fields: Readonly<Record<string, unknown>>): object {
-  const isBlank = (value: unknown): boolean =>
-    value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isBlank(value)));
 }

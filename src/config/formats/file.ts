@@ -2,23 +2,16 @@
  * Reads a configuration file, and those it includes, into one tree. The ending of the name decides the format: .yaml and
  * .yml are YAML, all else (.conf, .json) is the NATS format. Bounds the bytes, the depth of includes and their cycles.
  */
-
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { closeSync, openSync, readSync } from "node:fs";
-
 import { CONFIG_BYTES_MAX, INCLUDE_DEPTH_MAX, newBudget, type Budget } from "./nats-conf/limits.ts";
 import { ConfError, type MapNode, type Origin, type SourceText } from "./nats-conf/node.ts";
 import { parseConf, type ParseContext } from "./nats-conf/parser.ts";
 
-type ParseYaml = (source: SourceText, context: ParseContext) => MapNode;
-let parseYaml: ParseYaml | null = null;
+/** That of yaml.ts, which costs 9 MB and is seldom needed. */
+export type ParseYaml = (source: SourceText, context: ParseContext) => MapNode;
 
-/** Called by yaml.ts when it is loaded: it costs 9 MB and is seldom needed. */
-export function registerYaml(parse: ParseYaml): void {
-  parseYaml = parse;
-}
-
-/** A YAML file is to be read, and yaml.ts has not been loaded. */
+/** A YAML file is to be read, and there is no reader for it. */
 export class YamlNeeded extends Error {}
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,8 +19,17 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Returns the bytes of a file, or throws an Error as node:fs does. */
 export type ReadFile = (path: string) => Uint8Array;
 
-export function readConfigFile(path: string, env: Environment, readFile: ReadFile): MapNode {
-  return readTree(path, null, { env, readFile, budget: newBudget(), open: [] });
+/** Where a configuration comes from, beside the command line. */
+export interface ConfigOrigins {
+  readonly env: Environment;
+  readonly readFile: ReadFile;
+  /** null: not loaded. */
+  readonly parseYaml: ParseYaml | null;
+}
+
+/** Throws YamlNeeded where a file is YAML and its reader has not been loaded. */
+export function readConfigFile(path: string, origins: ConfigOrigins): MapNode {
+  return readTree(path, null, { ...origins, budget: newBudget(), open: [] });
 }
 
 /** Reads at most one byte more than is allowed, so that a wrong path cannot fill the memory. */
@@ -48,9 +50,7 @@ export function readFileFromDisk(path: string): Uint8Array {
   }
 }
 
-interface Reading {
-  readonly env: Environment;
-  readonly readFile: ReadFile;
+interface Reading extends ConfigOrigins {
   readonly budget: Budget;
   /** Absolute names of the files being read, outermost first. */
   readonly open: readonly string[];
@@ -71,6 +71,7 @@ function readTree(path: string, at: Origin | null, reading: Reading): MapNode {
       readTree(isAbsolute(name) ? name : join(dirname(path), name), includedAt, inner),
   };
   if (!/\.ya?ml$/i.test(path)) return parseConf(source, context);
+  const { parseYaml } = reading;
   if (parseYaml === null) throw new YamlNeeded(`${path} is YAML, whose reader is not loaded`);
   return parseYaml(source, context);
 }

@@ -18,7 +18,6 @@ import {
   type YAMLMap,
 } from "yaml";
 
-import { registerYaml } from "./file.ts";
 import { NESTING_DEPTH_MAX } from "./nats-conf/limits.ts";
 import {
   ConfError,
@@ -38,8 +37,6 @@ export function parseYaml(source: SourceText, context: ParseContext): MapNode {
   if (!isMap(root)) throw new ConfError(reader.at(root), "expected keys with values at the top of the file");
   return reader.readMap(root, 0);
 }
-
-registerYaml(parseYaml);
 
 function composeDocument(source: SourceText): Document {
   const document = compose(source);

@@ -78,7 +78,7 @@ export class Acks {
     const { maxDeliver } = this.host.config();
     const count = state.pending.get(sequence)?.count ?? 0;
     if (maxDeliver <= 0 || count < maxDeliver) return false;
-    advise("CONSUMER.MAX_DELIVERIES", "max_deliver", about, { stream_seq: sequence, deliveries: count });
+    advise("CONSUMER.MAX_DELIVERIES", "max_deliver", about, { streamSeq: sequence, deliveries: count });
     this.host.note(ConsumerState.giveUp(sequence, clock.nowMs()));
     return true;
   }
@@ -125,7 +125,7 @@ export class Acks {
     const pending = state.pending.get(sequence);
     if (pending === undefined) return;
     const { consumerSequence, count } = pending;
-    const fields = { consumer_seq: consumerSequence, stream_seq: sequence, deliveries: count, ...more };
+    const fields = { consumerSeq: consumerSequence, streamSeq: sequence, deliveries: count, ...more };
     advise(subject, type, about, fields);
   }
 }

@@ -1,5 +1,5 @@
 /** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
-import { beginChange, endChange } from "../../base/assert.ts";
+import { halfChanged } from "../../base/assert.ts";
 import type { Chores } from "../../base/chores.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
@@ -57,11 +57,13 @@ export class RemoteInterests {
     const filter = hasWildcard(subject) ? this.filter : null;
     const interest = new RemoteInterest(this.neighbour, subject, queue, weight, filter);
     this.chores.keepUp();
-    beginChange();
-    known.set(key, interest);
-    this.count++;
-    account.interest.add(interest);
-    endChange();
+    try {
+      known.set(key, interest);
+      this.count++;
+      account.interest.add(interest);
+    } catch (error) {
+      throw halfChanged(error);
+    }
     return true;
   }
 
@@ -77,11 +79,13 @@ export class RemoteInterests {
     const key = interestKey(subject, queue);
     const interest = known?.get(key);
     if (account === undefined || known === undefined || interest === undefined) return;
-    beginChange();
-    known.delete(key);
-    this.count--;
-    account.interest.remove(interest);
-    endChange();
+    try {
+      known.delete(key);
+      this.count--;
+      account.interest.remove(interest);
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 
   /** Members of a queue group behind this route. */

@@ -4,7 +4,7 @@
  *
  * Invariants: `phase` only moves on, and a connection that has ended stays so. Bounded by the outbox and by the inbound.
  */
-import { assertOwn, beginChange, endChange } from "../../base/assert.ts";
+import { assertOwn, halfChanged } from "../../base/assert.ts";
 import type { Work } from "../../base/work.ts";
 import type { Logger } from "../../base/logger.ts";
 import {
@@ -229,13 +229,15 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   }
 
   private end(cause: CloseCause): void {
-    beginChange();
-    this.phase = { kind: "closed", cause };
-    for (const counter of cause.counts) this.host.counters[counter]++;
-    this.heartbeat[Symbol.dispose]();
-    this.release(cause);
-    this.outbox.close();
-    endChange();
+    try {
+      this.phase = { kind: "closed", cause };
+      for (const counter of cause.counts) this.host.counters[counter]++;
+      this.heartbeat[Symbol.dispose]();
+      this.release(cause);
+      this.outbox.close();
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 
   /** Ends the connection where that mends it. */

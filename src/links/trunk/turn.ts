@@ -3,7 +3,7 @@
  * watches outboxes with writes in progress: a connection whose peer misses the write deadline is closed, and when the slab runs out, so
  * is the connection that holds most of it.
  */
-import { beginChange, endChange } from "../../base/assert.ts";
+import { halfChanged } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Chores, type NextRound } from "../../base/chores.ts";
 import { Work } from "../../base/work.ts";
@@ -100,15 +100,17 @@ export class Turn {
 
   /** What was put off; what that puts off, too. It changes what connections share: a fault in it is none of this one's. */
   private workOff(): void {
-    beginChange();
-    this.depth++;
-    while (this.deferred.length > 0) {
-      const works = this.deferred;
-      this.deferred = [];
-      for (const work of works) work();
+    try {
+      this.depth++;
+      while (this.deferred.length > 0) {
+        const works = this.deferred;
+        this.deferred = [];
+        for (const work of works) work();
+      }
+      this.depth--;
+    } catch (error) {
+      throw halfChanged(error);
     }
-    this.depth--;
-    endChange();
   }
 
   watch(outbox: Outbox): void {

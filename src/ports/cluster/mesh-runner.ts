@@ -8,7 +8,7 @@
  *
  * Invariant: the mesh is never in two steps at once. Bounds: those of the mesh; an action sets off at most one event.
  */
-import { assert, beginChange, endChange } from "../../base/assert.ts";
+import { assert, halfChanged } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Live } from "../../base/live.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -101,11 +101,13 @@ export class MeshRunner implements Disposable {
     this.record.fed(event);
     if (this.isStepping || this.mesh === null) return;
     this.isStepping = true;
-    beginChange();
-    for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) {
-      for (const action of this.mesh.step(next, this.options.clock.nowMs())) this.perform(action);
+    try {
+      for (let next = this.events.shift(); next !== undefined; next = this.events.shift()) {
+        for (const action of this.mesh.step(next, this.options.clock.nowMs())) this.perform(action);
+      }
+    } catch (error) {
+      throw halfChanged(error);
     }
-    endChange();
     this.isStepping = false;
     this.record.stepped(this.mesh.isComplete(), this.options.clock.nowMs());
     this.scheduleWake(this.mesh);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import "../../../src/config/formats/yaml.ts";
+import { parseYaml } from "../../../src/config/formats/yaml.ts";
 import type { Config } from "../../../src/config/config.ts";
 import { loadConfig, type LoadResult } from "../../../src/config/load.ts";
 import { findNatsServer } from "../../support/nats-server-binary.ts";
@@ -19,11 +19,12 @@ export interface Sources {
 
 export function load({ args = [], env = {}, files = {} }: Sources): LoadResult {
   const [main] = Object.keys(files);
-  return loadConfig([...(main === undefined ? [] : ["-c", main]), ...args], env, (path) => {
+  const readFile = (path: string): Uint8Array => {
     const text = files[path];
     if (text === undefined) throw Object.assign(new Error("not there"), { code: "ENOENT" });
     return Buffer.from(text);
-  });
+  };
+  return loadConfig([...(main === undefined ? [] : ["-c", main]), ...args], env, readFile, parseYaml);
 }
 
 export function configOf(sources: Sources): Config {
