@@ -16,6 +16,7 @@ import { seededRandom } from "../src/base/random.ts";
 import { NO_LIMITS } from "../src/jetstream/limits.ts";
 import type { AccountHost, Incoming, Outgoing } from "../src/jetstream/host.ts";
 import { JetStream } from "../src/jetstream/jetstream.ts";
+import { sentLane } from "../test/support/sent-lane.ts";
 import type { Disk } from "../src/store/disk.ts";
 import { MemoryDisk } from "../src/store/memory-disk.ts";
 import { isValidLiteralSubject, subjectMatches } from "../src/subject/subject.ts";
@@ -214,7 +215,8 @@ class World {
       send: (message) => this.sent(message),
       sendNumbered: ({ subject, before, number, after }) =>
         this.sent({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),
-      isAwaited: (subject) => /^(inbox|api|ack|d)\./.test(subject) || subject.startsWith("$JS.EVENT."),
+      lane: (subject) => sentLane(subject, () => isAwaited(subject)),
+      isAwaited,
       listen: (subject, receive) => {
         const listener = { subject, receive };
         this.listeners.push(listener);
@@ -273,4 +275,8 @@ class World {
       }
     }
   }
+}
+
+function isAwaited(subject: string): boolean {
+  return /^(inbox|api|ack|d)\./.test(subject) || subject.startsWith("$JS.EVENT.");
 }

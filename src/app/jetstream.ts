@@ -7,6 +7,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import { isText, readText, slice } from "../slab/memory.ts";
 import type { Account } from "../core/account.ts";
+import { StraightLane } from "../core/lane.ts";
 import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";
 import { CONSUMERS_DEFAULT_MAX } from "../jetstream/assets.ts";
@@ -207,6 +208,7 @@ export class JetStreamPart {
       nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
       send: (message) => account.sendMade(message),
       sendNumbered: (message) => account.sendNumbered(message),
+      lane: (subject) => new StraightLane(account.interest, subject),
       isAwaited: (subject) => awaited.covers(subject),
       listen: (subject, receive, queue) => listen(account, subject, receive, queue ?? null),
       onInterest: (call) => void (account.interest.onAdded = call),
@@ -263,7 +265,7 @@ class Ear implements Subscriber {
 /** The messages that one listener receives, one after the other. Texts and views are made on demand. */
 class Heard implements Incoming {
   headerLength = 0;
-  private message: Message = NO_MESSAGE;
+  message: Message = NO_MESSAGE;
   private knownSubject: string | null = null;
   private knownReply: string | null = null;
   private knownBody: Uint8Array | null = null;

@@ -11,6 +11,13 @@ import type { NeighbourTier, Source } from "./reach.ts";
 export interface Subscriber {
   /** Writes the message to the connection. Returns false when it could not (the connection is gone). */
   deliver(subscription: Subscription, message: Message): boolean;
+  /**
+   * Room for one delivery of so many bytes, as an offset in the slab, with whose end `wrote` is called; 0: only `deliver` will do.
+   * Absent: always. The receiver gets what is written there as it is.
+   */
+  room?(length: number, kind: "plain" | "headed"): number;
+  /** A delivery was written, up to `end`, with so many bytes of headers and payload. */
+  wrote?(subscription: Subscription, end: number, size: number): void;
   /** It receives no more; its subscriptions are ended one after the other. */
   readonly isGone?: boolean;
   /** The receiver's identity in traces; absent: the server itself, which traces do not name. */

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
+import type { Message } from "../protocol/message.ts";
 
 import type { AckReply } from "./consumer/ack-reply.ts";
 
@@ -36,6 +37,20 @@ export interface Incoming {
   readonly body: Uint8Array;
   /** What stands behind the headers, as a byte string; absent: it is in `body` alone. */
   readonly payload?: string;
+  /** Where it lies in the slab; absent: elsewhere. */
+  readonly message?: Message;
+}
+
+/** The way to one subject for many messages: see `core/lane.ts`. */
+export interface DeliveryLane {
+  readonly subject: string;
+  /** Whether anybody would get a message. */
+  readonly isAwaited: boolean;
+  /** Room for a message that takes `length` bytes beside its verb and its sid; 0: it has to be sent by `send`. */
+  begin(length: number, kind: "plain" | "headed"): number;
+  writeSid(at: number): number;
+  /** `size`: of headers and payload. */
+  end(at: number, size: number): void;
 }
 
 /** What stands behind the headers, as a byte string. */
@@ -62,6 +77,8 @@ export interface AccountHost {
   send(message: Outgoing): boolean;
   /** The same, and no text is made of the number. */
   sendNumbered(message: Numbered): boolean;
+  /** For many messages to the subject, one after the other. */
+  lane(subject: string): DeliveryLane;
   /** Whether anybody would get a message on the subject. */
   isAwaited(subject: string): boolean;
   /** `receive` must not send: it notes what to do, and asks for `afterwards`. */

@@ -14,6 +14,8 @@ import type { AnswerFacts } from "./api/info.ts";
 import { Acked } from "./consumer/acked.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import { MessageHeaders } from "./headers.ts";
+import { isText } from "../slab/memory.ts";
+import type { Message } from "../protocol/message.ts";
 import { payloadOf, type AccountHost, type Incoming } from "./host.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 
@@ -78,6 +80,7 @@ export class JetStream {
 }
 
 const ACK = "$JS.ACK.";
+const ACKNOWLEDGED = "+ACK";
 const FLOW = "$JS.FC.";
 const NEXT = "$JS.API.CONSUMER.MSG.NEXT.";
 /** Blocks that are looked at for what can be left out, and how often. */
@@ -158,8 +161,14 @@ class JetStreamAccount {
 
   private acknowledge(message: Incoming): void {
     const { acked } = this;
-    if (acked.read(message.subject))
-      acked.consumer?.acknowledge(acked.sequence, payloadOf(message), message.reply);
+    const { message: lies } = message;
+    const isForUs =
+      lies === undefined
+        ? acked.read(message.subject)
+        : acked.readAt(lies.at + lies.subjectFrom, lies.subjectLength);
+    if (!isForUs) return;
+    if (lies !== undefined && isPlainAck(lies)) acked.consumer?.acknowledgePlain(acked.sequence);
+    else acked.consumer?.acknowledge(acked.sequence, payloadOf(message), message.reply);
   }
 
   /** Push consumers may have somebody to deliver to now. */
@@ -189,4 +198,13 @@ class JetStreamAccount {
       this.cleanLater();
     });
   }
+}
+
+/** Whether it says no more than that the message is acknowledged, and nobody waits for an answer. */
+function isPlainAck({ at, payloadFrom, headerLength, size, body, replyLength }: Message): boolean {
+  if (replyLength > 0 || body !== null) return false;
+  const length = size - headerLength;
+  return (
+    length === 0 || (length === ACKNOWLEDGED.length && isText(at + payloadFrom + headerLength, ACKNOWLEDGED))
+  );
 }

@@ -117,6 +117,21 @@ export function writeBytes(to: number, value: Uint8Array): number {
   return to + length;
 }
 
+/** Up to this length, a loop over words beats the view that `set` needs. */
+const IN_WORDS_MAX = 512;
+
+/** Copies bytes from memory outside the slab, of which `view` is all, and returns the offset behind them. */
+export function copyIn(to: number, memory: Uint8Array, view: DataView, from: number, length: number): number {
+  if (length > IN_WORDS_MAX) {
+    bytes.set(memory.subarray(from, from + length), to);
+    return to + length;
+  }
+  const whole = length - (length & 7);
+  for (let i = 0; i < whole; i += 8) words.setBigUint64(to + i, view.getBigUint64(from + i, true), true);
+  for (let i = whole; i < length; i++) bytes[to + i] = memory[from + i]!;
+  return to + length;
+}
+
 /** Whether the text is at this offset. */
 export function isText(at: number, value: string): boolean {
   for (let i = 0; i < value.length; i++) if (bytes[at + i] !== value.charCodeAt(i)) return false;

@@ -42,6 +42,8 @@ export const SETTLED = 6;
 /** Where the parts of one record lie in memory; reused. */
 export class RecordView {
   memory: Buffer = Buffer.alloc(0);
+  /** All of `memory`, by words. */
+  words = new DataView(this.memory.buffer, this.memory.byteOffset, this.memory.byteLength);
   /** Offset in `memory`. */
   at = 0;
   kind = 0;
@@ -69,6 +71,16 @@ export class RecordView {
     if (this.headerLength === 0) return "";
     const from = this.at + RECORD_HEAD + this.subjectLength;
     return this.memory.toString("latin1", from, from + this.headerLength);
+  }
+
+  /** Offset of the subject in `memory`, behind which headers and payload lie. */
+  get subjectAt(): number {
+    return this.at + RECORD_HEAD;
+  }
+
+  /** Of headers and payload. */
+  get bodyLength(): number {
+    return this.length - RECORD_HEAD - this.subjectLength;
   }
 
   get payloadLength(): number {
@@ -134,7 +146,10 @@ export function readRecord(view: RecordView, memory: Buffer, at: number, end: nu
   const subjectLength = getU32(memory, at + 40);
   const headerLength = getU32(memory, at + 12);
   if (RECORD_HEAD + subjectLength + headerLength > length) return false;
-  view.memory = memory;
+  if (view.memory !== memory) {
+    view.memory = memory;
+    view.words = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+  }
   view.at = at;
   view.kind = memory[at + 6]!;
   view.flags = memory[at + 7]!;

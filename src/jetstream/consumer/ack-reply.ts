@@ -4,10 +4,12 @@
  *
  *     $JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.<time>.<pending>
  */
-import { bytes, digitsOf, writeNumber, writeText } from "../../slab/memory.ts";
+import { bytes, copyIn, digitsOf, writeNumber } from "../../slab/memory.ts";
 
 const DOT = 0x2e;
 const DIGIT_0 = 0x30;
+/** Digits of the numbers, with the dots between them. */
+const REST_MAX = 16 + 16 + 16 + 20 + 16 + 4;
 const NS_PER_S = 1_000_000_000;
 const NS_DIGITS = 9;
 const TWO_32 = 2 ** 32;
@@ -23,7 +25,11 @@ export interface AckedDelivery {
 }
 
 export class AckReply {
+  /** Bytes that it takes at most. */
+  readonly lengthMax: number;
   private readonly prefix: string;
+  private readonly prefixBytes: Uint8Array;
+  private readonly prefixView: DataView;
   private deliveries = 0;
   private sequence = 0;
   private consumerSequence = 0;
@@ -34,6 +40,13 @@ export class AckReply {
   /** `names`: `<stream>.<consumer>`. */
   constructor(names: string) {
     this.prefix = `$JS.ACK.${names}.`;
+    this.prefixBytes = Buffer.from(this.prefix, "latin1");
+    this.prefixView = new DataView(
+      this.prefixBytes.buffer,
+      this.prefixBytes.byteOffset,
+      this.prefixBytes.length,
+    );
+    this.lengthMax = this.prefix.length + REST_MAX;
   }
 
   set(delivery: AckedDelivery): void {
@@ -53,7 +66,9 @@ export class AckReply {
 
   /** Writes it into the slab and returns the offset behind it. */
   write(at: number): number {
-    let end = writeNumber(writeText(at, this.prefix), this.deliveries);
+    const { prefixBytes, prefixView } = this;
+    let end = copyIn(at, prefixBytes, prefixView, 0, prefixBytes.length);
+    end = writeNumber(end, this.deliveries);
     bytes[end++] = DOT;
     end = writeNumber(end, this.sequence);
     bytes[end++] = DOT;
@@ -93,8 +108,12 @@ export class AckReply {
     if (this.seconds === 0) return writeNumber(at, this.nanoseconds);
     const from = writeNumber(at, this.seconds);
     const end = from + NS_DIGITS;
-    bytes.fill(DIGIT_0, from, end);
-    writeNumber(end - digitsOf(this.nanoseconds), this.nanoseconds);
+    let rest = this.nanoseconds;
+    for (let i = end - 1; i >= from; i--) {
+      const next = (rest / 10) | 0;
+      bytes[i] = DIGIT_0 + (rest - next * 10);
+      rest = next;
+    }
     return end;
   }
 }

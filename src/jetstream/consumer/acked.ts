@@ -6,6 +6,9 @@
  *
  * Most are for the consumer that the one before was for: it is remembered by what stands in front of the deliveries.
  */
+import { AREA, LINE_MAX } from "../../slab/layout.ts";
+import { bytes, isText, readText, writeText } from "../../slab/memory.ts";
+
 const DOT = 0x2e;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
@@ -34,14 +37,22 @@ export class Acked<Consumer> {
 
   /** Sets `consumer` and `sequence`. False: there is no such consumer, or the subject is none of an acknowledgement. */
   read(subject: string): boolean {
+    if (subject.length > LINE_MAX) return false;
+    writeText(AREA.hashed.at, subject);
+    return this.readAt(AREA.hashed.at, subject.length);
+  }
+
+  /** The same for a subject that lies in the slab. */
+  readAt(at: number, length: number): boolean {
     return (
-      (this.isRemembered(subject) && this.readRest(subject)) ||
-      (this.learn(subject) && this.readRest(subject))
+      (this.isRemembered(at, length) && this.readRest(at, length)) ||
+      (this.learn(readText(at, length)) && this.readRest(at, length))
     );
   }
 
-  private isRemembered(subject: string): boolean {
-    return this.prefix !== "" && subject.startsWith(this.prefix);
+  private isRemembered(at: number, length: number): boolean {
+    const { prefix } = this;
+    return prefix !== "" && length > prefix.length && isText(at, prefix);
   }
 
   private learn(subject: string): boolean {
@@ -55,12 +66,13 @@ export class Acked<Consumer> {
   }
 
   /** What stands behind the prefix. False: there is no sequence, or the subject has the other form. */
-  private readRest(subject: string): boolean {
+  private readRest(at: number, length: number): boolean {
     let token = 0;
     let sequence = 0;
     let digits = 0;
-    for (let i = this.prefix.length; i < subject.length; i++) {
-      const code = subject.charCodeAt(i);
+    const end = at + length;
+    for (let i = at + this.prefix.length; i < end; i++) {
+      const code = bytes[i]!;
       if (code === DOT) token++;
       else if (token === 1) {
         if (code < DIGIT_0 || code > DIGIT_9) return false;

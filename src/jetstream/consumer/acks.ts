@@ -5,7 +5,8 @@ import type { Advise } from "../advisories.ts";
 import type { ConsumerConfig } from "./config.ts";
 import type { Redelivery } from "./redelivery.ts";
 import { readAck } from "./requests.ts";
-import { ConsumerState, type Pending } from "./state.ts";
+import type { Pending } from "./pending.ts";
+import { ConsumerState } from "./state.ts";
 
 export interface AcksHost {
   readonly about: Parameters<Advise>[2];
@@ -16,6 +17,8 @@ export interface AcksHost {
   config(): ConsumerConfig;
   /** Applies the entry and has it written. */
   note(entry: ConsumerEntry): void;
+  /** The same for an acknowledgement. */
+  acked(sequence: number, timeMs: number): void;
   /** The consumer needs the message no longer. */
   settled(sequence: number): void;
   /** A message that waits is being acknowledged. */
@@ -39,9 +42,7 @@ export class Acks {
     switch (ack.kind) {
       case "ack":
       case "next":
-        this.measure(sequence);
-        this.ackedMs = clock.nowMs();
-        this.settleUpTo(sequence, this.ackedMs);
+        this.takePlain(sequence, clock.nowMs());
         return ack.kind === "next" ? ack.request : null;
       case "term":
         if (isPending) this.terminated(sequence, ack.reason);
@@ -58,12 +59,19 @@ export class Acks {
     }
   }
 
+  /** Most acknowledgements say no more than that. */
+  takePlain(sequence: number, nowMs: number): void {
+    this.measure(sequence);
+    this.ackedMs = nowMs;
+    this.settleUpTo(sequence, nowMs);
+  }
+
   settle(sequence: number, nowMs = this.host.clock.nowMs()): void {
-    const { state, again } = this.host;
-    if (!state.pending.has(sequence)) return;
-    again.remove(sequence);
-    this.host.note(ConsumerState.ack(sequence, nowMs));
-    this.host.settled(sequence);
+    const { host } = this;
+    if (!host.state.pending.has(sequence)) return;
+    host.again.remove(sequence);
+    host.acked(sequence, nowMs);
+    host.settled(sequence);
   }
 
   /** Tells whoever listens that the message is not delivered again. */
@@ -85,9 +93,9 @@ export class Acks {
 
   private measure(sequence: number): void {
     const { sampleFrequency, ackPolicy } = this.host.config();
+    if (sampleFrequency === "") return;
     const pending = this.host.state.pending.get(sequence);
-    if (sampleFrequency !== "" && ackPolicy === "explicit" && pending !== undefined)
-      this.host.measure(sequence, pending);
+    if (ackPolicy === "explicit" && pending !== undefined) this.host.measure(sequence, pending);
   }
 
   /** With the policies `all` and `flow_control` everything before it, too. */
@@ -98,13 +106,15 @@ export class Acks {
       this.settle(sequence, nowMs);
       return;
     }
+    const { pending } = state;
     const settled: number[] = [];
-    for (const each of state.pending.keys()) {
+    for (let at = pending.first; at < pending.end; at = pending.after(at)) {
+      const each = pending.sequenceAt(at);
       if (each > sequence) break;
       settled.push(each);
     }
     if (settled.length === 0) return;
-    this.host.note(ConsumerState.ack(sequence, nowMs));
+    this.host.acked(sequence, nowMs);
     for (const each of settled) this.host.settled(each);
   }
 

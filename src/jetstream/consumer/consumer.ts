@@ -6,9 +6,10 @@
  *     acks ─────▶ entry ─▶ (end of turn) written, synced ─▶ confirmed
  */
 import type { ConsumerLog } from "../../store/consumer-log.ts";
+import type { DiskError } from "../../store/disk.ts";
 import type { RecordView } from "../../store/record.ts";
 import { statusBlock } from "../headers.ts";
-import type { AccountHost } from "../host.ts";
+import type { AccountHost, DeliveryLane } from "../host.ts";
 import { Commit, type SyncPolicy } from "../stream/commit.ts";
 import { largestMessage } from "../stream/config.ts";
 import type { Reader } from "../stream/reader.ts";
@@ -23,7 +24,8 @@ import { Inactivity } from "./inactivity.ts";
 import { Lookahead } from "./lookahead.ts";
 import { Outlet } from "./outlet.ts";
 import { Pace } from "./pace.ts";
-import { Pin, withPin } from "./pin.ts";
+import { Journal } from "./journal.ts";
+import { Pin } from "./pin.ts";
 import { PullQueue } from "./pull-queue.ts";
 import { Pumping } from "./pumping.ts";
 import { Redelivery } from "./redelivery.ts";
@@ -75,6 +77,11 @@ export class Consumer implements Reader {
   private readonly inactivity: Inactivity;
   private readonly heartbeat: IdleHeartbeat;
   private readonly pumping: Pumping;
+  private readonly journal: Journal;
+  /** Where a push consumer delivers. */
+  private pushLane: DeliveryLane;
+  /** When this turn's work began, milliseconds. */
+  private turnMs = 0;
 
   constructor(options: ConsumerOptions) {
     const { config, created, stream, host, state, log, policy } = options;
@@ -92,12 +99,15 @@ export class Consumer implements Reader {
       onInactive: () => options.onInactive(this),
     });
     this.again = new Redelivery(state, config);
+    this.journal = new Journal(state, log);
+    this.pushLane = host.lane(config.deliverSubject);
     this.acks = new Acks({
       about: this,
       state,
       again: this.again,
       clock: host.clock,
-      note: (entry) => this.note(entry),
+      note: (entry) => this.journal.note(entry),
+      acked: (sequence, timeMs) => this.journal.acked(sequence, timeMs),
       settled: (sequence) => stream.settled(sequence),
       advise: options.advise,
       config: () => this.config,
@@ -108,7 +118,7 @@ export class Consumer implements Reader {
       clock: host.clock,
       pin: this.pin,
       config: () => this.config,
-      isAwaited: (subject) => host.isAwaited(subject),
+      lane: (subject) => host.lane(subject),
       say: (to, headers) => this.outlet.say(to, headers),
       beat: (to) => this.outlet.beat(to, state.delivered),
     });
@@ -121,7 +131,7 @@ export class Consumer implements Reader {
       acks: this.acks,
       config: () => this.config,
       committedTo: stream.commit.sequence,
-      passed: (sequence) => this.note(ConsumerState.skip(sequence, host.clock.nowMs())),
+      passed: (sequence) => this.journal.note(ConsumerState.skip(sequence, host.clock.nowMs())),
     });
     this.heartbeat = new IdleHeartbeat(host.clock);
     this.pace = new Pace(host.clock, config, stream.store.last);
@@ -130,10 +140,7 @@ export class Consumer implements Reader {
     this.commit = new Commit(log, policy, {
       send: ({ reply }) => this.outlet.say(reply, ""),
       committed: null,
-      failed: ({ message }) => {
-        const where = { stream: stream.config.name, consumer: this.name, error: message };
-        host.logger.error("the state of a consumer cannot be written", where);
-      },
+      failed: (error) => this.onFailed(error),
     });
   }
 
@@ -167,6 +174,7 @@ export class Consumer implements Reader {
     this.pumping.stop();
     this.timer.stop();
     this.inactivity.stop();
+    this.journal.settle();
     this.commit.finish();
     this.options.log.close();
   }
@@ -181,6 +189,7 @@ export class Consumer implements Reader {
 
   reconfigure(config: ConsumerConfig): void {
     this.config = this.again.config = config;
+    this.pushLane = this.host.lane(config.deliverSubject);
     this.ahead.setFilters(filtersOf(config));
     this.pace.configure(config, largestMessage(this.stream.config));
     this.inactivity.begin(this.config.inactiveThresholdNs / 1e6);
@@ -193,7 +202,7 @@ export class Consumer implements Reader {
     this.deliveredMs = this.acks.ackedMs = 0;
     this.again.clear();
     this.ahead.beginWith([]);
-    this.options.log.fold();
+    this.journal.fold();
     this.wake();
   }
 
@@ -258,6 +267,14 @@ export class Consumer implements Reader {
     this.wake();
   }
 
+  /** The same where it says no more than that, and nobody waits for an answer. */
+  acknowledgePlain(sequence: number): void {
+    if (this.acksByFlow) return;
+    if (!this.pumping.isDue) this.turnMs = this.host.clock.nowMs();
+    this.acks.takePlain(sequence, this.turnMs);
+    this.wake();
+  }
+
   /** The subscriber has room again, and has all up to a sequence of the stream; 0: it does not say. */
   flowed(id: string, upTo: number): void {
     if (!this.outlet.flowed(id)) return;
@@ -276,6 +293,7 @@ export class Consumer implements Reader {
   private work(): "done" | "left over" {
     const isMore = this.pump();
     if (this.requests.size > 0 && this.hasNothing) this.requests.endImpatient();
+    this.journal.settle();
     this.commit.end();
     if (!this.pumping.isStopped) this.timer.set(this.nextEventMs());
     return isMore ? "left over" : "done";
@@ -284,7 +302,8 @@ export class Consumer implements Reader {
   /** Whether the budget was used up and there may be more. */
   private pump(): boolean {
     let bytes = 0;
-    this.again.collect(this.host.clock.nowMs());
+    this.turnMs = this.host.clock.nowMs();
+    this.again.collect(this.turnMs);
     for (let i = 0; i < BUDGET_MESSAGES && bytes < BUDGET_BYTES; i++) {
       if (this.isPaused || this.outlet.isStalled || this.pace.readyMs > 0) return false;
       const target = this.target();
@@ -296,7 +315,7 @@ export class Consumer implements Reader {
         this.skipDamaged(sequence);
         continue;
       }
-      if (!this.pace.isDue(sequence, view.timeNs)) {
+      if (!this.pace.isDue(sequence, view)) {
         if (this.state.pending.has(sequence)) this.again.add(sequence);
         return false;
       }
@@ -309,39 +328,37 @@ export class Consumer implements Reader {
 
   /** Where the next message goes; null: nobody takes one. */
   private target(): PullRequest | "push" | null {
-    if (!this.isPush) return this.requests.next(this.choice.waiting, this.state.pending.size);
-    return this.host.isAwaited(this.config.deliverSubject) ? "push" : null;
+    if (!this.isPush) return this.requests.next(this.choice.waiting, this.state.pending.size, this.turnMs);
+    return this.pushLane.isAwaited ? "push" : null;
   }
 
   /** Bytes that were sent; below 0: the request ended instead. */
   private deliver(sequence: number, view: RecordView, target: PullRequest | "push"): number {
-    const { state, config, stream, host } = this;
-    const before = state.pending.get(sequence);
-    const count = (before?.count ?? 0) + 1;
+    const { state, config, outlet, turnMs } = this;
+    const { pending } = state;
+    const place = sequence > state.delivered.stream ? -1 : pending.find(sequence);
+    const isNew = place < 0;
+    const count = isNew ? 1 : pending.countAt(place) + 1;
     const consumerSequence = state.delivered.consumer + 1;
-    const isNew = before === undefined;
     const left = Math.max(0, this.ahead.count - (isNew ? 1 : 0));
-    const to = target === "push" ? config.deliverSubject : target.reply;
-    const subject = stream.store.subjectOf(sequence);
-    const message = this.outlet.message({ view, subject, to, count, consumerSequence, left }, config);
-    const size = message.headers.length + message.payload.length + view.subjectLength + message.reply.length;
-    if (target !== "push" && target.hasBytesBound && size > target.bytesLeft) {
+    outlet.prepare({ view, count, consumerSequence, left });
+    if (target !== "push" && target.hasBytesBound && outlet.sizeOf(view, config) > target.bytesLeft) {
       this.requests.endTooSmall();
       if (!isNew) this.again.add(sequence);
       return -1;
     }
     const pinId = target === "push" ? "" : this.requests.claim();
-    const nowMs = host.clock.nowMs();
-    this.note(ConsumerState.delivery(sequence, consumerSequence, count, nowMs));
+    this.journal.delivered(sequence, consumerSequence, count, turnMs);
     if (isNew) this.ahead.delivered(sequence);
-    this.deliveredMs = nowMs;
-    this.heartbeat.delivered(nowMs);
-    host.send(pinId === "" ? message : withPin(message, pinId));
-    this.pace.delivered(size, view.timeNs);
-    if (target !== "push") this.requests.served(size);
-    else this.outlet.pushed(size, to);
-    if (this.acksByFlow && this.choice.isFull) this.outlet.ask(to);
-    if (config.ackPolicy === "none") stream.settled(sequence);
+    this.deliveredMs = turnMs;
+    this.heartbeat.delivered(turnMs);
+    const lane = target === "push" ? this.pushLane : target.lane;
+    const size = outlet.deliver(view, lane, config, pinId);
+    this.pace.delivered(size, view);
+    if (target !== "push") this.requests.served(size, turnMs);
+    else outlet.pushed(size, lane.subject);
+    if (this.acksByFlow && this.choice.isFull) outlet.ask(lane.subject);
+    if (config.ackPolicy === "none") this.stream.settled(sequence);
     return size;
   }
 
@@ -367,7 +384,7 @@ export class Consumer implements Reader {
   }
 
   private isUsed(withinMs: number): boolean {
-    if (this.isPush) return this.host.isAwaited(this.config.deliverSubject);
+    if (this.isPush) return this.pushLane.isAwaited;
     this.requests.dropUnawaited();
     const usedMs = Math.max(this.deliveredMs, this.acks.ackedMs, this.requests.askedMs);
     return this.requests.size > 0 || this.host.clock.nowMs() - usedMs < withinMs;
@@ -383,14 +400,14 @@ export class Consumer implements Reader {
     this.wake();
   }
 
+  private onFailed({ message }: DiskError): void {
+    const where = { stream: this.stream.config.name, consumer: this.name, error: message };
+    this.host.logger.error("the state of a consumer cannot be written", where);
+  }
+
   private skipDamaged(sequence: number): void {
     const { name: stream } = this.stream.config;
     this.host.logger.error("a message is damaged and known missing", { stream, sequence });
     this.ahead.recount();
-  }
-
-  private note(entry: Parameters<ConsumerState["apply"]>[0]): void {
-    this.state.apply(entry);
-    this.options.log.append(entry);
   }
 }

@@ -15,6 +15,7 @@ export class EarliestTimer {
 
   /** Infinity: nothing is awaited. */
   set(atMs: number): void {
+    if (atMs !== Infinity && this.timer !== null && atMs >= this.atMs) return; // it is set again when it fires
     if (atMs === this.atMs) return;
     this.stop();
     this.atMs = atMs;

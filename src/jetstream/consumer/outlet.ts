@@ -1,20 +1,24 @@
 /** What a consumer sends: messages of the stream with the subject where they are acknowledged, heartbeats, and flow control. */
 import type { RecordView } from "../../store/record.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
-import type { AccountHost, Outgoing } from "../host.ts";
+import { writeVerb } from "../../core/lane.ts";
+import { bytes, copyIn, words, writeNumber } from "../../slab/memory.ts";
+import type { AccountHost, DeliveryLane, Outgoing } from "../host.ts";
 import { randomToken } from "../../base/base62.ts";
 import { AckReply } from "./ack-reply.ts";
 import type { ConsumerConfig } from "./config.ts";
 import { FlowControl } from "./flow-control.ts";
+import { withPin } from "./pin.ts";
 
 const EMPTY = new Uint8Array(0);
 
+/** The sizes in a head, with the blank and the line ends. */
+const SIZES_MAX = 32;
+const BLANK = 0x20;
+const CRLF = 0x0a0d;
+
 export interface Delivery {
   readonly view: RecordView;
-  /** Of the message in its stream. */
-  readonly subject: string;
-  /** The subject of an inbox, or the deliver subject. */
-  readonly to: string;
   /** How often it has been delivered, this time included. */
   readonly count: number;
   readonly consumerSequence: number;
@@ -41,15 +45,59 @@ export class Outlet {
     return this.flow.isStalled;
   }
 
-  message(delivery: Delivery, config: ConsumerConfig): Outgoing {
-    const { view, subject: shownSubject, to, count, consumerSequence, left } = delivery;
-    const { headers, sequence, timeLow, timeHigh } = view;
-    const { reply } = this;
-    reply.set({ deliveries: count, sequence, consumerSequence, timeLow, timeHigh, pending: left });
-    if (!config.headersOnly) return { subject: to, reply, headers, payload: view.payload, shownSubject };
-    const opened = headers === "" ? VERSION_LINE : headers.slice(0, -2);
-    const size = `Nats-Msg-Size: ${view.payloadLength}\r\n\r\n`;
-    return { subject: to, reply, headers: opened + size, payload: EMPTY, shownSubject };
+  /** Which message is delivered next. Its record holds until it has been. */
+  prepare({ view, count, consumerSequence, left }: Delivery): void {
+    const { sequence, timeLow, timeHigh } = view;
+    this.reply.set({ deliveries: count, sequence, consumerSequence, timeLow, timeHigh, pending: left });
+  }
+
+  /** Bytes that the delivery counts, as nats-server counts them. */
+  sizeOf(view: RecordView, config: ConsumerConfig): number {
+    const body = config.headersOnly ? headersAlone(view).length : view.bodyLength;
+    return view.subjectLength + body + this.reply.length;
+  }
+
+  /** Delivers the message that was prepared. `pinId`: of the client that is pinned; "": none. Returns the bytes that it counts. */
+  deliver(view: RecordView, lane: DeliveryLane, config: ConsumerConfig, pinId: string): number {
+    if (!config.headersOnly && pinId === "") {
+      const written = this.write(view, lane);
+      if (written > 0) return written;
+    }
+    const size = this.sizeOf(view, config);
+    const headers = config.headersOnly ? headersAlone(view) : view.headers;
+    const message: Outgoing = {
+      subject: lane.subject,
+      reply: this.reply,
+      headers: pinId === "" ? headers : withPin(headers, pinId),
+      payload: config.headersOnly ? EMPTY : view.payload,
+      shownSubject: view.subject,
+    };
+    this.host.send(message);
+    return size;
+  }
+
+  /** Straight into what the client is sent next. Returns the bytes that it counts; 0: it has to be sent in another way. */
+  private write(view: RecordView, lane: DeliveryLane): number {
+    const { memory, words: view8, subjectAt, subjectLength, headerLength, bodyLength } = view;
+    const kind = headerLength > 0 ? "headed" : "plain";
+    const start = lane.begin(subjectLength + this.reply.lengthMax + SIZES_MAX + bodyLength, kind);
+    if (start === 0) return 0;
+    let at = copyIn(writeVerb(start, kind), memory, view8, subjectAt, subjectLength);
+    bytes[at++] = BLANK;
+    const replyAt = lane.writeSid(at);
+    const replyEnd = this.reply.write(replyAt);
+    at = replyEnd;
+    bytes[at++] = BLANK;
+    if (headerLength > 0) {
+      at = writeNumber(at, headerLength);
+      bytes[at++] = BLANK;
+    }
+    at = writeNumber(at, bodyLength);
+    words.setInt16(at, CRLF, true);
+    at = copyIn(at + 2, memory, view8, subjectAt + subjectLength, bodyLength);
+    words.setInt16(at, CRLF, true);
+    lane.end(at + 2, bodyLength);
+    return subjectLength + bodyLength + replyEnd - replyAt;
   }
 
   /** Bytes were pushed: now and then the subscriber is asked whether it has them. */
@@ -89,4 +137,10 @@ export class Outlet {
   say(to: string, headers: string, reply = ""): void {
     this.host.send({ subject: to, reply, headers, payload: EMPTY });
   }
+}
+
+/** The headers of a message whose payload is left out. */
+function headersAlone({ headers, payloadLength }: RecordView): string {
+  const opened = headers === "" ? VERSION_LINE : headers.slice(0, -2);
+  return `${opened}Nats-Msg-Size: ${payloadLength}\r\n\r\n`;
 }

@@ -8,6 +8,11 @@ import type { ConsumerConfig } from "./config.ts";
 /** As nats-server does, waits of a millisecond are not kept. */
 const SHORTEST_MS = 1;
 
+/** A message; its time is made a number only where that is needed. */
+interface Timed {
+  readonly timeNs: bigint;
+}
+
 export class Pace {
   private readonly clock: Clock;
   private bytesPerMs = 0;
@@ -40,6 +45,7 @@ export class Pace {
 
   /** When it may deliver again; 0: now. */
   get readyMs(): number {
+    if (this.bytesPerMs === 0 && this.replayMs === 0) return 0;
     const nowMs = this.clock.nowMs();
     this.count();
     const rateMs = this.bytesPerMs > 0 && this.left < 0 ? nowMs - this.left / this.bytesPerMs : 0;
@@ -48,17 +54,17 @@ export class Pace {
   }
 
   /** False: its time has not come; `readyMs` says when it does. */
-  isDue(sequence: number, timeNs: bigint): boolean {
+  isDue(sequence: number, message: Timed): boolean {
     if (sequence > this.replayTo || this.lastTimeNs === 0n) return true;
-    const waitMs = Number(timeNs - this.lastTimeNs) / 1e6;
+    const waitMs = Number(message.timeNs - this.lastTimeNs) / 1e6;
     this.replayMs = waitMs > SHORTEST_MS ? this.lastSentMs + waitMs : 0;
     return this.replayMs <= this.clock.nowMs();
   }
 
-  delivered(bytes: number, timeNs: bigint): void {
+  delivered(bytes: number, message: Timed): void {
     this.left -= bytes;
     if (this.replayTo === 0) return;
-    this.lastTimeNs = timeNs;
+    this.lastTimeNs = message.timeNs;
     this.lastSentMs = this.clock.nowMs();
   }
 

@@ -5,7 +5,7 @@
 import { nuid } from "../../base/base62.ts";
 import type { Advise } from "../advisories.ts";
 import { withHeader } from "../header-edits.ts";
-import type { AccountHost, Outgoing } from "../host.ts";
+import type { AccountHost } from "../host.ts";
 import type { ConsumerConfig } from "./config.ts";
 
 export interface PinOptions {
@@ -62,6 +62,7 @@ export class Pin {
   }
 }
 
-export function withPin(message: Outgoing, id: string): Outgoing {
-  return { ...message, headers: withHeader(message.headers, "Nats-Pin-Id", id) };
+/** The headers of a message with the id of the client that it goes to. */
+export function withPin(headers: string, id: string): string {
+  return withHeader(headers, "Nats-Pin-Id", id);
 }

@@ -9,7 +9,7 @@ import type { ConsumerConfig } from "./config.ts";
 import type { Pin } from "./pin.ts";
 import { noPriority, readRequest, type PullRequest, type RequestBody } from "./requests.ts";
 
-export interface PullQueueHost extends Pick<AccountHost, "clock" | "isAwaited"> {
+export interface PullQueueHost extends Pick<AccountHost, "clock" | "lane"> {
   readonly pin: Pin;
   config(): ConsumerConfig;
   /** Sends a status. Must not be called while a message is being delivered. */
@@ -46,6 +46,7 @@ export class PullQueue {
     const nowMs = (this.askedMs = this.host.clock.nowMs());
     this.insert({
       reply,
+      lane: this.host.lane(reply),
       left: request.batch,
       bytesLeft: request.maxBytes,
       hasBytesBound: request.maxBytes > 0,
@@ -59,11 +60,11 @@ export class PullQueue {
   }
 
   /** The request that gets the next message; it is the first then. Null: nobody waits who may get it. */
-  next(ahead: number, ackPending: number): PullRequest | null {
+  next(ahead: number, ackPending: number, nowMs: number): PullRequest | null {
     for (let passed = 0; passed < this.requests.length;) {
       const request = this.requests[0]!;
-      const isAwaited = this.host.isAwaited(request.reply);
-      const isLate = request.expiresMs <= this.host.clock.nowMs();
+      const { isAwaited } = request.lane;
+      const isLate = request.expiresMs <= nowMs;
       const turn = isAwaited && !isLate ? this.turnOf(request, ahead, ackPending) : "over";
       if (turn === "now") return request;
       this.requests.shift();
@@ -89,10 +90,12 @@ export class PullQueue {
   }
 
   /** The first request got a message of this size: it goes behind the others, or ends. */
-  served(size: number): void {
-    const request = this.requests.shift()!;
+  served(size: number, nowMs: number): void {
+    const request = this.requests[0]!;
     request.left--;
-    request.activeMs = this.host.clock.nowMs();
+    request.activeMs = nowMs;
+    if (this.requests.length === 1 && request.left > 0 && !request.hasBytesBound) return; // it stays the first
+    this.requests.shift();
     if (request.hasBytesBound) request.bytesLeft -= size;
     const hasRoom = !request.hasBytesBound || request.bytesLeft > 0;
     if (request.left > 0 && hasRoom) this.insert(request);
@@ -146,7 +149,7 @@ export class PullQueue {
   /** Forgets requests whose answers nobody would get. */
   dropUnawaited(): void {
     for (let i = this.requests.length - 1; i >= 0; i--) {
-      if (!this.host.isAwaited(this.requests[i]!.reply)) this.requests.splice(i, 1);
+      if (!this.requests[i]!.lane.isAwaited) this.requests.splice(i, 1);
     }
   }
 

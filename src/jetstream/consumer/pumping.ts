@@ -8,7 +8,7 @@ export class Pumping {
   private readonly host: Pick<AccountHost, "afterwards" | "soon">;
   private readonly run: () => "done" | "left over";
   isStopped = false;
-  private isDue = false;
+  isDue = false;
 
   constructor(host: Pick<AccountHost, "afterwards" | "soon">, run: () => "done" | "left over") {
     this.host = host;

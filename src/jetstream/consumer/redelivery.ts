@@ -27,7 +27,7 @@ export class Redelivery {
   }
 
   remove(sequence: number): void {
-    this.isDue.delete(sequence);
+    if (this.isDue.size > 0) this.isDue.delete(sequence);
   }
 
   clear(): void {
@@ -37,6 +37,7 @@ export class Redelivery {
 
   /** The lowest sequence that is due and still pending; it is due no longer. 0: there is none. */
   take(): number {
+    if (this.due.length === 0) return 0;
     if (!this.isSorted) this.due.sort((a, b) => a - b);
     this.isSorted = true;
     let taken = 0;
@@ -52,9 +53,10 @@ export class Redelivery {
   /** Notes what was not acknowledged in time. */
   collect(nowMs: number): void {
     if (this.isNever) return;
-    for (const [sequence, { count, timeMs }] of this.state.pending) {
-      if (timeMs + this.waitMs(count) <= nowMs) this.add(sequence);
-      else if (this.state.isInOrder) return; // none of the others is due
+    const { pending, isInOrder } = this.state;
+    for (let at = pending.first; at < pending.end; at = pending.after(at)) {
+      if (pending.timeAt(at) + this.waitMs(pending.countAt(at)) <= nowMs) this.add(pending.sequenceAt(at));
+      else if (isInOrder) return; // none of the others is due
     }
   }
 
@@ -62,10 +64,11 @@ export class Redelivery {
   get nextMs(): number {
     if (this.isNever) return Infinity;
     let nextMs = Infinity;
-    for (const [sequence, { count, timeMs }] of this.state.pending) {
-      if (this.isDue.has(sequence)) continue;
-      nextMs = Math.min(nextMs, timeMs + this.waitMs(count));
-      if (this.state.isInOrder) break;
+    const { pending, isInOrder } = this.state;
+    for (let at = pending.first; at < pending.end; at = pending.after(at)) {
+      if (this.isDue.size > 0 && this.isDue.has(pending.sequenceAt(at))) continue;
+      nextMs = Math.min(nextMs, pending.timeAt(at) + this.waitMs(pending.countAt(at)));
+      if (isInOrder) break;
     }
     return nextMs;
   }

@@ -1,10 +1,12 @@
 /** Pull requests: what clients ask for, and those that wait. Bounded by the consumer's `max_waiting`. */
 import { durationFromText } from "../../base/duration.ts";
 import { parseJson } from "../../base/json.ts";
+import type { DeliveryLane } from "../host.ts";
 
 export interface PullRequest {
   /** Where messages go. */
   readonly reply: string;
+  readonly lane: DeliveryLane;
   /** Messages still wanted. */
   left: number;
   /** Bytes still wanted; 0: no bound. */

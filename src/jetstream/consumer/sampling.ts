@@ -2,7 +2,7 @@
 import { measureAck } from "../advisories.ts";
 import type { AccountHost } from "../host.ts";
 import type { ConsumerConfig } from "./config.ts";
-import type { Pending } from "./state.ts";
+import type { Pending } from "./pending.ts";
 
 type Measured = Parameters<typeof measureAck>[1];
 

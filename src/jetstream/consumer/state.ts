@@ -6,21 +6,16 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { ConsumerEntry } from "../../store/consumer-log.ts";
+import { PendingMessages, type Pending } from "./pending.ts";
 
 const DELIVERED = 1;
 const ACKED = 2;
 const SKIPPED = 3;
 const REDELIVERED_LATER = 4;
 const GIVEN_UP = 5;
-
-export interface Pending {
-  /** Time of the first delivery. */
-  consumerSequence: number;
-  /** Deliveries so far. */
-  count: number;
-  /** When it was delivered last, milliseconds. */
-  timeMs: number;
-}
+/** `count` messages that follow each other, in the stream and in what the consumer delivered. */
+const DELIVERED_RUN = 6;
+const ACKED_RUN = 7;
 
 interface Floor {
   consumer: number;
@@ -30,8 +25,7 @@ interface Floor {
 export class ConsumerState {
   readonly delivered: Floor;
   readonly floor: Floor;
-  /** By stream sequence, in the order of first delivery: ascending. */
-  readonly pending = new Map<number, Pending>();
+  readonly pending = new PendingMessages();
   /**
    * What is pending was delivered once each, so that its times ascend: the first is due before the others. False until nothing is
    * pending once one was delivered again, or its time was changed.
@@ -51,6 +45,12 @@ export class ConsumerState {
   static delivery(stream: number, consumer: number, count: number, timeMs: number): ConsumerEntry {
     return { kind: DELIVERED, streamSequence: stream, consumerSequence: consumer, count, timeMs };
   }
+  static deliveries(stream: number, consumer: number, count: number, timeMs: number): ConsumerEntry {
+    return { kind: DELIVERED_RUN, streamSequence: stream, consumerSequence: consumer, count, timeMs };
+  }
+  static acks(stream: number, count: number, timeMs: number): ConsumerEntry {
+    return { kind: ACKED_RUN, streamSequence: stream, consumerSequence: 0, count, timeMs };
+  }
   static ack(stream: number, timeMs: number): ConsumerEntry {
     return { kind: ACKED, streamSequence: stream, consumerSequence: 0, count: 0, timeMs };
   }
@@ -67,17 +67,45 @@ export class ConsumerState {
   }
 
   apply(entry: ConsumerEntry): void {
-    const { kind, streamSequence } = entry;
-    if (kind === DELIVERED) this.deliver(entry);
+    const { kind, streamSequence, consumerSequence, count, timeMs } = entry;
+    if (kind === DELIVERED && count > 1) this.deliverAgain(entry);
+    else if (kind === DELIVERED) this.deliver(streamSequence, consumerSequence, timeMs);
+    else if (kind === DELIVERED_RUN)
+      for (let i = 0; i < count; i++) this.deliver(streamSequence + i, consumerSequence + i, timeMs);
     else if (kind === ACKED) this.settle(streamSequence);
+    else if (kind === ACKED_RUN) for (let i = 0; i < count; i++) this.settle(streamSequence + i);
     else if (kind === SKIPPED) this.pass(streamSequence);
     else if (kind === REDELIVERED_LATER) {
-      const pending = this.pending.get(streamSequence);
-      if (pending !== undefined) pending.timeMs = entry.timeMs;
+      const place = this.pending.find(streamSequence);
+      if (place >= 0) this.pending.setTime(place, timeMs);
       this.isInOrder = false;
     } else if (kind === GIVEN_UP) this.drop(streamSequence);
     assert(this.floor.stream <= this.delivered.stream, "the floor never passes what was delivered");
     assert(this.floor.consumer <= this.delivered.consumer, "the floor never passes what was delivered");
+  }
+
+  /** A message is delivered for the first time. */
+  deliver(sequence: number, consumerSequence: number, timeMs: number): void {
+    const { delivered, pending, floor } = this;
+    delivered.consumer = Math.max(delivered.consumer, consumerSequence);
+    if (sequence <= delivered.stream) return; // a replay
+    delivered.stream = sequence;
+    if (pending.size === 0) this.isInOrder = true;
+    if (this.policy === "none") {
+      floor.stream = sequence;
+      floor.consumer = consumerSequence;
+    } else pending.add(sequence, consumerSequence, 1, timeMs);
+  }
+
+  /** A message is acknowledged; with the policy "all" those before it, too. */
+  settle(sequence: number): void {
+    if (this.policy !== "all") {
+      this.drop(sequence);
+      return;
+    }
+    const { pending } = this;
+    while (pending.size > 0 && pending.sequenceAt(pending.first) <= sequence)
+      this.drop(pending.sequenceAt(pending.first));
   }
 
   /** It begins again at `sequence`: nothing has been delivered. */
@@ -120,46 +148,27 @@ export class ConsumerState {
     Object.assign(this.delivered, read.delivered);
     Object.assign(this.floor, read.floor);
     this.isInOrder = read.pending.length === 0;
-    for (const [sequence, pending] of read.pending) this.pending.set(sequence, pending);
+    for (const [sequence, { consumerSequence, count, timeMs }] of read.pending)
+      this.pending.add(sequence, consumerSequence, count, timeMs);
     for (const [sequence, count] of read.redelivered) this.redelivered.set(sequence, count);
   }
 
-  private deliver({ streamSequence, consumerSequence, count, timeMs }: ConsumerEntry): void {
+  private deliverAgain({ streamSequence, consumerSequence, count, timeMs }: ConsumerEntry): void {
     const { delivered, pending } = this;
     delivered.consumer = Math.max(delivered.consumer, consumerSequence);
-    if (count > 1) {
-      const there = pending.get(streamSequence);
-      if (there === undefined) return;
-      there.count = count;
-      there.timeMs = timeMs;
-      this.isInOrder = false;
-      this.redelivered.set(streamSequence, count - 1);
-      return;
-    }
-    if (streamSequence <= delivered.stream) return; // a replay
-    delivered.stream = streamSequence;
-    if (this.pending.size === 0) this.isInOrder = true;
-    if (this.policy === "none") {
-      this.floor.stream = streamSequence;
-      this.floor.consumer = consumerSequence;
-    } else pending.set(streamSequence, { consumerSequence, count, timeMs });
-  }
-
-  private settle(sequence: number): void {
-    if (this.policy !== "all") {
-      this.drop(sequence);
-      return;
-    }
-    for (const earlier of [...this.pending.keys()]) {
-      if (earlier > sequence) break;
-      this.drop(earlier);
-    }
+    const place = pending.find(streamSequence);
+    if (place < 0) return;
+    pending.setDelivery(place, count, timeMs);
+    this.isInOrder = false;
+    this.redelivered.set(streamSequence, count - 1);
   }
 
   private drop(sequence: number): void {
     const { pending } = this;
-    if (!pending.delete(sequence)) return;
-    this.redelivered.delete(sequence);
+    const place = pending.find(sequence);
+    if (place < 0) return;
+    pending.removeAt(place);
+    if (this.redelivered.size > 0) this.redelivered.delete(sequence);
     this.raiseFloor();
   }
 
@@ -170,13 +179,13 @@ export class ConsumerState {
 
   private raiseFloor(): void {
     const { floor, delivered, pending } = this;
-    const lowest = pending.entries().next().value;
-    if (lowest === undefined) {
+    if (pending.size === 0) {
       floor.stream = delivered.stream;
       floor.consumer = delivered.consumer;
       return;
     }
-    floor.stream = Math.max(floor.stream, lowest[0] - 1);
-    floor.consumer = Math.max(floor.consumer, lowest[1].consumerSequence - 1);
+    const { first } = pending;
+    floor.stream = Math.max(floor.stream, pending.sequenceAt(first) - 1);
+    floor.consumer = Math.max(floor.consumer, pending.consumerSequenceAt(first) - 1);
   }
 }

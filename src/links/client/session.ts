@@ -384,12 +384,6 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return true;
   }
 
-  countDelivery(subscription: Subscription, size: number): void {
-    this.outMessages++;
-    this.outBytes += size;
-    if (++subscription.delivered === subscription.max) this.unsubscribe(subscription);
-  }
-
   /** Sends INFO again, to a client that takes it: members have changed, or it should `moveTo` one of those. */
   sendInfo(moveTo?: InfoContext["moveTo"]): void {
     if (this.takesInfo) this.say(this.host.info({ ...infoContext(this), moveTo }));

@@ -1,13 +1,15 @@
 /**
- * The subscriptions of a client: how they begin and end. What may be subscribed to is decided in rights.ts. Bounded by
+ * The subscriptions of a client: how they begin and end, and what is counted for each. What may be subscribed to is decided in rights.ts. Bounded by
  * `max_subscriptions`.
  *
  * They end with the connection, and at a second CONNECT, in slices, since there may be some hundred thousand of them.
  */
+import { assertOwn } from "../../base/assert.ts";
 import type { Account } from "../../core/account.ts";
 import type { Subscriber, Subscription } from "../../core/subscription.ts";
 import type { ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
+import { CHUNK_SIZE } from "../../slab/chunks.ts";
 import { isValidSubject } from "../../subject/subject.ts";
 import { ClientConnection } from "./connection.ts";
 import type { ClientLimits } from "./host.ts";
@@ -53,6 +55,27 @@ export abstract class SubscribingConnection extends ClientConnection {
     for (const subscription of this.subscriptions.values()) {
       if (subscription.queue !== null) this.account.withdraw(subscription);
     }
+  }
+
+  // ---- deliveries that are written straight: see `core/lane.ts` ----
+
+  room(length: number, kind: "plain" | "headed"): number {
+    if (length > CHUNK_SIZE || this.tap !== null || (kind === "headed" && !this.hello.headers)) return 0;
+    return Math.max(0, this.outbox.reserve(length));
+  }
+
+  wrote(subscription: Subscription, end: number, size: number): void {
+    const { outbox } = this;
+    assertOwn(end <= outbox.end, "a delivery fits into the room that was asked for");
+    outbox.at = end;
+    if (!outbox.isDirty) this.host.turn.touch(outbox);
+    this.countDelivery(subscription, size);
+  }
+
+  countDelivery(subscription: Subscription, size: number): void {
+    this.outMessages++;
+    this.outBytes += size;
+    if (++subscription.delivered === subscription.max) this.unsubscribe(subscription);
   }
 
   protected unsubscribe(subscription: Subscription): void {

@@ -1,0 +1,14 @@
+/** A way to one subject in which nothing is written straight: every message is sent as a whole. */
+import type { DeliveryLane } from "../../src/jetstream/host.ts";
+
+export function sentLane(subject: string, isAwaited: () => boolean): DeliveryLane {
+  return {
+    subject,
+    get isAwaited() {
+      return isAwaited();
+    },
+    begin: () => 0,
+    writeSid: (at) => at,
+    end: () => {},
+  };
+}

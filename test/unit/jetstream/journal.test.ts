@@ -1,0 +1,78 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Journal } from "../../../src/jetstream/consumer/journal.ts";
+import { ConsumerState } from "../../../src/jetstream/consumer/state.ts";
+import type { Disk } from "../../../src/store/disk.ts";
+import { ConsumerLog } from "../../../src/store/consumer-log.ts";
+import { MemoryDisk } from "../../../src/store/memory-disk.ts";
+
+const act = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ what: fc.constant("deliver" as const), gap: fc.constantFrom(1, 1, 1, 4) }),
+  },
+  { weight: 5, arbitrary: fc.record({ what: fc.constant("ack" as const), which: fc.nat(60) }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant("ack next" as const) }) },
+  fc.record({ what: fc.constant("again" as const) }),
+  fc.record({ what: fc.constant("later" as const), which: fc.nat(60) }),
+  fc.record({ what: fc.constant("end of turn" as const) }),
+  fc.record({ what: fc.constant("fold" as const) }),
+);
+
+function open(disk: Disk, state: ConsumerState): { log: ConsumerLog; journal: Journal } {
+  const log = new ConsumerLog({ disk, folder: "c", snapshot: () => state.toJson() });
+  log.recover(
+    (json) => state.restore(json),
+    (entry) => state.apply(entry),
+  );
+  return { log, journal: new Journal(state, log) };
+}
+
+describe("the journal of a consumer", () => {
+  it.each(["explicit", "all", "none"] as const)(
+    "brings a restart to the same state, with the policy %s",
+    (policy) => {
+      fc.assert(
+        fc.property(fc.array(act, { maxLength: 120, size: "max" }), (acts) => {
+          const disk = new MemoryDisk();
+          const state = new ConsumerState(policy, 1);
+          const { log, journal } = open(disk, state);
+          let nowMs = 1000;
+          for (const one of acts) {
+            const { delivered, pending } = state;
+            const [first] = pending;
+            if (one.what === "deliver")
+              journal.delivered(delivered.stream + one.gap, delivered.consumer + 1, 1, nowMs);
+            else if (one.what === "ack" && pending.has(one.which)) journal.acked(one.which, nowMs);
+            else if (one.what === "ack next" && first !== undefined) journal.acked(first[0], nowMs);
+            else if (one.what === "again" && first !== undefined)
+              journal.delivered(first[0], delivered.consumer + 1, first[1].count + 1, nowMs);
+            else if (one.what === "later") journal.note(ConsumerState.later(one.which, nowMs + 5));
+            else if (one.what === "fold") journal.fold();
+            else if (one.what === "end of turn") {
+              nowMs += 3;
+              journal.settle();
+              log.flush();
+            }
+          }
+          journal.settle();
+          log.flush();
+          const again = new ConsumerState(policy, 1);
+          open(disk, again);
+          expect(again.toJson()).toBe(state.toJson());
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
+
+  it("writes one entry for messages that follow each other", () => {
+    const state = new ConsumerState("explicit", 1);
+    const { log, journal } = open(new MemoryDisk(), state);
+    for (let i = 1; i <= 500; i++) journal.delivered(i, i, 1, 0);
+    for (let i = 1; i <= 500; i++) journal.acked(i, 0);
+    journal.settle();
+    expect(log.last).toBe(2);
+    expect(state.floor).toEqual({ consumer: 500, stream: 500 });
+  });
+});
