@@ -16,7 +16,7 @@ import { seededRandom } from "../src/base/random.ts";
 import { NO_LIMITS } from "../src/jetstream/limits.ts";
 import type { AccountHost, Incoming, Outgoing } from "../src/jetstream/host.ts";
 import { JetStream } from "../src/jetstream/jetstream.ts";
-import { sentLane } from "../test/support/sent-lane.ts";
+import { SENT_ANSWERS, sentLane } from "../test/support/sent-lane.ts";
 import type { Disk } from "../src/store/disk.ts";
 import { MemoryDisk } from "../src/store/memory-disk.ts";
 import { isValidLiteralSubject, subjectMatches } from "../src/subject/subject.ts";
@@ -215,6 +215,7 @@ class World {
       send: (message) => this.sent(message),
       sendNumbered: ({ subject, before, number, after }) =>
         this.sent({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),
+      answers: SENT_ANSWERS,
       lane: (subject) => sentLane(subject, () => isAwaited(subject)),
       isAwaited,
       listen: (subject, receive) => {

@@ -7,7 +7,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import { isText, readText, slice } from "../slab/memory.ts";
 import type { Account } from "../core/account.ts";
-import { StraightLane } from "../core/lane.ts";
+import { InboxLane, StraightLane } from "../core/lane.ts";
 import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";
 import { CONSUMERS_DEFAULT_MAX } from "../jetstream/assets.ts";
@@ -27,6 +27,8 @@ const API_LEVEL = 4;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
 const NO_MESSAGE = new Message();
+/** Subjects that one listener remembers, so that no text is made of them again. A power of two. */
+const SUBJECTS_KEPT = 2048;
 /** The payload of most acknowledgements. */
 const ACK = "+ACK";
 /** How often the volume is asked what it has left. */
@@ -208,6 +210,7 @@ export class JetStreamPart {
       nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
       send: (message) => account.sendMade(message),
       sendNumbered: (message) => account.sendNumbered(message),
+      answers: new InboxLane(account.interest),
       lane: (subject) => new StraightLane(account.interest, subject),
       isAwaited: (subject) => awaited.covers(subject),
       listen: (subject, receive, queue) => listen(account, subject, receive, queue ?? null),
@@ -271,6 +274,8 @@ class Heard implements Incoming {
   private knownBody: Uint8Array | null = null;
   /** The subject before, since the next one is often the same. */
   private lastSubject = "";
+  /** Subjects by their hash; null: there has been one alone. */
+  private known: string[] | null = null;
 
   begin(message: Message): void {
     this.message = message;
@@ -307,10 +312,15 @@ class Heard implements Incoming {
   }
 
   private readSubject(): string {
-    const { at, subjectFrom, subjectLength } = this.message;
-    const { lastSubject } = this;
+    const { at, subjectFrom, subjectLength, subjectHash } = this.message;
+    const { lastSubject, known } = this;
     if (lastSubject.length === subjectLength && isText(at + subjectFrom, lastSubject)) return lastSubject;
-    return (this.lastSubject = readText(at + subjectFrom, subjectLength));
+    const there = known?.[subjectHash & (SUBJECTS_KEPT - 1)] ?? "";
+    if (there.length === subjectLength && isText(at + subjectFrom, there)) return (this.lastSubject = there);
+    const subject = readText(at + subjectFrom, subjectLength);
+    if (known !== null) known[subjectHash & (SUBJECTS_KEPT - 1)] = subject;
+    else if (lastSubject !== "") this.known = new Array<string>(SUBJECTS_KEPT).fill("");
+    return (this.lastSubject = subject);
   }
 }
 

@@ -179,6 +179,11 @@ export class Interest implements Disposable, HeadsUser {
     return plan;
   }
 
+  /** Whether the plan of one message of the server's holds for all that goes to the same inbox, until interest changes. */
+  standsForPrefix(plan: Plan): boolean {
+    return !plan.isOfOneSubject && this.unique.isUniform(plan);
+  }
+
   /** The same for a received message that may be an acknowledgement, each of which has a different subject. */
   planOfMessage(at: number, length: number, hash: number): Plan {
     if (!isAckSubject(at, length)) return this.plan(at, length, hash);

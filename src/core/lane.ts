@@ -7,12 +7,17 @@
 import { assertOwn } from "../base/assert.ts";
 import { hashBytes } from "../slab/hash.ts";
 import { AREA, LINE_MAX } from "../slab/layout.ts";
-import { bytes, words, writeText } from "../slab/memory.ts";
+import { bytes, copyIn, words, writeNumber, writeText } from "../slab/memory.ts";
 import type { Interest } from "./interest.ts";
+import type { Plan } from "./plan.ts";
 import { assertOutsideDelivery } from "./router.ts";
 import type { Subscription } from "./subscription.ts";
 
 const BLANK = 0x20;
+const DOT = 0x2e;
+const CRLF = 0x0a0d;
+/** Digits of the size of an answer, and the line end. */
+const SIZE_MAX = 20;
 /** `MSG ` and `HMSG`. */
 const PLAIN_VERB = 0x2047534d;
 const HEADED_VERB = 0x47534d48;
@@ -76,10 +81,92 @@ export class StraightLane {
     const { at } = AREA.hashed;
     const { length } = subject;
     writeText(at, subject);
-    const { single } = interest.planOfServer(at, length, hashBytes(at, length));
-    if (single === null || single.filter !== null || single.sidLength > SID_MAX) return;
-    if (single.owner.room !== undefined) this.only = single;
+    this.only = straightReceiver(interest.planOfServer(at, length, hashBytes(at, length)));
   }
+}
+
+/** A piece of memory outside the slab; `words` is all of `memory`. */
+interface OutsidePiece {
+  readonly memory: Uint8Array;
+  readonly words: DataView;
+  readonly at: number;
+  readonly length: number;
+}
+
+/**
+ * The way to inboxes, for many answers: their subjects differ in the last token, and the one that answers one question often answers the
+ * next. Who gets what is sent below a prefix is looked up when interest has changed, or the prefix is another one.
+ */
+export class InboxLane {
+  private readonly interest: Interest;
+  private version = -1;
+  private only: Subscription | null = null;
+  private prefix = Buffer.alloc(0);
+  /** 0: none is remembered. */
+  private prefixLength = 0;
+
+  constructor(interest: Interest) {
+    this.interest = interest;
+  }
+
+  /**
+   * Room for an answer without headers, with its head up to the payload of `size` bytes: the offset in the slab where that begins. 0: it has
+   * to be sent in another way. Its closing CRLF is the caller's, who then calls `end`.
+   */
+  begin(subject: OutsidePiece, size: number): number {
+    const { memory, words: view, at, length } = subject;
+    let from = length;
+    while (from > 0 && memory[at + from - 1] !== DOT) from--;
+    if (this.version !== this.interest.version || !this.isRemembered(memory, at, from) || from === length)
+      this.follow(subject, from);
+    const { only } = this;
+    if (only === null) return 0;
+    assertOutsideDelivery();
+    const start = only.owner.room?.(length + HEAD_REST + SID_MAX + SIZE_MAX + size, "plain") ?? 0;
+    if (start === 0) return 0;
+    let to = copyIn(writeVerb(start, "plain"), memory, view, at, length);
+    bytes[to++] = BLANK;
+    words.setInt32(to, only.sidLow, true);
+    words.setInt32(to + 4, only.sidHigh, true);
+    to = writeNumber(to + only.sidLength, size);
+    words.setInt16(to, CRLF, true);
+    return to + 2;
+  }
+
+  /** `size`: of the payload. */
+  end(at: number, size: number): void {
+    const { only } = this;
+    assertOwn(only !== null, "an answer ends where it was begun");
+    only.owner.wrote?.(only, at, size);
+  }
+
+  private isRemembered(memory: Uint8Array, at: number, length: number): boolean {
+    if (length !== this.prefixLength || length === 0) return false;
+    const { prefix } = this;
+    for (let i = length - 1; i >= 0; i--) if (prefix[i] !== memory[at + i]) return false;
+    return true;
+  }
+
+  private follow({ memory, at, length }: OutsidePiece, prefixLength: number): void {
+    const { interest } = this;
+    this.version = interest.version;
+    this.only = null;
+    this.prefixLength = 0;
+    if (length === 0 || length > LINE_MAX) return;
+    const { at: to } = AREA.hashed;
+    bytes.set(memory.subarray(at, at + length), to);
+    const plan = interest.planOfServer(to, length, hashBytes(to, length));
+    this.only = straightReceiver(plan);
+    if (!interest.standsForPrefix(plan)) return;
+    this.prefixLength = prefixLength;
+    this.prefix = Buffer.from(memory.subarray(at, at + prefixLength));
+  }
+}
+
+/** The one client of this server that gets what is sent, where it takes what is written as it is; null: it is another way. */
+function straightReceiver({ single }: Plan): Subscription | null {
+  if (single === null || single.filter !== null || single.sidLength > SID_MAX) return null;
+  return single.owner.room === undefined ? null : single;
 }
 
 /** Returns the offset behind the verb and its blank. */

@@ -68,6 +68,11 @@ export class UniqueSubjects {
     return plan;
   }
 
+  /** Whether no literal subscription takes a subject below the prefix of the plan. */
+  isUniform(plan: Plan): boolean {
+    return this.literals[plan.bucket] === 0;
+  }
+
   /** Valid until another plan is looked up. null also for a subject of another kind. */
   ofAck(at: number, length: number): Plan | null {
     if (!isAckSubject(at, length) || this.ackLiterals > 0) return null;

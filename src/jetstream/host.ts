@@ -5,6 +5,7 @@ import type { Random } from "../base/random.ts";
 import type { Message } from "../protocol/message.ts";
 
 import type { AckReply } from "./consumer/ack-reply.ts";
+import type { Piece } from "./stream/held-answers.ts";
 
 export interface Outgoing {
   /** Where it goes. */
@@ -63,6 +64,14 @@ export function payloadOf(message: Incoming): string {
   return Buffer.from(body.buffer, body.byteOffset + headerLength, length).toString("latin1");
 }
 
+/** The way to inboxes, for many answers: see `core/lane.ts`. */
+export interface AnswerLane {
+  /** Writes the head of an answer to the subject that lies there, and returns the offset in the slab where its payload begins; 0: `send`. */
+  begin(subject: Piece, size: number): number;
+  /** Behind the closing CRLF. `size`: of the payload. */
+  end(at: number, size: number): void;
+}
+
 export interface AccountHost {
   /** The account's. */
   readonly name: string;
@@ -77,6 +86,7 @@ export interface AccountHost {
   send(message: Outgoing): boolean;
   /** The same, and no text is made of the number. */
   sendNumbered(message: Numbered): boolean;
+  readonly answers: AnswerLane;
   /** For many messages to the subject, one after the other. */
   lane(subject: string): DeliveryLane;
   /** Whether anybody would get a message on the subject. */

@@ -10,7 +10,15 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Disk, DiskError, DiskFile } from "./disk.ts";
-import { readRecord, recordLength, writeRecord, type RecordFields, type RecordView } from "./record.ts";
+import {
+  readRecord,
+  recordLength,
+  writeMessage,
+  writeRecord,
+  type PlacedMessage,
+  type RecordFields,
+  type RecordView,
+} from "./record.ts";
 
 const BLOCK_START_BYTES = 16 * 1024;
 /** Read at once from a sealed block. */
@@ -56,6 +64,8 @@ export class BlockLog {
   private windowFrom = 0;
   private windowLength = 0;
   private isFolderDirty = false;
+  /** Of the memory that messages were written to last. */
+  private writing: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(options: BlockLogOptions) {
     this.options = options;
@@ -102,6 +112,21 @@ export class BlockLog {
     const end = writeRecord(this.roomIn(block, length), at, fields);
     assert(end === at + length, "a record is as long as was made room for");
     block.end = end;
+    this.lastBlock = block.number;
+    this.lastOffset = at;
+    return block;
+  }
+
+  /** The same for a message in memory. */
+  appendMessage(message: PlacedMessage, sequence: number, previous: number): Block {
+    const length = recordLength(message.subject.length, message.bodyLength);
+    const block = this.blockFor(length);
+    const at = block.end;
+    const memory = this.roomIn(block, length);
+    if (this.writing.buffer !== memory.buffer || this.writing.byteOffset !== memory.byteOffset)
+      this.writing = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+    block.end = writeMessage(memory, this.writing, at, message, sequence, previous);
+    assert(block.end === at + length, "a record is as long as was made room for");
     this.lastBlock = block.number;
     this.lastOffset = at;
     return block;

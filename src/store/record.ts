@@ -113,6 +113,22 @@ export interface RecordFields {
   readonly body: Uint8Array;
 }
 
+/** A message whose headers and payload lie somewhere in memory. */
+export interface PlacedMessage {
+  /** A byte string. */
+  subject: string;
+  memory: Uint8Array;
+  /** All of `memory`, by words. */
+  words: DataView;
+  /** Headers and payload. */
+  bodyAt: number;
+  bodyLength: number;
+  headerLength: number;
+  /** Nanoseconds since the epoch, in two words. */
+  timeLow: number;
+  timeHigh: number;
+}
+
 export function recordLength(subjectLength: number, bodyLength: number): number {
   return RECORD_HEAD + subjectLength + bodyLength;
 }
@@ -134,6 +150,44 @@ export function writeRecord(memory: Buffer, at: number, fields: RecordFields): n
   putText(memory, at + RECORD_HEAD, subject);
   memory.set(body, at + RECORD_HEAD + subject.length);
   putU32(memory, at, checksum(memory, at + 4, at + length));
+  return at + length;
+}
+
+/** Up to this length, a loop over words beats the view that `set` needs. */
+const WORDS_MAX = 512;
+
+/** The same for a message in memory. `words`: all of `memory`. */
+export function writeMessage(
+  memory: Buffer,
+  words: DataView,
+  at: number,
+  message: PlacedMessage,
+  sequence: number,
+  previous: number,
+): number {
+  const { subject, bodyAt, bodyLength } = message;
+  const length = recordLength(subject.length, bodyLength);
+  assert(length <= RECORD_MAX, "a record is no longer than the bound that readers check");
+  assert(Number.isSafeInteger(sequence) && sequence >= 0, "a sequence is a whole number");
+  assert(subject.length <= 0xffff, "the length of a subject fits into its field");
+  words.setInt32(at + 4, MAGIC | (MESSAGE << 16), true);
+  words.setInt32(at + 8, length, true);
+  words.setInt32(at + 12, message.headerLength, true);
+  putWhole(memory, at + 16, sequence);
+  words.setInt32(at + 24, message.timeLow | 0, true);
+  words.setInt32(at + 28, message.timeHigh | 0, true);
+  putWhole(memory, at + 32, previous);
+  words.setInt32(at + 40, subject.length, true);
+  putText(memory, at + RECORD_HEAD, subject);
+  const to = at + RECORD_HEAD + subject.length;
+  if (bodyLength > WORDS_MAX) memory.set(message.memory.subarray(bodyAt, bodyAt + bodyLength), to);
+  else {
+    const whole = bodyLength - (bodyLength & 7);
+    for (let i = 0; i < whole; i += 8)
+      words.setBigUint64(to + i, message.words.getBigUint64(bodyAt + i, true), true);
+    for (let i = whole; i < bodyLength; i++) memory[to + i] = message.memory[bodyAt + i]!;
+  }
+  words.setInt32(at, checksum(memory, at + 4, at + length) | 0, true);
   return at + length;
 }
 

@@ -24,7 +24,9 @@ export abstract class StreamContents {
   messages = 0;
   /** As nats-server counts them: see `storedBytes`. */
   bytes = 0;
-  lastTimeNs = 0n;
+  /** Of the last message, nanoseconds since the epoch, in two words. */
+  protected lastTimeLow = 0;
+  protected lastTimeHigh = 0;
   /** Known missing: their records are damaged. */
   readonly lost = new Ranges();
   readonly subjects = new SubjectTable();
@@ -40,6 +42,16 @@ export abstract class StreamContents {
 
   /** Forgets a message in memory. */
   protected abstract forget(sequence: number): void;
+
+  /** 0n: there was none. */
+  get lastTimeNs(): bigint {
+    return BigInt.asIntN(64, (BigInt(this.lastTimeHigh) << 32n) | BigInt(this.lastTimeLow));
+  }
+
+  set lastTimeNs(timeNs: bigint) {
+    this.lastTimeLow = Number(timeNs & 0xffff_ffffn);
+    this.lastTimeHigh = Number((timeNs >> 32n) & 0xffff_ffffn);
+  }
 
   /** Null: there is no such message, or its record is damaged (then it is in `lost` from here on). Holds until the next call. */
   read(sequence: number): RecordView | null {

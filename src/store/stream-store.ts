@@ -12,7 +12,16 @@ import { BATCH_FIRST, BATCH_LAST, BATCH_MIDDLE } from "./batch-recovery.ts";
 import { BlockLog, type Block } from "./block-log.ts";
 import { rewriteBlock } from "./compaction.ts";
 import type { Disk, DiskError } from "./disk.ts";
-import { ERASED, FIRST, MESSAGE, recordLength, REMOVED, SETTLED, type RecordView } from "./record.ts";
+import {
+  ERASED,
+  FIRST,
+  MESSAGE,
+  recordLength,
+  REMOVED,
+  SETTLED,
+  type PlacedMessage,
+  type RecordView,
+} from "./record.ts";
 import { noteSequence, Recovery } from "./recovery.ts";
 import { storedBytes, StreamContents, type NewMessage } from "./stream-contents.ts";
 
@@ -107,7 +116,23 @@ export class StreamStore extends StreamContents {
     });
     if (this.messages === 0) this.first = sequence;
     this.last = sequence;
-    this.note({ sequence, subject, hasHeaders: headerLength > 0, timeNs, length }, block);
+    this.note({ sequence, subject, hasHeaders: headerLength > 0, length }, block);
+    this.lastTimeNs = timeNs;
+    return sequence;
+  }
+
+  /** The same for a message in memory, which may change afterwards. */
+  appendPlaced(message: PlacedMessage): number {
+    const { subject, bodyLength, headerLength, timeLow, timeHigh } = message;
+    const sequence = this.last + 1;
+    const length = recordLength(subject.length, bodyLength);
+    if (this.log.needsBlock(length)) this.beginBlock();
+    const block = this.log.appendMessage(message, sequence, this.lastMessage);
+    if (this.messages === 0) this.first = sequence;
+    this.last = sequence;
+    this.note({ sequence, subject, hasHeaders: headerLength > 0, length }, block);
+    this.lastTimeLow = timeLow;
+    this.lastTimeHigh = timeHigh;
     return sequence;
   }
 
@@ -209,7 +234,7 @@ export class StreamStore extends StreamContents {
   }
 
   private note(message: Noted, block: Block): void {
-    const { sequence, subject, hasHeaders, timeNs, length } = message;
+    const { sequence, subject, hasHeaders, length } = message;
     const { index, subjects } = this;
     const before = subjects.numberOf(subject);
     const previous = before === 0 ? 0 : subjects.lastOf(before);
@@ -219,7 +244,6 @@ export class StreamStore extends StreamContents {
     if (previous !== 0) index.link(previous, sequence);
     this.messages++;
     this.bytes += storedBytes(length, hasHeaders, this.isInMemory);
-    this.lastTimeNs = timeNs;
     this.lastMessage = sequence;
     block.live++;
     block.liveBytes += length;
@@ -233,7 +257,8 @@ export class StreamStore extends StreamContents {
     if (this.messages === 0) this.first = sequence;
     this.last = Math.max(this.last, sequence);
     this.log.lastOffset = view.at;
-    this.note({ sequence, subject, hasHeaders: headerLength > 0, timeNs, length }, block);
+    this.note({ sequence, subject, hasHeaders: headerLength > 0, length }, block);
+    this.lastTimeNs = timeNs;
     return true;
   }
 
@@ -332,7 +357,6 @@ interface Noted {
   readonly sequence: number;
   readonly subject: string;
   readonly hasHeaders: boolean;
-  readonly timeNs: bigint;
   /** Of the record. */
   readonly length: number;
 }

@@ -7,7 +7,7 @@ import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { randomInt, seededRandom, type Random } from "../../src/base/random.ts";
 import { NO_LIMITS } from "../../src/jetstream/limits.ts";
-import { sentLane } from "../support/sent-lane.ts";
+import { SENT_ANSWERS, sentLane } from "../support/sent-lane.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
 import { JetStream } from "../../src/jetstream/jetstream.ts";
 import { subjectMatches } from "../../src/subject/subject.ts";
@@ -288,6 +288,7 @@ export class JetStreamWorld {
       send: (message) => this.deliver(message),
       sendNumbered: ({ subject, before, number, after }) =>
         this.deliver({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),
+      answers: SENT_ANSWERS,
       lane: (subject) =>
         sentLane(
           subject,

@@ -6,7 +6,7 @@ import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { NO_LIMITS } from "../../src/jetstream/limits.ts";
-import { sentLane } from "./sent-lane.ts";
+import { SENT_ANSWERS, sentLane } from "./sent-lane.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
 import { JetStream } from "../../src/jetstream/jetstream.ts";
 import type { Stream } from "../../src/jetstream/stream/stream.ts";
@@ -133,6 +133,7 @@ export class JetStreamStack {
       send: (message) => this.send(message),
       sendNumbered: ({ subject, before, number, after }) =>
         this.send({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),
+      answers: SENT_ANSWERS,
       lane: (subject) =>
         sentLane(subject, () => this.ears.some((one) => subjectMatches(one.subject, subject))),
       isAwaited: (subject) => this.ears.some((one) => subjectMatches(one.subject, subject)),

@@ -1,5 +1,5 @@
 /** A way to one subject in which nothing is written straight: every message is sent as a whole. */
-import type { DeliveryLane } from "../../src/jetstream/host.ts";
+import type { AnswerLane, DeliveryLane } from "../../src/jetstream/host.ts";
 
 export function sentLane(subject: string, isAwaited: () => boolean): DeliveryLane {
   return {
@@ -12,3 +12,5 @@ export function sentLane(subject: string, isAwaited: () => boolean): DeliveryLan
     end: () => {},
   };
 }
+
+export const SENT_ANSWERS: AnswerLane = { begin: () => 0, end: () => {} };

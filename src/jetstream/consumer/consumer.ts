@@ -5,6 +5,7 @@
  *     committed ─▶ pump ─▶ due again? ─▶ next that a filter covers ─▶ room? ─▶ a request waits? ─▶ deliver, entry
  *     acks ─────▶ entry ─▶ (end of turn) written, synced ─▶ confirmed
  */
+import { assert } from "../../base/assert.ts";
 import type { ConsumerLog } from "../../store/consumer-log.ts";
 import type { DiskError } from "../../store/disk.ts";
 import type { RecordView } from "../../store/record.ts";
@@ -57,7 +58,6 @@ const BUDGET_BYTES = 256 * 1024;
 export class Consumer implements Reader {
   config: ConsumerConfig;
   readonly created: string;
-  readonly name: string;
   readonly state: ConsumerState;
   readonly stream: Stream;
   readonly requests: PullQueue;
@@ -88,7 +88,6 @@ export class Consumer implements Reader {
     this.options = options;
     this.config = config;
     this.created = created;
-    this.name = config.name;
     this.stream = stream;
     this.host = host;
     this.state = state;
@@ -139,6 +138,7 @@ export class Consumer implements Reader {
     this.outlet = new Outlet(host, `${stream.config.name}.${this.name}`, config);
     this.commit = new Commit(log, policy, {
       send: ({ reply }) => this.outlet.say(reply, ""),
+      confirm: () => assert(false, "a consumer confirms no messages of a stream"),
       committed: null,
       failed: (error) => this.onFailed(error),
     });
@@ -148,6 +148,10 @@ export class Consumer implements Reader {
   get parts(): { config: ConsumerConfig; state: ConsumerState; stream: Stream; host: AccountHost } {
     const { config, state, stream, host } = this;
     return { config, state, stream, host };
+  }
+
+  get name(): string {
+    return this.config.name;
   }
 
   /** False: its name was made up. */
@@ -263,7 +267,7 @@ export class Consumer implements Reader {
     if (this.acksByFlow) return;
     const next = this.acks.take(sequence, payload);
     if (next !== null) this.pull(next, reply);
-    else if (reply !== "") this.commit.hold({ reply, payload: "", sequence: 0 });
+    else if (reply !== "") this.commit.hold({ reply, payload: "" });
     this.wake();
   }
 

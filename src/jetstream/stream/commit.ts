@@ -4,21 +4,13 @@
  *
  * Invariants: answers leave in the order they were given; none leaves before what it confirms is as durable as the policy says.
  */
-import { assert } from "../../base/assert.ts";
 import { DiskError } from "../../store/disk.ts";
+import { HeldAnswers, type AnswerHost, type CommitAnswer } from "./held-answers.ts";
 
 /** "sync": an answer means that the disk has it. "lazy": that the kernel has it; a sync follows within the interval. */
 export type SyncPolicy = "sync" | "lazy";
 
-export interface CommitAnswer {
-  readonly reply: string;
-  readonly payload: string;
-  /** Of the message that is confirmed, where that is all there is to say and `payload` is "" therefore; 0: `payload` says it all. */
-  readonly sequence: number;
-}
-
-export interface CommitHost {
-  send(answer: CommitAnswer): void;
+export interface CommitHost extends AnswerHost {
   /** Messages up to this sequence are as durable as the policy says. Null: nobody waits for that, answers alone are. */
   readonly committed: ((sequence: number) => void) | null;
   /** The held messages cannot be confirmed. */
@@ -45,7 +37,7 @@ export class Commit {
   private policy: SyncPolicy;
   private readonly store: Committed;
   private readonly host: CommitHost;
-  private held: CommitAnswer[] = [];
+  private readonly held = new HeldAnswers();
   private isSyncing = false;
   /** Counts what makes a sync under way pointless. */
   private generation = 0;
@@ -58,7 +50,12 @@ export class Commit {
   }
 
   hold(answer: CommitAnswer): void {
-    this.held.push(answer);
+    this.held.add(answer);
+  }
+
+  /** Confirms the message of a sequence to the subject that lies there. */
+  confirm(memory: Uint8Array, at: number, length: number, sequence: number): void {
+    this.held.confirm(memory, at, length, sequence);
   }
 
   /** The turn ends. */
@@ -66,8 +63,8 @@ export class Commit {
     const { store } = this;
     try {
       store.flush();
-      if (this.policy === "lazy" || store.isInMemory) this.release(this.held.length, store.last);
-      else if (this.held.length === 1 && !this.isSyncing) this.syncOne();
+      if (this.policy === "lazy" || store.isInMemory) this.release(this.held.count, store.last);
+      else if (this.held.count === 1 && !this.isSyncing) this.syncOne();
       else if (this.isAwaited) this.sync();
     } catch (error) {
       this.fail(error);
@@ -76,7 +73,7 @@ export class Commit {
 
   /** Whether anybody waits for what is not on the disk yet. */
   private get isAwaited(): boolean {
-    return this.held.length > 0 || (this.host.committed !== null && this.sequence < this.store.last);
+    return this.held.count > 0 || (this.host.committed !== null && this.sequence < this.store.last);
   }
 
   /** Everything is on the disk when this returns, and confirmed. */
@@ -86,7 +83,7 @@ export class Commit {
     try {
       this.store.flush();
       this.store.syncNow();
-      this.release(this.held.length, this.store.last);
+      this.release(this.held.count, this.store.last);
     } catch (error) {
       this.fail(error);
     }
@@ -94,13 +91,13 @@ export class Commit {
 
   private syncOne(): void {
     this.store.syncNow();
-    this.release(this.held.length, this.store.last);
+    this.release(this.held.count, this.store.last);
   }
 
   private sync(): void {
     if (this.isSyncing) return; // the next one begins when this one ends
     const { store } = this;
-    const count = this.held.length;
+    const count = this.held.count;
     const last = store.written; // what is held has been written: `end` has seen to it
     const { generation } = this;
     this.isSyncing = true;
@@ -117,20 +114,17 @@ export class Commit {
   }
 
   private release(count: number, sequence: number): void {
-    const { held, host } = this;
-    assert(count <= held.length, "an answer is released once");
-    this.held = held.slice(count);
+    const { host } = this;
     if (sequence > this.sequence) {
       this.sequence = sequence;
       host.committed?.(sequence);
     }
-    for (let i = 0; i < count; i++) host.send(held[i]!);
+    this.held.release(count, host);
   }
 
   private fail(error: unknown): void {
     if (!(error instanceof DiskError)) throw error;
-    const answers = this.held;
-    this.held = [];
+    const answers = this.held.takeAll();
     this.generation++;
     this.isSyncing = false;
     this.host.failed(error, answers);

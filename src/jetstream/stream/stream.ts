@@ -6,18 +6,22 @@
  *                  └────▶ apply ─▶ store, limits ─▶ held answer ─▶ (end of turn) written, synced ─▶ answer, consumers
  */
 import type { PurgeOptions, StreamStore } from "../../store/stream-store.ts";
+import type { Message } from "../../protocol/message.ts";
+import { bytes, copyIn, digitsOf, writeNumber, writeText } from "../../slab/memory.ts";
 import { ApiError, errorJson } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { AccountHost, Incoming } from "../host.ts";
 import { BatchMarks } from "./batch-marks.ts";
 import { Batches } from "./batches.ts";
-import { Commit, type CommitAnswer, type SyncPolicy } from "./commit.ts";
+import { Commit, type SyncPolicy } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
 import { Duplicates, recallIds } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
 import { FAST_REPLY } from "./fast-batches.ts";
+import { textOf, type CommitAnswer, type Confirmation } from "./held-answers.ts";
 import { Judge, type Operation } from "./judge.ts";
 import type { Reader } from "./reader.ts";
+import { PlainMessages } from "./plain-messages.ts";
 import { Republisher } from "./republisher.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { TimedMessages } from "./timed.ts";
@@ -38,6 +42,8 @@ export interface StreamOptions {
   readonly bytesLeft: () => number;
 }
 
+/** How a confirmation ends. */
+const CONFIRMED = "}";
 const EMPTY = new Uint8Array(0);
 
 export class Stream {
@@ -60,6 +66,9 @@ export class Stream {
   private readonly failure: WriteFailure;
   /** How an acknowledgement begins. */
   private readonly ackStart: string;
+  private readonly ackBytes: Buffer;
+  private readonly ackWords: DataView;
+  private readonly plain: PlainMessages;
   private listeners: Disposable[] = [];
   private isDue = false;
   private isStopped = false;
@@ -70,6 +79,10 @@ export class Stream {
     this.config = config;
     this.created = created;
     this.ackStart = `{"stream":${JSON.stringify(config.name)},"seq":`;
+    this.ackBytes = Buffer.from(this.ackStart, "latin1");
+    this.ackWords = new DataView(this.ackBytes.buffer, this.ackBytes.byteOffset, this.ackBytes.length);
+    this.plain = new PlainMessages(host, options.bytesLeft);
+    this.plain.configure(config);
     this.host = host;
     this.store = store;
     this.timed = timed;
@@ -101,6 +114,7 @@ export class Stream {
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
       send: (answer) => this.sendAnswer(answer),
+      confirm: (confirmation) => this.sendConfirmation(confirmation),
       committed: (sequence) => {
         this.marks.committed(sequence);
         this.republisher.committed(sequence);
@@ -131,6 +145,7 @@ export class Stream {
     this.config = config;
     this.duplicates.setWindow(config.duplicateWindowNs);
     this.judgement.configure(config);
+    this.plain.configure(config);
     this.republisher.configure(config);
     if (subjects.join(" ") !== config.subjects.join(" ")) this.listen();
     this.enforceLimits("");
@@ -153,6 +168,7 @@ export class Stream {
 
   /** A message arrives on one of the subjects. */
   receive(message: Incoming): void {
+    if (message.message !== undefined && this.receivePlain(message, message.message)) return;
     try {
       if (message.reply.endsWith(FAST_REPLY)) {
         this.batches.fast.take(message);
@@ -174,6 +190,25 @@ export class Stream {
       this.refuse(message, error);
     }
     this.touch();
+  }
+
+  /** False: it has to be judged. */
+  private receivePlain(message: Incoming, lies: Message): boolean {
+    const { plain, store } = this;
+    if (!this.isDue) plain.begin();
+    if (!plain.takes(lies) || this.problem !== "") return false;
+    const { subject } = message;
+    this.lastId = null;
+    const sequence = store.appendPlaced(plain.place(subject, lies));
+    for (const reader of this.readers) reader.added(sequence, subject);
+    this.enforceLimits(subject);
+    this.expiry.follow();
+    this.scheduler.follow();
+    const { at, replyFrom, replyLength } = lies;
+    if (replyLength > 0 && !this.config.noAck)
+      this.commit.confirm(bytes, at + replyFrom, replyLength, sequence);
+    this.touch();
+    return true;
   }
 
   private refuse(message: Incoming, error: ApiError): void {
@@ -353,16 +388,30 @@ export class Stream {
   }
 
   private answer({ reply }: Incoming, payload: string): void {
-    if (reply !== "" && !this.config.noAck) this.commit.hold({ reply, payload, sequence: 0 });
+    if (reply !== "" && !this.config.noAck) this.commit.hold({ reply, payload });
   }
 
   private confirm({ reply }: Incoming, sequence: number): void {
-    if (reply !== "" && !this.config.noAck) this.commit.hold({ reply, payload: "", sequence });
+    if (reply === "" || this.config.noAck) return;
+    const subject = Buffer.from(reply, "latin1");
+    this.commit.confirm(subject, 0, subject.length, sequence);
   }
 
-  private sendAnswer({ reply: subject, payload, sequence }: CommitAnswer): void {
+  private sendAnswer({ reply: subject, payload }: CommitAnswer): void {
+    this.host.send({ subject, reply: "", headers: "", payload });
+  }
+
+  private sendConfirmation(confirmation: Confirmation): void {
     const { host, ackStart: before } = this;
-    if (sequence === 0) host.send({ subject, reply: "", headers: "", payload });
-    else host.sendNumbered({ subject, before, number: sequence, after: "}" });
+    const { sequence: number } = confirmation;
+    const size = before.length + digitsOf(number) + CONFIRMED.length;
+    const at = host.answers.begin(confirmation, size);
+    if (at === 0) {
+      host.sendNumbered({ subject: textOf(confirmation), before, number, after: CONFIRMED });
+      return;
+    }
+    const { ackBytes, ackWords } = this;
+    const to = writeNumber(copyIn(at, ackBytes, ackWords, 0, ackBytes.length), number);
+    host.answers.end(writeText(writeText(to, CONFIRMED), "\r\n"), size);
   }
 }

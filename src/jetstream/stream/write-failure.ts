@@ -6,7 +6,7 @@ import { assert } from "../../base/assert.ts";
 import type { DiskError } from "../../store/disk.ts";
 import { apiErrors, errorJson } from "../api-error.ts";
 import type { AccountHost } from "../host.ts";
-import type { CommitAnswer } from "./commit.ts";
+import type { CommitAnswer } from "./held-answers.ts";
 
 const RETRY_MS = 1000;
 

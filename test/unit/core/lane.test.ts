@@ -1,6 +1,6 @@
 /** Messages of the server's own to one subject, written straight into what a client is sent next, beside those that are sent as usual. */
 import { describe, expect, it } from "vitest";
-import { StraightLane, writeVerb } from "../../../src/core/lane.ts";
+import { InboxLane, StraightLane, writeVerb } from "../../../src/core/lane.ts";
 import { bytes, writeNumber, writeText } from "../../../src/slab/memory.ts";
 import { Stack } from "../../property/stack.ts";
 
@@ -64,5 +64,50 @@ describe("a lane", () => {
     link.wire.receiveText(subscribe);
     const lane = new StraightLane(stack.accounts.global.interest, "d");
     expect([lane.isAwaited, lane.begin(100, kind)]).toEqual([true, 0]);
+  });
+});
+
+function answer(lane: InboxLane, subject: string, payload: string): boolean {
+  const memory = Buffer.from(`..${subject}.`, "latin1");
+  const words = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+  const at = lane.begin({ memory, words, at: 2, length: subject.length }, payload.length);
+  if (at === 0) return false;
+  lane.end(writeText(writeText(at, payload), "\r\n"), payload.length);
+  return true;
+}
+
+describe("a lane to inboxes", () => {
+  it("finds the client of each inbox, whichever was asked for before", () => {
+    const stack = new Stack();
+    const [one, two] = [stack.client(), stack.client()];
+    const lane = new InboxLane(stack.accounts.global.interest);
+    expect(answer(lane, "_INBOX.one.1", "nobody")).toBe(false);
+    one.wire.receiveText("SUB _INBOX.one.* 1\r\n");
+    two.wire.receiveText("SUB _INBOX.two.* 22\r\n");
+    for (const subject of ["_INBOX.one.1", "_INBOX.one.23", "_INBOX.two.3", "_INBOX.one.4"])
+      expect(answer(lane, subject, "yes")).toBe(true);
+    expect(answer(lane, "_INBOX.one.5.6", "no")).toBe(false);
+    expect(answer(lane, "_INBOX.one.", "no")).toBe(false);
+    for (const { session } of [one, two]) session.outbox.flush();
+    expect(one.wire.takeText()).toBe(
+      ["1", "23", "4"].map((token) => `MSG _INBOX.one.${token} 1 3\r\nyes\r\n`).join(""),
+    );
+    expect(two.wire.takeText()).toBe("MSG _INBOX.two.3 22 3\r\nyes\r\n");
+  });
+
+  it("does not pass by a subscription to one subject of an inbox, nor one that comes later", () => {
+    const stack = new Stack();
+    const [one, two] = [stack.client(), stack.client()];
+    const lane = new InboxLane(stack.accounts.global.interest);
+    one.wire.receiveText("SUB _INBOX.one.* 1\r\n");
+    expect(answer(lane, "_INBOX.one.1", "yes")).toBe(true);
+    two.wire.receiveText("SUB _INBOX.one.2 1\r\n");
+    expect([answer(lane, "_INBOX.one.1", "yes"), answer(lane, "_INBOX.one.2", "two wait")]).toEqual([
+      true,
+      false,
+    ]);
+    expect(answer(lane, "_INBOX.one.3", "yes")).toBe(true);
+    one.wire.receiveText("UNSUB 1\r\n");
+    expect(answer(lane, "_INBOX.one.1", "nobody")).toBe(false);
   });
 });
