@@ -35,10 +35,14 @@ async function main(): Promise<void> {
 }
 
 /** A file of certificates that cannot be used would keep the server from starting. */
-async function check(text: string, { client, cluster }: Config): Promise<void> {
-  if (client.tls !== null || cluster.tls !== null) {
+async function check(text: string, { client, cluster, websocket }: Config): Promise<void> {
+  if (client.tls !== null || cluster.tls !== null || websocket.tls !== null) {
     const { tlsFileProblems } = await import("./ports/port-tls.ts");
-    const problems = tlsFileProblems(client.tls, cluster.tls);
+    const problems = tlsFileProblems({
+      client: client.tls,
+      cluster: cluster.tls,
+      websocket: websocket.tls,
+    });
     if (problems.length > 0) return fail(problems.map((problem) => `${program.name}: ${problem}`));
   }
   process.stdout.write(`${program.name}: ${text}\n`);

@@ -5,6 +5,7 @@ import { bind, type Part } from "../base/part.ts";
 import { systemRandom } from "../base/random.ts";
 import { sameValues } from "../base/same-values.ts";
 import type { Config } from "../config/config.ts";
+import type { WebSocketSettings } from "../ports/websocket/websocket-port.ts";
 import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
 import { ConfigWatch, type ConfigWatchOptions } from "./config-watch.ts";
 import { Rebalancer } from "./rebalancer.ts";
@@ -15,6 +16,7 @@ import { clientUsersOptions } from "./slices/authorization.ts";
 import { clientLimits, tlsSlice } from "./slices/client.ts";
 import { liveClusterOptions, rebalanceSettings } from "./slices/cluster.ts";
 import { startJetStream } from "./start-jetstream.ts";
+import { webSocketLimits, webSocketSettings } from "./slices/websocket.ts";
 import { joinSystemAccount, type SystemAccountHost } from "./views/system-account.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -147,13 +149,16 @@ export function clientPort({ clients, listening }: Pick<Rooms, "clients" | "list
       const limits = clientLimits(next);
       const { maxConnections } = next.client;
       const hasSameAccounts = sameValues(next.accounts, before.accounts);
+      const webSocket = webSocketLimits(next);
       const hasSameLimits =
-        sameValues(limits, clientLimits(before)) && maxConnections === before.client.maxConnections;
+        sameValues(limits, clientLimits(before)) &&
+        sameValues(webSocket, webSocketLimits(before)) &&
+        maxConnections === before.client.maxConnections;
       return {
         apply() {
           // Clients whose users are gone no longer count.
           if (!hasSameAccounts) clients.recheckAccounts();
-          if (!hasSameLimits) clients.applyLimits(limits, maxConnections);
+          if (!hasSameLimits) clients.applyLimits(limits, maxConnections, webSocket);
         },
       };
     },
@@ -161,6 +166,26 @@ export function clientPort({ clients, listening }: Pick<Rooms, "clients" | "list
     stop: () => clients.closeAll(SERVER_SHUTDOWN),
     closed: async () => clients.wires.drained(),
   };
+}
+
+/** Its clients are those of the part "clients", which ends them. */
+export function webSocketPort({
+  webSocket,
+  webSocketSettings: settings,
+  listening,
+}: Pick<Rooms, "webSocket" | "webSocketSettings" | "listening">): ServerPart {
+  if (webSocket === null) return { name: "websocket" };
+  const part: Part<WebSocketSettings> = {
+    name: "websocket",
+    async start() {
+      listening.current = { ...listening.current, webSocket: await webSocket.listen() };
+    },
+    prepare: (next, before) => (sameValues(next, before) ? null : { apply: () => (settings.current = next) }),
+    drain: () => webSocket.stop(),
+    stop: () => webSocket.stop(),
+    closed: async () => webSocket.wires.drained(),
+  };
+  return bind(part, webSocketSettings);
 }
 
 export function routes({ cluster }: Pick<Rooms, "cluster">): ServerPart {
@@ -204,10 +229,11 @@ export function toldByInfo({ clients }: Pick<Rooms, "clients">): ServerPart {
     name: "INFO",
     prepare: (next, before) => (sameValues(next, before) ? null : { apply: () => clients.sendInfoToAll() }),
   };
-  return bind(part, ({ client, cluster }: Config) => {
+  return bind(part, ({ client, cluster, websocket }: Config) => {
     const { maxPayloadBytes, advertise, tls, allowNonTls } = client;
     const { noAdvertise } = cluster;
-    return { maxPayloadBytes, advertise, hasTls: tls !== null, allowNonTls, noAdvertise };
+    const overWebSocket = { advertise: websocket.advertise, hasTls: websocket.tls !== null };
+    return { maxPayloadBytes, advertise, hasTls: tls !== null, allowNonTls, noAdvertise, overWebSocket };
   });
 }
 

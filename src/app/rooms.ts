@@ -18,7 +18,9 @@ import { ClientPort } from "../ports/client/client-port.ts";
 import { ClientUsers } from "../ports/client/client-users.ts";
 import { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
+import { WEBSOCKET } from "../ports/entrance.ts";
 import { PortTls } from "../ports/port-tls.ts";
+import { WebSocketPort, type WebSocketSettings } from "../ports/websocket/websocket-port.ts";
 import type { ServerIdentity } from "../protocol/info.ts";
 import { limitSlab } from "../slab/chunks.ts";
 import type { Disk } from "../store/disk.ts";
@@ -32,6 +34,7 @@ import { accountsDefinition, mappingsToSet } from "./slices/accounts.ts";
 import { clientUsersOptions } from "./slices/authorization.ts";
 import { clientLimits, externalListener, tlsSlice } from "./slices/client.ts";
 import { clusterPortOptions } from "./slices/cluster.ts";
+import { webSocketLimits, webSocketSettings } from "./slices/websocket.ts";
 import type { MonitorPorts } from "./views/monitor-port.ts";
 import { SelfDescription } from "./views/self-description.ts";
 import type { SystemMembership } from "./views/system-account.ts";
@@ -59,6 +62,7 @@ export interface ListeningAt {
   /** Where the second listener listens. */
   readonly external: Endpoint | null;
   readonly cluster: Endpoint | null;
+  readonly webSocket: Endpoint | null;
 }
 
 const EVENTS_MAX = 100;
@@ -84,10 +88,18 @@ export class Rooms {
   readonly users: ClientUsers;
   readonly clients: ClientPort;
   readonly cluster: ClusterPort | null;
+  /** null: none is configured. */
+  readonly webSocket: WebSocketPort | null;
+  readonly webSocketSettings: LiveCell<WebSocketSettings>;
   /** What clients are told of this server. */
   readonly self = new SelfDescription(this);
   // These exist once the server has started; null: not yet, or not configured.
-  readonly listening = liveCell<ListeningAt>({ client: null, external: null, cluster: null });
+  readonly listening = liveCell<ListeningAt>({
+    client: null,
+    external: null,
+    cluster: null,
+    webSocket: null,
+  });
   readonly monitor = liveCell<MonitorPorts | null>(null);
   readonly system = liveCell<SystemMembership | null>(null);
   readonly jetStream = liveCell<JetStreamPart | null>(null);
@@ -111,6 +123,8 @@ export class Rooms {
     this.clients = this.openClientPort(config);
     this.readiness = this.watchReadiness(config.cluster.readinessWaitMs);
     this.cluster = this.openClusterPort(options, onMembersChanged);
+    this.webSocketSettings = liveCell(webSocketSettings(config));
+    this.webSocket = this.openWebSocketPort(config);
     mappingsToSet(config.accounts, null)(this.accounts, this.cluster?.clusterName ?? "");
   }
 
@@ -137,6 +151,10 @@ export class Rooms {
       maxConnections: config.client.maxConnections,
       limits: clientLimits(config),
       authenticator: this.users.authenticator,
+      webSocket: {
+        limits: webSocketLimits(config),
+        authenticator: this.users.webSocketAuthenticator,
+      },
       tls: this.tls.client,
       info: (context) => this.self.clientInfo(context),
       serverDetails: () => this.self.forAccounts(),
@@ -155,6 +173,20 @@ export class Rooms {
       ownConnectUrls: (side) => this.self.ownConnectUrls(side),
       onMembersChanged,
       toldClients: () => this.rebalancer.current?.clientCount ?? null,
+    });
+  }
+
+  private openWebSocketPort({ websocket: { host, port } }: Config): WebSocketPort | null {
+    if (port === null) return null;
+    return new WebSocketPort({
+      host,
+      port,
+      settings: this.webSocketSettings,
+      tls: () => this.tls.websocket,
+      clock: systemClock,
+      logger: this.logger,
+      onClient: (wire, presented, forwardedFor) =>
+        this.clients.takeOver(wire, { entrance: WEBSOCKET, presented, forwardedFor }),
     });
   }
 

@@ -61,16 +61,17 @@ export class Server {
     const watch = this.watchConfig();
     const streams = part.streams(rooms);
     const clients = part.clientPort(rooms);
+    const webSocket = part.webSocketPort(rooms);
     const routes = part.routes(rooms);
     const readiness = part.readinessPart(rooms);
     const rebalancing = part.rebalancing(rooms);
     this.parts = [
       ...[certificates, accounts, users, system, monitoring, watch, streams],
-      ...[part.meeting(rooms), clients, routes, part.traces(rooms), part.toldByInfo(rooms)],
+      ...[part.meeting(rooms), clients, webSocket, routes, part.traces(rooms), part.toldByInfo(rooms)],
       ...[this.ready(), readiness, rebalancing, part.warmUpPart(rooms, this.stopping.signal)],
     ];
     this.stops = [
-      ...[rebalancing, system, streams, clients, routes, readiness, watch],
+      ...[rebalancing, system, streams, webSocket, clients, routes, readiness, watch],
       ...[users, accounts, certificates],
     ];
     this.reloads = this.followReloads(options.configSource);
@@ -229,6 +230,10 @@ export class Server {
   /** Where the second listener listens. */
   get externalEndpoint(): Endpoint | null {
     return this.rooms.listening.current.external;
+  }
+
+  get webSocketEndpoint(): Endpoint | null {
+    return this.rooms.listening.current.webSocket;
   }
 
   get clusterEndpoint(): Endpoint | null {

@@ -25,6 +25,8 @@ export interface Attempt {
   /** Whether the client is still connected. */
   isWanted(): boolean;
   readonly connectionType: ConnectionType;
+  /** As a callout is told. Absent: "nats". */
+  readonly clientType?: string;
   /** Public nkey of the trusted proxy that the client came through; "": none. */
   readonly proxyKey: string;
   /** The client's verified certificate; undefined: it has presented none. */

@@ -68,6 +68,8 @@ export interface Unsupported {
 export interface Section<Seen, N extends keyof Seen> {
   readonly name: N;
   readonly rows: readonly Option[];
+  /** Other names of blocks, each by its dotted name. */
+  readonly blockAliases?: Readonly<Record<string, string>>;
   /** Values that follow from several fields, after all defaults are filled in. */
   complete?(config: Seen): Partial<Seen[N]>;
   /** Contradictions between options, each as an error at an option that was written. */

@@ -13,10 +13,22 @@ import { log } from "./sections/log.ts";
 import { metrics } from "./sections/metrics.ts";
 import { monitor } from "./sections/monitor.ts";
 import { server } from "./sections/server.ts";
+import { websocket } from "./sections/websocket.ts";
 import { UNBUILT, WITHOUT_EFFECT } from "./sections/unbuilt.ts";
 
 /** A derived default sees the plain defaults of all sections, and the derived ones of the sections before its own. */
-const SECTIONS = { server, client, authorization, accounts, log, monitor, metrics, jetStream, cluster };
+const SECTIONS = {
+  server,
+  client,
+  authorization,
+  accounts,
+  log,
+  monitor,
+  metrics,
+  jetStream,
+  cluster,
+  websocket,
+};
 
 type AllSections = typeof SECTIONS;
 type FieldsOf<S> = S extends Section<infer Seen, infer N> ? Seen[N] : never;
@@ -80,6 +92,16 @@ export const BLOCKS: ReadonlySet<string> = new Set(
   OPTIONS.flatMap(({ key }) => key.split(".").map((_, i, parts) => parts.slice(0, i).join("."))).filter(
     (block) => block !== "",
   ),
+);
+
+/** Dotted names of blocks by others that a file may use. */
+export const BLOCK_BY_ALIAS: ReadonlyMap<string, string> = new Map(
+  ALL_SECTIONS.flatMap(({ blockAliases = {} }) => Object.entries(blockAliases)),
+);
+
+assert(
+  [...BLOCK_BY_ALIAS].every(([alias, block]) => BLOCKS.has(block) && !BLOCKS.has(alias)),
+  "a block has its aliases besides its name",
 );
 
 const UNSUPPORTED: readonly Unsupported[] = [

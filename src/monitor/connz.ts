@@ -99,7 +99,7 @@ function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: numb
   return {
     cid: client.cid,
     kind: "Client",
-    type: "nats",
+    type: client.clientType,
     ip: client.address,
     port: client.port,
     start: goTime(client.startedMs),

@@ -6,6 +6,20 @@ export interface Entrance extends ClientEntrance {
 }
 
 /** For clients in the cluster. */
-export const INSIDE: Entrance = { name: "client", side: "inside", connectionType: "STANDARD" };
+export const INSIDE: Entrance = {
+  name: "client",
+  side: "inside",
+  connectionType: "STANDARD",
+  clientType: "nats",
+  idField: "cid",
+};
 /** The second listener, for clients outside. */
 export const OUTSIDE: Entrance = { ...INSIDE, name: "external", side: "outside" };
+/** Clients over WebSocket, from wherever. */
+export const WEBSOCKET: Entrance = {
+  name: "websocket",
+  side: "websocket",
+  connectionType: "WEBSOCKET",
+  clientType: "websocket",
+  idField: "wid",
+};

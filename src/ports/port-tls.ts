@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
 const CHECK_MS = DAY_MS;
 
-export type TlsPort = "client" | "cluster";
+export type TlsPort = "client" | "cluster" | "websocket";
 
 /** A certificate and the port that shows it. */
 export interface ServedCertificate extends CertificateFacts {
@@ -21,7 +21,7 @@ export interface ServedCertificate extends CertificateFacts {
 }
 
 /** How a port is secured. */
-export interface TlsOptions extends Omit<TlsFiles, "verifies"> {
+interface TlsOptions extends Omit<TlsFiles, "verifies"> {
   readonly verify: TlsTerms["verify"];
   /** Certificates of servers that are dialled are not verified. */
   readonly insecure: boolean;
@@ -37,12 +37,14 @@ export interface TlsOptions extends Omit<TlsFiles, "verifies"> {
 export interface PortTlsOptions {
   readonly client: TlsOptions | null;
   readonly cluster: TlsOptions | null;
+  readonly websocket: TlsOptions | null;
   readonly allowsPlain: boolean;
 }
 
 export class PortTls implements Disposable {
   client: ClientTlsTerms | null;
   cluster: TlsTerms | null;
+  websocket: TlsTerms | null;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private timer: Disposable | null = null;
@@ -53,6 +55,7 @@ export class PortTls implements Disposable {
     this.logger = logger;
     this.client = clientTerms(config);
     this.cluster = clusterTerms(config);
+    this.websocket = webSocketTerms(config);
   }
 
   /** Says which certificates expire soon, now and every day. */
@@ -65,11 +68,13 @@ export class PortTls implements Disposable {
   prepare(config: PortTlsOptions): Prepared {
     const client = askedBy("client.tls", () => clientTerms(config));
     const cluster = askedBy("cluster.tls", () => clusterTerms(config));
+    const websocket = askedBy("websocket.tls", () => webSocketTerms(config));
     return {
       apply: () => {
         const before = fingerprint(this.certificates);
         this.client = client;
         this.cluster = cluster;
+        this.websocket = websocket;
         if (fingerprint(this.certificates) === before) return;
         this.logger.info("TLS certificates reloaded", { event: "certificates_reloaded" });
         this.warnOfExpiry();
@@ -80,7 +85,7 @@ export class PortTls implements Disposable {
   get certificates(): readonly ServedCertificate[] {
     const of = (port: TlsPort, terms: TlsTerms | null): ServedCertificate[] =>
       (terms?.context.certificates ?? []).map((facts) => ({ ...facts, port }));
-    return [...of("client", this.client), ...of("cluster", this.cluster)];
+    return [...of("client", this.client), ...of("cluster", this.cluster), ...of("websocket", this.websocket)];
   }
 
   /** Until when the certificate of a port is valid; null without one. */
@@ -109,7 +114,11 @@ export class PortTls implements Disposable {
 }
 
 /** Problems with the files that these blocks name. */
-export function tlsFileProblems(client: TlsOptions | null, cluster: TlsOptions | null): string[] {
+export function tlsFileProblems({
+  client,
+  cluster,
+  websocket,
+}: Omit<PortTlsOptions, "allowsPlain">): string[] {
   const problemsOf = (read: () => unknown): string[] => {
     try {
       read();
@@ -118,8 +127,12 @@ export function tlsFileProblems(client: TlsOptions | null, cluster: TlsOptions |
       return [error instanceof Error ? error.message : String(error)];
     }
   };
-  const config: PortTlsOptions = { client, cluster, allowsPlain: true };
-  return [...problemsOf(() => clientTerms(config)), ...problemsOf(() => clusterTerms(config))];
+  const config: PortTlsOptions = { client, cluster, websocket, allowsPlain: true };
+  return [
+    ...problemsOf(() => clientTerms(config)),
+    ...problemsOf(() => clusterTerms(config)),
+    ...problemsOf(() => webSocketTerms(config)),
+  ];
 }
 
 function clientTerms({ client, allowsPlain }: PortTlsOptions): ClientTlsTerms | null {
@@ -138,6 +151,13 @@ function clientTerms({ client, allowsPlain }: PortTlsOptions): ClientTlsTerms | 
 /** Both servers of a route show a certificate, whatever `verify` says. */
 function clusterTerms({ cluster }: PortTlsOptions): TlsTerms | null {
   return cluster === null ? null : termsOf(cluster, "required");
+}
+
+/** The handshake comes before the request, whatever `handshake_first` says. */
+function webSocketTerms({ websocket }: PortTlsOptions): TlsTerms | null {
+  if (websocket === null) return null;
+  const { connectionsPerSecondMax: most } = websocket;
+  return { ...termsOf(websocket, websocket.verify), rate: most === null ? null : new HandshakeRate(most) };
 }
 
 function termsOf(config: TlsOptions, verify: TlsTerms["verify"]): TlsTerms {

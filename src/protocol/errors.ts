@@ -2,7 +2,15 @@
  * What a peer can do wrong: one catalogue of wire texts, and whether the connection survives. Texts are those of
  * nats-server 2.14 and 2.15; where it closes without a word, `text` is null.
  */
-import { CLIENT_CLOSED, closeCause, STALE, type CloseCause } from "./close-cause.ts";
+import {
+  CLIENT_CLOSED,
+  closeCause,
+  STALE,
+  STATUS_INTERNAL,
+  STATUS_POLICY,
+  STATUS_TOO_BIG,
+  type CloseCause,
+} from "./close-cause.ts";
 import { quoted } from "./quote.ts";
 
 export interface PeerError {
@@ -12,12 +20,13 @@ export interface PeerError {
   readonly closes: CloseCause | null;
 }
 
-function closing(text: string | null, reason: string): PeerError {
-  return { text, closes: closeCause("violation", reason) };
+function closing(text: string | null, reason: string, webSocketStatus?: number): PeerError {
+  const status = webSocketStatus === undefined ? {} : { webSocketStatus };
+  return { text, closes: closeCause("violation", reason, status) };
 }
 
-function refusing(text: string, reason: string): PeerError {
-  return { text, closes: closeCause("refused", reason) };
+function refusing(text: string, reason: string, webSocketStatus = STATUS_POLICY): PeerError {
+  return { text, closes: closeCause("refused", reason, { webSocketStatus }) };
 }
 
 function surviving(text: string): PeerError {
@@ -28,31 +37,51 @@ export const unknownOperation = closing("Unknown Protocol Operation", "Protocol 
 /** Arguments that make no sense: nats-server closes without saying why. */
 export const badArguments = closing(null, "Protocol Violation");
 export const peerSentError: PeerError = { text: null, closes: CLIENT_CLOSED };
-export const maxPayloadViolation = closing("Maximum Payload Violation", "Maximum Message Payload Exceeded");
+export const maxPayloadViolation = closing(
+  "Maximum Payload Violation",
+  "Maximum Message Payload Exceeded",
+  STATUS_TOO_BIG,
+);
 export const maxControlLineExceeded = closing(
   "maximum control line exceeded",
   "Maximum Control Line Exceeded",
+  STATUS_POLICY,
 );
-export const maxConnectionsExceeded = closing("maximum connections exceeded", "Maximum Connections Exceeded");
+export const maxConnectionsExceeded = closing(
+  "maximum connections exceeded",
+  "Maximum Connections Exceeded",
+  STATUS_POLICY,
+);
 export const throttled = closing(
   "Connection throttling is active. Please try again later.",
   "Maximum Connections Exceeded",
+  STATUS_POLICY,
 );
 export const maxAccountConnectionsExceeded = closing(
   "maximum account active connections exceeded",
   "Maximum Account Connections Exceeded",
+  STATUS_POLICY,
 );
 export const authorizationViolation = refusing("Authorization Violation", "Authentication Failure");
 /** Clients are told no more than others who are refused. */
-export const proxyNotTrusted = refusing("Authorization Violation", "Proxy Not Trusted");
-export const proxyRequired = refusing("Authorization Violation", "Proxy Required");
-export const authenticationTimeout = closing("Authentication Timeout", "Authentication Timeout");
-export const authenticationExpired = closing("User Authentication Expired", "Authentication Expired");
+export const proxyNotTrusted = refusing("Authorization Violation", "Proxy Not Trusted", STATUS_INTERNAL);
+export const proxyRequired = refusing("Authorization Violation", "Proxy Required", STATUS_INTERNAL);
+export const authenticationTimeout = closing(
+  "Authentication Timeout",
+  "Authentication Timeout",
+  STATUS_POLICY,
+);
+export const authenticationExpired = closing(
+  "User Authentication Expired",
+  "Authentication Expired",
+  STATUS_POLICY,
+);
 export const staleConnection: PeerError = { text: "Stale Connection", closes: STALE };
 export const invalidClientProtocol = closing("invalid client protocol", "Bad Client Protocol Version");
 export const noRespondersRequiresHeaders = closing(
   "no responders requires headers support",
   "No Responders Requires Headers",
+  STATUS_INTERNAL,
 );
 
 export const invalidSubject = surviving("Invalid Subject");

@@ -24,6 +24,8 @@ export interface OwnRouteInfo {
   readonly cluster: string;
   readonly clusterDynamic: boolean;
   readonly connectUrls: readonly string[];
+  /** Where clients connect over WebSocket. */
+  readonly webSocketUrls: readonly string[];
   /** Where clients outside connect. */
   readonly externalUrls: readonly string[];
   readonly isLameDuck: boolean;
@@ -56,6 +58,7 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     cluster: info.cluster,
     ...(info.clusterDynamic ? { cluster_dynamic: true } : {}),
     ...(info.connectUrls.length === 0 ? {} : { connect_urls: info.connectUrls }),
+    ...(info.webSocketUrls.length === 0 ? {} : { ws_connect_urls: info.webSocketUrls }),
     ...(info.isLameDuck ? { ldm: true } : {}),
     ...(info.permissions.import === undefined ? {} : { import: info.permissions.import }),
     ...(info.permissions.export === undefined ? {} : { export: info.permissions.export }),

@@ -1,14 +1,15 @@
 /** Chunks, which outboxes fill and sockets write. `limitSlab` bounds their number. */
 import { assert } from "../base/assert.ts";
 import { headsInUse } from "./heads.ts";
-import { AREA, SLACK } from "./layout.ts";
+import { AREA, FRAME_ROOM, SLACK } from "./layout.ts";
 
 export const CHUNK_SIZE = 64 * 1024;
-const CHUNK_STRIDE = CHUNK_SIZE + SLACK;
+const CHUNK_STRIDE = FRAME_ROOM + CHUNK_SIZE + SLACK;
+const FIRST_CHUNK = AREA.chunks.at + FRAME_ROOM;
 const CHUNKS_MOST = Math.floor(AREA.chunks.size / CHUNK_STRIDE);
 
 const freeChunks: number[] = [];
-let chunksEnd = AREA.chunks.at;
+let chunksEnd = FIRST_CHUNK;
 let chunkLimit = CHUNKS_MOST;
 let chunksMade = 0;
 let chunksInUse = 0;
@@ -28,9 +29,14 @@ export function takeChunk(): number {
   return at;
 }
 
+/** Whether a chunk begins at this offset of the slab: its spare bytes in front belong to who writes it. */
+export function hasFrameRoom(at: number): boolean {
+  return at >= FIRST_CHUNK && (at - FIRST_CHUNK) % CHUNK_STRIDE === 0;
+}
+
 /** Last in, first out: the chunk that was written last is still in the processor's cache. */
 export function releaseChunk(at: number): void {
-  assert(at >= AREA.chunks.at, "release of a chunk that was never taken");
+  assert(at >= FIRST_CHUNK, "release of a chunk that was never taken");
   chunksInUse--;
   freeChunks.push(at);
 }

@@ -20,6 +20,10 @@ export const READ_SIZE = 128 * 1024;
 export const RESERVED = 1024 * MIB;
 /** Copies go by words of 8 bytes and may touch up to this many bytes past the end of what they copy. */
 export const SLACK = 64;
+/** Spare bytes in front of each chunk, for wires that frame what they write: the longest head of a WebSocket frame has 14. */
+export const FRAME_ROOM = 16;
+/** What may be left of a frame's head, or of a control frame, in front of framed bytes: 14 and 125 bytes. */
+export const FRAME_REST_MAX = 144;
 /** Bytes of a head besides its subject: the verb, blanks, the sizes. */
 const HEAD_REST = 64;
 /** Heads that a plan may have, one for each dialect, each with the longest subject and the longest name of an account. */
@@ -52,6 +56,8 @@ const SIZES = [
   ["headroom", HEADROOM_SIZE],
   ["readWindow", READ_SIZE],
   ["behindWindow", 4096],
+  ["framedRest", FRAME_REST_MAX],
+  ["framed", READ_SIZE],
   ["heads", HEADS_SIZE],
   ["staging", STAGING_SIZE],
 ] as const;
@@ -74,6 +80,7 @@ function layOut(): Record<AreaName | "chunks", Area> {
  * - shadowHead: the head under which an importer gets a message.
  * - spareHeads: heads of one plan that find no room in the arena; the message under way may read them.
  * - headroom, readWindow: what sockets read into, with the rest of a partial frame in front. Parsers put a line feed behind it.
+ * - framed: what came over a wire whose frames are not taken apart in place, with what was left of the previous read in front.
  * - heads: the arena of plans' heads. staging: messages that the server makes. chunks: what outboxes fill.
  */
 export const AREA = layOut();
@@ -94,6 +101,7 @@ checkAreas(Object.values(AREA));
 assert(AREA.spareHeads.size >= SPARE_HEADS * SPARE_HEAD_SIZE, "all heads of a subject of any length fit");
 assert(AREA.staging.size >= 2 * (2 * LINE_MAX + HEAD_REST + SLACK), "a message of any subject can be staged");
 assert(AREA.headroom.size >= 4 * READ_SIZE, "what a waiting session holds fits in front of the read window");
+assert(FRAME_REST_MAX >= 14 + 125, "a whole control frame fits in front of framed bytes");
 
 /** Where sockets read to. */
 export const READ_START = AREA.readWindow.at;

@@ -38,11 +38,15 @@ const COPY_MODULE = [
   [7, 5, 1, 1, 0x63, 0, 0], // export it as c
   [10, 14, 1, 12, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 0x0a, 0, 0, 0x0b], // its code
 ];
-const copyModule = new wasm.Module(new Uint8Array(COPY_MODULE.flat()));
-const copyInstance = new wasm.Instance(copyModule, { m: { m: memory } });
+
+/** The function of a module that works on the slab, which it imports as m.m; it exports the function as c. */
+export function linkWasm(module: readonly (readonly number[])[]): unknown {
+  const compiled = new wasm.Module(new Uint8Array(module.flat()));
+  return new wasm.Instance(compiled, { m: { m: memory } }).exports["c"];
+}
 
 /** Copies `length` bytes inside the slab; the ranges may overlap. */
-export const copyLong = copyInstance.exports["c"] as (to: number, from: number, length: number) => void;
+export const copyLong = linkWasm(COPY_MODULE) as (to: number, from: number, length: number) => void;
 
 /** Up to this length, copying by words beats `copyLong`: 3 against 12 ns for 16 bytes. In deliveries it does not beyond. */
 export const COPY_WORDS_MAX = 40;

@@ -190,6 +190,6 @@ function clientFields(session: ClientSession, extra: object = {}): object {
     ...extra,
     name_tag: account.name,
     kind: "Client",
-    client_type: "nats",
+    client_type: session.arrival.entrance.clientType,
   };
 }

@@ -39,6 +39,8 @@ export interface TlsTerms {
   /** SHA-256 of public keys, in lower case hexadecimal; null: all. */
   readonly pinnedKeys: readonly string[] | null;
   readonly timeoutMs: number;
+  /** Absent or null: no limit. */
+  readonly rate?: HandshakeRate | null;
 }
 
 /** How connections on the port for clients begin. */
@@ -240,7 +242,7 @@ export class TlsWire extends TcpWire {
   }
 
   private handshake(order: "first" | "second"): void {
-    const { context, verify, rate } = this.terms as ClientTlsTerms;
+    const { context, verify, rate } = this.terms;
     const { socket, early, opening } = this;
     this.early = null;
     if (rate?.admits() === false) {

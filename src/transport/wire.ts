@@ -42,6 +42,13 @@ export interface Opening {
   onFailed(problem: { readonly text: string; readonly isProbe: boolean }): void;
 }
 
+/** Why a connection ends, for wires that tell the peer. */
+export interface EndReason {
+  readonly reason: string;
+  /** The status of a Close frame. */
+  readonly webSocketStatus: number;
+}
+
 export interface Wire {
   readonly remote: Endpoint;
   readonly local: Endpoint;
@@ -54,6 +61,8 @@ export interface Wire {
   readonly isGathering?: boolean;
   /** Negotiates TLS, before `start`. Absent on wires that never use it. */
   negotiate?(opening: Opening): void;
+  /** The peer has been admitted. Absent on wires that bound no stranger. */
+  admitted?(): void;
   /** Begins reading. Called once. */
   start(receiver: WireReceiver): void;
   /**
@@ -66,7 +75,7 @@ export interface Wire {
   pause(): void;
   resume(): void;
   /** Ends the connection once all written bytes are sent; bytes that still arrive are discarded. Bounded in time. */
-  end(): void;
+  end(reason?: EndReason): void;
   /**
    * Half-closes the connection once all written bytes are sent. It still receives until the other side has ended as well or
    * `patienceMs` have passed.

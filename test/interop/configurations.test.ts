@@ -48,7 +48,11 @@ function shoalOn({ folder }: NatsConfiguration, file: string): Verdict {
   const result = loadConfig(["-t", "-c", file], {}, readFileFromDisk, parseYaml);
   if (result.kind === "error") return { accepts: false, digest: undefined, said: result.messages };
   if (result.kind !== "check-ok") throw new Error(`-t led to ${result.kind}`);
-  const problems = tlsFileProblems(result.config.client.tls, result.config.cluster.tls);
+  const problems = tlsFileProblems({
+    client: result.config.client.tls,
+    cluster: result.config.cluster.tls,
+    websocket: result.config.websocket.tls,
+  });
   return { accepts: problems.length === 0, digest: digestIn(result.text), said: problems };
 }
 

@@ -28,7 +28,7 @@ describe.skipIf(missingOpenssl())("handshakes under way", () => {
     const text = `tls { cert_file: "${certFile}", key_file: "${keyFile}", handshake_first: true }`;
     const { tls } = configOf({ files: { "test.conf": text } }).client;
     const port = new PortTls(
-      { client: tls, cluster: null, allowsPlain: false },
+      { client: tls, cluster: null, websocket: null, allowsPlain: false },
       new VirtualClock(),
       silentLogger,
     );

@@ -289,7 +289,7 @@ describe.skipIf(isMissing)("certificates", () => {
     const twenty = authority.issue({ days: 20 });
     const notAfterMs = new X509Certificate(readFileSync(twenty.certFile)).validToDate.getTime();
     const clock = new VirtualClock(notAfterMs - 31 * DAY_MS + 1);
-    const terms = { client: tlsConfig({}, twenty), cluster: null, allowsPlain: false };
+    const terms = { client: tlsConfig({}, twenty), cluster: null, websocket: null, allowsPlain: false };
     using watched = new PortTls(terms, clock, logger);
     watched.watchExpiry();
     expect(lines).toEqual([]);

@@ -9,12 +9,15 @@ import type { User } from "../../config/values/users.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import type { ClientUsersOptions } from "../../ports/client/client-users.ts";
 import { rulesInBytes, systemAccountOf } from "./accounts.ts";
+import { overWebSocket } from "./websocket.ts";
 import type { UserPermissions } from "../../core/permissions.ts";
 
 export function clientUsersOptions(config: Config): ClientUsersOptions {
   return {
     usersDir: config.authorization.usersDir,
     authentication: (passwords) => authenticationOptions(config, passwords),
+    overWebSocket: (usual) =>
+      overWebSocket(config, usual, (user, password) => [knownUser({ user, password }, GLOBAL_ACCOUNT, null)]),
     problems: (users) => calloutProblems(users, config),
   };
 }

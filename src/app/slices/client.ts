@@ -26,6 +26,11 @@ export function externalListener({ client }: Config): { host: string; port: numb
   return port === null ? null : { host: externalHost ?? host, port };
 }
 
-export function tlsSlice({ client, cluster }: Config): PortTlsOptions {
-  return { client: client.tls, cluster: cluster.tls, allowsPlain: client.allowNonTls };
+export function tlsSlice({ client, cluster, websocket }: Config): PortTlsOptions {
+  return {
+    client: client.tls,
+    cluster: cluster.tls,
+    websocket: websocket.port === null ? null : websocket.tls,
+    allowsPlain: client.allowNonTls,
+  };
 }

@@ -12,16 +12,7 @@ import type { Rooms } from "../rooms.ts";
 /** The rooms that the description reads. */
 type SelfHost = Pick<
   Rooms,
-  | "identity"
-  | "keys"
-  | "accounts"
-  | "inForce"
-  | "life"
-  | "users"
-  | "tls"
-  | "cluster"
-  | "listening"
-  | "jetStream"
+  "identity" | "keys" | "accounts" | "inForce" | "life" | "tls" | "cluster" | "listening" | "jetStream"
 >;
 
 export class SelfDescription {
@@ -33,17 +24,16 @@ export class SelfDescription {
 
   /** The INFO line for one client, with CRLF. */
   clientInfo(context: InfoContext): string {
-    const { identity, keys, accounts, cluster, life, users } = this.host;
+    const { identity, keys, accounts, cluster, life } = this.host;
     const { config } = this;
-    const isAuthRequired = users.authenticator.hasSecrets;
-    const { side } = context;
+    const { side, needsCredentials } = context;
     return clientInfoLine({
       identity,
       ...this.shownEndpoint(side),
       // As nats-server, which greets without it where there is a no_auth_user, and says it after CONNECT.
       authRequired:
-        isAuthRequired && (context.nonce === undefined || config.authorization.noAuthUser === null),
-      tls: this.shownTls(context.isTlsFirst),
+        needsCredentials && (context.nonce === undefined || config.authorization.noAuthUser === null),
+      tls: side === "websocket" ? this.shownWebSocketTls() : this.shownTls(context.isTlsFirst),
       headers: !config.client.noHeaders,
       maxPayloadBytes: context.maxPayloadBytes,
       cid: context.cid,
@@ -97,6 +87,7 @@ export class SelfDescription {
   ownConnectUrls(side: Side): string[] {
     const { client, external } = this.host.listening.current;
     if (client === null || this.host.life.state === "lame duck") return [];
+    if (side === "websocket") return this.ownWebSocketUrls();
     const { host, advertise, externalAdvertise } = this.config.client;
     const endpoint = { host, advertise, port: client.port };
     if (side === "inside") return ownConnectUrls(endpoint);
@@ -104,9 +95,16 @@ export class SelfDescription {
     return ownExternalUrls(endpoint, port === undefined ? null : { port, advertise: externalAdvertise });
   }
 
+  private ownWebSocketUrls(): string[] {
+    const { webSocket } = this.host.listening.current;
+    const { host, advertise } = this.config.websocket;
+    return webSocket === null ? [] : ownConnectUrls({ host, advertise, port: webSocket.port });
+  }
+
   /** Where INFO says that the server is. */
   shownEndpoint(side: Side): { readonly host: string; readonly port: number } {
-    const { client, external } = this.host.listening.current;
+    const { client, external, webSocket } = this.host.listening.current;
+    if (side === "websocket") return { host: this.config.websocket.host, port: webSocket?.port ?? 0 };
     const { host, port, advertise, externalHost, externalAdvertise } = this.config.client;
     const isOutside = side === "outside";
     const said = isOutside ? externalAdvertise : advertise;
@@ -123,6 +121,12 @@ export class SelfDescription {
     if (client === null) return null;
     const isAvailable = this.config.client.allowNonTls;
     return { isRequired: !isAvailable || isTlsFirst, isAvailable, verifies: client.verify === "required" };
+  }
+
+  /** As nats-server says it. */
+  private shownWebSocketTls(): ClientInfo["tls"] {
+    if (this.host.tls.websocket === null) return null;
+    return { isRequired: true, isAvailable: true, verifies: this.host.tls.client?.verify === "required" };
   }
 
   private get config(): Config {

@@ -55,6 +55,7 @@ export function joinSystemAccount(
           moveTo: () => ({
             inside: self.connectUrls("inside"),
             outside: self.connectUrls("outside"),
+            websocket: self.connectUrls("websocket"),
           }),
           reload: async () => problemOf(await reload()),
         });

@@ -28,7 +28,14 @@ export function requestClaims(
   return calloutRequestFields({
     server: { ...server, xkey },
     userNkey,
-    client: { address, cid, user, name: credentials.name, nonce: credentials.sig === "" ? "" : nonce },
+    client: {
+      address,
+      cid,
+      type: attempt.clientType ?? "nats",
+      user,
+      name: credentials.name,
+      nonce: credentials.sig === "" ? "" : nonce,
+    },
     credentials,
     tls: tls === undefined ? null : { ...tls, chain: chainOf(attempt.certificate) },
   });

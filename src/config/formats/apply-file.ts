@@ -3,7 +3,7 @@
 import { isDisabledBlock, isOff, unknownField } from "../values/block.ts";
 import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
 import type { Sheet } from "../option.ts";
-import { BLOCKS, KEYS_WITHOUT_EFFECT, OPTION_BY_KEY, UNSUPPORTED_BY_KEY } from "../schema.ts";
+import { BLOCK_BY_ALIAS, BLOCKS, KEYS_WITHOUT_EFFECT, OPTION_BY_KEY, UNSUPPORTED_BY_KEY } from "../schema.ts";
 import type { Notes } from "../values/value-type.ts";
 
 export interface Problems extends Notes {
@@ -46,7 +46,8 @@ function isPasswordOfNobody({ key, usedAsVariable }: ConfEntry, block: MapNode, 
 
 function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Problems): void {
   const { keyAt, node } = entry;
-  const key = prefix + entry.key.toLowerCase();
+  const written = prefix + entry.key.toLowerCase();
+  const key = BLOCK_BY_ALIAS.get(written) ?? written;
   const option = OPTION_BY_KEY.get(key);
   const unsupported = UNSUPPORTED_BY_KEY.get(key);
   const inertKind = KEYS_WITHOUT_EFFECT.get(key);

@@ -6,7 +6,7 @@ import { mappings, type MappingConfig } from "../values/mappings.ts";
 import { bool, text } from "../values/value-type.ts";
 import type { AuthorizationConfig } from "./authorization.ts";
 
-interface AccountsConfig {
+export interface AccountsConfig {
   /** Mappings of the global account. */
   readonly mappings: readonly MappingConfig[];
   readonly list: readonly AccountConfig[];

@@ -30,7 +30,6 @@ export const UNBUILT: readonly Unsupported[] = [
   },
   { feature: "Leaf nodes are", keys: ["leaf", "leafnodes"] },
   { feature: "Gateways are", keys: ["gateway"] },
-  { feature: "WebSocket is", keys: ["websocket", "ws"] },
   { feature: "MQTT is", keys: ["mqtt"] },
   { feature: "Stapling and checking by OCSP are", keys: ["ocsp", "ocsp_cache"] },
   {

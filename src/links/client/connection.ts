@@ -14,7 +14,7 @@ import { ReadStall } from "../trunk/read-stall.ts";
 import type { Arrival } from "./arrival.ts";
 import type { ClientHost } from "./host.ts";
 
-const KIND = { idField: "cid", reader: CLIENT_READER, rhythm: "while silent", phase: NEGOTIATING } as const;
+const KIND = { reader: CLIENT_READER, rhythm: "while silent", phase: NEGOTIATING } as const;
 
 export abstract class ClientConnection extends Connection<ClientHost> {
   /** How often it was made to wait for slower readers. */
@@ -25,7 +25,8 @@ export abstract class ClientConnection extends Connection<ClientHost> {
   readonly arrival: Arrival;
 
   constructor(host: ClientHost, wire: Wire, id: number, arrival: Arrival) {
-    super(host, wire, id, KIND);
+    const { entrance, forwardedFor } = arrival;
+    super(host, wire, id, { ...KIND, idField: entrance.idField, forwardedFor });
     this.arrival = arrival;
     this.stall = new ReadStall(wire, host.clock);
   }

@@ -5,6 +5,7 @@ import type { Grant, Verdict } from "../../auth/grant.ts";
 import { readHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
+import type { Arrival, Presented } from "./arrival.ts";
 import type { ClientSession } from "./session.ts";
 
 export type Admission =
@@ -36,6 +37,7 @@ export function senderOf(session: ClientSession): Sender {
     address: remote.address,
     isWanted: () => session.isOpen,
     connectionType: session.arrival.entrance.connectionType,
+    clientType: session.arrival.entrance.clientType,
     certificate: security?.certificate,
     cid: session.cid,
     tls: security ?? undefined,
@@ -52,14 +54,16 @@ interface Connect {
   readonly sender: Sender;
   /** The server takes no headers, whatever the client can do. */
   readonly noHeaders: boolean;
+  readonly arrival: Arrival;
 }
 
 /** A promise where the answer takes its time; it is not rejected. */
 export function admit(authenticator: Authenticator, connect: Connect): Admission | Promise<Admission> {
-  const { before, admittedAs, json, sender, noHeaders } = connect;
+  const { before, admittedAs, json, sender, noHeaders, arrival } = connect;
   const hello = readHello(before, json);
   if (hello !== null && noHeaders) hello.headers = false;
   if (hello === null) return refused(errors.badArguments, "CONNECT is not the JSON it should be");
+  if (arrival.presented !== undefined) present(hello, arrival.presented);
   // Asking for an account is an error in nats-server, too.
   if (hello.account !== "" || hello.newAccount)
     return refused(errors.authorizationViolation, "account asked for");
@@ -89,6 +93,14 @@ export function admitUnnamed(
       : { kind: "admitted", hello, grant: verdict.grant, proxyKey: "", isUnnamed: true };
   const verdict = authenticator.checkUnnamed({ ...sender, proxyKey: "", credentials: hello });
   return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+}
+
+/** As in nats-server, each credential that CONNECT lacks is that of a cookie. */
+function present(hello: ClientHello, { jwt, user, pass, authToken }: Presented): void {
+  hello.jwt ||= jwt;
+  hello.user ||= user;
+  hello.pass ||= pass;
+  hello.authToken ||= authToken;
 }
 
 /** How the log names it from here on. */

@@ -26,6 +26,8 @@ export interface ClientLimits {
 
 export interface InfoContext {
   readonly side: Side;
+  /** Clients that come by its entrance have to say who they are. */
+  readonly needsCredentials: boolean;
   readonly cid: number;
   readonly clientAddress: string;
   readonly maxPayloadBytes: number;

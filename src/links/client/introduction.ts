@@ -2,9 +2,10 @@
 import type { InfoContext } from "./host.ts";
 import type { ClientSession } from "./session.ts";
 
-export function infoContext({ cid, wire, limits, arrival }: ClientSession): InfoContext {
+export function infoContext({ cid, wire, limits, arrival, host }: ClientSession): InfoContext {
   return {
     side: arrival.entrance.side,
+    needsCredentials: host.authenticator.hasSecrets,
     cid,
     clientAddress: wire.remote.address,
     maxPayloadBytes: limits.maxPayloadBytes,

@@ -196,12 +196,11 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   }
 
   onConnect(json: string): boolean {
-    const { hello: before, grant, host } = this;
-    const { authenticator, limits } = host;
+    const { hello: before, grant, host, arrival } = this;
+    const { noHeaders } = host.limits;
     const admittedAs = isIntroduced(this.standing) ? grant : null;
-    return this.decide(
-      admit(authenticator, { before, admittedAs, json, sender: senderOf(this), noHeaders: limits.noHeaders }),
-    );
+    const connect = { before, admittedAs, json, sender: senderOf(this), noHeaders, arrival };
+    return this.decide(admit(host.authenticator, connect));
   }
 
   /** Returns whether to read on; where the decision takes its time, that is later. */

@@ -5,6 +5,7 @@ import type { ClientSession } from "./session.ts";
 
 export interface ClientSnapshot {
   readonly cid: number;
+  readonly clientType: "nats" | "websocket";
   readonly address: string;
   readonly port: number;
   readonly startedMs: number;
@@ -45,6 +46,7 @@ export function clientSnapshot(session: ClientSession): ClientSnapshot {
   const { wire, hello } = session;
   return {
     cid: session.cid,
+    clientType: session.arrival.entrance.clientType,
     address: wire.remote.address,
     port: wire.remote.port,
     startedMs: session.startedMs,

@@ -27,7 +27,9 @@ import { Tap } from "./tap.ts";
 /** What differs between kinds of connections. */
 export interface ConnectionKind {
   /** What the log calls its number. */
-  readonly idField: "cid" | "rid";
+  readonly idField: "cid" | "wid" | "rid";
+  /** The peer's address as a proxy tells it; absent or "": none does. */
+  readonly forwardedFor?: string | undefined;
   readonly reader: ReaderRules;
   readonly rhythm: Rhythm;
 }
@@ -66,7 +68,8 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
     this.phase = phase;
     this.startedMs = this.lastActivityMs = host.clock.nowMs();
     const { address, port } = wire.remote;
-    this.log = host.logger.child({ peer: `${address}:${port}`, [idField]: id });
+    const through = (kind.forwardedFor ?? "") === "" ? "" : `${kind.forwardedFor}/`;
+    this.log = host.logger.child({ peer: `${through}${address}:${port}`, [idField]: id });
     const onSlow = (reason: SlowReason, pendingBytes: number): void => this.onSlow(reason, pendingBytes);
     this.outbox = new Outbox(wire, host.turn, host.limits, onSlow, reader);
     const actions = {
@@ -218,7 +221,7 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
     if (!this.isOpen) return;
     this.outbox.finish();
     this.end(cause);
-    this.wire.end();
+    this.wire.end(cause);
   }
 
   /** Ends the connection at once. */

@@ -20,10 +20,10 @@ import { OpenWires } from "../../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms } from "../../transport/tls.ts";
 import type { Endpoint, Wire } from "../../transport/wire.ts";
-import { INSIDE, OUTSIDE, type Entrance } from "../entrance.ts";
+import { INSIDE, OUTSIDE, WEBSOCKET, type Entrance } from "../entrance.ts";
 import { listening } from "../start-error.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
-import type { CloseCause } from "../../protocol/close-cause.ts";
+import { SERVER_SHUTDOWN, type CloseCause } from "../../protocol/close-cause.ts";
 import { OpenConnection } from "./open-connection.ts";
 
 /** What it takes to write to a connection, and to look again at what it may do, in steps of chores. */
@@ -39,6 +39,8 @@ export interface ClientPortOptions {
   readonly maxConnections: number | null;
   readonly limits: ClientLimits;
   readonly authenticator: Authenticator;
+  /** What is otherwise for clients over WebSocket. */
+  readonly webSocket?: { readonly limits: ClientLimits; readonly authenticator: Authenticator };
   readonly accounts: Accounts;
   readonly turn: Turn;
   readonly clock: Clock;
@@ -85,11 +87,13 @@ export class ClientPort {
   readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account.name);
   /** Clients that owe credentials, the oldest first. */
   private readonly unnamed = new Set<ClientSession>();
+  private isClosed = false;
   /** INFO has changed, and no client has been told yet. */
   private isInfoDue = false;
   private readonly listeners: TcpListener[] = [];
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost;
+  private readonly webSocketHost: ClientHost;
 
   constructor(options: ClientPortOptions) {
     this.options = options;
@@ -102,11 +106,13 @@ export class ClientPort {
       serverDetails: () => options.serverDetails(),
       onAdmitted: (session) => {
         this.unnamed.delete(session);
+        session.wire.admitted?.();
         this.watcher?.connected(session);
       },
       onRefused: (session, error) => this.refuse(session, error),
       onClosed: (session) => this.forget(session),
     };
+    this.webSocketHost = { ...this.host, ...options.webSocket };
   }
 
   /** Rejects with the operating system's error. */
@@ -168,8 +174,9 @@ export class ClientPort {
   }
 
   /** Limits hold for those who are connected, too. */
-  applyLimits(limits: ClientLimits, maxConnections: number | null): void {
+  applyLimits(limits: ClientLimits, maxConnections: number | null, webSocket = limits): void {
     Object.assign(this.host.limits, limits);
+    if (this.webSocketHost.limits !== this.host.limits) Object.assign(this.webSocketHost.limits, webSocket);
     this.maxConnections = maxConnections;
     this.withEach(this.sessions.values(), RECHECK_STEPS, (session) => session.onLimitsChanged());
     this.closeSurplus();
@@ -212,18 +219,26 @@ export class ClientPort {
   }
 
   closeAll(cause: CloseCause): void {
+    this.isClosed = true;
     this.stopListening();
     for (const session of [...this.sessions.values()]) session.close(cause);
   }
 
+  /** A client that came by another port. */
+  takeOver(wire: Wire, arrival: Arrival): void {
+    if (this.isClosed) wire.end(SERVER_SHUTDOWN);
+    else this.accept(wire, arrival);
+  }
+
   private accept(wire: Wire, arrival: Arrival): void {
-    const session = new ClientSession(this.host, wire, this.options.nextConnectionId(), arrival);
+    const host = arrival.entrance === WEBSOCKET ? this.webSocketHost : this.host;
+    const session = new ClientSession(host, wire, this.options.nextConnectionId(), arrival);
     this.totalConnections++;
     const { maxConnections } = this;
     if (maxConnections !== null && this.sessions.size >= maxConnections) this.makeRoom(maxConnections);
     const isFull = maxConnections !== null && this.sessions.size >= maxConnections;
     this.sessions.set(session.cid, session);
-    if (this.options.authenticator.hasSecrets) this.unnamed.add(session);
+    if (host.authenticator.hasSecrets) this.unnamed.add(session);
     session.open();
     if (isFull) session.onPeerError(maxConnectionsExceeded, `${maxConnections} connections`);
   }

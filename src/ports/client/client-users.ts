@@ -11,12 +11,16 @@ export interface ClientUsersOptions {
   readonly usersDir: string | null;
   /** The authentication options, given the passwords of the directory by user. */
   authentication(passwords: ReadonlyMap<string, string>): AuthenticationOptions;
+  /** What they are over WebSocket; null: there is no WebSocket. */
+  overWebSocket(usual: AuthenticationOptions): AuthenticationOptions | null;
   /** What will not work, though it is no error. */
   problems(authentication: AuthenticationOptions): readonly string[];
 }
 
 export class ClientUsers implements Disposable {
   readonly authenticator: Authenticator;
+  /** Decides about clients over WebSocket. */
+  readonly webSocketAuthenticator: Authenticator;
   private options: ClientUsersOptions;
   private directory: UsersDirectory | null;
   private readonly clock: Clock;
@@ -29,7 +33,11 @@ export class ClientUsers implements Disposable {
     this.clock = callouts.clock;
     this.logger = logger;
     this.directory = this.openDirectory(options);
-    this.authenticator = new Authenticator(this.usersOf(options, this.directory), callouts);
+    const users = this.usersOf(options, this.directory);
+    this.authenticator = new Authenticator(users, callouts);
+    const overWebSocket = options.overWebSocket(users);
+    this.webSocketAuthenticator =
+      overWebSocket === null ? this.authenticator : new Authenticator(overWebSocket, callouts);
   }
 
   /** Calls `onChange` after each change from now on: who is connected is to be looked at again. */
@@ -47,7 +55,7 @@ export class ClientUsers implements Disposable {
         this.directory = directory;
         this.options = next;
         this.watchDirectory();
-        this.authenticator.reconfigure(users);
+        this.reconfigure(users);
         this.onChange?.();
       },
     };
@@ -57,6 +65,13 @@ export class ClientUsers implements Disposable {
     this.onChange = null;
     this.directory?.[Symbol.dispose]();
     this.authenticator[Symbol.dispose]();
+    this.webSocketAuthenticator[Symbol.dispose]();
+  }
+
+  private reconfigure(users: AuthenticationOptions): void {
+    this.authenticator.reconfigure(users);
+    const overWebSocket = this.options.overWebSocket(users);
+    if (overWebSocket !== null) this.webSocketAuthenticator.reconfigure(overWebSocket);
   }
 
   private openDirectory({ usersDir }: ClientUsersOptions): UsersDirectory | null {
@@ -71,7 +86,7 @@ export class ClientUsers implements Disposable {
 
   private watchDirectory(): void {
     this.directory?.watch(() => {
-      this.authenticator.reconfigure(this.usersOf(this.options, this.directory));
+      this.reconfigure(this.usersOf(this.options, this.directory));
       this.logger.info("Users have changed", { event: "users_changed" });
       this.onChange?.();
     });

@@ -8,6 +8,7 @@ import type { RoutePermissions } from "../../links/route/permissions.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
 import type { ServerIdentity } from "../../protocol/info.ts";
 import type { TlsTerms } from "../../transport/tls.ts";
+import type { ClientUrls } from "./member-words.ts";
 import type { ConfiguredRoute, RouteCredentials, KubernetesService } from "./peer-discovery.ts";
 import type { ClusterEdge } from "./route-network.ts";
 import type { QueuePreference } from "./zones.ts";
@@ -64,7 +65,7 @@ export interface ClusterPortOptions {
   readonly logger: Logger;
   readonly faults: FaultKeeper;
   /** Client URLs of this server, for clients in the cluster and outside. */
-  ownConnectUrls(side: "inside" | "outside"): readonly string[];
+  ownConnectUrls(side: keyof ClientUrls): readonly string[];
   /** Numbers for connections, shared with clients. */
   nextConnectionId(): number;
   /** Members have come or gone, or the name of the cluster has changed: clients are told. */

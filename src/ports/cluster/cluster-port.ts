@@ -20,7 +20,7 @@ import { Admission } from "./admission.ts";
 import type { ClusterPortOptions, ClusterSettings } from "./cluster-port-options.ts";
 import { applyRules, mustEnd } from "./cluster-reload.ts";
 import { GossipInbox } from "./gossip-inbox.ts";
-import { MemberWords } from "./member-words.ts";
+import { MemberWords, type ClientUrls } from "./member-words.ts";
 import type { MeshRecord } from "./mesh-record.ts";
 import { MeshRunner, type MeshRunnerOptions } from "./mesh-runner.ts";
 import { meshOptionsOf } from "./mesh-setup.ts";
@@ -210,7 +210,7 @@ export class ClusterPort {
   }
 
   /** Client URLs of the other members. */
-  otherConnectUrls(side: "inside" | "outside"): string[] {
+  otherConnectUrls(side: keyof ClientUrls): string[] {
     return this.members.all(side);
   }
 

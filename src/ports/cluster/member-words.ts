@@ -12,10 +12,11 @@ const URLS_MAX = 128;
 /** A host name has 253 at most. */
 const URL_CHARS_MAX = 300;
 
-/** For clients in the cluster, and for those outside: a nats-server does not tell of the latter. */
+/** For clients in the cluster, for those outside, and for those over WebSocket: a nats-server does not tell of the second. */
 export interface ClientUrls {
   readonly inside: readonly string[];
   readonly outside: readonly string[];
+  readonly websocket: readonly string[];
 }
 
 export class MemberWords {
@@ -27,7 +28,11 @@ export class MemberWords {
 
   /** Returns whether clients reach the member in other ways than before. */
   keep(peerId: string, info: Info): boolean {
-    const urls = { inside: texts(info["connect_urls"]), outside: texts(info["external_urls"]) };
+    const urls = {
+      inside: texts(info["connect_urls"]),
+      outside: texts(info["external_urls"]),
+      websocket: texts(info["ws_connect_urls"]),
+    };
     this.hasMet = true;
     const isNew = !isDeepStrictEqual(urls, this.urls.get(peerId));
     this.urls.set(peerId, urls);
@@ -56,6 +61,7 @@ export class MemberWords {
     return {
       inside: known.flatMap(({ inside }) => inside),
       outside: known.flatMap(({ outside }) => outside),
+      websocket: known.flatMap(({ websocket }) => websocket),
     };
   }
 

@@ -89,6 +89,7 @@ export class RouteWords {
       isSecured: options.tls() !== null,
       maxPayloadBytes,
       connectUrls: noAdvertise ? [] : options.ownConnectUrls("inside"),
+      webSocketUrls: noAdvertise ? [] : options.ownConnectUrls("websocket"),
       externalUrls: noAdvertise ? [] : options.ownConnectUrls("outside"),
       poolSize: Math.max(0, options.poolSize),
       permissions: shownPermissions(permissions),

@@ -17,6 +17,8 @@ export interface CalloutRequest {
   readonly client: {
     readonly address: string;
     readonly cid: number | undefined;
+    /** As monitoring calls clients of its kind. */
+    readonly type: string;
     readonly user: string;
     readonly name: string | undefined;
     /** "": it has signed none. */
@@ -54,7 +56,7 @@ export function calloutRequestFields({ server, userNkey, client, credentials, tl
       user: client.user,
       name: client.name,
       kind: "Client",
-      type: "nats",
+      type: client.type,
       nonce: client.nonce,
     }),
     connect_opts: {

@@ -70,6 +70,11 @@ const TABLE: Readonly<Record<string, Row>> = {
   "cluster.rebalance.tolerance": [20, refused, refused, refused],
   "cluster.rebalance.interval": [5000, refused, LONGEST, LONGEST],
   "cluster.rebalance.calm": [60_000, refused, LONGEST, LONGEST],
+  // Without the tls block that it needs.
+  "websocket.port": [null, refused, refused, refused],
+  "websocket.handshake_timeout": [0, refused, LONGEST, LONGEST],
+  "websocket.ping_interval": [null, refused, LONGEST, LONGEST],
+  "websocket.authorization.timeout": [null, refused, LONGEST, LONGEST],
 };
 
 /** Options that nats-server does not have. */
@@ -101,6 +106,10 @@ const DIFFERENCES: Readonly<Record<string, string>> = {
   'cluster.ping_interval "-1s"': "nats-server takes it, and finds each route stale",
   "cluster.ping_max -1": "nats-server takes it, and finds each route stale that it sends a PING",
   'cluster.write_deadline "-1s"': "nats-server takes it, and cuts each route",
+  'websocket.handshake_timeout "-1s"': "nats-server takes it, and waits for ever",
+  'websocket.ping_interval "-1s"': "nats-server takes it, and means its own default",
+  'websocket.authorization.timeout "-1s"': "nats-server takes any text there, and means a second by it",
+  'websocket.authorization.timeout "2562048h"': "likewise",
 };
 
 const numeric = OPTIONS.filter(({ typeName }) => VALUES[typeName] !== undefined);
