@@ -90,6 +90,7 @@ export class JetStreamPart {
       disk: this.disk,
       folder: join(storeFolder, "jetstream"),
       policy: syncIntervalMs === null ? "sync" : "lazy",
+      ...(syncIntervalMs === null ? {} : { syncIntervalMs }),
       bytesLeft: (storage, used) =>
         storage === "memory" ? maxMemoryBytes - used() : this.fileBytesLeft(maxFileBytes, used),
       facts: {

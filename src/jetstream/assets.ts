@@ -214,6 +214,7 @@ export class Assets {
       disk: storage === "file" ? disk : null,
       folder: `${folder}/streams/${name}/msgs`,
       firstSequence: Math.max(1, config.firstSequence),
+      sealedBlocks: this.policy === "sync" ? "synced" : "synced later",
     });
     const bytesLeft = (): number => Math.min(serverBytesLeft(storage), this.usage.bytesLeft(storage));
     const stream = new Stream({

@@ -4,6 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Logger } from "../base/logger.ts";
+import { TIMER_MAX_MS } from "../base/duration.ts";
 import type { Disk } from "../store/disk.ts";
 import { subjectMatches } from "../subject/subject.ts";
 import { Assets, type StreamAssets } from "./assets.ts";
@@ -24,6 +25,8 @@ export interface JetStreamOptions {
   /** Everything is kept below it. */
   readonly folder: string;
   readonly policy: SyncPolicy;
+  /** How often what was written is synced with the policy "lazy". Absent: never by ourselves. */
+  readonly syncIntervalMs?: number;
   /** Bytes that may still be stored. `used` adds up what is: called only where a limit of bytes needs it. */
   readonly bytesLeft: (storage: "file" | "memory", used: () => number) => number;
   readonly facts: AnswerFacts;
@@ -46,7 +49,7 @@ export class JetStream {
 
   /** Reads what is on the disk, and takes requests and messages from then on. Throws `DiskError`. */
   start(): void {
-    const { disk, folder, policy, facts, accounts } = this.options;
+    const { disk, folder, policy, facts, accounts, syncIntervalMs = Infinity } = this.options;
     disk.makeFolder(folder);
     for (const { host, limits } of accounts) {
       assert(!this.accounts.has(host.name), "an account has JetStream once");
@@ -59,7 +62,7 @@ export class JetStream {
         limits,
         serverBytesLeft: (storage) => this.bytesLeft(storage),
       });
-      this.accounts.set(host.name, new JetStreamAccount(assets, facts));
+      this.accounts.set(host.name, new JetStreamAccount(assets, facts, syncIntervalMs));
     }
     for (const account of this.accounts.values()) account.start();
   }
@@ -98,9 +101,12 @@ class JetStreamAccount {
   );
   private listeners: Disposable[] = [];
   private cleaning: Disposable | null = null;
+  private syncing: Disposable | null = null;
+  private readonly syncIntervalMs: number;
 
-  constructor(assets: Assets, facts: AnswerFacts) {
+  constructor(assets: Assets, facts: AnswerFacts, syncIntervalMs: number) {
     this.assets = assets;
+    this.syncIntervalMs = Math.min(TIMER_MAX_MS, syncIntervalMs);
     this.host = assets.host;
     this.api = new Api(assets, facts);
     assets.counters = this.api.counters;
@@ -117,10 +123,12 @@ class JetStreamAccount {
     this.api.start();
     this.follow();
     this.cleanLater();
+    if (this.assets.options.policy === "lazy") this.syncLater();
   }
 
   stop(): void {
     this.cleaning?.[Symbol.dispose]();
+    this.syncing?.[Symbol.dispose]();
     this.api.stop();
     for (const listener of [...this.listeners, ...this.pulls.values()]) listener[Symbol.dispose]();
     for (const direct of this.directs.values()) direct.stop();
@@ -189,6 +197,17 @@ class JetStreamAccount {
       .get(stream ?? "")
       ?.consumers.get(consumer ?? "")
       ?.flowed(id ?? "", upTo);
+  }
+
+  /** What was written since the last time. */
+  private syncLater(): void {
+    this.syncing = this.host.clock.setTimer(this.syncIntervalMs, () => {
+      for (const { stream, consumers } of this.assets.streams.values()) {
+        stream.commit.syncWritten();
+        for (const consumer of consumers.values()) consumer.commit.syncWritten();
+      }
+      this.syncLater();
+    });
   }
 
   /** One block of a stream at a time, so that others have their turn. */

@@ -51,6 +51,8 @@ export interface BlockLogOptions {
   readonly disk: Disk | null;
   readonly folder: string;
   readonly blockBytes: number;
+  /** Whether a block is on the disk when the next one begins, or is written alone and synced in the background. */
+  readonly sealedBlocks: "synced" | "synced later";
 }
 
 export class BlockLog {
@@ -64,6 +66,8 @@ export class BlockLog {
   private windowFrom = 0;
   private windowLength = 0;
   private isFolderDirty = false;
+  /** Of sealed blocks whose sync is under way, or has failed. */
+  private readonly unsynced = new Set<DiskFile>();
   /** Of the memory that messages were written to last. */
   private writing: DataView = new DataView(new ArrayBuffer(0));
 
@@ -149,18 +153,33 @@ export class BlockLog {
   /** Calls back when all that is flushed is on the disk. In memory: at once. */
   sync(done: (error: DiskError | null) => void): void {
     const file = this.blocks.at(-1)?.file ?? null;
-    if (file === null) done(null);
-    else {
-      this.syncNames();
-      file.sync(done);
+    if (file === null) {
+      done(null);
+      return;
     }
+    this.syncNames();
+    if (this.unsynced.size === 0) file.sync(done);
+    else this.syncAll([...this.unsynced, file], done);
   }
 
   syncNow(): void {
     const file = this.blocks.at(-1)?.file ?? null;
     if (file === null) return;
     this.syncNames();
+    for (const sealed of this.unsynced) sealed.syncNow();
+    this.unsynced.clear();
     file.syncNow();
+  }
+
+  private syncAll(files: readonly DiskFile[], done: (error: DiskError | null) => void): void {
+    let left = files.length;
+    let failure: DiskError | null = null;
+    for (const file of files)
+      file.sync((error) => {
+        if (error === null) this.unsynced.delete(file);
+        else failure ??= error;
+        if (--left === 0) done(failure);
+      });
   }
 
   /** Reads the record into `view`, which holds until the next call. False: it is damaged. */
@@ -211,7 +230,7 @@ export class BlockLog {
     assert(this.blocks[index] === block, "a block is dropped once");
     this.blocks.splice(index, 1);
     this.windowBlock = 0;
-    block.file?.close();
+    this.closeFile(block);
     this.options.disk?.remove(this.pathOf(block));
     this.isFolderDirty = true;
   }
@@ -225,10 +244,16 @@ export class BlockLog {
     else {
       this.syncNames(); // what it no longer says of blocks that were dropped holds only once they are gone for good
       disk.replace(this.pathOf(block), content);
-      block.file?.close();
+      this.closeFile(block);
       block.file = disk.open(this.pathOf(block));
     }
     block.end = block.flushed = content.length;
+  }
+
+  private closeFile({ file }: Block): void {
+    if (file === null) return;
+    this.unsynced.delete(file);
+    file.close();
   }
 
   /** The whole content of a block. */
@@ -245,9 +270,9 @@ export class BlockLog {
   /** Begins a new block, whatever the last one holds. */
   beginBlock(): void {
     const last = this.blocks.at(-1);
-    if (last !== undefined && last.memory !== null) this.seal(last);
+    const spare = last === undefined || last.memory === null ? null : this.seal(last);
     const block = this.newBlock(this.lastBlock + 1);
-    block.memory = Buffer.allocUnsafeSlow(BLOCK_START_BYTES);
+    block.memory = spare ?? Buffer.allocUnsafeSlow(BLOCK_START_BYTES);
     const { disk } = this.options;
     if (disk !== null) block.file = disk.open(this.pathOf(block));
     this.lastBlock = block.number;
@@ -259,14 +284,26 @@ export class BlockLog {
     return this.blocks.at(-1)!;
   }
 
-  private seal(block: Block): void {
-    if (block.file === null) {
-      block.memory = Buffer.from(block.memory!.subarray(0, block.end));
-      return;
+  /** Returns the memory that the block was written in, for the next one; null: it is too large to be kept. */
+  private seal(block: Block): Buffer | null {
+    const { memory, file } = block;
+    assert(memory !== null, "a block is sealed once");
+    if (file === null) block.memory = Buffer.from(memory.subarray(0, block.end));
+    else {
+      this.flushBlock(block);
+      if (this.options.sealedBlocks === "synced later") this.syncSealed(file);
+      else file.syncNow(); // a later sync covers the next block alone
+      block.memory = null;
     }
-    this.flushBlock(block);
-    block.file.syncNow(); // a later sync covers the next block alone
-    block.memory = null;
+    return memory.length <= this.options.blockBytes ? memory : null;
+  }
+
+  /** In the background. Where that fails, the next sync tries again, and says so. */
+  private syncSealed(file: DiskFile): void {
+    this.unsynced.add(file);
+    file.sync((error) => {
+      if (error === null) this.unsynced.delete(file);
+    });
   }
 
   private flushBlock(block: Block): void {

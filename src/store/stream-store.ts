@@ -32,6 +32,8 @@ export interface StreamStoreOptions {
   /** The sequence that the first message gets in a new store. */
   readonly firstSequence: number;
   readonly blockBytes?: number;
+  /** Absent: a block is on the disk when the next one begins. */
+  readonly sealedBlocks?: "synced" | "synced later";
   /** Called with each message that is found on the disk, in order. */
   readonly onRecovered?: (view: RecordView) => void;
 }
@@ -55,7 +57,8 @@ export class StreamStore extends StreamContents {
 
   constructor(options: StreamStoreOptions) {
     const { disk, folder, firstSequence } = options;
-    super(new BlockLog({ disk, folder, blockBytes: options.blockBytes ?? BLOCK_BYTES }), disk === null);
+    const { blockBytes = BLOCK_BYTES, sealedBlocks = "synced" } = options;
+    super(new BlockLog({ disk, folder, blockBytes, sealedBlocks }), disk === null);
     this.first = firstSequence;
     this.last = this.lastMessage = firstSequence - 1;
     const recovery = new Recovery({

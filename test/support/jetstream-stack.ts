@@ -8,8 +8,9 @@ import { seededRandom } from "../../src/base/random.ts";
 import { NO_LIMITS } from "../../src/jetstream/limits.ts";
 import { SENT_ANSWERS, sentLane } from "./sent-lane.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
-import { JetStream } from "../../src/jetstream/jetstream.ts";
+import { JetStream, type JetStreamOptions } from "../../src/jetstream/jetstream.ts";
 import type { Stream } from "../../src/jetstream/stream/stream.ts";
+import { MeteredDisk } from "../../src/store/metered-disk.ts";
 import { MemoryDisk } from "../../src/store/memory-disk.ts";
 import { subjectMatches } from "../../src/subject/subject.ts";
 
@@ -30,12 +31,16 @@ interface Ear {
 export class JetStreamStack {
   readonly clock = new VirtualClock(START_MS);
   readonly disk = new MemoryDisk();
+  /** Counts syncs. */
+  readonly metered = new MeteredDisk(this.disk, () => this.clock.nowMs());
+  private readonly more: Partial<JetStreamOptions>;
   private jetStream: JetStream;
   private ears: Ear[] = [];
   private afterwards: (() => void)[] = [];
   private inboxes = 0;
 
-  constructor() {
+  constructor(more: Partial<JetStreamOptions> = {}) {
+    this.more = more;
     this.jetStream = this.boot();
   }
 
@@ -109,13 +114,14 @@ export class JetStreamStack {
 
   private boot(): JetStream {
     const jetStream = new JetStream({
-      disk: this.disk,
+      disk: this.metered,
       folder: "/js",
       policy: "sync",
       bytesLeft: () => Infinity,
       facts: { level: 5, version: "", server: "test", domain: "", isStrict: true },
       logger: silentLogger,
       accounts: [{ host: this.host(), limits: NO_LIMITS }],
+      ...this.more,
     });
     jetStream.start();
     this.settle();

@@ -67,7 +67,7 @@ export class Consumer implements Reader {
   deliveredMs = 0;
   private readonly options: ConsumerOptions;
   private readonly host: AccountHost;
-  private readonly commit: Commit;
+  readonly commit: Commit;
   private readonly outlet: Outlet;
   private readonly pace: Pace;
   readonly acks: Acks;

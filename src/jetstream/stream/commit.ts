@@ -39,6 +39,8 @@ export class Commit {
   private readonly host: CommitHost;
   private readonly held = new HeldAnswers();
   private isSyncing = false;
+  /** What had been written when the last sync in the background began. */
+  private synced = 0;
   /** Counts what makes a sync under way pointless. */
   private generation = 0;
 
@@ -87,6 +89,21 @@ export class Commit {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** In the background; only what has not been synced. Where it fails, the next time comes. */
+  syncWritten(): void {
+    const { store } = this;
+    const { written } = store;
+    if (written === this.synced || this.isSyncing) return;
+    this.isSyncing = true;
+    const { generation } = this;
+    store.sync((error) => {
+      if (generation !== this.generation) return;
+      this.isSyncing = false;
+      if (error === null) this.synced = written;
+      else this.host.failed(error, []);
+    });
   }
 
   private syncOne(): void {
