@@ -18,6 +18,7 @@ import { JetStreamReport } from "../jetstream/report.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { JetStreamSource } from "../monitor/source.ts";
 import { Message } from "../protocol/message.ts";
+import { shownSubject } from "../protocol/shown-subject.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
@@ -312,9 +313,11 @@ class Heard implements Incoming {
     return length === ACK.length && isText(from, ACK) ? ACK : readText(from, length);
   }
 
+  /** The one that it is shown under, if that is another one than it was sent to: as clients would see it. */
   private readSubject(): string {
-    const { at, subjectFrom, subjectLength, subjectHash } = this.message;
-    const { lastSubject, known } = this;
+    const { message, lastSubject, known } = this;
+    if (message.shownLength > 0) return shownSubject(message);
+    const { at, subjectFrom, subjectLength, subjectHash } = message;
     if (lastSubject.length === subjectLength && isText(at + subjectFrom, lastSubject)) return lastSubject;
     const there = known?.[subjectHash & (SUBJECTS_KEPT - 1)] ?? "";
     if (there.length === subjectLength && isText(at + subjectFrom, there)) return (this.lastSubject = there);

@@ -3,6 +3,7 @@
  *
  *     streams/<stream>/meta.json     configuration and time of creation
  *     streams/<stream>/msgs/         the log of messages
+ *     streams/<stream>/sources.json  how far it has taken messages from its sources, where messages do not say it any more
  *     streams/<stream>/obs/<name>/   a consumer: meta.json, state, log
  *     quarantine/                    what could not be understood; it is never deleted
  */
@@ -21,10 +22,12 @@ import { ConsumerState } from "./consumer/state.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
 import { readMeta, writeMeta } from "./meta.ts";
+import { Origins } from "./origins/origins.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 import { NO_TIME, formatTime } from "./time.ts";
 import { randomToken } from "../base/base62.ts";
 import { streamShape, type StreamConfig } from "./stream/config.ts";
+import { OriginPositions } from "./stream/origin-positions.ts";
 import { Stream } from "./stream/stream.ts";
 import { TimedMessages } from "./stream/timed.ts";
 
@@ -44,6 +47,19 @@ export interface AssetsOptions {
 export interface StreamAssets {
   readonly stream: Stream;
   readonly consumers: Map<string, Consumer>;
+  readonly origins: Origins;
+}
+
+/** Those that lists and counts show: not those that servers made for mirrors and sources, and make again by themselves. */
+export function publicConsumers({ consumers }: Pick<StreamAssets, "consumers">): readonly Consumer[] {
+  return [...consumers.values()].filter(({ config }) => !config.direct);
+}
+
+/** How many consumers count against limits. */
+function limitedConsumers({ consumers }: StreamAssets): number {
+  let count = 0;
+  for (const { config } of consumers.values()) if (!config.direct && !config.sourcing) count++;
+  return count;
 }
 
 /** The limit of a stream if neither it nor its account has one. */
@@ -75,7 +91,7 @@ export class Assets {
 
   get consumerCount(): number {
     let sum = 0;
-    for (const { consumers } of this.streams.values()) sum += consumers.size;
+    for (const assets of this.streams.values()) sum += publicConsumers(assets).length;
     return sum;
   }
 
@@ -95,6 +111,7 @@ export class Assets {
       assets.stream.start();
       for (const consumer of assets.consumers.values()) consumer.start();
     }
+    for (const { origins } of this.streams.values()) origins.follow();
   }
 
   /** Throws `ApiError`. */
@@ -110,26 +127,30 @@ export class Assets {
     }
     const assets = this.open(config, created);
     assets.stream.start();
+    assets.origins.follow();
+    for (const { origins } of this.streams.values()) origins.wake(config.name);
     this.onChanged();
     this.adviseStream("CREATED", config.name, "create");
     return assets;
   }
 
   /** Throws `ApiError`. The change has been checked against the stream. */
-  updateStream({ stream, consumers }: StreamAssets, config: StreamConfig): void {
+  updateStream({ stream, consumers, origins }: StreamAssets, config: StreamConfig): void {
     this.usage.check(config, stream.config);
     const { disk, folder } = this.options;
     if (config.storage === "file")
       writeMeta(disk, `${folder}/streams/${config.name}`, stream.created, writeObject(streamShape, config));
     stream.reconfigure(config);
+    origins.follow();
     for (const consumer of consumers.values()) consumer.reconfigure(consumer.config);
     this.onChanged();
     this.adviseStream("UPDATED", config.name, "modify");
   }
 
   deleteStream(assets: StreamAssets): void {
-    const { stream, consumers } = assets;
+    const { stream, consumers, origins } = assets;
     const { name } = stream.config;
+    origins.dismiss();
     for (const consumer of [...consumers.values()]) this.removeConsumer(assets, consumer);
     this.streams.delete(name);
     stream.stop();
@@ -140,12 +161,13 @@ export class Assets {
 
   /** Throws `ApiError`. The configuration is complete but for the name of an ephemeral one. */
   createConsumer(assets: StreamAssets, config: ConsumerConfig): Consumer {
-    const { stream, consumers } = assets;
+    const { stream } = assets;
     const { maxConsumers } = stream.config;
     const atMost = maxConsumers > 0 ? maxConsumers : CONSUMERS_DEFAULT_MAX;
-    if (consumers.size >= atMost) throw apiErrors.maximumConsumers();
+    const isForOrigin = config.direct || config.sourcing;
+    if (!isForOrigin && limitedConsumers(assets) >= atMost) throw apiErrors.maximumConsumers();
     const { limits } = this;
-    if (limits.maxConsumers >= 0 && this.consumerCount >= limits.maxConsumers)
+    if (!isForOrigin && limits.maxConsumers >= 0 && this.consumerCount >= limits.maxConsumers)
       throw apiErrors.maximumConsumers();
     this.checkWorkQueue(assets, config, null);
     const named = { ...config, name: this.nameFor(assets, config) };
@@ -195,7 +217,8 @@ export class Assets {
   }
 
   stop(): void {
-    for (const { stream, consumers } of this.streams.values()) {
+    for (const { stream, consumers, origins } of this.streams.values()) {
+      origins.stop();
       for (const consumer of consumers.values()) {
         consumer.dismiss("409 Server Shutdown");
         consumer.stop();
@@ -209,8 +232,22 @@ export class Assets {
     const { storage, name } = config;
     const timed = new TimedMessages();
     const nowNs = this.host.nowNs();
-    const store = new StreamStore({
-      onRecovered: (view) => timed.recall(view, config, nowNs),
+    const isFed = config.mirror !== null || config.sources.length > 0;
+    const positions = new OriginPositions(
+      storage === "file" ? disk : null,
+      `${folder}/streams/${name}/sources.json`,
+    );
+    if (positions.isDamaged) this.reportPositions(name);
+    const store: StreamStore = new StreamStore({
+      onRecovered: (view) => {
+        timed.recall(view, config, nowNs);
+        if (isFed) positions.note(view);
+      },
+      beforeForgetting: () =>
+        positions.save(() => {
+          store.syncNow();
+          return store.last;
+        }),
       disk: storage === "file" ? disk : null,
       folder: `${folder}/streams/${name}/msgs`,
       firstSequence: Math.max(1, config.firstSequence),
@@ -223,11 +260,12 @@ export class Assets {
       host: this.host,
       store,
       timed,
+      positions,
       policy: this.policy,
       level: this.options.level,
       bytesLeft,
     });
-    const assets = { stream, consumers: new Map<string, Consumer>() };
+    const assets = { stream, consumers: new Map<string, Consumer>(), origins: new Origins(stream) };
     this.streams.set(name, assets);
     return assets;
   }
@@ -301,6 +339,16 @@ export class Assets {
     );
   }
 
+  private reportPositions(stream: string): void {
+    this.host.logger.error(
+      "the positions of sources of a stream are damaged: only what its messages say is known",
+      {
+        account: this.host.name,
+        stream,
+      },
+    );
+  }
+
   private report({ config, store }: Stream): void {
     if (store.lost.count === 0) return;
     this.host.logger.error("messages of a stream are damaged and known missing", {
@@ -318,10 +366,10 @@ export class Assets {
     config: ConsumerConfig,
     own: Consumer | null,
   ): void {
-    if (stream.config.retention !== "workqueue") return;
+    if (stream.config.retention !== "workqueue" || config.direct || config.sourcing) return;
     const filters = filtersOf(config);
     for (const other of consumers.values()) {
-      if (other === own) continue;
+      if (other === own || other.config.direct || other.config.sourcing) continue;
       const others = filtersOf(other.config);
       if (filters.length === 0 || others.length === 0) throw apiErrors.workQueueMultiple();
       if (filters.some((one) => others.some((each) => subjectsMeet(one, each))))
@@ -358,7 +406,7 @@ export class Assets {
   }
 }
 
-/** Whether it survives a restart: an ephemeral one does, too, until it is inactive for long enough. */
-function isKept({ memoryStorage }: ConsumerConfig, { storage }: StreamConfig): boolean {
-  return storage === "file" && !memoryStorage;
+/** Whether it survives a restart: an ephemeral one does, too, until it is inactive for long enough. One for an origin is made again. */
+function isKept({ memoryStorage, direct }: ConsumerConfig, { storage }: StreamConfig): boolean {
+  return storage === "file" && !memoryStorage && !direct;
 }

@@ -141,7 +141,8 @@ class JetStreamAccount {
     this.acked.forget();
     const wanted = new Set<string>();
     for (const assets of streams.values()) {
-      if (!this.directs.has(assets)) this.directs.set(assets, new DirectGets(assets.stream));
+      if (!this.directs.has(assets))
+        this.directs.set(assets, new DirectGets(assets, (name) => streams.has(name)));
       this.directs.get(assets)!.follow();
       for (const consumer of assets.consumers.values()) {
         const subject = `${NEXT}${assets.stream.config.name}.${consumer.name}`;
@@ -214,6 +215,7 @@ class JetStreamAccount {
   private cleanLater(): void {
     this.cleaning = this.host.clock.setTimer(CLEAN_MS, () => {
       for (const { stream } of this.assets.streams.values()) stream.clean();
+      for (const direct of this.directs.values()) direct.follow(); // mirrors catch up meanwhile
       this.cleanLater();
     });
   }

@@ -2,8 +2,8 @@
  * JetStream as monitoring shows it, in nats-server's words. Everything is read when it is asked for; lists are made piece by piece,
  * since there may be a hundred thousand streams.
  */
-import type { StreamAssets } from "./assets.ts";
-import { consumerInfo, streamConfig, streamState, type AnswerFacts } from "./api/info.ts";
+import { publicConsumers, type StreamAssets } from "./assets.ts";
+import { consumerInfo, originsInfo, streamConfig, streamState, type AnswerFacts } from "./api/info.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import type { JetStream } from "./jetstream.ts";
 import type { JetStreamLimits } from "./limits.ts";
@@ -38,12 +38,16 @@ export interface StreamReport {
   readonly config: Json;
   /** nats-server's `state`. */
   readonly state: Json;
+  /** nats-server's `mirror` and `sources`, where there are such. */
+  readonly origins: Json;
   /** Messages that damage has taken. */
   readonly lost: number;
   /** Why it takes no messages; "": it does. */
   readonly problem: string;
   readonly figures: StreamFigures;
   readonly consumers: Iterable<ConsumerReport>;
+  /** Those that servers made for mirrors and sources. */
+  readonly originConsumers: Iterable<ConsumerReport>;
   hasConsumer(name: string): boolean;
 }
 
@@ -133,7 +137,7 @@ export class JetStreamReport {
     for (const { assets } of this.jetStream.accounts.values()) {
       totals.streams += assets.streams.size;
       for (const { stream, consumers } of assets.streams.values()) {
-        totals.consumers += consumers.size;
+        totals.consumers += publicConsumers({ consumers }).length;
         totals.messages += stream.store.messages;
         totals.bytes += stream.store.bytes;
       }
@@ -206,25 +210,35 @@ function streamReport(assets: StreamAssets, facts: AnswerFacts): StreamReport {
     get state() {
       return streamState(assets, { deleted: false, subjects: null });
     },
+    get origins() {
+      return originsInfo(assets);
+    },
     get figures() {
       return streamFigures(assets);
     },
     consumers: {
       *[Symbol.iterator]() {
-        for (const consumer of consumers.values()) yield consumerReport(consumer, facts);
+        for (const consumer of publicConsumers(assets)) yield consumerReport(consumer, facts);
+      },
+    },
+    originConsumers: {
+      *[Symbol.iterator]() {
+        for (const consumer of consumers.values())
+          if (consumer.config.direct) yield consumerReport(consumer, facts);
       },
     },
     hasConsumer: (name) => consumers.has(name),
   };
 }
 
-function streamFigures({ stream: { store, config }, consumers }: StreamAssets): StreamFigures {
+function streamFigures(assets: StreamAssets): StreamFigures {
+  const { store, config } = assets.stream;
   return {
     messages: store.messages,
     bytes: store.bytes,
     firstSequence: store.first,
     lastSequence: store.last,
-    consumers: consumers.size,
+    consumers: publicConsumers(assets).length,
     subjects: store.subjects.size,
     maxMessages: config.maxMessages,
     maxBytes: config.maxBytes,

@@ -10,13 +10,15 @@ interface Details {
   readonly streams: boolean;
   readonly consumers: boolean;
   readonly config: boolean;
+  /** Consumers of mirrors and sources, too. */
+  readonly origins?: boolean;
 }
 
 export function jsz(source: MonitorSource, query: Query): Answer {
   const flag = (name: string): boolean => query.flag(name);
   const [accounts, streams, consumers] = [flag("accounts"), flag("streams"), flag("consumers")];
-  flag("direct-consumers"); // there are none to show
-  const details = { streams: streams || consumers, consumers, config: flag("config") };
+  const origins = flag("direct-consumers");
+  const details = { streams: streams || consumers, consumers, origins, config: flag("config") };
   const page = pageOf(query);
   flag("leader-only"); // without a cluster each server leads what it has
   const countsLeaders = flag("raft");
@@ -119,16 +121,18 @@ function accountFields(account: JetStreamAccountReport, details: Details): objec
   };
 }
 
-function streamFields(stream: StreamReport, { consumers, config }: Details): object {
+function streamFields(stream: StreamReport, { consumers, config, origins }: Details): object {
+  const shown = (all: StreamReport["consumers"]): List | undefined =>
+    orOmitted(all, ({ info }) => (config ? info : { ...info, config: undefined }));
   return {
     name: stream.name,
     created: stream.created,
     cluster: { leader: stream.leader },
     config: config ? stream.config : undefined,
     state: stream.state,
-    consumer_detail: consumers
-      ? orOmitted(stream.consumers, ({ info }) => (config ? info : { ...info, config: undefined }))
-      : undefined,
+    consumer_detail: consumers ? shown(stream.consumers) : undefined,
+    direct_consumer_detail: consumers && origins === true ? shown(stream.originConsumers) : undefined,
+    ...stream.origins,
   };
 }
 

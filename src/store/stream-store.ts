@@ -36,6 +36,8 @@ export interface StreamStoreOptions {
   readonly sealedBlocks?: "synced" | "synced later";
   /** Called with each message that is found on the disk, in order. */
   readonly onRecovered?: (view: RecordView) => void;
+  /** Called before records of messages that are gone leave the disk. */
+  readonly beforeForgetting?: () => void;
 }
 
 export interface PurgeOptions {
@@ -54,11 +56,13 @@ export class StreamStore extends StreamContents {
   /** Messages up to here have been written out. */
   written: number;
   private lastMessage: number;
+  private readonly beforeForgetting: () => void;
 
   constructor(options: StreamStoreOptions) {
     const { disk, folder, firstSequence } = options;
     const { blockBytes = BLOCK_BYTES, sealedBlocks = "synced" } = options;
     super(new BlockLog({ disk, folder, blockBytes, sealedBlocks }), disk === null);
+    this.beforeForgetting = options.beforeForgetting ?? ((): void => {});
     this.first = firstSequence;
     this.last = this.lastMessage = firstSequence - 1;
     const recovery = new Recovery({
@@ -100,10 +104,13 @@ export class StreamStore extends StreamContents {
     this.appendMark(SETTLED, sequence, this.lastMessage);
   }
 
-  /** Appends a message and returns its sequence. It is in memory alone until `flush`. */
-  append(message: NewMessage, flags = 0): number {
+  /**
+   * Appends a message and returns its sequence: the next one, or a later one, before which there are no messages then. It is in memory
+   * alone until `flush`.
+   */
+  append(message: NewMessage, flags = 0, sequence = this.last + 1): number {
+    assert(sequence > this.last, "sequences ascend");
     const { subject, headerLength, body, timeNs } = message;
-    const sequence = this.last + 1;
     const length = recordLength(subject.length, body.length);
     if (this.log.needsBlock(length)) this.beginBlock();
     const previous = this.lastMessage;
@@ -139,12 +146,13 @@ export class StreamStore extends StreamContents {
     return sequence;
   }
 
-  /** A sequence without a message. */
-  skip(): number {
-    const sequence = ++this.last;
-    if (this.messages === 0) this.first = sequence + 1;
+  /** Sequences without messages, up to this one: the next one, or a later one. */
+  skip(to = this.last + 1): number {
+    assert(to > this.last, "sequences ascend");
+    this.last = to;
+    if (this.messages === 0) this.first = to + 1;
     this.appendFirst();
-    return sequence;
+    return to;
   }
 
   /** False: there is no such message. */
@@ -157,6 +165,8 @@ export class StreamStore extends StreamContents {
 
   /** Like `remove`, and the bytes of the message are overwritten. */
   erase(sequence: number): boolean {
+    if (!this.has(sequence)) return false;
+    this.beforeForgetting();
     const view = this.read(sequence);
     if (view === null) return false;
     const { index, log } = this;
@@ -222,7 +232,7 @@ export class StreamStore extends StreamContents {
     for (const block of blocks) {
       if (block === blocks.at(-1) || block.isDamaged) continue;
       if (block === blocks[0] && block.live === 0) {
-        this.syncNow(); // what says that the messages are gone is on the disk before they are
+        this.prepareForgetting(); // what says that the messages are gone is on the disk before they are
         this.log.drop(block);
         return true;
       }
@@ -331,7 +341,16 @@ export class StreamStore extends StreamContents {
   }
 
   private rewrite(block: Block): boolean {
-    return rewriteBlock(block, { log: this.log, index: this.index, beforeRewrite: () => this.syncNow() });
+    return rewriteBlock(block, {
+      log: this.log,
+      index: this.index,
+      beforeRewrite: () => this.prepareForgetting(),
+    });
+  }
+
+  private prepareForgetting(): void {
+    this.syncNow();
+    this.beforeForgetting();
   }
 
   /** What lies below is gone on purpose: not what is known missing. */

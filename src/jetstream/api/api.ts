@@ -19,6 +19,7 @@ const PREFIX = "$JS.API.";
 /** Requests that are kept until they are handled; more are dropped, as nats-server does. */
 const QUEUE_MAX = 10_000;
 const PER_TURN = 16;
+const NO_HEADERS = new MessageHeaders("");
 
 const OPERATIONS: readonly Operation[] = [
   { subject: "INFO", names: [0, 0], type: "account_info", handle: accountInfo },
@@ -33,6 +34,7 @@ interface Queued {
   readonly reply: string;
   readonly payload: string;
   readonly level: number;
+  readonly identity: string;
 }
 
 export interface ApiCounters {
@@ -76,17 +78,17 @@ export class Api {
 
   private receive(message: Incoming, prefixLength: number): void {
     const { subject, reply, headerLength, body } = message;
-    if (reply === "") return;
     if (this.queue.length >= QUEUE_MAX) {
       this.counters.dropped++;
       const { dropped } = this.counters;
       advise(this.host, "API.LIMIT_REACHED", "api_limit_reached", { server: this.facts.server, dropped });
       return;
     }
-    const level =
-      headerLength === 0 ? null : MessageHeaders.of(body, headerLength).get("Nats-Required-Api-Level");
+    const headers = headerLength === 0 ? NO_HEADERS : MessageHeaders.of(body, headerLength);
+    const level = Number(headers.get("Nats-Required-Api-Level") ?? 0);
+    const identity = headers.get("Nats-Stream-Identity") ?? "";
     const payload = payloadOf(message);
-    this.queue.push({ subject, prefixLength, reply, payload, level: Number(level ?? 0) });
+    this.queue.push({ subject, prefixLength, reply, payload, level, identity });
     if (this.isDue) return;
     this.isDue = true;
     this.host.soon(() => this.work());
@@ -104,22 +106,25 @@ export class Api {
     this.host.soon(() => this.work());
   }
 
-  private answer({ subject, prefixLength, reply, payload, level }: Queued): void {
+  private answer({ subject, prefixLength, reply, payload, level, identity }: Queued): void {
     const found = find(subject.slice(prefixLength));
     if (found === null) return;
     const { operation, names } = found;
     const type = { type: `io.nats.jetstream.api.v1.${operation.type}_response` };
     let answer: Record<string, unknown>;
+    let headers = "";
     try {
       if (!(level <= this.facts.level)) throw apiErrors.requiredApiLevel();
-      answer = { ...type, ...operation.handle({ names, payload, assets: this.assets, facts: this.facts }) };
+      const request = { names, payload, identity, assets: this.assets, facts: this.facts };
+      answer = { ...type, ...operation.handle(request) };
+      headers = operation.headers?.(request, answer) ?? "";
     } catch (error) {
       this.counters.errors++;
       answer = { ...type, error: this.refusal(error, subject), ...operation.refusal };
     }
     this.counters.total++;
     const response = JSON.stringify(answer);
-    this.host.send({ subject: reply, reply: "", headers: "", payload: response });
+    if (reply !== "") this.host.send({ subject: reply, reply: "", headers, payload: response });
     const request = payload === "" ? {} : { request: payload };
     advise(this.host, "API", "api_audit", { server: this.facts.server, subject, ...request, response });
   }

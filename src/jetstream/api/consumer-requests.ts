@@ -9,7 +9,7 @@ import {
   type ConsumerConfig,
 } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
-import type { StreamAssets } from "../assets.ts";
+import { publicConsumers, type StreamAssets } from "../assets.ts";
 import { isDeepStrictEqual } from "node:util";
 import {
   bodyOf,
@@ -21,6 +21,11 @@ import {
   type Handler,
   type Operation,
 } from "./request.ts";
+import { hashName, randomToken } from "../../base/base62.ts";
+import type { Random } from "../../base/random.ts";
+import { VERSION_LINE } from "../headers.ts";
+import { IDENTITY_HEADER } from "../origins/setup.ts";
+import type { Stream } from "../stream/stream.ts";
 import { isTime, NO_TIME } from "../time.ts";
 import { consumerInfo, pauseRemainingNs } from "./info.ts";
 
@@ -83,7 +88,14 @@ function make(
   const { assets, facts } = request;
   const found = streamOf(request, request.names[0]!);
   const strictness = isPedantic ? "pedantic" : "lenient";
-  const config = completeConsumer(asked, found.stream.config, assets.limits, strictness);
+  const forOrigin = configForOrigin(asked, found.stream, assets.host.random);
+  checkIdentity(forOrigin, found.stream, request.identity);
+  const config = completeConsumer(
+    atPlaceThere(forOrigin, found),
+    found.stream.config,
+    assets.limits,
+    strictness,
+  );
   const there = config.name === "" ? undefined : found.consumers.get(config.name);
   if (there === undefined) {
     if (action === "update") throw apiErrors.consumerDoesNotExist();
@@ -95,7 +107,54 @@ function make(
     checkConsumerUpdate(there.config, config);
     assets.updateConsumer(found, there, config);
   }
+  if (config.sourcing) there.reset(there.state.floor.stream + 1);
   return consumerInfo(there, facts);
+}
+
+/**
+ * A server asks for a consumer for a mirror or a source, always by the same name. Where messages wait for those who want them, it keeps
+ * its place, and a message is done with when the other stream has it; elsewhere each request gets a consumer of its own.
+ */
+function configForOrigin(config: ConsumerConfig, stream: Stream, random: Random): ConsumerConfig {
+  if (!config.direct || !config.sourcing || config.name === "") return config;
+  if (stream.config.retention === "limits")
+    return { ...config, name: `${config.name}-${randomToken(random)}` };
+  return {
+    ...config,
+    direct: false,
+    durable: config.name,
+    ackPolicy: "flow_control",
+    ackWaitNs: 0,
+    maxDeliver: 0,
+    inactiveThresholdNs: 0,
+  };
+}
+
+/** The stream has to be the one that messages were taken from before. Throws `ApiError`. */
+function checkIdentity({ direct, sourcing }: ConsumerConfig, stream: Stream, expected: string): void {
+  if ((!direct && !sourcing) || expected === "") return;
+  const identity = identityOf(stream);
+  if (expected !== identity) throw apiErrors.identityMismatch(identity);
+}
+
+/** One that keeps its place goes on there, whatever the request says. */
+function atPlaceThere(config: ConsumerConfig, { consumers }: StreamAssets): ConsumerConfig {
+  const there = consumers.get(config.name)?.config;
+  if (!config.sourcing || config.durable === "" || there === undefined) return config;
+  const { deliverPolicy, startSequence, startTime } = there;
+  return { ...config, deliverPolicy, startSequence, startTime };
+}
+
+function identityOf({ created }: Stream): string {
+  return hashName(created);
+}
+
+/** Servers that take messages from a stream are told which one it is. */
+function identityHeaders(request: ApiRequest, answer: Readonly<Record<string, unknown>>): string {
+  const { direct, sourcing } = (answer["config"] ?? {}) as { direct?: boolean; sourcing?: boolean };
+  const stream = request.assets.streams.get(request.names[0]!)?.stream;
+  if (stream === undefined || (direct !== true && sourcing !== true)) return "";
+  return `${VERSION_LINE}${IDENTITY_HEADER}: ${identityOf(stream)}\r\n\r\n`;
 }
 
 function consumerOf(request: ApiRequest): { found: StreamAssets; consumer: Consumer } {
@@ -131,8 +190,8 @@ const list: Handler = (request) => {
   return { total: all.length, offset, limit: LIST_PAGE, consumers: page };
 };
 
-function sorted({ consumers }: StreamAssets): readonly Consumer[] {
-  return [...consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+function sorted(assets: StreamAssets): readonly Consumer[] {
+  return publicConsumers(assets).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 const pause: Handler = (request) => {
@@ -177,7 +236,13 @@ const TOKENS_MAX = 64;
 const NO_PAGE = { total: 0, offset: 0, limit: 0, consumers: [] };
 
 export const consumerRequests: readonly Operation[] = [
-  { subject: "CONSUMER.CREATE", names: [1, TOKENS_MAX], type: "consumer_create", handle: create },
+  {
+    subject: "CONSUMER.CREATE",
+    names: [1, TOKENS_MAX],
+    type: "consumer_create",
+    handle: create,
+    headers: identityHeaders,
+  },
   { subject: "CONSUMER.DURABLE.CREATE", names: [2, 2], type: "consumer_create", handle: createDurable },
   { subject: "CONSUMER.NAMES", names: [1, 1], type: "consumer_names", handle: names, refusal: NO_PAGE },
   { subject: "CONSUMER.LIST", names: [1, 1], type: "consumer_list", handle: list, refusal: NO_PAGE },
@@ -191,7 +256,13 @@ export const consumerRequests: readonly Operation[] = [
     refusal: { paused: false, pause_until: NO_TIME },
   },
   { subject: "CONSUMER.UNPIN", names: [2, 2], type: "consumer_unpin", handle: unpin },
-  { subject: "CONSUMER.RESET", names: [2, 2], type: "consumer_reset", handle: reset },
+  {
+    subject: "CONSUMER.RESET",
+    names: [2, 2],
+    type: "consumer_reset",
+    handle: reset,
+    headers: identityHeaders,
+  },
   {
     subject: "CONSUMER.LEADER.STEPDOWN",
     names: [2, 2],

@@ -7,6 +7,7 @@ import { formatTime, isTime, timeNsOf } from "../time.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { RecordView } from "../../store/record.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
+import type { Origins } from "../origins/origins.ts";
 import type { Stream } from "../stream/stream.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -31,40 +32,73 @@ const KNOWN = new Map<string, (value: unknown) => boolean>([
 
 type Body = Record<string, unknown>;
 
+/** Mirrors share requests for their origin with those of other servers, as members of this queue group. */
+const MIRRORS = "_sys_";
+/** A mirror that has no more than this to catch up with answers for its origin. */
+const BEHIND_MAX = 9;
+
+interface Mirroring {
+  readonly stream: Stream;
+  readonly origins: Origins;
+}
+
 export class DirectGets {
   private readonly stream: Stream;
+  private readonly origins: Origins;
+  private readonly hasStream: (name: string) => boolean;
   private readonly host: AccountHost;
-  private listeners: Disposable[] = [];
+  /** By the name of the stream that they answer for. */
+  private readonly listeners = new Map<string, readonly Disposable[]>();
 
-  constructor(stream: Stream) {
+  /** `hasStream`: whether this server has a stream of that name in the account. */
+  constructor({ stream, origins }: Mirroring, hasStream: (name: string) => boolean) {
     this.stream = stream;
+    this.origins = origins;
+    this.hasStream = hasStream;
     this.host = stream.host;
   }
 
-  /** Answers while the stream allows it. */
+  /** Answers while the stream allows it; and once it has caught up for the stream that it mirrors, unless that is here, too. */
   follow(): void {
-    const isAllowed = this.stream.config.allowDirect;
-    if (!isAllowed) this.stop();
-    else if (this.listeners.length === 0) this.listen();
+    const { name, allowDirect, mirrorDirect, mirror } = this.stream.config;
+    const origin = mirrorDirect && mirror !== null && !this.hasStream(mirror.name) ? mirror.name : "";
+    const isThere = this.listeners.has(origin) || (origin !== "" && this.isCaughtUp);
+    const wanted = [...(allowDirect ? [name] : []), ...(isThere ? [origin] : [])];
+    for (const one of this.listeners.keys()) if (!wanted.includes(one)) this.end(one);
+    for (const one of wanted) if (!this.listeners.has(one)) this.listen(one);
   }
 
   stop(): void {
-    for (const listener of this.listeners) listener[Symbol.dispose]();
-    this.listeners = [];
+    for (const name of this.listeners.keys()) this.end(name);
   }
 
-  private listen(): void {
-    const base = `$JS.API.DIRECT.GET.${this.stream.config.name}`;
+  private get isCaughtUp(): boolean {
+    const { mirror } = this.origins;
+    return mirror !== null && mirror.isFollowing && mirror.lag <= BEHIND_MAX;
+  }
+
+  private end(name: string): void {
+    for (const listener of this.listeners.get(name) ?? []) listener[Symbol.dispose]();
+    this.listeners.delete(name);
+  }
+
+  private listen(name: string): void {
+    const base = `$JS.API.DIRECT.GET.${name}`;
+    const queue = name === this.stream.config.name ? undefined : MIRRORS;
     const answer = (message: Incoming, subject: string): void => {
       const { reply } = message;
       if (reply === "") return;
       const payload = payloadOf(message);
       this.host.afterwards(() => this.answer(payload, subject, reply));
     };
-    this.listeners = [
-      this.host.listen(base, (message) => answer(message, "")),
-      this.host.listen(`${base}.>`, (message) => answer(message, message.subject.slice(base.length + 1))),
-    ];
+    this.listeners.set(name, [
+      this.host.listen(base, (message) => answer(message, ""), queue),
+      this.host.listen(
+        `${base}.>`,
+        (message) => answer(message, message.subject.slice(base.length + 1)),
+        queue,
+      ),
+    ]);
   }
 
   private answer(payload: string, subject: string, reply: string): void {

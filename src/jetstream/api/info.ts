@@ -5,7 +5,10 @@ import { consumerShape, requiredConsumerLevel } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { requiredLevel, streamShape } from "../stream/config.ts";
 import type { Stream } from "../stream/stream.ts";
-import type { StreamAssets } from "../assets.ts";
+import { errorJson } from "../api-error.ts";
+import { publicConsumers, type StreamAssets } from "../assets.ts";
+import type { Link } from "../origins/link.ts";
+import { originKey, originShape, type OriginConfig } from "../stream/origin-config.ts";
 
 type Json = Record<string, unknown>;
 
@@ -34,19 +37,55 @@ export interface StreamDetails {
   readonly isListed?: boolean;
 }
 
-export function streamInfo(
-  { stream, consumers }: StreamAssets,
-  facts: AnswerFacts,
-  details: StreamDetails,
-): Json {
+export function streamInfo(assets: StreamAssets, facts: AnswerFacts, details: StreamDetails): Json {
+  const { stream } = assets;
   const { created, host } = stream;
   return {
     config: streamConfig(stream, facts, details.isListed === true ? "listed" : "alone"),
     created,
-    state: streamState({ stream, consumers }, details),
+    state: streamState(assets, details),
     ...(facts.domain === "" ? {} : { domain: facts.domain }),
+    ...originsInfo(assets),
     ts: formatTime(host.nowNs()),
   };
+}
+
+/** Where the stream takes messages from, as it stands now. */
+export function originsInfo({ stream, origins }: StreamAssets): { mirror?: Json; sources?: readonly Json[] } {
+  const { mirror, sources } = origins;
+  if (mirror !== null) return { mirror: originInfo(mirror, stream, 0) };
+  if (sources.length === 0) return {};
+  return {
+    sources: sources.map((link) =>
+      originInfo(link, stream, stream.positions.of(originKey(link.options.origin)).sequence),
+    ),
+  };
+}
+
+/** `sequence`: of the last message that was taken; 0: it is not told. */
+function originInfo({ options, lag, heardMs, error }: Link, { host }: Stream, sequence: number): Json {
+  const { name, external, filter, transforms } = writeOrigin(options.origin);
+  const active = heardMs === 0 ? -1 : Math.max(0, Math.round((host.clock.nowMs() - heardMs) * 1e6));
+  return {
+    name,
+    ...(external === undefined ? {} : { external }),
+    lag,
+    ...(sequence === 0 ? {} : { seq: sequence }),
+    active,
+    ...(error === null ? {} : { error: JSON.parse(errorJson(error)) as Json }),
+    ...(filter === undefined ? {} : { filter_subject: filter }),
+    ...(transforms === undefined ? {} : { subject_transforms: transforms }),
+  };
+}
+
+function writeOrigin(origin: OriginConfig): Json {
+  const {
+    name,
+    external,
+    filter_subject: filter,
+    subject_transforms: transforms,
+  } = writeObject(originShape, origin);
+  return { name, external, filter, transforms };
 }
 
 export function streamConfig({ config }: Stream, facts: AnswerFacts, as: "listed" | "alone"): Json {
@@ -54,8 +93,8 @@ export function streamConfig({ config }: Stream, facts: AnswerFacts, as: "listed
   return { ...writeObject(streamShape, config), metadata: answeredMetadata(config.metadata, levels, as) };
 }
 
-export function streamState({ stream, consumers }: StreamAssets, { deleted, subjects }: StreamDetails): Json {
-  const { store } = stream;
+export function streamState(assets: StreamAssets, { deleted, subjects }: StreamDetails): Json {
+  const { store } = assets.stream;
   const isEmpty = store.messages === 0;
   const holes = store.holeCount;
   const isFresh = isEmpty && store.last === 0;
@@ -71,7 +110,7 @@ export function streamState({ stream, consumers }: StreamAssets, { deleted, subj
     ...(holes === 0 || isEmpty ? {} : { num_deleted: holes }),
     ...(deleted && holes > 0 && !isEmpty ? { deleted: firstOf(store.holes(), DELETED_MAX) } : {}),
     ...(store.lost.count === 0 ? {} : { lost: { msgs: lostSequences(store.lost), bytes: 0 } }),
-    consumer_count: consumers.size,
+    consumer_count: publicConsumers(assets).length,
   };
 }
 

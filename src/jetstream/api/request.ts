@@ -9,6 +9,8 @@ export interface ApiRequest {
   readonly names: readonly string[];
   /** A byte string. */
   readonly payload: string;
+  /** `Nats-Stream-Identity`; "": none, or an empty one. */
+  readonly identity: string;
   readonly assets: Assets;
   readonly facts: AnswerFacts;
 }
@@ -24,6 +26,8 @@ export interface Operation {
   /** Behind `io.nats.jetstream.api.v1.`, without `_response`. */
   readonly type: string;
   readonly handle: Handler;
+  /** Headers of an answer that does not refuse: a whole block, or "". Absent: none. */
+  readonly headers?: (request: ApiRequest, answer: Readonly<Record<string, unknown>>) => string;
   /** What stands in an answer that refuses, beside the error. */
   readonly refusal?: Record<string, unknown>;
 }

@@ -33,6 +33,8 @@ const create: Handler = (request) => {
     return { ...streamInfo(there, facts, NO_DETAILS), did_create: true }; // as nats-server answers
   }
   if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
+  if (config.mirrorDirect && config.mirror === null)
+    throw apiErrors.streamInvalidConfig("stream has no mirror but does have mirror direct");
   const made = assets.createStream(config);
   return { ...streamInfo(made, facts, NO_DETAILS), did_create: true };
 };
@@ -45,12 +47,13 @@ const update: Handler = (request) => {
 };
 
 /** Throws `ApiError`. */
-function configOf({ payload, names: [name], facts }: ApiRequest): StreamConfig {
+function configOf({ payload, names: [name], facts, assets }: ApiRequest): StreamConfig {
   const body = jsonOf(payload);
   const asked = facts.isStrict ? body : knownFields(streamShape, body);
   const config = readObject(streamShape, asked, ["pedantic"]);
   if (config.name !== name) throw apiErrors.streamMismatch();
-  return completeStream(config, isPedantic(body) ? "pedantic" : "lenient");
+  const find = (other: string): StreamConfig | null => assets.streams.get(other)?.stream.config ?? null;
+  return completeStream(config, isPedantic(body) ? "pedantic" : "lenient", find);
 }
 
 function isPedantic(body: unknown): boolean {

@@ -2,9 +2,8 @@
 import { hasWildcard, isValidSubject, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import { field, flag, int, list, optional, text, textMap, time, uint, word, type Shape } from "../codec.ts";
-import type { Strictness } from "../stream/complete.ts";
 import { goDuration } from "../time.ts";
-import { isReserved, isValidName, type StreamConfig } from "../stream/config.ts";
+import { isReserved, isValidName, type StreamConfig, type Strictness } from "../stream/config.ts";
 
 export interface ConsumerConfig {
   /** "": ephemeral. */
@@ -134,6 +133,7 @@ export function completeConsumer(
   if (complete.deliverSubject !== "") checkPush(complete, stream);
   else checkPull(complete);
   checkBounds(complete, stream, bounds);
+  checkDirect(complete);
   checkFilters(complete);
   checkPolicy(complete);
   checkPriority(complete);
@@ -258,6 +258,12 @@ function checkPush(config: ConsumerConfig, stream: StreamConfig): void {
   if (config.maxAckPending > 0 && config.ackPolicy === "none") throw apiErrors.maxAckPendingNeedsAck();
   if (heartbeatNs > 0 && heartbeatNs < HEARTBEAT_MIN_NS) throw apiErrors.smallHeartbeat();
   if (config.flowControl && heartbeatNs === 0) throw apiErrors.flowControlNeedsHeartbeat();
+}
+
+function checkDirect({ direct, deliverSubject, durable }: ConsumerConfig): void {
+  if (!direct) return;
+  if (deliverSubject === "") throw apiErrors.directNeedsPush();
+  if (durable !== "") throw apiErrors.directNeedsEphemeral();
 }
 
 function checkPull(config: ConsumerConfig): void {

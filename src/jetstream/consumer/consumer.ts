@@ -231,8 +231,7 @@ export class Consumer implements Reader {
       this.ahead.removed(subject);
       return;
     }
-    const pending = this.state.pending.get(sequence);
-    if (pending === undefined) return;
+    if (!this.state.pending.has(sequence)) return;
     this.acks.terminated(sequence, "Unacknowledged message was deleted");
     this.acks.settle(sequence);
   }
@@ -410,8 +409,8 @@ export class Consumer implements Reader {
   }
 
   private skipDamaged(sequence: number): void {
-    const { name: stream } = this.stream.config;
-    this.host.logger.error("a message is damaged and known missing", { stream, sequence });
+    const where = { stream: this.stream.config.name, sequence };
+    this.host.logger.error("a message is damaged and known missing", where);
     this.ahead.recount();
   }
 }

@@ -1,14 +1,10 @@
 /** What a create fills into the configuration of a stream, and what is refused, in nats-server's order and words. */
-import { MappingError } from "../../subject/mapping-error.ts";
+import { isDeepStrictEqual } from "node:util";
 import { isValidSubject, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors, type ApiError } from "../api-error.ts";
-import {
-  isValidName,
-  SEQUENCE_START_MAX,
-  transformOf,
-  type StreamConfig,
-  type SubjectTransform,
-} from "./config.ts";
+import { completeOrigins, transformProblem, type FindStream } from "./complete-origins.ts";
+import { isValidName, SEQUENCE_START_MAX, type StreamConfig, type Strictness } from "./config.ts";
+import type { SubjectTransform } from "./origin-config.ts";
 
 const DESCRIPTION_MAX = 4096;
 const METADATA_MAX = 128 * 1024;
@@ -19,11 +15,9 @@ const DUPLICATE_WINDOW_NS = 120_000_000_000;
 /** Subjects of the server itself, which a stream must not store. */
 const OWN_SUBJECTS = ["$JS.>", "$JSC.>", "$NRG.>", "$SYS.>"];
 const OWN_ALLOWED = ["$JS.EVENT.>", "$SYS.ACCOUNT.>"];
-/** "pedantic": what would be changed in silence is refused. */
-export type Strictness = "pedantic" | "lenient";
 
-/** Fills in the defaults and refuses what cannot be. Throws `ApiError`. */
-export function completeStream(config: StreamConfig, strictness: Strictness): StreamConfig {
+/** Fills in the defaults and refuses what cannot be. `find`: the other streams of the account. Throws `ApiError`. */
+export function completeStream(config: StreamConfig, strictness: Strictness, find: FindStream): StreamConfig {
   if (config.name === "") throw apiErrors.streamInvalidConfig("stream name is required");
   if (/[/\\]/.test(config.name)) throw apiErrors.streamPath();
   if (!isValidName(config.name)) throw apiErrors.streamInvalidConfig("invalid stream name");
@@ -42,7 +36,6 @@ export function completeStream(config: StreamConfig, strictness: Strictness): St
   const complete: StreamConfig = {
     ...config,
     ...impliedBy(config, strictness),
-    subjects: config.subjects.length === 0 ? [config.name] : config.subjects,
     replicas: 1,
     maxConsumers: noLimit(config.maxConsumers),
     maxMessages: noLimit(config.maxMessages),
@@ -61,9 +54,16 @@ export function completeStream(config: StreamConfig, strictness: Strictness): St
   if (config.allowSchedules && config.discard === "new")
     throw invalid("message scheduling cannot use discard new");
   if (config.persistMode === "async") checkAsync(complete);
-  checkSubjects(complete);
-  checkTransform(complete.subjectTransform);
-  return completeRepublish(complete, strictness);
+  const withOrigins = withSubjects(completeOrigins(complete, find, strictness));
+  checkSubjects(withOrigins);
+  checkTransform(withOrigins.subjectTransform);
+  return completeRepublish(withOrigins, strictness);
+}
+
+/** Without subjects of its own a stream takes messages on its name, unless it takes them from others. */
+function withSubjects(config: StreamConfig): StreamConfig {
+  const isFed = config.mirror !== null || config.sources.length > 0;
+  return isFed || config.subjects.length > 0 ? config : { ...config, subjects: [config.name] };
 }
 
 /** What a stream with the configuration `before` may become. Throws `ApiError`. */
@@ -79,6 +79,7 @@ export function checkStreamUpdate(before: StreamConfig, next: StreamConfig): Str
     throw refuse("stream configuration update can not cancel deny message deletes");
   if (before.denyPurge && !next.denyPurge)
     throw refuse("stream configuration update can not cancel deny purge");
+  if (next.mirror !== null && !isDeepStrictEqual(next.mirror, before.mirror)) throw apiErrors.mirrorFixed();
   if (before.allowMessageTtl && !next.allowMessageTtl) throw refuse("message TTL status can not be disabled");
   if (next.allowCounter !== before.allowCounter)
     throw refuse("stream configuration update can not change message counter setting");
@@ -116,8 +117,9 @@ function checkPedantic(config: StreamConfig): void {
     [config.maxConsumers, "max_consumers"],
   ];
   for (const [value, name] of numbers) if (value < -1) throw apiErrors.pedantic(`${name} must be set to -1`);
-  const { duplicateWindowNs, maxAgeNs } = config;
-  if (duplicateWindowNs === 0 && maxAgeNs !== 0 && maxAgeNs < DUPLICATE_WINDOW_NS)
+  const { duplicateWindowNs, maxAgeNs, mirror, sources } = config;
+  const hasDefault = duplicateWindowNs === 0 && mirror === null && sources.length === 0;
+  if (hasDefault && maxAgeNs !== 0 && maxAgeNs < DUPLICATE_WINDOW_NS)
     throw apiErrors.pedantic("duplicate window cannot be bigger than max age");
 }
 
@@ -147,17 +149,6 @@ function checkTransform(transform: SubjectTransform | null): void {
     throw apiErrors.streamTransformSource(`invalid subject ${source}`);
   const problem = transformProblem(source, destination);
   if (problem !== null) throw apiErrors.streamTransform(problem);
-}
-
-/** Why there is no such transform; null: there is one. */
-function transformProblem(source: string, destination: string): string | null {
-  try {
-    transformOf({ source, destination });
-    return null;
-  } catch (error) {
-    if (error instanceof MappingError) return error.message;
-    throw error;
-  }
 }
 
 function completeRepublish(config: StreamConfig, strictness: Strictness): StreamConfig {
@@ -190,8 +181,9 @@ function noLimit(value: number): number {
   return value <= 0 ? -1 : value;
 }
 
-function duplicateWindow({ duplicateWindowNs, maxAgeNs }: StreamConfig): number {
-  if (duplicateWindowNs !== 0) return duplicateWindowNs;
+/** Where messages come from other streams, only a window that was asked for holds. */
+function duplicateWindow({ duplicateWindowNs, maxAgeNs, mirror, sources }: StreamConfig): number {
+  if (duplicateWindowNs !== 0 || mirror !== null || sources.length > 0) return duplicateWindowNs;
   return maxAgeNs !== 0 && maxAgeNs < DUPLICATE_WINDOW_NS ? maxAgeNs : DUPLICATE_WINDOW_NS;
 }
 
@@ -206,7 +198,8 @@ function checkAges({ maxAgeNs, duplicateWindowNs }: StreamConfig): void {
   if (duplicateWindowNs < 0) throw invalid("duplicates window can not be negative");
   if (maxAgeNs !== 0 && duplicateWindowNs > maxAgeNs)
     throw invalid("duplicates window can not be larger then max age");
-  if (duplicateWindowNs < SMALLEST_AGE_NS) throw invalid("duplicates window needs to be >= 100ms");
+  if (duplicateWindowNs > 0 && duplicateWindowNs < SMALLEST_AGE_NS)
+    throw invalid("duplicates window needs to be >= 100ms");
 }
 
 function checkDiscard({ discard, discardNewPerSubject, maxPerSubject, firstSequence }: StreamConfig): void {
@@ -245,11 +238,7 @@ function isWithin(pattern: string, subject: string): boolean {
 
 /** Features that are not here are refused by name: a stream that ignored them would do something else. */
 function refuseAbsent(config: StreamConfig): void {
-  const absent: readonly (readonly [boolean, string])[] = [
-    [config.mirror !== null, "mirror"],
-    [config.sources.length > 0, "sources"],
-    [config.compression === "s2", "compression s2"],
-  ];
+  const absent: readonly (readonly [boolean, string])[] = [[config.compression === "s2", "compression s2"]];
   const found = absent.find(([isAsked]) => isAsked);
   if (found !== undefined) throw invalid(`${found[1]} is not supported by this server yet`);
 }

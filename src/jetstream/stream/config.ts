@@ -2,15 +2,20 @@
 import { subjectsMeet } from "../../subject/subject.ts";
 import { mappingTransform, type Transform } from "../../subject/transform.ts";
 import { field, flag, int, list, nested, optional, text, textMap, uint, word, type Shape } from "../codec.ts";
+import {
+  originShape,
+  sourceCodec,
+  transformShape,
+  type OriginConfig,
+  type SubjectTransform,
+} from "./origin-config.ts";
+
+/** "pedantic": what would be changed in silence is refused. */
+export type Strictness = "pedantic" | "lenient";
 
 interface Placement {
   readonly cluster: string;
   readonly tags: readonly string[];
-}
-
-export interface SubjectTransform {
-  readonly source: string;
-  readonly destination: string;
 }
 
 interface Republish extends SubjectTransform {
@@ -41,8 +46,9 @@ export interface StreamConfig {
   readonly noAck: boolean;
   readonly duplicateWindowNs: number;
   readonly placement: Placement | null;
-  readonly mirror: object | null;
-  readonly sources: readonly (object | null)[];
+  /** The stream that this one is a copy of; null: none. */
+  readonly mirror: OriginConfig | null;
+  readonly sources: readonly OriginConfig[];
   readonly compression: "none" | "s2";
   /** 0: 1. */
   readonly firstSequence: number;
@@ -70,10 +76,6 @@ const placement: Shape<Placement> = {
   cluster: optional("cluster", text),
   tags: optional("tags", list(text)),
 };
-const transform: Shape<SubjectTransform> = {
-  source: field("src", text),
-  destination: field("dest", text),
-};
 const republish: Shape<Republish> = {
   source: optional("src", text),
   destination: field("dest", text),
@@ -82,12 +84,6 @@ const republish: Shape<Republish> = {
 const limits: Shape<ConsumerLimits> = {
   inactiveThresholdNs: optional("inactive_threshold", int),
   maxAckPending: optional("max_ack_pending", int),
-};
-/** Known to be asked for, and refused below: their fields are not read. */
-const anything = {
-  zero: null,
-  read: (value: unknown) => value as object,
-  write: (value: object | null) => value,
 };
 
 export const streamShape: Shape<StreamConfig> = {
@@ -107,11 +103,11 @@ export const streamShape: Shape<StreamConfig> = {
   noAck: optional("no_ack", flag),
   duplicateWindowNs: optional("duplicate_window", int),
   placement: optional("placement", nested(placement)),
-  mirror: optional("mirror", anything),
-  sources: optional("sources", list(anything)),
+  mirror: optional("mirror", nested(originShape)),
+  sources: optional("sources", list(sourceCodec)),
   compression: field("compression", word(["none", "s2"])),
   firstSequence: optional("first_seq", uint),
-  subjectTransform: optional("subject_transform", nested(transform)),
+  subjectTransform: optional("subject_transform", nested(transformShape)),
   republish: optional("republish", nested(republish)),
   allowDirect: field("allow_direct", flag),
   mirrorDirect: field("mirror_direct", flag),

@@ -24,6 +24,7 @@ export class Duplicates {
   }
 
   note(id: string, sequence: number, timeNs: bigint): void {
+    if (this.windowNs === 0n) return;
     this.sequences.delete(id); // so that the map stays in order of time
     this.sequences.set(id, { sequence, timeNs });
     this.expire(timeNs);

@@ -33,6 +33,12 @@ export interface Operation {
   readonly schedule: Schedule | null;
 }
 
+/** Where a mirror keeps a message, and since when it is there. */
+export interface Place {
+  readonly sequence: number;
+  readonly timeNs: bigint;
+}
+
 /** "published": by a client. "batched": by a client, in a batch. "trusted": made by the server itself, or taken from another stream. */
 export type Origin = "published" | "batched" | "trusted";
 

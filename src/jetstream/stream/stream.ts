@@ -5,9 +5,10 @@
  *     deliver ─▶ judge ─▶ refused, or a duplicate ─▶ answer
  *                  └────▶ apply ─▶ store, limits ─▶ held answer ─▶ (end of turn) written, synced ─▶ answer, consumers
  */
+import { assert } from "../../base/assert.ts";
 import type { PurgeOptions, StreamStore } from "../../store/stream-store.ts";
 import type { Message } from "../../protocol/message.ts";
-import { bytes, copyIn, digitsOf, writeNumber, writeText } from "../../slab/memory.ts";
+import { bytes } from "../../slab/memory.ts";
 import { ApiError, errorJson } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { AccountHost, Incoming } from "../host.ts";
@@ -18,8 +19,11 @@ import type { StreamConfig } from "./config.ts";
 import { Duplicates, recallIds } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
 import { FAST_REPLY } from "./fast-batches.ts";
-import { textOf, type CommitAnswer, type Confirmation } from "./held-answers.ts";
-import { Judge, type Operation } from "./judge.ts";
+import { Confirmations } from "./confirmations.ts";
+import type { CommitAnswer } from "./held-answers.ts";
+import { Judge, type Operation, type Place } from "./judge.ts";
+import type { OriginPositions } from "./origin-positions.ts";
+import { enforceLimits, enforcePerSubject } from "./enforce.ts";
 import type { Reader } from "./reader.ts";
 import { PlainMessages } from "./plain-messages.ts";
 import { Republisher } from "./republisher.ts";
@@ -35,6 +39,7 @@ export interface StreamOptions {
   readonly store: StreamStore;
   /** The index of the messages in the store. */
   readonly timed: TimedMessages;
+  readonly positions: OriginPositions;
   readonly policy: SyncPolicy;
   /** Level of the API. */
   readonly level: number;
@@ -42,8 +47,6 @@ export interface StreamOptions {
   readonly bytesLeft: () => number;
 }
 
-/** How a confirmation ends. */
-const CONFIRMED = "}";
 const EMPTY = new Uint8Array(0);
 
 export class Stream {
@@ -56,6 +59,10 @@ export class Stream {
   readonly duplicates: Duplicates;
   /** The id of the message that was stored last; null: it had none. */
   lastId: string | null = null;
+  /** How far it has taken messages from its sources. */
+  readonly positions: OriginPositions;
+  /** Messages up to this sequence are as durable as the policy says. */
+  onCommitted: (sequence: number) => void = () => {};
   private readonly timed: TimedMessages;
   private readonly judgement: Judge;
   private readonly expiry: Expiry;
@@ -64,10 +71,7 @@ export class Stream {
   private readonly batches: Batches;
   private readonly marks: BatchMarks;
   private readonly failure: WriteFailure;
-  /** How an acknowledgement begins. */
-  private readonly ackStart: string;
-  private readonly ackBytes: Buffer;
-  private readonly ackWords: DataView;
+  private readonly confirmations: Confirmations;
   private readonly plain: PlainMessages;
   private listeners: Disposable[] = [];
   private isDue = false;
@@ -78,14 +82,13 @@ export class Stream {
     const { clock } = host;
     this.config = config;
     this.created = created;
-    this.ackStart = `{"stream":${JSON.stringify(config.name)},"seq":`;
-    this.ackBytes = Buffer.from(this.ackStart, "latin1");
-    this.ackWords = new DataView(this.ackBytes.buffer, this.ackBytes.byteOffset, this.ackBytes.length);
+    this.confirmations = new Confirmations(config.name, host);
     this.plain = new PlainMessages(host, options.bytesLeft);
     this.plain.configure(config);
     this.host = host;
     this.store = store;
     this.timed = timed;
+    this.positions = options.positions;
     this.marks = new BatchMarks(store, policy);
     this.duplicates = new Duplicates(config.duplicateWindowNs);
     this.judgement = new Judge(this, options.bytesLeft);
@@ -108,17 +111,18 @@ export class Stream {
       applyBatch: (operations) => this.applyBatch(operations),
       answer: (message, payload) => this.answer(message, payload),
       refuse: (message, error) => this.refuse(message, error),
-      ackHead: (sequence) => this.ackHead(sequence),
+      ackHead: (sequence) => this.confirmations.head(sequence),
     });
     this.failure = new WriteFailure({ name: config.name, host, attempt: () => this.commit.end() });
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
       send: (answer) => this.sendAnswer(answer),
-      confirm: (confirmation) => this.sendConfirmation(confirmation),
+      confirm: (confirmation) => this.confirmations.send(confirmation),
       committed: (sequence) => {
         this.marks.committed(sequence);
         this.republisher.committed(sequence);
         for (const reader of this.readers) reader.committed(sequence);
+        this.onCommitted(sequence);
       },
       failed: (error, answers) => this.failure.begin(error, answers),
     });
@@ -134,7 +138,7 @@ export class Stream {
   /** Takes messages from here on. */
   start(): void {
     this.listen();
-    this.enforceLimits("");
+    enforceLimits(this, "");
     this.expiry.restart();
     this.scheduler.follow();
   }
@@ -148,8 +152,8 @@ export class Stream {
     this.plain.configure(config);
     this.republisher.configure(config);
     if (subjects.join(" ") !== config.subjects.join(" ")) this.listen();
-    this.enforceLimits("");
-    for (const { subject } of [...this.store.subjectsMatching(">")]) this.enforcePerSubject(subject);
+    enforceLimits(this, "");
+    for (const { subject } of [...this.store.subjectsMatching(">")]) enforcePerSubject(this, subject);
     this.expiry.restart();
     this.touch();
   }
@@ -177,13 +181,13 @@ export class Stream {
       }
       const operation = this.judgement.judge(message, "published");
       if (typeof operation === "number")
-        this.answer(message, `${this.ackHead(operation)},"duplicate": true}`);
+        this.answer(message, `${this.confirmations.head(operation)},"duplicate": true}`);
       else if (operation instanceof MessageHeaders) this.batches.take(message, operation);
       else {
         const sequence = this.apply(operation);
         const { value } = operation;
         if (value === null) this.confirm(message, sequence);
-        else this.answer(message, `${this.ackHead(sequence)},"val":"${value}"}`);
+        else this.answer(message, `${this.confirmations.head(sequence)},"val":"${value}"}`);
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -201,7 +205,7 @@ export class Stream {
     this.lastId = null;
     const sequence = store.appendPlaced(plain.place(subject, lies));
     for (const reader of this.readers) reader.added(sequence, subject);
-    this.enforceLimits(subject);
+    enforceLimits(this, subject);
     this.expiry.follow();
     this.scheduler.follow();
     const { at, replyFrom, replyLength } = lies;
@@ -269,35 +273,53 @@ export class Stream {
     if (this.problem === "") this.store.clean();
   }
 
+  /**
+   * Stores a message that was judged elsewhere before: made by the stream itself, or taken from another one. `place`: null for the next
+   * sequence, now. False: it is a duplicate. Throws `ApiError`.
+   */
+  takeOver(message: Incoming, place: Place | null): boolean {
+    const operation = this.judgement.judge(message, "trusted");
+    if (typeof operation === "number") return false;
+    assert(!(operation instanceof MessageHeaders), "only what clients publish belongs to a batch");
+    if (place === null) this.apply(operation);
+    else this.apply({ ...operation, timeNs: place.timeNs }, place.sequence);
+    this.touch();
+    return true;
+  }
+
+  /** A mirror: its origin has no messages up to this sequence that are not here. */
+  passOver(sequence: number): void {
+    if (sequence <= this.store.last) return;
+    if (this.store.messages === 0) this.store.compact(sequence + 1);
+    else this.store.skip(sequence);
+    this.touch();
+  }
+
   /** Stores a message that nobody published. False: it was refused. */
   private storeOwn(message: { subject: string; headers: string; payload: Uint8Array }): boolean {
     const { subject, headers, payload } = message;
     const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
     try {
-      const operation = this.judgement.judge(
-        { subject, reply: "", headerLength: headers.length, body },
-        "trusted",
-      );
-      if (typeof operation !== "number" && !(operation instanceof MessageHeaders)) this.apply(operation);
+      this.takeOver({ subject, reply: "", headerLength: headers.length, body }, null);
+      return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const where = { stream: this.config.name, subject, error: error.message };
       this.host.logger.warn("a message of the stream's own cannot be stored", where);
       return false;
     }
-    this.touch();
-    return true;
   }
 
   // ---- applying ----
 
-  private apply(operation: Operation): number {
+  /** `sequence`: the next one; in a mirror, which leaves gaps, it may be a later one. */
+  private apply(operation: Operation, sequence = this.store.last + 1): number {
     const { store } = this;
     const { subject, rollup } = operation;
     this.lastId = operation.id;
-    if (this.isUnwanted(subject)) return this.skip(operation);
+    if (this.isUnwanted(subject)) return this.skip(operation, sequence);
     const before = this.republisher.isOn ? store.lastOf(subject) : 0;
-    const sequence = store.append(operation);
+    store.append(operation, 0, sequence);
     this.noteStored(operation, sequence, before);
     if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 1 });
     this.finish(operation);
@@ -331,18 +353,27 @@ export class Stream {
     if (ttlSeconds > 0 && this.config.allowMessageTtl) this.timed.expires(sequence, timeNs, ttlSeconds);
     if (this.config.allowSchedules) this.timed.scheduled(subject, sequence, schedule);
     if (this.republisher.isOn) this.republisher.stored(operation, sequence, before);
+    if (this.isFed)
+      this.positions.note({ sequence, headerLength: operation.headerLength, body: operation.body });
+  }
+
+  /** Whether messages come from other streams. */
+  private get isFed(): boolean {
+    return this.config.mirror !== null || this.config.sources.length > 0;
   }
 
   private finish({ subject, schedule }: Operation): void {
     if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
-    this.enforceLimits(subject);
+    enforceLimits(this, subject);
     this.expiry.follow();
     this.scheduler.follow();
   }
 
   /** The message takes a sequence and is not kept. */
-  private skip({ id, timeNs, rollup, subject, schedule }: Operation): number {
-    const skipped = this.store.skip();
+  private skip(operation: Operation, sequence = this.store.last + 1): number {
+    const { id, timeNs, rollup, subject, schedule, headerLength, body } = operation;
+    const skipped = this.store.skip(sequence);
+    if (this.isFed) this.positions.note({ sequence, headerLength, body });
     if (id !== null) this.duplicates.note(id, skipped, timeNs);
     if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 0 });
     if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
@@ -360,31 +391,12 @@ export class Stream {
     return true;
   }
 
-  /** Removes the oldest until all limits hold: of the subject first ("": of none). */
-  private enforceLimits(subject: string): void {
-    const { config, store } = this;
-    if (subject !== "") this.enforcePerSubject(subject);
-    while (config.maxMessages > 0 && store.messages > config.maxMessages) this.remove(store.first);
-    while (config.maxBytes > 0 && store.bytes > config.maxBytes && store.messages > 0)
-      this.remove(store.first);
-  }
-
-  private enforcePerSubject(subject: string): void {
-    const { config, store } = this;
-    if (config.maxPerSubject <= 0) return;
-    while (store.countOf(subject) > config.maxPerSubject) this.remove(store.firstOf(subject));
-  }
-
   private listen(): void {
     const old = this.listeners;
     this.listeners = this.config.subjects.map((subject) =>
       this.host.listen(subject, (message) => this.receive(message)),
     );
     for (const listener of old) listener[Symbol.dispose]();
-  }
-
-  private ackHead(sequence: number): string {
-    return `${this.ackStart}${sequence}`;
   }
 
   private answer({ reply }: Incoming, payload: string): void {
@@ -399,19 +411,5 @@ export class Stream {
 
   private sendAnswer({ reply: subject, payload }: CommitAnswer): void {
     this.host.send({ subject, reply: "", headers: "", payload });
-  }
-
-  private sendConfirmation(confirmation: Confirmation): void {
-    const { host, ackStart: before } = this;
-    const { sequence: number } = confirmation;
-    const size = before.length + digitsOf(number) + CONFIRMED.length;
-    const at = host.answers.begin(confirmation, size);
-    if (at === 0) {
-      host.sendNumbered({ subject: textOf(confirmation), before, number, after: CONFIRMED });
-      return;
-    }
-    const { ackBytes, ackWords } = this;
-    const to = writeNumber(copyIn(at, ackBytes, ackWords, 0, ackBytes.length), number);
-    host.answers.end(writeText(writeText(to, CONFIRMED), "\r\n"), size);
   }
 }

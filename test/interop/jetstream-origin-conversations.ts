@@ -1,0 +1,331 @@
+/** Requests about mirrors and sources: see jetstream-conversations.ts. */
+import { api, consumer, create, info, MS, update, type Step } from "./jetstream-conversations.ts";
+
+const until = (stream: string, path: string, is: unknown): Step => [
+  "!until",
+  { request: `${api}STREAM.INFO.${stream}`, path, is },
+];
+const messages = (stream: string, count: number): Step => until(stream, "state.messages", count);
+const all = (stream: string): Step => [`${api}DIRECT.GET.${stream}`, { seq: 1, batch: 100 }];
+const get = (stream: string, seq: number): Step => [`${api}DIRECT.GET.${stream}`, { seq }];
+const remove = (stream: string, seq: number): Step => [`${api}STREAM.MSG.DELETE.${stream}`, { seq }];
+const consumers = (stream: string): Step => [`${api}CONSUMER.NAMES.${stream}`];
+const DIRECT = { allow_direct: true };
+const mirror = (name: string, more: object = {}): object => ({ mirror: { name, ...more } });
+const source = (name: string, more: object = {}): object => ({ name, ...more });
+
+const refusedMirrors: readonly Step[] = [
+  create("O", { subjects: ["o.>"], max_msg_size: 100, allow_direct: true }),
+  create("M", { ...mirror("O"), subjects: ["m"] }),
+  create("M", { ...mirror("O"), first_seq: 5 }),
+  create("M", { ...mirror("O"), sources: [source("O")] }),
+  create("M", { ...mirror("O"), allow_msg_counter: true }),
+  create("M", { ...mirror("O"), allow_atomic: true }),
+  create("M", { ...mirror("O"), allow_batched: true }),
+  create("M", { ...mirror("O"), allow_msg_schedules: true }),
+  create("M", { ...mirror("O"), subject_delete_marker_ttl: 1000 * MS }),
+  create("M", { ...mirror("O"), max_msg_size: 50 }),
+  create("M", mirror("")),
+  create("M", mirror("a.b")),
+  create("M", mirror("O", { filter_subject: "o.1", subject_transforms: [{ src: "o.2", dest: "x" }] })),
+  create("M", mirror("O", { subject_transforms: [{ src: "o..2", dest: "x" }] })),
+  create("M", mirror("O", { subject_transforms: [{ src: "o.*", dest: "x.{{wildcard(2)}}" }] })),
+  create(
+    "M",
+    mirror("O", {
+      subject_transforms: [
+        { src: "o.*", dest: "" },
+        { src: "o.1", dest: "y" },
+      ],
+    }),
+  ),
+  create("M", mirror("O", { consumer: { name: "c" } })),
+  create("M", mirror("O", { consumer: { name: "c", deliver_subject: "d.*" } })),
+  create("M", mirror("O", { consumer: { name: "c.d", deliver_subject: "d" } })),
+  create("M", mirror("O", { consumer: { name: "c", deliver_subject: "d" }, opt_start_seq: 3 })),
+  create("M", mirror("O", { consumer: { name: "c", deliver_subject: "d" }, filter_subject: "o.1" })),
+  create("M", mirror("O", { external: { api: "$JS.API", deliver: "" } })),
+  create("M", mirror("O", { external: { api: "$JS.*.API", deliver: "" } })),
+  create("M", mirror("O", { external: { api: "js.A", deliver: "to.*" } })),
+  create("M", mirror("M")),
+  create("M", { ...mirror("O"), pedantic: true }),
+  create("M", mirror("O", { unknown: 1 })),
+  create("M", { mirror_direct: true }),
+  create("M", { ...mirror("O"), duplicate_window: 10 }),
+];
+
+const refusedSources: readonly Step[] = [
+  create("O", { subjects: ["o.>"], max_msg_size: 100 }),
+  create("S", { sources: [null] }),
+  create("S", { sources: [source("")] }),
+  create("S", { sources: [source("a b")] }),
+  create("S", { sources: [source("O"), source("O")] }),
+  create("S", { sources: [source("O", { filter_subject: "o.1" }), source("O", { filter_subject: "o.1" })] }),
+  create("S", {
+    sources: [source("O", { filter_subject: "o.1", subject_transforms: [{ src: "o.2", dest: "x" }] })],
+  }),
+  create("S", { sources: [source("O", { subject_transforms: [{ src: "o..2", dest: "x" }] })] }),
+  create("S", { sources: [source("O", { subject_transforms: [{ src: "o.*", dest: "x.{{none(2)}}" }] })] }),
+  create("S", {
+    sources: [
+      source("O", {
+        subject_transforms: [
+          { src: "o.*", dest: "x.{{wildcard(1)}}" },
+          { src: "o.1", dest: "y" },
+        ],
+      }),
+    ],
+  }),
+  create("S", { sources: [source("O")], max_msg_size: 50 }),
+  create("S", { sources: [source("O")], allow_msg_schedules: true }),
+  create("S", { sources: [source("O", { consumer: { name: "c" } })] }),
+  create("S", {
+    sources: [
+      source("O", { consumer: { name: "c", deliver_subject: "d" } }),
+      source("O", {
+        consumer: { name: "c", deliver_subject: "e" },
+        subject_transforms: [{ src: "o.1", dest: "" }],
+      }),
+    ],
+  }),
+  create("S", { sources: [source("O", { external: { api: "$JS.API", deliver: "" } })] }),
+  create("S", { sources: [source("O", { external: { api: "js.>", deliver: "" } })] }),
+  create("S", { sources: [source("O"), source("P", { external: { api: "js", deliver: "o.>" } })] }),
+  create("S", { sources: [source("O"), source("P", { external: { api: "js", deliver: "o" } })] }),
+  create("S", { sources: [source("S")] }),
+  create("S", { subjects: ["s"], sources: [source("S", { filter_subject: "t" })] }),
+  create("X", { subjects: ["x"], sources: [source("Y")] }),
+  create("Y", { subjects: ["y"], sources: [source("X")] }),
+  create("Y", { subjects: ["y"], sources: [source("X", { filter_subject: "z" })] }),
+  create("Z", { sources: [source("O")], subjects: ["z.>"], duplicate_window: 10 }),
+];
+
+const mirrored: readonly Step[] = [
+  create("O", { subjects: ["o.>"], ...DIRECT }),
+  ["o.1", "one"],
+  ["o.2", "two", { Color: "red", "Nats-Expected-Last-Sequence": "1", "Nats-Msg-Id": "id2" }],
+  ["o.3", "three"],
+  remove("O", 2),
+  ["o.1", "four"],
+  create("M", { ...mirror("O"), ...DIRECT }),
+  messages("M", 3),
+  info("M", { deleted_details: true, subjects_filter: ">" }),
+  all("M"),
+  consumers("O"),
+  info("O"),
+  ["o.9", "five", { "Nats-Msg-Id": "id2" }],
+  ["o.9", "six", { "Nats-Msg-Id": "id6" }],
+  messages("M", 4),
+  get("M", 5),
+  remove("O", 4),
+  remove("M", 1),
+  ["o.4", "seven"],
+  until("M", "state.last_seq", 6),
+  info("M", { deleted_details: true }),
+  [`${api}STREAM.PURGE.O`],
+  ["o.5", "eight"],
+  until("M", "state.last_seq", 7),
+  info("M", { deleted_details: true }),
+  ["M", "not taken"],
+  create("M", { ...mirror("O"), ...DIRECT }),
+  update("M", { ...mirror("O", { filter_subject: "o.1" }), ...DIRECT }),
+  update("M", { ...mirror("P"), ...DIRECT }),
+  update("M", { ...mirror("O"), ...DIRECT, max_msgs: 2 }),
+  info("M"),
+  update("M", { ...DIRECT, subjects: ["o.x"] }),
+  update("M", { ...DIRECT, subjects: ["m.>"] }),
+  ["m.1", "own"],
+  ["o.6", "not mirrored any more"],
+  info("M"),
+  update("M", { ...DIRECT, ...mirror("O") }),
+  [`${api}STREAM.DELETE.M`],
+  [`${api}STREAM.DELETE.O`],
+];
+
+const mirroredInPart: readonly Step[] = [
+  create("O", { subjects: ["o.>"], ...DIRECT, first_seq: 100 }),
+  create("EMPTY", { ...mirror("O"), ...DIRECT }),
+  ["o.1", "one"],
+  ["o.2", "two"],
+  ["o.3.x", "three"],
+  ["o.4", "four"],
+  messages("EMPTY", 4),
+  info("EMPTY"),
+  create("SEQ", { ...mirror("O", { opt_start_seq: 102 }), ...DIRECT }),
+  messages("SEQ", 2),
+  info("SEQ"),
+  create("TIME", { ...mirror("O", { opt_start_time: "2020-01-01T00:00:00Z" }), ...DIRECT }),
+  messages("TIME", 4),
+  info("TIME"),
+  // nats-server shows the filter in the answer only once it has asked for a consumer
+  [`!publish ${api}STREAM.CREATE.ONE`, { name: "ONE", ...mirror("O", { filter_subject: "o.*" }), ...DIRECT }],
+  messages("ONE", 3),
+  info("ONE", { deleted_details: true }),
+  create("SHAPED", {
+    ...mirror("O", {
+      subject_transforms: [
+        { src: "o.*", dest: "then.{{wildcard(1)}}" },
+        { src: "o.*.x", dest: "" },
+      ],
+    }),
+    ...DIRECT,
+  }),
+  messages("SHAPED", 4),
+  all("SHAPED"),
+  info("SHAPED", { deleted_details: true }),
+  create("AGAIN", { ...mirror("EMPTY"), ...DIRECT, subject_transform: { src: "o.>", dest: "again.>" } }),
+  messages("AGAIN", 4),
+  all("AGAIN"),
+  create("FEW", { ...mirror("O"), ...DIRECT, max_msgs: 2 }),
+  until("FEW", "state.last_seq", 103),
+  info("FEW"),
+];
+
+const sourced: readonly Step[] = [
+  create("A", { subjects: ["a.>"], ...DIRECT }),
+  create("B", { subjects: ["b.>"], ...DIRECT }),
+  ["a.1", "one"],
+  ["a.2", "two", { Color: "red", "Nats-Expected-Last-Sequence": "1" }],
+  create("S", { subjects: ["s"], sources: [source("A")], ...DIRECT }),
+  messages("S", 2),
+  all("S"),
+  info("S"),
+  ["s", "own"],
+  update("S", { subjects: ["s"], sources: [source("A"), source("B", { filter_subject: "b.*" })], ...DIRECT }),
+  ["b.1", "three"],
+  messages("S", 4),
+  ["b.1.x", "not this"],
+  ["b.2", "four"],
+  messages("S", 5),
+  all("S"),
+  until("S", "sources.0.lag", 0),
+  update("S", { subjects: ["s"], sources: [source("B", { filter_subject: "b.*" })], ...DIRECT }),
+  ["a.3", "not this"],
+  ["b.3", "five"],
+  messages("S", 6),
+  update("S", { subjects: ["s"], sources: [source("B", { filter_subject: "b.*" }), source("A")], ...DIRECT }),
+  messages("S", 7),
+  all("S"),
+  consumers("A"),
+  ["s", "forged", { "Nats-Stream-Source": "A 5 > > a.1" }],
+  [`${api}STREAM.PURGE.S`],
+  ["a.4", "six"],
+  messages("S", 1),
+  all("S"),
+];
+
+const sourcedInParts: readonly Step[] = [
+  create("A", { subjects: ["a.>"], ...DIRECT }),
+  ["a.1", "one"],
+  ["a.2", "two"],
+  ["a.3", "three"],
+  create("SEQ", { sources: [source("A", { opt_start_seq: 2 })], ...DIRECT }),
+  messages("SEQ", 2),
+  all("SEQ"),
+  create("TIME", { sources: [source("A", { opt_start_time: "2020-01-01T00:00:00Z" })], ...DIRECT }),
+  messages("TIME", 3),
+  create("TWICE", {
+    sources: [source("A", { filter_subject: "a.1" }), source("A", { filter_subject: "a.3" })],
+    ...DIRECT,
+  }),
+  messages("TWICE", 2),
+  ["a.1", "four"],
+  messages("TWICE", 3),
+  ["a.3", "five"],
+  messages("TWICE", 4),
+  get("TWICE", 3),
+  get("TWICE", 4),
+  create("SHAPED", {
+    sources: [
+      source("A", {
+        subject_transforms: [
+          { src: "a.1", dest: "x" },
+          { src: "a.2", dest: "y.{{partition(3,0)}}" },
+        ],
+      }),
+    ],
+    ...DIRECT,
+  }),
+  messages("SHAPED", 3),
+  all("SHAPED"),
+  info("SHAPED", { subjects_filter: ">" }),
+  create("CHAIN", { sources: [source("SHAPED")], ...DIRECT }),
+  messages("CHAIN", 3),
+  all("CHAIN"),
+];
+
+const sourcedRules: readonly Step[] = [
+  create("A", { subjects: ["a.>"], ...DIRECT, allow_rollup_hdrs: true, allow_msg_ttl: true }),
+  create("S", { sources: [source("A")], ...DIRECT, duplicate_window: 60_000 * MS }),
+  create("KEPT", { sources: [source("A")], ...DIRECT, max_msgs_per_subject: 1, allow_rollup_hdrs: true }),
+  ["a.1", "one", { "Nats-Msg-Id": "x" }],
+  ["a.1", "two", { "Nats-TTL": "1h" }],
+  ["a.2", "three"],
+  until("S", "state.last_seq", 3),
+  until("KEPT", "state.last_seq", 3),
+  ["a.1", "four", { "Nats-Rollup": "sub" }],
+  until("S", "state.last_seq", 4),
+  until("KEPT", "state.last_seq", 4),
+  info("S", { subjects_filter: ">" }),
+  info("KEPT", { subjects_filter: ">" }),
+  all("S"),
+  create("FULL", { sources: [source("A")], ...DIRECT, max_msgs: 1, discard: "new" }),
+  messages("FULL", 1),
+  get("FULL", 1),
+  create("C1", { subjects: ["c.>"], ...DIRECT, allow_msg_counter: true }),
+  create("C2", { subjects: ["d.>"], ...DIRECT, allow_msg_counter: true }),
+  create("SUM", {
+    sources: [
+      source("C1", { subject_transforms: [{ src: "c.>", dest: "sum.>" }] }),
+      source("C2", { subject_transforms: [{ src: "d.>", dest: "sum.>" }] }),
+    ],
+    ...DIRECT,
+    allow_msg_counter: true,
+  }),
+  ["c.1", "", { "Nats-Incr": "5" }],
+  until("SUM", "state.last_seq", 1),
+  ["d.1", "", { "Nats-Incr": "7" }],
+  until("SUM", "state.last_seq", 2),
+  ["c.1", "", { "Nats-Incr": "-2" }],
+  until("SUM", "state.last_seq", 3),
+  all("SUM"),
+  info("SUM"),
+];
+
+const queued: readonly Step[] = [
+  create("W", { subjects: ["w.>"], retention: "workqueue" }),
+  ["w.1", "one"],
+  ["w.2", "two"],
+  create("S", { sources: [source("W")], ...DIRECT }),
+  messages("S", 2),
+  all("S"),
+  messages("W", 0),
+  consumers("W"),
+  ["w.3", "three"],
+  messages("S", 3),
+  messages("W", 0),
+  info("W"),
+  [`${api}STREAM.DELETE.S`],
+  until("W", "state.consumer_count", 0),
+];
+
+const forOrigins: readonly Step[] = [
+  create("O", { subjects: ["o.>"] }),
+  consumer("O", "c", { direct: true }),
+  consumer("O", "c", { direct: true, durable_name: "c", deliver_subject: "d" }),
+  consumer("O", "c", { direct: true, deliver_subject: "d" }),
+  consumers("O"),
+  info("O"),
+];
+
+export const ORIGINS: Readonly<Record<string, readonly Step[]>> = {
+  "mirrors that are refused": refusedMirrors,
+  "sources that are refused": refusedSources,
+  "whole mirrors": mirrored,
+  "mirrors of a part": mirroredInPart,
+  "whole sources": sourced,
+  "sources in parts": sourcedInParts,
+  "rules of streams with sources": sourcedRules,
+  "sources that are work queues": queued,
+  "consumers for origins": forOrigins,
+};
