@@ -10,6 +10,7 @@
 import { assert } from "../base/assert.ts";
 import { ConsumerLog } from "../store/consumer-log.ts";
 import type { Disk } from "../store/disk.ts";
+import type { RowCache } from "../store/row-cache.ts";
 import { StreamStore } from "../store/stream-store.ts";
 import { subjectsMeet } from "../subject/subject.ts";
 import { advise, adviseConsumer } from "./advisories.ts";
@@ -40,6 +41,8 @@ export interface AssetsOptions {
   /** Level of the API. */
   readonly level: number;
   readonly limits: JetStreamLimits;
+  /** Rows of blocks that are in memory, of all accounts. */
+  readonly rowCache: RowCache;
   /** Bytes that the server has left for this kind of storage. */
   readonly serverBytesLeft: (storage: "file" | "memory") => number;
 }
@@ -248,6 +251,9 @@ export class Assets {
           store.syncNow();
           return store.last;
         }),
+      cache: this.options.rowCache,
+      seed: Math.floor(this.host.random.next() * 2 ** 32),
+      recall: config.allowSchedules || isFed ? "all" : config.allowMessageTtl ? "with headers" : "none",
       disk: storage === "file" ? disk : null,
       folder: `${folder}/streams/${name}/msgs`,
       firstSequence: Math.max(1, config.firstSequence),

@@ -6,6 +6,7 @@ import { assert } from "../base/assert.ts";
 import type { Logger } from "../base/logger.ts";
 import { TIMER_MAX_MS } from "../base/duration.ts";
 import type { Disk } from "../store/disk.ts";
+import { RowCache } from "../store/row-cache.ts";
 import { subjectMatches } from "../subject/subject.ts";
 import { Assets, type StreamAssets } from "./assets.ts";
 import type { JetStreamLimits } from "./limits.ts";
@@ -51,6 +52,7 @@ export class JetStream {
   start(): void {
     const { disk, folder, policy, facts, accounts, syncIntervalMs = Infinity } = this.options;
     disk.makeFolder(folder);
+    const rowCache = new RowCache();
     for (const { host, limits } of accounts) {
       assert(!this.accounts.has(host.name), "an account has JetStream once");
       const assets = new Assets({
@@ -60,6 +62,7 @@ export class JetStream {
         policy,
         level: facts.level,
         limits,
+        rowCache,
         serverBytesLeft: (storage) => this.bytesLeft(storage),
       });
       this.accounts.set(host.name, new JetStreamAccount(assets, facts, syncIntervalMs));

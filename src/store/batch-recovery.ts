@@ -34,6 +34,21 @@ export class BatchRecovery {
     this.torn = this.torn.filter(({ to }) => to !== sequence);
   }
 
+  /** The first message of the batch that is not complete yet; 0: there is none. */
+  get openFrom(): number {
+    return this.open === null ? 0 : this.open.from;
+  }
+
+  /** A block was passed over whose batches are whole but for the last one, which goes on behind it. `from` 0: there is no such. */
+  resume(from: number, to: number): void {
+    this.open = from === 0 ? null : { from, to, isTorn: false };
+  }
+
+  /** How many batches are torn. */
+  get tornCount(): number {
+    return this.torn.length + (this.open?.isTorn === true ? 1 : 0);
+  }
+
   /** The log ends. What belongs to batches that are not whole. */
   end(): readonly { readonly from: number; readonly to: number }[] {
     this.close("torn");

@@ -2,14 +2,21 @@
  * A log of records in blocks. Records are appended to the last block, in memory first: `flush` writes all that was appended since
  * the last flush by one call. A record is found again by its block and offset.
  *
- *     000001.blk  000002.blk  000003.blk    on disk; or memory alone, where there is no disk
- *       sealed      sealed      being written, also in memory
+ *     000001.blk       000002.blk       000003.blk    on disk; or memory alone, where there is no disk
+ *       sealed           sealed           being written, also in memory
+ *       records footer   records footer   records
  *
  * The log knows nothing of sequences but how many records of a block are still live (its owner says so). Blocks are bounded
  * by `blockBytes`, but a record that is longer has a block of its own.
  */
 import { assert } from "../base/assert.ts";
-import type { Disk, DiskError, DiskFile } from "./disk.ts";
+import { BlockRows, gapsBetween } from "./block-rows.ts";
+import { BlockSyncs } from "./block-syncs.ts";
+import { emptyBlock, noFacts, type Block } from "./block.ts";
+import { DiskError, type Disk } from "./disk.ts";
+import { decodeFooter, encodeFooter, TORN, type BlockFacts, type Footer } from "./footer.ts";
+import { readFooter, readRowsOf, seedIn } from "./footer-file.ts";
+import { rowsInRecords } from "./scanned-rows.ts";
 import {
   readRecord,
   recordLength,
@@ -23,28 +30,8 @@ import {
 const BLOCK_START_BYTES = 16 * 1024;
 /** Read at once from a sealed block. */
 const WINDOW_BYTES = 64 * 1024;
-
-export interface Block {
-  readonly number: number;
-  /** null: the log is kept in memory. */
-  file: DiskFile | null;
-  /** Null in a sealed block that is on disk. */
-  memory: Buffer | null;
-  /** Bytes of records. */
-  end: number;
-  /** Bytes that have been written to the file. */
-  flushed: number;
-  /** Records that their owner still wants, and their bytes. */
-  live: number;
-  liveBytes: number;
-  /** Sequences of messages in it; first 0: none. */
-  firstSequence: number;
-  lastSequence: number;
-  /** Some of it is no sound record: it stays as it is. */
-  isDamaged: boolean;
-  /** `live` when it was last looked at for what could be left out. */
-  cleanedAt: number;
-}
+/** Records that lie no farther apart are read one after the other. */
+const NEAR_BYTES = 4 * 1024;
 
 export interface BlockLogOptions {
   /** null: in memory. */
@@ -53,6 +40,10 @@ export interface BlockLogOptions {
   readonly blockBytes: number;
   /** Whether a block is on the disk when the next one begins, or is written alone and synced in the background. */
   readonly sealedBlocks: "synced" | "synced later";
+  /** Of a subject, a byte string. */
+  readonly hashOf: (subject: string) => number;
+  /** All of the block is written; its rows need not stay in memory. */
+  readonly onSealed: (block: Block) => void;
 }
 
 export class BlockLog {
@@ -61,44 +52,95 @@ export class BlockLog {
   lastBlock = 0;
   lastOffset = 0;
   private readonly options: BlockLogOptions;
+  private readonly syncs: BlockSyncs;
   private readonly window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
   private windowBlock = 0;
   private windowFrom = 0;
   private windowLength = 0;
-  private isFolderDirty = false;
-  /** Of sealed blocks whose sync is under way, or has failed. */
-  private readonly unsynced = new Set<DiskFile>();
+  /** Where the record ends that was read last. */
+  private readTo = 0;
   /** Of the memory that messages were written to last. */
   private writing: DataView = new DataView(new ArrayBuffer(0));
+  /** Of the hashes in footers; null: not known yet. */
+  seed: number | null = null;
 
   constructor(options: BlockLogOptions) {
     this.options = options;
+    this.syncs = new BlockSyncs(options.disk, options.folder);
     options.disk?.makeFolder(options.folder);
   }
 
-  /** Opens the blocks that are on disk, in order, and hands each with its content to `scan`, which returns where it ends. */
-  recover(scan: (block: Block, content: Buffer, isLast: boolean) => number): void {
+  /**
+   * Opens the blocks that are on disk, in order. What has a footer is handed to `restore`, and to `scan` with its content where that returns
+   * false, or where it has none; `scan` returns where its records end.
+   */
+  recover(
+    scan: (block: Block, content: Buffer, isLast: boolean) => number,
+    restore: (block: Block, footer: Footer) => boolean,
+    /** What the seed of the hashes is: null: nothing on the disk tells. Called before the others. */
+    onSeed: (seed: number | null) => number,
+  ): void {
     const { disk, folder } = this.options;
-    if (disk === null) return;
+    if (disk === null) {
+      this.seed = onSeed(null);
+      return;
+    }
     const names = disk.names(folder);
     for (const name of names) if (name.endsWith(".new")) disk.remove(`${folder}/${name}`); // a rewrite that a kill interrupted
     const numbers = names.flatMap((name) => /^(\d{12})\.blk$/.exec(name)?.slice(1).map(Number) ?? []);
     for (const number of numbers) {
       const block = this.newBlock(number);
-      const file = (block.file = disk.open(this.pathOf(block)));
-      const content = Buffer.allocUnsafeSlow(file.size);
-      const length = file.read(content, 0);
-      block.end = block.flushed = length;
-      const end = scan(block, content.subarray(0, length), number === numbers.at(-1));
-      assert(end <= length, "a scan ends within its block");
-      if (end < length) {
-        file.truncate(end);
-        block.end = block.flushed = end;
-      }
+      block.file = disk.open(this.pathOf(block));
+      block.reach = Infinity; // until it is known, searches end before it
+      this.seed ??= seedIn(block.file);
+    }
+    this.seed = onSeed(this.seed);
+    for (const [i, block] of [...this.blocks].entries()) {
+      block.reach = this.blocks[i - 1]?.reach ?? 0;
+      const footer = readFooter(block.file!);
+      if (footer === null || !this.restore(block, footer, restore))
+        this.scan(block, scan, i === numbers.length - 1);
     }
     this.lastBlock = numbers.at(-1) ?? 0;
     this.blocks.at(-1)?.file?.syncNow(); // a process that was killed may have left it unsynced
-    this.isFolderDirty = true;
+    this.syncs.namesChanged();
+  }
+
+  private restore(block: Block, record: Buffer, restore: (block: Block, footer: Footer) => boolean): boolean {
+    const footer = decodeFooter(record, this.seed);
+    if (footer === null) return false;
+    block.end = block.flushed = block.file!.size - record.length;
+    block.footerLength = record.length;
+    block.facts = footer.facts;
+    return restore(block, footer);
+  }
+
+  private scan(
+    block: Block,
+    scan: (block: Block, content: Buffer, isLast: boolean) => number,
+    isLast: boolean,
+  ): void {
+    const file = block.file!;
+    const content = Buffer.allocUnsafeSlow(file.size - block.footerLength);
+    const length = file.read(content, 0);
+    block.end = block.flushed = length;
+    block.facts = noFacts();
+    block.rows = new BlockRows();
+    const end = scan(block, content.subarray(0, length), isLast);
+    assert(end <= length, "a scan ends within its block");
+    block.end = block.flushed = end;
+    if (end < length) file.truncate(end);
+    block.rows.trim();
+    if (block.footerLength === 0 && !block.isDamaged && block.facts.openBatch !== TORN && end > 0) {
+      this.writeFooter(block, content.subarray(0, end));
+      file.sync(() => undefined); // nothing depends on it: a torn footer is known as one
+    }
+    this.sealed(block);
+  }
+
+  /** All of the block has been written. */
+  sealed(block: Block): void {
+    this.options.onSealed(block);
   }
 
   /** Bytes of the files. */
@@ -153,38 +195,17 @@ export class BlockLog {
   /** Calls back when all that is flushed is on the disk. In memory: at once. */
   sync(done: (error: DiskError | null) => void): void {
     const file = this.blocks.at(-1)?.file ?? null;
-    if (file === null) {
-      done(null);
-      return;
-    }
-    this.syncNames();
-    if (this.unsynced.size === 0) file.sync(done);
-    else this.syncAll([...this.unsynced, file], done);
+    if (file === null) done(null);
+    else this.syncs.sync(file, done);
   }
 
   syncNow(): void {
     const file = this.blocks.at(-1)?.file ?? null;
-    if (file === null) return;
-    this.syncNames();
-    for (const sealed of this.unsynced) sealed.syncNow();
-    this.unsynced.clear();
-    file.syncNow();
-  }
-
-  private syncAll(files: readonly DiskFile[], done: (error: DiskError | null) => void): void {
-    let left = files.length;
-    let failure: DiskError | null = null;
-    for (const file of files)
-      file.sync((error) => {
-        if (error === null) this.unsynced.delete(file);
-        else failure ??= error;
-        if (--left === 0) done(failure);
-      });
+    if (file !== null) this.syncs.syncNow(file);
   }
 
   /** Reads the record into `view`, which holds until the next call. False: it is damaged. */
-  read(view: RecordView, blockNumber: number, offset: number, length: number): boolean {
-    const block = this.block(blockNumber);
+  read(view: RecordView, block: Block, offset: number, length: number): boolean {
     if (block.memory !== null) return readRecord(view, block.memory, offset, block.end);
     const { file } = block;
     assert(file !== null, "a block without memory has a file");
@@ -193,26 +214,30 @@ export class BlockLog {
       return readRecord(view, memory, 0, file.read(memory, offset));
     }
     const isInWindow =
-      this.windowBlock === blockNumber &&
+      this.windowBlock === block.number &&
       offset >= this.windowFrom &&
       offset + length <= this.windowFrom + this.windowLength;
     if (!isInWindow) {
-      this.windowBlock = blockNumber;
+      const isNext =
+        this.windowBlock === block.number && offset >= this.windowFrom && offset - this.readTo < NEAR_BYTES;
+      this.windowBlock = block.number;
       this.windowFrom = offset;
-      this.windowLength = file.read(this.window, offset);
+      // who reads here and there is given no more than what was asked for
+      const wanted = isNext ? Math.min(WINDOW_BYTES, block.end - offset) : length;
+      this.windowLength = file.read(this.window.subarray(0, wanted), offset);
     }
+    this.readTo = offset + length;
     return readRecord(view, this.window, offset - this.windowFrom, this.windowLength);
   }
 
-  block(number: number): Block {
-    const block = this.blocks[this.indexOf(number)];
-    assert(block?.number === number, "a record lies in a block that is there");
-    return block;
+  /** Of a sealed block: from its footer, or where that cannot be read, from its records. */
+  readRows(block: Block): BlockRows {
+    const rows = readRowsOf(block);
+    return rows ?? rowsInRecords(this.contentOf(block), (subject) => this.options.hashOf(subject));
   }
 
   /** Overwrites the record where it lies. It has the length of what was there. */
-  overwrite(blockNumber: number, offset: number, fields: RecordFields): void {
-    const block = this.block(blockNumber);
+  overwrite(block: Block, offset: number, fields: RecordFields): void {
     const length = recordLength(fields.subject.length, fields.body.length);
     assert(offset + length <= block.end, "only what is there is overwritten");
     this.windowBlock = 0;
@@ -230,30 +255,31 @@ export class BlockLog {
     assert(this.blocks[index] === block, "a block is dropped once");
     this.blocks.splice(index, 1);
     this.windowBlock = 0;
-    this.closeFile(block);
+    if (block.file !== null) this.syncs.close(block.file);
     this.options.disk?.remove(this.pathOf(block));
-    this.isFolderDirty = true;
+    this.syncs.namesChanged();
   }
 
-  /** A sealed block has this content from here on. Durable when this returns. */
-  rewrite(block: Block, content: Buffer): void {
+  /** A sealed block has these records from here on. Durable when this returns. */
+  rewrite(block: Block, content: Buffer, rows: BlockRows, facts: BlockFacts): void {
     assert(block !== this.blocks.at(-1), "the block that is being written is not rewritten");
     const { disk } = this.options;
     this.windowBlock = 0;
     if (disk === null) block.memory = Buffer.from(content);
     else {
-      this.syncNames(); // what it no longer says of blocks that were dropped holds only once they are gone for good
-      disk.replace(this.pathOf(block), content);
-      this.closeFile(block);
+      assert(this.seed !== null, "a block that is rewritten has rows with hashes");
+      const { record, bloom } = encodeFooter(content, rows, facts, this.seed);
+      this.syncs.syncNames(); // what it no longer says of blocks that were dropped holds only once they are gone for good
+      disk.replace(this.pathOf(block), Buffer.concat([content, record]));
+      if (block.file !== null) this.syncs.close(block.file);
       block.file = disk.open(this.pathOf(block));
+      block.bloom = bloom;
+      block.footerLength = record.length;
     }
     block.end = block.flushed = content.length;
-  }
-
-  private closeFile({ file }: Block): void {
-    if (file === null) return;
-    this.unsynced.delete(file);
-    file.close();
+    block.rows = rows;
+    block.base = rows.count === 0 ? 0 : rows.base;
+    block.gaps = gapsBetween(rows, block.reach);
   }
 
   /** The whole content of a block. */
@@ -273,10 +299,11 @@ export class BlockLog {
     const spare = last === undefined || last.memory === null ? null : this.seal(last);
     const block = this.newBlock(this.lastBlock + 1);
     block.memory = spare ?? Buffer.allocUnsafeSlow(BLOCK_START_BYTES);
+    block.rows = new BlockRows();
     const { disk } = this.options;
     if (disk !== null) block.file = disk.open(this.pathOf(block));
     this.lastBlock = block.number;
-    this.isFolderDirty = true;
+    this.syncs.namesChanged();
   }
 
   private blockFor(length: number): Block {
@@ -287,23 +314,36 @@ export class BlockLog {
   /** Returns the memory that the block was written in, for the next one; null: it is too large to be kept. */
   private seal(block: Block): Buffer | null {
     const { memory, file } = block;
-    assert(memory !== null, "a block is sealed once");
+    assert(memory !== null && block.rows !== null, "a block is sealed once");
+    block.rows.trim();
     if (file === null) block.memory = Buffer.from(memory.subarray(0, block.end));
     else {
       this.flushBlock(block);
-      if (this.options.sealedBlocks === "synced later") this.syncSealed(file);
+      this.writeFooter(block, memory);
+      if (this.options.sealedBlocks === "synced later") this.syncs.syncLater(file);
       else file.syncNow(); // a later sync covers the next block alone
       block.memory = null;
     }
+    this.sealed(block);
     return memory.length <= this.options.blockBytes ? memory : null;
   }
 
-  /** In the background. Where that fails, the next sync tries again, and says so. */
-  private syncSealed(file: DiskFile): void {
-    this.unsynced.add(file);
-    file.sync((error) => {
-      if (error === null) this.unsynced.delete(file);
-    });
+  /** Without a footer it is scanned when it has to be: a disk without room for one is no reason to fail. */
+  private writeFooter(block: Block, content: Buffer): void {
+    const { rows, facts, file, end } = block;
+    assert(
+      rows !== null && file !== null && this.seed !== null,
+      "the rows of a block are known when it is sealed",
+    );
+    const { record, bloom } = encodeFooter(content, rows, facts, this.seed);
+    block.bloom = bloom;
+    try {
+      file.write(record, end);
+      block.footerLength = record.length;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      file.truncate(end);
+    }
   }
 
   private flushBlock(block: Block): void {
@@ -323,27 +363,8 @@ export class BlockLog {
     return grown;
   }
 
-  /** Names of new blocks are durable before what is in them counts as synced. */
-  private syncNames(): void {
-    if (!this.isFolderDirty) return;
-    this.options.disk?.syncFolder(this.options.folder);
-    this.isFolderDirty = false;
-  }
-
   private newBlock(number: number): Block {
-    const block: Block = {
-      number,
-      file: null,
-      memory: null,
-      end: 0,
-      flushed: 0,
-      live: 0,
-      liveBytes: 0,
-      firstSequence: 0,
-      lastSequence: 0,
-      isDamaged: false,
-      cleanedAt: -1,
-    };
+    const block = emptyBlock(number, this.blocks.at(-1)?.reach ?? 0);
     this.blocks.push(block);
     return block;
   }

@@ -2,8 +2,9 @@
  * Rewrites a block without what is dead: messages that were removed, and marks that nothing depends on any more. A mark for a removed
  * message is needed while an older block may hold its record.
  */
-import type { Block, BlockLog } from "./block-log.ts";
-import type { MessageIndex } from "./message-index.ts";
+import type { BlockLog } from "./block-log.ts";
+import type { Block } from "./block.ts";
+import { BlockRows } from "./block-rows.ts";
 import {
   FIRST,
   HOLE,
@@ -19,7 +20,8 @@ import {
 
 export interface CompactionHost {
   readonly log: BlockLog;
-  readonly index: MessageIndex;
+  rowsOf(block: Block): BlockRows;
+  hashOf(subject: string): number;
   /** What says that messages are gone has to be on the disk before they are. */
   beforeRewrite(): void;
 }
@@ -28,10 +30,12 @@ const EMPTY = new Uint8Array(0);
 
 /** False: it would gain too little, or the block is damaged: then it stays as it is. */
 export function rewriteBlock(block: Block, host: CompactionHost): boolean {
-  const { log, index } = host;
+  const { log } = host;
   const content = log.contentOf(block);
   const kept = new Rewriting();
-  const moves: [sequence: number, offset: number][] = [];
+  const rows = new BlockRows();
+  const marks: number[] = [];
+  const before = host.rowsOf(block);
   const view = new RecordView();
   block.cleanedAt = block.live;
   for (let at = 0; at < content.length; at += view.length) {
@@ -39,21 +43,31 @@ export function rewriteBlock(block: Block, host: CompactionHost): boolean {
       block.isDamaged = true;
       return false;
     }
-    const { kind, sequence, length } = view;
-    const isLive = index.blockOf(sequence) === block.number && index.offsetOf(sequence) === at;
-    if (kind === MESSAGE && isLive)
-      moves.push([sequence, kept.keep(unbatched(view, content.subarray(at, at + length)))]);
-    else if (kind === REMOVED || kind === SETTLED) {
-      if (isInOlder(log, sequence, block)) kept.keep(content.subarray(at, at + length));
-    } else if (kind !== FIRST) kept.leaveOut(view);
-    else if (at === 0) kept.keep(content.subarray(0, length)); // what is known without the blocks before it
+    const { kind, sequence, previous, length } = view;
+    const record = content.subarray(at, at + length);
+    if (kind === MESSAGE && isLive(block, before, sequence, at)) {
+      const hash = before.hashAt(before.rowOf(sequence));
+      rows.add(sequence, kept.keep(unbatched(view, record)), length, hash, view.headerLength > 0);
+    } else if (kind === REMOVED || kind === SETTLED || kind === FIRST) {
+      // the first record says what is known without the blocks before it
+      if (kind === FIRST ? at !== 0 : !isInOlder(log, sequence, block)) continue;
+      kept.keep(record);
+      marks.push(kind, sequence, previous);
+    } else kept.leaveOut(view);
   }
   const rest = kept.end();
   if (rest.length * 4 > block.end * 3) return false;
   host.beforeRewrite();
-  log.rewrite(block, rest);
-  for (const [sequence, offset] of moves) index.move(sequence, offset);
+  rows.trim();
+  const openBatch = Math.max(0, block.facts.openBatch); // what was torn has been removed since
+  log.rewrite(block, rest, rows, { ...block.facts, openBatch, marks });
   return true;
+}
+
+function isLive(block: Block, rows: BlockRows, sequence: number, at: number): boolean {
+  if (block.live === 0 || block.gaps?.has(sequence - block.base) === true) return false;
+  const row = rows.rowOf(sequence);
+  return row >= 0 && rows.offsetAt(row) === at;
 }
 
 /** All of a batch is on the disk when its block is rewritten. */
@@ -64,8 +78,9 @@ function unbatched({ flags }: RecordView, record: Buffer): Buffer {
 /** Whether a block before this one may hold the record of a message. What is damaged may be that record: it is not called lost. */
 function isInOlder({ blocks }: BlockLog, sequence: number, block: Block): boolean {
   return blocks.some(
-    ({ number, firstSequence, lastSequence, isDamaged }) =>
-      number < block.number && (isDamaged || (firstSequence <= sequence && sequence <= lastSequence)),
+    ({ number, facts, isDamaged }) =>
+      number < block.number &&
+      (isDamaged || (facts.firstSequence <= sequence && sequence <= facts.lastSequence)),
   );
 }
 

@@ -1,190 +1,330 @@
 /**
- * Where each message of a stream lies, by its sequence: typed arrays in chunks, 20 bytes for each sequence between the first and
- * the last. A removed message leaves a hole, which keeps its link to the next message of the same subject.
+ * Where each message of a stream lies, by its sequence. Blocks are found by the sequences that they reach; within a block the row says it,
+ * which is in memory for blocks that are being written and for those that were used last. A sealed block keeps little in memory: a bit for
+ * each sequence where some are gone, and a filter of the subjects in it.
+ *
+ * `locate` finds one message; what it found stands in the fields until the next call.
  */
 import { assert } from "../base/assert.ts";
+import { Gaps, ROW_WORDS, type BlockRows } from "./block-rows.ts";
+import type { BlockLog } from "./block-log.ts";
+import type { Block } from "./block.ts";
+import { bloomOf, hashesOf } from "./footer.ts";
+import { readRow } from "./footer-file.ts";
+import type { RowCache } from "./row-cache.ts";
+import type { SubjectFilter } from "./subject-filter.ts";
+import { AMBIGUOUS, type SubjectTable } from "./subject-table.ts";
 
-const CHUNK = 8192;
-const CHUNK_START = 64;
-const HAS_HEADERS = 0x8000_0000;
+/** Single rows that are read of a block before all of its rows are. */
+const SINGLE_ROWS_MAX = 512;
 
-export interface MessagePlace {
-  /** Number of the block, above 0. */
-  readonly block: number;
-  readonly offset: number;
-  /** Of the record. */
-  readonly length: number;
-  readonly hasHeaders: boolean;
-  /** Number of the subject. */
-  readonly subject: number;
-}
-
-interface Chunk {
-  /** Number of the block; 0: no message. */
-  block: Uint32Array;
-  offset: Uint32Array;
-  /** Length of the record; the highest bit: it has headers. */
-  length: Uint32Array;
-  subject: Uint32Array;
-  /** Distance to the next message of the same subject; 0: none yet, or too far to say. */
-  next: Uint32Array;
+export interface IndexOptions {
+  readonly log: BlockLog;
+  readonly cache: RowCache;
+  readonly subjects: SubjectTable;
+  /** The subject in the record; "": it is damaged. */
+  readonly subjectAt: (block: Block, offset: number, length: number) => string;
 }
 
 export class MessageIndex {
-  private readonly chunks = new Map<number, Chunk>();
-  private lastNumber = -1;
-  private lastChunk: Chunk | null = null;
-  private lowest = Infinity;
+  /** What `locate` found. */
+  block: Block | null = null;
+  offset = 0;
+  length = 0;
+  hash = 0;
+  hasHeaders = false;
+  private located = 0;
+  private lastSequence = 0;
+  private readonly options: IndexOptions;
+  private lastBlock: Block | null = null;
+  /** Where the block that was looked for last stands among all. */
+  private lastPlace = 0;
+  /** Rows that may still be looked at; searches stop where it is 0. */
+  private budget = Infinity;
 
-  set(sequence: number, place: MessagePlace): void {
-    const { block, offset, length, subject } = place;
-    assert(block > 0, "a message lies in a block");
-    assert(length < HAS_HEADERS, "the length of a record leaves the highest bit free");
-    const chunk = this.chunkWithRoom(sequence);
-    const i = sequence % CHUNK;
-    chunk.block[i] = block;
-    chunk.offset[i] = offset;
-    chunk.length[i] = place.hasHeaders ? length | HAS_HEADERS : length;
-    chunk.subject[i] = subject;
-    chunk.next[i] = 0;
+  constructor(options: IndexOptions) {
+    this.options = options;
   }
 
-  /** 0: there is no such message. */
-  blockOf(sequence: number): number {
-    return this.chunkOf(sequence)?.block[sequence % CHUNK] ?? 0;
-  }
-
-  offsetOf(sequence: number): number {
-    return this.chunkOf(sequence)?.offset[sequence % CHUNK] ?? 0;
-  }
-
-  lengthOf(sequence: number): number {
-    return (this.chunkOf(sequence)?.length[sequence % CHUNK] ?? 0) & ~HAS_HEADERS;
-  }
-
-  hasHeaders(sequence: number): boolean {
-    return (this.chunkOf(sequence)?.length[sequence % CHUNK] ?? 0) >= HAS_HEADERS;
-  }
-
-  /** Also of a message that was removed, while its place is known. */
-  subjectOf(sequence: number): number {
-    return this.chunkOf(sequence)?.subject[sequence % CHUNK] ?? 0;
-  }
-
-  /** The next sequence of the same subject, removed or not; 0: not known. */
-  nextOf(sequence: number): number {
-    const distance = this.chunkOf(sequence)?.next[sequence % CHUNK] ?? 0;
-    return distance === 0 ? 0 : sequence + distance;
-  }
-
-  link(sequence: number, next: number): void {
-    const chunk = this.chunkOf(sequence);
-    const distance = next - sequence;
-    assert(distance > 0, "a later message follows an earlier one");
-    if (chunk !== null && distance <= 0xffff_ffff) chunk.next[sequence % CHUNK] = distance;
-  }
-
-  remove(sequence: number): void {
-    const chunk = this.chunkOf(sequence);
-    if (chunk !== null) chunk.block[sequence % CHUNK] = 0;
-  }
-
-  move(sequence: number, offset: number): void {
-    const chunk = this.chunkOf(sequence);
-    assert(chunk !== null, "only messages that are there move");
-    chunk.offset[sequence % CHUNK] = offset;
-  }
-
-  /** Places below are forgotten. */
-  dropBelow(sequence: number): void {
-    const keep = Math.floor(sequence / CHUNK);
-    if (keep - this.lowest > this.chunks.size) {
-      for (const number of this.chunks.keys()) if (number < keep) this.chunks.delete(number);
-      this.lowest = keep;
-    }
-    for (; this.lowest < keep; this.lowest++) this.chunks.delete(this.lowest);
-    if (this.lastNumber < keep) this.forgetLast();
-  }
-
-  clear(): void {
-    this.chunks.clear();
-    this.lowest = Infinity;
-    this.forgetLast();
-  }
-
-  /** The first sequence from `from` up to `to` with a message on a subject that `matches` (null: any); 0: none. */
-  find(from: number, to: number, matches: Uint8Array | null): number {
-    for (let sequence = from; sequence <= to;) {
-      const chunk = this.chunkOf(sequence);
-      const end = Math.min(to, sequence - (sequence % CHUNK) + CHUNK - 1);
-      if (chunk !== null) {
-        const { block, subject } = chunk;
-        for (; sequence <= end; sequence++) {
-          const i = sequence % CHUNK;
-          if (i >= block.length) break;
-          if (block[i] !== 0 && (matches === null || matches[subject[i]!] === 1)) return sequence;
-        }
+  /** A message was appended to the block that is being written. */
+  add(
+    block: Block,
+    sequence: number,
+    offset: number,
+    length: number,
+    hash: number,
+    hasHeaders: boolean,
+  ): void {
+    const { rows } = block;
+    assert(rows !== null, "the block that is being written has its rows in memory");
+    if (rows.count > 0) {
+      const expected = block.reach + 1;
+      if (sequence > expected) {
+        block.gaps ??= new Gaps();
+        for (let gap = expected; gap < sequence; gap++) block.gaps.add(gap - block.base);
       }
-      sequence = end + 1;
+    } else block.base = sequence;
+    rows.add(sequence, offset, length, hash, hasHeaders);
+    this.located = 0;
+    block.reach = sequence;
+    this.lastBlock = block;
+  }
+
+  /** Whether there is such a message. Reads nothing. */
+  has(sequence: number): boolean {
+    return this.blockOf(sequence) !== null;
+  }
+
+  /** False: there is no such message. */
+  locate(sequence: number): boolean {
+    if (this.located === sequence) return this.block !== null;
+    const block = this.blockOf(sequence);
+    this.located = sequence;
+    this.block = block;
+    if (block === null) return false;
+    const isNext = sequence === this.lastSequence + 1;
+    this.lastSequence = sequence;
+    if (block.rows === null && !isNext && this.readOne(block, sequence)) return true;
+    const rows = this.rowsOf(block);
+    const row = rows.rowOf(sequence);
+    if (row < 0) {
+      // its record is damaged, and so was the footer that told of it
+      this.offset = this.length = this.hash = 0;
+      return true;
+    }
+    this.offset = rows.offsetAt(row);
+    this.length = rows.lengthAt(row);
+    this.hash = rows.hashAt(row);
+    this.hasHeaders = rows.hasHeadersAt(row);
+    return true;
+  }
+
+  /** The message is gone. */
+  remove(block: Block, sequence: number): void {
+    this.located = 0;
+    block.gaps ??= new Gaps();
+    block.gaps.add(sequence - block.base);
+  }
+
+  /** Records lie elsewhere now. */
+  moved(): void {
+    this.located = 0;
+    this.lastBlock = null;
+  }
+
+  /** The first message from `from` up to `to` on a subject that the filter covers (null: any); 0: none. */
+  find(from: number, to: number, filter: SubjectFilter | null): number {
+    this.budget = Infinity;
+    return this.search(from, to, filter);
+  }
+
+  /**
+   * The same, and no more than some rows are looked at. Below 0: nothing was found so far, and the search goes on from that sequence (without
+   * its sign).
+   */
+  findWithin(from: number, to: number, filter: SubjectFilter | null, rows: number): number {
+    this.budget = rows;
+    return this.search(from, to, filter);
+  }
+
+  /** The first message from `from` up to `to` on the subject of this number; 0: none. */
+  findSubject(from: number, to: number, number: number): number {
+    this.budget = Infinity;
+    return this.walk(from, to, null, number);
+  }
+
+  /** How many messages from `from` up to `to` are on subjects that the filter covers. */
+  count(from: number, to: number, filter: SubjectFilter): number {
+    let sum = 0;
+    for (let at = from; at <= to; sum++) {
+      const found = this.find(at, to, filter);
+      if (found === 0) break;
+      at = found + 1;
+    }
+    return sum;
+  }
+
+  private search(from: number, to: number, filter: SubjectFilter | null): number {
+    if (filter === null || filter.only === "") return this.walk(from, to, filter, 0);
+    const number = this.options.subjects.numberOf(filter.only);
+    return number === 0 ? 0 : this.walk(from, to, null, number);
+  }
+
+  /** `number`: of the only subject that is looked for; 0: the filter says which. */
+  private walk(from: number, to: number, filter: SubjectFilter | null, number: number): number {
+    const { log, subjects } = this.options;
+    const { blocks } = log;
+    const hash = number === 0 ? 0 : subjects.hashOfNumber(number);
+    let at = from;
+    for (let i = this.placeOf(from); i < blocks.length && at <= to; i++) {
+      const block = blocks[i]!;
+      if (block.live === 0 || block.base === 0 || block.reach < at) continue;
+      const end = Math.min(to, block.reach);
+      at = Math.max(at, block.base);
+      if (at > end) continue;
+      if (number !== 0 && block.bloom?.mayHave(hash) === false) continue;
+      if (this.budget <= 0) return -at;
+      const found =
+        filter === null && number === 0
+          ? this.findLive(block, at, end)
+          : this.findCovered(block, at, end, filter, number);
+      if (found !== 0) return found;
+      at = end + 1;
     }
     return 0;
   }
 
-  /** The last sequence from `from` down to `to` with a message on this subject; 0: none. */
-  findBack(from: number, to: number, subject: number): number {
-    for (let sequence = from; sequence >= to; sequence--) {
-      if (this.subjectOf(sequence) === subject && this.blockOf(sequence) !== 0) return sequence;
+  /** The last message from `from` down to `to` on this subject; 0: none. */
+  findBack(from: number, to: number, number: number): number {
+    const { log, subjects } = this.options;
+    const hash = subjects.hashOfNumber(number);
+    const { blocks } = log;
+    for (let i = Math.min(this.placeOf(from), blocks.length - 1); i >= 0; i--) {
+      const block = blocks[i]!;
+      if (block.live === 0 || block.base === 0 || block.base > from) continue;
+      if (block.reach < to) return 0;
+      if (block.bloom?.mayHave(hash) === false) continue;
+      const rows = this.rowsOf(block);
+      for (let row = Math.min(rows.count - 1, rows.rowFrom(from)); row >= 0; row--) {
+        const sequence = rows.sequenceAt(row);
+        if (sequence < to) return 0;
+        if (sequence > from || rows.hashAt(row) !== hash || isGone(block, sequence)) continue;
+        if (this.numberAt(block, rows, row) === number) return sequence;
+      }
     }
     return 0;
   }
 
-  private chunkOf(sequence: number): Chunk | null {
-    const number = Math.floor(sequence / CHUNK);
-    if (number === this.lastNumber) return this.lastChunk;
-    const chunk = this.chunks.get(number) ?? null;
-    this.lastNumber = number;
-    this.lastChunk = chunk;
-    return chunk;
-  }
-
-  private chunkWithRoom(sequence: number): Chunk {
-    const number = Math.floor(sequence / CHUNK);
-    let chunk = this.chunkOf(sequence);
-    if (chunk === null) {
-      chunk = newChunk(CHUNK_START);
-      this.chunks.set(number, chunk);
-      this.lowest = Math.min(this.lowest, number);
-      this.lastChunk = chunk;
+  /** How many messages there are from `from` up to `to`. */
+  countLive(from: number, to: number): number {
+    let sum = 0;
+    const { blocks } = this.options.log;
+    for (let i = this.placeOf(from); i < blocks.length; i++) {
+      const block = blocks[i]!;
+      if (block.live === 0 || block.base === 0) continue;
+      if (block.base > to) break;
+      if (block.base >= from && block.reach <= to) sum += block.live;
+      else
+        for (let at = Math.max(from, block.base); at <= Math.min(to, block.reach); at++)
+          if (!isGone(block, at)) sum++;
     }
-    const i = sequence % CHUNK;
-    if (i >= chunk.block.length) grow(chunk, i);
-    return chunk;
+    return sum;
   }
 
-  private forgetLast(): void {
-    this.lastNumber = -1;
-    this.lastChunk = null;
+  /** Number of the subject of the message that was located; 0: it is damaged. */
+  get number(): number {
+    const { block, offset, length, hash, options } = this;
+    assert(block !== null, "a message was located");
+    if (length === 0) return 0;
+    const number = options.subjects.numberOfHash(hash);
+    if (number !== AMBIGUOUS) return number;
+    return options.subjects.numberOf(options.subjectAt(block, offset, length));
+  }
+
+  /** The first block that reaches the sequence. */
+  placeOf(sequence: number): number {
+    const { blocks } = this.options.log;
+    const last = this.lastPlace;
+    if (last < blocks.length && blocks[last]!.reach >= sequence) {
+      if (last === 0 || blocks[last - 1]!.reach < sequence) return last;
+    }
+    let low = 0;
+    let high = blocks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (blocks[middle]!.reach < sequence) low = middle + 1;
+      else high = middle;
+    }
+    return (this.lastPlace = low);
+  }
+
+  rowsOf(block: Block): BlockRows {
+    const { cache, log } = this.options;
+    const { rows } = block;
+    if (rows !== null) {
+      cache.used(block);
+      return rows;
+    }
+    const read = log.readRows(block);
+    cache.add(block, read);
+    return read;
+  }
+
+  /** A block without a footer gets its filter of subjects from its rows. */
+  seal(block: Block): void {
+    const { rows } = block;
+    if (rows !== null) block.bloom = bloomOf(hashesOf(rows));
+  }
+
+  /** null: no block has a message of this sequence. */
+  private blockOf(sequence: number): Block | null {
+    let block = this.lastBlock;
+    if (block === null || sequence < block.base || sequence > block.reach || block.base === 0) {
+      block = this.options.log.blocks[this.placeOf(sequence)] ?? null;
+      if (block === null || block.base === 0 || sequence < block.base) return null;
+      this.lastBlock = block;
+    }
+    return block.live === 0 || isGone(block, sequence) ? null : block;
+  }
+
+  /** Reads one row of a block whose rows are not in memory. False: all of them are to be read. */
+  private readOne(block: Block, sequence: number): boolean {
+    if (block.singleRows >= SINGLE_ROWS_MAX) {
+      block.singleRows = 0;
+      return false;
+    }
+    block.singleRows++;
+    const row = readRow(block, sequence - block.base);
+    if (row === null || row.rowOf(sequence) !== 0) return false;
+    this.offset = row.offsetAt(0);
+    this.length = row.lengthAt(0);
+    this.hash = row.hashAt(0);
+    this.hasHeaders = row.hasHeadersAt(0);
+    return this.length > 0 && this.offset + this.length <= block.end;
+  }
+
+  private findLive(block: Block, from: number, to: number): number {
+    if (block.gaps === null) return from;
+    const found = block.base + block.gaps.next(from - block.base, to - block.base + 1);
+    return found > to ? 0 : found;
+  }
+
+  private findCovered(
+    block: Block,
+    from: number,
+    to: number,
+    filter: SubjectFilter | null,
+    only: number,
+  ): number {
+    const { subjects } = this.options;
+    const rows = this.rowsOf(block);
+    const hash = only === 0 ? 0 : subjects.hashOfNumber(only);
+    const { words, count, base } = rows;
+    const start = rows.rowFrom(from);
+    const last = to - base;
+    let row = start;
+    let found = 0;
+    for (; row < count && found === 0; row++) {
+      const delta = words[row * ROW_WORDS]!;
+      if (delta > last) break;
+      const own = words[row * ROW_WORDS + 3]!;
+      if ((only !== 0 && own !== hash) || isGone(block, base + delta)) continue;
+      let number = subjects.numberOfHash(own);
+      if (number === AMBIGUOUS) number = this.numberAt(block, rows, row);
+      if (filter === null ? number === only : filter.covers(number)) found = base + delta;
+    }
+    this.budget -= row - start;
+    return found;
+  }
+
+  private numberAt(block: Block, rows: BlockRows, row: number): number {
+    const { subjects, subjectAt } = this.options;
+    const number = subjects.numberOfHash(rows.hashAt(row));
+    if (number !== AMBIGUOUS) return number;
+    return subjects.numberOf(subjectAt(block, rows.offsetAt(row), rows.lengthAt(row)));
   }
 }
 
-function newChunk(size: number): Chunk {
-  return {
-    block: new Uint32Array(size),
-    offset: new Uint32Array(size),
-    length: new Uint32Array(size),
-    subject: new Uint32Array(size),
-    next: new Uint32Array(size),
-  };
-}
-
-function grow(chunk: Chunk, place: number): void {
-  let size = chunk.block.length;
-  while (size <= place) size *= 2;
-  const larger = newChunk(Math.min(size, CHUNK));
-  larger.block.set(chunk.block);
-  larger.offset.set(chunk.offset);
-  larger.length.set(chunk.length);
-  larger.subject.set(chunk.subject);
-  larger.next.set(chunk.next);
-  Object.assign(chunk, larger);
+function isGone(block: Block, sequence: number): boolean {
+  return block.gaps !== null && block.gaps.has(sequence - block.base);
 }

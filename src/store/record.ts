@@ -20,6 +20,7 @@
  *     HOLE     messages that were removed when their block was rewritten: sequence of the last of them, previous of the first.
  *     REMOVED  the message of this sequence is gone. previous: the sequence of the last message then.
  *     SETTLED  all of the batch that ends with this sequence was on the disk before this was written. previous: as REMOVED.
+ *     FOOTER   an index of the block that it ends (footer.ts). sequence: the last of the block. previous: the last message that is known of.
  *     FIRST    all messages below this sequence are gone. previous: the last sequence. time: the sequence of the last message.
  *
  * A reader that meets a previous (of FIRST: a time) beyond what it has seen knows which messages are missing.
@@ -27,7 +28,7 @@
 import { assert } from "../base/assert.ts";
 import { checksum, getU32, getWhole, putText, putU32, putWhole } from "./bytes.ts";
 
-const RECORD_HEAD = 44;
+export const RECORD_HEAD = 44;
 /** Longest record: a payload of 64 MiB with its subject and headers. */
 const RECORD_MAX = 80 * 1024 * 1024;
 const MAGIC = 0x6853;
@@ -38,6 +39,7 @@ export const FIRST = 3;
 export const ERASED = 4;
 export const HOLE = 5;
 export const SETTLED = 6;
+export const FOOTER = 7;
 
 /** Where the parts of one record lie in memory; reused. */
 export class RecordView {
@@ -217,6 +219,11 @@ export function readRecord(view: RecordView, memory: Buffer, at: number, end: nu
   return Number.isSafeInteger(view.sequence) && Number.isSafeInteger(view.previous);
 }
 
+/** Time of the record that lies at `at`, unchecked. */
+export function timeIn(memory: Buffer, at: number): bigint {
+  return memory.readBigInt64LE(at + 24);
+}
+
 /** A copy of a sound record that belongs to no batch any more. */
 export function withoutFlags(record: Buffer): Buffer {
   const copy = Buffer.from(record);
@@ -239,4 +246,11 @@ export function looksLikeMessage(view: RecordView, memory: Buffer, at: number, e
     return false;
   view.sequence = getWhole(memory, at + 16);
   return at + getU32(memory, at + 8) === end;
+}
+
+/** Whether what lies at `at` says of itself that it is a footer that reaches `end` at least: a torn one, where it is none. */
+export function looksLikeFooter(memory: Buffer, at: number, end: number): boolean {
+  if (at + RECORD_HEAD > end || (getU32(memory, at + 4) & 0xffff) !== MAGIC || memory[at + 6] !== FOOTER)
+    return false;
+  return at + getU32(memory, at + 8) >= end;
 }

@@ -4,12 +4,15 @@
  * again by its magic and checksum, and its `previous` says which messages were lost in between.
  */
 import { BatchRecovery } from "./batch-recovery.ts";
-import type { Block } from "./block-log.ts";
+import type { Block } from "./block.ts";
+import { MARK_NUMBERS, TORN } from "./footer.ts";
 import {
   ERASED,
   findRecord,
   FIRST,
+  FOOTER,
   HOLE,
+  looksLikeFooter,
   looksLikeMessage,
   MESSAGE,
   readRecord,
@@ -32,7 +35,7 @@ export class Recovery {
   /** The last message that was met, or known to have been there. */
   lastSeen = 0;
   readonly batches = new BatchRecovery();
-  private isAtStart = true;
+  isAtStart = true;
 
   constructor(host: RecoveryHost) {
     this.host = host;
@@ -40,14 +43,50 @@ export class Recovery {
 
   /** Returns where the block ends: earlier than its content where a torn tail is to be cut. */
   scan(block: Block, content: Buffer, isLast: boolean): number {
+    const end = this.scanRecords(block, content, isLast);
+    block.facts.lastSeen = this.lastSeen;
+    block.facts.openBatch = this.batches.tornCount > 0 ? TORN : this.batches.openFrom;
+    return end;
+  }
+
+  /** A message of a restored block whose record cannot be read. */
+  lose(sequence: number): void {
+    this.host.lost(sequence, sequence);
+    this.host.first(0, sequence);
+  }
+
+  /** A block whose footer says what is in it: what it expects before it. */
+  beginRestored({ facts }: Block): void {
+    const { expected } = facts;
+    if (this.isAtStart && expected >= 0) this.lastSeen = expected;
+    else this.expect(expected);
+    this.isAtStart = false;
+  }
+
+  endRestored({ facts }: Block): void {
+    const { marks, openBatch, lastSequence, lastSeen } = facts;
+    for (let i = 0; i < marks.length; i += MARK_NUMBERS) {
+      const [kind, sequence, last] = [marks[i]!, marks[i + 1]!, marks[i + 2]!];
+      if (kind === REMOVED) this.host.removed(sequence);
+      else if (kind === SETTLED) this.batches.settled(sequence);
+      else this.host.first(sequence, last);
+    }
+    this.lastSeen = Math.max(this.lastSeen, lastSeen);
+    if (lastSequence > 0) this.host.first(0, lastSequence);
+    this.batches.resume(openBatch, lastSequence);
+  }
+
+  private scanRecords(block: Block, content: Buffer, isLast: boolean): number {
     const { view } = this;
     const end = content.length;
     for (let at = 0; at < end;) {
       if (readRecord(view, content, at, end)) {
+        if (view.kind === FOOTER) return at;
         this.take(block);
         at += view.length;
         continue;
       }
+      if (looksLikeFooter(content, at, end)) return at;
       const next = findRecord(view, content, at + 1, end);
       if (next === end && isLast && !this.isDamagedMessage(content, at, end)) return at;
       block.isDamaged = true;
@@ -79,10 +118,13 @@ export class Recovery {
       noteSequence(block, sequence);
     } else if (kind === REMOVED || kind === SETTLED) {
       this.expect(previous);
+      block.facts.marks.push(kind, sequence, previous);
       if (kind === REMOVED) host.removed(sequence);
       else this.batches.settled(sequence);
     } else if (kind === FIRST) {
       const lastMessage = Number(view.timeNs);
+      if (view.at === 0) block.facts.expected = lastMessage;
+      block.facts.marks.push(kind, sequence, previous);
       if (this.isAtStart) this.lastSeen = lastMessage;
       else this.expect(lastMessage);
       host.first(sequence, previous);
@@ -100,6 +142,7 @@ export class Recovery {
 
 /** The sequences whose records a block holds, live or not: marks for them are kept as long as it is there. */
 export function noteSequence(block: Block, sequence: number): void {
-  if (block.firstSequence === 0) block.firstSequence = sequence;
-  block.lastSequence = Math.max(block.lastSequence, sequence);
+  const { facts } = block;
+  if (facts.firstSequence === 0) facts.firstSequence = sequence;
+  facts.lastSequence = Math.max(facts.lastSequence, sequence);
 }

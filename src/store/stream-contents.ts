@@ -2,10 +2,13 @@
  * What a stream holds: where each message lies, the subjects, and what can be asked of them. It changes nothing but for what it finds
  * damaged when it is read. Nothing here is asked of a disk but the messages themselves.
  */
-import type { BlockLog } from "./block-log.ts";
+import { BlockLog, type BlockLogOptions } from "./block-log.ts";
+import type { Block } from "./block.ts";
 import { MessageIndex } from "./message-index.ts";
 import { Ranges } from "./ranges.ts";
-import { MESSAGE, recordLength, RecordView } from "./record.ts";
+import type { SubjectFilter } from "./subject-filter.ts";
+import { ERASED, MESSAGE, recordLength, RecordView } from "./record.ts";
+import type { RowCache } from "./row-cache.ts";
 import { SubjectTable } from "./subject-table.ts";
 
 export interface NewMessage {
@@ -32,12 +35,29 @@ export abstract class StreamContents {
   readonly subjects = new SubjectTable();
   readonly log: BlockLog;
   readonly isInMemory: boolean;
-  protected readonly index = new MessageIndex();
+  protected readonly index: MessageIndex;
+  protected readonly cache: RowCache;
   private readonly view = new RecordView();
+  private readonly looked = new RecordView();
 
-  constructor(log: BlockLog, isInMemory: boolean) {
-    this.log = log;
-    this.isInMemory = isInMemory;
+  constructor(
+    options: Pick<BlockLogOptions, "disk" | "folder" | "blockBytes" | "sealedBlocks">,
+    cache: RowCache,
+  ) {
+    this.isInMemory = options.disk === null;
+    this.cache = cache;
+    this.log = new BlockLog({
+      ...options,
+      hashOf: (subject) => this.subjects.hashOf(subject),
+      onSealed: (block) => this.sealed(block),
+    });
+    this.index = new MessageIndex({
+      log: this.log,
+      cache,
+      subjects: this.subjects,
+      subjectAt: (block, offset, length) =>
+        length > 0 && this.log.read(this.looked, block, offset, length) ? this.looked.subject : "",
+    });
   }
 
   /** Forgets a message in memory. */
@@ -55,11 +75,15 @@ export abstract class StreamContents {
 
   /** Null: there is no such message, or its record is damaged (then it is in `lost` from here on). Holds until the next call. */
   read(sequence: number): RecordView | null {
-    const block = this.index.blockOf(sequence);
-    if (block === 0) return null;
     const { view, index } = this;
-    if (this.log.read(view, block, index.offsetOf(sequence), index.lengthOf(sequence))) {
-      if (view.kind === MESSAGE && view.sequence === sequence) return view;
+    if (!index.locate(sequence)) return null;
+    const { block, offset, length } = index;
+    if (length > 0 && this.log.read(view, block!, offset, length) && view.sequence === sequence) {
+      if (view.kind === MESSAGE) return view;
+      if (view.kind === ERASED) {
+        this.forget(sequence); // the mark that says so was not on the disk when the power went
+        return null;
+      }
     }
     this.lost.add(sequence, sequence);
     this.forget(sequence);
@@ -67,17 +91,19 @@ export abstract class StreamContents {
   }
 
   has(sequence: number): boolean {
-    return this.index.blockOf(sequence) !== 0;
+    return this.index.has(sequence);
   }
 
+  /** "": there is no such message. */
   subjectOf(sequence: number): string {
-    return this.subjects.nameOf(this.index.subjectOf(sequence));
+    return this.index.locate(sequence) ? this.subjects.nameOf(this.index.number) : "";
   }
 
   /** Bytes of the message as nats-server counts them; 0: there is none. */
   bytesOf(sequence: number): number {
-    if (!this.has(sequence)) return 0;
-    return storedBytes(this.index.lengthOf(sequence), this.index.hasHeaders(sequence), this.isInMemory);
+    const { index } = this;
+    if (!index.locate(sequence) || index.length === 0) return 0;
+    return storedBytes(index.length, index.hasHeaders, this.isInMemory);
   }
 
   /** Bytes that a message would count. */
@@ -95,7 +121,18 @@ export abstract class StreamContents {
     const start = Math.max(from, this.first);
     if (start > to) return 0;
     if (filters === null) return this.index.find(start, to, null);
-    return this.index.find(start, to, this.subjects.matches(filters));
+    return this.index.find(start, to, this.subjects.filterOf(filters));
+  }
+
+  /**
+   * The same, and no more than some messages are looked at. Below 0: nothing was found so far, and what is from that sequence on (without
+   * its sign) has not been looked at.
+   */
+  nextWithin(from: number, filters: readonly string[] | null, to: number, messages: number): number {
+    const start = Math.max(from, this.first);
+    if (start > to) return 0;
+    const filter = filters === null ? null : this.subjects.filterOf(filters);
+    return this.index.findWithin(start, to, filter, messages);
   }
 
   /** The sequence of the first message with this time or a later one; last + 1: none. Times are taken to ascend. */
@@ -114,13 +151,19 @@ export abstract class StreamContents {
   /** The last message on the subject, up to `to`; 0: none. */
   lastOf(subject: string, to = this.last): number {
     const number = this.subjects.numberOf(subject);
-    if (number === 0) return 0;
-    const last = this.subjects.lastOf(number);
-    return last <= to ? last : this.lastBefore(number, to);
+    return number === 0 ? 0 : this.lastOfNumber(number, to);
   }
 
+  /** 0: there is none. */
   firstOf(subject: string): number {
-    return this.subjects.firstOf(this.subjects.numberOf(subject));
+    const { subjects } = this;
+    const number = subjects.numberOf(subject);
+    if (number === 0) return 0;
+    const bound = subjects.firstOf(number);
+    if (subjects.isFirstExact(number)) return bound;
+    const first = this.index.findSubject(Math.max(bound, this.first), subjects.lastOf(number), number);
+    if (first !== 0) subjects.setFirst(number, first);
+    return first;
   }
 
   countOf(subject: string): number {
@@ -129,10 +172,10 @@ export abstract class StreamContents {
 
   /** The last message on any subject that the pattern covers, up to `to`; 0: none. */
   lastMatching(pattern: string, to = this.last): number {
+    const { subjects } = this;
     let last = 0;
-    for (const number of this.subjects.matching(pattern)) {
-      const there = this.subjects.lastOf(number);
-      last = Math.max(last, there <= to ? there : this.lastBefore(number, to));
+    for (const number of subjects.matching(pattern)) {
+      if (subjects.lastOf(number) > last) last = Math.max(last, this.lastOfNumber(number, to));
     }
     return last;
   }
@@ -140,21 +183,20 @@ export abstract class StreamContents {
   /** How many messages from `from` on the patterns cover (null: all). */
   countFrom(from: number, filters: readonly string[] | null): number {
     if (from > this.last) return 0;
-    if (from <= this.first) {
-      if (filters === null) return this.messages;
-      let sum = 0;
-      const matches = this.subjects.matches(filters);
-      for (let number = 1; number < matches.length; number++) {
-        if (matches[number] === 1) sum += this.subjects.countOf(number);
-      }
-      return sum;
-    }
-    const matches = filters === null ? null : this.subjects.matches(filters);
+    if (filters === null) return from <= this.first ? this.messages : this.index.countLive(from, this.last);
+    const filter = this.subjects.filterOf(filters);
+    if (from > this.first && this.index.countLive(from, this.last) * 2 < this.messages)
+      return this.index.count(from, this.last, filter);
+    const before = from <= this.first ? 0 : this.index.count(this.first, from - 1, filter);
+    return this.countCovered(filter) - before;
+  }
+
+  private countCovered(filter: SubjectFilter): number {
+    const { subjects } = this;
+    if (filter.only !== "") return this.countOf(filter.only);
     let sum = 0;
-    for (let at = this.index.find(from, this.last, matches); at !== 0;) {
-      sum++;
-      at = at === this.last ? 0 : this.index.find(at + 1, this.last, matches);
-    }
+    for (let number = 1; number < subjects.numbersEnd; number++)
+      if (filter.covers(number)) sum += subjects.countOf(number);
     return sum;
   }
 
@@ -165,7 +207,7 @@ export abstract class StreamContents {
       yield {
         subject: subjects.nameOf(number),
         messages: subjects.countOf(number),
-        last: subjects.lastOf(number),
+        last: this.lastOfNumber(number, this.last),
       };
     }
   }
@@ -180,8 +222,21 @@ export abstract class StreamContents {
     return this.last - this.first + 1 - this.messages;
   }
 
-  protected lastBefore(subject: number, to: number): number {
-    return this.index.findBack(Math.min(to, this.last), this.subjects.firstOf(subject), subject);
+  protected lastOfNumber(number: number, to: number): number {
+    const { subjects } = this;
+    const bound = subjects.lastOf(number);
+    if (bound <= to && subjects.isLastExact(number)) return bound;
+    const last = this.index.findBack(Math.min(to, bound, this.last), subjects.firstOf(number), number);
+    if (bound <= to && last !== 0) subjects.setLast(number, last);
+    return last;
+  }
+
+  /** All of a block has been written. */
+  private sealed(block: Block): void {
+    if (block.bloom === null) this.index.seal(block);
+    block.facts.marks.length = 0;
+    const { rows } = block;
+    if (block.file !== null && rows !== null) this.cache.add(block, rows);
   }
 }
 

@@ -9,7 +9,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { BATCH_FIRST, BATCH_LAST, BATCH_MIDDLE } from "./batch-recovery.ts";
-import { BlockLog, type Block } from "./block-log.ts";
+import type { Block } from "./block.ts";
 import { rewriteBlock } from "./compaction.ts";
 import type { Disk, DiskError } from "./disk.ts";
 import {
@@ -23,7 +23,10 @@ import {
   type RecordView,
 } from "./record.ts";
 import { noteSequence, Recovery } from "./recovery.ts";
-import { storedBytes, StreamContents, type NewMessage } from "./stream-contents.ts";
+import { restoreBlock } from "./restore.ts";
+import { RowCache } from "./row-cache.ts";
+import { storedBytes, type NewMessage } from "./stream-contents.ts";
+import { StreamForgetting } from "./stream-forgetting.ts";
 
 export interface StreamStoreOptions {
   /** null: in memory. */
@@ -34,10 +37,16 @@ export interface StreamStoreOptions {
   readonly blockBytes?: number;
   /** Absent: a block is on the disk when the next one begins. */
   readonly sealedBlocks?: "synced" | "synced later";
-  /** Called with each message that is found on the disk, in order. */
+  /** Rows of blocks that are in memory; absent: of this store alone. */
+  readonly cache?: RowCache;
+  /** Of the hashes of subjects, where nothing on the disk says it. */
+  readonly seed?: number;
+  /** Called with messages that are found on the disk, in order: with all, or with those that have headers. */
   readonly onRecovered?: (view: RecordView) => void;
   /** Called before records of messages that are gone leave the disk. */
   readonly beforeForgetting?: () => void;
+  /** Which messages `onRecovered` has to see; absent: those of blocks that are read anyway. */
+  readonly recall?: Recall;
 }
 
 export interface PurgeOptions {
@@ -49,19 +58,26 @@ export interface PurgeOptions {
   readonly keep: number;
 }
 
+/** Messages that are read at a start, though an index tells where they lie. */
+type Recall = "all" | "with headers" | "none";
+
+/** Sequences that one block may span. */
+const SPAN_MAX = 1 << 20;
 const BLOCK_BYTES = 4 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
-export class StreamStore extends StreamContents {
+export class StreamStore extends StreamForgetting {
   /** Messages up to here have been written out. */
   written: number;
   private lastMessage: number;
   private readonly beforeForgetting: () => void;
+  /** First message of a batch that is being appended; 0: there is none. */
+  private openBatch = 0;
 
   constructor(options: StreamStoreOptions) {
     const { disk, folder, firstSequence } = options;
     const { blockBytes = BLOCK_BYTES, sealedBlocks = "synced" } = options;
-    super(new BlockLog({ disk, folder, blockBytes, sealedBlocks }), disk === null);
+    super({ disk, folder, blockBytes, sealedBlocks }, options.cache ?? new RowCache());
     this.beforeForgetting = options.beforeForgetting ?? ((): void => {});
     this.first = firstSequence;
     this.last = this.lastMessage = firstSequence - 1;
@@ -76,10 +92,34 @@ export class StreamStore extends StreamContents {
       first: (first, last) => this.moveFirst(first, last),
       lost: (from, to) => this.lost.add(from, to),
     });
-    this.log.recover((block, content, isLast) => recovery.scan(block, content, isLast));
+    this.recover(recovery, options);
     this.lastMessage = Math.max(this.lastMessage, recovery.lastSeen);
     for (const { from, to } of recovery.batches.end()) this.abandon(from, to);
     this.written = this.last;
+  }
+
+  private recover(recovery: Recovery, { seed, recall, onRecovered }: StreamStoreOptions): void {
+    const { log, subjects, index } = this;
+    log.recover(
+      (block, content, isLast) => recovery.scan(block, content, isLast),
+      (block, footer) => {
+        if (recall === "all") return false; // what its messages say depends on those that are gone, too
+        return restoreBlock(block, footer, {
+          recovery,
+          subjects,
+          index,
+          log,
+          lastMessage: () => this.lastMessage,
+          lastTime: (timeNs) => void (this.lastTimeNs = timeNs),
+          take: (sequence, number, row) => this.taken(block, sequence, number, row),
+          recall: (sequence, hasHeaders) => {
+            const view = hasHeaders && recall === "with headers" ? this.read(sequence) : null;
+            if (view !== null) onRecovered?.(view);
+          },
+        });
+      },
+      (known) => (subjects.seed = known ?? seed ?? 0),
+    );
   }
 
   /** A batch of which a power loss left a part: nothing of it is kept. */
@@ -112,7 +152,7 @@ export class StreamStore extends StreamContents {
     assert(sequence > this.last, "sequences ascend");
     const { subject, headerLength, body, timeNs } = message;
     const length = recordLength(subject.length, body.length);
-    if (this.log.needsBlock(length)) this.beginBlock();
+    if (this.log.needsBlock(length) || this.isTooFar(sequence)) this.beginBlock();
     const previous = this.lastMessage;
     const block = this.log.append({
       kind: MESSAGE,
@@ -128,6 +168,9 @@ export class StreamStore extends StreamContents {
     this.last = sequence;
     this.note({ sequence, subject, hasHeaders: headerLength > 0, length }, block);
     this.lastTimeNs = timeNs;
+    if (flags === BATCH_FIRST) this.openBatch = sequence;
+    else if (flags !== BATCH_MIDDLE) this.openBatch = 0;
+    block.facts.openBatch = this.openBatch;
     return sequence;
   }
 
@@ -136,7 +179,7 @@ export class StreamStore extends StreamContents {
     const { subject, bodyLength, headerLength, timeLow, timeHigh } = message;
     const sequence = this.last + 1;
     const length = recordLength(subject.length, bodyLength);
-    if (this.log.needsBlock(length)) this.beginBlock();
+    if (this.log.needsBlock(length) || this.isTooFar(sequence)) this.beginBlock();
     const block = this.log.appendMessage(message, sequence, this.lastMessage);
     if (this.messages === 0) this.first = sequence;
     this.last = sequence;
@@ -168,19 +211,23 @@ export class StreamStore extends StreamContents {
     if (!this.has(sequence)) return false;
     this.beforeForgetting();
     const view = this.read(sequence);
-    if (view === null) return false;
     const { index, log } = this;
-    log.overwrite(index.blockOf(sequence), index.offsetOf(sequence), {
+    if (view === null || !index.locate(sequence)) return false;
+    const { offset } = index;
+    const block = index.block!;
+    const { previous, subjectLength, length } = view;
+    this.forget(sequence);
+    this.appendMark(REMOVED, sequence, this.lastMessage);
+    this.syncNow(); // a footer may say that the message is there: what says that it is gone is kept before its bytes go
+    log.overwrite(block, offset, {
       kind: ERASED,
       sequence,
       timeNs: 0n,
-      previous: view.previous,
-      subject: "x".repeat(view.subjectLength),
+      previous,
+      subject: "x".repeat(subjectLength),
       headerLength: 0,
-      body: new Uint8Array(view.length - recordLength(view.subjectLength, 0)),
+      body: new Uint8Array(length - recordLength(subjectLength, 0)),
     });
-    this.forget(sequence);
-    this.appendMark(REMOVED, sequence, this.lastMessage);
     return true;
   }
 
@@ -249,24 +296,26 @@ export class StreamStore extends StreamContents {
   private note(message: Noted, block: Block): void {
     const { sequence, subject, hasHeaders, length } = message;
     const { index, subjects } = this;
-    const before = subjects.numberOf(subject);
-    const previous = before === 0 ? 0 : subjects.lastOf(before);
     const number = subjects.add(subject, sequence);
-    const offset = this.log.lastOffset;
-    index.set(sequence, { block: block.number, offset, length, hasHeaders, subject: number });
-    if (previous !== 0) index.link(previous, sequence);
+    index.add(block, sequence, this.log.lastOffset, length, subjects.hashOfNumber(number), hasHeaders);
+    block.facts.lastSeen = sequence;
+    this.count(block, sequence, length, hasHeaders);
+    noteSequence(block, sequence);
+  }
+
+  private count(block: Block, sequence: number, length: number, hasHeaders: boolean): void {
     this.messages++;
     this.bytes += storedBytes(length, hasHeaders, this.isInMemory);
     this.lastMessage = sequence;
     block.live++;
     block.liveBytes += length;
-    noteSequence(block, sequence);
   }
 
   /** False: the record is not a message of this stream any more. */
   private recovered(view: RecordView, block: Block): boolean {
     const { sequence, subject, headerLength, length, timeNs } = view;
     if (sequence <= this.lastMessage) return false; // a file whose removal the disk forgot
+    if (block.base !== 0 && sequence - block.base > SPAN_MAX) return false; // no block is written so
     if (this.messages === 0) this.first = sequence;
     this.last = Math.max(this.last, sequence);
     this.log.lastOffset = view.at;
@@ -275,77 +324,27 @@ export class StreamStore extends StreamContents {
     return true;
   }
 
-  protected override forget(sequence: number): void {
-    const { index } = this;
-    const number = index.blockOf(sequence);
-    if (number === 0) return;
-    const length = index.lengthOf(sequence);
-    const block = this.log.block(number);
-    block.live--;
-    block.liveBytes -= length;
-    this.bytes -= storedBytes(length, index.hasHeaders(sequence), this.isInMemory);
-    this.messages--;
-    index.remove(sequence);
-    this.forgetSubjectOf(sequence);
-    assert(this.messages >= 0 && this.bytes >= 0 && block.live >= 0, "no message is forgotten twice");
-    if (sequence === this.first) this.moveToNext();
-  }
-
-  private forgetSubjectOf(sequence: number): void {
-    const { index, subjects } = this;
-    const subject = index.subjectOf(sequence);
-    if (subjects.countOf(subject) === 1) {
-      subjects.drop(subject);
-      return;
-    }
-    subjects.remove(subject);
-    if (subjects.firstOf(subject) === sequence)
-      subjects.setFirst(subject, this.nextOfSubject(sequence, subject));
-    else if (subjects.lastOf(subject) === sequence)
-      subjects.setLast(subject, this.lastBefore(subject, sequence - 1));
-  }
-
-  private nextOfSubject(sequence: number, subject: number): number {
-    const { index } = this;
-    const last = this.subjects.lastOf(subject);
-    for (let at = index.nextOf(sequence); at !== 0 && at <= last; at = index.nextOf(at)) {
-      if (index.blockOf(at) !== 0) return at;
-    }
-    return last;
-  }
-
-  private moveToNext(): void {
-    const from = this.first + 1;
-    this.first = this.messages === 0 ? this.last + 1 : this.index.find(from, this.last, null);
-    assert(this.first >= from, "the first sequence moves on");
-    this.index.dropBelow(this.first);
-  }
-
-  private moveFirst(first: number, last: number): void {
-    this.last = Math.max(this.last, last);
-    this.lost.removeBelow(first);
-    if (first > this.last) this.forgetAll();
-    else
-      for (let at = this.index.find(this.first, first - 1, null); at !== 0;) {
-        this.forget(at);
-        at = this.index.find(at + 1, first - 1, null);
-      }
-    if (this.messages === 0) this.first = Math.max(first, this.last + 1);
-  }
-
-  private forgetAll(): void {
-    this.messages = this.bytes = 0;
-    this.index.clear();
-    this.subjects.clear();
-    for (const block of this.log.blocks) block.live = block.liveBytes = 0;
+  /** A message that a footer tells of. */
+  private taken(block: Block, sequence: number, number: number, row: number): void {
+    const rows = block.rows!;
+    if (this.messages === 0) this.first = sequence;
+    this.last = Math.max(this.last, sequence);
+    this.subjects.addTo(number, sequence);
+    this.count(block, sequence, rows.lengthAt(row), rows.hasHeadersAt(row));
   }
 
   private rewrite(block: Block): boolean {
-    return rewriteBlock(block, {
-      log: this.log,
-      index: this.index,
+    const { log, index, subjects, cache } = this;
+    const isDone = rewriteBlock(block, {
+      log,
+      rowsOf: (one) => index.rowsOf(one),
+      hashOf: (subject) => subjects.hashOf(subject),
       beforeRewrite: () => this.prepareForgetting(),
     });
+    if (!isDone) return false;
+    index.moved();
+    if (!this.isInMemory) cache.add(block, block.rows!);
+    return true;
   }
 
   private prepareForgetting(): void {
@@ -365,12 +364,29 @@ export class StreamStore extends StreamContents {
   ): void {
     if (this.log.needsBlock(recordLength(0, 0))) this.beginBlock();
     const timeNs = kind === FIRST ? BigInt(this.lastMessage) : 0n;
-    this.log.append({ kind, sequence, timeNs, previous, subject: "", headerLength: 0, body: EMPTY });
+    const block = this.log.append({
+      kind,
+      sequence,
+      timeNs,
+      previous,
+      subject: "",
+      headerLength: 0,
+      body: EMPTY,
+    });
+    block.facts.marks.push(kind, sequence, previous);
+  }
+
+  private isTooFar(sequence: number): boolean {
+    const block = this.log.blocks.at(-1);
+    return block !== undefined && block.base !== 0 && sequence - block.base > SPAN_MAX;
   }
 
   /** A block begins with what is known without those before it. */
   private beginBlock(): void {
     this.log.beginBlock();
+    const { facts } = this.log.blocks.at(-1)!;
+    facts.expected = facts.lastSeen = this.lastMessage;
+    facts.openBatch = this.openBatch;
     this.appendFirst();
   }
 }

@@ -1,68 +1,176 @@
 /**
  * The subjects of a stream's messages: how many each has, its first and its last. A subject has a number while it has messages.
+ *
+ * They are found by a hash of 32 bits, which the indexes of blocks keep for each message instead of a name. Two subjects may share a
+ * hash: `numberOfHash` says so, and then the record itself has the name. The table grows in steps, a few slots with each subject that comes,
+ * so that no turn pays for all of it.
+ *
+ * The first and the last message of a subject are looked for when they are asked for: until then a bound is known (`isFirstExact`).
  */
 import { assert } from "../base/assert.ts";
-import { subjectMatches } from "../subject/subject.ts";
+import { SubjectFilter } from "./subject-filter.ts";
 
-/** Lists of patterns whose subjects are remembered. */
-const PATTERNS_MAX = 64;
+/** Filters whose results are remembered. */
+const FILTERS_MAX = 64;
+const SLOTS_START = 64;
+const NUMBERS_START = 32;
+/** Of a slot: its subject is gone. */
+const GONE = 0xffff_ffff;
+/** Slots that move to a larger table with each subject that comes. */
+const MOVED_PER_STEP = 64;
+/** `numberOfHash`: several subjects have it. */
+export const AMBIGUOUS = -1;
+
+/** Pairs of hash and number; number 0: free. Its size is a power of two. */
+class Slots {
+  readonly words: Uint32Array;
+  readonly mask: number;
+  /** Slots that are not free. */
+  used = 0;
+
+  constructor(size: number) {
+    this.words = new Uint32Array(2 * size);
+    this.mask = size - 1;
+  }
+
+  put(hash: number, number: number): void {
+    const { words, mask } = this;
+    let at = hash & mask;
+    while (words[2 * at + 1] !== 0) at = (at + 1) & mask;
+    words[2 * at] = hash;
+    words[2 * at + 1] = number;
+    this.used++;
+  }
+
+  /** False: it is not here. */
+  remove(hash: number, number: number): boolean {
+    const { words, mask } = this;
+    for (let at = hash & mask; words[2 * at + 1] !== 0; at = (at + 1) & mask) {
+      if (words[2 * at + 1] !== number) continue;
+      words[2 * at + 1] = GONE;
+      return true;
+    }
+    return false;
+  }
+}
 
 export class SubjectTable {
-  private readonly numbers = new Map<string, number>();
+  /** Subjects. */
+  size = 0;
+  /** Of the hashes; it changes only while there are no subjects. */
+  seed = 0;
+  private slots = new Slots(SLOTS_START);
+  /** What has not moved to `slots` yet; null: nothing. */
+  private old: Slots | null = null;
+  private moved = 0;
   private readonly names: string[] = [""];
   private readonly free: number[] = [];
-  private firsts: number[] = [0];
-  private lasts: number[] = [0];
-  private counts: number[] = [0];
-  /** Counts subjects that came and went: what was worked out for patterns holds for one of these. */
-  private version = 0;
-  private readonly known = new Map<string, { version: number; matches: Uint8Array }>();
+  private hashes = new Uint32Array(NUMBERS_START);
+  /** Below 0: what is known is a bound. */
+  private firsts = new Float64Array(NUMBERS_START);
+  private lasts = new Float64Array(NUMBERS_START);
+  private counts = new Uint32Array(NUMBERS_START);
+  private readonly filters = new Map<string, SubjectFilter>();
+  private lastAdded = 0;
 
-  get size(): number {
-    return this.numbers.size;
+  /** Numbers are below it. */
+  get numbersEnd(): number {
+    return this.names.length;
+  }
+
+  hashOf(subject: string): number {
+    return hashSubject(subject, this.seed);
   }
 
   /** 0: it has no messages. */
   numberOf(subject: string): number {
-    return this.numbers.get(subject) ?? 0;
+    if (this.names[this.lastAdded] === subject) return this.lastAdded;
+    return this.lookUp(subject, this.hashOf(subject));
+  }
+
+  /** 0: no subject has it; AMBIGUOUS: several have. */
+  numberOfHash(hash: number): number {
+    const found = this.probe(this.slots, hash, 0);
+    return this.old === null || found === AMBIGUOUS ? found : this.probe(this.old, hash, found);
+  }
+
+  hashOfNumber(number: number): number {
+    return this.hashes[number]!;
   }
 
   nameOf(number: number): string {
     return this.names[number] ?? "";
   }
 
-  firstOf(number: number): number {
-    return this.firsts[number] ?? 0;
-  }
-
-  lastOf(number: number): number {
-    return this.lasts[number] ?? 0;
-  }
-
   countOf(number: number): number {
     return this.counts[number] ?? 0;
   }
 
+  /** The first message of the subject, or a sequence that it does not lie before: see `isFirstExact`. */
+  firstOf(number: number): number {
+    return Math.abs(this.firsts[number] ?? 0);
+  }
+
+  isFirstExact(number: number): boolean {
+    return this.firsts[number]! >= 0;
+  }
+
+  /** The last message of the subject, or a sequence that it does not lie behind: see `isLastExact`. */
+  lastOf(number: number): number {
+    return Math.abs(this.lasts[number] ?? 0);
+  }
+
+  isLastExact(number: number): boolean {
+    return this.lasts[number]! >= 0;
+  }
+
   /** A message comes behind all others. Returns the subject's number. */
   add(subject: string, sequence: number): number {
-    let number = this.numbers.get(subject);
-    if (number === undefined) {
-      number = this.free.pop() ?? this.names.length;
-      this.numbers.set(subject, number);
-      this.names[number] = subject;
+    let number = this.numberOf(subject);
+    if (number === 0) {
+      number = this.ensure(subject);
       this.firsts[number] = sequence;
-      this.counts[number] = 0;
-      this.version++;
     }
+    this.lastAdded = number;
     this.lasts[number] = sequence;
     this.counts[number]!++;
     return number;
   }
 
-  /** One message of it has gone, not the last one that there was. */
-  remove(number: number): void {
+  /** The same for a subject that is known, and may have no messages yet. */
+  addTo(number: number, sequence: number): void {
+    if (this.counts[number] === 0) this.firsts[number] = sequence;
+    this.lasts[number] = sequence;
+    this.counts[number]!++;
+  }
+
+  /** The subject's number. It may have no messages yet: `drop` it if none come. */
+  ensure(subject: string): number {
+    const hash = this.hashOf(subject);
+    const known = this.lookUp(subject, hash);
+    if (known !== 0) return known;
+    const number = this.free.pop() ?? this.names.length;
+    if (number >= this.hashes.length) this.growNumbers();
+    this.makeRoom();
+    this.slots.put(hash, number);
+    this.names[number] = subject;
+    this.hashes[number] = hash;
+    this.counts[number] = 0;
+    this.size++;
+    for (const filter of this.filters.values()) filter.forget(number);
+    return number;
+  }
+
+  /** The message of this sequence has gone, and was not the last one that the subject had. */
+  remove(number: number, sequence: number): void {
     assert(this.countOf(number) > 1, "the last message of a subject goes by drop");
     this.counts[number]!--;
+    if (this.firstOf(number) === sequence) this.firsts[number] = -(sequence + 1);
+    if (this.lastOf(number) === sequence) this.lasts[number] = -(sequence - 1);
+    if (this.counts[number] !== 1) return;
+    // the one that is left is its first and its last
+    if (this.isLastExact(number)) this.firsts[number] = this.lasts[number]!;
+    else if (this.isFirstExact(number)) this.lasts[number] = this.firsts[number]!;
   }
 
   setFirst(number: number, sequence: number): void {
@@ -75,18 +183,37 @@ export class SubjectTable {
 
   /** The subject has no messages any more. */
   drop(number: number): void {
-    this.numbers.delete(this.nameOf(number));
+    const hash = this.hashes[number]!;
+    const isHere = this.slots.remove(hash, number) || this.old?.remove(hash, number) === true;
+    assert(isHere, "a subject is dropped once");
     this.names[number] = "";
     this.counts[number] = 0;
     this.free.push(number);
-    this.version++;
+    this.size--;
   }
 
   clear(): void {
-    this.numbers.clear();
-    this.names.length = this.firsts.length = this.lasts.length = this.counts.length = 1;
-    this.free.length = 0;
-    this.version++;
+    this.slots = new Slots(SLOTS_START);
+    this.old = null;
+    this.names.length = 1;
+    this.free.length = this.size = this.lastAdded = 0;
+    this.hashes = new Uint32Array(NUMBERS_START);
+    this.firsts = new Float64Array(NUMBERS_START);
+    this.lasts = new Float64Array(NUMBERS_START);
+    this.counts = new Uint32Array(NUMBERS_START);
+    this.filters.clear();
+  }
+
+  /** What the patterns cover. Holds until the next call but one of `clear`. */
+  filterOf(patterns: readonly string[]): SubjectFilter {
+    const key = patterns.join(" ");
+    let filter = this.filters.get(key);
+    if (filter === undefined) {
+      filter = new SubjectFilter(patterns, this);
+      if (this.filters.size >= FILTERS_MAX) this.filters.clear();
+      this.filters.set(key, filter);
+    }
+    return filter;
   }
 
   /** Numbers of the subjects that the pattern covers. */
@@ -96,19 +223,73 @@ export class SubjectTable {
       if (number !== 0) yield number;
       return;
     }
-    const all = pattern === ">";
-    for (const [subject, number] of this.numbers) if (all || subjectMatches(pattern, subject)) yield number;
+    const filter = this.filterOf([pattern]);
+    for (let number = 1; number < this.names.length; number++) if (filter.covers(number)) yield number;
   }
 
-  /** By the number of a subject: 1 where one of the patterns covers it. Holds until subjects come or go. */
-  matches(patterns: readonly string[]): Uint8Array {
-    const key = patterns.join(" ");
-    const known = this.known.get(key);
-    if (known?.version === this.version) return known.matches;
-    const matches = new Uint8Array(this.names.length);
-    for (const pattern of patterns) for (const number of this.matching(pattern)) matches[number] = 1;
-    if (this.known.size >= PATTERNS_MAX) this.known.clear();
-    this.known.set(key, { version: this.version, matches });
-    return matches;
+  private lookUp(subject: string, hash: number): number {
+    const { names } = this;
+    for (const slots of [this.slots, this.old]) {
+      if (slots === null) break;
+      const { words, mask } = slots;
+      for (let at = hash & mask; words[2 * at + 1] !== 0; at = (at + 1) & mask) {
+        const number = words[2 * at + 1]!;
+        if (words[2 * at] === hash && number !== GONE && names[number] === subject) return number;
+      }
+    }
+    return 0;
   }
+
+  private probe(slots: Slots, hash: number, before: number): number {
+    const { words, mask } = slots;
+    let found = before;
+    for (let at = hash & mask; words[2 * at + 1] !== 0; at = (at + 1) & mask) {
+      const number = words[2 * at + 1]!;
+      if (words[2 * at] !== hash || number === GONE) continue;
+      if (found !== 0) return AMBIGUOUS;
+      found = number;
+    }
+    return found;
+  }
+
+  /** Moves some slots on, or begins to where more than half are taken. */
+  private makeRoom(): void {
+    const { slots, old } = this;
+    if (old === null) {
+      if (2 * slots.used < slots.mask + 1) return;
+      this.old = slots;
+      this.moved = 0;
+      this.slots = new Slots(this.size * 2 < slots.mask ? slots.mask + 1 : 2 * (slots.mask + 1));
+      return;
+    }
+    const end = Math.min(old.mask + 1, this.moved + MOVED_PER_STEP);
+    for (let at = this.moved; at < end; at++) {
+      const number = old.words[2 * at + 1]!;
+      if (number === 0 || number === GONE) continue;
+      slots.put(old.words[2 * at]!, number);
+      old.words[2 * at + 1] = GONE;
+    }
+    this.moved = end;
+    if (end === old.mask + 1) this.old = null;
+  }
+
+  private growNumbers(): void {
+    const size = 2 * this.hashes.length;
+    const { hashes, firsts, lasts, counts } = this;
+    (this.hashes = new Uint32Array(size)).set(hashes);
+    (this.firsts = new Float64Array(size)).set(firsts);
+    (this.lasts = new Float64Array(size)).set(lasts);
+    (this.counts = new Uint32Array(size)).set(counts);
+  }
+}
+
+/** Of 32 bits. The seed keeps clients from choosing subjects that share one. */
+export function hashSubject(subject: string, seed: number): number {
+  let hash = seed ^ subject.length;
+  for (let i = 0; i < subject.length; i++) {
+    hash = Math.imul(hash ^ subject.charCodeAt(i), 0x5bd1e995);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), 0x5bd1e995);
+  return (hash ^ (hash >>> 15)) >>> 0;
 }

@@ -4,6 +4,7 @@
  */
 import { randomInt, seededRandom, type Random } from "../../src/base/random.ts";
 import { assert } from "../../src/base/assert.ts";
+import { RowCache } from "../../src/store/row-cache.ts";
 import { StreamStore } from "../../src/store/stream-store.ts";
 import { FaultyDisk } from "../support/faulty-disk.ts";
 
@@ -34,9 +35,12 @@ export class StoreModel {
   /** Torn away by a power loss before they were synced. */
   private readonly everLost = new Set<number>();
   private made = 0;
+  /** With every other seed it has room for the rows of one block, or of none. */
+  private readonly cache: RowCache;
 
   constructor(seed: number, storage: "file" | "memory") {
     this.random = seededRandom(seed);
+    this.cache = new RowCache(seed % 2 === 0 ? 100 : 1024 * 1024);
     this.disk = storage === "file" ? new FaultyDisk(this.random) : null;
     this.store = this.open();
   }
@@ -234,7 +238,8 @@ export class StoreModel {
   }
 
   private open(): StreamStore {
-    return new StreamStore({ disk: this.disk, folder: "/s", firstSequence: 1, blockBytes: 2000 });
+    const { disk, cache } = this;
+    return new StreamStore({ disk, cache, folder: "/s", firstSequence: 1, blockBytes: 2000 });
   }
 
   private pick<T>(from: readonly T[]): T {

@@ -1,0 +1,242 @@
+/**
+ * The footer of a sealed block: an index of what is in it, so that neither a start nor a look-up has to read the block itself. It is a
+ * record behind the others and follows from them: without it, or where it is damaged, the block is scanned.
+ *
+ *      0 u32 version        4 u32 seed of the hashes   8 u32 rows   12 u32 marks   16 u32 bytes of names   20 u32 words of the filter
+ *     24 f64 base of the rows   32 f64 first sequence   40 f64 last sequence   48 f64 last message before this block
+ *     56 f64 last message known behind it   64 f64 first message of a batch that goes on in the next block, or 0
+ *     72 i64 time of the last message
+ *     80     rows, filter of the subjects' hashes, marks (f64 kind, f64 sequence, f64 second sequence), names (u16 length, bytes)
+ *            u32 length of the record, u32 magic
+ */
+import { assert } from "../base/assert.ts";
+import { BlockRows, Bloom, bloomWords, ROW_WORDS } from "./block-rows.ts";
+import { getDouble, getU32, putDouble, putU32 } from "./bytes.ts";
+import { FOOTER, readRecord, RECORD_HEAD, RecordView, recordLength, timeIn, writeRecord } from "./record.ts";
+
+const VERSION = 1;
+const HEAD = 80;
+const MARK_BYTES = 8 * 3;
+export const TRAILER = 8;
+const TRAILER_MAGIC = 0x5845_4853;
+const ROW_BYTES = ROW_WORDS * 4;
+
+/** Numbers of a mark in `marks`: its kind (REMOVED, FIRST or SETTLED), its sequence, and the last sequence, which FIRST needs. */
+export const MARK_NUMBERS = 3;
+
+/** What is known of a block beside its rows. */
+export interface BlockFacts {
+  firstSequence: number;
+  lastSequence: number;
+  /** The last message before the block; -1: its beginning does not say. */
+  expected: number;
+  /** The last message that is known of behind it. */
+  lastSeen: number;
+  /** First message of a batch that goes on in the next block; 0: there is none. */
+  openBatch: number;
+  lastTimeNs: bigint;
+  readonly marks: number[];
+}
+
+/** `openBatch` of a block that may hold a part of a batch: it is to be scanned at each start. */
+export const TORN = -1;
+
+export interface Footer {
+  readonly facts: BlockFacts;
+  readonly rows: BlockRows;
+  /** Names of all subjects in the block. */
+  readonly names: readonly string[];
+  readonly bloom: Bloom;
+  /** Of the hashes. */
+  readonly seed: number;
+}
+
+type Counts = [rows: number, marks: number, nameBytes: number, filterWords: number];
+
+/** Bytes of a footer before its rows. */
+export const ROWS_AT = RECORD_HEAD + HEAD;
+export const FOOTER_MIN = ROWS_AT + TRAILER;
+
+/** `content`: the records of the block. Each subject is met once in `onHash`. */
+export function encodeFooter(
+  content: Buffer,
+  rows: BlockRows,
+  facts: BlockFacts,
+  seed: number,
+): { record: Buffer; bloom: Bloom } {
+  const { record: names, hashes } = collectNames(content, rows);
+  const { marks } = facts;
+  const markCount = marks.length / MARK_NUMBERS;
+  const bloom = bloomOf(hashes);
+  const filter = bloom.words;
+  const filterAt = HEAD + rows.count * ROW_BYTES;
+  const marksAt = filterAt + filter.byteLength;
+  const bytes = marksAt + markCount * MARK_BYTES + names.length + TRAILER;
+  const body = Buffer.allocUnsafeSlow(bytes);
+  const numbers = [VERSION, seed, rows.count, markCount, names.length, filter.length];
+  for (const [i, value] of numbers.entries()) putU32(body, 4 * i, value);
+  const { firstSequence, lastSequence, expected, lastSeen, openBatch } = facts;
+  const doubles = [rows.base, firstSequence, lastSequence, expected, lastSeen, openBatch];
+  for (const [i, value] of doubles.entries()) putDouble(body, 24 + 8 * i, value);
+  const lastAt = rows.count === 0 ? -1 : rows.offsetAt(rows.count - 1);
+  body.writeBigInt64LE(lastAt < 0 ? 0n : timeIn(content, lastAt), 72);
+  const { words } = rows;
+  body.set(new Uint8Array(words.buffer, words.byteOffset, rows.count * ROW_BYTES), HEAD);
+  body.set(new Uint8Array(filter.buffer, filter.byteOffset, filter.byteLength), filterAt);
+  let at = marksAt;
+  for (let i = 0; i < marks.length; i++, at += 8) putDouble(body, at, marks[i]!);
+  body.set(names, at);
+  at += names.length;
+  putU32(body, at, recordLength(0, bytes));
+  putU32(body, at + 4, TRAILER_MAGIC);
+  const record = Buffer.allocUnsafeSlow(recordLength(0, bytes));
+  writeRecord(record, 0, {
+    kind: FOOTER,
+    sequence: lastSequence,
+    timeNs: 0n,
+    previous: lastSeen,
+    subject: "",
+    headerLength: 0,
+    body,
+  });
+  return { record, bloom };
+}
+
+/** Length of the footer that a file ends with, as its last bytes say; 0: it has none. */
+export function footerLength(lastBytes: Uint8Array): number {
+  if (lastBytes.length < TRAILER || getU32(lastBytes, lastBytes.length - 4) !== TRAILER_MAGIC) return 0;
+  return getU32(lastBytes, lastBytes.length - TRAILER);
+}
+
+/** null: it is damaged, or of another version, or its hashes have another seed. */
+export function decodeFooter(record: Buffer, seed: number | null): Footer | null {
+  const view = new RecordView();
+  if (!readRecord(view, record, 0, record.length) || view.kind !== FOOTER) return null;
+  const { body } = view;
+  if (body.length < HEAD + TRAILER || getU32(body, 0) !== VERSION) return null;
+  const own = getU32(body, 4);
+  if (seed !== null && own !== seed) return null;
+  const [count, marks, nameBytes, filter] = [8, 12, 16, 20].map((at) => getU32(body, at)) as Counts;
+  const filterAt = HEAD + count * ROW_BYTES;
+  const marksAt = filterAt + filter * 4;
+  if (marksAt + marks * MARK_BYTES + nameBytes + TRAILER !== body.length) return null;
+  const namesAt = marksAt + marks * MARK_BYTES;
+  return {
+    seed: own,
+    rows: rowsIn(body, count),
+    bloom: new Bloom(wordsIn(body, filterAt, filter)),
+    facts: {
+      firstSequence: getDouble(body, 32),
+      lastSequence: getDouble(body, 40),
+      expected: getDouble(body, 48),
+      lastSeen: getDouble(body, 56),
+      openBatch: getDouble(body, 64),
+      lastTimeNs: body.readBigInt64LE(72),
+      marks: Array.from({ length: marks * MARK_NUMBERS }, (_, i) => getDouble(body, marksAt + 8 * i)),
+    },
+    names: namesIn(body.subarray(namesAt, namesAt + nameBytes)),
+  };
+}
+
+/** The rows alone. null: the footer is damaged. */
+export function decodeRows(record: Buffer): BlockRows | null {
+  const view = new RecordView();
+  if (!readRecord(view, record, 0, record.length) || view.kind !== FOOTER) return null;
+  return rowsIn(view.body, getU32(view.body, 8));
+}
+
+function rowsIn(body: Buffer, count: number): BlockRows {
+  return new BlockRows(getDouble(body, 24), wordsIn(body, HEAD, count * ROW_WORDS), count);
+}
+
+function wordsIn(body: Buffer, at: number, count: number): Uint32Array {
+  const words = new Uint32Array(count);
+  new Uint8Array(words.buffer).set(body.subarray(at, at + 4 * count));
+  return words;
+}
+
+function namesIn(bytes: Buffer): string[] {
+  const names: string[] = [];
+  for (let at = 0; at + 2 <= bytes.length;) {
+    const length = bytes[at]! | (bytes[at + 1]! << 8);
+    names.push(bytes.toString("latin1", at + 2, at + 2 + length));
+    at += 2 + length;
+  }
+  return names;
+}
+
+export function bloomOf(hashes: Iterable<number> & { readonly length: number }): Bloom {
+  const bloom = new Bloom(bloomWords(hashes.length));
+  for (const hash of hashes) bloom.add(hash);
+  return bloom;
+}
+
+/** Hashes of the rows, each once. */
+export function hashesOf(rows: BlockRows): number[] {
+  const seen = new Seen(rows.count);
+  const hashes: number[] = [];
+  for (let row = 0; row < rows.count; row++) {
+    const hash = rows.hashAt(row);
+    if (seen.add(hash, row) === row) hashes.push(hash);
+  }
+  return hashes;
+}
+
+/** Names of the subjects as they stand in the records, each once: of those that share a hash, too. */
+function collectNames(content: Buffer, rows: BlockRows): { record: Buffer; hashes: number[] } {
+  const seen = new Seen(rows.count);
+  const hashes: number[] = [];
+  let names = Buffer.allocUnsafeSlow(4096);
+  let end = 0;
+  for (let row = 0; row < rows.count; row++) {
+    const at = rows.offsetAt(row);
+    const hash = rows.hashAt(row);
+    const first = seen.add(hash, row);
+    if (first !== row && isSameSubject(content, at, rows.offsetAt(first))) continue;
+    if (first === row) hashes.push(hash);
+    const length = getU32(content, at + RECORD_HEAD - 4);
+    assert(length <= 0xffff, "the length of a subject fits into its field");
+    if (end + 2 + length > names.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * (end + 2 + length));
+      names.copy(larger, 0, 0, end);
+      names = larger;
+    }
+    names[end] = length;
+    names[end + 1] = length >>> 8;
+    content.copy(names, end + 2, at + RECORD_HEAD, at + RECORD_HEAD + length);
+    end += 2 + length;
+  }
+  return { record: names.subarray(0, end), hashes };
+}
+
+function isSameSubject(content: Buffer, one: number, other: number): boolean {
+  const length = getU32(content, one + RECORD_HEAD - 4);
+  if (getU32(content, other + RECORD_HEAD - 4) !== length) return false;
+  for (let i = RECORD_HEAD; i < RECORD_HEAD + length; i++)
+    if (content[one + i] !== content[other + i]) return false;
+  return true;
+}
+
+/** Hashes that were met, with the row where that was. */
+class Seen {
+  private readonly slots: Uint32Array;
+  private readonly mask: number;
+
+  constructor(count: number) {
+    let size = 16;
+    while (size < 2 * count) size *= 2;
+    this.slots = new Uint32Array(2 * size);
+    this.mask = size - 1;
+  }
+
+  /** The first row with this hash: `row`, where it is new. */
+  add(hash: number, row: number): number {
+    const { slots, mask } = this;
+    let at = (hash ^ (hash >>> 16)) & mask;
+    for (; slots[2 * at + 1] !== 0; at = (at + 1) & mask)
+      if (slots[2 * at] === hash) return slots[2 * at + 1]! - 1;
+    slots[2 * at] = hash;
+    slots[2 * at + 1] = row + 1;
+    return row;
+  }
+}
