@@ -5,6 +5,7 @@ import { halfChanged } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
+import { KnownTexts } from "../slab/known-texts.ts";
 import { isText, readText, slice } from "../slab/memory.ts";
 import type { Account } from "../core/account.ts";
 import { InboxLane, StraightLane } from "../core/lane.ts";
@@ -28,8 +29,6 @@ const API_LEVEL = 4;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
 const NO_MESSAGE = new Message();
-/** Subjects that one listener remembers, so that no text is made of them again. A power of two. */
-const SUBJECTS_KEPT = 2048;
 /** The payload of most acknowledgements. */
 const ACK = "+ACK";
 /** How often the volume is asked what it has left. */
@@ -274,10 +273,7 @@ class Heard implements Incoming {
   private knownSubject: string | null = null;
   private knownReply: string | null = null;
   private knownBody: Uint8Array | null = null;
-  /** The subject before, since the next one is often the same. */
-  private lastSubject = "";
-  /** Subjects by their hash; null: there has been one alone. */
-  private known: string[] | null = null;
+  private readonly subjects = new KnownTexts();
 
   begin(message: Message): void {
     this.message = message;
@@ -315,16 +311,9 @@ class Heard implements Incoming {
 
   /** The one that it is shown under, if that is another one than it was sent to: as clients would see it. */
   private readSubject(): string {
-    const { message, lastSubject, known } = this;
+    const { message } = this;
     if (message.shownLength > 0) return shownSubject(message);
-    const { at, subjectFrom, subjectLength, subjectHash } = message;
-    if (lastSubject.length === subjectLength && isText(at + subjectFrom, lastSubject)) return lastSubject;
-    const there = known?.[subjectHash & (SUBJECTS_KEPT - 1)] ?? "";
-    if (there.length === subjectLength && isText(at + subjectFrom, there)) return (this.lastSubject = there);
-    const subject = readText(at + subjectFrom, subjectLength);
-    if (known !== null) known[subjectHash & (SUBJECTS_KEPT - 1)] = subject;
-    else if (lastSubject !== "") this.known = new Array<string>(SUBJECTS_KEPT).fill("");
-    return (this.lastSubject = subject);
+    return this.subjects.find(message.at + message.subjectFrom, message.subjectLength, message.subjectHash);
   }
 }
 

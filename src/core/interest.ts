@@ -34,6 +34,8 @@ const WAYS = 4;
 const SETS_MIN = 32;
 /** Bound of the table: 4 * 8192 plans for each account. */
 const SETS_MAX = 8192;
+/** From so many plans on, subjects that differ in their last token share one where nothing depends on that token. */
+const SHARED_FROM = 16_384;
 assert((SETS_MAX & (SETS_MAX - 1)) === 0, "the number of sets is a power of two");
 
 export interface InterestSnapshot {
@@ -168,7 +170,8 @@ export class Interest implements Disposable, HeadsUser {
       if (plan.generation === this.generations[plan.bucket]) return plan;
       return this.replan(slot, at, length, hash);
     }
-    return this.replan(this.freeSlot(hash), at, length, hash);
+    const shared = this.cached >= SHARED_FROM ? this.unique.ofInbox(at, length) : null;
+    return shared ?? this.replan(this.freeSlot(hash), at, length, hash);
   }
 
   /** The same for a message that the server makes: most go to a different subject below an inbox each time. */

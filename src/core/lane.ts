@@ -16,8 +16,8 @@ import type { Subscription } from "./subscription.ts";
 const BLANK = 0x20;
 const DOT = 0x2e;
 const CRLF = 0x0a0d;
-/** Digits of the size of an answer, and the line end. */
-const SIZE_MAX = 20;
+/** Digits of the sizes of an answer, and the line ends. */
+const SIZES_MAX = 36;
 /** `MSG ` and `HMSG`. */
 const PLAIN_VERB = 0x2047534d;
 const HEADED_VERB = 0x47534d48;
@@ -110,10 +110,10 @@ export class InboxLane {
   }
 
   /**
-   * Room for an answer without headers, with its head up to the payload of `size` bytes: the offset in the slab where that begins. 0: it has
-   * to be sent in another way. Its closing CRLF is the caller's, who then calls `end`.
+   * Room for an answer, with its head up to the headers and the payload of `size` bytes: the offset in the slab where those begin. 0: it
+   * has to be sent in another way. Its closing CRLF is the caller's, who then calls `end`.
    */
-  begin(subject: OutsidePiece, size: number): number {
+  begin(subject: OutsidePiece, size: number, headerLength = 0): number {
     const { memory, words: view, at, length } = subject;
     let from = length;
     while (from > 0 && memory[at + from - 1] !== DOT) from--;
@@ -122,18 +122,24 @@ export class InboxLane {
     const { only } = this;
     if (only === null) return 0;
     assertOutsideDelivery();
-    const start = only.owner.room?.(length + HEAD_REST + SID_MAX + SIZE_MAX + size, "plain") ?? 0;
+    const kind = headerLength > 0 ? "headed" : "plain";
+    const start = only.owner.room?.(length + HEAD_REST + SID_MAX + SIZES_MAX + size, kind) ?? 0;
     if (start === 0) return 0;
-    let to = copyIn(writeVerb(start, "plain"), memory, view, at, length);
+    let to = copyIn(writeVerb(start, kind), memory, view, at, length);
     bytes[to++] = BLANK;
     words.setInt32(to, only.sidLow, true);
     words.setInt32(to + 4, only.sidHigh, true);
-    to = writeNumber(to + only.sidLength, size);
+    to += only.sidLength;
+    if (headerLength > 0) {
+      to = writeNumber(to, headerLength);
+      bytes[to++] = BLANK;
+    }
+    to = writeNumber(to, size);
     words.setInt16(to, CRLF, true);
     return to + 2;
   }
 
-  /** `size`: of the payload. */
+  /** `size`: of headers and payload. */
   end(at: number, size: number): void {
     const { only } = this;
     assertOwn(only !== null, "an answer ends where it was begun");

@@ -1,5 +1,6 @@
 /**
- * Finds the plans for messages whose subjects are used once: what the server sends to inboxes, and acknowledgements. A plan of a prefix
+ * Finds the plans for messages whose subjects are used once: what the server sends to inboxes, acknowledgements, and what is published on
+ * more subjects than plans are kept for. A plan of a prefix
  * stands for all subjects below it (prefix-plans.ts); this file says which prefix that is, builds its plan, and knows what invalidates
  * it.
  *

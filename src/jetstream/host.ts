@@ -66,9 +66,12 @@ export function payloadOf(message: Incoming): string {
 
 /** The way to inboxes, for many answers: see `core/lane.ts`. */
 export interface AnswerLane {
-  /** Writes the head of an answer to the subject that lies there, and returns the offset in the slab where its payload begins; 0: `send`. */
-  begin(subject: Piece, size: number): number;
-  /** Behind the closing CRLF. `size`: of the payload. */
+  /**
+   * Writes the head of an answer to the subject that lies there, and returns the offset in the slab where its headers and payload of `size`
+   * bytes begin; 0: `send`.
+   */
+  begin(subject: Piece, size: number, headerLength?: number): number;
+  /** Behind the closing CRLF. */
   end(at: number, size: number): void;
 }
 

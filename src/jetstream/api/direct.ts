@@ -8,6 +8,7 @@ import { statusBlock, VERSION_LINE } from "../headers.ts";
 import type { RecordView } from "../../store/record.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import type { Origins } from "../origins/origins.ts";
+import { LastGets } from "./last-gets.ts";
 import type { Stream } from "../stream/stream.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -47,6 +48,7 @@ export class DirectGets {
   private readonly origins: Origins;
   private readonly hasStream: (name: string) => boolean;
   private readonly host: AccountHost;
+  private readonly lasts: LastGets;
   /** By the name of the stream that they answer for. */
   private readonly listeners = new Map<string, readonly Disposable[]>();
 
@@ -56,6 +58,7 @@ export class DirectGets {
     this.origins = origins;
     this.hasStream = hasStream;
     this.host = stream.host;
+    this.lasts = new LastGets(stream, { answer: (sequence, reply) => this.one(sequence, reply, false) });
   }
 
   /** Answers while the stream allows it; and once it has caught up for the stream that it mirrors, unless that is here, too. */
@@ -91,13 +94,12 @@ export class DirectGets {
       const payload = payloadOf(message);
       this.host.afterwards(() => this.answer(payload, subject, reply));
     };
+    const last = (message: Incoming): void => {
+      if (!this.lasts.take(message, base.length + 1)) answer(message, message.subject.slice(base.length + 1));
+    };
     this.listeners.set(name, [
       this.host.listen(base, (message) => answer(message, ""), queue),
-      this.host.listen(
-        `${base}.>`,
-        (message) => answer(message, message.subject.slice(base.length + 1)),
-        queue,
-      ),
+      this.host.listen(`${base}.>`, last, queue),
     ]);
   }
 

@@ -4,15 +4,15 @@
  *
  *     $JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.<time>.<pending>
  */
+import { SplitTime } from "../../slab/nanoseconds.ts";
 import { bytes, copyIn, digitsOf, writeNumber } from "../../slab/memory.ts";
 
 const DOT = 0x2e;
 const DIGIT_0 = 0x30;
 /** Digits of the numbers, with the dots between them. */
 const REST_MAX = 16 + 16 + 16 + 20 + 16 + 4;
-const NS_PER_S = 1_000_000_000;
+const NS_PER_S = 1_000_000_000n;
 const NS_DIGITS = 9;
-const TWO_32 = 2 ** 32;
 
 export interface AckedDelivery {
   readonly deliveries: number;
@@ -33,8 +33,7 @@ export class AckReply {
   private deliveries = 0;
   private sequence = 0;
   private consumerSequence = 0;
-  private seconds = 0;
-  private nanoseconds = 0;
+  private readonly time = new SplitTime();
   private pending = 0;
 
   /** `names`: `<stream>.<consumer>`. */
@@ -54,7 +53,7 @@ export class AckReply {
     this.sequence = delivery.sequence;
     this.consumerSequence = delivery.consumerSequence;
     this.pending = delivery.pending;
-    this.setTime(delivery.timeHigh, delivery.timeLow);
+    this.time.set(delivery.timeLow, delivery.timeHigh);
   }
 
   get length(): number {
@@ -80,35 +79,24 @@ export class AckReply {
   }
 
   toString(): string {
-    const { prefix, deliveries, sequence, consumerSequence, seconds, nanoseconds, pending } = this;
-    const time = BigInt(seconds) * BigInt(NS_PER_S) + BigInt(nanoseconds);
+    const { prefix, deliveries, sequence, consumerSequence, pending } = this;
+    const { seconds, nanoseconds } = this.time;
+    const time = BigInt(seconds) * NS_PER_S + BigInt(nanoseconds);
     return `${prefix}${deliveries}.${sequence}.${consumerSequence}.${time}.${pending}`;
   }
 
-  /** The quotient may be wrong by one, since a double does not hold all digits; the remainder, taken in 32 bits, says so. */
-  private setTime(high: number, low: number): void {
-    let seconds = Math.floor((high * TWO_32 + low) / NS_PER_S);
-    let nanoseconds = (low - Math.imul(seconds, NS_PER_S)) >>> 0;
-    if (nanoseconds >= TWO_32 - NS_PER_S) {
-      seconds--;
-      nanoseconds = (nanoseconds + NS_PER_S) >>> 0;
-    } else if (nanoseconds >= NS_PER_S) {
-      seconds++;
-      nanoseconds -= NS_PER_S;
-    }
-    this.seconds = seconds;
-    this.nanoseconds = nanoseconds;
-  }
-
   private get timeLength(): number {
-    return this.seconds === 0 ? digitsOf(this.nanoseconds) : digitsOf(this.seconds) + NS_DIGITS;
+    return this.time.seconds === 0
+      ? digitsOf(this.time.nanoseconds)
+      : digitsOf(this.time.seconds) + NS_DIGITS;
   }
 
   private writeTime(at: number): number {
-    if (this.seconds === 0) return writeNumber(at, this.nanoseconds);
-    const from = writeNumber(at, this.seconds);
+    const { seconds, nanoseconds } = this.time;
+    if (seconds === 0) return writeNumber(at, nanoseconds);
+    const from = writeNumber(at, seconds);
     const end = from + NS_DIGITS;
-    let rest = this.nanoseconds;
+    let rest = nanoseconds;
     for (let i = end - 1; i >= from; i--) {
       const next = (rest / 10) | 0;
       bytes[i] = DIGIT_0 + (rest - next * 10);

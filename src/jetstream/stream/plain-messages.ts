@@ -57,8 +57,10 @@ export class PlainMessages {
   }
 
   /** Whether the message can be stored without being judged. */
-  takes({ headerLength, body, size, subjectLength, at, replyFrom, replyLength }: Message): boolean {
-    if (!this.isOn || headerLength > 0 || body !== null || size > this.sizeMax) return false;
+  takes(message: Message): boolean {
+    const { headerLength, body, size, subjectLength, at, replyFrom, replyLength, shownLength } = message;
+    if (!this.isOn || headerLength > 0 || body !== null || size > this.sizeMax || shownLength > 0)
+      return false;
     if (subjectLength > SUBJECT_MAX || size + subjectLength + RECORD_REST > this.left) return false;
     const fast = FAST_REPLY.length;
     return replyLength < fast || !isText(at + replyFrom + replyLength - fast, FAST_REPLY);
