@@ -43,7 +43,11 @@ export class PlainMessages {
     const { discard, maxMessages, maxBytes, maxMessageBytes } = config;
     const mayRefuse = discard === "new" && (maxMessages > 0 || maxBytes > 0 || config.discardNewPerSubject);
     const isChanged = config.subjectTransform !== null || config.allowCounter || config.allowSchedules;
-    const goesOn = config.republish !== null || config.mirror !== null || config.retention === "interest";
+    const goesOn =
+      config.republish !== null ||
+      config.mirror !== null ||
+      config.sources.length > 0 ||
+      config.retention === "interest";
     this.isOn = !config.sealed && !mayRefuse && !isChanged && !goesOn;
     this.sizeMax = maxMessageBytes >= 0 ? maxMessageBytes : Infinity;
   }
