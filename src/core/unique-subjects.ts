@@ -28,6 +28,8 @@ const DOT = 0x2e;
 const TOKEN_MAX = 64;
 const ACK_REST_MAX = 128;
 const ACK = "$JS.ACK.";
+/** Counters of literal subscriptions. A power of two. */
+const LITERALS = 1024;
 
 export class UniqueSubjects {
   /** Plans built. */
@@ -39,8 +41,8 @@ export class UniqueSubjects {
   /** Count the changes that no entry is evicted for: of inboxes those that name no prefix, of acknowledgements all with wildcards. */
   private readonly inboxGenerations = new Int32Array(BUCKETS);
   private readonly ackGenerations = new Int32Array(BUCKETS);
-  /** Literal subscriptions by the bucket of their first token, and those to one acknowledgement. */
-  private readonly literals = new Int32Array(BUCKETS);
+  /** Literal subscriptions by the hash of what stands before their last token, and those to one acknowledgement. */
+  private readonly literals = new Int32Array(LITERALS);
   private ackLiterals = 0;
 
   private readonly work: Work;
@@ -64,14 +66,15 @@ export class UniqueSubjects {
         ? this.open(at, from, { hash, rest: 1, room: TOKEN_MAX, into: inboxes, generations })
         : known.plan;
     if (plan === null) return null;
-    if (this.literals[plan.bucket]! > 0 && this.sublist.hasLiteral(readText(at, length))) return null;
+    if (this.literals[hash & (LITERALS - 1)]! > 0 && this.sublist.hasLiteral(readText(at, length)))
+      return null;
     plan.setRest(at + from, tokenLength);
     return plan;
   }
 
   /** Whether no literal subscription takes a subject below the prefix of the plan. */
   isUniform(plan: Plan): boolean {
-    return this.literals[plan.bucket] === 0;
+    return this.literals[plan.hash & (LITERALS - 1)] === 0;
   }
 
   /** Valid until another plan is looked up. null also for a subject of another kind. */
@@ -105,7 +108,12 @@ export class UniqueSubjects {
   /** Counts a subscription that came or went; `changed` is called as well. */
   count(subject: string, by: 1 | -1): void {
     if (hasWildcard(subject)) return;
-    this.literals[bucketOf(subject)]! += by;
+    const { length } = subject;
+    if (length > LINE_MAX) return; // no message has it
+    const { at } = AREA.hashed;
+    writeText(at, subject);
+    const from = lastDot(at, length) + 1;
+    this.literals[hashBytes(at, from) & (LITERALS - 1)]! += by;
     if (subject.startsWith(ACK)) this.ackLiterals += by;
   }
 

@@ -26,7 +26,7 @@
  * A reader that meets a previous (of FIRST: a time) beyond what it has seen knows which messages are missing.
  */
 import { assert } from "../base/assert.ts";
-import { checksum, getU32, getWhole, putText, putU32, putWhole } from "./bytes.ts";
+import { checksum, checksumByWords, getU32, getWhole, putText, putU32, putWhole } from "./bytes.ts";
 
 export const RECORD_HEAD = 44;
 /** Longest record: a payload of 64 MiB with its subject and headers. */
@@ -189,31 +189,33 @@ export function writeMessage(
       words.setBigUint64(to + i, message.words.getBigUint64(bodyAt + i, true), true);
     for (let i = whole; i < bodyLength; i++) memory[to + i] = message.memory[bodyAt + i]!;
   }
-  words.setInt32(at, checksum(memory, at + 4, at + length) | 0, true);
+  words.setInt32(at, checksumByWords(memory, words, at + 4, at + length) | 0, true);
   return at + length;
 }
 
 /** Reads the record at `at`. False: what lies there, up to `end`, is no whole and sound record. */
 export function readRecord(view: RecordView, memory: Buffer, at: number, end: number): boolean {
-  if (at + RECORD_HEAD > end || (getU32(memory, at + 4) & 0xffff) !== MAGIC) return false;
-  const length = getU32(memory, at + 8);
-  if (length < RECORD_HEAD || length > RECORD_MAX || at + length > end) return false;
-  if (getU32(memory, at) !== checksum(memory, at + 4, at + length)) return false;
-  const subjectLength = getU32(memory, at + 40);
-  const headerLength = getU32(memory, at + 12);
-  if (RECORD_HEAD + subjectLength + headerLength > length) return false;
+  if (at + RECORD_HEAD > end) return false;
   if (view.memory !== memory) {
     view.memory = memory;
     view.words = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
   }
+  const { words } = view;
+  if ((words.getInt32(at + 4, true) & 0xffff) !== MAGIC) return false;
+  const length = words.getUint32(at + 8, true);
+  if (length < RECORD_HEAD || length > RECORD_MAX || at + length > end) return false;
+  if (words.getUint32(at, true) !== checksumByWords(memory, words, at + 4, at + length)) return false;
+  const subjectLength = words.getUint32(at + 40, true);
+  const headerLength = words.getUint32(at + 12, true);
+  if (RECORD_HEAD + subjectLength + headerLength > length) return false;
   view.at = at;
   view.kind = memory[at + 6]!;
   view.flags = memory[at + 7]!;
   view.length = length;
   view.headerLength = headerLength;
   view.sequence = getWhole(memory, at + 16);
-  view.timeLow = getU32(memory, at + 24);
-  view.timeHigh = getU32(memory, at + 28);
+  view.timeLow = words.getUint32(at + 24, true);
+  view.timeHigh = words.getUint32(at + 28, true);
   view.previous = getWhole(memory, at + 32);
   view.subjectLength = subjectLength;
   return Number.isSafeInteger(view.sequence) && Number.isSafeInteger(view.previous);

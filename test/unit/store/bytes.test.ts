@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import {
   checksum,
+  checksumByWords,
   getDouble,
   getU32,
   getWhole,
@@ -18,6 +19,8 @@ describe("numbers and checksums in memory", () => {
       fc.property(fc.uint8Array({ maxLength: 700, size: "max" }), fc.nat(20), (memory, skip) => {
         const from = Math.min(skip, memory.length);
         expect(checksum(memory, from, memory.length)).toBe(crc32(memory.subarray(from)));
+        const words = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+        expect(checksumByWords(memory, words, from, memory.length)).toBe(crc32(memory.subarray(from)));
       }),
       { numRuns: 500 },
     );
