@@ -116,6 +116,25 @@ function leaves(name: string, pattern: string, count: number): Path {
   };
 }
 
+/** `more` joins a configuration of 3,000 accounts, each with a connection. */
+function reloadOf3000(name: string, more: { readonly account?: string; readonly option?: string }): Path {
+  const accounts = Array.from({ length: 3000 }, (_, i) => `A${i} { users: [{user: u${i}, password: p}] }`);
+  const config = (added: string): string => `accounts { ${accounts.join("\n")}\n${added} }\nno_auth_user: u0`;
+  return {
+    name,
+    config: config(""),
+    prepare: async ({ process, config: whole }) => {
+      for (let i = 0; i < 3000; i++) await Client.open(process.port, { user: `u${i}`, pass: "p" });
+      return async () => {
+        await process.reload(
+          whole.replace(config(""), `${config(more.account ?? "")}\n${more.option ?? ""}`),
+        );
+        await delay(REST_MS);
+      };
+    },
+  };
+}
+
 /** `ends`: of the patterns, and of the subject of message `i`. */
 function nearlyMatching(name: string, ends: (i: number) => string): Path {
   const token = (bits: number, i: number): string => ((bits >> i) & 1 ? "*" : "a");
@@ -244,18 +263,10 @@ no_auth_user: s`,
       };
     },
   },
-  {
-    name: "a reload, 3,000 accounts and 3,000 connections",
-    config: `accounts { ${Array.from({ length: 3000 }, (_, i) => `A${i} { users: [{user: u${i}, password: p}] }`).join("\n")} }
-no_auth_user: u0`,
-    prepare: async ({ process, config }) => {
-      for (let i = 0; i < 3000; i++) await Client.open(process.port, { user: `u${i}`, pass: "p" });
-      return async () => {
-        await process.reload(`${config}\nmax_payload: 500000`);
-        await delay(REST_MS);
-      };
-    },
-  },
+  reloadOf3000("a reload, 3,000 accounts and 3,000 connections", { option: "max_payload: 500000" }),
+  reloadOf3000("a reload that adds an account to 3,000, 3,000 connections", {
+    account: "NEW { users: [{user: new, password: p}] }",
+  }),
   {
     name: "a route with 200,000 subjects comes",
     config: 'server_name: watched\ncluster { name: c, listen: "127.0.0.1:<route>" }',

@@ -67,13 +67,25 @@ export function accountsPart({ accounts, cluster }: Pick<Rooms, "accounts" | "cl
 }
 
 export function usersPart({ users, clients }: Pick<Rooms, "users" | "clients">): ServerPart {
-  const part: Part<ReturnType<typeof clientUsersOptions>> = {
+  return {
     name: "users",
     start: () => users.watch(() => clients.recheckGrants()),
-    prepare: (next) => users.prepare(next),
+    prepare(next, before) {
+      const { usersDir, callout } = next.authorization;
+      // A directory may have changed without the configuration; what a callout lacks is said at each reload.
+      const isAlone = usersDir === null && callout === null;
+      return isAlone && hasSameUsers(next, before) ? null : users.prepare(clientUsersOptions(next));
+    },
     stop: () => users[Symbol.dispose](),
   };
-  return bind(part, clientUsersOptions);
+}
+
+function hasSameUsers(next: Config, before: Config): boolean {
+  return (
+    sameValues(next.authorization, before.authorization) &&
+    sameValues(next.accounts, before.accounts) &&
+    next.client.tls?.map === before.client.tls?.map
+  );
 }
 
 export function systemAccount(
@@ -214,7 +226,7 @@ export function traces({ clients, cluster }: Pick<Rooms, "clients" | "cluster">)
       if (next === before) return null;
       return {
         apply() {
-          for (const session of clients.sessions.values()) session.followTracing();
+          clients.followTracing();
           for (const session of cluster?.sessions.values() ?? []) session.followTracing();
         },
       };

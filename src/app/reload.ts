@@ -4,6 +4,7 @@
  * value and is named. Requests that come during a reload are answered by one more reload after it.
  */
 import type { Clock } from "../base/clock.ts";
+import { inRounds, type Pieces } from "../base/pieces.ts";
 import type { LiveCell } from "../base/live.ts";
 import type { Logger } from "../base/logger.ts";
 import { OptionRefused } from "../base/option-refused.ts";
@@ -13,6 +14,7 @@ import type { Config, Field } from "../config/config.ts";
 import { shownChange } from "../config/diff.ts";
 import { effectiveConfig, type EffectiveConfig } from "../config/effective.ts";
 import type { LoadResult } from "../config/load.ts";
+import { sharedWith } from "../config/shared.ts";
 import type { Position } from "../config/formats/nats-conf/node.ts";
 
 /** Something that follows the configuration. */
@@ -126,11 +128,12 @@ export class Reload {
       return this.refuse({ messages: loaded.warnings, position: beginningOf(loaded) }, reason);
     this.files = [...loaded.files, ...certificateFiles(loaded.config)];
     const before = this.options.inForce.current.config;
+    const next = await inRounds(sharedWith(before, loaded.config));
     let effective: EffectiveConfig;
     let prepared: readonly Prepared[];
     try {
-      effective = effectiveConfig(before, loaded.config);
-      prepared = this.prepare(effective.config, before);
+      effective = effectiveConfig(before, next);
+      prepared = await inRounds(this.prepare(effective.config, before));
     } catch (error) {
       const position = error instanceof OptionRefused ? loaded.positionOf(error.field as Field) : null;
       return this.refuse({ messages: [textOf(error)], position }, reason);
@@ -145,13 +148,14 @@ export class Reload {
     return this.accept(effective, before, loaded, reason);
   }
 
-  /** All or nothing. */
-  private prepare(next: Config, before: Config): Prepared[] {
+  /** All or nothing, one part in a piece. */
+  private *prepare(next: Config, before: Config): Pieces<Prepared[]> {
     const prepared: Prepared[] = [];
     try {
       for (const part of this.options.parts) {
         const one = part.prepare?.(next, before) ?? null;
         if (one !== null) prepared.push(one);
+        yield;
       }
       return prepared;
     } catch (error) {

@@ -2,8 +2,9 @@
  * From the command line, the environment and a file to what the process shall do. Later wins: defaults, file, environment,
  * flags. Reads files, prints nothing, ends nothing.
  */
+import { atOnce, inRounds, type Pieces } from "../base/pieces.ts";
 import { applyEnv, configFileFromEnv } from "./formats/env.ts";
-import { applyFile, collect, type Problems } from "./formats/apply-file.ts";
+import { applyFile, collectPieces, type Problems } from "./formats/apply-file.ts";
 import type { Config, Field } from "./config.ts";
 import { configDigest } from "./formats/digest.ts";
 import {
@@ -23,7 +24,6 @@ import {
   ParseError,
   describeOrigin,
   positionIn,
-  type MapNode,
   type Origin,
   type Position,
 } from "./formats/nats-conf/node.ts";
@@ -75,12 +75,8 @@ export async function loadConfigInAnyFormat(
   readFile: ReadFile = readFileFromDisk,
   parseYaml: ParseYaml | null = null,
 ): Promise<LoadResult> {
-  const pieces = loadInPieces(argv, { env, readFile, parseYaml });
   try {
-    let piece = pieces.next();
-    for (; piece.done !== true; piece = pieces.next())
-      await new Promise<void>((resolve) => void setImmediate(resolve));
-    return piece.value;
+    return await inRounds(loadInPieces(argv, { env, readFile, parseYaml }));
   } catch (error) {
     if (!(error instanceof YamlNeeded)) throw error;
     const yaml = await import("./formats/yaml.ts");
@@ -95,13 +91,8 @@ export function loadConfig(
   readFile: ReadFile = readFileFromDisk,
   parseYaml: ParseYaml | null = null,
 ): LoadResult {
-  const pieces = loadInPieces(argv, { env, readFile, parseYaml });
-  let piece = pieces.next();
-  while (piece.done !== true) piece = pieces.next();
-  return piece.value;
+  return atOnce(loadInPieces(argv, { env, readFile, parseYaml }));
 }
-
-type Pieces<T> = Generator<undefined, T, undefined>;
 
 function* loadInPieces(argv: readonly string[], origins: ConfigOrigins): Pieces<LoadResult> {
   try {
@@ -150,20 +141,20 @@ function* load(line: CommandLine, configFile: string | null, origins: ConfigOrig
   let digest = "";
   let isEmpty = false;
   if (configFile !== null) {
-    let root: MapNode | null = null;
-    collect(problems, () => {
-      const readFile = (path: string): Uint8Array => {
-        files.push(path);
-        return origins.readFile(path);
-      };
-      root = readConfigFile(configFile, { ...origins, readFile });
-      isEmpty = root.entries.size === 0;
-      if (isEmpty) oddities.push(`${configFile}: config has no values or is empty`);
-    });
+    const readFile = (path: string): Uint8Array => {
+      files.push(path);
+      return origins.readFile(path);
+    };
+    const reading = readConfigFile(configFile, { ...origins, readFile });
+    const root = yield* collectPieces(problems, reading);
     yield;
-    collect(problems, () => void (root !== null && applyFile(root, sheet, problems)));
-    yield;
-    if (root !== null) digest = configDigest(root);
+    isEmpty = root?.entries.size === 0;
+    if (isEmpty) oddities.push(`${configFile}: config has no values or is empty`);
+    if (root !== null) {
+      yield* applyFile(root, sheet, problems);
+      yield;
+      digest = yield* configDigest(root);
+    }
     yield;
   }
   applyEnv(origins.env, sheet, problems);

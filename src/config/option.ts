@@ -5,6 +5,7 @@
  * Invariant: a field of the configuration has its default in exactly one row.
  */
 import { assert } from "../base/assert.ts";
+import type { Pieces } from "../base/pieces.ts";
 import { ConfError, type ConfNode, type Origin } from "./formats/nats-conf/node.ts";
 import type { Notes, ValueType } from "./values/value-type.ts";
 
@@ -37,7 +38,7 @@ export interface Option {
   /** Whether logs must not show the value. */
   readonly isSecret: boolean;
   readonly description: string;
-  assignNode(sheet: Sheet, node: ConfNode, notes: Notes): void;
+  assignNode(sheet: Sheet, node: ConfNode, notes: Notes): Pieces<void>;
   assignEnv(sheet: Sheet, text: string, at: Origin, notes: Notes): void;
   assignFlag(sheet: Sheet, text: string, at: Origin, notes: Notes): void;
 }
@@ -161,11 +162,12 @@ function build(
   { type, flagType, fields, initials, assign }: Parts,
 ): Option {
   assert(fields.length > 0, "an option sets a field");
-  const assignAs = (as: ValueType<unknown>, sheet: Sheet, node: ConfNode, notes: Notes): void => {
-    const value = as.fromNode(node, notes);
+  const put = (sheet: Sheet, value: unknown, at: Origin): void => {
     if (value === undefined) for (const field of fields) sheet.clear(field);
-    else assign(sheet, value, node.at);
+    else assign(sheet, value, at);
   };
+  const assignAs = (as: ValueType<unknown>, sheet: Sheet, node: ConfNode, notes: Notes): void =>
+    put(sheet, as.fromNode(node, notes), node.at);
   return {
     key: row.key,
     aliases: row.aliases ?? [],
@@ -181,7 +183,11 @@ function build(
     status: row.status ?? "built",
     isSecret: row.isSecret ?? false,
     description: row.description,
-    assignNode: (sheet, node, notes) => assignAs(type, sheet, node, notes),
+    *assignNode(sheet, node, notes) {
+      const { piecesFromNode } = type;
+      if (piecesFromNode === undefined) assignAs(type, sheet, node, notes);
+      else put(sheet, yield* piecesFromNode(node, notes), node.at);
+    },
     assignEnv: (sheet, text, at, notes) => assignAs(type, sheet, type.nodeFromText(text, at), notes),
     assignFlag: (sheet, text, at, notes) => assignAs(flagType, sheet, flagType.nodeFromText(text, at), notes),
   };

@@ -1,5 +1,6 @@
 /** Writes the tree of a configuration file onto the sheet: finds each key in the schema, collects what is wrong. */
 
+import type { Pieces } from "../../base/pieces.ts";
 import { isDisabledBlock, isOff, unknownField } from "../values/block.ts";
 import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
 import type { Sheet } from "../option.ts";
@@ -17,21 +18,35 @@ export function collect(problems: Problems, use: () => void): void {
   try {
     use();
   } catch (error) {
-    if (!(error instanceof ConfError)) throw error;
-    problems.error(error);
+    refuse(problems, error);
   }
 }
 
-export function applyFile(root: MapNode, sheet: Sheet, problems: Problems): void {
-  applyBlock(root, "", sheet, problems);
+/** The same for work in pieces; null: there was an error. */
+export function* collectPieces<T>(problems: Problems, work: Pieces<T>): Pieces<T | null> {
+  try {
+    return yield* work;
+  } catch (error) {
+    refuse(problems, error);
+    return null;
+  }
+}
+
+function refuse(problems: Problems, error: unknown): void {
+  if (!(error instanceof ConfError)) throw error;
+  problems.error(error);
+}
+
+export function applyFile(root: MapNode, sheet: Sheet, problems: Problems): Pieces<void> {
+  return applyBlock(root, "", sheet, problems);
 }
 
 /** `prefix` is the dotted name of the block with a dot at its end, or "" at the top. */
-function applyBlock(block: MapNode, prefix: string, sheet: Sheet, problems: Problems): void {
+function* applyBlock(block: MapNode, prefix: string, sheet: Sheet, problems: Problems): Pieces<void> {
   for (const entry of block.entries.values()) {
     if (problems.isFull()) return;
     if (isPasswordOfNobody(entry, block, prefix)) continue;
-    collect(problems, () => applyEntry(entry, prefix, sheet, problems));
+    yield* collectPieces(problems, applyEntry(entry, prefix, sheet, problems));
   }
 }
 
@@ -44,7 +59,7 @@ function isPasswordOfNobody({ key, usedAsVariable }: ConfEntry, block: MapNode, 
   return ![...block.entries.keys()].some((other) => /^user(name)?$/i.test(other));
 }
 
-function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Problems): void {
+function* applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Problems): Pieces<void> {
   const { keyAt, node } = entry;
   const written = prefix + entry.key.toLowerCase();
   const key = BLOCK_BY_ALIAS.get(written) ?? written;
@@ -53,17 +68,17 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
   const inertKind = KEYS_WITHOUT_EFFECT.get(key);
   if (option !== undefined) {
     try {
-      named(key, () => option.assignNode(sheet, node, problems));
+      yield* named(key, option.assignNode(sheet, node, problems));
     } catch (error) {
       sheet.refuse(option.fields);
       throw error;
     }
     if (BLOCKS.has(key) && node.kind === "map" && !isDisabledBlock(node))
-      applyBlock(node, `${key}.`, sheet, problems);
+      yield* applyBlock(node, `${key}.`, sheet, problems);
   } else if (BLOCKS.has(key)) {
     if (node.kind !== "map")
       throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
-    applyBlock(node, `${key}.`, sheet, problems);
+    yield* applyBlock(node, `${key}.`, sheet, problems);
   } else if (inertKind !== undefined) {
     const expected = inertKind === "bool" ? "true or false" : "a string";
     if (node.kind !== inertKind) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
@@ -78,9 +93,9 @@ function applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: Pr
 }
 
 /** Says in an error which option it is about: who reads it may not have the file at hand. */
-function named(key: string, assign: () => void): void {
+function* named(key: string, assign: Pieces<void>): Pieces<void> {
   try {
-    assign();
+    yield* assign;
   } catch (error) {
     throw error instanceof ConfError ? new ConfError(error.at, `${key}: ${error.reason}`) : error;
   }

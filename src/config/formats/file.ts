@@ -4,6 +4,7 @@
  */
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { closeSync, openSync, readSync } from "node:fs";
+import type { Pieces } from "../../base/pieces.ts";
 import { CONFIG_BYTES_MAX, INCLUDE_DEPTH_MAX, newBudget, type Budget } from "./nats-conf/limits.ts";
 import { ConfError, type MapNode, type Origin, type SourceText } from "./nats-conf/node.ts";
 import { parseConf, type ParseContext } from "./nats-conf/parser.ts";
@@ -28,7 +29,7 @@ export interface ConfigOrigins {
 }
 
 /** Throws YamlNeeded where a file is YAML and its reader has not been loaded. */
-export function readConfigFile(path: string, origins: ConfigOrigins): MapNode {
+export function readConfigFile(path: string, origins: ConfigOrigins): Pieces<MapNode> {
   return readTree(path, null, { ...origins, budget: newBudget(), open: [] });
 }
 
@@ -56,7 +57,7 @@ interface Reading extends ConfigOrigins {
   readonly open: readonly string[];
 }
 
-function readTree(path: string, at: Origin | null, reading: Reading): MapNode {
+function* readTree(path: string, at: Origin | null, reading: Reading): Pieces<MapNode> {
   const absolute = resolve(path);
   if (reading.open.includes(absolute)) throw new ConfError(at, `${path} includes itself`);
   if (reading.open.length > INCLUDE_DEPTH_MAX) {
@@ -70,7 +71,7 @@ function readTree(path: string, at: Origin | null, reading: Reading): MapNode {
     include: (name: string, includedAt: Origin) =>
       readTree(isAbsolute(name) ? name : join(dirname(path), name), includedAt, inner),
   };
-  if (!/\.ya?ml$/i.test(path)) return parseConf(source, context);
+  if (!/\.ya?ml$/i.test(path)) return yield* parseConf(source, context);
   const { parseYaml } = reading;
   if (parseYaml === null) throw new YamlNeeded(`${path} is YAML, whose reader is not loaded`);
   return parseYaml(source, context);

@@ -82,10 +82,12 @@ export const accounts: Section<SeenByAccounts, "accounts"> = {
       refuse("accounts.list", "Can not have a single user/pass and accounts");
     if (users.length > 0 && authorization.token !== null)
       refuse("accounts.list", "Can not have a token and accounts");
-    const twice = users.find(({ user }) => authorization.users.some((other) => other.user === user));
+    const others = new Set(authorization.users.map(({ user }) => user));
+    const twice = users.find(({ user }) => others.has(user));
     if (twice !== undefined) refuse("accounts.list", `Duplicate user "${twice.user}" detected`);
     if (!sheet.knows("accounts.list")) return errors;
-    const isMissing = (account: string): boolean => !list.some(({ name }) => name === account);
+    const names = new Set(list.map(({ name }) => name));
+    const isMissing = (account: string): boolean => !names.has(account);
     const missing = callout?.allowedAccounts.find(isMissing);
     if (missing !== undefined) {
       const reason = `auth_callout allowed account "${missing}" not found in configured accounts`;

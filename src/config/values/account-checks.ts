@@ -3,6 +3,7 @@
  * nats-server, in its order and words.
  */
 
+import { PieceLength, type Pieces } from "../../base/pieces.ts";
 import { MappingError } from "../../subject/mapping-error.ts";
 import {
   hasWildcard,
@@ -16,6 +17,8 @@ import type { AccountExport, AccountImport, Located } from "./account-exports.ts
 import { ConfError } from "../formats/nats-conf/node.ts";
 
 const CYCLE_DEPTH_MAX = 1024;
+/** A check looks at the exports and imports of other accounts. */
+const STEPS_PER_IMPORT = 20;
 
 export interface CheckedAccount {
   readonly name: string;
@@ -33,13 +36,22 @@ interface Link {
 }
 
 /** Throws ConfError at the first that does not fit. */
-export function checkImports(accounts: readonly CheckedAccount[]): void {
+export function* checkImports(accounts: readonly CheckedAccount[]): Pieces<void> {
+  const pace = new PieceLength();
   const byName = new Map(accounts.map((account) => [account.name, account]));
-  for (const { exports } of accounts) for (const one of exports) checkExport(one, exports, byName);
+  for (const { exports } of accounts) {
+    for (const one of exports) {
+      checkExport(one, exports, byName);
+      if (pace.isOver()) yield;
+    }
+  }
   const links = new Map<string, Link[]>(accounts.map(({ name }) => [name, []]));
   for (const kind of ["stream", "service"] as const) {
     for (const { name, imports } of accounts) {
-      for (const one of imports) if (one.kind === kind) checkImport(name, one, { byName, links });
+      for (const one of imports) {
+        if (one.kind === kind) checkImport(name, one, { byName, links });
+        if (pace.isOver(STEPS_PER_IMPORT)) yield;
+      }
     }
   }
 }

@@ -170,19 +170,19 @@ const importList: Reader<readonly Located<AccountImport>[]> = listOf(
 
 export const readImports: typeof importList = (node, notes) => {
   const list = importList(node, notes);
-  list.forEach((one, i) => {
-    const twin = list.slice(0, i).find((other) => isSameService(one, other));
-    if (twin === undefined) return;
-    const before = `previously used in import for account "${twin.account}", subject "${twin.subject}"`;
-    throw new ConfError(one.at, `Duplicate service import subject "${one.to}", ${before}`);
-  });
+  const seen = new Map<string, AccountImport>();
+  for (const one of list) {
+    if (one.kind !== "service") continue;
+    const key = JSON.stringify([one.account, one.to]);
+    const twin = seen.get(key);
+    if (twin === undefined) seen.set(key, one);
+    else {
+      const before = `previously used in import for account "${twin.account}", subject "${twin.subject}"`;
+      throw new ConfError(one.at, `Duplicate service import subject "${one.to}", ${before}`);
+    }
+  }
   return list;
 };
-
-function isSameService(one: AccountImport, other: AccountImport): boolean {
-  const areServices = one.kind === "service" && other.kind === "service";
-  return areServices && one.to === other.to && one.account === other.account;
-}
 
 function refuseServiceKeys(node: ConfNode): void {
   for (const { key, node: value } of (node as MapNode).entries.values()) {

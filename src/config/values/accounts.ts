@@ -1,6 +1,7 @@
 /** The value type of the accounts block: each account with its users, limits, mappings, exports and imports. */
+import { atOnce, PieceLength, type Pieces } from "../../base/pieces.ts";
 import { isPublicNkey } from "../../keys/nkey.ts";
-import { ConfError, type ConfEntry, type ConfNode } from "../formats/nats-conf/node.ts";
+import { ConfError, nodeSize, type ConfEntry, type ConfNode } from "../formats/nats-conf/node.ts";
 import { checkImports } from "./account-checks.ts";
 import {
   readExports,
@@ -13,7 +14,7 @@ import { readJetStream, readTrace, type AccountJetStream, type AccountTrace } fr
 import { mappings, type MappingConfig } from "./mappings.ts";
 import { readUserPermissions } from "./permissions.ts";
 import { field, record, type Reader } from "./record.ts";
-import { users, type User } from "./users.ts";
+import { readUsers, type User } from "./users.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 
@@ -44,20 +45,42 @@ const INT32_MAX = 2 ** 31 - 1;
 
 export const accounts: ValueType<readonly AccountConfig[]> = {
   name: "block of accounts",
-  fromNode(node, notes) {
-    if (node.kind === "array") return readNames(node.items);
-    if (node.kind !== "map") mismatch(node, "a block of accounts, as in { A { users: [...] } }");
-    const entries = [...node.entries.values()].filter((entry) => !entry.usedAsVariable);
-    const found = entries.map((entry) => readAccount(entry, notes));
-    refuseSharedUsers(entries, found);
-    checkImports(found);
-    return found;
-  },
+  fromNode: (node, notes) => atOnce(readAccounts(node, notes)),
+  piecesFromNode: readAccounts,
   nodeFromText: formatNode,
   show: (list) => list.map(({ name }) => name).join(", "),
 };
 
-type LocatedAccount = AccountConfig & {
+function* readAccounts(node: ConfNode, notes: Notes): Pieces<readonly AccountConfig[]> {
+  if (node.kind === "array") return readNames(node.items);
+  if (node.kind !== "map") mismatch(node, "a block of accounts, as in { A { users: [...] } }");
+  const entries = [...node.entries.values()].filter((entry) => !entry.usedAsVariable);
+  const found: LocatedAccount[] = [];
+  const pace = new PieceLength();
+  for (const entry of entries) {
+    found.push(yield* readAccount(entry, notes));
+    if (pace.isOver(nodeSize(entry.node))) yield;
+  }
+  refuseSharedUsers(entries, found);
+  yield* checkImports(found);
+  return found.map(withoutPlaces);
+}
+
+/** Where something stands in a file is no part of it: it changes with every line before. */
+function withoutPlaces({ exports, imports, ...rest }: LocatedAccount): AccountConfig {
+  return {
+    ...rest,
+    exports: exports.map((one) => withoutPlace<AccountExport>(one)),
+    imports: imports.map((one) => withoutPlace<AccountImport>(one)),
+  };
+}
+
+function withoutPlace<T extends object>(located: Located<T>): T {
+  const { at: _at, ...rest } = located;
+  return rest as unknown as T;
+}
+
+type LocatedAccount = Omit<AccountConfig, "exports" | "imports"> & {
   readonly exports: readonly Located<AccountExport>[];
   readonly imports: readonly Located<AccountImport>[];
 };
@@ -105,7 +128,7 @@ const accountBlock = record(
   {
     nkey: field("nkey", expectAccountNkey, undefined),
     defaults: field("default_permissions", readUserPermissions, null),
-    users: field("users", (node, notes) => users.fromNode(node, notes) ?? [], []),
+    users: field<ConfNode | null>("users", (node) => node, null),
     limits: field("limits", readLimits, NO_LIMITS),
     exports: field("exports", readExports, []),
     imports: field("imports", readImports, []),
@@ -120,9 +143,10 @@ const accountBlock = record(
   },
 );
 
-function readAccount({ key: name, node }: ConfEntry, notes: Notes): LocatedAccount {
+function* readAccount({ key: name, node }: ConfEntry, notes: Notes): Pieces<LocatedAccount> {
   if (node.kind === "map") refuseReserved(name, node);
-  const { nkey: _nkey, defaults, users: own, ...rest } = accountBlock(node, notes);
+  const { nkey: _nkey, defaults, users: list, ...rest } = accountBlock(node, notes);
+  const own = list === null ? [] : yield* readUsers(list, notes);
   const withDefaults = own.map((user) => ({ ...user, permissions: user.permissions ?? defaults }));
   return { name, users: withDefaults, ...rest };
 }
@@ -137,7 +161,10 @@ function refuseReserved(name: string, { at }: ConfNode): void {
   if (name === GLOBAL_ACCOUNT) throw new ConfError(at, `"${name}" is a Reserved Account`);
 }
 
-function refuseSharedUsers(entries: readonly ConfEntry[], list: readonly AccountConfig[]): void {
+function refuseSharedUsers(
+  entries: readonly ConfEntry[],
+  list: readonly Pick<AccountConfig, "users">[],
+): void {
   const seen = new Set<string>();
   list.forEach((account, i) => {
     for (const { user } of account.users) {

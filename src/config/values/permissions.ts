@@ -52,8 +52,9 @@ export const userPermissions: ValueType<UserPermissions> = {
 };
 
 export const routePermissions: ValueType<RoutePermissions> = {
-  ...userPermissions,
+  name: userPermissions.name,
   fromNode: readRoutePermissions,
+  nodeFromText: formatNode,
   show: (value) => JSON.stringify(value),
 };
 

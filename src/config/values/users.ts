@@ -1,11 +1,21 @@
 /** The value types of users and their credentials. Passwords are never shown. */
 
+import { atOnce, PieceLength, type Pieces } from "../../base/pieces.ts";
 import { CONNECTION_TYPES, type ConnectionType } from "../../base/connection-type.ts";
 import { isPublicNkey, isUserNkey } from "../../keys/nkey.ts";
-import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
+import { ConfError, nodeSize, type ConfNode } from "../formats/nats-conf/node.ts";
 import { readUserPermissions } from "./permissions.ts";
 import { field, listOf, record, type Reader } from "./record.ts";
-import { booleanOf, formatNode, stringOf, stringsOf, text, type ValueType } from "./value-type.ts";
+import {
+  booleanOf,
+  formatNode,
+  mismatch,
+  stringOf,
+  stringsOf,
+  text,
+  type Notes,
+  type ValueType,
+} from "./value-type.ts";
 import type { UserPermissions } from "../../core/permissions.ts";
 
 export interface User {
@@ -30,19 +40,27 @@ export const credential: ValueType<string> = {
 
 export const users: ValueType<readonly User[]> = {
   name: "list of {user, password, permissions} or {nkey, permissions}",
-  fromNode(node, notes) {
-    const names = new Set<string>();
-    return listOf((item) => {
-      const user = readUser(item, notes);
-      if (names.has(user.user))
-        throw new ConfError(item.at, `user ${JSON.stringify(user.user)} is already in the list`);
-      names.add(user.user);
-      return user;
-    }, "a list of users, as in [{user: a, password: b}]")(node, notes);
-  },
+  fromNode: (node, notes) => atOnce(readUsers(node, notes)),
+  piecesFromNode: readUsers,
   nodeFromText: formatNode,
   show: (list) => list.map(({ user }) => user).join(", "),
 };
+
+export function* readUsers(node: ConfNode, notes: Notes): Pieces<readonly User[]> {
+  if (node.kind !== "array") mismatch(node, "a list of users, as in [{user: a, password: b}]");
+  const names = new Set<string>();
+  const found: User[] = [];
+  const pace = new PieceLength();
+  for (const item of node.items) {
+    const user = readUser(item, notes);
+    if (names.has(user.user))
+      throw new ConfError(item.at, `user ${JSON.stringify(user.user)} is already in the list`);
+    names.add(user.user);
+    found.push(user);
+    if (pace.isOver(nodeSize(item))) yield;
+  }
+  return found;
+}
 
 const userBlock = record(
   {

@@ -4,6 +4,7 @@
  * folder.
  */
 import { posix } from "node:path";
+import type { Pieces } from "../../base/pieces.ts";
 import { newBudget } from "../formats/nats-conf/limits.ts";
 import { ConfError, describeKind, type ConfNode, type Origin } from "../formats/nats-conf/node.ts";
 import { parseConfValue } from "../formats/nats-conf/parser.ts";
@@ -20,6 +21,8 @@ export interface ValueType<V> {
   readonly name: string;
   /** `undefined` means: as if the option were not written. */
   fromNode(node: ConfNode, notes: Notes): V | undefined;
+  /** The same in pieces, for values that may be long; absent: they are short. */
+  readonly piecesFromNode?: (node: ConfNode, notes: Notes) => Pieces<V | undefined>;
   /** How the text of a flag or of an environment variable becomes a node. */
   nodeFromText(text: string, at: Origin): ConfNode;
   /** As an operator would write it. */
@@ -51,7 +54,7 @@ export function formatNode(text: string, at: Origin): ConfNode {
   const context = {
     budget: newBudget(),
     environment: () => undefined,
-    include: () => {
+    include: (): never => {
       throw new ConfError(at, "expected no include here");
     },
   };

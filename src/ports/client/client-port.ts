@@ -29,6 +29,8 @@ import { OpenConnection } from "./open-connection.ts";
 /** What it takes to write to a connection, and to look again at what it may do, in steps of chores. */
 const WRITE_STEPS = 10;
 const RECHECK_STEPS = 4;
+/** What it takes to put a tap between a parser and its session. */
+const TRACE_STEPS = 2;
 
 export interface ClientPortOptions {
   readonly host: string;
@@ -151,12 +153,12 @@ export class ClientPort {
     return count;
   }
 
-  /** In slices, as all that is done with each session. What all are told is what holds when they are. */
   /** As monitoring looks at them, in the order in which they came. */
   *connections(): Generator<OpenConnection> {
     for (const session of this.sessions.values()) yield new OpenConnection(session);
   }
 
+  /** In slices, as all that is done with each session. What all are told is what holds when they are. */
   sendInfoToAll(): void {
     if (this.isInfoDue) return;
     this.isInfoDue = true;
@@ -166,6 +168,11 @@ export class ClientPort {
   private *toldInfo(): Generator<ClientSession> {
     this.isInfoDue = false;
     yield* this.sessions.values();
+  }
+
+  /** Tracing has been switched on or off. */
+  followTracing(): void {
+    this.withEach(this.sessions.values(), TRACE_STEPS, (session) => session.followTracing());
   }
 
   /** Users have changed. */

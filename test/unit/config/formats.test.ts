@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 
+import { atOnce } from "../../../src/base/pieces.ts";
 import { newBudget } from "../../../src/config/formats/nats-conf/limits.ts";
 import { ConfError, type ConfNode } from "../../../src/config/formats/nats-conf/node.ts";
 import { parseConf, type ParseContext } from "../../../src/config/formats/nats-conf/parser.ts";
@@ -21,7 +22,7 @@ const context = (): ParseContext => ({
   },
 });
 
-const fromConf = (text: string): Plain => plain(parseConf({ name: "t", text }, context()));
+const fromConf = (text: string): Plain => plain(atOnce(parseConf({ name: "t", text }, context())));
 const fromYaml = (text: string): Plain => plain(parseYaml({ name: "t", text }, context()));
 
 function plain(node: ConfNode): Plain {

@@ -7,6 +7,7 @@
  * opened `{` must be closed, sizes must fit in 64 bits, a key needs a value.
  */
 
+import { atOnce, PieceLength, type Pieces } from "../../../base/pieces.ts";
 import { Cursor } from "./cursor.ts";
 import { NESTING_DEPTH_MAX, type Budget } from "./limits.ts";
 import { ConfError, nodeSize, type ConfEntry, type ConfNode, type MapNode, type SourceText } from "./node.ts";
@@ -15,12 +16,13 @@ import { scalarFromWord, variableName } from "./scalars.ts";
 export interface ParseContext {
   readonly budget: Budget;
   /** Reads the file that an `include` names; throws ConfError. */
-  include(path: string, at: ConfNode["at"]): MapNode;
+  include(path: string, at: ConfNode["at"]): Pieces<MapNode>;
   /** The text of an environment variable, for `$NAME` that no block defines. */
   environment(name: string): string | undefined;
 }
 
-export function parseConf(source: SourceText, context: ParseContext): MapNode {
+/** In pieces, since a file may have hundreds of thousands of values. */
+export function parseConf(source: SourceText, context: ParseContext): Pieces<MapNode> {
   return new Parser(source, context, new Set()).parseDocument();
 }
 
@@ -39,6 +41,7 @@ class Parser {
   /** Environment variables being expanded, against cycles. */
   private readonly expanding: Set<string>;
   private depth = 0;
+  private readonly pace = new PieceLength();
 
   constructor(source: SourceText, context: ParseContext, expanding: Set<string>) {
     this.cursor = new Cursor(source);
@@ -46,24 +49,24 @@ class Parser {
     this.expanding = expanding;
   }
 
-  parseDocument(): MapNode {
+  *parseDocument(): Pieces<MapNode> {
     const at = this.cursor.at();
     const scope: Scope = new Map();
     this.scopes.push(scope);
-    this.parseEntries(scope, null);
+    yield* this.parseEntries(scope, null);
     return this.mapNode(scope, at);
   }
 
   parseOnlyValue(): ConfNode {
     this.cursor.skipSpace();
-    const node = this.parseValue();
+    const node = atOnce(this.parseValue());
     this.cursor.skipSpace();
     if (!this.cursor.isAtEnd()) this.cursor.fail("only one value");
     return node;
   }
 
   /** Reads entries up to the `}` of the block opened at `open`, or up to the end of the text. */
-  private parseEntries(scope: Scope, open: number | null): void {
+  private *parseEntries(scope: Scope, open: number | null): Pieces<void> {
     const { cursor } = this;
     for (;;) {
       cursor.skipSpaceAndComments();
@@ -78,8 +81,8 @@ class Parser {
         this.parseClosingBrace(open);
         return;
       }
-      if (cursor.peek() === "{" && this.scopes.length === 1) this.parseBareBlock(scope);
-      else this.parseEntry(scope, open !== null);
+      if (cursor.peek() === "{" && this.scopes.length === 1) yield* this.parseBareBlock(scope);
+      else yield* this.parseEntry(scope, open !== null);
       this.parseEntryEnd();
     }
   }
@@ -94,10 +97,10 @@ class Parser {
   }
 
   /** `{ … }` without a key, as JSON has it around everything: its entries belong to the block around it. */
-  private parseBareBlock(scope: Scope): void {
+  private *parseBareBlock(scope: Scope): Pieces<void> {
     const open = this.cursor.offset;
     this.cursor.offset++;
-    this.nest(() => this.parseEntries(scope, open));
+    yield* this.nest(this.parseEntries(scope, open));
   }
 
   private parseEntryEnd(): void {
@@ -109,18 +112,18 @@ class Parser {
     else if (char !== "}") cursor.fail("a new line, ',', ';' or '}' after the value");
   }
 
-  private parseEntry(scope: Scope, isNested: boolean): void {
+  private *parseEntry(scope: Scope, isNested: boolean): Pieces<void> {
     const { cursor } = this;
     const keyAt = cursor.at();
     const isQuoted = /["']/.test(cursor.peek());
     const key = cursor.takeKey();
     if (key === "" && !isQuoted) cursor.fail("a key");
     if (!isQuoted && key.toLowerCase() === "include" && /[ \t]/.test(cursor.peek())) {
-      this.parseInclude(scope, keyAt);
+      yield* this.parseInclude(scope, keyAt);
       return;
     }
     this.parseKeyEnd(isNested);
-    this.define(scope, { key, keyAt, node: this.parseValue(), usedAsVariable: false });
+    this.define(scope, { key, keyAt, node: yield* this.parseValue(), usedAsVariable: false });
   }
 
   /** `:`, `=` or white space. Outside of blocks a value must not start on the line after a separator. */
@@ -134,7 +137,7 @@ class Parser {
     else cursor.skipInlineSpace();
   }
 
-  private parseInclude(scope: Scope, at: ConfNode["at"]): void {
+  private *parseInclude(scope: Scope, at: ConfNode["at"]): Pieces<void> {
     const { cursor } = this;
     cursor.skipInlineSpace();
     const quote = cursor.peek();
@@ -145,7 +148,8 @@ class Parser {
           ? cursor.takeSingleQuoted()
           : cursor.takeWord().text;
     if (path === "") cursor.fail("a file name to include");
-    for (const entry of this.context.include(path, at).entries.values()) this.define(scope, entry);
+    const { entries } = yield* this.context.include(path, at);
+    for (const entry of entries.values()) this.define(scope, entry);
   }
 
   /** The last of two entries with one key wins, as in nats-server, and takes its place in the order. */
@@ -154,15 +158,16 @@ class Parser {
     scope.set(entry.key, entry);
   }
 
-  private parseValue(): ConfNode {
+  private *parseValue(): Pieces<ConfNode> {
     const { cursor } = this;
     const at = cursor.at();
     this.spend(1, at);
+    if (this.pace.isOver()) yield;
     switch (cursor.peek()) {
       case "{":
-        return this.parseMap();
+        return yield* this.parseMap();
       case "[":
-        return this.parseArray();
+        return yield* this.parseArray();
       case '"':
         return { kind: "string", value: cursor.takeDoubleQuoted(), at };
       case "'":
@@ -174,31 +179,33 @@ class Parser {
     }
   }
 
-  private parseMap(): MapNode {
+  private *parseMap(): Pieces<MapNode> {
     const at = this.cursor.at();
     const open = this.cursor.offset;
     const scope: Scope = new Map();
     this.cursor.offset++;
     this.scopes.push(scope);
-    this.nest(() => this.parseEntries(scope, open));
+    yield* this.nest(this.parseEntries(scope, open));
     this.scopes.pop();
     return this.mapNode(scope, at);
   }
 
-  private parseArray(): ConfNode {
+  private *parseArray(): Pieces<ConfNode> {
     const { cursor } = this;
     const at = cursor.at();
     const items: ConfNode[] = [];
     cursor.offset++;
     cursor.skipSpaceAndComments();
-    this.nest(() => {
-      while (cursor.peek() !== "]") {
-        items.push(this.parseValue());
-        this.parseItemEnd();
-      }
-    });
+    yield* this.nest(this.parseItems(items));
     cursor.offset++;
     return { kind: "array", items, size: sumSizes(items), at };
+  }
+
+  private *parseItems(items: ConfNode[]): Pieces<void> {
+    while (this.cursor.peek() !== "]") {
+      items.push(yield* this.parseValue());
+      this.parseItemEnd();
+    }
   }
 
   private parseItemEnd(): void {
@@ -267,11 +274,11 @@ class Parser {
     };
   }
 
-  private nest(parse: () => void): void {
+  private *nest(parsing: Pieces<void>): Pieces<void> {
     if (++this.depth > NESTING_DEPTH_MAX) {
       throw new ConfError(this.cursor.at(), `nested too deep: at most ${NESTING_DEPTH_MAX} levels are read`);
     }
-    parse();
+    yield* parsing;
     this.depth--;
   }
 
