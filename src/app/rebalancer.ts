@@ -89,7 +89,7 @@ export class Rebalancer implements Disposable {
     });
     for (const session of leaving) {
       this.asked.add(session);
-      session.sendInfo(urls);
+      session.introduction.sendInfo(urls);
     }
     this.after(NOTICE_MS / 2, () => leaving.forEach((session) => session.withdrawFromQueues()));
     this.after(NOTICE_MS, () => leaving.forEach((session) => session.leave(REBALANCED, PATIENCE_MS)));
@@ -102,7 +102,7 @@ export class Rebalancer implements Disposable {
     for (const session of sessions) {
       // In the order in which they connected.
       if (chosen.length === count || session.startedMs > sinceMs) break;
-      if (session.takesInfo && !this.asked.has(session)) chosen.push(session);
+      if (session.introduction.takesInfo && !this.asked.has(session)) chosen.push(session);
     }
     return chosen;
   }

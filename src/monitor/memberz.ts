@@ -116,16 +116,16 @@ export class RouteSums {
 function routesByPeer({ cluster }: MonitorSource): RouteFigures[] {
   const sums = new RouteSums();
   if (cluster === null) return [];
-  for (const { session } of registeredRoutes(cluster)) {
+  for (const { snapshot } of registeredRoutes(cluster)) {
     sums.add({
-      remote_id: session.registration?.peerId ?? "",
-      remote_name: session.registration?.peerName ?? "",
-      rtt_ms: Math.round(session.heartbeat.roundTripMs * 1000) / 1000,
-      pending: session.outbox.pendingBytes,
-      in_msgs: session.inMessages,
-      out_msgs: session.outMessages,
-      in_bytes: session.inBytes,
-      out_bytes: session.outBytes,
+      remote_id: snapshot.peerId,
+      remote_name: snapshot.peerName,
+      rtt_ms: Math.round(snapshot.roundTripMs * 1000) / 1000,
+      pending: snapshot.pendingBytes,
+      in_msgs: snapshot.inMessages,
+      out_msgs: snapshot.outMessages,
+      in_bytes: snapshot.inBytes,
+      out_bytes: snapshot.outBytes,
     });
   }
   return sums.list();

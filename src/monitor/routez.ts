@@ -1,5 +1,5 @@
 /** `/routez`: connections to the other servers of the cluster. Each connection of a pool is an entry. */
-import type { RouteSession } from "../links/route/session.ts";
+import type { OpenRoute } from "../ports/cluster/cluster-port.ts";
 import { json, type Answer } from "./answer.ts";
 import { goDuration, goTime, goUptime, shownText } from "./go-format.ts";
 import { List } from "./json.ts";
@@ -25,8 +25,7 @@ export function routez(source: MonitorSource, query: Query): Answer {
 }
 
 /** A connection that the mesh has taken up, and what the mesh knows of its peer. */
-interface Route {
-  readonly session: RouteSession;
+interface Route extends OpenRoute {
   readonly isSolicited: boolean;
   readonly isConfigured: boolean;
 }
@@ -34,58 +33,55 @@ interface Route {
 export function registeredRoutes(cluster: ClusterSource): Route[] {
   const peers = new Map(cluster.snapshot()?.peers.map((peer) => [peer.id, peer]));
   const routes: Route[] = [];
-  for (const session of cluster.sessions.values()) {
-    if (session.registration === null) continue;
-    const peer = peers.get(session.registration.peerId);
-    const isSolicited = peer?.solicited ?? session.direction === "dialled";
-    routes.push({ session, isSolicited, isConfigured: peer?.routeType === "explicit" });
+  for (const route of cluster.connections()) {
+    const { peerId, direction } = route.snapshot;
+    const peer = peers.get(peerId);
+    const isSolicited = peer?.solicited ?? direction === "dialled";
+    routes.push({ ...route, isSolicited, isConfigured: peer?.routeType === "explicit" });
   }
   return routes;
 }
 
-function routeFields(
-  { session, isSolicited, isConfigured }: Route,
-  lists: SubscriptionDetail,
-  nowMs: number,
-): object {
-  const { registration, wire, peerInfo } = session;
+function routeFields(route: Route, lists: SubscriptionDetail, nowMs: number): object {
+  const { snapshot } = route;
+  const { peerInfo } = snapshot;
   return {
-    rid: session.rid,
-    remote_id: registration?.peerId ?? "",
-    remote_name: registration?.peerName ?? "",
-    did_solicit: isSolicited,
-    is_configured: isConfigured,
-    ip: wire.remote.address,
-    port: wire.remote.port,
-    start: goTime(session.startedMs),
-    last_activity: goTime(session.lastActivityMs),
-    rtt: goDuration(session.heartbeat.roundTripMs),
-    uptime: goUptime(nowMs - session.startedMs),
-    idle: goUptime(nowMs - session.lastActivityMs),
-    import: rulesFields(rulesOf(peerInfo?.["import"])),
-    export: rulesFields(rulesOf(peerInfo?.["export"])),
-    pending_size: session.outbox.pendingBytes,
-    in_msgs: session.inMessages,
-    out_msgs: session.outMessages,
-    in_bytes: session.inBytes,
-    out_bytes: session.outBytes,
-    subscriptions: session.interests.size,
-    ...interestLists(session, lists),
-    account: registration?.account ?? undefined,
+    rid: snapshot.rid,
+    remote_id: snapshot.peerId,
+    remote_name: snapshot.peerName,
+    did_solicit: route.isSolicited,
+    is_configured: route.isConfigured,
+    ip: snapshot.address,
+    port: snapshot.port,
+    start: goTime(snapshot.startedMs),
+    last_activity: goTime(snapshot.lastActivityMs),
+    rtt: goDuration(snapshot.roundTripMs),
+    uptime: goUptime(nowMs - snapshot.startedMs),
+    idle: goUptime(nowMs - snapshot.lastActivityMs),
+    import: rulesFields(rulesOf(peerInfo["import"])),
+    export: rulesFields(rulesOf(peerInfo["export"])),
+    pending_size: snapshot.pendingBytes,
+    in_msgs: snapshot.inMessages,
+    out_msgs: snapshot.outMessages,
+    in_bytes: snapshot.inBytes,
+    out_bytes: snapshot.outBytes,
+    subscriptions: snapshot.interests,
+    ...interestLists(route, lists),
+    account: snapshot.account ?? undefined,
     // Nothing is compressed here; a peer before nats-server 2.10 could not.
-    compression: peerInfo?.["compression"] === undefined ? "not supported" : "off",
+    compression: peerInfo["compression"] === undefined ? "not supported" : "off",
     // Not of nats-server: it knows no zones.
-    zone: session.zone || undefined,
+    zone: snapshot.zone || undefined,
   };
 }
 
-function interestLists({ interests, registration, rid }: RouteSession, lists: SubscriptionDetail): object {
-  const isPinned = registration?.account !== null;
+function interestLists({ snapshot, interests }: OpenRoute, lists: SubscriptionDetail): object {
+  const isPinned = snapshot.account !== null;
   return subscriptionLists(
     lists,
-    { count: interests.size, all: () => interests.withAccounts() },
+    { count: snapshot.interests, all: interests },
     ([, interest]) => interest.subject,
-    ([account, interest]) => interestFields(isPinned ? "" : account, interest, rid),
+    ([account, interest]) => interestFields(isPinned ? "" : account, interest, snapshot.rid),
   );
 }
 

@@ -5,7 +5,7 @@ import type { JetStreamReport } from "../jetstream/report.ts";
 import type { ClientCounters } from "../links/client/host.ts";
 import type { ClientSession } from "../links/client/session.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
-import type { RouteSession } from "../links/route/session.ts";
+import type { OpenRoute } from "../ports/cluster/cluster-port.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
 import type { ConnectionHost } from "../links/trunk/host.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
@@ -119,7 +119,7 @@ interface ClientsSource {
 }
 
 export interface ClusterSource {
-  readonly sessions: ReadonlyMap<number, RouteSession>;
+  connections(): Iterable<OpenRoute>;
   readonly counters: Pick<ConnectionHost["counters"], "slowConsumers" | "staleConnections">;
   readonly traffic: TrafficSource;
   /** null: the route port does not listen yet. */

@@ -25,11 +25,11 @@ export const COMMANDS: readonly (readonly [kind: string, Command])[] = [
     "LDM",
     (options, { source, moveTo }) => {
       const client = clientOf(source, options, "no such client id");
-      if (!client.takesInfo)
+      if (!client.introduction.takesInfo)
         throw new CommandRefused(
           "client does not support Lame Duck Mode or is not ready to receive the notification",
         );
-      client.sendInfo(moveTo());
+      client.introduction.sendInfo(moveTo());
     },
   ],
   [

@@ -59,12 +59,12 @@ function kinds(clients: number, routes: number): object | undefined {
 function routeStats({ cluster }: MonitorSource): object[] | undefined {
   const routes = cluster === null ? [] : registeredRoutes(cluster);
   if (routes.length === 0) return undefined;
-  return routes.map(({ session }) => ({
-    rid: session.rid,
-    name: session.registration?.peerName,
-    sent: counts(session.outMessages, session.outBytes),
-    received: counts(session.inMessages, session.inBytes),
-    pending: session.outbox.pendingBytes,
+  return routes.map(({ snapshot }) => ({
+    rid: snapshot.rid,
+    name: snapshot.peerName,
+    sent: counts(snapshot.outMessages, snapshot.outBytes),
+    received: counts(snapshot.inMessages, snapshot.inBytes),
+    pending: snapshot.pendingBytes,
   }));
 }
 

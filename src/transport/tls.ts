@@ -11,7 +11,7 @@ import net from "node:net";
 import type * as tls from "node:tls";
 import { systemClock } from "../base/clock.ts";
 import { READ_START } from "../slab/layout.ts";
-import { bytes, readWindow } from "../slab/memory.ts";
+import { bytes } from "../slab/memory.ts";
 import type { OpenWires } from "./open-wires.ts";
 import { nodeTls } from "./node-tls.ts";
 import { KEEP_ALIVE_MS, TcpWire } from "./tcp.ts";
@@ -26,6 +26,7 @@ import {
   tlsProblem,
   type TlsProblem,
 } from "./tls-problem.ts";
+import { readIntoWindow } from "./tls-window.ts";
 import { identityProblem, keyDigest, verifyError } from "./tls-verify.ts";
 import type { Opening, Security, WireReceiver } from "./wire.ts";
 
@@ -370,34 +371,4 @@ export class TlsWire extends TcpWire {
     if (this.opening !== null) this.giveUp(this.problem === "" ? EOF : tlsProblem({ code: this.problem }));
     super.closed();
   }
-}
-
-const WINDOW_SYMBOLS = windowSymbols();
-
-interface WindowSymbols {
-  readonly buffer: symbol;
-  readonly callback: symbol;
-  readonly next: symbol;
-}
-
-/** Where net.Socket keeps the option `onread`; null: unknown. */
-function windowSymbols(): WindowSymbols | null {
-  const sample = new net.Socket({ onread: { buffer: readWindow, callback: () => true } });
-  const symbols = Object.getOwnPropertySymbols(sample);
-  const find = (name: string): symbol | undefined => symbols.find(({ description }) => description === name);
-  const buffer = find("kBuffer");
-  const callback = find("kBufferCb");
-  const next = find("kBufferGen");
-  if (buffer === undefined || callback === undefined || next === undefined) return null;
-  return { buffer, callback, next };
-}
-
-function readIntoWindow(secured: tls.TLSSocket, onBytes: (length: number) => boolean): boolean {
-  const { _handle: handle } = secured as unknown as { _handle: { useUserBuffer?: (to: Uint8Array) => void } };
-  if (WINDOW_SYMBOLS === null || typeof handle?.useUserBuffer !== "function" || secured.readableLength > 0)
-    return false;
-  const { buffer, callback, next } = WINDOW_SYMBOLS;
-  Object.assign(secured, { [buffer]: readWindow, [callback]: onBytes, [next]: null });
-  handle.useUserBuffer(readWindow);
-  return true;
 }

@@ -73,7 +73,7 @@ describe("servers of a Kubernetes service", () => {
     await whole(servers);
     const zones = (server: RunningServer): string =>
       [...server.server.cluster!.sessions.values()]
-        .map(({ registration, zone }) => `${registration?.peerName}=${zone}`)
+        .map(({ registration, peer }) => `${registration?.peerName}=${peer.zone}`)
         .filter((each, index, all) => all.indexOf(each) === index)
         .sort()
         .join();

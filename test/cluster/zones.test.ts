@@ -97,7 +97,7 @@ describe("a zone that becomes known late", () => {
     await whole([...servers, late]);
     const zones = (server: RunningServer): string =>
       [...server.server.cluster!.sessions.values()]
-        .map(({ registration, zone }) => `${registration?.peerName}=${zone}`)
+        .map(({ registration, peer }) => `${registration?.peerName}=${peer.zone}`)
         .filter((each, index, all) => all.indexOf(each) === index)
         .sort()
         .join();

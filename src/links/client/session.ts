@@ -25,8 +25,8 @@ import type { Tap } from "../trunk/tap.ts";
 import type { Arrival } from "./arrival.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
-import { infoContext, logSecurity } from "./introduction.ts";
-import type { ClientHost, ClientLimits, InfoContext } from "./host.ts";
+import { Introduction } from "./introduction.ts";
+import type { ClientHost, ClientLimits } from "./host.ts";
 import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
 import { sayNoResponders } from "./no-responders.ts";
@@ -46,8 +46,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   private interest: Interest;
   /** The limits of the server, and of the account once it is known. */
   limits: ClientLimits;
-  /** The account that it was told by INFO; "": none yet. */
-  private toldAccount = "";
+  readonly introduction = new Introduction(this);
   /** Derived from the phase, `hello` and the account: see `onRulesChanged`. */
   private isPlain = false;
   rights: rights.Rights | null = null;
@@ -57,6 +56,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   private readonly source = new Source("local", null);
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
+  /** For the client to sign. */
   readonly nonce: string;
   private readonly parser: ClientParser;
   protected readonly inbound: Inbound;
@@ -83,13 +83,13 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   /** The first INFO; it precedes the TLS handshake unless TLS comes first. */
   sayHello(): void {
-    this.say(this.host.info({ ...infoContext(this), nonce: this.nonce }));
+    this.introduction.greet();
     if (this.wire.negotiate !== undefined) this.outbox.flush();
   }
 
   /** From here on bytes pass. */
   onOpen(): void {
-    logSecurity(this);
+    this.introduction.logSecurity();
     if (this.host.authenticator.hasSecrets) this.askWhoItIs(GREETED);
     else this.stand(TRUSTED);
     this.heartbeat.start();
@@ -332,10 +332,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   onPing(): boolean {
     this.say("PONG\r\n");
-    if (this.toldAccount === "" && this.takesInfo) {
-      this.toldAccount = this.account.name;
-      this.say(this.host.info({ ...infoContext(this), account: this.account.name }));
-    }
+    this.introduction.tellAccount();
     return this.isOpen; // the answer may have been too much for a slow reader
   }
 
@@ -381,16 +378,6 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     if (!outbox.isDirty) this.host.turn.touch(outbox);
     this.countDelivery(subscription, message.size);
     return true;
-  }
-
-  /** Sends INFO again, to a client that takes it: members have changed, or it should `moveTo` one of those. */
-  sendInfo(moveTo?: InfoContext["moveTo"]): void {
-    if (this.takesInfo) this.say(this.host.info({ ...infoContext(this), moveTo }));
-  }
-
-  /** Whether INFO may come at any time. */
-  get takesInfo(): boolean {
-    return isIntroduced(this.standing) && this.hello.protocol >= 1;
   }
 
   protected override tapOperations(tap: Tap | null): void {

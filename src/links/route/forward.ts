@@ -8,6 +8,7 @@ import type { Plan } from "../../core/plan.ts";
 import type { Neighbour } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { routedReply } from "../../protocol/shown-subject.ts";
+import type { RoutePeer } from "./peer.ts";
 import type { Outbox } from "../trunk/outbox.ts";
 import type { Tap } from "../trunk/tap.ts";
 import { preparePayload, writePayload } from "../trunk/payload.ts";
@@ -15,9 +16,7 @@ import { preparePayload, writePayload } from "../trunk/payload.ts";
 interface ForwardingSession extends Neighbour {
   readonly tap: Tap | null;
   readonly outbox: Outbox;
-  /** The peer takes headers. */
-  readonly headers: boolean;
-  readonly peerInfo: Readonly<Record<string, unknown>> | null;
+  readonly peer: Readonly<RoutePeer>;
 }
 
 export function forwardRarely(
@@ -28,7 +27,7 @@ export function forwardRarely(
   isPinned: boolean,
 ): void {
   traceForward(session.tap, plan, message, queues);
-  const hasHeaders = message.headerLength > 0 && session.headers;
+  const hasHeaders = message.headerLength > 0 && session.peer.takesHeaders;
   const skip = hasHeaders ? 0 : message.headerLength;
   const name = hasHeaders ? "HMSG" : "RMSG";
   const account = isPinned ? "" : `${plan.account} `;
@@ -59,7 +58,7 @@ const LONG_MAX = LINE_MAX - 4 * SHORT_MAX;
  * gets one, and the groups that find no room in it get none.
  */
 function linesOf(queues: string, session: ForwardingSession, plan: Plan): readonly string[] {
-  const max = session.peerInfo?.["shoal"] === true ? LONG_MAX : SHORT_MAX;
+  const max = session.peer.info?.["shoal"] === true ? LONG_MAX : SHORT_MAX;
   const lines: string[] = [];
   for (let from = 0; from < queues.length;) {
     // A name that is longer than a line is left out.

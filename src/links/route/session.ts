@@ -21,7 +21,7 @@ import { CLIENT_CLOSED, closeCause, type CloseCause } from "../../protocol/close
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/message.ts";
-import { fromByteString, toByteString } from "../../protocol/info.ts";
+import { toByteString } from "../../protocol/info.ts";
 import { onOneLine } from "../../protocol/quote.ts";
 import { readRouteInfo } from "../../protocol/route-info.ts";
 import { restoreShown } from "../../protocol/shown-subject.ts";
@@ -32,10 +32,12 @@ import { Inbound } from "../trunk/inbound.ts";
 import { ROUTE_READER } from "../trunk/outbox.ts";
 import { CONFIRMED, GREETED, OPEN } from "../trunk/phase.ts";
 import type { Tap } from "../trunk/tap.ts";
+import { AccountMemo } from "./account-memo.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
 import { interestLine, readInterest } from "./interest-line.ts";
 import { permits } from "./permissions.ts";
+import type { RoutePeer } from "./peer.ts";
 import { RemoteInterests } from "./remote-interest.ts";
 import { TappedRoute } from "./tapped.ts";
 import { publishRoutedTraced, tracedRoute } from "./tracing.ts";
@@ -62,20 +64,14 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   readonly direction: RouteDirection;
   readonly interests: RemoteInterests;
   registration: Registration | null = null;
-  /** The peer's INFO as it stands, checked by `readRouteInfo`. */
-  peerInfo: Readonly<Record<string, unknown>> | null = null;
+  readonly peer: RoutePeer = { info: null, zone: "", takesHeaders: true };
   chosenQueues = "";
-  /** The peer's zone; "": unknown. */
-  zone = "";
   /** Code that changes it later invalidates the plans. */
   rank = 1;
   readonly tier = "route";
   readonly leafCluster = "";
   private readonly source = new Source("route", this);
-  /** Whether the peer understands headers. */
-  headers = true;
-  private memoAccount: Account | null = null;
-  private memoName: string | null = null;
+  private readonly named: AccountMemo;
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
   private readonly parser: RouteParser;
@@ -84,6 +80,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   constructor(host: RouteHost, wire: Wire, id: number, direction: RouteDirection) {
     super(host, wire, id, { ...KIND, phase: direction === "dialled" ? OPEN : GREETED });
     this.direction = direction;
+    this.named = new AccountMemo(host.accounts);
     const admits = (subject: string): boolean => permits(host.permissions.export, subject);
     this.interests = new RemoteInterests(this, host, { admits });
     this.parser = new RouteParser(this, host.limits);
@@ -122,7 +119,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   onRouted(accountName: string | null, message: Message, queues: readonly string[]): boolean {
     if (this.registration === null)
       return this.onPeerError(errors.unknownOperation, "message before registration");
-    const account = this.accountOf(accountName ?? toByteString(this.registration.account ?? ""));
+    const account = this.named.of(accountName ?? toByteString(this.registration.account ?? ""));
     this.memoPlan = null;
     if (account === null || !this.mayImport(message)) return true;
     restoreShown(message);
@@ -149,11 +146,12 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   }
 
   onRoutedAgain(message: Message): boolean {
-    const { memoPlan: plan, memoAccount: account } = this;
+    const { memoPlan: plan } = this;
+    const { account, name } = this.named;
     if (plan === null || account === null || this.memoVersion !== account.interest.version)
-      return this.onRouted(this.memoName, message, NO_QUEUES);
+      return this.onRouted(name, message, NO_QUEUES);
     if (message.headerLength > 0 && mayAskForTrace(message, account))
-      return this.onRouted(this.memoName, message, NO_QUEUES);
+      return this.onRouted(name, message, NO_QUEUES);
     this.route(plan, message, NO_QUEUES);
     return this.isOpen;
   }
@@ -164,13 +162,6 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     const { source } = this;
     if (source.queues !== queues) source.queues = queues;
     publish(plan, message, source);
-  }
-
-  private accountOf(name: string): Account | null {
-    if (this.memoName === name) return this.memoAccount;
-    this.memoName = name;
-    this.memoAccount = this.host.accounts.get(fromByteString(name)) ?? null;
-    return this.memoAccount;
   }
 
   private mayImport(message: Message): boolean {
@@ -207,9 +198,9 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   private readInfo(json: string): boolean {
     const info = readRouteInfo(json);
     if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
-    if (this.peerInfo === null) {
-      this.peerInfo = info;
-      this.headers = info["headers"] === true && !this.host.noHeaders;
+    if (this.peer.info === null) {
+      this.peer.info = info;
+      this.peer.takesHeaders = info["headers"] === true && !this.host.noHeaders;
       this.host.onHandshakeInfo(this, info);
     } else this.host.onLaterInfo(this, info);
     return this.isOpen;
@@ -275,7 +266,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
       this.tap !== null ||
       message.shownLength > 0 ||
       this.parser.isPinned ||
-      (message.headerLength > 0 && !this.headers);
+      (message.headerLength > 0 && !this.peer.takesHeaders);
     if (isRare || length > CHUNK_SIZE) {
       forwardRarely(this, plan, message, queues, this.parser.isPinned);
     } else {
@@ -306,8 +297,9 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
 
   /** The peer's INFO has come again: what crosses may have changed. Returns whether the peer takes other subjects than before. */
   hearRules({ import: imports, export: exports }: Readonly<Record<string, unknown>>): boolean {
-    const before = this.peerInfo?.["export"];
-    this.peerInfo = { ...this.peerInfo, import: imports, export: exports };
+    const { peer } = this;
+    const before = peer.info?.["export"];
+    peer.info = { ...peer.info, import: imports, export: exports };
     return !isDeepStrictEqual(before, exports);
   }
 

@@ -11,8 +11,8 @@ import type { RouteSession } from "./session.ts";
 /** From this version of the route protocol on a server traces. */
 const TRACING_PROTOCOL = 3;
 
-export function tracedRoute({ rid, registration, peerInfo }: RouteSession): TracedNeighbour {
-  const supportsTraces = Number(peerInfo?.["proto"] ?? 0) >= TRACING_PROTOCOL;
+export function tracedRoute({ rid, registration, peer }: RouteSession): TracedNeighbour {
+  const supportsTraces = Number(peer.info?.["proto"] ?? 0) >= TRACING_PROTOCOL;
   return { kind: TRACED_KIND.route, id: rid, name: registration?.peerName ?? "", supportsTraces };
 }
 

@@ -105,7 +105,7 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   }
 
   /** null: it has ended. */
-  protected get standing(): Standing | null {
+  get standing(): Standing | null {
     return standingIn(this.phase);
   }
 

@@ -162,7 +162,7 @@ export class ClientPort {
   sendInfoToAll(): void {
     if (this.isInfoDue) return;
     this.isInfoDue = true;
-    this.withEach(this.toldInfo(), WRITE_STEPS, (session) => session.sendInfo());
+    this.withEach(this.toldInfo(), WRITE_STEPS, (session) => session.introduction.sendInfo());
   }
 
   private *toldInfo(): Generator<ClientSession> {

@@ -10,6 +10,8 @@ import type { InterestChange } from "../../core/local-interest.ts";
 import type { DiscoverySnapshot } from "../../discovery/discovery.ts";
 import type { RouteHost, RouteLimits } from "../../links/route/host.ts";
 import { RouteTable } from "../../links/route/route-table.ts";
+import type { RemoteInterest } from "../../core/subscription.ts";
+import { routeSnapshot, type RouteSnapshot } from "../../links/route/snapshot.ts";
 import { RouteSession } from "../../links/route/session.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
 import { SERVER_SHUTDOWN, type CloseCounters } from "../../protocol/close-cause.ts";
@@ -32,6 +34,13 @@ import { RouteGate } from "./route-gate.ts";
 import type { RouteListener, RouteNetwork } from "./route-network.ts";
 import { RouteWords } from "./words.ts";
 import { Zones } from "./zones.ts";
+
+/** A connection to another server as monitoring looks at it. */
+export interface OpenRoute {
+  readonly snapshot: RouteSnapshot;
+  /** What the peer is interested in, by account. */
+  readonly interests: () => Iterable<readonly [account: string, interest: RemoteInterest]>;
+}
 
 export class ClusterPort {
   readonly sessions = new Map<number, RouteSession>();
@@ -240,7 +249,7 @@ export class ClusterPort {
 
   tellClientCount(): void {
     for (const session of this.table.onePerPeer())
-      if (session.peerInfo?.["shoal"] === true) session.send(this.words.infoLine());
+      if (session.peer.info?.["shoal"] === true) session.send(this.words.infoLine());
   }
 
   /** The zone of this server has become known: the others are told. */
@@ -297,6 +306,14 @@ export class ClusterPort {
     const { registration } = session;
     if (registration !== null && !this.isStopped && !this.table.hasPeer(registration.peerId))
       this.dropUrls(registration.peerId);
+  }
+
+  /** The connections that the mesh has taken up, as monitoring looks at them. */
+  *connections(): Generator<OpenRoute> {
+    for (const session of this.sessions.values()) {
+      const snapshot = routeSnapshot(session);
+      if (snapshot !== null) yield { snapshot, interests: () => session.interests.withAccounts() };
+    }
   }
 
   private *routesOf(peerId: string): Generator<RouteSession> {

@@ -203,7 +203,7 @@ export class MeshRunner implements Disposable {
     table.add(session, action.noPool ? 1 : action.poolSize);
     if (action.sendInfo !== undefined) session.heartbeat.ask();
     if (!isNew) return;
-    members.keep(peerId, session.peerInfo ?? {});
+    members.keep(peerId, session.peer.info ?? {});
     this.host.onMembersChanged();
     // The INFO that the peer got when it dialled may be from before.
     if (zones.isLearned && session.direction === "accepted") session.send(words.infoLine());
@@ -241,7 +241,7 @@ export class MeshRunner implements Disposable {
     for (const connId of action.connIds) {
       const session = sessions.get(connId);
       session?.send(line);
-      const listener = session?.peerInfo ?? {};
+      const listener = session?.peer.info ?? {};
       if (isPooled(listener) && listener["shoal"] !== true) for (const one of forAccounts) session?.send(one);
     }
   }

@@ -32,8 +32,8 @@ export class Zones {
 
   /** A route that is about to be registered: it has told of no interest yet. */
   place(session: RouteSession): void {
-    session.zone = zoneOf(session.peerInfo ?? {});
-    session.rank = this.rankOf(session.zone);
+    session.peer.zone = zoneOf(session.peer.info ?? {});
+    session.rank = this.rankOf(session.peer.zone);
   }
 
   /** Returns whether this is news. */
@@ -48,15 +48,15 @@ export class Zones {
   /** A later INFO of the peer whose routes these are. */
   hear(sessions: Iterable<RouteSession>, info: Info): void {
     const zone = zoneOf(info);
-    const moved = [...sessions].filter((session) => session.zone !== zone);
-    for (const session of moved) session.zone = zone;
+    const moved = [...sessions].filter((session) => session.peer.zone !== zone);
+    for (const session of moved) session.peer.zone = zone;
     this.rankAnew(moved);
   }
 
   private rankAnew(sessions: Iterable<RouteSession>): void {
     let isChanged = false;
     for (const session of sessions) {
-      const rank = this.rankOf(session.zone);
+      const rank = this.rankOf(session.peer.zone);
       isChanged ||= rank !== session.rank;
       session.rank = rank;
     }

@@ -1,0 +1,8 @@
+/** What is known of the server at the other end. */
+export interface RoutePeer {
+  /** Its INFO as it stands, checked by `readRouteInfo`; null: it has not come yet. */
+  info: Readonly<Record<string, unknown>> | null;
+  /** "": unknown. */
+  zone: string;
+  takesHeaders: boolean;
+}
