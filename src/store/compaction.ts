@@ -13,6 +13,7 @@ import {
   recordLength,
   RecordView,
   REMOVED,
+  REMOVED_RUN,
   SETTLED,
   withoutFlags,
   writeRecord,
@@ -48,11 +49,12 @@ export function rewriteBlock(block: Block, host: CompactionHost): boolean {
     if (kind === MESSAGE && isLive(block, before, sequence, at)) {
       const hash = before.hashAt(before.rowOf(sequence));
       rows.add(sequence, kept.keep(unbatched(view, record)), length, hash, view.headerLength > 0);
-    } else if (kind === REMOVED || kind === SETTLED || kind === FIRST) {
+    } else if (kind === REMOVED || kind === REMOVED_RUN || kind === SETTLED || kind === FIRST) {
+      const from = kind === REMOVED_RUN ? Number(view.timeNs) : sequence;
       // the first record says what is known without the blocks before it
-      if (kind === FIRST ? at !== 0 : !isInOlder(log, sequence, block)) continue;
+      if (kind === FIRST ? at !== 0 : !isInOlder(log, from, sequence, block)) continue;
       kept.keep(record);
-      marks.push(kind, sequence, previous);
+      marks.push(kind, sequence, kind === REMOVED_RUN ? from : previous);
     } else kept.leaveOut(view);
   }
   const rest = kept.end();
@@ -75,12 +77,11 @@ function unbatched({ flags }: RecordView, record: Buffer): Buffer {
   return flags === 0 ? record : withoutFlags(record);
 }
 
-/** Whether a block before this one may hold the record of a message. What is damaged may be that record: it is not called lost. */
-function isInOlder({ blocks }: BlockLog, sequence: number, block: Block): boolean {
+/** Whether a block before this one may hold the record of a message from `from` to `to`. What is damaged may be that record: it is not called lost. */
+function isInOlder({ blocks }: BlockLog, from: number, to: number, block: Block): boolean {
   return blocks.some(
     ({ number, facts, isDamaged }) =>
-      number < block.number &&
-      (isDamaged || (facts.firstSequence <= sequence && sequence <= facts.lastSequence)),
+      number < block.number && (isDamaged || (facts.firstSequence <= to && from <= facts.lastSequence)),
   );
 }
 

@@ -21,7 +21,7 @@ export const TRAILER = 8;
 const TRAILER_MAGIC = 0x5845_4853;
 const ROW_BYTES = ROW_WORDS * 4;
 
-/** Numbers of a mark in `marks`: its kind (REMOVED, FIRST or SETTLED), its sequence, and the last sequence, which FIRST needs. */
+/** Numbers of a mark in `marks`: its kind (REMOVED, REMOVED_RUN, FIRST or SETTLED), its sequence, and the last sequence, which FIRST needs; or where a run begins. */
 export const MARK_NUMBERS = 3;
 
 /** What is known of a block beside its rows. */

@@ -27,6 +27,8 @@ export interface IndexOptions {
 }
 
 export class MessageIndex {
+  /** All below are gone, whatever rows there are. */
+  floor = 0;
   /** What `locate` found. */
   block: Block | null = null;
   offset = 0;
@@ -258,6 +260,7 @@ export class MessageIndex {
 
   /** null: no block has a message of this sequence. */
   private blockOf(sequence: number): Block | null {
+    if (sequence < this.floor) return null;
     let block = this.lastBlock;
     if (block === null || sequence < block.base || sequence > block.reach || block.base === 0) {
       block = this.options.log.blocks[this.placeOf(sequence)] ?? null;

@@ -19,6 +19,7 @@
  *     ERASED   a message that was overwritten, with the length, sequence and previous that it had.
  *     HOLE     messages that were removed when their block was rewritten: sequence of the last of them, previous of the first.
  *     REMOVED  the message of this sequence is gone. previous: the sequence of the last message then.
+ *     REMOVED_RUN  the same of all messages up to this sequence, from the one that its time names.
  *     SETTLED  all of the batch that ends with this sequence was on the disk before this was written. previous: as REMOVED.
  *     FOOTER   an index of the block that it ends (footer.ts). sequence: the last of the block. previous: the last message that is known of.
  *     FIRST    all messages below this sequence are gone. previous: the last sequence. time: the sequence of the last message.
@@ -40,6 +41,7 @@ export const ERASED = 4;
 export const HOLE = 5;
 export const SETTLED = 6;
 export const FOOTER = 7;
+export const REMOVED_RUN = 8;
 
 /** Where the parts of one record lie in memory; reused. */
 export class RecordView {

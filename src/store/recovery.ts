@@ -18,6 +18,7 @@ import {
   readRecord,
   RecordView,
   REMOVED,
+  REMOVED_RUN,
   SETTLED,
 } from "./record.ts";
 
@@ -68,6 +69,7 @@ export class Recovery {
     for (let i = 0; i < marks.length; i += MARK_NUMBERS) {
       const [kind, sequence, last] = [marks[i]!, marks[i + 1]!, marks[i + 2]!];
       if (kind === REMOVED) this.host.removed(sequence);
+      else if (kind === REMOVED_RUN) this.removedRun(last, sequence);
       else if (kind === SETTLED) this.batches.settled(sequence);
       else this.host.first(sequence, last);
     }
@@ -121,6 +123,11 @@ export class Recovery {
       block.facts.marks.push(kind, sequence, previous);
       if (kind === REMOVED) host.removed(sequence);
       else this.batches.settled(sequence);
+    } else if (kind === REMOVED_RUN) {
+      const from = Number(view.timeNs);
+      this.expect(previous);
+      block.facts.marks.push(kind, sequence, from);
+      this.removedRun(from, sequence);
     } else if (kind === FIRST) {
       const lastMessage = Number(view.timeNs);
       if (view.at === 0) block.facts.expected = lastMessage;
@@ -130,6 +137,10 @@ export class Recovery {
       host.first(sequence, previous);
     }
     this.isAtStart = false;
+  }
+
+  private removedRun(from: number, to: number): void {
+    for (let sequence = from; sequence <= to; sequence++) this.host.removed(sequence);
   }
 
   private expect(previous: number): void {

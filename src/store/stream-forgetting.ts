@@ -57,6 +57,7 @@ export abstract class StreamForgetting extends StreamContents {
     this.messages = this.bytes = 0;
     this.subjects.clear();
     this.index.moved();
+    this.index.floor = this.last + 1;
     for (const block of this.log.blocks) {
       block.live = block.liveBytes = 0;
       this.emptied(block);

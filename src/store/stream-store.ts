@@ -18,6 +18,7 @@ import {
   MESSAGE,
   recordLength,
   REMOVED,
+  REMOVED_RUN,
   SETTLED,
   type PlacedMessage,
   type RecordView,
@@ -70,6 +71,9 @@ export class StreamStore extends StreamForgetting {
   /** Messages up to here have been written out. */
   written: number;
   private lastMessage: number;
+  /** Messages that have gone one after the other, of which the log does not say so yet: the first (0: none have), and the last. */
+  private removedFrom = 0;
+  private removedTo = 0;
   private readonly beforeForgetting: () => void;
   /** First message of a batch that is being appended; 0: there is none. */
   private openBatch = 0;
@@ -202,8 +206,21 @@ export class StreamStore extends StreamForgetting {
   remove(sequence: number): boolean {
     if (!this.has(sequence)) return false;
     this.forget(sequence);
-    this.appendMark(REMOVED, sequence, this.lastMessage);
+    if (this.removedFrom === 0 || sequence !== this.removedTo + 1) {
+      this.endRemoved();
+      this.removedFrom = sequence;
+    }
+    this.removedTo = sequence;
     return true;
+  }
+
+  /** Appends what says that messages have gone one after the other. */
+  private endRemoved(): void {
+    const { removedFrom: from, removedTo: to } = this;
+    if (from === 0) return;
+    this.removedFrom = 0;
+    if (from === to) this.appendMark(REMOVED, to, this.lastMessage);
+    else this.appendMark(REMOVED_RUN, to, this.lastMessage, from);
   }
 
   /** Like `remove`, and the bytes of the message are overwritten. */
@@ -257,6 +274,7 @@ export class StreamStore extends StreamForgetting {
 
   /** Writes out what was appended. Throws `DiskError`. */
   flush(): void {
+    this.endRemoved();
     this.log.flush();
     this.written = this.last;
   }
@@ -357,13 +375,15 @@ export class StreamStore extends StreamForgetting {
     this.appendMark(FIRST, Math.min(this.first, this.lost.lowest), this.last);
   }
 
+  /** `from`: where a run begins. */
   private appendMark(
-    kind: typeof REMOVED | typeof FIRST | typeof SETTLED,
+    kind: typeof REMOVED | typeof REMOVED_RUN | typeof FIRST | typeof SETTLED,
     sequence: number,
     previous: number,
+    from = 0,
   ): void {
     if (this.log.needsBlock(recordLength(0, 0))) this.beginBlock();
-    const timeNs = kind === FIRST ? BigInt(this.lastMessage) : 0n;
+    const timeNs = BigInt(kind === FIRST ? this.lastMessage : from);
     const block = this.log.append({
       kind,
       sequence,
@@ -373,7 +393,7 @@ export class StreamStore extends StreamForgetting {
       headerLength: 0,
       body: EMPTY,
     });
-    block.facts.marks.push(kind, sequence, previous);
+    block.facts.marks.push(kind, sequence, kind === REMOVED_RUN ? from : previous);
   }
 
   private isTooFar(sequence: number): boolean {
