@@ -23,6 +23,14 @@ export interface Look {
   readonly config: ConfigLook;
   readonly losses: LossesLook;
   /** Connections that made room for newer ones on a full port, by port, since the start. */
+  /** null: there is no port for it. */
+  readonly webSocket: {
+    readonly upgraded: number;
+    readonly refused: number;
+    readonly abandoned: number;
+    /** Clients that are connected. */
+    readonly open: number;
+  } | null;
   readonly crowdedOut: Readonly<Record<CrowdedPort, number>>;
   readonly clients: ClientsLook;
   readonly accounts: readonly AccountLook[];
@@ -62,7 +70,7 @@ interface FilePosition {
 }
 
 /** Those of TLS are counted until the handshake is done. */
-type CrowdedPort = "client" | "clientTls" | "route" | "routeTls" | "monitor";
+type CrowdedPort = "client" | "clientTls" | "route" | "routeTls" | "webSocketTls" | "monitor";
 
 /** What found no room since the start. */
 interface LossesLook {

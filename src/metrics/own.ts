@@ -73,6 +73,27 @@ export const ownFamilies: readonly Family[] = [
   counter("auth_failures_total", "Clients refused for their credentials or the lack of them.", (look) => {
     return look.clients.authFailures;
   }),
+  {
+    name: "websocket_requests_total",
+    type: "counter",
+    help: "Requests on the port for WebSocket: those that were upgraded, those that were refused, and those that did not come in time.",
+    labels: ["outcome"],
+    samples: ({ webSocket }) =>
+      webSocket === null
+        ? []
+        : [
+            [webSocket.upgraded, "upgraded"],
+            [webSocket.refused, "refused"],
+            [webSocket.abandoned, "abandoned"],
+          ],
+  },
+  {
+    name: "websocket_clients",
+    type: "gauge",
+    help: "Open client connections over WebSocket.",
+    labels: [],
+    samples: ({ webSocket }) => (webSocket === null ? [] : [[webSocket.open]]),
+  },
   gauge("slab_used_bytes", "Memory of outboxes in use.", () => slabSnapshot().chunksInUse * CHUNK_SIZE),
   gauge("slab_limit_bytes", "Memory of outboxes at most; beyond it, who holds most of it is cut.", () => {
     return slabSnapshot().chunkLimit * CHUNK_SIZE;
@@ -87,11 +108,12 @@ export const ownFamilies: readonly Family[] = [
     type: "counter",
     help: "Connections without credentials, or idle ones of the monitoring port, that were closed to make room for newer ones on a full port.",
     labels: ["port"],
-    samples: ({ crowdedOut: { client, clientTls, route, routeTls, monitor } }) => [
+    samples: ({ crowdedOut: { client, clientTls, route, routeTls, webSocketTls, monitor } }) => [
       [client, "client"],
       [clientTls, "client_tls"],
       [route, "route"],
       [routeTls, "route_tls"],
+      [webSocketTls, "websocket_tls"],
       [monitor, "monitor"],
     ],
   },

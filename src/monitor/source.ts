@@ -78,6 +78,24 @@ export interface ClusterFacts {
   readonly permissions: RoutePermissions;
 }
 
+export interface WebSocketFacts {
+  readonly host: string;
+  readonly port: number;
+  /** "": none. */
+  readonly advertise: string;
+  readonly noAuthUser: string;
+  /** 0: none. */
+  readonly handshakeTimeoutMs: number;
+  readonly authTimeoutMs: number;
+  readonly noTls: boolean;
+  readonly mapsCertificates: boolean;
+  readonly pinnedKeys: readonly string[];
+  readonly sameOrigin: boolean;
+  readonly allowedOrigins: readonly string[];
+  readonly compression: boolean;
+  readonly notAfterMs: number | null;
+}
+
 /** What connections carried, also those that are gone. */
 interface TrafficSource {
   total(): Traffic;
@@ -162,12 +180,16 @@ export interface MonitorSource {
   facts(): ServerFacts;
   /** Where clients can connect, here and elsewhere in the cluster, as `host:port`. */
   connectUrls(): readonly string[];
+  /** The same over WebSocket. */
+  webSocketUrls(): readonly string[];
   readonly accounts: Accounts;
   readonly clients: ClientsSource;
   readonly closed: Iterable<ClosedConnection>;
   readonly cluster: ClusterSource | null;
   /** null: it keeps no streams. */
   jetStream(): JetStreamSource | null;
+  /** null: it has no port for WebSocket. */
+  webSocketFacts(): WebSocketFacts | null;
   /** null without a cluster. */
   clusterFacts(): ClusterFacts | null;
   /** Where this server is; "": not known. */

@@ -3,7 +3,7 @@ import { FEATURE_FLAGS } from "./feature-flags.ts";
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { jetStreamFields } from "./jsz.ts";
 import { registeredRoutes } from "./routez.ts";
-import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts } from "./source.ts";
+import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts, WebSocketFacts } from "./source.ts";
 import type { Usage } from "./usage.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
 
@@ -17,14 +17,15 @@ export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<
   const facts = source.facts();
   const cluster = source.clusterFacts();
   const jetStream = source.jetStream();
+  const webSocket = source.webSocketFacts();
   return {
-    ...identity(facts, source.connectUrls()),
+    ...identity(facts, source),
     ...limits(facts),
     cluster: cluster === null ? {} : clusterFields(cluster),
     gateway: {},
     leaf: {},
     mqtt: {},
-    websocket: {},
+    websocket: webSocket === null ? {} : webSocketFields(webSocket),
     jetstream: jetStream === null ? {} : jetStreamFields(jetStream, "folder"),
     tls_timeout: tlsSeconds(facts.tls),
     write_deadline: nanoseconds(facts.writeDeadlineMs),
@@ -38,7 +39,9 @@ export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<
   };
 }
 
-function identity(facts: ServerFacts, urls: readonly string[]): object {
+function identity(facts: ServerFacts, source: MonitorSource): object {
+  const urls = source.connectUrls();
+  const webSocketUrls = source.webSocketUrls();
   return {
     server_id: facts.id,
     server_name: facts.name,
@@ -50,6 +53,7 @@ function identity(facts: ServerFacts, urls: readonly string[]): object {
     auth_required: orOmit(facts.isAuthRequired),
     ...tlsFields(facts.tls),
     connect_urls: urls.length === 0 ? undefined : urls,
+    ws_connect_urls: webSocketUrls.length === 0 ? undefined : webSocketUrls,
   };
 }
 
@@ -84,6 +88,25 @@ function clusterFields(facts: ClusterFacts): object {
     pool_size: orOmit(facts.poolSize),
     write_deadline: writeDeadlineMs === null ? undefined : nanoseconds(writeDeadlineMs),
     tls_cert_not_after: notAfter(facts.tls),
+  };
+}
+
+function webSocketFields(facts: WebSocketFacts): object {
+  const { pinnedKeys, allowedOrigins, notAfterMs } = facts;
+  return {
+    host: orOmit(facts.host),
+    port: facts.port,
+    advertise: orOmit(facts.advertise),
+    no_auth_user: orOmit(facts.noAuthUser),
+    handshake_timeout: orOmit(nanoseconds(facts.handshakeTimeoutMs)),
+    auth_timeout: orOmit(facts.authTimeoutMs / 1000),
+    no_tls: orOmit(facts.noTls),
+    tls_map: orOmit(facts.mapsCertificates),
+    tls_pinned_certs: pinnedKeys.length === 0 ? undefined : pinnedKeys,
+    same_origin: orOmit(facts.sameOrigin),
+    allowed_origins: allowedOrigins.length === 0 ? undefined : allowedOrigins,
+    compression: orOmit(facts.compression),
+    tls_cert_not_after: notAfterMs === null ? undefined : goTime(notAfterMs),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Prepared } from "../../base/prepared.ts";
 import type { Config } from "../../config/config.ts";
 import type { ReloadPart } from "../reload.ts";
+import { hostPort } from "../../base/host-port.ts";
 import { fileReason, StartError } from "../../ports/start-error.ts";
 
 /** What the files tell of. */
@@ -13,6 +14,7 @@ export interface ShownServer {
   readonly url: string;
   /** null: it has none. */
   readonly monitorPort: number | null;
+  readonly webSocketEndpoint: { readonly address: string; readonly port: number } | null;
   readonly clusterEndpoint: { readonly address: string; readonly port: number } | null;
   readonly isTlsRequired: { readonly clients: boolean; readonly routes: boolean };
 }
@@ -94,6 +96,8 @@ function remove(files: readonly string[]): void {
 /** As nats-server writes them: URLs by kind of port. */
 function portsOf(server: ShownServer): Record<string, string[]> {
   const cluster = server.clusterEndpoint;
+  const webSocket = server.webSocketEndpoint;
+  const scheme = server.config.websocket.tls === null ? "ws" : "wss";
   const isMonitorSecure = server.config.monitor.httpsPort !== null;
   return {
     nats: [server.isTlsRequired.clients ? server.url.replace("nats:", "tls:") : server.url],
@@ -109,5 +113,8 @@ function portsOf(server: ShownServer): Record<string, string[]> {
       : {
           cluster: [`${server.isTlsRequired.routes ? "tls" : "nats"}://${cluster.address}:${cluster.port}`],
         }),
+    ...(webSocket === null
+      ? {}
+      : { websocket: [`${scheme}://${hostPort(webSocket.address, webSocket.port)}`] }),
   };
 }

@@ -30,6 +30,7 @@ export type MeasuredRooms = Pick<
   | "startedMs"
   | "system"
   | "tls"
+  | "webSocket"
 >;
 
 export function lookAt(rooms: MeasuredRooms, endpoints: Endpoints): Look {
@@ -56,11 +57,14 @@ export function lookAt(rooms: MeasuredRooms, endpoints: Endpoints): Look {
       logLines: rooms.logLinesLost(),
       faults: rooms.faults.count,
     },
+    webSocket:
+      rooms.webSocket === null ? null : { ...rooms.webSocket.counters, open: clients.webSocketCount },
     crowdedOut: {
       client: clients.crowdedOut,
       clientTls: clients.handshakes.crowdedOut,
       route: cluster?.snapshot()?.handshakesCrowdedOut ?? 0,
       routeTls: cluster?.network.crowdedOut ?? 0,
+      webSocketTls: rooms.webSocket?.handshakes.crowdedOut ?? 0,
       monitor: rooms.monitor.current?.crowdedOut() ?? 0,
     },
     clients: {

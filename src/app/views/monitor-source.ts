@@ -7,6 +7,7 @@ import type {
   MonitorSource,
   ServerFacts,
   TlsFacts,
+  WebSocketFacts,
 } from "../../monitor/source.ts";
 import { NATS_LEVEL } from "../../protocol/info.ts";
 import type { TlsTerms } from "../../transport/tls.ts";
@@ -46,6 +47,8 @@ export function monitorSource(
     readiness: (expect) => rooms.readiness.judge(expect),
     facts: () => serverFacts(rooms),
     connectUrls: () => rooms.self.connectUrls(),
+    webSocketUrls: () => rooms.self.connectUrls("websocket"),
+    webSocketFacts: () => webSocketFacts(rooms),
     accounts: rooms.accounts,
     clients: rooms.clients,
     closed,
@@ -104,6 +107,32 @@ function tlsFacts(terms: TlsTerms | null, notAfterMs: number | null, isOptional:
     timeoutMs: terms.timeoutMs,
     notAfterMs,
   };
+}
+
+/** As configured. */
+function webSocketFacts({ inForce, listening, tls }: MonitoredRooms): WebSocketFacts | null {
+  const { websocket: ws } = inForce.current.config;
+  if (ws.port === null) return null;
+  const { advertise, handshakeTimeoutMs, noTls, sameOrigin, allowedOrigins, compression } = ws;
+  return {
+    host: ws.host,
+    port: listening.current.webSocket?.port ?? ws.port,
+    advertise: advertise === null ? "" : shownAddress(advertise),
+    noAuthUser: ws.noAuthUser ?? "",
+    handshakeTimeoutMs,
+    authTimeoutMs: ws.authTimeoutMs ?? 0,
+    noTls,
+    mapsCertificates: ws.tls?.map ?? false,
+    pinnedKeys: ws.tls?.pinnedKeys ?? [],
+    sameOrigin,
+    allowedOrigins,
+    compression,
+    notAfterMs: tls.notAfterMs("websocket"),
+  };
+}
+
+function shownAddress({ host, port }: { readonly host: string; readonly port: number | null }): string {
+  return port === null ? host : hostPort(host, port);
 }
 
 function clusterFacts(rooms: MonitoredRooms): ClusterFacts | null {

@@ -147,6 +147,13 @@ export class ClientPort {
     for (const listener of this.listeners.splice(0)) listener.close();
   }
 
+  /** Sessions over WebSocket. */
+  get webSocketCount(): number {
+    let count = 0;
+    for (const { arrival } of this.sessions.values()) if (arrival.entrance === WEBSOCKET) count++;
+    return count;
+  }
+
   get subscriptionCount(): number {
     let count = 0;
     for (const session of this.sessions.values()) count += session.subscriptions.size;

@@ -61,7 +61,7 @@ const OPENINGS_MAX = 4096;
 /** What `handshake_timeout: 0` means; nats-server waits for ever. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Paths of other protocols, which this server does not speak yet. */
-const FOREIGN_PATHS: readonly string[] = ["/leafnode", "/mqtt"];
+const FOREIGN_PATHS: readonly string[] = ["/leafnode"];
 
 export class WebSocketPort {
   readonly wires = new OpenWires();

@@ -27,6 +27,8 @@ export interface FrameHost {
   onClose(status: number, reason: Uint8Array): void;
   /** The peer broke the rules; nothing is read any more. */
   onFailure(status: number, reason: string): void;
+  /** A message is complete, and all of it handed on. Absent: where messages end does not matter, as in the protocol of NATS. */
+  onMessageEnd?(kind: "text" | "binary"): void;
   /** Bytes that one compressed message may have, and may grow to. */
   messageMax(): number;
 }
@@ -255,7 +257,7 @@ export class FrameReader {
   private takeClose(payload: Uint8Array): number {
     if (payload.length === 1) return this.fail(PROTOCOL_ERROR, "close frame payload cannot be 1 byte");
     const status = payload.length === 0 ? CLOSE.none : (payload[0]! << 8) | payload[1]!;
-    if (status !== CLOSE.none && !isCloseStatus(status))
+    if (payload.length > 0 && !isCloseStatus(status))
       return this.fail(PROTOCOL_ERROR, `invalid close status code ${status}`);
     const reason = payload.slice(2);
     const check = new Utf8Check();
@@ -326,9 +328,11 @@ export class FrameReader {
   }
 
   private endText(): boolean {
-    if (this.text === null || this.text.isComplete) return true;
-    this.fail(WRONG_DATA, "text is not UTF-8");
-    return false;
+    if (this.text?.isComplete === false) return this.failMessage(WRONG_DATA, "text is not UTF-8");
+    if (this.host.onMessageEnd === undefined) return true;
+    const goesOn = this.handOn();
+    this.host.onMessageEnd(this.text === null ? "binary" : "text");
+    return goesOn;
   }
 
   private inflate(inflation: Inflation): boolean {

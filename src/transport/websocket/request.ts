@@ -45,7 +45,6 @@ export interface UpgradeRefusal {
 
 /** Longest head of a request. Browsers and proxies bound cookies to less. */
 export const HEAD_MAX = 32 * 1024;
-const HEADERS_MAX = 128;
 const COOKIES_MAX = 128;
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -74,15 +73,17 @@ export function readRequest(head: string, terms: UpgradeTerms): Upgrade | Upgrad
   const request = REQUEST_LINE.exec(requestLine);
   if (request === null) return malformed(400, "malformed HTTP request");
   const [, method = "", target = "", major, minor] = request;
-  if (major !== "1") return malformed(505, "unsupported protocol version");
+  if (major !== "1") return malformed(505, "unsupported protocol version", "told");
   const headers = readHeaders(lines);
   if (headers === null) return malformed(400, "malformed header");
   const hosts = headers.get("host") ?? [];
   const host = hosts[0] ?? "";
   if (hosts.length > 1) return malformed(400, "too many Host headers");
-  if (hosts.length === 0 && minor !== "0") return malformed(400, "missing required Host header");
-  if (host !== "" && !HOST.test(host)) return malformed(400, "malformed Host header");
+  if (hosts.length === 0 && minor !== "0") return malformed(400, "missing required Host header", "told");
+  if (host !== "" && !HOST.test(host)) return malformed(400, "malformed Host header", "told");
   if (bodyOf(headers)) return malformed(400, "a request for an upgrade has no body");
+  const path = target.replace(/[?#].*$/s, "");
+  if (path.endsWith("/mqtt")) return refusal(404, "mqtt websocket endpoint not enabled");
   const problem = problemOf(method, headers, host);
   if (problem !== null) return refusal(problem.status, problem.reason);
   const origin = originProblem(headers, host, terms);
@@ -93,12 +94,17 @@ export function readRequest(head: string, terms: UpgradeTerms): Upgrade | Upgrad
   return {
     kind: "upgrade",
     answer: acceptance(key, { compression, isMasked, headers: terms.headers }),
-    path: target.replace(/[?#].*$/s, ""),
+    path,
     compression,
     isMasked,
     cookies: cookiesOf(headers),
     forwardedFor: addressOf(first(headers, "x-forwarded-for")),
   };
+}
+
+/** To what cannot become a head: its lines do not end as they must. */
+export function noHead(): UpgradeRefusal {
+  return malformed(400, "malformed HTTP request");
 }
 
 /** To a head that is too long. */
@@ -107,7 +113,6 @@ export function tooLarge(): UpgradeRefusal {
 }
 
 function readHeaders(lines: readonly string[]): Headers | null {
-  if (lines.length > HEADERS_MAX) return null;
   const headers = new Map<string, string[]>();
   for (const line of lines) {
     const match = HEADER.exec(line);
@@ -244,10 +249,9 @@ function refusal(status: number, reason: string): UpgradeRefusal {
   return { kind: "refusal", answer, reason };
 }
 
-/** What is no request of HTTP is answered as Go does. */
-function malformed(status: number, reason: string): UpgradeRefusal {
-  const text = `${status} ${STATUS.get(status)!}`;
-  const detail = status === 431 ? "" : `: ${reason}`;
+/** What is no request of HTTP is answered as Go does: it tells some reasons, in the status line, too. */
+function malformed(status: number, reason: string, told: "told" | "untold" = "untold"): UpgradeRefusal {
+  const text = `${status} ${STATUS.get(status)!}${told === "told" ? `: ${reason}` : ""}`;
   const headers = "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n";
-  return { kind: "refusal", answer: `HTTP/1.1 ${text}\r\n${headers}\r\n${text}${detail}`, reason };
+  return { kind: "refusal", answer: `HTTP/1.1 ${text}\r\n${headers}\r\n${text}`, reason };
 }

@@ -4,7 +4,7 @@
  */
 import { READ_START } from "../../slab/layout.ts";
 import { slice } from "../../slab/memory.ts";
-import { HEAD_MAX, readRequest, tooLarge, type UpgradeRefusal, type Upgrade } from "./request.ts";
+import { HEAD_MAX, noHead, readRequest, tooLarge, type UpgradeRefusal, type Upgrade } from "./request.ts";
 import type { UpgradeTerms } from "./request.ts";
 import type { Wire, WireReceiver } from "../wire.ts";
 
@@ -17,7 +17,16 @@ export interface UpgradingHost {
   onClosed(upgrading: Upgrading): void;
 }
 
+const LF = 0x0a;
+const CR = 0x0d;
 const END_OF_HEAD = "\r\n\r\n";
+
+/** Whether a line ends otherwise than by CRLF, so that the end of the head would be where nobody else sees it. */
+function hasBareLine(head: Buffer, from: number): boolean {
+  for (let at = head.indexOf(LF, from); at >= 0; at = head.indexOf(LF, at + 1))
+    if (head[at - 1] !== CR) return true;
+  return false;
+}
 
 export class Upgrading implements WireReceiver {
   readonly wire: Wire;
@@ -62,6 +71,7 @@ export class Upgrading implements WireReceiver {
     this.head = Buffer.concat([this.head, slice(READ_START, length)]);
     const end = this.head.indexOf(END_OF_HEAD, from, "latin1");
     if (end > HEAD_MAX || (end < 0 && this.head.length > HEAD_MAX)) return this.refuse(tooLarge());
+    if (hasBareLine(this.head.subarray(0, end < 0 ? undefined : end), from)) return this.refuse(noHead());
     if (end < 0) return;
     const { head } = this;
     this.head = Buffer.alloc(0);

@@ -191,6 +191,7 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
   private conclude(status: number | null, reason: Uint8Array | string): void {
     if (this.isEnding !== "no") return;
     const frame = closeFrame(status, reason);
+    this.pong = null;
     if (this.isWriting) this.lastWords = frame;
     else this.settle(this.below.write(frame));
   }
