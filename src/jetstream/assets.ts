@@ -310,6 +310,7 @@ export class Assets {
       state,
       policy: this.policy,
       advise: adviseConsumer(this.host),
+      streamNamed: (name) => this.streams.get(name)?.stream,
       onInactive: () => this.deleteConsumer(assets, consumer),
     });
     // where it begins is known from here on, whatever comes first

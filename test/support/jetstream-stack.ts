@@ -44,9 +44,10 @@ export class JetStreamStack {
     this.jetStream = this.boot();
   }
 
-  /** Stops and starts again with what is on the disk. */
-  restart(): void {
+  /** Stops and starts again with what is on the disk, which `meanwhile` may change. */
+  restart(meanwhile: () => void = () => {}): void {
     this.jetStream.stop();
+    meanwhile();
     this.ears = [];
     this.afterwards = [];
     this.jetStream = this.boot();

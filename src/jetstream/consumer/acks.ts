@@ -1,9 +1,10 @@
 /** What acknowledgements do: each becomes an entry of the consumer's state, and the stream hears of messages that are settled. */
 import type { Clock } from "../../base/clock.ts";
-import type { ConsumerEntry } from "../../store/consumer-log.ts";
 import type { Advise } from "../advisories.ts";
 import type { ConsumerConfig } from "./config.ts";
 import type { Redelivery } from "./redelivery.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import type { Journal } from "./journal.ts";
 import { readAck } from "./requests.ts";
 import type { Pending } from "./pending.ts";
 import { ConsumerState } from "./state.ts";
@@ -14,11 +15,11 @@ export interface AcksHost {
   readonly again: Redelivery;
   readonly clock: Clock;
   readonly advise: Advise;
+  /** null: messages that are given up go nowhere. */
+  deadLetters(): DeadLetters | null;
   config(): ConsumerConfig;
-  /** Applies the entry and has it written. */
-  note(entry: ConsumerEntry): void;
-  /** The same for an acknowledgement. */
-  acked(sequence: number, timeMs: number): void;
+  /** Applies entries and has them written. */
+  readonly journal: Journal;
   /** The consumer needs the message no longer. */
   settled(sequence: number): void;
   /** A message that waits is being acknowledged. */
@@ -34,8 +35,8 @@ export class Acks {
     this.host = host;
   }
 
-  /** Takes an acknowledgement. Returns the request that came with it, or null. */
-  take(sequence: number, payload: string): string | null {
+  /** Takes an acknowledgement. Returns the request that came with it, null, or "later": `reply` is answered when it counts. */
+  take(sequence: number, payload: string, reply: string): { readonly next: string } | "later" | null {
     const { state, clock } = this.host;
     const ack = readAck(payload);
     const isPending = state.pending.has(sequence);
@@ -43,8 +44,9 @@ export class Acks {
       case "ack":
       case "next":
         this.takePlain(sequence, clock.nowMs());
-        return ack.kind === "next" ? ack.request : null;
+        return ack.kind === "next" ? { next: ack.request } : null;
       case "term":
+        if (isPending && this.leave(sequence, ack.reason, reply)) return "later";
         if (isPending) this.terminated(sequence, ack.reason);
         this.settle(sequence);
         return null;
@@ -52,7 +54,7 @@ export class Acks {
         if (isPending) this.refuse(sequence, ack.delayMs);
         return null;
       case "progress":
-        if (isPending) this.host.note(ConsumerState.later(sequence, clock.nowMs()));
+        if (isPending) this.host.journal.note(ConsumerState.later(sequence, clock.nowMs()));
         return null;
       case "unknown":
         return null;
@@ -70,7 +72,7 @@ export class Acks {
     const { host } = this;
     if (!host.state.pending.has(sequence)) return;
     host.again.remove(sequence);
-    host.acked(sequence, nowMs);
+    host.journal.acked(sequence, nowMs);
     host.settled(sequence);
   }
 
@@ -80,15 +82,31 @@ export class Acks {
     this.advise("CONSUMER.MSG_TERMINATED", "terminated", sequence, more);
   }
 
+  /** True: the message is given up once its dead letter is kept. */
+  private leave(sequence: number, reason: string, reply: string): boolean {
+    const letters = this.host.deadLetters();
+    letters?.terminate(sequence, reason, reply);
+    return letters !== null;
+  }
+
   /** True: the message was delivered as often as it may be, and is not again. It stays in the stream. */
   isGivenUp(sequence: number): boolean {
-    const { state, clock, advise, about } = this.host;
+    const { state, clock } = this.host;
+    const letters = this.host.deadLetters();
+    if (letters !== null) return letters.takes(sequence);
     const { maxDeliver } = this.host.config();
     const count = state.pending.get(sequence)?.count ?? 0;
     if (maxDeliver <= 0 || count < maxDeliver) return false;
-    advise("CONSUMER.MAX_DELIVERIES", "max_deliver", about, { streamSeq: sequence, deliveries: count });
-    this.host.note(ConsumerState.giveUp(sequence, clock.nowMs()));
+    this.exhausted(sequence);
+    this.host.journal.note(ConsumerState.giveUp(sequence, clock.nowMs()));
     return true;
+  }
+
+  /** Tells whoever listens that the message was delivered as often as it may be. */
+  exhausted(sequence: number): void {
+    const { state, advise, about } = this.host;
+    const deliveries = state.pending.get(sequence)?.count ?? 0;
+    advise("CONSUMER.MAX_DELIVERIES", "max_deliver", about, { streamSeq: sequence, deliveries });
   }
 
   private measure(sequence: number): void {
@@ -114,7 +132,7 @@ export class Acks {
       settled.push(each);
     }
     if (settled.length === 0) return;
-    this.host.acked(sequence, nowMs);
+    this.host.journal.acked(sequence, nowMs);
     for (const each of settled) this.host.settled(each);
   }
 
@@ -127,7 +145,7 @@ export class Acks {
     }
     again.remove(sequence);
     const count = state.pending.get(sequence)?.count ?? 1;
-    this.host.note(ConsumerState.later(sequence, clock.nowMs() + delayMs - again.waitMs(count)));
+    this.host.journal.note(ConsumerState.later(sequence, clock.nowMs() + delayMs - again.waitMs(count)));
   }
 
   private advise(subject: string, type: string, sequence: number, more: Record<string, unknown>): void {

@@ -95,6 +95,8 @@ export const consumerShape: Shape<ConsumerConfig> = {
   priorityTimeoutNs: optional("priority_timeout", int),
 };
 
+/** In the metadata: where messages go that are given up. */
+export const DEAD_LETTER = "shoal.dead_letter";
 const DESCRIPTION_MAX = 4096;
 const METADATA_MAX = 128 * 1024;
 const NAME_MAX = 255;
@@ -137,6 +139,7 @@ export function completeConsumer(
   checkFilters(complete);
   checkPolicy(complete);
   checkPriority(complete);
+  checkDeadLetter(complete, stream);
   if (stream.retention === "workqueue" && !complete.direct && !complete.sourcing) checkWorkQueue(complete);
   return complete;
 }
@@ -356,6 +359,18 @@ function checkPedantic(config: ConsumerConfig, { consumerLimits }: StreamConfig)
     refuse("max_ack_pending must be set if it's configured in stream limits");
   if (config.inactiveThresholdNs === 0 && (consumerLimits?.inactiveThresholdNs ?? 0) > 0)
     refuse("inactive_threshold must be set if it's configured in stream limits");
+}
+
+/** Where messages go that are given up: never into the stream that they come from, which would deliver them again. */
+function checkDeadLetter({ metadata }: ConsumerConfig, { name, subjects }: StreamConfig): void {
+  const target = metadata[DEAD_LETTER] ?? "";
+  if (target === "") return;
+  if (!isValidSubject(target) || /\s/.test(target) || hasWildcard(target) || isReserved(target))
+    throw apiErrors.consumerCreate(
+      `${DEAD_LETTER} must be the name of a stream, or a subject without wildcards that a stream takes`,
+    );
+  if (target === name || subjects.some((subject) => subjectsMeet(subject, target)))
+    throw apiErrors.consumerCreate(`${DEAD_LETTER} must not lead back into the stream of the consumer`);
 }
 
 function checkFilters(config: ConsumerConfig): void {

@@ -19,6 +19,7 @@ import type { Advise } from "../advisories.ts";
 import { Acks } from "./acks.ts";
 import { Choice } from "./choice.ts";
 import { filtersOf, type ConsumerConfig } from "./config.ts";
+import { deadLettersOf, type DeadLetters, type StreamNamed } from "./dead-letters.ts";
 import { EarliestTimer } from "./earliest-timer.ts";
 import { IdleHeartbeat } from "./idle-heartbeat.ts";
 import { Inactivity } from "./inactivity.ts";
@@ -47,6 +48,7 @@ export interface ConsumerOptions {
   /** False: the client gave it no name. */
   readonly wasNamed: boolean;
   readonly advise: Advise;
+  readonly streamNamed: StreamNamed;
   /** Nobody has used it for its inactive threshold. */
   readonly onInactive: (consumer: Consumer) => void;
 }
@@ -78,6 +80,7 @@ export class Consumer implements Reader {
   private readonly heartbeat: IdleHeartbeat;
   private readonly pumping: Pumping;
   private readonly journal: Journal;
+  private readonly deadLetters: DeadLetters;
   /** Where a push consumer delivers. */
   private pushLane: DeliveryLane;
   /** When this turn's work began, milliseconds. */
@@ -105,13 +108,14 @@ export class Consumer implements Reader {
       state,
       again: this.again,
       clock: host.clock,
-      note: (entry) => this.journal.note(entry),
-      acked: (sequence, timeMs) => this.journal.acked(sequence, timeMs),
+      journal: this.journal,
       settled: (sequence) => stream.settled(sequence),
+      deadLetters: () => (this.deadLetters.isOn ? this.deadLetters : null),
       advise: options.advise,
       config: () => this.config,
       measure: (sequence, pending) => sampleAck(host, this, sequence, pending),
     });
+    this.deadLetters = deadLettersOf(this, this.again, this.journal, options.streamNamed);
     this.pin = new Pin({ about: this, advise: options.advise, host, config: () => this.config });
     this.requests = new PullQueue({
       clock: host.clock,
@@ -133,8 +137,7 @@ export class Consumer implements Reader {
       passed: (sequence) => this.journal.note(ConsumerState.skip(sequence, host.clock.nowMs())),
     });
     this.heartbeat = new IdleHeartbeat(host.clock);
-    this.pace = new Pace(host.clock, config, stream.store.last);
-    this.pace.configure(config, largestMessage(stream.config));
+    this.pace = new Pace(host.clock, config, stream.store.last, largestMessage(stream.config));
     this.outlet = new Outlet(host, `${stream.config.name}.${this.name}`, config);
     this.commit = new Commit(log, policy, {
       send: ({ reply }) => this.outlet.say(reply, ""),
@@ -178,6 +181,7 @@ export class Consumer implements Reader {
     this.pumping.stop();
     this.timer.stop();
     this.inactivity.stop();
+    this.deadLetters.stop();
     this.journal.settle();
     this.commit.finish();
     this.options.log.close();
@@ -205,6 +209,7 @@ export class Consumer implements Reader {
     this.state.reset(sequence);
     this.deliveredMs = this.acks.ackedMs = 0;
     this.again.clear();
+    this.deadLetters.clear();
     this.ahead.beginWith([]);
     this.journal.fold();
     this.wake();
@@ -214,8 +219,6 @@ export class Consumer implements Reader {
     const { pauseUntil } = this.config;
     return pauseUntil !== "" && Date.parse(pauseUntil) > this.host.clock.nowMs();
   }
-
-  // ---- what the stream says ----
 
   committed(sequence: number): void {
     this.choice.committed(sequence);
@@ -264,8 +267,9 @@ export class Consumer implements Reader {
   /** An acknowledgement for the message of a sequence. `reply`: who wants to know that it is kept; "": nobody. */
   acknowledge(sequence: number, payload: string, reply: string): void {
     if (this.acksByFlow) return;
-    const next = this.acks.take(sequence, payload);
-    if (next !== null) this.pull(next, reply);
+    const taken = this.acks.take(sequence, payload, reply);
+    if (taken === "later") return;
+    if (taken !== null) this.pull(taken.next, reply);
     else if (reply !== "") this.commit.hold({ reply, payload: "" });
     this.wake();
   }
@@ -291,8 +295,6 @@ export class Consumer implements Reader {
     this.pumping.wake();
   }
 
-  // ---- delivering ----
-
   private work(): "done" | "left over" {
     const isMore = this.pump();
     if (this.requests.size > 0 && this.hasNothing) this.requests.endImpatient();
@@ -307,6 +309,7 @@ export class Consumer implements Reader {
     let bytes = 0;
     this.turnMs = this.host.clock.nowMs();
     this.again.collect(this.turnMs);
+    if (this.deadLetters.isOn) this.deadLetters.work();
     for (let i = 0; i < BUDGET_MESSAGES && bytes < BUDGET_BYTES; i++) {
       if (this.isPaused || this.outlet.isStalled || this.pace.readyMs > 0) return false;
       const target = this.target();

@@ -28,9 +28,10 @@ export class Pace {
   private replayMs = 0;
 
   /** `lastSequence`: of the stream, now. */
-  constructor(clock: Clock, { replayPolicy }: ConsumerConfig, lastSequence: number) {
+  constructor(clock: Clock, config: ConsumerConfig, lastSequence: number, burst: number) {
     this.clock = clock;
-    this.replayTo = replayPolicy === "original" ? lastSequence : 0;
+    this.replayTo = config.replayPolicy === "original" ? lastSequence : 0;
+    this.configure(config, burst);
   }
 
   /** `burst`: bytes of the largest message. */

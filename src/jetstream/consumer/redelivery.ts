@@ -30,6 +30,11 @@ export class Redelivery {
     if (this.isDue.size > 0) this.isDue.delete(sequence);
   }
 
+  /** Removes those of which `isTaken` says so. They may be handed to `remove` meanwhile. */
+  removeWhere(isTaken: (sequence: number) => boolean): void {
+    for (const sequence of [...this.isDue]) if (isTaken(sequence)) this.isDue.delete(sequence);
+  }
+
   clear(): void {
     this.due = [];
     this.isDue.clear();
