@@ -5,36 +5,67 @@
 import type { StreamStore } from "../../store/stream-store.ts";
 import { MessageHeaders } from "../headers.ts";
 
+/** Places at the front that are given back together. */
+const GONE_MAX = 4096;
+
 export class Duplicates {
-  private readonly sequences = new Map<string, { sequence: number; timeNs: bigint }>();
-  private windowNs: bigint;
+  /** By the id: a place in what follows, counted from the first id that there ever was. */
+  private readonly places = new Map<string, number>();
+  /** In order of time. */
+  private ids: string[] = [];
+  private sequences: number[] = [];
+  private timesMs: number[] = [];
+  /** The place of the first of them, and of the first that counts. */
+  private base = 0;
+  private first = 0;
+  private windowMs: number;
 
   constructor(windowNs: number) {
-    this.windowNs = BigInt(windowNs);
+    this.windowMs = windowNs / 1e6;
   }
 
   setWindow(windowNs: number): void {
-    this.windowNs = BigInt(windowNs);
+    this.windowMs = windowNs / 1e6;
   }
 
   /** 0: the id is new, or too old to count. */
   find(id: string, nowNs: bigint): number {
-    const known = this.sequences.get(id);
-    return known === undefined || nowNs - known.timeNs > this.windowNs ? 0 : known.sequence;
+    return this.findAt(id, Number(nowNs) / 1e6);
+  }
+
+  findAt(id: string, nowMs: number): number {
+    const place = this.places.get(id);
+    if (place === undefined) return 0;
+    const i = place - this.base;
+    return nowMs - this.timesMs[i]! > this.windowMs ? 0 : this.sequences[i]!;
   }
 
   note(id: string, sequence: number, timeNs: bigint): void {
-    if (this.windowNs === 0n) return;
-    this.sequences.delete(id); // so that the map stays in order of time
-    this.sequences.set(id, { sequence, timeNs });
-    this.expire(timeNs);
+    this.noteAt(id, sequence, Number(timeNs) / 1e6);
   }
 
-  private expire(nowNs: bigint): void {
-    for (const [id, { timeNs }] of this.sequences) {
-      if (nowNs - timeNs <= this.windowNs) return;
-      this.sequences.delete(id);
+  noteAt(id: string, sequence: number, timeMs: number): void {
+    if (this.windowMs === 0) return;
+    this.places.set(id, this.base + this.ids.length);
+    this.ids.push(id);
+    this.sequences.push(sequence);
+    this.timesMs.push(timeMs);
+    this.expire(timeMs);
+  }
+
+  private expire(nowMs: number): void {
+    const { ids, timesMs, places, base } = this;
+    for (let i = this.first - base; i < ids.length && nowMs - timesMs[i]! > this.windowMs; i++) {
+      if (places.get(ids[i]!) === base + i) places.delete(ids[i]!);
+      ids[i] = "";
+      this.first = base + i + 1;
     }
+    const gone = this.first - base;
+    if (gone < GONE_MAX || gone * 2 < ids.length) return;
+    this.ids = ids.slice(gone);
+    this.sequences = this.sequences.slice(gone);
+    this.timesMs = timesMs.slice(gone);
+    this.base = this.first;
   }
 }
 

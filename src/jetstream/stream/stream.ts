@@ -202,8 +202,11 @@ export class Stream {
     if (!this.isDue) plain.begin();
     if (!plain.takes(lies) || this.problem !== "") return false;
     const { subject } = message;
-    this.lastId = null;
+    const { id, timeMs } = plain;
+    if (id !== null && this.duplicates.findAt(id, timeMs) !== 0) return false;
+    this.lastId = id;
     const sequence = store.appendPlaced(plain.place(subject, lies));
+    if (id !== null) this.duplicates.noteAt(id, sequence, timeMs);
     for (const reader of this.readers) reader.added(sequence, subject);
     enforceLimits(this, subject);
     this.expiry.follow();

@@ -1,0 +1,36 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Duplicates } from "../../../src/jetstream/stream/duplicates.ts";
+
+const WINDOW_MS = 10;
+
+it("knows the ids of its window, each by the message that was stored last under it", () => {
+  const step = fc.record({ id: fc.nat(5), waitMs: fc.nat(6) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
+      const duplicates = new Duplicates(WINDOW_MS * 1e6);
+      const model = new Map<string, { sequence: number; timeMs: number }>();
+      let nowMs = 0;
+      for (const [i, { id: number, waitMs }] of steps.entries()) {
+        nowMs += waitMs;
+        const id = `${number}`;
+        const known = model.get(id);
+        const expected = known === undefined || nowMs - known.timeMs > WINDOW_MS ? 0 : known.sequence;
+        expect(duplicates.find(id, BigInt(nowMs) * 1_000_000n)).toBe(expected);
+        if (expected !== 0) continue;
+        duplicates.note(id, i + 1, BigInt(nowMs) * 1_000_000n);
+        model.set(id, { sequence: i + 1, timeMs: nowMs });
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+it("forgets what is too old, however many there were", () => {
+  const duplicates = new Duplicates(WINDOW_MS * 1e6);
+  for (let i = 1; i <= 50_000; i++) {
+    duplicates.noteAt(`id${i}`, i, i);
+    expect(duplicates.findAt(`id${i}`, i)).toBe(i);
+    if (i > WINDOW_MS) expect(duplicates.findAt(`id${i - WINDOW_MS - 1}`, i)).toBe(0);
+  }
+});
