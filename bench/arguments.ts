@@ -1,4 +1,4 @@
-// The command line of `npm run bench`, checked; nothing is started here.
+/** The command line of `npm run bench`, checked; nothing is started here. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { selectWorkloads, type Workload } from "./workloads.ts";

@@ -1,5 +1,7 @@
-// Every process that the benchmark starts is registered here, and none survives it: what still runs at exit, also after a
-// failure or a signal, is killed by its pid.
+/**
+ * Every process that the benchmark starts is registered here, and none survives it: what still runs at exit, also after a
+ * failure or a signal, is killed by its pid.
+ */
 import type { ChildProcess } from "node:child_process";
 import { rmSync } from "node:fs";
 

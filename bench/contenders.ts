@@ -1,5 +1,7 @@
-// Starts and ends the servers under test. Each is told the same: listen on loopback, and for one hop form a cluster of two;
-// everything else is its default.
+/**
+ * Starts and ends the servers under test. Each is told the same: listen on loopback, and for one hop form a cluster of two;
+ * everything else is its default.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readSync } from "node:fs";
@@ -11,7 +13,7 @@ import type { ContenderArgument } from "./arguments.ts";
 import { register } from "./children.ts";
 import type { Workload } from "./workloads.ts";
 
-const readyTimeoutMs = 20_000;
+const READY_TIMEOUT_MS = 20_000;
 const loopback = "127.0.0.1";
 
 /** A server, or a cluster of two, that answers. `secondPort` is the other node's. */
@@ -122,7 +124,7 @@ function logStart(log: number): string {
 
 /** Waits until the server greets with INFO. */
 async function versionOf(host: string, port: number, failure: () => string | undefined): Promise<string> {
-  const end = performance.now() + readyTimeoutMs;
+  const end = performance.now() + READY_TIMEOUT_MS;
   while (performance.now() < end) {
     const reason = failure();
     if (reason !== undefined) throw new Error(reason);
@@ -133,7 +135,7 @@ async function versionOf(host: string, port: number, failure: () => string | und
     }
     await delay(20);
   }
-  throw new Error(`no INFO from ${host}:${port} within ${readyTimeoutMs / 1000} s`);
+  throw new Error(`no INFO from ${host}:${port} within ${READY_TIMEOUT_MS / 1000} s`);
 }
 
 /** Undefined when there is nobody, or no line within a second. */

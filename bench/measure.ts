@@ -1,14 +1,16 @@
-// Measures one workload on all contenders: starts them, lets each warm up, runs them in turns (A B, B A, A B, ...) and
-// stops them. Runs are bounded in messages and in time.
+/**
+ * Measures one workload on all contenders: starts them, lets each warm up, runs them in turns (A B, B A, A B, ...) and
+ * stops them. Runs are bounded in messages and in time.
+ */
 import { execFile } from "node:child_process";
 import { startContender, type RunningServer } from "./contenders.ts";
 import type { ContenderArgument } from "./arguments.ts";
 import { register } from "./children.ts";
 import type { Workload } from "./workloads.ts";
 
-const deadlineSeconds = 60;
-const holdRoundsMax = 3;
-const sizingFactorMax = 10;
+const DEADLINE_SECONDS = 60;
+const HOLD_ROUNDS_MAX = 3;
+const SIZING_FACTOR_MAX = 10;
 
 /** One line of the generator: numbers by name, such as messagesPerSecond or rssKb. */
 export type Sample = Readonly<Record<string, number>>;
@@ -59,7 +61,7 @@ export async function measureWorkload(
         const entrant = await enter(workload, contender, options);
         if (entrant) entrants.push(entrant);
       });
-    const rounds = workload.kind === "hold" ? Math.min(options.rounds, holdRoundsMax) : options.rounds;
+    const rounds = workload.kind === "hold" ? Math.min(options.rounds, HOLD_ROUNDS_MAX) : options.rounds;
     for (let round = 0; round < rounds; round++)
       for (const entrant of round % 2 === 0 ? entrants : entrants.toReversed())
         await attempt(entrant.name, async () => {
@@ -116,7 +118,7 @@ async function sizeRun(
   for (let pass = 0; pass < 2; pass++) {
     const { wallSeconds = runSeconds } = await runOnce(messages);
     const wanted = (messages * runSeconds) / wallSeconds;
-    messages = Math.ceil(Math.min(wanted, workload.messages * sizingFactorMax));
+    messages = Math.ceil(Math.min(wanted, workload.messages * SIZING_FACTOR_MAX));
   }
   return messages;
 }
@@ -149,8 +151,8 @@ function addressOf(server: RunningServer): string[] {
 
 /** Rejects with the generator's own words when a message was lost, doubled, damaged or out of order. */
 function runGenerator(generator: string, generatorArguments: readonly string[]): Promise<Sample> {
-  const all = [...generatorArguments, "--deadline-seconds", String(deadlineSeconds)];
-  const limits = { timeout: (deadlineSeconds + 10) * 1000, killSignal: "SIGKILL" } as const;
+  const all = [...generatorArguments, "--deadline-seconds", String(DEADLINE_SECONDS)];
+  const limits = { timeout: (DEADLINE_SECONDS + 10) * 1000, killSignal: "SIGKILL" } as const;
   return new Promise((resolve, reject) => {
     const child = execFile(generator, all, limits, (failure, stdout) => {
       const line = stdout.trim().split("\n").at(-1) ?? "";

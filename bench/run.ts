@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// `npm run bench`: runs the workloads one after the other, prints a line for each as it is done, and writes the report.
-// Ends with status 1 when any run failed: a lost or damaged message is a failure like any other.
+/**
+ * `npm run bench`: runs the workloads one after the other, prints a line for each as it is done, and writes the report.
+ * Ends with status 1 when any run failed: a lost or damaged message is a failure like any other.
+ */
 import { parseBenchArguments, usage, type BenchArguments } from "./arguments.ts";
 import { buildLoadGenerator } from "./load/build.ts";
 import { measureWorkload, type Measurement } from "./measure.ts";

@@ -1,4 +1,4 @@
-// Samples -> medians, spreads and ratios. Pure.
+/** Samples -> medians, spreads and ratios. Pure. */
 import type { Measurement, Sample } from "./measure.ts";
 
 export function median(values: readonly number[]): number {

@@ -1,7 +1,9 @@
-// The named workloads. Names and shapes stay fixed, so that results of different days can be compared.
-//
-// `messages` is per publisher (requests in all for request and reply) and is where sizing starts: measured runs are made
-// longer or shorter from there until they take about the wanted time.
+/**
+ * The named workloads. Names and shapes stay fixed, so that results of different days can be compared.
+ *
+ * `messages` is per publisher (requests in all for request and reply) and is where sizing starts: measured runs are made
+ * longer or shorter from there until they take about the wanted time.
+ */
 
 export interface Workload {
   readonly name: string;

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-// `node bench/zones.ts`: how many messages of a queue group leave the zone, and the server, that they were published in. Six servers
-// in three zones, a publisher on each; workers on all servers, or on one server of each zone. Counts are exact: what is measured is
-// where messages go, not how fast.
+/**
+ * `node bench/zones.ts`: how many messages of a queue group leave the zone, and the server, that they were published in. Six servers
+ * in three zones, a publisher on each; workers on all servers, or on one server of each zone. Counts are exact: what is measured is
+ * where messages go, not how fast.
+ */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Contender } from "./cluster/nodes.ts";

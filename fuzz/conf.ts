@@ -2,7 +2,6 @@
  * Feeds bytes to the configuration as a file in the NATS format and in YAML. Whatever they are, the answer is a result,
  * never an exception, and what one run accepts the next accepts with the same digest.
  */
-
 import { parseYaml } from "../src/config/formats/yaml.ts";
 import { loadConfig } from "../src/config/load.ts";
 

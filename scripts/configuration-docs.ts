@@ -2,7 +2,6 @@
  * Writes docs/configuration.md from the schema. With --check it writes nothing and exits 1 if the file is not what it
  * would write.
  */
-
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";

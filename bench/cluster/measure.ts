@@ -1,4 +1,4 @@
-// The measurements of a cluster. Each starts servers of its own and ends them; all figures are of one run.
+/** The measurements of a cluster. Each starts servers of its own and ends them; all figures are of one run. */
 import { Nodes, until, type Contender } from "./nodes.ts";
 import { RawClient } from "./raw-client.ts";
 
@@ -27,8 +27,8 @@ export interface InterestTime {
   readonly bytesEach: number;
 }
 
-const sampleSize = 200;
-const settleMs = 1000;
+const SAMPLE_SIZE = 200;
+const SETTLE_MS = 1000;
 
 /** Subscriptions of one client become known at another server, and are forgotten when the client is cut off. */
 export async function measureInterest(contender: Contender, subscriptions: number): Promise<InterestTime> {
@@ -37,7 +37,7 @@ export async function measureInterest(contender: Contender, subscriptions: numbe
   await cluster.whole();
   const subscriber = await RawClient.open(near.port);
   const asker = await Asker.open(far.port, subscriptions);
-  await pause(settleMs);
+  await pause(SETTLE_MS);
   const before = far.residentBytes;
   const lines: string[] = [];
   for (let i = 0; i < subscriptions; i++) lines.push(`SUB ${subjectOf(i)} ${i + 1}\r\n`);
@@ -46,11 +46,11 @@ export async function measureInterest(contender: Contender, subscriptions: numbe
   subscriber.send(text);
   while ((await asker.unknown()) > 0) await pause(1);
   const knownMs = performance.now() - from;
-  await pause(settleMs);
+  await pause(SETTLE_MS);
   const bytesEach = (far.residentBytes - before) / subscriptions;
   from = performance.now();
   subscriber.destroy();
-  while ((await asker.unknown()) < sampleSize) await pause(1);
+  while ((await asker.unknown()) < SAMPLE_SIZE) await pause(1);
   const goneMs = performance.now() - from;
   asker.client.destroy();
   return { knownMs, goneMs, bytesEach };
@@ -59,16 +59,16 @@ export async function measureInterest(contender: Contender, subscriptions: numbe
 /** Asks a server whether anybody is interested in subjects spread over all: it answers at once where nobody is. */
 class Asker {
   readonly client: RawClient;
-  readonly #text: string;
-  #answers = 0;
+  private readonly text: string;
+  private answers = 0;
 
   private constructor(client: RawClient, subscriptions: number) {
     this.client = client;
-    const step = (subscriptions - 1) / (sampleSize - 1);
-    const asked = Array.from({ length: sampleSize }, (_, i) => subjectOf(Math.round(i * step)));
-    this.#text = asked.map((subject) => `PUB ${subject} answers 0\r\n\r\n`).join("");
+    const step = (subscriptions - 1) / (SAMPLE_SIZE - 1);
+    const asked = Array.from({ length: SAMPLE_SIZE }, (_, i) => subjectOf(Math.round(i * step)));
+    this.text = asked.map((subject) => `PUB ${subject} answers 0\r\n\r\n`).join("");
     client.onLine = (line) => {
-      if (line.startsWith("NATS/1.0 503")) this.#answers++;
+      if (line.startsWith("NATS/1.0 503")) this.answers++;
     };
   }
 
@@ -80,10 +80,10 @@ class Asker {
   }
 
   async unknown(): Promise<number> {
-    this.#answers = 0;
-    this.client.send(this.#text);
+    this.answers = 0;
+    this.client.send(this.text);
     await this.client.flush();
-    return this.#answers;
+    return this.answers;
   }
 }
 
@@ -103,10 +103,10 @@ export interface JoinLatency {
   readonly joining: Latency;
 }
 
-const windowMs = 3000;
+const WINDOW_MS = 3000;
 /** The other traffic between the two: so many messages of 128 bytes every millisecond. */
-const busyMessagesPerMs = 5;
-const busyLine = `PUB busy 128\r\n${"x".repeat(128)}\r\n`.repeat(busyMessagesPerMs);
+const BUSY_MESSAGES_PER_MS = 5;
+const busyLine = `PUB busy 128\r\n${"x".repeat(128)}\r\n`.repeat(BUSY_MESSAGES_PER_MS);
 
 /** Requests between the first two members, for a while with `members` servers, then while one more joins. */
 export async function measureJoinLatency(contender: Contender, members: number): Promise<JoinLatency> {
@@ -123,9 +123,9 @@ export async function measureJoinLatency(contender: Contender, members: number):
   const busy = await RawClient.open(asking);
   const traffic = setInterval(() => busy.send(busyLine), 1);
   try {
-    await requestFor(requester, windowMs / 3); // warms up
-    const quiet = await requestFor(requester, windowMs);
-    const begun = requestFor(requester, windowMs);
+    await requestFor(requester, WINDOW_MS / 3); // warms up
+    const quiet = await requestFor(requester, WINDOW_MS);
+    const begun = requestFor(requester, WINDOW_MS);
     cluster.startNext();
     const joining = await begun;
     await cluster.whole();

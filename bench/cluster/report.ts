@@ -1,4 +1,4 @@
-// Tables -> docs/benchmarks/cluster.md, with the machine and the command.
+/** Tables -> docs/benchmarks/cluster.md, with the machine and the command. */
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// `node bench/cluster/run.ts`: how fast a cluster forms, how fast interest crosses it, and what a join costs those who are busy.
-// Prints each figure as it is measured. With --write it writes docs/benchmarks/cluster.md.
+/**
+ * `node bench/cluster/run.ts`: how fast a cluster forms, how fast interest crosses it, and what a join costs those who are busy.
+ * Prints each figure as it is measured. With --write it writes docs/benchmarks/cluster.md.
+ */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -16,7 +18,7 @@ const usage = `node bench/cluster/run.ts [options]
   --write                  write docs/benchmarks/cluster.md
   --help`;
 
-const subscriptions = 100_000;
+const SUBSCRIPTIONS = 100_000;
 const { values } = parseArgs({
   options: {
     against: { type: "string", multiple: true, default: [] },
@@ -69,7 +71,7 @@ async function meshTable(contenders: readonly Contender[], rounds: number): Prom
 }
 
 async function interestTable(contenders: readonly Contender[], rounds: number): Promise<Table> {
-  const all = await inTurns(contenders, rounds, (contender) => measureInterest(contender, subscriptions));
+  const all = await inTurns(contenders, rounds, (contender) => measureInterest(contender, SUBSCRIPTIONS));
   const rows = contenders.map(({ name }, i) => [
     name,
     seconds(all[i]!.map(({ knownMs }) => knownMs)),
@@ -78,7 +80,7 @@ async function interestTable(contenders: readonly Contender[], rounds: number): 
   ]);
   show(rows);
   return {
-    title: `${subscriptions.toLocaleString("en")} subscriptions`,
+    title: `${SUBSCRIPTIONS.toLocaleString("en")} subscriptions`,
     about:
       "One client subscribes on one server of two. Until the other server knows of all (a sample of 200 subjects is asked " +
       "for), until it has forgotten all after the client is cut off, and by how much its memory has grown for each. Collected " +

@@ -1,5 +1,7 @@
-// Compiles the load generator when it is needed. The program is kept in a cache folder under the hash of its sources, so
-// a change compiles anew and nothing has to be cleaned.
+/**
+ * Compiles the load generator when it is needed. The program is kept in a cache folder under the hash of its sources, so
+ * a change compiles anew and nothing has to be cleaned.
+ */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from "node:fs";

@@ -1,5 +1,7 @@
-// Holds connections to a server, in a process of its own: `node connections.ts PORT NUMBER`. Each has said CONNECT and has two
-// subscriptions. Writes "ready" when the server has answered all of them; ends when its standard input does.
+/**
+ * Holds connections to a server, in a process of its own: `node connections.ts PORT NUMBER`. Each has said CONNECT and has two
+ * subscriptions. Writes "ready" when the server has answered all of them; ends when its standard input does.
+ */
 import { once } from "node:events";
 import { connect } from "node:net";
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-// `npm run bench:metrics`: how long a scrape takes of a server with many connections, and what scrapes cost the messages that
-// the server carries meanwhile: runs of the load generator in turns, without scrapes and with one each second.
-//
-//     node bench/metrics/run.ts [--connections 10000] [--scrapes 50] [--rounds 12] [--messages 15000000] [--command bin/shoal]
+/**
+ * `npm run bench:metrics`: how long a scrape takes of a server with many connections, and what scrapes cost the messages that
+ * the server carries meanwhile: runs of the load generator in turns, without scrapes and with one each second.
+ *
+ *     node bench/metrics/run.ts [--connections 10000] [--scrapes 50] [--rounds 12] [--messages 15000000] [--command bin/shoal]
+ */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { get } from "node:http";

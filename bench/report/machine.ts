@@ -1,4 +1,4 @@
-// Says what was measured where: machine, kernel, Node and the state of this repository.
+/** Says what was measured where: machine, kernel, Node and the state of this repository. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";

@@ -1,9 +1,9 @@
-// Measurements -> Markdown tables. The first contender is the subject; ratios above 1 are in its favour.
+/** Measurements -> Markdown tables. The first contender is the subject; ratios above 1 are in its favour. */
 import type { Measurement, Sample } from "../measure.ts";
 import { medians, ratios, spread } from "../statistics.ts";
 
 /** Above this share of its core the generator, not the server, may have set the pace. */
-export const generatorBusyCores = 0.9;
+export const GENERATOR_BUSY_CORES = 0.9;
 
 export function flowTable(measurements: readonly Measurement[], names: readonly string[]): string {
   const [subject = "", ...references] = names;
@@ -93,7 +93,7 @@ function rateCell(measurement: Measurement, name: string): string {
   const samples = measurement.samples.get(name);
   const middle = medians(samples);
   if (!samples || !middle) return measurement.errors.has(name) ? "failed" : "–";
-  const busy = (middle["generatorCores"] ?? 0) > generatorBusyCores ? " †" : "";
+  const busy = (middle["generatorCores"] ?? 0) > GENERATOR_BUSY_CORES ? " †" : "";
   return `${short(middle["messagesPerSecond"])} ±${(spread(samples, "messagesPerSecond") * 100).toFixed(0)}%${busy}`;
 }
 

@@ -1,11 +1,11 @@
-// Writes a comparison to docs/benchmarks: NAME.md to read, NAME-vs-REFERENCE.svg to see, NAME.json with every sample.
+/** Writes a comparison to docs/benchmarks: NAME.md to read, NAME-vs-REFERENCE.svg to see, NAME.json with every sample. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Measurement } from "../measure.ts";
 import { ratios } from "../statistics.ts";
 import { ratioChart } from "./chart.ts";
 import type { Machine } from "./machine.ts";
-import { flowTable, generatorBusyCores, memoryTable, requestTable, residentTable } from "./tables.ts";
+import { flowTable, GENERATOR_BUSY_CORES, memoryTable, requestTable, residentTable } from "./tables.ts";
 
 const folder = join(import.meta.dirname, "../../docs/benchmarks");
 
@@ -62,7 +62,7 @@ function markdown(name: string, comparison: Comparison, charts: readonly string[
       `Ratios above 1 are in favour of ${names[0]}; ± is half the distance between the slowest and the fastest round. ` +
       `"CPU" is processor time of the server per delivered message (per published one where nobody listens), for one hop of ` +
       `both servers together. "Generator alone" is the generator's own limit, against a stand-in that does no work; † marks ` +
-      `results where the generator was busy for more than ${generatorBusyCores * 100} % of the time, and may have set the pace. ` +
+      `results where the generator was busy for more than ${GENERATOR_BUSY_CORES * 100} % of the time, and may have set the pace. ` +
       `Raw numbers: [${name}.json](${name}.json).`,
     ...charts,
     ...section("Messages", "flow", flowTable),

@@ -1,14 +1,16 @@
-// The load of a rolling restart, by the official client with its own settings: publishers at a steady rate, subscribers of all
-// that is published, requesters and workers in a queue group. Knows of each message who should have got it, and who did.
+/**
+ * The load of a rolling restart, by the official client with its own settings: publishers at a steady rate, subscribers of all
+ * that is published, requesters and workers in a queue group. Knows of each message who should have got it, and who did.
+ */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { setTimeout as delay } from "node:timers/promises";
 
 const perServer = { publishers: 1, subscribers: 4, workers: 2, requesters: 2 };
 /** Of each publisher; the timer sends what is due, so that a late one does not lower the rate. */
-const tickMs = 5;
-const requestEveryMs = 20;
-const requestTimeoutMs = 1000;
-const settleMs = 300;
+const TICK_MS = 5;
+const REQUEST_EVERY_MS = 20;
+const REQUEST_TIMEOUT_MS = 1000;
+const SETTLE_MS = 300;
 
 export interface LoadFigures {
   readonly published: number;
@@ -41,7 +43,7 @@ class Roamer {
 
   private constructor(client: NatsConnection) {
     this.client = client;
-    void this.#follow(); // ends with the client
+    void this.follow(); // ends with the client
   }
 
   static async connect(urls: readonly string[], first: number): Promise<Roamer> {
@@ -49,7 +51,7 @@ class Roamer {
     return new Roamer(await connect({ servers, noRandomize: true, maxReconnectAttempts: -1 }));
   }
 
-  async #follow(): Promise<void> {
+  private async follow(): Promise<void> {
     for await (const { type } of this.client.status()) if (type === "disconnect") this.moves++;
   }
 }
@@ -71,69 +73,69 @@ interface Phase {
 }
 
 export class Load implements AsyncDisposable {
-  readonly #publishers: Publisher[] = [];
-  readonly #subscribers: { readonly roamer: Roamer; readonly counts: Uint8Array[] }[] = [];
-  readonly #others: Roamer[] = [];
-  readonly #phases: Phase[] = [];
-  readonly #loops: Promise<void>[] = [];
-  readonly #rate: number;
-  readonly #messagesMax: number;
-  #isOver = false;
-  #moves = 0;
-  #movesMax = 0;
-  #requests = { made: 0, retried: 0, failed: 0, maxMs: 0 };
+  private readonly publishers: Publisher[] = [];
+  private readonly subscribers: { readonly roamer: Roamer; readonly counts: Uint8Array[] }[] = [];
+  private readonly others: Roamer[] = [];
+  private readonly phases: Phase[] = [];
+  private readonly loops: Promise<void>[] = [];
+  private readonly rate: number;
+  private readonly messagesMax: number;
+  private isOver = false;
+  private moveTimes = 0;
+  private slowestMove = 0;
+  private requestCount = { made: 0, retried: 0, failed: 0, maxMs: 0 };
 
   private constructor(rate: number, messagesMax: number) {
-    this.#rate = rate;
-    this.#messagesMax = messagesMax;
+    this.rate = rate;
+    this.messagesMax = messagesMax;
   }
 
   /** `rate`: messages a second of each publisher. Resolves once everybody hears everybody. */
   static async start(urls: readonly string[], rate: number, messagesMax = 200_000): Promise<Load> {
     const load = new Load(rate, messagesMax);
-    for (const [index] of urls.entries()) await load.#join(urls, index);
-    await Promise.all(load.#all.map(({ client }) => client.flush()));
-    await load.#heard();
-    for (const [index] of load.#publishers.entries()) load.#loops.push(load.#publish(index));
-    for (const roamer of load.#others.slice(urls.length * perServer.workers))
-      load.#loops.push(load.#ask(roamer));
+    for (const [index] of urls.entries()) await load.join(urls, index);
+    await Promise.all(load.all.map(({ client }) => client.flush()));
+    await load.heard();
+    for (const [index] of load.publishers.entries()) load.loops.push(load.publish(index));
+    for (const roamer of load.others.slice(urls.length * perServer.workers))
+      load.loops.push(load.ask(roamer));
     return load;
   }
 
   /** What happens while `act` runs counts as one restart. */
   async during(act: () => Promise<void>): Promise<void> {
-    for (const roamer of this.#all) roamer.moves = 0;
-    const sent = (): number[] => this.#publishers.map((publisher) => publisher.sent);
+    for (const roamer of this.all) roamer.moves = 0;
+    const sent = (): number[] => this.publishers.map((publisher) => publisher.sent);
     const phase: Phase = { from: sent(), to: [], publisherMoved: [], subscriberMoved: [] };
-    this.#phases.push(phase);
+    this.phases.push(phase);
     await act();
-    await this.#settled();
+    await this.settled();
     phase.to = sent();
-    phase.publisherMoved = this.#publishers.map(({ moves }) => moves > 0);
-    phase.subscriberMoved = this.#subscribers.map(({ roamer }) => roamer.moves > 0);
-    for (const { moves } of this.#all) {
-      this.#moves += moves;
-      this.#movesMax = Math.max(this.#movesMax, moves);
+    phase.publisherMoved = this.publishers.map(({ moves }) => moves > 0);
+    phase.subscriberMoved = this.subscribers.map(({ roamer }) => roamer.moves > 0);
+    for (const { moves } of this.all) {
+      this.moveTimes += moves;
+      this.slowestMove = Math.max(this.slowestMove, moves);
     }
   }
 
   /** Stops, waits for what is under way, and counts. */
   async finish(): Promise<LoadFigures> {
-    this.#isOver = true;
-    await Promise.all(this.#loops);
-    await this.#heard();
+    this.isOver = true;
+    await Promise.all(this.loops);
+    await this.heard();
     const figures = { lostByStaying: 0, lostUnsent: 0, lostUnevenly: 0, lostByMoving: 0, doubled: 0 };
-    for (const [p, publisher] of this.#publishers.entries()) {
-      for (let n = 0; n < publisher.sent; n++) this.#judge(p, n, figures);
+    for (const [p, publisher] of this.publishers.entries()) {
+      for (let n = 0; n < publisher.sent; n++) this.judge(p, n, figures);
     }
-    const published = this.#publishers.reduce((sum, { sent }) => sum + sent, 0);
-    const { made, retried, failed, maxMs } = this.#requests;
+    const published = this.publishers.reduce((sum, { sent }) => sum + sent, 0);
+    const { made, retried, failed, maxMs } = this.requestCount;
     return {
       published,
-      deliveries: published * this.#subscribers.length,
+      deliveries: published * this.subscribers.length,
       ...figures,
-      moves: this.#moves,
-      movesMax: this.#movesMax,
+      moves: this.moveTimes,
+      movesMax: this.slowestMove,
       requests: made,
       requestsRetried: retried,
       requestsFailed: failed,
@@ -142,24 +144,24 @@ export class Load implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isOver = true;
-    await Promise.all(this.#all.map(({ client }) => client.close()));
-    await Promise.all(this.#loops);
+    this.isOver = true;
+    await Promise.all(this.all.map(({ client }) => client.close()));
+    await Promise.all(this.loops);
   }
 
   get clients(): number {
-    return this.#all.length;
+    return this.all.length;
   }
 
-  get #all(): Roamer[] {
-    return [...this.#publishers, ...this.#subscribers.map(({ roamer }) => roamer), ...this.#others];
+  private get all(): Roamer[] {
+    return [...this.publishers, ...this.subscribers.map(({ roamer }) => roamer), ...this.others];
   }
 
-  #judge(publisher: number, n: number, into: Losses): void {
-    const phase = this.#phases.find(({ from, to }) => n >= from[publisher]! && n < to[publisher]!);
+  private judge(publisher: number, n: number, into: Losses): void {
+    const phase = this.phases.find(({ from, to }) => n >= from[publisher]! && n < to[publisher]!);
     let staying = 0;
     let lost = 0;
-    for (const [index, { counts }] of this.#subscribers.entries()) {
+    for (const [index, { counts }] of this.subscribers.entries()) {
       const count = counts[publisher]![n]!;
       if (count > 1) into.doubled++;
       const hasMoved = phase?.subscriberMoved[index] ?? false;
@@ -175,20 +177,20 @@ export class Load implements AsyncDisposable {
   }
 
   /** Everybody is connected, and has been for a moment. */
-  async #settled(): Promise<void> {
-    await Promise.all(this.#all.map(async ({ client }) => flushed(client)));
-    await delay(settleMs);
-    await Promise.all(this.#all.map(async ({ client }) => flushed(client)));
+  private async settled(): Promise<void> {
+    await Promise.all(this.all.map(async ({ client }) => flushed(client)));
+    await delay(SETTLE_MS);
+    await Promise.all(this.all.map(async ({ client }) => flushed(client)));
   }
 
-  async #join(urls: readonly string[], index: number): Promise<void> {
+  private async join(urls: readonly string[], index: number): Promise<void> {
     const roamers = async (count: number): Promise<Roamer[]> =>
       Promise.all(Array.from({ length: count }, () => Roamer.connect(urls, index)));
     for (const roamer of await roamers(perServer.publishers))
-      this.#publishers.push(Object.assign(roamer, { sent: 0 }));
+      this.publishers.push(Object.assign(roamer, { sent: 0 }));
     for (const roamer of await roamers(perServer.subscribers)) {
-      const counts = urls.map(() => new Uint8Array(this.#messagesMax));
-      this.#subscribers.push({ roamer, counts });
+      const counts = urls.map(() => new Uint8Array(this.messagesMax));
+      this.subscribers.push({ roamer, counts });
       const callback = (_: unknown, { subject, data }: { subject: string; data: Uint8Array }): void => {
         const of = counts[Number(subject.slice(5))];
         const n = Number(Buffer.from(data).toString());
@@ -200,46 +202,43 @@ export class Load implements AsyncDisposable {
     for (const { client } of workers) {
       client.subscribe("work", { queue: "workers", callback: (_, message) => void message.respond() });
     }
-    this.#others.unshift(...workers);
-    this.#others.push(...(await roamers(perServer.requesters)));
+    this.others.unshift(...workers);
+    this.others.push(...(await roamers(perServer.requesters)));
   }
 
   /** Everybody has heard everything, or has had the time for it: nothing arrives any more. */
-  async #heard(): Promise<void> {
+  private async heard(): Promise<void> {
     for (let quiet = 0, before = -1; quiet < 10; await delay(50)) {
-      await Promise.all(this.#all.map(async ({ client }) => flushed(client)));
-      const now = this.#subscribers.reduce((sum, { roamer }) => sum + roamer.client.stats().inMsgs, 0);
+      await Promise.all(this.all.map(async ({ client }) => flushed(client)));
+      const now = this.subscribers.reduce((sum, { roamer }) => sum + roamer.client.stats().inMsgs, 0);
       quiet = now === before ? quiet + 1 : 0;
       before = now;
     }
   }
 
-  async #publish(index: number): Promise<void> {
-    const publisher = this.#publishers[index]!;
+  private async publish(index: number): Promise<void> {
+    const publisher = this.publishers[index]!;
     const startMs = performance.now();
-    for (; !this.#isOver; await delay(tickMs)) {
-      const due = Math.min(
-        this.#messagesMax,
-        Math.floor(((performance.now() - startMs) * this.#rate) / 1000),
-      );
+    for (; !this.isOver; await delay(TICK_MS)) {
+      const due = Math.min(this.messagesMax, Math.floor(((performance.now() - startMs) * this.rate) / 1000));
       for (; publisher.sent < due; publisher.sent++)
         publisher.client.publish(`tick.${index}`, String(publisher.sent));
     }
   }
 
-  async #ask({ client }: Roamer): Promise<void> {
-    const ask = async (): Promise<unknown> => client.request("work", "", { timeout: requestTimeoutMs });
-    for (; !this.#isOver; await delay(requestEveryMs)) {
+  private async ask({ client }: Roamer): Promise<void> {
+    const ask = async (): Promise<unknown> => client.request("work", "", { timeout: REQUEST_TIMEOUT_MS });
+    for (; !this.isOver; await delay(REQUEST_EVERY_MS)) {
       const startMs = performance.now();
-      this.#requests.made++;
+      this.requestCount.made++;
       try {
         await ask();
       } catch {
-        this.#requests.retried++;
+        this.requestCount.retried++;
         // what failed once is asked once more
-        await ask().catch(() => this.#requests.failed++);
+        await ask().catch(() => this.requestCount.failed++);
       }
-      this.#requests.maxMs = Math.max(this.#requests.maxMs, performance.now() - startMs);
+      this.requestCount.maxMs = Math.max(this.requestCount.maxMs, performance.now() - startMs);
     }
   }
 }
@@ -250,7 +249,7 @@ async function flushed(client: NatsConnection): Promise<void> {
     try {
       return await client.flush();
     } catch {
-      await delay(tickMs); // it lost its server meanwhile
+      await delay(TICK_MS); // it lost its server meanwhile
     }
   }
 }

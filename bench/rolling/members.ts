@@ -1,5 +1,7 @@
-// Three server processes of one cluster that restart one after the other, on their own ports and under their own names, as the
-// pods of a StatefulSet do.
+/**
+ * Three server processes of one cluster that restart one after the other, on their own ports and under their own names, as the
+ * pods of a StatefulSet do.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -10,7 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { register } from "../children.ts";
 
 const loopback = "127.0.0.1";
-const deadlineMs = 60_000;
+const DEADLINE_MS = 60_000;
 
 export interface Servers {
   readonly command: string;
@@ -22,62 +24,62 @@ export interface Servers {
 
 export class Members implements AsyncDisposable {
   readonly urls: readonly string[];
-  readonly #servers: Servers;
-  readonly #ports: readonly (readonly [client: number, route: number, monitor: number])[];
-  readonly #running: (ChildProcess | undefined)[] = [];
+  private readonly servers: Servers;
+  private readonly ports: readonly (readonly [client: number, route: number, monitor: number])[];
+  private readonly running: (ChildProcess | undefined)[] = [];
 
   private constructor(servers: Servers, ports: readonly number[]) {
-    this.#servers = servers;
-    this.#ports = [0, 1, 2].map((i) => [ports[3 * i]!, ports[3 * i + 1]!, ports[3 * i + 2]!]);
-    this.urls = this.#ports.map(([client]) => `${loopback}:${client}`);
+    this.servers = servers;
+    this.ports = [0, 1, 2].map((i) => [ports[3 * i]!, ports[3 * i + 1]!, ports[3 * i + 2]!]);
+    this.urls = this.ports.map(([client]) => `${loopback}:${client}`);
   }
 
   static async start(servers: Servers): Promise<Members> {
     const members = new Members(servers, await freePorts(9));
-    for (const index of members.#ports.keys()) members.begin(index);
+    for (const index of members.ports.keys()) members.begin(index);
     await members.whole();
     return members;
   }
 
   begin(index: number): void {
-    const [client, route, monitor] = this.#ports[index]!;
+    const [client, route, monitor] = this.ports[index]!;
     const folder = mkdtempSync(join(tmpdir(), "rolling-"));
     const file = join(folder, "server.conf");
-    const routes = this.#ports.map(([, at]) => `"nats://${loopback}:${at}"`).join(", ");
+    const routes = this.ports.map(([, at]) => `"nats://${loopback}:${at}"`).join(", ");
     const lines = [
       `server_name: member-${index}`,
       `listen: "${loopback}:${client}"`,
       `http: "${loopback}:${monitor}"`,
-      ...this.#servers.lines,
+      ...this.servers.lines,
       `cluster { name: rolling, listen: "${loopback}:${route}", routes: [${routes}] }`,
     ];
     writeFileSync(file, lines.join("\n"));
-    const child = spawn(this.#servers.command, ["-c", file], { stdio: "ignore" });
+    const child = spawn(this.servers.command, ["-c", file], { stdio: "ignore" });
     register(child, folder);
-    this.#running[index] = child;
+    this.running[index] = child;
   }
 
   /** Exit code, or the signal that ended it, and how long it took. */
   async leave(index: number): Promise<{ readonly tookMs: number; readonly how: string }> {
-    const child = this.#running[index]!;
+    const child = this.running[index]!;
     const startMs = performance.now();
     const gone = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-    child.kill(this.#servers.signal);
+    child.kill(this.servers.signal);
     const [code, signal] = await gone;
     return { tookMs: performance.now() - startMs, how: signal ?? `code ${code}` };
   }
 
   /** Resolves once each has routes to both others. */
   async whole(): Promise<void> {
-    for (const endMs = performance.now() + deadlineMs; performance.now() < endMs; await delay(20)) {
-      const counts = await Promise.all(this.#ports.map(([, , monitor]) => countPeers(monitor)));
+    for (const endMs = performance.now() + DEADLINE_MS; performance.now() < endMs; await delay(20)) {
+      const counts = await Promise.all(this.ports.map(([, , monitor]) => countPeers(monitor)));
       if (counts.every((count) => count === 2)) return;
     }
-    throw new Error(`the three servers were not connected within ${deadlineMs} ms`);
+    throw new Error(`the three servers were not connected within ${DEADLINE_MS} ms`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const left = this.#running.filter((child) => child?.exitCode === null && child.signalCode === null);
+    const left = this.running.filter((child) => child?.exitCode === null && child.signalCode === null);
     await Promise.all(
       left.map(async (child) => {
         const gone = once(child!, "exit");

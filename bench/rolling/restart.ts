@@ -1,5 +1,7 @@
-// A rolling restart of three servers under load: each leaves, comes back under its name, and the next one follows once the three
-// are connected again.
+/**
+ * A rolling restart of three servers under load: each leaves, comes back under its name, and the next one follows once the three
+ * are connected again.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import { Load, type LoadFigures } from "./load.ts";
 import { Members, type Servers } from "./members.ts";
@@ -13,7 +15,7 @@ export interface RestartFigures extends LoadFigures {
 }
 
 /** Before and after each restart. */
-const calmMs = 500;
+const CALM_MS = 500;
 
 /** `rate`: messages a second of each of the three publishers. */
 export async function rollingRestart(servers: Servers, rate: number): Promise<RestartFigures> {
@@ -21,14 +23,14 @@ export async function rollingRestart(servers: Servers, rate: number): Promise<Re
   await using load = await Load.start(members.urls, rate);
   const left: { tookMs: number; how: string }[] = [];
   for (const index of members.urls.keys()) {
-    await delay(calmMs);
+    await delay(CALM_MS);
     await load.during(async () => {
       left.push(await members.leave(index));
       members.begin(index);
       await members.whole();
     });
   }
-  await delay(calmMs);
+  await delay(CALM_MS);
   const figures = await load.finish();
   return {
     ...figures,

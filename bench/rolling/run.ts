@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// `node bench/rolling/run.ts`: what a rolling restart of three servers costs their clients. With --write it writes
-// docs/benchmarks/rolling.md.
+/**
+ * `node bench/rolling/run.ts`: what a rolling restart of three servers costs their clients. With --write it writes
+ * docs/benchmarks/rolling.md.
+ */
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";

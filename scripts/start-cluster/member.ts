@@ -21,25 +21,25 @@ export interface MemberOptions {
 }
 
 export class Member {
-  readonly #options: MemberOptions;
-  #child: ChildProcess | undefined;
-  #restart: NodeJS.Timeout | undefined;
-  #stopping = false;
-  #startedAtMs = 0;
-  #failedStarts = 0;
+  private readonly options: MemberOptions;
+  private child: ChildProcess | undefined;
+  private restart: NodeJS.Timeout | undefined;
+  private stopping = false;
+  private startedAtMs = 0;
+  private failedStarts = 0;
 
   constructor(options: MemberOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   start(): void {
-    const { name, command, args, onEvent } = this.#options;
-    this.#startedAtMs = Date.now();
+    const { name, command, args, onEvent } = this.options;
+    this.startedAtMs = Date.now();
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
-    this.#child = child;
-    child.once("error", (error) => this.#ended(child, `could not be started: ${error.message}`));
+    this.child = child;
+    child.once("error", (error) => this.ended(child, `could not be started: ${error.message}`));
     child.once("exit", (code, signal) =>
-      this.#ended(child, signal === null ? `ended with code ${code}` : `was ended by ${signal}`),
+      this.ended(child, signal === null ? `ended with code ${code}` : `was ended by ${signal}`),
     );
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => onEvent(parseLine(name, line)));
@@ -49,9 +49,9 @@ export class Member {
 
   /** Resolves when the process is gone. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    clearTimeout(this.#restart);
-    const child = this.#child;
+    this.stopping = true;
+    clearTimeout(this.restart);
+    const child = this.child;
     if (child === undefined) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGQUIT");
@@ -60,19 +60,19 @@ export class Member {
     clearTimeout(killer);
   }
 
-  #ended(child: ChildProcess, how: string): void {
-    if (this.#child !== child) return;
-    this.#child = undefined;
-    if (this.#stopping) return;
-    const { name, onEvent } = this.#options;
+  private ended(child: ChildProcess, how: string): void {
+    if (this.child !== child) return;
+    this.child = undefined;
+    if (this.stopping) return;
+    const { name, onEvent } = this.options;
     onEvent({ kind: "exited", name, how });
-    this.#failedStarts = Date.now() - this.#startedAtMs < SETTLED_MS ? this.#failedStarts + 1 : 0;
-    if (this.#failedStarts >= FAILED_STARTS_MAX) {
-      onEvent({ kind: "gaveUp", name, exits: this.#failedStarts });
+    this.failedStarts = Date.now() - this.startedAtMs < SETTLED_MS ? this.failedStarts + 1 : 0;
+    if (this.failedStarts >= FAILED_STARTS_MAX) {
+      onEvent({ kind: "gaveUp", name, exits: this.failedStarts });
       return;
     }
     onEvent({ kind: "restarting", name, delayMs: RESTART_DELAY_MS });
-    this.#restart = setTimeout(() => this.start(), RESTART_DELAY_MS);
+    this.restart = setTimeout(() => this.start(), RESTART_DELAY_MS);
   }
 }
 

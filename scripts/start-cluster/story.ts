@@ -24,30 +24,30 @@ const SIZES = new Set(["mesh", "peer_joined", "peer_left"]);
 const ALARMING = new Set(["warn", "error", "fatal"]);
 
 export class Story {
-  readonly #members: number;
+  private readonly members: number;
   /** Running members, with the number of servers that each sees, itself included. */
-  readonly #sees = new Map<string, number>();
-  readonly #present = new Set<string>();
-  #mesh = "";
+  private readonly sees = new Map<string, number>();
+  private readonly present = new Set<string>();
+  private mesh = "";
 
   constructor(members: number) {
-    this.#members = members;
+    this.members = members;
   }
 
   /** Every member runs and sees every other. */
   get complete(): boolean {
-    const seen = [...this.#sees.values()];
-    return seen.length >= this.#members && seen.every((connected) => connected >= this.#members);
+    const seen = [...this.sees.values()];
+    return seen.length >= this.members && seen.every((connected) => connected >= this.members);
   }
 
   tell(event: StoryEvent): string[] {
     switch (event.kind) {
       case "started":
-        this.#sees.set(event.name, 1);
+        this.sees.set(event.name, 1);
         return [`${event.name} started, pid ${event.pid}`];
       case "exited":
-        this.#sees.delete(event.name);
-        return [`${event.name} ${event.how}`, ...this.#meshChange()];
+        this.sees.delete(event.name);
+        return [`${event.name} ${event.how}`, ...this.meshChange()];
       case "restarting":
         return [`${event.name} starts again in ${event.delayMs / 1000} s`];
       case "gaveUp":
@@ -55,38 +55,38 @@ export class Story {
       case "printed":
         return [`${event.name} | ${event.text}`];
       case "logged":
-        return this.#logged(event.name, event.fields);
+        return this.logged(event.name, event.fields);
     }
   }
 
-  #logged(member: string, fields: Readonly<Record<string, unknown>>): string[] {
-    if (!this.#sees.has(member)) return alarm(member, fields);
+  private logged(member: string, fields: Readonly<Record<string, unknown>>): string[] {
+    if (!this.sees.has(member)) return alarm(member, fields);
     const { event, connected } = fields;
     const isOfMesh = typeof event === "string" && SIZES.has(event);
-    if (isOfMesh && typeof connected === "number") this.#sees.set(member, connected);
-    return [...this.#peerChange(member, fields), ...alarm(member, fields), ...this.#meshChange()];
+    if (isOfMesh && typeof connected === "number") this.sees.set(member, connected);
+    return [...this.peerChange(member, fields), ...alarm(member, fields), ...this.meshChange()];
   }
 
-  #peerChange(member: string, fields: Readonly<Record<string, unknown>>): string[] {
+  private peerChange(member: string, fields: Readonly<Record<string, unknown>>): string[] {
     const name = String(fields["name"]);
-    if (fields["event"] === "peer_joined" && !this.#present.has(name)) {
-      this.#present.add(name);
+    if (fields["event"] === "peer_joined" && !this.present.has(name)) {
+      this.present.add(name);
       return [`${name} joined, as ${member} sees`];
     }
-    if (fields["event"] === "peer_left" && this.#present.delete(name)) {
+    if (fields["event"] === "peer_left" && this.present.delete(name)) {
       const { reason } = fields;
       return [`${name} left, as ${member} sees${typeof reason === "string" ? `: ${reason}` : ""}`];
     }
     return [];
   }
 
-  #meshChange(): string[] {
-    const largest = Math.max(0, ...this.#sees.values());
+  private meshChange(): string[] {
+    const largest = Math.max(0, ...this.sees.values());
     // a member that is connected to all does not make the mesh complete: all must be
-    const connected = this.complete ? largest : Math.min(largest, this.#members - 1);
-    const mesh = `mesh ${connected}/${Math.max(this.#members, connected)}`;
-    if (mesh === this.#mesh) return [];
-    this.#mesh = mesh;
+    const connected = this.complete ? largest : Math.min(largest, this.members - 1);
+    const mesh = `mesh ${connected}/${Math.max(this.members, connected)}`;
+    if (mesh === this.mesh) return [];
+    this.mesh = mesh;
     return [mesh];
   }
 }

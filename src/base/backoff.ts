@@ -1,5 +1,4 @@
 /** The delay before the next attempt after failures. Pure; bounded by `maxMs`. */
-
 import { assert } from "./assert.ts";
 import type { Random } from "./random.ts";
 

@@ -38,41 +38,41 @@ interface PendingTimer {
 
 /** A clock for tests: stands still until advanced; fires timers in the order they are due, ties in the order they were set. */
 export class VirtualClock implements Clock {
-  #nowMs: number;
-  readonly #timers = new Set<PendingTimer>();
+  private currentMs: number;
+  private readonly timers = new Set<PendingTimer>();
 
   constructor(startMs = 0) {
-    this.#nowMs = startMs;
+    this.currentMs = startMs;
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.currentMs;
   }
 
   setTimer(delayMs: number, fire: () => void): Disposable {
-    const timer = { dueMs: this.#nowMs + Math.max(0, delayMs), fire };
-    this.#timers.add(timer);
-    return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
+    const timer = { dueMs: this.currentMs + Math.max(0, delayMs), fire };
+    this.timers.add(timer);
+    return { [Symbol.dispose]: () => void this.timers.delete(timer) };
   }
 
   /** Number of timers that are set: a test asserts 0 at its end. */
   get timerCount(): number {
-    return this.#timers.size;
+    return this.timers.size;
   }
 
   advance(byMs: number): void {
-    const untilMs = this.#nowMs + byMs;
-    for (let next = this.#earliest(untilMs); next !== undefined; next = this.#earliest(untilMs)) {
-      this.#timers.delete(next);
-      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+    const untilMs = this.currentMs + byMs;
+    for (let next = this.earliest(untilMs); next !== undefined; next = this.earliest(untilMs)) {
+      this.timers.delete(next);
+      this.currentMs = Math.max(this.currentMs, next.dueMs);
       next.fire();
     }
-    this.#nowMs = untilMs;
+    this.currentMs = untilMs;
   }
 
-  #earliest(untilMs: number): PendingTimer | undefined {
+  private earliest(untilMs: number): PendingTimer | undefined {
     let earliest: PendingTimer | undefined;
-    for (const timer of this.#timers) {
+    for (const timer of this.timers) {
       if (timer.dueMs <= untilMs && (earliest === undefined || timer.dueMs < earliest.dueMs))
         earliest = timer;
     }

@@ -1,5 +1,4 @@
 /** Writing and reading `host:port`, and the address that a peer's INFO tells to dial. Pure text, no tables. */
-
 import type { AddressKey, PeerAddress, RouteInfo } from "./mesh-types.ts";
 import { hostPort } from "../base/host-port.ts";
 

@@ -3,7 +3,6 @@
  * `lookAtAddress` is the one place that decides about a dial to find out who is there; everything else changes a row and
  * has it looked at. Routes beyond a peer's first are the business of peers.ts.
  */
-
 import { assert } from "../base/assert.ts";
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey } from "./address.ts";
@@ -185,12 +184,17 @@ export function addressIsSelf(state: MeshState, row: AddressRow): void {
 /** Its peer has said good-bye, and is gone: it is dialled as one that was lost, since it may come back, but nobody waits for it. */
 export function addressLeft(state: MeshState, row: AddressRow, nowMs: number): void {
   row.absentUntilMs = nowMs + state.options.giveUpAfterMs;
-  addressLostPeer(state, row, true, nowMs);
+  addressLostPeer(state, row, "joined", nowMs);
 }
 
 /** Its peer is gone: dial again, soon if this side used to dial, else leaving the other side its turn first. */
-export function addressLostPeer(state: MeshState, row: AddressRow, wasJoined: boolean, nowMs: number): void {
-  if (wasJoined) {
+export function addressLostPeer(
+  state: MeshState,
+  row: AddressRow,
+  before: "joined" | "not joined",
+  nowMs: number,
+): void {
+  if (before === "joined") {
     row.attempts = 0;
     row.hasLostPeer = true;
     row.keepUntilMs = nowMs + state.options.giveUpAfterMs;

@@ -2,7 +2,6 @@
  * Dials in progress, bounded in number and pace. A row that finds no room waits in `state.lines` (dial-lines.ts). handshake.ts reports the
  * result of a dial to the row that it was for.
  */
-
 import { newAlarm, type Due } from "./agenda.ts";
 import { tellLimit, type DialPurpose, type MeshState } from "./mesh-state.ts";
 

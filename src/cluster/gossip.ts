@@ -9,7 +9,6 @@
  *
  * Bounds: `gossipPerSecondMax` received (more is dropped and counted), GOSSIP_BATCH told per round.
  */
-
 import { randomInt } from "../base/random.ts";
 import { advertisedAddress, routeUrl } from "./address.ts";
 import { hasRoomForGossip, implicitDelayMs, vouchAddress } from "./addresses.ts";

@@ -6,7 +6,6 @@
  *
  * An accepted connection is confirmed at once: its dialler registered it before sending its INFO.
  */
-
 import { assert } from "../base/assert.ts";
 import { addressAnswered, addressFailed, addressIsSelf, isPowerOfTwo } from "./addresses.ts";
 import { addressKey } from "./address.ts";
@@ -181,7 +180,7 @@ function dropRoute(
     if (row !== undefined) addressFailed(state, row, "closed", reason, nowMs);
     laneFailed(state, peer, account, nowMs);
   } else {
-    delayLane(state, peer, account, conn.purpose !== undefined && !gaveWay, nowMs);
+    delayLane(state, peer, account, conn.purpose !== undefined && !gaveWay ? "us" : "them", nowMs);
   }
   if (hasRoutes(peer)) lookAtPeer(state, peer, nowMs);
   else removePeer(state, peer, reason, nowMs);
@@ -314,7 +313,7 @@ function register(
   });
   if (purpose === undefined) {
     state.agenda.clear(conn.alarm);
-    delayLane(state, peer, info.routeAccount, false, nowMs);
+    delayLane(state, peer, info.routeAccount, "them", nowMs);
     return;
   }
   peer.unconfirmed++;

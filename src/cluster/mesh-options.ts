@@ -1,5 +1,4 @@
 /** The mesh's defaults: a member that restarted is back within 3 s, a healed partition within 5 s. */
-
 import type { BackoffOptions } from "../base/backoff.ts";
 import type { MeshLimits, MeshOptions } from "./mesh-types.ts";
 

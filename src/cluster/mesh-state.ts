@@ -8,7 +8,6 @@
  * Invariants: a connection is in `conns` from accept or dialSucceeded until `close` or routeClosed; a peer is in `peers`
  * exactly while a connection of it is registered; `open` holds the addresses that are wanted and lead nowhere yet.
  */
-
 import type { Random } from "../base/random.ts";
 import { Agenda, newAlarm, type Alarm } from "./agenda.ts";
 import { DialLines } from "./dial-lines.ts";

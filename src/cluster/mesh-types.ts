@@ -16,7 +16,6 @@
  *
  * Invariant: once `close` was returned for a connection, the mesh has forgotten it; later events about it are ignored.
  */
-
 import type { BackoffOptions } from "../base/backoff.ts";
 
 /** `server_id` of a server: new at each start. */

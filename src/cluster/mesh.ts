@@ -6,7 +6,6 @@
  * only sorts events to those who know: addresses.ts (where to dial), handshake.ts (what becomes of a connection), peers.ts
  * (slots and duplicates), gossip.ts (who is told), probe.ts (who else may be there). docs/clustering.md has the picture.
  */
-
 import type { Random } from "../base/random.ts";
 import { changeSource, lookAtAddress } from "./addresses.ts";
 import type { Due } from "./agenda.ts";

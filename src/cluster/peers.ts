@@ -2,7 +2,6 @@
  * Connected peers: their slots, and the dials that fill what is empty. Which connection gets which slot: placement.ts.
  * A peer's row lives while at least one of its routes is registered.
  */
-
 import { assert } from "../base/assert.ts";
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import { addressKey, advertisedAddress } from "./address.ts";
@@ -107,7 +106,7 @@ export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowM
   for (const key of [...(state.leading.get(peer.id) ?? [])]) {
     const row = state.addresses.get(key);
     if (row !== undefined && peer.isLeaving && peer.joined) addressLeft(state, row, nowMs);
-    else if (row !== undefined) addressLostPeer(state, row, peer.joined, nowMs);
+    else if (row !== undefined) addressLostPeer(state, row, peer.joined ? "joined" : "not joined", nowMs);
   }
 }
 
@@ -172,16 +171,17 @@ export function delayLane(
   state: MeshState,
   peer: PeerRow,
   account: string,
-  dialledHere: boolean,
+  dialledBy: "us" | "them",
   nowMs: number,
 ): void {
   const lane = peer.lanes.get(account);
   if (lane === undefined || lane.attempts > 0) return;
-  const delayMs = dialledHere
-    ? jitterMs(state, REDIAL_JITTER_MS)
-    : FILL_PATIENCE_MS + jitterMs(state, FILL_PATIENCE_MS);
+  const delayMs =
+    dialledBy === "us"
+      ? jitterMs(state, REDIAL_JITTER_MS)
+      : FILL_PATIENCE_MS + jitterMs(state, FILL_PATIENCE_MS);
   lane.nextDialMs = nowMs + delayMs;
-  if (dialledHere) lane.restsUntilMs = lane.nextDialMs;
+  if (dialledBy === "us") lane.restsUntilMs = lane.nextDialMs;
 }
 
 /** A dialled route stands: the next one may follow at once, and so may those that have not been tried yet. */

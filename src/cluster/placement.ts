@@ -9,7 +9,6 @@
  * two nats-servers both connections are lost, and dialled again); of two shoals what the lower id dialled stays. Confirmed
  * since: the other side has given up the newcomer, and its close is on the way.
  */
-
 import type { ConnRow, MeshState, PeerRow } from "./mesh-state.ts";
 import type { CloseReason, ConnId, RouteInfo, RouteSlot } from "./mesh-types.ts";
 import { connInSlot } from "./peers.ts";

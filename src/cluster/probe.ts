@@ -3,7 +3,6 @@
  * not mean that nobody else is there. Such addresses are dialled again now and then, one at a time; a known peer's answer
  * is closed as a duplicate, an unknown one's joins two islands. An address that its peer itself goes by is left alone.
  */
-
 import { addressKey } from "./address.ts";
 import { dialAddress, leadsSomewhere } from "./addresses.ts";
 import type { AddressRow, MeshState } from "./mesh-state.ts";

@@ -1,5 +1,4 @@
 /** What changed between two configurations, by the keys of the schema, and how much of it a log may show. */
-
 import { sameValues } from "../base/same-values.ts";
 import type { Config, Field } from "./config.ts";
 import type { ReloadMode } from "./option.ts";

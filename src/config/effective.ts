@@ -1,5 +1,4 @@
 /** What a reload makes of a new configuration: options that only a restart can change keep the values they have. */
-
 import type { Config, Field } from "./config.ts";
 import { diffConfig, type ConfigChange } from "./diff.ts";
 import { contradictions } from "./finish.ts";

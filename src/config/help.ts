@@ -1,5 +1,4 @@
 /** The text of --help, in the layout of nats-server's and made from the schema. */
-
 import { withDashes } from "./formats/flags.ts";
 import type { Option } from "./option.ts";
 import { HEADINGS, OPTIONS } from "./schema.ts";

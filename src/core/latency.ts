@@ -91,7 +91,7 @@ export class ServiceLatency {
     const tookNs = nanoseconds(this.world.clock.nowMs() - sinceMs);
     half.status = 200;
     const responderRtt = nanoseconds(responder?.roundTripMs ?? 0);
-    half.responder = responder === null ? undefined : describeOrigin(responder, true);
+    half.responder = responder === null ? undefined : describeOrigin(responder, "full");
     half.service = Math.max(0, tookNs - responderRtt);
     half.total = tookNs + nanoseconds(tracking.requester?.roundTripMs ?? 0);
     if (responder !== null) return this.send(latency, half);
@@ -143,7 +143,7 @@ export class ServiceLatency {
     const service = Math.max(0, tookNs - rtt);
     const half: Measurement = {
       status: 200,
-      responder: describeOrigin(responder, true),
+      responder: describeOrigin(responder, "full"),
       start: new Date(startMs).toISOString(),
       service,
       system: 0,
@@ -158,7 +158,7 @@ export class ServiceLatency {
     const start = new Date(sinceMs - (requester?.roundTripMs ?? 0)).toISOString();
     return {
       status: 0,
-      ...(requester === null ? {} : { requestor: describeOrigin(requester, share) }),
+      ...(requester === null ? {} : { requestor: describeOrigin(requester, share ? "full" : "brief") }),
       ...(Object.keys(headers).length === 0 ? {} : { header: headers }),
       start,
       service: 0,

@@ -171,7 +171,12 @@ function requestInfo(
   const service = via === null ? {} : { svc: importer.name };
   const server = exporter.isSystem ? origin.serverDetails() : {};
   const awaited = reply === "" ? {} : { reply };
-  return inOrder({ ...server, ...describeOrigin(origin, isShared), ...service, ...awaited });
+  return inOrder({
+    ...server,
+    ...describeOrigin(origin, isShared ? "full" : "brief"),
+    ...service,
+    ...awaited,
+  });
 }
 
 const NEXT_REQUEST = "$JS.API.CONSUMER.MSG.NEXT.";
@@ -192,11 +197,11 @@ function ownReply({ body, at, payloadFrom, headerLength }: Message, reply: strin
 /** Times in nanoseconds, as nats-server tells them. */
 export function describeOrigin(
   origin: MessageOrigin,
-  isDetailed: boolean,
+  detail: "full" | "brief",
 ): Readonly<Record<string, unknown>> {
   const rtt = Math.round(origin.roundTripMs * 1e6);
   const brief = { acc: origin.account.name, ...(rtt === 0 ? {} : { rtt }) };
-  return isDetailed ? inOrder({ ...origin.details(), ...brief, ...origin.serverDetails() }) : brief;
+  return detail === "full" ? inOrder({ ...origin.details(), ...brief, ...origin.serverDetails() }) : brief;
 }
 
 const ORDER = [

@@ -177,51 +177,51 @@ function syslogWriter(sink: SyslogSink, { format, time }: LogOptions): WriteLine
 }
 
 class SwitchedLogger implements Logger {
-  readonly #state: State;
-  readonly #fields: LogFields;
+  private readonly state: State;
+  private readonly fields: LogFields;
 
   constructor(state: State, fields: LogFields) {
-    this.#state = state;
-    this.#fields = fields;
+    this.state = state;
+    this.fields = fields;
   }
 
   get tracing(): boolean {
-    return this.#state.trace;
+    return this.state.trace;
   }
 
   get debugging(): boolean {
-    return this.#state.debug;
+    return this.state.debug;
   }
 
   trace(message: string, fields?: LogFields): void {
-    if (this.#state.trace) this.#line("trace", message, fields);
+    if (this.state.trace) this.line("trace", message, fields);
   }
 
   debug(message: string, fields?: LogFields): void {
-    if (this.#state.debug) this.#line("debug", message, fields);
+    if (this.state.debug) this.line("debug", message, fields);
   }
 
   info(message: string, fields?: LogFields): void {
-    this.#line("info", message, fields);
+    this.line("info", message, fields);
   }
 
   warn(message: string, fields?: LogFields): void {
-    this.#line("warn", message, fields);
+    this.line("warn", message, fields);
   }
 
   error(message: string, fields?: LogFields): void {
-    this.#line("error", message, fields);
+    this.line("error", message, fields);
   }
 
   fatal(message: string, fields?: LogFields): void {
-    this.#line("fatal", message, fields);
+    this.line("fatal", message, fields);
   }
 
   child(fields: LogFields): Logger {
-    return new SwitchedLogger(this.#state, { ...this.#fields, ...fields });
+    return new SwitchedLogger(this.state, { ...this.fields, ...fields });
   }
 
-  #line(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    this.#state.write(level, redactText(message), redact({ ...this.#fields, ...fields }) as LogFields);
+  private line(level: LogLevel, message: string, fields: LogFields | undefined): void {
+    this.state.write(level, redactText(message), redact({ ...this.fields, ...fields }) as LogFields);
   }
 }

@@ -65,35 +65,35 @@ function aboutOf(fields: LogFields): string {
 }
 
 class FollowedLogger extends PassingLogger {
-  readonly #events: RecentEvents;
-  readonly #fields: LogFields;
+  private readonly events: RecentEvents;
+  private readonly fields: LogFields;
 
   constructor(inner: Logger, events: RecentEvents, fields: LogFields) {
     super(inner);
-    this.#events = events;
-    this.#fields = fields;
+    this.events = events;
+    this.fields = fields;
   }
 
   override info(message: string, fields?: LogFields): void {
     super.info(message, fields);
-    this.#hear("info", message, fields);
+    this.hear("info", message, fields);
   }
 
   override warn(message: string, fields?: LogFields): void {
     super.warn(message, fields);
-    this.#hear("warn", message, fields);
+    this.hear("warn", message, fields);
   }
 
   override error(message: string, fields?: LogFields): void {
     super.error(message, fields);
-    this.#hear("error", message, fields);
+    this.hear("error", message, fields);
   }
 
   override child(fields: LogFields): Logger {
-    return new FollowedLogger(this.inner.child(fields), this.#events, { ...this.#fields, ...fields });
+    return new FollowedLogger(this.inner.child(fields), this.events, { ...this.fields, ...fields });
   }
 
-  #hear(level: RecentEvent["level"], message: string, fields: LogFields | undefined): void {
-    if (fields?.["event"] !== undefined) this.#events.hear(level, message, { ...this.#fields, ...fields });
+  private hear(level: RecentEvent["level"], message: string, fields: LogFields | undefined): void {
+    if (fields?.["event"] !== undefined) this.events.hear(level, message, { ...this.fields, ...fields });
   }
 }

@@ -18,76 +18,76 @@ export interface SinkOptions {
 }
 
 export class Sink implements Disposable {
-  readonly #path: string | undefined;
-  readonly #rotation: RotationOptions | undefined;
-  #fd: number;
-  #size = 0;
+  private readonly path: string | undefined;
+  private readonly rotation: RotationOptions | undefined;
+  private fd: number;
+  private size = 0;
   /** The size at which the file is next moved aside. */
-  #rotateAt = Infinity;
-  #pending = Buffer.alloc(0);
-  #linesLost = 0;
+  private rotateAt = Infinity;
+  private pending = Buffer.alloc(0);
+  private lost = 0;
 
   /** Throws when the file cannot be opened. */
   constructor({ path, rotation }: SinkOptions) {
-    this.#path = path;
-    this.#rotation = rotation;
-    this.#fd = path === undefined ? STDERR : openLogFile(path);
-    this.#measure();
+    this.path = path;
+    this.rotation = rotation;
+    this.fd = path === undefined ? STDERR : openLogFile(path);
+    this.measure();
   }
 
   /** Lines that were lost because their destination did not take them. */
   get linesLost(): number {
-    return this.#linesLost;
+    return this.lost;
   }
 
   write(line: string): void {
     const bytes = Buffer.from(line);
-    this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    this.pending = this.pending.length === 0 ? bytes : Buffer.concat([this.pending, bytes]);
     try {
-      while (this.#pending.length > 0) {
-        const written = writeSync(this.#fd, this.#pending);
-        this.#pending = this.#pending.subarray(written);
-        this.#size += written;
+      while (this.pending.length > 0) {
+        const written = writeSync(this.fd, this.pending);
+        this.pending = this.pending.subarray(written);
+        this.size += written;
       }
-      if (this.#size > this.#rotateAt) this.#rotate();
+      if (this.size > this.rotateAt) this.rotate();
     } catch {
       // The log cannot report its own failure; `linesLost` does.
-      if (this.#pending.length > PENDING_MAX) this.#losePending();
+      if (this.pending.length > PENDING_MAX) this.losePending();
     }
   }
 
   /** Reopens the file after a rotation has moved it. Throws and keeps the old file if the new one cannot be opened. */
   reopen(): void {
-    if (this.#path === undefined) return;
-    const fresh = openLogFile(this.#path);
-    closeSync(this.#fd);
-    this.#fd = fresh;
-    this.#measure();
+    if (this.path === undefined) return;
+    const fresh = openLogFile(this.path);
+    closeSync(this.fd);
+    this.fd = fresh;
+    this.measure();
   }
 
   [Symbol.dispose](): void {
-    if (this.#path !== undefined && this.#fd !== -1) closeSync(this.#fd);
-    this.#fd = -1;
+    if (this.path !== undefined && this.fd !== -1) closeSync(this.fd);
+    this.fd = -1;
   }
 
-  #measure(): void {
-    if (this.#path === undefined || this.#rotation === undefined) return;
-    this.#size = fstatSync(this.#fd).size;
-    this.#rotateAt = this.#rotation.sizeMaxBytes;
+  private measure(): void {
+    if (this.path === undefined || this.rotation === undefined) return;
+    this.size = fstatSync(this.fd).size;
+    this.rotateAt = this.rotation.sizeMaxBytes;
   }
 
-  #rotate(): void {
-    if (this.#path === undefined || this.#rotation === undefined) return;
+  private rotate(): void {
+    if (this.path === undefined || this.rotation === undefined) return;
     // If this fails, the file keeps growing, and the next attempt comes after another file's length.
-    this.#rotateAt = this.#size + this.#rotation.sizeMaxBytes;
-    moveAside(this.#path, Math.floor((performance.timeOrigin + performance.now()) * 1000));
+    this.rotateAt = this.size + this.rotation.sizeMaxBytes;
+    moveAside(this.path, Math.floor((performance.timeOrigin + performance.now()) * 1000));
     this.reopen();
-    if (this.#rotation.filesMax !== undefined) removeOldest(this.#path, this.#rotation.filesMax);
+    if (this.rotation.filesMax !== undefined) removeOldest(this.path, this.rotation.filesMax);
   }
 
-  #losePending(): void {
-    for (const byte of this.#pending) if (byte === 0x0a) this.#linesLost++;
-    this.#pending = Buffer.alloc(0);
+  private losePending(): void {
+    for (const byte of this.pending) if (byte === 0x0a) this.lost++;
+    this.pending = Buffer.alloc(0);
   }
 }
 

@@ -12,38 +12,38 @@ const RETRY_MS = 1000;
 const TELL_AGAIN_MS = 60_000;
 
 export class SyslogSink implements Disposable {
-  readonly #target: SyslogTarget;
-  readonly #tell: (reason: string) => void;
-  #link: SyslogLink | null = null;
-  #isUp = false;
-  #retry: Disposable | null = null;
+  private readonly target: SyslogTarget;
+  private readonly tell: (reason: string) => void;
+  private link: SyslogLink | null = null;
+  private isUp = false;
+  private retry: Disposable | null = null;
   /** Lines from before the link was up. */
-  #queue: string[] = [];
-  #queuedBytes = 0;
-  #linesLost = 0;
-  #toldMs = -Infinity;
+  private queue: string[] = [];
+  private queuedBytes = 0;
+  private lost = 0;
+  private toldMs = -Infinity;
 
   constructor(target: SyslogTarget, tell: (reason: string) => void) {
-    this.#target = target;
-    this.#tell = tell;
-    this.#open();
+    this.target = target;
+    this.tell = tell;
+    this.open();
   }
 
   /** Lines that were lost because the syslog server did not take them; with UDP, those that this host knows of. */
   get linesLost(): number {
-    return this.#linesLost;
+    return this.lost;
   }
 
   /** Without line breaks. */
   write(line: string): void {
     const size = Buffer.byteLength(line);
-    const waiting = this.#isUp ? (this.#link?.waitingBytes ?? 0) : this.#queuedBytes;
-    if (waiting + size > QUEUE_MAX_BYTES) this.#linesLost++;
-    else if (this.#isUp) this.#link?.send(line);
+    const waiting = this.isUp ? (this.link?.waitingBytes ?? 0) : this.queuedBytes;
+    if (waiting + size > QUEUE_MAX_BYTES) this.lost++;
+    else if (this.isUp) this.link?.send(line);
     else {
-      this.#queue.push(line);
-      this.#queuedBytes += size;
-      assert(this.#queuedBytes <= QUEUE_MAX_BYTES, "queued lines stay within their bound");
+      this.queue.push(line);
+      this.queuedBytes += size;
+      assert(this.queuedBytes <= QUEUE_MAX_BYTES, "queued lines stay within their bound");
     }
   }
 
@@ -51,35 +51,35 @@ export class SyslogSink implements Disposable {
   reopen(): void {}
 
   [Symbol.dispose](): void {
-    this.#retry?.[Symbol.dispose]();
-    this.#link?.close();
-    this.#linesLost += this.#queue.length;
-    this.#queue = [];
-    this.#link = null;
+    this.retry?.[Symbol.dispose]();
+    this.link?.close();
+    this.lost += this.queue.length;
+    this.queue = [];
+    this.link = null;
   }
 
-  #open(): void {
-    this.#link = openSyslogLink(this.#target, {
-      onUp: () => this.#flush(),
-      onDown: (reason) => this.#onDown(reason),
+  private open(): void {
+    this.link = openSyslogLink(this.target, {
+      onUp: () => this.flush(),
+      onDown: (reason) => this.onDown(reason),
     });
   }
 
-  #flush(): void {
-    this.#isUp = true;
-    const lines = this.#queue;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    for (const line of lines) this.#link?.send(line);
+  private flush(): void {
+    this.isUp = true;
+    const lines = this.queue;
+    this.queue = [];
+    this.queuedBytes = 0;
+    for (const line of lines) this.link?.send(line);
   }
 
-  #onDown(reason: string): void {
-    this.#isUp = false;
-    this.#link = null;
-    this.#retry = systemClock.setTimer(RETRY_MS, () => this.#open());
+  private onDown(reason: string): void {
+    this.isUp = false;
+    this.link = null;
+    this.retry = systemClock.setTimer(RETRY_MS, () => this.open());
     const now = systemClock.nowMs();
-    if (now - this.#toldMs < TELL_AGAIN_MS) return;
-    this.#toldMs = now;
-    this.#tell(reason);
+    if (now - this.toldMs < TELL_AGAIN_MS) return;
+    this.toldMs = now;
+    this.tell(reason);
   }
 }

@@ -1,5 +1,4 @@
 /** What stands behind the `?` of a request, read with the rules and refused with the words of nats-server. */
-
 import type { Audience } from "./guard.ts";
 
 /** Answered with 400 and the message. */

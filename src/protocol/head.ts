@@ -20,13 +20,16 @@ const UNUSUAL = -1;
 const BLANK = 0x20;
 const DIGITS_MAX = 9;
 
-/** Reads the head that begins at `at` and whose subject begins at `at + subjectFrom`. A line feed stands at `end`. */
+/**
+ * Reads the head that begins at `at` and whose subject begins at `at + subjectFrom`. A line feed stands at `end`. `sizes`: how many the
+ * line ends with; two where there are headers.
+ */
 export function readHead(
   message: Message,
   at: number,
   end: number,
   subjectFrom: number,
-  hasHeaders: boolean,
+  sizes: 1 | 2,
 ): number {
   let p = at + subjectFrom;
   let hash = HASH_SEED;
@@ -51,7 +54,7 @@ export function readHead(
   message.sizesFrom = message.tailFrom;
   message.replyLength = 0;
   message.headerLength = 0;
-  if (hasHeaders) return readReplyAndSizes(message, tail, end);
+  if (sizes === 2) return readReplyAndSizes(message, tail, end);
   // Digits up to the end of the token: a size, or a reply subject that happens to begin with them.
   let size = 0;
   let code = bytes[p]!;

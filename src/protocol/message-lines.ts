@@ -180,7 +180,7 @@ export abstract class MessageLines<O extends LineOperations> {
       return this.readLine(at, end);
     }
     const subjectFrom = this.findSubject(at, end, isHeaded);
-    const status = subjectFrom === 0 ? NOT_READ : readHead(message, at, end, subjectFrom, isHeaded);
+    const status = subjectFrom === 0 ? NOT_READ : readHead(message, at, end, subjectFrom, isHeaded ? 2 : 1);
     if (
       status !== READ ||
       at + message.length > end ||

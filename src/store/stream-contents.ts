@@ -25,7 +25,7 @@ export abstract class StreamContents {
   first = 1;
   last = 0;
   messages = 0;
-  /** As nats-server counts them: see `storedBytes`. */
+  /** As nats-server counts them: see `counted`. */
   bytes = 0;
   /** Of the last message, nanoseconds since the epoch, in two words. */
   protected lastTimeLow = 0;
@@ -103,12 +103,22 @@ export abstract class StreamContents {
   bytesOf(sequence: number): number {
     const { index } = this;
     if (!index.locate(sequence) || index.length === 0) return 0;
-    return storedBytes(index.length, index.hasHeaders, this.isInMemory);
+    return this.counted(index.length, index.hasHeaders);
   }
 
   /** Bytes that a message would count. */
   bytesFor({ subject, headerLength, body }: Omit<NewMessage, "timeNs">): number {
-    return storedBytes(recordLength(subject.length, body.length), headerLength > 0, this.isInMemory);
+    return this.counted(recordLength(subject.length, body.length), headerLength > 0);
+  }
+
+  /**
+   * Bytes of a message as nats-server counts them; limits are judged by these. In a file 30 bytes beside subject and payload, with
+   * headers 4 more and the headers; in memory 16, and the headers.
+   */
+  protected counted(lengthOfRecord: number, hasHeaders: boolean): number {
+    const content = lengthOfRecord - recordLength(0, 0);
+    if (this.isInMemory) return content + 16;
+    return content + (hasHeaders ? 34 : 30);
   }
 
   /** 0n: there is none. */
@@ -238,14 +248,4 @@ export abstract class StreamContents {
     const { rows } = block;
     if (block.file !== null && rows !== null) this.cache.add(block, rows);
   }
-}
-
-/**
- * Bytes of a message as nats-server counts them; limits are judged by these. In a file 30 bytes beside subject and payload, with
- * headers 4 more and the headers; in memory 16, and the headers.
- */
-export function storedBytes(lengthOfRecord: number, hasHeaders: boolean, isInMemory: boolean): number {
-  const content = lengthOfRecord - recordLength(0, 0);
-  if (isInMemory) return content + 16;
-  return content + (hasHeaders ? 34 : 30);
 }

@@ -1,7 +1,7 @@
 /** What becomes of what a stream knows when its messages go. The log is told by others. */
 import { assert } from "../base/assert.ts";
 import type { Block } from "./block.ts";
-import { storedBytes, StreamContents } from "./stream-contents.ts";
+import { StreamContents } from "./stream-contents.ts";
 
 export abstract class StreamForgetting extends StreamContents {
   protected override forget(sequence: number): void {
@@ -14,7 +14,7 @@ export abstract class StreamForgetting extends StreamContents {
     block.liveBytes -= length;
     if (block.live === 0) this.emptied(block);
     this.messages--;
-    if (length > 0) this.bytes -= storedBytes(length, hasHeaders, this.isInMemory);
+    if (length > 0) this.bytes -= this.counted(length, hasHeaders);
     if (this.messages === 0) this.bytes = 0;
     if (number > 0) this.forgetSubject(number, sequence);
     assert(this.messages >= 0 && this.bytes >= 0 && block.live >= 0, "no message is forgotten twice");

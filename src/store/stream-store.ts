@@ -26,7 +26,7 @@ import {
 import { noteSequence, Recovery } from "./recovery.ts";
 import { restoreBlock } from "./restore.ts";
 import { RowCache } from "./row-cache.ts";
-import { storedBytes, type NewMessage } from "./stream-contents.ts";
+import type { NewMessage } from "./stream-contents.ts";
 import { StreamForgetting } from "./stream-forgetting.ts";
 
 export interface StreamStoreOptions {
@@ -323,7 +323,7 @@ export class StreamStore extends StreamForgetting {
 
   private count(block: Block, sequence: number, length: number, hasHeaders: boolean): void {
     this.messages++;
-    this.bytes += storedBytes(length, hasHeaders, this.isInMemory);
+    this.bytes += this.counted(length, hasHeaders);
     this.lastMessage = sequence;
     block.live++;
     block.liveBytes += length;

@@ -1,4 +1,4 @@
-// The Helm chart, rendered: what comes of values, and what is refused.
+/** The Helm chart, rendered: what comes of values, and what is refused. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// What Helm runs around the release: the check of the configuration before an upgrade, the test, and the notes.
+/** What Helm runs around the release: the check of the configuration before an upgrade, the test, and the notes. */
 import { execFile } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

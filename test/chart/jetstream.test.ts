@@ -1,4 +1,4 @@
-// Values of the chart for JetStream: those of the NATS chart, what they become, and what cannot work.
+/** Values of the chart for JetStream: those of the NATS chart, what they become, and what cannot work. */
 import { execFile } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

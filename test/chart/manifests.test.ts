@@ -1,4 +1,4 @@
-// The plain manifests in k8s/ are what the chart renders: they cannot drift apart.
+/** The plain manifests in k8s/ are what the chart renders: they cannot drift apart. */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";

@@ -1,4 +1,4 @@
-// Values of the official NATS chart: its whole values.yaml is taken, and what is not here is refused by a sentence.
+/** Values of the official NATS chart: its whole values.yaml is taken, and what is not here is refused by a sentence. */
 import { describe, expect, it } from "vitest";
 import { helm, podSpec, render, renderNotes, type Manifest } from "../support/helm.ts";
 import { valuesFile, wholeValues } from "../support/nats-chart.ts";

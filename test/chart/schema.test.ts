@@ -1,4 +1,4 @@
-// What an editor and a registry of charts show of the chart: descriptions of values, a README, an icon.
+/** What an editor and a registry of charts show of the chart: descriptions of values, a README, an icon. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { parse } from "yaml";

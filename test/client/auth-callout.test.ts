@@ -1,5 +1,7 @@
-// A service decides who may connect: the same configuration and the same service on shoal and on the real nats-server, which
-// both decide alike and say the same.
+/**
+ * A service decides who may connect: the same configuration and the same service on shoal and on the real nats-server, which
+ * both decide alike and say the same.
+ */
 import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { createAccount, createCurve } from "@nats-io/nkeys";
 import { once } from "node:events";

@@ -1,5 +1,7 @@
-// The official client and the `nats` tool with every way to say who one is, on shoal and on the real nats-server with the
-// same configuration: both decide alike.
+/**
+ * The official client and the `nats` tool with every way to say who one is, on shoal and on the real nats-server with the
+ * same configuration: both decide alike.
+ */
 import {
   connect,
   nkeyAuthenticator,

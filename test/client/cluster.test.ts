@@ -1,5 +1,7 @@
-// The official client on a cluster of three: messages cross once, groups and replies work across servers, clients learn of
-// the members and move on by themselves when theirs goes.
+/**
+ * The official client on a cluster of three: messages cross once, groups and replies work across servers, clients learn of
+ * the members and move on by themselves when theirs goes.
+ */
 import { connect, headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ClientCluster } from "../support/client-cluster.ts";

@@ -1,4 +1,4 @@
-// The server as a library: how it starts, fails to start, lives beside others, and that nothing of it stays when it ends.
+/** The server as a library: how it starts, fails to start, lives beside others, and that nothing of it stays when it ends. */
 import { spawn } from "node:child_process";
 import { createConnection } from "node:net";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// The `nats` command line tool on one server and on a cluster of three, as people try out a NATS server.
+/** The `nats` command line tool on one server and on a cluster of three, as people try out a NATS server. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
 import { globalInterest, startInProcess, type InProcessServer } from "../support/in-process-server.ts";

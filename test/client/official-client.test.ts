@@ -1,4 +1,4 @@
-// The official client end to end on one server, in this process and as a process of its own: what an application does.
+/** The official client end to end on one server, in this process and as a process of its own: what an application does. */
 import {
   AuthorizationError,
   connect,

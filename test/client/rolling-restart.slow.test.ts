@@ -1,5 +1,7 @@
-// A rolling restart of three servers, by SIGTERM and under load of official clients with their default settings: what must not
-// happen. How much is lost by those who move, and how it is with nats-server, is measured by bench/rolling.
+/**
+ * A rolling restart of three servers, by SIGTERM and under load of official clients with their default settings: what must not
+ * happen. How much is lost by those who move, and how it is with nats-server, is measured by bench/rolling.
+ */
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { rollingRestart } from "../../bench/rolling/restart.ts";

@@ -1,5 +1,7 @@
-// What servers say of where they are: to each other for routes, to clients for connections; and what crosses routes where
-// cluster.permissions bound it.
+/**
+ * What servers say of where they are: to each other for routes, to clients for connections; and what crosses routes where
+ * cluster.permissions bound it.
+ */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,7 @@
-// The three commands of the NATS documentation's page on clustering, word for word but for the ports, and the same by
-// configuration files: what operators see in the log, in the order they know, and that messages get through.
+/**
+ * The three commands of the NATS documentation's page on clustering, word for word but for the ports, and the same by
+ * configuration files: what operators see in the log, in the order they know, and that messages get through.
+ */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { connect } from "@nats-io/transport-node";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

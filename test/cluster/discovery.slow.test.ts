@@ -1,5 +1,7 @@
-// Servers on hosts of their own that know nothing but a name, and a real DNS server whose answers change, fail and lie.
-// What is measured is printed; the deadlines are generous, so that a busy machine fails nothing.
+/**
+ * Servers on hosts of their own that know nothing but a name, and a real DNS server whose answers change, fail and lie.
+ * What is measured is printed; the deadlines are generous, so that a busy machine fails nothing.
+ */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -8,10 +10,10 @@ import { canMakeNetworks, Network } from "./network.ts";
 import { routesByPeer, within } from "./process-mesh.ts";
 import { ServerProcess } from "./server-process.ts";
 
-const hostCount = 10;
-const hosts = [...Array(hostCount).keys()];
+const HOST_COUNT = 10;
+const hosts = [...Array(HOST_COUNT).keys()];
 /** 3 in the pool and one for the system account. */
-const routesPerPeer = 4;
+const ROUTES_PER_PEER = 4;
 
 describe.skipIf(!canMakeNetworks() || !canServeNames())(
   "servers that know one name",
@@ -59,7 +61,7 @@ describe.skipIf(!canMakeNetworks() || !canServeNames())(
       for (const host of listed) {
         const wanted = listed
           .filter((other) => other !== host)
-          .map((other) => `${members.get(other)!.id} ${routesPerPeer}`);
+          .map((other) => `${members.get(other)!.id} ${ROUTES_PER_PEER}`);
         let found: readonly string[] = [];
         await within(
           `host ${host} to have each route once`,
@@ -78,7 +80,7 @@ describe.skipIf(!canMakeNetworks() || !canServeNames())(
         .map(({ msg, event = "" }) => event || msg);
 
     beforeEach(() => {
-      network = new Network(hostCount);
+      network = new Network(HOST_COUNT);
       dns = new NameServer(network);
       dns.use(hosts, network.ownAddress);
     });

@@ -1,4 +1,4 @@
-// A cluster whose servers know nothing but a Kubernetes service, read from a fake API server.
+/** A cluster whose servers know nothing but a Kubernetes service, read from a fake API server. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// A server of a cluster that goes: what its clients hear, where they go, and that nothing is lost that need not be.
+/** A server of a cluster that goes: what its clients hear, where they go, and that nothing is lost that need not be. */
 import type { NatsConnection } from "@nats-io/transport-node";
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";

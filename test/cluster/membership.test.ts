@@ -1,4 +1,4 @@
-// Members that leave, return, move, were never there, and islands that find each other.
+/** Members that leave, return, move, were never there, and islands that find each other. */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { describe, expect, it } from "vitest";
 import { freePort } from "../support/free-port.ts";

@@ -1,5 +1,7 @@
-// A DNS server (dnsmasq) on the switch of a network, with records that change while servers run. Its zone is lan.test; hosts
-// that use it have that as their search domain, as containers do.
+/**
+ * A DNS server (dnsmasq) on the switch of a network, with records that change while servers run. Its zone is lan.test; hosts
+ * that use it have that as their search domain, as containers do.
+ */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -31,18 +33,18 @@ export interface Records {
 }
 
 export class NameServer implements AsyncDisposable {
-  readonly #network: Network;
-  readonly #folder = mkdtempSync(join(tmpdir(), "name-server-"));
-  #child: ChildProcess | null = null;
+  private readonly network: Network;
+  private readonly folder = mkdtempSync(join(tmpdir(), "name-server-"));
+  private child: ChildProcess | null = null;
 
   constructor(network: Network) {
-    this.#network = network;
+    this.network = network;
   }
 
   /** These hosts ask it, by `address`. */
   use(hosts: readonly number[], address: string): void {
     const text = `nameserver ${address}\nsearch nowhere.test ${zone}\noptions ndots:5\n`;
-    for (const host of hosts) this.#network.setResolvConf(host, text);
+    for (const host of hosts) this.network.setResolvConf(host, text);
   }
 
   /** These records and no others from now on. */
@@ -53,36 +55,36 @@ export class NameServer implements AsyncDisposable {
     const targets = Object.entries(services).flatMap(([name, list]) =>
       list.map(([target, port]) => `srv-host=${name}.${zone},${target}.${zone},${port}`),
     );
-    writeFileSync(join(this.#folder, "hosts"), addresses.join("\n"));
+    writeFileSync(join(this.folder, "hosts"), addresses.join("\n"));
     writeFileSync(
-      join(this.#folder, "conf"),
+      join(this.folder, "conf"),
       [
         "user=root",
         "no-resolv",
         "no-hosts",
         "bind-interfaces",
         "except-interface=lo",
-        `listen-address=${this.#network.ownAddress},${this.#network.ownAddressV6}`,
+        `listen-address=${this.network.ownAddress},${this.network.ownAddressV6}`,
         "local=/test/",
         "local-ttl=1",
         "no-negcache",
-        `addn-hosts=${join(this.#folder, "hosts")}`,
+        `addn-hosts=${join(this.folder, "hosts")}`,
         ...targets,
       ].join("\n"),
     );
     // A signal would make it read the addresses again, but not the services.
     await this.stop();
-    this.#child = spawn("dnsmasq", ["--keep-in-foreground", "--conf-file=" + join(this.#folder, "conf")], {
+    this.child = spawn("dnsmasq", ["--keep-in-foreground", "--conf-file=" + join(this.folder, "conf")], {
       stdio: ["ignore", "ignore", "inherit"],
     });
-    running.add(this.#child);
+    running.add(this.child);
   }
 
   /** Nobody answers any more: who asks is told by the network that the port is closed. */
   async stop(): Promise<void> {
-    const child = this.#child;
+    const child = this.child;
     if (child === null) return;
-    this.#child = null;
+    this.child = null;
     child.kill("SIGKILL");
     await waitFor("dnsmasq to end", () => child.exitCode !== null || child.signalCode !== null);
     running.delete(child);
@@ -94,7 +96,7 @@ export class NameServer implements AsyncDisposable {
     const socket = createSocket("udp4");
     let questions = 0;
     socket.on("message", () => void questions++);
-    await new Promise<void>((resolve) => socket.bind(53, this.#network.ownAddress, resolve));
+    await new Promise<void>((resolve) => socket.bind(53, this.network.ownAddress, resolve));
     return {
       get questions() {
         return questions;
@@ -105,6 +107,6 @@ export class NameServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

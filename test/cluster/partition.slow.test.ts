@@ -1,5 +1,7 @@
-// Five servers on hosts of their own, whose network fails in the ways that networks do. Each knows only the first by its
-// configuration. What is measured is printed; the deadlines are generous, so that a busy machine fails nothing.
+/**
+ * Five servers on hosts of their own, whose network fails in the ways that networks do. Each knows only the first by its
+ * configuration. What is measured is printed; the deadlines are generous, so that a busy machine fails nothing.
+ */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { connect, RequestError, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -10,7 +12,7 @@ import { ServerProcess } from "./server-process.ts";
 
 const hosts = [0, 1, 2, 3, 4];
 /** 3 in the pool and one for the system account. */
-const routesPerPeer = 4;
+const ROUTES_PER_PEER = 4;
 describe.skipIf(!canMakeNetworks())("a cluster of five hosts", { timeout: 120_000 }, () => {
   let network: Network;
   let members: ServerProcess[];
@@ -48,7 +50,7 @@ describe.skipIf(!canMakeNetworks())("a cluster of five hosts", { timeout: 120_00
     for (const host of listed) {
       const wanted = listed
         .filter((other) => other !== host)
-        .map((other) => `${members[other]!.id} ${routesPerPeer}`);
+        .map((other) => `${members[other]!.id} ${ROUTES_PER_PEER}`);
       const member = members[host]!;
       let found: readonly string[] = [];
       await within(

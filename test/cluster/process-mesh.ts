@@ -1,7 +1,7 @@
-// What tests of servers in processes on other hosts look at, and how long they wait for it.
+/** What tests of servers in processes on other hosts look at, and how long they wait for it. */
 
 /** A silent peer is cut after the third PING of 5 s that finds no answer; a whole mesh is promised 5 s after healing. */
-const deadlineMs = 40_000;
+const DEADLINE_MS = 40_000;
 
 /** What /routez shows, as "PEER COUNT". */
 export async function routesByPeer(address: string): Promise<string[]> {
@@ -18,10 +18,10 @@ export async function within(
   look: () => boolean | Promise<boolean>,
   seen: () => string,
 ): Promise<void> {
-  const giveUpAt = performance.now() + deadlineMs;
+  const giveUpAt = performance.now() + DEADLINE_MS;
   while (!(await look())) {
     if (performance.now() > giveUpAt)
-      throw new Error(`waited ${deadlineMs} ms in vain for ${what}\n${seen()}`);
+      throw new Error(`waited ${DEADLINE_MS} ms in vain for ${what}\n${seen()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

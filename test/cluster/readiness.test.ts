@@ -1,4 +1,4 @@
-// When servers call themselves ready: over HTTP, in the log, and as a mesh forms, breaks, and has a member that is none.
+/** When servers call themselves ready: over HTTP, in the log, and as a mesh forms, breaks, and has a member that is none. */
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// Servers of one process that rebalance, with official clients: after a scale-up the newcomer gets its share, and messages go on.
+/** Servers of one process that rebalance, with official clients: after a scale-up the newcomer gets its share, and messages go on. */
 import type { NatsConnection } from "@nats-io/transport-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";

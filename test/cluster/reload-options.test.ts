@@ -1,5 +1,7 @@
-// Every option that a reload can change: what it is then seen to do. What takes a process, certificates, or a comparison with
-// nats-server is shown in other files, which are named here; so no option is without a test.
+/**
+ * Every option that a reload can change: what it is then seen to do. What takes a process, certificates, or a comparison with
+ * nats-server is shown in other files, which are named here; so no option is without a test.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

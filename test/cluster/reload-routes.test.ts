@@ -1,4 +1,4 @@
-// What reloads change of a cluster: routes, credentials, and the subjects that cross.
+/** What reloads change of a cluster: routes, credentials, and the subjects that cross. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
 import { waitFor } from "../support/cluster-wait.ts";

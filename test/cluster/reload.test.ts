@@ -1,4 +1,4 @@
-// Reloads of real processes: by signals, by files that change, in all ways in which files change; and what they leave alone.
+/** Reloads of real processes: by signals, by files that change, in all ways in which files change; and what they leave alone. */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import {
   existsSync,

@@ -1,4 +1,4 @@
-// How many connections a route has, which account goes over which, and what crosses them: each message once, one hop, no further.
+/** How many connections a route has, which account goes over which, and what crosses them: each message once, one hop, no further. */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { describe, expect, it } from "vitest";
 import { allReach, Inbox, reaches } from "../support/cluster-clients.ts";

@@ -1,5 +1,7 @@
-// shoal as a process, started by a command line, perhaps on another host (a network namespace). Its log is read as the JSON
-// lines that it writes where no terminal is. Whoever starts one ends it; what is left is killed when the test runner ends.
+/**
+ * shoal as a process, started by a command line, perhaps on another host (a network namespace). Its log is read as the JSON
+ * lines that it writes where no terminal is. Whoever starts one ends it; what is left is killed when the test runner ends.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { findProgram } from "../support/cluster-programs.ts";
@@ -20,7 +22,7 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-const linesMax = 20_000;
+const LINES_MAX = 20_000;
 
 export class ServerProcess implements AsyncDisposable {
   readonly lines: LogLine[] = [];
@@ -37,7 +39,7 @@ export class ServerProcess implements AsyncDisposable {
     running.add(this.child);
     this.child.once("exit", () => running.delete(this.child));
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
-      createInterface(stream).on("line", (line) => this.#remember(line));
+      createInterface(stream).on("line", (line) => this.remember(line));
     }
   }
 
@@ -77,10 +79,10 @@ export class ServerProcess implements AsyncDisposable {
     await waitFor("the process to be gone", () => child.exitCode !== null || child.signalCode !== null);
   }
 
-  #remember(text: string): void {
+  private remember(text: string): void {
     if (!text.startsWith("{")) return void this.words.push(text);
     const line = JSON.parse(text) as LogLine;
-    if (this.lines.length < linesMax) this.lines.push(line);
+    if (this.lines.length < LINES_MAX) this.lines.push(line);
     if (line.event === "peer_joined") this.peers.add(line.id!);
     if (line.event === "peer_left") this.peers.delete(line.id!);
   }

@@ -1,5 +1,7 @@
-// What signals do to a server process. SIGINT stops it at once, as nats-server does. SIGTERM lets clients go where they have
-// another member to go to; a second one is for those in a hurry.
+/**
+ * What signals do to a server process. SIGINT stops it at once, as nats-server does. SIGTERM lets clients go where they have
+ * another member to go to; a second one is for those in a hurry.
+ */
 import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { EventEmitter, once } from "node:events";
 import { connect as connectTcp } from "node:net";

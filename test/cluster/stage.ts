@@ -1,5 +1,7 @@
-// Servers and clients of one test, all in this process, all ended with it. Servers are configured by the text of a file or by
-// arguments, as a person does it; what they log is kept. Knows when the mesh of some servers is whole.
+/**
+ * Servers and clients of one test, all in this process, all ended with it. Servers are configured by the text of a file or by
+ * arguments, as a person does it; what they log is kept. Knows when the mesh of some servers is whole.
+ */
 import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { Server } from "../../src/app/server.ts";
 import type { LogFields, Logger, LogLevel } from "../../src/base/logger.ts";
@@ -104,8 +106,8 @@ export class RunningServer {
 }
 
 export class Stage implements AsyncDisposable {
-  readonly #servers: RunningServer[] = [];
-  readonly #clients: NatsConnection[] = [];
+  private readonly servers: RunningServer[] = [];
+  private readonly openClients: NatsConnection[] = [];
 
   async start(text: ServerText = {}, args: readonly string[] = []): Promise<RunningServer> {
     const lines: LogLine[] = [];
@@ -114,7 +116,7 @@ export class Stage implements AsyncDisposable {
     const server = new Server({ config: loaded.config, logger: remembering(lines, {}) });
     await server.start();
     const running = new RunningServer(server, lines);
-    this.#servers.push(running);
+    this.servers.push(running);
     return running;
   }
 
@@ -134,7 +136,7 @@ export class Stage implements AsyncDisposable {
   ): Promise<NatsConnection> {
     const servers = `127.0.0.1:${server.clientPort}`;
     const client = await connect({ servers, reconnect: false, ignoreClusterUpdates: true, ...options });
-    this.#clients.push(client);
+    this.openClients.push(client);
     return client;
   }
 
@@ -143,8 +145,8 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.close()));
-    await Promise.all(this.#servers.map((server) => server.stop()));
+    await Promise.all(this.openClients.map((client) => client.close()));
+    await Promise.all(this.servers.map((server) => server.stop()));
   }
 }
 

@@ -1,4 +1,4 @@
-// Zones: servers tell each other where they are, and queue groups prefer members that are near, where that is asked for.
+/** Zones: servers tell each other where they are, and queue groups prefer members that are near, where that is asked for. */
 import { describe, expect, it } from "vitest";
 import { allReach, Inbox, reaches } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";

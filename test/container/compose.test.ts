@@ -1,4 +1,4 @@
-// docker-compose.yml on a real engine: the servers find each other by the service's name, whatever is done to them.
+/** docker-compose.yml on a real engine: the servers find each other by the service's name, whatever is done to them. */
 import { readFileSync } from "node:fs";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";

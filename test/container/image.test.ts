@@ -1,4 +1,4 @@
-// The image on a real engine: what is in it, what it needs, how it starts, serves and ends.
+/** The image on a real engine: what is in it, what it needs, how it starts, serves and ends. */
 import { readFileSync } from "node:fs";
 import { connect } from "@nats-io/transport-node";
 import { beforeAll, describe, expect, it, vi } from "vitest";

@@ -1,5 +1,7 @@
-// What a client can do wrong, one after the other: what it is told, that it is cut off where it has to be, and that two
-// witnesses on the same server notice nothing.
+/**
+ * What a client can do wrong, one after the other: what it is told, that it is cut off where it has to be, and that two
+ * witnesses on the same server notice nothing.
+ */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { randomInt, seededRandom } from "../../src/base/random.ts";
 import type { ConfigOverrides } from "../../src/config/config.ts";

@@ -1,5 +1,7 @@
-// What can come in at the route port, or answer where a member was expected: each is told what nats-server would tell it,
-// or cut off; the routes between two members, and what two witnesses say over them, go on as if nothing were.
+/**
+ * What can come in at the route port, or answer where a member was expected: each is told what nats-server would tell it,
+ * or cut off; the routes between two members, and what two witnesses say over them, go on as if nothing were.
+ */
 import { createServer, type Server as Listener, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newNkey } from "../../src/keys/nkey.ts";

@@ -1,5 +1,7 @@
-// Members of a cluster that are killed without a word while messages flow: nothing that goes between the living is lost,
-// doubled or out of order, and the mesh is whole again once the dead are back.
+/**
+ * Members of a cluster that are killed without a word while messages flow: nothing that goes between the living is lost,
+ * doubled or out of order, and the mesh is whole again once the dead are back.
+ */
 import { connect } from "@nats-io/transport-node";
 import { expect, it } from "vitest";
 import { ClientCluster } from "../support/client-cluster.ts";

@@ -1,5 +1,7 @@
-// The memory for what waits to be written is used up: those who hold most of it are cut off, the others go on. In a file of
-// its own: the bound is one for the whole process.
+/**
+ * The memory for what waits to be written is used up: those who hold most of it are cut off, the others go on. In a file of
+ * its own: the bound is one for the whole process.
+ */
 import { expect, it } from "vitest";
 import { limitSlab, slabSnapshot } from "../../src/slab/chunks.ts";
 import { waitFor } from "../support/cluster-wait.ts";

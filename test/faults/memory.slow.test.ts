@@ -1,5 +1,7 @@
-// Rounds of everything that takes memory, again and again: what a round leaves behind must not add up. The server is a
-// process of its own, whose memory the system tells.
+/**
+ * Rounds of everything that takes memory, again and again: what a round leaves behind must not add up. The server is a
+ * process of its own, whose memory the system tells.
+ */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { startServer } from "../support/nats-server.ts";

@@ -1,5 +1,7 @@
-// Who reads too slowly, or not at all. The dead are cut off at the bounds of the configuration, without a word, as
-// nats-server does it; the living lose nothing meanwhile. Who is merely slower than a publisher slows it down instead.
+/**
+ * Who reads too slowly, or not at all. The dead are cut off at the bounds of the configuration, without a word, as
+ * nats-server does it; the living lose nothing meanwhile. Who is merely slower than a publisher slows it down instead.
+ */
 import { connect } from "@nats-io/transport-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { Inbox } from "../support/cluster-clients.ts";
@@ -35,12 +37,12 @@ async function deadSubscriber(server: InProcessServer, subject: string): Promise
 /** Counts the messages on a subject by their length, without looking at them. */
 class Gauge {
   readonly connection: RawConnection;
-  readonly #frameBytes: number;
-  #greetingBytes = 0;
+  private readonly frameBytes: number;
+  private greetingBytes = 0;
 
   private constructor(connection: RawConnection, frameBytes: number) {
     this.connection = connection;
-    this.#frameBytes = frameBytes;
+    this.frameBytes = frameBytes;
   }
 
   static async on(server: InProcessServer, subject: string, size: number): Promise<Gauge> {
@@ -48,14 +50,14 @@ class Gauge {
     const gauge = new Gauge(connection, `MSG ${subject} 7 ${size}\r\n`.length + size + 2);
     connection.send(`SUB ${subject} 7\r\nPING\r\n`);
     await connection.until("the PONG behind SUB", () => connection.text.match(/PONG/g)?.length === 2);
-    gauge.#greetingBytes = connection.bytes;
+    gauge.greetingBytes = connection.bytes;
     connection.keepsText = false;
     return gauge;
   }
 
   /** Whole ones: the PINGs that a server sends by the clock are far shorter than a message. */
   get count(): number {
-    return Math.floor((this.connection.bytes - this.#greetingBytes) / this.#frameBytes);
+    return Math.floor((this.connection.bytes - this.greetingBytes) / this.frameBytes);
   }
 
   async received(count: number): Promise<void> {

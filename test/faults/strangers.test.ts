@@ -1,5 +1,7 @@
-// Whom a server presents the credentials of its cluster to: those that the configuration names, and nobody whom another one names
-// that has not been told them.
+/**
+ * Whom a server presents the credentials of its cluster to: those that the configuration names, and nobody whom another one names
+ * that has not been told them.
+ */
 import { createServer, type Server as Listener, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { newNkey } from "../../src/keys/nkey.ts";

@@ -1,4 +1,4 @@
-// Subscriptions by the hundred thousand, and subscribing and unsubscribing without end while messages flow.
+/** Subscriptions by the hundred thousand, and subscribing and unsubscribing without end while messages flow. */
 import { expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
 import { globalInterest, startInProcess } from "../support/in-process-server.ts";

@@ -1,5 +1,7 @@
-// Imports of streams and services, alone and in clusters of both kinds: the same configuration everywhere, the exporter's clients
-// on one server, the importer's on the other. What arrives is the same whoever serves.
+/**
+ * Imports of streams and services, alone and in clusters of both kinds: the same configuration everywhere, the exporter's clients
+ * on one server, the importer's on the other. What arrives is the same whoever serves.
+ */
 import { describe, expect, it } from "vitest";
 import { headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { Clients, reaches } from "../support/cluster-clients.ts";

@@ -1,4 +1,4 @@
-// Callouts in mixed clusters: the service is connected to one server, clients come to another, of either kind.
+/** Callouts in mixed clusters: the service is connected to one server, clients come to another, of either kind. */
 import { createAccount, createCurve } from "@nats-io/nkeys";
 import { describe, expect, it } from "vitest";
 import { answerTo, CalloutService } from "../support/callout-service.ts";

@@ -1,5 +1,7 @@
-// Subject mappings on shoal and on the real nats-server: the same configuration, the same deliveries. That the table of the unit
-// tests is true is shown by playing all of it on a server of each kind; what chance decides is compared by its share.
+/**
+ * Subject mappings on shoal and on the real nats-server: the same configuration, the same deliveries. That the table of the unit
+ * tests is true is shown by playing all of it on a server of each kind; what chance decides is compared by its share.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NatsConnection } from "@nats-io/transport-node";

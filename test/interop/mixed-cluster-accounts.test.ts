@@ -1,5 +1,7 @@
-// Accounts in mixed clusters: each has its own messages on every server, whichever route of the pool they take, or
-// whether the account has a route of its own.
+/**
+ * Accounts in mixed clusters: each has its own messages on every server, whichever route of the pool they take, or
+ * whether the account has a route of its own.
+ */
 // oxlint-disable vitest/expect-expect -- expectSeparateAccounts holds the assertions
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,7 @@
-// Members of a mixed cluster crash and come back: the others drop them at once, take them back without being told, and
-// what goes on between the others is not disturbed.
+/**
+ * Members of a mixed cluster crash and come back: the others drop them at once, take them back without being told, and
+ * what goes on between the others is not disturbed.
+ */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { type NatsConnection } from "@nats-io/transport-node";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,5 +1,7 @@
-// cluster.permissions of one server beside another kind of server: which subscriptions and messages cross. The first pair is of
-// nats-servers only: it shows that the expectations are nats-server's own.
+/**
+ * cluster.permissions of one server beside another kind of server: which subscriptions and messages cross. The first pair is of
+ * nats-servers only: it shows that the expectations are nats-server's own.
+ */
 import { afterEach, describe, expect, it } from "vitest";
 import type { Member } from "../support/cluster-member.ts";
 import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";

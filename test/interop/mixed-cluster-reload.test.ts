@@ -1,4 +1,4 @@
-// Reloads in clusters of shoal and real nats-servers: what one of them changes, the other follows on the routes that stand.
+/** Reloads in clusters of shoal and real nats-servers: what one of them changes, the other follows on the routes that stand. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { Member } from "../support/cluster-member.ts";
 import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";
@@ -35,7 +35,7 @@ async function crosses(from: RawConnection, to: RawConnection, subject: string):
 }
 
 /** A pool of three, and the route of the system account. */
-const routesBetween = 4;
+const ROUTES_BETWEEN = 4;
 
 describe.skipIf(missing.length > 0).each(pairs)("a reload of %s beside %s", (reloading, other) => {
   const start = (clusterLines: readonly string[]): ReturnType<typeof startMembers> =>
@@ -84,7 +84,7 @@ describe.skipIf(missing.length > 0).each(pairs)("a reload of %s beside %s", (rel
     // nats-server keeps a route whose password it has checked but which it registers after the reload
     await waitFor(
       "all routes to be registered",
-      () => one.countLogs(/Registering remote route/) === routesBetween,
+      () => one.countLogs(/Registering remote route/) === ROUTES_BETWEEN,
       () => cluster.logTails(),
     );
     await one.reload(lines("new"));

@@ -1,5 +1,7 @@
-// Three nats-servers are replaced by three shoals, one at a time and under load, and back again: how an existing cluster
-// moves over. Clients of the server that goes reconnect to another one; between the two that stay nothing is lost.
+/**
+ * Three nats-servers are replaced by three shoals, one at a time and under load, and back again: how an existing cluster
+ * moves over. Clients of the server that goes reconnect to another one; between the two that stay nothing is lost.
+ */
 import { type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { allReach, Clients, publishUntil, RunCounter } from "../support/cluster-clients.ts";
@@ -57,12 +59,12 @@ class Conversation {
   readonly wrongAnswers: string[] = [];
   reconnects = 0;
   /** Right answers per client. */
-  readonly #answers: number[];
-  #isOver = false;
-  readonly #loops: Promise<void>[] = [];
+  private readonly answers: number[];
+  private isOver = false;
+  private readonly loops: Promise<void>[] = [];
 
   private constructor(clients: readonly NatsConnection[]) {
-    this.#answers = clients.map(() => 0);
+    this.answers = clients.map(() => 0);
   }
 
   static async start(clients: Clients, members: readonly Member[]): Promise<Conversation> {
@@ -70,38 +72,38 @@ class Conversation {
       members.map((member) => clients.connect(member, roaming(member, members))),
     );
     const conversation = new Conversation(connections);
-    connections.forEach((client, index) => conversation.#join(client, index));
+    connections.forEach((client, index) => conversation.join(client, index));
     await conversation.goesOn();
     return conversation;
   }
 
   /** Resolves once every client has had another answer. */
   async goesOn(): Promise<void> {
-    const before = [...this.#answers];
+    const before = [...this.answers];
     await waitFor("an answer to each client", () =>
-      this.#answers.every((count, index) => count > before[index]!),
+      this.answers.every((count, index) => count > before[index]!),
     );
   }
 
   async stop(): Promise<void> {
-    this.#isOver = true;
-    await Promise.all(this.#loops);
+    this.isOver = true;
+    await Promise.all(this.loops);
   }
 
-  #join(client: NatsConnection, index: number): void {
+  private join(client: NatsConnection, index: number): void {
     client.subscribe("double", {
       queue: "doublers",
       callback: (_error, message) => void message.respond(String(2 * Number(message.string()))),
     });
-    this.#loops.push(this.#ask(client, index));
-    void this.#countReconnects(client); // Ends when the client is closed.
+    this.loops.push(this.ask(client, index));
+    void this.countReconnects(client); // Ends when the client is closed.
   }
 
-  async #ask(client: NatsConnection, index: number): Promise<void> {
-    for (let n = 0; !this.#isOver; n++) {
+  private async ask(client: NatsConnection, index: number): Promise<void> {
+    for (let n = 0; !this.isOver; n++) {
       try {
         const answer = (await client.request("double", String(n), { timeout: 250 })).string();
-        if (answer === String(2 * n)) this.#answers[index]!++;
+        if (answer === String(2 * n)) this.answers[index]!++;
         else this.wrongAnswers.push(`${answer} for ${n}`);
       } catch {
         await client.flush().catch(() => undefined); // The server is going; `goesOn` is what must hold.
@@ -109,7 +111,7 @@ class Conversation {
     }
   }
 
-  async #countReconnects(client: NatsConnection): Promise<void> {
+  private async countReconnects(client: NatsConnection): Promise<void> {
     for await (const { type } of client.status()) {
       if (type === "reconnect") this.reconnects++;
     }

@@ -1,5 +1,7 @@
-// Clusters of shoal and real nats-servers whose routes are secured by TLS: they form by names while gossip tells addresses, carry
-// messages, and keep out who has no certificate, a wrong one, or speaks in the open.
+/**
+ * Clusters of shoal and real nats-servers whose routes are secured by TLS: they form by names while gossip tells addresses, carry
+ * messages, and keep out who has no certificate, a wrong one, or speaks in the open.
+ */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {

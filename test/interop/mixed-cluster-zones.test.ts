@@ -1,4 +1,4 @@
-// Zones in a mixed cluster: real nats-servers ignore the field, in the first INFO and in later ones, and count as elsewhere.
+/** Zones in a mixed cluster: real nats-servers ignore the field, in the first INFO and in later ones, and count as elsewhere. */
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { Stage } from "../cluster/stage.ts";

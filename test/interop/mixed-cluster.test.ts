@@ -1,6 +1,8 @@
-// Clusters of shoal and real nats-servers, old and new, with each of them as the seed: the mesh forms and messages get
-// through in all directions, each exactly as often and in the order they should. The first mix is nats-servers only: it
-// shows that these expectations are nats-server's own.
+/**
+ * Clusters of shoal and real nats-servers, old and new, with each of them as the seed: the mesh forms and messages get
+ * through in all directions, each exactly as often and in the order they should. The first mix is nats-servers only: it
+ * shows that these expectations are nats-server's own.
+ */
 import { headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {

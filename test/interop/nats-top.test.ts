@@ -1,4 +1,4 @@
-// nats-top reads /varz and /connz of each server of a mixed cluster, and prints them.
+/** nats-top reads /varz and /connz of each server of a mixed cluster, and prints them. */
 import { execFile, spawnSync } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// cluster.authorization: what a stranger on the port for routes is told, by shoal and by the real nats-server.
+/** cluster.authorization: what a stranger on the port for routes is told, by shoal and by the real nats-server. */
 import { afterEach, describe, expect, it } from "vitest";
 import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";
 import { startMembers, type Cluster } from "../support/cluster.ts";

@@ -1,5 +1,7 @@
-// The system account of clusters of both kinds: every server answers, whoever asks, and what it says has the shape of what
-// nats-server says.
+/**
+ * The system account of clusters of both kinds: every server answers, whoever asks, and what it says has the shape of what
+ * nats-server says.
+ */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { allReach, Clients } from "../support/cluster-clients.ts";

@@ -1,4 +1,4 @@
-// One question to all servers of a cluster from inside one of them: two shoals in this process, and one real nats-server.
+/** One question to all servers of a cluster from inside one of them: two shoals in this process, and one real nats-server. */
 import { describe, expect, it } from "vitest";
 import { connect } from "@nats-io/transport-node";
 import { Member } from "../support/cluster-member.ts";

@@ -1,4 +1,4 @@
-// What the system account of a mixed cluster tells of a server that goes, and has a server do, from a client on the other kind.
+/** What the system account of a mixed cluster tells of a server that goes, and has a server do, from a client on the other kind. */
 import { describe, expect, it } from "vitest";
 import { Clients, reaches } from "../support/cluster-clients.ts";
 import type { Member } from "../support/cluster-member.ts";

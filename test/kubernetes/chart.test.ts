@@ -1,4 +1,4 @@
-// The chart on a real cluster: installed, scaled, restarted, broken, and removed, under load of official clients.
+/** The chart on a real cluster: installed, scaled, restarted, broken, and removed, under load of official clients. */
 import { beforeAll, describe, expect } from "vitest";
 import { docker } from "../support/docker.ts";
 import { eventually, kubectl, loadImages, manifestFile, Witness } from "../support/kubernetes.ts";

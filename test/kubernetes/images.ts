@@ -1,4 +1,4 @@
-// The images that the tests of the cluster run.
+/** The images that the tests of the cluster run. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildImage, docker } from "../support/docker.ts";

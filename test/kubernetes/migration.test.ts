@@ -1,6 +1,8 @@
-// docs/migrate-from-nats-helm.md, "One by one", carried out as it stands there, under load, and what comes after it: restarts and
-// upgrades when the old servers are gone. NATS_CHART names the official chart's folder, to be the old side; without it there is one
-// of the same shape beside this file.
+/**
+ * docs/migrate-from-nats-helm.md, "One by one", carried out as it stands there, under load, and what comes after it: restarts and
+ * upgrades when the old servers are gone. NATS_CHART names the official chart's folder, to be the old side; without it there is one
+ * of the same shape beside this file.
+ */
 import { execFile } from "node:child_process";
 import { chmod, copyFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

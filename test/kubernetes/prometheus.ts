@@ -1,4 +1,4 @@
-// A Prometheus in the namespace, configured as the operator does by the chart's PodMonitor.
+/** A Prometheus in the namespace, configured as the operator does by the chart's PodMonitor. */
 import { parseAllDocuments } from "yaml";
 import { helm } from "../support/helm.ts";
 import { manifestFile, type Namespace } from "../support/kubernetes.ts";

@@ -1,4 +1,4 @@
-// The release "nats" of the chart in a namespace of its own, and what is expected of it.
+/** The release "nats" of the chart in a namespace of its own, and what is expected of it. */
 import { expect, test } from "vitest";
 import { eventually, Namespace, type WitnessReport } from "../support/kubernetes.ts";
 

@@ -1,4 +1,4 @@
-// What stands around the servers on a real cluster: certificates, DNS, Prometheus.
+/** What stands around the servers on a real cluster: certificates, DNS, Prometheus. */
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";

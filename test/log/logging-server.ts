@@ -1,4 +1,4 @@
-// A shoal of its own process with a configuration file that tests change, and what it wrote: to its log file and to standard error.
+/** A shoal of its own process with a configuration file that tests change, and what it wrote: to its log file and to standard error. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -16,28 +16,28 @@ export class LoggingServer implements AsyncDisposable {
   port = 0;
   /** "" without monitoring. */
   monitorUrl = "";
-  #child: ChildProcess | undefined;
-  readonly #configFile = join(this.folder, "server.conf");
+  private child: ChildProcess | undefined;
+  private readonly configFile = join(this.folder, "server.conf");
 
   /** Resolves when it serves clients. `lines` are those of its configuration, beside the ports. */
   static async start(lines: (server: LoggingServer) => string): Promise<LoggingServer> {
     const server = new LoggingServer();
     server.configure(lines(server));
-    await server.#run();
+    await server.run();
     return server;
   }
 
   get pid(): number {
-    return this.#child?.pid ?? 0;
+    return this.child?.pid ?? 0;
   }
 
   get isRunning(): boolean {
-    return this.#child?.exitCode === null && this.#child.signalCode === null;
+    return this.child?.exitCode === null && this.child.signalCode === null;
   }
 
   configure(lines: string): void {
     writeFileSync(
-      this.#configFile,
+      this.configFile,
       `listen: "127.0.0.1:-1"\nports_file_dir: "${this.folder}"\nlog_format: json\n${lines}\n`,
     );
   }
@@ -56,7 +56,7 @@ export class LoggingServer implements AsyncDisposable {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.#child?.kill(name);
+    this.child?.kill(name);
   }
 
   log(file = this.logFile): string {
@@ -64,16 +64,16 @@ export class LoggingServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child !== undefined && this.isRunning) {
-      this.#child.kill("SIGKILL");
-      await once(this.#child, "exit");
+    if (this.child !== undefined && this.isRunning) {
+      this.child.kill("SIGKILL");
+      await once(this.child, "exit");
     }
     rmSync(this.folder, { recursive: true });
   }
 
-  async #run(): Promise<void> {
-    const child = spawn(shoalProgram, ["-c", this.#configFile], { stdio: ["ignore", "ignore", "pipe"] });
-    this.#child = child;
+  private async run(): Promise<void> {
+    const child = spawn(shoalProgram, ["-c", this.configFile], { stdio: ["ignore", "ignore", "pipe"] });
+    this.child = child;
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     const portsFile = join(this.folder, `shoal_${child.pid}.ports`);
     const ports = await waitFor(

@@ -1,4 +1,4 @@
-// What the log of a running process shows: tracing at run time, the file opened again, secrets, a syslog server that is away.
+/** What the log of a running process shows: tracing at run time, the file opened again, secrets, a syslog server that is away. */
 import { spawnSync } from "node:child_process";
 import { renameSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";

@@ -1,4 +1,4 @@
-// Closed connections as /connz shows them: the same clients end in the same ways on shoal and on the real nats-server.
+/** Closed connections as /connz shows them: the same clients end in the same ways on shoal and on the real nats-server. */
 import { describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { waitFor } from "../support/cluster-wait.ts";

@@ -1,4 +1,4 @@
-// How the monitoring port stands those who mean no good, or are very slow: within its limits, and without harm to others.
+/** How the monitoring port stands those who mean no good, or are very slow: within its limits, and without harm to others. */
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";

@@ -1,4 +1,4 @@
-// The monitoring port as those see it who ask it.
+/** The monitoring port as those see it who ask it. */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";

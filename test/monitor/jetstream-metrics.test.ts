@@ -1,4 +1,4 @@
-// What metrics tell of JetStream: the exporter's names, and what stands still and why.
+/** What metrics tell of JetStream: the exporter's names, and what stands still and why. */
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../src/store/memory-disk.ts";

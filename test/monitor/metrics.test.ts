@@ -1,4 +1,4 @@
-// Metrics as Prometheus gets them.
+/** Metrics as Prometheus gets them. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";

@@ -1,4 +1,4 @@
-// A server in this process with its monitoring port open, and raw connections to such a port. All of it ends with the test.
+/** A server in this process with its monitoring port open, and raw connections to such a port. All of it ends with the test. */
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { afterEach } from "vitest";

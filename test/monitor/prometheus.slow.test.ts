@@ -1,5 +1,7 @@
-// A real Prometheus finds the servers of a cluster by DNS and scrapes them; every query of the dashboard and of the alert rules
-// is asked. Then a member is killed, and comes back. Servers, DNS and Prometheus are on a network of their own.
+/**
+ * A real Prometheus finds the servers of a cluster by DNS and scrapes them; every query of the dashboard and of the alert rules
+ * is asked. Then a member is killed, and comes back. Servers, DNS and Prometheus are on a network of their own.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

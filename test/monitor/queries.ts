@@ -1,4 +1,4 @@
-// The queries that ship with shoal: of the Grafana dashboard and of the alert rules.
+/** The queries that ship with shoal: of the Grafana dashboard and of the alert rules. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";

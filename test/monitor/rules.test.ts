@@ -1,4 +1,4 @@
-// What ships for Prometheus and Grafana: well-formed, and about metrics that there are.
+/** What ships for Prometheus and Grafana: well-formed, and about metrics that there are. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,7 @@
-// Every endpoint's answer has the fields of the real nats-server's, of the same JSON types, down to the last nested one:
-// two clusters of two, one of each kind, with the same clients doing the same things. What differs is in a short list.
+/**
+ * Every endpoint's answer has the fields of the real nats-server's, of the same JSON types, down to the last nested one:
+ * two clusters of two, one of each kind, with the same clients doing the same things. What differs is in a short list.
+ */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startMembers, type Cluster } from "../support/cluster.ts";

@@ -1,5 +1,7 @@
-// Debian's Chromium, driven through playwright-core: what it says, which requests it makes. Where it is missing, tests are skipped on a
-// person's machine and fail in CI.
+/**
+ * Debian's Chromium, driven through playwright-core: what it says, which requests it makes. Where it is missing, tests are skipped on a
+ * person's machine and fail in CI.
+ */
 import { existsSync } from "node:fs";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 

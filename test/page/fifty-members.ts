@@ -1,4 +1,4 @@
-// A cluster of 50 in three zones with traffic, as `/clusterz` would tell of it: answered in the browser, since no machine of a test runs so many.
+/** A cluster of 50 in three zones with traffic, as `/clusterz` would tell of it: answered in the browser, since no machine of a test runs so many. */
 import type { Page } from "playwright-core";
 
 const SIZE = 50;

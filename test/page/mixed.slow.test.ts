@@ -1,4 +1,4 @@
-// The page of a cluster with real nats-servers in it, which know no zones, no readiness and nothing of the page.
+/** The page of a cluster with real nats-servers in it, which know no zones, no readiness and nothing of the page. */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// The page in a real browser, on real clusters: what it shows of them and of what happens to them, by mouse and by keyboard.
+/** The page in a real browser, on real clusters: what it shows of them and of what happens to them, by mouse and by keyboard. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Browser } from "playwright-core";

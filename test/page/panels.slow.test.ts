@@ -1,4 +1,4 @@
-// What the page tells beside the picture: slow consumers, accounts, subscriptions, why a member is not ready; names made to break it.
+/** What the page tells beside the picture: slow consumers, accounts, subscriptions, why a member is not ready; names made to break it. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Browser } from "playwright-core";

@@ -1,4 +1,4 @@
-// What tests of the page look for in it.
+/** What tests of the page look for in it. */
 import type { Locator, Page } from "playwright-core";
 
 /** A member in the picture. */

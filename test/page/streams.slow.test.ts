@@ -1,4 +1,4 @@
-// Streams and consumers on the page: what they hold, why a consumer delivers nothing, and nothing of it where no streams are kept.
+/** Streams and consumers on the page: what they hold, why a consumer delivers nothing, and nothing of it where no streams are kept. */
 import { connect } from "@nats-io/transport-node";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";

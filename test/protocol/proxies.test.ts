@@ -1,4 +1,4 @@
-// Clients that come through trusted proxies: the same configuration and the same clients on shoal and on the real nats-server.
+/** Clients that come through trusted proxies: the same configuration and the same clients on shoal and on the real nats-server. */
 import { createAccount, createServer, createUser, type KeyPair } from "@nats-io/nkeys";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";

@@ -1,4 +1,4 @@
-// What a reload does to connections: the same changes made to shoal and to the real nats-server, told as it is seen by clients.
+/** What a reload does to connections: the same changes made to shoal and to the real nats-server, told as it is seen by clients. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";

@@ -1,4 +1,4 @@
-// Keys at the top of the configuration that change what clients see: the same clients on shoal and on the real nats-server.
+/** Keys at the top of the configuration that change what clients see: the same clients on shoal and on the real nats-server. */
 import { describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";

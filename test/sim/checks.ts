@@ -1,5 +1,4 @@
 /** What must hold, told as a list of breaches: empty means well. */
-
 import { addressKey } from "../../src/cluster/address.ts";
 import type { SimMember } from "./member.ts";
 import { NAMES_SETTLE_MS } from "./name-service.ts";

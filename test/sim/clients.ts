@@ -4,7 +4,6 @@
  *
  * A message says who published it, and its number there: `server-id 17`.
  */
-
 import { Authenticator } from "../../src/auth/authenticator.ts";
 import type { KnownUser } from "../../src/auth/known-user.ts";
 import type { Clock } from "../../src/base/clock.ts";

@@ -1,5 +1,4 @@
 /** The clock of one simulated server: the time of the timeline, and timers that end with the server. */
-
 import type { Clock } from "../../src/base/clock.ts";
 import type { Timeline } from "./timeline.ts";
 

@@ -1,5 +1,4 @@
 /** The faults: drawn one after the other from the seed, each with its end, until the time for faults is over. */
-
 import { randomInt, type Random } from "../../src/base/random.ts";
 import { pick, SEED_COUNT, type ServerPlan } from "./scenario.ts";
 import type { World } from "./world.ts";

@@ -1,5 +1,4 @@
 /** npm run sim -- [--seed N] [--seeds COUNT] [--servers N] [--seconds FAULT_SECONDS] [--topology T] [--plain POOL_SIZE] [--log] */
-
 import { parseArgs } from "node:util";
 import type { Topology } from "./scenario.ts";
 import { simulate, type Verdict } from "./simulation.ts";

@@ -2,7 +2,6 @@
  * A simulated server: the port of the other servers as it runs in production, with its mesh, its route sessions and their handshake,
  * on memory wires; accounts and interest of production; and clients (clients.ts). Only time, chance and the network are others'.
  */
-
 import { seededRandom, type Random } from "../../src/base/random.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { addressKey } from "../../src/cluster/address.ts";

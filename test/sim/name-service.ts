@@ -3,7 +3,6 @@
  * answer may be missing, old, or lack some; at all times it shows what was true a while ago, and next to it addresses where
  * nobody is and the one of a server of another cluster.
  */
-
 import { randomInt, type Random } from "../../src/base/random.ts";
 import type { PeerAddress } from "../../src/cluster/mesh-types.ts";
 import type { SimMember } from "./member.ts";

@@ -6,7 +6,6 @@
  *
  * Both ends of a connection are memory wires, so that the sessions of production sit on them.
  */
-
 import { randomInt, type Random } from "../../src/base/random.ts";
 import type { DialErrorKind, PeerAddress } from "../../src/cluster/mesh-types.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";

@@ -39,12 +39,12 @@ export class RebalanceWorld {
   readonly timeline = new Timeline();
   readonly servers = new Map<string, Server>();
   readonly asked: Asked[] = [];
-  readonly #random: Random;
-  #lastClient = 0;
-  #lastServer = 0;
+  private readonly random: Random;
+  private lastClient = 0;
+  private lastServer = 0;
 
   constructor(random: Random) {
-    this.#random = random;
+    this.random = random;
   }
 
   get up(): Server[] {
@@ -63,7 +63,7 @@ export class RebalanceWorld {
       calmMs: CALM_MS,
       arrivalMs: 2 * ROUND_MS + NOTICE_MS,
     };
-    const id = `s${this.#lastServer++}`;
+    const id = `s${this.lastServer++}`;
     const rebalance = new Rebalance(options, nowMs);
     const server = {
       id,
@@ -73,9 +73,9 @@ export class RebalanceWorld {
       isUp: true,
     };
     this.servers.set(id, server);
-    this.#tell(server);
-    for (const other of this.up) if (other !== server) this.#tell(other);
-    this.#lookLater(server);
+    this.tell(server);
+    for (const other of this.up) if (other !== server) this.tell(other);
+    this.lookLater(server);
     return server;
   }
 
@@ -85,7 +85,7 @@ export class RebalanceWorld {
     this.servers.delete(server.id);
     for (const other of this.up) other.heard.delete(server.id);
     for (const client of server.clients)
-      this.#travel(
+      this.travel(
         client,
         this.up.map(({ id }) => id),
       );
@@ -94,29 +94,29 @@ export class RebalanceWorld {
 
   connect(count: number, server: Server): void {
     for (let i = 0; i < count; i++) {
-      server.clients.add({ id: this.#lastClient++, connectedMs: this.timeline.nowMs });
+      server.clients.add({ id: this.lastClient++, connectedMs: this.timeline.nowMs });
     }
   }
 
   disconnect(count: number): void {
     for (let i = 0; i < count; i++) {
-      const { clients } = this.#pick(this.up);
+      const { clients } = this.pick(this.up);
       const [client] = clients;
       if (client !== undefined) clients.delete(client);
     }
   }
 
-  #lookLater(server: Server): void {
-    this.timeline.after(ROUND_MS * (0.9 + 0.2 * this.#random.next()), () => {
+  private lookLater(server: Server): void {
+    this.timeline.after(ROUND_MS * (0.9 + 0.2 * this.random.next()), () => {
       if (!server.isUp) return;
-      this.#look(server);
-      this.#lookLater(server);
+      this.look(server);
+      this.lookLater(server);
     });
   }
 
-  #look(server: Server): void {
+  private look(server: Server): void {
     const { nowMs } = this.timeline;
-    this.#tell(server);
+    this.tell(server);
     const loads = { own: server.clients.size, others: server.heard };
     const { count, receivers } = server.rebalance.decide(loads, nowMs);
     if (count === 0) return;
@@ -124,29 +124,29 @@ export class RebalanceWorld {
     for (const client of old.slice(0, count)) {
       this.asked.push({ atMs: nowMs, client: client.id, server: server.id, connectedMs: client.connectedMs });
       server.clients.delete(client);
-      this.#travel(client, receivers);
+      this.travel(client, receivers);
     }
   }
 
-  #tell(server: Server): void {
+  private tell(server: Server): void {
     const clients = server.clients.size;
     for (const other of this.up) {
       if (other === server) continue;
-      this.timeline.after(randomInt(this.#random, DELAY_MAX_MS), () => {
+      this.timeline.after(randomInt(this.random, DELAY_MAX_MS), () => {
         if (server.isUp) other.heard.set(server.id, clients);
       });
     }
   }
 
-  #travel(client: Client, to: readonly string[]): void {
-    this.timeline.after(NOTICE_MS + randomInt(this.#random, TRANSIT_MAX_MS), () => {
+  private travel(client: Client, to: readonly string[]): void {
+    this.timeline.after(NOTICE_MS + randomInt(this.random, TRANSIT_MAX_MS), () => {
       const there = to.map((id) => this.servers.get(id)).filter((server) => server !== undefined);
       client.connectedMs = this.timeline.nowMs;
-      this.#pick(there.length > 0 ? there : this.up).clients.add(client);
+      this.pick(there.length > 0 ? there : this.up).clients.add(client);
     });
   }
 
-  #pick<T>(from: readonly T[]): T {
-    return from[randomInt(this.#random, from.length)]!;
+  private pick<T>(from: readonly T[]): T {
+    return from[randomInt(this.random, from.length)]!;
   }
 }

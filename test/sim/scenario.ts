@@ -2,7 +2,6 @@
  * What one seed stands for: how many servers of which kind, how they learn of each other, and the faults they go through.
  * Everything is drawn from the seed, so that the seed and the number of servers replay it.
  */
-
 import { randomInt, type Random } from "../../src/base/random.ts";
 
 /**

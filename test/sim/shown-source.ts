@@ -1,5 +1,4 @@
 /** A source of addresses that shows what it is told to show: one list for each of its parts, all together to who watches. */
-
 import type { PeerAddress } from "../../src/cluster/mesh-types.ts";
 import type { DiscoverySource, SourceSnapshot } from "../../src/discovery/discovery.ts";
 

@@ -2,7 +2,6 @@
  * A dozen seeds of the simulation; `npm run sim -- --seeds 1000` plays as many as one likes. docs/clustering.md tells what is checked,
  * and by which breaches of the code of production it was seen to fail.
  */
-
 import { expect, test } from "vitest";
 import { simulate } from "./simulation.ts";
 

@@ -1,5 +1,4 @@
 /** One seed from start to verdict. */
-
 import { seededRandom } from "../../src/base/random.ts";
 import { slabSnapshot } from "../../src/slab/chunks.ts";
 import {

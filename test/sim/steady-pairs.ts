@@ -5,7 +5,6 @@
  *
  * Pairs with a nats-server are left out, which closes routes that carry messages.
  */
-
 import type { SimMember } from "./member.ts";
 import { pairBreach, slotLinks, viewOf } from "./views.ts";
 import type { World } from "./world.ts";

@@ -1,5 +1,4 @@
 /** What the defaults promise, each as one story on the simulated network, with the times they are promised in. */
-
 import { expect, test } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";
 import { meshBreaches } from "./checks.ts";

@@ -1,5 +1,4 @@
 /** What one member holds of another one, and what is wrong between the two. */
-
 import { interestKey } from "../../src/core/local-interest.ts";
 import type { PeerSnapshot } from "../../src/cluster/mesh-types.ts";
 import type { RouteSession } from "../../src/links/route/session.ts";

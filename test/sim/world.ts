@@ -1,5 +1,4 @@
 /** A scenario come alive: the members on their network, what they are told of each other, and the faults done to them. */
-
 import { randomInt, type Random } from "../../src/base/random.ts";
 import type { PeerAddress } from "../../src/cluster/mesh-types.ts";
 import { STEADY_SUBJECT, type Topic } from "./clients.ts";

@@ -1,4 +1,4 @@
-// The two servers that the same configuration and the same clients are tried on.
+/** The two servers that the same configuration and the same clients are tried on. */
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { findNatsServer, noticeOnComparisons } from "./nats-server-binary.ts";

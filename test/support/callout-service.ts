@@ -1,4 +1,4 @@
-// A service that decides who may connect, made with the official client and nkeys: it answers each request as a test wants.
+/** A service that decides who may connect, made with the official client and nkeys: it answers each request as a test wants. */
 import { connect, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { createAccount, fromPublic, type KeyPair } from "@nats-io/nkeys";
 
@@ -36,18 +36,18 @@ export class CalloutService implements AsyncDisposable {
   /** As they came: the payload, and what was in the header. */
   readonly raw: { readonly text: string; readonly serverKey: string }[] = [];
   readonly connection: NatsConnection;
-  readonly #options: CalloutServiceOptions;
+  private readonly options: CalloutServiceOptions;
 
   private constructor(connection: NatsConnection, options: CalloutServiceOptions) {
     this.connection = connection;
-    this.#options = options;
+    this.options = options;
   }
 
   static async start(options: CalloutServiceOptions): Promise<CalloutService> {
     const { servers, user = "auth", pass = "auth" } = options;
     const connection = await connect({ servers, user, pass, reconnect: false, ignoreClusterUpdates: true });
     const service = new CalloutService(connection, options);
-    connection.subscribe("$SYS.REQ.USER.AUTH", { callback: (_, message) => service.#answer(message) });
+    connection.subscribe("$SYS.REQ.USER.AUTH", { callback: (_, message) => service.answer(message) });
     await connection.flush();
     return service;
   }
@@ -56,8 +56,8 @@ export class CalloutService implements AsyncDisposable {
     await this.connection.close();
   }
 
-  #answer(message: Msg): void {
-    const { curve, decide } = this.#options;
+  private answer(message: Msg): void {
+    const { curve, decide } = this.options;
     const serverKey = message.headers?.get("Nats-Server-Xkey") ?? "";
     this.raw.push({ text: message.string(), serverKey });
     const opened = curve === undefined ? message.data : curve.open(message.data, serverKey)!;

@@ -1,5 +1,7 @@
-// Certificates made by openssl for one test: an authority, and whatever it is asked to sign. On a person's machine a missing
-// openssl skips tests, loudly; where CI=true it fails them.
+/**
+ * Certificates made by openssl for one test: an authority, and whatever it is asked to sign. On a person's machine a missing
+ * openssl skips tests, loudly; where CI=true it fails them.
+ */
 import { execFileSync } from "node:child_process";
 import { createHash, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

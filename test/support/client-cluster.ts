@@ -1,4 +1,4 @@
-// A cluster of three shoals of one kind, in this process or as processes of their own, whose mesh is complete.
+/** A cluster of three shoals of one kind, in this process or as processes of their own, whose mesh is complete. */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { allReach } from "./cluster-clients.ts";
 import { waitFor } from "./cluster-wait.ts";
@@ -7,7 +7,7 @@ import { startTarget, type Target, type TargetKind, type TargetOptions } from ".
 
 export class ClientCluster implements AsyncDisposable {
   readonly members: readonly Target[];
-  readonly #clients: NatsConnection[] = [];
+  private readonly openClients: NatsConnection[] = [];
 
   private constructor(members: readonly Target[]) {
     this.members = members;
@@ -45,7 +45,7 @@ export class ClientCluster implements AsyncDisposable {
       reconnect: false,
       ...options,
     });
-    this.#clients.push(client);
+    this.openClients.push(client);
     return client;
   }
 
@@ -63,7 +63,7 @@ export class ClientCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.close()));
+    await Promise.all(this.openClients.map((client) => client.close()));
     await Promise.all(this.members.map((member) => member[Symbol.asyncDispose]()));
   }
 }

@@ -1,5 +1,7 @@
-// One shoal to run a client against: inside this process, or as a process of its own. Both take the same options, so a
-// suite can be run on either. Clusters of each are in client-cluster.ts.
+/**
+ * One shoal to run a client against: inside this process, or as a process of its own. Both take the same options, so a
+ * suite can be run on either. Clusters of each are in client-cluster.ts.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -46,22 +48,22 @@ export async function startTarget(kind: TargetKind, options: TargetOptions = {})
 
 class LibraryTarget implements Target {
   readonly port: number;
-  readonly #options: TargetOptions;
-  #server: Server | undefined;
+  private readonly options: TargetOptions;
+  private server: Server | undefined;
 
   constructor(options: TargetOptions, port: number) {
-    this.#options = options;
+    this.options = options;
     this.port = port;
   }
 
   get url(): string {
-    return urlOf(this.#options.host, this.port);
+    return urlOf(this.options.host, this.port);
   }
 
   async start(): Promise<void> {
     const { name, host, maxPayloadBytes, maxPendingBytes, pingIntervalMs, token, user, password } =
-      this.#options;
-    const { cluster, lameDuckMs } = this.#options;
+      this.options;
+    const { cluster, lameDuckMs } = this.options;
     const given = <T extends object>(fields: T): T =>
       Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
     const config = defaultConfig({
@@ -88,18 +90,18 @@ class LibraryTarget implements Target {
               routes: cluster.routes.map(routeOf),
             },
     });
-    this.#server = new Server({ config, logger: silentLogger });
-    await this.#server.start();
+    this.server = new Server({ config, logger: silentLogger });
+    await this.server.start();
   }
 
   async kill(): Promise<void> {
-    this.#server?.stop();
-    await this.#server?.closed();
-    this.#server = undefined;
+    this.server?.stop();
+    await this.server?.closed();
+    this.server = undefined;
   }
 
   lameDuck(): void {
-    void this.#server?.lameDuck();
+    void this.server?.lameDuck();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,66 +114,66 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-const logCharsMax = 20_000;
+const LOG_CHARS_MAX = 20_000;
 
 class ProcessTarget implements Target {
   readonly port: number;
-  readonly #options: TargetOptions;
-  readonly #folder = mkdtempSync(join(tmpdir(), "shoal-client-"));
-  #child: ChildProcess | undefined;
-  #log = "";
+  private readonly options: TargetOptions;
+  private readonly folder = mkdtempSync(join(tmpdir(), "shoal-client-"));
+  private child: ChildProcess | undefined;
+  private log = "";
 
   constructor(options: TargetOptions, port: number) {
-    this.#options = options;
+    this.options = options;
     this.port = port;
   }
 
   get url(): string {
-    return urlOf(this.#options.host, this.port);
+    return urlOf(this.options.host, this.port);
   }
 
   async start(): Promise<void> {
-    const file = join(this.#folder, "server.conf");
-    writeFileSync(file, this.#configuration());
+    const file = join(this.folder, "server.conf");
+    writeFileSync(file, this.configuration());
     const child = spawn(findProgram("shoal")!, ["-c", file], { stdio: ["ignore", "pipe", "pipe"] });
     running.add(child);
     child.once("exit", () => running.delete(child));
-    this.#child = child;
-    this.#log = "";
+    this.child = child;
+    this.log = "";
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (text: Buffer) => (this.#log = (this.#log + text.toString()).slice(-logCharsMax)));
+      stream.on("data", (text: Buffer) => (this.log = (this.log + text.toString()).slice(-LOG_CHARS_MAX)));
     }
     await waitFor(
       "shoal to be ready",
       () => {
-        if (child.exitCode !== null) throw new Error(`shoal ended with code ${child.exitCode}\n${this.#log}`);
-        const isClustered = this.#options.cluster !== undefined;
-        return this.#log.includes(isClustered ? "Listening for route connections" : "Server is ready");
+        if (child.exitCode !== null) throw new Error(`shoal ended with code ${child.exitCode}\n${this.log}`);
+        const isClustered = this.options.cluster !== undefined;
+        return this.log.includes(isClustered ? "Listening for route connections" : "Server is ready");
       },
-      () => this.#log,
+      () => this.log,
     );
   }
 
   async kill(): Promise<void> {
-    const child = this.#child;
+    const child = this.child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGKILL");
     await waitFor("the killed process to end", () => child.exitCode !== null || child.signalCode !== null);
   }
 
   lameDuck(): void {
-    this.#child?.kill("SIGUSR2");
+    this.child?.kill("SIGUSR2");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   /** In words that nats-server understands as well: SHOAL_BIN may name it, to check a suite itself. */
-  #configuration(): string {
-    const { name, host, maxPayloadBytes, maxPendingBytes, pingIntervalMs, lameDuckMs } = this.#options;
-    const { token, user, password, cluster } = this.#options;
+  private configuration(): string {
+    const { name, host, maxPayloadBytes, maxPendingBytes, pingIntervalMs, lameDuckMs } = this.options;
+    const { token, user, password, cluster } = this.options;
     const lines: readonly [string, string | number | undefined][] = [
       ["server_name", name],
       ["host", JSON.stringify(host ?? "127.0.0.1")],

@@ -1,5 +1,7 @@
-// Official clients on the members of a mixed cluster, and what tests do with them: know that interest has reached every
-// server before counting, collect what arrives, send a numbered run of messages.
+/**
+ * Official clients on the members of a mixed cluster, and what tests do with them: know that interest has reached every
+ * server before counting, collect what arrives, send a numbered run of messages.
+ */
 import {
   connect,
   RequestError,
@@ -13,11 +15,11 @@ import { waitFor } from "./cluster-wait.ts";
 
 /** Connections of one test; all closed with it. */
 export class Clients implements AsyncDisposable {
-  readonly #open: NatsConnection[] = [];
+  private readonly open: NatsConnection[] = [];
 
   async connect(member: Member, options: ConnectionOptions = {}): Promise<NatsConnection> {
     const client = await connect({ servers: member.clientUrl, reconnect: false, ...options });
-    this.#open.push(client);
+    this.open.push(client);
     return client;
   }
 
@@ -27,7 +29,7 @@ export class Clients implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#open.map((client) => client.close()));
+    await Promise.all(this.open.map((client) => client.close()));
   }
 }
 
@@ -66,19 +68,19 @@ export async function allReach(clients: readonly NatsConnection[]): Promise<void
 /** Collects what arrives on a subject, as text. */
 export class Inbox {
   readonly messages: Msg[] = [];
-  readonly #owner: NatsConnection;
-  readonly #subscription: Subscription;
+  private readonly owner: NatsConnection;
+  private readonly subscription: Subscription;
 
   constructor(owner: NatsConnection, subject: string, queue?: string) {
-    this.#owner = owner;
+    this.owner = owner;
     const callback = (error: Error | null, message: Msg) => {
       if (error === null) this.messages.push(message);
     };
-    this.#subscription = owner.subscribe(subject, queue === undefined ? { callback } : { queue, callback });
+    this.subscription = owner.subscribe(subject, queue === undefined ? { callback } : { queue, callback });
   }
 
   stop(): void {
-    this.#subscription.unsubscribe();
+    this.subscription.unsubscribe();
   }
 
   get texts(): string[] {
@@ -88,7 +90,7 @@ export class Inbox {
   /** Resolves once `count` have arrived. Does not show that no more will come: that is for the caller to check later. */
   async received(count: number): Promise<void> {
     await waitFor(
-      `${count} messages at ${this.#owner.getServer()}`,
+      `${count} messages at ${this.owner.getServer()}`,
       () => this.messages.length >= count,
       () => `${this.messages.length} arrived`,
     );
@@ -99,10 +101,10 @@ export class Inbox {
 export class RunCounter {
   count = 0;
   firstOutOfOrder: string | undefined;
-  readonly #subscription: Subscription;
+  private readonly subscription: Subscription;
 
   constructor(owner: NatsConnection, subject: string) {
-    this.#subscription = owner.subscribe(subject, {
+    this.subscription = owner.subscribe(subject, {
       callback: (error, message) => {
         if (error !== null) return;
         const text = message.string();
@@ -113,7 +115,7 @@ export class RunCounter {
   }
 
   stop(): void {
-    this.#subscription.unsubscribe();
+    this.subscription.unsubscribe();
   }
 
   async received(count: number): Promise<void> {
@@ -125,18 +127,18 @@ export class RunCounter {
   }
 }
 
-const publishBatch = 5_000;
+const PUBLISH_BATCH = 5_000;
 
 /** Publishes the numbers 0 to count - 1, never further ahead of the server than a batch. */
 export async function publishRun(from: NatsConnection, subject: string, count: number): Promise<void> {
   for (let next = 0; next < count; next++) {
     from.publish(subject, String(next));
-    if (next % publishBatch === publishBatch - 1) await from.flush();
+    if (next % PUBLISH_BATCH === PUBLISH_BATCH - 1) await from.flush();
   }
   await from.flush();
 }
 
-const trickle = 200;
+const TRICKLE = 200;
 
 /** Publishes the numbers from 0 on until `done` settles, and returns how many. */
 export async function publishUntil(
@@ -150,7 +152,7 @@ export async function publishUntil(
   });
   let next = 0;
   while (!isDone) {
-    for (let n = 0; n < trickle; n++) from.publish(subject, String(next++));
+    for (let n = 0; n < TRICKLE; n++) from.publish(subject, String(next++));
     await from.flush();
   }
   await settled;

@@ -1,6 +1,8 @@
-// One server process of a mixed cluster: its configuration, its ports, its life, what it logs and which peers it sees.
-// shoal and nats-server take the same configuration file, so a member can be restarted as another kind in its place.
-// A process that outlives its test is killed when the test runner ends.
+/**
+ * One server process of a mixed cluster: its configuration, its ports, its life, what it logs and which peers it sees.
+ * shoal and nats-server take the same configuration file, so a member can be restarted as another kind in its place.
+ * A process that outlives its test is killed when the test runner ends.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -32,8 +34,8 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-const logLinesMax = 5_000;
-const logTailLines = 40;
+const LOG_LINES_MAX = 5_000;
+const LOG_TAIL_LINES = 40;
 
 export class Member implements AsyncDisposable {
   readonly spec: MemberSpec;
@@ -42,19 +44,19 @@ export class Member implements AsyncDisposable {
   routes: readonly string[] = [];
   /** server_id of the process that runs now; changes with every start. */
   id = "";
-  #kind: ServerKind;
-  #child: ChildProcess | undefined;
-  #log: string[] = [];
+  private ownKind: ServerKind;
+  private child: ChildProcess | undefined;
+  private log: string[] = [];
   /** Peers by the events that shoal logs, for as long as it serves no /routez. */
-  readonly #joined = new Set<string>();
-  #clusterLines: readonly string[];
-  readonly #folder = mkdtempSync(join(tmpdir(), "mixed-cluster-"));
+  private readonly joined = new Set<string>();
+  private ownClusterLines: readonly string[];
+  private readonly folder = mkdtempSync(join(tmpdir(), "mixed-cluster-"));
 
   private constructor(spec: MemberSpec, ports: Ports) {
     this.spec = spec;
     this.ports = ports;
-    this.#kind = spec.kind;
-    this.#clusterLines = spec.clusterLines ?? [];
+    this.ownKind = spec.kind;
+    this.ownClusterLines = spec.clusterLines ?? [];
   }
 
   static async create(spec: MemberSpec): Promise<Member> {
@@ -62,11 +64,11 @@ export class Member implements AsyncDisposable {
   }
 
   get kind(): ServerKind {
-    return this.#kind;
+    return this.ownKind;
   }
 
   get name(): string {
-    return `${this.spec.name} (${this.#kind})`;
+    return `${this.spec.name} (${this.ownKind})`;
   }
 
   get clientUrl(): string {
@@ -74,7 +76,7 @@ export class Member implements AsyncDisposable {
   }
 
   get isRunning(): boolean {
-    return this.#child !== undefined;
+    return this.child !== undefined;
   }
 
   /** `userInfo` is "user:password". */
@@ -84,23 +86,23 @@ export class Member implements AsyncDisposable {
 
   /** Starts the process and resolves once it serves clients. */
   async start(): Promise<void> {
-    const program = findProgram(this.#kind);
-    if (program === undefined) throw new Error(`no program for ${this.#kind}: check missingKinds first`);
-    const configPath = join(this.#folder, "server.conf");
-    writeFileSync(configPath, this.#config());
-    this.#log = [];
-    this.#joined.clear();
+    const program = findProgram(this.ownKind);
+    if (program === undefined) throw new Error(`no program for ${this.ownKind}: check missingKinds first`);
+    const configPath = join(this.folder, "server.conf");
+    writeFileSync(configPath, this.config());
+    this.log = [];
+    this.joined.clear();
     const child = spawn(program, ["-c", configPath, "-D"], { stdio: ["ignore", "pipe", "pipe"] });
-    this.#child = child;
+    this.child = child;
     running.add(child);
     child.once("exit", () => running.delete(child));
-    child.once("error", (error) => this.#log.push(`cannot start ${program}: ${error.message}`));
+    child.once("error", (error) => this.log.push(`cannot start ${program}: ${error.message}`));
     for (const stream of [child.stdout, child.stderr]) {
-      createInterface(stream).on("line", (line) => this.#remember(line));
+      createInterface(stream).on("line", (line) => this.remember(line));
     }
     this.id = await waitFor(
       `${this.name} to serve clients`,
-      () => this.#readServerId(child),
+      () => this.readServerId(child),
       () => this.logTail(),
     );
   }
@@ -109,7 +111,7 @@ export class Member implements AsyncDisposable {
   async reload(clusterLines: readonly string[]): Promise<void> {
     const before = this.countLogs(/Reloaded server configuration/);
     this.configure(clusterLines);
-    this.#child?.kill("SIGHUP");
+    this.child?.kill("SIGHUP");
     await waitFor(
       `${this.name} to reload`,
       () => this.countLogs(/Reloaded server configuration/) > before,
@@ -119,55 +121,55 @@ export class Member implements AsyncDisposable {
 
   /** Writes a file with these lines inside `cluster { }`, which the process does not hear of. */
   configure(clusterLines: readonly string[]): void {
-    this.#clusterLines = clusterLines;
-    writeFileSync(join(this.#folder, "server.conf"), this.#config());
+    this.ownClusterLines = clusterLines;
+    writeFileSync(join(this.folder, "server.conf"), this.config());
   }
 
   /** Has the process enter lame duck mode. */
   lameDuck(): void {
-    this.#child?.kill("SIGUSR2");
+    this.child?.kill("SIGUSR2");
   }
 
   /** As `docker stop` does: SIGTERM, then the server closes in its own way. */
   async stop(): Promise<void> {
-    await this.#end("SIGTERM");
+    await this.end("SIGTERM");
   }
 
   /** As a crash does. */
   async kill(): Promise<void> {
-    await this.#end("SIGKILL");
+    await this.end("SIGKILL");
   }
 
   /** Starts a server of another kind with the same name, ports and routes. The old one must be down. */
   async startAs(kind: ServerKind): Promise<void> {
-    this.#kind = kind;
+    this.ownKind = kind;
     await this.start();
   }
 
   /** server_id of each remote server; undefined while the server does not say. */
   async peers(): Promise<ReadonlySet<string> | undefined> {
     const routez = await fetchRoutez(this.ports.monitor);
-    if (routez === undefined) return this.#kind === "shoal" ? this.#joined : undefined;
+    if (routez === undefined) return this.ownKind === "shoal" ? this.joined : undefined;
     return new Set((routez.routes ?? []).map(({ remote_id: id }) => id));
   }
 
   /** How many lines of the process that runs now match. */
   countLogs(pattern: RegExp): number {
-    return this.#log.filter((line) => pattern.test(line)).length;
+    return this.log.filter((line) => pattern.test(line)).length;
   }
 
   logTail(): string {
-    return [`--- last lines of ${this.name}`, ...this.#log.slice(-logTailLines)].join("\n");
+    return [`--- last lines of ${this.name}`, ...this.log.slice(-LOG_TAIL_LINES)].join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.child;
+    this.child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill(signal);
     await waitFor(
@@ -177,34 +179,34 @@ export class Member implements AsyncDisposable {
     );
   }
 
-  #config(): string {
+  private config(): string {
     const { client, cluster, monitor } = this.ports;
     return [
       `server_name: ${this.spec.name}`,
       `listen: 127.0.0.1:${client}`,
       `http: 127.0.0.1:${monitor}`,
       // SIGTERM means lame duck mode to shoal. nats-server, which stops at once, refuses times that are short.
-      ...(this.#kind === "shoal" ? ['lame_duck_duration: "1s"', 'lame_duck_grace_period: "200ms"'] : []),
+      ...(this.ownKind === "shoal" ? ['lame_duck_duration: "1s"', 'lame_duck_grace_period: "200ms"'] : []),
       ...(this.spec.serverLines ?? []),
       "cluster {",
       `  listen: 127.0.0.1:${cluster}`,
       `  routes: [${this.routes.map((url) => JSON.stringify(url)).join(", ")}]`,
-      ...this.#clusterLines.map((line) => `  ${line}`),
+      ...this.ownClusterLines.map((line) => `  ${line}`),
       "}",
       "",
     ].join("\n");
   }
 
-  #remember(line: string): void {
-    this.#log.push(line);
-    if (this.#log.length > logLinesMax) this.#log = this.#log.slice(-logLinesMax / 2);
+  private remember(line: string): void {
+    this.log.push(line);
+    if (this.log.length > LOG_LINES_MAX) this.log = this.log.slice(-LOG_LINES_MAX / 2);
     const [, event, id] = /"event":"(peer_joined|peer_left)".*"id":"(\w+)"/.exec(line) ?? [];
     if (id === undefined) return;
-    if (event === "peer_joined") this.#joined.add(id);
-    else this.#joined.delete(id);
+    if (event === "peer_joined") this.joined.add(id);
+    else this.joined.delete(id);
   }
 
-  async #readServerId(child: ChildProcess): Promise<string | undefined> {
+  private async readServerId(child: ChildProcess): Promise<string | undefined> {
     if (child.exitCode !== null)
       throw new Error(`${this.name} ended with code ${child.exitCode}\n${this.logTail()}`);
     return readServerId(this.ports.client);

@@ -1,9 +1,11 @@
-// Finds the server programs that a mixed cluster is made of: shoal from this project, an old nats-server (2.9, one
-// unpooled route) and the newest nats-server on this machine (pooled routes, a route of its own for the system account).
-//
-// NATS_SERVER_29 and NATS_SERVER name the two; nats-server-binary.ts says what is taken without them. SHOAL_BIN puts another
-// program in shoal's place: a built package, or the real nats-server to check these tests themselves.
-// On a person's machine a missing nats-server skips tests, loudly; where CI=true it fails them.
+/**
+ * Finds the server programs that a mixed cluster is made of: shoal from this project, an old nats-server (2.9, one
+ * unpooled route) and the newest nats-server on this machine (pooled routes, a route of its own for the system account).
+ *
+ * NATS_SERVER_29 and NATS_SERVER name the two; nats-server-binary.ts says what is taken without them. SHOAL_BIN puts another
+ * program in shoal's place: a built package, or the real nats-server to check these tests themselves.
+ * On a person's machine a missing nats-server skips tests, loudly; where CI=true it fails them.
+ */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

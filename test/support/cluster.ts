@@ -1,5 +1,7 @@
-// A cluster of server processes of any kinds, for tests. The first member is the seed; the others dial it and learn of
-// each other by gossip. Knows when the mesh is full: every member sees exactly the others, and messages get through.
+/**
+ * A cluster of server processes of any kinds, for tests. The first member is the seed; the others dial it and learn of
+ * each other by gossip. Knows when the mesh is full: every member sees exactly the others, and messages get through.
+ */
 import { Member, type MemberSpec } from "./cluster-member.ts";
 import type { ServerKind } from "./cluster-programs.ts";
 import { waitFor } from "./cluster-wait.ts";

@@ -1,4 +1,4 @@
-// What a scrape brings, as a test wants to ask it.
+/** What a scrape brings, as a test wants to ask it. */
 
 export interface SeriesOf {
   readonly labels: Readonly<Record<string, string>>;

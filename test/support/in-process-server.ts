@@ -1,4 +1,4 @@
-// A server in this process with any part of its configuration changed, its counters in reach.
+/** A server in this process with any part of its configuration changed, its counters in reach. */
 import { Server } from "../../src/app/server.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { ReloadOutcome } from "../../src/app/reload.ts";

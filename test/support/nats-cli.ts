@@ -1,5 +1,7 @@
-// The `nats` command line tool: found by NATS_CLI, on PATH, or in Go's bin folders; run with a home of its own, so that
-// nobody's contexts and settings come in.
+/**
+ * The `nats` command line tool: found by NATS_CLI, on PATH, or in Go's bin folders; run with a home of its own, so that
+ * nobody's contexts and settings come in.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { accessSync, constants, mkdtempSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
@@ -40,43 +42,43 @@ let home: string | undefined;
 
 export class NatsCommand implements AsyncDisposable {
   output = "";
-  readonly #words: readonly string[];
-  readonly #child: ChildProcess;
+  private readonly words: readonly string[];
+  private readonly child: ChildProcess;
 
   constructor(program: string, servers: string, words: readonly string[]) {
     home ??= mkdtempSync(join(tmpdir(), "nats-cli-"));
-    this.#words = words;
+    this.words = words;
     const env = { PATH: process.env["PATH"], HOME: home, XDG_CONFIG_HOME: home, NATS_URL: servers };
-    this.#child = spawn(program, [...words], { env, stdio: ["ignore", "pipe", "pipe"] });
-    running.add(this.#child);
-    this.#child.once("exit", () => running.delete(this.#child));
-    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+    this.child = spawn(program, [...words], { env, stdio: ["ignore", "pipe", "pipe"] });
+    running.add(this.child);
+    this.child.once("exit", () => running.delete(this.child));
+    for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.on("data", (text: Buffer) => (this.output += text.toString()));
     }
   }
 
   /** Resolves with all that it printed, once it has ended by itself and well. */
   async done(): Promise<string> {
-    const child = this.#child;
+    const child = this.child;
     await waitFor(
-      `the end of nats ${this.#words.join(" ")}`,
+      `the end of nats ${this.words.join(" ")}`,
       () => (child.exitCode !== null || child.signalCode !== null) && child.stdout!.readableEnded,
       () => this.output,
     );
-    if (child.exitCode !== 0) throw new Error(`nats ${this.#words.join(" ")} failed:\n${this.output}`);
+    if (child.exitCode !== 0) throw new Error(`nats ${this.words.join(" ")} failed:\n${this.output}`);
     return this.output;
   }
 
   async prints(pattern: RegExp): Promise<void> {
     await waitFor(
-      `${String(pattern)} from nats ${this.#words.join(" ")}`,
+      `${String(pattern)} from nats ${this.words.join(" ")}`,
       () => pattern.test(this.output),
       () => this.output,
     );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await waitFor("nats to end", () => this.#child.exitCode !== null || this.#child.signalCode !== null);
+    this.child.kill("SIGKILL");
+    await waitFor("nats to end", () => this.child.exitCode !== null || this.child.signalCode !== null);
   }
 }

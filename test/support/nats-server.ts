@@ -11,9 +11,9 @@ import { freePort } from "./free-port.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 const host = "127.0.0.1";
-const probeEveryMs = 10;
+const PROBE_EVERY_MS = 10;
 /** How much of a server's log is kept for showing it when the server fails. */
-const logCharsMax = 100_000;
+const LOG_CHARS_MAX = 100_000;
 
 export interface ServerProcess {
   host: string;
@@ -42,7 +42,7 @@ export async function startServer(command: string, config: string): Promise<Serv
   });
   let log = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => (log = (log + chunk.toString()).slice(-logCharsMax)));
+    stream.on("data", (chunk: Buffer) => (log = (log + chunk.toString()).slice(-LOG_CHARS_MAX)));
   }
   const stop = async (): Promise<void> => {
     if (isRunning(child)) child.kill("SIGKILL");
@@ -81,7 +81,7 @@ async function isReady(child: ChildProcess, hasSaidSo: () => boolean): Promise<b
   const deadline = Date.now() + PATIENCE_MS;
   while (isRunning(child) && Date.now() < deadline) {
     if (hasSaidSo()) return true;
-    await new Promise((resolve) => setTimeout(resolve, probeEveryMs));
+    await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY_MS));
   }
   return false;
 }

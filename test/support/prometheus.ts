@@ -1,4 +1,4 @@
-// promtool and prometheus, where they are installed (Debian's package prometheus).
+/** promtool and prometheus, where they are installed (Debian's package prometheus). */
 import { spawnSync } from "node:child_process";
 
 const isThere = spawnSync("promtool", ["--version"]).status === 0;

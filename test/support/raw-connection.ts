@@ -1,10 +1,12 @@
-// A TCP connection that does what it is told, right or wrong, and remembers what it was told. Every wait
-// is bounded.
+/**
+ * A TCP connection that does what it is told, right or wrong, and remembers what it was told. Every wait
+ * is bounded.
+ */
 import { connect, type Socket } from "node:net";
 import { PATIENCE_MS } from "./patience.ts";
 
 /** Of what was received the end is kept; a test that needs more counts with `bytes`. */
-const keptCharsMax = 64 * 1024 * 1024;
+const KEPT_CHARS_MAX = 64 * 1024 * 1024;
 
 export class RawConnection {
   /** Received so far, one character per byte. */
@@ -17,21 +19,21 @@ export class RawConnection {
   /** The code of the error that ended it, such as ECONNRESET; "" for a regular end. */
   problem = "";
   readonly socket: Socket;
-  #changed: () => void = () => {};
+  private changed: () => void = () => {};
 
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => {
       this.bytes += chunk.length;
-      if (this.keepsText && this.text.length < keptCharsMax) this.text += chunk.toString("latin1");
-      this.#changed();
+      if (this.keepsText && this.text.length < KEPT_CHARS_MAX) this.text += chunk.toString("latin1");
+      this.changed();
     });
-    socket.on("connect", () => this.#changed());
+    socket.on("connect", () => this.changed());
     socket.on("error", (error: NodeJS.ErrnoException) => (this.problem = error.code ?? error.message));
     socket.on("close", () => {
       this.isClosed = true;
-      this.#changed();
+      this.changed();
     });
   }
 
@@ -74,14 +76,14 @@ export class RawConnection {
     if (holds()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#changed = () => {};
+        this.changed = () => {};
         const end = this.isClosed ? `, then closed ${this.problem}` : "";
-        reject(new Error(`waited ${PATIENCE_MS} ms in vain for ${what}; received ${this.#tail()}${end}`));
+        reject(new Error(`waited ${PATIENCE_MS} ms in vain for ${what}; received ${this.tail()}${end}`));
       }, PATIENCE_MS);
-      this.#changed = () => {
+      this.changed = () => {
         if (!holds()) return;
         clearTimeout(timer);
-        this.#changed = () => {};
+        this.changed = () => {};
         resolve();
       };
     });
@@ -114,7 +116,7 @@ export class RawConnection {
     this.socket.destroy();
   }
 
-  #tail(): string {
+  private tail(): string {
     return JSON.stringify(this.text.slice(-500));
   }
 }

@@ -1,4 +1,4 @@
-// The system account as its users see it: requests and their answers, events, and what shape they have.
+/** The system account as its users see it: requests and their answers, events, and what shape they have. */
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { waitFor } from "./cluster-wait.ts";
 

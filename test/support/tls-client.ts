@@ -1,4 +1,4 @@
-// A client that begins TLS after INFO or at once, presents what it is told to, and says how far it came.
+/** A client that begins TLS after INFO or at once, presents what it is told to, and says how far it came. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import tls from "node:tls";

@@ -22,20 +22,20 @@ export class TranscriptConnection {
   clientClosed = false;
   /** A server pings by the clock: where this is not what the transcript is about, PING may come between any two lines. */
   ignoresPings = false;
-  readonly #socket: Socket;
-  #changed: () => void = () => {};
+  private readonly socket: Socket;
+  private changed: () => void = () => {};
 
   private constructor(socket: Socket) {
-    this.#socket = socket;
+    this.socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk]);
-      this.#changed();
+      this.changed();
     });
     const closed = (error?: unknown): void => {
       if (error instanceof Error && "syscall" in error && error.syscall === "write") this.writeFailed = true;
       this.serverClosed = true;
-      this.#changed();
+      this.changed();
     };
     socket.on("end", closed).on("close", closed).on("error", closed);
   }
@@ -58,31 +58,31 @@ export class TranscriptConnection {
   async send(bytes: Buffer, split: "whole" | "every byte"): Promise<void> {
     const step = split === "whole" ? bytes.length : 1;
     for (let at = 0; at < bytes.length && !this.serverClosed; at += step) {
-      this.#socket.write(bytes.subarray(at, at + step));
+      this.socket.write(bytes.subarray(at, at + step));
       if (split === "every byte") await setImmediate();
     }
   }
 
   stopReading(): void {
-    this.#socket.pause();
+    this.socket.pause();
   }
 
   readOn(): void {
-    this.#socket.resume();
+    this.socket.resume();
   }
 
   /** Resolves once the server, too, has closed. */
   async close(): Promise<void> {
     this.clientClosed = true;
-    this.#socket.resume();
-    this.#socket.end();
-    await this.until("the end of the connection", () => this.#socket.destroyed);
+    this.socket.resume();
+    this.socket.end();
+    await this.until("the end of the connection", () => this.socket.destroyed);
   }
 
   /** Without manners: for cleaning up after a failed transcript. */
   destroy(): void {
     this.clientClosed = true;
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   take(length: number): Buffer {
@@ -105,7 +105,7 @@ export class TranscriptConnection {
   }
 
   onChange(changed: () => void): void {
-    this.#changed = changed;
+    this.changed = changed;
   }
 }
 

@@ -16,10 +16,10 @@ export interface PlayOptions {
 }
 
 /** Above this a packet is sent whole, as a write per byte would take minutes. */
-const splitBytesMax = 8192;
+const SPLIT_BYTES_MAX = 8192;
 
 /** How often a play is given up because a write came too late for Node to read the server's last words. */
-const lostRepliesMax = 3;
+const LOST_REPLIES_MAX = 3;
 
 export async function playTranscript(transcript: Transcript, options: PlayOptions): Promise<void> {
   for (let lostReplies = 0; ; lostReplies += 1) {
@@ -27,7 +27,7 @@ export async function playTranscript(transcript: Transcript, options: PlayOption
     try {
       return await playSteps(transcript, play);
     } catch (error) {
-      if (!play.lostReplies() || lostReplies === lostRepliesMax) throw error;
+      if (!play.lostReplies() || lostReplies === LOST_REPLIES_MAX) throw error;
     } finally {
       play.destroy();
     }
@@ -54,103 +54,101 @@ async function locate(where: string, act: () => Promise<void>): Promise<void> {
 }
 
 class Play {
-  readonly #options: PlayOptions;
-  readonly #isAboutPings: boolean;
-  readonly #connections = new Map<string, TranscriptConnection>();
+  private readonly options: PlayOptions;
+  private readonly isAboutPings: boolean;
+  private readonly connections = new Map<string, TranscriptConnection>();
   /** Greetings of connections that have had no step yet: only the first step can ask for them. */
-  readonly #greetings = new Map<TranscriptConnection, Buffer>();
+  private readonly greetings = new Map<TranscriptConnection, Buffer>();
   /** Those that the server has closed because the transcript says so. */
-  readonly #ended = new Set<TranscriptConnection>();
+  private readonly ended = new Set<TranscriptConnection>();
   /** Carries the round trips of pauses. */
-  #bystander: TranscriptConnection | undefined;
+  private bystander: TranscriptConnection | undefined;
 
   constructor(options: PlayOptions, aboutPings: boolean) {
-    this.#options = options;
-    this.#isAboutPings = aboutPings;
+    this.options = options;
+    this.isAboutPings = aboutPings;
   }
 
   async step(step: Step): Promise<void> {
     switch (step.kind) {
       case "send":
-        return this.#send(await this.#greeted(step.connection), step.bytes);
+        return this.send(await this.greeted(step.connection), step.bytes);
       case "act":
-        return this.#act(await this.#connection(step.connection), step.act);
+        return this.act(await this.connection(step.connection), step.act);
       case "expect":
-        return this.#expect(
-          await Promise.all(step.connections.map((name) => this.#connection(name))),
+        return this.expect(
+          await Promise.all(step.connections.map((name) => this.connection(name))),
           step.reply,
         );
       case "pause":
-        return this.#pause();
+        return this.pause();
       case "signal":
-        if (this.#options.signal === undefined) throw new Error("this server takes no signals");
-        return this.#options.signal(step.signal);
+        if (this.options.signal === undefined) throw new Error("this server takes no signals");
+        return this.options.signal(step.signal);
     }
   }
 
   /** The first round shows that all was processed, the second that it made nothing arrive anywhere. */
   async finish(): Promise<void> {
-    const open = [...this.#connections.values()].filter(
-      (each) => !each.clientClosed && !this.#ended.has(each),
-    );
+    const open = [...this.connections.values()].filter((each) => !each.clientClosed && !this.ended.has(each));
     for (const connection of open) connection.ignoresPings = true;
     for (const connection of [...open, ...open]) await roundTrip(connection);
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.connections.values()) {
       dropLeadingPings(connection);
       if (connection.received.length > 0 && !connection.clientClosed)
         throw differs("nothing more", connection.received);
     }
-    if (this.#bystander) open.push(this.#bystander);
+    if (this.bystander) open.push(this.bystander);
     await Promise.all(open.map((connection) => connection.close()));
   }
 
   lostReplies(): boolean {
-    return [...this.#connections.values()].some((connection) => connection.writeFailed);
+    return [...this.connections.values()].some((connection) => connection.writeFailed);
   }
 
   destroy(): void {
-    for (const connection of this.#connections.values()) connection.destroy();
-    this.#bystander?.destroy();
+    for (const connection of this.connections.values()) connection.destroy();
+    this.bystander?.destroy();
   }
 
-  async #connection(name: string): Promise<TranscriptConnection> {
-    const known = this.#connections.get(name);
+  private async connection(name: string): Promise<TranscriptConnection> {
+    const known = this.connections.get(name);
     if (known) return known;
-    const connection = await this.#open();
-    this.#connections.set(name, connection);
+    const connection = await this.open();
+    this.connections.set(name, connection);
     return connection;
   }
 
-  async #greeted(name: string): Promise<TranscriptConnection> {
-    const connection = await this.#connection(name);
-    this.#greetings.delete(connection);
+  private async greeted(name: string): Promise<TranscriptConnection> {
+    const connection = await this.connection(name);
+    this.greetings.delete(connection);
     return connection;
   }
 
-  async #open(): Promise<TranscriptConnection> {
-    const connection = await TranscriptConnection.open(this.#options.host, this.#options.port);
-    connection.ignoresPings = !this.#isAboutPings;
-    this.#greetings.set(connection, await takeLine(connection, "the greeting INFO"));
+  private async open(): Promise<TranscriptConnection> {
+    const connection = await TranscriptConnection.open(this.options.host, this.options.port);
+    connection.ignoresPings = !this.isAboutPings;
+    this.greetings.set(connection, await takeLine(connection, "the greeting INFO"));
     return connection;
   }
 
-  #send(connection: TranscriptConnection, bytes: Buffer): Promise<void> {
-    return connection.send(bytes, bytes.length > splitBytesMax ? "whole" : this.#options.split);
+  private send(connection: TranscriptConnection, bytes: Buffer): Promise<void> {
+    return connection.send(bytes, bytes.length > SPLIT_BYTES_MAX ? "whole" : this.options.split);
   }
 
-  async #act(connection: TranscriptConnection, act: (Step & { kind: "act" })["act"]): Promise<void> {
+  private async act(connection: TranscriptConnection, act: (Step & { kind: "act" })["act"]): Promise<void> {
     if (act === "close") await connection.close();
     if (act === "stop reading") connection.stopReading();
     if (act === "read on") connection.readOn();
   }
 
-  async #pause(): Promise<void> {
-    this.#bystander ??= await this.#open();
-    await roundTrip(this.#bystander);
+  private async pause(): Promise<void> {
+    this.bystander ??= await this.open();
+    await roundTrip(this.bystander);
   }
 
-  async #expect(connections: TranscriptConnection[], reply: Reply): Promise<void> {
-    if (reply.kind !== "info") for (const each of connections) this.#greetings.delete(each);
+  private async expect(connections: TranscriptConnection[], reply: Reply): Promise<void> {
+    if (reply.kind !== "info") for (const each of connections) this.greetings.delete(each);
     const [connection] = connections;
     if (connections.length > 1 || connection === undefined) return expectAtOne(connections, reply);
     switch (reply.kind) {
@@ -161,8 +159,8 @@ class Play {
       case "unordered":
         return expectUnordered(connection, reply.items);
       case "info": {
-        const line = this.#greetings.get(connection) ?? (await takeLine(connection, "an INFO line"));
-        this.#greetings.delete(connection);
+        const line = this.greetings.get(connection) ?? (await takeLine(connection, "an INFO line"));
+        this.greetings.delete(connection);
         return matchInfo(line, reply.fields);
       }
       case "closed":
@@ -171,12 +169,12 @@ class Play {
           () => connection.serverClosed || dropLeadingPings(connection).received.length > 0,
         );
         if (connection.received.length > 0) throw differs("<closed>", connection.received);
-        this.#ended.add(connection);
+        this.ended.add(connection);
         return;
       case "cutOff":
         await connection.until("the server to close", () => connection.serverClosed);
         connection.take(connection.received.length);
-        this.#ended.add(connection);
+        this.ended.add(connection);
     }
   }
 }

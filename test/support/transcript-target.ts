@@ -9,42 +9,42 @@ import type { Transcript } from "./transcript.ts";
 
 export class TranscriptTarget {
   readonly name: string;
-  readonly #command: string;
+  private readonly command: string;
   /** Of a nats-server; undefined for shoal, which has to know every transcript. */
-  readonly #version: string | undefined;
-  readonly #servers = new Map<string, Promise<ServerProcess>>();
+  private readonly version: string | undefined;
+  private readonly servers = new Map<string, Promise<ServerProcess>>();
 
   constructor(name: string, command: string, version?: string) {
     this.name = name;
-    this.#command = command;
-    this.#version = version;
+    this.command = command;
+    this.version = version;
   }
 
   plays(transcript: Transcript): boolean {
-    if (this.#version === undefined) return true;
+    if (this.version === undefined) return true;
     if (transcript.isOfShoalAlone) return false;
     if (transcript.since === undefined) return true;
-    return isAtLeast(this.#version, transcript.since);
+    return isAtLeast(this.version, transcript.since);
   }
 
   /** This target is shoal, which has not built yet what the transcript needs. */
   refuses(transcript: Transcript): boolean {
-    return this.#version === undefined && transcript.needs !== undefined;
+    return this.version === undefined && transcript.needs !== undefined;
   }
 
   /** Shared by all transcripts with this configuration; a transcript that signals the server gets one of its own. */
   serverFor(transcript: Transcript, split: string): Promise<ServerProcess> {
     const own = transcript.steps.some((step) => step.kind === "signal");
     const key = own ? `${split} ${transcript.name} ${transcript.config}` : transcript.config;
-    const started = this.#servers.get(key) ?? startServer(this.#command, transcript.config);
-    this.#servers.set(key, started);
+    const started = this.servers.get(key) ?? startServer(this.command, transcript.config);
+    this.servers.set(key, started);
     return started;
   }
 
   async stop(): Promise<void> {
-    const servers = await Promise.allSettled(this.#servers.values());
+    const servers = await Promise.allSettled(this.servers.values());
     await Promise.all(servers.filter((each) => each.status === "fulfilled").map((each) => each.value.stop()));
-    this.#servers.clear();
+    this.servers.clear();
   }
 }
 

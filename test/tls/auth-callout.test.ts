@@ -1,4 +1,4 @@
-// What the service of a callout is told of TLS and of the client's certificate: the same by shoal and by the real nats-server.
+/** What the service of a callout is told of TLS and of the client's certificate: the same by shoal and by the real nats-server. */
 import { connect } from "@nats-io/transport-node";
 import { createAccount } from "@nats-io/nkeys";
 import { X509Certificate } from "node:crypto";

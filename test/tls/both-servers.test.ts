@@ -1,4 +1,4 @@
-// The same configuration and the same clients on shoal and on the real nats-server: who gets in, who does not, what INFO says.
+/** The same configuration and the same clients on shoal and on the real nats-server: who gets in, who does not, what INFO says. */
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

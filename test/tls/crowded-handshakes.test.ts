@@ -1,4 +1,4 @@
-// The bound on handshakes under way, with a small one: who comes beyond it takes the place of who has taken longest.
+/** The bound on handshakes under way, with a small one: who comes beyond it takes the place of who has taken longest. */
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";

@@ -1,4 +1,4 @@
-// TLS of one shoal: half handshakes by the thousand, certificates that are exchanged, what monitoring and the log say of them.
+/** TLS of one shoal: half handshakes by the thousand, certificates that are exchanged, what monitoring and the log say of them. */
 import { X509Certificate } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";

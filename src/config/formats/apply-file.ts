@@ -1,5 +1,4 @@
 /** Writes the tree of a configuration file onto the sheet: finds each key in the schema, collects what is wrong. */
-
 import type { Pieces } from "../../base/pieces.ts";
 import { isDisabledBlock, isOff, unknownField } from "../values/block.ts";
 import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";

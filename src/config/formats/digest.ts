@@ -2,7 +2,6 @@
  * The digest of a configuration file, equal to the `config_digest` of nats-server for the same values: SHA-256 over the
  * values as JSON in the manner of Go (keys sorted by bytes, `<`, `>` and `&` escaped, a new line at the end).
  */
-
 import { createHash, type Hash } from "node:crypto";
 
 import { PieceLength, type Pieces } from "../../base/pieces.ts";

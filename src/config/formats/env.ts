@@ -9,7 +9,6 @@
  * no Service's (the name before _PORT would end with an underscore), but SHOAL__HTTP_PORT could ("shoal--http"): a row
  * whose key ends in `_port` has no name here. A test proves it for every row over all names that the rules allow.
  */
-
 import { assert } from "../../base/assert.ts";
 import { collect, type Problems } from "./apply-file.ts";
 import type { Environment } from "./file.ts";

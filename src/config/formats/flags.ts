@@ -2,7 +2,6 @@
  * The command line: one dash or two, `--flag value` or `--flag=value`, a switch takes a value only after `=`, and the first
  * word that is no flag ends them, all as in nats-server (which has it from Go).
  */
-
 import { collect, type Problems } from "./apply-file.ts";
 import type { Field } from "../config.ts";
 import { ConfError, type Origin } from "./nats-conf/node.ts";

@@ -5,7 +5,6 @@
  * Not supported: several documents, tags, merge keys. Messages of the YAML package are not passed on, since they can
  * quote the text.
  */
-
 import {
   isAlias,
   isMap,

@@ -2,7 +2,6 @@
  * Whether what accounts import fits what others export: each import is allowed, maps what can be mapped, and leads to no cycle. As
  * nats-server, in its order and words.
  */
-
 import { PieceLength, type Pieces } from "../../base/pieces.ts";
 import { MappingError } from "../../subject/mapping-error.ts";
 import {

@@ -1,5 +1,4 @@
 /** Ports, addresses to listen on and to advertise, and the URLs of routes. */
-
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import {
   integerOf,

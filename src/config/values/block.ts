@@ -1,5 +1,4 @@
 /** Reads a block whose keys are fixed but that is not a block of options: users, permissions, compression. */
-
 import { ConfError, type ConfNode, type MapNode } from "../formats/nats-conf/node.ts";
 import { nearestName } from "../suggest.ts";
 

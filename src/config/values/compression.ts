@@ -1,5 +1,4 @@
 /** The value type of the compression of routes. */
-
 import { assert } from "../../base/assert.ts";
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";

@@ -2,7 +2,6 @@
  * Mappings of subjects, as the top level and each account have them. What is wrong is said in the words of nats-server, which name
  * the subjects: these are no secrets.
  */
-
 import { Mapping, type MapDestination } from "../../subject/mapping.ts";
 import { MappingError } from "../../subject/mapping-error.ts";
 import { isValidSubject } from "../../subject/subject.ts";

@@ -1,5 +1,4 @@
 /** The value types of permissions: what users may publish and subscribe, and what crosses routes. */
-
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import { field, record, stringTo, type Reader } from "./record.ts";

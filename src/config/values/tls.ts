@@ -2,7 +2,6 @@
  * The value type of the `tls` blocks. Names of suites and curves are checked here and turned into OpenSSL's; the files are read in
  * `transport/tls-context.ts`.
  */
-
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode, type Origin } from "../formats/nats-conf/node.ts";
 import {

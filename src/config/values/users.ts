@@ -1,5 +1,4 @@
 /** The value types of users and their credentials. Passwords are never shown. */
-
 import { atOnce, PieceLength, type Pieces } from "../../base/pieces.ts";
 import { CONNECTION_TYPES, type ConnectionType } from "../../base/connection-type.ts";
 import { isPublicNkey, isUserNkey } from "../../keys/nkey.ts";

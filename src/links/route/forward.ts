@@ -17,6 +17,8 @@ interface ForwardingSession extends Neighbour {
   readonly tap: Tap | null;
   readonly outbox: Outbox;
   readonly peer: Readonly<RoutePeer>;
+  /** The route is for one account, which is not named on it. */
+  readonly isPinned: boolean;
 }
 
 export function forwardRarely(
@@ -24,13 +26,12 @@ export function forwardRarely(
   plan: Plan,
   message: Message,
   queues: string,
-  isPinned: boolean,
 ): void {
   traceForward(session.tap, plan, message, queues);
   const hasHeaders = message.headerLength > 0 && session.peer.takesHeaders;
   const skip = hasHeaders ? 0 : message.headerLength;
   const name = hasHeaders ? "HMSG" : "RMSG";
-  const account = isPinned ? "" : `${plan.account} `;
+  const account = session.isPinned ? "" : `${plan.account} `;
   const subject = readText(plan.subjectAt, plan.subjectLength);
   const reply = routedReply(message);
   const sizes = hasHeaders ? `${message.headerLength} ${message.size}` : `${message.size - skip}`;

@@ -91,6 +91,11 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     return this.id;
   }
 
+  /** It is for one account, which is not named on it. */
+  get isPinned(): boolean {
+    return this.parser.isPinned;
+  }
+
   get isGone(): boolean {
     return !this.isOpen;
   }
@@ -268,7 +273,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
       this.parser.isPinned ||
       (message.headerLength > 0 && !this.peer.takesHeaders);
     if (isRare || length > CHUNK_SIZE) {
-      forwardRarely(this, plan, message, queues, this.parser.isPinned);
+      forwardRarely(this, plan, message, queues);
     } else {
       let at = outbox.at;
       if (at + length > outbox.end && (at = outbox.reserve(length)) < 0) return;

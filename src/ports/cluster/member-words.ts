@@ -2,7 +2,6 @@
  * What the other members say of themselves in INFO: where clients reach them, and how many they have. Bounds: the peers of the mesh,
  * and URLS_MAX URLs of URL_CHARS_MAX characters of each.
  */
-
 import { isDeepStrictEqual } from "node:util";
 
 type Info = Readonly<Record<string, unknown>>;

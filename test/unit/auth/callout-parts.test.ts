@@ -1,4 +1,4 @@
-// The parts of callouts by themselves: keys against those of the NATS package, tokens, times of day, ranges of addresses.
+/** The parts of callouts by themselves: keys against those of the NATS package, tokens, times of day, ranges of addresses. */
 import { createAccount, createCurve, fromPublic } from "@nats-io/nkeys";
 import { describe, expect, it } from "vitest";
 import { addressRange } from "../../../src/auth/address-range.ts";

@@ -1,5 +1,7 @@
-// What a callout does beside what test/client/auth-callout.test.ts compares with nats-server: limits, addresses, reloads,
-// and what happens without a service. The service is the official client.
+/**
+ * What a callout does beside what test/client/auth-callout.test.ts compares with nats-server: limits, addresses, reloads,
+ * and what happens without a service. The service is the official client.
+ */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { createAccount } from "@nats-io/nkeys";
 import { once } from "node:events";

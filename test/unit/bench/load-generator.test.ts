@@ -1,5 +1,7 @@
-// The benchmark's numbers are worth what its checks are worth: the generator has to notice every kind of wrong delivery.
-// Its own stand-in server makes the faults, each at message 1024.
+/**
+ * The benchmark's numbers are worth what its checks are worth: the generator has to notice every kind of wrong delivery.
+ * Its own stand-in server makes the faults, each at message 1024.
+ */
 import { execFileSync, spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { buildLoadGenerator } from "../../../bench/load/build.ts";

@@ -62,7 +62,7 @@ class Ledger {
   readonly open = new Set<ConnId>();
   readonly registered = new Set<ConnId>();
   readonly dials = new Set<number>();
-  readonly #used = new Set<ConnId>();
+  private readonly used = new Set<ConnId>();
 
   /** False: this cannot happen, as a number is never reused and a dial ends once. */
   begin(event: MeshEvent): boolean {
@@ -72,9 +72,9 @@ class Ledger {
       return this.open.delete(event.connId);
     }
     if (event.kind !== "connAccepted" && event.kind !== "dialSucceeded") return true;
-    if (this.#used.has(event.connId)) return false;
+    if (this.used.has(event.connId)) return false;
     if (event.kind === "dialSucceeded" && !this.dials.delete(event.dialId)) return false;
-    this.#used.add(event.connId);
+    this.used.add(event.connId);
     this.open.add(event.connId);
     return true;
   }

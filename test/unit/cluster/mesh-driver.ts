@@ -1,5 +1,4 @@
 /** Drives one mesh by hand: keeps the time, numbers connections, speaks for peers, and reads what the mesh wants done. */
-
 import { seededRandom } from "../../../src/base/random.ts";
 import { meshOptions } from "../../../src/cluster/mesh-options.ts";
 import { createMesh } from "../../../src/cluster/mesh.ts";
@@ -18,7 +17,7 @@ export type ActionOf<K extends MeshAction["kind"]> = Extract<MeshAction, { kind:
 export class MeshDriver {
   readonly mesh: Mesh;
   nowMs = 0;
-  #nextConnId = 1;
+  private nextConnId = 1;
 
   constructor(options: Partial<MeshOptions> = {}) {
     const given = {
@@ -66,7 +65,7 @@ export class MeshDriver {
 
   /** Answers the dial with this INFO. */
   answer(dial: ActionOf<"dial">, info: RouteInfo): { connId: ConnId; actions: MeshAction[] } {
-    const connId = this.#nextConnId++;
+    const connId = this.nextConnId++;
     const { dialId, address } = dial;
     const actions = this.step({ kind: "dialSucceeded", dialId, connId, remoteIp: address.host });
     return { connId, actions: [...actions, ...this.step({ kind: "handshakeInfo", connId, info })] };
@@ -79,7 +78,7 @@ export class MeshDriver {
 
   /** Accepts a connection whose INFO is still to come. */
   begin(remoteIp: string): ConnId {
-    const connId = this.#nextConnId++;
+    const connId = this.nextConnId++;
     this.step({ kind: "connAccepted", connId, remoteIp });
     return connId;
   }

@@ -1,5 +1,4 @@
 /** What accounts export and import, with nats-server as the judge: whether it accepts, and in which words it refuses. */
-
 import { describe, expect, it } from "vitest";
 
 import { askNatsServer, load, natsServer } from "./sources.ts";

@@ -1,4 +1,4 @@
-// What a reload makes of a new configuration, and what of it a log shows.
+/** What a reload makes of a new configuration, and what of it a log shows. */
 import { describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../../src/config/config.ts";
 import { shownChange } from "../../../src/config/diff.ts";

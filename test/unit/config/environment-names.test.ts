@@ -2,7 +2,6 @@
  * No name of ours can be one that Kubernetes sets for a Service in the same namespace. The names that it sets are made
  * here as the kubelet makes them (pkg/kubelet/envvars), for every Service name that the API server admits.
  */
-
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 

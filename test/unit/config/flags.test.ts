@@ -1,5 +1,4 @@
 /** The command line: every flag in every spelling, and what is refused. */
-
 import { describe, expect, it } from "vitest";
 
 import type { Config, ConfigOverrides } from "../../../src/config/config.ts";

@@ -1,5 +1,4 @@
 /** One tree, three ways to write it: what a printer of each format writes, the parser reads back. */
-
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";

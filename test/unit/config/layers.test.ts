@@ -1,5 +1,4 @@
 /** Defaults, file, environment and flags: who wins, and what the process is told to do. */
-
 import { describe, expect, it } from "vitest";
 
 import { diffConfig } from "../../../src/config/diff.ts";

@@ -1,5 +1,4 @@
 /** The mappings block: what nats-server takes, and what both refuse in the same words. */
-
 import { describe, expect, it } from "vitest";
 
 import { askNatsServer, configOf, errorsOf, load, natsServer } from "./sources.ts";

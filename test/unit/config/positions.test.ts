@@ -1,5 +1,4 @@
 /** Errors say where and what was expected, all of them at once, and never what the secret is. */
-
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 

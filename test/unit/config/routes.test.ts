@@ -1,4 +1,4 @@
-// Routes whose host is a name, by what is looked up.
+/** Routes whose host is a name, by what is looked up. */
 import { describe, expect, it } from "vitest";
 import { configOf, errorsOf } from "./sources.ts";
 

@@ -1,5 +1,4 @@
 /** The schema holds together: each field has one default, each name one meaning, and the page made of it is fresh. */
-
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

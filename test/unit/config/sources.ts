@@ -1,5 +1,4 @@
 /** Configuration files in memory, and the real nats-server where it is installed. */
-
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,4 @@
 /** The URLs of syslog servers. */
-
 import { describe, expect, it } from "vitest";
 
 import { configOf, errorsOf } from "./sources.ts";

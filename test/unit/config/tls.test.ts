@@ -1,4 +1,4 @@
-// The tls blocks and the flags of TLS: what they amount to, what is refused and where.
+/** The tls blocks and the flags of TLS: what they amount to, what is refused and where. */
 import { describe, expect, it } from "vitest";
 import type { TlsConfig } from "../../../src/config/values/tls.ts";
 import { configOf, errorsOf } from "./sources.ts";

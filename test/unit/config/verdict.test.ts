@@ -1,5 +1,4 @@
 /** nats-server as the judge: what its -t accepts and which values it reads, by its digest of them. */
-
 import { describe, expect, it } from "vitest";
 
 import { requireNatsServer } from "../../support/both-servers.ts";

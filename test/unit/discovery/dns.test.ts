@@ -6,7 +6,7 @@ import { seededRandom } from "../../../src/base/random.ts";
 import { DnsSource, type DnsName } from "../../../src/discovery/dns.ts";
 import { FakeResolver } from "./fake-resolver.ts";
 
-const intervalMs = 5000;
+const INTERVAL_MS = 5000;
 
 let clock: VirtualClock;
 let resolver: FakeResolver;
@@ -36,7 +36,7 @@ async function watched(given: Partial<DnsName> = {}): Promise<DnsSource> {
     warn: (message, fields) => void lines.push(`warn ${message}: ${String(fields?.["error"])}`),
   };
   const options = {
-    intervalMs,
+    intervalMs: INTERVAL_MS,
     clock,
     random: seededRandom(1),
     logger,
@@ -87,7 +87,7 @@ describe("a name", () => {
     await watched();
     expect(reports).toEqual(["explicit: 10.0.0.1:6222"]);
     resolver.questions.length = 0;
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     expect([...new Set(resolver.questions)]).toEqual(["nats.svc A", "nats.svc AAAA"]);
   });
 
@@ -97,7 +97,7 @@ describe("a name", () => {
     resolver.zone = { nats: { A: ["10.0.0.1"] } };
     await watched();
     resolver.hosts = "";
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     expect(reports).toEqual(["explicit: 10.0.0.7:6222", "explicit: 10.0.0.1:6222"]);
     watch[Symbol.dispose]();
     resolver.zone = {};
@@ -157,10 +157,10 @@ describe("a name with SRV records", () => {
       "nats-0.nats": { A: "ESERVFAIL", AAAA: "ESERVFAIL" },
       "nats-1.nats": { A: ["10.0.0.3"] },
     };
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     delete resolver.zone["nats-1.nats"];
     resolver.zone["nats-0.nats"] = { A: ["10.0.0.1"] };
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     expect(reports).toEqual(["discovered: 10.0.0.1:6222 10.0.0.3:6222", "discovered: 10.0.0.1:6222"]);
   });
 });
@@ -193,9 +193,9 @@ describe("a name is looked up again", () => {
     resolver.zone = { nats: { A: ["10.0.0.1", "10.0.0.2"] } };
     await watched();
     resolver.zone = { nats: { A: ["10.0.0.3", "10.0.0.2"] } };
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     resolver.zone = { nats: { A: ["10.0.0.3", "10.0.0.4"] } };
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     expect(reports.slice(1)).toEqual([
       "discovered: 10.0.0.2:6222 10.0.0.3:6222",
       "discovered: 10.0.0.3:6222 10.0.0.4:6222",
@@ -227,7 +227,7 @@ describe("trouble with DNS", () => {
     resolver.isSilent = false;
     resolver.cancel();
     resolver.zone = { nats: { A: ["10.0.0.1"] } };
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     expect(reports.slice(1)).toEqual(["explicit: 10.0.0.1:6222"]);
     expect(source.snapshot().lastError).toBeNull();
     expect(lines).toEqual([
@@ -269,7 +269,7 @@ describe("trouble with DNS", () => {
     resolver.zone = good;
     await watched();
     resolver.zone = { nats: { A: ["10.0.0.1"], AAAA: "ESERVFAIL" } };
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     expect(reports.slice(1)).toEqual(["discovered: 10.0.0.1:6222 fd00::1:6222"]);
     expect(lines).toEqual([]);
   });
@@ -294,7 +294,7 @@ describe("trouble with DNS", () => {
     expect(reports).toEqual(["explicit: 10.0.0.1:6222"]);
     resolver.zone = { "nats.b": { A: "ETIMEOUT", AAAA: "ETIMEOUT" } };
     resolver.questions.length = 0;
-    await pass(intervalMs);
+    await pass(INTERVAL_MS);
     expect(new Set(resolver.questions)).toEqual(new Set(["nats.b A", "nats.b AAAA"]));
     expect(source.snapshot().lastError).toBe("query ETIMEOUT");
   });

@@ -1,4 +1,4 @@
-// A resolver whose answers the test writes down, by full name: records, or a code of failure. What is not written is not there.
+/** A resolver whose answers the test writes down, by full name: records, or a code of failure. What is not written is not there. */
 import type { NameResolver } from "../../../src/discovery/resolver.ts";
 
 interface Answers {

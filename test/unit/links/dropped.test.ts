@@ -1,4 +1,4 @@
-// How many messages an outbox held when its connection was cut.
+/** How many messages an outbox held when its connection was cut. */
 import { describe, expect, it } from "vitest";
 import { countMessages } from "../../../src/links/trunk/dropped.ts";
 

@@ -1,4 +1,4 @@
-// What a server remembers of what happened to it.
+/** What a server remembers of what happened to it. */
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";

@@ -1,4 +1,4 @@
-// What of a log can change while it is written to.
+/** What of a log can change while it is written to. */
 import { createSocket } from "node:dgram";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -25,10 +25,10 @@ async function listenUdp(): Promise<{ socket: DatagramSocket; port: number; rece
 class TcpServer implements Disposable {
   text = "";
   readonly sockets: Socket[] = [];
-  readonly #server: Server;
+  private readonly server: Server;
 
   private constructor(server: Server, reads: "reads" | "never reads") {
-    this.#server = server;
+    this.server = server;
     server.on("connection", (socket) => {
       this.sockets.push(socket);
       socket.on("error", () => undefined);
@@ -45,7 +45,7 @@ class TcpServer implements Disposable {
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return (this.server.address() as AddressInfo).port;
   }
 
   get lines(): string[] {
@@ -53,7 +53,7 @@ class TcpServer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#server.close();
+    this.server.close();
     for (const socket of this.sockets) socket.destroy();
   }
 }

@@ -1,4 +1,4 @@
-// How many series metrics can make: each bound, and what happens there.
+/** How many series metrics can make: each bound, and what happens there. */
 import { describe, expect, it } from "vitest";
 import { PeerLedger } from "../../../src/ports/cluster/peer-ledger.ts";
 import type { RouteSession } from "../../../src/links/route/session.ts";

@@ -1,4 +1,4 @@
-// What monitoring keeps, and how it takes turns: each bound, and what happens there.
+/** What monitoring keeps, and how it takes turns: each bound, and what happens there. */
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { ClosedConnections } from "../../../src/monitor/closed-connections.ts";

@@ -1,4 +1,4 @@
-// What /clusterz makes of a nats-server that says little or nonsense of itself.
+/** What /clusterz makes of a nats-server that says little or nonsense of itself. */
 import { expect, it } from "vitest";
 import { foreignFields } from "../../../src/monitor/foreign-member.ts";
 

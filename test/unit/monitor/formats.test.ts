@@ -1,4 +1,4 @@
-// What dashboards parse: times, durations, query values and JSON as nats-server writes them.
+/** What dashboards parse: times, durations, query values and JSON as nats-server writes them. */
 import { describe, expect, it } from "vitest";
 import { goDuration, goTime, goUptime, nanoseconds, shownText } from "../../../src/monitor/go-format.ts";
 import { jsonPieces, List } from "../../../src/monitor/json.ts";

@@ -1,4 +1,4 @@
-// The page without a browser: its size, its policy, and what it makes of answers.
+/** The page without a browser: its size, its policy, and what it makes of answers. */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,7 @@
-// Transforms of subjects: transform-table.json holds what a real nats-server answers for transform-table/cases.txt (how it
-// is made: transform-table/main.go). Texts of the table are UTF-8, subjects in the server are byte strings.
+/**
+ * Transforms of subjects: transform-table.json holds what a real nats-server answers for transform-table/cases.txt (how it
+ * is made: transform-table/main.go). Texts of the table are UTF-8, subjects in the server are byte strings.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-// The server in its system account, from inside: what costs nothing, and what is bounded.
+/** The server in its system account, from inside: what costs nothing, and what is bounded. */
 import { describe, expect, it, vi } from "vitest";
 import { connect } from "@nats-io/transport-node";
 import type { Account } from "../../../src/core/account.ts";

@@ -2,7 +2,6 @@
  * The characters of one configuration text, and where we are in it: white space, comments, quoted strings, text blocks
  * and words. Knows nothing of keys and blocks; parser.ts does.
  */
-
 import { ParseError, type Origin, type SourceText } from "./node.ts";
 
 const INLINE_SPACE = /[ \t]*/y;

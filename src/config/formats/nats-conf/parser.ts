@@ -6,7 +6,6 @@
  * space, a `,` after a new line in a list, `key{`, the escapes of JSON, durations such as 1.5s. Stricter on purpose: an
  * opened `{` must be closed, sizes must fit in 64 bits, a key needs a value.
  */
-
 import { atOnce, PieceLength, type Pieces } from "../../../base/pieces.ts";
 import { Cursor } from "./cursor.ts";
 import { NESTING_DEPTH_MAX, type Budget } from "./limits.ts";

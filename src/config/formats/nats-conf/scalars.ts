@@ -2,7 +2,6 @@
  * What an unquoted word means: boolean, integer with an optional size suffix, fraction, date, `$variable` or string.
  * The multipliers are those of nats-server (2.15 asked with -t): K is 1000, KB and Ki are 1024.
  */
-
 import { ConfError, type Origin, type ScalarNode } from "./node.ts";
 
 const BOOLEANS = new Map([

@@ -1,0 +1,27 @@
+/**
+ * One style for every TypeScript file: how a file begins, and how private members, constants and parameters are written.
+ * Pure functions over the text of a file; style.test.ts applies them. What oxlint has a rule for stands in .oxlintrc.json.
+ */
+
+/** A number that stands there as it is. */
+const LOWER_CASE_CONSTANT = /^(?:export )?const ([a-z]\w*)(?:: number)? = -?[\d_.]+(?: \* [\d_.]+)*;/gm;
+const HASH_PRIVATE = /(?:^\s+(?:(?:static|readonly|async|get|set) )*|\bthis\.)(#[a-z]\w*)/gm;
+const EXPORTED_FUNCTION = /^export (?:async )?function\*? (\w+)(?:<[^>]*>)?\(([^{]*?)\)(?::|\s*\{)/gm;
+const BOOLEAN_PARAMETER = /\w+\??: boolean\b|\w+ = (?:true|false)\b/;
+
+/** What is wrong with the style of one file; empty: nothing. */
+export function styleBreaches(file: string, source: string): string[] {
+  const found: string[] = [];
+  const text = source.replace(/^#!.*\n/, "");
+  if (/^\/\/(?! ?@)/.test(text)) found.push(`${file}: the header is not a /** … */`);
+  if (/^\/\*\*(?:[^*]|\*(?!\/))*\*\/\n\n+import /.test(text))
+    found.push(`${file}: a blank line between header and imports`);
+  for (const [, name] of source.matchAll(HASH_PRIVATE)) found.push(`${file}: ${name} is not private by word`);
+  for (const [, name] of source.matchAll(LOWER_CASE_CONSTANT))
+    found.push(`${file}: the constant ${name} is not in UPPER_CASE`);
+  for (const [, name, parameters = ""] of source.matchAll(EXPORTED_FUNCTION)) {
+    if (BOOLEAN_PARAMETER.test(parameters.replace(/\([^()]*\)/g, "")))
+      found.push(`${file}: ${name} takes a boolean`);
+  }
+  return [...new Set(found)];
+}
