@@ -1,11 +1,11 @@
 /**
  * Texts of pieces of the slab that come again and again, such as the subjects of a stream: no text is made of a piece that is known. Bounded
- * by KEPT; a text takes the place of another one whose hash ends alike.
+ * by KEPT: two texts whose hashes end alike are kept, a third takes the place of the older one.
  */
 import { isText, readText } from "./memory.ts";
 
 /** A power of two. */
-const KEPT = 2048;
+const KEPT = 4096;
 
 export class KnownTexts {
   private last = "";
@@ -16,12 +16,18 @@ export class KnownTexts {
   find(at: number, length: number, hash: number): string {
     const { last, kept } = this;
     if (last.length === length && isText(at, last)) return last;
-    const place = hash & (KEPT - 1);
-    const known = kept?.[place] ?? "";
-    if (known.length === length && isText(at, known)) return (this.last = known);
+    const place = hash & (KEPT - 2);
+    if (kept !== null) {
+      const newer = kept[place]!;
+      if (newer.length === length && isText(at, newer)) return (this.last = newer);
+      const older = kept[place + 1]!;
+      if (older.length === length && isText(at, older)) return (this.last = older);
+    }
     const text = readText(at, length);
-    if (kept !== null) kept[place] = text;
-    else if (last !== "") this.kept = new Array<string>(KEPT).fill("");
+    if (kept !== null) {
+      kept[place + 1] = kept[place]!;
+      kept[place] = text;
+    } else if (last !== "") this.kept = new Array<string>(KEPT).fill("");
     return (this.last = text);
   }
 }

@@ -119,6 +119,8 @@ export interface RecordFields {
 
 /** A message whose headers and payload lie somewhere in memory. */
 export interface PlacedMessage {
+  /** Absent: a message. */
+  kind?: number;
   /** A byte string. */
   subject: string;
   memory: Uint8Array;
@@ -131,6 +133,23 @@ export interface PlacedMessage {
   /** Nanoseconds since the epoch, in two words. */
   timeLow: number;
   timeHigh: number;
+}
+
+/** Of no bytes, to be set for one after the other. */
+export function emptyMessage(): PlacedMessage {
+  const memory = new Uint8Array(0);
+  const words = new DataView(memory.buffer);
+  return {
+    kind: MESSAGE,
+    subject: "",
+    memory,
+    words,
+    bodyAt: 0,
+    bodyLength: 0,
+    headerLength: 0,
+    timeLow: 0,
+    timeHigh: 0,
+  };
 }
 
 export function recordLength(subjectLength: number, bodyLength: number): number {
@@ -169,12 +188,12 @@ export function writeMessage(
   sequence: number,
   previous: number,
 ): number {
-  const { subject, bodyAt, bodyLength } = message;
+  const { subject, bodyAt, bodyLength, kind = MESSAGE } = message;
   const length = recordLength(subject.length, bodyLength);
   assert(length <= RECORD_MAX, "a record is no longer than the bound that readers check");
   assert(Number.isSafeInteger(sequence) && sequence >= 0, "a sequence is a whole number");
   assert(subject.length <= 0xffff, "the length of a subject fits into its field");
-  words.setInt32(at + 4, MAGIC | (MESSAGE << 16), true);
+  words.setInt32(at + 4, MAGIC | (kind << 16), true);
   words.setInt32(at + 8, length, true);
   words.setInt32(at + 12, message.headerLength, true);
   putWhole(memory, at + 16, sequence);

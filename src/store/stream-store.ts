@@ -13,6 +13,7 @@ import type { Block } from "./block.ts";
 import { rewriteBlock } from "./compaction.ts";
 import type { Disk, DiskError } from "./disk.ts";
 import {
+  emptyMessage,
   ERASED,
   FIRST,
   MESSAGE,
@@ -65,7 +66,7 @@ type Recall = "all" | "with headers" | "none";
 /** Sequences that one block may span. */
 const SPAN_MAX = 1 << 20;
 const BLOCK_BYTES = 4 * 1024 * 1024;
-const EMPTY = new Uint8Array(0);
+const TWO_32 = 2 ** 32;
 
 export class StreamStore extends StreamForgetting {
   /** Messages up to here have been written out. */
@@ -74,6 +75,8 @@ export class StreamStore extends StreamForgetting {
   /** Messages that have gone one after the other, of which the log does not say so yet: the first (0: none have), and the last. */
   private removedFrom = 0;
   private removedTo = 0;
+  /** The mark that is being written. */
+  private readonly mark = emptyMessage();
   private readonly beforeForgetting: () => void;
   /** First message of a batch that is being appended; 0: there is none. */
   private openBatch = 0;
@@ -383,16 +386,12 @@ export class StreamStore extends StreamForgetting {
     from = 0,
   ): void {
     if (this.log.needsBlock(recordLength(0, 0))) this.beginBlock();
-    const timeNs = BigInt(kind === FIRST ? this.lastMessage : from);
-    const block = this.log.append({
-      kind,
-      sequence,
-      timeNs,
-      previous,
-      subject: "",
-      headerLength: 0,
-      body: EMPTY,
-    });
+    const time = kind === FIRST ? this.lastMessage : from;
+    const { mark } = this;
+    mark.kind = kind;
+    mark.timeLow = time % TWO_32;
+    mark.timeHigh = Math.floor(time / TWO_32);
+    const block = this.log.appendMessage(mark, sequence, previous);
     block.facts.marks.push(kind, sequence, kind === REMOVED_RUN ? from : previous);
   }
 

@@ -7,7 +7,7 @@
  */
 import { bytes, isText, readText, words } from "../../slab/memory.ts";
 import type { Message } from "../../protocol/message.ts";
-import type { PlacedMessage } from "../../store/record.ts";
+import { emptyMessage, type PlacedMessage } from "../../store/record.ts";
 import type { AccountHost } from "../host.ts";
 import type { StreamConfig } from "./config.ts";
 import { FAST_REPLY } from "./fast-batches.ts";
@@ -37,16 +37,7 @@ export class PlainMessages {
   id: string | null = null;
   /** When the turn began, milliseconds. */
   timeMs = 0;
-  private readonly placed: PlacedMessage = {
-    subject: "",
-    memory: bytes,
-    words,
-    bodyAt: 0,
-    bodyLength: 0,
-    headerLength: 0,
-    timeLow: 0,
-    timeHigh: 0,
-  };
+  private readonly placed: PlacedMessage = { ...emptyMessage(), memory: bytes, words };
 
   constructor(host: Pick<AccountHost, "nowNs">, bytesLeft: () => number) {
     this.host = host;
