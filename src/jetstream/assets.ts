@@ -29,6 +29,7 @@ import { NO_TIME, formatTime } from "./time.ts";
 import { randomToken } from "../base/base62.ts";
 import { streamShape, type StreamConfig } from "./stream/config.ts";
 import { OriginPositions } from "./stream/origin-positions.ts";
+import { dropSettled, dropUnwanted } from "./stream/retention.ts";
 import { Stream } from "./stream/stream.ts";
 import { TimedMessages } from "./stream/timed.ts";
 
@@ -112,7 +113,9 @@ export class Assets {
       this.recoverConsumers(assets, path);
       this.report(assets.stream);
       assets.stream.start();
-      for (const consumer of assets.consumers.values()) consumer.start();
+      const consumers = [...assets.consumers.values()];
+      for (const consumer of consumers) consumer.start();
+      dropSettled(assets.stream, Math.max(0, ...consumers.map(({ state }) => state.delivered.stream)));
     }
     for (const { origins } of this.streams.values()) origins.follow();
   }
@@ -193,7 +196,7 @@ export class Assets {
     const named = { ...config, name: consumer.name };
     this.keepConfig(consumer, named);
     consumer.reconfigure(named);
-    assets.stream.dropUnwanted();
+    dropUnwanted(assets.stream);
   }
 
   keepConfig(consumer: Consumer, config: ConsumerConfig): void {
@@ -204,7 +207,7 @@ export class Assets {
 
   deleteConsumer(assets: StreamAssets, consumer: Consumer): void {
     this.removeConsumer(assets, consumer);
-    assets.stream.dropUnwanted();
+    dropUnwanted(assets.stream);
   }
 
   private removeConsumer({ stream, consumers }: StreamAssets, consumer: Consumer): void {
@@ -242,21 +245,19 @@ export class Assets {
     );
     if (positions.isDamaged) this.reportPositions(name);
     const store: StreamStore = new StreamStore({
-      onRecovered: (view) => {
+      onRecovered: (view, lost) => {
         timed.recall(view, config, nowNs);
-        if (isFed) positions.note(view);
+        if (isFed) positions.recall(view, lost);
       },
-      beforeForgetting: () =>
-        positions.save(() => {
-          store.syncNow();
-          return store.last;
-        }),
+      beforeForgetting: () => positions.save(store),
       cache: this.options.rowCache,
       seed: Math.floor(this.host.random.next() * 2 ** 32),
       recall: config.allowSchedules || isFed ? "all" : config.allowMessageTtl ? "with headers" : "none",
+      recallAbove: config.allowSchedules || config.allowMessageTtl ? 0 : positions.through,
       disk: storage === "file" ? disk : null,
       folder: `${folder}/streams/${name}/msgs`,
       firstSequence: Math.max(1, config.firstSequence),
+      damagedTail: config.mirror === null ? "kept" : "cut",
       sealedBlocks: this.policy === "sync" ? "synced" : "synced later",
     });
     const bytesLeft = (): number => Math.min(serverBytesLeft(storage), this.usage.bytesLeft(storage));

@@ -30,6 +30,9 @@ export interface RecoveryHost {
   lost(from: number, to: number): void;
 }
 
+/** What follows damage that a torn write may have left: a stream that gets it again from elsewhere cuts it, so that nothing is missing. */
+export type DamagedTail = "kept" | "cut";
+
 export class Recovery {
   private readonly host: RecoveryHost;
   private readonly view = new RecordView();
@@ -37,9 +40,11 @@ export class Recovery {
   lastSeen = 0;
   readonly batches = new BatchRecovery();
   isAtStart = true;
+  private readonly tail: DamagedTail;
 
-  constructor(host: RecoveryHost) {
+  constructor(host: RecoveryHost, tail: DamagedTail = "kept") {
     this.host = host;
+    this.tail = tail;
   }
 
   /** Returns where the block ends: earlier than its content where a torn tail is to be cut. */
@@ -90,12 +95,24 @@ export class Recovery {
       }
       if (looksLikeFooter(content, at, end)) return at;
       const next = findRecord(view, content, at + 1, end);
+      if (isLast && this.tail === "cut" && !this.wasOnDisk(content, next, end)) return at;
       if (next === end && isLast && !this.isDamagedMessage(content, at, end)) return at;
       block.isDamaged = true;
       this.isAtStart = false; // what was here was a part of the log: it did not begin behind it
       at = next;
     }
     return end;
+  }
+
+  /** Whether a record behind the damage says that what was there had been on the disk: then no torn write made it. */
+  private wasOnDisk(content: Buffer, from: number, end: number): boolean {
+    const { view } = this;
+    for (let at = from; at < end;) {
+      if (!readRecord(view, content, at, end)) at = findRecord(view, content, at + 1, end);
+      else if (view.kind === SETTLED && view.sequence > this.lastSeen) return true;
+      else at += view.length;
+    }
+    return false;
   }
 
   /** A whole record at the end whose checksum is wrong: a torn write would be shorter. Its sequence is not used again. */

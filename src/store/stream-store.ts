@@ -24,7 +24,7 @@ import {
   type PlacedMessage,
   type RecordView,
 } from "./record.ts";
-import { noteSequence, Recovery } from "./recovery.ts";
+import { noteSequence, Recovery, type DamagedTail } from "./recovery.ts";
 import { restoreBlock } from "./restore.ts";
 import { RowCache } from "./row-cache.ts";
 import type { NewMessage } from "./stream-contents.ts";
@@ -39,16 +39,20 @@ export interface StreamStoreOptions {
   readonly blockBytes?: number;
   /** Absent: a block is on the disk when the next one begins. */
   readonly sealedBlocks?: "synced" | "synced later";
+  /** Absent: it is kept. */
+  readonly damagedTail?: DamagedTail;
   /** Rows of blocks that are in memory; absent: of this store alone. */
   readonly cache?: RowCache;
   /** Of the hashes of subjects, where nothing on the disk says it. */
   readonly seed?: number;
-  /** Called with messages that are found on the disk, in order: with all, or with those that have headers. */
-  readonly onRecovered?: (view: RecordView) => void;
+  /** Called with messages that are found on the disk, in order: with all, or with those that have headers. `lost`: how many are known missing so far. */
+  readonly onRecovered?: (view: RecordView, lost: number) => void;
   /** Called before records of messages that are gone leave the disk. */
   readonly beforeForgetting?: () => void;
   /** Which messages `onRecovered` has to see; absent: those of blocks that are read anyway. */
   readonly recall?: Recall;
+  /** Where it has to see all: those up to here it need not. */
+  readonly recallAbove?: number;
 }
 
 export interface PurgeOptions {
@@ -88,29 +92,33 @@ export class StreamStore extends StreamForgetting {
     this.beforeForgetting = options.beforeForgetting ?? ((): void => {});
     this.first = firstSequence;
     this.last = this.lastMessage = firstSequence - 1;
-    const recovery = new Recovery({
-      message: (view, block) => {
-        if (this.recovered(view, block)) options.onRecovered?.(view);
+    const recovery = new Recovery(
+      {
+        message: (view, block) => {
+          if (this.recovered(view, block)) options.onRecovered?.(view, this.lost.count);
+        },
+        removed: (sequence) => {
+          this.forget(sequence);
+          this.lost.remove(sequence);
+        },
+        first: (first, last) => this.moveFirst(first, last),
+        lost: (from, to) => this.lost.add(from, to),
       },
-      removed: (sequence) => {
-        this.forget(sequence);
-        this.lost.remove(sequence);
-      },
-      first: (first, last) => this.moveFirst(first, last),
-      lost: (from, to) => this.lost.add(from, to),
-    });
+      options.damagedTail,
+    );
     this.recover(recovery, options);
     this.lastMessage = Math.max(this.lastMessage, recovery.lastSeen);
     for (const { from, to } of recovery.batches.end()) this.abandon(from, to);
     this.written = this.last;
   }
 
-  private recover(recovery: Recovery, { seed, recall, onRecovered }: StreamStoreOptions): void {
+  private recover(recovery: Recovery, options: StreamStoreOptions): void {
     const { log, subjects, index } = this;
+    const { seed, recall, recallAbove = 0, onRecovered } = options;
     log.recover(
       (block, content, isLast) => recovery.scan(block, content, isLast),
       (block, footer) => {
-        if (recall === "all") return false; // what its messages say depends on those that are gone, too
+        if (recall === "all" && footer.facts.lastSequence > recallAbove) return false; // what its messages say depends on those that are gone, too
         return restoreBlock(block, footer, {
           recovery,
           subjects,
@@ -121,7 +129,7 @@ export class StreamStore extends StreamForgetting {
           take: (sequence, number, row) => this.taken(block, sequence, number, row),
           recall: (sequence, hasHeaders) => {
             const view = hasHeaders && recall === "with headers" ? this.read(sequence) : null;
-            if (view !== null) onRecovered?.(view);
+            if (view !== null) onRecovered?.(view, this.lost.count);
           },
         });
       },
@@ -146,7 +154,7 @@ export class StreamStore extends StreamForgetting {
     }
   }
 
-  /** A batch that ends with this message is on the disk. */
+  /** What was appended up to this message is on the disk: the batch that ends with it is whole. */
   settleBatch(sequence: number): void {
     this.appendMark(SETTLED, sequence, this.lastMessage);
   }

@@ -5,6 +5,7 @@
 import { VirtualClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";
+import type { Assets } from "../../src/jetstream/assets.ts";
 import { NO_LIMITS } from "../../src/jetstream/limits.ts";
 import { SENT_ANSWERS, sentLane } from "./sent-lane.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
@@ -38,6 +39,9 @@ export class JetStreamStack {
   private ears: Ear[] = [];
   private afterwards: (() => void)[] = [];
   private inboxes = 0;
+  private interested: ((subject: string) => void)[] = [];
+  /** Counts starts: timers of an earlier one do not fire. */
+  private life = 0;
 
   constructor(more: Partial<JetStreamOptions> = {}) {
     this.more = more;
@@ -47,9 +51,20 @@ export class JetStreamStack {
   /** Stops and starts again with what is on the disk, which `meanwhile` may change. */
   restart(meanwhile: () => void = () => {}): void {
     this.jetStream.stop();
-    meanwhile();
+    this.startAgain(meanwhile);
+  }
+
+  /** The process ends without a word, the disk with it as `lose` says, and starts again. */
+  crash(lose: () => void): void {
+    this.startAgain(lose);
+  }
+
+  private startAgain(between: () => void): void {
+    this.life++;
     this.ears = [];
     this.afterwards = [];
+    this.interested = [];
+    between();
     this.jetStream = this.boot();
   }
 
@@ -58,25 +73,29 @@ export class JetStreamStack {
   }
 
   stream(name: string): Stream {
-    return this.jetStream.accounts.get("A")!.assets.streams.get(name)!.stream;
+    return this.assets.streams.get(name)!.stream;
+  }
+
+  get assets(): Assets {
+    return this.jetStream.accounts.get("A")!.assets;
   }
 
   /** What a subject hears from here on. */
   listen(subject: string): Heard[] {
     const heard: Heard[] = [];
+    this.hear(subject, (message) => heard.push(message));
+    return heard;
+  }
+
+  /** Calls with each message that a subject hears from here on. */
+  hear(subject: string, call: (message: Heard) => void): void {
     this.ears.push({
       subject,
       receive: ({ subject: at, reply, headerLength, body }) => {
         const text = Buffer.from(body).toString("latin1");
-        heard.push({
-          subject: at,
-          reply,
-          headers: text.slice(0, headerLength),
-          text: text.slice(headerLength),
-        });
+        call({ subject: at, reply, headers: text.slice(0, headerLength), text: text.slice(headerLength) });
       },
     });
-    return heard;
   }
 
   publish(subject: string, payload = "", headers: Headers = {}, reply = ""): void {
@@ -130,10 +149,14 @@ export class JetStreamStack {
   }
 
   private host(): AccountHost {
+    const { clock, life } = this;
     return {
       name: "A",
       domain: "",
-      clock: this.clock,
+      clock: {
+        nowMs: () => clock.nowMs(),
+        setTimer: (delayMs, fire) => clock.setTimer(delayMs, () => this.life === life && fire()),
+      },
       random: seededRandom(1),
       logger: silentLogger,
       nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
@@ -147,9 +170,10 @@ export class JetStreamStack {
       listen: (subject, receive) => {
         const ear = { subject, receive };
         this.ears.push(ear);
+        for (const call of this.interested) call(subject);
         return { [Symbol.dispose]: () => void (this.ears = this.ears.filter((one) => one !== ear)) };
       },
-      onInterest: () => {},
+      onInterest: (call) => void this.interested.push(call),
       afterwards: (work) => void this.afterwards.push(work),
       soon: (work) => void this.afterwards.push(work),
     };

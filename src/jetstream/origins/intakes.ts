@@ -92,8 +92,13 @@ export class SourceIntake extends StreamIntake implements Intake {
     return null;
   }
 
-  /** A duplicate is passed over. */
+  /** A duplicate is passed over, and so is what the stream has already from before it was damaged. */
   take(message: Incoming, { sequence }: Delivered): void {
+    const { positions } = this.stream;
+    if (positions.hasTaken(this.key, sequence)) {
+      positions.pass(this.key, sequence);
+      return;
+    }
     const [name, filters, destinations] = this.names;
     const identity = this.identity === "" ? "" : ` ${this.identity}`;
     const value = `${name} ${sequence} ${filters} ${destinations} ${message.subject}${identity}`;

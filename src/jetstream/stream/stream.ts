@@ -27,6 +27,7 @@ import { enforceLimits, enforcePerSubject } from "./enforce.ts";
 import type { Reader } from "./reader.ts";
 import { PlainMessages } from "./plain-messages.ts";
 import { Republisher } from "./republisher.ts";
+import { isUnwanted } from "./retention.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { TimedMessages } from "./timed.ts";
 import { WriteFailure } from "./write-failure.ts";
@@ -264,16 +265,11 @@ export class Stream {
     this.remove(sequence);
   }
 
-  /** A reader has come or gone, or its filters have changed: what nobody wants is looked for. Only for interest retention. */
-  dropUnwanted(): void {
-    if (this.config.retention !== "interest") return;
-    const { store } = this;
-    for (let at = store.next(1, null); at !== 0; at = store.next(at + 1, null)) this.settled(at);
-  }
-
   /** Gives back the room of what is gone, one block at a time. */
   clean(): void {
-    if (this.problem === "") this.store.clean();
+    if (this.problem !== "") return;
+    this.store.clean();
+    if (this.isFed) this.positions.checkpoint(this.store);
   }
 
   /**
@@ -285,7 +281,10 @@ export class Stream {
     if (typeof operation === "number") return false;
     assert(!(operation instanceof MessageHeaders), "only what clients publish belongs to a batch");
     if (place === null) this.apply(operation);
-    else this.apply({ ...operation, timeNs: place.timeNs }, place.sequence);
+    else {
+      this.apply({ ...operation, timeNs: place.timeNs }, place.sequence);
+      this.marks.mirrored(place.sequence, this.host.clock.nowMs());
+    }
     this.touch();
     return true;
   }
@@ -320,7 +319,7 @@ export class Stream {
     const { store } = this;
     const { subject, rollup } = operation;
     this.lastId = operation.id;
-    if (this.isUnwanted(subject)) return this.skip(operation, sequence);
+    if (isUnwanted(this, subject)) return this.skip(operation, sequence);
     const before = this.republisher.isOn ? store.lastOf(subject) : 0;
     store.append(operation, 0, sequence);
     this.noteStored(operation, sequence, before);
@@ -332,7 +331,7 @@ export class Stream {
   /** All are there after a power loss, or none: nothing is removed before the last of them is appended. */
   private applyBatch(operations: readonly Operation[]): number {
     const { store } = this;
-    const stored = operations.filter(({ subject }) => !this.isUnwanted(subject));
+    const stored = operations.filter(({ subject }) => !isUnwanted(this, subject));
     const before = stored.map(({ subject }) => (this.republisher.isOn ? store.lastOf(subject) : 0));
     const from = store.last + 1;
     store.appendBatch(stored);
@@ -385,13 +384,6 @@ export class Stream {
 
   private endSchedule(subject: string): void {
     if (this.config.allowRollup && !this.config.denyPurge) this.purge({ filter: subject, below: 0, keep: 0 });
-  }
-
-  /** With interest retention a message that no reader takes is not kept. */
-  private isUnwanted(subject: string): boolean {
-    if (this.config.retention !== "interest") return false;
-    for (const reader of this.readers) if (reader.takes(subject)) return false;
-    return true;
   }
 
   private listen(): void {
