@@ -4,6 +4,9 @@ import type { Block } from "./block.ts";
 import { StreamContents } from "./stream-contents.ts";
 
 export abstract class StreamForgetting extends StreamContents {
+  /** The block that is being read at a start: more messages follow those that went. */
+  protected filled: Block | null = null;
+
   protected override forget(sequence: number): void {
     const { index } = this;
     if (!index.locate(sequence)) return;
@@ -28,8 +31,8 @@ export abstract class StreamForgetting extends StreamContents {
   }
 
   /** Nothing of a sealed block is asked for any more. */
-  private emptied(block: Block): void {
-    if (block === this.log.blocks.at(-1)) return;
+  protected emptied(block: Block): void {
+    if (block === this.log.blocks.at(-1) || block === this.filled) return;
     block.gaps = block.bloom = null;
     this.cache.remove(block);
     if (this.isInMemory) block.rows = null;

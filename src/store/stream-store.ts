@@ -11,7 +11,7 @@ import { assert } from "../base/assert.ts";
 import { BATCH_FIRST, BATCH_LAST, BATCH_MIDDLE } from "./batch-recovery.ts";
 import type { Block } from "./block.ts";
 import { rewriteBlock } from "./compaction.ts";
-import type { Disk, DiskError } from "./disk.ts";
+import type { DiskError } from "./disk.ts";
 import {
   emptyMessage,
   ERASED,
@@ -24,36 +24,12 @@ import {
   type PlacedMessage,
   type RecordView,
 } from "./record.ts";
-import { noteSequence, Recovery, type DamagedTail } from "./recovery.ts";
+import { noteSequence, Recovery } from "./recovery.ts";
 import { restoreBlock } from "./restore.ts";
 import { RowCache } from "./row-cache.ts";
 import type { NewMessage } from "./stream-contents.ts";
 import { StreamForgetting } from "./stream-forgetting.ts";
-
-export interface StreamStoreOptions {
-  /** null: in memory. */
-  readonly disk: Disk | null;
-  readonly folder: string;
-  /** The sequence that the first message gets in a new store. */
-  readonly firstSequence: number;
-  readonly blockBytes?: number;
-  /** Absent: a block is on the disk when the next one begins. */
-  readonly sealedBlocks?: "synced" | "synced later";
-  /** Absent: it is kept. */
-  readonly damagedTail?: DamagedTail;
-  /** Rows of blocks that are in memory; absent: of this store alone. */
-  readonly cache?: RowCache;
-  /** Of the hashes of subjects, where nothing on the disk says it. */
-  readonly seed?: number;
-  /** Called with messages that are found on the disk, in order: with all, or with those that have headers. `lost`: how many are known missing so far. */
-  readonly onRecovered?: (view: RecordView, lost: number) => void;
-  /** Called before records of messages that are gone leave the disk. */
-  readonly beforeForgetting?: () => void;
-  /** Which messages `onRecovered` has to see; absent: those of blocks that are read anyway. */
-  readonly recall?: Recall;
-  /** Where it has to see all: those up to here it need not. */
-  readonly recallAbove?: number;
-}
+import type { StreamStoreOptions } from "./stream-store-options.ts";
 
 export interface PurgeOptions {
   /** A pattern; null: all subjects. */
@@ -63,9 +39,6 @@ export interface PurgeOptions {
   /** So many of the newest stay. */
   readonly keep: number;
 }
-
-/** Messages that are read at a start, though an index tells where they lie. */
-type Recall = "all" | "with headers" | "none";
 
 /** Sequences that one block may span. */
 const SPAN_MAX = 1 << 20;
@@ -116,7 +89,13 @@ export class StreamStore extends StreamForgetting {
     const { log, subjects, index } = this;
     const { seed, recall, recallAbove = 0, onRecovered } = options;
     log.recover(
-      (block, content, isLast) => recovery.scan(block, content, isLast),
+      (block, content, isLast) => {
+        this.filled = block;
+        const end = recovery.scan(block, content, isLast);
+        this.filled = null;
+        if (block.live === 0) this.emptied(block);
+        return end;
+      },
       (block, footer) => {
         if (recall === "all" && footer.facts.lastSequence > recallAbove) return false; // what its messages say depends on those that are gone, too
         return restoreBlock(block, footer, {

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { OriginsWorld } from "./origins-world.ts";
 
-const SEEDS = Number(process.env["SHOAL_ORIGINS_SEEDS"] ?? 60);
+const SEEDS = Number(process.env["SHOAL_ORIGINS_SEEDS"] ?? 40);
 const FIRST = Number(process.env["SHOAL_ORIGINS_SEED"] ?? 1);
 
 it(`neither loses nor doubles what is taken from other streams, ${SEEDS} seeds`, () => {
