@@ -29,7 +29,7 @@ import { NO_TIME, formatTime } from "./time.ts";
 import { randomToken } from "../base/base62.ts";
 import { streamShape, type StreamConfig } from "./stream/config.ts";
 import { OriginPositions } from "./stream/origin-positions.ts";
-import { dropSettled, dropUnwanted } from "./stream/retention.ts";
+import { dropSettled } from "./stream/retention.ts";
 import { Stream } from "./stream/stream.ts";
 import { TimedMessages } from "./stream/timed.ts";
 
@@ -196,7 +196,7 @@ export class Assets {
     const named = { ...config, name: consumer.name };
     this.keepConfig(consumer, named);
     consumer.reconfigure(named);
-    dropUnwanted(assets.stream);
+    assets.stream.removals.dropUnwanted();
   }
 
   keepConfig(consumer: Consumer, config: ConsumerConfig): void {
@@ -207,7 +207,7 @@ export class Assets {
 
   deleteConsumer(assets: StreamAssets, consumer: Consumer): void {
     this.removeConsumer(assets, consumer);
-    dropUnwanted(assets.stream);
+    assets.stream.removals.dropUnwanted();
   }
 
   private removeConsumer({ stream, consumers }: StreamAssets, consumer: Consumer): void {

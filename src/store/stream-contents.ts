@@ -11,6 +11,9 @@ import { ERASED, MESSAGE, recordLength, RecordView } from "./record.ts";
 import type { RowCache } from "./row-cache.ts";
 import { SubjectTable } from "./subject-table.ts";
 
+/** Messages or subjects. */
+const COUNTED_AT_ONCE_MAX = 20_000;
+
 export interface NewMessage {
   /** A byte string. */
   readonly subject: string;
@@ -199,6 +202,30 @@ export abstract class StreamContents {
       return this.index.count(from, this.last, filter);
     const before = from <= this.first ? 0 : this.index.count(this.first, from - 1, filter);
     return this.countCovered(filter) - before;
+  }
+
+  /** False: there is a later message on its subject, or it is not there. */
+  isLastOfSubject(sequence: number): boolean {
+    if (!this.index.locate(sequence)) return false;
+    const { number } = this.index;
+    return number > 0 && this.lastOfNumber(number, this.last) === sequence;
+  }
+
+  /** Whether `countFrom` looks at few messages and subjects. */
+  isCountedAtOnce(from: number, filters: readonly string[] | null): boolean {
+    if (filters === null || from > this.last) return true;
+    const { subjects, index } = this;
+    const isTotalKnown = subjects.filterOf(filters).only !== "" || subjects.numbersEnd <= COUNTED_AT_ONCE_MAX;
+    if (from <= this.first) return isTotalKnown;
+    const rows = index.countLive(from, this.last);
+    return rows <= COUNTED_AT_ONCE_MAX || (isTotalKnown && this.messages - rows <= COUNTED_AT_ONCE_MAX);
+  }
+
+  /** A sequence that no message on a subject of the pattern lies before. */
+  startOf(pattern: string): number {
+    const { subjects } = this;
+    const { only } = subjects.filterOf([pattern]);
+    return only === "" ? this.first : Math.max(this.first, subjects.firstOf(subjects.numberOf(only)));
   }
 
   private countCovered(filter: SubjectFilter): number {

@@ -11,7 +11,7 @@ import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import { MessageHeaders } from "../headers.ts";
 import { accountInfo } from "./account-requests.ts";
 import { consumerRequests } from "./consumer-requests.ts";
-import type { Operation } from "./request.ts";
+import { Later, type Operation } from "./request.ts";
 import type { AnswerFacts } from "./info.ts";
 import { streamRequests } from "./stream-requests.ts";
 
@@ -106,22 +106,29 @@ export class Api {
     this.host.soon(() => this.work());
   }
 
-  private answer({ subject, prefixLength, reply, payload, level, identity }: Queued): void {
+  private answer(queued: Queued): void {
+    const { subject, prefixLength, payload, level, identity } = queued;
     const found = find(subject.slice(prefixLength));
     if (found === null) return;
     const { operation, names } = found;
     const type = { type: `io.nats.jetstream.api.v1.${operation.type}_response` };
-    let answer: Record<string, unknown>;
-    let headers = "";
     try {
       if (!(level <= this.facts.level)) throw apiErrors.requiredApiLevel();
       const request = { names, payload, identity, assets: this.assets, facts: this.facts };
-      answer = { ...type, ...operation.handle(request) };
-      headers = operation.headers?.(request, answer) ?? "";
+      const respond = (fields: Record<string, unknown>): void => {
+        const answer = { ...type, ...fields };
+        this.respond(queued, answer, operation.headers?.(request, answer) ?? "");
+      };
+      const result = operation.handle(request);
+      if (result instanceof Later) result.begin(respond);
+      else respond(result);
     } catch (error) {
       this.counters.errors++;
-      answer = { ...type, error: this.refusal(error, subject), ...operation.refusal };
+      this.respond(queued, { ...type, error: this.refusal(error, subject), ...operation.refusal }, "");
     }
+  }
+
+  private respond({ subject, reply, payload }: Queued, answer: object, headers: string): void {
     this.counters.total++;
     const response = JSON.stringify(answer);
     if (reply !== "") this.host.send({ subject: reply, reply: "", headers, payload: response });

@@ -14,6 +14,7 @@ import { isDeepStrictEqual } from "node:util";
 import {
   bodyOf,
   expectEmpty,
+  Later,
   numberOf,
   streamOf,
   textOf,
@@ -27,7 +28,7 @@ import { VERSION_LINE } from "../headers.ts";
 import { IDENTITY_HEADER } from "../origins/setup.ts";
 import type { Stream } from "../stream/stream.ts";
 import { isTime, NO_TIME } from "../time.ts";
-import { consumerInfo, pauseRemainingNs } from "./info.ts";
+import { consumerInfo, pauseRemainingNs, type AnswerFacts } from "./info.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
@@ -81,10 +82,7 @@ const createDurable: Handler = (request) => {
   return make(request, { ...body, config: { ...config, name } });
 };
 
-function make(
-  request: ApiRequest,
-  { config: asked, action, isPedantic }: CreateBody,
-): Record<string, unknown> {
+function make(request: ApiRequest, { config: asked, action, isPedantic }: CreateBody): Later {
   const { assets, facts } = request;
   const found = streamOf(request, request.names[0]!);
   const strictness = isPedantic ? "pedantic" : "lenient";
@@ -99,7 +97,7 @@ function make(
   const there = config.name === "" ? undefined : found.consumers.get(config.name);
   if (there === undefined) {
     if (action === "update") throw apiErrors.consumerDoesNotExist();
-    return consumerInfo(assets.createConsumer(found, config), facts);
+    return infoWhenCounted(assets.createConsumer(found, config), facts);
   }
   const isSame = isDeepStrictEqual({ ...config, name: "" }, { ...there.config, name: "" });
   if (action === "create" && !isSame) throw apiErrors.consumerExists();
@@ -108,7 +106,7 @@ function make(
     assets.updateConsumer(found, there, config);
   }
   if (config.sourcing) there.reset(there.state.floor.stream + 1);
-  return consumerInfo(there, facts);
+  return infoWhenCounted(there, facts);
 }
 
 /**
@@ -166,8 +164,13 @@ function consumerOf(request: ApiRequest): { found: StreamAssets; consumer: Consu
 
 const info: Handler = (request) => {
   expectEmpty(request.payload);
-  return consumerInfo(consumerOf(request).consumer, request.facts);
+  return infoWhenCounted(consumerOf(request).consumer, request.facts);
 };
+
+/** How many messages lie ahead may have to be counted first. */
+function infoWhenCounted(consumer: Consumer, facts: AnswerFacts): Later {
+  return new Later((answer) => consumer.ahead.whenCounted(() => answer(consumerInfo(consumer, facts))));
+}
 
 const remove: Handler = (request) => {
   expectEmpty(request.payload);

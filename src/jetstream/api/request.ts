@@ -15,8 +15,20 @@ export interface ApiRequest {
   readonly facts: AnswerFacts;
 }
 
+type Fields = Record<string, unknown>;
+
+/** An answer that is given when what was asked for is done. */
+export class Later {
+  readonly begin: (answer: (fields: Fields) => void) => void;
+
+  /** `begin` may answer at once. */
+  constructor(begin: (answer: (fields: Fields) => void) => void) {
+    this.begin = begin;
+  }
+}
+
 /** The fields of an answer. Throws `ApiError`. */
-export type Handler = (request: ApiRequest) => Record<string, unknown>;
+export type Handler = (request: ApiRequest) => Fields | Later;
 
 export interface Operation {
   /** Behind `$JS.API.`, without the names. */

@@ -8,6 +8,7 @@ import { SEQUENCE_START_MAX, streamShape, type StreamConfig } from "../stream/co
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
   bodyOf,
+  Later,
   expectEmpty,
   numberOf,
   streamOf,
@@ -120,7 +121,11 @@ const purge: Handler = (request) => {
       `sequence ${below} is not supported by this server, the largest is ${SEQUENCE_START_MAX}`,
     );
   const filter = textOf(body, "filter");
-  return { success: true, purged: stream.purge({ filter: filter === "" ? null : filter, below, keep }) };
+  return new Later((answer) =>
+    stream.removals.purge({ filter: filter === "" ? null : filter, below, keep }, (purged) =>
+      answer({ success: true, purged }),
+    ),
+  );
 };
 
 const getMessage: Handler = (request) => {

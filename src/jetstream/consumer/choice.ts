@@ -24,6 +24,8 @@ export interface ChoiceOptions {
 export class Choice {
   private readonly options: ChoiceOptions;
   private committedTo: number;
+  /** Nothing was found in what was looked at last, and there is more. */
+  isLooking = false;
 
   constructor(options: ChoiceOptions) {
     this.options = options;
@@ -43,6 +45,11 @@ export class Choice {
     }
     if (this.isFull) return 0;
     const next = ahead.next(this.committedTo);
+    this.isLooking = next < 0;
+    if (next < 0) {
+      passed(-next);
+      return 0;
+    }
     if (next === 0 && ahead.isPast(this.committedTo)) passed(this.committedTo);
     assert(next <= this.committedTo, "only committed messages are delivered");
     return next;

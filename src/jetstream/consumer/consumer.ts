@@ -33,7 +33,7 @@ import { Pumping } from "./pumping.ts";
 import { Redelivery } from "./redelivery.ts";
 import type { PullRequest } from "./requests.ts";
 import { sampleAck } from "./sampling.ts";
-import { lastOfEach } from "./start.ts";
+import { lookAhead } from "./start.ts";
 import { ConsumerState } from "./state.ts";
 
 export interface ConsumerOptions {
@@ -94,7 +94,7 @@ export class Consumer implements Reader {
     this.stream = stream;
     this.host = host;
     this.state = state;
-    this.ahead = new Lookahead(stream.store, state, filtersOf(config));
+    this.ahead = new Lookahead(stream, state, config, () => this.wake());
     this.inactivity = new Inactivity({
       clock: host.clock,
       isUsed: (withinMs) => this.isUsed(withinMs),
@@ -169,9 +169,7 @@ export class Consumer implements Reader {
   /** Delivers from here on. */
   start(): void {
     const { state, stream } = this;
-    if (this.config.deliverPolicy === "last_per_subject" && state.delivered.consumer === 0)
-      this.ahead.beginWith(lastOfEach(this.config, stream, state.delivered.stream + 1));
-    else this.ahead.recount();
+    lookAhead(this.ahead, this.config, stream, state);
     for (const sequence of state.pending.keys()) if (!stream.store.has(sequence)) this.acks.settle(sequence);
     this.inactivity.begin(this.config.inactiveThresholdNs / 1e6);
     this.wake();
@@ -230,13 +228,14 @@ export class Consumer implements Reader {
   }
 
   removed(sequence: number, subject: string): void {
-    if (this.ahead.isAhead(sequence)) {
-      this.ahead.removed(subject);
-      return;
-    }
-    if (!this.state.pending.has(sequence)) return;
-    this.acks.terminated(sequence, "Unacknowledged message was deleted");
-    this.acks.settle(sequence);
+    if (this.state.pending.has(sequence) && !this.ahead.isAhead(sequence))
+      this.acks.terminated(sequence, "Unacknowledged message was deleted");
+    this.purgedOne(sequence, subject);
+  }
+
+  purgedOne(sequence: number, subject: string): void {
+    if (this.ahead.isAhead(sequence)) this.ahead.removed(sequence, subject);
+    else if (this.state.pending.has(sequence)) this.acks.settle(sequence);
   }
 
   purged(): void {
@@ -315,7 +314,7 @@ export class Consumer implements Reader {
       const target = this.target();
       if (target === null) return false;
       const sequence = this.choice.next();
-      if (sequence === 0) return false;
+      if (sequence === 0) return this.choice.isLooking;
       const view = this.stream.store.read(sequence);
       if (view === null) {
         this.skipDamaged(sequence);

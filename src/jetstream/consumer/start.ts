@@ -2,6 +2,8 @@
 import { timeNsOf } from "../time.ts";
 import type { Stream } from "../stream/stream.ts";
 import { filtersOf, type ConsumerConfig } from "./config.ts";
+import type { Lookahead } from "./lookahead.ts";
+import type { ConsumerState } from "./state.ts";
 
 /** The first sequence that it looks at. */
 export function startOf(config: ConsumerConfig, stream: Stream): number {
@@ -10,6 +12,7 @@ export function startOf(config: ConsumerConfig, stream: Stream): number {
     case "all":
       return store.first;
     case "last_per_subject":
+      if (hasManySubjects(config, stream)) return store.first;
       return lastOfEach(config, stream, 0)[0] ?? store.last + 1;
     case "new":
       return store.last + 1;
@@ -24,8 +27,26 @@ export function startOf(config: ConsumerConfig, stream: Stream): number {
   }
 }
 
+/** A consumer begins, or goes on after a start: finds out what lies ahead of it. */
+export function lookAhead(
+  ahead: Lookahead,
+  config: ConsumerConfig,
+  stream: Stream,
+  { delivered }: ConsumerState,
+): void {
+  const from = delivered.stream + 1;
+  if (config.deliverPolicy !== "last_per_subject" || delivered.consumer > 0) ahead.recount();
+  else if (hasManySubjects(config, stream)) ahead.beginWithLasts(from);
+  else ahead.beginWith(lastOfEach(config, stream, from));
+}
+
+/** Whether the last messages of the subjects are looked for in steps. */
+function hasManySubjects(config: ConsumerConfig, { store }: Stream): boolean {
+  return !store.isCountedAtOnce(store.first, patternsOf(config));
+}
+
 /** For `last_per_subject`: the last message of each subject that a filter covers, from a sequence on, ascending. */
-export function lastOfEach(config: ConsumerConfig, { store }: Stream, from: number): number[] {
+function lastOfEach(config: ConsumerConfig, { store }: Stream, from: number): number[] {
   const found = new Set<number>();
   for (const filter of patternsOf(config)) {
     for (const { last } of store.subjectsMatching(filter)) if (last >= from) found.add(last);

@@ -8,17 +8,31 @@ interface LimitedStream {
   remove(sequence: number): boolean;
 }
 
-/** Of the subject first; "": of none. */
-export function enforceLimits(stream: LimitedStream, subject: string): void {
+/** Messages that go at once. */
+const AT_ONCE_MAX = 1000;
+
+/** Of the subject first; "": of none. "more": there is more than may go at once. */
+export function enforceLimits(stream: LimitedStream, subject: string): "done" | "more" {
   const { config, store } = stream;
-  if (subject !== "") enforcePerSubject(stream, subject);
-  while (config.maxMessages > 0 && store.messages > config.maxMessages) stream.remove(store.first);
-  while (config.maxBytes > 0 && store.bytes > config.maxBytes && store.messages > 0)
+  if (subject !== "" && enforcePerSubject(stream, subject) === "more") return "more";
+  for (let left = AT_ONCE_MAX; isOver(config, store); left--) {
+    if (left === 0) return "more";
     stream.remove(store.first);
+  }
+  return "done";
 }
 
-export function enforcePerSubject(stream: LimitedStream, subject: string): void {
+function isOver({ maxMessages, maxBytes }: StreamConfig, store: StreamStore): boolean {
+  if (maxMessages > 0 && store.messages > maxMessages) return true;
+  return maxBytes > 0 && store.bytes > maxBytes && store.messages > 0;
+}
+
+export function enforcePerSubject(stream: LimitedStream, subject: string): "done" | "more" {
   const { config, store } = stream;
-  if (config.maxPerSubject <= 0) return;
-  while (store.countOf(subject) > config.maxPerSubject) stream.remove(store.firstOf(subject));
+  if (config.maxPerSubject <= 0) return "done";
+  for (let left = AT_ONCE_MAX; store.countOf(subject) > config.maxPerSubject; left--) {
+    if (left === 0) return "more";
+    if (!stream.remove(store.firstOf(subject))) return "done"; // it is damaged
+  }
+  return "done";
 }

@@ -9,8 +9,12 @@ export interface Reader {
   added(sequence: number, subject: string): void;
   /** A message is gone. */
   removed(sequence: number, subject: string): void;
+  /** A message was purged: it needs no acknowledgement any more. */
+  purgedOne(sequence: number, subject: string): void;
   /** Many messages are gone: recomputes the counts. */
   purged(): void;
+  /** Looks for what can be delivered. */
+  wake(): void;
   /** Whether it still has to deliver the message, or waits for its acknowledgement. */
   needs(sequence: number, subject: string): boolean;
   /** Whether it gets messages on the subject. */

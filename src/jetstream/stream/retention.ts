@@ -8,7 +8,6 @@ interface ReadStream {
   readonly store: StreamStore;
   readonly readers: ReadonlySet<Reader>;
   remove(sequence: number): boolean;
-  settled(sequence: number): void;
 }
 
 /** With interest retention a message that no reader takes is not kept. */
@@ -19,13 +18,6 @@ export function isUnwanted(
   if (config.retention !== "interest") return false;
   for (const reader of readers) if (reader.takes(subject)) return false;
   return true;
-}
-
-/** A reader has come or gone, or its filters have changed: what nobody wants is looked for. Only for interest retention. */
-export function dropUnwanted(stream: ReadStream): void {
-  if (stream.config.retention !== "interest") return;
-  const { store } = stream;
-  for (let at = store.next(1, null); at !== 0; at = store.next(at + 1, null)) stream.settled(at);
 }
 
 /**

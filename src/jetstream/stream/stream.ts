@@ -6,7 +6,7 @@
  *                  └────▶ apply ─▶ store, limits ─▶ held answer ─▶ (end of turn) written, synced ─▶ answer, consumers
  */
 import { assert } from "../../base/assert.ts";
-import type { PurgeOptions, StreamStore } from "../../store/stream-store.ts";
+import type { StreamStore } from "../../store/stream-store.ts";
 import type { Message } from "../../protocol/message.ts";
 import { bytes } from "../../slab/memory.ts";
 import { ApiError, errorJson } from "../api-error.ts";
@@ -14,6 +14,7 @@ import { MessageHeaders } from "../headers.ts";
 import type { AccountHost, Incoming } from "../host.ts";
 import { BatchMarks } from "./batch-marks.ts";
 import { Batches } from "./batches.ts";
+import { LongWork } from "./long-work.ts";
 import { Commit, type SyncPolicy } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
 import { Duplicates, recallIds } from "./duplicates.ts";
@@ -23,9 +24,10 @@ import { Confirmations } from "./confirmations.ts";
 import type { CommitAnswer } from "./held-answers.ts";
 import { Judge, type Operation, type Place } from "./judge.ts";
 import type { OriginPositions } from "./origin-positions.ts";
-import { enforceLimits, enforcePerSubject } from "./enforce.ts";
+import { enforceLimits } from "./enforce.ts";
 import type { Reader } from "./reader.ts";
 import { PlainMessages } from "./plain-messages.ts";
+import { Removals } from "./removals.ts";
 import { Republisher } from "./republisher.ts";
 import { isUnwanted } from "./retention.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -58,6 +60,8 @@ export class Stream {
   readonly readers = new Set<Reader>();
   readonly host: AccountHost;
   readonly duplicates: Duplicates;
+  readonly longWork: LongWork;
+  readonly removals: Removals;
   /** The id of the message that was stored last; null: it had none. */
   lastId: string | null = null;
   /** How far it has taken messages from its sources. */
@@ -114,6 +118,8 @@ export class Stream {
       refuse: (message, error) => this.refuse(message, error),
       ackHead: (sequence) => this.confirmations.head(sequence),
     });
+    this.longWork = new LongWork(host);
+    this.removals = new Removals(this);
     this.failure = new WriteFailure({ name: config.name, host, attempt: () => this.commit.end() });
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
@@ -139,7 +145,7 @@ export class Stream {
   /** Takes messages from here on. */
   start(): void {
     this.listen();
-    enforceLimits(this, "");
+    this.removals.enforce();
     this.expiry.restart();
     this.scheduler.follow();
   }
@@ -153,14 +159,14 @@ export class Stream {
     this.plain.configure(config);
     this.republisher.configure(config);
     if (subjects.join(" ") !== config.subjects.join(" ")) this.listen();
-    enforceLimits(this, "");
-    for (const { subject } of [...this.store.subjectsMatching(">")]) enforcePerSubject(this, subject);
+    this.removals.enforce();
     this.expiry.restart();
     this.touch();
   }
 
   stop(): void {
     this.isStopped = true;
+    this.longWork.stop();
     for (const listener of this.listeners) listener[Symbol.dispose]();
     this.listeners = [];
     this.expiry.stop();
@@ -209,7 +215,7 @@ export class Stream {
     const sequence = store.appendPlaced(plain.place(subject, lies));
     if (id !== null) this.duplicates.noteAt(id, sequence, timeMs);
     for (const reader of this.readers) reader.added(sequence, subject);
-    enforceLimits(this, subject);
+    this.holdLimits(subject);
     this.expiry.follow();
     this.scheduler.follow();
     const { at, replyFrom, replyLength } = lies;
@@ -244,14 +250,6 @@ export class Stream {
     if (went) for (const reader of this.readers) reader.removed(sequence, subject);
     this.touch();
     return went;
-  }
-
-  /** Returns how many messages went. */
-  purge(options: PurgeOptions): number {
-    const gone = this.store.purge(options);
-    for (const reader of this.readers) reader.purged();
-    this.touch();
-    return gone;
   }
 
   /** A reader needs the message no longer: with interest or work queue retention it may go. */
@@ -323,7 +321,8 @@ export class Stream {
     const before = this.republisher.isOn ? store.lastOf(subject) : 0;
     store.append(operation, 0, sequence);
     this.noteStored(operation, sequence, before);
-    if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 1 });
+    if (rollup !== null)
+      this.removals.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 1 });
     this.finish(operation);
     return sequence;
   }
@@ -339,7 +338,7 @@ export class Stream {
     if (stored.length > 1) this.marks.stored(store.last);
     for (const [i, { subject, rollup }] of stored.entries())
       if (rollup !== null)
-        this.purge({ filter: rollup === "sub" ? subject : null, below: from + i, keep: 0 });
+        this.removals.purge({ filter: rollup === "sub" ? subject : null, below: from + i, keep: 0 });
     for (const operation of operations) {
       this.lastId = operation.id;
       if (stored.includes(operation)) this.finish(operation);
@@ -366,9 +365,13 @@ export class Stream {
 
   private finish({ subject, schedule }: Operation): void {
     if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
-    enforceLimits(this, subject);
+    this.holdLimits(subject);
     this.expiry.follow();
     this.scheduler.follow();
+  }
+
+  private holdLimits(subject: string): void {
+    if (enforceLimits(this, subject) === "more") this.removals.enforce();
   }
 
   /** The message takes a sequence and is not kept. */
@@ -377,13 +380,15 @@ export class Stream {
     const skipped = this.store.skip(sequence);
     if (this.isFed) this.positions.note({ sequence, headerLength, body });
     if (id !== null) this.duplicates.note(id, skipped, timeNs);
-    if (rollup !== null) this.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 0 });
+    if (rollup !== null)
+      this.removals.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 0 });
     if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
     return skipped;
   }
 
   private endSchedule(subject: string): void {
-    if (this.config.allowRollup && !this.config.denyPurge) this.purge({ filter: subject, below: 0, keep: 0 });
+    if (this.config.allowRollup && !this.config.denyPurge)
+      this.removals.purge({ filter: subject, below: 0, keep: 0 });
   }
 
   private listen(): void {

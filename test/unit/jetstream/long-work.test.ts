@@ -1,0 +1,155 @@
+/** What takes long is done in steps: how much one turn does is bounded, whatever there is to do, and the result is as if it were done at once. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { Stream } from "../../../src/jetstream/stream/stream.ts";
+import { JetStreamStack } from "../../support/jetstream-stack.ts";
+
+const MESSAGES = 40_000;
+const REMOVED_PER_TURN = 1000;
+const LOOKED_AT_PER_TURN = 15_001;
+
+let stack: JetStreamStack;
+beforeEach(() => void (stack = new JetStreamStack()));
+afterEach(() => stack.stop());
+
+/** A stream with messages on this many subjects, in turn. */
+function filled(subjects: number, config: object = {}): Stream {
+  stack.request("STREAM.CREATE.S", { name: "S", subjects: ["s.>"], storage: "memory", ...config });
+  const stream = stack.stream("S");
+  const body = Buffer.from("x");
+  for (let i = 0; i < MESSAGES; i++)
+    stream.store.append({ subject: `s.${i % subjects}.${i % 2}`, headerLength: 0, body, timeNs: 1n });
+  stream.touch();
+  stack.settle();
+  return stream;
+}
+
+/** The most calls of a method of the store that one turn made, and how many turns there were. */
+function watch(stream: Stream, method: "remove" | "nextWithin"): { most: number; turns: number } {
+  const seen = { most: 0, turns: 1 };
+  let inTurn = 0;
+  const { store, host } = stream;
+  const original = store[method].bind(store) as (...given: unknown[]) => never;
+  vi.spyOn(store, method).mockImplementation((...given: unknown[]) => {
+    seen.most = Math.max(seen.most, ++inTurn);
+    return original(...given);
+  });
+  const soon = host.soon.bind(host);
+  vi.spyOn(host, "soon").mockImplementation((work) =>
+    soon(() => {
+      inTurn = 0;
+      seen.turns++;
+      work();
+    }),
+  );
+  return seen;
+}
+
+function expectSteps(seen: { most: number; turns: number }, most: number): void {
+  expect(seen.most).toBeLessThanOrEqual(most);
+  expect(seen.turns).toBeGreaterThan(2);
+}
+
+it("a purge by a filter removes some in a turn, and is answered when all are gone", () => {
+  const stream = filled(10);
+  const seen = watch(stream, "remove");
+  expect(stack.request("STREAM.PURGE.S", { filter: "s.*.1" })).toMatchObject({ purged: MESSAGES / 2 });
+  expectSteps(seen, REMOVED_PER_TURN);
+  expect(stream.store.messages).toBe(MESSAGES / 2);
+});
+
+it("a purge that keeps some, or goes up to a sequence, does so as well", () => {
+  const stream = filled(10);
+  const seen = watch(stream, "nextWithin");
+  expect(stack.request("STREAM.PURGE.S", { keep: 30_000 })).toMatchObject({ purged: 10_000 });
+  expect([stream.store.first, stream.store.messages]).toEqual([10_001, 30_000]);
+  expect(stack.request("STREAM.PURGE.S", { seq: 20_001 })).toMatchObject({ purged: 10_000 });
+  expect([stream.store.first, stream.store.messages]).toEqual([20_001, 20_000]);
+  expect(stack.request("STREAM.PURGE.S", { filter: "s.3.1", keep: 5 })).toMatchObject({ purged: 1995 });
+  expectSteps(seen, REMOVED_PER_TURN);
+});
+
+it("what is published while a purge runs stays", () => {
+  const stream = filled(10);
+  const { host, store } = stream;
+  let published = 0;
+  const soon = host.soon.bind(host);
+  vi.spyOn(host, "soon").mockImplementation((work) =>
+    soon(() => {
+      if (published < 5 && store.messages < MESSAGES) stack.publish("s.new.1", `${++published}`);
+      work();
+    }),
+  );
+  expect(stack.request("STREAM.PURGE.S", { filter: "s.*.1" })).toMatchObject({ purged: MESSAGES / 2 });
+  expect(published).toBe(5);
+  expect(store.countOf("s.new.1")).toBe(5);
+});
+
+it("consumers count on while a purge runs", () => {
+  const stream = filled(10);
+  const config = { ack_policy: "explicit", durable_name: "c", filter_subject: "s.*.1" };
+  stack.request("CONSUMER.DURABLE.CREATE.S.c", { stream_name: "S", config });
+  expect(stack.request("CONSUMER.INFO.S.c")).toMatchObject({ num_pending: MESSAGES / 2 });
+  const seen = watch(stream, "remove");
+  stack.request("STREAM.PURGE.S", { filter: "s.1.*" });
+  expectSteps(seen, REMOVED_PER_TURN);
+  expect(stack.request("CONSUMER.INFO.S.c")).toMatchObject({ num_pending: (MESSAGES / 2) * 0.8 });
+});
+
+it("limits of a stream that become lower are reached in steps", () => {
+  const stream = filled(10);
+  const seen = watch(stream, "remove");
+  const config = { name: "S", subjects: ["s.>"], storage: "memory" };
+  stack.request("STREAM.UPDATE.S", { ...config, max_msgs: 20_000 });
+  expect([stream.store.first, stream.store.messages]).toEqual([20_001, 20_000]);
+  stack.request("STREAM.UPDATE.S", { ...config, max_msgs_per_subject: 3 });
+  expect(stream.store.messages).toBe(30);
+  expectSteps(seen, 3 * REMOVED_PER_TURN);
+});
+
+it("messages that nobody wants any more go in steps when a consumer goes", () => {
+  const stream = filled(10, { retention: "interest" });
+  for (const name of ["a", "b"]) {
+    const filter = name === "a" ? "s.*.0" : "s.*.1";
+    const config = { ack_policy: "explicit", durable_name: name, filter_subject: filter };
+    stack.request(`CONSUMER.DURABLE.CREATE.S.${name}`, { stream_name: "S", config });
+  }
+  const seen = watch(stream, "remove");
+  stack.request("CONSUMER.DELETE.S.b");
+  expect(stream.store.messages).toBe(MESSAGES / 2);
+  expectSteps(seen, REMOVED_PER_TURN);
+});
+
+it("a consumer with a filter that begins in the middle is counted in steps, and told of as a whole", () => {
+  const stream = filled(30_000);
+  const seen = watch(stream, "nextWithin");
+  const config = {
+    ack_policy: "explicit",
+    durable_name: "c",
+    filter_subject: "s.*.1",
+    deliver_policy: "by_start_sequence",
+    opt_start_seq: 5001,
+  };
+  const created = stack.request("CONSUMER.DURABLE.CREATE.S.c", { stream_name: "S", config });
+  expect(created).toMatchObject({ num_pending: 17_500 });
+  expectSteps(seen, LOOKED_AT_PER_TURN);
+});
+
+it("a consumer of the last messages of very many subjects gets each once, in order", () => {
+  const stream = filled(30_000);
+  const seen = watch(stream, "nextWithin");
+  const config = {
+    ack_policy: "none",
+    durable_name: "c",
+    deliver_policy: "last_per_subject",
+    filter_subject: "s.>",
+  };
+  const created = stack.request("CONSUMER.DURABLE.CREATE.S.c", { stream_name: "S", config });
+  expect(created).toMatchObject({ num_pending: 30_000 });
+  expectSteps(seen, LOOKED_AT_PER_TURN);
+  const heard = stack.listen("_INBOX.all");
+  stack.publish("$JS.API.CONSUMER.MSG.NEXT.S.c", '{"batch":30000,"no_wait":true}', {}, "_INBOX.all");
+  const sequences = heard
+    .filter(({ reply }) => reply.startsWith("$JS.ACK."))
+    .map(({ reply }) => Number(reply.split(".").at(-4)));
+  expect(sequences).toEqual(Array.from({ length: 30_000 }, (_, i) => 10_001 + i));
+});
