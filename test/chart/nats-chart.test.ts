@@ -42,7 +42,7 @@ describe("the whole values.yaml of the NATS chart", () => {
 describe("a part that is not here", () => {
   const PARTS: readonly (readonly [string, string])[] = [
     ["config.leafnodes", "takes no leaf nodes"],
-    ["config.websocket", "no WebSocket listener"],
+    ["config.websocket", "no values for WebSocket"],
     ["config.mqtt", "does not speak MQTT"],
     ["config.gateway", "no gateways"],
     ["config.resolver", "no account resolver"],
