@@ -84,6 +84,7 @@ function hasSameUsers(next: Config, before: Config): boolean {
   return (
     sameValues(next.authorization, before.authorization) &&
     sameValues(next.accounts, before.accounts) &&
+    sameValues(next.websocket, before.websocket) &&
     next.client.tls?.map === before.client.tls?.map
   );
 }
