@@ -110,6 +110,13 @@ export class JetStreamStack {
     this.settle();
   }
 
+  /** What a consumer says beside messages: a status without a payload. */
+  publishStatus(subject: string, status: string, reply = ""): void {
+    const body = Buffer.from(`NATS/1.0 ${status}\r\n\r\n`, "latin1");
+    this.deliver({ subject, reply, headerLength: body.length, body });
+    this.settle();
+  }
+
   /** The first answer; null: there is none yet. */
   ask(subject: string, payload: object | string = "", headers: Headers = {}): Heard | null {
     const inbox = `_INBOX.${++this.inboxes}`;

@@ -95,7 +95,7 @@ export class SourceIntake extends StreamIntake implements Intake {
   /** A duplicate is passed over, and so is what the stream has already from before it was damaged. */
   take(message: Incoming, { sequence }: Delivered): void {
     const { positions } = this.stream;
-    if (positions.hasTaken(this.key, sequence)) {
+    if (positions.hasTaken(this.key, sequence, this.identity)) {
       positions.pass(this.key, sequence);
       return;
     }

@@ -115,10 +115,12 @@ export class OriginPositions {
     return this.positions.get(key) ?? NOWHERE;
   }
 
-  /** Whether the message is here, or was: beyond a gap, too. */
-  hasTaken(key: string, sequence: number): boolean {
+  /** Whether the message of the stream with this identity is here, or was: beyond a gap, too. */
+  hasTaken(key: string, sequence: number, identity: string): boolean {
     const there = this.positions.get(key);
-    return there !== undefined && (sequence <= there.sequence || there.beyond.has(sequence));
+    if (there === undefined) return false;
+    const isAnother = there.identity !== "" && identity !== "" && there.identity !== identity;
+    return !isAnother && (sequence <= there.sequence || there.beyond.has(sequence));
   }
 
   /** Everything there up to this sequence has been taken. */
