@@ -157,7 +157,7 @@ function nearlyMatching(name: string, ends: (i: number) => string): Path {
 
 /** Another member that a client with 200,000 subscriptions is connected to. */
 async function member({ command, routePort, others }: Started): Promise<ServerProcess> {
-  const config = `server_name: other\ncluster { name: c, listen: "127.0.0.1:0", routes: ["nats://127.0.0.1:${routePort}"] }`;
+  const config = `server_name: other\ncluster { name: c, listen: "127.0.0.1:-1", routes: ["nats://127.0.0.1:${routePort}"] }`;
   const other = await startServer(command, config);
   others.push(other);
   await subscribed(other.port, {}, 200_000, "r.#");
@@ -267,6 +267,18 @@ no_auth_user: s`,
   reloadOf3000("a reload that adds an account to 3,000, 3,000 connections", {
     account: "NEW { users: [{user: new, password: p}] }",
   }),
+  {
+    name: "200,000 subscriptions that begin at once",
+    config: "",
+    prepare: async ({ process }) => {
+      const client = await Client.open(process.port);
+      const lines = Array.from({ length: 200_000 }, (_, i) => `SUB b.${i} ${i}\r\n`).join("");
+      return async () => {
+        client.send(lines);
+        await client.flush();
+      };
+    },
+  },
   {
     name: "a route with 200,000 subjects comes",
     config: 'server_name: watched\ncluster { name: c, listen: "127.0.0.1:<route>" }',

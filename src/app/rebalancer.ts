@@ -91,7 +91,7 @@ export class Rebalancer implements Disposable {
       this.asked.add(session);
       session.introduction.sendInfo(urls);
     }
-    this.after(NOTICE_MS / 2, () => leaving.forEach((session) => session.withdrawFromQueues()));
+    this.after(NOTICE_MS / 2, () => leaving.forEach((session) => void session.withdrawFromQueues()));
     this.after(NOTICE_MS, () => leaving.forEach((session) => session.leave(REBALANCED, PATIENCE_MS)));
   }
 

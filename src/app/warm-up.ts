@@ -101,7 +101,7 @@ async function converse(at: number, port: ClientPort, signal: AbortSignal): Prom
     socket.write(ERRAND);
     await heardPong(socket);
     for (const session of [...port.sessions.values()]) {
-      session.withdrawFromQueues();
+      await session.withdrawFromQueues();
       session.leave(SERVER_SHUTDOWN, PATIENCE_MS);
     }
     await port.wires.drained();

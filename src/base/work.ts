@@ -14,6 +14,7 @@ const DELIVERIES_PER_ROUND = 200_000;
 const DELIVERIES_PER_STEP = 4;
 /** Headers that are read line by line, or written again: a megabyte is a round's work. */
 const HEADER_BYTES_PER_DELIVERY = 4;
+const DELIVERIES_PER_INTEREST = 20;
 
 export class Work {
   /** Whole numbers only: it is counted for each message. */
@@ -59,6 +60,11 @@ export class Work {
   /** A message was delivered to this many receivers. */
   delivered(count: number): void {
     this.done += count;
+  }
+
+  /** A subscription, or interest of another server, has begun or ended. */
+  interestChanged(): void {
+    this.done += DELIVERIES_PER_INTEREST;
   }
 
   /** The headers of a message were looked through, or copied with changes. */

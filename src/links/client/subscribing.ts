@@ -38,6 +38,7 @@ export abstract class SubscribingConnection extends ClientConnection {
     this.subscriptions.set(sid, subscription);
     this.host.turn.chores.keepUp();
     this.account.subscribe(subscription);
+    this.countChange();
     return this.sayOk();
   }
 
@@ -46,15 +47,32 @@ export abstract class SubscribingConnection extends ClientConnection {
     if (subscription !== undefined) {
       if (max > subscription.delivered) subscription.max = max;
       else this.unsubscribe(subscription);
+      this.countChange();
     }
     return this.sayOk();
   }
 
-  /** Queue groups on other servers no longer choose it. Messages in flight, and all others, still arrive. */
-  withdrawFromQueues(): void {
-    for (const subscription of this.subscriptions.values()) {
-      if (subscription.queue !== null) this.account.withdraw(subscription);
-    }
+  /** A read may bring tens of thousands of these: others come in between. */
+  private countChange(): void {
+    this.host.turn.work.interestChanged();
+    this.hasRoom();
+  }
+
+  /**
+   * Queue groups on other servers no longer choose it. Messages in flight, and all others, still arrive. In as many rounds as it takes;
+   * resolves after the last.
+   */
+  async withdrawFromQueues(): Promise<void> {
+    const { account, subscriptions } = this;
+    await this.host.turn.chores.each({
+      items: subscriptions.values(),
+      count: subscriptions.size,
+      cost: 1,
+      act: (subscription) => {
+        const isCurrent = this.account === account && this.subscriptions === subscriptions;
+        if (isCurrent && subscription.queue !== null) account.withdraw(subscription);
+      },
+    });
   }
 
   // ---- deliveries that are written straight: see `core/lane.ts` ----

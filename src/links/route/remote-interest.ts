@@ -19,6 +19,13 @@ interface RemoteInterestsHost {
   readonly turn: { readonly chores: Chores };
 }
 
+interface Entry {
+  readonly account: Account;
+  readonly known: Map<string, RemoteInterest>;
+  readonly key: string;
+  readonly interest: RemoteInterest;
+}
+
 export class RemoteInterests {
   private readonly byAccount = new Map<Account, Map<string, RemoteInterest>>();
   private count = 0;
@@ -93,19 +100,32 @@ export class RemoteInterests {
     return this.byAccount.get(account)?.get(interestKey(subject, queue))?.weight ?? 0;
   }
 
-  /** The filter admits other subjects than before. Forgets interest in those that `keeps` does not want. */
+  /**
+   * The filter admits other subjects than before. Forgets interest in those that `keeps` does not want, in as many rounds as it takes.
+   */
   keepOnly(keeps: (subject: string) => boolean): void {
-    for (const [account, known] of this.byAccount) {
-      for (const [key, interest] of known) {
-        if (keeps(interest.subject)) {
-          if (interest.filter !== null) account.interest.changed(interest.subject);
-          continue;
+    for (const account of this.byAccount.keys()) account.interest.changedAltogether();
+    void this.chores.each({
+      items: this.entries(),
+      count: this.count,
+      cost: 1,
+      act: ({ account, known, key, interest }) => {
+        const isCurrent = this.byAccount.get(account) === known && known.get(key) === interest;
+        if (!isCurrent || keeps(interest.subject)) return;
+        try {
+          known.delete(key);
+          this.count--;
+          account.interest.remove(interest);
+        } catch (error) {
+          throw halfChanged(error);
         }
-        known.delete(key);
-        this.count--;
-        account.interest.remove(interest);
-      }
-    }
+      },
+    });
+  }
+
+  private *entries(): Generator<Entry> {
+    for (const [account, known] of this.byAccount)
+      for (const [key, interest] of known) yield { account, known, key, interest };
   }
 
   /** The route is gone, and says so (`isGone`): nobody counts on its interest any more, which is ended in as many rounds as it takes. */

@@ -4,14 +4,18 @@
  *
  * Interest in an account is told on the route that carries it, once for each peer.
  */
+import type { Chores } from "../../base/chores.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
+import type { SubjectRules } from "../../core/permissions.ts";
 import type { RouteSession } from "./session.ts";
 
 interface PeerRoutes {
   readonly pool: Map<number, RouteSession>;
   readonly pinned: Map<string, RouteSession>;
+  /** By account that is moving to a route of its own: the one that still carries what is not taken back yet. */
+  readonly left: Map<string, RouteSession>;
   poolSize: number;
 }
 
@@ -26,47 +30,95 @@ export class RouteTable {
   private readonly peers = new Map<string, PeerRoutes>();
   private readonly accounts: Accounts;
 
-  constructor(accounts: Accounts) {
+  private readonly chores: Chores;
+
+  constructor(accounts: Accounts, chores: Chores) {
     this.accounts = accounts;
+    this.chores = chores;
   }
 
-  /** Adds a registered route and tells its peer of the interest that it carries. `poolSize` 1 where there is no pool. */
-  add(session: RouteSession, poolSize: number): void {
+  /**
+   * Adds a registered route and tells its peer of the interest that it carries, in as many rounds as it takes; `told` is called when the
+   * peer has been told. Changes of interest are told at once meanwhile. `poolSize` 1 where there is no pool.
+   */
+  add(session: RouteSession, poolSize: number, told: () => void = () => undefined): void {
     const { peerId, account, poolIndex } = session.registration!;
     let peer = this.peers.get(peerId);
-    if (peer === undefined) this.peers.set(peerId, (peer = { pool: new Map(), pinned: new Map(), poolSize }));
+    if (peer === undefined) {
+      peer = { pool: new Map(), pinned: new Map(), left: new Map(), poolSize };
+      this.peers.set(peerId, peer);
+    }
     peer.poolSize = poolSize;
     const before = account === null ? undefined : carrierOf(peer, account);
     if (account === null) peer.pool.set(poolIndex, session);
     else peer.pinned.set(account, session);
+    // An older route of its own ends.
+    const moves = account !== null && before !== undefined && before.registration?.account === null;
+    if (moves) peer.left.set(account, before);
     this.tellAll(session);
-    if (account !== null && before !== undefined) this.takeBack(account, before);
+    if (moves) this.takeBack(account, before, peer);
+    this.afterwards(told);
   }
 
   /** Tells the peer of all interest that the route carries; what it knows already changes nothing. */
   tellAll(session: RouteSession): void {
     let told = 0;
-    for (const [account, change] of this.interestOn(session)) {
+    session.beginTelling();
+    this.eachInterest(session, (account, change) => {
       session.tellInterest(account, change);
       told++;
-    }
-    session.log.debug("Sent local subscriptions to route", { subscriptions: told });
+    });
+    this.afterwards(() => {
+      session.endTelling();
+      session.log.debug("Sent local subscriptions to route", { subscriptions: told });
+    });
+  }
+
+  /** What may cross has changed. */
+  retell(session: RouteSession, before: SubjectRules | null): void {
+    this.eachInterest(session, (account, change) => session.retellInterest(account, change, before));
   }
 
   /** The account has a route of its own now: a peer that heard of its interest on both would send every message twice. */
-  private takeBack(name: string, from: RouteSession): void {
-    if (from.registration?.account !== null) return; // an older route of its own, which ends
-    for (const change of this.accounts.get(name)?.localInterest ?? [])
-      from.tellInterest(name, { ...change, count: 0 });
+  private takeBack(name: string, from: RouteSession, { left }: PeerRoutes): void {
+    const interest = this.accounts.get(name)?.localInterest;
+    if (interest !== undefined) {
+      const act = (change: InterestChange): void => {
+        if (from.isOpen) from.tellInterest(name, { ...change, count: 0 });
+      };
+      void this.chores.each({ items: interest, count: interest.size, cost: 1, act });
+    }
+    this.afterwards(() => {
+      if (left.get(name) === from) left.delete(name);
+    });
+  }
+
+  private eachInterest(session: RouteSession, act: (account: string, change: InterestChange) => void): void {
+    let count = 0;
+    for (const { localInterest } of this.accounts) count += localInterest.size;
+    void this.chores.each({
+      items: this.interestOn(session),
+      count,
+      cost: 1,
+      act: ([account, change]) => act(account, change),
+    });
+  }
+
+  /** Chores are done in order. Where those before are done, this is done at once. */
+  private afterwards(act: () => void): void {
+    void this.chores.each({ items: [null], count: 1, cost: 1, act });
   }
 
   /** Interest here that is told on the route, by account. */
-  *interestOn(session: RouteSession): Generator<readonly [account: string, change: InterestChange]> {
+  private *interestOn(session: RouteSession): Generator<readonly [account: string, change: InterestChange]> {
     const peer = this.peers.get(session.registration?.peerId ?? "");
     if (peer === undefined) return;
     for (const { name, localInterest } of this.accounts) {
       if (carrierOf(peer, name) !== session) continue;
-      for (const change of localInterest) yield [name, change];
+      for (const change of localInterest) {
+        if (!session.isOpen) return;
+        yield [name, change];
+      }
     }
   }
 
@@ -98,7 +150,12 @@ export class RouteTable {
 
   /** Tells every peer of a change of the interest here. */
   tell(account: Account, change: InterestChange): void {
-    for (const peer of this.peers.values()) carrierOf(peer, account.name)?.tellInterest(account.name, change);
+    const { name } = account;
+    for (const peer of this.peers.values()) {
+      carrierOf(peer, name)?.tellInterest(name, change);
+      // What ends before it is taken back there would be wanted on that route for ever.
+      if (change.count === 0 && peer.left.size > 0) peer.left.get(name)?.tellInterest(name, change);
+    }
   }
 
   /** Members of a queue group on other servers, as they have told. */

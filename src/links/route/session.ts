@@ -71,6 +71,9 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   readonly tier = "route";
   readonly leafCluster = "";
   private readonly source = new Source("route", this);
+  /** Series of interest that the peer is being told of. */
+  private tellings = 0;
+  private pongsOwed = 0;
   private readonly named: AccountMemo;
   private memoPlan: Plan | null = null;
   private memoVersion = -1;
@@ -212,8 +215,20 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   }
 
   onPing(): boolean {
-    this.say("PONG\r\n");
+    if (this.tellings > 0) this.pongsOwed++;
+    else this.say("PONG\r\n");
     return this.isOpen; // the answer may have been too much for a slow reader
+  }
+
+  /** The peer is about to be told of much interest, in several rounds: until `endTelling` it gets no PONG, which says that it has all. */
+  beginTelling(): void {
+    this.tellings++;
+  }
+
+  endTelling(): void {
+    assertOwn(this.tellings > 0, "what ends has begun");
+    if (--this.tellings > 0 || !this.isOpen) return;
+    for (; this.pongsOwed > 0 && this.isOpen; this.pongsOwed--) this.say("PONG\r\n");
   }
 
   onPong(): boolean {
@@ -233,6 +248,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     const { account, subject, queue, weight } = told;
     if (!permits(this.host.permissions.export, subject)) return true;
     if (!this.host.takesInterest(this, told)) return true;
+    this.countChange();
     if (this.interests.set(account, subject, queue, weight)) return true;
     return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
   }
@@ -241,7 +257,14 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     const told = readInterest(args, this.registration?.account ?? null, "RS-");
     if (typeof told === "string") return this.onPeerError(errors.badArguments, told);
     this.interests.delete(told.account, told.subject, told.queue);
+    this.countChange();
     return true;
+  }
+
+  /** A read may bring tens of thousands of these: others come in between. */
+  private countChange(): void {
+    this.host.turn.work.interestChanged();
+    this.hasRoom();
   }
 
   onPeerSaysError(said: string): boolean {

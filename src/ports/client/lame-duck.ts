@@ -135,7 +135,7 @@ async function sendAway(
   options: LameDuckOptions,
 ): Promise<void> {
   const { clock } = options;
-  for (const session of sessions) session.withdrawFromQueues();
+  await Promise.all(sessions.map(async (session) => session.withdrawFromQueues()));
   await within(CATCH_UP_MAX_MS, options.routesCaughtUp(), options);
   const patienceMs = Math.max(PATIENCE_MIN_MS, endMs - clock.nowMs());
   await Promise.all(sessions.map((session) => leaveInQuiet(session, patienceMs, options)));

@@ -75,7 +75,7 @@ export class ClusterPort {
     this.options = options;
     const settings = (this.settings = liveCell(options.settings));
     this.pinnedAccounts = pinnedAccountsOf(options);
-    this.table = new RouteTable(options.accounts);
+    this.table = new RouteTable(options.accounts, options.turn.chores);
     this.zones = new Zones(options.zone, options.queuePreference, options.accounts);
     this.words = new RouteWords(options, settings, () => this.zones.own);
     this.gossip = new GossipInbox({

@@ -17,7 +17,7 @@ export function mustEnd(
   );
 }
 
-/** What may no longer cross is taken back, what may now is told. The peer does the same on hearing INFO. */
+/** What may no longer cross is taken back, what may now is told, in slices. The peer does the same on hearing INFO. */
 export function applyRules(
   session: RouteSession,
   table: RouteTable,
@@ -25,7 +25,5 @@ export function applyRules(
   { export: exports }: RoutePermissions,
 ): void {
   session.interests.keepOnly((subject) => permits(exports, subject));
-  for (const [account, change] of table.interestOn(session)) {
-    session.retellInterest(account, change, importBefore);
-  }
+  table.retell(session, importBefore);
 }

@@ -200,8 +200,10 @@ export class MeshRunner implements Disposable {
     session.log.debug(`Registering remote route "${peerId}"${suffix}`);
     peers.registered(session);
     const isNew = !table.hasPeer(peerId);
-    table.add(session, action.noPool ? 1 : action.poolSize);
-    if (action.sendInfo !== undefined) session.heartbeat.ask();
+    table.add(session, action.noPool ? 1 : action.poolSize, () => {
+      // The answer says that the peer has it all.
+      if (action.sendInfo !== undefined && session.isOpen) session.heartbeat.ask();
+    });
     if (!isNew) return;
     members.keep(peerId, session.peer.info ?? {});
     this.host.onMembersChanged();

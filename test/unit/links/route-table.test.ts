@@ -6,11 +6,11 @@ import type { RouteSession } from "../../../src/links/route/session.ts";
 import { Stack, type Link } from "../../property/stack.ts";
 
 let stack = new Stack();
-let table = new RouteTable(stack.accounts);
+let table = new RouteTable(stack.accounts, stack.turn.chores);
 
 beforeEach(() => {
   stack = new Stack();
-  table = new RouteTable(stack.accounts);
+  table = new RouteTable(stack.accounts, stack.turn.chores);
 });
 
 function route(
@@ -159,5 +159,88 @@ describe("interest that a route tells of", () => {
     expect(peer.session.closedFor).toBe("Slow Consumer (Pending Bytes)");
     expect(busy.accounts.global.interest.size).toBe(0);
     peer.wire.hangUp();
+  });
+});
+
+describe("a peer of thousands of subjects", () => {
+  const COUNT = 5000;
+  const nextRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const interest = (i: number, queue: string | null = null): Subscription =>
+    new Subscription({ deliver: () => true }, `s.${i}`, queue, "1");
+  const countOf = (text: string, line: RegExp): number => text.match(line)?.length ?? 0;
+
+  beforeEach(() => {
+    for (let i = 0; i < COUNT; i++) stack.accounts.global.localInterest.add(interest(i));
+  });
+
+  it("is told of them in several rounds, and that it has all behind the last", async () => {
+    const link = stack.route({ peerId: "P", poolIndex: 0, account: null });
+    let isTold = false;
+    table.add(link.session, 1, () => (isTold = true));
+    link.wire.receiveText("PING\r\n");
+    let text = said(link);
+    expect(countOf(text, /^RS\+/gm)).toBeLessThan(COUNT / 2);
+    expect([isTold, text.includes("PONG")]).toEqual([false, false]);
+    // What changes meanwhile is told at once.
+    table.tell(stack.accounts.global, { subject: "new", queue: null, count: 1 });
+    expect(said(link)).toBe("RS+ $G new\r\n");
+    while (!isTold) {
+      await nextRound();
+      text += said(link);
+    }
+    expect(countOf(text, /^RS\+ \$G s\./gm)).toBe(COUNT);
+    expect(text.endsWith("PONG\r\n")).toBe(true);
+  });
+
+  it("is told no more once its route has ended", async () => {
+    const link = stack.route({ peerId: "P", poolIndex: 0, account: null });
+    let isTold = false;
+    table.add(link.session, 1, () => (isTold = true));
+    const before = countOf(said(link), /^RS\+/gm);
+    link.wire.hangUp();
+    while (!isTold) await nextRound();
+    expect(before + countOf(said(link), /^RS\+/gm)).toBeLessThan(COUNT / 2);
+  });
+
+  it("hears on the route of before what ends while an account moves to a route of its own", async () => {
+    let isTold = false;
+    const pool = stack.route({ peerId: "P", poolIndex: 0, account: null });
+    table.add(pool.session, 1, () => (isTold = true));
+    while (!isTold) await nextRound();
+    said(pool);
+    isTold = false;
+    const own = stack.route({ peerId: "P", poolIndex: 0, account: "$G" });
+    table.add(own.session, 1, () => (isTold = true));
+    const { global } = stack.accounts;
+    table.tell(global, global.localInterest.remove(interest(COUNT - 1))!);
+    let text = said(pool);
+    while (!isTold) {
+      await nextRound();
+      text += said(pool);
+    }
+    expect(countOf(text, /^RS- \$G s\./gm)).toBe(COUNT);
+    expect(countOf(said(own), /^RS- s\./gm)).toBeLessThanOrEqual(1);
+  });
+
+  it("keeps what may still cross, looked at in several rounds", async () => {
+    const { session, wire } = stack.route({ peerId: "P", poolIndex: 0, account: null });
+    wire.receiveText(Array.from({ length: COUNT }, (_, i) => `RS+ $G r.${i}\r\n`).join(""));
+    session.interests.keepOnly((subject) => subject.endsWith("0"));
+    expect(session.interests.size).toBeGreaterThan(COUNT / 2);
+    // Interest that comes meanwhile is judged by the rules of now.
+    while (session.interests.size > COUNT / 10) await nextRound();
+    expect([...session.interests].every(({ subject }) => subject.endsWith("0"))).toBe(true);
+    expect(stack.accounts.global.interest.size).toBe(COUNT / 10);
+  });
+
+  it("and a client that leaves queue groups do not hold up others", async () => {
+    const { session, wire } = stack.client();
+    wire.receiveText(Array.from({ length: COUNT }, (_, i) => `SUB q.${i} workers ${i}\r\n`).join(""));
+    stack.told.length = 0;
+    const withdrawn = session.withdrawFromQueues();
+    expect(stack.told.length).toBeLessThan(COUNT / 2);
+    await withdrawn;
+    expect(stack.told.filter(({ count }) => count === 0)).toHaveLength(COUNT);
+    expect(session.subscriptions.size).toBe(COUNT);
   });
 });

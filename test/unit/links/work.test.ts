@@ -78,6 +78,7 @@ describe("messages against patterns that nearly match", () => {
     }
     const order = [...text.matchAll(/^MSG a\S+\.b\.(\d+) all/gm)].map(([, i]) => Number(i));
     expect(order).toEqual(Array.from({ length: MESSAGES }, (_, i) => i));
+    await nextRound();
     expect(route.wire.takeText()).toContain("PONG\r\n");
   });
 
@@ -104,6 +105,38 @@ it("messages to many receivers leave room for others", async () => {
   expect(publisher.session.inMessages).toBeLessThan(60);
   while (publisher.session.inMessages < 100) await nextRound();
   expect(reader.session.outMessages).toBe(500_000);
+});
+
+describe("interest that changes ten thousands of times in one read", () => {
+  const COUNT = 30_000;
+
+  it("of a client leaves room for others, and all of it counts", async () => {
+    const stack = new Stack();
+    const client = stack.client();
+    const lines = Array.from({ length: COUNT }, (_, i) => `SUB s.${i} ${i}\r\n`);
+    client.wire.receiveText(`${lines.join("")}PING\r\n`);
+    expect(client.session.subscriptions.size).toBeLessThanOrEqual(COUNT / 2);
+    const other = stack.client();
+    other.wire.receiveText("PING\r\n");
+    expect(other.wire.takeText()).toBe("PONG\r\n");
+    while (!client.wire.takeText().includes("PONG\r\n")) await nextRound();
+    expect(client.session.subscriptions.size).toBe(COUNT);
+    const ends = Array.from({ length: COUNT }, (_, i) => `UNSUB ${i}\r\n`);
+    client.wire.receiveText(`${ends.join("")}PING\r\n`);
+    expect(client.session.subscriptions.size).toBeGreaterThanOrEqual(COUNT / 2);
+    while (!client.wire.takeText().includes("PONG\r\n")) await nextRound();
+    expect(client.session.subscriptions.size).toBe(0);
+  });
+
+  it("of a route, too", async () => {
+    const stack = new Stack();
+    const route = stack.route();
+    const lines = Array.from({ length: COUNT }, (_, i) => `RS+ $G s.${i}\r\n`);
+    route.wire.receiveText(`${lines.join("")}PING\r\n`);
+    expect(route.session.interests.size).toBeLessThanOrEqual(COUNT / 2);
+    while (!route.wire.takeText().includes("PONG\r\n")) await nextRound();
+    expect(route.session.interests.size).toBe(COUNT);
+  });
 });
 
 describe("work", () => {
