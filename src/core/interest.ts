@@ -170,6 +170,10 @@ export class Interest implements Disposable, HeadsUser {
       if (plan.generation === this.generations[plan.bucket]) return plan;
       return this.replan(slot, at, length, hash);
     }
+    return this.newPlan(at, length, hash);
+  }
+
+  private newPlan(at: number, length: number, hash: number): Plan {
     const shared = this.cached >= SHARED_FROM ? this.unique.ofInbox(at, length) : null;
     return shared ?? this.replan(this.freeSlot(hash), at, length, hash);
   }

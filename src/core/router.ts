@@ -18,6 +18,11 @@ export function publish(plan: Plan, message: Message, source: Source): boolean {
   const single = plan.single; // within everybody's reach
   if (single !== null && !isRarelyDelivered(message))
     return single.owner !== source.sender && single.owner.deliver(single, message);
+  return carryOut(plan, message, source);
+}
+
+/** Apart from `publish`, so that the compiler makes one piece of the way to a single receiver. */
+function carryOut(plan: Plan, message: Message, source: Source): boolean {
   assertOutsideDelivery();
   if (source.tier !== "local") return publishFrom(plan, message, source);
   plan.work.delivered(plan.fanout);

@@ -62,7 +62,13 @@ export function readHead(
     size = size * 10 + code - 0x30;
     code = bytes[++p]!;
   }
-  return code === CR ? endHead(message, p, end, size, p - tail) : readReplyAndSize(message, p, end);
+  if (code !== CR) return readReplyAndSize(message, p, end);
+  // As in `endHead`, without a call: most heads end here.
+  if (bytes[p + 1] !== LF || p + 1 >= end || p === tail || p - tail > DIGITS_MAX) return unfinished(p, end);
+  message.size = size;
+  message.payloadFrom = p + 2 - at;
+  message.length = message.payloadFrom + size + 2;
+  return READ;
 }
 
 /** `subject reply size`: `p` lies within the reply. */
@@ -131,14 +137,17 @@ function endOfToken(p: number): number {
 }
 
 function endHead(message: Message, p: number, end: number, size: number, digits: number): number {
-  if (bytes[p] !== CR || bytes[p + 1] !== LF || digits === 0 || digits > DIGITS_MAX) {
-    return p >= end || (bytes[p] === CR && p + 1 >= end) ? INCOMPLETE : UNUSUAL;
-  }
-  if (p + 1 >= end) return INCOMPLETE;
+  if (bytes[p] !== CR || bytes[p + 1] !== LF || p + 1 >= end || digits === 0 || digits > DIGITS_MAX)
+    return unfinished(p, end);
   message.size = size;
   message.payloadFrom = p + 2 - message.at;
   message.length = message.payloadFrom + size + 2;
   return READ;
+}
+
+/** What is to be said of a head that does not end at `p`, although it should. */
+function unfinished(p: number, end: number): number {
+  return p >= end || (bytes[p] === CR && p + 1 >= end) ? INCOMPLETE : UNUSUAL;
 }
 
 export interface HeadParts {

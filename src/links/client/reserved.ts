@@ -7,7 +7,13 @@ const REPLIES = ["_R_.", "_GR_.", JETSTREAM];
 const UNDERSCORE = 0x5f;
 const DOLLAR = 0x24;
 
-/** The reserved subject that lies there, or null. Nearly all begin with another letter and cost one look. */
+/** Whether the subject that lies there may be reserved, or an acknowledgement: nearly all begin with another letter. */
+export function isSpecial(at: number): boolean {
+  const first = bytes[at];
+  return first === DOLLAR || first === UNDERSCORE;
+}
+
+/** The reserved subject that lies there, or null. */
 function reserved(prefixes: readonly string[], at: number, length: number): string | null {
   const first = bytes[at];
   if (first !== UNDERSCORE && first !== DOLLAR) return null;

@@ -32,7 +32,7 @@ import { limitsIn } from "./limits.ts";
 import { sayNoResponders } from "./no-responders.ts";
 import { ClientOrigin, isFromClient } from "./origin.ts";
 import { SubscribingConnection } from "./subscribing.ts";
-import { reservedReply, reservedSubject } from "./reserved.ts";
+import { isSpecial, reservedReply, reservedSubject } from "./reserved.ts";
 import { TappedClient } from "./tapped.ts";
 import { publishTraced, tracedClient, traceTooLarge } from "./tracing.ts";
 
@@ -142,14 +142,23 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   }
 
   private publish(message: Message): boolean {
-    const { interest } = this;
     const subjectAt = message.at + message.subjectFrom;
-    const reserved = reservedSubject(subjectAt, message.subjectLength);
+    if (isSpecial(subjectAt)) return this.publishSpecial(message, subjectAt);
+    return this.publishBy(this.interest.plan(subjectAt, message.subjectLength, message.subjectHash), message);
+  }
+
+  /** A message whose subject may be reserved, or that may be an acknowledgement. Apart, so that others are compiled without it. */
+  private publishSpecial(message: Message, subjectAt: number): boolean {
+    const { subjectLength, subjectHash } = message;
+    const reserved = reservedSubject(subjectAt, subjectLength);
     if (reserved !== null) return this.refuse(message, errors.publishViolation(reserved));
-    const plan = interest.planOfMessage(subjectAt, message.subjectLength, message.subjectHash);
+    return this.publishBy(this.interest.planOfMessage(subjectAt, subjectLength, subjectHash), message);
+  }
+
+  private publishBy(plan: Plan, message: Message): boolean {
     if (this.rights?.permissions.mayPublish(plan) === false) return this.answer(plan, message);
     this.memoPlan = plan.isMemorable ? plan : null;
-    this.memoVersion = interest.version;
+    this.memoVersion = this.interest.version;
     return this.route(plan, message) && this.hasRoom();
   }
 
@@ -173,8 +182,9 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   private route(plan: Plan, message: Message): boolean {
     this.inMessages++;
     this.inBytes += message.size;
-    if (message.replyLength > 0) {
-      const reserved = reservedReply(message.at + message.replyFrom, message.replyLength);
+    const replyAt = message.at + message.replyFrom;
+    if (message.replyLength > 0 && isSpecial(replyAt)) {
+      const reserved = reservedReply(replyAt, message.replyLength);
       if (reserved !== null) return this.deny(message, errors.replyViolation(reserved));
     }
     if (!this.isPlain && this.hello.verbose) this.say("+OK\r\n");
