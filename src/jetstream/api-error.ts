@@ -31,6 +31,10 @@ export const apiErrors = {
   badRequest: fixed(400, 10003, "bad request"),
   consumerCreate: withText(500, 10012),
   consumerNotFound: fixed(404, 10014, "consumer not found"),
+  snapshotDeliverInvalid: fixed(400, 10015, "deliver subject not valid"),
+  snapshotFailed: withText(500, 10064, "snapshot failed: "),
+  restoreFailed: withText(500, 10062, "restore failed: "),
+  restoreNameTaken: fixed(400, 10130, "stream name already in use, cannot restore"),
   consumerDurableMismatch: fixed(
     400,
     10017,

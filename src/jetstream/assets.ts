@@ -12,14 +12,14 @@ import { ConsumerLog } from "../store/consumer-log.ts";
 import type { Disk } from "../store/disk.ts";
 import type { RowCache } from "../store/row-cache.ts";
 import { StreamStore } from "../store/stream-store.ts";
-import { subjectsMeet } from "../subject/subject.ts";
 import { advise, adviseConsumer } from "./advisories.ts";
 import { apiErrors } from "./api-error.ts";
 import { readObject, writeObject } from "./codec.ts";
-import { consumerShape, filtersOf, type ConsumerConfig } from "./consumer/config.ts";
+import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
 import { Consumer, type ConsumerOptions } from "./consumer/consumer.ts";
 import { startOf } from "./consumer/start.ts";
 import { ConsumerState } from "./consumer/state.ts";
+import { checkWorkQueue } from "./consumer/work-queue.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
 import { readMeta, writeMeta } from "./meta.ts";
@@ -102,22 +102,34 @@ export class Assets {
   /** Reads what is on the disk. What cannot be understood is put aside and named in the log. */
   recover(): void {
     const { disk, folder } = this.options;
-    for (const name of disk.names(`${folder}/streams`)) {
-      const path = `${folder}/streams/${name}`;
-      const meta = readMeta(disk, path, (config) => readObject(streamShape, config));
-      if (meta === null || meta.config.name !== name) {
-        this.quarantine(path, `stream-${name}`);
-        continue;
-      }
-      const assets = this.open(meta.config, meta.created);
-      this.recoverConsumers(assets, path);
-      this.report(assets.stream);
-      assets.stream.start();
-      const consumers = [...assets.consumers.values()];
-      for (const consumer of consumers) consumer.start();
-      dropSettled(assets.stream, Math.max(0, ...consumers.map(({ state }) => state.delivered.stream)));
-    }
+    disk.removeFolder(`${folder}/restoring`); // what nobody was told is there
+    for (const name of disk.names(`${folder}/streams`))
+      if (this.recoverStream(name) === null) this.quarantine(`${folder}/streams/${name}`, `stream-${name}`);
     for (const { origins } of this.streams.values()) origins.follow();
+  }
+
+  /** A stream has been restored to its folder. */
+  restored(name: string): StreamAssets {
+    const assets = this.recoverStream(name);
+    assert(assets !== null, "what has just been written can be read");
+    assets.origins.follow();
+    this.onChanged();
+    return assets;
+  }
+
+  /** null: its folder cannot be understood. */
+  private recoverStream(name: string): StreamAssets | null {
+    const path = `${this.options.folder}/streams/${name}`;
+    const meta = readMeta(this.options.disk, path, (config) => readObject(streamShape, config));
+    if (meta === null || meta.config.name !== name) return null;
+    const assets = this.open(meta.config, meta.created);
+    this.recoverConsumers(assets, path);
+    this.report(assets.stream);
+    assets.stream.start();
+    const consumers = [...assets.consumers.values()];
+    for (const consumer of consumers) consumer.start();
+    dropSettled(assets.stream, Math.max(0, ...consumers.map(({ state }) => state.delivered.stream)));
+    return assets;
   }
 
   /** Throws `ApiError`. */
@@ -175,7 +187,7 @@ export class Assets {
     const { limits } = this;
     if (!isForOrigin && limits.maxConsumers >= 0 && this.consumerCount >= limits.maxConsumers)
       throw apiErrors.maximumConsumers();
-    this.checkWorkQueue(assets, config, null);
+    checkWorkQueue(assets, config, null);
     const named = { ...config, name: this.nameFor(assets, config) };
     const created = formatTime(this.host.nowNs());
     if (isKept(named, stream.config)) {
@@ -192,7 +204,7 @@ export class Assets {
   }
 
   updateConsumer(assets: StreamAssets, consumer: Consumer, config: ConsumerConfig): void {
-    this.checkWorkQueue(assets, config, consumer);
+    checkWorkQueue(assets, config, consumer);
     const named = { ...config, name: consumer.name };
     this.keepConfig(consumer, named);
     consumer.reconfigure(named);
@@ -367,22 +379,6 @@ export class Assets {
         .slice(0, 20)
         .map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)),
     });
-  }
-
-  private checkWorkQueue(
-    { stream, consumers }: StreamAssets,
-    config: ConsumerConfig,
-    own: Consumer | null,
-  ): void {
-    if (stream.config.retention !== "workqueue" || config.direct || config.sourcing) return;
-    const filters = filtersOf(config);
-    for (const other of consumers.values()) {
-      if (other === own || other.config.direct || other.config.sourcing) continue;
-      const others = filtersOf(other.config);
-      if (filters.length === 0 || others.length === 0) throw apiErrors.workQueueMultiple();
-      if (filters.some((one) => others.some((each) => subjectsMeet(one, each))))
-        throw apiErrors.workQueueNotUnique();
-    }
   }
 
   private nameFor({ consumers }: StreamAssets, { name, durable }: ConsumerConfig): string {

@@ -52,7 +52,7 @@ const SIBLINGS: Readonly<Record<string, readonly string[]>> = { links: ["trunk"]
 
 /** Folders of a room in the order in which they stand on each other: none imports a later one. */
 const STOREYS: Readonly<Record<string, readonly string[]>> = {
-  jetstream: ["stream", "consumer", "origins", "group", "meta", "api"],
+  jetstream: ["stream", "consumer", "origins", "group", "meta", "backup", "api"],
 };
 
 /** Packages and modules that belong to some rooms or files alone. */

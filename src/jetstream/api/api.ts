@@ -10,6 +10,8 @@ import type { Assets } from "../assets.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import { MessageHeaders } from "../headers.ts";
 import { accountInfo } from "./account-requests.ts";
+import { backupRequests } from "./backup-requests.ts";
+import { Backups } from "./backups.ts";
 import { consumerRequests } from "./consumer-requests.ts";
 import { Later, type Operation } from "./request.ts";
 import type { AnswerFacts } from "./info.ts";
@@ -25,6 +27,7 @@ const OPERATIONS: readonly Operation[] = [
   { subject: "INFO", names: [0, 0], type: "account_info", handle: accountInfo },
   ...streamRequests,
   ...consumerRequests,
+  ...backupRequests,
 ];
 
 interface Queued {
@@ -49,6 +52,7 @@ export class Api {
   private readonly facts: AnswerFacts;
   private readonly host: AccountHost;
   private readonly logger: Logger;
+  private readonly backups = new Backups();
   private readonly queue: Queued[] = [];
   private listeners: Disposable[] = [];
   private isDue = false;
@@ -74,6 +78,7 @@ export class Api {
 
   stop(): void {
     for (const listener of this.listeners) listener[Symbol.dispose]();
+    this.backups.stop();
   }
 
   private receive(message: Incoming, prefixLength: number): void {
@@ -114,7 +119,14 @@ export class Api {
     const type = { type: `io.nats.jetstream.api.v1.${operation.type}_response` };
     try {
       if (!(level <= this.facts.level)) throw apiErrors.requiredApiLevel();
-      const request = { names, payload, identity, assets: this.assets, facts: this.facts };
+      const request = {
+        names,
+        payload,
+        identity,
+        assets: this.assets,
+        facts: this.facts,
+        backups: this.backups,
+      };
       const respond = (fields: Record<string, unknown>): void => {
         const answer = { ...type, ...fields };
         this.respond(queued, answer, operation.headers?.(request, answer) ?? "");

@@ -2,6 +2,7 @@
 import { apiErrors } from "../api-error.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
 import { jsonOf } from "../codec.ts";
+import type { Backups } from "./backups.ts";
 import type { AnswerFacts } from "./info.ts";
 
 export interface ApiRequest {
@@ -13,6 +14,7 @@ export interface ApiRequest {
   readonly identity: string;
   readonly assets: Assets;
   readonly facts: AnswerFacts;
+  readonly backups: Backups;
 }
 
 type Fields = Record<string, unknown>;

@@ -1,0 +1,123 @@
+/** Requests for backups of streams, and for streams of backups. */
+import { isValidSubject, hasWildcard } from "../../subject/subject.ts";
+import { advise } from "../advisories.ts";
+import { apiErrors, ApiError } from "../api-error.ts";
+import type { StreamAssets } from "../assets.ts";
+import { knownFields, readObject } from "../codec.ts";
+import { completeStream } from "../stream/complete.ts";
+import { isReserved, streamShape, type StreamConfig } from "../stream/config.ts";
+import { formatTime } from "../time.ts";
+import { streamConfig, streamInfo, streamState } from "./info.ts";
+import {
+  bodyOf,
+  numberOf,
+  streamOf,
+  textOf,
+  type ApiRequest,
+  type Handler,
+  type Operation,
+} from "./request.ts";
+import { Restore } from "./restore.ts";
+import { Snapshot } from "./snapshot.ts";
+
+const CHUNK_BYTES = { standard: 128 * 1024, least: 1024, most: 1024 * 1024 };
+const WINDOW_BYTES = { standard: 8 * 1024 * 1024, least: 1024, most: 32 * 1024 * 1024 };
+const NO_DETAILS = { deleted: false, subjects: null };
+
+const snapshot: Handler = (request) => {
+  const { payload, names, facts, assets: account, backups } = request;
+  if (payload === "" || payload === "{}") throw apiErrors.badRequest();
+  const assets = streamOf(request, names[0]!);
+  const body = bodyOf(payload);
+  const to = textOf(body, "deliver_subject");
+  if (!isValidSubject(to) || hasWildcard(to) || /\s/.test(to) || isReserved(to))
+    throw apiErrors.snapshotDeliverInvalid();
+  if (!backups.hasRoom)
+    throw apiErrors.snapshotFailed("as many backups as may be are under way: try again later");
+  const { stream } = assets;
+  const { host } = account;
+  const { name } = stream.config;
+  const chunkBytes = clamp(numberOf(body, "chunk_size"), CHUNK_BYTES);
+  const windowBytes = Math.max(chunkBytes, clamp(numberOf(body, "window_size"), WINDOW_BYTES));
+  const state = streamState(assets, NO_DETAILS);
+  const start = formatTime(host.nowNs());
+  const withConsumers = body["no_consumers"] !== true;
+  host.afterwards(() => {
+    advise(host, `STREAM.SNAPSHOT_CREATE.${name}`, "snapshot_create", { stream: name, state });
+    const one: Snapshot = new Snapshot({
+      ...{ assets, state, to, chunkBytes, withConsumers },
+      chunksMax: Math.floor(windowBytes / chunkBytes),
+      ended: (problem) => {
+        backups.ended(one);
+        const error = problem === "" ? {} : { error: problem };
+        const fields = { stream: name, start, end: formatTime(host.nowNs()), ...error };
+        advise(host, `STREAM.SNAPSHOT_COMPLETE.${name}`, "snapshot_complete", fields);
+      },
+    });
+    backups.saving(one);
+  });
+  return { config: streamConfig(stream, facts, "listed"), state };
+};
+
+function clamp(value: number, { standard, least, most }: typeof CHUNK_BYTES): number {
+  return value === 0 ? standard : Math.min(Math.max(least, value), most);
+}
+
+const restore: Handler = (request) => {
+  const { payload, assets, backups } = request;
+  if (payload === "" || payload === "{}") throw apiErrors.badRequest();
+  const config = configOf(request);
+  const { name } = config;
+  assets.usage.check(config, null);
+  if (assets.streams.has(name) || backups.isRestoring(name)) throw apiErrors.restoreNameTaken();
+  if (config.storage === "memory")
+    throw apiErrors.restoreFailed("restoring streams in memory is not supported by this server yet");
+  if (!backups.hasRoom)
+    throw apiErrors.restoreFailed("as many restores as may be are under way: try again later");
+  const { host } = assets;
+  const start = formatTime(host.nowNs());
+  advise(host, `STREAM.RESTORE_CREATE.${name}`, "restore_create", { stream: name });
+  const made: Restore = new Restore({
+    assets,
+    config,
+    answer: (result) => answerOf(result, request),
+    ended: () => {
+      backups.ended(made, name);
+      const fields = { stream: name, start, end: formatTime(host.nowNs()), bytes: made.bytes };
+      advise(host, `STREAM.RESTORE_COMPLETE.${name}`, "restore_complete", fields);
+    },
+  });
+  backups.restoringTo(name, made);
+  return { deliver_subject: made.subject };
+};
+
+function answerOf(result: StreamAssets | ApiError, { facts }: ApiRequest): Record<string, unknown> {
+  const type = "io.nats.jetstream.api.v1.stream_create_response";
+  if (!(result instanceof ApiError)) return { type, ...streamInfo(result, facts, NO_DETAILS) };
+  return { type, error: { code: result.code, err_code: result.errorCode, description: result.message } };
+}
+
+/** Throws `ApiError`. */
+function configOf({ payload, names, assets }: ApiRequest): StreamConfig {
+  const [name] = names;
+  const asked = bodyOf(payload)["config"];
+  const read = readObject(streamShape, knownFields(streamShape, asked ?? {}));
+  const config = read.name === "" ? { ...read, name: name! } : read;
+  if (config.name !== name) throw apiErrors.streamMismatch();
+  if (/[\\/]/.test(config.name)) throw apiErrors.streamPath();
+  const find = (other: string): StreamConfig | null => assets.streams.get(other)?.stream.config ?? null;
+  return completeStream(config, "lenient", find);
+}
+
+const NAME: readonly [number, number] = [1, 1];
+
+export const backupRequests: readonly Operation[] = [
+  { subject: "STREAM.SNAPSHOT", names: NAME, type: "stream_snapshot", handle: snapshot },
+  {
+    subject: "STREAM.RESTORE",
+    names: NAME,
+    type: "stream_restore",
+    handle: restore,
+    refusal: { deliver_subject: "" },
+  },
+];
