@@ -26,8 +26,8 @@ import { Tap } from "./tap.ts";
 
 /** What differs between kinds of connections. */
 export interface ConnectionKind {
-  /** What the log calls its number. */
-  readonly idField: "cid" | "wid" | "rid";
+  /** What the log calls its number, such as "cid". */
+  readonly idField: string;
   /** The peer's address as a proxy tells it; absent or "": none does. */
   readonly forwardedFor?: string | undefined;
   readonly reader: ReaderRules;
