@@ -75,6 +75,7 @@ export class JetStreamPart {
   readonly jetStream: JetStream;
   private readonly world: JetStreamWorld;
   private readonly disk: MeteredDisk;
+  private readonly stopped = Promise.withResolvers<void>();
   /** Of the folder; null: it is not claimed, or cannot be. */
   private lock: Disposable | null = null;
   private volumeLeft = 0;
@@ -168,6 +169,13 @@ export class JetStreamPart {
   stop(): void {
     this.jetStream.stop();
     this.release();
+    this.stopped.resolve();
+  }
+
+  /** Resolves when it has stopped and no file of it is open any more. */
+  async closed(): Promise<void> {
+    await this.stopped.promise;
+    await this.disk.settled();
   }
 
   /** Another server may have the folder. */

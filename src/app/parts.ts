@@ -138,6 +138,7 @@ export function streams(
       jetStream.current = await startJetStream({ ...rooms, config: inForce.current.config });
     },
     stop: () => jetStream.current?.stop(),
+    closed: async () => jetStream.current?.closed(),
   };
 }
 

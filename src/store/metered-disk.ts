@@ -16,6 +16,8 @@ interface SyncCounters {
 export class MeteredDisk implements Disk {
   readonly counters: SyncCounters = { syncs: 0, slow: 0, failed: 0, ms: 0 };
   private readonly disk: Disk;
+  /** Syncs that have not ended. */
+  readonly underWay = new Set<Promise<void>>();
   private readonly nowMs: () => number;
 
   /** `nowMs`: of a clock that tells parts of a millisecond. */
@@ -33,7 +35,12 @@ export class MeteredDisk implements Disk {
   }
 
   open(path: string): DiskFile {
-    return new MeteredFile(this.disk.open(path), this.counters, this.nowMs);
+    return new MeteredFile(this.disk.open(path), this, this.nowMs);
+  }
+
+  /** Resolves when no sync is under way: files that were closed before are closed then. */
+  async settled(): Promise<void> {
+    while (this.underWay.size > 0) await Promise.all(this.underWay);
   }
 
   read(path: string): Uint8Array | null {
@@ -68,11 +75,13 @@ export class MeteredDisk implements Disk {
 class MeteredFile implements DiskFile {
   private readonly file: DiskFile;
   private readonly counters: SyncCounters;
+  private readonly underWay: Set<Promise<void>>;
   private readonly nowMs: () => number;
 
-  constructor(file: DiskFile, counters: SyncCounters, nowMs: () => number) {
+  constructor(file: DiskFile, { counters, underWay }: MeteredDisk, nowMs: () => number) {
     this.file = file;
     this.counters = counters;
+    this.underWay = underWay;
     this.nowMs = nowMs;
   }
 
@@ -94,7 +103,11 @@ class MeteredFile implements DiskFile {
 
   sync(done: (error: DiskError | null) => void): void {
     const sinceMs = this.nowMs();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.underWay.add(promise);
     this.file.sync((error) => {
+      this.underWay.delete(promise);
+      resolve();
       this.count(sinceMs);
       if (error !== null) this.counters.failed++;
       done(error);

@@ -256,9 +256,6 @@ describe("JetStream by the official client", () => {
 
   it("refuses by name what it does not do yet", async () => {
     const manager = await jetstreamManager(client);
-    await expect(manager.streams.add({ name: "M", mirror: { name: "ORDERS" } })).rejects.toThrow(
-      "mirror is not supported",
-    );
     await expect(manager.streams.add({ name: "R", subjects: ["r"], num_replicas: 3 })).rejects.toThrow(
       "replicas > 1 not supported in non-clustered mode",
     );

@@ -1,11 +1,19 @@
 /** What a reload changes for clients over WebSocket: those who come, and those who are there. */
+import { once } from "node:events";
+import { connect } from "node:tls";
 import { wsconnect } from "@nats-io/transport-node";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
+import type { TlsConfig } from "../../src/config/values/tls.ts";
+import { opensslCiphers, opensslCurves } from "../../src/config/values/tls-names.ts";
 import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { waitFor } from "../support/cluster-wait.ts";
+import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
+import { RawConnection } from "../support/raw-connection.ts";
+import { frame } from "../support/websocket-frames.ts";
 
+const isMissing = missingOpenssl();
 const PLAIN = { host: "127.0.0.1", port: 0, noTls: true };
 
 function urlOf({ server }: InProcessServer): string {
@@ -16,6 +24,196 @@ async function reload(server: InProcessServer, websocket: ConfigOverrides["webso
   const outcome = await server.reload({ websocket: { ...PLAIN, ...websocket } });
   expect(outcome).toMatchObject({ kind: "reloaded", waiting: [] });
 }
+
+/** A request for an upgrade with these headers; resolves when there is an answer, or the end. */
+async function request(server: InProcessServer, headers: readonly string[] = []): Promise<RawConnection> {
+  const connection = await RawConnection.open(server.server.webSocketEndpoint!.port);
+  const usual = [
+    "Host: localhost",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+  ];
+  connection.send(`GET / HTTP/1.1\r\n${[...usual, ...headers].join("\r\n")}\r\n\r\n`);
+  await connection.until("an answer", () => connection.text.includes("\r\n\r\n") || connection.isClosed);
+  return connection;
+}
+
+/** What a client that says CONNECT is told. */
+async function told(
+  server: InProcessServer,
+  connect: object,
+  headers: readonly string[] = [],
+): Promise<"admitted" | "refused"> {
+  const connection = await request(server, headers);
+  connection.send(frame({ payload: `CONNECT ${JSON.stringify(connect)}\r\nPING\r\n` }));
+  const isAdmitted = (): boolean => connection.text.includes("PONG\r\n");
+  await connection.until("a word", () => isAdmitted() || connection.text.includes("-ERR"));
+  connection.destroy();
+  return isAdmitted() ? "admitted" : "refused";
+}
+
+async function status(server: InProcessServer, headers: readonly string[]): Promise<string> {
+  const connection = await request(server, headers);
+  connection.destroy();
+  return connection.text.split(" ")[1] ?? "none";
+}
+
+const ANN = { user: "ann", password: "a" };
+const withAnn: ConfigOverrides = { authorization: { users: [ANN] } };
+
+/** What a block of WebSocket is before and after a reload, and what clients then find. */
+const KEYS: Readonly<
+  Record<
+    string,
+    {
+      readonly before: ConfigOverrides["websocket"];
+      readonly after: ConfigOverrides["websocket"];
+      readonly rest?: ConfigOverrides;
+      readonly found: (server: InProcessServer) => Promise<unknown>;
+      readonly tells: readonly [unknown, unknown];
+    }
+  >
+> = {
+  "authorization.user": {
+    before: { user: "a", password: "p" },
+    after: { user: "b", password: "p" },
+    found: (server) => told(server, { user: "b", pass: "p" }),
+    tells: ["refused", "admitted"],
+  },
+  "authorization.password": {
+    before: { user: "a", password: "p" },
+    after: { user: "a", password: "q" },
+    found: (server) => told(server, { user: "a", pass: "q" }),
+    tells: ["refused", "admitted"],
+  },
+  no_auth_user: {
+    before: {},
+    after: { noAuthUser: "ann" },
+    rest: withAnn,
+    found: (server) => told(server, {}),
+    tells: ["refused", "admitted"],
+  },
+  user_cookie: {
+    before: { passCookie: "word" },
+    after: { passCookie: "word", userCookie: "who" },
+    rest: withAnn,
+    found: (server) => told(server, {}, ["Cookie: who=ann; word=a"]),
+    tells: ["refused", "admitted"],
+  },
+  pass_cookie: {
+    before: { userCookie: "who" },
+    after: { userCookie: "who", passCookie: "word" },
+    rest: withAnn,
+    found: (server) => told(server, {}, ["Cookie: who=ann; word=a"]),
+    tells: ["refused", "admitted"],
+  },
+  token_cookie: {
+    before: { token: "t" },
+    after: { token: "t", tokenCookie: "key" },
+    found: (server) => told(server, {}, ["Cookie: key=t"]),
+    tells: ["refused", "admitted"],
+  },
+  same_origin: {
+    before: {},
+    after: { sameOrigin: true },
+    found: (server) => status(server, ["Origin: http://elsewhere.example"]),
+    tells: ["101", "403"],
+  },
+  allowed_origins: {
+    before: { allowedOrigins: ["http://a.example"] },
+    after: { allowedOrigins: ["http://b.example"] },
+    found: (server) => status(server, ["Origin: http://b.example"]),
+    tells: ["403", "101"],
+  },
+  headers: {
+    before: {},
+    after: { headers: { "X-Test": "yes" } },
+    found: async (server) => (await request(server)).text.includes("X-Test: yes\r\n"),
+    tells: [false, true],
+  },
+};
+
+function tlsOf(certFile: string, keyFile: string): TlsConfig {
+  return {
+    certificates: [{ certFile, keyFile }],
+    caFile: null,
+    verify: "none",
+    map: false,
+    checksKnownUrls: false,
+    insecure: false,
+    ciphers: opensslCiphers(null),
+    curves: opensslCurves(null),
+    minVersion: "TLSv1.2",
+    pinnedKeys: null,
+    timeoutMs: 30_000,
+    handshakeFirst: false,
+    fallbackMs: null,
+    connectionsPerSecondMax: null,
+  };
+}
+
+/** Of the certificate that a connection is shown. */
+async function commonName({ server }: InProcessServer): Promise<string> {
+  const socket = connect({
+    port: server.webSocketEndpoint!.port,
+    host: "127.0.0.1",
+    rejectUnauthorized: false,
+  });
+  await once(socket, "secureConnect");
+  const { subject } = socket.getPeerCertificate();
+  socket.destroy();
+  return String(subject.CN);
+}
+
+describe("a reload changes", () => {
+  it.each(Object.keys(KEYS))("%s", async (key) => {
+    const { before, after, rest = {}, found, tells } = KEYS[key]!;
+    await using server = await startInProcess({ ...rest, websocket: { ...PLAIN, ...before } });
+    expect(await found(server)).toBe(tells[0]);
+    const next = { ...rest, websocket: { ...PLAIN, ...after } };
+    expect(await server.reload(next)).toMatchObject({ kind: "reloaded", waiting: [] });
+    expect(await found(server)).toBe(tells[1]);
+  });
+
+  it("how long a request may take", async () => {
+    await using server = await startInProcess({ websocket: { ...PLAIN, handshakeTimeoutMs: 3_600_000 } });
+    await reload(server, { handshakeTimeoutMs: 50 });
+    const connection = await RawConnection.open(server.server.webSocketEndpoint!.port);
+    connection.send("GET / HTTP/1.1\r\n");
+    await connection.closed();
+  });
+
+  it("how long a client may take to say who it is", async () => {
+    await using server = await startInProcess({
+      websocket: { ...PLAIN, token: "t", authTimeoutMs: 3_600_000 },
+    });
+    await reload(server, { token: "t", authTimeoutMs: 50 });
+    await (await request(server)).has("Authentication Timeout");
+  });
+
+  it("how often clients are asked whether they are there", async () => {
+    await using server = await startInProcess({ websocket: { ...PLAIN, pingIntervalMs: 3_600_000 } });
+    await reload(server, { pingIntervalMs: 50 });
+    const connection = await request(server);
+    connection.send(frame({ payload: 'CONNECT {"verbose":false}\r\n' }));
+    await connection.has("PING\r\n");
+    connection.destroy();
+  });
+
+  it.skipIf(isMissing)("its certificate", async () => {
+    using authority = new Authority();
+    const secured = (subject: string): ConfigOverrides["websocket"] => {
+      const { certFile, keyFile } = authority.issue({ subject, names: "IP:127.0.0.1" });
+      return { host: "127.0.0.1", port: 0, tls: tlsOf(certFile, keyFile) };
+    };
+    await using server = await startInProcess({ websocket: secured("/CN=old") });
+    expect(await commonName(server)).toBe("old");
+    await server.reload({ websocket: secured("/CN=new") });
+    expect(await commonName(server)).toBe("new");
+  });
+});
 
 it("takes other credentials, and sends those away who no longer have any", async () => {
   await using server = await startInProcess({ websocket: { ...PLAIN, token: "old" } });

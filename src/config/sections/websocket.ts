@@ -208,7 +208,7 @@ export const websocket: Section<SeenByWebSocket, "websocket"> = {
       field: "jwtCookie",
       type: cookieName,
       default: null,
-      reload: "live",
+      reload: "restart",
       description:
         "Cookie whose value is taken for the jwt that CONNECT lacks; needs operators, which shoal does not have",
     }),
