@@ -1,5 +1,5 @@
 /** Backups by the `nats` tool, from each server to each: the stream that comes back is the one that was saved. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AckPolicy, jetstream, jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
@@ -117,4 +117,36 @@ describe.skipIf(program === undefined)("nats stream backup and restore", () => {
       );
     },
   );
+
+  it("refuses what is damaged, says why, leaves nothing behind, and takes the backup that is whole", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const { url, client, manager } = await start("bin/shoal");
+    await fill({ url, client, manager });
+    const backup = join(folder, "S");
+    const nats = (...words: string[]) => new NatsCommand(program!, url, words).done();
+    const restore = async (): Promise<unknown> => nats("stream", "restore", backup, "--no-progress");
+    await nats("stream", "backup", "S", backup, "--no-progress", "--consumers");
+    await manager.streams.delete("S");
+    const file = join(
+      backup,
+      readdirSync(backup).find((name) => name.endsWith(".s2"))!,
+    );
+    const whole = readFileSync(file);
+    const flipped = Buffer.from(whole);
+    flipped[whole.length >> 1]! ^= 1;
+    const damaged = [
+      ["cut off", whole.subarray(0, whole.length >> 1)],
+      ["cut off", Buffer.alloc(0)],
+      ["checksum is wrong", flipped],
+    ] as const;
+    for (const [reason, content] of damaged) {
+      writeFileSync(file, content);
+      await expect(restore()).rejects.toThrow(reason);
+      expect(await manager.streams.names().next()).toEqual([]);
+    }
+    writeFileSync(file, whole);
+    await restore();
+    expect((await manager.streams.info("S")).state.messages).toBe(293);
+  });
 });
