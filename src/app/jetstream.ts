@@ -24,7 +24,7 @@ import { DiskError, type Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 
-/** The level of the API that clients may rely on: what nats-server 2.14 has, for streams that are no mirrors and have no sources. */
+/** The level of the API that clients may rely on: what nats-server 2.14 has. */
 const API_LEVEL = 4;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
