@@ -225,6 +225,7 @@ describe("a peer of thousands of subjects", () => {
   it("keeps what may still cross, looked at in several rounds", async () => {
     const { session, wire } = stack.route({ peerId: "P", poolIndex: 0, account: null });
     wire.receiveText(Array.from({ length: COUNT }, (_, i) => `RS+ $G r.${i}\r\n`).join(""));
+    while (session.interests.size < COUNT) await nextRound();
     session.interests.keepOnly((subject) => subject.endsWith("0"));
     expect(session.interests.size).toBeGreaterThan(COUNT / 2);
     // Interest that comes meanwhile is judged by the rules of now.
@@ -236,6 +237,7 @@ describe("a peer of thousands of subjects", () => {
   it("and a client that leaves queue groups do not hold up others", async () => {
     const { session, wire } = stack.client();
     wire.receiveText(Array.from({ length: COUNT }, (_, i) => `SUB q.${i} workers ${i}\r\n`).join(""));
+    while (session.subscriptions.size < COUNT) await nextRound();
     stack.told.length = 0;
     const withdrawn = session.withdrawFromQueues();
     expect(stack.told.length).toBeLessThan(COUNT / 2);

@@ -5,6 +5,12 @@ import { Stack } from "../../property/stack.ts";
 
 const nextRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** In a round that has nothing else to do: subscriptions are work, too. */
+async function subscribed(stack: Stack, count: number): Promise<void> {
+  while (stack.accounts.global.interest.size < count) await nextRound();
+  await nextRound();
+}
+
 /** Patterns of `tokens` tokens that are each `a` or `*`, one literal token that no subject has, and a last one that all have. */
 function nearly(tokens: number): string {
   const lines = Array.from({ length: 2 ** tokens }, (_, bits) => {
@@ -26,6 +32,7 @@ describe("messages against patterns that nearly match", () => {
     const reader = stack.client();
     reader.wire.receiveText(nearly(TOKENS));
     reader.wire.receiveText("SUB a.> all\r\n");
+    await subscribed(stack, 2 ** TOKENS + 1);
     const publisher = stack.client();
     publisher.wire.receiveText(`${published(0)}PING\r\n`);
     reader.wire.take();
@@ -53,6 +60,7 @@ describe("messages against patterns that nearly match", () => {
   it("of several clients take turns", async () => {
     const stack = new Stack();
     stack.client().wire.receiveText(nearly(TOKENS));
+    await subscribed(stack, 2 ** TOKENS);
     const publishers = [0, 1, 2].map(() => stack.client());
     publishers.forEach(({ wire }, i) => wire.receiveText(published(i * MESSAGES)));
     const counts = (): number[] => publishers.map(({ session }) => session.inMessages);
@@ -67,6 +75,7 @@ describe("messages against patterns that nearly match", () => {
     const stack = new Stack();
     const reader = stack.client();
     reader.wire.receiveText(`${nearly(TOKENS)}SUB a.> all\r\n`);
+    await subscribed(stack, 2 ** TOKENS + 1);
     const route = stack.route();
     const messages = Array.from({ length: MESSAGES }, (_, i) => `RMSG $G ${subject(TOKENS, i)} 1\r\nx\r\n`);
     route.wire.receiveText(`${messages.join("")}PING\r\n`);
@@ -85,6 +94,7 @@ describe("messages against patterns that nearly match", () => {
   it("that have yet to be read are not, where their client has gone", async () => {
     const stack = new Stack();
     stack.client().wire.receiveText(nearly(TOKENS));
+    await subscribed(stack, 2 ** TOKENS);
     const publisher = stack.client();
     publisher.wire.receiveText(published(0));
     const count = publisher.session.inMessages;
@@ -100,6 +110,7 @@ it("messages to many receivers leave room for others", async () => {
   const stack = new Stack();
   const reader = stack.client();
   reader.wire.receiveText(Array.from({ length: 5000 }, (_, i) => `SUB f ${i}\r\n`).join(""));
+  await subscribed(stack, 5000);
   const publisher = stack.client();
   publisher.wire.receiveText("PUB f 1\r\nx\r\n".repeat(100));
   expect(publisher.session.inMessages).toBeLessThan(60);
