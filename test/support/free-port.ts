@@ -1,6 +1,7 @@
 /**
  * Ports for servers whose port has to be known before they start. They lie below the range from which the system takes the ports
- * of outgoing connections and of listeners that ask for any: nobody else takes one between two starts.
+ * of outgoing connections and of listeners that ask for any: nobody else takes one between two starts. Other test files, which run at the
+ * same time in processes of their own, take others: each port that was given is claimed by a name in the kernel until its process ends.
  */
 import { createServer } from "node:net";
 
@@ -11,10 +12,21 @@ const given = new Set<number>();
 export async function freePort(host = "127.0.0.1"): Promise<number> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
-    if (given.has(port) || !(await canListen(port, host))) continue;
+    if (given.has(port) || !(await claim(port))) continue;
     given.add(port);
-    return port;
+    if (await canListen(port, host)) return port;
   }
+}
+
+/** By an abstract socket, which Linux alone has, and which is gone when the process is. */
+function claim(port: number): Promise<boolean> {
+  if (process.platform !== "linux") return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const claimed = createServer();
+    claimed.once("error", () => resolve(false));
+    claimed.listen(`\0shoal-test-port-${port}`, () => resolve(true));
+    claimed.unref();
+  });
 }
 
 function canListen(port: number, host: string): Promise<boolean> {
