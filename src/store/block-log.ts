@@ -107,7 +107,7 @@ export class BlockLog {
   }
 
   private restore(block: Block, record: Buffer, restore: (block: Block, footer: Footer) => boolean): boolean {
-    const footer = decodeFooter(record, this.seed);
+    const footer = decodeFooter(record, block.file!.size - record.length, this.seed);
     if (footer === null) return false;
     block.end = block.flushed = block.file!.size - record.length;
     block.footerLength = record.length;
@@ -268,7 +268,7 @@ export class BlockLog {
     if (disk === null) block.memory = Buffer.from(content);
     else {
       assert(this.seed !== null, "a block that is rewritten has rows with hashes");
-      const { record, bloom } = encodeFooter(content, rows, facts, this.seed);
+      const { record, bloom } = encodeFooter(content, rows, facts, { seed: this.seed, end: content.length });
       this.syncs.syncNames(); // what it no longer says of blocks that were dropped holds only once they are gone for good
       disk.replace(this.pathOf(block), Buffer.concat([content, record]));
       if (block.file !== null) this.syncs.close(block.file);
@@ -335,7 +335,7 @@ export class BlockLog {
       rows !== null && file !== null && this.seed !== null,
       "the rows of a block are known when it is sealed",
     );
-    const { record, bloom } = encodeFooter(content, rows, facts, this.seed);
+    const { record, bloom } = encodeFooter(content, rows, facts, { seed: this.seed, end });
     block.bloom = bloom;
     try {
       file.write(record, end);

@@ -15,7 +15,7 @@ export function readFooter(file: DiskFile): Buffer | null {
 /** The seed of the hashes in the footer of a block; null: there is none, or it is damaged. */
 export function seedIn(file: DiskFile): number | null {
   const record = readFooter(file);
-  return record === null ? null : (decodeFooter(record, null)?.seed ?? null);
+  return record === null ? null : (decodeFooter(record, file.size - record.length, null)?.seed ?? null);
 }
 
 /** null: the block has no footer, or it cannot be read. */

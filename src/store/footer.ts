@@ -1,6 +1,6 @@
 /**
  * The footer of a sealed block: an index of what is in it, so that neither a start nor a look-up has to read the block itself. It is a
- * record behind the others and follows from them: without it, or where it is damaged, the block is scanned.
+ * record behind the others and follows from them: without it, or where it is damaged, the block is scanned. Its time says where it lies.
  *
  *      0 u32 version        4 u32 seed of the hashes   8 u32 rows   12 u32 marks   16 u32 bytes of names   20 u32 words of the filter
  *     24 f64 base of the rows   32 f64 first sequence   40 f64 last sequence   48 f64 last message before this block
@@ -57,12 +57,12 @@ type Counts = [rows: number, marks: number, nameBytes: number, filterWords: numb
 export const ROWS_AT = RECORD_HEAD + HEAD;
 export const FOOTER_MIN = ROWS_AT + TRAILER;
 
-/** `content`: the records of the block. Each subject is met once in `onHash`. */
+/** `content`: the records of the block, which end at `end`: the footer holds there alone. Each subject is met once in `onHash`. */
 export function encodeFooter(
   content: Buffer,
   rows: BlockRows,
   facts: BlockFacts,
-  seed: number,
+  { seed, end }: { readonly seed: number; readonly end: number },
 ): { record: Buffer; bloom: Bloom } {
   const { record: names, hashes } = collectNames(content, rows);
   const { marks } = facts;
@@ -93,7 +93,7 @@ export function encodeFooter(
   writeRecord(record, 0, {
     kind: FOOTER,
     sequence: lastSequence,
-    timeNs: 0n,
+    timeNs: BigInt(end),
     previous: lastSeen,
     subject: "",
     headerLength: 0,
@@ -108,15 +108,16 @@ export function footerLength(lastBytes: Uint8Array): number {
   return getU32(lastBytes, lastBytes.length - TRAILER);
 }
 
-/** null: it is damaged, or of another version, or its hashes have another seed. */
-export function decodeFooter(record: Buffer, seed: number | null): Footer | null {
+/** null: it is damaged, of another version or another place than `at`, or its hashes have another seed. */
+export function decodeFooter(record: Buffer, at: number, seed: number | null): Footer | null {
   const view = new RecordView();
   if (!readRecord(view, record, 0, record.length) || view.kind !== FOOTER) return null;
+  if (view.timeNs !== BigInt(at)) return null;
   const { body } = view;
   if (body.length < HEAD + TRAILER || getU32(body, 0) !== VERSION) return null;
   const own = getU32(body, 4);
   if (seed !== null && own !== seed) return null;
-  const [count, marks, nameBytes, filter] = [8, 12, 16, 20].map((at) => getU32(body, at)) as Counts;
+  const [count, marks, nameBytes, filter] = [8, 12, 16, 20].map((i) => getU32(body, i)) as Counts;
   const filterAt = HEAD + count * ROW_BYTES;
   const marksAt = filterAt + filter * 4;
   if (marksAt + marks * MARK_BYTES + nameBytes + TRAILER !== body.length) return null;

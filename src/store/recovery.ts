@@ -88,7 +88,11 @@ export class Recovery {
     const end = content.length;
     for (let at = 0; at < end;) {
       if (readRecord(view, content, at, end)) {
-        if (view.kind === FOOTER) return at;
+        if (view.kind === FOOTER) {
+          if (at + view.length === end) return at;
+          block.isDamaged = true;
+          return this.passForeign(content, at + view.length);
+        }
         this.take(block);
         at += view.length;
         continue;
@@ -100,6 +104,17 @@ export class Recovery {
       block.isDamaged = true;
       this.isAtStart = false; // what was here was a part of the log: it did not begin behind it
       at = next;
+    }
+    return end;
+  }
+
+  /** Nothing is written behind a footer. What is there all the same is not served, and its sequences are not used again. */
+  private passForeign(content: Buffer, from: number): number {
+    const { view } = this;
+    const end = content.length;
+    for (let at = findRecord(view, content, from, end); at < end;) {
+      if (view.kind === MESSAGE) this.expect(view.sequence);
+      at = findRecord(view, content, at + view.length, end);
     }
     return end;
   }

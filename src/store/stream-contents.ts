@@ -88,6 +88,7 @@ export abstract class StreamContents {
         return null;
       }
     }
+    block!.isDamaged = true; // kept as it is: it says what is missing, and may be mended by hand
     this.lost.add(sequence, sequence);
     this.forget(sequence);
     return null;

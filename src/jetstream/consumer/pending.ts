@@ -6,8 +6,9 @@
  *     from ▼                        ▼ to
  *          | 17 | 18 | -- | 20 | -- | 22 |        -- settled
  *
- * Invariants: sequences ascend with their places; the first place is never empty. Bounded by what is pending: when the ring is full and
- * mostly empty, what is left moves together, which changes places; nobody keeps one beyond the next message that is added.
+ * Invariants: sequences ascend with their places; the first and the last place are never empty. Bounded by what is pending: when the
+ * ring is full and mostly empty, what is left moves together, which changes places; nobody keeps one beyond the next message that is
+ * added.
  */
 import { assert } from "../../base/assert.ts";
 
@@ -119,7 +120,11 @@ export class PendingMessages {
     assert(counts[place & mask]! > 0, "a message is settled once");
     counts[place & mask] = 0;
     this.size--;
-    if (place !== this.from) return;
+    if (place !== this.from) {
+      // The last place is never empty either: after damage the stream begins again below what was settled there.
+      if (place === to - 1) while (counts[(this.to - 1) & mask] === 0) this.to--;
+      return;
+    }
     let next = place + 1;
     while (next < to && counts[next & mask] === 0) next++;
     this.from = next;

@@ -58,3 +58,11 @@ it("does not grow while one message stays and all others are settled", () => {
   expect(pending.end - pending.first).toBeLessThanOrEqual(32);
   expect([...pending.keys()]).toEqual([1]);
 });
+
+it("takes messages below the newest that were settled, as after damage to the stream", () => {
+  const pending = new PendingMessages();
+  for (const sequence of [1, 2, 3, 4]) pending.add(sequence, sequence, 1, 0);
+  for (const sequence of [3, 4]) pending.delete(sequence);
+  pending.add(3, 5, 1, 0);
+  expect([...pending.keys()]).toEqual([1, 2, 3]);
+});
