@@ -97,8 +97,12 @@ export class Recovery {
         at += view.length;
         continue;
       }
-      if (looksLikeFooter(content, at, end)) return at;
       const next = findRecord(view, content, at + 1, end);
+      if (looksLikeFooter(content, at, end)) {
+        if (next === end) return at;
+        block.isDamaged = true;
+        return this.passForeign(content, next);
+      }
       if (isLast && this.tail === "cut" && !this.wasOnDisk(content, next, end)) return at;
       if (next === end && isLast && !this.isDamagedMessage(content, at, end)) return at;
       block.isDamaged = true;
