@@ -222,6 +222,12 @@ export class Sheet<F extends string = string> {
     this.assigned.set(field, { value, at });
   }
 
+  /** `undefined`: nothing was written for it. */
+  assign(field: F, value: unknown, at: Origin): void {
+    if (value === undefined) this.clear(field);
+    else this.set(field, value, at);
+  }
+
   /** Records that the values written for these fields are wrong, so that no check complains about their absence. */
   refuse(fields: readonly F[]): void {
     for (const field of fields) this.refused.add(field);

@@ -4,13 +4,12 @@ import { connect } from "node:tls";
 import { wsconnect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
-import type { TlsConfig } from "../../src/config/values/tls.ts";
-import { opensslCiphers, opensslCurves } from "../../src/config/values/tls-names.ts";
 import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
+import { plainTls } from "../support/tls-config.ts";
 import { frame } from "../support/websocket-frames.ts";
 
 const isMissing = missingOpenssl();
@@ -135,25 +134,6 @@ const KEYS: Readonly<
   },
 };
 
-function tlsOf(certFile: string, keyFile: string): TlsConfig {
-  return {
-    certificates: [{ certFile, keyFile }],
-    caFile: null,
-    verify: "none",
-    map: false,
-    checksKnownUrls: false,
-    insecure: false,
-    ciphers: opensslCiphers(null),
-    curves: opensslCurves(null),
-    minVersion: "TLSv1.2",
-    pinnedKeys: null,
-    timeoutMs: 30_000,
-    handshakeFirst: false,
-    fallbackMs: null,
-    connectionsPerSecondMax: null,
-  };
-}
-
 /** Of the certificate that a connection is shown. */
 async function commonName({ server }: InProcessServer): Promise<string> {
   const socket = connect({
@@ -205,8 +185,8 @@ describe("a reload changes", () => {
   it.skipIf(isMissing)("its certificate", async () => {
     using authority = new Authority();
     const secured = (subject: string): ConfigOverrides["websocket"] => {
-      const { certFile, keyFile } = authority.issue({ subject, names: "IP:127.0.0.1" });
-      return { host: "127.0.0.1", port: 0, tls: tlsOf(certFile, keyFile) };
+      const tls = plainTls(authority.issue({ subject, names: "IP:127.0.0.1" }));
+      return { host: "127.0.0.1", port: 0, tls };
     };
     await using server = await startInProcess({ websocket: secured("/CN=old") });
     expect(await commonName(server)).toBe("old");

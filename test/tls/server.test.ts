@@ -11,11 +11,11 @@ import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
 import type { ConfigOverrides } from "../../src/config/config.ts";
 import type { TlsConfig } from "../../src/config/values/tls.ts";
-import { opensslCiphers, opensslCurves } from "../../src/config/values/tls-names.ts";
 import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { converse, line } from "../support/tls-client.ts";
+import { plainTls } from "../support/tls-config.ts";
 
 const isMissing = missingOpenssl();
 const DAY_MS = 86_400_000;
@@ -31,24 +31,8 @@ beforeAll(() => {
 afterAll(() => authority?.[Symbol.dispose]());
 afterEach(() => open.splice(0).forEach((socket) => socket.destroy()));
 
-function tlsConfig(overrides: Partial<TlsConfig> = {}, { certFile, keyFile } = certificate): TlsConfig {
-  return {
-    certificates: [{ certFile, keyFile }],
-    caFile: authority.caFile,
-    verify: "none",
-    map: false,
-    checksKnownUrls: false,
-    insecure: false,
-    ciphers: opensslCiphers(null),
-    curves: opensslCurves(null),
-    minVersion: "TLSv1.2",
-    pinnedKeys: null,
-    timeoutMs: 30_000,
-    handshakeFirst: false,
-    fallbackMs: null,
-    connectionsPerSecondMax: null,
-    ...overrides,
-  };
+function tlsConfig(overrides: Partial<TlsConfig> = {}, own = certificate): TlsConfig {
+  return { ...plainTls(own), caFile: authority.caFile, ...overrides };
 }
 
 const trusting = (): { ca: Buffer } => ({ ca: readFileSync(authority.caFile) });

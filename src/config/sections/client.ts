@@ -71,10 +71,8 @@ export const client: Section<SeenByClient, "client"> = {
       heading: "Server",
       type: listen,
       assign(sheet, { host, port: number }, at) {
-        if (host === undefined) sheet.clear("client.host");
-        else sheet.set("client.host", host, at);
-        if (number === undefined) sheet.clear("client.port");
-        else sheet.set("client.port", number, at);
+        sheet.assign("client.host", host, at);
+        sheet.assign("client.port", number, at);
       },
       defaultText: "0.0.0.0:4222",
       reload: "restart",

@@ -377,10 +377,8 @@ function emptyTurnsOff(...[node, notes]: Parameters<typeof listenUrl.fromNode>):
 
 /** The flag also replaces the credentials of the file, even if it has none. */
 function assignListen(sheet: Sheet<FieldOf<SeenByCluster>>, value: Listen | ListenUrl, at: Origin): void {
-  if (value.host === undefined) sheet.clear("cluster.host");
-  else sheet.set("cluster.host", value.host, at);
-  if (value.port === undefined) sheet.clear("cluster.port");
-  else sheet.set("cluster.port", value.port, at);
+  sheet.assign("cluster.host", value.host, at);
+  sheet.assign("cluster.port", value.port, at);
   if (!("user" in value)) return;
   sheet.set("cluster.user", value.user, at);
   sheet.set("cluster.password", value.password, at);

@@ -36,10 +36,8 @@ export const monitor: Section<SeenByMonitor, "monitor"> = {
       fields: ["monitor.host", "monitor.port"],
       type: listen,
       assign(sheet, { host, port: number }, at) {
-        if (host === undefined) sheet.clear("monitor.host");
-        else sheet.set("monitor.host", host, at);
-        if (number === undefined) sheet.clear("monitor.port");
-        else sheet.set("monitor.port", number, at);
+        sheet.assign("monitor.host", host, at);
+        sheet.assign("monitor.port", number, at);
       },
       defaults: [
         ["monitor.host", { derive: ({ client }) => client.host }],
@@ -74,10 +72,8 @@ export const monitor: Section<SeenByMonitor, "monitor"> = {
       fields: ["monitor.host", "monitor.httpsPort"],
       type: listen,
       assign(sheet, { host, port: number }, at) {
-        if (host === undefined) sheet.clear("monitor.host");
-        else sheet.set("monitor.host", host, at);
-        if (number === undefined) sheet.clear("monitor.httpsPort");
-        else sheet.set("monitor.httpsPort", number, at);
+        sheet.assign("monitor.host", host, at);
+        sheet.assign("monitor.httpsPort", number, at);
       },
       defaults: [["monitor.httpsPort", { value: null }]],
       defaultText: "off",

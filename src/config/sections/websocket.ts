@@ -106,10 +106,8 @@ export const websocket: Section<SeenByWebSocket, "websocket"> = {
       fields: ["websocket.host", "websocket.port"],
       type: listen,
       assign(sheet, { host, port: number }, at) {
-        if (host === undefined) sheet.clear("websocket.host");
-        else sheet.set("websocket.host", host, at);
-        if (number === undefined) sheet.clear("websocket.port");
-        else sheet.set("websocket.port", number, at);
+        sheet.assign("websocket.host", host, at);
+        sheet.assign("websocket.port", number, at);
       },
       reload: "restart",
       description: "Host and port for WebSocket in one; this is what turns WebSocket on",
