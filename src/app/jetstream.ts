@@ -76,7 +76,7 @@ export class JetStreamPart {
   private readonly world: JetStreamWorld;
   private readonly disk: MeteredDisk;
   private readonly stopped = Promise.withResolvers<void>();
-  /** Of the folder; null: it is not claimed, or cannot be. */
+  /** The lock on the folder. null: it is not claimed, or the file system has no locks. */
   private lock: Disposable | null = null;
   private volumeLeft = 0;
   private volumeReadMs = -Infinity;

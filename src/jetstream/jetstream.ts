@@ -203,7 +203,7 @@ class JetStreamAccount {
       ?.flowed(id ?? "", upTo);
   }
 
-  /** What was written since the last time. */
+  /** Syncs, after the interval, what was written since the last sync. */
   private syncLater(): void {
     this.syncing = this.host.clock.setTimer(this.syncIntervalMs, () => {
       for (const { stream, consumers } of this.assets.streams.values()) {

@@ -44,7 +44,7 @@ interface WebSocketConfig {
   readonly token: string | null;
   /** null: that of other clients. */
   readonly authTimeoutMs: number | null;
-  /** Of the answer to an upgrade. */
+  /** Headers of the answer to an upgrade. */
   readonly headers: Readonly<Record<string, string>>;
 }
 

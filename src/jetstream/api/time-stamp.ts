@@ -12,7 +12,7 @@ export class TimeStamp {
   private shownSeconds = NaN;
   /** `2026-01-01T00:00:00` */
   private shown = "";
-  /** Of the fraction, without zeros at the end; 0: there is none. */
+  /** How many digits the fraction has, without trailing zeros. 0: there is no fraction. */
   private digits = 0;
 
   set(low: number, high: number): void {

@@ -57,7 +57,7 @@ export function plainFrame(bytes: Uint8Array): Buffer {
   return frame;
 }
 
-/** What was received is no backup, or is damaged. */
+/** The bytes received are not a backup, or they are damaged. */
 export class DamagedBackup extends Error {}
 
 /** Takes a stream in pieces of any length, and hands over what its frames hold. */

@@ -24,7 +24,7 @@ import { DEAD_LETTER, type ConsumerConfig } from "./config.ts";
 import type { Redelivery } from "./redelivery.ts";
 import { ConsumerState } from "./state.ts";
 
-/** What was published and not confirmed in this time is published again. */
+/** A letter that is not confirmed within this time is published again. */
 const RETRY_MS = 5000;
 /** Messages that are published and not confirmed, of one consumer. */
 const IN_FLIGHT_MAX = 256;
@@ -34,7 +34,7 @@ interface Letter {
   readonly why: "max_deliver" | "terminated";
   /** What the client said when it terminated the message. */
   readonly description: string;
-  /** Who wants to know that the termination counts. */
+  /** Subjects that are told when the termination counts. */
   readonly replies: string[];
 }
 

@@ -41,7 +41,7 @@ export class Lookahead {
   private lastsFrom = 0;
   /** Up to here only what is in `lasts` is delivered. */
   private lastsTo = 0;
-  /** What is being counted; null: nothing is. */
+  /** The count that is under way. null: there is none. */
   private counting: Counting | null = null;
   private waiting: (() => void)[] = [];
 
