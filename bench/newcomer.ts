@@ -56,7 +56,7 @@ async function toldAfterMs(command: string): Promise<number> {
   client.destroy();
   for (const member of members) {
     member.kill("SIGKILL");
-    if (member.exitCode === null && member.signalCode === null) await once(member, "exit");
+    if (member.exitCode === null && member.signalCode === null) await once(member, "close");
   }
   return toldMs - listensMs;
 }

@@ -78,7 +78,7 @@ function makeCertificate(certFile: string, keyFile: string): void {
 async function runClients(port: number, ca: string): Promise<void> {
   const told = ["--port", String(port), "--ca", ca, "--handshakes", values.handshakes];
   const clients = fork(import.meta.filename, told);
-  const [code] = (await once(clients, "exit")) as [number | null];
+  const [code] = (await once(clients, "close")) as [number | null];
   if (code !== 0) throw new Error("the clients failed");
 }
 

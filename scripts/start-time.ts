@@ -63,7 +63,7 @@ async function startOnce(command: string): Promise<number> {
     return performance.now() - startedMs;
   } finally {
     child.kill("SIGKILL");
-    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "close");
   }
 }
 

@@ -116,7 +116,7 @@ export class Node {
 
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const ended = once(this.child, "exit");
+    const ended = once(this.child, "close");
     this.child.kill("SIGKILL");
     await ended;
   }

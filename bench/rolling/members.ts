@@ -63,7 +63,7 @@ export class Members implements AsyncDisposable {
   async leave(index: number): Promise<{ readonly tookMs: number; readonly how: string }> {
     const child = this.running[index]!;
     const startMs = performance.now();
-    const gone = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+    const gone = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
     child.kill(this.servers.signal);
     const [code, signal] = await gone;
     return { tookMs: performance.now() - startMs, how: signal ?? `code ${code}` };
@@ -82,7 +82,7 @@ export class Members implements AsyncDisposable {
     const left = this.running.filter((child) => child?.exitCode === null && child.signalCode === null);
     await Promise.all(
       left.map(async (child) => {
-        const gone = once(child!, "exit");
+        const gone = once(child!, "close");
         child!.kill("SIGKILL");
         await gone;
       }),

@@ -8,6 +8,7 @@ const LOWER_CASE_CONSTANT = /^(?:export )?const ([a-z]\w*)(?:: number)? = -?[\d_
 const HASH_PRIVATE = /(?:^\s+(?:(?:static|readonly|async|get|set) )*|\bthis\.)(#[a-z]\w*)/gm;
 const EXPORTED_FUNCTION = /^export (?:async )?function\*? (\w+)(?:<[^>]*>)?\(([^{]*?)\)(?::|\s*\{)/gm;
 const BOOLEAN_PARAMETER = /\w+\??: boolean\b|\w+ = (?:true|false)\b/;
+const WAITS_FOR_EXIT = /(?<!\.)\bonce\([\w.!]+, "exit"\)/;
 
 /** What is wrong with the style of one file; empty: nothing. */
 export function styleBreaches(file: string, source: string): string[] {
@@ -19,6 +20,8 @@ export function styleBreaches(file: string, source: string): string[] {
   for (const [, name] of source.matchAll(HASH_PRIVATE)) found.push(`${file}: ${name} is not private by word`);
   for (const [, name] of source.matchAll(LOWER_CASE_CONSTANT))
     found.push(`${file}: the constant ${name} is not in UPPER_CASE`);
+  if (WAITS_FOR_EXIT.test(source))
+    found.push(`${file}: waits for "exit", after which output may still come: wait for "close"`);
   for (const [, name, parameters = ""] of source.matchAll(EXPORTED_FUNCTION)) {
     if (BOOLEAN_PARAMETER.test(parameters.replace(/\([^()]*\)/g, "")))
       found.push(`${file}: ${name} takes a boolean`);

@@ -150,7 +150,7 @@ describe.each([
     expect(readFileSync(join(folder, "pid"), "utf8")).toBe(String(child.pid));
     expect(readFileSync(`/proc/${child.pid}/comm`, "utf8")).toBe("nats-server\n");
     expect(run(program, ["--signal", `quit=${join(folder, "pid")}`]).code).toBe(0);
-    await once(child, "exit");
+    await once(child, "close");
     expect([child.exitCode, existsSync(portsFile)]).toEqual([0, false]);
     expect(log).toMatch(/\[INF\] Server Exiting\.\.$/m);
   });
@@ -166,7 +166,7 @@ describe.each([
       () => /\[ERR\] Error writing ports file \(/.test(log) && log.includes("is ready"),
     );
     child.kill("SIGINT");
-    await once(child, "exit");
+    await once(child, "close");
     expect(child.exitCode).toBe(0);
   });
 });

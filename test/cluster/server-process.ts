@@ -31,6 +31,8 @@ export class ServerProcess implements AsyncDisposable {
   /** Members that it has a confirmed route to, by id. */
   readonly peers = new Set<string>();
   readonly child: ChildProcess;
+  /** The process is gone, and all that it wrote has been read: after its "exit" output may still come. */
+  private isClosed = false;
 
   /** `before` is a command that runs the rest of its arguments, such as `ip netns exec NAME`. */
   constructor(args: readonly string[], before: readonly string[] = []) {
@@ -38,6 +40,7 @@ export class ServerProcess implements AsyncDisposable {
     this.child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] });
     running.add(this.child);
     this.child.once("exit", () => running.delete(this.child));
+    this.child.once("close", () => (this.isClosed = true));
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       createInterface(stream).on("line", (line) => this.remember(line));
     }
@@ -56,17 +59,18 @@ export class ServerProcess implements AsyncDisposable {
     await waitFor(
       `the log to say ${part}`,
       () => {
-        if (this.child.exitCode !== null)
-          throw new Error(`ended with ${this.child.exitCode}\n${this.tail()}`);
-        return this.messages.some((msg) => msg.includes(part));
+        const hasSaid = this.messages.some((msg) => msg.includes(part));
+        if (this.isClosed && !hasSaid) throw new Error(`ended with ${this.child.exitCode}\n${this.tail()}`);
+        return hasSaid;
       },
       () => this.tail(),
     );
   }
 
-  /** The exit code, once it has ended by itself. */
+  /** The exit code, once it has ended by itself and its output has been read to the end. */
   async ended(): Promise<number> {
-    return waitFor("the process to end", () => this.child.exitCode ?? undefined);
+    await waitFor("the process to end", () => this.isClosed);
+    return this.child.exitCode ?? -1;
   }
 
   tail(): string {

@@ -95,7 +95,7 @@ async function shownBy(program: string, config: string, connects: readonly objec
   for (const hello of connects) infos.push(await infosFor(port, hello));
   const varz = flat((await (await fetch(`${ports.monitoring[0]}/varz`)).json()) as Fields);
   child.kill("SIGKILL");
-  await once(child, "exit");
+  await once(child, "close");
   return { infos, varz };
 }
 

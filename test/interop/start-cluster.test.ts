@@ -22,7 +22,7 @@ describe("npm start", () => {
     const [, newPid] = await told(/shoal-2 started, pid (\d+)$/);
     await told(/mesh 3\/3$/);
 
-    const exited = once(child!, "exit");
+    const exited = once(child!, "close");
     child!.kill("SIGINT");
     await told(/all members have stopped$/);
     expect(await exited).toEqual([0, null]);

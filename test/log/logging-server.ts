@@ -66,7 +66,7 @@ export class LoggingServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.child !== undefined && this.isRunning) {
       this.child.kill("SIGKILL");
-      await once(this.child, "exit");
+      await once(this.child, "close");
     }
     rmSync(this.folder, { recursive: true });
   }

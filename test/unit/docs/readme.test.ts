@@ -127,7 +127,7 @@ async function meshOfThree(server: ChildProcess): Promise<void> {
 
 async function stop(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
-  const exited = once(server, "exit");
+  const exited = once(server, "close");
   server.kill();
   await exited;
 }

@@ -59,7 +59,7 @@ function chat(name: string, url: string) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     process: child,
-    exited: once(child, "exit"),
+    exited: once(child, "close"),
     /** Resolves at the next line that matches; fails with the test's time-out, or when the output ends. */
     async line(pattern: RegExp): Promise<void> {
       for (let next = await lines.next(); !pattern.test(next.value ?? ""); next = await lines.next()) {
