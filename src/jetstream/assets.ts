@@ -14,9 +14,11 @@ import type { RowCache } from "../store/row-cache.ts";
 import { StreamStore } from "../store/stream-store.ts";
 import { advise, adviseConsumer } from "./advisories.ts";
 import { apiErrors } from "./api-error.ts";
+import { putAside, reportLost, reportPositions } from "./damage.ts";
 import { readObject, writeObject } from "./codec.ts";
 import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
-import { Consumer, type ConsumerOptions } from "./consumer/consumer.ts";
+import { Consumer } from "./consumer/consumer.ts";
+import type { ConsumerOptions } from "./consumer/consumer-options.ts";
 import { startOf } from "./consumer/start.ts";
 import { ConsumerState } from "./consumer/state.ts";
 import { checkWorkQueue } from "./consumer/work-queue.ts";
@@ -124,7 +126,7 @@ export class Assets {
     if (meta === null || meta.config.name !== name) return null;
     const assets = this.open(meta.config, meta.created);
     this.recoverConsumers(assets, path);
-    this.report(assets.stream);
+    reportLost(this.host, assets.stream);
     assets.stream.start();
     const consumers = [...assets.consumers.values()];
     for (const consumer of consumers) consumer.start();
@@ -255,7 +257,7 @@ export class Assets {
       storage === "file" ? disk : null,
       `${folder}/streams/${name}/sources.json`,
     );
-    if (positions.isDamaged) this.reportPositions(name);
+    if (positions.isDamaged) reportPositions(this.host, name);
     const store: StreamStore = new StreamStore({
       onRecovered: (view, lost) => {
         timed.recall(view, config, nowNs);
@@ -345,40 +347,7 @@ export class Assets {
 
   private quarantine(path: string, name: string): void {
     const { disk, folder } = this.options;
-    const to = `${folder}/quarantine/${name}-${randomToken(this.host.random)}`;
-    disk.makeFolder(`${folder}/quarantine`);
-    disk.rename(path, to);
-    this.putAside.push(to);
-    this.host.logger.error(
-      "a folder of JetStream cannot be understood: it was put aside, nothing was deleted",
-      {
-        account: this.host.name,
-        path,
-        movedTo: to,
-      },
-    );
-  }
-
-  private reportPositions(stream: string): void {
-    this.host.logger.error(
-      "the positions of sources of a stream are damaged: only what its messages say is known",
-      {
-        account: this.host.name,
-        stream,
-      },
-    );
-  }
-
-  private report({ config, store }: Stream): void {
-    if (store.lost.count === 0) return;
-    this.host.logger.error("messages of a stream are damaged and known missing", {
-      account: this.host.name,
-      stream: config.name,
-      count: store.lost.count,
-      sequences: [...store.lost]
-        .slice(0, 20)
-        .map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)),
-    });
+    this.putAside.push(putAside(this.host, { disk, folder, path, name }));
   }
 
   private nameFor({ consumers }: StreamAssets, { name, durable }: ConsumerConfig): string {

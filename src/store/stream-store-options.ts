@@ -31,3 +31,12 @@ export interface StreamStoreOptions {
   /** Where it has to see all: those up to here it need not. */
   readonly recallAbove?: number;
 }
+
+export interface PurgeOptions {
+  /** A pattern; null: all subjects. */
+  readonly filter: string | null;
+  /** Only what is below; 0: no bound. */
+  readonly below: number;
+  /** So many of the newest stay. */
+  readonly keep: number;
+}

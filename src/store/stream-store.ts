@@ -29,16 +29,7 @@ import { restoreBlock } from "./restore.ts";
 import { RowCache } from "./row-cache.ts";
 import type { NewMessage } from "./stream-contents.ts";
 import { StreamForgetting } from "./stream-forgetting.ts";
-import type { StreamStoreOptions } from "./stream-store-options.ts";
-
-export interface PurgeOptions {
-  /** A pattern; null: all subjects. */
-  readonly filter: string | null;
-  /** Only what is below; 0: no bound. */
-  readonly below: number;
-  /** So many of the newest stay. */
-  readonly keep: number;
-}
+import type { PurgeOptions, StreamStoreOptions } from "./stream-store-options.ts";
 
 /** Sequences that one block may span. */
 const SPAN_MAX = 1 << 20;

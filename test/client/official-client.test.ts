@@ -10,7 +10,7 @@ import {
 } from "@nats-io/transport-node";
 import { afterEach, beforeAll, afterAll, describe, expect, it } from "vitest";
 import { startTarget, type Target, type TargetKind, type TargetOptions } from "../support/client-target.ts";
-import { Inbox, isNoResponders, publishRun, RunCounter } from "../support/cluster-clients.ts";
+import { Inbox, isNoResponders, isUnchanged, publishRun, RunCounter } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 
@@ -255,17 +255,6 @@ function limits(kind: TargetKind): void {
       expect(isNoResponders(error)).toBe(true);
     });
   });
-}
-
-async function isUnchanged(from: NatsConnection, to: NatsConnection, size: number): Promise<boolean> {
-  const inbox = new Inbox(to, "large");
-  await to.flush();
-  const payload = Buffer.alloc(size, "0123456789abcdef-");
-  from.publish("large", payload);
-  from.publish("large", "small one behind it");
-  await from.flush();
-  await inbox.received(2);
-  return Buffer.compare(inbox.messages[0]!.data, payload) === 0 && inbox.texts[1] === "small one behind it";
 }
 
 function leaving(kind: TargetKind): void {

@@ -162,3 +162,15 @@ export async function publishUntil(
 export function isNoResponders(error: unknown): boolean {
   return error instanceof RequestError && error.isNoResponders();
 }
+
+/** Whether a message of `size` bytes arrives as it was sent, and the one behind it. */
+export async function isUnchanged(from: NatsConnection, to: NatsConnection, size: number): Promise<boolean> {
+  const inbox = new Inbox(to, "large");
+  await to.flush();
+  const payload = Buffer.alloc(size, "0123456789abcdef-");
+  from.publish("large", payload);
+  from.publish("large", "small one behind it");
+  await from.flush();
+  await inbox.received(2);
+  return Buffer.compare(inbox.messages[0]!.data, payload) === 0 && inbox.texts[1] === "small one behind it";
+}

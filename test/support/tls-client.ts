@@ -85,3 +85,10 @@ export function line(socket: Socket): Promise<string> {
     socket.resume();
   });
 }
+
+/** What an INFO line says of TLS. */
+export function tlsFields(info: string): object {
+  if (info === "") return {};
+  const fields = JSON.parse(info.slice(5)) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => key.startsWith("tls_")));
+}

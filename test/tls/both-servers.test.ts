@@ -12,7 +12,7 @@ import { missingKinds, findProgram } from "../support/cluster-programs.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
-import { converse, type TlsClientOptions } from "../support/tls-client.ts";
+import { converse, tlsFields, type TlsClientOptions } from "../support/tls-client.ts";
 
 const isMissing = missingOpenssl();
 const programs = { shoal: findProgram("shoal"), "nats-server": findProgram("nats-new") };
@@ -391,12 +391,6 @@ for (const [name, program] of Object.entries(programs)) {
       }
     });
   });
-}
-
-function tlsFields(info: string): object {
-  if (info === "") return {};
-  const fields = JSON.parse(info.slice(5)) as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(fields).filter(([key]) => key.startsWith("tls_")));
 }
 
 async function logged(server: ServerProcess, text: string): Promise<void> {

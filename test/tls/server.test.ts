@@ -1,7 +1,6 @@
 /** TLS of one shoal: half handshakes by the thousand, certificates that are exchanged, what monitoring and the log say of them. */
 import { X509Certificate } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
-import { request } from "node:https";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { TLSSocket } from "node:tls";
@@ -13,6 +12,7 @@ import type { ConfigOverrides } from "../../src/config/config.ts";
 import type { TlsConfig } from "../../src/config/values/tls.ts";
 import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
 import { waitFor } from "../support/cluster-wait.ts";
+import { httpsGet, type HttpsAnswer } from "../support/https-get.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { converse, line } from "../support/tls-client.ts";
 import { plainTls } from "../support/tls-config.ts";
@@ -372,33 +372,7 @@ describe.skipIf(isMissing)("monitoring over TLS", () => {
     expect((await get(started, "/healthz")).subject).toBe("new");
   });
 
-  interface Got {
-    readonly status: number;
-    readonly subject: unknown;
-    readonly json: unknown;
-  }
-
-  function get({ server }: InProcessServer, path: string, authorization?: string): Promise<Got> {
-    const { promise, resolve, reject } = Promise.withResolvers<Got>();
-    const headers = authorization === undefined ? {} : { authorization };
-    const options = {
-      host: "127.0.0.1",
-      port: server.monitorPort!,
-      path,
-      headers,
-      agent: false,
-      ...trusting(),
-    };
-    const asked = request(options, (response) => {
-      const subject = subjectShownTo(response.socket);
-      let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => (body += text));
-      response.once("end", () => {
-        const json: unknown = body.startsWith("{") ? JSON.parse(body) : null;
-        resolve({ status: response.statusCode!, subject, json });
-      });
-    });
-    asked.once("error", reject).end();
-    return promise;
+  function get({ server }: InProcessServer, path: string, authorization?: string): Promise<HttpsAnswer> {
+    return httpsGet({ port: server.monitorPort!, path, authorization, ...trusting() });
   }
 });

@@ -6,20 +6,19 @@
  *     acks ─────▶ entry ─▶ (end of turn) written, synced ─▶ confirmed
  */
 import { assert } from "../../base/assert.ts";
-import type { ConsumerLog } from "../../store/consumer-log.ts";
 import type { DiskError } from "../../store/disk.ts";
 import type { RecordView } from "../../store/record.ts";
 import { statusBlock } from "../headers.ts";
 import type { AccountHost, DeliveryLane } from "../host.ts";
-import { Commit, type SyncPolicy } from "../stream/commit.ts";
+import { Commit } from "../stream/commit.ts";
 import { largestMessage } from "../stream/config.ts";
 import type { Reader } from "../stream/reader.ts";
 import type { Stream } from "../stream/stream.ts";
-import type { Advise } from "../advisories.ts";
 import { Acks } from "./acks.ts";
 import { Choice } from "./choice.ts";
 import { filtersOf, type ConsumerConfig } from "./config.ts";
-import { deadLettersOf, type DeadLetters, type StreamNamed } from "./dead-letters.ts";
+import type { ConsumerOptions } from "./consumer-options.ts";
+import { deadLettersOf, type DeadLetters } from "./dead-letters.ts";
 import { EarliestTimer } from "./earliest-timer.ts";
 import { IdleHeartbeat } from "./idle-heartbeat.ts";
 import { Inactivity } from "./inactivity.ts";
@@ -35,23 +34,6 @@ import type { PullRequest } from "./requests.ts";
 import { sampleAck } from "./sampling.ts";
 import { lookAhead } from "./start.ts";
 import { ConsumerState } from "./state.ts";
-
-export interface ConsumerOptions {
-  readonly config: ConsumerConfig;
-  /** RFC 3339. */
-  readonly created: string;
-  readonly stream: Stream;
-  readonly host: AccountHost;
-  readonly log: ConsumerLog;
-  readonly state: ConsumerState;
-  readonly policy: SyncPolicy;
-  /** False: the client gave it no name. */
-  readonly wasNamed: boolean;
-  readonly advise: Advise;
-  readonly streamNamed: StreamNamed;
-  /** Nobody has used it for its inactive threshold. */
-  readonly onInactive: (consumer: Consumer) => void;
-}
 
 /** Messages, and bytes, that one consumer delivers before others have their turn. */
 const BUDGET_MESSAGES = 256;
@@ -98,7 +80,7 @@ export class Consumer implements Reader {
     this.inactivity = new Inactivity({
       clock: host.clock,
       isUsed: (withinMs) => this.isUsed(withinMs),
-      onInactive: () => options.onInactive(this),
+      onInactive: options.onInactive,
     });
     this.again = new Redelivery(state, config);
     this.journal = new Journal(state, log);

@@ -2,7 +2,8 @@
  * Removes many messages of a stream: purges, what nobody wants any more, what is too much for new limits. All of it is done in steps that
  * remove and look at a bounded number of messages, so that others have their turn; what is little is done when it returns.
  */
-import type { PurgeOptions, StreamStore } from "../../store/stream-store.ts";
+import type { PurgeOptions } from "../../store/stream-store-options.ts";
+import type { StreamStore } from "../../store/stream-store.ts";
 import type { WorkStep, LongWork } from "./long-work.ts";
 import type { StreamConfig } from "./config.ts";
 import { enforceLimits, enforcePerSubject } from "./enforce.ts";

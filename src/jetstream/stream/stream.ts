@@ -15,7 +15,7 @@ import type { AccountHost, Incoming } from "../host.ts";
 import { BatchMarks } from "./batch-marks.ts";
 import { Batches } from "./batches.ts";
 import { LongWork } from "./long-work.ts";
-import { Commit, type SyncPolicy } from "./commit.ts";
+import { Commit } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
 import { Duplicates, recallIds } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
@@ -31,24 +31,9 @@ import { Removals } from "./removals.ts";
 import { Republisher } from "./republisher.ts";
 import { isUnwanted } from "./retention.ts";
 import { Scheduler } from "./scheduler.ts";
+import type { StreamOptions } from "./stream-options.ts";
 import type { TimedMessages } from "./timed.ts";
 import { WriteFailure } from "./write-failure.ts";
-
-export interface StreamOptions {
-  readonly config: StreamConfig;
-  /** RFC 3339. */
-  readonly created: string;
-  readonly host: AccountHost;
-  readonly store: StreamStore;
-  /** The index of the messages in the store. */
-  readonly timed: TimedMessages;
-  readonly positions: OriginPositions;
-  readonly policy: SyncPolicy;
-  /** Level of the API. */
-  readonly level: number;
-  /** Bytes that the account may still store; Infinity: no limit. */
-  readonly bytesLeft: () => number;
-}
 
 const EMPTY = new Uint8Array(0);
 

@@ -55,6 +55,11 @@ export abstract class ClientConnection extends Connection<ClientHost> {
     return READ_ERROR;
   }
 
+  onPong(): boolean {
+    this.heartbeat.onPong();
+    return this.isOpen;
+  }
+
   onThrottled(): void {
     this.onPeerError(errors.throttled, "");
   }

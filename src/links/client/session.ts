@@ -346,11 +346,6 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return this.isOpen; // the answer may have been too much for a slow reader
   }
 
-  onPong(): boolean {
-    this.heartbeat.onPong();
-    return this.isOpen;
-  }
-
   // ---- deliveries ----
 
   deliver(subscription: Subscription, message: Message): boolean {
@@ -400,10 +395,5 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     this.host.onClosed(this); // while its subscriptions can still be told
     this.dropInterest();
     this.memoPlan = null;
-  }
-
-  protected override sayOk(): boolean {
-    if (this.hello.verbose) this.say("+OK\r\n");
-    return this.isOpen;
   }
 }

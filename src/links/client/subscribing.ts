@@ -27,7 +27,10 @@ export abstract class SubscribingConnection extends ClientConnection {
   /** The receiver of its messages. */
   abstract receiver: Subscriber;
 
-  protected abstract sayOk(): boolean;
+  protected sayOk(): boolean {
+    if (this.hello.verbose) this.say("+OK\r\n");
+    return this.isOpen;
+  }
 
   onSubscribe(subject: string, queue: string | null, sid: string): boolean {
     const problem = rights.subscriptionProblem(this, subject, queue);

@@ -1,0 +1,26 @@
+/** What a consumer is made with. */
+import type { ConsumerLog } from "../../store/consumer-log.ts";
+import type { Advise } from "../advisories.ts";
+import type { AccountHost } from "../host.ts";
+import type { SyncPolicy } from "../stream/commit.ts";
+import type { Stream } from "../stream/stream.ts";
+import type { ConsumerConfig } from "./config.ts";
+import type { StreamNamed } from "./dead-letters.ts";
+import type { ConsumerState } from "./state.ts";
+
+export interface ConsumerOptions {
+  readonly config: ConsumerConfig;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly stream: Stream;
+  readonly host: AccountHost;
+  readonly log: ConsumerLog;
+  readonly state: ConsumerState;
+  readonly policy: SyncPolicy;
+  /** False: the client gave it no name. */
+  readonly wasNamed: boolean;
+  readonly advise: Advise;
+  readonly streamNamed: StreamNamed;
+  /** Nobody has used it for its inactive threshold. */
+  readonly onInactive: () => void;
+}
