@@ -26,16 +26,12 @@ const GOSSIP_REDIAL_MIN_MS = 1000;
 const STRANGER_FROM = 20;
 const STRANGER_BACKOFF_MAX_MS = 10_000;
 
-export function changeSource(
-  state: MeshState,
-  event: Extract<MeshEvent, { kind: "sourceChanged" }>,
-  nowMs: number,
-): void {
+export function changeSource(state: MeshState, event: Extract<MeshEvent, { kind: "sourceChanged" }>): void {
   const listed = new Set<string>();
   for (const address of event.peers) {
     const key = addressKey(address.host, address.port);
     if (state.ownAddresses.has(key)) continue;
-    const row = state.addresses.get(key) ?? addAddress(state, key, address, nowMs);
+    const row = state.addresses.get(key) ?? addAddress(state, key, address);
     if (row === undefined) break;
     listed.add(key);
     row.address = address;
@@ -43,28 +39,28 @@ export function changeSource(
     assert(state.unlisted >= 0, "an unlisted address is counted once");
     row.sources.set(event.source, event.origin);
     row.origin = strongestOrigin(row);
-    lookAtAddress(state, row, nowMs);
+    lookAtAddress(state, row);
   }
   for (const row of state.addresses.values()) {
     if (listed.has(row.key) || !row.sources.delete(event.source)) continue;
     if (row.sources.size === 0) state.unlisted++;
     row.origin = strongestOrigin(row);
     const isTrusted = row.leadsTo !== undefined || row.isSelf || event.origin === "explicit";
-    if (row.sources.size === 0 && (!isTrusted || nowMs < row.absentUntilMs)) {
+    if (row.sources.size === 0 && (!isTrusted || state.nowMs < row.absentUntilMs)) {
       // A source that lied leaves no trace, nor does a server that has said good-bye.
       forgetAddress(state, row);
       continue;
     }
-    if (row.sources.size === 0) row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
-    lookAtAddress(state, row, nowMs);
+    if (row.sources.size === 0) row.keepUntilMs = state.nowMs + state.options.giveUpAfterMs;
+    lookAtAddress(state, row);
   }
 }
 
 /** Whether one more address may come by gossip: the others find room in the table whatever members tell. */
-export function hasRoomForGossip(state: MeshState, address: PeerAddress, nowMs: number): boolean {
+export function hasRoomForGossip(state: MeshState, address: PeerAddress): boolean {
   if (state.addresses.has(addressKey(address.host, address.port))) return true;
   if (state.unlisted < state.options.limits.addressesMax / 2) return true;
-  tellLimit(state, "addressesMax", nowMs);
+  tellLimit(state, "addressesMax");
   return false;
 }
 
@@ -74,24 +70,23 @@ export function vouchAddress(
   address: PeerAddress,
   id: ServerId,
   dial: { readonly delayMs: number; readonly gossipMode: GossipMode },
-  nowMs: number,
 ): void {
   const key = addressKey(address.host, address.port);
   if (state.ownAddresses.has(key)) return;
   const known = state.addresses.get(key);
-  const row = known ?? addAddress(state, key, address, nowMs);
+  const row = known ?? addAddress(state, key, address);
   if (row === undefined) return;
-  row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
+  row.keepUntilMs = state.nowMs + state.options.giveUpAfterMs;
   if (dial.gossipMode === 2) row.gossipMode = 2;
-  if (row.leadsTo === id) return lookAtAddress(state, row, nowMs);
+  if (row.leadsTo === id) return lookAtAddress(state, row);
   leadAddress(state, row, id);
   row.gossipMode = dial.gossipMode;
-  row.nextDialMs = Math.max(nowMs + dial.delayMs, row.lastDialMs + GOSSIP_REDIAL_MIN_MS);
-  lookAtAddress(state, row, nowMs);
+  row.nextDialMs = Math.max(state.nowMs + dial.delayMs, row.lastDialMs + GOSSIP_REDIAL_MIN_MS);
+  lookAtAddress(state, row);
 }
 
 /** Dials, waits, rests or forgets: whatever the row calls for now. */
-export function lookAtAddress(state: MeshState, row: AddressRow, nowMs: number): void {
+export function lookAtAddress(state: MeshState, row: AddressRow): void {
   if (state.stopped || row.busy) return;
   const listed = row.sources.size > 0;
   if (leadsSomewhere(state, row)) {
@@ -100,12 +95,13 @@ export function lookAtAddress(state: MeshState, row: AddressRow, nowMs: number):
     if (row.isSelf && !listed) forgetAddress(state, row);
     return;
   }
-  if (!listed && (nowMs >= row.keepUntilMs || retriesSpent(state, row))) return giveUpAddress(state, row);
-  const isAbsent = nowMs < row.absentUntilMs;
+  if (!listed && (state.nowMs >= row.keepUntilMs || retriesSpent(state, row)))
+    return giveUpAddress(state, row);
+  const isAbsent = state.nowMs < row.absentUntilMs;
   if (isAbsent) state.open.delete(row.key);
   else state.open.add(row);
-  const isDue = row.nextDialMs <= nowMs;
-  if (isDue && dialAddress(state, row, nowMs)) return;
+  const isDue = row.nextDialMs <= state.nowMs;
+  if (isDue && dialAddress(state, row)) return;
   if (isDue) state.lines.enter(row.alarm.due, listed ? "listed" : "gossiped");
   const dialMs = isDue ? Number.POSITIVE_INFINITY : row.nextDialMs;
   const lookMs = isAbsent ? Math.min(dialMs, row.absentUntilMs) : dialMs;
@@ -119,13 +115,13 @@ function rest(state: MeshState, row: AddressRow): void {
 }
 
 /** Starts a dial to learn who is at this address; false if too many are under way. */
-export function dialAddress(state: MeshState, row: AddressRow, nowMs: number): boolean {
+export function dialAddress(state: MeshState, row: AddressRow): boolean {
   const { address, origin, gossipMode, key } = row;
   const purpose = { address, origin, account: "", gossipMode, key, peerId: undefined };
-  if (!startDial(state, purpose, nowMs)) return false;
+  if (!startDial(state, purpose)) return false;
   rest(state, row);
   row.busy = true;
-  row.lastDialMs = nowMs;
+  row.lastDialMs = state.nowMs;
   return true;
 }
 
@@ -134,12 +130,11 @@ export function addressFailed(
   row: AddressRow,
   error: DialErrorKind | "closed",
   detail: string,
-  nowMs: number,
 ): void {
   row.busy = false;
   row.attempts++;
   row.lastError = detail;
-  row.nextDialMs = nowMs + backoffDelayMs(backoffOf(state, row), row.attempts, state.random);
+  row.nextDialMs = state.nowMs + backoffDelayMs(backoffOf(state, row), row.attempts, state.random);
   if (isPowerOfTwo(row.attempts) && !leadsSomewhere(state, row)) {
     tell(state, {
       kind: "dialFailed",
@@ -151,7 +146,7 @@ export function addressFailed(
       detail,
     });
   }
-  lookAtAddress(state, row, nowMs);
+  lookAtAddress(state, row);
 }
 
 function backoffOf(state: MeshState, row: AddressRow): BackoffOptions {
@@ -182,26 +177,21 @@ export function addressIsSelf(state: MeshState, row: AddressRow): void {
 }
 
 /** Its peer has said good-bye, and is gone: it is dialled as one that was lost, since it may come back, but nobody waits for it. */
-export function addressLeft(state: MeshState, row: AddressRow, nowMs: number): void {
-  row.absentUntilMs = nowMs + state.options.giveUpAfterMs;
-  addressLostPeer(state, row, "joined", nowMs);
+export function addressLeft(state: MeshState, row: AddressRow): void {
+  row.absentUntilMs = state.nowMs + state.options.giveUpAfterMs;
+  addressLostPeer(state, row, "joined");
 }
 
 /** Its peer is gone: dial again, soon if this side used to dial, else leaving the other side its turn first. */
-export function addressLostPeer(
-  state: MeshState,
-  row: AddressRow,
-  before: "joined" | "not joined",
-  nowMs: number,
-): void {
+export function addressLostPeer(state: MeshState, row: AddressRow, before: "joined" | "not joined"): void {
   if (before === "joined") {
     row.attempts = 0;
     row.hasLostPeer = true;
-    row.keepUntilMs = nowMs + state.options.giveUpAfterMs;
-    row.nextDialMs = nowMs + jitterMs(state, REDIAL_JITTER_MS);
+    row.keepUntilMs = state.nowMs + state.options.giveUpAfterMs;
+    row.nextDialMs = state.nowMs + jitterMs(state, REDIAL_JITTER_MS);
   }
-  if (row.sources.size === 0) row.nextDialMs = Math.max(row.nextDialMs, nowMs + implicitDelayMs(state));
-  lookAtAddress(state, row, nowMs);
+  if (row.sources.size === 0) row.nextDialMs = Math.max(row.nextDialMs, state.nowMs + implicitDelayMs(state));
+  lookAtAddress(state, row);
 }
 
 export function implicitDelayMs(state: MeshState): number {
@@ -228,14 +218,9 @@ function leadAddress(state: MeshState, row: AddressRow, id: ServerId | undefined
   else keys.add(row.key);
 }
 
-function addAddress(
-  state: MeshState,
-  key: string,
-  address: PeerAddress,
-  nowMs: number,
-): AddressRow | undefined {
+function addAddress(state: MeshState, key: string, address: PeerAddress): AddressRow | undefined {
   if (state.addresses.size >= state.options.limits.addressesMax) {
-    tellLimit(state, "addressesMax", nowMs);
+    tellLimit(state, "addressesMax");
     return undefined;
   }
   const row: AddressRow = {
@@ -251,9 +236,9 @@ function addAddress(
     busy: false,
     attempts: 0,
     lastError: undefined,
-    nextDialMs: nowMs,
+    nextDialMs: state.nowMs,
     lastDialMs: Number.NEGATIVE_INFINITY,
-    keepUntilMs: nowMs + state.options.giveUpAfterMs,
+    keepUntilMs: state.nowMs + state.options.giveUpAfterMs,
     gossipMode: 0,
   };
   assert(!state.addresses.has(key), "an address has one row");

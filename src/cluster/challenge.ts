@@ -12,20 +12,18 @@ export function challengeOver(
   state: MeshState,
   conn: ConnRow,
   { isAlive }: Extract<MeshEvent, { kind: "challengeOver" }>,
-  nowMs: number,
 ): void {
   const peer = conn.route === undefined ? undefined : state.peers.get(conn.route.peerId);
   const rival = peer?.rival;
   if (peer === undefined || rival === undefined) return;
   if (isAlive) {
     peer.rival = undefined;
-    return tellDuplicate(state, rival.conn, rival.info, nowMs);
+    return tellDuplicate(state, rival.conn, rival.info);
   }
-  closeConn(state, conn, "superseded", "its server restarted", nowMs);
+  closeConn(state, conn, "superseded", "its server restarted");
   if (state.peers.has(peer.id)) return;
-  supersede(state, peer.id, nowMs);
+  supersede(state, peer.id);
   tell(state, { kind: "peerRestarted", name: peer.name, oldId: peer.id, newId: rival.info.id });
   const address = rival.conn.isStranger ? undefined : advertisedAddress(rival.info, rival.conn.remoteIp);
-  if (address !== undefined)
-    vouchAddress(state, address, rival.info.id, { delayMs: 0, gossipMode: 0 }, nowMs);
+  if (address !== undefined) vouchAddress(state, address, rival.info.id, { delayMs: 0, gossipMode: 0 });
 }

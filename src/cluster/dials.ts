@@ -12,13 +12,13 @@ const PACE_DIALS = 32;
 const PACE_MS = 10;
 
 /** False if as many dials or handshakes are under way, or have begun just now, as may be. */
-export function startDial(state: MeshState, purpose: DialPurpose, nowMs: number): boolean {
-  if (!hasRoom(state, nowMs) || !isInPace(state, nowMs)) return false;
+export function startDial(state: MeshState, purpose: DialPurpose): boolean {
+  if (!hasRoom(state) || !isInPace(state)) return false;
   const { dialTimeoutMs } = state.options;
   const dialId = state.nextDialId++;
   const alarm = newAlarm({ kind: "dial", id: dialId });
   state.dials.set(dialId, { id: dialId, purpose, alarm });
-  state.agenda.set(alarm, nowMs + dialTimeoutMs + DIAL_GRACE_MS);
+  state.agenda.set(alarm, state.nowMs + dialTimeoutMs + DIAL_GRACE_MS);
   state.dialsBegun++;
   const { address, origin, account } = purpose;
   state.actions.push({ kind: "dial", dialId, address, origin, account, timeoutMs: dialTimeoutMs });
@@ -33,10 +33,10 @@ export function endDial(state: MeshState, dialId: number): void {
 }
 
 /** Gives what room there is to those that wait for it. */
-export function serveLines(state: MeshState, nowMs: number, look: (due: Due) => void): void {
+export function serveLines(state: MeshState, look: (due: Due) => void): void {
   if (state.lines.size === 0) return;
-  while (hasRoom(state, nowMs)) {
-    if (!isInPace(state, nowMs)) return state.agenda.set(state.paceAlarm, state.paceFromMs + PACE_MS);
+  while (hasRoom(state)) {
+    if (!isInPace(state)) return state.agenda.set(state.paceAlarm, state.paceFromMs + PACE_MS);
     const due = state.lines.next();
     if (due === undefined) return;
     look(due);
@@ -44,18 +44,18 @@ export function serveLines(state: MeshState, nowMs: number, look: (due: Due) => 
 }
 
 /** Where there is none, the end of a dial or of a handshake brings the next step. */
-function hasRoom(state: MeshState, nowMs: number): boolean {
+function hasRoom(state: MeshState): boolean {
   const { limits } = state.options;
   if (state.dials.size >= limits.dialsInFlightMax) return false;
   // Those that come here have a bound of their own.
   if (state.handshakes - state.arrivals.size < limits.handshakesMax) return true;
-  tellLimit(state, "handshakesMax", nowMs);
+  tellLimit(state, "handshakesMax");
   return false;
 }
 
-function isInPace(state: MeshState, nowMs: number): boolean {
-  if (nowMs >= state.paceFromMs + PACE_MS) {
-    state.paceFromMs = nowMs;
+function isInPace(state: MeshState): boolean {
+  if (state.nowMs >= state.paceFromMs + PACE_MS) {
+    state.paceFromMs = state.nowMs;
     state.dialsBegun = 0;
   }
   return state.dialsBegun < PACE_DIALS;

@@ -39,18 +39,18 @@ export function announceJoin(state: MeshState, peer: PeerRow, conn: ConnRow, inf
 }
 
 /** A connected server announces another one. */
-export function hearOf(state: MeshState, info: RouteInfo, nowMs: number): void {
-  if (!withinRate(state, nowMs)) return;
-  if (info.id === state.options.id || (state.superseded.get(info.id) ?? 0) > nowMs) return;
+export function hearOf(state: MeshState, info: RouteInfo): void {
+  if (!withinRate(state)) return;
+  if (info.id === state.options.id || (state.superseded.get(info.id) ?? 0) > state.nowMs) return;
   if (info.id === "" || state.peers.has(info.id)) return;
   const address = advertisedAddress(info, undefined);
-  if (address === undefined || !hasRoomForGossip(state, address, nowMs)) return;
+  if (address === undefined || !hasRoomForGossip(state, address)) return;
   const delayMs = state.options.id < info.id ? 0 : implicitDelayMs(state);
-  vouchAddress(state, address, info.id, { delayMs, gossipMode: info.gossipMode }, nowMs);
+  vouchAddress(state, address, info.id, { delayMs, gossipMode: info.gossipMode });
 }
 
 /** Announces some of the members to one random shoal, and schedules the next round. */
-export function gossipRound(state: MeshState, nowMs: number): void {
+export function gossipRound(state: MeshState): void {
   const joined = [...state.peers.values()].filter((peer) => peer.joined);
   const listeners = joined.filter((peer) => peer.info.shoal);
   const listener = listeners[randomInt(state.random, listeners.length)];
@@ -63,18 +63,18 @@ export function gossipRound(state: MeshState, nowMs: number): void {
     }
   }
   state.gossipDelayMs = Math.min(state.gossipDelayMs * 1.5, state.options.gossipIntervalMs);
-  scheduleGossip(state, nowMs);
+  scheduleGossip(state);
 }
 
 /** A member came: what has been missed by someone is most likely missed now. */
-export function hastenGossip(state: MeshState, nowMs: number): void {
+export function hastenGossip(state: MeshState): void {
   state.gossipDelayMs = state.options.gossipIntervalMs / GOSSIP_HASTE;
-  if (state.gossipAlarm.atMs > nowMs + state.gossipDelayMs) scheduleGossip(state, nowMs);
+  if (state.gossipAlarm.atMs > state.nowMs + state.gossipDelayMs) scheduleGossip(state);
 }
 
-export function scheduleGossip(state: MeshState, nowMs: number): void {
+export function scheduleGossip(state: MeshState): void {
   if (state.options.gossipIntervalMs <= 0) return;
-  state.agenda.set(state.gossipAlarm, nowMs + state.gossipDelayMs * (0.5 + state.random.next()));
+  state.agenda.set(state.gossipAlarm, state.nowMs + state.gossipDelayMs * (0.5 + state.random.next()));
 }
 
 function announce(
@@ -120,18 +120,18 @@ function anyRoute(peer: PeerRow): ConnId | undefined {
   return peer.slots.find((connId) => connId !== undefined) ?? peer.accounts.values().next().value;
 }
 
-function withinRate(state: MeshState, nowMs: number): boolean {
-  const second = Math.floor(nowMs / 1000);
+function withinRate(state: MeshState): boolean {
+  const second = Math.floor(state.nowMs / 1000);
   if (second !== state.gossipSecond) {
     state.gossipSecond = second;
     state.gossipInSecond = 0;
   }
   if (++state.gossipInSecond <= state.options.limits.gossipPerSecondMax) return true;
-  dropGossip(state, nowMs);
+  dropGossip(state);
   return false;
 }
 
-export function dropGossip(state: MeshState, nowMs: number): void {
+export function dropGossip(state: MeshState): void {
   state.gossipDropped++;
-  tellLimit(state, "gossipPerSecondMax", nowMs);
+  tellLimit(state, "gossipPerSecondMax");
 }

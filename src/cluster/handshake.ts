@@ -47,20 +47,11 @@ import {
   takeSlot,
 } from "./peers.ts";
 
-export function acceptConn(
-  state: MeshState,
-  connId: ConnId,
-  remoteIp: string | undefined,
-  nowMs: number,
-): void {
-  addConn(state, { id: connId, purpose: undefined, remoteIp, isStranger: false }, nowMs);
+export function acceptConn(state: MeshState, connId: ConnId, remoteIp: string | undefined): void {
+  addConn(state, { id: connId, purpose: undefined, remoteIp, isStranger: false });
 }
 
-export function dialConnected(
-  state: MeshState,
-  event: Extract<MeshEvent, { kind: "dialSucceeded" }>,
-  nowMs: number,
-): void {
+export function dialConnected(state: MeshState, event: Extract<MeshEvent, { kind: "dialSucceeded" }>): void {
   const dial = state.dials.get(event.dialId);
   if (dial === undefined) {
     state.actions.push({
@@ -73,54 +64,47 @@ export function dialConnected(
   }
   endDial(state, event.dialId);
   const { connId: id, remoteIp, isStranger = false } = event;
-  addConn(state, { id, purpose: dial.purpose, remoteIp, isStranger }, nowMs);
+  addConn(state, { id, purpose: dial.purpose, remoteIp, isStranger });
 }
 
-export function dialFailed(
-  state: MeshState,
-  dialId: DialId,
-  error: DialErrorKind,
-  detail: string,
-  nowMs: number,
-): void {
+export function dialFailed(state: MeshState, dialId: DialId, error: DialErrorKind, detail: string): void {
   const dial = state.dials.get(dialId);
   if (dial === undefined) return;
   endDial(state, dialId);
-  purposeFailed(state, dial.purpose, error, detail, nowMs);
+  purposeFailed(state, dial.purpose, error, detail);
 }
 
-export function callOffDial(state: MeshState, dialId: DialId, nowMs: number): void {
+export function callOffDial(state: MeshState, dialId: DialId): void {
   if (!state.dials.has(dialId)) return;
   state.actions.push({ kind: "cancelDial", dialId });
-  dialFailed(state, dialId, "timeout", "no answer to the dial", nowMs);
+  dialFailed(state, dialId, "timeout", "no answer to the dial");
 }
 
 /** The first INFO of the other side. */
-export function receiveInfo(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): void {
-  if (info.id === state.options.id) return meetSelf(state, conn, nowMs);
-  if (!agreeOnClusterName(state, conn, info, nowMs)) return;
-  if (isNameTaken(state, conn, info, nowMs))
-    return closeConn(state, conn, "duplicateServerName", info.name, nowMs);
+export function receiveInfo(state: MeshState, conn: ConnRow, info: RouteInfo): void {
+  if (info.id === state.options.id) return meetSelf(state, conn);
+  if (!agreeOnClusterName(state, conn, info)) return;
+  if (isNameTaken(state, conn, info)) return closeConn(state, conn, "duplicateServerName", info.name);
   if (!state.peers.has(info.id) && state.peers.size >= state.options.limits.peersMax) {
-    tellLimit(state, "peersMax", nowMs);
-    return closeConn(state, conn, "tooManyConnections", "as many members as may be", nowMs);
+    tellLimit(state, "peersMax");
+    return closeConn(state, conn, "tooManyConnections", "as many members as may be");
   }
   const known = state.peers.get(info.id);
   const placement = placeConn(state, known, conn, info);
   if (placement.kind === "refuse") {
-    if (known !== undefined && placement.reason === "duplicateRoute") answered(state, conn, known, nowMs);
-    return closeConn(state, conn, placement.reason, placement.detail, nowMs);
+    if (known !== undefined && placement.reason === "duplicateRoute") answered(state, conn, known);
+    return closeConn(state, conn, placement.reason, placement.detail);
   }
-  const peer = known ?? addPeer(state, info, conn, nowMs);
-  if (known !== undefined) learnAddress(state, known, conn, info, nowMs);
-  register(state, conn, peer, placement.slot, info, nowMs);
+  const peer = known ?? addPeer(state, info, conn);
+  if (known !== undefined) learnAddress(state, known, conn, info);
+  register(state, conn, peer, placement.slot, info);
   if (placement.replaces !== undefined) {
-    closeConn(state, placement.replaces, "duplicateRoute", "its slot was taken over", nowMs);
+    closeConn(state, placement.replaces, "duplicateRoute", "its slot was taken over");
   }
-  if (conn.confirmed) confirmed(state, conn, peer, info, nowMs);
+  if (conn.confirmed) confirmed(state, conn, peer, info);
 }
 
-export function confirmConn(state: MeshState, conn: ConnRow, nowMs: number): void {
+export function confirmConn(state: MeshState, conn: ConnRow): void {
   const peer = conn.route === undefined ? undefined : state.peers.get(conn.route.peerId);
   if (peer === undefined || conn.confirmed) return;
   conn.confirmed = true;
@@ -128,36 +112,30 @@ export function confirmConn(state: MeshState, conn: ConnRow, nowMs: number): voi
   conn.confirmedOrder = ++state.order;
   peer.unconfirmed--;
   assert(peer.unconfirmed >= 0, "a route is confirmed once");
-  confirmed(state, conn, peer, peer.info, nowMs);
+  confirmed(state, conn, peer, peer.info);
 }
 
 /** The time of a connection for its handshake is over. */
-export function endHandshake(state: MeshState, conn: ConnRow, nowMs: number): void {
+export function endHandshake(state: MeshState, conn: ConnRow): void {
   assert(!conn.confirmed, "a confirmed connection has no time to keep");
-  closeConn(state, conn, "handshakeTimeout", "no answer within the handshake time", nowMs);
+  closeConn(state, conn, "handshakeTimeout", "no answer within the handshake time");
 }
 
-export function closeConn(
-  state: MeshState,
-  conn: ConnRow,
-  reason: CloseReason,
-  detail: string,
-  nowMs: number,
-): void {
+export function closeConn(state: MeshState, conn: ConnRow, reason: CloseReason, detail: string): void {
   state.actions.push({ kind: "close", connId: conn.id, reason, detail });
-  dropConn(state, conn, reason, nowMs);
+  dropConn(state, conn, reason);
 }
 
 /** Takes a connection that is closed, or about to be, out of all tables, and sees to what it leaves open. */
-export function dropConn(state: MeshState, conn: ConnRow, reason: string, nowMs: number): void {
+export function dropConn(state: MeshState, conn: ConnRow, reason: string): void {
   state.conns.delete(conn.id);
   state.agenda.clear(conn.alarm);
-  if (conn.route !== undefined) return dropRoute(state, conn, conn.route, reason, nowMs);
+  if (conn.route !== undefined) return dropRoute(state, conn, conn.route, reason);
   state.handshakes--;
   assert(state.handshakes >= 0, "a handshake ends once");
   state.arrivals.delete(conn.id);
   if (conn.purpose !== undefined && !conn.purposeMet) {
-    purposeFailed(state, conn.purpose, "closed", reason, nowMs);
+    purposeFailed(state, conn.purpose, "closed", reason);
   }
 }
 
@@ -166,7 +144,6 @@ function dropRoute(
   conn: ConnRow,
   route: NonNullable<ConnRow["route"]>,
   reason: string,
-  nowMs: number,
 ): void {
   const peer = state.peers.get(route.peerId);
   if (peer === undefined) return;
@@ -177,18 +154,18 @@ function dropRoute(
   assert(peer.unconfirmed >= 0, "a route that was not confirmed ends once");
   if (!conn.confirmed && !gaveWay) {
     const row = addressDialled(state, conn);
-    if (row !== undefined) addressFailed(state, row, "closed", reason, nowMs);
-    laneFailed(state, peer, account, nowMs);
+    if (row !== undefined) addressFailed(state, row, "closed", reason);
+    laneFailed(state, peer, account);
   } else {
-    delayLane(state, peer, account, conn.purpose !== undefined && !gaveWay ? "us" : "them", nowMs);
+    delayLane(state, peer, account, conn.purpose !== undefined && !gaveWay ? "us" : "them");
   }
-  if (hasRoutes(peer)) lookAtPeer(state, peer, nowMs);
-  else removePeer(state, peer, reason, nowMs);
+  if (hasRoutes(peer)) lookAtPeer(state, peer);
+  else removePeer(state, peer, reason);
 }
 
 type NewConn = Pick<ConnRow, "id" | "purpose" | "remoteIp" | "isStranger">;
 
-function addConn(state: MeshState, begun: NewConn, nowMs: number): void {
+function addConn(state: MeshState, begun: NewConn): void {
   const { id } = begun;
   const conn: ConnRow = {
     ...begun,
@@ -202,51 +179,50 @@ function addConn(state: MeshState, begun: NewConn, nowMs: number): void {
   assert(!state.conns.has(id), "a connection has a number of its own");
   state.conns.set(id, conn);
   state.handshakes++;
-  if (state.stopped) return closeConn(state, conn, "serverShutdown", "", nowMs);
-  if (conn.purpose === undefined) takeIn(state, id, nowMs);
-  state.agenda.set(conn.alarm, nowMs + state.options.handshakeTimeoutMs);
+  if (state.stopped) return closeConn(state, conn, "serverShutdown", "");
+  if (conn.purpose === undefined) takeIn(state, id);
+  state.agenda.set(conn.alarm, state.nowMs + state.options.handshakeTimeoutMs);
 }
 
 /** The oldest silent connection makes room, so that silent connections cannot lock members out. */
-function takeIn(state: MeshState, id: ConnId, nowMs: number): void {
+function takeIn(state: MeshState, id: ConnId): void {
   if (state.arrivals.size >= state.options.limits.handshakesMax) {
     const [oldest = id] = state.arrivals;
     const conn = state.conns.get(oldest);
     assert(conn !== undefined, "a handshake belongs to a connection");
     state.crowdedOut++;
-    tellLimit(state, "handshakesMax", nowMs);
-    closeConn(state, conn, "tooManyConnections", "made room for a newer connection", nowMs);
+    tellLimit(state, "handshakesMax");
+    closeConn(state, conn, "tooManyConnections", "made room for a newer connection");
   }
   state.arrivals.add(id);
   assert(state.arrivals.size <= state.options.limits.handshakesMax, "arrivals stay within their bound");
 }
 
-function meetSelf(state: MeshState, conn: ConnRow, nowMs: number): void {
+function meetSelf(state: MeshState, conn: ConnRow): void {
   const row = addressDialled(state, conn);
   if (row !== undefined) addressIsSelf(state, row);
-  settled(state, conn, state.options.id, nowMs);
-  closeConn(state, conn, "routeToSelf", "", nowMs);
+  settled(state, conn, state.options.id);
+  closeConn(state, conn, "routeToSelf", "");
 }
 
 /** The dialler's CONNECT names another cluster. */
 export function hearClusterName(
   state: MeshState,
   theirs: Extract<MeshEvent, { kind: "clusterNameHeard" }>,
-  nowMs: number,
 ): void {
-  if (givesWay(state, theirs)) adoptClusterName(state, theirs, theirs.peerId, nowMs);
+  if (givesWay(state, theirs)) adoptClusterName(state, theirs, theirs.peerId);
 }
 
 /** False: closed. */
-function agreeOnClusterName(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
+function agreeOnClusterName(state: MeshState, conn: ConnRow, info: RouteInfo): boolean {
   const own = state.clusterName;
   if (info.cluster === "" || info.cluster === own) return true;
   if (conn.isStranger || !givesWay(state, info)) {
     tellConflict(state, conn, info.cluster);
-    closeConn(state, conn, "clusterNameConflict", info.cluster, nowMs);
+    closeConn(state, conn, "clusterNameConflict", info.cluster);
     return false;
   }
-  adoptClusterName(state, info, info.id, nowMs);
+  adoptClusterName(state, info, info.id);
   return true;
 }
 
@@ -267,32 +243,25 @@ function givesWay(state: MeshState, theirs: ClusterNaming): boolean {
 }
 
 /** Every other route ends: the other members adopt the name when the routes are dialled again. */
-function adoptClusterName(state: MeshState, theirs: ClusterNaming, from: ServerId, nowMs: number): void {
+function adoptClusterName(state: MeshState, theirs: ClusterNaming, from: ServerId): void {
   const { cluster: name, clusterDynamic: isDynamic } = theirs;
   state.clusterName = name;
   state.clusterNameDynamic = isDynamic;
   state.actions.push({ kind: "adoptClusterName", name, isDynamic });
   for (const other of [...state.conns.values()]) {
     if (other.route === undefined || other.route.peerId === from) continue;
-    closeConn(state, other, "clusterNameConflict", name, nowMs);
+    closeConn(state, other, "clusterNameConflict", name);
   }
 }
 
-function register(
-  state: MeshState,
-  conn: ConnRow,
-  peer: PeerRow,
-  slot: RouteSlot,
-  info: RouteInfo,
-  nowMs: number,
-): void {
+function register(state: MeshState, conn: ConnRow, peer: PeerRow, slot: RouteSlot, info: RouteInfo): void {
   const { purpose } = conn;
   state.handshakes--;
   state.arrivals.delete(conn.id);
   conn.route = { peerId: peer.id, slot };
   conn.confirmed = purpose === undefined;
   takeSlot(state, peer, slot, conn.id);
-  answered(state, conn, peer, nowMs);
+  answered(state, conn, peer);
   state.actions.push({
     kind: "register",
     connId: conn.id,
@@ -313,18 +282,18 @@ function register(
   });
   if (purpose === undefined) {
     state.agenda.clear(conn.alarm);
-    delayLane(state, peer, info.routeAccount, "them", nowMs);
+    delayLane(state, peer, info.routeAccount, "them");
     return;
   }
   peer.unconfirmed++;
-  state.agenda.set(conn.alarm, nowMs + state.options.handshakeTimeoutMs);
+  state.agenda.set(conn.alarm, state.nowMs + state.options.handshakeTimeoutMs);
 }
 
 /** A dial has led to this peer: what it was for is settled, and the peer's routes count as solicited from now on. */
-function answered(state: MeshState, conn: ConnRow, peer: PeerRow, nowMs: number): void {
+function answered(state: MeshState, conn: ConnRow, peer: PeerRow): void {
   const { purpose } = conn;
   if (purpose === undefined) return;
-  settled(state, conn, peer.id, nowMs);
+  settled(state, conn, peer.id);
   const row = addressDialled(state, conn);
   if (row !== undefined) addressAnswered(state, row, peer.id);
   const explicit = purpose.origin === "explicit";
@@ -338,36 +307,36 @@ function answered(state: MeshState, conn: ConnRow, peer: PeerRow, nowMs: number)
 }
 
 /** The other side has registered the route as well. */
-function confirmed(state: MeshState, conn: ConnRow, peer: PeerRow, info: RouteInfo, nowMs: number): void {
+function confirmed(state: MeshState, conn: ConnRow, peer: PeerRow, info: RouteInfo): void {
   const { purpose, route } = conn;
   if (purpose !== undefined) {
     const row = addressDialled(state, conn);
     if (row !== undefined) row.attempts = 0;
-    laneConfirmed(peer, route?.slot.kind === "account" ? route.slot.account : "", nowMs);
+    laneConfirmed(state, peer, route?.slot.kind === "account" ? route.slot.account : "");
   }
   if (!peer.joined) {
     peer.joined = true;
-    peer.joinedMs = nowMs;
+    peer.joinedMs = state.nowMs;
     state.joined++;
     const address =
       peer.advertised === undefined ? "" : addressKey(peer.advertised.host, peer.advertised.port);
     tell(state, { kind: "peerJoined", id: peer.id, name: peer.name, address, size: meshSize(state) });
     announceJoin(state, peer, conn, info);
-    hastenGossip(state, nowMs);
+    hastenGossip(state);
   }
-  lookAtPeer(state, peer, nowMs);
+  lookAtPeer(state, peer);
 }
 
 /**
  * It is known who answered: what becomes of the connection no longer counts as a failure of the dial, except that a dial
  * for a further route to a peer has failed if somebody else answered.
  */
-function settled(state: MeshState, conn: ConnRow, answeredBy: ServerId, nowMs: number): void {
+function settled(state: MeshState, conn: ConnRow, answeredBy: ServerId): void {
   const { purpose } = conn;
   conn.purposeMet = true;
   const peer = purpose?.peerId === undefined ? undefined : state.peers.get(purpose.peerId);
   if (purpose === undefined || peer === undefined) return;
-  if (peer.id !== answeredBy) return laneFailed(state, peer, purpose.account, nowMs);
+  if (peer.id !== answeredBy) return laneFailed(state, peer, purpose.account);
   const lane = peer.lanes.get(purpose.account);
   if (lane !== undefined) lane.busy = false;
 }
@@ -377,15 +346,14 @@ function purposeFailed(
   purpose: DialPurpose,
   error: DialErrorKind | "closed",
   detail: string,
-  nowMs: number,
 ): void {
   if (purpose.key !== undefined) {
     const row = state.addresses.get(purpose.key);
-    if (row !== undefined) addressFailed(state, row, error, detail, nowMs);
+    if (row !== undefined) addressFailed(state, row, error, detail);
   }
   if (purpose.peerId !== undefined) {
     const peer = state.peers.get(purpose.peerId);
-    if (peer !== undefined) laneFailed(state, peer, purpose.account, nowMs);
+    if (peer !== undefined) laneFailed(state, peer, purpose.account);
   }
 }
 

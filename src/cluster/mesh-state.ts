@@ -131,6 +131,8 @@ export interface PeerRow {
 export interface MeshState {
   readonly options: MeshOptions;
   readonly random: Random;
+  /** When the event happened that is being handled. */
+  nowMs: number;
   readonly agenda: Agenda;
   readonly addresses: Map<AddressKey, AddressRow>;
   readonly peers: Map<ServerId, PeerRow>;
@@ -183,10 +185,11 @@ export interface MeshState {
   actions: MeshAction[];
 }
 
-export function createMeshState(options: MeshOptions, random: Random): MeshState {
+export function createMeshState(options: MeshOptions, random: Random, nowMs: number): MeshState {
   return {
     options,
     random,
+    nowMs,
     agenda: new Agenda(),
     addresses: new Map(),
     peers: new Map(),
@@ -233,10 +236,10 @@ export function tell(state: MeshState, fact: MeshFact): void {
 
 const LIMIT_TOLD_EVERY_MS = 10_000;
 
-export function tellLimit(state: MeshState, limit: keyof MeshLimits, nowMs: number): void {
+export function tellLimit(state: MeshState, limit: keyof MeshLimits): void {
   const toldMs = state.limitToldMs.get(limit);
-  if (toldMs !== undefined && nowMs - toldMs < LIMIT_TOLD_EVERY_MS) return;
-  state.limitToldMs.set(limit, nowMs);
+  if (toldMs !== undefined && state.nowMs - toldMs < LIMIT_TOLD_EVERY_MS) return;
+  state.limitToldMs.set(limit, state.nowMs);
   tell(state, { kind: "limitReached", limit });
 }
 

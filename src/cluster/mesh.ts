@@ -30,42 +30,43 @@ import type { Mesh, MeshEvent, MeshOptions } from "./mesh-types.ts";
 import { lookAtPeer, meshSize, peerLeaves } from "./peers.ts";
 import { probeRound, scheduleProbe } from "./probe.ts";
 
-export function createMesh(options: MeshOptions, random: Random, nowMs: number): Mesh {
-  const state = createMeshState(options, random);
-  scheduleGossip(state, nowMs);
-  scheduleProbe(state, nowMs);
+export function createMesh(options: MeshOptions, random: Random, startMs: number): Mesh {
+  const state = createMeshState(options, random, startMs);
+  scheduleGossip(state);
+  scheduleProbe(state);
   return {
-    step(event, atMs) {
+    step(event, nowMs) {
       state.actions = [];
-      apply(state, event, atMs);
-      for (let due = state.agenda.takeDue(atMs); due !== undefined; due = state.agenda.takeDue(atMs)) {
-        doDue(state, due, atMs);
+      state.nowMs = nowMs;
+      apply(state, event);
+      for (let due = state.agenda.takeDue(nowMs); due !== undefined; due = state.agenda.takeDue(nowMs)) {
+        doDue(state, due);
       }
-      if (!state.stopped) serveLines(state, atMs, (due) => doDue(state, due, atMs));
+      if (!state.stopped) serveLines(state, (due) => doDue(state, due));
       noticeCompletion(state);
       return state.actions;
     },
     nextWakeMs: () => (state.stopped ? undefined : state.agenda.nextMs()),
     isComplete: () => isComplete(state),
     size: () => meshSize(state),
-    snapshot: (atMs) => meshSnapshot(state, atMs),
+    snapshot: (nowMs) => meshSnapshot(state, nowMs),
   };
 }
 
-function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
+function apply(state: MeshState, event: MeshEvent): void {
   switch (event.kind) {
     case "sourceChanged":
-      return changeSource(state, event, nowMs);
+      return changeSource(state, event);
     case "dialSucceeded":
-      return dialConnected(state, event, nowMs);
+      return dialConnected(state, event);
     case "dialFailed":
-      return dialFailed(state, event.dialId, event.error, event.detail, nowMs);
+      return dialFailed(state, event.dialId, event.error, event.detail);
     case "connAccepted":
-      return acceptConn(state, event.connId, event.remoteIp, nowMs);
+      return acceptConn(state, event.connId, event.remoteIp);
     case "stopped":
-      return stop(state, nowMs);
+      return stop(state);
     case "gossipDropped":
-      return dropGossip(state, nowMs);
+      return dropGossip(state);
     case "tick":
       return;
     case "clusterNameHeard":
@@ -75,7 +76,7 @@ function apply(state: MeshState, event: MeshEvent, nowMs: number): void {
     case "challengeOver":
     case "routeClosed":
     case "gossipReceived":
-      return applyToConn(state, event, nowMs);
+      return applyToConn(state, event);
   }
 }
 
@@ -95,26 +96,25 @@ function applyToConn(
         | "gossipReceived";
     }
   >,
-  nowMs: number,
 ): void {
   const conn = state.conns.get(event.connId);
   if (conn === undefined) return;
   switch (event.kind) {
     case "clusterNameHeard":
-      return hearClusterName(state, event, nowMs);
+      return hearClusterName(state, event);
     case "handshakeInfo":
-      if (conn.route === undefined) receiveInfo(state, conn, event.info, nowMs);
+      if (conn.route === undefined) receiveInfo(state, conn, event.info);
       return;
     case "routeConfirmed":
-      return confirmConn(state, conn, nowMs);
+      return confirmConn(state, conn);
     case "peerLeaving":
       return hearGoodBye(state, conn);
     case "challengeOver":
-      return challengeOver(state, conn, event, nowMs);
+      return challengeOver(state, conn, event);
     case "routeClosed":
-      return dropConn(state, conn, event.reason, nowMs);
+      return dropConn(state, conn, event.reason);
     case "gossipReceived":
-      if (conn.route !== undefined && !conn.isStranger) hearOf(state, event.info, nowMs);
+      if (conn.route !== undefined && !conn.isStranger) hearOf(state, event.info);
       return;
   }
 }
@@ -124,40 +124,40 @@ function hearGoodBye(state: MeshState, conn: ConnRow): void {
   if (peer !== undefined) peerLeaves(state, peer);
 }
 
-function doDue(state: MeshState, due: Due, nowMs: number): void {
+function doDue(state: MeshState, due: Due): void {
   if (state.stopped) return;
   switch (due.kind) {
     case "address": {
       const row = state.addresses.get(due.key);
-      if (row !== undefined) lookAtAddress(state, row, nowMs);
+      if (row !== undefined) lookAtAddress(state, row);
       return;
     }
     case "peer": {
       const peer = state.peers.get(due.id);
-      if (peer !== undefined) lookAtPeer(state, peer, nowMs);
+      if (peer !== undefined) lookAtPeer(state, peer);
       return;
     }
     case "conn": {
       const conn = state.conns.get(due.id);
-      if (conn !== undefined) endHandshake(state, conn, nowMs);
+      if (conn !== undefined) endHandshake(state, conn);
       return;
     }
     case "dial":
-      return callOffDial(state, due.id, nowMs);
+      return callOffDial(state, due.id);
     case "gossip":
-      return gossipRound(state, nowMs);
+      return gossipRound(state);
     case "probe":
-      return probeRound(state, nowMs);
+      return probeRound(state);
     case "dialPace":
       return; // the lines are served after each step
   }
 }
 
-function stop(state: MeshState, nowMs: number): void {
+function stop(state: MeshState): void {
   state.stopped = true;
   for (const dialId of state.dials.keys()) state.actions.push({ kind: "cancelDial", dialId });
   state.dials.clear();
-  for (const conn of [...state.conns.values()]) closeConn(state, conn, "serverShutdown", "", nowMs);
+  for (const conn of [...state.conns.values()]) closeConn(state, conn, "serverShutdown", "");
 }
 
 function noticeCompletion(state: MeshState): void {

@@ -24,7 +24,7 @@ const FILL_PATIENCE_MS = 1000;
 /** For a further route to a connected peer; a pinned account may be unknown there, which only a reload changes. */
 const LANE_BACKOFF: BackoffOptions = { baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 };
 
-export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow, nowMs: number): PeerRow {
+export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow): PeerRow {
   const noPool = state.options.poolSize <= 0 || info.routePoolSize <= 0;
   const peer: PeerRow = {
     id: info.id,
@@ -43,22 +43,22 @@ export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow, nowMs:
     solicited: false,
     routeType: "implicit",
     joined: false,
-    joinedMs: nowMs,
+    joinedMs: state.nowMs,
   };
   for (const account of noPool ? [""] : ["", ...state.options.pinnedAccounts]) {
     peer.lanes.set(account, {
       account,
       busy: false,
       attempts: 0,
-      nextDialMs: nowMs + FILL_PATIENCE_MS,
-      restsUntilMs: nowMs,
+      nextDialMs: state.nowMs + FILL_PATIENCE_MS,
+      restsUntilMs: state.nowMs,
     });
   }
   assert(!state.peers.has(peer.id), "a peer is added once");
   state.peers.set(peer.id, peer);
   if (peer.name !== "") state.peerByName.set(peer.name, peer.id);
   for (const key of state.leading.get(peer.id) ?? []) state.open.delete(key);
-  learnAddress(state, peer, conn, info, nowMs);
+  learnAddress(state, peer, conn, info);
   return peer;
 }
 
@@ -66,28 +66,22 @@ export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow, nowMs:
  * Where the peer can be dialled, and with the cluster's own credentials: where it says, unless it is a stranger, who might name
  * anybody's address. Then it is the address at which it was dialled.
  */
-export function learnAddress(
-  state: MeshState,
-  peer: PeerRow,
-  conn: ConnRow,
-  info: RouteInfo,
-  nowMs: number,
-): void {
+export function learnAddress(state: MeshState, peer: PeerRow, conn: ConnRow, info: RouteInfo): void {
   if (!peer.isStranger) return;
   peer.isStranger = conn.isStranger;
   peer.advertised = conn.isStranger ? conn.purpose?.address : advertisedAddress(info, conn.remoteIp);
-  if (peer.advertised !== undefined && !conn.isStranger) adoptAdvertised(state, peer, peer.advertised, nowMs);
+  if (peer.advertised !== undefined && !conn.isStranger) adoptAdvertised(state, peer, peer.advertised);
 }
 
 /** The advertised address leads to the peer, unless another connected peer is known to be there. */
-function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress, nowMs: number): void {
+function adoptAdvertised(state: MeshState, peer: PeerRow, address: PeerAddress): void {
   const leadsTo = state.addresses.get(addressKey(address.host, address.port))?.leadsTo;
   if (leadsTo !== undefined && leadsTo !== peer.id && state.peers.has(leadsTo)) return;
   // A nats-server that was lost and joins again is unknown to servers that joined meanwhile. Shoals learn of it by rounds of gossip.
-  vouchAddress(state, address, peer.id, { delayMs: 0, gossipMode: peer.info.shoal ? 0 : 2 }, nowMs);
+  vouchAddress(state, address, peer.id, { delayMs: 0, gossipMode: peer.info.shoal ? 0 : 2 });
 }
 
-export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowMs: number): void {
+export function removePeer(state: MeshState, peer: PeerRow, reason: string): void {
   assert(!hasRoutes(peer), "a peer is removed once its last route is gone");
   state.peers.delete(peer.id);
   state.agenda.clear(peer.alarm);
@@ -98,15 +92,15 @@ export function removePeer(state: MeshState, peer: PeerRow, reason: string, nowM
     state.joined--;
     assert(state.joined >= 0, "a peer that joined leaves once");
     state.probeDelayMs = state.options.probeMinMs;
-    if (peer.isLeaving) supersede(state, peer.id, nowMs);
+    if (peer.isLeaving) supersede(state, peer.id);
     // Nobody leaves because this server does.
     if (!state.stopped)
       tell(state, { kind: "peerLeft", id: peer.id, name: peer.name, reason, size: meshSize(state) });
   }
   for (const key of [...(state.leading.get(peer.id) ?? [])]) {
     const row = state.addresses.get(key);
-    if (row !== undefined && peer.isLeaving && peer.joined) addressLeft(state, row, nowMs);
-    else if (row !== undefined) addressLostPeer(state, row, peer.joined ? "joined" : "not joined", nowMs);
+    if (row !== undefined && peer.isLeaving && peer.joined) addressLeft(state, row);
+    else if (row !== undefined) addressLostPeer(state, row, peer.joined ? "joined" : "not joined");
   }
 }
 
@@ -119,13 +113,13 @@ export function peerLeaves(state: MeshState, peer: PeerRow): void {
 }
 
 /** What members that have not noticed yet tell of a server that is gone is not believed. */
-export function supersede(state: MeshState, id: ServerId, nowMs: number): void {
+export function supersede(state: MeshState, id: ServerId): void {
   state.superseded.delete(id);
   if (state.superseded.size >= state.options.limits.peersMax) {
     const oldest = state.superseded.keys().next();
     if (!oldest.done) state.superseded.delete(oldest.value);
   }
-  state.superseded.set(id, nowMs + state.options.giveUpAfterMs);
+  state.superseded.set(id, state.nowMs + state.options.giveUpAfterMs);
   assert(state.superseded.size <= state.options.limits.peersMax, "superseded ids stay within their bound");
 }
 
@@ -154,51 +148,45 @@ export function hasRoutes(peer: PeerRow): boolean {
 }
 
 /** Dials what the peer lacks and what is due. */
-export function lookAtPeer(state: MeshState, peer: PeerRow, nowMs: number): void {
+export function lookAtPeer(state: MeshState, peer: PeerRow): void {
   if (state.stopped || !peer.joined || peer.unconfirmed > 0 || peer.isLeaving) return;
   let wakeMs = Number.POSITIVE_INFINITY;
   for (const lane of peer.lanes.values()) {
     if (lane.busy || !lacks(peer, lane)) continue;
-    if (lane.nextDialMs > nowMs) wakeMs = Math.min(wakeMs, lane.nextDialMs);
-    else if (!hasAddress(state, peer)) wakeMs = Math.min(wakeMs, nowMs + LANE_BACKOFF.maxMs);
-    else if (!dialLane(state, peer, lane, nowMs)) state.lines.enter(peer.alarm.due, "lanes");
+    if (lane.nextDialMs > state.nowMs) wakeMs = Math.min(wakeMs, lane.nextDialMs);
+    else if (!hasAddress(state, peer)) wakeMs = Math.min(wakeMs, state.nowMs + LANE_BACKOFF.maxMs);
+    else if (!dialLane(state, peer, lane)) state.lines.enter(peer.alarm.due, "lanes");
   }
   state.agenda.set(peer.alarm, wakeMs);
 }
 
 /** A route of this peer was lost or accepted, others remain: who dialled it sees to it, else the other side goes first. */
-export function delayLane(
-  state: MeshState,
-  peer: PeerRow,
-  account: string,
-  dialledBy: "us" | "them",
-  nowMs: number,
-): void {
+export function delayLane(state: MeshState, peer: PeerRow, account: string, dialledBy: "us" | "them"): void {
   const lane = peer.lanes.get(account);
   if (lane === undefined || lane.attempts > 0) return;
   const delayMs =
     dialledBy === "us"
       ? jitterMs(state, REDIAL_JITTER_MS)
       : FILL_PATIENCE_MS + jitterMs(state, FILL_PATIENCE_MS);
-  lane.nextDialMs = nowMs + delayMs;
+  lane.nextDialMs = state.nowMs + delayMs;
   if (dialledBy === "us") lane.restsUntilMs = lane.nextDialMs;
 }
 
 /** A dialled route stands: the next one may follow at once, and so may those that have not been tried yet. */
-export function laneConfirmed(peer: PeerRow, account: string, nowMs: number): void {
+export function laneConfirmed(state: MeshState, peer: PeerRow, account: string): void {
   for (const lane of peer.lanes.values()) {
     if (lane.account === account) lane.attempts = 0;
-    if (lane.attempts === 0) lane.nextDialMs = Math.max(nowMs, lane.restsUntilMs);
+    if (lane.attempts === 0) lane.nextDialMs = Math.max(state.nowMs, lane.restsUntilMs);
   }
 }
 
-export function laneFailed(state: MeshState, peer: PeerRow, account: string, nowMs: number): void {
+export function laneFailed(state: MeshState, peer: PeerRow, account: string): void {
   const lane = peer.lanes.get(account);
   if (lane === undefined) return;
   lane.busy = false;
   lane.attempts++;
-  lane.nextDialMs = nowMs + backoffDelayMs(LANE_BACKOFF, lane.attempts, state.random);
-  lookAtPeer(state, peer, nowMs);
+  lane.nextDialMs = state.nowMs + backoffDelayMs(LANE_BACKOFF, lane.attempts, state.random);
+  lookAtPeer(state, peer);
 }
 
 export function meshSize(state: MeshState): MeshSize {
@@ -219,7 +207,7 @@ function hasAddress(state: MeshState, peer: PeerRow): boolean {
 }
 
 /** False: there is no room for a dial now. */
-function dialLane(state: MeshState, peer: PeerRow, lane: Lane, nowMs: number): boolean {
+function dialLane(state: MeshState, peer: PeerRow, lane: Lane): boolean {
   const row = addressToFill(state, peer, lane.attempts);
   const address = row?.address ?? peer.advertised;
   assert(address !== undefined, "a peer without an address is not dialled");
@@ -233,7 +221,7 @@ function dialLane(state: MeshState, peer: PeerRow, lane: Lane, nowMs: number): b
     peerId: peer.id,
   } as const;
   assert(!lane.busy, "a lane has one dial at a time");
-  if (!startDial(state, purpose, nowMs)) return false;
+  if (!startDial(state, purpose)) return false;
   lane.busy = true;
   return true;
 }

@@ -8,17 +8,17 @@ import { dialAddress, leadsSomewhere } from "./addresses.ts";
 import type { AddressRow, MeshState } from "./mesh-state.ts";
 
 /** Probes one address, if there is one to probe, and says when to do so again: soon after a loss, seldom in quiet times. */
-export function probeRound(state: MeshState, nowMs: number): void {
+export function probeRound(state: MeshState): void {
   const candidates = [...state.addresses.values()].filter((row) => isAmbiguous(state, row));
   const row = candidates[state.probeCursor++ % Math.max(1, candidates.length)];
-  if (row !== undefined) dialAddress(state, row, nowMs);
-  scheduleProbe(state, nowMs);
+  if (row !== undefined) dialAddress(state, row);
+  scheduleProbe(state);
 }
 
-export function scheduleProbe(state: MeshState, nowMs: number): void {
+export function scheduleProbe(state: MeshState): void {
   const { probeMinMs, probeMaxMs } = state.options;
   if (probeMinMs <= 0) return;
-  state.agenda.set(state.probeAlarm, nowMs + state.probeDelayMs * (0.5 + state.random.next()));
+  state.agenda.set(state.probeAlarm, state.nowMs + state.probeDelayMs * (0.5 + state.random.next()));
   state.probeDelayMs = Math.min(state.probeDelayMs * 2, probeMaxMs);
 }
 

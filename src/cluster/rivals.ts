@@ -17,34 +17,29 @@ const CHALLENGE_MS = 1000;
 const TOLD_EVERY_MS = 10_000;
 
 /** Whether this server, or another member, has the name: the connection is to be closed. */
-export function isNameTaken(state: MeshState, conn: ConnRow, info: RouteInfo, nowMs: number): boolean {
+export function isNameTaken(state: MeshState, conn: ConnRow, info: RouteInfo): boolean {
   if (info.name === state.options.name) {
-    tellDuplicate(state, conn, info, nowMs);
+    tellDuplicate(state, conn, info);
     return true;
   }
   const holder = state.peers.get(state.peerByName.get(info.name) ?? "");
   if (holder === undefined || holder.id === info.id) return false;
-  challenge(state, holder, conn, info, nowMs);
+  challenge(state, holder, conn, info);
   return true;
 }
 
-function challenge(state: MeshState, holder: PeerRow, conn: ConnRow, info: RouteInfo, nowMs: number): void {
-  if (holder.rival !== undefined && nowMs < holder.rival.untilMs) return;
-  holder.rival = { info, conn, untilMs: nowMs + 2 * CHALLENGE_MS };
+function challenge(state: MeshState, holder: PeerRow, conn: ConnRow, info: RouteInfo): void {
+  if (holder.rival !== undefined && state.nowMs < holder.rival.untilMs) return;
+  holder.rival = { info, conn, untilMs: state.nowMs + 2 * CHALLENGE_MS };
   for (const connId of [...holder.slots, ...holder.accounts.values()]) {
     if (connId !== undefined) state.actions.push({ kind: "challenge", connId, withinMs: CHALLENGE_MS });
   }
 }
 
-export function tellDuplicate(
-  state: MeshState,
-  conn: ConnRow,
-  { id, name, ...info }: RouteInfo,
-  nowMs: number,
-): void {
+export function tellDuplicate(state: MeshState, conn: ConnRow, { id, name, ...info }: RouteInfo): void {
   const told = state.duplicateTold;
-  if (told !== undefined && told.name === name && nowMs - told.atMs < TOLD_EVERY_MS) return;
-  state.duplicateTold = { name, atMs: nowMs };
+  if (told !== undefined && told.name === name && state.nowMs - told.atMs < TOLD_EVERY_MS) return;
+  state.duplicateTold = { name, atMs: state.nowMs };
   const address = advertisedAddress({ id, name, ...info }, conn.remoteIp);
   const where = address === undefined ? "" : addressKey(address.host, address.port);
   tell(state, { kind: "duplicateName", name, id, address: where });
