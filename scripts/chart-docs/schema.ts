@@ -22,6 +22,8 @@ const CHOICES: ReadonlyMap<string, readonly string[]> = new Map([
 const LISTS_OF_TEXT: ReadonlySet<string> = new Set([
   "ingress.hosts",
   "httpRoute.hostnames",
+  "config.websocket.ingress.hosts",
+  "config.websocket.httpRoute.hostnames",
   "certManager.extraDnsNames",
   "config.cluster.extraRoutes",
 ]);
@@ -29,6 +31,7 @@ const LISTS_OF_TEXT: ReadonlySet<string> = new Set([
 const EXTENSIBLE_MAPS: ReadonlySet<string> = new Set([
   "global",
   "service.ports.nats",
+  "service.ports.websocket",
   "service.ports.cluster",
   "service.ports.monitor",
 ]);

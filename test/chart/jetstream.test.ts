@@ -1,13 +1,9 @@
 /** Values of the chart for JetStream: those of the NATS chart, what they become, and what cannot work. */
-import { execFile } from "node:child_process";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { podSpec, render } from "../support/helm.ts";
+import { renderedConfig } from "../support/rendered-config.ts";
 
-const BINARY = join(import.meta.dirname, "../../bin/shoal");
+const SINGLE = ["config.cluster.enabled=false", "config.jetstream.enabled=true"];
 
 interface Workload {
   readonly spec: {
@@ -19,23 +15,11 @@ interface Workload {
 }
 
 async function single(...sets: string[]): Promise<Awaited<ReturnType<typeof render>>> {
-  return render("config.cluster.enabled=false", "config.jetstream.enabled=true", ...sets);
+  return render(...SINGLE, ...sets);
 }
 
 async function configOf(...sets: string[]): Promise<string> {
-  const { manifests } = await single(...sets);
-  const { data } = manifests.get("ConfigMap/release-shoal-config") as unknown as {
-    data: Record<string, string>;
-  };
-  return data["shoal.conf"]!;
-}
-
-/** What the server itself says of a configuration file. */
-async function verdict(text: string): Promise<string> {
-  const file = join(await mkdtemp(join(tmpdir(), "shoal-test-")), "shoal.conf");
-  await writeFile(file, text);
-  const { stdout, stderr } = await promisify(execFile)(BINARY, ["-t", "-c", file]);
-  return `${stdout}${stderr}`;
+  return (await renderedConfig(...SINGLE, ...sets)).text;
 }
 
 describe("config.jetstream", () => {
@@ -64,13 +48,14 @@ describe("config.jetstream", () => {
   });
 
   it("sets limits by the sizes of Kubernetes, which the server reads", async () => {
-    const config = await configOf(
+    const { text, verdict } = await renderedConfig(
+      ...SINGLE,
       `config.jetstream.fileStore.maxSize="8Gi"`,
       `config.jetstream.memoryStore={"enabled":true,"maxSize":"256Mi"}`,
     );
-    expect(config).toContain('"max_file_store": 8Gi');
-    expect(config).toContain('"max_memory_store": 256Mi');
-    expect(await verdict(config)).toContain("is valid");
+    expect(text).toContain('"max_file_store": 8Gi');
+    expect(text).toContain('"max_memory_store": 256Mi');
+    expect(verdict).toContain("is valid");
   });
 
   it("keeps files in the pod where no claim is wanted, and none where files are off", async () => {

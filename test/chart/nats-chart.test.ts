@@ -42,7 +42,6 @@ describe("the whole values.yaml of the NATS chart", () => {
 describe("a part that is not here", () => {
   const PARTS: readonly (readonly [string, string])[] = [
     ["config.leafnodes", "takes no leaf nodes"],
-    ["config.websocket", "no values for WebSocket"],
     ["config.mqtt", "does not speak MQTT"],
     ["config.gateway", "no gateways"],
     ["config.resolver", "no account resolver"],
@@ -92,9 +91,7 @@ describe("a part that is not here", () => {
 
 describe("ports", () => {
   it("of the container take further fields, and those of absent listeners are taken", async () => {
-    const { manifests } = await render(
-      `container.ports={"nats":{"hostPort":4222},"websocket":{"hostPort":8080}}`,
-    );
+    const { manifests } = await render(`container.ports={"nats":{"hostPort":4222},"mqtt":{"hostPort":1883}}`);
     const [container] = podSpec(server(manifests))!.containers;
     expect(container!.ports).toEqual([
       { name: "nats", containerPort: 4222, hostPort: 4222 },

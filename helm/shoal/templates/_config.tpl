@@ -27,6 +27,9 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- if $values.nats.tls.enabled -}}
     {{- $_ := set $config "tls" (include "shoal.tls" (dict "ctx" . "of" $values.nats.tls) | fromJson) -}}
   {{- end -}}
+  {{- if $values.websocket.enabled -}}
+    {{- $_ := set $config "websocket" (include "shoal.part" (dict "of" $values.websocket "doc" (include "shoal.websocketConfig" . | fromJson)) | fromJson) -}}
+  {{- end -}}
   {{- if $values.monitor.enabled -}}
     {{- $_ := set $config (ternary "https_port" "http_port" $values.monitor.tls.enabled) $values.monitor.port -}}
   {{- end -}}
@@ -118,6 +121,17 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
     {{- $_ := set $cluster "discovery" (dict "kubernetes" (dict "service" (include "shoal.headlessName" .) "port_name" "cluster")) -}}
   {{- end -}}
   {{- toJson $cluster -}}
+{{- end -}}
+
+{{- define "shoal.websocketConfig" -}}
+  {{- $values := .Values.config.websocket -}}
+  {{- $websocket := dict "port" $values.port -}}
+  {{- if $values.tls.enabled -}}
+    {{- $_ := set $websocket "tls" (include "shoal.tls" (dict "ctx" . "of" $values.tls) | fromJson) -}}
+  {{- else -}}
+    {{- $_ := set $websocket "no_tls" true -}}
+  {{- end -}}
+  {{- toJson $websocket -}}
 {{- end -}}
 
 {{- define "shoal.tls" -}}

@@ -60,6 +60,11 @@ volumes:
     secret:
       secretName: {{ include "shoal.tlsSecretName" (dict "ctx" . "for" "nats") }}
 {{- end }}
+{{- if and .Values.config.websocket.enabled .Values.config.websocket.tls.enabled }}
+  - name: websocket-tls
+    secret:
+      secretName: {{ include "shoal.tlsSecretName" (dict "ctx" . "for" "websocket") }}
+{{- end }}
 {{- if and .Values.config.cluster.enabled .Values.config.cluster.tls.enabled }}
   - name: cluster-tls
     secret:
@@ -94,7 +99,7 @@ imagePullPolicy: {{ . }}
 {{- end }}
 args: ["--config", "/etc/shoal/config/shoal.conf"]
 ports:
-{{- range $name := list "nats" "cluster" "monitor" }}
+{{- range $name := list "nats" "websocket" "cluster" "monitor" }}
 {{- $port := get $config $name }}
 {{- if or (eq $name "nats") $port.enabled }}
   - {{ mustMerge (dict "name" $name "containerPort" $port.port) (deepCopy (get $.Values.container.ports $name | default dict)) | toJson }}
@@ -145,6 +150,11 @@ volumeMounts:
 {{- if $config.nats.tls.enabled }}
   - name: nats-tls
     mountPath: {{ $config.nats.tls.dir }}
+    readOnly: true
+{{- end }}
+{{- if and $config.websocket.enabled $config.websocket.tls.enabled }}
+  - name: websocket-tls
+    mountPath: {{ $config.websocket.tls.dir }}
     readOnly: true
 {{- end }}
 {{- if and $config.cluster.enabled $config.cluster.tls.enabled }}
