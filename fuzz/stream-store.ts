@@ -166,7 +166,7 @@ interface ConsumerStory {
 }
 
 function openConsumer(disk: Disk, policy: Policy) {
-  const state = new ConsumerState(policy, 1);
+  const state = new ConsumerState(policy, 1, 0);
   const log = new ConsumerLog({ disk, folder: CONSUMER, snapshot: () => state.toJson() });
   const isSound = log.recover(
     (json) => state.restore(json),

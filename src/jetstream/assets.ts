@@ -248,7 +248,7 @@ export class Assets {
   }
 
   private open(config: StreamConfig, created: string): StreamAssets {
-    const { disk, folder, serverBytesLeft } = this.options;
+    const { disk, folder } = this.options;
     const { storage, name } = config;
     const timed = new TimedMessages();
     const nowNs = this.host.nowNs();
@@ -274,7 +274,6 @@ export class Assets {
       damagedTail: config.mirror === null ? "kept" : "cut",
       sealedBlocks: this.policy === "sync" ? "synced" : "synced later",
     });
-    const bytesLeft = (): number => Math.min(serverBytesLeft(storage), this.usage.bytesLeft(storage));
     const stream = new Stream({
       config,
       created,
@@ -284,7 +283,7 @@ export class Assets {
       positions,
       policy: this.policy,
       level: this.options.level,
-      bytesLeft,
+      room: this.usage.roomFor(storage),
     });
     const assets = { stream, consumers: new Map<string, Consumer>(), origins: new Origins(stream) };
     this.streams.set(name, assets);
@@ -298,7 +297,7 @@ export class Assets {
   ): Consumer {
     const { stream, consumers } = assets;
     const policy = config.ackPolicy === "flow_control" ? "all" : config.ackPolicy;
-    const state = new ConsumerState(policy, start);
+    const state = new ConsumerState(policy, start, stream.store.last);
     const log = new ConsumerLog({
       disk: isKept(config, stream.config) ? this.options.disk : null,
       folder: this.consumerPath(stream, config.name),

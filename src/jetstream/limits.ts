@@ -1,6 +1,7 @@
 /** What an account may store: its limits, what it uses of them, and which configurations of streams they allow. */
 import { apiErrors } from "./api-error.ts";
 import { overlap, type StreamConfig } from "./stream/config.ts";
+import type { Room } from "./stream/judge.ts";
 import type { Stream } from "./stream/stream.ts";
 
 /** -1: no limit. */
@@ -64,6 +65,15 @@ export class Usage {
   bytesLeft(storage: Storage): number {
     const most = this.mostOf(storage);
     return most < 0 ? Infinity : most - this.bytesOf(storage);
+  }
+
+  /** What all streams with this storage may still take. */
+  roomFor(storage: Storage): Room {
+    const isAccountFull = (): boolean => this.bytesLeft(storage) <= this.serverBytesLeft(storage);
+    return {
+      bytesLeft: () => Math.min(this.serverBytesLeft(storage), this.bytesLeft(storage)),
+      refusal: () => (isAccountFull() ? apiErrors.resourcesExceeded() : apiErrors.insufficientResources()),
+    };
   }
 
   /** Whether there may be such a stream. `before`: what it is now, or null. Throws `ApiError`. */

@@ -2,15 +2,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
-import { waitFor } from "../support/cluster-wait.ts";
 import { startServer } from "../support/nats-server.ts";
 import { BATCHES } from "./jetstream-batch-conversations.ts";
 import { CONVERSATIONS, type Step } from "./jetstream-conversations.ts";
 import { FEATURES } from "./jetstream-feature-conversations.ts";
 import { ORIGINS } from "./jetstream-origin-conversations.ts";
+import { Talk } from "./jetstream-talk.ts";
 
 requireNatsServer();
 
@@ -28,127 +28,6 @@ async function answersOf(command: string, steps: readonly Step[], more = ""): Pr
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** One client that makes requests, and listens meanwhile. */
-class Talk {
-  private readonly client: NatsConnection;
-  private heard: Msg[] = [];
-
-  constructor(client: NatsConnection) {
-    this.client = client;
-  }
-
-  async take([subject, payload, more]: Step): Promise<unknown> {
-    if (subject === "!listen") return this.listen(payload as string);
-    if (subject === "!heard") return this.hear(Number(payload));
-    if (subject === "!until") return this.until(payload as unknown as Awaiting);
-    const extra = headers();
-    for (const [name, value] of Object.entries(more ?? {})) extra.set(name, value);
-    const body = typeof payload === "object" ? JSON.stringify(payload) : (payload ?? "");
-    const withHeaders = more === undefined ? {} : { headers: extra };
-    if (subject.startsWith("!publish ")) {
-      const [, to = "", reply] = subject.split(" ");
-      this.client.publish(to, body, { ...withHeaders, ...(reply === undefined ? {} : { reply }) });
-      return null;
-    }
-    try {
-      // messages come with the stream's subject: only an inbox of its own tells which request they answer
-      const noMux = subject.includes(".MSG.NEXT.");
-      return shown(await this.client.request(subject, body, { timeout: 20_000, noMux, ...withHeaders }));
-    } catch (error) {
-      return String(error);
-    }
-  }
-
-  private async listen(subject: string): Promise<null> {
-    this.client.subscribe(subject, { callback: (_, message) => void this.heard.push(message) });
-    await this.client.flush();
-    return null;
-  }
-
-  /** So many messages that came in, those that came first. */
-  private async hear(count: number): Promise<unknown> {
-    await waitFor(
-      `${count} messages`,
-      () => (this.heard.length >= count ? true : undefined),
-      () => JSON.stringify(this.heard.map(shown)),
-    );
-    return this.heard.splice(0, count).map(shown);
-  }
-
-  private async until({ request, path, is }: Awaiting): Promise<unknown> {
-    for (;;) {
-      let value: unknown = (await this.client.request(request, "", { timeout: 20_000 })).json();
-      for (const key of path.split(".")) value = (value as Record<string, unknown> | undefined)?.[key];
-      if (value === is) return value;
-    }
-  }
-}
-
-interface Awaiting {
-  readonly request: string;
-  readonly path: string;
-  readonly is: unknown;
-}
-
-/** What an answer says, without what differs from run to run. */
-function shown(message: Msg): unknown {
-  const text = message.string();
-  const head = message.headers;
-  const all = head === undefined ? [] : head.keys().map((key) => `${key}: ${timeless(head.get(key))}`);
-  const status = head === undefined || head.code === 0 ? "" : `${head.code} ${head.description}`;
-  const json = /^[{[]/.test(text) ? (JSON.parse(text) as unknown) : text;
-  const to = message.subject.startsWith("_INBOX.") ? "" : message.subject;
-  const acked = message.reply === undefined ? "" : timeless(message.reply.replace(/\d{19}/, "T"));
-  return { to, acked, status, headers: all, body: strip(json) };
-}
-
-function timeless(text: string): string {
-  return text
-    .replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, "T")
-    .replaceAll(/\b[0-9A-Za-z]{22}\b/g, "ID")
-    .replace(/^((?:[^ ]+ ){5}|)[0-9A-Za-z]{8}$/, "$1IDENTITY")
-    .replace(/^(\$JS\.FC\.[^.]+\.[^.]+)\.[0-9A-Za-z]+$/, "$1.ID");
-}
-
-const VARIES = new Set([
-  "active",
-  "lag",
-  "created",
-  "ts",
-  "id",
-  "timestamp",
-  "ack_time",
-  "pinned_id",
-  "pinned_client_id",
-  "pinned_ts",
-  "time",
-  "first_ts",
-  "last_ts",
-  "last_active",
-  "leader",
-  "_nats.ver",
-  "_nats.level",
-  "level",
-  "server",
-  "response",
-]);
-
-function strip(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(strip);
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key]) => key !== "client") // of audits: told by nats-server alone
-      .map(([key, one]) => [key, VARIES.has(key) ? typeof one : inOrder(key, strip(one))]),
-  );
-}
-
-/** nats-server lists the state of sources in any order. */
-function inOrder(key: string, value: unknown): unknown {
-  if (key !== "sources" || !Array.isArray(value)) return value;
-  return value.map((one) => JSON.stringify(one)).toSorted();
 }
 
 describe.each(Object.entries({ ...CONVERSATIONS, ...FEATURES, ...BATCHES, ...ORIGINS }))(

@@ -9,6 +9,7 @@ import {
   type ConsumerConfig,
 } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
+import { startOf } from "../consumer/start.ts";
 import { publicConsumers, type StreamAssets } from "../assets.ts";
 import { isDeepStrictEqual } from "node:util";
 import {
@@ -48,8 +49,8 @@ function bodyOfCreate(request: ApiRequest): CreateBody {
       throw apiErrors.invalidJson(`json: unknown field "${name}"`);
   }
   if (textOf(body, "stream_name") !== request.names[0]) throw apiErrors.streamMismatch();
-  if (body["config"] === undefined) throw apiErrors.consumerConfigRequired();
-  const asked = facts.isStrict ? body["config"] : knownFields(consumerShape, body["config"]);
+  const config = body["config"] ?? {};
+  const asked = facts.isStrict ? config : knownFields(consumerShape, config);
   return {
     config: readObject(consumerShape, asked),
     action: textOf(body, "action"),
@@ -103,6 +104,9 @@ function make(request: ApiRequest, { config: asked, action, isPedantic }: Create
   if (action === "create" && !isSame) throw apiErrors.consumerExists();
   if (!isSame) {
     checkConsumerUpdate(there.config, config);
+    const { deliverSubject } = there.config;
+    if (config.deliverSubject !== deliverSubject && assets.host.isAwaited(deliverSubject))
+      throw apiErrors.consumerNameTaken();
     assets.updateConsumer(found, there, config);
   }
   if (config.sourcing) there.reset(there.state.floor.stream + 1);
@@ -212,12 +216,27 @@ const pause: Handler = (request) => {
 const reset: Handler = (request) => {
   const { consumer } = consumerOf(request);
   const asked = numberOf(bodyOf(request.payload), "seq");
-  const { store } = consumer.stream;
-  const sequence =
-    asked === 0 ? consumer.state.floor.stream + 1 : Math.min(Math.max(asked, store.first), store.last + 1);
+  if (asked !== 0) checkReset(consumer, asked);
+  const sequence = asked === 0 ? consumer.state.floor.stream + 1 : asked;
   consumer.reset(sequence);
   return { ...consumerInfo(consumer, request.facts), reset_seq: sequence };
 };
+
+/** Throws `ApiError`: a consumer does not go back below the place where it had to begin. */
+function checkReset({ config, stream }: Consumer, sequence: number): void {
+  switch (config.deliverPolicy) {
+    case "all":
+      return;
+    case "by_start_sequence":
+      if (sequence < config.startSequence) throw apiErrors.resetInvalid("below start seq");
+      return;
+    case "by_start_time":
+      if (sequence < startOf(config, stream)) throw apiErrors.resetInvalid("below start time");
+      return;
+    default:
+      throw apiErrors.resetInvalid("not allowed");
+  }
+}
 
 const unpin: Handler = (request) => {
   const group = textOf(bodyOf(request.payload), "group");
@@ -264,6 +283,7 @@ export const consumerRequests: readonly Operation[] = [
     names: [2, 2],
     type: "consumer_reset",
     handle: reset,
+    refusal: { reset_seq: 0 },
     headers: identityHeaders,
   },
   {
@@ -272,4 +292,6 @@ export const consumerRequests: readonly Operation[] = [
     type: "consumer_leader_stepdown",
     handle: notClustered,
   },
+  { subject: "CONSUMER.PEER.REMOVE", names: [2, 2], type: "consumer_remove_peer", handle: notClustered },
+  { subject: "CONSUMER.PEER.EVACUATE", names: [2, 2], type: "consumer_evacuate_peer", handle: notClustered },
 ];

@@ -282,7 +282,8 @@ function consumerState(saved: unknown, last: number): string {
     stream: whole(one?.stream_seq),
   });
   const [to, from] = [at(delivered), at(floor)];
-  if (to.stream > last || from.stream > to.stream || from.consumer > to.consumer)
+  const isPlaced = to.consumer === 0 && to.stream > last; // it waits for its first message, which may be far ahead
+  if ((to.stream > last && to.consumer > 0) || from.stream > to.stream || from.consumer > to.consumer)
     throw new DamagedBackup("a consumer of the backup is ahead of its stream");
   const again = Object.entries(redelivered).map(
     ([sequence, count]) => [Number(sequence), whole(count)] as const,
@@ -303,6 +304,7 @@ function consumerState(saved: unknown, last: number): string {
   return JSON.stringify({
     delivered: to,
     floor: from,
+    ...(isPlaced ? { placed: to.stream } : {}),
     pending: waits,
     redelivered: again.filter(([sequence]) => Object.hasOwn(pending, sequence)),
   });

@@ -197,7 +197,7 @@ export class Snapshot {
     const most = this.lastSequence;
     const position = ({ consumer, stream }: { consumer: number; stream: number }): Json => ({
       consumer_seq: consumer,
-      stream_seq: Math.min(stream, most),
+      stream_seq: delivered.consumer === 0 ? stream : Math.min(stream, most),
     });
     const waits = [...pending].filter(([sequence]) => sequence <= most);
     const again = [...redelivered].filter(([sequence]) => sequence <= most);

@@ -4,6 +4,7 @@ import { formatTime } from "../time.ts";
 import { apiErrors } from "../api-error.ts";
 import { jsonOf, knownFields, readObject } from "../codec.ts";
 import { checkStreamUpdate, completeStream } from "../stream/complete.ts";
+import type { StreamAssets } from "../assets.ts";
 import { SEQUENCE_START_MAX, streamShape, type StreamConfig } from "../stream/config.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
@@ -43,9 +44,27 @@ const create: Handler = (request) => {
 const update: Handler = (request) => {
   const config = configOf(request);
   const there = streamOf(request, config.name);
-  request.assets.updateStream(there, checkStreamUpdate(there.stream.config, config));
+  const next = checkStreamUpdate(there.stream.config, config);
+  checkConsumersWithin(next, there);
+  request.assets.updateStream(there, next);
   return streamInfo(there, request.facts, NO_DETAILS);
 };
+
+/** Limits of consumers that become lower have to suit those that there are. Throws `ApiError`. */
+function checkConsumersWithin(next: StreamConfig, { stream, consumers }: StreamAssets): void {
+  const before = stream.config.consumerLimits;
+  const { inactiveThresholdNs = 0, maxAckPending = 0 } = next.consumerLimits ?? {};
+  if (inactiveThresholdNs === before?.inactiveThresholdNs && maxAckPending === before.maxAckPending) return;
+  const beyond = [...consumers.values()].filter(
+    ({ config }) =>
+      (inactiveThresholdNs > 0 && config.inactiveThresholdNs > inactiveThresholdNs) ||
+      (maxAckPending > 0 && config.maxAckPending > maxAckPending),
+  );
+  if (beyond.length === 0) return;
+  throw apiErrors.streamUpdate(
+    `change to limits violates consumers: ${beyond.map(({ name }) => name).join(", ")}`,
+  );
+}
 
 /** Throws `ApiError`. */
 function configOf({ payload, names: [name], facts, assets }: ApiRequest): StreamConfig {
@@ -203,4 +222,6 @@ export const streamRequests: readonly Operation[] = [
   { subject: "STREAM.MSG.DELETE", names: NAME, type: "stream_msg_delete", handle: deleteMessage },
   { subject: "STREAM.LEADER.STEPDOWN", names: NAME, type: "stream_leader_stepdown", handle: notClustered },
   { subject: "STREAM.PEER.REMOVE", names: NAME, type: "stream_remove_peer", handle: notClustered },
+  { subject: "STREAM.PEER.EVACUATE", names: NAME, type: "stream_evacuate_peer", handle: notClustered },
+  { subject: "STREAM.CANCEL_MOVE", names: NAME, type: "stream_cancel_move", handle: notClustered },
 ];

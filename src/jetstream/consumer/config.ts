@@ -230,11 +230,16 @@ function checkNames({ durable, name, description, metadata }: ConsumerConfig): v
   if (durable !== "" && name !== "" && durable !== name) throw apiErrors.durableNotName();
   if (/[/\\]/.test(name + durable)) throw apiErrors.consumerPath();
   if (name.length > NAME_MAX || durable.length > NAME_MAX) throw apiErrors.consumerNameTooLong(NAME_MAX);
-  if (durable !== "" && !isValidName(durable)) throw apiErrors.badDurableName();
-  if (name !== "" && !isValidName(name)) throw apiErrors.badDurableName();
+  for (const [what, one] of [
+    ["name", name],
+    ["durable name", durable],
+  ] as const) {
+    if (one !== "" && !isValidName(one))
+      throw apiErrors.streamInvalidConfig(`consumer ${what} can not contain '.', '*', '>', '\\', '/'`);
+  }
   if (description.length > DESCRIPTION_MAX) throw apiErrors.consumerDescriptionTooLong(DESCRIPTION_MAX);
   const size = Object.entries(metadata).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-  if (size > METADATA_MAX) throw apiErrors.consumerMetadata("131072");
+  if (size > METADATA_MAX) throw apiErrors.consumerMetadata("128KB");
 }
 
 function checkNumbers(config: ConsumerConfig): void {
@@ -381,7 +386,7 @@ function checkFilters(config: ConsumerConfig): void {
     if (filters.slice(0, i).some((other) => subjectsMeet(one, other))) throw apiErrors.overlappingFilters();
   }
   for (const one of filtersOf(config)) {
-    if (!isValidSubject(one) || /\s/.test(one)) throw apiErrors.filterNotSubset();
+    if (!isValidSubject(one) || /\s/.test(one)) throw apiErrors.streamInvalidConfig("invalid subject");
   }
 }
 

@@ -186,7 +186,7 @@ export class Consumer implements Reader {
 
   /** Starts over from a sequence. */
   reset(sequence: number): void {
-    this.state.reset(sequence);
+    this.state.reset(sequence, this.stream.store.last);
     this.deliveredMs = this.acks.ackedMs = 0;
     this.again.clear();
     this.deadLetters.clear();

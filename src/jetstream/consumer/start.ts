@@ -21,7 +21,7 @@ export function startOf(config: ConsumerConfig, stream: Stream): number {
       return last === 0 ? store.last + 1 : last;
     }
     case "by_start_sequence":
-      return Math.min(Math.max(config.startSequence, store.first), store.last + 1);
+      return Math.max(config.startSequence, store.first);
     case "by_start_time":
       return store.atTime(timeNsOf(config.startTime));
   }

@@ -33,12 +33,16 @@ export class ConsumerState {
   isInOrder = true;
   /** Messages delivered more than once that are not settled: how often, beyond the first. */
   readonly redelivered = new Map<number, number>();
+  /** Where it was told to begin ahead of the stream's end: it waits for what comes behind. 0: nowhere. */
+  private placed = 0;
   private readonly policy: "none" | "all" | "explicit";
 
-  constructor(policy: "none" | "all" | "explicit", startSequence: number) {
+  /** `last`: of the stream. */
+  constructor(policy: "none" | "all" | "explicit", startSequence: number, last: number) {
     this.policy = policy;
-    this.delivered = { consumer: 0, stream: startSequence - 1 };
-    this.floor = { consumer: 0, stream: startSequence - 1 };
+    this.delivered = { consumer: 0, stream: 0 };
+    this.floor = { consumer: 0, stream: 0 };
+    this.place(startSequence, last);
   }
 
   /** Entries for what a consumer decides; `apply` carries them out. */
@@ -108,12 +112,17 @@ export class ConsumerState {
       this.drop(pending.sequenceAt(pending.first));
   }
 
-  /** It begins again at `sequence`: nothing has been delivered. */
-  reset(sequence: number): void {
+  /** It begins again at `sequence`: nothing has been delivered. `last`: of the stream. */
+  reset(sequence: number, last: number): void {
     this.pending.clear();
     this.redelivered.clear();
-    this.delivered.stream = this.floor.stream = sequence - 1;
+    this.place(sequence, last);
     this.delivered.consumer = this.floor.consumer = 0;
+  }
+
+  private place(sequence: number, last: number): void {
+    this.delivered.stream = this.floor.stream = sequence - 1;
+    this.placed = sequence - 1 > last ? sequence - 1 : 0;
   }
 
   /** The stream's last sequence is lower than what is said here: after damage. True: something had to be mended. */
@@ -124,9 +133,10 @@ export class ConsumerState {
       this.redelivered.delete(sequence);
       isMended = this.pending.delete(sequence);
     }
+    const most = Math.max(last, this.placed);
     for (const at of [this.delivered, this.floor]) {
-      if (at.stream <= last) continue;
-      at.stream = last;
+      if (at.stream <= most) continue;
+      at.stream = most;
       isMended = true;
     }
     if (isMended) this.raiseFloor();
@@ -134,19 +144,21 @@ export class ConsumerState {
   }
 
   toJson(): string {
-    const { delivered, floor, pending, redelivered } = this;
-    return JSON.stringify({ delivered, floor, pending: [...pending], redelivered: [...redelivered] });
+    const { delivered, floor, placed, pending, redelivered } = this;
+    return JSON.stringify({ delivered, floor, placed, pending: [...pending], redelivered: [...redelivered] });
   }
 
   restore(json: string): void {
     const read = JSON.parse(json) as {
       delivered: Floor;
       floor: Floor;
+      placed?: number;
       pending: [number, Pending][];
       redelivered: [number, number][];
     };
     Object.assign(this.delivered, read.delivered);
     Object.assign(this.floor, read.floor);
+    this.placed = read.placed ?? this.placed;
     this.isInOrder = read.pending.length === 0;
     for (const [sequence, { consumerSequence, count, timeMs }] of read.pending)
       this.pending.add(sequence, consumerSequence, count, timeMs);

@@ -7,7 +7,7 @@ import { MessageHeaders } from "../headers.ts";
 import type { Incoming } from "../host.ts";
 import { AtomicBatches } from "./atomic-batches.ts";
 import { FastBatches } from "./fast-batches.ts";
-import { Judge, type JudgedStream, type Operation } from "./judge.ts";
+import { Judge, type JudgedStream, type Operation, type Room } from "./judge.ts";
 import { StagedStream } from "./staged.ts";
 
 export interface BatchesHost {
@@ -15,7 +15,7 @@ export interface BatchesHost {
   readonly judgement: Judge;
   /** Level of the API. */
   readonly level: number;
-  bytesLeft(): number;
+  readonly room: Room;
   apply(operation: Operation): number;
   /** Stores all of them, or none. Returns the last sequence. */
   applyBatch(operations: readonly Operation[]): number;
@@ -70,7 +70,7 @@ export class Batches {
   private storeAll(messages: readonly Incoming[]): number {
     const { stream } = this.host;
     const staged = new StagedStream(stream, stream.store);
-    const judge = new Judge(staged, () => this.host.bytesLeft());
+    const judge = new Judge(staged, this.host.room);
     for (const message of messages) {
       const subject = judge.subjectOf(message.subject);
       staged.check(MessageHeaders.of(message.body, message.headerLength), subject);

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { isValidSubject, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors, type ApiError } from "../api-error.ts";
 import { completeOrigins, transformProblem, type FindStream } from "./complete-origins.ts";
-import { isValidName, SEQUENCE_START_MAX, type StreamConfig, type Strictness } from "./config.ts";
+import { isValidName, NAME_MAX, SEQUENCE_START_MAX, type StreamConfig, type Strictness } from "./config.ts";
 import type { SubjectTransform } from "./origin-config.ts";
 
 const DESCRIPTION_MAX = 4096;
@@ -20,6 +20,7 @@ const OWN_ALLOWED = ["$JS.EVENT.>", "$SYS.ACCOUNT.>"];
 export function completeStream(config: StreamConfig, strictness: Strictness, find: FindStream): StreamConfig {
   if (config.name === "") throw apiErrors.streamInvalidConfig("stream name is required");
   if (/[/\\]/.test(config.name)) throw apiErrors.streamPath();
+  if (config.name.length > NAME_MAX) throw invalid(`stream name is too long, maximum allowed is ${NAME_MAX}`);
   if (!isValidName(config.name)) throw apiErrors.streamInvalidConfig("invalid stream name");
   refuseAbsent(config);
   if (config.description.length > DESCRIPTION_MAX)

@@ -127,7 +127,7 @@ export const streamShape: Shape<StreamConfig> = {
   persistMode: optional("persist_mode", word(["", "default", "async"])),
 };
 
-const NAME_MAX = 255;
+export const NAME_MAX = 255;
 /** Sequences are exact up to 2^53: none is given that would leave little room below. */
 export const SEQUENCE_START_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 

@@ -5,7 +5,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { Transform } from "../../subject/transform.ts";
-import { apiErrors } from "../api-error.ts";
+import { apiErrors, type ApiError } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import { withHeader, withoutHeader } from "../header-edits.ts";
 import type { AccountHost, Incoming } from "../host.ts";
@@ -53,19 +53,26 @@ export interface JudgedStream {
   readonly host: AccountHost;
 }
 
+/** What may still be stored. */
+export interface Room {
+  /** Infinity: no limit. */
+  bytesLeft(): number;
+  /** What a publisher is told whose message finds no room: whether it is the account's or the server's limit. */
+  refusal(): ApiError;
+}
+
 /** nats-server keeps the length of headers in 16 bits. */
 const HEADERS_MAX = 65_535;
 const SUBJECT_MAX = 65_535;
 
 export class Judge {
   private readonly stream: JudgedStream;
-  /** Bytes that the account may still store; Infinity: no limit. */
-  private readonly bytesLeft: () => number;
+  private readonly room: Room;
   private transform: Transform | null = null;
 
-  constructor(stream: JudgedStream, bytesLeft: () => number) {
+  constructor(stream: JudgedStream, room: Room) {
     this.stream = stream;
-    this.bytesLeft = bytesLeft;
+    this.room = room;
     this.configure(stream.config);
   }
 
@@ -245,7 +252,7 @@ export class Judge {
     kind: "rollup" | "no rollup",
   ): void {
     const { config, store } = this.stream;
-    if (body.length > this.bytesLeft()) throw apiErrors.resourcesExceeded();
+    if (body.length > this.room.bytesLeft()) throw this.room.refusal();
     if (config.discard !== "new") return;
     const ofSubject = store.countOf(subject);
     const isFullSubject = config.maxPerSubject > 0 && ofSubject >= config.maxPerSubject;

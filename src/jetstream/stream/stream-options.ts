@@ -3,6 +3,7 @@ import type { StreamStore } from "../../store/stream-store.ts";
 import type { AccountHost } from "../host.ts";
 import type { SyncPolicy } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
+import type { Room } from "./judge.ts";
 import type { OriginPositions } from "./origin-positions.ts";
 import type { TimedMessages } from "./timed.ts";
 
@@ -18,6 +19,5 @@ export interface StreamOptions {
   readonly policy: SyncPolicy;
   /** Level of the API. */
   readonly level: number;
-  /** Bytes that the account may still store; Infinity: no limit. */
-  readonly bytesLeft: () => number;
+  readonly room: Room;
 }

@@ -73,7 +73,7 @@ export class Stream {
     this.config = config;
     this.created = created;
     this.confirmations = new Confirmations(config.name, host);
-    this.plain = new PlainMessages(host, options.bytesLeft);
+    this.plain = new PlainMessages(host, () => options.room.bytesLeft());
     this.plain.configure(config);
     this.host = host;
     this.store = store;
@@ -81,7 +81,7 @@ export class Stream {
     this.positions = options.positions;
     this.marks = new BatchMarks(store, policy);
     this.duplicates = new Duplicates(config.duplicateWindowNs);
-    this.judgement = new Judge(this, options.bytesLeft);
+    this.judgement = new Judge(this, options.room);
     this.republisher = new Republisher(host, config);
     this.expiry = new Expiry({
       store,
@@ -96,7 +96,7 @@ export class Stream {
       stream: this,
       judgement: this.judgement,
       level: options.level,
-      bytesLeft: options.bytesLeft,
+      room: options.room,
       apply: (operation) => this.apply(operation),
       applyBatch: (operations) => this.applyBatch(operations),
       answer: (message, payload) => this.answer(message, payload),

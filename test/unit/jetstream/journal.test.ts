@@ -35,7 +35,7 @@ describe("the journal of a consumer", () => {
       fc.assert(
         fc.property(fc.array(act, { maxLength: 120, size: "max" }), (acts) => {
           const disk = new MemoryDisk();
-          const state = new ConsumerState(policy, 1);
+          const state = new ConsumerState(policy, 1, 0);
           const { log, journal } = open(disk, state);
           let nowMs = 1000;
           for (const one of acts) {
@@ -57,7 +57,7 @@ describe("the journal of a consumer", () => {
           }
           journal.settle();
           log.flush();
-          const again = new ConsumerState(policy, 1);
+          const again = new ConsumerState(policy, 1, 0);
           open(disk, again);
           expect(again.toJson()).toBe(state.toJson());
         }),
@@ -67,7 +67,7 @@ describe("the journal of a consumer", () => {
   );
 
   it("writes one entry for messages that follow each other", () => {
-    const state = new ConsumerState("explicit", 1);
+    const state = new ConsumerState("explicit", 1, 0);
     const { log, journal } = open(new MemoryDisk(), state);
     for (let i = 1; i <= 500; i++) journal.delivered(i, i, 1, 0);
     for (let i = 1; i <= 500; i++) journal.acked(i, 0);

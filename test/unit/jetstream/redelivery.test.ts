@@ -19,7 +19,7 @@ describe("what is to be delivered again", () => {
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60, size: "max" }), fc.boolean(), (acts, hasBackoff) => {
         const config = hasBackoff ? BACKOFF : CONFIG;
-        const state = new ConsumerState("explicit", 1);
+        const state = new ConsumerState("explicit", 1, 0);
         const again = new Redelivery(state, config);
         let nowMs = 1000;
         const isLate = (sequence: number): boolean => {
