@@ -39,7 +39,8 @@ export function fuzz(bytes: Uint8Array): void {
   const [which = 0, how = 0] = bytes;
   const kinds = (how & 1) === 0 ? "in place" : "all";
   const wounds = bytes.subarray(2);
-  if ((how & 2) === 0) fuzzStream(stories[which % STORIES]!, wounds, kinds);
+  const isScrubbed = (how & 4) !== 0;
+  if ((how & 2) === 0) fuzzStream(stories[which % STORIES]!, wounds, { kinds, isScrubbed });
   else fuzzConsumer(consumers[which % consumers.length]!, wounds, kinds);
 }
 
@@ -84,7 +85,12 @@ function written(seed: number): Story {
   return { files: filesBelow(disk, FOLDER), older, bodies, removed, last: store.last };
 }
 
-function fuzzStream(story: Story, wounds: Uint8Array, kinds: "in place" | "all"): void {
+interface Treatment {
+  readonly kinds: "in place" | "all";
+  readonly isScrubbed: boolean;
+}
+
+function fuzzStream(story: Story, wounds: Uint8Array, { kinds, isScrubbed }: Treatment): void {
   const files = wounded(story.files, story.older, wounds, kinds);
   const intact = intactIn(files);
   const disk = diskOf(files);
@@ -94,6 +100,7 @@ function fuzzStream(story: Story, wounds: Uint8Array, kinds: "in place" | "all")
     const isExpected = kinds === "in place" && !story.removed.has(sequence);
     assert(!isExpected || store.has(sequence), `the intact message ${sequence} is not served`);
   }
+  if (isScrubbed) scrub(store);
   const served = servedBy(store, story.bodies);
   if (kinds === "in place") checkMissing(store, story, served);
   const sequence = store.append({ subject: "n", headerLength: 0, body: Buffer.from("new"), timeNs: 99n });
@@ -113,6 +120,14 @@ function fuzzStream(story: Story, wounds: Uint8Array, kinds: "in place" | "all")
   const mayBeFound = (each: number): boolean => kinds === "all" && !story.removed.has(each);
   for (const each of servedAgain)
     assert(served.has(each) || mayBeFound(each), `message ${each} came back by a restart`);
+}
+
+/** Afterwards all that is not known missing can be read. */
+function scrub(store: StreamStore): void {
+  for (const bytes of store.scrub(() => undefined)) assert(bytes >= 0, "a slice has bytes");
+  const { count } = store.lost;
+  for (let at = store.next(1, null); at !== 0; at = store.next(at + 1, null)) store.read(at);
+  assert(store.lost.count === count, "the scrub finds all that is damaged");
 }
 
 /** What was not removed is served, or known missing, or cut behind all that is intact. */

@@ -52,6 +52,8 @@ export interface JetStreamSettings {
   readonly isStrict: boolean;
   /** null: the disk has what is acknowledged; else so much later. */
   readonly syncIntervalMs: number | null;
+  /** Within this time everything on the disk is read back; null: it never is. */
+  readonly scrubIntervalMs: number | null;
   /** The accounts that have it. */
   readonly accounts: ReadonlyMap<string, JetStreamLimits>;
 }
@@ -84,7 +86,7 @@ export class JetStreamPart {
   constructor(world: JetStreamWorld) {
     this.world = world;
     const { settings, serverName, natsLevel, logger } = world;
-    const { storeFolder, maxMemoryBytes, maxFileBytes, domain, syncIntervalMs } = settings;
+    const { storeFolder, maxMemoryBytes, maxFileBytes, domain, syncIntervalMs, scrubIntervalMs } = settings;
     this.disk = new MeteredDisk(world.disk ?? new NodeDisk(), () => world.clock.nowMs());
     this.announced = { domain, apiLevel: API_LEVEL };
     this.jetStream = new JetStream({
@@ -92,6 +94,7 @@ export class JetStreamPart {
       folder: join(storeFolder, "jetstream"),
       policy: syncIntervalMs === null ? "sync" : "lazy",
       ...(syncIntervalMs === null ? {} : { syncIntervalMs }),
+      ...(scrubIntervalMs === null ? {} : { scrubIntervalMs }),
       bytesLeft: (storage, used) =>
         storage === "memory" ? maxMemoryBytes - used() : this.fileBytesLeft(maxFileBytes, used),
       facts: {
@@ -121,6 +124,7 @@ export class JetStreamPart {
       },
       storageLeft: () => this.storageLeft(),
       syncs: this.disk.counters,
+      scrub: () => this.jetStream.scrubber?.counters ?? null,
       consumersMax: CONSUMERS_DEFAULT_MAX,
     };
   }

@@ -14,7 +14,7 @@ import type { RowCache } from "../store/row-cache.ts";
 import { StreamStore } from "../store/stream-store.ts";
 import { advise, adviseConsumer } from "./advisories.ts";
 import { apiErrors } from "./api-error.ts";
-import { putAside, reportLost, reportPositions } from "./damage.ts";
+import { damageLog, putAside, reportLost, reportPositions } from "./damage.ts";
 import { readObject, writeObject } from "./codec.ts";
 import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
 import { Consumer } from "./consumer/consumer.ts";
@@ -126,7 +126,7 @@ export class Assets {
     if (meta === null || meta.config.name !== name) return null;
     const assets = this.open(meta.config, meta.created);
     this.recoverConsumers(assets, path);
-    reportLost(this.host, assets.stream);
+    reportLost(this.host, name, assets.stream.store.lost);
     assets.stream.start();
     const consumers = [...assets.consumers.values()];
     for (const consumer of consumers) consumer.start();
@@ -264,6 +264,7 @@ export class Assets {
         if (isFed) positions.recall(view, lost);
       },
       beforeForgetting: () => positions.save(store),
+      onLost: damageLog(this.host, name),
       cache: this.options.rowCache,
       seed: Math.floor(this.host.random.next() * 2 ** 32),
       recall: config.allowSchedules || isFed ? "all" : config.allowMessageTtl ? "with headers" : "none",

@@ -1,11 +1,13 @@
-/** What is done about folders and messages of an account that a start finds damaged: nothing is deleted, and the log names it. */
+/** What is done about folders and messages of an account that are found damaged: nothing is deleted, and the log names it. */
 import { randomToken } from "../base/base62.ts";
 import type { Disk } from "../store/disk.ts";
+import { Ranges } from "../store/ranges.ts";
 import type { AccountHost } from "./host.ts";
-import type { Stream } from "./stream/stream.ts";
 
 /** Ranges of lost messages that one log line names. */
 const RANGES_MAX = 20;
+/** How long is waited for more damaged messages, before a line is written. */
+const GATHER_MS = 1000;
 
 interface NotUnderstood {
   readonly disk: Disk;
@@ -36,14 +38,28 @@ export function reportPositions(host: AccountHost, stream: string): void {
   });
 }
 
-export function reportLost(host: AccountHost, { config, store }: Stream): void {
-  if (store.lost.count === 0) return;
+/** `stream`: its name. */
+export function reportLost(host: Pick<AccountHost, "name" | "logger">, stream: string, lost: Ranges): void {
+  if (lost.count === 0) return;
   host.logger.error("messages of a stream are damaged and known missing", {
     account: host.name,
-    stream: config.name,
-    count: store.lost.count,
-    sequences: [...store.lost]
+    stream,
+    count: lost.count,
+    sequences: [...lost]
       .slice(0, RANGES_MAX)
       .map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)),
   });
+}
+
+/** Takes the sequences of messages that are found to be damaged while the server runs, and reports some of them in one line. */
+export function damageLog(host: AccountHost, stream: string): (sequence: number) => void {
+  let found = new Ranges();
+  return (sequence) => {
+    if (found.count === 0)
+      host.clock.setTimer(GATHER_MS, () => {
+        reportLost(host, stream, found);
+        found = new Ranges();
+      });
+    found.add(sequence, sequence);
+  };
 }

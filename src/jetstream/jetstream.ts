@@ -18,6 +18,7 @@ import type { Consumer } from "./consumer/consumer.ts";
 import { MessageHeaders } from "./headers.ts";
 import { isText } from "../slab/memory.ts";
 import type { Message } from "../protocol/message.ts";
+import { Scrubber } from "./scrub.ts";
 import { payloadOf, type AccountHost, type Incoming } from "./host.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 
@@ -28,6 +29,8 @@ export interface JetStreamOptions {
   readonly policy: SyncPolicy;
   /** How often what was written is synced with the policy "lazy". Absent: never by ourselves. */
   readonly syncIntervalMs?: number;
+  /** Within this time everything on the disk is read back. Absent: it never is. */
+  readonly scrubIntervalMs?: number;
   /** Bytes that may still be stored. `used` adds up what is: called only where a limit of bytes needs it. */
   readonly bytesLeft: (storage: "file" | "memory", used: () => number) => number;
   readonly facts: AnswerFacts;
@@ -43,6 +46,8 @@ interface JetStreamAccountOptions {
 export class JetStream {
   readonly accounts = new Map<string, JetStreamAccount>();
   readonly options: JetStreamOptions;
+  /** null: nothing is read back. */
+  scrubber: Scrubber | null = null;
 
   constructor(options: JetStreamOptions) {
     this.options = options;
@@ -68,9 +73,20 @@ export class JetStream {
       this.accounts.set(host.name, new JetStreamAccount(assets, facts, syncIntervalMs));
     }
     for (const account of this.accounts.values()) account.start();
+    this.scrub();
+  }
+
+  private scrub(): void {
+    const { accounts, scrubIntervalMs: intervalMs } = this.options;
+    const [first] = accounts;
+    if (first === undefined || intervalMs === undefined) return;
+    const all = [...this.accounts.values()].map(({ assets }) => assets);
+    this.scrubber = new Scrubber({ clock: first.host.clock, intervalMs, accounts: all });
+    this.scrubber.start();
   }
 
   stop(): void {
+    this.scrubber?.stop();
     for (const account of this.accounts.values()) account.stop();
   }
 

@@ -1,13 +1,16 @@
-/** What is stored for a stream or a consumer besides its data: its configuration and the time of its creation. */
+/**
+ * What is stored for a stream or a consumer besides its data: its configuration and the time of its creation, with a checksum over both.
+ */
+import { crc32 } from "node:zlib";
 import type { Disk } from "../store/disk.ts";
 import { ApiError } from "./api-error.ts";
 
+type Json = Record<string, unknown>;
+
 /** Durable when this returns. Throws `DiskError`. */
-export function writeMeta(disk: Disk, path: string, created: string, config: Record<string, unknown>): void {
-  disk.replace(
-    `${path}/meta.json`,
-    Buffer.from(`${JSON.stringify({ created, config }, null, 1)}\n`, "latin1"),
-  );
+export function writeMeta(disk: Disk, path: string, created: string, config: Json): void {
+  const text = JSON.stringify({ created, config, checksum: checksumOf(created, config) }, null, 1);
+  disk.replace(`${path}/meta.json`, Buffer.from(`${text}\n`, "latin1"));
 }
 
 /** null: it is not there, or cannot be understood. */
@@ -16,16 +19,35 @@ export function readMeta<T>(
   path: string,
   read: (config: unknown) => T,
 ): { config: T; created: string } | null {
+  const meta = soundMeta(disk, path);
+  if (meta === null) return null;
+  try {
+    return { created: meta.created, config: read(meta.config) };
+  } catch (error) {
+    if (error instanceof ApiError) return null;
+    throw error;
+  }
+}
+
+/** Whether what was written can be read back. */
+export function isMetaSound(disk: Disk, path: string): boolean {
+  return soundMeta(disk, path) !== null;
+}
+
+function soundMeta(disk: Disk, path: string): { created: string; config: unknown } | null {
   const content = disk.read(`${path}/meta.json`);
   if (content === null) return null;
   try {
-    const { created, config } = JSON.parse(Buffer.from(content).toString("latin1")) as Record<
-      string,
-      unknown
-    >;
-    return typeof created === "string" ? { created, config: read(config) } : null;
+    const { created, config, checksum } = JSON.parse(Buffer.from(content).toString("latin1")) as Json;
+    if (typeof created !== "string") return null;
+    return checksum === undefined || checksum === checksumOf(created, config) ? { created, config } : null;
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof ApiError) return null;
+    if (error instanceof SyntaxError || error instanceof TypeError) return null;
     throw error;
   }
+}
+
+/** Files without one were written before there were any. */
+function checksumOf(created: string, config: unknown): number {
+  return crc32(JSON.stringify({ created, config }));
 }

@@ -3,7 +3,14 @@
  * damage, syncs, room on the volume, and why consumers deliver nothing. Families are there where JetStream is.
  */
 import type { Family, Sample } from "./family.ts";
-import type { ConsumerLook, JetStreamAccountLook, JetStreamLook, Look, StreamLook } from "./look.ts";
+import type {
+  ConsumerLook,
+  JetStreamAccountLook,
+  JetStreamLook,
+  Look,
+  ScrubLook,
+  StreamLook,
+} from "./look.ts";
 
 /** Without a cluster every server is the leader of what it has. */
 const SERVER = ["server_id", "server_name", "cluster", "domain", "meta_leader", "is_meta_leader"] as const;
@@ -55,6 +62,17 @@ export const jetStreamFamilies: readonly Family[] = [
   own("sync_seconds_total", "counter", "Time that syncs took.", (look) => look.syncs.ms / 1000),
   own("slow_syncs_total", "counter", "Syncs that took longer than 0.1 seconds.", (look) => look.syncs.slow),
   own("failed_syncs_total", "counter", "Syncs that the disk refused.", (look) => look.syncs.failed),
+  ofScrub("passes_total", "counter", "Times that the scrub has read all.", ({ passes }) => passes),
+  ofScrub("bytes_total", "counter", "Bytes that the scrub has read.", ({ bytes }) => bytes),
+  ofScrub("progress", "gauge", "Part of its present pass that is done, 0 to 1.", ({ progress }) => progress),
+  ofScrub(
+    "finished_timestamp_seconds",
+    "gauge",
+    "When its last pass ended; 0: none has.",
+    ({ finishedMs }) => finishedMs / 1000,
+  ),
+  ofScrub("damaged_files_total", "counter", "Files in which it found damage.", ({ damaged }) => damaged),
+  ofScrub("mended_files_total", "counter", "Of these, files that it wrote again.", ({ mended }) => mended),
   own("storage_left_bytes", "gauge", "Bytes that can still be stored in files.", (look) => look.storageLeft),
   own(
     "quarantined_folders",
@@ -190,6 +208,25 @@ function own(
     help,
     labels: [],
     samples: ({ jetStream }) => (jetStream === null ? [] : [[value(jetStream)]]),
+  };
+}
+
+/** Nothing where the scrub is off. */
+function ofScrub(
+  name: string,
+  type: "gauge" | "counter",
+  help: string,
+  value: (scrub: ScrubLook) => number,
+): Family {
+  return {
+    name: `jetstream_scrub_${name}`,
+    type,
+    help,
+    labels: [],
+    samples({ jetStream }) {
+      const scrub = jetStream?.scrub ?? null;
+      return scrub === null ? [] : [[value(scrub)]];
+    },
   };
 }
 

@@ -138,6 +138,18 @@ export interface ClusterLook {
   readonly dials: ReadonlyMap<string, number>;
 }
 
+/** What the scrub of the store has read and found. */
+export interface ScrubLook {
+  readonly passes: number;
+  readonly bytes: number;
+  readonly damaged: number;
+  readonly mended: number;
+  /** Of the present pass: 0 to 1. */
+  readonly progress: number;
+  /** Milliseconds since the epoch; 0: no pass has ended. */
+  readonly finishedMs: number;
+}
+
 export interface JetStreamLook {
   readonly domain: string;
   readonly maxMemoryBytes: number;
@@ -160,6 +172,8 @@ export interface JetStreamLook {
     readonly failed: number;
     readonly ms: number;
   };
+  /** null: it is off. */
+  readonly scrub: ScrubLook | null;
   readonly accounts: readonly JetStreamAccountLook[];
   /** The first of them, as of consumers. */
   readonly streams: readonly StreamLook[];

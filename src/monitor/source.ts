@@ -167,6 +167,15 @@ export interface JetStreamSource {
     readonly failed: number;
     readonly ms: number;
   };
+  /** What the scrub has read and found; null: it is off. */
+  scrub(this: void): {
+    readonly passes: number;
+    readonly bytes: number;
+    readonly damaged: number;
+    readonly mended: number;
+    readonly progress: number;
+    readonly finishedMs: number;
+  } | null;
   /** The limit of a stream if neither it nor its account has one. */
   readonly consumersMax: number;
 }

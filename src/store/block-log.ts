@@ -256,8 +256,14 @@ export class BlockLog {
     this.blocks.splice(index, 1);
     this.windowBlock = 0;
     if (block.file !== null) this.syncs.close(block.file);
+    block.file = null;
     this.options.disk?.remove(this.pathOf(block));
     this.syncs.namesChanged();
+  }
+
+  /** The first block behind this number; null: there is none. */
+  blockAfter(number: number): Block | null {
+    return this.blocks[this.indexOf(number + 1)] ?? null;
   }
 
   /** A sealed block has these records from here on. Durable when this returns. */
@@ -369,7 +375,7 @@ export class BlockLog {
     return block;
   }
 
-  private pathOf({ number }: Block): string {
+  pathOf({ number }: Block): string {
     return `${this.options.folder}/${String(number).padStart(12, "0")}.blk`;
   }
 

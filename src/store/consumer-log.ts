@@ -109,6 +109,26 @@ export class ConsumerLog {
     this.written = this.last;
   }
 
+  /** Whether what was written can be read back. */
+  isSound(): boolean {
+    const { file, size } = this;
+    const { disk, folder } = this.options;
+    if (disk === null || file === null) return true;
+    const snapshot = disk.read(`${folder}/state`);
+    if (snapshot === null || !isSoundSnapshot(snapshot)) return false;
+    const content = Buffer.allocUnsafeSlow(size);
+    if (file.read(content, 0) < size) return false;
+    for (let at = 0; at < size; at += ENTRY) {
+      if (getU32(content, at) !== checksum(content, at + 4, at + ENTRY)) return false;
+    }
+    return true;
+  }
+
+  /** Bytes of the log; a snapshot lies beside it. */
+  get sizeBytes(): number {
+    return this.size;
+  }
+
   sync(done: (error: DiskError | null) => void): void {
     if (this.file === null) done(null);
     else this.file.sync(done);

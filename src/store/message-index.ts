@@ -101,6 +101,18 @@ export class MessageIndex {
     return true;
   }
 
+  /** No sound record lies where the message was located: whether all rows of its block, which have a checksum, say another place. */
+  locateAgain(sequence: number): boolean {
+    const { block, offset, length, options } = this;
+    if (block === null || block.file === null || block.memory !== null) return false;
+    const rows = options.log.readRows(block);
+    const row = rows.rowOf(sequence);
+    if (row < 0 || (rows.offsetAt(row) === offset && rows.lengthAt(row) === length)) return false;
+    options.cache.add(block, rows);
+    this.located = 0;
+    return this.locate(sequence);
+  }
+
   /** The message is gone. */
   remove(block: Block, sequence: number): void {
     this.located = 0;

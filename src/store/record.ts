@@ -242,6 +242,13 @@ export function readRecord(view: RecordView, memory: Buffer, at: number, end: nu
   return Number.isSafeInteger(view.sequence) && Number.isSafeInteger(view.previous);
 }
 
+/** The length that a record says of itself at the beginning of `memory`, of which the checksum is not known yet; 0: there is none. */
+export function claimedLength(memory: Buffer, end: number): number {
+  if (end < RECORD_HEAD || (getU32(memory, 4) & 0xffff) !== MAGIC) return 0;
+  const length = getU32(memory, 8);
+  return length <= RECORD_MAX ? length : 0;
+}
+
 /** Time of the record that lies at `at`, unchecked. */
 export function timeIn(memory: Buffer, at: number): bigint {
   return memory.readBigInt64LE(at + 24);

@@ -9,6 +9,7 @@ import { Ranges } from "./ranges.ts";
 import type { SubjectFilter } from "./subject-filter.ts";
 import { ERASED, MESSAGE, recordLength, RecordView } from "./record.ts";
 import type { RowCache } from "./row-cache.ts";
+import { scrubLog, type Finding } from "./scrub.ts";
 import { SubjectTable } from "./subject-table.ts";
 
 /** Messages or subjects. */
@@ -38,6 +39,8 @@ export abstract class StreamContents {
   readonly subjects = new SubjectTable();
   readonly log: BlockLog;
   readonly isInMemory: boolean;
+  /** A message that was there until now is found to be damaged. */
+  protected onLost: (sequence: number) => void = () => {};
   protected readonly index: MessageIndex;
   protected readonly cache: RowCache;
   private readonly view = new RecordView();
@@ -80,18 +83,37 @@ export abstract class StreamContents {
   read(sequence: number): RecordView | null {
     const { view, index } = this;
     if (!index.locate(sequence)) return null;
-    const { block, offset, length } = index;
-    if (length > 0 && this.log.read(view, block!, offset, length) && view.sequence === sequence) {
+    if (this.readLocated(sequence) || (index.locateAgain(sequence) && this.readLocated(sequence))) {
       if (view.kind === MESSAGE) return view;
-      if (view.kind === ERASED) {
-        this.forget(sequence); // the mark that says so was not on the disk when the power went
-        return null;
-      }
+      this.forget(sequence); // it was erased, and the mark that says so was not on the disk when the power went
+      return null;
     }
-    block!.isDamaged = true; // kept as it is: it says what is missing, and may be mended by hand
+    index.block!.isDamaged = true; // kept as it is: it says what is missing, and may be mended by hand
     this.lost.add(sequence, sequence);
     this.forget(sequence);
+    this.onLost(sequence);
     return null;
+  }
+
+  /** False: there is no sound record where the message was located. */
+  private readLocated(sequence: number): boolean {
+    const { view, index, log } = this;
+    const { block, offset, length } = index;
+    if (length === 0 || !log.read(view, block!, offset, length) || view.sequence !== sequence) return false;
+    return view.kind === MESSAGE || view.kind === ERASED;
+  }
+
+  /** Reads everything that is on the disk back, in slices (scrub.ts). */
+  scrub(found: (finding: Finding) => void): Generator<number, void> {
+    const { log, lost } = this;
+    return scrubLog({
+      log,
+      read: (sequence) => this.read(sequence),
+      next: (from, to) => this.next(from, null, Math.min(to, this.last)),
+      hashOf: (subject) => this.subjects.hashOf(subject),
+      lostCount: () => lost.count,
+      found,
+    });
   }
 
   has(sequence: number): boolean {

@@ -24,6 +24,8 @@ export interface StreamStoreOptions {
   readonly seed?: number;
   /** Called with messages that are found on the disk, in order: with all, or with those that have headers. `lost`: how many are known missing so far. */
   readonly onRecovered?: (view: RecordView, lost: number) => void;
+  /** A message is found to be damaged after the start: it is known missing from here on. */
+  readonly onLost?: (sequence: number) => void;
   /** Called before records of messages that are gone leave the disk. */
   readonly beforeForgetting?: () => void;
   /** Which messages `onRecovered` has to see; absent: those of blocks that are read anyway. */

@@ -74,6 +74,7 @@ export class StreamStore extends StreamForgetting {
     this.lastMessage = Math.max(this.lastMessage, recovery.lastSeen);
     for (const { from, to } of recovery.batches.end()) this.abandon(from, to);
     this.written = this.last;
+    if (options.onLost !== undefined) this.onLost = options.onLost;
   }
 
   private recover(recovery: Recovery, options: StreamStoreOptions): void {

@@ -3,13 +3,14 @@
  * Time passes, and work that was put off is done, only when a test says so.
  */
 import { VirtualClock } from "../../src/base/clock.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Assets } from "../../src/jetstream/assets.ts";
 import { NO_LIMITS } from "../../src/jetstream/limits.ts";
 import { SENT_ANSWERS, sentLane } from "./sent-lane.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
 import { JetStream, type JetStreamOptions } from "../../src/jetstream/jetstream.ts";
+import type { ScrubCounters } from "../../src/jetstream/scrub.ts";
 import type { Stream } from "../../src/jetstream/stream/stream.ts";
 import { MeteredDisk } from "../../src/store/metered-disk.ts";
 import { MemoryDisk } from "../../src/store/memory-disk.ts";
@@ -34,6 +35,9 @@ export class JetStreamStack {
   readonly disk = new MemoryDisk();
   /** Counts syncs. */
   readonly metered = new MeteredDisk(this.disk, () => this.clock.nowMs());
+  /** Messages of errors in the log. */
+  readonly errors: string[] = [];
+  private readonly logger: Logger = { ...silentLogger, error: (message) => void this.errors.push(message) };
   private readonly more: Partial<JetStreamOptions>;
   private jetStream: JetStream;
   private ears: Ear[] = [];
@@ -78,6 +82,11 @@ export class JetStreamStack {
 
   get assets(): Assets {
     return this.jetStream.accounts.get("A")!.assets;
+  }
+
+  /** What the scrub has done; null: it is off. */
+  get scrub(): Readonly<ScrubCounters> | null {
+    return this.jetStream.scrubber?.counters ?? null;
   }
 
   /** What a subject hears from here on. */
@@ -165,7 +174,7 @@ export class JetStreamStack {
         setTimer: (delayMs, fire) => clock.setTimer(delayMs, () => this.life === life && fire()),
       },
       random: seededRandom(1),
-      logger: silentLogger,
+      logger: this.logger,
       nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
       send: (message) => this.send(message),
       sendNumbered: ({ subject, before, number, after }) =>

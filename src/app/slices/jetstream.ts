@@ -26,6 +26,7 @@ export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSet
     domain: jetStream.domain,
     isStrict: jetStream.isStrict,
     syncIntervalMs: jetStream.syncIntervalMs,
+    scrubIntervalMs: jetStream.scrubIntervalMs,
     accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
   };
 }

@@ -7,7 +7,13 @@ import type { JetStreamSource } from "../../monitor/source.ts";
 const STREAMS_MAX = 500;
 const CONSUMERS_MAX = 1000;
 
-export function jetStreamLook({ report, settings, storageLeft, syncs }: JetStreamSource): JetStreamLook {
+export function jetStreamLook({
+  report,
+  settings,
+  storageLeft,
+  syncs,
+  scrub,
+}: JetStreamSource): JetStreamLook {
   const { totals, stats } = report;
   const streams: StreamLook[] = [];
   const consumers: ConsumerLook[] = [];
@@ -46,6 +52,7 @@ export function jetStreamLook({ report, settings, storageLeft, syncs }: JetStrea
     requests: stats.requests,
     errors: stats.errors,
     syncs,
+    scrub: scrub(),
     accounts,
     streams,
     consumers,

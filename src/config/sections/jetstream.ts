@@ -19,6 +19,8 @@ interface JetStreamConfig {
   readonly isStrict: boolean;
   /** null: a message is on the disk before it is acknowledged; otherwise, within this time. */
   readonly syncIntervalMs: number | null;
+  /** Within this time all that is on the disk is read back; null: it never is. */
+  readonly scrubIntervalMs: number | null;
 }
 
 export interface SeenByJetStream {
@@ -37,6 +39,19 @@ const syncInterval: ValueType<number | null> = {
       ? null
       : syncDuration.fromNode(node, notes),
   show: (value) => (value === null ? "always" : syncDuration.show(value)),
+};
+
+const scrubDuration = duration({ minMs: 1000, zero: "itself", bareNumber: "seconds" });
+
+/** null: off. */
+const scrubInterval: ValueType<number | null> = {
+  ...scrubDuration,
+  fromNode(node, notes) {
+    if (isOff(node) || (node.kind === "string" && node.value.toLowerCase() === "off")) return null;
+    const ms = scrubDuration.fromNode(node, notes);
+    return ms === 0 ? null : ms;
+  },
+  show: (value) => (value === null ? "off" : scrubDuration.show(value)),
 };
 
 const sizeLimit = limit("size");
@@ -164,6 +179,14 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       reload: "restart",
       description:
         "When the disk has to have what was published: always, before it is acknowledged; or within this time afterwards",
+    }),
+    option({
+      key: "jetstream.scrub_interval",
+      field: "scrubIntervalMs",
+      type: scrubInterval,
+      default: 24 * 3_600_000,
+      reload: "restart",
+      description: "Within this time all that is on the disk is read back, to find damage; 0 or off: never",
     }),
   ],
   check({ jetStream: { isEnabled }, cluster }, sheet) {

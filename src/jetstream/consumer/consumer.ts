@@ -61,7 +61,7 @@ export class Consumer implements Reader {
   private readonly inactivity: Inactivity;
   private readonly heartbeat: IdleHeartbeat;
   private readonly pumping: Pumping;
-  private readonly journal: Journal;
+  readonly journal: Journal;
   private readonly deadLetters: DeadLetters;
   /** Where a push consumer delivers. */
   private pushLane: DeliveryLane;

@@ -13,7 +13,7 @@ const ACKS = 2;
 
 export class Journal {
   private readonly state: ConsumerState;
-  private readonly log: ConsumerLog;
+  readonly log: ConsumerLog;
   /** What follows each other; NONE: nothing is open. */
   private open = NONE;
   private from = 0;

@@ -8,6 +8,7 @@
  * sequence of the stream then. Where damage has taken messages of the stream, those of a source may be among them: it is read again from
  * there, and what is still here is passed over. Bounded by the sources that the stream has had, and by places of damage.
  */
+import { crc32 } from "node:zlib";
 import type { Disk } from "../../store/disk.ts";
 import { Ranges } from "../../store/ranges.ts";
 import { MessageHeaders } from "../headers.ts";
@@ -93,6 +94,7 @@ export class OriginPositions {
   /** What was stored up to here is counted in the file. */
   through: number;
   private isSaved = true;
+  private isInFile: boolean;
   private damage = 0;
 
   /** `disk`: null for streams in memory. */
@@ -100,6 +102,7 @@ export class OriginPositions {
     this.disk = disk;
     this.path = path;
     const content = disk?.read(path) ?? null;
+    this.isInFile = content !== null;
     const saved = content === null ? NOTHING : readSaved(Buffer.from(content).toString("latin1"));
     this.isDamaged = saved === null;
     this.through = saved?.through ?? 0;
@@ -159,8 +162,21 @@ export class OriginPositions {
       return [key, { sequence, identity, beyond: ranges }] as const;
     });
     const saved: Saved = { through: this.through, positions };
-    this.disk.replace(this.path, Buffer.from(`${JSON.stringify(saved)}\n`, "latin1"));
-    this.isSaved = true;
+    const text = JSON.stringify({ ...saved, checksum: checksumOf(saved) });
+    this.disk.replace(this.path, Buffer.from(`${text}\n`, "latin1"));
+    this.isSaved = this.isInFile = true;
+  }
+
+  /** Whether what was written can be read back. */
+  isSound(): boolean {
+    if (!this.isInFile) return true;
+    const content = this.disk?.read(this.path) ?? null;
+    return content !== null && readSaved(Buffer.from(content).toString("latin1")) !== null;
+  }
+
+  saveAgain(store: SavedStore): void {
+    this.isSaved = false;
+    this.save(store);
   }
 
   /** Now and then, so that a start has few messages to read for it. Throws `DiskError`. */
@@ -183,17 +199,24 @@ export class OriginPositions {
 
 const NOTHING: Saved = { through: 0, positions: [] };
 
+/** Files without one were written before there were any. */
+function checksumOf({ through, positions }: Saved): number {
+  return crc32(JSON.stringify({ through, positions }));
+}
+
 /** null: it cannot be understood. */
 function readSaved(text: string): Saved | null {
   try {
-    const { through, positions } = JSON.parse(text) as Saved;
+    const { through, positions, checksum } = JSON.parse(text) as Saved & { readonly checksum?: number };
     const isSound = positions.every(
       ([key, { sequence, identity, beyond }]) =>
         typeof key === "string" &&
         [sequence, ...beyond.flat()].every(Number.isSafeInteger) &&
         typeof identity === "string",
     );
-    return isSound && Number.isSafeInteger(through) ? { through, positions } : null;
+    if (!isSound || !Number.isSafeInteger(through)) return null;
+    const isIntact = checksum === undefined || checksum === checksumOf({ through, positions });
+    return isIntact ? { through, positions } : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return null;
     throw error;

@@ -57,6 +57,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   log_max_num: [null, null, 2_147_483_647, MOST],
   "jetstream.max_mem": [0, null, 2_147_483_647, MOST],
   "jetstream.max_file": [0, null, 2_147_483_647, MOST],
+  "jetstream.scrub_interval": [null, refused, LONGEST, LONGEST],
   "cluster.port": [null, 0, 65_535, refused],
   "cluster.authorization.timeout": [2000, refused, refused, refused],
   "cluster.readiness_wait": [30_000, refused, LONGEST, LONGEST],
@@ -78,7 +79,8 @@ const TABLE: Readonly<Record<string, Row>> = {
 };
 
 /** Options that nats-server does not have. */
-const OWN = /^(?:external|metrics)\.|^cluster\.(?:readiness_wait|discovery|rebalance)/;
+const OWN =
+  /^(?:external|metrics)\.|^jetstream\.scrub_interval$|^cluster\.(?:readiness_wait|discovery|rebalance)/;
 
 /** Values on which nats-server decides otherwise, each with the reason. */
 const DIFFERENCES: Readonly<Record<string, string>> = {

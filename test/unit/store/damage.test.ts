@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { randomInt, seededRandom } from "../../../src/base/random.ts";
 import { ERASED, recordLength, writeRecord } from "../../../src/store/record.ts";
+import { RowCache } from "../../../src/store/row-cache.ts";
 import { StreamStore } from "../../../src/store/stream-store.ts";
 import { FaultyDisk } from "../../support/faulty-disk.ts";
 
@@ -80,6 +81,25 @@ describe("a flipped bit", () => {
     expect(gone).toHaveLength(1);
     expect(lostIn(store)).toEqual(gone);
     expect(store.messages).toBe(MESSAGES - 2);
+  });
+});
+
+describe("a row that has no checksum of its own", () => {
+  it("costs no message where it is damaged: all rows of the block are read, which have one", () => {
+    const disk = new FaultyDisk(seededRandom(1));
+    written(disk);
+    const cache = new RowCache(0);
+    const store = new StreamStore({ disk, folder: "/s", firstSequence: 1, blockBytes: 1500, cache });
+    const file = disk.open(`/s/${disk.names("/s")[0]!}`);
+    const last = Buffer.alloc(8);
+    file.read(last, file.size - 8);
+    const rows = file.size - last.readUInt32LE(0) + 44 + 80;
+    const offset = Buffer.alloc(4);
+    file.read(offset, rows + 2 * 16 + 4);
+    offset.writeUInt32LE(offset.readUInt32LE(0) ^ 8);
+    file.write(offset, rows + 2 * 16 + 4);
+    expect(store.read(3)?.body.toString()).toBe(bodyOf(3));
+    expect(missing(store)).toEqual([]);
   });
 });
 
