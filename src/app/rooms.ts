@@ -24,7 +24,6 @@ import { WebSocketPort, type WebSocketSettings } from "../ports/websocket/websoc
 import type { ServerIdentity } from "../protocol/info.ts";
 import { limitSlab } from "../slab/chunks.ts";
 import type { Disk } from "../store/disk.ts";
-import type { Endpoint } from "../transport/wire.ts";
 import type { JetStreamPart } from "./jetstream.ts";
 import { newServerKeys, serverHash } from "./process/identity.ts";
 import { slabBudgetBytes } from "./process/memory.ts";
@@ -35,9 +34,8 @@ import { clientUsersOptions } from "./slices/authorization.ts";
 import { clientLimits, externalListener, tlsSlice } from "./slices/client.ts";
 import { clusterPortOptions } from "./slices/cluster.ts";
 import { webSocketLimits, webSocketSettings } from "./slices/websocket.ts";
-import type { MonitorPorts } from "./views/monitor-port.ts";
+import type { ListeningAt, MonitorPorts, SystemMembership } from "./views/opened.ts";
 import { SelfDescription } from "./views/self-description.ts";
-import type { SystemMembership } from "./views/system-account.ts";
 
 export interface RoomsOptions {
   readonly config: Config;
@@ -54,15 +52,6 @@ export interface RoomsOptions {
   readonly logLinesLost?: () => number;
   /** Whether the process is the server's own, so that it prepares for its first clients; absent: it is not. */
   readonly warmsUp?: boolean;
-}
-
-/** Where the server listens; null: not yet, or not at all. */
-export interface ListeningAt {
-  readonly client: Endpoint | null;
-  /** Where the second listener listens. */
-  readonly external: Endpoint | null;
-  readonly cluster: Endpoint | null;
-  readonly webSocket: Endpoint | null;
 }
 
 const EVENTS_MAX = 100;

@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { toByteString } from "../protocol/info.ts";
 import type { Message } from "../protocol/message.ts";
+import type { Crossed } from "./crossed.ts";
 import type {
   AccountLimits,
   ExportDefinition,
@@ -54,7 +55,7 @@ export interface AccountImports {
   readonly services: readonly ServiceImport[];
 }
 
-export class Account {
+export class Account implements Crossed {
   /** Text; on wires it is UTF-8. */
   readonly name: string;
   readonly interest: Interest;
@@ -247,7 +248,7 @@ export class Account {
   }
 
   /** Shadows are not chained: a stream crosses one import, as in nats-server. */
-  private shade(shadow: Subscription): void {
+  shade(shadow: Subscription): void {
     this.interest.add(shadow);
     this.changed(this.localInterest.add(shadow));
   }

@@ -16,6 +16,7 @@ import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../subject/account-names.ts";
 import { Account, type AccountWorld } from "./account.ts";
 import type { AccountDefinition, AccountsDefinition, ServiceExportDefinition } from "./definitions.ts";
 import { RemoteLatency } from "./latency.ts";
+import type { Crossed } from "./crossed.ts";
 import type { InterestChange } from "./local-interest.ts";
 import { ServiceImport } from "./service-import.ts";
 import { StreamImport } from "./stream-import.ts";
@@ -52,7 +53,7 @@ export class Accounts implements Disposable {
   /** Called for interest changes that neighbours must learn. */
   onInterest: ((account: Account, change: InterestChange) => void) | null = null;
   /** Sends the trace of a message; null: traces are not sent. */
-  onTrace: ((account: Account, trace: MessageTrace) => void) | null = null;
+  onTrace: ((account: Crossed, trace: MessageTrace) => void) | null = null;
   readonly tracing: Tracing;
   private readonly byName = new Map<string, Account>();
   private systemAccount: Account | null = null;

@@ -10,10 +10,9 @@ import type { Random } from "../base/random.ts";
 import { readText } from "../slab/memory.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
 import { subjectMatches } from "../subject/subject.ts";
-import type { Account } from "./account.ts";
+import type { Crossed, Expected, ResponseLoss, Tracking } from "./crossed.ts";
 import type { LatencyDefinition } from "./definitions.ts";
 import { describeOrigin } from "./service-import.ts";
-import type { Expected, ResponseLoss, Tracking } from "./service-responses.ts";
 import type { Crossing } from "./subscription.ts";
 import { latencyHalfJson, readLatencyHalf } from "../protocol/json/latency-half.ts";
 
@@ -41,11 +40,11 @@ export interface LatencyWorld {
   readonly random: Random;
   /** One token that names this server to the others. */
   readonly serverHash: string;
-  system(): Account | null;
+  system(): Pick<Crossed, "send"> | null;
 }
 
 export class ServiceLatency {
-  private readonly account: Account;
+  private readonly account: Crossed;
   private readonly world: LatencyWorld;
   /** Halves measured here or there, by the reply subject of the request. */
   private readonly here = new OldestFirst<string, { latency: LatencyDefinition; half: Measurement }>();
@@ -53,7 +52,7 @@ export class ServiceLatency {
   /** Responses to routed requests that are awaited from clients here. */
   private readonly awaited = new OldestFirst<string, Crossing>();
 
-  constructor(account: Account, world: LatencyWorld) {
+  constructor(account: Crossed, world: LatencyWorld) {
     this.account = account;
     this.world = world;
   }
@@ -186,15 +185,20 @@ export function isTracked(message: Message): boolean {
   return message.replyLength > 4 && readText(message.at + end - 2, 2) === TRACKED_SUFFIX;
 }
 
+/** An account whose services are measured. */
+interface Measured {
+  readonly latency: Pick<ServiceLatency, "hearRemote">;
+}
+
 /** Takes what other servers measured, in the system account. */
 export class RemoteLatency implements Crossing {
   readonly isCrossing = true;
   readonly takesRouted = true;
   readonly queue = null;
   readonly subject: string;
-  private readonly find: (account: string) => Account | undefined;
+  private readonly find: (account: string) => Measured | undefined;
 
-  constructor(serverHash: string, find: (account: string) => Account | undefined) {
+  constructor(serverHash: string, find: (account: string) => Measured | undefined) {
     this.subject = `${REMOTE_SUBJECT}${serverHash}`;
     this.find = find;
   }

@@ -2,10 +2,8 @@
  * A plan says where messages on one literal subject go: worked out once from the sublist, then reused until interest
  * changes. Plans are never changed after they are built, so one may be walked while subscriptions end.
  */
-import { releaseHead, takeHead } from "../slab/heads.ts";
-import { assert } from "../base/assert.ts";
-import { bytes, copy, writeText } from "../slab/memory.ts";
 import type { Work } from "../base/work.ts";
+import { Head, subjectIn, type HeadDialect, type Heads } from "./heads.ts";
 import {
   isCrossing,
   RemoteInterest,
@@ -17,7 +15,6 @@ import {
 import { TIER_ORDER } from "./reach.ts";
 
 const EMPTY: readonly never[] = [];
-const BLANK = 0x20;
 /** Receivers of a plan that is taken again without asking. */
 const MEMORABLE_MAX = 16;
 
@@ -42,11 +39,7 @@ export class QueueGroup {
   }
 }
 
-/** Beside the subject, in `HMSG subject ` and in `RMSG account subject `. */
-const HEAD_EXTRA = 6;
-const ROUTE_HEAD_EXTRA = 7;
-
-export class Plan {
+export class Plan implements Heads {
   /** No other plan of the server ever has it. */
   readonly number: number;
   readonly account: string;
@@ -55,12 +48,8 @@ export class Plan {
   /** Which generation counter of the interest this depends on, and its value when the plan was built. */
   readonly bucket: number;
   readonly generation: number;
-  /** `HMSG subject `; one byte further it reads `MSG subject `. */
-  readonly headAt: number;
-  headLength: number;
-  /** `RMSG account subject `; 0 where no neighbour is interested. */
-  readonly routeHeadAt: number;
-  routeHeadLength: number;
+  readonly clientHead: Head;
+  readonly routeHead: Head | null;
 
   /** Subscriptions here without a queue group. */
   readonly locals: readonly Subscription[];
@@ -82,16 +71,14 @@ export class Plan {
   readonly work: Work;
   /** Where the subject's bytes lie. */
   readonly subjectAt: number;
-  /** Length of the subject that the plan was built for. Its heads have `tokenRoom` bytes for the rest: see `setRest`. */
+  /** Length of the subject that the plan was built for. Its heads have room for the rest: see `setRest`. */
   private readonly builtLength: number;
-  private readonly tokenRoom: number;
   /** False: the subject is another one when it is looked up next, so that nothing may be remembered by this plan. */
   readonly isOfOneSubject: boolean;
 
   constructor(parts: PlanParts) {
     const { subject, account, interested, tokenRoom = 0 } = parts;
     this.builtLength = subject.length;
-    this.tokenRoom = tokenRoom;
     this.isOfOneSubject = tokenRoom === 0;
     this.account = account;
     this.number = parts.work.nextPlan();
@@ -111,22 +98,23 @@ export class Plan {
     this.fanout = this.locals.length + this.neighbours.length + this.groups.length;
     this.isMemorable = this.crossings === null && this.isOfOneSubject && interested.length <= MEMORABLE_MAX;
     this.work = parts.work;
-    this.headLength = subject.length + HEAD_EXTRA;
-    this.headAt = takeHead(this.headLength + tokenRoom);
-    this.subjectAt = this.headAt + 5;
-    writeText(this.headAt, `HMSG ${subject} `);
-    const isForwarded = this.neighbours.length > 0 || this.groups.some((group) => group.remotes.length > 0);
-    this.routeHeadLength = isForwarded ? account.length + subject.length + ROUTE_HEAD_EXTRA : 0;
-    this.routeHeadAt = isForwarded ? takeHead(this.routeHeadLength + tokenRoom) : 0;
-    if (isForwarded) writeText(this.routeHeadAt, `RMSG ${account} ${subject} `);
+    this.clientHead = new Head("HMSG", "", subject, tokenRoom);
+    this.subjectAt = subjectIn(this.clientHead);
+    this.routeHead = this.isSpoken("route") ? new Head("RMSG", `${account} `, subject, tokenRoom) : null;
+  }
+
+  private isSpoken(dialect: HeadDialect): boolean {
+    const speaks = (neighbour: Neighbour): boolean => neighbour.dialect === dialect;
+    return (
+      this.neighbours.some(speaks) ||
+      this.groups.some(({ candidates }) => candidates.some(({ neighbour }) => speaks(neighbour)))
+    );
   }
 
   /** Gives the heads back. The plan may still be read until the next plan is built. */
   release(): void {
-    const length = this.builtLength + this.tokenRoom;
-    releaseHead(this.headAt, length + HEAD_EXTRA);
-    if (this.routeHeadLength > 0)
-      releaseHead(this.routeHeadAt, this.account.length + length + ROUTE_HEAD_EXTRA);
+    this.clientHead.release();
+    this.routeHead?.release();
   }
 
   /**
@@ -134,15 +122,9 @@ export class Plan {
    * a prefix, which ends with a dot.
    */
   setRest(at: number, length: number): void {
-    const { builtLength } = this;
-    assert(length <= this.tokenRoom, "the rest of a subject fits into its room");
-    this.subjectLength = builtLength + length;
-    this.headLength = this.subjectLength + HEAD_EXTRA;
-    putToken(this.subjectAt + builtLength, at, length);
-    if (this.routeHeadLength === 0) return;
-    const before = this.account.length + ROUTE_HEAD_EXTRA - 1 + builtLength;
-    this.routeHeadLength = before + length + 1;
-    putToken(this.routeHeadAt + before, at, length);
+    this.subjectLength = this.builtLength + length;
+    this.clientHead.setRest(at, length);
+    this.routeHead?.setRest(at, length);
   }
 }
 
@@ -159,11 +141,6 @@ export interface PlanParts {
   readonly turn: number;
   /** Bytes for what follows a prefix; absent: none, this is the whole subject. */
   readonly tokenRoom?: number;
-}
-
-function putToken(to: number, at: number, length: number): void {
-  copy(to, at, length);
-  bytes[to + length] = BLANK;
 }
 
 interface Receivers {
@@ -235,9 +212,9 @@ function balanced(groups: ReadonlyMap<string, QueueGroup>, from: number): readon
 
 function keepNearest(group: QueueGroup): void {
   if (group.remotes.length === 0) return;
-  group.candidates = group.remotes.toSorted((a, b) => a.neighbour.rank - b.neighbour.rank);
-  const rank = group.remotes.reduce((lowest, { neighbour }) => Math.min(lowest, neighbour.rank), Infinity);
-  group.remotes = group.remotes.filter(({ neighbour }) => neighbour.rank === rank);
+  group.candidates = group.remotes.toSorted((a, b) => a.rank - b.rank);
+  const { rank } = group.candidates[0]!;
+  group.remotes = group.remotes.filter((one) => one.rank === rank);
   group.remoteWeight = group.remotes.reduce((sum, { weight }) => sum + weight, 0);
   group.isShared = rank === 0 && group.locals.length > 0;
 }

@@ -6,8 +6,8 @@ import { TRACE_ERRORS, type MessageTrace } from "../protocol/message-trace.ts";
 import type { Message } from "../protocol/message.ts";
 import { shownSubject } from "../protocol/shown-subject.ts";
 import { TRACE_HOP_NAME } from "../protocol/trace-headers.ts";
-import type { Account } from "./account.ts";
-import type { Plan } from "./plan.ts";
+import type { Crossed } from "./crossed.ts";
+import type { Heads } from "./heads.ts";
 import type { Source } from "./reach.ts";
 import { Shadow } from "./stream-import.ts";
 import { RemoteInterest, isCrossing, type Neighbour, type Subscription } from "./subscription.ts";
@@ -66,7 +66,7 @@ function note(trace: MessageTrace, { owner, subject, queue }: Subscription, erro
 /** The next server traces the message, too, and says by which way it came. */
 export function forwardTraced(
   neighbour: Neighbour,
-  plan: Plan,
+  plan: Heads,
   message: Message,
   queues: string,
   trace: MessageTrace,
@@ -89,7 +89,7 @@ export function forwardTraced(
 }
 
 /** Subscriptions that cover the subject, of clients that may not have it: no plan knows them. */
-export function noteDenied(account: Account, trace: MessageTrace): void {
+export function noteDenied(account: Crossed, trace: MessageTrace): void {
   for (const item of trace.isRefused ? [] : account.interest.refusing(trace.subject)) {
     if (item instanceof RemoteInterest || isCrossing(item) || item.queue !== null) continue;
     if (item.owner.isGone === true) continue;

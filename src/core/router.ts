@@ -106,7 +106,7 @@ function chooseMembers(plan: Plan, message: Message, source: Source, chosen: Nei
     const isNamed = queues === null || (named === null ? queues.includes(group.name) : named.has(group.name));
     if (!isNamed || deliverToMember(group, message, source) || group.candidates.length === 0) continue;
     const within = group.candidates.filter((one) => isWithin(one.neighbour, one.leafCluster, source));
-    const nearest = within.filter(({ neighbour }) => neighbour.rank === within[0]!.neighbour.rank);
+    const nearest = within.filter(({ rank }) => rank === within[0]!.rank);
     if (nearest.length > 0) chooseOf(group, nearest, sumOfWeights(nearest), chosen);
   }
 }
@@ -149,8 +149,9 @@ function cross(crossings: readonly Crossing[], message: Message, source: Source)
 function setHead(plan: Plan, message: Message): void {
   const skip = message.headerLength > 0 ? 0 : 1;
   const isShown = message.shownLength > 0;
-  message.headAt = (isShown ? message.shownAt : plan.headAt) + skip;
-  message.headLength = (isShown ? message.shownLength + SHOWN_EXTRA : plan.headLength) - skip;
+  const head = plan.clientHead;
+  message.headAt = (isShown ? message.shownAt : head.at) + skip;
+  message.headLength = (isShown ? message.shownLength + SHOWN_EXTRA : head.length) - skip;
   message.copied = null;
 }
 

@@ -11,7 +11,7 @@ import type { MessageTrace } from "../protocol/message-trace.ts";
 import { TRACE_DEST_NAME } from "../protocol/trace-headers.ts";
 import { hasWildcard } from "../subject/subject.ts";
 import { importTransform, sameDestination, type Transform } from "../subject/transform.ts";
-import type { Account } from "./account.ts";
+import type { Crossed } from "./crossed.ts";
 import type { ServiceExportDefinition } from "./definitions.ts";
 import { withDerived } from "./derived-message.ts";
 import { sampledHeaders } from "./latency-sampling.ts";
@@ -23,8 +23,8 @@ const NO_CHANCE: Random = { next: () => 0 };
 const REQUEST_INFO = "Nats-Request-Info";
 
 export interface ServiceImportParts {
-  readonly importer: Account;
-  readonly exporter: Account;
+  readonly importer: Crossed;
+  readonly exporter: Crossed;
   /** There. */
   readonly subject: string;
   /** Here. */
@@ -150,7 +150,7 @@ export class ServiceImport implements Crossing {
 }
 
 /** Requests that come in by an import are mapped as those of the exporter's own clients are. */
-function applyMappings({ mappings }: Account, message: Message): void {
+function applyMappings({ mappings }: Crossed, message: Message): void {
   const mapped = mappings?.map(message.at + message.subjectFrom, message.subjectLength, message.subjectHash);
   if (mapped) message.moveSubject(mapped.at, mapped.length, mapped.hash);
 }

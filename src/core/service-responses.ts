@@ -11,10 +11,9 @@ import type { Clock } from "../base/clock.ts";
 import { randomToken } from "../base/base62.ts";
 import type { Random } from "../base/random.ts";
 import { readText } from "../slab/memory.ts";
-import type { Message, MessageOrigin, Via } from "../protocol/message.ts";
+import type { Message, Via } from "../protocol/message.ts";
 import { isAckReply } from "../protocol/shown-subject.ts";
-import type { Account } from "./account.ts";
-import type { ServiceExportDefinition } from "./definitions.ts";
+import type { Crossed, Expected, Request, ResponseLoss } from "./crossed.ts";
 import { withDerived } from "./derived-message.ts";
 import type { Source } from "./reach.ts";
 import type { Crossing } from "./subscription.ts";
@@ -27,33 +26,6 @@ const MANY = 1000;
 const LOOK_AGAIN_MS = 100;
 const PREFIX_LENGTH = 6;
 const ID_LENGTH = 10;
-
-/** A request whose latency is measured. */
-export interface Tracking {
-  /** The headers that caused the measurement. */
-  readonly headers: Readonly<Record<string, readonly string[]>>;
-  readonly requester: MessageOrigin | null;
-  readonly share: boolean;
-}
-
-export interface Request {
-  readonly account: Account;
-  /** Where the requester waits, in its account. */
-  readonly reply: string;
-  readonly service: ServiceExportDefinition;
-  /** null: nobody measures. */
-  readonly tracking: Tracking | null;
-}
-
-export interface Expected extends Request {
-  /** The reply subject in the account that responds. */
-  readonly subject: string;
-  readonly sinceMs: number;
-  /** Time of the request, or of the latest response. */
-  activeMs: number;
-}
-
-export type ResponseLoss = "nobody there" | "too late";
 
 interface ResponsesWorld {
   readonly chores: Chores;
@@ -72,11 +44,11 @@ export class ServiceResponses implements Crossing {
   private isSubscribed = false;
   private timer: Disposable | null = null;
   private readonly chores: Chores;
-  private readonly account: Account;
+  private readonly account: Crossed;
   private readonly clock: Clock;
   private readonly random: Random;
 
-  constructor(account: Account, { chores, clock, random }: ResponsesWorld) {
+  constructor(account: Crossed, { chores, clock, random }: ResponsesWorld) {
     this.account = account;
     this.chores = chores;
     this.clock = clock;

@@ -10,14 +10,14 @@ import type { Message } from "../protocol/message.ts";
 import { shownSubject } from "../protocol/shown-subject.ts";
 import { hasWildcard, subjectCovers } from "../subject/subject.ts";
 import { importTransform, sameDestination, type Transform } from "../subject/transform.ts";
-import type { Account } from "./account.ts";
+import type { Crossed } from "./crossed.ts";
 import { Subscription, type DeliveryFilter, type Subscriber, type TracedReceiver } from "./subscription.ts";
 
 /** Transforms of imports have no random part. */
 const NO_CHANCE: Random = { next: () => 0 };
 
 interface StreamImportParts {
-  readonly exporter: Account;
+  readonly exporter: Crossed;
   readonly from: string;
   readonly to: string;
   /** Whether what is published there may be traced here. */
@@ -25,7 +25,7 @@ interface StreamImportParts {
 }
 
 export class StreamImport {
-  readonly exporter: Account;
+  readonly exporter: Crossed;
   /** Subjects there. */
   readonly from: string;
   /** Subjects here, wildcards as wildcards. */

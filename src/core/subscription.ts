@@ -4,7 +4,7 @@
  */
 import type { TracedConnection } from "../protocol/message-trace.ts";
 import type { Message } from "../protocol/message.ts";
-import type { Plan } from "./plan.ts";
+import type { HeadDialect, Heads } from "./heads.ts";
 import type { NeighbourTier, Source } from "./reach.ts";
 
 /** A connection of this server that receives messages. */
@@ -36,18 +36,20 @@ export interface DeliveryFilter {
   admits(subject: string, queue: string | null): boolean;
 }
 
+/** Rank of members in a leaf cluster, whether it is a neighbour or a route tells of it: behind those on any server of the cluster. */
+const LEAF_RANK = 3;
+
 /** A connection to another server, one hop away. */
 export interface Neighbour {
   /** It receives no more; its interest is ended piece by piece. */
   readonly isGone?: boolean;
   /** Forwards the message once, for its plain subscriptions and the named queue groups (joined by blanks, or ""). */
-  forward(plan: Plan, message: Message, queues: string): void;
+  forward(plan: Heads, message: Message, queues: string): void;
+  /** Which head its messages begin with. */
+  readonly dialect: HeadDialect;
   /** Names of the queue groups chosen for the message under way; scratch of the router. */
   chosenQueues: string;
-  /**
-   * Whether the members of queue groups behind it get a message before those behind others: the members of the lowest rank
-   * there are share it. Members on this server have rank 0.
-   */
+  /** Rank of the members of queue groups behind it, but for those of leaf clusters: see `RemoteInterest.rank`. */
   readonly rank: number;
   readonly tier: NeighbourTier;
   /** The cluster that it is a leaf of, or "". */
@@ -120,6 +122,15 @@ export class RemoteInterest {
     this.subject = subject;
     this.queue = queue;
     this.weight = weight;
+  }
+
+  /**
+   * Which members of a queue group get a message before others: those of the lowest rank there are share it. Members on this server
+   * have rank 0.
+   */
+  get rank(): number {
+    const { rank } = this.neighbour;
+    return this.leafCluster === "" ? rank : Math.max(rank, LEAF_RANK);
   }
 }
 

@@ -24,7 +24,7 @@ import {
   type TraceHeaders,
 } from "../protocol/trace-headers.ts";
 import { isValidLiteralSubject } from "../subject/subject.ts";
-import type { Account } from "./account.ts";
+import type { Crossed } from "./crossed.ts";
 import { withDerived } from "./derived-message.ts";
 
 /** Destinations that are reserved for servers. */
@@ -33,7 +33,7 @@ const CONSENSUS = "$NRG.";
 
 export interface TraceSource {
   readonly connection: TracedConnection;
-  readonly account: Account;
+  readonly account: Crossed;
   mayPublishTo(subject: string): boolean;
   logError(text: string): void;
 }
@@ -55,7 +55,7 @@ export interface TracingWorld {
   readonly nowMs: () => number;
   readonly random: Random;
   /** Sends a trace that is complete. */
-  readonly send: (account: Account, trace: MessageTrace) => void;
+  readonly send: (account: Crossed, trace: MessageTrace) => void;
 }
 
 export class Tracing {
@@ -125,7 +125,7 @@ export class Tracing {
 }
 
 /** Asked of every message with headers: whether `judge` has to be asked, too. */
-export function mayAskForTrace(message: Message, account: Account): boolean {
+export function mayAskForTrace(message: Message, account: Pick<Crossed, "trace">): boolean {
   return account.trace === null ? isTraceNamed(message) : mayBeTraced(message);
 }
 

@@ -15,7 +15,7 @@ import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
 import { Turns } from "./turns.ts";
 import { gatewayz, ipqueuesz, leafz, raftz } from "./unbuilt.ts";
-import { Usage } from "./usage.ts";
+import { ProcessUsage } from "./usage.ts";
 import { varz } from "./varz.ts";
 
 type Endpoint = (source: MonitorSource, query: Query, turns: Turns) => Answer | Promise<Answer>;
@@ -45,7 +45,7 @@ const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subs
 export class Endpoints {
   private readonly uncounted: ReadonlySet<string>;
   private readonly requests = new Map<string, number>();
-  private readonly usage: Usage;
+  private readonly usage: ProcessUsage;
   private readonly table: ReadonlyMap<string, Endpoint>;
   private readonly source: MonitorSource;
   readonly turns = new Turns();
@@ -57,7 +57,7 @@ export class Endpoints {
     this.source = source;
     this.basePath = basePath;
     this.uncounted = new Set([...UNCOUNTED, ...further.map(({ path }) => path)]);
-    this.usage = new Usage(startedMs, () => source.nowMs());
+    this.usage = new ProcessUsage(startedMs, () => source.nowMs());
     const report = new ClusterReport(source, () => this.varz());
     this.table = new Map<string, Endpoint>([
       // First, so that they replace no endpoint.

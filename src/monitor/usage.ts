@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 /** A snapshot sooner than this returns the previous figure. */
 const WINDOW_MIN_MS = 1000;
 
-export class Usage {
+export class ProcessUsage {
   readonly cores = availableParallelism();
   private lookedMs: number;
   private spentMs = 0;

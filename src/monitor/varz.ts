@@ -4,7 +4,7 @@ import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { jetStreamFields } from "./jsz.ts";
 import { registeredRoutes } from "./routez.ts";
 import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts, WebSocketFacts } from "./source.ts";
-import type { Usage } from "./usage.ts";
+import type { ProcessUsage } from "./usage.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
 
 /** Version of the client protocol, as in INFO. */
@@ -13,7 +13,11 @@ const CLIENT_PROTOCOL = 1;
 const TLS_TIMEOUT_SECONDS = 2;
 const NO_TRAFFIC: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 
-export function varz(source: MonitorSource, usage: Usage, requests: ReadonlyMap<string, number>): object {
+export function varz(
+  source: MonitorSource,
+  usage: ProcessUsage,
+  requests: ReadonlyMap<string, number>,
+): object {
   const facts = source.facts();
   const cluster = source.clusterFacts();
   const jetStream = source.jetStream();
@@ -123,7 +127,7 @@ function notAfter(tls: TlsFacts): string | undefined {
   return ms === null ? undefined : goTime(ms);
 }
 
-function processFields(startedMs: number, nowMs: number, usage: Usage): object {
+function processFields(startedMs: number, nowMs: number, usage: ProcessUsage): object {
   return {
     start: goTime(startedMs),
     now: goTime(nowMs),

@@ -3,7 +3,7 @@ import { goTime } from "../monitor/go-format.ts";
 import { jetStreamFields } from "../monitor/jsz.ts";
 import { registeredRoutes } from "../monitor/routez.ts";
 import type { MonitorSource } from "../monitor/source.ts";
-import type { Usage } from "../monitor/usage.ts";
+import type { ProcessUsage } from "../monitor/usage.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
 
 interface MessagesAndBytes {
@@ -14,7 +14,7 @@ interface MessagesAndBytes {
 const NO_TRAFFIC: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 const NO_COUNTERS = { slowConsumers: 0, staleConnections: 0 };
 
-export function serverStats(source: MonitorSource, usage: Usage): object {
+export function serverStats(source: MonitorSource, usage: ProcessUsage): object {
   const { clients, cluster } = source;
   const jetStream = source.jetStream();
   const own = clients.traffic.total();

@@ -15,7 +15,7 @@ import type { MessageTrace } from "../protocol/message-trace.ts";
 import type { Endpoints } from "../monitor/endpoints.ts";
 import { compactPieces } from "../monitor/json.ts";
 import { BadQuery } from "../monitor/query.ts";
-import { Usage } from "../monitor/usage.ts";
+import { ProcessUsage } from "../monitor/usage.ts";
 import type { Answers } from "./answers.ts";
 import { ClusterQuery, type ServerAnswer } from "./cluster-query.ts";
 import { CommandRefused, COMMANDS, type Command, type CommandWorld } from "./commands.ts";
@@ -26,9 +26,8 @@ import { BadRequest, isMeant, numberOf, readOptions, Refusal, type Options } fro
 import { serverStats } from "./server-stats.ts";
 import { fromByteString } from "../protocol/info.ts";
 import { Stamp } from "./stamp.ts";
-import { sendTrace } from "./traces.ts";
-import { userInfo } from "./user-info.ts";
-import type { ClientSession } from "../links/client/session.ts";
+import { sendTrace, type TraceSender } from "./traces.ts";
+import { userInfo, type UserOf } from "./user-info.ts";
 import type { MessageOrigin } from "../protocol/message.ts";
 
 const REQUESTS_MAX = 1024;
@@ -49,7 +48,7 @@ const ACCOUNT_KINDS = "SUBSZ CONNZ LEAFZ JSZ INFO STATZ CONNS".split(" ");
 
 export interface SystemWorld extends CommandWorld {
   /** The client that sent it; null: it is not connected to this server. */
-  clientOf(origin: MessageOrigin | null): ClientSession | null;
+  clientOf(origin: MessageOrigin | null): UserOf | null;
   readonly system: Account;
   readonly clock: Clock;
   readonly random: Random;
@@ -73,7 +72,7 @@ export class SystemService implements Disposable {
   requestsDropped = 0;
   private readonly world: SystemWorld;
   private readonly stamp: Stamp;
-  private readonly usage: Usage;
+  private readonly usage: ProcessUsage;
   private readonly heartbeat: StatusBeat;
   private readonly queries: ClusterQuery;
   private readonly listeners: Listener[] = [];
@@ -100,7 +99,7 @@ export class SystemService implements Disposable {
     const { source, clock, system } = world;
     this.world = world;
     this.stamp = new Stamp(source, clock);
-    this.usage = new Usage(source.facts().startedMs, () => clock.nowMs());
+    this.usage = new ProcessUsage(source.facts().startedMs, () => clock.nowMs());
     this.events = new Events({ ...world, stamp: this.stamp });
     const subject = `$SYS.SERVER.${this.id}.STATSZ`;
     this.heartbeat = new StatusBeat(clock, () => {
@@ -110,7 +109,7 @@ export class SystemService implements Disposable {
     this.listen();
   }
 
-  trace(account: Account, trace: MessageTrace): void {
+  trace(account: TraceSender, trace: MessageTrace): void {
     sendTrace(account, trace, this.stamp);
   }
 

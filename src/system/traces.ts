@@ -1,10 +1,13 @@
 /** Publishes traces of messages in the account where each message was published, compressed as the message requests. */
 import { gzipSync } from "node:zlib";
-import type { Account } from "../core/account.ts";
+import type { Crossed } from "../core/crossed.ts";
 import type { MessageTrace, TraceEncoding } from "../protocol/message-trace.ts";
 import type { Stamp } from "./stamp.ts";
 
-export function sendTrace(account: Account, trace: MessageTrace, stamp: Stamp): void {
+/** The account of the traced message. */
+export type TraceSender = Pick<Crossed, "send">;
+
+export function sendTrace(account: TraceSender, trace: MessageTrace, stamp: Stamp): void {
   const json = Buffer.from(trace.toJson(stamp.next()));
   const [name, payload] = encoded(json, trace.encoding);
   const headers = name === "" ? "" : `NATS/1.0\r\nContent-Encoding: ${name}\r\n\r\n`;

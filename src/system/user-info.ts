@@ -1,9 +1,12 @@
 /** `$SYS.REQ.USER.INFO`: the user, account and permissions of a client. */
 import type { UserPermissions } from "../core/permissions.ts";
-import type { ClientSession } from "../links/client/session.ts";
+import type { Client } from "../links/client/client.ts";
 import { nanoseconds, orOmit, shownText } from "../monitor/go-format.ts";
 
-export function userInfo({ user, account, rights }: ClientSession): object {
+/** What is read of the client that asks. */
+export type UserOf = Pick<Client, "user" | "account" | "rights">;
+
+export function userInfo({ user, account, rights }: UserOf): object {
   return {
     user,
     account: account.name,

@@ -218,7 +218,7 @@ function isOwned(file: string, specifier: string): boolean {
 }
 
 /** "" for main.ts and index.ts. */
-export function roomOf(file: string): string {
+function roomOf(file: string): string {
   return file.includes("/") ? file.slice(0, file.indexOf("/")) : "";
 }
 

@@ -45,6 +45,7 @@ export class InterestModel {
     chosenQueues: "",
     rank: 1,
     tier: "route" as const,
+    dialect: "route" as const,
     leafCluster: "",
   }));
   private nextSid = 1;
@@ -83,9 +84,9 @@ export class InterestModel {
   }
 
   private checkPlan(subject: string, plan: Plan): void {
-    const head = readText(plan.headAt, plan.headLength);
+    const head = readText(plan.clientHead.at, plan.clientHead.length);
     assert(head === `HMSG ${subject} `, `${subject}: its head is ${head}`);
-    const routeHead = readText(plan.routeHeadAt, plan.routeHeadLength);
+    const routeHead = plan.routeHead === null ? "" : readText(plan.routeHead.at, plan.routeHead.length);
     const isForwarded = plan.neighbours.length > 0 || plan.groups.some(({ remotes }) => remotes.length > 0);
     assert(routeHead === (isForwarded ? `RMSG $G ${subject} ` : ""), `${subject}: its head is ${routeHead}`);
     assert(readText(plan.subjectAt, plan.subjectLength) === subject, `${subject}: its plan has another`);

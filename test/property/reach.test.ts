@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { HeadDialect } from "../../src/core/heads.ts";
 import { Interest } from "../../src/core/interest.ts";
 import { Source, type NeighbourTier } from "../../src/core/reach.ts";
 import { publish } from "../../src/core/router.ts";
@@ -41,6 +42,7 @@ class Link implements Neighbour {
   chosenQueues = "";
   readonly rank: number;
   readonly tier: NeighbourTier;
+  readonly dialect: HeadDialect;
   readonly leafCluster: string;
   readonly to: Server;
   readonly told = new Map<string, Told>();
@@ -52,6 +54,7 @@ class Link implements Neighbour {
     this.world = world;
     this.to = to;
     this.tier = tier;
+    this.dialect = tier === "route" || tier === "gateway" ? "route" : "client";
     this.rank = RANKS[tier];
     this.leafCluster = tier === "spoke" ? to.cluster.name : "";
   }

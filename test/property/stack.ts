@@ -76,8 +76,8 @@ export class Stack {
     tlsFailures: 0,
     stalls: 0,
   };
-  private readonly clientHost: ClientHost;
-  private readonly routeHost: RouteHost;
+  private readonly clientHost: ClientHost<ClientSession>;
+  private readonly routeHost: RouteHost<RouteSession>;
   private nextId = 5;
 
   constructor(options: StackOptions = {}) {

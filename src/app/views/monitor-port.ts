@@ -10,20 +10,11 @@ import { serveHttp, type MonitorHttp, type Site } from "../../monitor/http.ts";
 import type { MonitorSource } from "../../monitor/source.ts";
 import { Turns } from "../../monitor/turns.ts";
 import { lookAt, type MeasuredRooms } from "./metrics-source.ts";
+import type { MonitorPorts } from "./opened.ts";
 import { listening } from "../../ports/start-error.ts";
 import { readPage } from "./page-file.ts";
 import type { Rooms } from "../rooms.ts";
 import { hostPort } from "../../base/host-port.ts";
-
-/** null for a port that is not configured. */
-export interface MonitorPorts extends Pick<MonitorHttp, "close" | "useCertificate"> {
-  readonly monitorPort: number | null;
-  readonly metricsPort: number | null;
-  /** Connections to either that made room for newer ones, since the start. */
-  readonly crowdedOut: () => number;
-  readonly guard: Guard;
-  readonly endpoints: Endpoints;
-}
 
 /** Rejects with the operating system's error; nothing is left open then. */
 export async function openMonitorPorts(

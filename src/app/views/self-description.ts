@@ -1,19 +1,33 @@
 /** What a server says of itself to clients: INFO, the addresses where they can connect, and whether over TLS. */
 import type { CalloutHost } from "../../auth/callout/callout.ts";
 import { systemClock } from "../../base/clock.ts";
+import type { Live } from "../../base/live.ts";
 import type { Config } from "../../config/config.ts";
+import type { Accounts } from "../../core/accounts.ts";
+import type { Life } from "../../health/lifecycle.ts";
 import type { Side } from "../../links/client/arrival.ts";
 import type { InfoContext } from "../../links/client/host.ts";
-import { clientInfoLine, NATS_LEVEL, type ClientInfo } from "../../protocol/info.ts";
+import type { ClusterPort } from "../../ports/cluster/cluster-port.ts";
+import type { PortTls } from "../../ports/port-tls.ts";
+import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../../protocol/info.ts";
 import { ownConnectUrls, ownExternalUrls } from "../../ports/client/connect-urls.ts";
-import { serverHash } from "../process/identity.ts";
-import type { Rooms } from "../rooms.ts";
+import type { JetStreamPart } from "../jetstream.ts";
+import { serverHash, type ServerKeys } from "../process/identity.ts";
+import type { ConfigInForce } from "../reload.ts";
+import type { ListeningAt } from "./opened.ts";
 
 /** The rooms that the description reads. */
-type SelfHost = Pick<
-  Rooms,
-  "identity" | "keys" | "accounts" | "inForce" | "life" | "tls" | "cluster" | "listening" | "jetStream"
->;
+interface SelfHost {
+  readonly identity: ServerIdentity;
+  readonly keys: ServerKeys;
+  readonly accounts: Accounts;
+  readonly inForce: Live<ConfigInForce>;
+  readonly life: Life;
+  readonly tls: PortTls;
+  readonly cluster: ClusterPort | null;
+  readonly listening: Live<ListeningAt>;
+  readonly jetStream: Live<JetStreamPart | null>;
+}
 
 export class SelfDescription {
   private readonly host: SelfHost;

@@ -11,6 +11,7 @@ import type { ServerAnswer } from "../../system/cluster-query.ts";
 import { SystemService } from "../../system/service.ts";
 import { serverHash } from "../process/identity.ts";
 import { monitorSource, type MonitoredRooms } from "./monitor-source.ts";
+import type { SystemMembership } from "./opened.ts";
 import type { ReloadOutcome } from "../reload.ts";
 import type { Rooms } from "../rooms.ts";
 import { clientSnapshot } from "../../links/client/snapshot.ts";
@@ -18,12 +19,6 @@ import { clientOf } from "../../links/client/origin.ts";
 
 /** For others to answer what the page asks of them. */
 const VIEW_TIMEOUT_MS = 1500;
-
-export interface SystemMembership {
-  readonly source: MonitorSource;
-  /** null where there is no system account. */
-  readonly service: SystemService | null;
-}
 
 export type SystemAccountHost = MonitoredRooms & Pick<Rooms, "logger" | "monitor">;
 

@@ -3,7 +3,7 @@ import { durationFromText } from "../../base/duration.ts";
 import { isValidSubject } from "../../subject/subject.ts";
 import { ConfError, type ConfNode, type MapNode, type Origin } from "../formats/nats-conf/node.ts";
 import { subjectTextOf } from "./mappings.ts";
-import { field, listOf, record, stringTo, type Reader } from "./record.ts";
+import { field, listOf, record, stringTo, type NodeReader } from "./record.ts";
 import { booleanOf, integerOf, percentOf, stringOf } from "./value-type.ts";
 
 /** The number of messages that answer a request. */
@@ -79,7 +79,7 @@ const threshold = stringTo("a duration", (word, { at }) => {
 });
 
 /** nats-server takes an empty list as if it were not written: every account may import. */
-const importers: Reader<readonly string[] | null> = (node, notes) => {
+const importers: NodeReader<readonly string[] | null> = (node, notes) => {
   const names = listOf((item) => stringOf(item, "the name of an account"), "a list of accounts")(node, notes);
   return names.length === 0 ? null : names;
 };
@@ -92,7 +92,7 @@ const latencyBlock = record(
   { expected: "latency to be a map/struct or string" },
 );
 
-const latency: Reader<LatencyConfig> = (node, notes) => {
+const latency: NodeReader<LatencyConfig> = (node, notes) => {
   if (node.kind === "string") return { subject: node.value, sampling: 100 };
   const { subject, sampling } = latencyBlock(node, notes);
   if (subject === null) throw new ConfError(node.at, "Latency subject required, but missing");
@@ -133,7 +133,7 @@ const importBlock = record(
   { expected: (node) => refuse(node, "Import Items should be a map with type entry") },
 );
 
-export const readExports: Reader<readonly Located<AccountExport>[]> = listOf(
+export const readExports: NodeReader<readonly Located<AccountExport>[]> = listOf(
   (node, notes) => {
     const { stream, service, accounts, tokenPosition, ...ofService } = exportBlock(node, notes);
     if (stream !== null && service !== null)
@@ -150,7 +150,7 @@ export const readExports: Reader<readonly Located<AccountExport>[]> = listOf(
   (node) => refuse(node, "Exports should be an array"),
 );
 
-const importList: Reader<readonly Located<AccountImport>[]> = listOf(
+const importList: NodeReader<readonly Located<AccountImport>[]> = listOf(
   (node, notes) => {
     const { at } = node;
     const { stream, service, prefix, to, share, allowTrace } = importBlock(node, notes);
@@ -203,7 +203,7 @@ function destination(
   return `${prefix}${prefix.endsWith(".") ? "" : "."}${subject}`;
 }
 
-function sourceOf(what: string): Reader<{ readonly account: string; readonly subject: string }> {
+function sourceOf(what: string): NodeReader<{ readonly account: string; readonly subject: string }> {
   const read = record(
     {
       account: field("account", (node) => stringOf(node, "the name of an account"), ""),

@@ -1,7 +1,7 @@
 /** The jetstream and msg_trace blocks of an account. */
 import { isValidLiteralSubject } from "../../subject/subject.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
-import { field, record, stringTo, type Reader } from "./record.ts";
+import { field, record, stringTo, type NodeReader } from "./record.ts";
 import { booleanOf, integerOf, percentOf } from "./value-type.ts";
 
 /** What an account may take of JetStream; -1: no limit. */
@@ -53,7 +53,7 @@ const jetStreamLimits = record<AccountJetStream>(
 );
 
 /** null: the account does not use JetStream. */
-export const readJetStream: Reader<AccountJetStream | null> = (node, notes) => {
+export const readJetStream: NodeReader<AccountJetStream | null> = (node, notes) => {
   const { at } = node;
   const withoutLimits = (): AccountJetStream =>
     jetStreamLimits({ kind: "map", entries: new Map(), size: 1, at }, notes);
@@ -80,7 +80,7 @@ const traceBlock = record(
 );
 
 /** null: a block without a destination, which traces nothing. */
-export const readTrace: Reader<AccountTrace | null> = (node, notes) => {
+export const readTrace: NodeReader<AccountTrace | null> = (node, notes) => {
   if (node.kind === "string") return { destination: destination(node, notes), sampling: SAMPLING_ALL };
   const { destination: to, sampling } = traceBlock(node, notes);
   if (to !== null) return { destination: to, sampling: sampling ?? SAMPLING_ALL };

@@ -13,7 +13,7 @@ import {
 import { readJetStream, readTrace, type AccountJetStream, type AccountTrace } from "./account-features.ts";
 import { mappings, type MappingConfig } from "./mappings.ts";
 import { readUserPermissions } from "./permissions.ts";
-import { field, record, type Reader } from "./record.ts";
+import { field, record, type NodeReader } from "./record.ts";
 import { readUsers, type User } from "./users.ts";
 import { formatNode, integerOf, mismatch, stringOf, type Notes, type ValueType } from "./value-type.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
@@ -99,7 +99,7 @@ function readNames(items: readonly ConfNode[]): AccountConfig[] {
 }
 
 /** null: no limit. */
-const most: Reader<number | null> = (node) => {
+const most: NodeReader<number | null> = (node) => {
   const limit = integerOf(node, INT32_MIN, INT32_MAX, "a whole number, -1 for no limit");
   return limit < 0 ? null : limit;
 };
@@ -119,7 +119,7 @@ const limitsBlock = record(
   { expected: "a block of limits, as in { max_connections: 10 }" },
 );
 
-const readLimits: Reader<AccountLimits> = (node, notes) => {
+const readLimits: NodeReader<AccountLimits> = (node, notes) => {
   const { maxConnections, maxSubscriptions, maxPayloadBytes } = limitsBlock(node, notes);
   return { maxConnections, maxSubscriptions, maxPayloadBytes };
 };

@@ -1,7 +1,7 @@
 /** The value type of authorization.auth_callout, with nats-server's texts for what is wrong. */
 import { isNkeyOf } from "../../keys/nkey.ts";
 import { ConfError, describeKind, type ConfNode } from "../formats/nats-conf/node.ts";
-import { field, listOf, record, stringTo, type Reader } from "./record.ts";
+import { field, listOf, record, stringTo, type NodeReader } from "./record.ts";
 import { formatNode, stringOf, type ValueType } from "./value-type.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 
@@ -47,7 +47,7 @@ export const callout: ValueType<CalloutConfig> = {
 };
 
 /** A seed must not be shown; a text that begins like a public key is a misspelt one. */
-function keyOf(kind: "account" | "curve", expected: string): Reader<string> {
+function keyOf(kind: "account" | "curve", expected: string): NodeReader<string> {
   return stringTo("a string", (key, node) => {
     if (isNkeyOf(kind, key)) return key;
     const isShown = key.startsWith(kind === "account" ? "A" : "X");
@@ -55,7 +55,7 @@ function keyOf(kind: "account" | "curve", expected: string): Reader<string> {
   });
 }
 
-function namesOf(what: string): Reader<readonly string[]> {
+function namesOf(what: string): NodeReader<readonly string[]> {
   return listOf(
     (item) => stringOf(item),
     (node) => fail(node, `Expected ${what} field to be an array`),

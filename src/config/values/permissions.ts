@@ -1,7 +1,7 @@
 /** The value types of permissions: what users may publish and subscribe, and what crosses routes. */
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
-import { field, record, stringTo, type Reader } from "./record.ts";
+import { field, record, stringTo, type NodeReader } from "./record.ts";
 import { formatNode, integerOf, stringsOf, type Notes, type ValueType } from "./value-type.ts";
 import type { ResponseRules, SubjectRules, UserPermissions } from "../../core/permissions.ts";
 import type { RoutePermissions } from "../../links/route/permissions.ts";
@@ -9,9 +9,9 @@ import type { RoutePermissions } from "../../links/route/permissions.ts";
 type IsValid = (text: string) => boolean;
 
 /** null: everything, as with an empty block. */
-function rules(isValid: IsValid): Reader<SubjectRules | null> {
-  const subjects: Reader<readonly string[]> = (node) => readSubjects(node, isValid);
-  const allowed: Reader<readonly string[] | null> = (node, notes) => noneIsAll(subjects(node, notes));
+function rules(isValid: IsValid): NodeReader<SubjectRules | null> {
+  const subjects: NodeReader<readonly string[]> = (node) => readSubjects(node, isValid);
+  const allowed: NodeReader<readonly string[] | null> = (node, notes) => noneIsAll(subjects(node, notes));
   const block = record(
     { allow: field("allow", allowed, null), deny: field("deny", subjects, []) },
     { expected: "a block" },
@@ -23,7 +23,7 @@ function rules(isValid: IsValid): Reader<SubjectRules | null> {
 }
 
 /** As in nats-server, import and export are other names of publish and subscribe. */
-export const readUserPermissions: Reader<UserPermissions> = record<UserPermissions>(
+export const readUserPermissions: NodeReader<UserPermissions> = record<UserPermissions>(
   {
     publish: field("publish pub import", rules(isSubject), null),
     subscribe: field("subscribe sub export", rules(isSubjectAndQueue), null),
@@ -32,7 +32,7 @@ export const readUserPermissions: Reader<UserPermissions> = record<UserPermissio
   { expected: "a block, as in {publish: [a.>], subscribe: {deny: [b]}}" },
 );
 
-const readRoutePermissions: Reader<RoutePermissions> = record<RoutePermissions>(
+const readRoutePermissions: NodeReader<RoutePermissions> = record<RoutePermissions>(
   {
     import: field("import pub publish", rules(isSubject), null),
     export: field("export sub subscribe", rules(isSubject), null),

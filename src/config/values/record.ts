@@ -10,16 +10,16 @@ import { readBlock } from "./block.ts";
 import { mismatch, stringOf, type Notes } from "./value-type.ts";
 
 /** Turns a node into a value, or throws ConfError. */
-export type Reader<V> = (node: ConfNode, notes: Notes) => V;
+export type NodeReader<V> = (node: ConfNode, notes: Notes) => V;
 
 interface RecordField<V> {
   readonly keys: readonly string[];
-  readonly read: Reader<V>;
+  readonly read: NodeReader<V>;
   readonly initial: V;
 }
 
 /** A field that `keys` set (names without regard to case, separated by blanks); `initial` if none of them is written. */
-export function field<V>(keys: string, read: Reader<V>, initial: V): RecordField<V> {
+export function field<V>(keys: string, read: NodeReader<V>, initial: V): RecordField<V> {
   return { keys: keys.split(" "), read, initial };
 }
 
@@ -34,7 +34,7 @@ interface RecordOptions {
 export function record<T extends object>(
   fields: { readonly [K in keyof T]: RecordField<T[K]> },
   { expected, unsupported }: RecordOptions,
-): Reader<T> {
+): NodeReader<T> {
   const all: readonly [string, RecordField<unknown>][] = Object.entries(fields);
   const keys = all.flatMap(([, { keys: own }]) => own);
   assert(new Set(keys).size === keys.length, "a key belongs to one field of its record");
@@ -52,9 +52,9 @@ export function record<T extends object>(
 
 /** Reads a list. */
 export function listOf<V>(
-  read: Reader<V>,
+  read: NodeReader<V>,
   expected: string | ((node: ConfNode) => never),
-): Reader<readonly V[]> {
+): NodeReader<readonly V[]> {
   return (node, notes) => {
     if (node.kind !== "array")
       return typeof expected === "string" ? mismatch(node, expected) : expected(node);
@@ -63,6 +63,6 @@ export function listOf<V>(
 }
 
 /** A reader of strings; `expected` describes them. */
-export function stringTo<V>(expected: string, read: (text: string, node: ConfNode) => V): Reader<V> {
+export function stringTo<V>(expected: string, read: (text: string, node: ConfNode) => V): NodeReader<V> {
   return (node) => read(stringOf(node, expected), node);
 }

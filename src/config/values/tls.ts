@@ -12,7 +12,7 @@ import {
   opensslCiphers,
   opensslCurves,
 } from "./tls-names.ts";
-import { field, listOf, record, type Reader } from "./record.ts";
+import { field, listOf, record, type NodeReader } from "./record.ts";
 import { bool, formatNode, integerOf, mismatch, stringOf, type ValueType } from "./value-type.ts";
 
 /** Whether clients must present a certificate; "optional": a certificate that is presented is verified. */
@@ -66,7 +66,7 @@ const certificateBlock = record(
   { expected: "a pair, as in {cert_file: cert.pem, key_file: key.pem}" },
 );
 
-const certificatesOf: Reader<Certificates> = listOf((node, notes) => {
+const certificatesOf: NodeReader<Certificates> = listOf((node, notes) => {
   const { certFile, keyFile } = certificateBlock(node, notes);
   if (certFile !== null && keyFile !== null) return { certFile, keyFile };
   throw new ConfError(node.at, "expected both cert_file and key_file");
@@ -195,7 +195,7 @@ function verificationOf(node: ConfNode): boolean | "optional" {
   return node.kind === "string" && node.value.toLowerCase() === "optional" ? "optional" : flagOf(node);
 }
 
-function namesOf(known: readonly string[], what: string): Reader<readonly string[]> {
+function namesOf(known: readonly string[], what: string): NodeReader<readonly string[]> {
   return (node) => {
     if (node.kind !== "array" || node.items.length === 0) mismatch(node, `a list of at least one ${what}`);
     return node.items.map((item) => {

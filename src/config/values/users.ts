@@ -4,7 +4,7 @@ import { CONNECTION_TYPES, type ConnectionType } from "../../base/connection-typ
 import { isPublicNkey, isUserNkey } from "../../keys/nkey.ts";
 import { ConfError, nodeSize, type ConfNode } from "../formats/nats-conf/node.ts";
 import { readUserPermissions } from "./permissions.ts";
-import { field, listOf, record, type Reader } from "./record.ts";
+import { field, listOf, record, type NodeReader } from "./record.ts";
 import {
   booleanOf,
   formatNode,
@@ -73,7 +73,7 @@ const userBlock = record(
   { expected: "a user, as in {user: a, password: b}" },
 );
 
-const readUser: Reader<User> = (node, notes) => {
+const readUser: NodeReader<User> = (node, notes) => {
   const { user, password, nkey, ...rest } = userBlock(node, notes);
   if (nkey === "" && user === "")
     throw new ConfError(node.at, "expected a user entry to have a user or an nkey");

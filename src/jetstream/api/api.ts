@@ -13,7 +13,7 @@ import { accountInfo } from "./account-requests.ts";
 import { backupRequests } from "./backup-requests.ts";
 import { Backups } from "./backups.ts";
 import { consumerRequests } from "./consumer-requests.ts";
-import { Later, type Operation } from "./request.ts";
+import { Later, type ApiOperation } from "./request.ts";
 import type { AnswerFacts } from "./info.ts";
 import { streamRequests } from "./stream-requests.ts";
 
@@ -23,7 +23,7 @@ const QUEUE_MAX = 10_000;
 const PER_TURN = 16;
 const NO_HEADERS = new MessageHeaders("");
 
-const OPERATIONS: readonly Operation[] = [
+const OPERATIONS: readonly ApiOperation[] = [
   { subject: "INFO", names: [0, 0], type: "account_info", handle: accountInfo },
   ...streamRequests,
   ...consumerRequests,
@@ -159,7 +159,7 @@ export class Api {
   }
 }
 
-function find(subject: string): { operation: Operation; names: readonly string[] } | null {
+function find(subject: string): { operation: ApiOperation; names: readonly string[] } | null {
   for (const operation of OPERATIONS) {
     if (subject !== operation.subject && !subject.startsWith(`${operation.subject}.`)) continue;
     const rest = subject.slice(operation.subject.length + 1);

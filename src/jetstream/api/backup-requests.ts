@@ -15,7 +15,7 @@ import {
   textOf,
   type ApiRequest,
   type Handler,
-  type Operation,
+  type ApiOperation,
 } from "./request.ts";
 import { Restore } from "./restore.ts";
 import { Snapshot } from "./snapshot.ts";
@@ -111,7 +111,7 @@ function configOf({ payload, names, assets }: ApiRequest): StreamConfig {
 
 const NAME: readonly [number, number] = [1, 1];
 
-export const backupRequests: readonly Operation[] = [
+export const backupRequests: readonly ApiOperation[] = [
   { subject: "STREAM.SNAPSHOT", names: NAME, type: "stream_snapshot", handle: snapshot },
   {
     subject: "STREAM.RESTORE",

@@ -21,7 +21,7 @@ import {
   textOf,
   type ApiRequest,
   type Handler,
-  type Operation,
+  type ApiOperation,
 } from "./request.ts";
 import { hashName, randomToken } from "../../base/base62.ts";
 import type { Random } from "../../base/random.ts";
@@ -257,7 +257,7 @@ const notClustered: Handler = () => {
 const TOKENS_MAX = 64;
 const NO_PAGE = { total: 0, offset: 0, limit: 0, consumers: [] };
 
-export const consumerRequests: readonly Operation[] = [
+export const consumerRequests: readonly ApiOperation[] = [
   {
     subject: "CONSUMER.CREATE",
     names: [1, TOKENS_MAX],

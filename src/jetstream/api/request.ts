@@ -32,7 +32,7 @@ export class Later {
 /** The fields of an answer. Throws `ApiError`. */
 export type Handler = (request: ApiRequest) => Fields | Later;
 
-export interface Operation {
+export interface ApiOperation {
   /** Behind `$JS.API.`, without the names. */
   readonly subject: string;
   /** How many names may follow. */

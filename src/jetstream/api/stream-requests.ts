@@ -16,7 +16,7 @@ import {
   textOf,
   type ApiRequest,
   type Handler,
-  type Operation,
+  type ApiOperation,
 } from "./request.ts";
 import { streamInfo } from "./info.ts";
 
@@ -198,7 +198,7 @@ const notClustered: Handler = () => {
 const NAME: readonly [number, number] = [1, 1];
 const NO_PAGE = { total: 0, offset: 0, limit: 0 };
 
-export const streamRequests: readonly Operation[] = [
+export const streamRequests: readonly ApiOperation[] = [
   { subject: "STREAM.CREATE", names: NAME, type: "stream_create", handle: create },
   { subject: "STREAM.UPDATE", names: NAME, type: "stream_update", handle: update },
   {

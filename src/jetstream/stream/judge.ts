@@ -40,7 +40,7 @@ export interface Place {
 }
 
 /** "published": by a client. "batched": by a client, in a batch. "trusted": made by the server itself, or taken from another stream. */
-export type Origin = "published" | "batched" | "trusted";
+export type Trust = "published" | "batched" | "trusted";
 
 export interface JudgedStream {
   readonly config: StreamConfig;
@@ -84,7 +84,7 @@ export class Judge {
    * The operation to apply, the sequence of which the message is a duplicate, or the headers of one that belongs to a batch. Throws
    * `ApiError`.
    */
-  judge(message: Incoming, origin: Origin): Operation | number | MessageHeaders {
+  judge(message: Incoming, origin: Trust): Operation | number | MessageHeaders {
     const { stream } = this;
     const { config, store, host } = stream;
     if (stream.problem !== "") throw apiErrors.insufficientStorage();
@@ -114,7 +114,7 @@ export class Judge {
     message: Incoming,
     subject: string,
     timeNs: bigint,
-    origin: Origin,
+    origin: Trust,
   ): Operation | number | MessageHeaders {
     const { config, duplicates, lastId } = this.stream;
     const block = Buffer.from(message.body.buffer, message.body.byteOffset, message.headerLength);

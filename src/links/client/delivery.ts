@@ -6,11 +6,11 @@ import { readText } from "../../slab/memory.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { preparePayload, writePayload } from "../trunk/payload.ts";
-import type { ClientSession } from "./session.ts";
+import type { Client } from "./client.ts";
 
 const CRLF = "\r\n";
 
-export function deliverRarely(session: ClientSession, subscription: Subscription, message: Message): boolean {
+export function deliverRarely(session: Client, subscription: Subscription, message: Message): boolean {
   const strips = message.headerLength > 0 && !session.hello.headers;
   session.tap?.sentText(usualLine(subscription, message));
   const line = strips ? strippedLine(subscription, message) : usualLine(subscription, message);

@@ -6,9 +6,9 @@ import { readHello, type ClientHello } from "../../protocol/connect.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { Arrival, Presented } from "./arrival.ts";
-import type { ClientSession } from "./session.ts";
+import type { Client } from "./client.ts";
 
-export type Admission =
+export type Ruling =
   | {
       readonly kind: "admitted";
       readonly hello: ClientHello;
@@ -30,7 +30,7 @@ export type Admission =
 type Sender = Omit<Attempt, "credentials" | "proxyKey">;
 
 /** What the server knows of a client by itself. */
-export function senderOf(session: ClientSession): Sender {
+export function senderOf(session: Client): Sender {
   const { remote, security } = session.wire;
   return {
     nonce: session.nonce,
@@ -58,7 +58,7 @@ interface Connect {
 }
 
 /** A promise where the answer takes its time; it is not rejected. */
-export function admit(authenticator: Authenticator, connect: Connect): Admission | Promise<Admission> {
+export function admit(authenticator: Authenticator, connect: Connect): Ruling | Promise<Ruling> {
   const { before, admittedAs, json, sender, noHeaders, arrival } = connect;
   const hello = readHello(before, json);
   if (hello !== null && noHeaders) hello.headers = false;
@@ -75,7 +75,10 @@ export function admit(authenticator: Authenticator, connect: Connect): Admission
     hello.authToken === "" &&
     hello.nkey === "" &&
     hello.jwt === "";
-  const decide = (verdict: Verdict): Admission => ({ ...conclude(hello, verdict, proxyKey), proxyKey });
+  const decide = (verdict: Verdict): Ruling => ({
+    ...conclude(hello, verdict, proxyKey),
+    proxyKey,
+  });
   if (keeps) return decide({ kind: "admitted", grant: admittedAs });
   const verdict = authenticator.check({ ...sender, proxyKey, credentials: hello });
   return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
@@ -86,8 +89,8 @@ export function admitUnnamed(
   authenticator: Authenticator,
   hello: ClientHello,
   sender: Sender,
-): Admission | Promise<Admission> {
-  const decide = (verdict: Verdict): Admission =>
+): Ruling | Promise<Ruling> {
+  const decide = (verdict: Verdict): Ruling =>
     verdict.kind === "refused"
       ? refused(errors.authorizationViolation, verdict.reason)
       : { kind: "admitted", hello, grant: verdict.grant, proxyKey: "", isUnnamed: true };
@@ -109,7 +112,7 @@ export function describeClient({ name, lang, version }: ClientHello, user: strin
   return { client, ...(user === "" ? {} : { user }) };
 }
 
-function conclude(hello: ClientHello, verdict: Verdict, proxyKey: string): Admission {
+function conclude(hello: ClientHello, verdict: Verdict, proxyKey: string): Ruling {
   if (verdict.kind === "refused") {
     const said = { ...withoutSecrets(hello), user: hello.user };
     return { ...refused(refusalOf(verdict), verdict.reason), hello: said };
@@ -128,13 +131,13 @@ function refusalOf({ lacksProxy }: Verdict & { kind: "refused" }): PeerError {
 /** What no longer holds for a client that was admitted, now that proxies or users have changed; null: nothing. */
 export function proxyProblem(
   authenticator: Authenticator,
-  { proxyKey, grant }: Pick<ClientSession, "proxyKey" | "grant">,
+  { proxyKey, grant }: Pick<Client, "proxyKey" | "grant">,
 ): PeerError | null {
   if (proxyKey !== "") return authenticator.proxies.has(proxyKey) ? null : errors.proxyNotTrusted;
   return grant !== null && authenticator.needsProxy(grant) ? errors.proxyRequired : null;
 }
 
-function refused(error: PeerError, detail: string): Extract<Admission, { kind: "refused" }> {
+function refused(error: PeerError, detail: string): Extract<Ruling, { kind: "refused" }> {
   return { kind: "refused", error, detail };
 }
 

@@ -5,7 +5,6 @@ import type { CloseCounters } from "../../protocol/close-cause.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
 import type { Side } from "./arrival.ts";
-import type { ClientSession } from "./session.ts";
 
 export interface ClientLimits {
   maxPayloadBytes: number;
@@ -50,7 +49,8 @@ export interface ClientCounters extends CloseCounters {
   stalls: number;
 }
 
-export interface ClientHost extends ConnectionHost {
+/** `Session`: what the host is told of; a session itself does not care. */
+export interface ClientHost<Session = unknown> extends ConnectionHost {
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
   readonly limits: ClientLimits;
@@ -60,8 +60,8 @@ export interface ClientHost extends ConnectionHost {
   /** The server and its cluster, as other accounts are told of them. */
   serverDetails(): Readonly<Record<string, string>>;
   /** At each CONNECT that is accepted. */
-  onAdmitted(session: ClientSession): void;
+  onAdmitted(session: Session): void;
   /** The credentials were refused; the connection is about to end. */
-  onRefused(session: ClientSession, error: PeerError): void;
-  onClosed(session: ClientSession): void;
+  onRefused(session: Session, error: PeerError): void;
+  onClosed(session: Session): void;
 }

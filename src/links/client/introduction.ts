@@ -1,14 +1,14 @@
 /** What the server says of itself to a client, by INFO, and what the log says of the connection before anything is said on it. */
 import { isIntroduced } from "../trunk/phase.ts";
 import type { InfoContext } from "./host.ts";
-import type { ClientSession } from "./session.ts";
+import type { Client } from "./client.ts";
 
 export class Introduction {
-  private readonly session: ClientSession;
+  private readonly session: Client;
   /** The account that the client was told by INFO; "": none yet. */
   private toldAccount = "";
 
-  constructor(session: ClientSession) {
+  constructor(session: Client) {
     this.session = session;
   }
 

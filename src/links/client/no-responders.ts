@@ -2,9 +2,9 @@
 import { hashBytes } from "../../slab/hash.ts";
 import { readText } from "../../slab/memory.ts";
 import type { Message } from "../../protocol/message.ts";
-import type { ClientSession } from "./session.ts";
+import type { Client } from "./client.ts";
 
-export function sayNoResponders(session: ClientSession, message: Message): void {
+export function sayNoResponders(session: Client, message: Message): void {
   if (!session.hello.noResponders || !session.isOpen) return;
   const replyAt = message.at + message.replyFrom;
   const reply = readText(replyAt, message.replyLength);

@@ -2,14 +2,14 @@
 import type { Account } from "../../core/account.ts";
 import type { Message, MessageOrigin } from "../../protocol/message.ts";
 import type { ClientHost } from "./host.ts";
-import type { ClientSession } from "./session.ts";
+import type { Client } from "./client.ts";
 import { requesterFields } from "../../protocol/json/request-info.ts";
 
 export class ClientOrigin implements MessageOrigin {
-  readonly session: ClientSession;
+  readonly session: Client;
   private readonly host: ClientHost;
 
-  constructor(session: ClientSession, host: ClientHost) {
+  constructor(session: Client, host: ClientHost) {
     this.session = session;
     this.host = host;
   }
@@ -34,7 +34,7 @@ export class ClientOrigin implements MessageOrigin {
 }
 
 /** null: not a client of this server. */
-export function clientOf(origin: MessageOrigin | null): ClientSession | null {
+export function clientOf(origin: MessageOrigin | null): Client | null {
   return origin instanceof ClientOrigin ? origin.session : null;
 }
 

@@ -24,7 +24,7 @@ import { GREETED, isAdmitted, isIntroduced, OPEN, RECALLED, TRUSTED, type Standi
 import type { Tap } from "../trunk/tap.ts";
 import type { Arrival } from "./arrival.ts";
 import { deliverRarely } from "./delivery.ts";
-import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Admission } from "./handshake.ts";
+import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Ruling } from "./handshake.ts";
 import { Introduction } from "./introduction.ts";
 import type { ClientHost, ClientLimits } from "./host.ts";
 import * as rights from "./rights.ts";
@@ -214,14 +214,14 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   }
 
   /** Returns whether to read on; where the decision takes its time, that is later. */
-  private decide(admission: Admission | Promise<Admission>): boolean {
+  private decide(admission: Ruling | Promise<Ruling>): boolean {
     if (!(admission instanceof Promise)) return this.conclude(admission);
     this.wait();
     void admission.then((late) => this.goOn(() => this.conclude(late)));
     return true;
   }
 
-  private conclude(admission: Admission): boolean {
+  private conclude(admission: Ruling): boolean {
     this.proxyKey = admission.proxyKey ?? this.proxyKey;
     if (admission.kind === "refused") {
       this.hello = admission.hello ?? this.hello;
@@ -241,7 +241,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   }
 
   /** What was subscribed to before has ended when the client is somebody else. */
-  private concludeAfterDrop(admission: Admission): boolean {
+  private concludeAfterDrop(admission: Ruling): boolean {
     let isDropped = false;
     this.dropInterest(() => {
       if (this.isWaiting) this.goOn(() => this.conclude(admission));

@@ -5,14 +5,14 @@ import { mayAskForTrace, withoutTrace, type TraceSource } from "../../core/traci
 import * as errors from "../../protocol/errors.ts";
 import { TRACE_ERRORS, TRACED_KIND } from "../../protocol/message-trace.ts";
 import type { Message } from "../../protocol/message.ts";
-import type { ClientSession } from "./session.ts";
+import type { Client } from "./client.ts";
 
-export function tracedClient({ cid, hello, account, isOpen }: ClientSession): TracedReceiver {
+export function tracedClient({ cid, hello, account, isOpen }: Client): TracedReceiver {
   return { kind: TRACED_KIND.client, id: cid, name: hello.name, account: account.name, isOpen };
 }
 
 /** Takes a message whose headers may ask for a trace. Returns whether to read on. */
-export function publishTraced(session: ClientSession, message: Message): boolean {
+export function publishTraced(session: Client, message: Message): boolean {
   const { account } = session;
   if (!session.hello.headers) return session.take(message);
   const { tracing } = session.host.accounts;
@@ -43,7 +43,7 @@ export function publishTraced(session: ClientSession, message: Message): boolean
 }
 
 /** The message is larger than may be: its trace says so, if all its headers have come. */
-export function traceTooLarge(session: ClientSession, message: Message): void {
+export function traceTooLarge(session: Client, message: Message): void {
   if (!session.hello.headers || !mayAskForTrace(message, session.account)) return;
   const { tracing } = session.host.accounts;
   const verdict = tracing.judge(message, sourceOf(session));
@@ -52,7 +52,7 @@ export function traceTooLarge(session: ClientSession, message: Message): void {
   tracing.send(session.account, verdict.trace);
 }
 
-function sourceOf(session: ClientSession): TraceSource {
+function sourceOf(session: Client): TraceSource {
   return {
     connection: tracedClient(session),
     account: session.account,

@@ -4,7 +4,7 @@
  */
 import { LINE_MAX } from "../../slab/layout.ts";
 import { readText } from "../../slab/memory.ts";
-import type { Plan } from "../../core/plan.ts";
+import type { Heads } from "../../core/heads.ts";
 import type { Neighbour } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { routedReply } from "../../protocol/shown-subject.ts";
@@ -23,7 +23,7 @@ interface ForwardingSession extends Neighbour {
 
 export function forwardRarely(
   session: ForwardingSession,
-  plan: Plan,
+  plan: Heads,
   message: Message,
   queues: string,
 ): void {
@@ -44,7 +44,7 @@ export function forwardRarely(
   }
 }
 
-function traceForward(tap: Tap | null, plan: Plan, message: Message, queues: string): void {
+function traceForward(tap: Tap | null, plan: Heads, message: Message, queues: string): void {
   if (tap === null) return;
   const subject = readText(plan.subjectAt, plan.subjectLength);
   tap.sent(`RMSG ${plan.account} ${subject} ${queues}${message.size}`);
@@ -58,7 +58,7 @@ const LONG_MAX = LINE_MAX - 4 * SHORT_MAX;
  * The names for each line: as many messages as that takes. A peer with plain subscriptions would give each of those to them: it
  * gets one, and the groups that find no room in it get none.
  */
-function linesOf(queues: string, session: ForwardingSession, plan: Plan): readonly string[] {
+function linesOf(queues: string, session: ForwardingSession, plan: Heads): readonly string[] {
   const max = session.peer.info?.["shoal"] === true ? LONG_MAX : SHORT_MAX;
   const lines: string[] = [];
   for (let from = 0; from < queues.length;) {

@@ -2,7 +2,6 @@
 import type { Accounts } from "../../core/accounts.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
 import type { RoutePermissions } from "./permissions.ts";
-import type { RouteSession } from "./session.ts";
 
 export interface RouteLimits {
   maxControlLineBytes: number;
@@ -21,25 +20,23 @@ export interface ConnectVerdict {
   readonly detail: string;
 }
 
-export interface RouteHost extends ConnectionHost {
+/** `Session`: what the host is told of; a session itself does not care. */
+export interface RouteHost<Session = unknown> extends ConnectionHost {
   readonly accounts: Accounts;
   readonly limits: RouteLimits;
   /** Messages go to other servers without headers. */
   readonly noHeaders: boolean;
   readonly permissions: RoutePermissions;
   /** CONNECT of a server that dialled. */
-  judgeConnect(session: RouteSession, json: string): ConnectVerdict | null;
+  judgeConnect(session: Session, json: string): ConnectVerdict | null;
   /** The peer's first INFO, as it stands. */
-  onHandshakeInfo(session: RouteSession, info: Record<string, unknown>): void;
+  onHandshakeInfo(session: Session, info: Record<string, unknown>): void;
   /** A later INFO that does not name the peer: to be given to `readInfo`, some at a time. */
-  onGossip(session: RouteSession, json: string): void;
+  onGossip(session: Session, json: string): void;
   /** A later INFO: of the peer itself, or about another server. */
-  onLaterInfo(session: RouteSession, info: Record<string, unknown>): void;
+  onLaterInfo(session: Session, info: Record<string, unknown>): void;
   /** Interest that the peer tells of; false: it stands on a route that the account has of its own. */
-  takesInterest(
-    session: RouteSession,
-    told: { account: string; subject: string; queue: string | null },
-  ): boolean;
-  onFirstPong(session: RouteSession): void;
-  onClosed(session: RouteSession): void;
+  takesInterest(session: Session, told: { account: string; subject: string; queue: string | null }): boolean;
+  onFirstPong(session: Session): void;
+  onClosed(session: Session): void;
 }

@@ -12,6 +12,7 @@ import { copy, readText, text } from "../../slab/memory.ts";
 import type { Account } from "../../core/account.ts";
 import { isTracked } from "../../core/latency.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
+import type { Heads } from "../../core/heads.ts";
 import type { Plan } from "../../core/plan.ts";
 import { Source } from "../../core/reach.ts";
 import { publish } from "../../core/router.ts";
@@ -69,6 +70,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   /** Code that changes it later invalidates the plans. */
   rank = 1;
   readonly tier = "route";
+  readonly dialect = "route";
   readonly leafCluster = "";
   private readonly source = new Source("route", this);
   /** Series of interest that the peer is being told of. */
@@ -284,10 +286,11 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
 
   // ---- what goes out ----
 
-  forward(plan: Plan, message: Message, queues: string): void {
+  forward(plan: Heads, message: Message, queues: string): void {
     const { outbox } = this;
     const tailLength = message.length - message.tailFrom;
-    const length = plan.routeHeadLength + tailLength;
+    const head = plan.routeHead!;
+    const length = head.length + tailLength;
     const isRare =
       queues !== "" ||
       message.body !== null ||
@@ -300,9 +303,9 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     } else {
       let at = outbox.at;
       if (at + length > outbox.end && (at = outbox.reserve(length)) < 0) return;
-      copy(at, plan.routeHeadAt, plan.routeHeadLength);
+      copy(at, head.at, head.length);
       if (message.headerLength > 0) text[at] = 0x48; // RMSG becomes HMSG
-      copy(at + plan.routeHeadLength, message.at + message.tailFrom, tailLength);
+      copy(at + head.length, message.at + message.tailFrom, tailLength);
       outbox.at = at + length;
       if (!outbox.isDirty) this.host.turn.touch(outbox);
     }

@@ -6,19 +6,34 @@ import { withoutTrace } from "../../core/tracing.ts";
 import { TRACED_KIND } from "../../protocol/message-trace.ts";
 import type { Message } from "../../protocol/message.ts";
 import { permits } from "./permissions.ts";
-import type { RouteSession } from "./session.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { RouteHost } from "./host.ts";
+import type { RoutePeer } from "./peer.ts";
 
 /** From this version of the route protocol on a server traces. */
 const TRACING_PROTOCOL = 3;
 
-export function tracedRoute({ rid, registration, peer }: RouteSession): TracedNeighbour {
+interface NamedRoute {
+  readonly rid: number;
+  readonly peer: Readonly<RoutePeer>;
+  /** null: it is not registered. */
+  readonly registration: { readonly peerName: string } | null;
+}
+
+interface TracingRoute extends NamedRoute {
+  readonly host: RouteHost;
+  readonly log: Logger;
+  take(account: Account, message: Message, queues: readonly string[]): boolean;
+}
+
+export function tracedRoute({ rid, registration, peer }: NamedRoute): TracedNeighbour {
   const supportsTraces = Number(peer.info?.["proto"] ?? 0) >= TRACING_PROTOCOL;
   return { kind: TRACED_KIND.route, id: rid, name: registration?.peerName ?? "", supportsTraces };
 }
 
 /** Takes a message whose headers may ask for a trace. Returns whether to read on. */
 export function publishRoutedTraced(
-  session: RouteSession,
+  session: TracingRoute,
   account: Account,
   message: Message,
   queues: readonly string[],

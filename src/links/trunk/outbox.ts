@@ -13,7 +13,6 @@ import { slice, writeText } from "../../slab/memory.ts";
 import type { Wire } from "../../transport/wire.ts";
 import { countMessages } from "./dropped.ts";
 import { Patience } from "./patience.ts";
-import type { Turn } from "./turn.ts";
 
 /** Above this, publishers to the outbox wait; below half of it, they continue. */
 export const CONGESTED_BYTES = 1024 * 1024;
@@ -56,6 +55,18 @@ export interface OutboxLimits {
   writeDeadlineMs: number;
 }
 
+/** The turn as its outboxes see it. */
+export interface OutboxTurn {
+  nowMs(): number;
+  /** The outbox has something to write when the turn ends. */
+  touch(outbox: Outbox): void;
+  /** A write is under way, whose time is watched. */
+  watch(outbox: Outbox): void;
+  unwatch(outbox: Outbox): void;
+  /** No chunk is left: makes room. 0: there is none. */
+  relieve(): number;
+}
+
 export type SlowReason = "pending" | "deadline" | "memory";
 
 interface Piece {
@@ -90,13 +101,13 @@ export class Outbox {
   private patience: Patience | null = null;
   private readonly rules: ReaderRules;
   private readonly wire: Wire;
-  private readonly turn: Turn;
+  private readonly turn: OutboxTurn;
   readonly limits: OutboxLimits;
   private readonly onSlow: (reason: SlowReason, pendingBytes: number) => void;
 
   constructor(
     wire: Wire,
-    turn: Turn,
+    turn: OutboxTurn,
     limits: OutboxLimits,
     onSlow: (reason: SlowReason, pendingBytes: number) => void,
     rules: ReaderRules = CLIENT_READER,

@@ -8,14 +8,14 @@ import type { Clock } from "../../base/clock.ts";
 import { Chores, type NextRound } from "../../base/chores.ts";
 import { Work } from "../../base/work.ts";
 import { takeChunk } from "../../slab/chunks.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox, OutboxTurn } from "./outbox.ts";
 
 const SWEEP_MS = 250;
 /** Entries of the list of written outboxes that may stay between turns. */
 const DIRTY_KEPT = 64;
 const NONE: readonly Outbox[] = [];
 
-export class Turn {
+export class Turn implements OutboxTurn {
   /** Deferred work, such as the removal of closed connections' subscriptions. */
   readonly chores: Chores;
   /** The work that messages have caused in this round. */

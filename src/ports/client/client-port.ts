@@ -94,8 +94,8 @@ export class ClientPort {
   private isInfoDue = false;
   private readonly listeners: TcpListener[] = [];
   private readonly options: ClientPortOptions;
-  private readonly host: ClientHost;
-  private readonly webSocketHost: ClientHost;
+  private readonly host: ClientHost<ClientSession>;
+  private readonly webSocketHost: ClientHost<ClientSession>;
 
   constructor(options: ClientPortOptions) {
     this.options = options;

@@ -59,7 +59,7 @@ export class ClusterPort {
   private readonly settings: LiveCell<ClusterSettings>;
   private readonly pinnedAccounts: readonly string[];
   private readonly words: RouteWords;
-  private readonly host: RouteHost;
+  private readonly host: RouteHost<RouteSession>;
   readonly network: RouteNetwork;
   private readonly admission: Admission;
   private readonly runner: MeshRunner;
@@ -113,7 +113,7 @@ export class ClusterPort {
     return { settings, network, pinnedAccounts, sessions, table, words, zones, members, peers };
   }
 
-  private routeHost(): RouteHost {
+  private routeHost(): RouteHost<RouteSession> {
     const { options, settings, counters } = this;
     return {
       accounts: options.accounts,

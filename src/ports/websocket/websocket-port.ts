@@ -14,7 +14,7 @@ import { OpenWires } from "../../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../../transport/tcp.ts";
 import { Handshakes, TlsWire, type TlsTerms } from "../../transport/tls.ts";
 import { Deflate } from "../../transport/websocket/deflate.ts";
-import type { Origin, UpgradeRefusal, Upgrade, UpgradeTerms } from "../../transport/websocket/request.ts";
+import type { WebOrigin, UpgradeRefusal, Upgrade, UpgradeTerms } from "../../transport/websocket/request.ts";
 import { WebSocketWire, type MessageLimits } from "../../transport/websocket/wire.ts";
 import type { Endpoint, Wire, WireReceiver } from "../../transport/wire.ts";
 import { listening } from "../start-error.ts";
@@ -24,7 +24,7 @@ import { Upgrading } from "../../transport/websocket/upgrading.ts";
 export interface WebSocketSettings {
   readonly compression: boolean;
   readonly sameOrigin: boolean;
-  readonly allowedOrigins: readonly Origin[];
+  readonly allowedOrigins: readonly WebOrigin[];
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: {
     readonly jwt: string | null;

@@ -10,14 +10,14 @@ export interface UpgradeTerms {
   readonly compression: boolean;
   readonly sameOrigin: boolean;
   /** Empty: all. */
-  readonly allowedOrigins: readonly Origin[];
+  readonly allowedOrigins: readonly WebOrigin[];
   /** Headers of the answer, each line with CRLF. */
   readonly headers: string;
   /** The connection is secured. */
   readonly isSecured: boolean;
 }
 
-export interface Origin {
+export interface WebOrigin {
   readonly scheme: string;
   readonly host: string;
   readonly port: string;
@@ -194,7 +194,7 @@ function originProblem(headers: Headers, host: string, terms: UpgradeTerms): str
 const ORIGIN = /^([a-z][a-z\d+.-]*):\/\/(?:[^/?#@]*@)?([^/?#]+)(?:[/?#].*)?$/i;
 
 /** null: it is none. */
-export function readOrigin(text: string): Origin | null {
+export function readOrigin(text: string): WebOrigin | null {
   const match = ORIGIN.exec(text);
   if (match === null || !HOST.test(match[2]!)) return null;
   const scheme = match[1]!.toLowerCase();
