@@ -3,11 +3,14 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 const PIECE = 2000;
+const HEARD_CHARS_MAX = 10_000;
 
 export class Client {
   /** Lines of MSG and HMSG. */
   messages = 0;
   bytes = 0;
+  /** The last of what was received. */
+  heard = "";
   readonly socket: Socket;
   private tail = "";
   private readonly pongs: (() => void)[] = [];
@@ -60,6 +63,7 @@ export class Client {
 
   private take(text: string): void {
     this.bytes += text.length;
+    this.heard = (this.heard + text).slice(-HEARD_CHARS_MAX);
     const all = this.tail + text;
     this.messages += all.match(/(?:^|\r\n)H?MSG [^\r\n]*(?=\r\n)/g)?.length ?? 0;
     for (let i = all.match(/(?:^|\n)PONG\r\n/g)?.length ?? 0; i > 0; i--) this.pongs.shift()?.();

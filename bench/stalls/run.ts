@@ -6,14 +6,16 @@
  *
  * Of several rounds the least is told, since everything that disturbs only adds. `--write` writes docs/benchmarks/stalls.md.
  */
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { startServer } from "../../test/support/nats-server.ts";
 import { describeMachine } from "../report/machine.ts";
+import { JETSTREAM_PATHS } from "./jetstream-paths.ts";
 import { PATHS, type Path, type Started } from "./paths.ts";
 
 const { values } = parseArgs({
@@ -30,7 +32,7 @@ const LIMIT_MS = 20;
 const ACT_MAX_MS = 15_000;
 
 const rows: { readonly name: string; readonly worstMs: readonly number[] }[] = [];
-for (const path of PATHS.filter(({ name }) => name.includes(values.only))) {
+for (const path of [...PATHS, ...JETSTREAM_PATHS].filter(({ name }) => name.includes(values.only))) {
   const worstMs: number[] = [];
   for (const command of values.server) worstMs.push(await leastOf(() => measure(command, path)));
   rows.push({ name: path.name, worstMs });
@@ -46,7 +48,9 @@ async function leastOf(measured: () => Promise<number>): Promise<number> {
 
 async function measure(command: string, path: Path): Promise<number> {
   const [monitorPort, routePort] = [await freePort(), await freePort()];
-  const config = `http: "127.0.0.1:${monitorPort}"\nmax_payload: 1048576\n${path.config.replaceAll("<route>", String(routePort))}`;
+  const folder = mkdtempSync(join(tmpdir(), "shoal-stalls-"));
+  const own = path.config.replaceAll("<route>", String(routePort)).replaceAll("<folder>", folder);
+  const config = `http: "127.0.0.1:${monitorPort}"\nmax_payload: 1048576\n${own}`;
   const started: Started = {
     process: await startServer(command, config),
     command,
@@ -66,6 +70,7 @@ async function measure(command: string, path: Path): Promise<number> {
     return (await said(watcher)) as number;
   } finally {
     await Promise.all([started.process, ...started.others].map((server) => server.stop()));
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -281,7 +281,7 @@ function consumerFigures(consumer: Consumer): ConsumerFigures {
     floor: state.floor.consumer,
     floorStream: state.floor.stream,
     ackPending: state.pending.size,
-    redelivered: state.redelivered.size,
+    redelivered: state.pending.redeliveredCount,
     waiting: consumer.requests.size,
     pending: consumer.ahead.count,
   };

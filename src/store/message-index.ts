@@ -317,9 +317,10 @@ export class MessageIndex {
     const { words, count, base } = rows;
     const start = rows.rowFrom(from);
     const last = to - base;
+    const stop = Math.min(count, start + this.budget);
     let row = start;
     let found = 0;
-    for (; row < count && found === 0; row++) {
+    for (; row < stop && found === 0; row++) {
       const delta = words[row * ROW_WORDS]!;
       if (delta > last) break;
       const own = words[row * ROW_WORDS + 3]!;
@@ -329,6 +330,8 @@ export class MessageIndex {
       if (filter === null ? number === only : filter.covers(number)) found = base + delta;
     }
     this.budget -= row - start;
+    if (found === 0 && row === stop && row < count && words[row * ROW_WORDS]! <= last)
+      return -(base + words[row * ROW_WORDS]!);
     return found;
   }
 

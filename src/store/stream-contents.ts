@@ -13,7 +13,7 @@ import { scrubLog, type Finding } from "./scrub.ts";
 import { SubjectTable } from "./subject-table.ts";
 
 /** Messages or subjects. */
-const COUNTED_AT_ONCE_MAX = 20_000;
+const COUNTED_AT_ONCE_MAX = 8000;
 
 export interface NewMessage {
   /** A byte string. */
@@ -204,6 +204,11 @@ export abstract class StreamContents {
 
   countOf(subject: string): number {
     return this.subjects.countOf(this.subjects.numberOf(subject));
+  }
+
+  /** How many messages the subject of this one has; 0: there is no such message, or it is damaged. */
+  countOfSubjectAt(sequence: number): number {
+    return this.index.locate(sequence) ? this.subjects.countOf(this.index.number) : 0;
   }
 
   /** The last message on any subject that the pattern covers, up to `to`; 0: none. */

@@ -125,7 +125,7 @@ export function consumerInfo(consumer: Consumer, facts: AnswerFacts, as: "listed
     delivered: position(state.delivered, consumer.deliveredMs),
     ack_floor: position(state.floor, consumer.acks.ackedMs),
     num_ack_pending: state.pending.size,
-    num_redelivered: state.redelivered.size,
+    num_redelivered: state.pending.redeliveredCount,
     num_waiting: consumer.requests.size,
     num_pending: consumer.ahead.count,
     ...(isAwaited ? { push_bound: true } : {}),

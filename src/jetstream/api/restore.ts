@@ -306,6 +306,5 @@ function consumerState(saved: unknown, last: number): string {
     floor: from,
     ...(isPlaced ? { placed: to.stream } : {}),
     pending: waits,
-    redelivered: again.filter(([sequence]) => Object.hasOwn(pending, sequence)),
   });
 }

@@ -193,14 +193,14 @@ export class Snapshot {
   }
 
   private consumerOf({ parts, config }: Consumer): Json {
-    const { delivered, floor, pending, redelivered } = parts.state;
+    const { delivered, floor, pending } = parts.state;
     const most = this.lastSequence;
     const position = ({ consumer, stream }: { consumer: number; stream: number }): Json => ({
       consumer_seq: consumer,
       stream_seq: delivered.consumer === 0 ? stream : Math.min(stream, most),
     });
     const waits = [...pending].filter(([sequence]) => sequence <= most);
-    const again = [...redelivered].filter(([sequence]) => sequence <= most);
+    const again = [...parts.state.redelivered()].filter(([sequence]) => sequence <= most);
     return {
       config: writeObject(consumerShape, config),
       state: {

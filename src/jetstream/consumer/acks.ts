@@ -1,6 +1,7 @@
 /** What acknowledgements do: each becomes an entry of the consumer's state, and the stream hears of messages that are settled. */
 import type { Clock } from "../../base/clock.ts";
 import type { Advise } from "../advisories.ts";
+import type { StreamConfig } from "../stream/config.ts";
 import type { ConsumerConfig } from "./config.ts";
 import type { Redelivery } from "./redelivery.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -20,11 +21,17 @@ export interface AcksHost {
   config(): ConsumerConfig;
   /** Applies entries and has them written. */
   readonly journal: Journal;
-  /** The consumer needs the message no longer. */
-  settled(sequence: number): void;
+  readonly stream: {
+    readonly config: Pick<StreamConfig, "retention">;
+    readonly removals: { settleAll(sequences: Float64Array): void };
+    /** The consumer needs the message no longer. */
+    settled(sequence: number): void;
+  };
   /** A message that waits is being acknowledged. */
   measure(sequence: number, pending: Pending): void;
 }
+
+const NONE = new Float64Array(0);
 
 export class Acks {
   /** When something was acknowledged last, milliseconds; 0: never. */
@@ -73,7 +80,7 @@ export class Acks {
     if (!host.state.pending.has(sequence)) return;
     host.again.remove(sequence);
     host.journal.acked(sequence, nowMs);
-    host.settled(sequence);
+    host.stream.settled(sequence);
   }
 
   /** Tells whoever listens that the message is not delivered again. */
@@ -125,15 +132,11 @@ export class Acks {
       return;
     }
     const { pending } = state;
-    const settled: number[] = [];
-    for (let at = pending.first; at < pending.end; at = pending.after(at)) {
-      const each = pending.sequenceAt(at);
-      if (each > sequence) break;
-      settled.push(each);
-    }
-    if (settled.length === 0) return;
-    this.host.journal.acked(sequence, nowMs);
-    for (const each of settled) this.host.settled(each);
+    if (pending.size === 0 || pending.sequenceAt(pending.first) > sequence) return;
+    const { stream, journal } = this.host;
+    const settled = stream.config.retention === "limits" ? NONE : pending.upTo(sequence);
+    journal.acked(sequence, nowMs);
+    stream.removals.settleAll(settled);
   }
 
   private refuse(sequence: number, delayMs: number): void {

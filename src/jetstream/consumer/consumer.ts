@@ -91,7 +91,7 @@ export class Consumer implements Reader {
       again: this.again,
       clock: host.clock,
       journal: this.journal,
-      settled: (sequence) => stream.settled(sequence),
+      stream,
       deadLetters: () => (this.deadLetters.isOn ? this.deadLetters : null),
       advise: options.advise,
       config: () => this.config,
@@ -176,7 +176,8 @@ export class Consumer implements Reader {
   }
 
   reconfigure(config: ConsumerConfig): void {
-    this.config = this.again.config = config;
+    this.config = config;
+    this.again.configure(config);
     this.pushLane = this.host.lane(config.deliverSubject);
     this.ahead.setFilters(filtersOf(config));
     this.pace.configure(config, largestMessage(this.stream.config));
@@ -221,9 +222,7 @@ export class Consumer implements Reader {
   }
 
   purged(): void {
-    const { state, stream } = this;
-    for (const sequence of [...state.pending.keys()])
-      if (!stream.store.has(sequence)) this.acks.settle(sequence);
+    this.journal.note(ConsumerState.gone(this.stream.store.first - 1, this.host.clock.nowMs()));
     this.ahead.recount();
     this.wake();
   }
@@ -282,7 +281,7 @@ export class Consumer implements Reader {
     this.journal.settle();
     this.commit.end();
     if (!this.pumping.isStopped) this.timer.set(this.nextEventMs());
-    return isMore ? "left over" : "done";
+    return isMore || this.deadLetters.hasMore ? "left over" : "done";
   }
 
   /** Whether the budget was used up and there may be more. */

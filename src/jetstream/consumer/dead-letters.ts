@@ -103,6 +103,8 @@ export function deadLettersOf(
 }
 
 export class DeadLetters {
+  /** Not all that is due has been looked at. */
+  hasMore = false;
   private readonly host: DeadLettersHost;
   private readonly letters = new Map<number, Letter>();
   private readonly inFlight = new Set<number>();
@@ -133,6 +135,7 @@ export class DeadLetters {
     this.letters.clear();
     this.inFlight.clear();
     this.queue.clear();
+    this.hasMore = false;
   }
 
   /** A client terminates a message that is pending. */
@@ -162,7 +165,7 @@ export class DeadLetters {
   /** Takes what is due and leaves, and publishes what waits. Must not be called while a message is being delivered. */
   work(): void {
     const { again } = this.host;
-    if (again.size > 0) again.removeWhere((sequence) => this.takes(sequence));
+    this.hasMore = again.size > 0 && again.removeWhere((sequence) => this.takes(sequence)) === "more";
     for (const sequence of this.queue) {
       if (this.inFlight.size >= IN_FLIGHT_MAX) return;
       this.queue.delete(sequence);

@@ -13,8 +13,8 @@ import { filtersOf, type ConsumerConfig } from "./config.ts";
 import type { ConsumerState } from "./state.ts";
 
 /** Messages that a step of counting looks at, and those that it counts. */
-const LOOKED_AT_PER_STEP = 30_000;
-const COUNTED_PER_STEP = 15_000;
+const LOOKED_AT_PER_STEP = 8000;
+const COUNTED_PER_STEP = 4000;
 
 interface CountedStream {
   readonly store: StreamStore;

@@ -1,18 +1,29 @@
 /**
- * The messages of a consumer that wait for their acknowledgement, in the order of the stream: a ring of typed arrays, so that nothing is
- * made for a message. A message has a place there, a number that only grows; places of what is settled stay empty until those before
- * them are.
+ * The messages of a consumer that wait for their acknowledgement, in the order of the stream: chunks of typed arrays, so that nothing is
+ * made for a message, and none of what is done to one depends on how many wait. A message has a place there, a number that grows with
+ * its sequence.
  *
- *     from ▼                        ▼ to
- *          | 17 | 18 | -- | 20 | -- | 22 |        -- settled
+ *     chunk 0                    chunk 1    chunk 2
+ *     | 17 | -- | 20 | -- | 22 | empty      | 5001 | 5002 |        -- settled
  *
- * Invariants: sequences ascend with their places; the first and the last place are never empty. Bounded by what is pending: when the
- * ring is full and mostly empty, what is left moves together, which changes places; nobody keeps one beyond the next message that is
- * added.
+ * Which of them are due to be delivered again stands beside them.
+ *
+ * Invariants: sequences ascend with their places; the first and the last place are never settled. Bounded by what is pending: where
+ * most is settled, what is left moves together, which changes places; nobody keeps one beyond the next message that is added.
  */
 import { assert } from "../../base/assert.ts";
+import { PendingChunk, SLOTS, type Waits } from "./pending-chunk.ts";
 
-const START = 16;
+const CHUNK_BITS = 10;
+const SLOT_MASK = SLOTS - 1;
+/** Places are counted anew beyond it, so that they stay small numbers. */
+const BASE_MAX = 2 ** 20;
+/** Chunks that are looked through for what is due in one go. */
+const CHUNKS_AT_ONCE = 32;
+/** Fewer are not worth moving. */
+const MOVED_CHUNKS_MIN = 4;
+/** An empty chunk counts as so many slots. */
+const EMPTY_COUNTS = 8;
 
 export interface Pending {
   consumerSequence: number;
@@ -24,60 +35,73 @@ export interface Pending {
 
 export class PendingMessages {
   size = 0;
-  private from = 0;
-  private to = 0;
-  private mask = START - 1;
-  private sequences = new Float64Array(START);
-  private consumerSequences = new Float64Array(START);
-  /** Deliveries; 0: settled. */
-  private counts = new Uint32Array(START);
-  private times = new Float64Array(START);
+  /** How many are due again, and were delivered more than once. */
+  dueCount = 0;
+  redeliveredCount = 0;
+  private waitMs: Waits = () => 0;
+  private readonly chunks: PendingChunk[] = [];
+  /** Number of the first chunk; places are counted from it. */
+  private base = 0;
   /** Where something was found last: the next that is looked for is often behind it. */
   private hint = 0;
+  /** None of the chunks below has one that is due. */
+  private dueFrom = 0;
+
+  /** Memory that the chunks take. */
+  get bytes(): number {
+    return this.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
+  }
 
   /** The first place; `end`: nothing is pending. */
   get first(): number {
-    return this.from;
+    const { chunks, base } = this;
+    return chunks.length === 0 ? this.end : base * SLOTS + chunks[0]!.from;
   }
 
   /** Behind the last place. */
   get end(): number {
-    return this.to;
+    const { chunks, base } = this;
+    const last = chunks.at(-1);
+    return last === undefined ? base * SLOTS : (base + chunks.length - 1) * SLOTS + last.count;
   }
 
   /** The next place behind this one. */
   after(place: number): number {
-    const { counts, mask, to } = this;
-    let next = place + 1;
-    while (next < to && counts[next & mask] === 0) next++;
-    return next;
+    const { chunks, base } = this;
+    let slot = (place & SLOT_MASK) + 1;
+    for (let i = (place >> CHUNK_BITS) - base; i < chunks.length; i++, slot = 0) {
+      if (i < 0) continue;
+      const next = chunks[i]!.nextLive(slot);
+      if (next < chunks[i]!.count) return (base + i) * SLOTS + next;
+    }
+    return this.end;
   }
 
   sequenceAt(place: number): number {
-    return this.sequences[place & this.mask]!;
+    return this.chunkAt(place).sequenceAt(place & SLOT_MASK);
   }
   consumerSequenceAt(place: number): number {
-    return this.consumerSequences[place & this.mask]!;
+    return this.chunkAt(place).consumerSequenceAt(place & SLOT_MASK);
   }
   countAt(place: number): number {
-    return this.counts[place & this.mask]!;
+    return this.chunkAt(place).countAt(place & SLOT_MASK);
   }
   timeAt(place: number): number {
-    return this.times[place & this.mask]!;
+    return this.chunkAt(place).timeAt(place & SLOT_MASK);
   }
 
   /** The place of a message; -1: it does not wait. */
   find(sequence: number): number {
-    const { sequences, mask, from, to } = this;
-    if (from === to) return -1;
-    let place = this.hint + 1;
-    if (place < from || place >= to || sequences[place & mask] !== sequence) {
-      place = from + (sequence - sequences[from & mask]!);
-      if (place < from || place >= to || sequences[place & mask] !== sequence) place = this.search(sequence);
-      if (place < 0) return -1;
+    if (this.size === 0) return -1;
+    const { chunks, base, hint } = this;
+    const near = (hint >> CHUNK_BITS) - base;
+    if (near >= 0 && near < chunks.length) {
+      const slot = chunks[near]!.find(sequence, hint & SLOT_MASK);
+      if (slot >= 0) return (this.hint = (base + near) * SLOTS + slot);
     }
-    this.hint = place;
-    return this.counts[place & mask] === 0 ? -1 : place;
+    const i = this.chunkOf(sequence);
+    const slot = i < 0 ? -1 : chunks[i]!.find(sequence, 0);
+    return slot < 0 ? -1 : (this.hint = (base + i) * SLOTS + slot);
   }
 
   has(sequence: number): boolean {
@@ -93,41 +117,43 @@ export class PendingMessages {
   /** A message comes behind all others. */
   add(sequence: number, consumerSequence: number, count: number, timeMs: number): void {
     assert(count > 0, "what is pending was delivered");
-    if (this.to - this.from > this.mask) this.makeRoom();
-    const { from, to, mask } = this;
-    assert(from === to || sequence > this.sequences[(to - 1) & mask]!, "pending messages are in order");
-    const i = to & mask;
-    this.sequences[i] = sequence;
-    this.consumerSequences[i] = consumerSequence;
-    this.counts[i] = count;
-    this.times[i] = timeMs;
-    this.to = to + 1;
+    let last = this.chunks.at(-1);
+    assert(last === undefined || sequence > last.sequenceAt(last.count - 1), "pending messages are in order");
+    if (last?.takes(sequence) !== true) {
+      if (this.isMostlySettled) this.moveTogether();
+      if (this.base > BASE_MAX) this.renumber();
+      last = new PendingChunk(sequence, consumerSequence, timeMs);
+      this.chunks.push(last);
+    }
+    last.add(sequence, consumerSequence, count, timeMs);
+    last.lower(timeMs + this.waitMs(count));
     this.size++;
+    if (count > 1) this.redeliveredCount++;
   }
 
   /** It was delivered again. */
   setDelivery(place: number, count: number, timeMs: number): void {
-    this.counts[place & this.mask] = count;
-    this.times[place & this.mask] = timeMs;
+    const chunk = this.chunkAt(place);
+    const before = chunk.redelivered;
+    chunk.setDelivery(place & SLOT_MASK, count, timeMs);
+    chunk.lower(timeMs + this.waitMs(count));
+    this.redeliveredCount += chunk.redelivered - before;
   }
 
   setTime(place: number, timeMs: number): void {
-    this.times[place & this.mask] = timeMs;
+    const chunk = this.chunkAt(place);
+    chunk.setTime(place & SLOT_MASK, timeMs);
+    chunk.lower(timeMs + this.waitMs(chunk.countAt(place & SLOT_MASK)));
   }
 
   removeAt(place: number): void {
-    const { counts, mask, to } = this;
-    assert(counts[place & mask]! > 0, "a message is settled once");
-    counts[place & mask] = 0;
+    const chunk = this.chunkAt(place);
+    const { due, redelivered } = chunk;
+    chunk.settle(place & SLOT_MASK);
     this.size--;
-    if (place !== this.from) {
-      // The last place is never empty either: after damage the stream begins again below what was settled there.
-      if (place === to - 1) while (counts[(this.to - 1) & mask] === 0) this.to--;
-      return;
-    }
-    let next = place + 1;
-    while (next < to && counts[next & mask] === 0) next++;
-    this.from = next;
+    this.dueCount -= due - chunk.due;
+    this.redeliveredCount -= redelivered - chunk.redelivered;
+    if (chunk.live === 0) this.trim();
   }
 
   delete(sequence: number): boolean {
@@ -137,10 +163,48 @@ export class PendingMessages {
     return true;
   }
 
+  /** All up to the sequence go. Returns how many. */
+  removeUpTo(sequence: number): number {
+    const before = this.size;
+    while (this.chunks.length > 0) {
+      const chunk = this.chunks[0]!;
+      if (chunk.sequenceAt(chunk.count - 1) > sequence) break;
+      this.size -= chunk.live;
+      this.dueCount -= chunk.due;
+      this.redeliveredCount -= chunk.redelivered;
+      chunk.empty();
+      this.trim();
+    }
+    while (this.size > 0 && this.sequenceAt(this.first) <= sequence) this.removeAt(this.first);
+    return before - this.size;
+  }
+
+  /** The first place of this sequence or a higher one; `end`: there is none. */
+  placeFrom(sequence: number): number {
+    const { chunks, base } = this;
+    const i = Math.max(0, this.chunkOf(sequence));
+    const chunk = chunks[i];
+    if (chunk === undefined) return this.end;
+    const place = (base + i) * SLOTS + chunk.slotFrom(sequence) - 1;
+    return this.after(place);
+  }
+
+  /** Sequences of all up to this one. */
+  upTo(sequence: number): Float64Array {
+    const found = new Float64Array(this.size);
+    let count = 0;
+    for (let place = this.first; place < this.end; place = this.after(place)) {
+      const each = this.sequenceAt(place);
+      if (each > sequence) break;
+      found[count++] = each;
+    }
+    return found.subarray(0, count);
+  }
+
   clear(): void {
-    this.from = this.to;
-    this.size = 0;
-    this.counts.fill(0);
+    this.base += this.chunks.length;
+    this.chunks.length = 0;
+    this.size = this.dueCount = this.redeliveredCount = 0;
   }
 
   /** Messages may be settled meanwhile. */
@@ -153,6 +217,75 @@ export class PendingMessages {
       yield [this.sequenceAt(place), this.pendingAt(place)];
   }
 
+  // ---- what is due again ----
+
+  /** How long acknowledgements may take from here on. */
+  setWaits(waitMs: Waits): void {
+    this.waitMs = waitMs;
+    for (const chunk of this.chunks) {
+      chunk.boundMs = -Infinity;
+      chunk.isExact = false;
+    }
+  }
+
+  markDue(place: number): void {
+    const chunk = this.chunkAt(place);
+    const { due } = chunk;
+    chunk.markDue(place & SLOT_MASK);
+    this.dueCount += chunk.due - due;
+    this.dueFrom = Math.min(this.dueFrom, place >> CHUNK_BITS);
+  }
+
+  /** It is due no longer, unless its time is over. */
+  clearDue(place: number): void {
+    const chunk = this.chunkAt(place);
+    const slot = place & SLOT_MASK;
+    if (!chunk.clearDue(slot)) return;
+    this.dueCount--;
+    chunk.lower(chunk.timeAt(slot) + this.waitMs(chunk.countAt(slot)));
+  }
+
+  /** The first place from `place` on that is due; -1: there is none. */
+  nextDue(place = 0): number {
+    if (this.dueCount === 0) return -1;
+    const { chunks, base } = this;
+    const from = Math.max(base, place >> CHUNK_BITS, this.dueFrom);
+    for (let i = from - base; i < chunks.length; i++) {
+      const slot = chunks[i]!.nextDue(base + i === place >> CHUNK_BITS ? place & SLOT_MASK : 0);
+      if (slot < 0) continue;
+      if (place === 0) this.dueFrom = base + i;
+      return (base + i) * SLOTS + slot;
+    }
+    return -1;
+  }
+
+  /** Marks what has not been acknowledged in time. Where that is very much, some: then `nextDueMs` is not later than now. */
+  collectDue(nowMs: number): void {
+    const { chunks, base } = this;
+    let left = CHUNKS_AT_ONCE;
+    for (let i = 0; i < chunks.length && left > 0; i++) {
+      const chunk = chunks[i]!;
+      if (chunk.boundMs > nowMs) continue;
+      const { due } = chunk;
+      chunk.collect(nowMs, this.waitMs);
+      this.dueCount += chunk.due - due;
+      if (chunk.due > 0) this.dueFrom = Math.min(this.dueFrom, base + i);
+      left--;
+    }
+  }
+
+  /** When the next one will be due, or a time before, at which that is asked again; Infinity: none will. */
+  get nextDueMs(): number {
+    for (let left = CHUNKS_AT_ONCE; ; left--) {
+      let next: PendingChunk | null = null;
+      for (const chunk of this.chunks)
+        if (chunk.boundMs < Infinity && (next === null || chunk.boundMs < next.boundMs)) next = chunk;
+      if (next === null) return Infinity;
+      if (next.isExact || left === 0) return next.boundMs;
+      next.collect(-Infinity, this.waitMs);
+    }
+  }
+
   private pendingAt(place: number): Pending {
     return {
       consumerSequence: this.consumerSequenceAt(place),
@@ -161,33 +294,61 @@ export class PendingMessages {
     };
   }
 
-  private search(sequence: number): number {
-    const { sequences, mask } = this;
-    let low = this.from;
-    let high = this.to;
-    while (low < high) {
-      const middle = low + Math.floor((high - low) / 2);
-      if (sequences[middle & mask]! < sequence) low = middle + 1;
-      else high = middle;
-    }
-    return low < this.to && sequences[low & mask] === sequence ? low : -1;
+  private chunkAt(place: number): PendingChunk {
+    const chunk = this.chunks[(place >> CHUNK_BITS) - this.base];
+    assert(chunk !== undefined, "a place lies in a chunk");
+    return chunk;
   }
 
-  private makeRoom(): void {
-    const capacity = this.mask + 1;
-    const { sequences, consumerSequences, counts, times, mask, first, end } = this;
-    const larger = this.size * 2 > capacity ? capacity * 2 : capacity;
-    this.sequences = new Float64Array(larger);
-    this.consumerSequences = new Float64Array(larger);
-    this.counts = new Uint32Array(larger);
-    this.times = new Float64Array(larger);
-    this.mask = larger - 1;
-    this.to = this.from = 0;
-    this.hint = 0;
-    this.size = 0;
-    for (let place = first; place < end; place++) {
-      const i = place & mask;
-      if (counts[i] !== 0) this.add(sequences[i]!, consumerSequences[i]!, counts[i]!, times[i]!);
+  /** The chunk that the sequence lies in, if it waits; -1: none. */
+  private chunkOf(sequence: number): number {
+    const { chunks } = this;
+    let low = 0;
+    let high = chunks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (chunks[middle]!.start <= sequence) low = middle + 1;
+      else high = middle;
     }
+    return low - 1;
+  }
+
+  /** Chunks at both ends in which nothing waits. */
+  private trim(): void {
+    const { chunks } = this;
+    let gone = 0;
+    while (gone < chunks.length && chunks[gone]!.live === 0) gone++;
+    if (gone > 0) chunks.splice(0, gone);
+    this.base += gone;
+    while (chunks.length > 0 && chunks.at(-1)!.live === 0) chunks.pop();
+  }
+
+  private get isMostlySettled(): boolean {
+    if (this.chunks.length < MOVED_CHUNKS_MIN) return false;
+    const used = this.chunks.reduce((sum, chunk) => sum + Math.max(chunk.count, EMPTY_COUNTS), 0);
+    return used > 4 * this.size + EMPTY_COUNTS * this.chunks.length;
+  }
+
+  private renumber(): void {
+    this.dueFrom = Math.max(0, this.dueFrom - this.base);
+    this.base = this.hint = 0;
+  }
+
+  private moveTogether(): void {
+    const moved = new PendingMessages();
+    moved.setWaits(this.waitMs);
+    for (let place = this.first; place < this.end; place = this.after(place)) {
+      const chunk = this.chunkAt(place);
+      const slot = place & SLOT_MASK;
+      moved.add(
+        chunk.sequenceAt(slot),
+        chunk.consumerSequenceAt(slot),
+        chunk.countAt(slot),
+        chunk.timeAt(slot),
+      );
+      if (chunk.isDue(slot)) moved.markDue(moved.end - 1);
+    }
+    this.chunks.splice(0, this.chunks.length, ...moved.chunks);
+    this.base = this.dueFrom = this.hint = 0;
   }
 }

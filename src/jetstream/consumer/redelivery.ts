@@ -2,80 +2,89 @@
 import type { ConsumerConfig } from "./config.ts";
 import type { ConsumerState } from "./state.ts";
 
+/** Messages that one look goes through. */
+const LOOKED_AT_ONCE = 1024;
+
 export class Redelivery {
-  config: ConsumerConfig;
   private readonly state: ConsumerState;
-  private due: number[] = [];
-  private readonly isDue = new Set<number>();
-  private isSorted = true;
+  private config: ConsumerConfig;
+  /** `removeWhere` has seen what is due below this sequence. */
+  private seenTo = 0;
 
   constructor(state: ConsumerState, config: ConsumerConfig) {
     this.state = state;
     this.config = config;
+    this.configure(config);
+  }
+
+  configure(config: ConsumerConfig): void {
+    this.config = config;
+    this.state.pending.setWaits((count) => this.waitMs(count));
   }
 
   get size(): number {
-    return this.isDue.size;
+    return this.state.pending.dueCount;
   }
 
   /** At once. */
   add(sequence: number): void {
-    if (this.isDue.has(sequence)) return;
-    this.isDue.add(sequence);
-    if (this.due.length > 0 && sequence < this.due.at(-1)!) this.isSorted = false;
-    this.due.push(sequence);
+    const { pending } = this.state;
+    const place = pending.find(sequence);
+    if (place < 0) return;
+    pending.markDue(place);
+    this.seenTo = Math.min(this.seenTo, sequence);
   }
 
   remove(sequence: number): void {
-    if (this.isDue.size > 0) this.isDue.delete(sequence);
+    const { pending } = this.state;
+    if (pending.dueCount === 0) return;
+    const place = pending.find(sequence);
+    if (place >= 0) pending.clearDue(place);
   }
 
-  /** Removes those of which `isTaken` says so. They may be handed to `remove` meanwhile. */
-  removeWhere(isTaken: (sequence: number) => boolean): void {
-    for (const sequence of [...this.isDue]) if (isTaken(sequence)) this.isDue.delete(sequence);
+  /**
+   * Removes those of which `isTaken` says so. They may be handed to `remove` meanwhile. "more": there are others, which the next call
+   * goes through.
+   */
+  removeWhere(isTaken: (sequence: number) => boolean): "done" | "more" {
+    const { pending } = this.state;
+    let left = LOOKED_AT_ONCE;
+    const from = this.seenTo === 0 ? 0 : pending.placeFrom(this.seenTo);
+    for (let at = pending.nextDue(from); at >= 0; at = pending.nextDue(at + 1)) {
+      const sequence = pending.sequenceAt(at);
+      this.seenTo = sequence;
+      if (left-- === 0) return "more";
+      if (isTaken(sequence)) this.remove(sequence);
+    }
+    this.seenTo = Infinity;
+    return "done";
   }
 
   clear(): void {
-    this.due = [];
-    this.isDue.clear();
+    this.seenTo = 0;
   }
 
-  /** The lowest sequence that is due and still pending; it is due no longer. 0: there is none. */
+  /** The lowest sequence that is due; it is due no longer. 0: there is none. */
   take(): number {
-    if (this.due.length === 0) return 0;
-    if (!this.isSorted) this.due.sort((a, b) => a - b);
-    this.isSorted = true;
-    let taken = 0;
-    let looked = 0;
-    while (taken === 0 && looked < this.due.length) {
-      const sequence = this.due[looked++]!;
-      if (this.isDue.delete(sequence) && this.state.pending.has(sequence)) taken = sequence;
-    }
-    this.due = looked === this.due.length ? [] : this.due.slice(looked);
-    return taken;
+    const { pending } = this.state;
+    const place = pending.nextDue();
+    if (place < 0) return 0;
+    pending.clearDue(place);
+    return pending.sequenceAt(place);
   }
 
   /** Notes what was not acknowledged in time. */
   collect(nowMs: number): void {
     if (this.isNever) return;
-    const { pending, isInOrder } = this.state;
-    for (let at = pending.first; at < pending.end; at = pending.after(at)) {
-      if (pending.timeAt(at) + this.waitMs(pending.countAt(at)) <= nowMs) this.add(pending.sequenceAt(at));
-      else if (isInOrder) return; // none of the others is due
-    }
+    const { pending } = this.state;
+    const before = pending.dueCount;
+    pending.collectDue(nowMs);
+    if (pending.dueCount > before) this.seenTo = 0;
   }
 
   /** When the next message will be due; Infinity: none will. */
   get nextMs(): number {
-    if (this.isNever) return Infinity;
-    let nextMs = Infinity;
-    const { pending, isInOrder } = this.state;
-    for (let at = pending.first; at < pending.end; at = pending.after(at)) {
-      if (this.isDue.size > 0 && this.isDue.has(pending.sequenceAt(at))) continue;
-      nextMs = Math.min(nextMs, pending.timeAt(at) + this.waitMs(pending.countAt(at)));
-      if (isInOrder) break;
-    }
-    return nextMs;
+    return this.isNever ? Infinity : this.state.pending.nextDueMs;
   }
 
   private get isNever(): boolean {

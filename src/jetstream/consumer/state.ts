@@ -16,6 +16,7 @@ const GIVEN_UP = 5;
 /** `count` messages that follow each other, in the stream and in what the consumer delivered. */
 const DELIVERED_RUN = 6;
 const ACKED_RUN = 7;
+const GONE_UP_TO = 8;
 
 interface Floor {
   consumer: number;
@@ -26,13 +27,6 @@ export class ConsumerState {
   readonly delivered: Floor;
   readonly floor: Floor;
   readonly pending = new PendingMessages();
-  /**
-   * What is pending was delivered once each, so that its times ascend: the first is due before the others. False until nothing is
-   * pending once one was delivered again, or its time was changed.
-   */
-  isInOrder = true;
-  /** Messages delivered more than once that are not settled: how often, beyond the first. */
-  readonly redelivered = new Map<number, number>();
   /** Where it was told to begin ahead of the stream's end: it waits for what comes behind. 0: nowhere. */
   private placed = 0;
   private readonly policy: "none" | "all" | "explicit";
@@ -70,6 +64,11 @@ export class ConsumerState {
     return { kind: GIVEN_UP, streamSequence: stream, consumerSequence: 0, count: 0, timeMs };
   }
 
+  /** The stream has no messages up to here any more. */
+  static gone(stream: number, timeMs: number): ConsumerEntry {
+    return { kind: GONE_UP_TO, streamSequence: stream, consumerSequence: 0, count: 0, timeMs };
+  }
+
   apply(entry: ConsumerEntry): void {
     const { kind, streamSequence, consumerSequence, count, timeMs } = entry;
     if (kind === DELIVERED && count > 1) this.deliverAgain(entry);
@@ -82,8 +81,8 @@ export class ConsumerState {
     else if (kind === REDELIVERED_LATER) {
       const place = this.pending.find(streamSequence);
       if (place >= 0) this.pending.setTime(place, timeMs);
-      this.isInOrder = false;
     } else if (kind === GIVEN_UP) this.drop(streamSequence);
+    else if (kind === GONE_UP_TO && this.pending.removeUpTo(streamSequence) > 0) this.raiseFloor();
     assert(this.floor.stream <= this.delivered.stream, "the floor never passes what was delivered");
     assert(this.floor.consumer <= this.delivered.consumer, "the floor never passes what was delivered");
   }
@@ -94,7 +93,6 @@ export class ConsumerState {
     delivered.consumer = Math.max(delivered.consumer, consumerSequence);
     if (sequence <= delivered.stream) return; // a replay
     delivered.stream = sequence;
-    if (pending.size === 0) this.isInOrder = true;
     if (this.policy === "none") {
       floor.stream = sequence;
       floor.consumer = consumerSequence;
@@ -107,15 +105,18 @@ export class ConsumerState {
       this.drop(sequence);
       return;
     }
-    const { pending } = this;
-    while (pending.size > 0 && pending.sequenceAt(pending.first) <= sequence)
-      this.drop(pending.sequenceAt(pending.first));
+    if (this.pending.removeUpTo(sequence) > 0) this.raiseFloor();
+  }
+
+  /** Messages delivered more than once that are not settled: how often, beyond the first. */
+  *redelivered(): Generator<[sequence: number, times: number]> {
+    if (this.pending.redeliveredCount === 0) return;
+    for (const [sequence, { count }] of this.pending) if (count > 1) yield [sequence, count - 1];
   }
 
   /** It begins again at `sequence`: nothing has been delivered. `last`: of the stream. */
   reset(sequence: number, last: number): void {
     this.pending.clear();
-    this.redelivered.clear();
     this.place(sequence, last);
     this.delivered.consumer = this.floor.consumer = 0;
   }
@@ -130,7 +131,6 @@ export class ConsumerState {
     let isMended = false;
     for (const sequence of [...this.pending.keys()]) {
       if (sequence <= last) continue;
-      this.redelivered.delete(sequence);
       isMended = this.pending.delete(sequence);
     }
     const most = Math.max(last, this.placed);
@@ -144,8 +144,8 @@ export class ConsumerState {
   }
 
   toJson(): string {
-    const { delivered, floor, placed, pending, redelivered } = this;
-    return JSON.stringify({ delivered, floor, placed, pending: [...pending], redelivered: [...redelivered] });
+    const { delivered, floor, placed, pending } = this;
+    return JSON.stringify({ delivered, floor, placed, pending: [...pending] });
   }
 
   restore(json: string): void {
@@ -154,15 +154,12 @@ export class ConsumerState {
       floor: Floor;
       placed?: number;
       pending: [number, Pending][];
-      redelivered: [number, number][];
     };
     Object.assign(this.delivered, read.delivered);
     Object.assign(this.floor, read.floor);
     this.placed = read.placed ?? this.placed;
-    this.isInOrder = read.pending.length === 0;
     for (const [sequence, { consumerSequence, count, timeMs }] of read.pending)
       this.pending.add(sequence, consumerSequence, count, timeMs);
-    for (const [sequence, count] of read.redelivered) this.redelivered.set(sequence, count);
   }
 
   private deliverAgain({ streamSequence, consumerSequence, count, timeMs }: ConsumerEntry): void {
@@ -171,8 +168,6 @@ export class ConsumerState {
     const place = pending.find(streamSequence);
     if (place < 0) return;
     pending.setDelivery(place, count, timeMs);
-    this.isInOrder = false;
-    this.redelivered.set(streamSequence, count - 1);
   }
 
   private drop(sequence: number): void {
@@ -180,7 +175,6 @@ export class ConsumerState {
     const place = pending.find(sequence);
     if (place < 0) return;
     pending.removeAt(place);
-    if (this.redelivered.size > 0) this.redelivered.delete(sequence);
     this.raiseFloor();
   }
 

@@ -9,7 +9,7 @@ interface LimitedStream {
 }
 
 /** Messages that go at once. */
-const AT_ONCE_MAX = 1000;
+const AT_ONCE_MAX = 500;
 
 /** Of the subject first; "": of none. "more": there is more than may go at once. */
 export function enforceLimits(stream: LimitedStream, subject: string): "done" | "more" {
@@ -27,7 +27,7 @@ function isOver({ maxMessages, maxBytes }: StreamConfig, store: StreamStore): bo
   return maxBytes > 0 && store.bytes > maxBytes && store.messages > 0;
 }
 
-export function enforcePerSubject(stream: LimitedStream, subject: string): "done" | "more" {
+function enforcePerSubject(stream: LimitedStream, subject: string): "done" | "more" {
   const { config, store } = stream;
   if (config.maxPerSubject <= 0) return "done";
   for (let left = AT_ONCE_MAX; store.countOf(subject) > config.maxPerSubject; left--) {

@@ -6,12 +6,14 @@ import type { PurgeOptions } from "../../store/stream-store-options.ts";
 import type { StreamStore } from "../../store/stream-store.ts";
 import type { WorkStep, LongWork } from "./long-work.ts";
 import type { StreamConfig } from "./config.ts";
-import { enforceLimits, enforcePerSubject } from "./enforce.ts";
+import { enforceLimits } from "./enforce.ts";
 import type { Reader } from "./reader.ts";
 
 /** Messages that a step removes, and messages or subjects that it looks at. */
-const REMOVED_PER_STEP = 1000;
-const LOOKED_AT_PER_STEP = 30_000;
+const REMOVED_PER_STEP = 500;
+const LOOKED_AT_PER_STEP = 8000;
+/** Messages whose subjects a step looks at. */
+const SUBJECTS_PER_STEP = 4000;
 
 export interface RemovalsHost {
   readonly config: StreamConfig;
@@ -53,6 +55,17 @@ export class Removals {
     else this.count(filter, to, (count) => begin(count - keep));
   }
 
+  /** A reader needs these no longer. */
+  settleAll(sequences: Float64Array): void {
+    if (sequences.length === 0) return;
+    let at = 0;
+    this.host.longWork.begin(() => {
+      for (let left = this.perStep(); left > 0 && at < sequences.length; left--, at++)
+        this.host.settled(sequences[at]!);
+      return at === sequences.length ? "done" : "more";
+    });
+  }
+
   /** A reader has come or gone, or its filters have changed. Only for interest retention. */
   dropUnwanted(): void {
     const { config, store, longWork } = this.host;
@@ -75,20 +88,44 @@ export class Removals {
   enforce(): void {
     if (this.isEnforcing) return;
     this.isEnforcing = true;
+    let judged: StreamConfig | null = null;
     let number = 1;
+    let over = 0;
+    let from = 0;
     this.host.longWork.begin(() => {
-      const { store } = this.host;
+      const { store, config } = this.host;
+      if (config !== judged) {
+        judged = config; // it has changed meanwhile
+        [number, over, from] = [1, 0, 0];
+      }
       if (enforceLimits(this.host, "") === "more") return "more";
       const end = Math.min(store.subjects.numbersEnd, number + LOOKED_AT_PER_STEP);
-      let left = this.perStep();
-      for (; number < end && left > 0; number++, left--) {
-        const subject = store.subjects.nameOf(number);
-        if (subject !== "" && enforcePerSubject(this.host, subject) === "more") return "more";
-      }
-      if (number < store.subjects.numbersEnd) return "more";
+      if (config.maxPerSubject > 0)
+        for (; number < end; number++)
+          over += Math.max(0, store.subjects.countOf(number) - config.maxPerSubject);
+      if (config.maxPerSubject > 0 && number < store.subjects.numbersEnd) return "more";
+      if (over > 0) from = this.enforcePerSubject(from);
+      if (over > 0 && from !== 0) return "more";
       this.isEnforcing = false;
       return "done";
     });
+  }
+
+  /** Messages from a sequence on of which their subject has too many go, some of them. Returns where to go on; 0: all have been looked at. */
+  private enforcePerSubject(from: number): number {
+    const { config, store } = this.host;
+    let at = from;
+    let left = this.perStep();
+    for (let looked = 0; looked < SUBJECTS_PER_STEP && left > 0; looked++) {
+      at = store.next(at, null);
+      if (at === 0) return 0;
+      if (store.countOfSubjectAt(at) > config.maxPerSubject) {
+        this.host.remove(at);
+        left--;
+      }
+      at++;
+    }
+    return at;
   }
 
   private purging(

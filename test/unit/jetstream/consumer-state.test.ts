@@ -8,7 +8,7 @@ it("what lies beyond the stream's end is neither pending nor delivered any more"
   state.apply(ConsumerState.delivery(5, 6, 2, 0));
   for (const sequence of [1, 2]) state.apply(ConsumerState.ack(sequence, 0));
   expect(state.clamp(2)).toBe(true);
-  expect([...state.pending, ...state.redelivered]).toEqual([]);
+  expect([...state.pending, ...state.redelivered()]).toEqual([]);
   expect(state.delivered.stream).toBe(2);
   expect(state.floor).toEqual(state.delivered);
   expect(state.clamp(2)).toBe(false);
