@@ -14,8 +14,8 @@ const DELIVERIES_PER_ROUND = 200_000;
 const DELIVERIES_PER_STEP = 4;
 /** Headers that are read line by line, or written again: a megabyte is a round's work. */
 const HEADER_BYTES_PER_DELIVERY = 4;
-/** A subscription that comes or goes: 3333 of them are a round's work. */
-const DELIVERIES_PER_INTEREST = 60;
+/** A subscription that comes or goes: 2500 of them are a round's work. */
+const DELIVERIES_PER_INTEREST = 80;
 
 export class Work {
   /** Whole numbers only: it is counted for each message. */

@@ -3,6 +3,8 @@
  * neighbour hears of a plain subject when its count leaves or reaches 0, of a queue group whenever its count changes.
  */
 import { assert } from "../base/assert.ts";
+import { WideMap } from "../base/wide-map.ts";
+
 interface Wanted {
   readonly subject: string;
   readonly queue: string | null;
@@ -18,7 +20,7 @@ export interface InterestChange {
 
 export class LocalInterest {
   /** By subject, and by subject and queue group with a blank between (which neither holds). */
-  private readonly counts = new Map<string, number>();
+  private readonly counts = new WideMap<number>();
 
   /** What neighbours are to be told, or null. */
   add(wanted: Wanted): InterestChange | null {

@@ -6,6 +6,7 @@
  * Patterns such as `a.*.x`, `*.a.x` can make a trie in which every subject walks far and finds nothing. Each node therefore knows,
  * by 32 bits each, how the patterns below it end: a branch is entered only if one of them may end as the subject does.
  */
+import { WideMap } from "../base/wide-map.ts";
 import { hasWildcard } from "./subject.ts";
 
 /**
@@ -19,7 +20,7 @@ class Node<T> {
   /** The only child by a literal token; null: there is none, or there are more. A map for one child would be most of the memory. */
   lone: Node<T> | null = null;
   /** Two children or more by literal tokens. */
-  children: Map<string, Node<T>> | null = null;
+  children: WideMap<Node<T>> | null = null;
   any: Node<T> | null = null; // `*`
   items: Bag<T> = null; // patterns that end here
   rest: Bag<T> = null; // patterns that end here with `>`
@@ -89,7 +90,7 @@ function append<T>(bag: Bag<T>, into: T[]): void {
 const BELOW_MAX = 1000;
 
 export class Sublist<T extends { readonly subject: string }> {
-  private readonly literals = new Map<string, Bag<T>>();
+  private readonly literals = new WideMap<Bag<T>>();
   private readonly root = new Node<T>("");
   private count = 0;
 
@@ -244,10 +245,7 @@ function childOf<T>(node: Node<T>, token: string): Node<T> {
   if (node.children !== null) node.children.set(token, child);
   else if (node.lone === null) node.lone = child;
   else {
-    node.children = new Map([
-      [node.lone.token, node.lone],
-      [token, child],
-    ]);
+    node.children = new WideMap<Node<T>>().set(node.lone.token, node.lone).set(token, child);
     node.lone = null;
   }
   return child;

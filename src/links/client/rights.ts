@@ -5,6 +5,7 @@
 import { OldestFirst } from "../../base/oldest-first.ts";
 import type { Clock } from "../../base/clock.ts";
 import { readText } from "../../slab/memory.ts";
+import type { WideMap } from "../../base/wide-map.ts";
 import type { Account } from "../../core/account.ts";
 import type { Permissions, ResponseRules } from "../../core/permissions.ts";
 import { Subscription, type Subscriber, type TracedReceiver } from "../../core/subscription.ts";
@@ -117,7 +118,7 @@ export function subscriptionFor(
 }
 
 interface Renewing extends Pick<Subscribing, "receiver" | "rights"> {
-  readonly subscriptions: Map<string, Subscription>;
+  readonly subscriptions: WideMap<Subscription>;
   readonly account: Account;
   onPeerError(error: PeerError, detail: string): boolean;
 }
@@ -148,7 +149,7 @@ interface Subscribing {
   readonly receiver: Subscriber;
   readonly rights: Rights | null;
   readonly limits: Pick<ClientLimits, "maxSubscriptions" | "maxSubscriptionTokens">;
-  readonly subscriptions: ReadonlyMap<string, Subscription>;
+  readonly subscriptions: { readonly size: number };
 }
 
 /** The error for one more subscription, in nats-server's order; null: none. */

@@ -5,6 +5,7 @@
  * They end with the connection, and at a second CONNECT, in slices, since there may be some hundred thousand of them.
  */
 import { assertOwn } from "../../base/assert.ts";
+import { WideMap } from "../../base/wide-map.ts";
 import type { Account } from "../../core/account.ts";
 import type { Subscriber, Subscription } from "../../core/subscription.ts";
 import type { ClientHello } from "../../protocol/connect.ts";
@@ -19,7 +20,7 @@ import * as rights from "./rights.ts";
 const MANY_SUBSCRIPTIONS = 1000;
 
 export abstract class SubscribingConnection extends ClientConnection {
-  subscriptions = new Map<string, Subscription>();
+  subscriptions = new WideMap<Subscription>();
   abstract account: Account;
   abstract hello: ClientHello;
   abstract limits: ClientLimits;
@@ -107,7 +108,7 @@ export abstract class SubscribingConnection extends ClientConnection {
   /** In as many rounds as it takes; calls `done` after the last. */
   protected override dropInterest(done?: () => void): void {
     const { account, subscriptions } = this;
-    this.subscriptions = new Map();
+    this.subscriptions = new WideMap();
     // Lookups must not visit the remaining subscriptions again and again.
     if (subscriptions.size > MANY_SUBSCRIPTIONS && this.isGone) account.interest.changedAltogether();
     const steps = unsubscribeAll(account, subscriptions.values(), done);

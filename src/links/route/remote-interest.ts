@@ -1,6 +1,7 @@
 /** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
 import { halfChanged } from "../../base/assert.ts";
 import type { Chores } from "../../base/chores.ts";
+import { WideMap } from "../../base/wide-map.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { interestKey } from "../../core/local-interest.ts";
@@ -21,13 +22,13 @@ interface RemoteInterestsHost {
 
 interface Entry {
   readonly account: Account;
-  readonly known: Map<string, RemoteInterest>;
+  readonly known: WideMap<RemoteInterest>;
   readonly key: string;
   readonly interest: RemoteInterest;
 }
 
 export class RemoteInterests {
-  private readonly byAccount = new Map<Account, Map<string, RemoteInterest>>();
+  private readonly byAccount = new Map<Account, WideMap<RemoteInterest>>();
   private count = 0;
   private readonly neighbour: Neighbour;
   private readonly accounts: Accounts;
@@ -146,15 +147,15 @@ export class RemoteInterests {
     }
   }
 
-  private mapOf(account: Account): Map<string, RemoteInterest> {
+  private mapOf(account: Account): WideMap<RemoteInterest> {
     let known = this.byAccount.get(account);
-    if (known === undefined) this.byAccount.set(account, (known = new Map<string, RemoteInterest>()));
+    if (known === undefined) this.byAccount.set(account, (known = new WideMap<RemoteInterest>()));
     return known;
   }
 }
 
 function* removeAll(
-  interests: readonly (readonly [Account, ReadonlyMap<string, RemoteInterest>])[],
+  interests: readonly (readonly [Account, WideMap<RemoteInterest>])[],
 ): Generator<undefined, void> {
   for (const [account, known] of interests) {
     for (const interest of known.values()) {
