@@ -59,6 +59,7 @@ let connectionId = 5;
 
 export class ClusterStack {
   readonly clock = clock;
+  readonly accounts = accounts;
   readonly port: ClusterPort;
   readonly dialled: Dialled[] = [];
   private readonly wires: MemoryWire[] = [];

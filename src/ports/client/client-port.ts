@@ -165,11 +165,14 @@ export class ClientPort {
     for (const session of this.sessions.values()) yield new OpenConnection(session);
   }
 
-  /** In slices, as all that is done with each session. What all are told is what holds when they are. */
+  /** In slices, as all that is done with each session, and written at once. What all are told is what holds when they are. */
   sendInfoToAll(): void {
     if (this.isInfoDue) return;
     this.isInfoDue = true;
-    this.withEach(this.toldInfo(), WRITE_STEPS, (session) => session.introduction.sendInfo());
+    this.withEach(this.toldInfo(), WRITE_STEPS, (session) => {
+      session.introduction.sendInfo();
+      session.outbox.flush();
+    });
   }
 
   private *toldInfo(): Generator<ClientSession> {

@@ -192,7 +192,8 @@ export class MeshRunner implements Disposable {
     const session = sessions.get(action.connId);
     if (session === undefined) return;
     const { peerId, peerName, slot } = action;
-    if (action.sendInfo !== undefined) session.send(words.infoLine(action.sendInfo));
+    // It goes out before the rest is done: clients of the peer are told of this server by it.
+    if (action.sendInfo !== undefined) session.sendNow(words.infoLine(action.sendInfo));
     zones.place(session);
     const account = slot.kind === "account" ? slot.account : null;
     session.register({ peerId, peerName, account, poolIndex: slot.kind === "pool" ? slot.index : 0 });
@@ -200,15 +201,17 @@ export class MeshRunner implements Disposable {
     session.log.debug(`Registering remote route "${peerId}"${suffix}`);
     peers.registered(session);
     const isNew = !table.hasPeer(peerId);
+    // Before interest is told, which takes longer: clients here learn where else they can connect.
+    if (isNew) {
+      members.keep(peerId, session.peer.info ?? {});
+      this.host.onMembersChanged();
+    }
     table.add(session, action.noPool ? 1 : action.poolSize, () => {
       // The answer says that the peer has it all.
       if (action.sendInfo !== undefined && session.isOpen) session.heartbeat.ask();
     });
-    if (!isNew) return;
-    members.keep(peerId, session.peer.info ?? {});
-    this.host.onMembersChanged();
     // The INFO that the peer got when it dialled may be from before.
-    if (zones.isLearned && session.direction === "accepted") session.send(words.infoLine());
+    if (isNew && zones.isLearned && session.direction === "accepted") session.send(words.infoLine());
   }
 
   /** The answer to PING may be behind much else: whatever comes in is a sign of life. */

@@ -4,12 +4,16 @@
  */
 import { expect, it } from "vitest";
 import { ClusterStack } from "../../../../fuzz/support/cluster-stack.ts";
+import { Subscription } from "../../../../src/core/subscription.ts";
 import type { MemoryWire } from "../../../../src/transport/memory.ts";
+import { Stack } from "../../../property/stack.ts";
 
 const OTHER = { host: "10.0.0.2", port: 6222 };
 const OTHER_INFO =
   'INFO {"server_id":"NOTHER","server_name":"other","version":"2.15.3","host":"10.0.0.2","port":6222,"headers":true,' +
   '"max_payload":1048576,"cluster":"c","route_pool_size":3,"connect_urls":["10.0.0.2:4222"]}\r\n';
+/** All accounts are carried by one connection. */
+const WITHOUT_POOL = OTHER_INFO.replace('"route_pool_size":3,', "");
 
 /** What was said, without what the test does not look at. */
 async function words(wire: MemoryWire): Promise<string[]> {
@@ -86,3 +90,49 @@ it("tells clients of a newcomer while its INFO is read", () => {
   expect(told).toEqual(["10.0.0.2:4222"]);
   stack.end();
 });
+
+it("tells clients of a newcomer before it tells the newcomer of interest", () => {
+  const saidBefore: string[] = [];
+  const stack: ClusterStack = new ClusterStack({
+    onMembersChanged: () => void saidBefore.push(linesBegun(wire.takeText())),
+  });
+  const unsubscribe = subscribe(stack, "orders");
+  const wire = stack.accept();
+  wire.receiveText('CONNECT {"name":"NOTHER","cluster":"c","headers":true}\r\n');
+  wire.takeText();
+  wire.receiveText(WITHOUT_POOL);
+  expect(saidBefore).toEqual([""]);
+  expect(linesBegun(wire.takeText())).toBe("RS+");
+  unsubscribe();
+  stack.end();
+});
+
+it("has written its INFO before it does anything else about a member that it has dialled", () => {
+  const saidBefore: string[] = [];
+  const stack: ClusterStack = new ClusterStack({
+    onMembersChanged: () => void saidBefore.push(linesBegun(wire.takeText())),
+  });
+  const unsubscribe = subscribe(stack, "orders");
+  stack.feed({ kind: "sourceChanged", source: "routes", origin: "explicit", peers: [OTHER] });
+  const wire = stack.answer(stack.dialled[0]!);
+  wire.receiveText(WITHOUT_POOL);
+  expect(saidBefore).toEqual(["CONNECT INFO"]);
+  expect(linesBegun(wire.takeText())).toBe("RS+ PING");
+  unsubscribe();
+  stack.end();
+});
+
+/** Returns what ends it. */
+function subscribe({ accounts }: ClusterStack, subject: string): () => void {
+  const subscription = new Subscription(new Stack().client().session.receiver, subject, null, "1", null);
+  accounts.global.subscribe(subscription);
+  return () => accounts.global.unsubscribe(subscription);
+}
+
+function linesBegun(text: string): string {
+  return text
+    .split("\r\n")
+    .map((line) => line.split(" ")[0])
+    .filter((word) => word !== "")
+    .join(" ");
+}
