@@ -6,7 +6,9 @@ import { systemRandom } from "../base/random.ts";
 import { sameValues } from "../base/same-values.ts";
 import type { Config } from "../config/config.ts";
 import type { WebSocketSettings } from "../ports/websocket/websocket-port.ts";
+import { StartError } from "../ports/start-error.ts";
 import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
+import { SYSTEM_ACCOUNT } from "../subject/account-names.ts";
 import { ConfigWatch, type ConfigWatchOptions } from "./config-watch.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import type { ReloadOutcome } from "./reload.ts";
@@ -44,7 +46,11 @@ export function certificates({
   return bind(part, tlsSlice);
 }
 
-export function accountsPart({ accounts, cluster }: Pick<Rooms, "accounts" | "cluster">): ServerPart {
+export function accountsPart({
+  accounts,
+  cluster,
+  operator,
+}: Pick<Rooms, "accounts" | "cluster" | "operator">): ServerPart {
   return {
     name: "accounts",
     prepare(next, before) {
@@ -57,12 +63,35 @@ export function accountsPart({ accounts, cluster }: Pick<Rooms, "accounts" | "cl
       });
       return {
         apply() {
-          accounts.reconfigure(definition);
+          // The configuration names no accounts of an operator.
+          if (operator === null) accounts.reconfigure(definition);
           setMappings(accounts, cluster?.clusterName ?? "");
         },
       };
     },
     stop: () => accounts[Symbol.dispose](),
+  };
+}
+
+/** Accounts that an operator has signed. The system account is needed before others. */
+export function operatorPart({
+  operator,
+  clients,
+  accounts,
+}: Pick<Rooms, "operator" | "clients" | "accounts">): ServerPart {
+  if (operator === null) return { name: "operator" };
+  const { book } = operator;
+  return {
+    name: "operator",
+    async start() {
+      book.onChange = (names) => clients.recheckAccountsOf(names);
+      const system = accounts.system?.name;
+      if (system === undefined || system === SYSTEM_ACCOUNT) return;
+      const found = await book.resolve(system);
+      if (found === null)
+        throw new StartError(`error resolving system account: account missing: ${system}`, null);
+    },
+    stop: () => book[Symbol.dispose](),
   };
 }
 

@@ -25,6 +25,7 @@ import type { ServerIdentity } from "../protocol/info.ts";
 import { limitSlab } from "../slab/chunks.ts";
 import type { Disk } from "../store/disk.ts";
 import type { JetStreamPart } from "./jetstream.ts";
+import { openOperator, type OperatorRooms } from "./operator.ts";
 import { newServerKeys, serverHash } from "./process/identity.ts";
 import { slabBudgetBytes } from "./process/memory.ts";
 import type { Rebalancer } from "./rebalancer.ts";
@@ -74,6 +75,8 @@ export class Rooms {
   readonly turn = new Turn(systemClock);
   readonly tls: PortTls;
   readonly accounts: Accounts;
+  /** null: no operator is configured. */
+  readonly operator: OperatorRooms | null;
   readonly users: ClientUsers;
   readonly clients: ClientPort;
   readonly cluster: ClusterPort | null;
@@ -108,7 +111,18 @@ export class Rooms {
     const id = this.keys.signing.publicKey;
     this.identity = { id, name: config.server.name ?? defaultName ?? id };
     this.accounts = this.openAccounts(config);
-    this.users = new ClientUsers(clientUsersOptions(config), this.logger, this.self.forCallouts());
+    this.operator = openOperator(config, {
+      accounts: this.accounts,
+      logger: this.logger,
+      clusterName: () => this.cluster?.clusterName ?? "",
+    });
+    const callouts = this.self.forCallouts();
+    this.users = new ClientUsers(
+      clientUsersOptions(config),
+      this.logger,
+      callouts,
+      this.operator?.jwt ?? null,
+    );
     this.clients = this.openClientPort(config);
     this.readiness = this.watchReadiness(config.cluster.readinessWaitMs);
     this.cluster = this.openClusterPort(options, onMembersChanged);

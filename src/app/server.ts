@@ -55,6 +55,7 @@ export class Server {
     const rooms = (this.rooms = new Rooms(options, () => this.membersChanged()));
     const certificates = part.certificates(rooms);
     const accounts = part.accountsPart(rooms);
+    const operator = part.operatorPart(rooms);
     const users = part.usersPart(rooms);
     const system = part.systemAccount(rooms, () => this.reload("request"));
     const monitoring = (this.monitoring = part.monitoring(rooms));
@@ -66,13 +67,13 @@ export class Server {
     const readiness = part.readinessPart(rooms);
     const rebalancing = part.rebalancing(rooms);
     this.parts = [
-      ...[certificates, accounts, users, system, monitoring, watch, streams],
+      ...[certificates, accounts, operator, users, system, monitoring, watch, streams],
       ...[part.meeting(rooms), clients, webSocket, routes, part.traces(rooms), part.toldByInfo(rooms)],
       ...[this.ready(), readiness, rebalancing, part.warmUpPart(rooms, this.stopping.signal)],
     ];
     this.stops = [
       ...[rebalancing, system, streams, webSocket, clients, routes, readiness, watch],
-      ...[users, accounts, certificates],
+      ...[users, operator, accounts, certificates],
     ];
     this.reloads = this.followReloads(options.configSource);
   }

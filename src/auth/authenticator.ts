@@ -8,11 +8,14 @@ import { randomBytes } from "node:crypto";
 
 import { assert } from "../base/assert.ts";
 import { sameValues } from "../base/same-values.ts";
+import * as errors from "../protocol/errors.ts";
+import type { PeerError } from "../protocol/errors.ts";
 import type { ConnectionType } from "../base/connection-type.ts";
 import { describeAttempt, type Attempt } from "./attempt.ts";
 import { Callout, type CalloutHost } from "./callout/callout.ts";
 import type { CalloutRules } from "./callout/rules.ts";
 import { LACKS_PROXY, refused, type Grant, type Verdict } from "./grant.ts";
+import type { JwtMethod } from "./methods/jwt.ts";
 import type { Method } from "./methods/method.ts";
 import { EVERYBODY, openMethod } from "./methods/open.ts";
 import { Secrets } from "./methods/secrets.ts";
@@ -44,11 +47,13 @@ export class Authenticator implements Disposable {
   private readonly chain: readonly Method[] = [openMethod(() => this.hasSecrets), this.token, this.users];
   private callout: Callout | null = null;
   private readonly host: CalloutHost | null;
+  private readonly jwt: JwtMethod | null;
 
-  /** `host`: what callouts need; null: there can be none. */
-  constructor(options: AuthenticationOptions, host: CalloutHost | null = null) {
+  /** `host`: what callouts need; null: there can be none. `jwt`: decides about all clients in place of the chain; null: no operator. */
+  constructor(options: AuthenticationOptions, host: CalloutHost | null = null, jwt: JwtMethod | null = null) {
     this.options = options;
     this.host = host;
+    this.jwt = jwt;
     this.reconfigure(options);
   }
 
@@ -82,12 +87,31 @@ export class Authenticator implements Disposable {
       }
       case "callout":
         return callout?.holds(grant) === true ? grant : null;
+      case "jwt":
+        return this.jwt?.current(grant) ?? null;
     }
   }
 
   /** Whether a connection that was admitted with `grant` without a proxy must come through one now. */
   needsProxy(grant: Grant): boolean {
+    if (grant.origin.kind === "jwt") return this.jwt?.needsProxy(grant) === true;
     return (this.token.isConfigured ? this.token : this.users).needsProxy(grant);
+  }
+
+  /** What a client is told whose grant no longer holds; null: it is closed without a word, and comes back as another user. */
+  errorFor(grant: Grant): PeerError | null {
+    if (grant.origin.kind !== "jwt") return this.hasMoved(grant) ? null : errors.authorizationViolation;
+    switch (this.jwt?.endOf(grant) ?? null) {
+      case "account over":
+        return errors.accountExpired;
+      case "revoked":
+        return errors.userRevoked;
+      case "signing key gone":
+        return errors.signingKeyGone;
+      case "refused":
+      case null:
+        return errors.authorizationViolation;
+    }
   }
 
   /** Whether the user of a connection that was admitted with `grant` is gone, or is in another account now. */
@@ -100,6 +124,7 @@ export class Authenticator implements Disposable {
   /** Whether clients must present something, sooner or later. */
   get hasSecrets(): boolean {
     return (
+      this.jwt !== null ||
       this.token.isConfigured ||
       !this.users.isEmpty ||
       this.options.isClosed === true ||
@@ -109,17 +134,21 @@ export class Authenticator implements Disposable {
 
   /** A text for one client to sign; "" where nobody signs. */
   newNonce(): string {
-    return this.users.hasNkeys || !this.proxies.isEmpty ? randomBytes(NONCE_BYTES).toString("base64url") : "";
+    const isSigned = this.jwt !== null || this.users.hasNkeys || !this.proxies.isEmpty;
+    return isSigned ? randomBytes(NONCE_BYTES).toString("base64url") : "";
   }
 
   /** Judges a client whose first operation is not CONNECT. As in nats-server, it never becomes a user with an nkey. */
   checkUnnamed(attempt: Attempt): Verdict | Promise<Verdict> {
-    return this.users.hasNoAuthUser ? this.check(attempt) : refused("operation before CONNECT");
+    return this.users.hasNoAuthUser && this.jwt === null
+      ? this.check(attempt)
+      : refused("operation before CONNECT");
   }
 
   /** Judges a client by what is configured. With a callout, the service decides about the others and about delegated accounts. */
   check(attempt: Attempt): Verdict | Promise<Verdict> {
-    const { callout } = this;
+    const { callout, jwt } = this;
+    if (jwt !== null) return jwt.decide(attempt);
     if (callout === null) return this.checkChain(attempt);
     const user = this.token.isConfigured ? undefined : this.users.find(attempt);
     const needsProxy = user === undefined ? this.options.tokenNeedsProxy : user.needsProxy;

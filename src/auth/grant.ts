@@ -2,6 +2,7 @@
 import type { Permissions } from "../core/permissions.ts";
 import type { CalloutRules } from "./callout/rules.ts";
 import type { KnownUser } from "./known-user.ts";
+import type { SignedUser } from "./operator/user-jwt.ts";
 
 type GrantOrigin =
   /** No credentials are needed. */
@@ -11,7 +12,9 @@ type GrantOrigin =
   /** A configured user, as it was configured then; it has presented its credentials or was taken for the no_auth_user. */
   | { readonly kind: "user"; readonly user: KnownUser; readonly how: "asked" | "no_auth_user" }
   /** A service that was asked by these rules. */
-  | { readonly kind: "callout"; readonly rules: CalloutRules };
+  | { readonly kind: "callout"; readonly rules: CalloutRules }
+  /** A token that an account has signed. */
+  | { readonly kind: "jwt"; readonly user: SignedUser };
 
 export interface Grant {
   readonly origin: GrantOrigin;

@@ -10,13 +10,14 @@ import {
   BadJwt,
   flagOf,
   recordOf,
+  recordsOf,
   textOf,
   textsOf,
   wholeOf,
   type AccountJwt,
   type Claims,
 } from "../keys/jwt.ts";
-import { connectableMs } from "./user-times.ts";
+import { connectableMs, type UserHours } from "./user-times.ts";
 
 export interface UserClaims {
   /** null: everything. */
@@ -45,9 +46,19 @@ export function userClaims({ nats }: AccountJwt, nowMs: number, reserved: string
     maxPayloadBytes: limitOf(nats, "payload"),
     connectionTypes: textsOf(nats, "allowed_connection_types").map((type) => type.toUpperCase()),
     sources: sourcesOf(textsOf(nats, "src")),
-    connectableMs: connectableMs(nats, nowMs),
+    connectableMs: connectableMs(hoursOf(nats), nowMs),
     needsProxy: flagOf(nats, "proxy_required"),
     issuerAccount: textOf(nats, "issuer_account"),
+  };
+}
+
+function hoursOf(nats: Claims): UserHours {
+  return {
+    times: recordsOf(nats, "times").map((range) => ({
+      start: textOf(range, "start"),
+      end: textOf(range, "end"),
+    })),
+    zone: textOf(nats, "times_location"),
   };
 }
 

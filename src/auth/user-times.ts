@@ -1,18 +1,29 @@
 /** The times of day at which a user may be connected, as its JWT says them: `15:04:05` to `15:04:05`, in a zone. */
-import { BadJwt, recordsOf, textOf, type Claims } from "../keys/jwt.ts";
+import { BadJwt } from "../keys/jwt.ts";
 
 const DAY_S = 24 * 3600;
+
+export interface TimeRange {
+  readonly start: string;
+  readonly end: string;
+}
+
+export interface UserHours {
+  readonly times: readonly TimeRange[];
+  /** Name of a zone; "": that of this machine. */
+  readonly zone: string;
+}
 
 /**
  * null: there is no limit. 0: not now. Else the milliseconds that are left. Throws BadJwt where a time or the zone makes no
  * sense. A range that ends before it begins goes over midnight.
  */
-export function connectableMs(limits: Claims, nowMs: number): number | null {
-  const ranges = recordsOf(limits, "times").map((range) => ({
-    start: secondOfDay(textOf(range, "start"), "start"),
-    end: secondOfDay(textOf(range, "end"), "end"),
+export function connectableMs({ times, zone }: UserHours, nowMs: number): number | null {
+  const ranges = times.map(({ start, end }) => ({
+    start: secondOfDay(start, "start"),
+    end: secondOfDay(end, "end"),
   }));
-  const now = secondIn(textOf(limits, "times_location"), nowMs);
+  const now = secondIn(zone, nowMs);
   if (ranges.length === 0) return null;
   const left = ranges.map(({ start, end }) => {
     if (start <= end) return now > start && now < end ? end - now : 0;
@@ -37,7 +48,10 @@ function secondIn(zone: string, nowMs: number): number {
   const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
   let format: Intl.DateTimeFormat;
   try {
-    format = new Intl.DateTimeFormat("en-GB", { ...parts, ...(zone === "" ? {} : { timeZone: zone }) });
+    format = new Intl.DateTimeFormat("en-GB", {
+      ...parts,
+      ...(zone === "" || zone === "Local" ? {} : { timeZone: zone }),
+    });
   } catch {
     throw new BadJwt(`could not parse iana time zone by name: unknown time zone ${zone}`);
   }

@@ -12,6 +12,7 @@ import { jetStream } from "./sections/jetstream.ts";
 import { log } from "./sections/log.ts";
 import { metrics } from "./sections/metrics.ts";
 import { monitor } from "./sections/monitor.ts";
+import { operator } from "./sections/operator.ts";
 import { server } from "./sections/server.ts";
 import { websocket } from "./sections/websocket.ts";
 import { UNBUILT, WITHOUT_EFFECT } from "./sections/unbuilt.ts";
@@ -21,6 +22,7 @@ const SECTIONS = {
   server,
   client,
   authorization,
+  operator,
   accounts,
   log,
   monitor,
@@ -48,6 +50,7 @@ const FIRST_HEADINGS = [
   "Limits",
   "Authorization",
   "Accounts",
+  "Operator mode",
   "TLS",
   "Logging",
   "Monitoring",

@@ -58,6 +58,8 @@ export interface AccountImports {
 export class Account implements Crossed {
   /** Text; on wires it is UTF-8. */
   readonly name: string;
+  /** What people call it; "": as its name. */
+  nameTag = "";
   readonly interest: Interest;
   /** The local interest, as propagated to neighbours. */
   readonly localInterest = new LocalInterest();

@@ -15,8 +15,8 @@ const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** By their first byte, which shows as the first letter. */
 assert(BASE32.length === 32, "base 32 has 32 letters");
-const PREFIXES = { user: 20 << 3, account: 0, server: 13 << 3, curve: 23 << 3 } as const;
-const LETTERS = { user: "U", account: "A", server: "N", curve: "X" } as const;
+const PREFIXES = { user: 20 << 3, account: 0, server: 13 << 3, curve: 23 << 3, operator: 14 << 3 } as const;
+const LETTERS = { user: "U", account: "A", server: "N", curve: "X", operator: "O" } as const;
 
 export type NkeyKind = keyof typeof PREFIXES;
 
@@ -36,7 +36,7 @@ export interface SigningNkey {
   sign(text: string): string;
 }
 
-export function newNkey(kind: "user" | "server" | "account"): SigningNkey {
+export function newNkey(kind: Exclude<NkeyKind, "curve">): SigningNkey {
   const pair = generateKeyPairSync("ed25519");
   const raw = pair.publicKey.export({ format: "der", type: "spki" }).subarray(DER_PREFIX.length);
   return {

@@ -76,6 +76,14 @@ export const authenticationExpired = closing(
   "Authentication Expired",
   STATUS_POLICY,
 );
+export const accountExpired = closing(
+  "Account Authentication Expired",
+  "Authentication Expired",
+  STATUS_POLICY,
+);
+export const userRevoked = closing("User Authentication Revoked", "Credentials Revoked", STATUS_POLICY);
+/** The key that signed the user is gone, or signs other users now. */
+export const signingKeyGone = closing(null, "Authentication Failure", STATUS_POLICY);
 export const staleConnection: PeerError = { text: "Stale Connection", closes: STALE };
 export const invalidClientProtocol = closing("invalid client protocol", "Bad Client Protocol Version");
 export const noRespondersRequiresHeaders = closing(

@@ -24,6 +24,7 @@ export const TABLE: Readonly<Record<string, string>> = {
   protocol: "base slab",
   core: "base slab protocol subject",
   auth: "base keys protocol subject core",
+  operator: "base keys protocol subject core auth",
   transport: "base slab compress",
   links: "base slab protocol subject core auth",
   health: "base types: cluster discovery",
@@ -33,7 +34,7 @@ export const TABLE: Readonly<Record<string, string>> = {
   monitor: "base protocol subject health types: core auth links cluster ports jetstream",
   system: "base keys protocol core monitor types: links",
   config: "base subject keys types: core auth links",
-  app: "base slab keys compress subject cluster raft discovery metrics log protocol core auth transport links health store jetstream ports monitor system config",
+  app: "base slab keys compress subject cluster raft discovery metrics log protocol core auth operator transport links health store jetstream ports monitor system config",
   // src/main.ts and src/index.ts
   "": "app base config log ports store",
 };

@@ -15,7 +15,7 @@ import type { Accounts } from "../../core/accounts.ts";
 import { Listener, type Heard } from "../../core/listener.ts";
 import type { Attempt } from "../attempt.ts";
 import type { Grant, Verdict } from "../grant.ts";
-import { SharedPermissions } from "./shared-permissions.ts";
+import { SharedPermissions } from "../shared-permissions.ts";
 import type { CalloutRules } from "./rules.ts";
 import { requestClaims, type AskingServer } from "./request.ts";
 import { CALLOUT_SUBJECT, judgeResponse } from "./response.ts";

@@ -3,6 +3,7 @@ import type { ConfError } from "../formats/nats-conf/node.ts";
 import { rowsOf, type Section } from "../option.ts";
 import { accounts as accountList, type AccountConfig } from "../values/accounts.ts";
 import { mappings, type MappingConfig } from "../values/mappings.ts";
+import { isSigned, type OperatorConfig } from "../values/operator-values.ts";
 import { bool, text } from "../values/value-type.ts";
 import type { AuthorizationConfig } from "./authorization.ts";
 
@@ -18,6 +19,7 @@ export interface AccountsConfig {
 export interface SeenByAccounts {
   readonly accounts: AccountsConfig;
   readonly authorization: AuthorizationConfig;
+  readonly operator: OperatorConfig;
 }
 
 const { option } = rowsOf<SeenByAccounts, "accounts">("accounts", "Accounts");
@@ -38,8 +40,8 @@ export const accounts: Section<SeenByAccounts, "accounts"> = {
       aliases: ["system"],
       field: "system",
       type: text,
-      default: null,
-      defaultText: "$SYS",
+      default: { derive: ({ operator: { operators } }) => systemAccountOf(operators) },
+      defaultText: "$SYS, or what the operator names",
       reload: "restart",
       description: "The account in which servers say what happens and answer requests about themselves",
     }),
@@ -63,7 +65,7 @@ export const accounts: Section<SeenByAccounts, "accounts"> = {
         "Subjects that messages of clients of the global account go on with: see docs/subject-mapping.md",
     }),
   ],
-  check({ authorization, accounts: { list, system } }, sheet) {
+  check({ authorization, operator, accounts: { list, system } }, sheet) {
     const { noAuthUser, usersDir, callout } = authorization;
     const users = list.flatMap((account) => account.users);
     const errors: ConfError[] = [];
@@ -93,6 +95,8 @@ export const accounts: Section<SeenByAccounts, "accounts"> = {
       const reason = `auth_callout allowed account "${missing}" not found in configured accounts`;
       refuse("authorization.callout", reason);
     }
+    // Accounts of operators are found out about later.
+    if (isSigned(operator) || !sheet.knows("operator.operators")) return errors;
     if (system !== null && !system.startsWith("$") && isMissing(system)) {
       const reason = `error resolving system account: account missing: "${system}" is not among accounts`;
       refuse("accounts.system", reason);
@@ -100,3 +104,9 @@ export const accounts: Section<SeenByAccounts, "accounts"> = {
     return errors;
   },
 };
+
+/** null: `$SYS`. */
+function systemAccountOf(operators: OperatorConfig["operators"]): string | null {
+  const [only, ...others] = operators;
+  return others.length > 0 ? null : only?.systemAccount || null;
+}

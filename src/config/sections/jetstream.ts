@@ -5,7 +5,7 @@ import { isDisabledBlock, isOff } from "../values/block.ts";
 import { bool, duration, limit, mismatch, path, text, type ValueType } from "../values/value-type.ts";
 import type { ClusterConfig } from "./cluster.ts";
 
-interface JetStreamConfig {
+export interface JetStreamConfig {
   readonly isEnabled: boolean;
   /** null: in the folder for temporary files. */
   readonly storeDir: string | null;

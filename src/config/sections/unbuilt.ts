@@ -6,28 +6,6 @@
 import type { Unsupported } from "../option.ts";
 
 export const UNBUILT: readonly Unsupported[] = [
-  {
-    feature: "Operator mode is",
-    keys: [
-      "default_sentinel",
-      "operator",
-      "operators",
-      "root",
-      "roots",
-      "root_operator",
-      "root_operators",
-      "resolver",
-      "account_resolver",
-      "accounts_resolver",
-      "resolver_tls",
-      "resolver_preload",
-      "resolver_pinned_accounts",
-      "trusted",
-      "trusted_keys",
-    ],
-    // Accounts come from the resolver.
-    replaces: ["accounts.list"],
-  },
   { feature: "Leaf nodes are", keys: ["leaf", "leafnodes"] },
   { feature: "Gateways are", keys: ["gateway"] },
   { feature: "MQTT is", keys: ["mqtt"] },

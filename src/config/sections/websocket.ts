@@ -2,6 +2,7 @@
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
 import { advertise, listen, port, type Address } from "../values/address.ts";
+import { isSigned, type OperatorConfig } from "../values/operator-values.ts";
 import { clientTls, type TlsConfig } from "../values/tls.ts";
 import { credential } from "../values/users.ts";
 import {
@@ -52,6 +53,7 @@ export interface SeenByWebSocket {
   readonly websocket: WebSocketConfig;
   readonly authorization: AuthorizationConfig;
   readonly accounts: AccountsConfig;
+  readonly operator: OperatorConfig;
 }
 
 const OWN_HEADERS: readonly string[] = ["host", "content-length", "connection", "upgrade", "nats-no-masking"];
@@ -207,8 +209,7 @@ export const websocket: Section<SeenByWebSocket, "websocket"> = {
       type: cookieName,
       default: null,
       reload: "restart",
-      description:
-        "Cookie whose value is taken for the jwt that CONNECT lacks; needs operators, which shoal does not have",
+      description: "Cookie whose value is taken for the jwt that CONNECT lacks; needs an operator",
     }),
     option({
       key: "websocket.user_cookie",
@@ -296,7 +297,7 @@ export const websocket: Section<SeenByWebSocket, "websocket"> = {
 };
 
 function problemsOf(
-  { websocket: ws, authorization, accounts }: SeenByWebSocket,
+  { websocket: ws, authorization, accounts, operator }: SeenByWebSocket,
   sheet: Sheet<FieldOf<SeenByWebSocket>>,
 ): ConfError[] {
   const errors: ConfError[] = [];
@@ -320,7 +321,7 @@ function problemsOf(
   if (ws.user === null && ws.password !== null) refuse("websocket.password", "a password needs a user");
   if (ws.user !== null && ws.token !== null)
     refuse("websocket.token", "a token excludes a user with password: keep one of them");
-  if (ws.jwtCookie !== null) {
+  if (ws.jwtCookie !== null && !isSigned(operator) && sheet.knows("operator.operators")) {
     const reason =
       "trusted operators or trusted keys configuration is required for JWT authentication via cookie";
     refuse("websocket.jwtCookie", `${reason} "${ws.jwtCookie}"`);

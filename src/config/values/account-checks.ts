@@ -3,19 +3,17 @@
  * nats-server, in its order and words.
  */
 import { PieceLength, type Pieces } from "../../base/pieces.ts";
-import { MappingError } from "../../subject/mapping-error.ts";
 import {
-  hasWildcard,
-  isValidLiteralSubject,
-  isValidSubject,
-  subjectCovers,
-  subjectsMeet,
-} from "../../subject/subject.ts";
-import { importTransform, sameDestination } from "../../subject/transform.ts";
+  cycleProblem,
+  linkOf,
+  mappingProblem,
+  type ImportLink,
+  type LinkedAccounts,
+} from "../../subject/import-rules.ts";
+import { isValidLiteralSubject, isValidSubject, subjectCovers } from "../../subject/subject.ts";
 import type { AccountExport, AccountImport, Located } from "./account-exports.ts";
 import { ConfError } from "../formats/nats-conf/node.ts";
 
-const CYCLE_DEPTH_MAX = 1024;
 /** A check looks at the exports and imports of other accounts. */
 const STEPS_PER_IMPORT = 20;
 
@@ -23,15 +21,6 @@ export interface CheckedAccount {
   readonly name: string;
   readonly exports: readonly Located<AccountExport>[];
   readonly imports: readonly Located<AccountImport>[];
-}
-
-/** An import that has passed: subjects with wildcards as wildcards. */
-interface Link {
-  readonly kind: AccountImport["kind"];
-  readonly exporter: string;
-  /** Here, and there. */
-  readonly here: string;
-  readonly there: string;
 }
 
 /** Throws ConfError at the first that does not fit. */
@@ -44,7 +33,7 @@ export function* checkImports(accounts: readonly CheckedAccount[]): Pieces<void>
       if (pace.isOver()) yield;
     }
   }
-  const links = new Map<string, Link[]>(accounts.map(({ name }) => [name, []]));
+  const links = new Map<string, ImportLink[]>(accounts.map(({ name }) => [name, []]));
   for (const kind of ["stream", "service"] as const) {
     for (const { name, imports } of accounts) {
       for (const one of imports) {
@@ -82,7 +71,7 @@ function checkExport(
 interface Known {
   readonly byName: ReadonlyMap<string, CheckedAccount>;
   /** What passed so far, by importer. */
-  readonly links: Map<string, Link[]>;
+  readonly links: Map<string, ImportLink[]>;
 }
 
 function checkImport(importer: string, one: Located<AccountImport>, known: Known): void {
@@ -95,28 +84,25 @@ function checkImport(importer: string, one: Located<AccountImport>, known: Known
   if (one.kind === "service" && !(isValidSubject(one.to) && isValidSubject(one.subject)))
     fail("invalid subject");
   if (!isApproved(exporter, importer, one)) fail(`${one.kind} import not authorized`);
-  const mapping = mappingProblem(one);
-  if (mapping !== null) fail(mapping);
-  const link = {
-    kind: one.kind,
-    exporter: one.account,
-    here: withWildcards(one.to),
-    there: withWildcards(one.subject),
-  };
-  for (const subject of one.kind === "stream" ? [one.to, one.subject] : [link.here]) {
-    const problem = cycleProblem(one.account, subject, {
-      kind: one.kind,
-      visited: new Set([importer]),
-      known,
-    });
-    if (problem !== null) fail(problem);
-  }
+  const problem = mappingProblem(one) ?? cycleProblem(importer, one.account, one, linked(known));
+  if (problem !== null) fail(problem);
+  const link = linkOf(one.account, one);
   const own = known.links.get(importer)!;
   const isTwice = own.some(
     ({ kind, exporter: from, there }) => kind === "stream" && from === one.account && there === one.subject,
   );
   if (one.kind === "stream" && isTwice) fail("stream import already exists");
   own.push(link);
+}
+
+function linked({ byName, links }: Known): LinkedAccounts {
+  return {
+    exportsStream: (account, subject) =>
+      byName
+        .get(account)!
+        .exports.some((one) => one.kind === "stream" && subjectCovers(one.subject, subject)),
+    linksOf: (account) => links.get(account)!,
+  };
 }
 
 /** By the export of this very subject, or the first that covers it. */
@@ -134,50 +120,4 @@ function isApproved(
   // The token has to say who imports; a wildcard in its place says nobody.
   if (tokenPosition > 0) return subject.split(".")[tokenPosition - 1] === importer;
   return accounts === null || accounts.includes(importer);
-}
-
-function mappingProblem({ kind, subject, to }: AccountImport): string | null {
-  if (!hasWildcard(subject) || to === subject) return null;
-  try {
-    const transform = importTransform(subject, sameDestination(to));
-    if (kind === "service") transform.reversed();
-    return null;
-  } catch (error) {
-    if (!(error instanceof MappingError)) throw error;
-    const [from, into] = kind === "stream" ? [subject, to] : [to, subject];
-    return `failed to create mapping transform for ${kind} import subject from "${from}" to "${into}": ${error.message}`;
-  }
-}
-
-interface Search {
-  readonly kind: AccountImport["kind"];
-  readonly visited: Set<string>;
-  readonly known: Known;
-}
-
-/** Whether what `account` imports on this subject leads back to an account visited before. */
-function cycleProblem(account: string, subject: string, search: Search): string | null {
-  const { kind, visited, known } = search;
-  if (visited.size >= CYCLE_DEPTH_MAX) return "search cycle depth exhausted";
-  const isExported = (one: AccountExport): boolean =>
-    one.kind === "stream" && subjectCovers(one.subject, subject);
-  if (kind === "stream" && !known.byName.get(account)!.exports.some(isExported)) return null;
-  for (const link of known.links.get(account)!) {
-    const meets = kind === "stream" ? link.here : link.there;
-    if (link.kind !== kind || !subjectsMeet(subject, meets)) continue;
-    if (visited.has(link.exporter)) return "import forms a cycle";
-    visited.add(account);
-    const next = subjectCovers(subject, link.here) ? link.here : subject;
-    const problem = cycleProblem(link.exporter, next, search);
-    if (problem !== null) return problem;
-  }
-  return null;
-}
-
-/** `a.$1.{{wildcard(2)}}` as `a.*.*`. */
-function withWildcards(subject: string): string {
-  return subject
-    .split(".")
-    .map((token) => (/^(\$[1-9].*|\{\{\s*wildcard\(.*\)\s*\}\})$/i.test(token) ? "*" : token))
-    .join(".");
 }

@@ -277,9 +277,10 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     }
     const now = host.authenticator.currentGrant(grant, this.arrival.entrance.connectionType);
     if (now === null || now.account !== grant.account) {
+      const error = host.authenticator.errorFor(grant);
       // nats-server closes the connection without an error if the client must reconnect as another user.
-      if (host.authenticator.hasMoved(grant)) this.close(MOVED);
-      else this.onPeerError(errors.authorizationViolation, "users have changed");
+      if (error === null) this.close(MOVED);
+      else this.onPeerError(error, "users have changed");
     } else if (now !== grant) {
       const answers = this.rights?.answers ?? null;
       this.grantPermissions(now);

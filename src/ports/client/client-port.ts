@@ -202,15 +202,27 @@ export class ClientPort {
   /** Accounts have changed. */
   recheckAccounts(): void {
     const newestFirst = [...this.sessions.values()].reverse();
-    this.withEach(newestFirst, RECHECK_STEPS, (session) => {
-      if (!session.isOpen) return;
-      session.onLimitsChanged();
-      session.onRulesChanged();
-      const { account } = session;
-      const { maxConnections } = account.limits;
-      if (maxConnections !== null && account.connections > maxConnections)
-        session.onPeerError(maxAccountConnectionsExceeded, account.name);
+    this.withEach(newestFirst, RECHECK_STEPS, (session) => this.recheckAccount(session));
+  }
+
+  /** These accounts have changed, in all that operators sign. */
+  recheckAccountsOf(names: ReadonlySet<string>): void {
+    const affected = [...this.sessions.values()].filter(({ account }) => names.has(account.name)).reverse();
+    this.withEach(affected, RECHECK_STEPS, (session) => {
+      this.recheckAccount(session);
+      session.recheckGrant();
     });
+  }
+
+  /** Those who came last go first. */
+  private recheckAccount(session: ClientSession): void {
+    if (!session.isOpen) return;
+    session.onLimitsChanged();
+    session.onRulesChanged();
+    const { account } = session;
+    const { maxConnections } = account.limits;
+    if (maxConnections !== null && account.connections > maxConnections)
+      session.onPeerError(maxAccountConnectionsExceeded, account.name);
   }
 
   private withEach(

@@ -1,6 +1,7 @@
 /** The users that may connect as clients: those of the configuration and those of its directory, which is watched. */
 import { Authenticator, type AuthenticationOptions } from "../../auth/authenticator.ts";
 import type { CalloutHost } from "../../auth/callout/callout.ts";
+import type { JwtMethod } from "../../auth/methods/jwt.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Prepared } from "../../base/prepared.ts";
@@ -27,17 +28,22 @@ export class ClientUsers implements Disposable {
   private readonly logger: Logger;
   private onChange: (() => void) | null = null;
 
-  /** Throws where the directory cannot be read. */
-  constructor(options: ClientUsersOptions, logger: Logger, callouts: CalloutHost) {
+  /** `jwt`: decides about clients in operator mode. Throws where the directory cannot be read. */
+  constructor(
+    options: ClientUsersOptions,
+    logger: Logger,
+    callouts: CalloutHost,
+    jwt: JwtMethod | null = null,
+  ) {
     this.options = options;
     this.clock = callouts.clock;
     this.logger = logger;
     this.directory = this.openDirectory(options);
     const users = this.usersOf(options, this.directory);
-    this.authenticator = new Authenticator(users, callouts);
+    this.authenticator = new Authenticator(users, callouts, jwt);
     const overWebSocket = options.overWebSocket(users);
     this.webSocketAuthenticator =
-      overWebSocket === null ? this.authenticator : new Authenticator(overWebSocket, callouts);
+      overWebSocket === null ? this.authenticator : new Authenticator(overWebSocket, callouts, jwt);
   }
 
   /** Calls `onChange` after each change from now on: who is connected is to be looked at again. */

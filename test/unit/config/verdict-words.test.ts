@@ -9,7 +9,10 @@ const ALONE = [
     'accounts: unknown field "shoe"',
   ],
   ["authorization { users: [{user: a, shoe: 1}] }\nno_auth_user: a", "authorization.users: unknown field"],
-  ["operator: x\nsystem_account: AB", '"operator": Operator mode is not supported by shoal yet'],
+  [
+    "operator: x.jwt\nsystem_account: AB",
+    'operator: error parsing operator JWT: open "x.jwt": no such file or directory',
+  ],
   ["tls { ocsp_peer: true }\nhttps: 8443", 'tls: "ocsp_peer" is not supported by shoal yet'],
   ["gateway {}", '"gateway": Gateways are not supported by shoal yet'],
   ["leafnodes {}", '"leafnodes": Leaf nodes are not supported by shoal yet'],

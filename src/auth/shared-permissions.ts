@@ -1,10 +1,10 @@
 /**
- * Permissions that answers of a service grant. Services give few different permissions to many clients, so equal ones are shared.
+ * Permissions that come with tokens. Many clients have few different permissions, so equal ones are shared.
  *
  * Bounded: SHARED_MAX are remembered; the one that has not been used for longest is evicted.
  */
-import { assert } from "../../base/assert.ts";
-import { Permissions, type UserPermissions } from "../../core/permissions.ts";
+import { assert } from "../base/assert.ts";
+import { Permissions, type UserPermissions } from "../core/permissions.ts";
 
 const SHARED_MAX = 256;
 

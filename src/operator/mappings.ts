@@ -1,0 +1,65 @@
+/** The subject mappings of accounts, as claims name them. What has not changed stays what it is. */
+import { sameValues } from "../base/same-values.ts";
+import type { Random } from "../base/random.ts";
+import type { MappingClaim } from "../auth/operator/account-claims.ts";
+import type { Accounts } from "../core/accounts.ts";
+import { Mappings } from "../core/mappings.ts";
+import { toByteString } from "../protocol/info.ts";
+import { MappingError } from "../subject/mapping-error.ts";
+import { Mapping } from "../subject/mapping.ts";
+import { isValidSubject } from "../subject/subject.ts";
+
+export class MappingsOfAccounts {
+  private readonly accounts: Accounts;
+  private readonly random: Random;
+  private readonly cluster: () => string;
+  private readonly claims = new Map<string, readonly MappingClaim[]>();
+
+  /** `cluster`: the name of the server's cluster, "" without one. */
+  constructor(accounts: Accounts, random: Random, cluster: () => string) {
+    this.accounts = accounts;
+    this.random = random;
+    this.cluster = cluster;
+  }
+
+  /** Returns what is wrong. As in nats-server, the mappings stay as they were then. */
+  set(name: string, claims: readonly MappingClaim[]): readonly string[] {
+    const account = this.accounts.get(name);
+    if (account === undefined || sameValues(claims, this.claims.get(name) ?? [])) return [];
+    const problems = mappingClaimProblems(claims);
+    if (problems.length > 0) return problems;
+    const list = claims.map(mappingOf);
+    this.claims.set(name, claims);
+    account.mappings?.[Symbol.dispose]();
+    account.mappings = list.length === 0 ? null : new Mappings(list, this.cluster(), this.random);
+    return [];
+  }
+}
+
+/** What cannot be mapped, in nats-server's words. */
+function mappingClaimProblems(claims: readonly MappingClaim[]): readonly string[] {
+  return claims.flatMap((one) => {
+    const functions = [one.source, ...one.destinations.map(({ subject }) => subject)];
+    if (functions.some((subject) => /\{\{\s*account-hash/i.test(subject)))
+      return [`mapping "${one.source}": the function account-hash in subjects is not supported by shoal yet`];
+    if (!isValidSubject(one.source)) return [`mapping "${one.source}": invalid subject`];
+    try {
+      void mappingOf(one);
+      return [];
+    } catch (error) {
+      if (!(error instanceof MappingError)) throw error;
+      return [`mapping "${one.source}": ${error.message}`];
+    }
+  });
+}
+
+function mappingOf({ source, destinations }: MappingClaim): Mapping {
+  return new Mapping(
+    toByteString(source),
+    destinations.map(({ subject, weight, cluster }) => ({
+      subject: toByteString(subject),
+      weight,
+      cluster: cluster === "" ? null : cluster,
+    })),
+  );
+}

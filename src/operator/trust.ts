@@ -1,0 +1,34 @@
+/** Whose signature makes an account: the keys of the operators, and which of them demand signing keys. */
+import type { AccountClaims } from "../auth/operator/account-claims.ts";
+import { readAccountClaims } from "../auth/operator/account-claims.ts";
+import { accountProblems } from "../auth/operator/account-problems.ts";
+import { BadJwt } from "../keys/jwt.ts";
+import { trustedKeysOf, type OperatorClaims } from "../keys/operator-claims.ts";
+import { untimely } from "../keys/token.ts";
+
+export interface Trust {
+  /** Public nkeys of operators and their signing keys. */
+  readonly keys: ReadonlySet<string>;
+  /** Signing keys of operators under which accounts sign by signing keys alone. */
+  readonly strictKeys: ReadonlySet<string>;
+}
+
+export function trustIn(operators: readonly OperatorClaims[], keys: readonly string[]): Trust {
+  return {
+    keys: new Set([...keys, ...operators.flatMap(trustedKeysOf)]),
+    strictKeys: new Set(
+      operators.filter(({ isStrict }) => isStrict).flatMap(({ signingKeys }) => signingKeys),
+    ),
+  };
+}
+
+/** The claims of an account that may be in force now. Throws BadJwt. */
+export function verifiedAccount(name: string, jwt: string, trust: Trust, nowMs: number): AccountClaims {
+  const claims = readAccountClaims(jwt);
+  if (!trust.keys.has(claims.issuer)) throw new BadJwt("Account JWT not signed by trusted operator");
+  const problem = untimely(claims.token, nowMs) ?? accountProblems(claims)[0];
+  if (problem !== undefined && problem !== null)
+    throw new BadJwt(`Account JWT validation failed: ${problem}`);
+  if (claims.subject !== name) throw new BadJwt("Account JWT is for another account");
+  return claims;
+}
