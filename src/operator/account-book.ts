@@ -19,14 +19,14 @@ import type { ImportLink } from "../subject/import-rules.ts";
 import { definitionOf } from "./definition.ts";
 import type { MappingsOfAccounts } from "./mappings.ts";
 import type { Resolver } from "./resolver.ts";
-import { verifiedAccount, type Trust } from "./trust.ts";
+import { verifiedAccount, type OperatorTrust } from "./trust.ts";
 
 const LOOKUPS_MAX = 4096;
 /** An account whose time is over is looked up again at most so often. */
 const RETRY_MS = 1000;
 
 export interface AccountBookOptions {
-  readonly trust: Trust;
+  readonly trust: OperatorTrust;
   readonly resolver: Resolver;
   readonly accounts: Accounts;
   readonly mappings: MappingsOfAccounts;

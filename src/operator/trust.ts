@@ -6,14 +6,14 @@ import { BadJwt } from "../keys/jwt.ts";
 import { trustedKeysOf, type OperatorClaims } from "../keys/operator-claims.ts";
 import { untimely } from "../keys/token.ts";
 
-export interface Trust {
+export interface OperatorTrust {
   /** Public nkeys of operators and their signing keys. */
   readonly keys: ReadonlySet<string>;
   /** Signing keys of operators under which accounts sign by signing keys alone. */
   readonly strictKeys: ReadonlySet<string>;
 }
 
-export function trustIn(operators: readonly OperatorClaims[], keys: readonly string[]): Trust {
+export function trustIn(operators: readonly OperatorClaims[], keys: readonly string[]): OperatorTrust {
   return {
     keys: new Set([...keys, ...operators.flatMap(trustedKeysOf)]),
     strictKeys: new Set(
@@ -23,7 +23,12 @@ export function trustIn(operators: readonly OperatorClaims[], keys: readonly str
 }
 
 /** The claims of an account that may be in force now. Throws BadJwt. */
-export function verifiedAccount(name: string, jwt: string, trust: Trust, nowMs: number): AccountClaims {
+export function verifiedAccount(
+  name: string,
+  jwt: string,
+  trust: OperatorTrust,
+  nowMs: number,
+): AccountClaims {
   const claims = readAccountClaims(jwt);
   if (!trust.keys.has(claims.issuer)) throw new BadJwt("Account JWT not signed by trusted operator");
   const problem = untimely(claims.token, nowMs) ?? accountProblems(claims)[0];

@@ -3,13 +3,13 @@ import type { OperatorRules } from "../../auth/methods/jwt.ts";
 import type { Config } from "../../config/config.ts";
 import { isSigned } from "../../config/values/operator-values.ts";
 import { MemoryResolver, type Resolver } from "../../operator/resolver.ts";
-import { trustIn, type Trust } from "../../operator/trust.ts";
+import { trustIn, type OperatorTrust } from "../../operator/trust.ts";
 
 export function hasOperator({ operator }: Config): boolean {
   return isSigned(operator);
 }
 
-export function operatorTrust({ operator: { operators, trustedKeys } }: Config): Trust {
+export function operatorTrust({ operator: { operators, trustedKeys } }: Config): OperatorTrust {
   return trustIn(operators, trustedKeys);
 }
 

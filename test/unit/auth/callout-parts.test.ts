@@ -97,12 +97,13 @@ describe("times of day", () => {
     expect(connectableMs({ times: [], zone: "" }, at("02:00:00"))).toBeNull();
   });
 
-  it.each([[{ start: "1", end: "2" }], [{ start: "24:00:00", end: "01:00:00" }], [{ start: "01:00:00", end: "" }]])(
-    "that make no sense are refused: %j",
-    (range) => {
-      expect(() => connectableMs({ times: [range], zone: "" }, 0)).toThrow(BadJwt);
-    },
-  );
+  it.each([
+    [{ start: "1", end: "2" }],
+    [{ start: "24:00:00", end: "01:00:00" }],
+    [{ start: "01:00:00", end: "" }],
+  ])("that make no sense are refused: %j", (range) => {
+    expect(() => connectableMs({ times: [range], zone: "" }, 0)).toThrow(BadJwt);
+  });
 
   it("in a zone that is none are refused", () => {
     expect(() => connectableMs({ times: [], zone: "Nowhere" }, 0)).toThrow(BadJwt);
