@@ -24,11 +24,7 @@ import { warmUp } from "./warm-up.ts";
 
 type ServerPart = Part<Config>;
 
-export function certificates({
-  tls,
-  clients,
-  monitor,
-}: Pick<Rooms, "tls" | "clients" | "monitor">): ServerPart {
+export function certificates({ tls, monitor }: Pick<Rooms, "tls" | "monitor">): ServerPart {
   const part: Part<ReturnType<typeof tlsSlice>> = {
     name: "certificates",
     prepare(next) {
@@ -36,7 +32,6 @@ export function certificates({
       return {
         apply() {
           prepared.apply();
-          clients.tls = tls.client;
           if (tls.client !== null) monitor.current?.useCertificate(tls.client.context.options);
         },
       };

@@ -158,7 +158,7 @@ export class Rooms {
         limits: webSocketLimits(config),
         authenticator: this.users.webSocketAuthenticator,
       },
-      tls: this.tls.client,
+      tls: () => this.tls.client,
       info: (context) => this.self.clientInfo(context),
       serverDetails: () => this.self.forAccounts(),
     });

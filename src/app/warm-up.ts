@@ -84,7 +84,7 @@ function openPort(accounts: Accounts, options: WarmUpOptions): ClientPort {
     clock: systemClock,
     logger: silentLogger,
     faults: new Faults(),
-    tls: null,
+    tls: () => null,
     serverDetails: () => ({}),
     nextConnectionId: () => ++cid,
   });

@@ -7,20 +7,20 @@ import type { ConnectionHost } from "../trunk/host.ts";
 import type { Side } from "./arrival.ts";
 
 export interface ClientLimits {
-  maxPayloadBytes: number;
-  maxControlLineBytes: number;
-  maxPendingBytes: number;
-  writeDeadlineMs: number;
+  readonly maxPayloadBytes: number;
+  readonly maxControlLineBytes: number;
+  readonly maxPendingBytes: number;
+  readonly writeDeadlineMs: number;
   /** Per connection; null: no limit. */
-  maxSubscriptions: number | null;
-  maxSubscriptionTokens: number | null;
-  pingIntervalMs: number;
-  pingMax: number;
-  authTimeoutMs: number;
+  readonly maxSubscriptions: number | null;
+  readonly maxSubscriptionTokens: number | null;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly authTimeoutMs: number;
   /** Clients have to do without headers. */
-  noHeaders: boolean;
+  readonly noHeaders: boolean;
   /** Publishers do not wait for a slow reader, which loses messages instead. */
-  dropsForSlow: boolean;
+  readonly dropsForSlow: boolean;
 }
 
 export interface InfoContext {

@@ -1,5 +1,6 @@
 /** What a client may do: the narrowest of what the server, its account and its user allow. */
 import type { Grant } from "../../auth/grant.ts";
+import type { Live } from "../../base/live.ts";
 import type { Account } from "../../core/account.ts";
 import type { ClientLimits } from "./host.ts";
 
@@ -18,4 +19,43 @@ export function limitsIn(account: Account, grant: Grant | null, server: ClientLi
 /** null: no limit. */
 function lower(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
+/** Sessions keep the object, and read through it what is in force. */
+export function limitsInForce(live: Live<ClientLimits>): ClientLimits {
+  return {
+    get maxPayloadBytes() {
+      return live.current.maxPayloadBytes;
+    },
+    get maxControlLineBytes() {
+      return live.current.maxControlLineBytes;
+    },
+    get maxPendingBytes() {
+      return live.current.maxPendingBytes;
+    },
+    get writeDeadlineMs() {
+      return live.current.writeDeadlineMs;
+    },
+    get maxSubscriptions() {
+      return live.current.maxSubscriptions;
+    },
+    get maxSubscriptionTokens() {
+      return live.current.maxSubscriptionTokens;
+    },
+    get pingIntervalMs() {
+      return live.current.pingIntervalMs;
+    },
+    get pingMax() {
+      return live.current.pingMax;
+    },
+    get authTimeoutMs() {
+      return live.current.authTimeoutMs;
+    },
+    get noHeaders() {
+      return live.current.noHeaders;
+    },
+    get dropsForSlow() {
+      return live.current.dropsForSlow;
+    },
+  };
 }

@@ -4,11 +4,11 @@ import type { ConnectionHost } from "../trunk/host.ts";
 import type { RoutePermissions } from "./permissions.ts";
 
 export interface RouteLimits {
-  maxControlLineBytes: number;
-  maxPendingBytes: number;
-  writeDeadlineMs: number;
-  pingIntervalMs: number;
-  pingMax: number;
+  readonly maxControlLineBytes: number;
+  readonly maxPendingBytes: number;
+  readonly writeDeadlineMs: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
 }
 
 /** What the accepting side says to a dialling server's CONNECT: null admits it. */

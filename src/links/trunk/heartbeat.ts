@@ -10,8 +10,8 @@ const FIRST_PING_MS = 2000;
 export type Rhythm = "while silent" | "steady";
 
 export interface HeartbeatOptions {
-  pingIntervalMs: number;
-  pingMax: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
 }
 
 export interface HeartbeatActions {

@@ -51,8 +51,8 @@ export const CLIENT_READER: ReaderRules = {
 export const ROUTE_READER: ReaderRules = { stallMs: 1000, bytesPerMs: 1024, due: "batch" };
 
 export interface OutboxLimits {
-  maxPendingBytes: number;
-  writeDeadlineMs: number;
+  readonly maxPendingBytes: number;
+  readonly writeDeadlineMs: number;
 }
 
 /** The turn as its outboxes see it. */

@@ -2,6 +2,7 @@
  * The port of the clients: accepts, counts, and keeps the list of sessions. Refuses beyond `maxConnections`. Sums up what
  * sessions counted, also of those that are gone.
  */
+import { liveCell, type LiveCell } from "../../base/live.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { Authenticator } from "../../auth/authenticator.ts";
@@ -9,6 +10,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
 import type { Arrival } from "../../links/client/arrival.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../../links/client/host.ts";
+import { limitsInForce } from "../../links/client/limits.ts";
 import { ClientSession } from "../../links/client/session.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
 import {
@@ -48,7 +50,8 @@ export interface ClientPortOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly faults: FaultKeeper;
-  readonly tls: ClientTlsTerms | null;
+  /** Of the connections that come from now on; null: plaintext. */
+  tls(): ClientTlsTerms | null;
   info(context: InfoContext): string;
   /** The server and its cluster, as other accounts are told of them. */
   serverDetails(): Readonly<Record<string, string>>;
@@ -76,8 +79,6 @@ export class ClientPort {
     stalls: 0,
   };
   readonly handshakes = new Handshakes();
-  /** null: plain text. A change holds for connections from now on. */
-  tls: ClientTlsTerms | null;
   /** null: no limit. */
   private maxConnections: number | null;
   totalConnections = 0;
@@ -96,13 +97,17 @@ export class ClientPort {
   private readonly options: ClientPortOptions;
   private readonly host: ClientHost<ClientSession>;
   private readonly webSocketHost: ClientHost<ClientSession>;
+  private readonly limits: LiveCell<ClientLimits>;
+  private readonly webSocketLimits: LiveCell<ClientLimits>;
 
   constructor(options: ClientPortOptions) {
     this.options = options;
-    this.tls = options.tls;
     this.maxConnections = options.maxConnections;
+    this.limits = liveCell(options.limits);
+    this.webSocketLimits = liveCell(options.webSocket?.limits ?? options.limits);
     this.host = {
       ...options,
+      limits: limitsInForce(this.limits),
       counters: this.counters,
       info: (context) => options.info(context),
       serverDetails: () => options.serverDetails(),
@@ -114,7 +119,8 @@ export class ClientPort {
       onRefused: (session, error) => this.refuse(session, error),
       onClosed: (session) => this.forget(session),
     };
-    this.webSocketHost = { ...this.host, ...options.webSocket };
+    const authenticator = options.webSocket?.authenticator ?? options.authenticator;
+    this.webSocketHost = { ...this.host, authenticator, limits: limitsInForce(this.webSocketLimits) };
   }
 
   /** Rejects with the operating system's error. */
@@ -130,7 +136,8 @@ export class ClientPort {
 
   private async listenAt(at: { host: string; port: number }, entrance: Entrance): Promise<Endpoint> {
     const attempt = listenTcp(at.host, at.port, (socket) => {
-      const { wires, tls, handshakes } = this;
+      const { wires, handshakes } = this;
+      const tls = this.options.tls();
       const wire = tls === null ? tcpWire(socket, wires) : new TlsWire(socket, wires, tls, handshakes);
       this.accept(wire, { entrance });
     });
@@ -190,10 +197,10 @@ export class ClientPort {
     this.withEach(this.sessions.values(), RECHECK_STEPS, (session) => session.recheckGrant());
   }
 
-  /** Limits hold for those who are connected, too. */
+  /** Limits apply to open connections, too. */
   applyLimits(limits: ClientLimits, maxConnections: number | null, webSocket = limits): void {
-    Object.assign(this.host.limits, limits);
-    if (this.webSocketHost.limits !== this.host.limits) Object.assign(this.webSocketHost.limits, webSocket);
+    this.limits.current = limits;
+    this.webSocketLimits.current = webSocket;
     this.maxConnections = maxConnections;
     this.withEach(this.sessions.values(), RECHECK_STEPS, (session) => session.onLimitsChanged());
     this.closeSurplus();
