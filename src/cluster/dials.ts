@@ -2,6 +2,7 @@
  * Dials in progress, bounded in number and pace. A row that finds no room waits in `state.lines` (dial-lines.ts). handshake.ts reports the
  * result of a dial to the row that it was for.
  */
+import { assert } from "../base/assert.ts";
 import { newAlarm, type Due } from "./agenda.ts";
 import { tellLimit, type DialPurpose, type MeshState } from "./mesh-state.ts";
 
@@ -17,7 +18,9 @@ export function startDial(state: MeshState, purpose: DialPurpose): boolean {
   const { dialTimeoutMs } = state.options;
   const dialId = state.nextDialId++;
   const alarm = newAlarm({ kind: "dial", id: dialId });
+  assert(!state.dials.has(dialId), "a dial has a number of its own");
   state.dials.set(dialId, { id: dialId, purpose, alarm });
+  assert(state.dials.size <= state.options.limits.dialsInFlightMax, "dials stay within their bound");
   state.agenda.set(alarm, state.nowMs + dialTimeoutMs + DIAL_GRACE_MS);
   state.dialsBegun++;
   const { address, origin, account } = purpose;

@@ -2,6 +2,7 @@
  * The addresses that are wanted and lead nowhere yet, and how many servers that makes: several addresses may lead to one.
  * The count is kept, since it goes into every fact about a member that comes or goes.
  */
+import { assert } from "../base/assert.ts";
 import type { AddressKey, ServerId } from "./mesh-types.ts";
 
 interface Wanted {
@@ -41,6 +42,7 @@ export class OpenAddresses {
     if (server === undefined) return;
     this.standsFor.delete(key);
     const left = (this.addressesOf.get(server) ?? 0) - 1;
+    assert(left >= 0, "an open address is counted once for its server");
     if (left > 0) this.addressesOf.set(server, left);
     else this.addressesOf.delete(server);
   }

@@ -2,7 +2,7 @@
  * An account: interest is per account, and messages cross into another account only through an import. Every receiver joins and
  * leaves by `subscribe` and `unsubscribe`, so that neighbours learn of it and imported streams reach it.
  */
-import { halfChanged } from "../base/assert.ts";
+import { assert, halfChanged } from "../base/assert.ts";
 import type { Chores } from "../base/chores.ts";
 import type { Work } from "../base/work.ts";
 import type { Clock } from "../base/clock.ts";
@@ -92,6 +92,17 @@ export class Account implements Crossed {
     this.interest = new Interest(toByteString(name), world.work);
     this.responses = new ServiceResponses(this, world);
     this.latency = new ServiceLatency(this, world);
+  }
+
+  /** A client's connection belongs to the account from now on. */
+  enter(): void {
+    this.connections++;
+  }
+
+  /** It has ended, or belongs to another account. */
+  leave(): void {
+    this.connections--;
+    assert(this.connections >= 0, "a connection leaves an account that it has entered");
   }
 
   get isFull(): boolean {

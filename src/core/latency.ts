@@ -3,6 +3,7 @@
  * and responder are on different servers, the responder's server sends what it has measured (`$SYS.LATENCY.M2.…`) and the
  * requester's puts the two together.
  */
+import { assert } from "../base/assert.ts";
 import { OldestFirst } from "../base/oldest-first.ts";
 import type { Clock } from "../base/clock.ts";
 import { nuid } from "../base/base62.ts";
@@ -129,6 +130,7 @@ export class ServiceLatency {
     this.account.interest.add(watch);
     this.awaited.set(reply, watch);
     if (this.awaited.size > WAITING_MAX) this.endWatch(this.awaited.oldest()![1]);
+    assert(this.awaited.size <= WAITING_MAX, "watched responses stay within their bound");
   }
 
   private endWatch(watch: Crossing): void {
@@ -234,6 +236,7 @@ function merged(here: Measurement, there: Measurement): Measurement {
 function remember<V extends object>(map: OldestFirst<string, V>, key: string, value: V): void {
   map.set(key, value);
   if (map.size > WAITING_MAX) map.delete(map.oldest()![0]);
+  assert(map.size <= WAITING_MAX, "measurements that wait stay within their bound");
 }
 
 function nanoseconds(ms: number): number {

@@ -5,6 +5,7 @@
  *
  * Bounded by `EXPECTED_MAX`, and in time by the response threshold of each service.
  */
+import { assert } from "../base/assert.ts";
 import type { Chores } from "../base/chores.ts";
 import { OldestFirst } from "../base/oldest-first.ts";
 import type { Clock } from "../base/clock.ts";
@@ -74,6 +75,7 @@ export class ServiceResponses implements Crossing {
     const expected = { ...request, subject, sinceMs: nowMs, activeMs: nowMs };
     this.bySubject.set(subject, expected);
     if (this.bySubject.size > EXPECTED_MAX) this.forget(this.bySubject.oldest()![1], "too late");
+    assert(this.bySubject.size <= EXPECTED_MAX, "responses that are owed stay within their bound");
     this.timer ??= this.clock.setTimer(request.service.responseThresholdMs, () => this.expire());
     return expected;
   }

@@ -7,6 +7,8 @@
  * `readHead` reads the usual spelling straight from the slab. `writeHead` is for every other spelling: it puts the usual one in its
  * place, so that there is one kind of message from here on.
  */
+import { assertOwn } from "../base/assert.ts";
+import { AREA } from "../slab/layout.ts";
 import { endHash, firstBytes, hashBytes, HASH_SEED, mixHash } from "../slab/hash.ts";
 import { bytes, words, writeText } from "../slab/memory.ts";
 import type { Message } from "./message.ts";
@@ -176,6 +178,7 @@ export function writeHead(message: Message, lineFeed: number, parts: HeadParts):
   const shownReply = reply === "" ? "" : `${reply} `;
   const head = `${prefix}${subject} ${shownReply}${shownSizes}\r\n`;
   const at = lineFeed + 1 - head.length;
+  assertOwn(at >= AREA.headroom.at, "a head that is written again fits in front of its payload");
   writeText(at, head);
   message.at = at;
   message.subjectFrom = prefix.length;

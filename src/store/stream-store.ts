@@ -259,6 +259,7 @@ export class StreamStore extends StreamForgetting {
     this.endRemoved();
     this.log.flush();
     this.written = this.last;
+    assert(this.first <= this.last + 1, "the first sequence is that of a message, or the next one");
   }
 
   sync(done: (error: DiskError | null) => void): void {

@@ -5,6 +5,7 @@
  * Events may arise during a delivery (a slow reader is closed), so they are sent in a later round of the event loop. Bounds: WAITING_MAX
  * events wait, further ones are lost and counted; the connections of an account are published at most once per CONNECTIONS_PAUSE_MS.
  */
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { nuid } from "../base/base62.ts";
 import type { Random } from "../base/random.ts";
@@ -105,6 +106,7 @@ export class Events implements Disposable {
       this.due.delete(account);
       this.tellConnections(account);
     }
+    assert(this.waiting.length <= WAITING_MAX, "events that wait stay within their bound");
     if (this.waiting.length > 0 || this.due.size > 0) this.round ??= setImmediate(() => this.flushSome());
   }
 

@@ -1,4 +1,5 @@
 /** The wires that are open: who stops waits for them, so that no handle is left. */
+import { assert } from "../base/assert.ts";
 export class OpenWires {
   private count = 0;
   private waiting: (() => void)[] = [];
@@ -8,7 +9,9 @@ export class OpenWires {
   }
 
   closed(): void {
-    if (--this.count > 0) return;
+    this.count--;
+    assert(this.count >= 0, "a wire closes once");
+    if (this.count > 0) return;
     for (const resolve of this.waiting) resolve();
     this.waiting = [];
   }

@@ -7,6 +7,7 @@
  * own: replies to all of them are written together, once the event loop has gone on. OpenSSL copies what it is given, so memory can be used again at
  * once, unless an earlier write is still under way.
  */
+import { assert } from "../base/assert.ts";
 import net from "node:net";
 import type * as tls from "node:tls";
 import { systemClock } from "../base/clock.ts";
@@ -102,6 +103,7 @@ export class Handshakes {
       }
     }
     this.underWay.add(wire);
+    assert(this.underWay.size <= this.max, "handshakes stay within their bound");
   }
 
   delete(wire: TlsWire): void {

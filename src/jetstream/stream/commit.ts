@@ -4,6 +4,7 @@
  *
  * Invariants: answers leave in the order they were given; none leaves before what it confirms is as durable as the policy says.
  */
+import { assert } from "../../base/assert.ts";
 import { DiskError } from "../../store/disk.ts";
 import { HeldAnswers, type AnswerHost, type CommitAnswer } from "./held-answers.ts";
 
@@ -131,7 +132,8 @@ export class Commit {
   }
 
   private release(count: number, sequence: number): void {
-    const { host } = this;
+    const { host, store } = this;
+    assert(store.isInMemory || sequence <= store.written, "nothing is confirmed before it is written");
     if (sequence > this.sequence) {
       this.sequence = sequence;
       host.committed?.(sequence);

@@ -2,6 +2,7 @@
  * What one client may do: the permissions of its user, which it shares with the user's other connections, and the answers that it may
  * give (`allow_responses`), which are its own. To learn what it may answer, it receives in the session's place.
  */
+import { assertOwn } from "../../base/assert.ts";
 import { OldestFirst } from "../../base/oldest-first.ts";
 import type { Clock } from "../../base/clock.ts";
 import { readText } from "../../slab/memory.ts";
@@ -95,6 +96,7 @@ class AnswerRights implements Subscriber {
       if (this.owed.size <= ANSWERS_MAX && !this.isLate(oldest[1])) break;
       this.owed.delete(oldest[0]);
     }
+    assertOwn(this.owed.size <= ANSWERS_MAX, "answers that may be given stay within their bound");
   }
 
   private isLate({ sinceMs }: Answer): boolean {

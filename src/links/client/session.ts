@@ -74,7 +74,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   /** Sends INFO and begins to read. */
   open(): void {
     this.followTracing();
-    this.account.connections++;
+    this.account.enter();
     this.log.debug("Client connection created");
     if (this.wire.negotiate !== undefined) return this.wire.negotiate(this);
     this.sayHello();
@@ -255,9 +255,9 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   /** Leaves its account for another one. False: that has no room, and the connection ends. */
   private enter(account: Account): boolean {
     if (account === this.account) return true;
-    this.account.connections--;
+    this.account.leave();
     const { isFull } = account;
-    account.connections++;
+    account.enter();
     this.account = account;
     this.interest = account.interest;
     this.memoPlan = null;
@@ -392,7 +392,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   protected override release(cause: CloseCause): void {
     super.release(cause);
-    this.account.connections--;
+    this.account.leave();
     this.host.onClosed(this); // while its subscriptions can still be told
     this.dropInterest();
     this.memoPlan = null;

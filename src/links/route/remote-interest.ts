@@ -1,5 +1,5 @@
 /** The interest that one route's peer told of: kept by account, so that it can be taken back, and all of it at the end. */
-import { halfChanged } from "../../base/assert.ts";
+import { assert, halfChanged } from "../../base/assert.ts";
 import type { Chores } from "../../base/chores.ts";
 import { WideMap } from "../../base/wide-map.ts";
 import type { Account } from "../../core/account.ts";
@@ -90,6 +90,7 @@ export class RemoteInterests {
     try {
       known.delete(key);
       this.count--;
+      assert(this.count >= 0, "interest is taken back once");
       account.interest.remove(interest);
     } catch (error) {
       throw halfChanged(error);

@@ -4,6 +4,7 @@
  *
  * Interest in an account is told on the route that carries it, once for each peer.
  */
+import { assert } from "../../base/assert.ts";
 import type { Chores } from "../../base/chores.ts";
 import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
@@ -42,7 +43,9 @@ export class RouteTable {
    * peer has been told. Changes of interest are told at once meanwhile. `poolSize` 1 where there is no pool.
    */
   add(session: RouteSession, poolSize: number, told: () => void = () => undefined): void {
-    const { peerId, account, poolIndex } = session.registration!;
+    const { registration } = session;
+    assert(registration !== null, "a route is registered before it is in the table");
+    const { peerId, account, poolIndex } = registration;
     let peer = this.peers.get(peerId);
     if (peer === undefined) {
       peer = { pool: new Map(), pinned: new Map(), left: new Map(), poolSize };
@@ -146,6 +149,7 @@ export class RouteTable {
       peer.pinned.delete(registration.account);
     }
     if (peer.pool.size === 0 && peer.pinned.size === 0) this.peers.delete(registration.peerId);
+    assert(!isCarrying(peer, session), "a route that is removed carries nothing");
   }
 
   /** Tells every peer of a change of the interest here. */
@@ -191,6 +195,11 @@ export class RouteTable {
   get peerCount(): number {
     return this.peers.size;
   }
+}
+
+function isCarrying({ pool, pinned }: PeerRoutes, session: RouteSession): boolean {
+  const { poolIndex, account } = session.registration!;
+  return pool.get(poolIndex) === session || (account !== null && pinned.get(account) === session);
 }
 
 /** A pinned account goes over its own route once there is one; undefined while the slot's route is not there yet. */

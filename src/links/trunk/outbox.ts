@@ -8,6 +8,7 @@
  * Bounds: `maxPendingBytes`, and the time in which pending bytes must be taken; a connection that exceeds one of them is a slow consumer and is closed. An outbox over
  * CONGESTED_BYTES asks the turn to slow down its publishers, for a bounded time (`patience.ts`).
  */
+import { assertOwn } from "../../base/assert.ts";
 import { CHUNK_SIZE, releaseChunk, takeChunk } from "../../slab/chunks.ts";
 import { slice, writeText } from "../../slab/memory.ts";
 import type { Wire } from "../../transport/wire.ts";
@@ -283,6 +284,7 @@ export class Outbox {
 
   private settleChunk(): void {
     const { start, at } = this;
+    assertOwn(at <= this.end, "what is written to a chunk lies within it");
     this.start = this.at = this.end = 0;
     if (at === start) return;
     this.queue.push({ bytes: slice(start, at - start), chunk: start });
@@ -298,6 +300,7 @@ export class Outbox {
   private flushChunk(): void {
     const { start, at } = this;
     if (at === start) return;
+    assertOwn(at <= this.end, "what is written to a chunk lies within it");
     const bytes = slice(start, at - start);
     this.start = this.at = this.end = 0;
     if (this.wire.write(bytes)) {
@@ -342,6 +345,7 @@ export class Outbox {
     this.queue = count === this.queue.length ? [] : this.queue.slice(count);
     this.inFlightBytes = length;
     this.queuedBytes -= length;
+    assertOwn(this.queuedBytes >= 0, "queued bytes are counted once");
   }
 
   private releaseInFlight(): void {

@@ -3,7 +3,7 @@
  * watches outboxes with writes in progress: a connection whose peer misses the write deadline is closed, and when the slab runs out, so
  * is the connection that holds most of it.
  */
-import { halfChanged } from "../../base/assert.ts";
+import { assert, halfChanged } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Chores, type NextRound } from "../../base/chores.ts";
 import { Work } from "../../base/work.ts";
@@ -93,6 +93,7 @@ export class Turn implements OutboxTurn {
       outbox.weigh();
       congested.push(outbox);
     }
+    assert(this.depth >= 0, "a turn ends once");
     this.dirtyCount = 0;
     if (this.dirty.length > DIRTY_KEPT) this.dirty.length = DIRTY_KEPT;
     return congested;

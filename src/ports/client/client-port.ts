@@ -2,6 +2,7 @@
  * The port of the clients: accepts, counts, and keeps the list of sessions. Refuses beyond `maxConnections`. Sums up what
  * sessions counted, also of those that are gone.
  */
+import { assert } from "../../base/assert.ts";
 import { liveCell, type LiveCell } from "../../base/live.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
@@ -273,6 +274,7 @@ export class ClientPort {
     const { maxConnections } = this;
     if (maxConnections !== null && this.sessions.size >= maxConnections) this.makeRoom(maxConnections);
     const isFull = maxConnections !== null && this.sessions.size >= maxConnections;
+    assert(!this.sessions.has(session.cid), "a connection has a number of its own");
     this.sessions.set(session.cid, session);
     if (host.authenticator.hasSecrets) this.unnamed.add(session);
     session.open();
@@ -290,6 +292,7 @@ export class ClientPort {
   private forget(session: ClientSession): void {
     this.unnamed.delete(session);
     if (!this.sessions.delete(session.cid)) return;
+    assert(this.unnamed.size <= this.sessions.size, "a client that owes credentials is connected");
     this.traffic.closed(session);
     this.watcher?.disconnected(session);
   }

@@ -4,6 +4,7 @@
  *
  * Bound: WAITING_BYTES_MAX of text. What comes beyond it is dropped; the rounds of gossip bring it again.
  */
+import { assert } from "../../base/assert.ts";
 export interface GossipHost<Session> {
   read(session: Session, json: string): void;
   /** There was no room for one more. */
@@ -32,6 +33,7 @@ export class GossipInbox<Session> {
     if (this.waitingBytes + json.length > WAITING_BYTES_MAX) return this.host.dropped();
     waiting.set(json, session);
     this.waitingBytes += json.length;
+    assert(this.waitingBytes <= WAITING_BYTES_MAX, "gossip that waits stays within its bound");
     if (waiting.size === 1) this.host.nextRound(this.serve);
   }
 
@@ -47,6 +49,7 @@ export class GossipInbox<Session> {
       if (count >= PER_TURN || size >= BYTES_PER_TURN) break;
       waiting.delete(json);
       this.waitingBytes -= json.length;
+      assert(this.waitingBytes >= 0, "gossip is read once");
       count++;
       size += json.length;
       this.host.read(session, json);
