@@ -50,8 +50,9 @@ COPY --from=files --chown=65532:65532 /data/ /data/
 USER 65532:65532
 # clients, routes, monitoring
 EXPOSE 4222 6222 8222
-# tini passes signals on and reaps. The heap is bounded by the container's memory, outboxes by their own share of it.
-ENTRYPOINT ["/shoal/tini", "--", "/nodejs/bin/node", "--max-semi-space-size=2", "--max-old-space-size-percentage=40", "/shoal/dist/main.js"]
+# tini passes signals on and reaps. The heap is bounded by the container's memory, outboxes by their own share of it. The other flags of
+# the engine are those of bin/shoal.
+ENTRYPOINT ["/shoal/tini", "--", "/nodejs/bin/node", "--max-semi-space-size=2", "--max-inlined-bytecode-size=1000", "--max-inlined-bytecode-size-cumulative=3500", "--max-old-space-size-percentage=40", "/shoal/dist/main.js"]
 CMD ["--config", "/shoal/shoal.conf"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
   CMD ["/nodejs/bin/node", "--max-semi-space-size=1", "/shoal/dist/healthcheck.js"]

@@ -62,6 +62,8 @@ export class Plan implements Heads {
   readonly crossings: readonly Crossing[] | null;
   /** The one subscription, where there is just one, and nothing else. */
   readonly single: Subscription | null;
+  /** The one neighbour, where nobody else is interested. */
+  readonly soleNeighbour: Neighbour | null;
   /** Nobody is interested. */
   readonly isEmpty: boolean;
   /** How many get a message: subscriptions and neighbours, and one for each queue group. */
@@ -94,6 +96,8 @@ export class Plan implements Heads {
     this.crossings = crossings.length === 0 ? null : crossings;
     const isSingle = this.locals.length === 1 && this.neighbours.length === 0 && this.groups.length === 0;
     this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
+    const isSole = this.locals.length === 0 && this.neighbours.length === 1 && this.groups.length === 0;
+    this.soleNeighbour = isSole && this.crossings === null ? this.neighbours[0]! : null;
     this.isEmpty = interested.length === 0;
     this.fanout = this.locals.length + this.neighbours.length + this.groups.length;
     this.isMemorable = this.crossings === null && this.isOfOneSubject && interested.length <= MEMORABLE_MAX;

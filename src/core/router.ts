@@ -18,10 +18,15 @@ export function publish(plan: Plan, message: Message, source: Source): boolean {
   const single = plan.single; // within everybody's reach
   if (single !== null && !isRarelyDelivered(message))
     return single.owner !== source.sender && single.owner.deliver(single, message);
+  const sole = plan.soleNeighbour;
+  if (sole !== null && source.tier === "local" && message.trace === null) {
+    sole.forward(plan, message, "");
+    return true;
+  }
   return carryOut(plan, message, source);
 }
 
-/** Apart from `publish`, so that the compiler makes one piece of the way to a single receiver. */
+/** Apart from `publish`, so that the compiler makes one piece of the ways to a single receiver. */
 function carryOut(plan: Plan, message: Message, source: Source): boolean {
   assertOutsideDelivery();
   if (source.tier !== "local") return publishFrom(plan, message, source);

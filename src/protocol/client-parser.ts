@@ -4,12 +4,21 @@
  */
 import { parseJson } from "../base/json.ts";
 import { CARRY_MAX } from "../slab/layout.ts";
-import { bytes } from "../slab/memory.ts";
+import { bytes, words } from "../slab/memory.ts";
 import { badArguments, maxControlLineExceeded, maxPayloadViolation, peerSentError } from "./errors.ts";
-import { INCOMPLETE, READ, writeHead } from "./head.ts";
-import { dialect, line, MessageLines, type LineOperations } from "./message-lines.ts";
+import { INCOMPLETE, READ, readHead, writeHead } from "./head.ts";
+import { dialect, ENDED, line, LineReader, type LineOperations } from "./message-lines.ts";
 import type { Message } from "./message.ts";
-import { argumentText, CR, parseSize, skipBlanks, splitArguments, type After } from "./scanner.ts";
+import {
+  argumentText,
+  CR,
+  LF,
+  parseSize,
+  sameHead,
+  skipBlanks,
+  splitArguments,
+  type After,
+} from "./scanner.ts";
 
 /** What a client's operations mean. Each returns false when the connection has ended. Subjects are byte strings. */
 export interface ClientOperations extends LineOperations {
@@ -45,6 +54,9 @@ const CLIENT = dialect<ClientOperations>("PUB", "HPUB", [
   line("-ERR", "blank", (client, said) => client.onPeerError(peerSentError, said)),
 ]);
 
+/** The first four bytes of a message. */
+const PUB = CLIENT.plainWord;
+const HPUB = CLIENT.headedWord;
 const H = 0x48;
 const BLANK = 0x20;
 /** What a line may hold that does not count: blanks in front of its arguments, anything behind PING. It has to be kept, too. */
@@ -55,7 +67,7 @@ export interface ClientParserLimits {
   maxControlLineBytes: number;
 }
 
-export class ClientParser extends MessageLines<ClientOperations> {
+export class ClientParser extends LineReader<ClientOperations> {
   declare limits: ClientParserLimits;
 
   constructor(operations: ClientOperations, limits: ClientParserLimits) {
@@ -69,20 +81,58 @@ export class ClientParser extends MessageLines<ClientOperations> {
     this.payloadMax = limits.maxPayloadBytes;
   }
 
-  protected override mayBegin(first: number): boolean {
-    return this.operations.mayBegin(first);
+  /** As in `MessageLines`, with the names and the session of clients. */
+  override parse(at: number, end: number): number {
+    const { message, operations } = this;
+    bytes[end] = LF;
+    this.needed = 0;
+    if (at < end && !operations.mayBegin(bytes[at]!)) return ENDED;
+    if (operations.isWaiting) return at;
+    let memoAt = -1;
+    while (at < end) {
+      if (
+        memoAt >= 0 &&
+        at + message.length <= end &&
+        sameHead(memoAt, at, message.payloadFrom) &&
+        words.getInt16(at + message.length - 2, true) === 0x0a0d
+      ) {
+        message.at = memoAt = at;
+        if (!operations.onPublishAgain(message)) return this.stopBehind();
+        at += message.length;
+        continue;
+      }
+      memoAt = -1;
+      const first = words.getInt32(at, true);
+      let next: number;
+      if (first === PUB || (first === HPUB && bytes[at + 4] === BLANK)) {
+        const status = readHead(message, at, end, first === PUB ? 4 : 5, first === PUB ? 1 : 2);
+        if (status === READ && this.isWhole(at, end)) {
+          if (!operations.onPublish(message)) return this.stopBehind();
+          memoAt = at;
+          at += message.length;
+          continue;
+        }
+        next = this.readUnusual(at, end, status);
+      } else next = this.readLine(at, end);
+      if (next === at || next < 0 || operations.isWaiting) return next;
+      at = next;
+    }
+    return at;
   }
 
-  protected override handAgain(operations: ClientOperations, message: Message): boolean {
-    return operations.onPublishAgain(message);
+  /** Whether the message at `at`, whose head has been read, is all there and no larger than may be. */
+  private isWhole(at: number, end: number): boolean {
+    const { message } = this;
+    return (
+      at + message.length <= end &&
+      message.size <= this.payloadMax &&
+      message.payloadFrom <= this.limits.maxControlLineBytes &&
+      words.getInt16(at + message.length - 2, true) === 0x0a0d
+    );
   }
 
   protected override hand(operations: ClientOperations, message: Message): boolean {
     return operations.onPublish(message);
-  }
-
-  protected override findSubject(_at: number, _end: number, isHeaded: boolean): number {
-    return isHeaded ? 5 : 4;
   }
 
   protected override readUnusual(at: number, end: number, status: number): number {

@@ -182,9 +182,8 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   private route(plan: Plan, message: Message): boolean {
     this.inMessages++;
     this.inBytes += message.size;
-    const replyAt = message.at + message.replyFrom;
-    if (message.replyLength > 0 && isSpecial(replyAt)) {
-      const reserved = reservedReply(replyAt, message.replyLength);
+    if (message.replyLength > 0) {
+      const reserved = reservedReply(message.at + message.replyFrom, message.replyLength);
       if (reserved !== null) return this.deny(message, errors.replyViolation(reserved));
     }
     if (!this.isPlain && this.hello.verbose) this.say("+OK\r\n");
