@@ -97,7 +97,7 @@ async function enter(
 function enterHold(workload: Workload, contender: ContenderArgument, options: MeasureOptions): Entrant {
   const run = async (): Promise<Sample> => {
     const server = await startContender(contender, workload.topology);
-    if (!server) throw new Error("cannot be started anew");
+    if (!server) throw new Error("cannot be started again");
     options.onVersion(contender.name, server.version);
     try {
       return await runGenerator(options.generator, [...workload.generator, ...addressOf(server)]);

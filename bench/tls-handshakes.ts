@@ -24,7 +24,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "6" },
     handshakes: { type: "string", default: "10000" },
-    /** Of the process of the clients. */
+    /** The process of the clients. */
     port: { type: "string" },
     ca: { type: "string" },
   },

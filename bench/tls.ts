@@ -1,6 +1,6 @@
 /**
  * What TLS costs: shoal and a nats-server with the same certificate in turns, one publisher and one subscriber of the `nats`
- * command, over TLS and in the open. Reports messages per second and the servers' processor time for each message.
+ * command, over TLS and in plaintext. Reports messages per second and the servers' processor time for each message.
  *
  *     node bench/tls.ts --nats-server nats-server [--rounds 5] [--messages 1000000] [--sizes 16,1024]
  */

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { SHARED_SIZE, type FuzzReport, type FuzzTask } from "./driver/worker.ts";
 
-/** Of the processor: on a busy machine an input may take any time. */
+/** Processor time: on a busy machine an input may take any time. */
 const HANG_CPU_MS = 1000;
 /** An input that waits for what never comes. */
 const HANG_MS = 60_000;
@@ -105,7 +105,7 @@ async function runWatched(target: string, task: FuzzTask): Promise<FuzzReport> {
   return report;
 }
 
-/** Of all threads; this one only watches. */
+/** Processor time of all threads; this one only watches. */
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

@@ -130,7 +130,7 @@ function scrub(store: StreamStore): void {
   assert(store.lost.count === count, "the scrub finds all that is damaged");
 }
 
-/** What was not removed is served, or known missing, or cut behind all that is intact. */
+/** Each message that was not removed is served, or known missing, or cut off behind all that is intact. */
 function checkMissing(store: StreamStore, story: Story, served: ReadonlySet<number>): void {
   for (const sequence of story.bodies.keys()) {
     if (story.removed.has(sequence) || served.has(sequence) || sequence > store.last) continue;
@@ -239,7 +239,7 @@ function fuzzConsumer(story: ConsumerStory, wounds: Uint8Array, kinds: "in place
   log.flush();
   log.close();
   const again = openConsumer(disk, story.policy);
-  assert(again.isSound, "a snapshot that was written anew is sound");
+  assert(again.isSound, "a snapshot that was written again is sound");
   assert(again.state.toJson() === state.toJson(), "the state is the same after a restart");
 }
 

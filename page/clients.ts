@@ -131,7 +131,7 @@ export class Clients {
   private foreign = new Set<string>();
   private typing: number | undefined;
   private timer: number | undefined;
-  /** Of the latest question; answers to others come too late. */
+  /** Number of the latest question; answers to earlier ones are dropped. */
   private asked = 0;
 
   constructor(feed: Feed) {

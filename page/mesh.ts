@@ -272,7 +272,7 @@ export class MeshPicture {
   }
 }
 
-/** Of a label, with air around it. */
+/** Size of a label, with the space around it. */
 const LABEL = { width: 110, height: 20 };
 /** Where on a line, the best first. */
 const PLACES = [0.5, 0.38, 0.62, 0.3, 0.7, 0.22, 0.78];

@@ -1,6 +1,6 @@
 /**
  * Compiles the load generator when it is needed. The program is kept in a cache folder under the hash of its sources, so
- * a change compiles anew and nothing has to be cleaned.
+ * a change is compiled again and nothing has to be cleaned.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

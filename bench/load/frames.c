@@ -1,4 +1,4 @@
-// What is published, and the check of what arrives.
+// The messages that are published, and the check of those that arrive.
 //
 // A payload tells who sent it and which it is, so that loss, doubling, reordering and damage all show:
 //

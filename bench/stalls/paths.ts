@@ -22,7 +22,7 @@ export interface Started {
   readonly monitorPort: number;
   readonly routePort: number;
   readonly config: string;
-  /** Who has been started beside it. */
+  /** The clients that were started beside it. */
   readonly others: ServerProcess[];
 }
 

@@ -63,7 +63,7 @@ export class ClusterStack {
   readonly port: ClusterPort;
   readonly dialled: Dialled[] = [];
   private readonly wires: MemoryWire[] = [];
-  /** What is to be done in the next rounds of the event loop. */
+  /** Work for the next rounds of the event loop. */
   private rounds: (() => void)[] = [];
   private onWire: (wire: Wire) => void = () => undefined;
   private readonly inside: Inside;

@@ -10,7 +10,7 @@ export interface ChartValue {
   readonly below: readonly ChartValue[];
 }
 
-/** What is the same wherever it stands. */
+/** Descriptions of keys that mean the same wherever they appear. */
 const COMMON: ReadonlyMap<string, string> = new Map([
   ["labels", "Labels of this resource."],
   ["annotations", "Annotations of this resource."],

@@ -1,4 +1,4 @@
-/** What is left of rendered manifests when all that is Helm's is taken out. */
+/** Rendered manifests without what only Helm needs. */
 
 interface Metadata {
   name?: string;

@@ -33,7 +33,7 @@ const NO_MESSAGE = new Message();
 const ACK = "+ACK";
 /** How often the volume is asked what it has left. */
 const VOLUME_READ_MS = 1000;
-/** What is left free: a part of the volume, at most so many bytes. */
+/** Space that is left free: a share of the volume, up to a number of bytes. */
 const RESERVE = 0.05;
 const RESERVE_MAX_BYTES = 1024 * 1024 * 1024;
 /** How long a server that has the folder is waited for. */

@@ -45,7 +45,7 @@ export class Rebalancer implements Disposable {
   constructor(options: RebalancerOptions) {
     const { tolerance, ratePerSecond, calmMs, intervalMs, clock } = options;
     this.options = options;
-    // What was sent shows in the others' figures after their next look, and the time that clients take.
+    // Clients that were sent appear in the others' figures after the next look and the time that clients take to move.
     const arrivalMs = 2 * intervalMs + NOTICE_MS;
     this.rebalance = new Rebalance({ tolerance, ratePerSecond, calmMs, arrivalMs }, clock.nowMs());
     this.lookLater();

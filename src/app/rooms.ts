@@ -41,7 +41,7 @@ import { SelfDescription } from "./views/self-description.ts";
 export interface RoomsOptions {
   readonly config: Config;
   readonly logger: Logger;
-  /** Of the configuration file, as monitoring shows it. */
+  /** Digest of the configuration file, as monitoring shows it. */
   readonly configDigest?: string;
   /** Where none is configured; absent: the id. */
   readonly defaultName?: string | null;

@@ -96,7 +96,7 @@ function endEarly(_signal: NodeJS.Signals, number: number): void {
   process.exit(128 + number);
 }
 
-/** What was written last still goes out; then the process ends in any case. */
+/** The last output still goes out; then the process ends in any case. */
 function endSoon(code: number): void {
   process.exitCode = code;
   systemClock.setTimer(50, () => process.exit(code));

@@ -1,5 +1,5 @@
 /**
- * What is due when: a binary heap of alarms, each naming what to look at then. A row of a table owns one alarm and sets it
+ * The times at which something is due: a binary heap of alarms, each naming what to look at then. A row of a table owns one alarm and sets it
  * to another time as often as it likes, so the heap holds one entry for each row at most and is bounded by the tables.
  *
  * Invariant: `heap[alarm.place] === alarm` for each alarm that is set, and `place` is -1 for each that is not.

@@ -29,7 +29,7 @@ import {
 } from "./formats/nats-conf/node.ts";
 import { Sheet } from "./option.ts";
 
-/** So many errors, and so many warnings, are told. */
+/** Errors, and warnings, that are reported at most. */
 const MESSAGES_MAX = 50;
 
 export type LoadResult =
@@ -58,7 +58,7 @@ export type LoadResult =
   | {
       readonly kind: "error";
       readonly messages: readonly string[];
-      /** Of the first error that is in a file. */
+      /** Position of the first error that is in a file. */
       readonly position: Position | null;
       /** The first error is that a file cannot be read as a configuration at all. */
       readonly isParseError: boolean;

@@ -2,7 +2,7 @@
  * The way to one subject for many messages that the server makes, one after the other. Where one client of this server alone gets
  * them, they are written straight into what it is sent next: nothing is staged, planned or copied twice. All others are sent as usual.
  *
- * Who gets them is looked up when interest has changed, and not for each message.
+ * The receivers are looked up when interest has changed, not for each message.
  */
 import { assertOwn } from "../base/assert.ts";
 import { hashBytes } from "../slab/hash.ts";

@@ -3,7 +3,7 @@ import { readText, slice } from "../slab/memory.ts";
 import type { Message, MessageOrigin } from "../protocol/message.ts";
 import type { Crossing } from "./subscription.ts";
 
-/** What was said, in memory of its own. */
+/** A copy of a message, in memory of its own. */
 export interface Heard {
   readonly subject: string;
   /** "": nobody waits for an answer. */

@@ -25,9 +25,9 @@ const REQUEST_INFO = "Nats-Request-Info";
 export interface ServiceImportParts {
   readonly importer: Crossed;
   readonly exporter: Crossed;
-  /** There. */
+  /** Subject in the exporting account. */
   readonly subject: string;
-  /** Here. */
+  /** Subject in the importing account. */
   readonly to: string;
   readonly share: boolean;
   readonly export: ServiceExportDefinition;

@@ -34,7 +34,7 @@ export interface Readiness {
   readonly reasons: readonly string[];
   /** The kinds of reasons, for metrics. */
   readonly causes: readonly ReadinessCause[];
-  /** What is not as it should be, whether or not the server is ready. */
+  /** Problems, including those that do not make the server unready. */
   readonly missing: readonly string[];
   /** Faults of this server that have cost a connection, since the start. */
   readonly faults: number;

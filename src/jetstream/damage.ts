@@ -1,4 +1,4 @@
-/** What is done about folders and messages of an account that are found damaged: nothing is deleted, and the log names it. */
+/** Handles folders and messages of an account that are found damaged: nothing is deleted, and the log names the damage. */
 import { randomToken } from "../base/base62.ts";
 import type { Disk } from "../store/disk.ts";
 import { Ranges } from "../store/ranges.ts";

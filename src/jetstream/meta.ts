@@ -1,5 +1,5 @@
 /**
- * What is stored for a stream or a consumer besides its data: its configuration and the time of its creation, with a checksum over both.
+ * Stores for a stream or a consumer, besides its data, its configuration and the time of its creation, with a checksum over both.
  */
 import { crc32 } from "node:zlib";
 import type { Disk } from "../store/disk.ts";

@@ -34,7 +34,7 @@ export interface Token {
   readonly nats: Claims;
 }
 
-/** Who may sign a token of each kind. */
+/** The kinds of keys that may sign a token of each kind. */
 const SIGNERS: Readonly<Record<TokenKind, readonly NkeyKind[]>> = {
   operator: ["operator"],
   account: ["account", "operator"],

@@ -144,7 +144,7 @@ export interface ScrubLook {
   readonly bytes: number;
   readonly damaged: number;
   readonly mended: number;
-  /** Of the present pass: 0 to 1. */
+  /** Progress of the present pass: 0 to 1. */
   readonly progress: number;
   /** Milliseconds since the epoch; 0: no pass has ended. */
   readonly finishedMs: number;

@@ -221,7 +221,7 @@ function limitsOf({ limits }: AccountClaims): AccountLimits {
   };
 }
 
-/** Who may import with a token is not listed. */
+/** Accounts that may import with a token are not listed. */
 function exportDefinition({ subject, needsToken }: ExportClaim): ExportDefinition {
   return { subject: toByteString(subject), accounts: needsToken ? [] : null };
 }

@@ -147,7 +147,7 @@ function endHead(message: Message, p: number, end: number, size: number, digits:
   return READ;
 }
 
-/** What is to be said of a head that does not end at `p`, although it should. */
+/** The error for a head that does not end at `p`, although it should. */
 function unfinished(p: number, end: number): number {
   return p >= end || (bytes[p] === CR && p + 1 >= end) ? INCOMPLETE : UNUSUAL;
 }

@@ -44,7 +44,7 @@ function keptLines(block: string, at: number, name: string): string {
   return kept + block.slice(runFrom);
 }
 
-/** So many lines at a time: of a longer search the engine would remember every way back. */
+/** Lines per search: in a longer one the engine would remember every way back. */
 // oxlint-disable-next-line no-control-regex
 const PLAIN_LINES = /(?:[^\x00-\x20:\x7f]+:[^\r\n]*\r\n){1,200}/y;
 

@@ -34,7 +34,7 @@ const STRIDE = 14;
 const SLOT_BITS = 5;
 /** Gives each of the words below a slot of its own, which is asserted. */
 const SLOT_FACTOR = 0x89c6db7b;
-/** What has to lie in the words that are looked at: pieces of these names, by slot. */
+/** The words that are compared must hold these pieces of the names, by slot. */
 const PIECES = new Int32Array(1 << SLOT_BITS);
 /** How far into the name each piece begins. */
 const PIECE_OFFSETS = new Uint8Array(1 << SLOT_BITS);

@@ -84,7 +84,7 @@ export function writeText(to: number, value: string): number {
   return to + text.write(value, to, "latin1");
 }
 
-/** Of a whole number, not below 0. */
+/** Digits of a whole number that is not below 0. */
 export function digitsOf(value: number): number {
   let digits = 1;
   for (let power = 10; power <= value; power *= 10) digits++;

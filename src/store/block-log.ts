@@ -40,7 +40,7 @@ export interface BlockLogOptions {
   readonly blockBytes: number;
   /** Whether a block is on the disk when the next one begins, or is written alone and synced in the background. */
   readonly sealedBlocks: "synced" | "synced later";
-  /** Of a subject, a byte string. */
+  /** Hash of a subject, a byte string. */
   readonly hashOf: (subject: string) => number;
   /** All of the block is written; its rows need not stay in memory. */
   readonly onSealed: (block: Block) => void;
@@ -59,9 +59,9 @@ export class BlockLog {
   private windowLength = 0;
   /** Where the record ends that was read last. */
   private readTo = 0;
-  /** Of the memory that messages were written to last. */
+  /** Offset in the memory that messages were written to last. */
   private writing: DataView = new DataView(new ArrayBuffer(0));
-  /** Of the hashes in footers; null: not known yet. */
+  /** Seed of the hashes in footers; null: not known yet. */
   seed: number | null = null;
 
   constructor(options: BlockLogOptions) {
@@ -230,7 +230,7 @@ export class BlockLog {
     return readRecord(view, this.window, offset - this.windowFrom, this.windowLength);
   }
 
-  /** Of a sealed block: from its footer, or where that cannot be read, from its records. */
+  /** Rows of a sealed block: from its footer, or where that cannot be read, from its records. */
   readRows(block: Block): BlockRows {
     const rows = readRowsOf(block);
     return rows ?? rowsInRecords(this.contentOf(block), (subject) => this.options.hashOf(subject));
@@ -379,7 +379,7 @@ export class BlockLog {
     return `${this.options.folder}/${String(number).padStart(12, "0")}.blk`;
   }
 
-  /** Of the first block with this number or a higher one. */
+  /** Place of the first block with this number or a higher one. */
   private indexOf(number: number): number {
     let low = 0;
     let high = this.blocks.length;

@@ -13,7 +13,7 @@ const HAS_HEADERS = 0x8000_0000;
 export class BlockRows {
   count = 0;
   words: Uint32Array;
-  /** Of the first row; 0: there is none. */
+  /** Sequence of the first row; 0: there is none. */
   base: number;
 
   constructor(base = 0, words: Uint32Array = new Uint32Array(START * ROW_WORDS), count = 0) {
@@ -127,7 +127,7 @@ export class Gaps {
   }
 }
 
-/** What has no row, up to `reach`; null: nothing. */
+/** Sequences without a row, up to `reach`; null: none. */
 export function gapsBetween(rows: BlockRows, reach: number): Gaps | null {
   if (rows.count === 0 || reach - rows.base + 1 === rows.count) return null;
   const gaps = new Gaps();

@@ -24,7 +24,7 @@ const ROW_BYTES = ROW_WORDS * 4;
 /** Numbers of a mark in `marks`: its kind (REMOVED, REMOVED_RUN, FIRST or SETTLED), its sequence, and the last sequence, which FIRST needs; or where a run begins. */
 export const MARK_NUMBERS = 3;
 
-/** What is known of a block beside its rows. */
+/** Facts about a block beside its rows. */
 export interface BlockFacts {
   firstSequence: number;
   lastSequence: number;
@@ -47,7 +47,7 @@ export interface Footer {
   /** Names of all subjects in the block. */
   readonly names: readonly string[];
   readonly bloom: Bloom;
-  /** Of the hashes. */
+  /** Seed of the hashes. */
   readonly seed: number;
 }
 

@@ -112,7 +112,7 @@ export class Recovery {
     return end;
   }
 
-  /** Nothing is written behind a footer. What is there all the same is not served, and its sequences are not used again. */
+  /** Nothing is written behind a footer. Records that are found there are not served, and their sequences are not used again. */
   private passForeign(content: Buffer, from: number): number {
     const { view } = this;
     const end = content.length;

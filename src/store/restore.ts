@@ -16,7 +16,7 @@ export interface RestoreHost {
   lastMessage(): number;
   /** The message of this row is there. */
   take(sequence: number, number: number, row: number): void;
-  /** Of the last message of the block. */
+  /** Time of the last message of the block. */
   lastTime(timeNs: bigint): void;
   /** The message has been taken; its record may have to be read. */
   recall(sequence: number, hasHeaders: boolean): void;

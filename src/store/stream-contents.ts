@@ -31,7 +31,7 @@ export abstract class StreamContents {
   messages = 0;
   /** As nats-server counts them: see `counted`. */
   bytes = 0;
-  /** Of the last message, nanoseconds since the epoch, in two words. */
+  /** Time of the last message, nanoseconds since the epoch, in two words. */
   protected lastTimeLow = 0;
   protected lastTimeHigh = 0;
   /** Known missing: their records are damaged. */

@@ -20,7 +20,7 @@ export interface StreamStoreOptions {
   readonly damagedTail?: DamagedTail;
   /** Rows of blocks that are in memory; absent: of this store alone. */
   readonly cache?: RowCache;
-  /** Of the hashes of subjects, where nothing on the disk says it. */
+  /** Seed of the hashes of subjects, where none is on the disk. */
   readonly seed?: number;
   /** Called with messages that are found on the disk, in order: with all, or with those that have headers. `lost`: how many are known missing so far. */
   readonly onRecovered?: (view: RecordView, lost: number) => void;
@@ -39,6 +39,6 @@ export interface PurgeOptions {
   readonly filter: string | null;
   /** Only what is below; 0: no bound. */
   readonly below: number;
-  /** So many of the newest stay. */
+  /** How many of the newest stay. */
   readonly keep: number;
 }

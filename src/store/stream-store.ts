@@ -5,7 +5,7 @@
  * Invariants: the last sequence never falls; `first` is the lowest message there is, or last + 1; `bytes` counts as nats-server
  * does. Nobody may see or be told of a message before `written` has reached its sequence, and `synced` where that was asked for.
  *
- * What is damaged is known missing: `lost` names those sequences, and they are never used again.
+ * Damaged messages are known missing: `lost` names their sequences, which are never used again.
  */
 import { assert } from "../base/assert.ts";
 import { BATCH_FIRST, BATCH_LAST, BATCH_MIDDLE } from "./batch-recovery.ts";
@@ -125,7 +125,7 @@ export class StreamStore extends StreamForgetting {
     }
   }
 
-  /** What was appended up to this message is on the disk: the batch that ends with it is whole. */
+  /** Everything up to this message is on the disk: the batch that ends with it is whole. */
   settleBatch(sequence: number): void {
     this.appendMark(SETTLED, sequence, this.lastMessage);
   }
@@ -394,6 +394,6 @@ interface Noted {
   readonly sequence: number;
   readonly subject: string;
   readonly hasHeaders: boolean;
-  /** Of the record. */
+  /** Length of the record. */
   readonly length: number;
 }

@@ -14,7 +14,7 @@ import { SubjectFilter } from "./subject-filter.ts";
 const FILTERS_MAX = 64;
 const SLOTS_START = 64;
 const NUMBERS_START = 32;
-/** Of a slot: its subject is gone. */
+/** Value of a slot whose subject is gone. */
 const GONE = 0xffff_ffff;
 /** Slots that move to a larger table with each subject that comes. */
 const MOVED_PER_STEP = 64;
@@ -57,10 +57,10 @@ class Slots {
 export class SubjectTable {
   /** Subjects. */
   size = 0;
-  /** Of the hashes; it changes only while there are no subjects. */
+  /** Seed of the hashes; it changes only while there are no subjects. */
   seed = 0;
   private slots = new Slots(SLOTS_START);
-  /** What has not moved to `slots` yet; null: nothing. */
+  /** Slots that have not moved to `slots` yet; null: none. */
   private old: Slots | null = null;
   private moved = 0;
   private readonly names: string[] = [""];

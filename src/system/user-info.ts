@@ -3,7 +3,7 @@ import type { UserPermissions } from "../core/permissions.ts";
 import type { Client } from "../links/client/client.ts";
 import { nanoseconds, orOmit, shownText } from "../monitor/go-format.ts";
 
-/** What is read of the client that asks. */
+/** The client that asks, as far as it is read. */
 export type UserOf = Pick<Client, "user" | "account" | "rights">;
 
 export function userInfo({ user, account, rights }: UserOf): object {

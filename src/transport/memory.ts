@@ -66,7 +66,7 @@ export class MemoryWire implements Wire {
       this.hasLastWords = true;
     }
     this.underWay = [...this.underWay, ...pieces];
-    // What is written now may make the far end hold the next write.
+    // This write may make the far end hold the next one.
     const isDone = !this.holdsWrites;
     if (isDone) this.takeUnderWay();
     return isDone;
@@ -121,7 +121,7 @@ export class MemoryWire implements Wire {
     this.receive(Buffer.from(text, "latin1"));
   }
 
-  /** What has come out since the last call. */
+  /** The output since the last call. */
   take(): Buffer {
     return Buffer.concat(this.out.splice(0));
   }

@@ -95,7 +95,7 @@ const FORBIDDEN: readonly {
   },
   {
     rule: "a field name of NATS JSON",
-    // Of an object or a type: on a line of its own, or after a brace or a comma.
+    // A field of an object or a type: on a line of its own, or after a brace or a comma.
     pattern: /(?:^\s+(?:readonly )?|[{,] )"?[a-z][a-z0-9]*(?:_[a-z0-9]+)+"?\??:/m,
     // Options of the configuration are written in the same way, and metrics read the documents of monitoring.
     isExempt: (file) => /^(protocol|monitor|system|jetstream\/api|config|metrics)\//.test(file),
@@ -139,7 +139,7 @@ export interface Import {
   readonly isLate: boolean;
 }
 
-/** What is wrong with one file, whose path is relative to src/. */
+/** Breaches of the rules in one file, whose path is relative to src/. */
 export function breachesOf(file: string, source: string): string[] {
   const room = roomOf(file);
   if (TABLE[room] === undefined) return [`${file}: room ${room} is not in the table`];

@@ -8,9 +8,13 @@ const LOWER_CASE_CONSTANT = /^(?:export )?const ([a-z]\w*)(?:: number)? = -?[\d_
 const HASH_PRIVATE = /(?:^\s+(?:(?:static|readonly|async|get|set) )*|\bthis\.)(#[a-z]\w*)/gm;
 const EXPORTED_FUNCTION = /^export (?:async )?function\*? (\w+)(?:<[^>]*>)?\(([^{]*?)\)(?::|\s*\{)/gm;
 const BOOLEAN_PARAMETER = /\w+\??: boolean\b|\w+ = (?:true|false)\b/;
+/** Comments that read as translated: clauses in place of a sentence with a subject, and words that nobody uses so. */
+const TRANSLATED =
+  /(?:\*|\/\/) (?:Who |Of (?:the|a|an|all) |What (?:is|was|has) |So many |There\.)|\bin the open\b|\bcame? to nothing\b|\ball the same\b|\banew\b|\bfor ever\b/;
+const COMMENT_LINE = /^\s*(?:\/\*\*|\*|\/\/) .*$|\s\/\/ .*$/gm;
 const WAITS_FOR_EXIT = /(?<!\.)\bonce\([\w.!]+, "exit"\)/;
 
-/** What is wrong with the style of one file; empty: nothing. */
+/** Breaches of the style in one file; empty: none. */
 export function styleBreaches(file: string, source: string): string[] {
   const found: string[] = [];
   const text = source.replace(/^#!.*\n/, "");
@@ -22,6 +26,11 @@ export function styleBreaches(file: string, source: string): string[] {
     found.push(`${file}: the constant ${name} is not in UPPER_CASE`);
   if (WAITS_FOR_EXIT.test(source))
     found.push(`${file}: waits for "exit", after which output may still come: wait for "close"`);
+  for (const [line] of source.matchAll(COMMENT_LINE)) {
+    const [words] = TRANSLATED.exec(line) ?? [];
+    if (words !== undefined)
+      found.push(`${file}: a comment says "${words}": write a sentence with a subject`);
+  }
   for (const [, name, parameters = ""] of source.matchAll(EXPORTED_FUNCTION)) {
     if (BOOLEAN_PARAMETER.test(parameters.replace(/\([^()]*\)/g, "")))
       found.push(`${file}: ${name} takes a boolean`);

@@ -1,4 +1,4 @@
-/** Who reaches the pods, whom they reach, and how Prometheus knows that it has reached them. */
+/** Network policies: the peers that reach the pods, those that the pods reach, and how Prometheus knows that it has reached them. */
 import { describe, expect, it } from "vitest";
 import { render, renderNotes, type Manifest } from "../support/helm.ts";
 

@@ -173,7 +173,7 @@ async function saidTo(port: number, user: string, localAddress: string, until?: 
 
 const cli = findNatsCli();
 const ways = bothServers.flatMap((target) => [
-  { ...target, way: "in the open", curve: undefined },
+  { ...target, way: "in plaintext", curve: undefined },
   { ...target, way: "encrypted", curve: serviceKey },
 ]);
 
@@ -256,7 +256,7 @@ describe.each(ways)("auth callouts $way on $name", ({ command, curve }) => {
     ]);
   });
 
-  it("sends the request in the open or seals it for the service", async () => {
+  it("sends the request in plaintext or seals it for the service", async () => {
     await loginAs("alice");
     const { text, serverKey } = service.raw.at(-1)!;
     expect(serverKey === "").toBe(curve === undefined);
@@ -285,7 +285,7 @@ describe.each(ways)("auth callouts $way on $name", ({ command, curve }) => {
     ["standard", "APP", "standard"],
     ["all-day", "APP", "all-day"],
     ["insider", "AUTH", "insider"],
-    // known by the configuration, with another password, and asked about all the same
+    // known by the configuration, with another password, and asked about anyway
     ["fixed", "APP", "fixed"],
     ["other", "OTHER", "other"],
   ])("admits %s to %s", async (user, account, name) => {

@@ -134,7 +134,7 @@ const KEYS: Readonly<
   },
 };
 
-/** Of the certificate that a connection is shown. */
+/** Subject of the certificate that a connection is shown. */
 async function commonName({ server }: InProcessServer): Promise<string> {
   const socket = connect({
     port: server.webSocketEndpoint!.port,

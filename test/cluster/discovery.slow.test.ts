@@ -1,6 +1,6 @@
 /**
  * Servers on hosts of their own that know nothing but a name, and a real DNS server whose answers change, fail and lie.
- * What is measured is printed; the deadlines are generous, so that a busy machine fails nothing.
+ * The figures are printed; the deadlines are generous, so that a busy machine fails nothing.
  */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { createServer, type Server, type Socket } from "node:net";

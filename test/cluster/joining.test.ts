@@ -1,4 +1,4 @@
-/** Who may join, under which name, and with which credentials; and what those hear who may not. */
+/** Joining a cluster: which servers may, under which name and with which credentials, and what the others are told. */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { describe, expect, it } from "vitest";
 import { allReach } from "../support/cluster-clients.ts";

@@ -203,7 +203,7 @@ describe("a server that goes", () => {
     await one!.server.closed();
   });
 
-  it("does not wait for ever for one who does not read", async () => {
+  it("does not wait indefinitely for a client that does not read", async () => {
     const { stage, servers } = await cluster("300ms", "100ms");
     const [one] = servers;
     const deaf = await raw(one!);

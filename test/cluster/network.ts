@@ -154,7 +154,7 @@ export class Network implements Disposable {
   }
 }
 
-/** Of the range for tests of networks (RFC 2544), one that no interface here has. */
+/** An address of the range for tests of networks (RFC 2544) that no interface here has. */
 function freeNet(): string {
   const taken = run("ip", "-4", "-o", "addr");
   for (;;) {

@@ -26,7 +26,7 @@ const LINES_MAX = 20_000;
 
 export class ServerProcess implements AsyncDisposable {
   readonly lines: LogLine[] = [];
-  /** What is no JSON: complaints about the command line. */
+  /** Lines that are not JSON: complaints about the command line. */
   readonly words: string[] = [];
   /** Members that it has a confirmed route to, by id. */
   readonly peers = new Set<string>();

@@ -25,7 +25,7 @@ export interface Route {
 
 export interface ServerText {
   readonly name?: string;
-  /** Of the cluster; null: the server makes one up. */
+  /** Name of the cluster; null: the server makes one up. */
   readonly cluster?: string | null;
   readonly clientPort?: number;
   readonly clusterPort?: number;

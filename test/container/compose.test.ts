@@ -52,7 +52,7 @@ async function meshed(members: readonly string[]): Promise<void> {
   );
 }
 
-/** What is published at any of them arrives at all. */
+/** A message that is published at any of them arrives at all. */
 async function talk(members: readonly string[]): Promise<void> {
   const clients = await Promise.all(
     members.map(async (name) =>

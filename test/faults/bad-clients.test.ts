@@ -140,7 +140,7 @@ describe("too much at once", () => {
     }
   });
 
-  it("one who announces too much and sends it all the same gets the error, too", async () => {
+  it("a client that announces too much and sends it anyway gets the error, too", async () => {
     const connection = await RawConnection.greeted(server().port);
     connection.send("PUB a 8000000\r\n");
     connection.send(new Uint8Array(8_000_000));

@@ -198,7 +198,7 @@ describe("at the route port", () => {
     await expectUnharmed();
   });
 
-  it("hundreds of half-open connections time out, and a new member joins all the same", async () => {
+  it("hundreds of half-open connections time out, and a new member still joins", async () => {
     const crowd = await Promise.all(Array.from({ length: 900 }, () => RawConnection.open(seed.routePort)));
     for (const connection of crowd) connection.send('CONNECT {"name":"x","cluster":"c"}\r\n');
     const routes = [{ host: "127.0.0.1", port: seed.routePort, user: null, password: null }];

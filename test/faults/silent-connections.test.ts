@@ -1,4 +1,4 @@
-/** Many who connect, and say nothing: those who have something to say are served all the same. */
+/** Many clients connect and say nothing: the others are still served. */
 import { afterEach, describe, expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startInProcess } from "../support/in-process-server.ts";

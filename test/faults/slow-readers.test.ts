@@ -1,5 +1,5 @@
 /**
- * Who reads too slowly, or not at all. The dead are cut off at the bounds of the configuration, without a word, as
+ * Readers that are too slow, or do not read at all. The dead are cut off at the bounds of the configuration, without a word, as
  * nats-server does it; the living lose nothing meanwhile. Who is merely slower than a publisher slows it down instead.
  */
 import { connect } from "@nats-io/transport-node";

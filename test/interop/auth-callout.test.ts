@@ -31,7 +31,7 @@ for (const kinds of pairs) {
   const isUntestable = kinds.some((kind) => missing.includes(kind));
   describe.skipIf(isUntestable)(`the service on ${kinds[0]}, clients on ${kinds[1]}`, () => {
     it.each([
-      { how: "in the open", key: undefined },
+      { how: "in plaintext", key: undefined },
       { how: "encrypted", key: curve },
     ])("admits and refuses, $how", async ({ key }) => {
       const serverLines = linesFor(key === undefined ? "" : `, xkey: ${key.getPublicKey()}`);

@@ -110,7 +110,7 @@ describe("the configurations of nats-server", () => {
         if (found !== "") differences.push(`${each.name}: ${found}`);
       }
       expect(differences).toEqual([]);
-      // What is compared is there, and most of it is no matter of what is absent.
+      // The compared fields are there; most of them do not depend on those that are absent.
       expect(all.length).toBeGreaterThan(1500);
       expect(counts.same).toBeGreaterThan(1000);
     },

@@ -59,7 +59,7 @@ async function answersOf({ client, server }: Side, steps: readonly Step[]): Prom
   }
 }
 
-/** Of the last answer; 0: it is no refusal. */
+/** Code of the last answer; 0: it is not a refusal. */
 function codeOf(answer: unknown): number {
   const last = Array.isArray(answer) ? (answer as readonly unknown[]).at(-1) : answer;
   const { body } = last as { body?: { error?: { err_code?: number } } };

@@ -33,7 +33,7 @@ const ttl: readonly Step[] = [
   info("T"),
   update("T", { subjects: ["t.>"], allow_msg_ttl: false }),
   create("AGE", { subjects: ["age.>"], max_age: SECOND, allow_msg_ttl: true }),
-  ["age.1", "for ever", { "Nats-TTL": "never" }],
+  ["age.1", "forever", { "Nats-TTL": "never" }],
   ["age.2", "for a time"],
   ["age.3", "for less", { "Nats-TTL": "1h" }],
   until("AGE", "messages", 1),

@@ -45,7 +45,7 @@ export class Talk {
     return null;
   }
 
-  /** So many messages that came in, those that came first. */
+  /** The first messages that came in, this many. */
   private async hear(count: number): Promise<unknown> {
     await waitFor(
       `${count} messages`,

@@ -1,4 +1,4 @@
-/** Who may join a mixed cluster and how: different pool sizes, made-up cluster names, credentials, everybody dialling everybody at once; and who is turned away. Clients learn of the servers that joined. */
+/** Joining a mixed cluster: different pool sizes, made-up cluster names, credentials, everybody dialling everybody at once; and who is turned away. Clients learn of the servers that joined. */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";

@@ -1,6 +1,6 @@
 /**
  * Clusters of shoal and real nats-servers whose routes are secured by TLS: they form by names while gossip tells addresses, carry
- * messages, and keep out who has no certificate, a wrong one, or speaks in the open.
+ * messages, and keep out a server that has no certificate, a wrong one, or speaks plaintext.
  */
 // oxlint-disable vitest/expect-expect -- awaiting a condition up to a deadline is the assertion
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -137,7 +137,7 @@ describe.skipIf(isMissing || missing.includes("nats-new"))("a member is kept out
       expect((await one!.peers())?.size ?? 0).toBe(0);
     });
 
-    it(`by ${seed}: ${joiner} in the open`, async () => {
+    it(`by ${seed}: ${joiner} in plaintext`, async () => {
       const plain: MemberSpec = { kind: joiner, name: "plain", clusterLines: ["name: mixed"] };
       await using cluster = await startMembers([member(seed, "seed"), plain], { routesOf: byName });
       const [one] = cluster.members;

@@ -28,7 +28,7 @@ const program = findNatsCli();
 describe.skipIf(missingKinds(["nats-new"]).length > 0)("the system account of a mixed cluster", () => {
   let cluster: Cluster;
   let clients: Clients;
-  /** Of the system account, on the shoal (0) and on the nats-server (1). */
+  /** Clients of the system account, on the shoal (0) and on the nats-server (1). */
   let admins: NatsConnection[];
 
   beforeAll(async () => {

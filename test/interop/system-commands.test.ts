@@ -12,7 +12,7 @@ const clusterLines = ["name: mixed"];
 const serverLines = ["accounts { $SYS { users: [{ user: sys, password: p }] } }"];
 const admin = { user: "sys", pass: "p" };
 
-/** Of the two kinds, one server each; the first of them is the seed. */
+/** One server of each kind; the first of them is the seed. */
 async function mixed(...kinds: readonly ServerKind[]): Promise<Cluster> {
   const cluster = await startMembers(kinds.map((kind) => ({ kind, name: kind, clusterLines, serverLines })));
   await cluster.fullMesh();

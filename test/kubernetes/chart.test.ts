@@ -234,7 +234,7 @@ describe("changes", () => {
     await eventually(async () => expect(await namespace.logs(POD(0))).toMatch(/max_payload/), 180_000);
     expectSteady(await witness.stop());
     expect(await namespace.monitor(POD(0), "/varz")).toMatchObject({ max_payload: 1_048_576 });
-    // a pod that starts anew has nothing else to go by: it says so, and the others stay
+    // a pod that starts again has nothing else to go by: it says so, and the others stay
     await namespace.kubectl("delete", "pod", POD(2));
     await eventually(async () => expect(await namespace.logs(POD(2))).toMatch(/max_payload/));
     // it is tried again ever more seldom

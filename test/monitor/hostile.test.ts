@@ -83,7 +83,7 @@ describe("who means no good", () => {
     await closing(socket);
   });
 
-  it("holds all connections: others are answered all the same", async () => {
+  it("holds all connections: others are still answered", async () => {
     const port = await serve({ headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 });
     const held = await Promise.all(Array.from({ length: 20 }, () => dial(port)));
     const response = await fetch(`http://127.0.0.1:${port}/healthz`);

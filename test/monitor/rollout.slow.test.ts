@@ -138,7 +138,7 @@ class Rollout {
     await waitFor(`a scrape to find ${series} ${up}`, () => this.series.get(series)?.at(-1) === up);
   }
 
-  /** What was scraped is of a rollout. */
+  /** The scrapes are those of a rollout. */
   sawEachGoAndCome(): boolean {
     const ups = [...this.series].filter(([name]) => name.startsWith("up{"));
     return ups.length === MEMBERS && ups.every(([, values]) => values.join("").includes("01"));

@@ -105,7 +105,7 @@ describe.skipIf(isChromiumMissing)("a page in Chromium", () => {
   }
 
   it.each([
-    ["in the open", {}],
+    ["in plaintext", {}],
     ["compressed", { compression: true }],
     ["over TLS", { isSecure: true }],
   ])(

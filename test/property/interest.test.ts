@@ -93,7 +93,7 @@ describe("a plan", () => {
     const plans = new Set<Plan>();
     for (let i = 0; i < 100; i++) plans.add(planOfServerFor(model.interest, `_INBOX.one.${i}`));
     expect([plans.size, model.interest.snapshot().cached]).toEqual([1, 0]);
-    // What has nothing to do with the inbox leaves it as it is.
+    // A change that has nothing to do with the inbox leaves it as it is.
     for (const subject of ["_INBOX.two.*", "_INBOX.three", "orders.>"]) model.subscribe(subject, null);
     plans.add(planOfServerFor(model.interest, "_INBOX.one.a"));
     expect(plans.size).toBe(1);

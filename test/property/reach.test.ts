@@ -99,7 +99,7 @@ class Server {
   }
 }
 
-/** Who is told of which interest, by the tier of the one who is told. */
+/** The interest that a tier is told of, by that tier. */
 const TOLD_TO: Record<NeighbourTier, readonly string[]> = {
   route: ["local", "spoke"],
   gateway: ["local", "spoke", "route"],
@@ -113,7 +113,7 @@ class World {
   readonly subscribers: string[] = [];
   readonly groups = new Set<string>();
   readonly servers: Server[] = [];
-  /** Of the message that is under way: as a route names it to the next server. */
+  /** Leaf cluster of the message that is under way: as a route names it to the next server. */
   leafCluster = "";
 
   connect(one: Server, other: Server, tier: NeighbourTier): void {

@@ -113,7 +113,7 @@ describe("a reader that takes its messages in any pattern", () => {
         // Its patience, and what it takes and time restore of that.
         const earnedMs = takenBytes / STALL_BYTES_PER_MS + spanMs * RESTORED_SHARE;
         expect(stalledMs).toBeLessThanOrEqual(PATIENCE_MAX_MS + earnedMs + STALL_MAX_MS);
-        // Who sends little waits little.
+        // A client that sends little waits little.
         expect(stalledMs).toBeLessThanOrEqual(deliveredBytes / STALL_BYTES_PER_MS + STALL_MAX_MS);
         expect(oldestMs).toBeLessThanOrEqual(2 * DEADLINE_MS + SWEEP_MS + TICK_MS);
       }),

@@ -37,7 +37,7 @@ export interface StackOptions {
   readonly limits?: Partial<ClientLimits>;
   /** Token that clients have to present. */
   readonly token?: string;
-  /** Who decides instead. */
+  /** Decides instead of the one that is made here. */
   readonly authenticator?: Authenticator;
   readonly accounts?: Pick<AccountsParts, "definition" | "work">;
   /** Absent: what is thrown goes on, so that tests fail by it. */

@@ -55,9 +55,9 @@ export interface ClientsOptions {
 }
 
 export class Clients {
-  /** What was received on subjects that are never given up: publisher and account -> numbers in the order of arrival. */
+  /** Messages received on subjects that are never given up: publisher and account -> numbers in the order of arrival. */
   readonly received = new Map<string, number[]>();
-  /** What was received on other subjects: how often, by account, subject and text. */
+  /** Messages received on other subjects: how often, by account, subject and text. */
   readonly heard = new Map<string, number>();
   private readonly byAccount = new Map<string, Client>();
   private nextSid = 1;
@@ -188,7 +188,7 @@ function hostOf({ accounts, accountNames, turn, clock }: ClientsOptions): Client
   };
 }
 
-/** What is thrown goes on, so that a seed fails by it. */
+/** Lets every error pass, so that a seed fails by it. */
 export const NOT_CONTAINED = {
   contain(error: unknown): void {
     throw error;

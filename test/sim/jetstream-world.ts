@@ -197,7 +197,7 @@ export class JetStreamWorld {
     this.disk.kill();
   }
 
-  /** What was confirmed is so. */
+  /** Everything that was confirmed holds. */
   private check(): void {
     const { stream, consumers } = this.assets;
     const { state } = consumers.get("c")!;

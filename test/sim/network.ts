@@ -31,7 +31,7 @@ export interface NetworkOptions {
   readonly delayMaxMs: number;
   /** An end whose connection is dead notices within this. */
   readonly keepaliveMs: number;
-  /** So many bytes may be under way in one direction of a connection; then the wire takes no more until half of them have arrived. */
+  /** Bytes that may be under way in one direction of a connection; at that bound the wire takes no more until half of them have arrived. */
   readonly roomBytes: number;
 }
 
@@ -260,7 +260,7 @@ interface End {
 
 class Link {
   readonly id: number;
-  /** Who dialled, and who was dialled. */
+  /** The server that dialled, and the one that was dialled. */
   readonly hosts: readonly [Host, Host];
   private readonly carrier: Carrier;
   private readonly ends: readonly [End, End];

@@ -16,10 +16,10 @@ export class OriginsWorld {
   private readonly disk: FaultyDisk;
   private readonly stack: JetStreamStack;
   private made = 0;
-  /** What was confirmed to publishers, and where the sources' stream has it for good. */
+  /** Messages that were confirmed to publishers, and where the sources' stream has them for good. */
   private readonly confirmed = new Set<string>();
   private readonly taken = new Map<string, number>();
-  /** Of the mirrored stream, by sequence. */
+  /** Messages of the mirrored stream, by sequence. */
   private readonly origin = new Map<number, string>();
   private checkedTo = 0;
   private mirroredTo = 0;

@@ -1,5 +1,5 @@
 /**
- * What is lost between servers that stayed connected: nothing. A pair is steady from the time at which both ends are whole and know
+ * Nothing is lost between servers that stayed connected. A pair is steady from the time at which both ends are whole and know
  * each other's interest, until a fault is done to it. What one publishes meanwhile has to reach the other one's clients, whatever
  * happens to everybody else: joins, partitions, restarts, servers of the same name.
  *
@@ -30,7 +30,7 @@ interface Pair {
   readonly b: SimMember;
   isSteady: boolean;
   disturbedMs: number;
-  /** What has not been found to have arrived. */
+  /** Messages that have not been found to have arrived. */
   expected: Expected[];
 }
 

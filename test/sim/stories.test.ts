@@ -61,7 +61,7 @@ test("a mesh at rest neither dials nor loses a connection", () => {
   expect(meshBreaches(world)).toEqual([]);
 });
 
-test("a DNS that shows strangers for ever costs each a dial every 5 s, and the mesh nothing", () => {
+test("a DNS that keeps showing strangers costs each a dial every 5 s, and the mesh nothing", () => {
   const world = wholeMesh(1, "dns", 1000);
   world.timeline.runUntil(600_000);
   const fromMs = 300_000;

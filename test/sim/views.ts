@@ -23,7 +23,7 @@ export function viewOf(member: SimMember, nowMs: number): MemberView {
   return { member, routes, peers: new Map(member.mesh.snapshot(nowMs).peers.map((peer) => [peer.id, peer])) };
 }
 
-/** What is wrong between two members, as both ends see it; undefined: nothing. */
+/** The problem between two members, as both ends see it; undefined: none. */
 export function pairBreach(a: MemberView, b: MemberView): string | undefined {
   const links = slotLinks(a, b.member);
   const otherLinks = slotLinks(b, a.member);

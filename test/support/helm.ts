@@ -48,7 +48,7 @@ export interface Manifest {
   };
 }
 
-/** Of a Pod, or of what makes pods; undefined of others. */
+/** Spec of a Pod, or of what makes pods; undefined of others. */
 export function podSpec(manifest: Manifest | undefined): PodSpec | undefined {
   return manifest?.kind === "Pod" ? (manifest.spec as PodSpec) : manifest?.spec?.template?.spec;
 }

@@ -131,7 +131,7 @@ export interface WitnessReport {
   readonly problems: readonly string[];
   /** What the subscriber missed of what was published while it or the publisher had no server; known in the end. */
   readonly lostWhileAway: number;
-  /** Of the rest: known in the end. */
+  /** The rest, which is known in the end. */
   readonly lostWhileHere: number;
   readonly awayMs: readonly number[];
 }

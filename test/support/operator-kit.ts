@@ -10,7 +10,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 export interface Forgery {
   readonly header?: Fields | string;
-  /** What is signed, where that is not what the header says. */
+  /** The text that is signed, where it differs from what the header says. */
   readonly signs?: "body" | "both";
   /** The signature; absent: the right one. */
   readonly signature?: (right: string) => string;

@@ -5,5 +5,5 @@
 
 export const PATIENCE_MS = 60_000;
 
-/** Of a test or hook that awaits several things. */
+/** For a test or hook that awaits several things. */
 export const TEST_TIMEOUT_MS = 180_000;

@@ -4,7 +4,7 @@ import { waitFor } from "./cluster-wait.ts";
 
 export type Json = Record<string, unknown>;
 
-/** What is not the same on both: settings of JetStream, queues of nats-server, counters and times that are left out while they are
+/** Fields that differ between the two: settings of JetStream, queues of nats-server, counters and times that are left out while they are
  * 0, what a joiner alone has configured. */
 const UNLIKE =
   /\.(feature_flags|metadata)\b|^IPQUEUESZ\.data\b|^ROUTEZ\.data\.routes|_stats\b|stale_connection|stalled_clients|_limit\b|gomemlimit|http_req_stats|^VARZ\.data\.cluster\.urls|\.rtt$/;
@@ -21,7 +21,7 @@ export function listen(admin: NatsConnection, ...subjects: string[]): Event[] {
   return heard;
 }
 
-/** So many answers; where none are expected, those that come before the answers to a question that all answer. */
+/** Waits for this many answers; for 0, takes those that come before the answers to a question that all answer. */
 export async function ask(
   client: NatsConnection,
   subject: string,

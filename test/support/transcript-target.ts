@@ -10,7 +10,7 @@ import type { Transcript } from "./transcript.ts";
 export class TranscriptTarget {
   readonly name: string;
   private readonly command: string;
-  /** Of a nats-server; undefined for shoal, which has to know every transcript. */
+  /** Version of a nats-server; undefined for shoal, which has to know every transcript. */
   private readonly version: string | undefined;
   private readonly servers = new Map<string, Promise<ServerProcess>>();
 

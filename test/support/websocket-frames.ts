@@ -95,7 +95,7 @@ const DEFLATE = Deflate.open();
 export class WebSocketPair {
   readonly below = new MemoryWire();
   readonly wire: WebSocketWire;
-  /** What has been handed on, and in how many pieces. */
+  /** The bytes that were handed on, and in how many pieces. */
   received: Buffer[] = [];
   written = 0;
   /** null: open. */

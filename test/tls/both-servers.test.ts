@@ -87,7 +87,7 @@ const cases: Case[] = [
       "offering ALPN": [{ tls: { ...trusting(), ALPNProtocols: ["h2", "nats"] } }, "PONG"],
       "not trusting": [{}, "refused as untrusted"],
       "expecting another name": [{ tls: { ...trusting(), servername: "elsewhere" } }, "refused for its name"],
-      "in the open": [{ isPlain: true }, "closed"],
+      "in plaintext": [{ isPlain: true }, "closed"],
     }),
   },
   {
@@ -195,14 +195,14 @@ const cases: Case[] = [
     title: "no certificate, since TLS ends at a proxy",
     config: () => "allow_non_tls: true\ntls {}",
     info: { tls_available: true },
-    clients: () => ({ "in the open": [{ isPlain: true }, "PONG"] }),
+    clients: () => ({ "in plaintext": [{ isPlain: true }, "PONG"] }),
   },
   {
     title: "allow_non_tls",
     config: () => `allow_non_tls: true\n${tlsBlock()}`,
     info: { tls_available: true },
     clients: () => ({
-      "in the open": [{ isPlain: true }, "PONG"],
+      "in plaintext": [{ isPlain: true }, "PONG"],
       "with TLS": [{ tls: trusting() }, "PONG"],
     }),
   },
@@ -297,10 +297,10 @@ const cases: Case[] = [
   {
     title: "handshake_first at once or, by itself, after INFO",
     config: () => tlsBlock(["handshake_first: auto"]),
-    // Who is late by more than 50 ms counts as silent: who begins at once is in the next case.
+    // A client that is late by more than 50 ms counts as silent: one that begins at once is in the next case.
     clients: () => ({
       "after INFO": [{ tls: trusting() }, "PONG"],
-      "in the open": [{ isPlain: true }, "closed"],
+      "in plaintext": [{ isPlain: true }, "closed"],
     }),
   },
   {
@@ -310,7 +310,7 @@ const cases: Case[] = [
     clients: () => ({
       "at once": [{ isFirst: true, tls: trusting() }, "PONG"],
       "after INFO": [{ tls: trusting() }, "PONG"],
-      "in the open": [{ isPlain: true }, "closed"],
+      "in plaintext": [{ isPlain: true }, "closed"],
     }),
   },
 ];
@@ -325,7 +325,7 @@ for (const [name, program] of Object.entries(programs)) {
         for (const [who, [options, outcome]] of Object.entries(clients())) {
           const answer = await converse(server.port, options);
           answer.socket.destroy();
-          // Who gets no INFO heard nothing else.
+          // A client without INFO was sent nothing else.
           const heardNothing = answer.info === "" && /^(closed|alert)/.test(outcome);
           expected[who] = { outcome, info: heardNothing ? {} : info };
           found[who] = { outcome: answer.outcome, info: tlsFields(answer.info) };

@@ -96,7 +96,7 @@ describe.skipIf(isMissing)("the first word", () => {
     socket.destroy();
   });
 
-  it("of a full server is why it refuses, in the open", async () => {
+  it("of a full server is why it refuses, in plaintext", async () => {
     await using started = await start(tlsConfig(), { client: { maxConnections: 1 } });
     const first = await converse(started.port, { tls: trusting() });
     const second = connect(started.port, "127.0.0.1");
@@ -128,7 +128,7 @@ describe.skipIf(isMissing)("bytes over TLS", () => {
     socket.destroy();
   });
 
-  it("that nobody reads end the connection, as in the open", async () => {
+  it("that nobody reads end the connection, as in plaintext", async () => {
     const limits = { maxPendingBytes: 2_000_000, maxPayloadBytes: 1_000_000 };
     await using started = await start(tlsConfig(), { client: limits });
     const { clients } = started.server;

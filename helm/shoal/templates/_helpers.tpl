@@ -27,7 +27,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: server
 {{- end -}}
 
-{{/* Of the pod of helm test, which is none of the servers. */}}
+{{/* Labels of the pod of helm test, which is none of the servers. */}}
 {{- define "shoal.testSelector" -}}
 app.kubernetes.io/name: {{ include "shoal.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -16,7 +16,7 @@ refused by a sentence each, and values that are templates ($tplYaml) are replace
   {{- end -}}
 {{- end -}}
 
-{{/* What is refused, as {"texts": LIST}. */}}
+{{/* Reasons to refuse the values, as {"texts": LIST}. */}}
 {{- define "shoal.refusals" -}}
   {{- $ctx := . -}}
   {{- $known := .Files.Get "files/nats-chart.yaml" | fromYaml -}}

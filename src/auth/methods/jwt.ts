@@ -110,7 +110,7 @@ export class JwtMethod implements Method {
     }
   }
 
-  /** What is no token at all counts as none. */
+  /** A text that is not a token counts as none. */
   private presented({ credentials: { jwt = "" } }: Attempt): UserToken {
     const { defaultSentinel } = this.host.rules();
     if (jwt === "" && defaultSentinel === null) throw new BadJwt("Authentication requires a user JWT");

@@ -1,5 +1,5 @@
 /**
- * What is wrong with the claims of an account that were read well, in nats-server's words. An account with an error is not taken.
+ * Problems of an account's claims that could be read, in nats-server's words. An account with an error is not accepted.
  * Whether the claims are valid at this time is asked apart, since a token that is pushed may become valid later.
  */
 import { BadJwt } from "../../keys/jwt.ts";

@@ -18,7 +18,7 @@ const DOMAIN_FROM = 11;
 
 export class Acked<Consumer> {
   consumer: Consumer | null = null;
-  /** Of the message in its stream. */
+  /** Sequence of the message in its stream. */
   sequence = 0;
   /** Up to the dot behind the consumer; "": none is remembered. */
   private prefix = "";

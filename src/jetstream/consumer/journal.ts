@@ -2,7 +2,7 @@
  * Carries out what a consumer decides on its state, and has it written. Deliveries and acknowledgements of messages that follow each
  * other become one entry for all of them: most turns write one or two entries, however many messages there were.
  *
- * What is open here has not been written: `settle` comes before the log is flushed.
+ * Open entries have not been written: `settle` comes before the log is flushed.
  */
 import type { ConsumerEntry, ConsumerLog } from "../../store/consumer-log.ts";
 import { ConsumerState } from "./state.ts";

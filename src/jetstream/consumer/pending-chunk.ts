@@ -16,7 +16,7 @@ const START = 16;
 const WORDS = 4;
 const NO_WORDS = new Uint32Array(0);
 const DELTA_MAX = 0xffff_fffe;
-/** Of a time: it and the consumer sequence are kept beside the words. */
+/** Marks a time that is kept beside the words, with the consumer sequence. */
 const ODD = 0xffff_ffff;
 /** Times may lie before the one of the first message. */
 const TIME_ROOM_MS = 0x8000_0000;

@@ -16,7 +16,7 @@ import { PendingChunk, SLOTS, type Waits } from "./pending-chunk.ts";
 
 const CHUNK_BITS = 10;
 const SLOT_MASK = SLOTS - 1;
-/** Places are counted anew beyond it, so that they stay small numbers. */
+/** Beyond it places are renumbered, so that they stay small numbers. */
 const BASE_MAX = 2 ** 20;
 /** Chunks that are looked through for what is due in one go. */
 const CHUNKS_AT_ONCE = 32;

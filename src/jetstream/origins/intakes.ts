@@ -10,7 +10,7 @@ import type { Stream } from "../stream/stream.ts";
 import type { Delivered } from "./delivery.ts";
 import type { Intake } from "./link.ts";
 
-/** What is expected of the stream where a message was published first, and its batch, say nothing here. */
+/** Headers about the stream where a message was published first, and about its batch, mean nothing here. */
 const ELSEWHERE = ["Nats-Expected-", "Nats-Batch-"];
 
 abstract class StreamIntake {

@@ -28,7 +28,7 @@ import {
 
 /** Where messages go: the mirror, or the stream that has the source. */
 export interface Intake {
-  /** Of the last message that was taken. */
+  /** Sequence of the last message that was taken. */
   readonly position: OriginPosition;
   /** The consumer begins behind this sequence. Returns why nothing will be taken for now; null: it will be. */
   begin(sequence: number, identity: string): ApiError | null;
@@ -70,7 +70,7 @@ export class Link {
   lag = 0;
   /** When something was heard last, milliseconds; 0: never. */
   heardMs = 0;
-  /** Of the last message that was taken, or passed over. */
+  /** Sequence of the last message that was taken, or passed over. */
   sequence: number;
   private identity: string;
   private phase: Phase = { kind: "waiting" };

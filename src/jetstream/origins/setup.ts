@@ -10,7 +10,7 @@ import type { Incoming } from "../host.ts";
 import { originKey, type OriginConfig } from "../stream/origin-config.ts";
 import type { OriginPosition } from "../stream/origin-positions.ts";
 
-/** Who asks, as the names of consumers and their metadata say. */
+/** The stream that asks, as the names of consumers and their metadata say. */
 interface Asker {
   readonly stream: string;
   readonly account: string;

@@ -14,7 +14,7 @@ import type { Incoming } from "../host.ts";
 
 export interface AtomicBatchesHost {
   readonly clock: Clock;
-  /** Of the API. */
+  /** Level of the API. */
   readonly level: number;
   isAllowed(): boolean;
   /** Judges and stores all, or throws `ApiError`. Returns the last sequence. */

@@ -1,4 +1,4 @@
-/** What is refused about a mirror or sources, in nats-server's order and words. */
+/** Refuses a wrong mirror or wrong sources, in nats-server's order and words. */
 import { MappingError } from "../../subject/mapping-error.ts";
 import { hasWildcard, isValidSubject, subjectCovers, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";

@@ -11,7 +11,7 @@ interface LimitedStream {
 /** Messages that go at once. */
 const AT_ONCE_MAX = 500;
 
-/** Of the subject first; "": of none. "more": there is more than may go at once. */
+/** Enforces the limit of the subject first; "": of none. "more": there is more than may go at once. */
 export function enforceLimits(stream: LimitedStream, subject: string): "done" | "more" {
   const { config, store } = stream;
   if (subject !== "" && enforcePerSubject(stream, subject) === "more") return "more";

@@ -14,7 +14,7 @@ export const FAST_REPLY = ".$FI";
 
 export interface FastBatchesHost {
   readonly clock: Clock;
-  /** Of the API. */
+  /** Level of the API. */
   readonly level: number;
   /** Throws `ApiError` where the stream takes no messages of batches. */
   check(message: Incoming): void;
@@ -39,10 +39,10 @@ interface FastBatch {
   /** The client wants an acknowledgement after at most so many messages. */
   readonly flowMax: number;
   flow: number;
-  /** Of the batch: the last message that came, and the last that was acknowledged. */
+  /** Positions in the batch: the last message that came, and the last that was acknowledged. */
   last: number;
   acked: number;
-  /** Of the stream; 0: nothing was stored. */
+  /** Last sequence in the stream; 0: nothing was stored. */
   streamSequence: number;
   timer: Disposable;
 }

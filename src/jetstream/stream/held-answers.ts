@@ -9,7 +9,7 @@ import { assert } from "../../base/assert.ts";
 
 const START = 64;
 const BYTES_START = 2048;
-/** What is kept when nothing waits. */
+/** Room that is kept when nothing waits. */
 const BYTES_KEPT = 256 * 1024;
 
 export interface CommitAnswer {

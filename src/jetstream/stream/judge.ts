@@ -1,5 +1,5 @@
 /**
- * What is decided before a message is accepted: limits, expected sequences, duplicates, and what its headers ask for. The result is an
+ * Decides whether a message is accepted: limits, expected sequences, duplicates, and what its headers ask for. The result is an
  * operation, which replicas apply without judging it again. The order of the checks is nats-server's, since it decides which of
  * several errors a publisher gets.
  */
@@ -16,7 +16,7 @@ import type { JudgedStore } from "./judged-store.ts";
 import { judgeSchedule, scheduleOf, type Schedule } from "./schedule.ts";
 import { readTtl } from "./ttl.ts";
 
-/** What was accepted: everything that a replica needs. */
+/** An accepted message: everything that a replica needs. */
 export interface Operation {
   readonly subject: string;
   readonly headerLength: number;

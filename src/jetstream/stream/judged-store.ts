@@ -1,7 +1,7 @@
 import type { RecordView } from "../../store/record.ts";
 import type { StreamStore } from "../../store/stream-store.ts";
 
-/** What is asked of a store before a message is accepted. */
+/** The questions to a store before a message is accepted. */
 export interface JudgedStore extends Pick<
   StreamStore,
   "last" | "messages" | "bytes" | "bytesFor" | "bytesOf" | "firstOf" | "countOf"

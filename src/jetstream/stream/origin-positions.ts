@@ -28,7 +28,7 @@ interface SavedPosition extends OriginPosition {
 }
 
 interface Saved {
-  /** What was stored up to here is counted. */
+  /** Messages up to this sequence are counted. */
   readonly through: number;
   readonly positions: readonly (readonly [key: string, SavedPosition])[];
 }
@@ -91,7 +91,7 @@ export class OriginPositions {
   private readonly positions = new Map<string, SourcePosition>();
   private readonly disk: Disk | null;
   private readonly path: string;
-  /** What was stored up to here is counted in the file. */
+  /** Messages up to this sequence are counted in the file. */
   through: number;
   private isSaved = true;
   private isInFile: boolean;
@@ -186,7 +186,7 @@ export class OriginPositions {
     this.save(store);
   }
 
-  /** A stream of that name that was made again is another one: its messages begin anew. */
+  /** A stream of that name that was made again is another one: its messages start again. */
   private positionOf(key: string, identity: string): SourcePosition {
     const there = this.positions.get(key);
     if (there?.identity === identity) return there;

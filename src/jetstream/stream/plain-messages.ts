@@ -33,7 +33,7 @@ export class PlainMessages {
   private isOn = false;
   private sizeMax = Infinity;
   private left = 0;
-  /** Of the message that was taken last; null: it has none. */
+  /** Id of the message that was taken last; null: it has none. */
   id: string | null = null;
   /** When the turn began, milliseconds. */
   timeMs = 0;

@@ -11,7 +11,7 @@ import type { CommitAnswer } from "./held-answers.ts";
 const RETRY_MS = 1000;
 
 export interface WriteFailureOptions {
-  /** Of the stream. */
+  /** Name of the stream. */
   readonly name: string;
   readonly host: AccountHost;
   /** Writes what waits; calls `begin` again if that fails. */

@@ -239,7 +239,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return admission.isUnnamed || this.sayOk();
   }
 
-  /** What was subscribed to before has ended when the client is somebody else. */
+  /** The earlier subscriptions have ended when the client becomes somebody else. */
   private concludeAfterDrop(admission: Ruling): boolean {
     let isDropped = false;
     this.dropInterest(() => {

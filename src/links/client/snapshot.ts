@@ -35,7 +35,7 @@ export interface ClientSnapshot {
 
 export interface CertificateSnapshot {
   readonly subject: string;
-  /** Of the public key and of the whole, in lower case hexadecimal. */
+  /** Digests of the public key and of the whole, in lower case hexadecimal. */
   readonly keySha256: string;
   readonly sha256: string;
 }

@@ -157,7 +157,7 @@ export class RouteTable {
     const { name } = account;
     for (const peer of this.peers.values()) {
       carrierOf(peer, name)?.tellInterest(name, change);
-      // What ends before it is taken back there would be wanted on that route for ever.
+      // Interest that ends before it is taken back there would stay on that route indefinitely.
       if (change.count === 0 && peer.left.size > 0) peer.left.get(name)?.tellInterest(name, change);
     }
   }

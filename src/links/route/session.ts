@@ -58,7 +58,7 @@ export interface Registration {
 const PROTOCOL_VIOLATION = closeCause("violation", "Protocol Violation");
 const KIND = { idField: "rid", reader: ROUTE_READER, rhythm: "steady" } as const;
 
-/** Of a message that names no queue group; one array for all of them. */
+/** The queue groups of a message that names none; one array for all of them. */
 const NO_QUEUES: readonly string[] = [];
 
 export class RouteSession extends Connection<RouteHost> implements RouteOperations, Neighbour {

@@ -21,7 +21,7 @@ export interface HeartbeatActions {
 }
 
 export class Heartbeat implements Disposable {
-  /** Of the last PING that was answered, before that as estimated; 0: unknown. */
+  /** Round trip of the last PING that was answered, before that an estimate; 0: unknown. */
   roundTripMs = 0;
   private isMeasured = false;
   private unanswered = 0;

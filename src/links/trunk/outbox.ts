@@ -35,7 +35,7 @@ export interface ReaderRules {
   readonly stallMs: number;
   /** A reader that takes so much does not run out of patience. */
   readonly bytesPerMs: number;
-  /** What has to be out within the write deadline: all that was pending when the time began, or each batch. */
+  /** The bytes that must be out within the write deadline: all that was pending when the time began, or each batch. */
   readonly due: "pending" | "batch";
 }
 
@@ -258,7 +258,7 @@ export class Outbox {
     this.queuedBytes = 0;
     this.turn.unwatch(this);
     this.wake();
-    // What is in flight belongs to the wire until it says that it has closed.
+    // Pieces in flight belong to the wire until it says that it has closed.
     if (this.writingSinceMs === 0) this.releaseInFlight();
   }
 

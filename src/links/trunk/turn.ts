@@ -99,7 +99,7 @@ export class Turn implements OutboxTurn {
     return congested;
   }
 
-  /** What was put off; what that puts off, too. It changes what connections share: a fault in it is none of this one's. */
+  /** Does the deferred work, and what that defers. It changes state that connections share, so a fault in it is not this connection's. */
   private workOff(): void {
     try {
       this.depth++;

@@ -44,14 +44,14 @@ export interface ClientPortOptions {
   readonly maxConnections: number | null;
   readonly limits: ClientLimits;
   readonly authenticator: Authenticator;
-  /** What is otherwise for clients over WebSocket. */
+  /** The values that differ for clients over WebSocket. */
   readonly webSocket?: { readonly limits: ClientLimits; readonly authenticator: Authenticator };
   readonly accounts: Accounts;
   readonly turn: Turn;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly faults: FaultKeeper;
-  /** Of the connections that come from now on; null: plaintext. */
+  /** Terms for connections that come from now on; null: plaintext. */
   tls(): ClientTlsTerms | null;
   info(context: InfoContext): string;
   /** The server and its cluster, as other accounts are told of them. */

@@ -19,7 +19,7 @@ export interface ExternalEndpoint {
   readonly advertise: Advertised | null;
 }
 
-/** What is advertised; else the listening address; for "every address" the machine's own ones, as nats-server does. */
+/** The advertised address; else the listening address; for "every address" the machine's own ones, as nats-server does. */
 export function ownConnectUrls(endpoint: ClientEndpoint): string[] {
   const { host, port, advertise } = endpoint;
   if (advertise !== null) return [hostPort(advertise.host, advertise.port ?? port)];

@@ -25,7 +25,7 @@ export interface AdmissionHost {
   onOtherName(connId: number, said: ClusterNameSaid): void;
 }
 
-/** What is looked at of a connection. */
+/** What the judgement reads of a connection. */
 interface Arriving {
   readonly rid: number;
   readonly wire: { readonly remote: Endpoint; readonly security: Security | null };
@@ -86,7 +86,7 @@ export class Admission {
   }
 }
 
-/** Of a CONNECT that no server sends to another one's route port; null: a server may have sent it. */
+/** The problem of a CONNECT that no server sends to a route port; null: a server may have sent it. */
 function strangerRefusal({ lang, gateway }: { lang: string; gateway: string }): ConnectVerdict | null {
   if (lang !== "") {
     return {

@@ -27,7 +27,7 @@ export interface ClusterSettings {
   readonly discoveryIntervalMs: number;
   readonly permissions: RoutePermissions;
   readonly maxPayloadBytes: number;
-  /** Of the certificate of a server that dials, what is asked for; null: credentials are. */
+  /** Names that the certificate of a dialling server must carry; null: it must present credentials. */
   readonly certificateRule: CertificateRule | null;
   readonly limits: RouteLimits;
 }

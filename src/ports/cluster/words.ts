@@ -26,7 +26,7 @@ export class RouteWords {
   clusterName: string;
   isNameDynamic: boolean;
   isLameDuck = false;
-  /** Of the route port, once it listens. */
+  /** Endpoint of the route port, once it listens. */
   port: number;
   private readonly options: ClusterPortOptions;
   private readonly settings: Live<ClusterSettings>;

@@ -58,7 +58,7 @@ export interface WebSocketCounters {
 }
 
 const OPENINGS_MAX = 4096;
-/** What `handshake_timeout: 0` means; nats-server waits for ever. */
+/** What `handshake_timeout: 0` means; nats-server waits indefinitely. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Paths of other protocols, which this server does not speak yet. */
 const FOREIGN_PATHS: readonly string[] = ["/leafnode"];

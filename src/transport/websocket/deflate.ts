@@ -121,7 +121,7 @@ export class Inflation implements Disposable {
   private from = 0;
   private readonly engine: Engine;
   private readonly deflate: Deflate;
-  /** What is left of the tail; the payload comes first. */
+  /** The rest of the tail; the payload comes first. */
   private tailFrom = 0;
   isDone = false;
 

@@ -60,7 +60,7 @@ const OVER = -2;
 export class FrameReader {
   private rest: Uint8Array | null = null;
   private restLength = 0;
-  /** Of the data frame under way: bytes to come, the mask as it stands, whether it ends its message. */
+  /** The data frame under way: bytes to come, the mask as it stands, whether it ends its message. */
   private left = 0;
   private key = 0;
   private isFinal = true;
@@ -74,7 +74,7 @@ export class FrameReader {
   private collectedLength = 0;
   private inflation: Inflation | null = null;
   private inflatedLength = 0;
-  /** What was read while the receiver waits. */
+  /** Bytes that were read while the receiver waits. */
   private kept: Uint8Array[] = [];
   private isWaiting = false;
   private isOver = false;

@@ -249,7 +249,7 @@ function refusal(status: number, reason: string): UpgradeRefusal {
   return { kind: "refusal", answer, reason };
 }
 
-/** What is no request of HTTP is answered as Go does: it tells some reasons, in the status line, too. */
+/** Bytes that are not an HTTP request are answered as Go does: the status line, too, tells some reasons. */
 function malformed(status: number, reason: string, told: "told" | "untold" = "untold"): UpgradeRefusal {
   const text = `${status} ${STATUS.get(status)!}${told === "told" ? `: ${reason}` : ""}`;
   const headers = "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n";

@@ -29,7 +29,7 @@ const report = {
 let isStopping = false;
 /** When the publisher or the subscriber lost its server, and when it had one again. */
 const absences = [];
-/** What is on its way when a client goes, or is about to find it again, is under way for so long at most. */
+/** A message that is on its way when a client leaves or returns is under way for this long at most. */
 const SLACK_MS = 250;
 
 async function client(role, servers) {

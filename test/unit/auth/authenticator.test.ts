@@ -1,4 +1,4 @@
-/** Who may connect. */
+/** The decision which clients may connect. */
 import { describe, expect, it } from "vitest";
 import type { Credentials } from "../../../src/auth/attempt.ts";
 import { Authenticator } from "../../../src/auth/authenticator.ts";
@@ -12,7 +12,7 @@ function known(name: string, password: string): KnownUser {
   return { name, password, account: "$G", permissions: null, connectionTypes: [] };
 }
 
-/** What is decided of a client that presents this. */
+/** The decision about a client that presents this. */
 function verdictOf(
   authenticator: Authenticator,
   presented: Partial<Credentials> = {},

@@ -12,7 +12,7 @@ interface Loaded {
   readonly builtins: readonly string[];
 }
 
-/** What is loaded when `args` have been answered, or when the server listens. */
+/** Modules that are loaded when `args` have been answered, or when the server listens. */
 function loadedBy(...args: readonly string[]): Loaded {
   const program = `
     const { registerHooks } = await import("node:module");

@@ -85,7 +85,7 @@ describe("thousands of dead addresses", () => {
     }
   });
 
-  test("a connected member gets its missing routes within seconds all the same", () => {
+  test("a connected member still gets its missing routes within seconds", () => {
     const crowd = new Crowd();
     crowd.tell(DEAD);
     crowd.wait(5000);

@@ -1,4 +1,4 @@
-/** Who answers at a dialled address without having been presented the cluster's credentials, nor shown a certificate. */
+/** Strangers: servers at a dialled address that were not presented the cluster's credentials and have shown no certificate. */
 import { expect, test } from "vitest";
 import type { MeshAction, RouteInfo } from "../../../src/cluster/mesh-types.ts";
 import { all, facts, info, MeshDriver, only, type ActionOf } from "./mesh-driver.ts";

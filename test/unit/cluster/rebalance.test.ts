@@ -1,4 +1,4 @@
-/** Who sends how many clients away, and when: the decision alone. */
+/** How many clients a server sends away, and when: the decision alone. */
 import { describe, expect, it } from "vitest";
 import { Rebalance, type Move } from "../../../src/cluster/rebalance.ts";
 

@@ -1,4 +1,4 @@
-/** What is wrong with an auth_callout block, in the words of nats-server, which judges with. */
+/** Problems of an auth_callout block, in the words of nats-server, which judges the same blocks. */
 import { createAccount, createCurve } from "@nats-io/nkeys";
 import { describe, expect, it } from "vitest";
 import { bothServers } from "../../support/both-servers.ts";

@@ -108,7 +108,7 @@ const DIFFERENCES: Readonly<Record<string, string>> = {
   'cluster.ping_interval "-1s"': "nats-server takes it, and finds each route stale",
   "cluster.ping_max -1": "nats-server takes it, and finds each route stale that it sends a PING",
   'cluster.write_deadline "-1s"': "nats-server takes it, and cuts each route",
-  'websocket.handshake_timeout "-1s"': "nats-server takes it, and waits for ever",
+  'websocket.handshake_timeout "-1s"': "nats-server takes it, and waits indefinitely",
   'websocket.ping_interval "-1s"': "nats-server takes it, and means its own default",
   'websocket.authorization.timeout "-1s"': "nats-server takes any text there, and means a second by it",
   'websocket.authorization.timeout "2562048h"': "likewise",

@@ -97,14 +97,14 @@ describe("bounds", () => {
     ["deep nesting in YAML", { "a.yaml": `x: ${"[".repeat(20_000)}` }, /nested too deep|valid YAML/],
     ["a text of 9 MB", { "a.conf": "#".repeat(9 * 1024 * 1024) }, /8388608 bytes at most/],
     [
-      "variables that stand for ever more values",
+      "variables that stand for more and more values",
       {
         "a.conf": `a0: [1 ]\n${Array.from({ length: 30 }, (_, i) => `a${i + 1}: [$a${i} , $a${i} ]`).join("\n")}`,
       },
       /too many values/,
     ],
     [
-      "aliases that stand for ever more values",
+      "aliases that stand for more and more values",
       {
         "a.yaml": `a0: &a0 [1]\n${Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}]`).join("\n")}`,
       },

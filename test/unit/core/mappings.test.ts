@@ -71,7 +71,7 @@ describe("the mappings of an account", () => {
     expect(mapped(`twice.${"x".repeat(600_000)}`)).toBe("");
   });
 
-  it("choose for each message anew", () => {
+  it("choose again for each message", () => {
     start({
       a: [
         { subject: "b", weight: 20, cluster: null },

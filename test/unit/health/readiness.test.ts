@@ -1,4 +1,4 @@
-/** Who is ready, and why not: the judgement alone. */
+/** Whether a server is ready, and why not: the judgement alone. */
 import { describe, expect, it } from "vitest";
 import type { DiscoverySnapshot } from "../../../src/discovery/discovery.ts";
 import { judgeReadiness, type ReadinessInput } from "../../../src/health/readiness.ts";
@@ -109,7 +109,7 @@ describe("a server that starts", () => {
     expect(peers.awaited).toHaveLength(9);
   });
 
-  it("does not wait for ever for what is broken, and says so", () => {
+  it("does not wait indefinitely for what is broken, and says so", () => {
     const late = judge({
       mesh: mesh([peer("a")], [dead]),
       sources: [source("kubernetes", null)],

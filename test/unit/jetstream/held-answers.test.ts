@@ -35,7 +35,7 @@ it("releases what it holds once, in order, also where more comes meanwhile", () 
           held.add({ reply: one.subject, payload: "p" });
           given.push(`${one.subject} p`);
         } else if (one.what === "take all") {
-          // What is to be confirmed has no payload yet.
+          // A confirmation has no payload yet.
           for (const { reply, payload } of held.takeAll()) {
             const expected = given[released.length]!;
             expect(expected.startsWith(`${reply} `)).toBe(true);

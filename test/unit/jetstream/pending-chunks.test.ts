@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { PendingMessages, type Pending } from "../../../src/jetstream/consumer/pending.ts";
 
 const WAIT_MS = 30;
-/** What is due in very many chunks is found in several goes. */
+/** Messages that are due in very many chunks are found in several goes. */
 const GOES_MAX = 1000;
 
 const act = fc.oneof(

@@ -45,7 +45,7 @@ describe("a heartbeat", () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  it("has an estimate of the round trip before it asks, and asks all the same", () => {
+  it("has an estimate of the round trip before it asks, and asks anyway", () => {
     const { clock, said, heartbeat } = beating();
     const startMs = clock.nowMs();
     clock.advance(70);

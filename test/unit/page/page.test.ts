@@ -78,7 +78,7 @@ describe("what the page makes of answers", () => {
     }
   });
 
-  it("rates, by differences; none for a server that was started anew", () => {
+  it("rates, by differences; none for a server that was started again", () => {
     const before = cluster(member("A", { in_msgs: 100 }), member("B", { in_msgs: 900 }));
     const now = cluster(
       member("A", { in_msgs: 300, now_ms: 3000 }),

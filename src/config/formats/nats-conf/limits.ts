@@ -9,7 +9,7 @@ export const NESTING_DEPTH_MAX = 64;
 /** Values of one configuration, each use of a variable counted with all that it stands for. */
 const VALUES_MAX = 500_000;
 
-/** What is left for the configuration being read; shared by all its files. */
+/** The remaining budget of the configuration being read; shared by all its files. */
 export interface Budget {
   bytes: number;
   values: number;

@@ -49,7 +49,7 @@ export type ScalarNode =
 
 export type ConfNode = MapNode | ArrayNode | ScalarNode;
 
-/** What is wrong with a configuration, and where. */
+/** A problem of a configuration, and its position. */
 export class ConfError extends Error {
   override readonly name: string = "ConfError";
   readonly at: Origin | null;

@@ -2,7 +2,7 @@
  * Reads the NATS configuration format (JSON is a part of it) into a tree of nodes with positions. Reads no file and no
  * environment itself: both come through ParseContext.
  *
- * What is accepted follows nats-server 2.15 (`-t`, and its digest of the values). Kinder on purpose: `[1]` without a
+ * It accepts what nats-server 2.15 accepts (`-t`, and its digest of the values). Kinder on purpose: `[1]` without a
  * space, a `,` after a new line in a list, `key{`, the escapes of JSON, durations such as 1.5s. Stricter on purpose: an
  * opened `{` must be closed, sizes must fit in 64 bits, a key needs a value.
  */
@@ -254,7 +254,7 @@ class Parser {
       return new Parser({ name, text }, this.context, this.expanding).parseOnlyValue();
     } catch (error) {
       if (!(error instanceof ConfError)) throw error;
-      // What is wrong in detail stays unsaid: it may quote a secret.
+      // The details are left out: they may quote a secret.
       throw new ConfError(
         at,
         `environment variable ${name} does not hold exactly one value; a string with spaces needs quotes inside it`,

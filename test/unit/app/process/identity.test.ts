@@ -1,4 +1,4 @@
-/** Who this server is, where clients find it, and which version it is. */
+/** The identity of this server, where clients find it, and its version. */
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { describe, expect, it } from "vitest";

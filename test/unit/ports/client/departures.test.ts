@@ -12,7 +12,7 @@ function client(name: string, ...groups: string[]): Client {
   return { name, groups };
 }
 
-/** Who goes at which millisecond, when it is asked as it wants to be. */
+/** The clients that leave at each millisecond, when the departures are asked as often as they want. */
 function played(
   clients: readonly Client[],
   endMs: number,

@@ -13,7 +13,7 @@ class Port implements DrainedPort {
   isListening = true;
   answersPing = true;
   readonly heard = new Map<number, string>();
-  /** Of the queue group. */
+  /** Name of the queue group. */
   membersElsewhere = 0;
   /** By number of the client, when it was let go. */
   readonly left = new Map<number, number>();

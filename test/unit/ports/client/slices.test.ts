@@ -1,4 +1,4 @@
-/** What is done with each of many clients is done in slices, and is done when a reload is answered. */
+/** Work for each of many clients is done in slices, and has been done when a reload is answered. */
 import { beforeEach, expect, it } from "vitest";
 import { VirtualClock } from "../../../../src/base/clock.ts";
 import { silentLogger } from "../../../../src/base/logger.ts";

@@ -15,7 +15,7 @@ const OTHER_INFO =
 /** All accounts are carried by one connection. */
 const WITHOUT_POOL = OTHER_INFO.replace('"route_pool_size":3,', "");
 
-/** What was said, without what the test does not look at. */
+/** The lines that were sent, without what the test does not look at. */
 async function words(wire: MemoryWire): Promise<string[]> {
   await Promise.resolve(); // what is written outside of a read goes out in a microtask
   return wire
