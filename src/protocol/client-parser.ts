@@ -88,6 +88,7 @@ export class ClientParser extends LineReader<ClientOperations> {
     this.needed = 0;
     if (at < end && !operations.mayBegin(bytes[at]!)) return ENDED;
     if (operations.isWaiting) return at;
+    const { maxControlLineBytes } = this.limits; // looked up once, since it may be that of a reload
     let memoAt = -1;
     while (at < end) {
       if (
@@ -106,7 +107,13 @@ export class ClientParser extends LineReader<ClientOperations> {
       let next: number;
       if (first === PUB || (first === HPUB && bytes[at + 4] === BLANK)) {
         const status = readHead(message, at, end, first === PUB ? 4 : 5, first === PUB ? 1 : 2);
-        if (status === READ && this.isWhole(at, end)) {
+        if (
+          status === READ &&
+          at + message.length <= end &&
+          message.size <= this.payloadMax &&
+          message.payloadFrom <= maxControlLineBytes &&
+          words.getInt16(at + message.length - 2, true) === 0x0a0d
+        ) {
           if (!operations.onPublish(message)) return this.stopBehind();
           memoAt = at;
           at += message.length;
@@ -118,17 +125,6 @@ export class ClientParser extends LineReader<ClientOperations> {
       at = next;
     }
     return at;
-  }
-
-  /** Whether the message at `at`, whose head has been read, is all there and no larger than may be. */
-  private isWhole(at: number, end: number): boolean {
-    const { message } = this;
-    return (
-      at + message.length <= end &&
-      message.size <= this.payloadMax &&
-      message.payloadFrom <= this.limits.maxControlLineBytes &&
-      words.getInt16(at + message.length - 2, true) === 0x0a0d
-    );
   }
 
   protected override hand(operations: ClientOperations, message: Message): boolean {

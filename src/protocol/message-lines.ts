@@ -201,6 +201,8 @@ export abstract class LineReader<O extends LineOperations> {
 export abstract class MessageLines<O extends LineOperations> extends LineReader<O> {
   /** Where the message lies whose head the next one may have, too; -1: nowhere. Of no use behind a call of `parse`. */
   private memoAt = -1;
+  /** The longest head that is read here, looked up once for a call of `parse`, since it may be that of a reload. */
+  private headMax = 0;
 
   /** Whether a read that begins with this byte may be taken. */
   protected abstract mayBegin(first: number): boolean;
@@ -215,6 +217,7 @@ export abstract class MessageLines<O extends LineOperations> extends LineReader<
     this.needed = 0;
     if (at < end && !this.mayBegin(bytes[at]!)) return ENDED;
     if (operations.isWaiting) return at;
+    this.headMax = this.limits.maxControlLineBytes;
     let memoAt = -1;
     while (at < end) {
       if (
@@ -255,7 +258,7 @@ export abstract class MessageLines<O extends LineOperations> extends LineReader<
       status !== READ ||
       at + message.length > end ||
       message.size > this.payloadMax ||
-      message.payloadFrom > this.limits.maxControlLineBytes ||
+      message.payloadFrom > this.headMax ||
       words.getInt16(at + message.length - 2, true) !== 0x0a0d
     ) {
       return this.readUnusual(at, end, status);
