@@ -49,7 +49,7 @@ describe.skipIf(missing.length > 0).each(pairs)("a reload of %s beside %s", (rel
     await cluster.fullMesh();
     const [one, two] = [cluster.member(0), cluster.member(1)];
     const [here, there] = [
-      await client(one, "SUB x.> 1\r\nSUB y.> q 2\r\n"),
+      await client(one, "SUB x.> 1\r\nSUB y.> q 2\r\nSUB z.> 3\r\n"),
       await client(two, "SUB x.> 1\r\nSUB y.> q 2\r\n"),
     ];
     await crosses(here, there, "x.1");
@@ -61,6 +61,8 @@ describe.skipIf(missing.length > 0).each(pairs)("a reload of %s beside %s", (rel
     await crosses(here, there, "x.5");
     expect(there.text).not.toContain("MSG x.3 ");
     there.send("PUB x.6 0\r\n\r\n");
+    // on the same route, so that it is behind what may not cross
+    await crosses(there, here, "z.1");
     await one.reload(["name: mixed"]);
     await crosses(there, here, "x.7");
     await crosses(here, there, "x.8");

@@ -1,0 +1,120 @@
+/**
+ * Votes. There is no pre-vote, as in nats-server: a request of a higher term deposes any leader. A vote is durable before it is
+ * answered, since the answer is in the same Ready as what is to be saved.
+ *
+ * A nats-server says with its vote that its log is empty, although the group is not new to it: it may have lost what it acknowledged. Such
+ * a vote helps only where every member votes alike. Members of this kind that have lost something do not vote.
+ */
+import { assert } from "../base/assert.ts";
+import { isMember, quorum } from "./membership.ts";
+import { EntryType, type VoteRequest, type VoteResponse } from "./messages.ts";
+import { hearTerm, isWhole } from "./recovery.ts";
+import { becomeFollower, campaignSoon, endCatchUp, resetElection, save, takeTerm } from "./standing.ts";
+import { Timing, type OutgoingMessage, type RaftState } from "./state.ts";
+import { voteSubject } from "./subjects.ts";
+import { encodePeerState } from "./wire.ts";
+import { appendOwn } from "./leading.ts";
+
+export function electionTimeout(state: RaftState): void {
+  assert(state.role !== "leader", "a leader waits for no election");
+  resetElection(state);
+  // its leader is silent, so that nothing more comes
+  endCatchUp(state);
+  campaign(state);
+}
+
+function mayCampaign(state: RaftState): boolean {
+  return isWhole(state) && state.catchingUp === undefined && isMember(state, state.id);
+}
+
+export function campaign(state: RaftState): void {
+  if (state.role === "leader" || !mayCampaign(state)) return;
+  state.role = "candidate";
+  state.leader = "";
+  state.term++;
+  state.vote = state.id;
+  save(state);
+  resetElection(state);
+  state.votes.clear();
+  state.votes.set(state.id, { isEmpty: saysEmpty(state) });
+  const body = {
+    term: state.term,
+    lastTerm: state.log.lastTerm,
+    lastIndex: state.log.lastIndex,
+    candidate: state.id,
+  };
+  send(state, {
+    subject: voteSubject(state.group),
+    reply: state.voteInbox,
+    message: { kind: "vote request", body },
+  });
+  countVotes(state);
+}
+
+export function takeVoteRequest(state: RaftState, request: VoteRequest, reply: string): void {
+  if (reply === "" || request.candidate === state.id) return;
+  if (request.term > state.term) {
+    endCatchUp(state);
+    becomeFollower(state, "");
+    takeTerm(state, request.term);
+    if (!isUpToDate(state, request) && state.vote === "" && isWhole(state)) campaignSoon(state);
+  }
+  const isGranted =
+    request.term === state.term &&
+    request.term > 0 &&
+    (state.vote === "" || state.vote === request.candidate) &&
+    isWhole(state) &&
+    isUpToDate(state, request);
+  if (isGranted) {
+    assert(state.role === "follower", "only a follower votes for another");
+    state.vote = request.candidate;
+    save(state);
+    resetElection(state);
+  }
+  const body = { term: state.term, peer: state.id, isGranted, isEmpty: saysEmpty(state) };
+  send(state, { subject: reply, reply: "", message: { kind: "vote response", body } });
+}
+
+export function takeVoteResponse(state: RaftState, response: VoteResponse): void {
+  if (hearTerm(state, response.peer, response.term)) return;
+  if (response.term > state.term) {
+    becomeFollower(state, "");
+    takeTerm(state, response.term);
+    resetElection(state);
+    return;
+  }
+  if (state.role !== "candidate" || response.term !== state.term || !response.isGranted) return;
+  if (!isMember(state, response.peer) && state.peers.peers.length >= state.peers.size) return;
+  state.votes.set(response.peer, { isEmpty: response.isEmpty });
+  countVotes(state);
+}
+
+function countVotes(state: RaftState): void {
+  const votes = [...state.votes.values()];
+  const withLog = votes.filter(({ isEmpty }) => !isEmpty).length;
+  if (withLog >= quorum(state) || votes.length >= state.peers.size) becomeLeader(state);
+}
+
+function becomeLeader(state: RaftState): void {
+  assert(state.role === "candidate" && state.vote === state.id, "a leader has voted for itself");
+  state.role = "leader";
+  state.leader = state.id;
+  state.progress.clear();
+  state.quorumDueMs = state.nowMs + Timing.QUORUM_LOST_MS;
+  state.leadsFrom = state.log.lastIndex + 1;
+  appendOwn(state, [{ type: EntryType.PEER_STATE, data: encodePeerState(state.peers) }]);
+}
+
+/** The candidate's log holds all that this one does. */
+function isUpToDate({ log }: RaftState, { lastTerm, lastIndex }: VoteRequest): boolean {
+  return lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex);
+}
+
+/** Its log is empty, and not because nothing has happened yet. */
+function saysEmpty(state: RaftState): boolean {
+  return state.log.isEmpty && !isWhole(state);
+}
+
+function send(state: RaftState, outgoing: OutgoingMessage): void {
+  state.ready.send.push(outgoing);
+}

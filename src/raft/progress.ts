@@ -1,0 +1,27 @@
+/** The state of the other members, as a leader knows it. */
+import { isMember } from "./membership.ts";
+import type { PeerId } from "./messages.ts";
+import { LEARNERS_MAX, type Progress, type RaftState } from "./state.ts";
+
+/** Undefined: it is no member, and so many that are none have been heard that it is not remembered. */
+export function progressOf(state: RaftState, peer: PeerId): Progress | undefined {
+  const known = state.progress.get(peer);
+  if (known !== undefined) return known;
+  if (!isMember(state, peer) && state.progress.size >= state.peers.peers.length + LEARNERS_MAX)
+    return undefined;
+  const progress: Progress = { heardMs: -Infinity, acknowledged: 0, catchUp: undefined };
+  state.progress.set(peer, progress);
+  return progress;
+}
+
+/** The leadership ends. */
+export function endCatchUps(state: RaftState): void {
+  for (const peer of state.progress.keys()) endFor(state, peer);
+}
+
+export function endFor(state: RaftState, peer: PeerId): void {
+  const progress = state.progress.get(peer);
+  if (progress?.catchUp === undefined) return;
+  state.ready.unsubscribe.push(progress.catchUp.progressInbox);
+  progress.catchUp = undefined;
+}

@@ -1,0 +1,77 @@
+/**
+ * A member that has lost something it had acknowledged (its disk is empty, its log or its term is damaged) neither votes nor campaigns
+ * until it holds all that a leader has. If its term is lost as well, it does not answer a leader either before it has asked the others
+ * for their terms: it may have helped to elect a newer leader than the one that it hears. So many have to answer that every quorum which
+ * it was part of is met; by then each candidacy that it may have voted for is over.
+ */
+import { assert } from "../base/assert.ts";
+import { isMember } from "./membership.ts";
+import type { PeerId } from "./messages.ts";
+import { Timing, type LostPart, type RaftState, type LossRecovery } from "./state.ts";
+import { voteSubject } from "./subjects.ts";
+
+export const isWhole = ({ recovery }: RaftState): boolean => recovery === undefined;
+
+/** Term and log are known; what is missing at the end of the log is not. */
+export const recoverLog = (): LossRecovery => ({
+  asksTermsFromMs: Infinity,
+  nextAskMs: Infinity,
+  heardTerms: new Map(),
+});
+
+export function recoverAll(nowMs: number): LossRecovery {
+  const asksTermsFromMs = nowMs + Timing.VOTE_FORGOTTEN_MS;
+  return { asksTermsFromMs, nextAskMs: asksTermsFromMs, heardTerms: new Map() };
+}
+
+export const asksTerms = ({ recovery }: RaftState): boolean =>
+  recovery !== undefined && recovery.asksTermsFromMs !== Infinity;
+
+export function lossOf(state: RaftState): LostPart {
+  if (isWhole(state)) return "none";
+  return asksTerms(state) ? "all" : "log";
+}
+
+/** A request of term 0, which nobody grants, and which everybody answers with a term. */
+export function askTerms(state: RaftState): void {
+  const { recovery } = state;
+  if (recovery === undefined || state.nowMs < recovery.nextAskMs) return;
+  recovery.nextAskMs = state.nowMs + Timing.ASK_TERMS_MS;
+  const body = { term: 0, lastTerm: 0, lastIndex: 0, candidate: state.id };
+  state.ready.send.push({
+    subject: voteSubject(state.group),
+    reply: state.voteInbox,
+    message: { kind: "vote request", body },
+  });
+}
+
+/** Whether the answer was one to askTerms. */
+export function hearTerm(state: RaftState, peer: PeerId, term: number): boolean {
+  const { recovery } = state;
+  if (recovery === undefined || !asksTerms(state)) return false;
+  if (state.nowMs < recovery.asksTermsFromMs || peer === state.id || !isMember(state, peer)) return true;
+  recovery.heardTerms.set(peer, term);
+  if (recovery.heardTerms.size < Math.ceil(state.peers.peers.length / 2)) return true;
+  const highest = Math.max(...recovery.heardTerms.values());
+  if (highest > state.term) {
+    state.term = highest;
+    state.vote = "";
+  }
+  // whatever it voted in this term, it does not vote again in it
+  state.vote ||= NOBODY;
+  recovery.asksTermsFromMs = Infinity;
+  recovery.nextAskMs = Infinity;
+  state.ready.save = { term: state.term, vote: state.vote, loss: "log" };
+  return true;
+}
+
+/** A vote that nobody can have. */
+const NOBODY = "-       ";
+assert(NOBODY.length === 8, "it stands where the id of a peer stands");
+
+/** The log has reached all that the leader of this term has. */
+export function recovered(state: RaftState): void {
+  assert(!asksTerms(state), "who has lost its term follows nobody");
+  state.recovery = undefined;
+  state.ready.save = { term: state.term, vote: state.vote, loss: "none" };
+}

@@ -1,0 +1,17 @@
+/** The subjects of a group, in the system account. */
+import { randomToken } from "../base/base62.ts";
+import type { Random } from "../base/random.ts";
+
+export const voteSubject = (group: string): string => `$NRG.V.${group}`;
+export const appendSubject = (group: string): string => `$NRG.AE.${group}`;
+
+/** Votes, and answers to live entries. Made at the start, for an answer may come before interest in a newer one is known. */
+export const answerInbox = (random: Random): string => `$NRG.R.${randomToken(random)}`;
+
+/** Entries of one catch-up. */
+export const catchUpInbox = (random: Random): string => `$NRG.CR.${randomToken(random)}`;
+
+/** Answers to these. They may never reach the inbox for answers to live entries: there they would count for a quorum. */
+export const progressInbox = (random: Random): string => `${PROGRESS_PREFIX}${randomToken(random)}`;
+
+export const PROGRESS_PREFIX = "$NRG.CP.";
