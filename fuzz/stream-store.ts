@@ -74,7 +74,7 @@ function written(seed: number): Story {
       for (let at = 1; at < below; at++) gone(at);
     } else if (dice < 0.3) {
       store.flush();
-      store.clean();
+      for (let left = randomInt(random, 6); left >= 0; left--) store.clean();
     }
     if (i === 40) {
       store.flush();
@@ -107,7 +107,7 @@ function fuzzStream(story: Story, wounds: Uint8Array, { kinds, isScrubbed }: Tre
   for (const each of intact) assert(each < sequence, "a new message has a new sequence");
   assert(!store.lost.has(sequence), "a new message has no sequence that is known missing");
   const bodies = new Map(story.bodies).set(sequence, "n new");
-  for (let i = 0; i < 3; i++) store.clean();
+  for (let i = 0; i < 12; i++) store.clean();
   store.syncNow();
   store.close();
   served.add(sequence);

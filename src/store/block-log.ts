@@ -10,11 +10,12 @@
  * by `blockBytes`, but a record that is longer has a block of its own.
  */
 import { assert } from "../base/assert.ts";
-import { BlockRows, gapsBetween } from "./block-rows.ts";
+import { BlockRows } from "./block-rows.ts";
 import { BlockSyncs } from "./block-syncs.ts";
 import { emptyBlock, noFacts, type Block } from "./block.ts";
-import { DiskError, type Disk } from "./disk.ts";
-import { decodeFooter, encodeFooter, TORN, type BlockFacts, type Footer } from "./footer.ts";
+import type { Disk, DiskError, DiskFile } from "./disk.ts";
+import { Finishing, writeFooter } from "./finishing.ts";
+import { decodeFooter, FooterBuilder, TORN, type Footer } from "./footer.ts";
 import { readFooter, readRowsOf, seedIn } from "./footer-file.ts";
 import { rowsInRecords } from "./scanned-rows.ts";
 import {
@@ -63,6 +64,7 @@ export class BlockLog {
   private writing: DataView = new DataView(new ArrayBuffer(0));
   /** Seed of the hashes in footers; null: not known yet. */
   seed: number | null = null;
+  readonly finishing = new Finishing(() => this.seed);
 
   constructor(options: BlockLogOptions) {
     this.options = options;
@@ -132,8 +134,8 @@ export class BlockLog {
     if (end < length) file.truncate(end);
     block.rows.trim();
     if (block.footerLength === 0 && !block.isDamaged && block.facts.openBatch !== TORN && end > 0) {
-      this.writeFooter(block, content.subarray(0, end));
-      file.sync(() => undefined); // nothing depends on it: a torn footer is known as one
+      writeFooter(block, new FooterBuilder(content.subarray(0, end), block.rows), this.seed);
+      file.sync(() => undefined);
     }
     this.sealed(block);
   }
@@ -255,6 +257,7 @@ export class BlockLog {
     assert(this.blocks[index] === block, "a block is dropped once");
     this.blocks.splice(index, 1);
     this.windowBlock = 0;
+    this.finishing.drop(block);
     if (block.file !== null) this.syncs.close(block.file);
     block.file = null;
     this.options.disk?.remove(this.pathOf(block));
@@ -266,26 +269,45 @@ export class BlockLog {
     return this.blocks[this.indexOf(number + 1)] ?? null;
   }
 
-  /** A sealed block has these records from here on. Durable when this returns. */
-  rewrite(block: Block, content: Buffer, rows: BlockRows, facts: BlockFacts): void {
+  /** Writes what a sealed block shall hold beside it. In memory: does nothing. Throws `DiskError`. */
+  prepareRewrite(block: Block, content: Buffer, footer: Buffer): DiskFile | null {
+    const { disk } = this.options;
+    if (disk === null) return null;
+    this.syncs.syncNames(); // what it no longer says of blocks that were dropped holds only once they are gone for good
+    const file = disk.open(`${this.pathOf(block)}.new`);
+    try {
+      file.truncate(0);
+      file.write(content, 0);
+      file.write(footer, content.length);
+      return file;
+    } catch (error) {
+      this.discardRewrite(block, file);
+      throw error;
+    }
+  }
+
+  /** A sealed block has these records from here on. `file`: with them, synced; null: in memory. Durable when this returns. */
+  rewrite(block: Block, file: DiskFile | null, content: Buffer, rows: BlockRows): void {
     assert(block !== this.blocks.at(-1), "the block that is being written is not rewritten");
     const { disk } = this.options;
     this.windowBlock = 0;
     if (disk === null) block.memory = Buffer.from(content);
     else {
-      assert(this.seed !== null, "a block that is rewritten has rows with hashes");
-      const { record, bloom } = encodeFooter(content, rows, facts, { seed: this.seed, end: content.length });
-      this.syncs.syncNames(); // what it no longer says of blocks that were dropped holds only once they are gone for good
-      disk.replace(this.pathOf(block), Buffer.concat([content, record]));
+      assert(file !== null, "what replaces a block on the disk is on the disk");
+      disk.rename(`${this.pathOf(block)}.new`, this.pathOf(block));
       if (block.file !== null) this.syncs.close(block.file);
-      block.file = disk.open(this.pathOf(block));
-      block.bloom = bloom;
-      block.footerLength = record.length;
+      block.file = file;
+      block.footerLength = file.size - content.length;
     }
     block.end = block.flushed = content.length;
     block.rows = rows;
     block.base = rows.count === 0 ? 0 : rows.base;
-    block.gaps = gapsBetween(rows, block.reach);
+  }
+
+  /** Removes a prepared rewrite that is no longer wanted. */
+  discardRewrite(block: Block, file: DiskFile): void {
+    file.close();
+    this.options.disk?.remove(`${this.pathOf(block)}.new`);
   }
 
   /** The whole content of a block. */
@@ -296,6 +318,7 @@ export class BlockLog {
   }
 
   close(): void {
+    this.finishing.workAll();
     for (const { file } of this.blocks) file?.close();
   }
 
@@ -317,7 +340,7 @@ export class BlockLog {
     return this.blocks.at(-1)!;
   }
 
-  /** Returns the memory that the block was written in, for the next one; null: it is too large to be kept. */
+  /** Returns memory for the next block; null: there is none. */
   private seal(block: Block): Buffer | null {
     const { memory, file } = block;
     assert(memory !== null && block.rows !== null, "a block is sealed once");
@@ -325,31 +348,14 @@ export class BlockLog {
     if (file === null) block.memory = Buffer.from(memory.subarray(0, block.end));
     else {
       this.flushBlock(block);
-      this.writeFooter(block, memory);
       if (this.options.sealedBlocks === "synced later") this.syncs.syncLater(file);
       else file.syncNow(); // a later sync covers the next block alone
       block.memory = null;
     }
+    this.finishing.add(block, file === null ? null : memory);
     this.sealed(block);
-    return memory.length <= this.options.blockBytes ? memory : null;
-  }
-
-  /** Without a footer it is scanned when it has to be: a disk without room for one is no reason to fail. */
-  private writeFooter(block: Block, content: Buffer): void {
-    const { rows, facts, file, end } = block;
-    assert(
-      rows !== null && file !== null && this.seed !== null,
-      "the rows of a block are known when it is sealed",
-    );
-    const { record, bloom } = encodeFooter(content, rows, facts, { seed: this.seed, end });
-    block.bloom = bloom;
-    try {
-      file.write(record, end);
-      block.footerLength = record.length;
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      file.truncate(end);
-    }
+    const spare = file === null ? memory : this.finishing.takeSpare();
+    return spare !== null && spare.length <= this.options.blockBytes ? spare : null;
   }
 
   private flushBlock(block: Block): void {

@@ -105,6 +105,18 @@ export class Gaps {
     this.bits[word]! |= 1 << (place & 31);
   }
 
+  /** How many runs of places there are in it, or a few more. */
+  get runs(): number {
+    let runs = 0;
+    let before = 0;
+    for (const word of this.bits) {
+      const starts = word & ~((word << 1) | before);
+      for (let left = starts; left !== 0; left &= left - 1) runs++;
+      before = word >>> 31;
+    }
+    return runs;
+  }
+
   /** The first place from `place` up to `end` that is none of them; `end`: there is none before it. */
   next(place: number, end: number): number {
     const { bits } = this;

@@ -2,9 +2,11 @@
  * Rewrites a block without what is dead: messages that were removed, and marks that nothing depends on any more. A mark for a removed
  * message is needed while an older block may hold its record.
  */
+import { assert } from "../base/assert.ts";
 import type { BlockLog } from "./block-log.ts";
 import type { Block } from "./block.ts";
-import { BlockRows } from "./block-rows.ts";
+import { BlockRows, type Bloom } from "./block-rows.ts";
+import { FooterBuilder } from "./footer.ts";
 import {
   FIRST,
   HOLE,
@@ -22,59 +24,98 @@ import {
 export interface CompactionHost {
   readonly log: BlockLog;
   rowsOf(block: Block): BlockRows;
-  hashOf(subject: string): number;
-  /** What says that messages are gone has to be on the disk before they are. */
-  beforeRewrite(): void;
 }
 
+const HOLE_BYTES = recordLength(0, 0);
 const EMPTY = new Uint8Array(0);
+/** Records that a step reads, and rows that it writes to the footer. */
+const RECORDS_PER_STEP = 3000;
+const ROWS_PER_STEP = 4000;
 
-/** False: it would gain too little, or the block is damaged: then it stays as it is. */
-export function rewriteBlock(block: Block, host: CompactionHost): boolean {
-  const { log } = host;
-  const content = log.contentOf(block);
-  const kept = new Rewriting();
-  const rows = new BlockRows();
-  const marks: number[] = [];
-  const before = host.rowsOf(block);
-  const view = new RecordView();
-  block.cleanedAt = block.live;
-  for (let at = 0; at < content.length; at += view.length) {
+/** Whether leaving out what is dead gives back a quarter of the block or more, as far as that is known without reading it. */
+export function isWorthRewriting({ liveBytes, gaps, end }: Block): boolean {
+  return liveBytes * 2 < end && isGain(liveBytes + (gaps?.runs ?? 0) * HOLE_BYTES, end);
+}
+
+function isGain(bytes: number, before: number): boolean {
+  return bytes * 4 <= before * 3;
+}
+
+/** What a block is going to hold, made in steps. Messages may go meanwhile; what is there of the block stays as it is. */
+export class Compaction {
+  readonly block: Block;
+  readonly rows = new BlockRows();
+  private readonly host: CompactionHost;
+  private readonly content: Buffer;
+  private readonly before: BlockRows;
+  private readonly kept: Kept;
+  private readonly marks: number[] = [];
+  private readonly view = new RecordView();
+  private at = 0;
+  private builder: FooterBuilder | null = null;
+
+  constructor(block: Block, host: CompactionHost) {
+    this.block = block;
+    this.host = host;
+    this.content = host.log.contentOf(block);
+    this.before = host.rowsOf(block);
+    this.kept = new Kept(this.content.length);
+    block.cleanedAt = block.live;
+  }
+
+  get records(): Buffer {
+    return this.kept.records;
+  }
+
+  /** "useless": it would gain too little, or the block is damaged: then it stays as it is. */
+  step(): "more" | "done" | "useless" {
+    if (this.builder !== null) return this.builder.take(ROWS_PER_STEP) ? "done" : "more";
+    for (let left = RECORDS_PER_STEP; left > 0 && this.at < this.content.length; left--)
+      if (!this.take()) return "useless";
+    if (this.at < this.content.length) return "more";
+    this.kept.end();
+    if (!isGain(this.records.length, this.block.end)) return "useless";
+    this.rows.trim();
+    this.builder = new FooterBuilder(this.records, this.rows);
+    return "more";
+  }
+
+  /** Of what `records` are then. */
+  footer(seed: number): { record: Buffer; bloom: Bloom } {
+    const { builder, block, records, marks } = this;
+    assert(builder !== null, "all records were read");
+    const openBatch = Math.max(0, block.facts.openBatch); // what was torn has been removed since
+    return builder.encode({ ...block.facts, openBatch, marks }, { seed, end: records.length });
+  }
+
+  /** Takes the next record. False: it is damaged. */
+  private take(): boolean {
+    const { content, at, view, block, before, kept, rows, marks } = this;
     if (!readRecord(view, content, at, content.length)) {
       block.isDamaged = true;
       return false;
     }
     const { kind, sequence, previous, length } = view;
-    const record = content.subarray(at, at + length);
+    this.at = at + length;
     if (kind === MESSAGE && isLive(block, before, sequence, at)) {
       const hash = before.hashAt(before.rowOf(sequence));
-      rows.add(sequence, kept.keep(unbatched(view, record)), length, hash, view.headerLength > 0);
+      const to = view.flags === 0 ? kept.keep(content, at, length) : kept.keepUnbatched(content, at, length);
+      rows.add(sequence, to, length, hash, view.headerLength > 0);
     } else if (kind === REMOVED || kind === REMOVED_RUN || kind === SETTLED || kind === FIRST) {
       const from = kind === REMOVED_RUN ? Number(view.timeNs) : sequence;
       // the first record says what is known without the blocks before it
-      if (kind === FIRST ? at !== 0 : !isInOlder(log, from, sequence, block)) continue;
-      kept.keep(record);
+      if (kind === FIRST ? at !== 0 : !isInOlder(this.host.log, from, sequence, block)) return true;
+      kept.keep(content, at, length);
       marks.push(kind, sequence, kind === REMOVED_RUN ? from : previous);
     } else kept.leaveOut(view);
+    return true;
   }
-  const rest = kept.end();
-  if (rest.length * 4 > block.end * 3) return false;
-  host.beforeRewrite();
-  rows.trim();
-  const openBatch = Math.max(0, block.facts.openBatch); // what was torn has been removed since
-  log.rewrite(block, rest, rows, { ...block.facts, openBatch, marks });
-  return true;
 }
 
 function isLive(block: Block, rows: BlockRows, sequence: number, at: number): boolean {
   if (block.live === 0 || block.gaps?.has(sequence - block.base) === true) return false;
   const row = rows.rowOf(sequence);
   return row >= 0 && rows.offsetAt(row) === at;
-}
-
-/** All of a batch is on the disk when its block is rewritten. */
-function unbatched({ flags }: RecordView, record: Buffer): Buffer {
-  return flags === 0 ? record : withoutFlags(record);
 }
 
 /** Whether a block before this one may hold the record of a message from `from` to `to`. What is damaged may be that record: it is not called lost. */
@@ -85,20 +126,34 @@ function isInOlder({ blocks }: BlockLog, from: number, to: number, block: Block)
   );
 }
 
-/** What stays of a block that is rewritten. A run of messages that are left out becomes one HOLE. */
-class Rewriting {
-  private readonly pieces: Buffer[] = [];
+/** What stays of a block that is rewritten. A run of messages that are left out becomes one HOLE, which is no longer than one of them. */
+class Kept {
+  private readonly memory: Buffer;
   private length = 0;
   private holeFrom = -1;
   private holeTo = 0;
 
+  constructor(bytesMax: number) {
+    this.memory = Buffer.allocUnsafeSlow(bytesMax);
+  }
+
+  get records(): Buffer {
+    return this.memory.subarray(0, this.length);
+  }
+
   /** Returns the offset that the record has now. */
-  keep(record: Buffer): number {
-    this.endHole();
-    const at = this.length;
-    this.pieces.push(record);
-    this.length += record.length;
-    return at;
+  keep(content: Buffer, at: number, length: number): number {
+    this.end();
+    const to = this.length;
+    content.copy(this.memory, to, at, at + length);
+    this.length += length;
+    return to;
+  }
+
+  /** The same for a message of a batch: all of that is on the disk when its block is rewritten. */
+  keepUnbatched(content: Buffer, at: number, length: number): number {
+    const record = withoutFlags(content.subarray(at, at + length));
+    return this.keep(record, 0, length);
   }
 
   leaveOut({ sequence, previous }: RecordView): void {
@@ -106,15 +161,10 @@ class Rewriting {
     this.holeTo = sequence;
   }
 
-  end(): Buffer {
-    this.endHole();
-    return Buffer.concat(this.pieces, this.length);
-  }
-
-  private endHole(): void {
+  /** Nothing follows what was left out. */
+  end(): void {
     if (this.holeFrom < 0) return;
-    const record = Buffer.alloc(recordLength(0, 0));
-    writeRecord(record, 0, {
+    this.length = writeRecord(this.memory, this.length, {
       kind: HOLE,
       sequence: this.holeTo,
       timeNs: 0n,
@@ -124,7 +174,5 @@ class Rewriting {
       body: EMPTY,
     });
     this.holeFrom = -1;
-    this.pieces.push(record);
-    this.length += record.length;
   }
 }

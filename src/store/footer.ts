@@ -20,6 +20,7 @@ const MARK_BYTES = 8 * 3;
 export const TRAILER = 8;
 const TRAILER_MAGIC = 0x5845_4853;
 const ROW_BYTES = ROW_WORDS * 4;
+const NAMES_START = 4096;
 
 /** Numbers of a mark in `marks`: its kind (REMOVED, REMOVED_RUN, FIRST or SETTLED), its sequence, and the last sequence, which FIRST needs; or where a run begins. */
 export const MARK_NUMBERS = 3;
@@ -57,49 +58,115 @@ type Counts = [rows: number, marks: number, nameBytes: number, filterWords: numb
 export const ROWS_AT = RECORD_HEAD + HEAD;
 export const FOOTER_MIN = ROWS_AT + TRAILER;
 
-/** `content`: the records of the block, which end at `end`: the footer holds there alone. Each subject is met once in `onHash`. */
+/**
+ * Makes the footer of a block, some rows at a time. The rows and the records do not change meanwhile. Each subject is met once.
+ */
+export class FooterBuilder {
+  private readonly content: Buffer | null;
+  private readonly rows: BlockRows;
+  private readonly seen: Seen;
+  private readonly hashes: number[] = [];
+  private names = Buffer.allocUnsafeSlow(NAMES_START);
+  private namesEnd = 0;
+  private row = 0;
+
+  /** `content`: the records of the block; null: the filter of its subjects alone is wanted. */
+  constructor(content: Buffer | null, rows: BlockRows) {
+    this.content = content;
+    this.rows = rows;
+    this.seen = new Seen(rows.count);
+  }
+
+  /** Goes through so many rows. False: there are more. */
+  take(count: number): boolean {
+    const end = Math.min(this.rows.count, this.row + count);
+    for (; this.row < end; this.row++) this.meet(this.row);
+    return this.row === this.rows.count;
+  }
+
+  get bloom(): Bloom {
+    return bloomOf(this.hashes);
+  }
+
+  /** The records end at `end`: the footer holds there alone. */
+  encode(facts: BlockFacts, { seed, end }: { readonly seed: number; readonly end: number }): EncodedFooter {
+    const { rows, content } = this;
+    assert(this.take(Infinity) && content !== null, "all rows were gone through");
+    const names = this.names.subarray(0, this.namesEnd);
+    const { marks } = facts;
+    const markCount = marks.length / MARK_NUMBERS;
+    const { bloom } = this;
+    const filter = bloom.words;
+    const filterAt = HEAD + rows.count * ROW_BYTES;
+    const marksAt = filterAt + filter.byteLength;
+    const bytes = marksAt + markCount * MARK_BYTES + names.length + TRAILER;
+    const body = Buffer.allocUnsafeSlow(bytes);
+    const numbers = [VERSION, seed, rows.count, markCount, names.length, filter.length];
+    for (const [i, value] of numbers.entries()) putU32(body, 4 * i, value);
+    const { firstSequence, lastSequence, expected, lastSeen, openBatch } = facts;
+    const doubles = [rows.base, firstSequence, lastSequence, expected, lastSeen, openBatch];
+    for (const [i, value] of doubles.entries()) putDouble(body, 24 + 8 * i, value);
+    const lastAt = rows.count === 0 ? -1 : rows.offsetAt(rows.count - 1);
+    body.writeBigInt64LE(lastAt < 0 ? 0n : timeIn(content, lastAt), 72);
+    const { words } = rows;
+    body.set(new Uint8Array(words.buffer, words.byteOffset, rows.count * ROW_BYTES), HEAD);
+    body.set(new Uint8Array(filter.buffer, filter.byteOffset, filter.byteLength), filterAt);
+    let at = marksAt;
+    for (let i = 0; i < marks.length; i++, at += 8) putDouble(body, at, marks[i]!);
+    body.set(names, at);
+    at += names.length;
+    putU32(body, at, recordLength(0, bytes));
+    putU32(body, at + 4, TRAILER_MAGIC);
+    const record = Buffer.allocUnsafeSlow(recordLength(0, bytes));
+    writeRecord(record, 0, {
+      kind: FOOTER,
+      sequence: lastSequence,
+      timeNs: BigInt(end),
+      previous: lastSeen,
+      subject: "",
+      headerLength: 0,
+      body,
+    });
+    return { record, bloom };
+  }
+
+  /** Keeps the name of the row's subject as it stands in the record, where it is new: of subjects that share a hash, too. */
+  private meet(row: number): void {
+    const { content, rows } = this;
+    const hash = rows.hashAt(row);
+    const first = this.seen.add(hash, row);
+    if (first === row) this.hashes.push(hash);
+    if (content === null) return;
+    const at = rows.offsetAt(row);
+    if (first !== row && isSameSubject(content, at, rows.offsetAt(first))) return;
+    const length = getU32(content, at + RECORD_HEAD - 4);
+    assert(length <= 0xffff, "the length of a subject fits into its field");
+    if (this.namesEnd + 2 + length > this.names.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * (this.namesEnd + 2 + length));
+      this.names.copy(larger, 0, 0, this.namesEnd);
+      this.names = larger;
+    }
+    const { names, namesEnd } = this;
+    names[namesEnd] = length;
+    names[namesEnd + 1] = length >>> 8;
+    content.copy(names, namesEnd + 2, at + RECORD_HEAD, at + RECORD_HEAD + length);
+    this.namesEnd += 2 + length;
+  }
+}
+
+interface EncodedFooter {
+  readonly record: Buffer;
+  readonly bloom: Bloom;
+}
+
+/** `content`: the records of the block, which end at `end`. */
 export function encodeFooter(
   content: Buffer,
   rows: BlockRows,
   facts: BlockFacts,
-  { seed, end }: { readonly seed: number; readonly end: number },
-): { record: Buffer; bloom: Bloom } {
-  const { record: names, hashes } = collectNames(content, rows);
-  const { marks } = facts;
-  const markCount = marks.length / MARK_NUMBERS;
-  const bloom = bloomOf(hashes);
-  const filter = bloom.words;
-  const filterAt = HEAD + rows.count * ROW_BYTES;
-  const marksAt = filterAt + filter.byteLength;
-  const bytes = marksAt + markCount * MARK_BYTES + names.length + TRAILER;
-  const body = Buffer.allocUnsafeSlow(bytes);
-  const numbers = [VERSION, seed, rows.count, markCount, names.length, filter.length];
-  for (const [i, value] of numbers.entries()) putU32(body, 4 * i, value);
-  const { firstSequence, lastSequence, expected, lastSeen, openBatch } = facts;
-  const doubles = [rows.base, firstSequence, lastSequence, expected, lastSeen, openBatch];
-  for (const [i, value] of doubles.entries()) putDouble(body, 24 + 8 * i, value);
-  const lastAt = rows.count === 0 ? -1 : rows.offsetAt(rows.count - 1);
-  body.writeBigInt64LE(lastAt < 0 ? 0n : timeIn(content, lastAt), 72);
-  const { words } = rows;
-  body.set(new Uint8Array(words.buffer, words.byteOffset, rows.count * ROW_BYTES), HEAD);
-  body.set(new Uint8Array(filter.buffer, filter.byteOffset, filter.byteLength), filterAt);
-  let at = marksAt;
-  for (let i = 0; i < marks.length; i++, at += 8) putDouble(body, at, marks[i]!);
-  body.set(names, at);
-  at += names.length;
-  putU32(body, at, recordLength(0, bytes));
-  putU32(body, at + 4, TRAILER_MAGIC);
-  const record = Buffer.allocUnsafeSlow(recordLength(0, bytes));
-  writeRecord(record, 0, {
-    kind: FOOTER,
-    sequence: lastSequence,
-    timeNs: BigInt(end),
-    previous: lastSeen,
-    subject: "",
-    headerLength: 0,
-    body,
-  });
-  return { record, bloom };
+  where: { readonly seed: number; readonly end: number },
+): EncodedFooter {
+  return new FooterBuilder(content, rows).encode(facts, where);
 }
 
 /** Length of the footer that a file ends with, as its last bytes say; 0: it has none. */
@@ -181,33 +248,6 @@ export function hashesOf(rows: BlockRows): number[] {
     if (seen.add(hash, row) === row) hashes.push(hash);
   }
   return hashes;
-}
-
-/** Names of the subjects as they stand in the records, each once: of those that share a hash, too. */
-function collectNames(content: Buffer, rows: BlockRows): { record: Buffer; hashes: number[] } {
-  const seen = new Seen(rows.count);
-  const hashes: number[] = [];
-  let names = Buffer.allocUnsafeSlow(4096);
-  let end = 0;
-  for (let row = 0; row < rows.count; row++) {
-    const at = rows.offsetAt(row);
-    const hash = rows.hashAt(row);
-    const first = seen.add(hash, row);
-    if (first !== row && isSameSubject(content, at, rows.offsetAt(first))) continue;
-    if (first === row) hashes.push(hash);
-    const length = getU32(content, at + RECORD_HEAD - 4);
-    assert(length <= 0xffff, "the length of a subject fits into its field");
-    if (end + 2 + length > names.length) {
-      const larger = Buffer.allocUnsafeSlow(2 * (end + 2 + length));
-      names.copy(larger, 0, 0, end);
-      names = larger;
-    }
-    names[end] = length;
-    names[end + 1] = length >>> 8;
-    content.copy(names, end + 2, at + RECORD_HEAD, at + RECORD_HEAD + length);
-    end += 2 + length;
-  }
-  return { record: names.subarray(0, end), hashes };
 }
 
 function isSameSubject(content: Buffer, one: number, other: number): boolean {

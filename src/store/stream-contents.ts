@@ -298,8 +298,10 @@ export abstract class StreamContents {
 
   /** All of a block has been written. */
   private sealed(block: Block): void {
-    if (block.bloom === null) this.index.seal(block);
-    block.facts.marks.length = 0;
+    if (!this.log.finishing.has(block)) {
+      if (block.bloom === null) this.index.seal(block);
+      block.facts.marks.length = 0;
+    }
     const { rows } = block;
     if (block.file !== null && rows !== null) this.cache.add(block, rows);
   }

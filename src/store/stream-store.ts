@@ -10,7 +10,7 @@
 import { assert } from "../base/assert.ts";
 import { BATCH_FIRST, BATCH_LAST, BATCH_MIDDLE } from "./batch-recovery.ts";
 import type { Block } from "./block.ts";
-import { rewriteBlock } from "./compaction.ts";
+import { Cleaning, type Cleaned } from "./cleaning.ts";
 import type { DiskError } from "./disk.ts";
 import {
   emptyMessage,
@@ -46,6 +46,7 @@ export class StreamStore extends StreamForgetting {
   /** The mark that is being written. */
   private readonly mark = emptyMessage();
   private readonly beforeForgetting: () => void;
+  private readonly cleaning: Cleaning;
   /** First message of a batch that is being appended; 0: there is none. */
   private openBatch = 0;
 
@@ -54,6 +55,15 @@ export class StreamStore extends StreamForgetting {
     const { blockBytes = BLOCK_BYTES, sealedBlocks = "synced" } = options;
     super({ disk, folder, blockBytes, sealedBlocks }, options.cache ?? new RowCache());
     this.beforeForgetting = options.beforeForgetting ?? ((): void => {});
+    this.cleaning = new Cleaning({
+      log: this.log,
+      index: this.index,
+      cache: this.cache,
+      isInMemory: this.isInMemory,
+      flush: () => this.flush(),
+      syncNow: () => this.syncNow(),
+      beforeForgetting: () => this.beforeForgetting(),
+    });
     this.first = firstSequence;
     this.last = this.lastMessage = firstSequence - 1;
     const recovery = new Recovery(
@@ -214,6 +224,7 @@ export class StreamStore extends StreamForgetting {
     if (view === null || !index.locate(sequence)) return false;
     const { offset } = index;
     const block = index.block!;
+    this.cleaning.overwritten(block);
     const { previous, subjectLength, length } = view;
     this.forget(sequence);
     this.appendMark(REMOVED, sequence, this.lastMessage);
@@ -260,6 +271,7 @@ export class StreamStore extends StreamForgetting {
     this.log.flush();
     this.written = this.last;
     assert(this.first <= this.last + 1, "the first sequence is that of a message, or the next one");
+    this.log.finishing.work();
   }
 
   sync(done: (error: DiskError | null) => void): void {
@@ -271,26 +283,13 @@ export class StreamStore extends StreamForgetting {
     this.log.syncNow();
   }
 
-  /**
-   * Removes or rewrites one block that holds nothing or little that is live. False: there is none. Called again and again, in
-   * turns of their own.
-   */
-  clean(): boolean {
-    const { blocks } = this.log;
-    for (const block of blocks) {
-      if (block === blocks.at(-1) || block.isDamaged) continue;
-      if (block === blocks[0] && block.live === 0) {
-        this.prepareForgetting(); // what says that the messages are gone is on the disk before they are
-        this.log.drop(block);
-        return true;
-      }
-      if (block.liveBytes * 2 < block.end && block.cleanedAt !== block.live && this.rewrite(block))
-        return true;
-    }
-    return false;
+  /** Gives back the room of what is gone, a part of it at a time, in turns of their own. */
+  clean(): Cleaned {
+    return this.cleaning.work();
   }
 
   close(): void {
+    this.cleaning.close();
     this.log.close();
   }
 
@@ -332,25 +331,6 @@ export class StreamStore extends StreamForgetting {
     this.last = Math.max(this.last, sequence);
     this.subjects.addTo(number, sequence);
     this.count(block, sequence, rows.lengthAt(row), rows.hasHeadersAt(row));
-  }
-
-  private rewrite(block: Block): boolean {
-    const { log, index, subjects, cache } = this;
-    const isDone = rewriteBlock(block, {
-      log,
-      rowsOf: (one) => index.rowsOf(one),
-      hashOf: (subject) => subjects.hashOf(subject),
-      beforeRewrite: () => this.prepareForgetting(),
-    });
-    if (!isDone) return false;
-    index.moved();
-    if (!this.isInMemory) cache.add(block, block.rows!);
-    return true;
-  }
-
-  private prepareForgetting(): void {
-    this.syncNow();
-    this.beforeForgetting();
   }
 
   /** What lies below is gone on purpose: not what is known missing. */

@@ -58,7 +58,7 @@ export class StoreModel {
     else if (dice < 0.67) this.purge();
     else if (dice < 0.68) this.compact();
     else if (dice < 0.8) this.sync();
-    else if (dice < 0.84) this.store.clean();
+    else if (dice < 0.84) for (let i = randomInt(this.random, 6); i >= 0; i--) this.store.clean();
     else if (dice < 0.85) this.skip();
     else if (dice < 0.9) this.query();
     else if (dice < 0.91 && this.disk !== null) this.restart();
