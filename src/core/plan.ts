@@ -49,6 +49,9 @@ export class Plan implements Heads {
   readonly bucket: number;
   readonly generation: number;
   readonly clientHead: Head;
+  /** Where the client's head lies, once more: read for each message. */
+  readonly headAt: number;
+  headLength: number;
   readonly routeHead: Head | null;
 
   /** Subscriptions here without a queue group. */
@@ -103,6 +106,8 @@ export class Plan implements Heads {
     this.isMemorable = this.crossings === null && this.isOfOneSubject && interested.length <= MEMORABLE_MAX;
     this.work = parts.work;
     this.clientHead = new Head("HMSG", "", subject, tokenRoom);
+    this.headAt = this.clientHead.at;
+    this.headLength = this.clientHead.length;
     this.subjectAt = subjectIn(this.clientHead);
     this.routeHead = this.isSpoken("route") ? new Head("RMSG", `${account} `, subject, tokenRoom) : null;
   }
@@ -128,6 +133,7 @@ export class Plan implements Heads {
   setRest(at: number, length: number): void {
     this.subjectLength = this.builtLength + length;
     this.clientHead.setRest(at, length);
+    this.headLength = this.clientHead.length;
     this.routeHead?.setRest(at, length);
   }
 }

@@ -154,9 +154,8 @@ function cross(crossings: readonly Crossing[], message: Message, source: Source)
 function setHead(plan: Plan, message: Message): void {
   const skip = message.headerLength > 0 ? 0 : 1;
   const isShown = message.shownLength > 0;
-  const head = plan.clientHead;
-  message.headAt = (isShown ? message.shownAt : head.at) + skip;
-  message.headLength = (isShown ? message.shownLength + SHOWN_EXTRA : head.length) - skip;
+  message.headAt = (isShown ? message.shownAt : plan.headAt) + skip;
+  message.headLength = (isShown ? message.shownLength + SHOWN_EXTRA : plan.headLength) - skip;
   message.copied = null;
 }
 

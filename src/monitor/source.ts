@@ -3,7 +3,6 @@ import type { MeshSnapshot } from "../cluster/mesh-types.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { JetStreamReport } from "../jetstream/report.ts";
 import type { ClientCounters } from "../links/client/host.ts";
-import type { ClientSession } from "../links/client/session.ts";
 import type { RoutePermissions } from "../links/route/permissions.ts";
 import type { OpenRoute } from "../ports/cluster/cluster-port.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
@@ -127,9 +126,14 @@ export interface ClusterView {
   one(serverId: string, kind: string, options: Told): Promise<Told | null>;
 }
 
+/** An open connection of a client. */
+export type OpenClient = OpenConnection;
+
 interface ClientsSource {
   connections(): Iterable<OpenConnection>;
-  readonly sessions: ReadonlyMap<number, ClientSession>;
+  find(cid: number): OpenConnection | undefined;
+  /** Open connections. */
+  readonly count: number;
   readonly counters: ClientCounters;
   readonly traffic: TrafficSource;
   /** Since the start. */

@@ -2,13 +2,12 @@
 import type { Account } from "../core/account.ts";
 import type { InterestSnapshot } from "../core/interest.ts";
 import type { SubscriptionSnapshot } from "../links/client/snapshot.ts";
-import type { ClientSession } from "../links/client/session.ts";
 import { isValidLiteralSubject, subjectMatches } from "../subject/subject.ts";
 import { json, type Answer } from "./answer.ts";
 import { goTime } from "./go-format.ts";
 import { List } from "./json.ts";
 import { BadQuery, pageOf, type Page, type Query } from "./query.ts";
-import type { MonitorSource } from "./source.ts";
+import type { MonitorSource, OpenClient } from "./source.ts";
 import { mapped, subscriptionFields } from "./subscription-fields.ts";
 import type { Turns } from "./turns.ts";
 
@@ -16,7 +15,7 @@ import type { Turns } from "./turns.ts";
 const SLICE = 5000;
 
 interface Found {
-  readonly session: ClientSession;
+  readonly connection: OpenClient;
   readonly subscription: SubscriptionSnapshot;
 }
 
@@ -28,12 +27,12 @@ export async function subsz(source: MonitorSource, query: Query, turns: Turns): 
     throw new BadQuery(`invalid test subject, must be valid publish subject: ${test}`);
   }
   const accounts = accountsNamed(source, query.text("acc"));
-  const shown = new Set(accounts);
-  const sessions = [...source.clients.sessions.values()].filter(({ account }) => shown.has(account));
+  const shown = new Set(accounts.map(({ name }) => name));
+  const connections = [...source.clients.connections()].filter(({ account }) => shown.has(account));
   const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
   const asked = { test: bytes(test), search: bytes(query.text("search").trim()) };
   const { found, total } = isListed
-    ? await turns.alone(() => findPage(sessions, asked, page, turns))
+    ? await turns.alone(() => findPage(connections, asked, page, turns))
     : { found: [], total: 0 };
   return json({
     server_id: source.facts().id,
@@ -61,7 +60,7 @@ function accountsNamed(source: MonitorSource, name: string): Account[] {
 
 /** The subscriptions on the page, and how many there are on all pages. */
 async function findPage(
-  sessions: readonly ClientSession[],
+  connections: readonly OpenClient[],
   { test, search }: Asked,
   { offset, limit }: Page,
   turns: Turns,
@@ -69,17 +68,18 @@ async function findPage(
   const found: Found[] = [];
   let total = 0;
   let looked = 0;
-  for (const session of sessions) {
-    const isElsewhere = total + session.subscriptions.size <= offset || total >= offset + limit;
+  for (const connection of connections) {
+    const { subscriptions } = connection;
+    const isElsewhere = total + subscriptions.count <= offset || total >= offset + limit;
     if (test === "" && search === "" && isElsewhere) {
-      total += session.subscriptions.size;
+      total += subscriptions.count;
       continue;
     }
-    for (const subscription of session.subscriptions.values()) {
+    for (const subscription of subscriptions.all()) {
       if (++looked % SLICE === 0) await turns.next();
       if (test !== "" && !subjectMatches(subscription.subject, test)) continue;
       if (search !== "" && !isFoundBy(subscription, search)) continue;
-      if (total >= offset && total < offset + limit) found.push({ session, subscription });
+      if (total >= offset && total < offset + limit) found.push({ connection, subscription });
       total++;
     }
   }
@@ -91,9 +91,9 @@ function isFoundBy({ subject, queue }: SubscriptionSnapshot, search: string): bo
   return subject.includes(search) || (queue ?? "").includes(search);
 }
 
-function foundFields({ session, subscription }: Found): object {
-  const account = session.account.name;
-  return { account, account_tag: account, ...subscriptionFields(subscription, session.cid) };
+function foundFields({ connection, subscription }: Found): object {
+  const { account, cid } = connection;
+  return { account, account_tag: account, ...subscriptionFields(subscription, cid) };
 }
 
 /** Lookups that the parser's memo of the previous subject saved are in none of these. */

@@ -140,7 +140,7 @@ function processFields(startedMs: number, nowMs: number, usage: ProcessUsage): o
 }
 
 function load({
-  clients: { sessions, counters, totalConnections, traffic },
+  clients: { count, counters, totalConnections, traffic },
   cluster,
   accounts,
 }: MonitorSource): object {
@@ -149,7 +149,7 @@ function load({
   let subscriptions = 0;
   for (const account of accounts) subscriptions += account.interest.size;
   return {
-    connections: sessions.size,
+    connections: count,
     total_connections: totalConnections,
     routes: cluster === null ? 0 : registeredRoutes(cluster).length,
     remotes: cluster?.snapshot()?.peers.length ?? 0,

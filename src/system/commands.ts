@@ -1,7 +1,6 @@
 /** Commands that operators send to one server by its id: close a client, ask a client to move, reload the configuration. */
 import type { InfoContext } from "../links/client/host.ts";
-import type { ClientSession } from "../links/client/session.ts";
-import type { MonitorSource } from "../monitor/source.ts";
+import type { MonitorSource, OpenClient } from "../monitor/source.ts";
 import { numberOf, type Options } from "./options.ts";
 import { KICKED } from "../protocol/close-cause.ts";
 
@@ -25,11 +24,11 @@ export const COMMANDS: readonly (readonly [kind: string, Command])[] = [
     "LDM",
     (options, { source, moveTo }) => {
       const client = clientOf(source, options, "no such client id");
-      if (!client.introduction.takesInfo)
+      if (!client.takesInfo)
         throw new CommandRefused(
           "client does not support Lame Duck Mode or is not ready to receive the notification",
         );
-      client.introduction.sendInfo(moveTo());
+      client.sendInfo(moveTo());
     },
   ],
   [
@@ -41,8 +40,8 @@ export const COMMANDS: readonly (readonly [kind: string, Command])[] = [
   ],
 ];
 
-function clientOf({ clients }: MonitorSource, options: Options, otherwise: string): ClientSession {
-  const client = clients.sessions.get(numberOf(options, "cid"));
+function clientOf({ clients }: MonitorSource, options: Options, otherwise: string): OpenClient {
+  const client = clients.find(numberOf(options, "cid"));
   if (client === undefined) throw new CommandRefused(otherwise);
   return client;
 }

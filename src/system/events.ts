@@ -10,7 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import { nuid } from "../base/base62.ts";
 import type { Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
-import type { ClientSession } from "../links/client/session.ts";
+import type { ClientSnapshot } from "../links/client/snapshot.ts";
 import { accountStatistics } from "../monitor/accounts.ts";
 import { goTime, nanoseconds, orOmit } from "../monitor/go-format.ts";
 import type { MonitorSource } from "../monitor/source.ts";
@@ -34,6 +34,13 @@ export interface EventsWorld {
   readonly system: Account;
 }
 
+/** The client that an event is about. */
+export interface EventClient {
+  readonly account: Account;
+  /** Called where somebody listens. */
+  readonly snapshot: () => ClientSnapshot;
+}
+
 interface Waiting {
   readonly subject: string;
   readonly body: object;
@@ -55,24 +62,25 @@ export class Events implements Disposable {
     this.world = world;
   }
 
-  connected(session: ClientSession): void {
-    this.connectionsChanged(session.account);
-    const subject = `$SYS.ACCOUNT.${toByteString(session.account.name)}.CONNECT`;
+  connected({ account, snapshot }: EventClient): void {
+    this.connectionsChanged(account);
+    const subject = `$SYS.ACCOUNT.${toByteString(account.name)}.CONNECT`;
     if (!this.isHeard(subject)) return;
-    this.tell(subject, "client_connect", { client: clientFields(session) });
+    this.tell(subject, "client_connect", { client: clientFields(snapshot()) });
   }
 
-  disconnected(session: ClientSession): void {
-    this.connectionsChanged(session.account);
-    const subject = `$SYS.ACCOUNT.${toByteString(session.account.name)}.DISCONNECT`;
-    if (this.isHeard(subject))
-      this.tell(subject, "client_disconnect", this.leaveFields(session, session.closedFor));
+  disconnected({ account, snapshot }: EventClient): void {
+    this.connectionsChanged(account);
+    const subject = `$SYS.ACCOUNT.${toByteString(account.name)}.DISCONNECT`;
+    if (!this.isHeard(subject)) return;
+    const client = snapshot();
+    this.tell(subject, "client_disconnect", this.leaveFields(client, client.closedFor));
   }
 
-  refused(session: ClientSession, { closes }: PeerError): void {
+  refused({ snapshot }: EventClient, { closes }: PeerError): void {
     const subject = `$SYS.SERVER.${this.world.source.facts().id}.CLIENT.AUTH.ERR`;
     if (this.isHeard(subject))
-      this.tell(subject, "client_disconnect", this.leaveFields(session, closes?.reason ?? ""));
+      this.tell(subject, "client_disconnect", this.leaveFields(snapshot(), closes?.reason ?? ""));
   }
 
   /** Schedules the event about the connections of an account. */
@@ -166,32 +174,30 @@ export class Events implements Disposable {
     this.world.system.send(subject, Buffer.from(JSON.stringify(body)));
   }
 
-  private leaveFields(session: ClientSession, reason: string): object {
+  private leaveFields(client: ClientSnapshot, reason: string): object {
     const stop = goTime(this.world.clock.nowMs());
-    const { roundTripMs } = session.heartbeat;
     return {
-      client: clientFields(session, { rtt: orOmit(nanoseconds(roundTripMs)), stop }),
-      sent: { msgs: session.inMessages, bytes: session.inBytes },
-      received: { msgs: session.outMessages, bytes: session.outBytes },
+      client: clientFields(client, { rtt: orOmit(nanoseconds(client.roundTripMs)), stop }),
+      sent: { msgs: client.inMessages, bytes: client.inBytes },
+      received: { msgs: client.outMessages, bytes: client.outBytes },
       reason,
     };
   }
 }
 
-function clientFields(session: ClientSession, extra: object = {}): object {
-  const { wire, hello, account } = session;
+function clientFields(client: ClientSnapshot, extra: object = {}): object {
   return {
-    start: goTime(session.startedMs),
-    host: wire.remote.address,
-    id: session.cid,
-    acc: account.name,
-    user: orOmit(session.user),
-    name: orOmit(hello.name),
-    lang: orOmit(hello.lang),
-    ver: orOmit(hello.version),
+    start: goTime(client.startedMs),
+    host: client.address,
+    id: client.cid,
+    acc: client.account,
+    user: orOmit(client.user),
+    name: orOmit(client.name),
+    lang: orOmit(client.lang),
+    ver: orOmit(client.version),
     ...extra,
-    name_tag: account.name,
+    name_tag: client.account,
     kind: "Client",
-    client_type: session.arrival.entrance.clientType,
+    client_type: client.clientType,
   };
 }

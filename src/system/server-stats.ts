@@ -31,7 +31,7 @@ export function serverStats(source: MonitorSource, usage: ProcessUsage): object 
     mem: usage.residentBytes(),
     cores: usage.cores,
     cpu: usage.cpuPercent(),
-    connections: clients.sessions.size,
+    connections: clients.count,
     total_connections: clients.totalConnections,
     active_accounts: activeAccounts,
     subscriptions,

@@ -8,12 +8,14 @@ import { ClosedConnections } from "../../monitor/closed-connections.ts";
 import type { Endpoints } from "../../monitor/endpoints.ts";
 import type { ClusterView, MonitorSource } from "../../monitor/source.ts";
 import type { ServerAnswer } from "../../system/cluster-query.ts";
+import type { EventClient } from "../../system/events.ts";
 import { SystemService } from "../../system/service.ts";
 import { serverHash } from "../process/identity.ts";
 import { monitorSource, type MonitoredRooms } from "./monitor-source.ts";
 import type { SystemMembership } from "./opened.ts";
 import type { ReloadOutcome } from "../reload.ts";
 import type { Rooms } from "../rooms.ts";
+import type { ClientSession } from "../../links/client/session.ts";
 import { clientSnapshot } from "../../links/client/snapshot.ts";
 import { clientOf } from "../../links/client/origin.ts";
 
@@ -56,14 +58,18 @@ export function joinSystemAccount(
         });
   accounts.onTrace = (account, trace) => service?.trace(account, trace);
   clients.watcher = {
-    connected: (session) => service?.events.connected(session),
-    refused: (session, error) => service?.events.refused(session, error),
+    connected: (session) => service?.events.connected(eventClient(session)),
+    refused: (session, error) => service?.events.refused(eventClient(session), error),
     disconnected(session) {
       closed.add(clientSnapshot(session), session.subscriptions.values());
-      service?.events.disconnected(session);
+      service?.events.disconnected(eventClient(session));
     },
   };
   return { source, service };
+}
+
+export function eventClient(session: ClientSession): EventClient {
+  return { account: session.account, snapshot: () => clientSnapshot(session) };
 }
 
 /** An error or anything but an object counts as no answer. */

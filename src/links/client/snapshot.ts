@@ -1,22 +1,12 @@
 /** The state of a client's connection at one moment, as plain values. */
 import type { Subscription } from "../../core/subscription.ts";
 import type { Security } from "../../transport/wire.ts";
+import { connectionSnapshot, type ConnectionSnapshot } from "../trunk/snapshot.ts";
 import type { ClientSession } from "./session.ts";
 
-export interface ClientSnapshot {
+export interface ClientSnapshot extends ConnectionSnapshot {
   readonly cid: number;
   readonly clientType: "nats" | "websocket";
-  readonly address: string;
-  readonly port: number;
-  readonly startedMs: number;
-  readonly lastActivityMs: number;
-  /** 0: not known yet. */
-  readonly roundTripMs: number;
-  readonly pendingBytes: number;
-  readonly inMessages: number;
-  readonly outMessages: number;
-  readonly inBytes: number;
-  readonly outBytes: number;
   readonly stalls: number;
   readonly subscriptions: number;
   readonly name: string;
@@ -45,18 +35,9 @@ export type SubscriptionSnapshot = Pick<Subscription, "subject" | "queue" | "sid
 export function clientSnapshot(session: ClientSession): ClientSnapshot {
   const { wire, hello } = session;
   return {
+    ...connectionSnapshot(session),
     cid: session.cid,
     clientType: session.arrival.entrance.clientType,
-    address: wire.remote.address,
-    port: wire.remote.port,
-    startedMs: session.startedMs,
-    lastActivityMs: session.lastActivityMs,
-    roundTripMs: session.heartbeat.roundTripMs,
-    pendingBytes: session.outbox.pendingBytes,
-    inMessages: session.inMessages,
-    outMessages: session.outMessages,
-    inBytes: session.inBytes,
-    outBytes: session.outBytes,
     stalls: session.stalls,
     subscriptions: session.subscriptions.size,
     name: hello.name,

@@ -168,6 +168,17 @@ export class ClientPort {
     return count;
   }
 
+  /** How many are open. */
+  get count(): number {
+    return this.sessions.size;
+  }
+
+  /** The open connection of this number. */
+  find(cid: number): OpenConnection | undefined {
+    const session = this.sessions.get(cid);
+    return session === undefined ? undefined : new OpenConnection(session);
+  }
+
   /** As monitoring looks at them, in the order in which they came. */
   *connections(): Generator<OpenConnection> {
     for (const session of this.sessions.values()) yield new OpenConnection(session);

@@ -1,9 +1,10 @@
 /**
- * An open connection of a client as monitoring looks at it: the names by which it is chosen, and the rest as snapshots, made when
- * they are asked for. Nobody beyond `links` and `ports` sees the session.
+ * An open connection of a client as monitoring and operators see it: the names by which it is chosen, the rest as snapshots, which are
+ * made when they are asked for, and what an operator may do to it. Nobody beyond `links` and `ports` sees the session.
  */
 import type { X509Certificate } from "node:crypto";
 import { printedSubject } from "../../auth/methods/certificate.ts";
+import type { InfoContext } from "../../links/client/host.ts";
 import type { ClientSession } from "../../links/client/session.ts";
 import {
   clientSnapshot,
@@ -11,6 +12,7 @@ import {
   type ClientSnapshot,
   type SubscriptionSnapshot,
 } from "../../links/client/snapshot.ts";
+import type { CloseCause } from "../../protocol/close-cause.ts";
 import { keyDigest } from "../../transport/tls-verify.ts";
 
 /** Certificates of one client that are shown; the rest is left out. */
@@ -34,6 +36,20 @@ export class OpenConnection {
 
   get account(): string {
     return this.session.account.name;
+  }
+
+  /** Whether INFO may come at any time. */
+  get takesInfo(): boolean {
+    return this.session.introduction.takesInfo;
+  }
+
+  /** Sends INFO, with the addresses to which the client should move. */
+  sendInfo(moveTo: InfoContext["moveTo"]): void {
+    this.session.introduction.sendInfo(moveTo);
+  }
+
+  close(cause: CloseCause): void {
+    this.session.close(cause);
   }
 
   snapshot(): ClientSnapshot {

@@ -2,6 +2,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { connect } from "@nats-io/transport-node";
 import type { Account } from "../../../src/core/account.ts";
+import { eventClient } from "../../../src/app/views/system-account.ts";
 import { Listener } from "../../../src/core/listener.ts";
 import { Turns } from "../../../src/monitor/turns.ts";
 import { waitFor } from "../../support/cluster-wait.ts";
@@ -59,7 +60,7 @@ describe("events", () => {
     const [session] = server.server.clients.sessions.values();
     const { events } = server.server.rooms.system.current!.service!;
     const times: string[] = [];
-    for (let i = 0; i < 1000; i++) events.connected(session!);
+    for (let i = 0; i < 1000; i++) events.connected(eventClient(session!));
     let most = 0;
     while (heard.length < 1001) {
       const before = heard.length;
@@ -81,7 +82,7 @@ describe("events", () => {
     await waitFor("its own", () => heard.length === 1);
     const [session] = server.server.clients.sessions.values();
     const { events } = server.server.rooms.system.current!.service!;
-    for (let i = 0; i < 20_000; i++) events.connected(session!);
+    for (let i = 0; i < 20_000; i++) events.connected(eventClient(session!));
     await waitFor("those that found room", () => heard.length === 1 + 16_384);
     expect(events.lost).toBe(20_000 - 16_384);
     await client.close();
