@@ -75,6 +75,9 @@ describe("the rules", () => {
     ["core/latency.ts", "  return { total_latency: 1 };"],
     ["links/client/traced.ts", "  Object.setPrototypeOf(session, Traced.prototype);"],
     ["monitor/connz.ts", "  if (one instanceof ClientSession) x();"],
+    ["auth/authenticator.ts", "  const origins = new WeakMap<Grant, Origin>();"],
+    ["links/trunk/traffic.ts", '  if (session.closedFor.startsWith("Slow Consumer")) x();'],
+    ["links/client/session.ts", '  if (this.closedFor === "Client Closed") x();'],
     ["attic/x.ts", "export const x = 1;"],
   ])("refuse in %s: %s", (file, source) => {
     expect(breachesOf(file, source)).toHaveLength(1);
@@ -96,6 +99,7 @@ describe("the rules", () => {
     ["core/plan.ts", 'const NAMES: readonly string[] = [];\nconst ONES = new Set(["a"]);'],
     ["log/syslog-link.ts", "  socket.setTimeout(5, act);"],
     ["monitor/varz.ts", "  return { server_id: 1 };"],
+    ["links/client/session.ts", '  if (this.closedFor === "") x();'],
     ["index.ts", 'import { Server } from "./app/server.ts";'],
   ])("allow in %s: %s", (file, source) => {
     expect(breachesOf(file, source)).toEqual([]);

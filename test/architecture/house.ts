@@ -106,6 +106,17 @@ const FORBIDDEN: readonly {
     isExempt: () => false,
   },
   {
+    rule: "a weak table: what an object is stands in the object",
+    pattern: /\bWeak(Map|Set|Ref)\b/,
+    isExempt: () => false,
+  },
+  {
+    rule: "a state that is read from a text",
+    pattern:
+      /\b(closedFor|closeReason|reason)\.(startsWith|endsWith|includes|match)\(|\b(closedFor|closeReason) [!=]== "[^"]/,
+    isExempt: () => false,
+  },
+  {
     rule: "a session that is asked for its class",
     pattern: /\binstanceof \w*Session\b/,
     isExempt: (file) => roomOf(file) === "links",

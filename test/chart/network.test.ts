@@ -91,7 +91,7 @@ describe("the NetworkPolicy", () => {
   });
 
   it("is in the notes where others are meant to reach monitoring", async () => {
-    const named = "networkPolicy.monitorFrom changes that";
+    const named = "Set networkPolicy.monitorFrom to allow them";
     expect(await renderNotes()).not.toContain(named);
     const on = ["--set", "promExporter.podMonitor.enabled=true"];
     expect(await renderNotes(...on)).toContain(named);
