@@ -166,7 +166,7 @@ export function streams(
   };
 }
 
-/** Meets the other members before clients are let in, so that theirs hear of a newcomer sooner. */
+/** Meets the other members before clients are let in, so that their clients learn of the new server sooner. */
 export function meeting({ cluster, listening }: Pick<Rooms, "cluster" | "listening">): ServerPart {
   return {
     name: "meeting of members",

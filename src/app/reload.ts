@@ -68,7 +68,7 @@ export interface ReloadOptions {
   readonly parts: readonly ReloadPart[];
   /** The files that were read at the start. */
   readonly files: readonly string[];
-  /** Resolves when those who are connected have followed what was applied: nobody keeps old rights beyond the answer. */
+  /** Resolves when open connections have followed the change: no client keeps old rights after the answer. */
   followed(): Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -46,7 +46,7 @@ export async function run({ serverOf, program, load, loaded }: RunOptions): Prom
   let reloadsAsked = 0;
   const onEarlyHangUp = (): void => void reloadsAsked++;
   process.on("SIGHUP", onEarlyHangUp);
-  // A signal that comes just as the server says that it is ready is for those who follow signals from then on.
+  // A signal that arrives just as the server announces that it is ready is handled as by a ready server.
   for (const signal of ENDING_SIGNALS) process.on(signal, endEarly);
   const files = new RunFiles(program.name, logger);
   const parts = [

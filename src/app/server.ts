@@ -105,7 +105,7 @@ export class Server {
       files: source?.files ?? [],
       parts: [...(source?.parts ?? []), ...this.parts],
       async followed() {
-        // Sessions are looked at again in slices, and put off what takes long, such as looking at their subscriptions.
+        // Sessions are checked again in slices, and defer long work, such as checking their subscriptions.
         await turn.chores.caughtUp();
         await turn.chores.caughtUp();
       },

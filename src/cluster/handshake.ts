@@ -236,7 +236,7 @@ function tellConflict(state: MeshState, conn: ConnRow, theirs: string): void {
 
 type ClusterNaming = Pick<RouteInfo, "cluster" | "clusterDynamic">;
 
-/** nats-server: a dynamic name gives way to a configured one, and to a greater dynamic one. */
+/** As in nats-server, a dynamic name yields to a configured one, and to a greater dynamic one. */
 function givesWay(state: MeshState, theirs: ClusterNaming): boolean {
   if (theirs.cluster === "" || theirs.cluster === state.clusterName) return false;
   return state.clusterNameDynamic && (!theirs.clusterDynamic || state.clusterName < theirs.cluster);

@@ -1,4 +1,4 @@
-/** What the mesh looks like at a moment: for monitoring, readiness and tests. */
+/** The state of the mesh at one moment, for monitoring, readiness and tests. */
 import type { AddressRow, MeshState, PeerRow } from "./mesh-state.ts";
 import type { AddressSnapshot, AddressState, MeshSnapshot, PeerSnapshot } from "./mesh-types.ts";
 import { addressKey } from "./address.ts";

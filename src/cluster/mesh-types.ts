@@ -361,7 +361,7 @@ export interface MeshSnapshot {
   readonly gossipDropped: number;
 }
 
-/** The mesh itself, as the acting side sees it. Pure: no clock, timer, randomness of its own or I/O. */
+/** The mesh as the acting side sees it. Pure: it has no clock, timer, randomness or I/O. */
 export interface Mesh {
   step(event: MeshEvent, nowMs: number): MeshAction[];
   /** When to send a tick at the latest; undefined if nothing is due ever. */

@@ -3,7 +3,7 @@
  * every other; addresses come from sources (configured, discovered) and from gossip.
  *
  * Pure: `step` takes what happened and the time, returns what to do. No I/O, no timers; randomness is handed in. This file
- * only sorts events to those who know: addresses.ts (where to dial), handshake.ts (what becomes of a connection), peers.ts
+ * only hands events to the files that decide: addresses.ts (where to dial), handshake.ts (what becomes of a connection), peers.ts
  * (slots and duplicates), gossip.ts (who is told), probe.ts (who else may be there). docs/clustering.md has the picture.
  */
 import type { Random } from "../base/random.ts";
@@ -80,7 +80,7 @@ function apply(state: MeshState, event: MeshEvent): void {
   }
 }
 
-/** Events about connections that the mesh has let go of already are of no interest. */
+/** Ignores events about connections that the mesh has closed already. */
 function applyToConn(
   state: MeshState,
   event: Extract<

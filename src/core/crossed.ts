@@ -68,7 +68,7 @@ interface Responses {
   expect(request: Request): Expected;
   /** No response will come, or none that reaches anyone. */
   forget(expected: Expected, loss: ResponseLoss): void;
-  /** A request that nobody was given in the end. */
+  /** Withdraws a request that reached nobody. */
   cancel(expected: Expected): void;
 }
 

@@ -1,6 +1,6 @@
 /**
  * What neighbours need to know of an account's subscriptions here: for each subject and queue group how many there are. A
- * neighbour hears of a plain subject when its count leaves or reaches 0, of a queue group whenever its count changes.
+ * neighbour is told of a plain subject when its count leaves or reaches 0, of a queue group whenever its count changes.
  */
 import { assert } from "../base/assert.ts";
 import { WideMap } from "../base/wide-map.ts";

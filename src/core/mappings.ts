@@ -1,5 +1,5 @@
 /**
- * The mappings of one account: on which subject a client's message goes on. The first mapping whose source covers the
+ * The mappings of one account: the subject under which a client's message continues. The first mapping whose source covers the
  * subject counts; one destination of it is chosen for each message.
  *
  * What mappings make of a subject is remembered by the subject's bytes, as plans are: a table of 4 * 2048 subjects, whose
@@ -74,7 +74,7 @@ export class Mappings implements Disposable {
     this.forgetAll();
   }
 
-  /** The subject that a message goes on with, for the one that lies in the slab (`hashBytes`); null: no mapping covers it. */
+  /** The subject under which a message continues, for the one that lies in the slab (`hashBytes`); null: no mapping covers it. */
   map(at: number, length: number, hash: number): MappedSubject | null {
     const { choices } = this.lookUp(at, length, hash);
     if (choices === null) return null;

@@ -38,13 +38,13 @@ function carryOut(plan: Plan, message: Message, source: Source): boolean {
   } finally {
     delivery.isUnderWay = false;
   }
-  // At last, since this plan's head may be gone after it.
+  // Last: crossing may free this plan's head.
   return plan.crossings === null ? reached : cross(plan.crossings, message, source) || reached;
 }
 
 /**
- * Receivers do not publish: a plan is valid until another one is built. A receiver that has something to say puts it off; crossings
- * come behind all deliveries. Not noted where there is one receiver alone: after it nothing of the plan is used.
+ * Receivers do not publish, since a plan is valid only until another one is built. A receiver defers its messages; crossings
+ * follow all deliveries. Not noted where there is one receiver alone: after it nothing of the plan is used.
  */
 const delivery = { isUnderWay: false };
 
@@ -70,7 +70,7 @@ function publishHere(plan: Plan, message: Message, source: Source): boolean {
     }
     return forwardAll(plan, message, chosen) || reached;
   } catch (error) {
-    // Else the next message would go to these groups, too.
+    // Otherwise the next message would go to these groups, too.
     for (const neighbour of chosen) neighbour.chosenQueues = "";
     throw error;
   }
@@ -79,7 +79,7 @@ function publishHere(plan: Plan, message: Message, source: Source): boolean {
 /** Beyond this a set is made of the names: as many groups may have been named as there are. */
 const LISTED_MAX = 8;
 
-/** A neighbour's message. Requests of leaves cross into other accounts here, those of other neighbours have done so there. */
+/** Publishes a neighbour's message. Requests of leaves cross into other accounts here; those of other neighbours have crossed there. */
 function publishFrom(plan: Plan, message: Message, source: Source): boolean {
   const { tier } = source;
   plan.work.delivered(plan.fanout);

@@ -1,5 +1,5 @@
 /**
- * A service of another account. Requests that clients of this server publish here go on in the exporter's account, with a reply
+ * A service of another account. Requests that clients of this server publish here continue in the exporter's account, with a reply
  * subject of the exporter's own (`_R_.…`), by which the response finds back: see service-responses.ts.
  */
 import type { Random } from "../base/random.ts";
@@ -63,7 +63,7 @@ export class ServiceImport implements Crossing {
     return this.carry(message, source, null);
   }
 
-  /** `trace` hears of the crossing; whether what follows is traced says the message. */
+  /** `trace` records the crossing; the message says whether its further way is traced. */
   private carry(message: Message, source: Source, trace: MessageTrace | null): boolean {
     const { importer, exporter, export: service, share, random } = this.parts;
     importer.work.headersRead(message.headerLength);

@@ -88,7 +88,7 @@ export class ServiceResponses implements Crossing {
       this.account.latency.lost(service.latency, expected, loss);
   }
 
-  /** A request that nobody was given in the end. */
+  /** Withdraws a request that reached nobody. */
   cancel(expected: Expected): void {
     this.bySubject.delete(expected.subject);
   }

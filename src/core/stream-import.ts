@@ -1,7 +1,7 @@
 /**
  * Streams of another account. Nothing is copied from account to account: where a subscription here covers an imported subject, a
  * shadow of it stands in the exporter's interest, on this server only, and hands on what arrives under the subject here.
- * Neighbours hear of the shadow as of any subscription there.
+ * Neighbours are told of the shadow as of any subscription there.
  */
 import type { Random } from "../base/random.ts";
 import { AREA, LINE_MAX } from "../slab/layout.ts";

@@ -19,7 +19,7 @@ import type { ListedSlices, SliceApi, SliceWatcher } from "./kubernetes-source.t
 const LIST_TIMEOUT_MS = 10_000;
 /**
  * The client cuts a watch on which nothing came for 30 s. The API server ends it sooner by itself, with a bookmark just before,
- * so that the next watch goes on from there.
+ * so that the next watch continues from there.
  */
 const WATCH_SECONDS = 25;
 const NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";

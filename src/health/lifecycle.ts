@@ -11,7 +11,7 @@ const NEXT: Readonly<Record<LifeState, readonly LifeState[]>> = {
 };
 
 /**
- * How long lame duck mode goes on: until it is done, or only for as long as another member stays that clients can move to.
+ * How long lame duck mode lasts: until it is done, or only for as long as another member stays that clients can move to.
  */
 export type DrainsUntil = "done" | "alone";
 

@@ -1,6 +1,6 @@
 /**
  * Follows the readiness of a server from its start: remembers that it has been ready, and says each change in the log, once.
- * Looks by itself until the server is ready for the first time; later only what the server does itself can change it.
+ * Checks on its own until the server is ready for the first time; later only an action of the server itself can change readiness.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";

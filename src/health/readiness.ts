@@ -4,7 +4,7 @@
  * A server that joins waits for a route to every server that its sources and its peers show, but no longer than `waitMs`: one
  * broken peer must not keep it, and with it a rollout, waiting indefinitely. A source that has shown no address at all is waited for
  * in the same way: the name of a cluster has at least the address of the server itself, so that a name without any is a wrong
- * name, or one that DNS does not know yet, and a server that took it at its word would start a cluster of its own. Once a server
+ * name, or one that DNS does not know yet, and a server that believed it would start a separate cluster. Once a server
  * has been ready, the faults of others do not take that back: else the death of one server would take all the others out of
  * service. The missing servers are reported anyway.
  */

@@ -19,7 +19,7 @@ export class Turns {
     return result;
   }
 
-  /** Resolves in a round of its own. */
+  /** Resolves in a later round of the event loop. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.waiting.push(resolve);

@@ -36,7 +36,7 @@ import {
 export interface LineOperations {
   /** Nothing more may be read for now: the answer to a CONNECT takes its time, or messages were much work. */
   readonly isWaiting: boolean;
-  /** `detail` says what was wrong for the log; it never holds payload. Returns whether the connection goes on. */
+  /** `detail` describes the error for the log; it never holds payload. Returns whether the connection continues. */
   onPeerError(error: PeerError, detail: string): boolean;
 }
 

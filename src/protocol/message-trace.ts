@@ -105,7 +105,7 @@ export class MessageTrace {
     this.events.push({ ...this.base("se"), acc: account, to: fromByteString(to) });
   }
 
-  /** The message goes on in `account`, as a request or as the answer to one. */
+  /** The message continues in `account`, as a request or as the answer to one. */
   crossed(account: string, from: string, to: string): void {
     this.events.push({
       ...this.base("si"),

@@ -66,7 +66,7 @@ export class Answers {
     this.source = source;
   }
 
-  /** Resolves in a round of its own. */
+  /** Resolves in a later round of the event loop. */
   nextTurn(): Promise<void> {
     return this.endpoints.turns.next();
   }

@@ -30,7 +30,7 @@ export class MemoryWire implements Wire {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   readonly security = null;
-  /** `closing`: this side has ended it, the far end has yet to hear of it. */
+  /** `closing`: this side has ended it, and the far end does not know yet. */
   state: "open" | "closing" | "closed" = "open";
   isPaused = false;
   /** This side will write no more, and still receives. */

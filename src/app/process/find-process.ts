@@ -27,7 +27,7 @@ function processIds(): number[] {
   }
 }
 
-/** Any of that name, be it nats-server itself. */
+/** Any process of that name, nats-server itself included. */
 function isCalledNatsServer(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/comm`, "latin1").trim() === "nats-server";

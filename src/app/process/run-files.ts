@@ -31,7 +31,7 @@ export class RunFiles implements ReloadPart, Disposable {
     this.logger = logger;
   }
 
-  /** Throws a StartError where the pid file cannot be written. A server without its ports file goes on, as nats-server does. */
+  /** Throws a StartError where the pid file cannot be written. A server without its ports file continues, as nats-server does. */
   write(server: ShownServer): void {
     this.server = server;
     this.written = this.pathsOf(server.config).filter((path) => this.tryToWrite(server, path));

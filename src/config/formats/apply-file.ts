@@ -12,7 +12,7 @@ export interface Problems extends Notes {
   isFull(): boolean;
 }
 
-/** Calls `use` and hands a ConfError to `problems`; any other error is a bug and goes on. */
+/** Calls `use` and hands a ConfError to `problems`; any other error is a bug and is thrown on. */
 export function collect(problems: Problems, use: () => void): void {
   try {
     use();

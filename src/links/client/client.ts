@@ -41,9 +41,9 @@ export interface Client {
   say(line: string): void;
   /** Takes a message that is not traced, or whose trace has begun. Returns whether to read on. */
   take(message: Message): boolean;
-  /** Returns whether the connection goes on. */
+  /** Returns whether the connection continues. */
   onPeerError(error: PeerError, detail: string): boolean;
   countDelivery(subscription: Subscription, size: number): void;
-  /** Somebody else decides who the client is, in a time of its own; or it is known. */
+  /** A service with its own time limit decides who the client is, or the client is known. */
   stopAuthTimer(): void;
 }

@@ -89,7 +89,7 @@ export abstract class ClientConnection extends Connection<ClientHost> {
     this.authTimer = this.host.clock.setTimer(Math.min(delayMs, TIMER_MAX_MS), onTime);
   }
 
-  /** Somebody else decides who the client is, in a time of its own; or it is known. */
+  /** A service with its own time limit decides who the client is, or the client is known. */
   stopAuthTimer(): void {
     this.authTimer?.[Symbol.dispose]();
     this.authTimer = null;

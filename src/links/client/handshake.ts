@@ -29,7 +29,7 @@ export type Ruling =
 
 type Sender = Omit<Attempt, "credentials" | "proxyKey">;
 
-/** What the server knows of a client by itself. */
+/** The facts about a client that the server knows without its CONNECT. */
 export function senderOf(session: Client): Sender {
   const { remote, security } = session.wire;
   return {

@@ -127,7 +127,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return this.account.mappings === null ? this.publish(message) : this.publishMapped(message);
   }
 
-  /** From here on the message has the mapped subject alone, for whatever is checked and said: so it is in nats-server. */
+  /** As in nats-server, all later checks and texts use the mapped subject. */
   private publishMapped(message: Message): boolean {
     const { subjectLength, subjectHash } = message;
     const at = message.at + message.subjectFrom;
@@ -162,7 +162,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return this.route(plan, message) && this.hasRoom();
   }
 
-  /** What may be published as an answer at most. */
+  /** The subject may only be published as an answer to a request. */
   private answer(plan: Plan, message: Message): boolean {
     const subject = readText(message.at + message.subjectFrom, message.subjectLength);
     const isOwed = this.rights?.answers?.mayAnswer(subject);
@@ -191,7 +191,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return this.isOpen;
   }
 
-  /** The message counts as received, and goes no further. */
+  /** The message counts as received, and is dropped. */
   private refuse(message: Message, error: errors.PeerError): boolean {
     this.memoPlan = null;
     this.inMessages++;
@@ -212,7 +212,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return this.decide(admit(host.authenticator, connect));
   }
 
-  /** Returns whether to read on; where the decision takes its time, that is later. */
+  /** Returns whether to read on; a decision that takes time reads on later. */
   private decide(admission: Ruling | Promise<Ruling>): boolean {
     if (!(admission instanceof Promise)) return this.conclude(admission);
     this.wait();
@@ -264,7 +264,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
     return !isFull || this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
   }
 
-  /** Users have changed: what still holds for this client. As nats-server does it at a reload. */
+  /** Users have changed: checks, as nats-server does at a reload, what this client may still do. */
   recheckGrant(): void {
     const { grant, host } = this;
     if (!this.isOpen) return;

@@ -35,7 +35,7 @@ export interface RouteHost<Session = unknown> extends ConnectionHost {
   onGossip(session: Session, json: string): void;
   /** A later INFO: of the peer itself, or about another server. */
   onLaterInfo(session: Session, info: Record<string, unknown>): void;
-  /** Interest that the peer tells of; false: it stands on a route that the account has of its own. */
+  /** The peer announces interest; false: the account's own route has announced it already. */
   takesInterest(session: Session, told: { account: string; subject: string; queue: string | null }): boolean;
   onFirstPong(session: Session): void;
   onClosed(session: Session): void;

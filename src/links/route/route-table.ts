@@ -55,7 +55,7 @@ export class RouteTable {
     const before = account === null ? undefined : carrierOf(peer, account);
     if (account === null) peer.pool.set(poolIndex, session);
     else peer.pinned.set(account, session);
-    // An older route of its own ends.
+    // An older route of the same account ends.
     const moves = account !== null && before !== undefined && before.registration?.account === null;
     if (moves) peer.left.set(account, before);
     this.tellAll(session);
@@ -82,7 +82,7 @@ export class RouteTable {
     this.eachInterest(session, (account, change) => session.retellInterest(account, change, before));
   }
 
-  /** The account has a route of its own now: a peer that heard of its interest on both would send every message twice. */
+  /** The account has its own route now: a peer that was told of its interest on both would send every message twice. */
   private takeBack(name: string, from: RouteSession, { left }: PeerRoutes): void {
     const interest = this.accounts.get(name)?.localInterest;
     if (interest !== undefined) {

@@ -85,7 +85,7 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   protected abstract endedBy(problem: string): CloseCause;
   /** Has the parser call the tap first, or call the connection itself (null). */
   protected abstract tapOperations(tap: Tap | null): void;
-  /** Tells the peer what it did wrong, and ends the connection where that is called for. Returns whether it goes on. */
+  /** Reports the error to the peer, and ends the connection if the error demands it. Returns whether the connection continues. */
   abstract onPeerError(error: PeerError, detail: string): boolean;
 
   // ---- its phase ----

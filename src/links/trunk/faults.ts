@@ -1,6 +1,6 @@
 /**
  * Faults of this server that the bytes of one connection bring out: a RangeError, a failed assertion about the connection's own
- * state. They cost that connection and nobody else. A fault that leaves state broken which connections share goes on, and ends the
+ * state. They cost only that connection. A fault that leaves shared state broken is thrown on, and ends the
  * process: docs/decisions/0013.
  */
 import { breaksSharedState } from "../../base/assert.ts";

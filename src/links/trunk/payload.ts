@@ -27,7 +27,7 @@ export function writePayload(outbox: Outbox, message: Message, skip: number): vo
   outbox.writeOwned(largePayload(message).subarray(skip));
 }
 
-/** The payload in memory of its own, made once for all who receive it. */
+/** The payload in separate memory, made once for all its receivers. */
 function largePayload(message: Message): Uint8Array {
   return (
     message.body ?? (message.copied ??= slice(message.at + message.payloadFrom, message.size + 2).slice())

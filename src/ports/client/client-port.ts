@@ -292,7 +292,7 @@ export class ClientPort {
     if (isFull) session.onPeerError(maxConnectionsExceeded, `${maxConnections} connections`);
   }
 
-  /** So that nobody without credentials locks out those who have some. */
+  /** Keeps clients without credentials from locking out those with credentials. */
   private makeRoom(maxConnections: number): void {
     const [oldest] = this.unnamed;
     if (oldest === undefined) return;

@@ -1,5 +1,5 @@
 /**
- * In which order, and when, clients of a server in lame duck mode are let go. Pure: it is asked at any time who is due, and acts on
+ * Decides in which order, and when, the clients of a server in lame duck mode leave. Pure: it is asked at any time who is due, and acts on
  * nothing.
  *
  * Clients go one after the other, PAUSE_MS apart, and each when the one before has ended its side, so that each finds servers, and a

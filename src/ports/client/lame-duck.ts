@@ -19,7 +19,7 @@ import type { ClientSession } from "../../links/client/session.ts";
 import { Departures } from "./departures.ts";
 import { SERVER_SHUTDOWN } from "../../protocol/close-cause.ts";
 
-/** The port whose clients are let go. */
+/** The port whose clients leave. */
 export interface DrainedPort {
   readonly sessions: ReadonlyMap<number, ClientSession>;
   readonly wires: { drained(): Promise<void> };

@@ -79,7 +79,7 @@ export class Admission {
     const { host } = this;
     if (cluster === "" || cluster === host.clusterName()) return null;
     host.onOtherName(rid, { peerId, cluster, clusterDynamic });
-    // A dialler that gives way to our name says so in its INFO.
+    // A dialler that adopts our name says so in its INFO.
     if (cluster === host.clusterName() || clusterDynamic) return null;
     const text = `Rejecting connection, cluster name "${cluster}" does not match "${host.clusterName()}"`;
     return { text, reason: "Cluster Name Conflict", detail: `from ${wire.remote.address}` };

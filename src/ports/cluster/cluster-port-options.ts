@@ -35,7 +35,7 @@ export interface ClusterSettings {
 export interface ClusterPortOptions {
   readonly identity: ServerIdentity;
   readonly name: string;
-  /** Made up: gives way to another's. */
+  /** The name is made up, and yields to a configured one. */
   readonly isNameDynamic: boolean;
   readonly host: string;
   readonly port: number;

@@ -142,7 +142,7 @@ export class ClusterPort {
   }
 
   /**
-   * Listens, dials, and greets the members that are there, so that clients of theirs hear of this server as soon as it lets clients in:
+   * Listens, dials, and greets the present members, so that their clients learn of this server as soon as it lets clients in:
    * what is new to a process takes its time. This server's INFO is kept back until `beginRoutes`.
    */
   async meet(): Promise<Endpoint> {
@@ -357,7 +357,7 @@ export class ClusterPort {
   }
 }
 
-/** The system account has a route of its own wherever there are pools, as nats-server does it. */
+/** As in nats-server, the system account has its own route wherever there are pools. */
 function pinnedAccountsOf({ poolSize, pinnedAccounts, accounts }: ClusterPortOptions): readonly string[] {
   if (poolSize <= 0) return [];
   const system = accounts.system?.name;

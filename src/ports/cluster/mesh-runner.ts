@@ -120,7 +120,7 @@ export class MeshRunner implements Disposable {
     this.feed({ kind: "routeClosed", connId: session.rid, reason: session.closedFor });
   }
 
-  /** Says good-bye to all connections, and lets go of dials and dates. */
+  /** Ends all connections, and cancels dials and timers. */
   [Symbol.dispose](): void {
     this.feed({ kind: "stopped" });
     for (const dial of this.dials.values()) dial[Symbol.dispose]();

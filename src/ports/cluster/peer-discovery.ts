@@ -88,7 +88,7 @@ export class PeerDiscovery implements Disposable {
     this.follow();
   }
 
-  /** Takes on the routes of now; names that stay go on undisturbed. */
+  /** Adopts the new routes; lookups of names that stay are not interrupted. */
   follow(): void {
     this.routeOfSource.clear();
     this.discovery.use([...this.sourcesOf(this.settings.current), ...this.fromKubernetes()]);

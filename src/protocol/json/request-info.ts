@@ -1,4 +1,4 @@
-/** What those who serve a client's requests are told of it, in the field names of NATS: `Nats-Request-Info` and latency. */
+/** The description of a client for those who serve its requests, in the field names of NATS: `Nats-Request-Info` and latency. */
 
 interface RequesterFacts {
   readonly cid: number;

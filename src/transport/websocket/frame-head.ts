@@ -28,7 +28,7 @@ export function writeHead(at: number, first: number, payloadLength: number): num
   return from;
 }
 
-/** The same in memory of its own. */
+/** The same in separate memory. */
 export function ownHead(first: number, payloadLength: number): Uint8Array {
   if (payloadLength < 126) return Uint8Array.of(first, payloadLength);
   if (payloadLength < 65_536) return Uint8Array.of(first, 126, payloadLength >> 8, payloadLength & 0xff);

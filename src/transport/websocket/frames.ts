@@ -103,7 +103,7 @@ export class FrameReader {
     return this.parseMoved(length);
   }
 
-  /** The receiver goes on. Returns false where it waits again. */
+  /** The receiver continues. Returns false if it waits again. */
   resume(): boolean {
     if (!this.isWaiting || this.isOver) return true;
     this.isWaiting = false;
