@@ -1,6 +1,11 @@
 /**
  * Paths through the server whose length a peer or a configuration decides: how each is set up, and what is then done at once.
  */
+import { once } from "node:events";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pid } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { startServer, type ServerProcess } from "../../test/support/nats-server.ts";
 import { Client } from "./client.ts";
@@ -12,6 +17,8 @@ const REST_MS = 300;
 export interface Path {
   readonly name: string;
   readonly config: string;
+  /** What the server needs to start. */
+  before?(): void;
   /** Sets up, and returns what is done while others are watched. */
   prepare(server: Started): Promise<() => Promise<void>>;
 }
@@ -135,6 +142,43 @@ function reloadOf3000(name: string, more: { readonly account?: string; readonly 
   };
 }
 
+/** What 2,000 accounts import from one, which is that of the watcher, changes. */
+function reloadOfImports(): Path {
+  const config = (subject: string): string => `accounts {
+  SVC { users: [{user: s, password: p}], exports: [{service: "one"}, {service: "two"}, {stream: "one.>"}, {stream: "two.>"}] }
+${Array.from({ length: 2000 }, (_, i) => `A${i} { users: [{user: u${i}, password: p}], imports: [{service: {account: SVC, subject: ${subject}}}, {stream: {account: SVC, subject: "${subject}.>"}}] }`).join("\n")} }
+no_auth_user: s`;
+  return {
+    name: "a reload that changes what 2,000 accounts import",
+    config: config("one"),
+    prepare: async ({ process, config: whole }) => {
+      for (let i = 0; i < 2000; i += 20)
+        await subscribed(process.port, { user: `u${i}`, pass: "p" }, 10, "*.#");
+      return async () => {
+        await process.reload(whole.replace(config("one"), config("two")));
+        await delay(REST_MS);
+      };
+    },
+  };
+}
+
+/** Accounts that are read from a file, which shoal takes for YAML by its name. */
+function reloadOfYaml(): Path {
+  const name = `stalls-${pid}.yaml`;
+  const accounts = Array.from({ length: 3000 }, (_, i) => `A${i}: {users: [{user: u${i}, password: p}]}`);
+  return {
+    name: "a reload of 3,000 accounts in a YAML file",
+    config: `include "../${name}"\nno_auth_user: u0`,
+    before: () => writeFileSync(join(tmpdir(), name), `accounts: {\n  ${accounts.join(",\n  ")}\n}\n`),
+    prepare: ({ process, config }) =>
+      Promise.resolve(async () => {
+        await process.reload(config.replace("max_payload: 1048576", "max_payload: 500000"));
+        await delay(REST_MS);
+        rmSync(join(tmpdir(), name), { force: true });
+      }),
+  };
+}
+
 /** `ends`: of the patterns, and of the subject of message `i`. */
 function nearlyMatching(name: string, ends: (i: number) => string): Path {
   const token = (bits: number, i: number): string => ((bits >> i) & 1 ? "*" : "a");
@@ -156,11 +200,16 @@ function nearlyMatching(name: string, ends: (i: number) => string): Path {
 }
 
 /** Another member that a client with 200,000 subscriptions is connected to. */
-async function member({ command, routePort, others }: Started): Promise<ServerProcess> {
+async function member(server: Started): Promise<ServerProcess> {
+  const other = await otherMember(server);
+  await subscribed(other.port, {}, 200_000, "r.#");
+  return other;
+}
+
+async function otherMember({ command, routePort, others }: Started): Promise<ServerProcess> {
   const config = `server_name: other\ncluster { name: c, listen: "127.0.0.1:-1", routes: ["nats://127.0.0.1:${routePort}"] }`;
   const other = await startServer(command, config);
   others.push(other);
-  await subscribed(other.port, {}, 200_000, "r.#");
   return other;
 }
 
@@ -267,6 +316,9 @@ no_auth_user: s`,
   reloadOf3000("a reload that adds an account to 3,000, 3,000 connections", {
     account: "NEW { users: [{user: new, password: p}] }",
   }),
+  reloadOf3000("a reload that switches tracing on, 3,000 connections", { option: "trace: true" }),
+  reloadOfImports(),
+  reloadOfYaml(),
   {
     name: "200,000 subscriptions that begin at once",
     config: "",
@@ -299,6 +351,24 @@ no_auth_user: s`,
       return async () => {
         await other.stop();
         await delay(1000);
+      };
+    },
+  },
+  {
+    name: "lame duck mode, the first client leaves 100,000 queue groups",
+    config: `server_name: watched
+lame_duck_duration: 60s
+lame_duck_grace_period: 1s
+cluster { name: c, listen: "127.0.0.1:<route>" }`,
+    prepare: async (server) => {
+      const { process } = server;
+      const client = await subscribed(process.port, {}, 100_000, "q.# group");
+      // The watcher comes after these, and stays.
+      for (let i = 0; i < 200; i++) await Client.open(process.port);
+      await otherMember(server);
+      return async () => {
+        process.signal("SIGUSR2");
+        await once(client.socket, "close");
       };
     },
   },

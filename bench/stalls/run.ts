@@ -47,6 +47,7 @@ async function leastOf(measured: () => Promise<number>): Promise<number> {
 }
 
 async function measure(command: string, path: Path): Promise<number> {
+  path.before?.();
   const [monitorPort, routePort] = [await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), "shoal-stalls-"));
   const own = path.config.replaceAll("<route>", String(routePort)).replaceAll("<folder>", folder);

@@ -24,6 +24,8 @@ import { Tracing } from "./tracing.ts";
 
 /** Most accounts that only other servers have. */
 const FOREIGN_MAX = 10_000;
+/** Of the chores: an account and what it imports. */
+const CONNECT_STEPS = 10;
 const DEFAULTS: AccountsDefinition = { accounts: [], systemAccount: SYSTEM_ACCOUNT };
 /** nats-server's default. */
 const RESPONSE_THRESHOLD_MS = 120_000;
@@ -93,7 +95,7 @@ export class Accounts implements Disposable {
     });
     this.remoteLatency = new RemoteLatency(serverHash, (name) => this.byName.get(name));
     this.global = this.open(GLOBAL_ACCOUNT);
-    this.reconfigure(definition);
+    for (const one of this.assignAll(definition)) this.connect(one);
   }
 
   /** null: the configuration wants none. */
@@ -133,12 +135,29 @@ export class Accounts implements Disposable {
   }
 
   /**
-   * Makes the accounts what the definition says. Clients stay connected, and subscriptions follow the new imports, in slices.
-   * Imports of accounts that have not changed stay what they are. Accounts that are no longer defined stay as foreign ones: the
-   * caller has to close the connections of their clients. Throws MappingError, with the imports half changed, when an import
-   * cannot be mapped: call `check` before.
+   * Makes the accounts what the definition says. Clients stay connected. Imports change account by account, and subscriptions follow
+   * them, in slices: imports of accounts that have not changed stay what they are. Accounts that are no longer defined stay as foreign
+   * ones: the caller has to close the connections of their clients. An import that cannot be mapped is a bug: call `check` before.
    */
-  reconfigure({ accounts, systemAccount, globalUsesJetStream = false }: AccountsDefinition): void {
+  reconfigure(definition: AccountsDefinition): void {
+    const items = this.assignAll(definition);
+    void this.world.chores.each({
+      items,
+      count: items.length,
+      cost: CONNECT_STEPS,
+      act: ({ name }) => {
+        const now = this.definitions.get(name); // it may have changed again meanwhile
+        if (now !== undefined) this.connect(now);
+      },
+    });
+  }
+
+  /** Everything but imports. Returns the accounts whose imports have to be made. */
+  private assignAll({
+    accounts,
+    systemAccount,
+    globalUsesJetStream = false,
+  }: AccountsDefinition): AccountDefinition[] {
     const before = new Map(this.definitions);
     const systemBefore = this.systemAccount;
     const undefinedNow = new Set(this);
@@ -153,11 +172,11 @@ export class Accounts implements Disposable {
     const affected = new Set<string>();
     for (const name of new Set([...before.keys(), ...this.definitions.keys()]))
       for (const importer of this.affectedBy(name, before.get(name))) affected.add(importer);
-    for (const definition of accounts) {
+    return accounts.filter((definition) => {
       const isSame =
         this.systemAccount === systemBefore && sameImports(definition, before.get(definition.name));
-      if (!isSame || affected.has(definition.name)) this.connect(definition);
-    }
+      return !isSame || affected.has(definition.name);
+    });
   }
 
   /**

@@ -10,7 +10,7 @@ import { ConfError, type MapNode, type Origin, type SourceText } from "./nats-co
 import { parseConf, type ParseContext } from "./nats-conf/parser.ts";
 
 /** That of yaml.ts, which costs 9 MB and is seldom needed. */
-export type ParseYaml = (source: SourceText, context: ParseContext) => MapNode;
+export type ParseYaml = (source: SourceText, context: ParseContext) => Pieces<MapNode>;
 
 /** A YAML file is to be read, and there is no reader for it. */
 export class YamlNeeded extends Error {}
@@ -74,7 +74,7 @@ function* readTree(path: string, at: Origin | null, reading: Reading): Pieces<Ma
   if (!/\.ya?ml$/i.test(path)) return yield* parseConf(source, context);
   const { parseYaml } = reading;
   if (parseYaml === null) throw new YamlNeeded(`${path} is YAML, whose reader is not loaded`);
-  return parseYaml(source, context);
+  return yield* parseYaml(source, context);
 }
 
 function readSource(path: string, at: Origin | null, reading: Reading): SourceText {

@@ -6,17 +6,22 @@
  * quote the text.
  */
 import {
+  Composer,
   isAlias,
   isMap,
   isScalar,
   isSeq,
-  parseDocument,
+  Lexer,
+  Parser,
+  type CST,
   type Document,
   type Node,
   type Scalar,
   type YAMLMap,
 } from "yaml";
 
+import { assert } from "../../base/assert.ts";
+import { PieceLength, type Pieces } from "../../base/pieces.ts";
 import { NESTING_DEPTH_MAX } from "./nats-conf/limits.ts";
 import {
   ConfError,
@@ -29,31 +34,47 @@ import {
 import { parseConfValue, type ParseContext } from "./nats-conf/parser.ts";
 import { scalarFromWord, variableName } from "./nats-conf/scalars.ts";
 
-export function parseYaml(source: SourceText, context: ParseContext): MapNode {
-  const root = composeDocument(source).contents;
+export function* parseYaml(source: SourceText, context: ParseContext): Pieces<MapNode> {
+  const root = composeDocument(source, yield* parseTokens(source)).contents;
+  yield;
   if (root === null || (isScalar(root) && root.value === "")) return emptyMap(source);
   const reader = new YamlReader(source, context);
   if (!isMap(root)) throw new ConfError(reader.at(root), "expected keys with values at the top of the file");
-  return reader.readMap(root, 0);
+  return yield* reader.readMap(root, 0);
 }
 
-function composeDocument(source: SourceText): Document {
-  const document = compose(source);
+/** Most of the work. What is made of the tokens afterwards is made at once, since the package has no other way. */
+function* parseTokens({ text }: SourceText): Pieces<CST.Token[]> {
+  const pace = new PieceLength();
+  const parser = new Parser();
+  const tokens: CST.Token[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    if (pace.isOver()) yield;
+  }
+  tokens.push(...parser.end());
+  return tokens;
+}
+
+function composeDocument(source: SourceText, tokens: readonly CST.Token[]): Document {
+  const [document, second] = compose(source, tokens);
+  assert(document !== undefined, "there is a document, if an empty one");
   const error = document.errors[0];
-  if (error === undefined) return document;
-  const what = error.code.toLowerCase().replaceAll("_", " ");
-  throw new ConfError(offsetOf(source, error.pos[0]), `expected one valid YAML document (${what})`);
+  if (error === undefined && second === undefined) return document;
+  const what = error?.code.toLowerCase().replaceAll("_", " ") ?? "multiple docs";
+  const offset = error?.pos[0] ?? second?.range?.[0] ?? 0;
+  throw new ConfError(offsetOf(source, offset), `expected one valid YAML document (${what})`);
 }
 
-function compose(source: SourceText): Document {
+function compose(source: SourceText, tokens: readonly CST.Token[]): Document[] {
+  const composer = new Composer({
+    schema: "failsafe",
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: "error",
+  });
   try {
-    return parseDocument(source.text, {
-      schema: "failsafe",
-      prettyErrors: false,
-      uniqueKeys: false,
-      // "silent" would also keep quiet about a second document
-      logLevel: "error",
-    });
+    return [...composer.compose(tokens, true, source.text.length)];
   } catch (error) {
     // The composer is recursive; nothing else of it is known to throw.
     if (error instanceof RangeError) throw new ConfError(offsetOf(source, 0), "nested too deep");
@@ -67,6 +88,7 @@ class YamlReader {
   /** What `&name` stands for, so far. */
   private readonly anchors = new Map<string, ConfNode>();
   private readonly scopes: Map<string, ConfEntry>[] = [];
+  private readonly pace = new PieceLength();
 
   constructor(source: SourceText, context: ParseContext) {
     this.source = source;
@@ -77,13 +99,13 @@ class YamlReader {
     return offsetOf(this.source, node.range?.[0] ?? 0);
   }
 
-  readMap(map: YAMLMap, depth: number): MapNode {
+  *readMap(map: YAMLMap, depth: number): Pieces<MapNode> {
     this.checkDepth(map, depth);
     const entries = new Map<string, ConfEntry>();
     this.scopes.push(entries);
     let size = 1;
     for (const { key, value } of map.items) {
-      const entry = this.readEntry(map, key, value, depth);
+      const entry = yield* this.readEntry(map, key, value, depth);
       if (entry === null) continue;
       if (entries.has(entry.key)) throw new ConfError(entry.keyAt, "this key is already in the same block");
       entries.set(entry.key, entry);
@@ -93,7 +115,7 @@ class YamlReader {
     return { kind: "map", entries, size, at: this.at(map) };
   }
 
-  private readEntry(map: YAMLMap, key: unknown, value: unknown, depth: number): ConfEntry | null {
+  private *readEntry(map: YAMLMap, key: unknown, value: unknown, depth: number): Pieces<ConfEntry | null> {
     if (!isScalar(key) || typeof key.value !== "string" || key.tag !== undefined) {
       throw new ConfError(this.at(map), "expected keys that are plain words");
     }
@@ -101,29 +123,31 @@ class YamlReader {
     return {
       key: key.value,
       keyAt: this.at(key),
-      node: this.readNode(value, key, depth),
+      node: yield* this.readNode(value, key, depth),
       usedAsVariable: false,
     };
   }
 
-  private readNode(node: unknown, near: Node, depth: number): ConfNode {
+  private *readNode(node: unknown, near: Node, depth: number): Pieces<ConfNode> {
+    if (this.pace.isOver()) yield;
     if (isAlias(node)) return this.readAlias(node.source, this.at(node));
-    const read = this.readPlainNode(node, near, depth);
+    const read = yield* this.readPlainNode(node, near, depth);
     if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined) {
       this.anchors.set(node.anchor, read);
     }
     return read;
   }
 
-  private readPlainNode(node: unknown, near: Node, depth: number): ConfNode {
+  private *readPlainNode(node: unknown, near: Node, depth: number): Pieces<ConfNode> {
     if (isMap(node)) {
       this.refuseTag(node);
-      return this.readMap(node, depth + 1);
+      return yield* this.readMap(node, depth + 1);
     }
     if (isSeq(node)) {
       this.refuseTag(node);
       this.checkDepth(node, depth);
-      const items = node.items.map((item) => this.readNode(item, node, depth + 1));
+      const items: ConfNode[] = [];
+      for (const item of node.items) items.push(yield* this.readNode(item, node, depth + 1));
       return {
         kind: "array",
         items,

@@ -234,6 +234,31 @@ describe("a reload", () => {
     expect(to.wire.takeText()).toBe("MSG y.19999 other 0\r\n\r\n");
   });
 
+  it("that changes what many accounts import lets them follow in slices, and does not lose one that changes again meanwhile", async () => {
+    const definition = (to: (i: number) => string): AccountsDefinition => {
+      const [exporter, importer] = importing("x.>", 1).accounts;
+      const many = Array.from({ length: 2000 }, (_, i) => ({
+        ...importer!,
+        name: `B${i}`,
+        streamImports: [{ account: "A", subject: "x.>", to: to(i), allowTrace: false }],
+      }));
+      return { accounts: [exporter!, ...many], systemAccount: null, globalUsesJetStream: false };
+    };
+    const { accounts, turn } = new Stack({ accounts: { definition: definition(() => "x.>") } });
+    const importedAs = (i: number): string => accounts.get(`B${i}`)!.streamImports[0]!.key;
+    await turn.chores.caughtUp();
+    await nextRound();
+    const before = importedAs(1999);
+    accounts.reconfigure(definition(() => "y.>"));
+    expect(importedAs(0)).not.toBe(before);
+    expect(importedAs(1999)).toBe(before);
+    accounts.reconfigure(definition((i) => (i === 1999 ? "z.>" : "y.>")));
+    await turn.chores.caughtUp();
+    expect(importedAs(1998)).toBe(importedAs(0));
+    expect(importedAs(1999)).not.toBe(before);
+    expect(importedAs(1999)).not.toBe(importedAs(0));
+  });
+
   it("that leaves an import as it is does nothing with what is subscribed", async () => {
     const stack = new Stack({ accounts: { definition: importing("x.>", 1) } });
     const client = stack.clientIn("B");

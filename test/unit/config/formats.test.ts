@@ -22,7 +22,7 @@ const context = (): ParseContext => ({
 });
 
 const fromConf = (text: string): Plain => plain(atOnce(parseConf({ name: "t", text }, context())));
-const fromYaml = (text: string): Plain => plain(parseYaml({ name: "t", text }, context()));
+const fromYaml = (text: string): Plain => plain(atOnce(parseYaml({ name: "t", text }, context())));
 
 function plain(node: ConfNode): Plain {
   switch (node.kind) {
@@ -135,6 +135,18 @@ describe("the NATS format", () => {
 });
 
 describe("YAML", () => {
+  it("is read in pieces where it is long, down to its values", () => {
+    const text = `a:\n${Array.from({ length: 1000 }, (_, i) => `  - {name: n${i}, rest: [1, 2]}\n`).join("")}`;
+    const reading = parseYaml({ name: "t", text }, context());
+    let pieces = 0;
+    let tree = reading.next();
+    for (; tree.done !== true; tree = reading.next()) pieces++;
+    const { a } = plain(tree.value) as { a: Plain[] };
+    expect([a.length, a[999]]).toEqual([1000, { name: "n999", rest: [1, 2] }]);
+    // 500 words or values each: there are over 14,000 words and 5,000 values.
+    expect(pieces).toBeGreaterThan(28 + 9);
+  });
+
   it("reads back what was printed in it", () => {
     fc.assert(
       fc.property(tree, (value) => {
