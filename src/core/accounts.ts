@@ -24,7 +24,7 @@ import { Tracing } from "./tracing.ts";
 
 /** Most accounts that only other servers have. */
 const FOREIGN_MAX = 10_000;
-/** Of the chores: an account and what it imports. */
+/** Steps of the chores that it takes to make the imports of an account. */
 const CONNECT_STEPS = 10;
 const DEFAULTS: AccountsDefinition = { accounts: [], systemAccount: SYSTEM_ACCOUNT };
 /** nats-server's default. */
