@@ -1,5 +1,5 @@
 /**
- * Runs deferred work in small steps, a limited number per round of the event loop, so that messages are served in between. Work that fits
+ * Runs deferred work in small steps, a limited number and for a limited time per round of the event loop, so that messages are served in between. Work that fits
  * into the current round is done at once; the rest follows in order.
  *
  * Bounded by the callers' own data, such as the subscriptions of a closed connection. Code that creates such data calls `keepUp`, so
@@ -11,6 +11,10 @@ import { assert } from "./assert.ts";
 const STEPS_PER_ROUND = 1000;
 /** In addition, this share of the waiting steps. */
 const SHARE = 1 / 100;
+/** Time of a round, however long the steps take on this machine. */
+const ROUND_MS = 4;
+/** Steps between two looks at the clock. */
+const STEPS_PER_LOOK = 32;
 /** Steps per `keepUp` while work waits. */
 const STEPS_TO_KEEP_UP = 2;
 
@@ -41,14 +45,17 @@ export class Chores {
   private isScheduled = false;
   private isStepping = false;
   private readonly nextRound: NextRound;
+  private readonly nowMs: () => number;
   private readonly round = (): void => {
     this.isScheduled = false;
     this.left = STEPS_PER_ROUND + Math.ceil(this.waitingSteps * SHARE);
     this.work();
   };
 
-  constructor(nextRound: NextRound = setImmediate) {
+  /** `nowMs`: its default does not limit the time. */
+  constructor(nextRound: NextRound = setImmediate, nowMs: () => number = () => 0) {
     this.nextRound = nextRound;
+    this.nowMs = nowMs;
   }
 
   /** Whether no work waits. */
@@ -101,9 +108,12 @@ export class Chores {
   }
 
   private work(): void {
+    const endMs = this.nowMs() + ROUND_MS;
+    let steps = 0;
     for (let chore = this.waiting[0]; chore !== undefined; chore = this.waiting[0]) {
       if (this.left <= 0) break;
       this.step(chore);
+      if (++steps % STEPS_PER_LOOK === 0 && this.nowMs() >= endMs) this.left = 0;
     }
     if (this.isScheduled || (this.left === STEPS_PER_ROUND && this.isIdle)) return;
     // Also when all work is done: the budget of the round must be renewed.

@@ -16,17 +16,25 @@ const DELIVERIES_PER_STEP = 4;
 const HEADER_BYTES_PER_DELIVERY = 4;
 /** A subscription that comes or goes: 2500 of them are a round's work. */
 const DELIVERIES_PER_INTEREST = 80;
+/** Where interest changes, a round takes no longer than this, however fast the machine is. */
+const ROUND_MS = 5;
+/** Changes between two looks at the clock. */
+const CHANGES_PER_LOOK = 64;
 
 export class Work {
   /** Whole numbers only: it is counted for each message. */
   private done = 0;
   private plans = 0;
+  private changes = 0;
+  private roundMs = 0;
   private waiting: (() => void)[] = [];
   private isScheduled = false;
   private readonly nextRound: NextRound;
+  private readonly nowMs: () => number;
   private readonly round = (): void => {
     this.isScheduled = false;
     this.done = 0;
+    this.roundMs = this.nowMs();
     const { waiting } = this;
     let served = 0;
     while (served < waiting.length && !this.isSpent) waiting[served++]!();
@@ -34,8 +42,11 @@ export class Work {
     if (waiting.length > 0) this.schedule();
   };
 
-  constructor(nextRound: NextRound = setImmediate) {
+  /** `nowMs`: its default does not limit the time. */
+  constructor(nextRound: NextRound = setImmediate, nowMs: () => number = () => 0) {
     this.nextRound = nextRound;
+    this.nowMs = nowMs;
+    this.roundMs = nowMs();
   }
 
   get isSpent(): boolean {
@@ -66,6 +77,8 @@ export class Work {
   /** A subscription, or interest of another server, has begun or ended. */
   interestChanged(): void {
     this.done += DELIVERIES_PER_INTEREST;
+    if (++this.changes % CHANGES_PER_LOOK !== 0) return;
+    if (this.nowMs() >= this.roundMs + ROUND_MS) this.done = Math.max(this.done, DELIVERIES_PER_ROUND);
   }
 
   /** The headers of a message were looked through, or copied with changes. */

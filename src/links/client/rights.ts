@@ -122,6 +122,7 @@ export function subscriptionFor(
 interface Renewing extends Pick<Subscribing, "receiver" | "rights"> {
   readonly subscriptions: WideMap<Subscription>;
   readonly account: Account;
+  unsubscribe(subscription: Subscription): void;
   onPeerError(error: PeerError, detail: string): boolean;
 }
 
@@ -137,8 +138,8 @@ export function* renewAll(session: Renewing): Generator<undefined, void> {
       const renewed = Object.assign(subscriptionFor(session, subject, queue, sid), { delivered, max });
       subscriptions.set(sid, renewed);
       account.subscribe(renewed); // first, so that other servers do not hear of it
-    } else subscriptions.delete(sid);
-    account.unsubscribe(old);
+      account.unsubscribe(old);
+    } else session.unsubscribe(old);
     if (!isAllowed) session.onPeerError(errors.subscriptionRevoked(subject, queue, sid), "");
     yield;
   }

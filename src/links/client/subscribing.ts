@@ -21,6 +21,8 @@ const MANY_SUBSCRIPTIONS = 1000;
 
 export abstract class SubscribingConnection extends ClientConnection {
   subscriptions = new WideMap<Subscription>();
+  /** How many of them are in a queue group. */
+  queueSubscriptions = 0;
   abstract account: Account;
   abstract hello: ClientHello;
   abstract limits: ClientLimits;
@@ -40,6 +42,7 @@ export abstract class SubscribingConnection extends ClientConnection {
     if (!isValidSubject(subject)) return this.onPeerError(errors.invalidSubject, subject);
     const subscription = rights.subscriptionFor(this, subject, queue, sid);
     this.subscriptions.set(sid, subscription);
+    if (queue !== null) this.queueSubscriptions++;
     this.host.turn.chores.keepUp();
     this.account.subscribe(subscription);
     this.countChange();
@@ -68,6 +71,7 @@ export abstract class SubscribingConnection extends ClientConnection {
    */
   async withdrawFromQueues(): Promise<void> {
     const { account, subscriptions } = this;
+    if (this.queueSubscriptions === 0) return;
     await this.host.turn.chores.each({
       items: subscriptions.values(),
       count: subscriptions.size,
@@ -100,8 +104,10 @@ export abstract class SubscribingConnection extends ClientConnection {
     if (++subscription.delivered === subscription.max) this.unsubscribe(subscription);
   }
 
-  protected unsubscribe(subscription: Subscription): void {
+  unsubscribe(subscription: Subscription): void {
     this.subscriptions.delete(subscription.sid);
+    if (subscription.queue !== null) this.queueSubscriptions--;
+    assertOwn(this.queueSubscriptions >= 0, "members of queue groups are counted");
     this.account.unsubscribe(subscription);
   }
 
@@ -109,6 +115,7 @@ export abstract class SubscribingConnection extends ClientConnection {
   protected override dropInterest(done?: () => void): void {
     const { account, subscriptions } = this;
     this.subscriptions = new WideMap();
+    this.queueSubscriptions = 0;
     // Lookups must not visit the remaining subscriptions again and again.
     if (subscriptions.size > MANY_SUBSCRIPTIONS && this.isGone) account.interest.changedAltogether();
     const steps = unsubscribeAll(account, subscriptions.values(), done);

@@ -36,8 +36,9 @@ export class Turn implements OutboxTurn {
 
   constructor(clock: Clock, nextRound: NextRound = setImmediate) {
     this.clock = clock;
-    this.chores = new Chores(nextRound);
-    this.work = new Work(nextRound);
+    const nowMs = (): number => clock.nowMs();
+    this.chores = new Chores(nextRound, nowMs);
+    this.work = new Work(nextRound, nowMs);
   }
 
   nowMs(): number {

@@ -79,6 +79,24 @@ describe("chores", () => {
     expect(rounds).toBeGreaterThanOrEqual(50);
   });
 
+  it("are fewer in a round where they take long", async () => {
+    let nowMs = 0;
+    const chores = new Chores(setImmediate, () => nowMs);
+    let done = 0;
+    function* slow(): Generator<undefined, void> {
+      for (; done < 2000; done++) {
+        nowMs += 0.1;
+        yield;
+      }
+    }
+    chores.add({ steps: slow(), count: 2000 });
+    for (let before = 0; !chores.isIdle; before = done) {
+      expect(done - before).toBeLessThanOrEqual(4 / 0.1 + 32);
+      await nextRound();
+    }
+    expect(done).toBe(2000);
+  });
+
   it("that come one after the other in one round do not all fit into it", async () => {
     const chores = new Chores();
     const done: number[] = [];

@@ -166,6 +166,22 @@ describe("work", () => {
     expect(work.isSpent).toBe(false);
   });
 
+  it("is spent after some milliseconds where interest changes, on a slow machine, too", async () => {
+    let nowMs = 0;
+    const work = new Work(setImmediate, () => nowMs);
+    let changes = 0;
+    for (; !work.isSpent; changes++) {
+      nowMs += 0.1;
+      work.interestChanged();
+    }
+    expect(changes).toBeLessThanOrEqual(5 / 0.1 + 64);
+    work.whenThereIsRoom(() => undefined);
+    await nextRound();
+    expect(work.isSpent).toBe(false);
+    for (let i = 0; i < 64; i++) work.interestChanged();
+    expect(work.isSpent).toBe(false);
+  });
+
   it("that fills a round again leaves the others waiting in their order", async () => {
     const work = new Work();
     const order: number[] = [];

@@ -19,7 +19,8 @@ function counting(): ClientSession {
     () => acts[name as keyof typeof acts]++,
   ]);
   const account = { name: "A", limits: { maxConnections: null }, connections: 0 };
-  const session = { isOpen: true, account, ...Object.fromEntries(entries) };
+  const outbox = { flush: () => undefined };
+  const session = { isOpen: true, account, outbox, ...Object.fromEntries(entries) };
   return { ...session, introduction: session } as unknown as ClientSession;
 }
 
