@@ -5,7 +5,7 @@
  * Bounded by the callers' own data, such as the subscriptions of a closed connection. Code that creates such data calls `keepUp`, so
  * that work cannot arrive faster than it is done.
  */
-import { assert } from "./assert.ts";
+import { assert, halfChanged } from "./assert.ts";
 
 /** Steps of a few microseconds each. */
 const STEPS_PER_ROUND = 1000;
@@ -98,13 +98,22 @@ export class Chores {
 
   private step(chore: Chore): void {
     this.isStepping = true;
-    const { done, value } = chore.steps.next();
+    const { done, value } = this.nextOf(chore);
     this.isStepping = false;
     this.left -= value ?? 1;
     if (done !== true) return;
     assert(this.waiting[0] === chore, "chores end in the order in which they came");
     this.waiting.shift();
     this.waitingSteps -= chore.count;
+  }
+
+  /** Chores act on what connections share: a step that fails leaves it half changed, whoever has set the chore off. */
+  private nextOf({ steps }: Chore): IteratorResult<number | undefined, void> {
+    try {
+      return steps.next();
+    } catch (error) {
+      throw halfChanged(error);
+    }
   }
 
   private work(): void {

@@ -338,12 +338,6 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     if (this.isOpen) this.say(line);
   }
 
-  /** The same, and writes it before the turn ends. */
-  sendNow(line: string): void {
-    this.send(line);
-    this.outbox.flush();
-  }
-
   // ---- the end ----
 
   /** Ends the connection after what is in the outbox is out; says `errorText` first, unless it is null. */

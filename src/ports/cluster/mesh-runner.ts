@@ -192,8 +192,7 @@ export class MeshRunner implements Disposable {
     const session = sessions.get(action.connId);
     if (session === undefined) return;
     const { peerId, peerName, slot } = action;
-    // It goes out before the rest is done: clients of the peer are told of this server by it.
-    if (action.sendInfo !== undefined) session.sendNow(words.infoLine(action.sendInfo));
+    if (action.sendInfo !== undefined) session.send(words.infoLine(action.sendInfo));
     zones.place(session);
     const account = slot.kind === "account" ? slot.account : null;
     session.register({ peerId, peerName, account, poolIndex: slot.kind === "pool" ? slot.index : 0 });

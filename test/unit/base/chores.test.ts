@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { Authenticator } from "../../../src/auth/authenticator.ts";
 import type { KnownUser } from "../../../src/auth/known-user.ts";
+import { breaksSharedState } from "../../../src/base/assert.ts";
 import { Chores } from "../../../src/base/chores.ts";
 import type { Account } from "../../../src/core/account.ts";
 import type { AccountsDefinition } from "../../../src/core/definitions.ts";
@@ -77,6 +78,20 @@ describe("chores", () => {
     expect(done).toHaveLength(100_010);
     expect(done.slice(-10)).toEqual(new Array(10).fill(2));
     expect(rounds).toBeGreaterThanOrEqual(50);
+  });
+
+  it("end the server where a step fails, also one that a connection has set off", () => {
+    function* failing(): Generator<undefined, void> {
+      yield;
+      throw new RangeError("of this step");
+    }
+    let caught: unknown = null;
+    try {
+      new Chores().add({ steps: failing(), count: 2 });
+    } catch (error) {
+      caught = error;
+    }
+    expect(breaksSharedState(caught)).toBe(true);
   });
 
   it("are fewer in a round where they take long", async () => {

@@ -107,21 +107,6 @@ it("tells clients of a newcomer before it tells the newcomer of interest", () =>
   stack.end();
 });
 
-it("has written its INFO before it does anything else about a member that it has dialled", () => {
-  const saidBefore: string[] = [];
-  const stack: ClusterStack = new ClusterStack({
-    onMembersChanged: () => void saidBefore.push(linesBegun(wire.takeText())),
-  });
-  const unsubscribe = subscribe(stack, "orders");
-  stack.feed({ kind: "sourceChanged", source: "routes", origin: "explicit", peers: [OTHER] });
-  const wire = stack.answer(stack.dialled[0]!);
-  wire.receiveText(WITHOUT_POOL);
-  expect(saidBefore).toEqual(["CONNECT INFO"]);
-  expect(linesBegun(wire.takeText())).toBe("RS+ PING");
-  unsubscribe();
-  stack.end();
-});
-
 /** Returns what ends it. */
 function subscribe({ accounts }: ClusterStack, subject: string): () => void {
   const subscription = new Subscription(new Stack().client().session.receiver, subject, null, "1", null);
