@@ -11,21 +11,21 @@ import type { Account } from "../core/account.ts";
 import { InboxLane, StraightLane } from "../core/lane.ts";
 import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";
-import { CONSUMERS_DEFAULT_MAX } from "../jetstream/assets.ts";
 import type { JetStreamLimits } from "../jetstream/limits.ts";
 import type { AccountHost, Incoming } from "../jetstream/host.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
+import type { ServerLimits } from "../jetstream/server-limits.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
 import type { Turn } from "../links/trunk/turn.ts";
-import type { JetStreamSource } from "../monitor/source.ts";
+import type { JetStreamSource, ShownLimits } from "../monitor/source.ts";
 import { Message } from "../protocol/message.ts";
 import { shownSubject } from "../protocol/shown-subject.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 
-/** The level of the API that clients may rely on: what nats-server 2.14 has. */
-const API_LEVEL = 4;
+/** The level of the API that clients may rely on: what nats-server 2.15 has. */
+const API_LEVEL = 5;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
 const NO_MESSAGE = new Message();
@@ -54,6 +54,11 @@ export interface JetStreamSettings {
   readonly syncIntervalMs: number | null;
   /** Within this time everything on the disk is read back; null: it never is. */
   readonly scrubIntervalMs: number | null;
+  readonly serverLimits: ServerLimits;
+  /** Those that were written, as monitoring shows them. */
+  readonly shownLimits: ShownLimits;
+  /** Of clusters; "": none. */
+  readonly uniqueTag: string;
   /** The accounts that have it. */
   readonly accounts: ReadonlyMap<string, JetStreamLimits>;
 }
@@ -104,6 +109,7 @@ export class JetStreamPart {
         domain,
         isStrict: settings.isStrict,
       },
+      serverLimits: settings.serverLimits,
       logger,
       accounts: [...settings.accounts].flatMap(([name, limits]) => {
         const account = world.accounts.get(name);
@@ -125,7 +131,7 @@ export class JetStreamPart {
       storageLeft: () => this.storageLeft(),
       syncs: this.disk.counters,
       scrub: () => this.jetStream.scrubber?.counters ?? null,
-      consumersMax: CONSUMERS_DEFAULT_MAX,
+      shownLimits: settings.shownLimits,
     };
   }
 

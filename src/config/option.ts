@@ -62,6 +62,9 @@ export interface Unsupported {
   readonly replaces?: readonly string[];
 }
 
+/** The kind of value that a key without effect has. "size": a number of bytes, plainly or with a suffix. */
+export type InertKind = "bool" | "string" | "int" | "size";
+
 /**
  * One section of the configuration: everything about it, in one file. `Seen` names the section itself and the other sections
  * that its defaults and checks read.
@@ -79,7 +82,7 @@ export interface Section<Seen, N extends keyof Seen> {
   advise?(config: Seen, warn: (field: FieldOf<Seen>, text: string) => void): void;
   readonly unsupported?: readonly Unsupported[];
   /** Keys that are accepted and change nothing, with the kind of their value. No warning: nats-server's -t would fail on it. */
-  readonly withoutEffect?: Readonly<Record<string, "bool" | "string">>;
+  readonly withoutEffect?: Readonly<Record<string, InertKind>>;
 }
 
 interface CommonRow {

@@ -3,12 +3,13 @@
  * and docs/configuration.md. Sections are put together and indexed here; each section is a file in sections/.
  */
 import { assert } from "../base/assert.ts";
-import type { Option, Section, Unsupported } from "./option.ts";
+import type { InertKind, Option, Section, Unsupported } from "./option.ts";
 import { accounts } from "./sections/accounts.ts";
 import { authorization } from "./sections/authorization.ts";
 import { client } from "./sections/client.ts";
 import { cluster } from "./sections/cluster.ts";
 import { jetStream } from "./sections/jetstream.ts";
+import { jetStreamLimits } from "./sections/jetstream-limits.ts";
 import { log } from "./sections/log.ts";
 import { metrics } from "./sections/metrics.ts";
 import { monitor } from "./sections/monitor.ts";
@@ -28,6 +29,7 @@ const SECTIONS = {
   monitor,
   metrics,
   jetStream,
+  jetStreamLimits,
   cluster,
   websocket,
 };
@@ -127,7 +129,7 @@ assert(
   "an option is not among the unsupported keys",
 );
 
-export const KEYS_WITHOUT_EFFECT: ReadonlyMap<string, "bool" | "string"> = new Map(
+export const KEYS_WITHOUT_EFFECT: ReadonlyMap<string, InertKind> = new Map(
   [WITHOUT_EFFECT, ...ALL_SECTIONS.map(({ withoutEffect = {} }) => withoutEffect)].flatMap(Object.entries),
 );
 

@@ -42,17 +42,21 @@ export function measureAck(
   });
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+/** `fields` may be a function, which is called only where somebody listens. */
 export function advise(
   host: AccountHost,
   subject: string,
   type: string,
-  fields: Readonly<Record<string, unknown>>,
+  fields: Fields | (() => Fields),
 ): void {
   tell(host, `$JS.EVENT.ADVISORY.${subject}`, `advisory.v1.${type}`, fields);
 }
 
-function tell(host: AccountHost, to: string, type: string, fields: Readonly<Record<string, unknown>>): void {
+function tell(host: AccountHost, to: string, type: string, given: Fields | (() => Fields)): void {
   if (!host.isAwaited(to)) return;
+  const fields = typeof given === "function" ? given() : given;
   const body = {
     type: `io.nats.jetstream.${type}`,
     id: nuid(host.random),

@@ -121,6 +121,7 @@ export const apiErrors = {
   maxDeliverSmall: fixed(400, 10116, "max deliver is required to be > length of backoff values"),
   maxAckPendingExceeded: withText(400, 10121, "consumer max ack pending exceeds system limit of "),
   streamMaxBytesExceeded: fixed(400, 10122, "stream max bytes exceeds account limit max stream bytes"),
+  maxBatchExceeded: withText(400, 10125, "consumer max request batch exceeds server limit of "),
   filterMismatch: fixed(
     400,
     10131,

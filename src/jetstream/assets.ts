@@ -13,8 +13,8 @@ import type { Disk } from "../store/disk.ts";
 import type { RowCache } from "../store/row-cache.ts";
 import { StreamStore } from "../store/stream-store.ts";
 import { advise, adviseConsumer } from "./advisories.ts";
-import { apiErrors } from "./api-error.ts";
 import { damageLog, putAside, reportLost, reportPositions } from "./damage.ts";
+import { checkConsumerCount } from "./bounds.ts";
 import { readObject, writeObject } from "./codec.ts";
 import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
 import { Consumer } from "./consumer/consumer.ts";
@@ -24,6 +24,7 @@ import { ConsumerState } from "./consumer/state.ts";
 import { checkWorkQueue } from "./consumer/work-queue.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
+import type { BatchBudgets, ServerLimits } from "./server-limits.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { Origins } from "./origins/origins.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
@@ -33,6 +34,7 @@ import { streamShape, type StreamConfig } from "./stream/config.ts";
 import { OriginPositions } from "./stream/origin-positions.ts";
 import { dropSettled } from "./stream/retention.ts";
 import { Stream } from "./stream/stream.ts";
+import { syncPolicyOf } from "./stream/sync-policy.ts";
 import { TimedMessages } from "./stream/timed.ts";
 
 export interface AssetsOptions {
@@ -44,6 +46,9 @@ export interface AssetsOptions {
   /** Level of the API. */
   readonly level: number;
   readonly limits: JetStreamLimits;
+  readonly serverLimits: ServerLimits;
+  /** Shared with all accounts. */
+  readonly budgets: BatchBudgets;
   /** Rows of blocks that are in memory, of all accounts. */
   readonly rowCache: RowCache;
   /** Bytes that the server has left for this kind of storage. */
@@ -61,34 +66,24 @@ export function publicConsumers({ consumers }: Pick<StreamAssets, "consumers">):
   return [...consumers.values()].filter(({ config }) => !config.direct);
 }
 
-/** How many consumers count against limits. */
-function limitedConsumers({ consumers }: StreamAssets): number {
-  let count = 0;
-  for (const { config } of consumers.values()) if (!config.direct && !config.sourcing) count++;
-  return count;
-}
-
-/** The limit of a stream if neither it nor its account has one. */
-export const CONSUMERS_DEFAULT_MAX = 1000;
-
 export class Assets {
   readonly streams = new Map<string, StreamAssets>();
   /** Folders that could not be understood, as they are called now. */
   readonly putAside: string[] = [];
   /** Requests to the API so far. */
   counters: { readonly total: number; readonly errors: number } = { total: 0, errors: 0 };
-  /** Streams or consumers have come, gone or changed. */
-  onChanged: () => void = () => {};
+  /** A stream has come, gone or changed; or one of its consumers has come or gone. */
+  onChanged: (stream: StreamAssets, consumer?: Consumer) => void = () => {};
   readonly host: AccountHost;
   readonly options: AssetsOptions;
   readonly usage: Usage;
-  private readonly policy: SyncPolicy;
+  /** Those that take messages from other streams. */
+  private readonly fed = new Set<StreamAssets>();
 
   constructor(options: AssetsOptions) {
     this.options = options;
     this.usage = new Usage(this.streams, options.limits, options.serverBytesLeft);
     this.host = options.host;
-    this.policy = options.policy;
   }
 
   get limits(): JetStreamLimits {
@@ -115,7 +110,7 @@ export class Assets {
     const assets = this.recoverStream(name);
     assert(assets !== null, "what has just been written can be read");
     assets.origins.follow();
-    this.onChanged();
+    this.onChanged(assets);
     return assets;
   }
 
@@ -148,22 +143,25 @@ export class Assets {
     const assets = this.open(config, created);
     assets.stream.start();
     assets.origins.follow();
-    for (const { origins } of this.streams.values()) origins.wake(config.name);
-    this.onChanged();
+    for (const { origins } of this.fed) origins.wake(config.name);
+    this.onChanged(assets);
     this.adviseStream("CREATED", config.name, "create");
     return assets;
   }
 
   /** Throws `ApiError`. The change has been checked against the stream. */
-  updateStream({ stream, consumers, origins }: StreamAssets, config: StreamConfig): void {
+  updateStream(assets: StreamAssets, config: StreamConfig): void {
+    const { stream, consumers, origins } = assets;
     this.usage.check(config, stream.config);
     const { disk, folder } = this.options;
     if (config.storage === "file")
       writeMeta(disk, `${folder}/streams/${config.name}`, stream.created, writeObject(streamShape, config));
+    this.forget(assets);
     stream.reconfigure(config);
+    this.note(assets);
     origins.follow();
     for (const consumer of consumers.values()) consumer.reconfigure(consumer.config);
-    this.onChanged();
+    this.onChanged(assets);
     this.adviseStream("UPDATED", config.name, "modify");
   }
 
@@ -173,8 +171,9 @@ export class Assets {
     origins.dismiss();
     for (const consumer of [...consumers.values()]) this.removeConsumer(assets, consumer);
     this.streams.delete(name);
+    this.forget(assets);
     stream.stop();
-    this.onChanged();
+    this.onChanged(assets);
     this.options.disk.removeFolder(`${this.options.folder}/streams/${name}`);
     this.adviseStream("DELETED", name, "delete");
   }
@@ -182,13 +181,7 @@ export class Assets {
   /** Throws `ApiError`. The configuration is complete but for the name of an ephemeral one. */
   createConsumer(assets: StreamAssets, config: ConsumerConfig): Consumer {
     const { stream } = assets;
-    const { maxConsumers } = stream.config;
-    const atMost = maxConsumers > 0 ? maxConsumers : CONSUMERS_DEFAULT_MAX;
-    const isForOrigin = config.direct || config.sourcing;
-    if (!isForOrigin && limitedConsumers(assets) >= atMost) throw apiErrors.maximumConsumers();
-    const { limits } = this;
-    if (!isForOrigin && limits.maxConsumers >= 0 && this.consumerCount >= limits.maxConsumers)
-      throw apiErrors.maximumConsumers();
+    checkConsumerCount(assets, config, this.options);
     checkWorkQueue(assets, config, null);
     const named = { ...config, name: this.nameFor(assets, config) };
     const created = formatTime(this.host.nowNs());
@@ -200,7 +193,7 @@ export class Assets {
     const wasNamed = config.name !== "" || config.durable !== "";
     const consumer = this.openConsumer(assets, { config: named, created, wasNamed }, startOf(named, stream));
     consumer.start();
-    this.onChanged();
+    this.onChanged(assets, consumer);
     this.adviseAbout(consumer, "CREATED", "create");
     return consumer;
   }
@@ -224,11 +217,12 @@ export class Assets {
     assets.stream.removals.dropUnwanted();
   }
 
-  private removeConsumer({ stream, consumers }: StreamAssets, consumer: Consumer): void {
+  private removeConsumer(assets: StreamAssets, consumer: Consumer): void {
+    const { stream, consumers } = assets;
     assert(consumers.get(consumer.name) === consumer, "a consumer is deleted once");
     consumers.delete(consumer.name);
     stream.readers.delete(consumer);
-    this.onChanged();
+    this.onChanged(assets, consumer);
     consumer.dismiss("409 Consumer Deleted");
     consumer.stop();
     if (isKept(consumer.config, stream.config))
@@ -253,6 +247,7 @@ export class Assets {
     const timed = new TimedMessages();
     const nowNs = this.host.nowNs();
     const isFed = config.mirror !== null || config.sources.length > 0;
+    const policy = syncPolicyOf(config, this.options.policy);
     const positions = new OriginPositions(
       storage === "file" ? disk : null,
       `${folder}/streams/${name}/sources.json`,
@@ -273,7 +268,7 @@ export class Assets {
       folder: `${folder}/streams/${name}/msgs`,
       firstSequence: Math.max(1, config.firstSequence),
       damagedTail: config.mirror === null ? "kept" : "cut",
-      sealedBlocks: this.policy === "sync" ? "synced" : "synced later",
+      sealedBlocks: policy === "sync" ? "synced" : "synced later",
     });
     const stream = new Stream({
       config,
@@ -282,13 +277,27 @@ export class Assets {
       store,
       timed,
       positions,
-      policy: this.policy,
+      policy,
       level: this.options.level,
       room: this.usage.roomFor(storage),
+      budgets: this.options.budgets,
     });
     const assets = { stream, consumers: new Map<string, Consumer>(), origins: new Origins(stream) };
     this.streams.set(name, assets);
+    this.note(assets);
     return assets;
+  }
+
+  /** Its configuration holds from here on. */
+  private note(assets: StreamAssets): void {
+    const { config } = assets.stream;
+    this.usage.noteSubjects(config);
+    if (config.mirror !== null || config.sources.length > 0) this.fed.add(assets);
+  }
+
+  private forget(assets: StreamAssets): void {
+    this.usage.forgetSubjects(assets.stream.config);
+    this.fed.delete(assets);
   }
 
   private openConsumer(
@@ -323,7 +332,7 @@ export class Assets {
       host: this.host,
       log,
       state,
-      policy: this.policy,
+      policy: syncPolicyOf(stream.config, this.options.policy),
       advise: adviseConsumer(this.host),
       streamNamed: (name) => this.streams.get(name)?.stream,
       onInactive: () => this.deleteConsumer(assets, consumer),

@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
-import type { Message } from "../protocol/message.ts";
+import type { Message, MessageOrigin } from "../protocol/message.ts";
 
 import type { AckReply } from "./consumer/ack-reply.ts";
 import type { Piece } from "./stream/held-answers.ts";
@@ -52,6 +52,11 @@ export interface DeliveryLane {
   writeSid(at: number): number;
   /** `size`: of headers and payload. */
   end(at: number, size: number): void;
+}
+
+/** The client that sent a message; null: it came from elsewhere. */
+export function originOf({ message }: Incoming): MessageOrigin | null {
+  return message?.origin ?? null;
 }
 
 /** What stands behind the headers, as a byte string. */

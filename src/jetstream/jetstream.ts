@@ -8,10 +8,9 @@ import { TIMER_MAX_MS } from "../base/duration.ts";
 import type { Disk } from "../store/disk.ts";
 import { RowCache } from "../store/row-cache.ts";
 import { subjectMatches } from "../subject/subject.ts";
-import { Assets, type StreamAssets } from "./assets.ts";
+import { Assets } from "./assets.ts";
 import type { JetStreamLimits } from "./limits.ts";
 import { Api } from "./api/api.ts";
-import { DirectGets } from "./api/direct.ts";
 import type { AnswerFacts } from "./api/info.ts";
 import { Acked } from "./consumer/acked.ts";
 import type { Consumer } from "./consumer/consumer.ts";
@@ -20,7 +19,10 @@ import { isText } from "../slab/memory.ts";
 import type { Message } from "../protocol/message.ts";
 import { Scrubber } from "./scrub.ts";
 import { payloadOf, type AccountHost, type Incoming } from "./host.ts";
+import { BatchBudgets, DEFAULT_SERVER_LIMITS, type ServerLimits } from "./server-limits.ts";
+import { Listeners } from "./listeners.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
+import { syncPolicyOf } from "./stream/sync-policy.ts";
 
 export interface JetStreamOptions {
   readonly disk: Disk;
@@ -34,6 +36,8 @@ export interface JetStreamOptions {
   /** Bytes that may still be stored. `used` adds up what is: called only where a limit of bytes needs it. */
   readonly bytesLeft: (storage: "file" | "memory", used: () => number) => number;
   readonly facts: AnswerFacts;
+  /** Absent: the defaults. */
+  readonly serverLimits?: ServerLimits;
   readonly logger: Logger;
   readonly accounts: readonly JetStreamAccountOptions[];
 }
@@ -55,7 +59,10 @@ export class JetStream {
 
   /** Reads what is on the disk, and takes requests and messages from then on. Throws `DiskError`. */
   start(): void {
-    const { disk, folder, policy, facts, accounts, syncIntervalMs = Infinity } = this.options;
+    const { disk, folder, policy, facts, accounts } = this.options;
+    const { syncIntervalMs = policy === "lazy" ? Infinity : LAZY_SYNC_MS } = this.options;
+    const { serverLimits = DEFAULT_SERVER_LIMITS } = this.options;
+    const budgets = new BatchBudgets(serverLimits.batches);
     disk.makeFolder(folder);
     const rowCache = new RowCache();
     for (const { host, limits } of accounts) {
@@ -67,6 +74,8 @@ export class JetStream {
         policy,
         level: facts.level,
         limits,
+        serverLimits,
+        budgets,
         rowCache,
         serverBytesLeft: (storage) => this.bytesLeft(storage),
       });
@@ -104,17 +113,17 @@ export class JetStream {
 const ACK = "$JS.ACK.";
 const ACKNOWLEDGED = "+ACK";
 const FLOW = "$JS.FC.";
-const NEXT = "$JS.API.CONSUMER.MSG.NEXT.";
 /** Blocks that are looked at for what can be left out, and how often. */
 const CLEAN_MS = 1000;
+/** How often what was written to streams that are lazy is synced, where the server itself is not. */
+const LAZY_SYNC_MS = 120_000;
 
 /** JetStream in one account. */
 class JetStreamAccount {
   readonly assets: Assets;
   readonly api: Api;
   private readonly host: AccountHost;
-  private readonly directs = new Map<StreamAssets, DirectGets>();
-  private readonly pulls = new Map<string, Disposable>();
+  private readonly own: Listeners;
   private readonly acked = new Acked<Consumer>((stream, name) =>
     this.assets.streams.get(stream)?.consumers.get(name),
   );
@@ -129,7 +138,12 @@ class JetStreamAccount {
     this.host = assets.host;
     this.api = new Api(assets, facts);
     assets.counters = this.api.counters;
-    assets.onChanged = () => this.follow();
+    this.own = new Listeners(this.host, assets.streams);
+    assets.onChanged = (stream, consumer) => {
+      this.acked.forget();
+      if (consumer === undefined) this.own.streamChanged(stream);
+      else this.own.consumerChanged(stream, consumer);
+    };
   }
 
   start(): void {
@@ -140,51 +154,18 @@ class JetStreamAccount {
     ];
     this.host.onInterest((subject) => this.onInterest(subject));
     this.api.start();
-    this.follow();
+    for (const assets of this.assets.streams.values()) this.own.streamChanged(assets);
     this.cleanLater();
-    if (this.assets.options.policy === "lazy") this.syncLater();
+    this.syncLater();
   }
 
   stop(): void {
     this.cleaning?.[Symbol.dispose]();
     this.syncing?.[Symbol.dispose]();
     this.api.stop();
-    for (const listener of [...this.listeners, ...this.pulls.values()]) listener[Symbol.dispose]();
-    for (const direct of this.directs.values()) direct.stop();
+    for (const listener of this.listeners) listener[Symbol.dispose]();
+    this.own.stop();
     this.assets.stop();
-  }
-
-  /** Streams or consumers have come, gone or changed: listens where they are asked. */
-  private follow(): void {
-    const { streams } = this.assets;
-    this.acked.forget();
-    const wanted = new Set<string>();
-    for (const assets of streams.values()) {
-      if (!this.directs.has(assets))
-        this.directs.set(assets, new DirectGets(assets, (name) => streams.has(name)));
-      this.directs.get(assets)!.follow();
-      for (const consumer of assets.consumers.values()) {
-        const subject = `${NEXT}${assets.stream.config.name}.${consumer.name}`;
-        wanted.add(subject);
-        if (this.pulls.has(subject)) continue;
-        this.pulls.set(
-          subject,
-          this.host.listen(subject, (message) => {
-            assets.consumers.get(consumer.name)?.pull(payloadOf(message), message.reply);
-          }),
-        );
-      }
-    }
-    for (const [subject, listener] of this.pulls) {
-      if (wanted.has(subject)) continue;
-      listener[Symbol.dispose]();
-      this.pulls.delete(subject);
-    }
-    for (const [assets, direct] of this.directs) {
-      if (streams.get(assets.stream.config.name) === assets) continue;
-      direct.stop();
-      this.directs.delete(assets);
-    }
   }
 
   private acknowledge(message: Incoming): void {
@@ -201,12 +182,8 @@ class JetStreamAccount {
 
   /** Push consumers may have somebody to deliver to now. */
   private onInterest(subject: string): void {
-    for (const { consumers } of this.assets.streams.values()) {
-      for (const consumer of consumers.values()) {
-        const { deliverSubject } = consumer.config;
-        if (deliverSubject !== "" && subjectMatches(subject, deliverSubject)) consumer.wake();
-      }
-    }
+    for (const consumer of this.own.pushes)
+      if (subjectMatches(subject, consumer.config.deliverSubject)) consumer.wake();
   }
 
   private flowed({ subject, headerLength, body }: Incoming): void {
@@ -222,7 +199,9 @@ class JetStreamAccount {
   /** Syncs, after the interval, what was written since the last sync. */
   private syncLater(): void {
     this.syncing = this.host.clock.setTimer(this.syncIntervalMs, () => {
-      for (const { stream, consumers } of this.assets.streams.values()) {
+      const { streams, options } = this.assets;
+      for (const { stream, consumers } of streams.values()) {
+        if (syncPolicyOf(stream.config, options.policy) === "sync") continue;
         stream.commit.syncWritten();
         for (const consumer of consumers.values()) consumer.commit.syncWritten();
       }
@@ -234,7 +213,7 @@ class JetStreamAccount {
   private cleanLater(): void {
     this.cleaning = this.host.clock.setTimer(CLEAN_MS, () => {
       for (const { stream } of this.assets.streams.values()) stream.clean();
-      for (const direct of this.directs.values()) direct.follow(); // mirrors catch up meanwhile
+      this.own.followMirrors();
       this.cleanLater();
     });
   }

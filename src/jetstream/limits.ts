@@ -1,6 +1,7 @@
 /** What an account may store: its limits, what it uses of them, and which configurations of streams they allow. */
-import { apiErrors } from "./api-error.ts";
-import { overlap, type StreamConfig } from "./stream/config.ts";
+import { OverlapIndex } from "../subject/overlap-index.ts";
+import { apiErrors, type ApiError } from "./api-error.ts";
+import type { StreamConfig } from "./stream/config.ts";
 import type { Room } from "./stream/judge.ts";
 import type { Stream } from "./stream/stream.ts";
 
@@ -29,8 +30,10 @@ export const NO_LIMITS: JetStreamLimits = {
 
 type Storage = StreamConfig["storage"];
 
-/** Computed from the streams that there are, never counted up and down. */
+/** Sums are computed from the streams that there are, never counted up and down. */
 export class Usage {
+  /** The subjects of all streams; the names of the streams own them. */
+  private readonly subjects = new OverlapIndex<string>();
   private readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   private readonly limits: JetStreamLimits;
   private readonly serverBytesLeft: (storage: Storage) => number;
@@ -43,6 +46,14 @@ export class Usage {
     this.streams = streams;
     this.limits = limits;
     this.serverBytesLeft = serverBytesLeft;
+  }
+
+  noteSubjects({ subjects, name }: StreamConfig): void {
+    for (const subject of subjects) this.subjects.add(subject, name);
+  }
+
+  forgetSubjects({ subjects, name }: StreamConfig): void {
+    for (const subject of subjects) this.subjects.remove(subject, name);
   }
 
   /** Bytes of all streams with this storage. */
@@ -84,21 +95,20 @@ export class Usage {
     if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
     const most = config.storage === "file" ? limits.maxFileStreamBytes : limits.maxMemoryStreamBytes;
     if (most > 0 && config.maxBytes > most) throw apiErrors.streamMaxBytesExceeded();
-    for (const { stream } of this.streams.values()) {
-      if (stream.config.name !== config.name && overlap(stream.config.subjects, config.subjects))
-        throw apiErrors.subjectsOverlap();
-    }
+    if (config.subjects.some((subject) => this.subjects.meets(subject, config.name)))
+      throw apiErrors.subjectsOverlap();
     this.checkReservation(config, before);
   }
 
   private checkReservation({ storage, maxBytes }: StreamConfig, before: StreamConfig | null): void {
-    const refused = storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
-    if (before === null && this.serverBytesLeft(storage) <= 0) throw refused;
+    const refusal = (): ApiError =>
+      storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
+    if (before === null && this.serverBytesLeft(storage) <= 0) throw refusal();
     const more = Math.max(0, maxBytes) - Math.max(0, before?.maxBytes ?? 0);
     if (more <= 0) return;
     const most = this.mostOf(storage);
-    if (most >= 0 && this.reservedBytes(storage) + more > most) throw refused;
-    if (more > this.serverBytesLeft(storage)) throw refused;
+    if (most >= 0 && this.reservedBytes(storage) + more > most) throw refusal();
+    if (more > this.serverBytesLeft(storage)) throw refusal();
   }
 
   /** -1: no limit. */

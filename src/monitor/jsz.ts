@@ -81,6 +81,7 @@ function jetStreamConfig({ settings }: JetStreamSource, stats: JetStreamStats): 
     sync_always: syncIntervalMs === null ? true : undefined,
     domain: settings.domain === "" ? undefined : settings.domain,
     compress_ok: true,
+    unique_tag: settings.uniqueTag === "" ? undefined : settings.uniqueTag,
     strict: settings.isStrict ? true : undefined,
   };
 }
@@ -97,8 +98,19 @@ function statsFields(stats: JetStreamStats, accounts: number, level: number): ob
   };
 }
 
-function limitsFields({ consumersMax }: JetStreamSource): object {
-  return { default_max_consumers: consumersMax };
+function limitsFields({ shownLimits: limits }: JetStreamSource): object {
+  const nanoseconds = (ms: number | null): number | undefined => (ms === null ? undefined : ms * 1e6);
+  return {
+    max_request_batch: limits.maxRequestBatch ?? undefined,
+    max_ack_pending: limits.maxAckPending ?? undefined,
+    max_ha_assets: limits.maxHaAssets ?? undefined,
+    max_duplicate_window: nanoseconds(limits.duplicateWindowMs),
+    max_batch_inflight_per_stream: limits.maxBatchInflightPerStream ?? undefined,
+    max_batch_inflight_total: limits.maxBatchInflightTotal ?? undefined,
+    max_batch_size: limits.maxBatchMessages ?? undefined,
+    max_batch_timeout: nanoseconds(limits.maxBatchTimeoutMs),
+    default_max_consumers: limits.defaultMaxConsumers === 0 ? -1 : limits.defaultMaxConsumers,
+  };
 }
 
 /** As nats-server shows these: -1, which is no limit, as the largest number of 64 bits. */

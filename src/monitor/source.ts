@@ -161,6 +161,8 @@ export interface JetStreamSource {
     /** "": none. */
     readonly domain: string;
     readonly isStrict: boolean;
+    /** Of clusters; "": none. */
+    readonly uniqueTag: string;
   };
   /** Bytes that streams in files can still take. */
   storageLeft(this: void): number;
@@ -180,8 +182,21 @@ export interface JetStreamSource {
     readonly progress: number;
     readonly finishedMs: number;
   } | null;
-  /** The limit of a stream if neither it nor its account has one. */
-  readonly consumersMax: number;
+  readonly shownLimits: ShownLimits;
+}
+
+/** Limits of JetStream on the server that were written; null: not written. */
+export interface ShownLimits {
+  readonly maxRequestBatch: number | null;
+  readonly maxAckPending: number | null;
+  readonly maxHaAssets: number | null;
+  readonly duplicateWindowMs: number | null;
+  readonly maxBatchInflightPerStream: number | null;
+  readonly maxBatchInflightTotal: number | null;
+  readonly maxBatchMessages: number | null;
+  readonly maxBatchTimeoutMs: number | null;
+  /** 0: no limit. */
+  readonly defaultMaxConsumers: number;
 }
 
 export interface MonitorSource {

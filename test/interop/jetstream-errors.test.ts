@@ -82,8 +82,6 @@ const WITHOUT_ROW: Readonly<Record<number, string>> = {
   10064: "as many backups have to be under way as there may be",
   10132: "the subject of the request is compared first, by 10017",
   10172: "a message that is no counter has to be brought in by a backup",
-  10210: "as many batches have to be under way as there may be",
-  10211: "as many batches have to be under way as there may be",
   10214: "it is the state of a mirror",
   10217: "it is the state of a source",
   10228: "it is the state of a source whose flow control stands still",

@@ -1,5 +1,5 @@
 /** What limits of the server and of accounts make JetStream refuse, by the code of the error: see jetstream-errors.ts. */
-import { consumer, create, type Step } from "./jetstream-conversations.ts";
+import { api, consumer, create, type Step } from "./jetstream-conversations.ts";
 import type { ErrorRow } from "./jetstream-errors.ts";
 
 export interface LimitedErrors {
@@ -14,9 +14,40 @@ export interface LimitedErrors {
 
 const stream = (config: object = {}): Step => create("S", { subjects: ["s.>"], ...config });
 const put = (headers: Record<string, string> = {}, payload = "x"): Step => ["s.a", payload, headers];
+const batch = (id: string): Record<string, string> => ({ "Nats-Batch-Id": id, "Nats-Batch-Sequence": "1" });
+const fast = (id: string): Step => [`!publish s.a fast.${id}.1.fail.1.0.$FI`, "x"];
 const EXPLICIT = { ack_policy: "explicit" };
 
 export const LIMITED: Readonly<Record<string, LimitedErrors>> = {
+  "the server's limits": {
+    jetStream: `limits { max_ack_pending: 100, max_request_batch: 10, duplicate_window: "30s",
+      batch { max_inflight_per_stream: 2, max_inflight_total: 2, max_msgs: 5, timeout: "5m" } }`,
+    rows: [
+      [10052, stream({ duplicate_window: 60e9 })],
+      [10157, stream({ pedantic: true })],
+      [10121, stream(), consumer("S", "c", { ...EXPLICIT, max_ack_pending: 200 })],
+      [10157, stream(), consumer("S", "c", { ...EXPLICIT, max_ack_pending: 200 }, { pedantic: true })],
+      [10125, stream(), consumer("S", "c", { max_batch: 20 })],
+      [
+        10199,
+        stream({ allow_atomic: true }),
+        ["s.a", "x", { "Nats-Batch-Id": "a", "Nats-Batch-Sequence": "6" }],
+      ],
+      [10210, stream({ allow_atomic: true }), put(batch("a")), put(batch("b")), put(batch("c"))],
+      [
+        10211,
+        stream({ allow_batched: true }),
+        ["!listen", "fast.>"],
+        fast("a"),
+        fast("b"),
+        fast("c"),
+        ["!heard", "5"],
+      ],
+      [0, stream(), [`${api}STREAM.INFO.S`]],
+      [0, stream(), consumer("S", "c", EXPLICIT)],
+      [0, stream(), consumer("S", "c", { ...EXPLICIT, max_ack_pending: -1 })],
+    ],
+  },
   "the server's room": {
     jetStream: "max_mem: 10K, max_file: 10K",
     before: "differs", // nats-server stores one message beyond the limit

@@ -11,6 +11,7 @@ import { SENT_ANSWERS, sentLane } from "./sent-lane.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
 import { JetStream, type JetStreamOptions } from "../../src/jetstream/jetstream.ts";
 import type { ScrubCounters } from "../../src/jetstream/scrub.ts";
+import type { Message } from "../../src/protocol/message.ts";
 import type { Stream } from "../../src/jetstream/stream/stream.ts";
 import { MeteredDisk } from "../../src/store/metered-disk.ts";
 import { MemoryDisk } from "../../src/store/memory-disk.ts";
@@ -144,8 +145,18 @@ export class JetStreamStack {
     this.settle();
   }
 
+  /** A message of a client that comes in the turn that is under way. */
+  queue(subject: string, payload: string, reply: string, message: Message): void {
+    this.deliver({ subject, reply, headerLength: 0, body: Buffer.from(payload, "latin1"), message });
+  }
+
   settle(): void {
-    while (this.afterwards.length > 0) for (const work of this.afterwards.splice(0)) work();
+    while (this.afterwards.length > 0) this.turn();
+  }
+
+  /** Does the work that was put off until now, and nothing that is put off meanwhile. */
+  turn(): void {
+    for (const work of this.afterwards.splice(0)) work();
   }
 
   private boot(): JetStream {

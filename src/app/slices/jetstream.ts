@@ -5,6 +5,7 @@ import type { Config } from "../../config/config.ts";
 import type { AccountJetStream } from "../../config/values/account-features.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import { NO_LIMITS as NO_JETSTREAM_LIMITS, type JetStreamLimits } from "../../jetstream/limits.ts";
+import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "../../jetstream/server-limits.ts";
 import type { JetStreamSettings } from "../jetstream.ts";
 import { systemAccountOf } from "./accounts.ts";
 
@@ -12,7 +13,11 @@ import { systemAccountOf } from "./accounts.ts";
 const JETSTREAM_MEMORY = 0.75;
 
 /** null: the server keeps no streams. */
-export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSettings | null {
+export function jetStreamSettings({
+  jetStream,
+  jetStreamLimits,
+  accounts,
+}: Config): JetStreamSettings | null {
   if (!jetStream.isEnabled) return null;
   const system = systemAccountOf(accounts);
   const users = accounts.list.filter(({ name }) => name !== system);
@@ -27,7 +32,33 @@ export function jetStreamSettings({ jetStream, accounts }: Config): JetStreamSet
     isStrict: jetStream.isStrict,
     syncIntervalMs: jetStream.syncIntervalMs,
     scrubIntervalMs: jetStream.scrubIntervalMs,
+    uniqueTag: jetStream.uniqueTag,
+    serverLimits: serverLimits(jetStreamLimits),
+    shownLimits: jetStreamLimits,
     accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
+  };
+}
+
+function serverLimits(own: Config["jetStreamLimits"]): ServerLimits {
+  const { batches, requests } = DEFAULT_SERVER_LIMITS;
+  const open = (usual: { readonly perStream: number; readonly total: number }) => ({
+    perStream: own.maxBatchInflightPerStream ?? usual.perStream,
+    total: own.maxBatchInflightTotal ?? usual.total,
+  });
+  const requestsMax = own.requestQueueLimit ?? requests;
+  return {
+    maxAckPending: own.maxAckPending ?? 0,
+    maxRequestBatch: own.maxRequestBatch ?? 0,
+    defaultMaxConsumers: own.defaultMaxConsumers,
+    duplicateWindowNs: (own.duplicateWindowMs ?? 0) * 1e6,
+    batches: {
+      atomic: open(batches.atomic),
+      fast: open(batches.fast),
+      messages: own.maxBatchMessages ?? batches.messages,
+      silenceMs: own.maxBatchTimeoutMs ?? batches.silenceMs,
+    },
+    requests: requestsMax,
+    infoRequests: own.infoQueueLimit ?? requestsMax,
   };
 }
 

@@ -1,8 +1,8 @@
 /** Writes the tree of a configuration file onto the sheet: finds each key in the schema, collects what is wrong. */
 import type { Pieces } from "../../base/pieces.ts";
 import { isDisabledBlock, isOff, unknownField } from "../values/block.ts";
-import { ConfError, describeKind, type ConfEntry, type MapNode } from "./nats-conf/node.ts";
-import type { Sheet } from "../option.ts";
+import { ConfError, describeKind, type ConfEntry, type MapNode, type ConfNode } from "./nats-conf/node.ts";
+import type { InertKind, Sheet } from "../option.ts";
 import { BLOCK_BY_ALIAS, BLOCKS, KEYS_WITHOUT_EFFECT, OPTION_BY_KEY, UNSUPPORTED_BY_KEY } from "../schema.ts";
 import type { Notes } from "../values/value-type.ts";
 
@@ -79,8 +79,7 @@ function* applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: P
       throw new ConfError(node.at, `expected a block { … } for "${key}", got ${describeKind(node)}`);
     yield* applyBlock(node, `${key}.`, sheet, problems);
   } else if (inertKind !== undefined) {
-    const expected = inertKind === "bool" ? "true or false" : "a string";
-    if (node.kind !== inertKind) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
+    checkInert(node, inertKind, key);
   } else if (unsupported !== undefined) {
     const isUsual = node.kind === "string" && node.value === unsupported.usualValue;
     if (isOff(node) || isUsual) return;
@@ -89,6 +88,18 @@ function* applyEntry(entry: ConfEntry, prefix: string, sheet: Sheet, problems: P
   } else if (!entry.usedAsVariable) {
     throw new ConfError(keyAt, unknownKey(entry.key, prefix));
   }
+}
+
+const INERT_KINDS: Readonly<Record<InertKind, readonly [expected: string, ...kinds: ConfNode["kind"][]]>> = {
+  bool: ["true or false", "bool"],
+  string: ["a string", "string"],
+  int: ["a whole number", "int"],
+  size: ["a size", "int", "string"],
+};
+
+function checkInert(node: ConfNode, kind: InertKind, key: string): void {
+  const [expected, ...kinds] = INERT_KINDS[kind];
+  if (!kinds.includes(node.kind)) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
 }
 
 /** Says in an error which option it is about: who reads it may not have the file at hand. */

@@ -21,6 +21,8 @@ export interface JetStreamConfig {
   readonly syncIntervalMs: number | null;
   /** Within this time all that is on the disk is read back; null: it never is. */
   readonly scrubIntervalMs: number | null;
+  /** Shown by monitoring: of no effect on one server. "": none. */
+  readonly uniqueTag: string;
 }
 
 export interface SeenByJetStream {
@@ -59,6 +61,11 @@ const sizeLimit = limit("size");
 const room: ValueType<number | null> = {
   ...sizeLimit,
   fromNode: (node, notes) => (node.kind === "int" && node.value === 0n ? 0 : sizeLimit.fromNode(node, notes)),
+};
+
+const lowerCase: ValueType<string> = {
+  ...text,
+  fromNode: (node, notes) => text.fromNode(node, notes)?.trim().toLowerCase(),
 };
 
 /** `jetstream: true`, `enabled`, or a block, which turns it on unless it says otherwise. */
@@ -188,6 +195,16 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       reload: "restart",
       description: "Within this time all that is on the disk is read back, to find damage; 0 or off: never",
     }),
+    option({
+      key: "jetstream.unique_tag",
+      field: "uniqueTag",
+      type: lowerCase,
+      default: "",
+      defaultText: "",
+      reload: "restart",
+      description:
+        "Of clusters, which spread replicas by it: shown by monitoring, of no effect on one server",
+    }),
   ],
   check({ jetStream: { isEnabled }, cluster }, sheet) {
     if (!isEnabled || cluster.port === null) return [];
@@ -209,27 +226,16 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
         "jetstream.tpm",
       ],
     },
-    {
-      feature: "Limits of JetStream are",
-      keys: [
-        "jetstream.limits",
-        "jetstream.max_buffered_size",
-        "jetstream.max_buffered_msgs",
-        "jetstream.request_queue_limit",
-        "jetstream.info_queue_limit",
-        "jetstream.max_concurrent_io",
-      ],
-    },
-    {
-      feature: "JetStream in clusters is",
-      keys: [
-        "jetstream.unique_tag",
-        "jetstream.extension_hint",
-        "jetstream.max_outstanding_catchup",
-        "jetstream.meta_compact",
-        "jetstream.meta_compact_size",
-        "jetstream.meta_compact_sync",
-      ],
-    },
   ],
+  /** Of what one server does not have: other members, and queues before streams and before the disk. */
+  withoutEffect: {
+    "jetstream.max_buffered_size": "size",
+    "jetstream.max_buffered_msgs": "int",
+    "jetstream.max_concurrent_io": "int",
+    "jetstream.max_outstanding_catchup": "size",
+    "jetstream.meta_compact": "int",
+    "jetstream.meta_compact_size": "size",
+    "jetstream.meta_compact_sync": "bool",
+    "jetstream.extension_hint": "string",
+  },
 };

@@ -1,43 +1,52 @@
 /**
  * The requests of the JetStream API of one account. Each is answered with one JSON object, whose type belongs to the subject. A
- * request is copied when it arrives and handled in a turn of its own, some in a row: a flood of them leaves others their turn.
+ * request is copied when it arrives and handled in a turn of its own, some in a row: a flood of them leaves others their turn. Clients
+ * take turns as well, so that one with many requests does not keep the others waiting.
  */
 import type { Logger } from "../../base/logger.ts";
 import { DiskError } from "../../store/disk.ts";
 import { advise } from "../advisories.ts";
 import { apiErrors, ApiError } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
-import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
+import { originOf, payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import { MessageHeaders } from "../headers.ts";
 import { accountInfo } from "./account-requests.ts";
 import { backupRequests } from "./backup-requests.ts";
 import { Backups } from "./backups.ts";
+import type { MessageOrigin } from "../../protocol/message.ts";
 import { consumerRequests } from "./consumer-requests.ts";
-import { Later, type ApiOperation } from "./request.ts";
+import { askedBy, COSTS, Later, type ApiOperation } from "./request.ts";
+import { RequestQueue } from "./request-queue.ts";
 import type { AnswerFacts } from "./info.ts";
 import { streamRequests } from "./stream-requests.ts";
 
 const PREFIX = "$JS.API.";
-/** Requests that are kept until they are handled; more are dropped, as nats-server does. */
-const QUEUE_MAX = 10_000;
+/** What a turn does at most, in costs of operations. */
 const PER_TURN = 16;
 const NO_HEADERS = new MessageHeaders("");
 
 const OPERATIONS: readonly ApiOperation[] = [
-  { subject: "INFO", names: [0, 0], type: "account_info", handle: accountInfo },
+  { subject: "INFO", names: [0, 0], type: "account_info", kind: "information", handle: accountInfo },
   ...streamRequests,
   ...consumerRequests,
   ...backupRequests,
 ];
 
 interface Queued {
-  /** As it was sent, and how much of it stands before the operation. */
+  /** As it was sent. */
   readonly subject: string;
-  readonly prefixLength: number;
   readonly reply: string;
   readonly payload: string;
   readonly level: number;
   readonly identity: string;
+  readonly found: Found;
+  /** The client; null: it came from elsewhere. */
+  readonly origin: MessageOrigin | null;
+}
+
+interface Found {
+  readonly operation: ApiOperation;
+  readonly names: readonly string[];
 }
 
 export interface ApiCounters {
@@ -53,7 +62,9 @@ export class Api {
   private readonly host: AccountHost;
   private readonly logger: Logger;
   private readonly backups = new Backups();
-  private readonly queue: Queued[] = [];
+  private readonly queue = new RequestQueue<Queued>();
+  /** Those of the queue that only ask for information. */
+  private infos = 0;
   private listeners: Disposable[] = [];
   private isDue = false;
 
@@ -83,39 +94,52 @@ export class Api {
 
   private receive(message: Incoming, prefixLength: number): void {
     const { subject, reply, headerLength, body } = message;
-    if (this.queue.length >= QUEUE_MAX) {
-      this.counters.dropped++;
-      const { dropped } = this.counters;
-      advise(this.host, "API.LIMIT_REACHED", "api_limit_reached", { server: this.facts.server, dropped });
-      return;
-    }
+    const found = find(subject.slice(prefixLength));
+    const origin = originOf(message);
+    if (found === null || !this.hasRoom(found.operation, origin)) return;
     const headers = headerLength === 0 ? NO_HEADERS : MessageHeaders.of(body, headerLength);
     const level = Number(headers.get("Nats-Required-Api-Level") ?? 0);
     const identity = headers.get("Nats-Stream-Identity") ?? "";
     const payload = payloadOf(message);
-    this.queue.push({ subject, prefixLength, reply, payload, level, identity });
+    this.queue.push(origin, { subject, reply, payload, level, identity, found, origin });
+    if (found.operation.kind === "information") this.infos++;
     if (this.isDue) return;
     this.isDue = true;
     this.host.soon(() => this.work());
   }
 
+  /** Whether a request may wait. Where there is no room, the client loses one that has most waiting. */
+  private hasRoom({ kind }: ApiOperation, origin: MessageOrigin | null): boolean {
+    const { requests, infoRequests } = this.assets.options.serverLimits;
+    const isFull =
+      kind === "information" ? this.infos >= infoRequests : this.queue.size - this.infos >= requests;
+    if (!isFull) return true;
+    this.counters.dropped++;
+    const { dropped } = this.counters;
+    advise(this.host, "API.LIMIT_REACHED", "api_limit_reached", { server: this.facts.server, dropped });
+    const lost = this.queue.makeRoomFor(origin);
+    if (lost?.found.operation.kind === "information") this.infos--;
+    return lost !== undefined;
+  }
+
   private work(): void {
     this.isDue = false;
-    for (let i = 0; i < PER_TURN; i++) {
+    for (let cost = 0; cost < PER_TURN;) {
       const request = this.queue.shift();
       if (request === undefined) return;
+      const { kind } = request.found.operation;
+      if (kind === "information") this.infos--;
+      cost += COSTS[kind ?? "change"];
       this.answer(request);
     }
-    if (this.queue.length === 0) return;
+    if (this.queue.size === 0) return;
     this.isDue = true;
     this.host.soon(() => this.work());
   }
 
   private answer(queued: Queued): void {
-    const { subject, prefixLength, payload, level, identity } = queued;
-    const found = find(subject.slice(prefixLength));
-    if (found === null) return;
-    const { operation, names } = found;
+    const { subject, payload, level, identity } = queued;
+    const { operation, names } = queued.found;
     const type = { type: `io.nats.jetstream.api.v1.${operation.type}_response` };
     try {
       if (!(level <= this.facts.level)) throw apiErrors.requiredApiLevel();
@@ -126,6 +150,7 @@ export class Api {
         assets: this.assets,
         facts: this.facts,
         backups: this.backups,
+        origin: queued.origin,
       };
       const respond = (fields: Record<string, unknown>): void => {
         const answer = { ...type, ...fields };
@@ -140,12 +165,17 @@ export class Api {
     }
   }
 
-  private respond({ subject, reply, payload }: Queued, answer: object, headers: string): void {
+  private respond({ subject, reply, payload, origin }: Queued, answer: object, headers: string): void {
     this.counters.total++;
     const response = JSON.stringify(answer);
     if (reply !== "") this.host.send({ subject: reply, reply: "", headers, payload: response });
     const request = payload === "" ? {} : { request: payload };
-    advise(this.host, "API", "api_audit", { server: this.facts.server, subject, ...request, response });
+    const about = { subject, ...request, response };
+    advise(this.host, "API", "api_audit", () => ({
+      server: this.facts.server,
+      ...askedBy(origin),
+      ...about,
+    }));
   }
 
   private refusal(error: unknown, subject: string): Record<string, unknown> {
@@ -159,7 +189,7 @@ export class Api {
   }
 }
 
-function find(subject: string): { operation: ApiOperation; names: readonly string[] } | null {
+function find(subject: string): Found | null {
   for (const operation of OPERATIONS) {
     if (subject !== operation.subject && !subject.startsWith(`${operation.subject}.`)) continue;
     const rest = subject.slice(operation.subject.length + 1);

@@ -1,6 +1,7 @@
 /** Requests for backups of streams, and for streams of backups. */
 import { isValidSubject, hasWildcard } from "../../subject/subject.ts";
 import { advise } from "../advisories.ts";
+import { streamSurroundings } from "../bounds.ts";
 import { apiErrors, ApiError } from "../api-error.ts";
 import type { StreamAssets } from "../assets.ts";
 import { knownFields, readObject } from "../codec.ts";
@@ -9,6 +10,7 @@ import { isReserved, streamShape, type StreamConfig } from "../stream/config.ts"
 import { formatTime } from "../time.ts";
 import { streamConfig, streamInfo, streamState } from "./info.ts";
 import {
+  askedBy,
   bodyOf,
   numberOf,
   streamOf,
@@ -41,16 +43,17 @@ const snapshot: Handler = (request) => {
   const windowBytes = Math.max(chunkBytes, clamp(numberOf(body, "window_size"), WINDOW_BYTES));
   const state = streamState(assets, NO_DETAILS);
   const start = formatTime(host.nowNs());
+  const asked = askedBy(request.origin);
   const withConsumers = body["no_consumers"] !== true;
   host.afterwards(() => {
-    advise(host, `STREAM.SNAPSHOT_CREATE.${name}`, "snapshot_create", { stream: name, state });
+    advise(host, `STREAM.SNAPSHOT_CREATE.${name}`, "snapshot_create", { stream: name, state, ...asked });
     const one: Snapshot = new Snapshot({
       ...{ assets, state, to, chunkBytes, withConsumers },
       chunksMax: Math.floor(windowBytes / chunkBytes),
       ended: (problem) => {
         backups.ended(one);
         const error = problem === "" ? {} : { error: problem };
-        const fields = { stream: name, start, end: formatTime(host.nowNs()), ...error };
+        const fields = { stream: name, start, end: formatTime(host.nowNs()), ...error, ...asked };
         advise(host, `STREAM.SNAPSHOT_COMPLETE.${name}`, "snapshot_complete", fields);
       },
     });
@@ -76,14 +79,15 @@ const restore: Handler = (request) => {
     throw apiErrors.restoreFailed("as many restores as may be are under way: try again later");
   const { host } = assets;
   const start = formatTime(host.nowNs());
-  advise(host, `STREAM.RESTORE_CREATE.${name}`, "restore_create", { stream: name });
+  const asked = askedBy(request.origin);
+  advise(host, `STREAM.RESTORE_CREATE.${name}`, "restore_create", { stream: name, ...asked });
   const made: Restore = new Restore({
     assets,
     config,
     answer: (result) => answerOf(result, request),
     ended: () => {
       backups.ended(made, name);
-      const fields = { stream: name, start, end: formatTime(host.nowNs()), bytes: made.bytes };
+      const fields = { stream: name, start, end: formatTime(host.nowNs()), bytes: made.bytes, ...asked };
       advise(host, `STREAM.RESTORE_COMPLETE.${name}`, "restore_complete", fields);
     },
   });
@@ -105,8 +109,7 @@ function configOf({ payload, names, assets }: ApiRequest): StreamConfig {
   const config = read.name === "" ? { ...read, name: name! } : read;
   if (config.name !== name) throw apiErrors.streamMismatch();
   if (/[\\/]/.test(config.name)) throw apiErrors.streamPath();
-  const find = (other: string): StreamConfig | null => assets.streams.get(other)?.stream.config ?? null;
-  return completeStream(config, "lenient", find);
+  return completeStream(config, "lenient", streamSurroundings(assets));
 }
 
 const NAME: readonly [number, number] = [1, 1];

@@ -1,15 +1,11 @@
 /** Requests about consumers. */
 import { apiErrors } from "../api-error.ts";
 import { knownFields, readObject } from "../codec.ts";
-import {
-  checkConsumerUpdate,
-  completeConsumer,
-  consumerShape,
-  isValidGroup,
-  type ConsumerConfig,
-} from "../consumer/config.ts";
+import { checkConsumerUpdate, consumerShape, isValidGroup, type ConsumerConfig } from "../consumer/config.ts";
+import { completeConsumer } from "../consumer/complete.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { startOf } from "../consumer/start.ts";
+import { consumerBounds } from "../bounds.ts";
 import { publicConsumers, type StreamAssets } from "../assets.ts";
 import { isDeepStrictEqual } from "node:util";
 import {
@@ -92,7 +88,7 @@ function make(request: ApiRequest, { config: asked, action, isPedantic }: Create
   const config = completeConsumer(
     atPlaceThere(forOrigin, found),
     found.stream.config,
-    assets.limits,
+    consumerBounds(assets.options),
     strictness,
   );
   const there = config.name === "" ? undefined : found.consumers.get(config.name);
@@ -266,9 +262,23 @@ export const consumerRequests: readonly ApiOperation[] = [
     headers: identityHeaders,
   },
   { subject: "CONSUMER.DURABLE.CREATE", names: [2, 2], type: "consumer_create", handle: createDurable },
-  { subject: "CONSUMER.NAMES", names: [1, 1], type: "consumer_names", handle: names, refusal: NO_PAGE },
-  { subject: "CONSUMER.LIST", names: [1, 1], type: "consumer_list", handle: list, refusal: NO_PAGE },
-  { subject: "CONSUMER.INFO", names: [2, 2], type: "consumer_info", handle: info },
+  {
+    subject: "CONSUMER.NAMES",
+    names: [1, 1],
+    type: "consumer_names",
+    kind: "list",
+    handle: names,
+    refusal: NO_PAGE,
+  },
+  {
+    subject: "CONSUMER.LIST",
+    names: [1, 1],
+    type: "consumer_list",
+    kind: "list",
+    handle: list,
+    refusal: NO_PAGE,
+  },
+  { subject: "CONSUMER.INFO", names: [2, 2], type: "consumer_info", kind: "information", handle: info },
   { subject: "CONSUMER.DELETE", names: [2, 2], type: "consumer_delete", handle: remove },
   {
     subject: "CONSUMER.PAUSE",
@@ -290,8 +300,21 @@ export const consumerRequests: readonly ApiOperation[] = [
     subject: "CONSUMER.LEADER.STEPDOWN",
     names: [2, 2],
     type: "consumer_leader_stepdown",
+    kind: "information",
     handle: notClustered,
   },
-  { subject: "CONSUMER.PEER.REMOVE", names: [2, 2], type: "consumer_remove_peer", handle: notClustered },
-  { subject: "CONSUMER.PEER.EVACUATE", names: [2, 2], type: "consumer_evacuate_peer", handle: notClustered },
+  {
+    subject: "CONSUMER.PEER.REMOVE",
+    names: [2, 2],
+    type: "consumer_remove_peer",
+    kind: "information",
+    handle: notClustered,
+  },
+  {
+    subject: "CONSUMER.PEER.EVACUATE",
+    names: [2, 2],
+    type: "consumer_evacuate_peer",
+    kind: "information",
+    handle: notClustered,
+  },
 ];

@@ -1,4 +1,5 @@
 /** A request to the API, and what its handlers share. */
+import type { MessageOrigin } from "../../protocol/message.ts";
 import { apiErrors } from "../api-error.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
 import { jsonOf } from "../codec.ts";
@@ -15,6 +16,16 @@ export interface ApiRequest {
   readonly assets: Assets;
   readonly facts: AnswerFacts;
   readonly backups: Backups;
+  /** The client; null: it came from elsewhere. */
+  readonly origin: MessageOrigin | null;
+}
+
+/** The client that asked, as advisories show it. */
+export function askedBy(origin: MessageOrigin | null): Fields {
+  if (origin === null) return {};
+  const { roundTripMs } = origin;
+  const rtt = roundTripMs > 0 ? { rtt: Math.round(roundTripMs * 1e6) } : {};
+  return { client: { ...origin.details(), acc: origin.account.name, ...rtt, ...origin.serverDetails() } };
 }
 
 type Fields = Record<string, unknown>;
@@ -32,6 +43,9 @@ export class Later {
 /** The fields of an answer. Throws `ApiError`. */
 export type Handler = (request: ApiRequest) => Fields | Later;
 
+/** What a request costs of the turn that it is handled in: a change writes and syncs files, a list looks at very many things. */
+export const COSTS = { information: 1, list: 16, change: 16 } as const;
+
 export interface ApiOperation {
   /** Behind `$JS.API.`, without the names. */
   readonly subject: string;
@@ -39,6 +53,8 @@ export interface ApiOperation {
   readonly names: readonly [least: number, most: number];
   /** Behind `io.nats.jetstream.api.v1.`, without `_response`. */
   readonly type: string;
+  /** Absent: "change". */
+  readonly kind?: keyof typeof COSTS;
   readonly handle: Handler;
   /** Headers of an answer that does not refuse: a whole block, or "". Absent: none. */
   readonly headers?: (request: ApiRequest, answer: Readonly<Record<string, unknown>>) => string;

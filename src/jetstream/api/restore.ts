@@ -10,10 +10,12 @@ import { DiskError } from "../../store/disk.ts";
 import { StreamStore } from "../../store/stream-store.ts";
 import { apiErrors, ApiError } from "../api-error.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
+import { consumerBounds } from "../bounds.ts";
 import { ArchiveReader, type ArchiveEntry } from "../backup/archive.ts";
 import { DamagedBackup, BackupFrames } from "../backup/s2-stream.ts";
 import { knownFields, readObject, writeObject } from "../codec.ts";
-import { completeConsumer, consumerShape } from "../consumer/config.ts";
+import { completeConsumer } from "../consumer/complete.ts";
+import { consumerShape } from "../consumer/config.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { Incoming } from "../host.ts";
 import { writeMeta } from "../meta.ts";
@@ -181,7 +183,10 @@ export class Restore {
     const name = path.slice(CONSUMERS_PREFIX.length);
     const { config: asked, state } = jsonOf(body) as { config?: unknown; state?: unknown };
     const read = readObject(consumerShape, knownFields(consumerShape, asked));
-    const config = { ...completeConsumer({ ...read, name }, stream, assets.limits, "lenient"), name };
+    const config = {
+      ...completeConsumer({ ...read, name }, stream, consumerBounds(assets.options), "lenient"),
+      name,
+    };
     const json = consumerState(state, this.lastSequence);
     const folder = `${this.folder}/obs/${name}`;
     const { disk } = assets.options;

@@ -1,6 +1,7 @@
 /** Requests about streams and their messages. */
 import { isDeepStrictEqual } from "node:util";
 import { formatTime } from "../time.ts";
+import { streamSurroundings } from "../bounds.ts";
 import { apiErrors } from "../api-error.ts";
 import { jsonOf, knownFields, readObject } from "../codec.ts";
 import { checkStreamUpdate, completeStream } from "../stream/complete.ts";
@@ -72,8 +73,7 @@ function configOf({ payload, names: [name], facts, assets }: ApiRequest): Stream
   const asked = facts.isStrict ? body : knownFields(streamShape, body);
   const config = readObject(streamShape, asked, ["pedantic"]);
   if (config.name !== name) throw apiErrors.streamMismatch();
-  const find = (other: string): StreamConfig | null => assets.streams.get(other)?.stream.config ?? null;
-  return completeStream(config, isPedantic(body) ? "pedantic" : "lenient", find);
+  return completeStream(config, isPedantic(body) ? "pedantic" : "lenient", streamSurroundings(assets));
 }
 
 function isPedantic(body: unknown): boolean {
@@ -205,6 +205,7 @@ export const streamRequests: readonly ApiOperation[] = [
     subject: "STREAM.NAMES",
     names: [0, 0],
     type: "stream_names",
+    kind: "list",
     handle: names,
     refusal: { ...NO_PAGE, streams: null },
   },
@@ -212,16 +213,48 @@ export const streamRequests: readonly ApiOperation[] = [
     subject: "STREAM.LIST",
     names: [0, 0],
     type: "stream_list",
+    kind: "list",
     handle: list,
     refusal: { ...NO_PAGE, streams: null },
   },
-  { subject: "STREAM.INFO", names: NAME, type: "stream_info", handle: info, refusal: NO_PAGE },
+  {
+    subject: "STREAM.INFO",
+    names: NAME,
+    type: "stream_info",
+    kind: "information",
+    handle: info,
+    refusal: NO_PAGE,
+  },
   { subject: "STREAM.DELETE", names: NAME, type: "stream_delete", handle: remove, refusal: NO_SUCCESS },
   { subject: "STREAM.PURGE", names: NAME, type: "stream_purge", handle: purge, refusal: { purged: 0 } },
-  { subject: "STREAM.MSG.GET", names: NAME, type: "stream_msg_get", handle: getMessage },
+  { subject: "STREAM.MSG.GET", names: NAME, type: "stream_msg_get", kind: "information", handle: getMessage },
   { subject: "STREAM.MSG.DELETE", names: NAME, type: "stream_msg_delete", handle: deleteMessage },
-  { subject: "STREAM.LEADER.STEPDOWN", names: NAME, type: "stream_leader_stepdown", handle: notClustered },
-  { subject: "STREAM.PEER.REMOVE", names: NAME, type: "stream_remove_peer", handle: notClustered },
-  { subject: "STREAM.PEER.EVACUATE", names: NAME, type: "stream_evacuate_peer", handle: notClustered },
-  { subject: "STREAM.CANCEL_MOVE", names: NAME, type: "stream_cancel_move", handle: notClustered },
+  {
+    subject: "STREAM.LEADER.STEPDOWN",
+    names: NAME,
+    type: "stream_leader_stepdown",
+    kind: "information",
+    handle: notClustered,
+  },
+  {
+    subject: "STREAM.PEER.REMOVE",
+    names: NAME,
+    type: "stream_remove_peer",
+    kind: "information",
+    handle: notClustered,
+  },
+  {
+    subject: "STREAM.PEER.EVACUATE",
+    names: NAME,
+    type: "stream_evacuate_peer",
+    kind: "information",
+    handle: notClustered,
+  },
+  {
+    subject: "STREAM.CANCEL_MOVE",
+    names: NAME,
+    type: "stream_cancel_move",
+    kind: "information",
+    handle: notClustered,
+  },
 ];

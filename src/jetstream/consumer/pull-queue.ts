@@ -23,6 +23,8 @@ export class PullQueue {
   askedMs = 0;
   private readonly requests: PullRequest[] = [];
   private readonly host: PullQueueHost;
+  /** When all that wait were last found to be still there. */
+  private nobodyGoneMs = -Infinity;
 
   constructor(host: PullQueueHost) {
     this.host = host;
@@ -40,7 +42,7 @@ export class PullQueue {
     const refusal = refusalOf(request, config) ?? refusalOfPriority(request, config, pin.id);
     if (refusal !== null) return refusal;
     if (pin.id !== "" && request.priority?.pinId === pin.id) pin.keep();
-    if (config.maxWaiting > 0 && this.requests.length >= config.maxWaiting) this.dropUnawaited();
+    if (config.maxWaiting > 0 && this.requests.length >= config.maxWaiting) this.makeRoom();
     if (config.maxWaiting > 0 && this.requests.length >= config.maxWaiting)
       return request.heartbeatNs === 0 ? "409 Exceeded MaxWaiting" : "";
     const nowMs = (this.askedMs = this.host.clock.nowMs());
@@ -151,6 +153,15 @@ export class PullQueue {
     for (let i = this.requests.length - 1; i >= 0; i--) {
       if (!this.requests[i]!.lane.isAwaited) this.requests.splice(i, 1);
     }
+  }
+
+  /** Looks whether somebody has gone, once in a millisecond where nobody has: a flood of requests must not look for each of its own. */
+  private makeRoom(): void {
+    const nowMs = Math.floor(this.host.clock.nowMs());
+    if (this.nobodyGoneMs === nowMs) return;
+    const before = this.requests.length;
+    this.dropUnawaited();
+    if (this.requests.length === before) this.nobodyGoneMs = nowMs;
   }
 
   /** Behind the others; with the policy `prioritized` behind those that come no later. */

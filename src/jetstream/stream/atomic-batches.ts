@@ -11,11 +11,15 @@ import { apiErrors } from "../api-error.ts";
 import { withHeader, withoutHeader } from "../header-edits.ts";
 import type { MessageHeaders } from "../headers.ts";
 import type { Incoming } from "../host.ts";
+import type { BatchBudget, BatchLimits } from "../server-limits.ts";
 
 export interface AtomicBatchesHost {
   readonly clock: Clock;
   /** Level of the API. */
   readonly level: number;
+  readonly limits: BatchLimits;
+  /** Shared with all streams of the server. */
+  readonly budget: BatchBudget;
   isAllowed(): boolean;
   /** Judges and stores all, or throws `ApiError`. Returns the last sequence. */
   store(messages: readonly Incoming[]): number;
@@ -33,11 +37,8 @@ interface Batch {
   timer: Disposable;
 }
 
-const MESSAGES_MAX = 1000;
-const BATCHES_MAX = 50;
 const BYTES_MAX = 128 * 1024 * 1024;
 const ID_MAX = 64;
-const SILENCE_MS = 10_000;
 
 export class AtomicBatches {
   private readonly host: AtomicBatchesHost;
@@ -70,9 +71,10 @@ export class AtomicBatches {
       this.host.abandoned(id, "incomplete");
       throw this.giveUp(id, apiErrors.batchIncomplete());
     }
-    if (size > MESSAGES_MAX) {
+    const most = this.host.limits.messages;
+    if (size > most) {
       this.host.abandoned(id, "large");
-      throw this.giveUp(id, apiErrors.batchTooLarge(MESSAGES_MAX));
+      throw this.giveUp(id, apiErrors.batchTooLarge(most));
     }
     if (commit !== "eob") this.hold(id, batch, message);
     if (commit === null) return { kind: "held" };
@@ -84,9 +86,11 @@ export class AtomicBatches {
   }
 
   private begin(id: string, sequence: number, size: number): Batch {
+    const { budget, limits } = this.host;
     if (sequence !== 1)
-      throw size > MESSAGES_MAX ? apiErrors.batchTooLarge(MESSAGES_MAX) : apiErrors.batchIncomplete();
-    if (this.batches.size >= BATCHES_MAX) throw apiErrors.batchesInFlight();
+      throw size > limits.messages ? apiErrors.batchTooLarge(limits.messages) : apiErrors.batchIncomplete();
+    if (!budget.hasRoom(this.batches.size)) throw apiErrors.batchesInFlight();
+    budget.opened();
     const batch: Batch = { messages: [], bytes: 0, timer: this.startTimer(id) };
     this.batches.set(id, batch);
     return batch;
@@ -115,7 +119,7 @@ export class AtomicBatches {
   }
 
   private startTimer(id: string): Disposable {
-    return this.host.clock.setTimer(SILENCE_MS, () => {
+    return this.host.clock.setTimer(this.host.limits.silenceMs, () => {
       this.end(id);
       this.host.abandoned(id, "timeout");
     });
@@ -132,6 +136,7 @@ export class AtomicBatches {
     batch.timer[Symbol.dispose]();
     this.bytes -= batch.bytes;
     this.batches.delete(id);
+    this.host.budget.closed();
   }
 }
 

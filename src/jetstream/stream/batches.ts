@@ -7,15 +7,15 @@ import { MessageHeaders } from "../headers.ts";
 import type { Incoming } from "../host.ts";
 import { AtomicBatches } from "./atomic-batches.ts";
 import { FastBatches } from "./fast-batches.ts";
-import { Judge, type JudgedStream, type Operation, type Room } from "./judge.ts";
+import { Judge, type JudgedStream, type Operation } from "./judge.ts";
+import type { StreamOptions } from "./stream-options.ts";
 import { StagedStream } from "./staged.ts";
 
 export interface BatchesHost {
   readonly stream: JudgedStream & { readonly store: StreamStore };
   readonly judgement: Judge;
-  /** Level of the API. */
-  readonly level: number;
-  readonly room: Room;
+  /** The stream's. */
+  readonly options: Pick<StreamOptions, "level" | "room" | "budgets">;
   apply(operation: Operation): number;
   /** Stores all of them, or none. Returns the last sequence. */
   applyBatch(operations: readonly Operation[]): number;
@@ -30,12 +30,16 @@ export class Batches {
   private readonly host: BatchesHost;
 
   constructor(host: BatchesHost) {
-    const { stream, level } = host;
+    const { stream } = host;
+    const { level, budgets } = host.options;
+    const { limits } = budgets;
     const { clock } = stream.host;
     this.host = host;
     this.atomic = new AtomicBatches({
       clock,
       level,
+      limits,
+      budget: budgets.atomic,
       isAllowed: () => stream.config.allowAtomic,
       store: (messages) => this.storeAll(messages),
       abandoned: (id, reason) => {
@@ -47,6 +51,8 @@ export class Batches {
     this.fast = new FastBatches({
       clock,
       level,
+      limits,
+      budget: budgets.fast,
       check: (message) => this.checkFast(message),
       store: (message) => this.storeOne(message),
       answer: (message, payload) => host.answer(message, payload),
@@ -70,7 +76,7 @@ export class Batches {
   private storeAll(messages: readonly Incoming[]): number {
     const { stream } = this.host;
     const staged = new StagedStream(stream, stream.store);
-    const judge = new Judge(staged, this.host.room);
+    const judge = new Judge(staged, this.host.options.room);
     for (const message of messages) {
       const subject = judge.subjectOf(message.subject);
       staged.check(MessageHeaders.of(message.body, message.headerLength), subject);

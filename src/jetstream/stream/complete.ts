@@ -2,9 +2,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { isValidSubject, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors, type ApiError } from "../api-error.ts";
+import { goDuration } from "../time.ts";
 import { completeOrigins, transformProblem, type FindStream } from "./complete-origins.ts";
 import { isValidName, NAME_MAX, SEQUENCE_START_MAX, type StreamConfig, type Strictness } from "./config.ts";
 import type { SubjectTransform } from "./origin-config.ts";
+import { checkSyncPolicy } from "./sync-policy.ts";
 
 const DESCRIPTION_MAX = 4096;
 const METADATA_MAX = 128 * 1024;
@@ -16,8 +18,19 @@ const DUPLICATE_WINDOW_NS = 120_000_000_000;
 const OWN_SUBJECTS = ["$JS.>", "$JSC.>", "$NRG.>", "$SYS.>"];
 const OWN_ALLOWED = ["$JS.EVENT.>", "$SYS.ACCOUNT.>"];
 
-/** Fills in the defaults and refuses what cannot be. `find`: the other streams of the account. Throws `ApiError`. */
-export function completeStream(config: StreamConfig, strictness: Strictness, find: FindStream): StreamConfig {
+export interface StreamSurroundings {
+  /** The other streams of the account. */
+  readonly find: FindStream;
+  /** The longest duplicate window; 0: no limit. */
+  readonly duplicateWindowNs: number;
+}
+
+/** Fills in the defaults and refuses what cannot be. Throws `ApiError`. */
+export function completeStream(
+  config: StreamConfig,
+  strictness: Strictness,
+  { find, duplicateWindowNs: longest }: StreamSurroundings,
+): StreamConfig {
   if (config.name === "") throw apiErrors.streamInvalidConfig("stream name is required");
   if (/[/\\]/.test(config.name)) throw apiErrors.streamPath();
   if (config.name.length > NAME_MAX) throw invalid(`stream name is too long, maximum allowed is ${NAME_MAX}`);
@@ -43,11 +56,12 @@ export function completeStream(config: StreamConfig, strictness: Strictness, fin
     maxBytes: noLimit(config.maxBytes),
     maxPerSubject: noLimit(config.maxPerSubject),
     maxMessageBytes: noLimit(config.maxMessageBytes),
-    duplicateWindowNs: duplicateWindow(config),
+    duplicateWindowNs: duplicateWindow(config, longest, strictness),
     consumerLimits: config.consumerLimits ?? { inactiveThresholdNs: 0, maxAckPending: 0 },
     metadata: withoutAnswered(config.metadata),
   };
-  checkAges(complete);
+  checkAges(complete, longest);
+  checkSyncPolicy(complete, null);
   if (config.denyPurge && config.allowRollup) throw invalid("roll-ups require the purge permission");
   checkCounter(complete);
   checkDiscard(complete);
@@ -87,6 +101,7 @@ export function checkStreamUpdate(before: StreamConfig, next: StreamConfig): Str
   if (before.allowSchedules && !next.allowSchedules) throw refuse("message schedules can not be disabled");
   if (next.persistMode !== before.persistMode)
     throw refuse("stream configuration update can not change persist mode");
+  checkSyncPolicy(next, before);
   if (!next.sealed) return next;
   return { ...next, maxAgeNs: 0, discard: "new", denyDelete: true, denyPurge: true, allowRollup: false };
 }
@@ -183,9 +198,17 @@ function noLimit(value: number): number {
 }
 
 /** Where messages come from other streams, only a window that was asked for holds. */
-function duplicateWindow({ duplicateWindowNs, maxAgeNs, mirror, sources }: StreamConfig): number {
+function duplicateWindow(
+  { duplicateWindowNs, maxAgeNs, mirror, sources }: StreamConfig,
+  longestNs: number,
+  strictness: Strictness,
+): number {
   if (duplicateWindowNs !== 0 || mirror !== null || sources.length > 0) return duplicateWindowNs;
-  return maxAgeNs !== 0 && maxAgeNs < DUPLICATE_WINDOW_NS ? maxAgeNs : DUPLICATE_WINDOW_NS;
+  const isLimited = longestNs > 0 && longestNs < DUPLICATE_WINDOW_NS;
+  if (isLimited && strictness === "pedantic")
+    throw apiErrors.pedantic("duplicate window limits are higher than current limits");
+  const most = isLimited ? longestNs : DUPLICATE_WINDOW_NS;
+  return maxAgeNs !== 0 && maxAgeNs < most ? maxAgeNs : most;
 }
 
 /** `_nats.` and the store's own stand in answers alone. */
@@ -193,12 +216,14 @@ function withoutAnswered(metadata: Readonly<Record<string, string>>): Readonly<R
   return Object.fromEntries(Object.entries(metadata).filter(([key]) => !key.startsWith("_nats.")));
 }
 
-function checkAges({ maxAgeNs, duplicateWindowNs }: StreamConfig): void {
+function checkAges({ maxAgeNs, duplicateWindowNs }: StreamConfig, longestNs: number): void {
   if (maxAgeNs < 0) throw invalid("max age can not be negative");
   if (maxAgeNs !== 0 && maxAgeNs < SMALLEST_AGE_NS) throw invalid("max age needs to be >= 100ms");
   if (duplicateWindowNs < 0) throw invalid("duplicates window can not be negative");
   if (maxAgeNs !== 0 && duplicateWindowNs > maxAgeNs)
     throw invalid("duplicates window can not be larger then max age");
+  if (longestNs > 0 && duplicateWindowNs > longestNs)
+    throw invalid(`duplicates window can not be larger then server limit of ${goDuration(longestNs)}`);
   if (duplicateWindowNs > 0 && duplicateWindowNs < SMALLEST_AGE_NS)
     throw invalid("duplicates window needs to be >= 100ms");
 }

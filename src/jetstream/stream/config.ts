@@ -1,5 +1,4 @@
 /** The configuration of a stream: its fields. What a create fills in and what is refused is in complete.ts. */
-import { subjectsMeet } from "../../subject/subject.ts";
 import { mappingTransform, type Transform } from "../../subject/transform.ts";
 import { field, flag, int, list, nested, optional, text, textMap, uint, word, type Shape } from "../codec.ts";
 import {
@@ -163,9 +162,4 @@ export function requiredLevel(config: StreamConfig): number {
   if (config.allowCounter || config.allowAtomic || config.allowSchedules || config.persistMode === "async")
     return 2;
   return config.allowMessageTtl || config.deleteMarkerTtlNs > 0 ? 1 : 0;
-}
-
-/** Whether two lists of subjects meet. */
-export function overlap(some: readonly string[], others: readonly string[]): boolean {
-  return some.some((one) => others.some((other) => subjectsMeet(one, other)));
 }

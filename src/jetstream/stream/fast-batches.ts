@@ -9,6 +9,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ApiError, apiErrors, errorJson } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { Incoming } from "../host.ts";
+import type { BatchBudget, BatchLimits } from "../server-limits.ts";
 
 export const FAST_REPLY = ".$FI";
 
@@ -16,6 +17,9 @@ export interface FastBatchesHost {
   readonly clock: Clock;
   /** Level of the API. */
   readonly level: number;
+  readonly limits: BatchLimits;
+  /** Shared with all streams of the server. */
+  readonly budget: BatchBudget;
   /** Throws `ApiError` where the stream takes no messages of batches. */
   check(message: Incoming): void;
   /** Stores the message; returns its sequence, or that it is a duplicate. Throws `ApiError`. */
@@ -48,12 +52,10 @@ interface FastBatch {
 }
 
 const OPERATIONS = ["start", "append", "commit", "end", "ping"] as const;
-const BATCHES_MAX = 1000;
 const ID_MAX = 64;
 const FLOW_DEFAULT = 10;
 const FLOW_LIMIT = 500;
 const UINT16_MAX = 65_535;
-const SILENCE_MS = 10_000;
 
 export class FastBatches {
   private readonly host: FastBatchesHost;
@@ -86,7 +88,8 @@ export class FastBatches {
 
   private begin({ id, sequence, operation, flow, gapIsFine }: Part): FastBatch {
     if (sequence !== 1 || operation === "ping") throw apiErrors.fastIdUnknown();
-    if (this.batches.size >= BATCHES_MAX) throw apiErrors.fastInFlight();
+    if (!this.host.budget.hasRoom(this.batches.size)) throw apiErrors.fastInFlight();
+    this.host.budget.opened();
     const first = this.batches.size > 0 ? 1 : Math.min(FLOW_LIMIT, flow);
     const batch: FastBatch = {
       gapIsFine,
@@ -202,12 +205,15 @@ export class FastBatches {
   }
 
   private startTimer(id: string): Disposable {
-    return this.host.clock.setTimer(SILENCE_MS, () => this.end(id));
+    return this.host.clock.setTimer(this.host.limits.silenceMs, () => this.end(id));
   }
 
   private end(id: string): void {
-    this.batches.get(id)?.timer[Symbol.dispose]();
+    const batch = this.batches.get(id);
+    if (batch === undefined) return;
+    batch.timer[Symbol.dispose]();
     this.batches.delete(id);
+    this.host.budget.closed();
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a stream is made with. */
 import type { StreamStore } from "../../store/stream-store.ts";
 import type { AccountHost } from "../host.ts";
+import type { BatchBudgets } from "../server-limits.ts";
 import type { SyncPolicy } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
 import type { Room } from "./judge.ts";
@@ -20,4 +21,5 @@ export interface StreamOptions {
   /** Level of the API. */
   readonly level: number;
   readonly room: Room;
+  readonly budgets: BatchBudgets;
 }

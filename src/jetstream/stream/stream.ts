@@ -95,8 +95,7 @@ export class Stream {
     this.batches = new Batches({
       stream: this,
       judgement: this.judgement,
-      level: options.level,
-      room: options.room,
+      options,
       apply: (operation) => this.apply(operation),
       applyBatch: (operations) => this.applyBatch(operations),
       answer: (message, payload) => this.answer(message, payload),

@@ -31,3 +31,34 @@ it("syncs a block that is full in the background", () => {
   expect(stack.metered.counters.syncs).toBe(before + 1);
   stack.stop();
 });
+
+it("goes by the metadata of a stream, where it says when the disk has to have what is acknowledged", () => {
+  const stack = new JetStreamStack();
+  const lazy = { ...STREAM, metadata: { "shoal.sync": "lazy" } };
+  expect(stack.request("STREAM.CREATE.S", lazy)).toMatchObject({ config: { metadata: lazy.metadata } });
+  stack.request("STREAM.CREATE.T", { name: "T", subjects: ["t"], metadata: { "shoal.sync": "always" } });
+  const { counters } = stack.metered;
+  const before = counters.syncs;
+  expect(stack.ask("s.a", "x")?.text).toBe(`{"stream":"S","seq":1}`);
+  expect(counters.syncs).toBe(before);
+  stack.ask("t", "x");
+  expect(counters.syncs).toBe(before + 1);
+  stack.advance(120_000);
+  expect(counters.syncs).toBe(before + 2);
+  for (const metadata of [{ "shoal.sync": "always" }, {}, { "shoal.sync": "never" }])
+    expect(stack.request("STREAM.UPDATE.S", { ...STREAM, metadata })).toMatchObject({
+      error: { err_code: 10052 },
+    });
+  stack.stop();
+  expect(stack.clock.timerCount).toBe(0);
+});
+
+it("keeps a stream durable that asks for it on a server that is lazy", () => {
+  const stack = new JetStreamStack({ policy: "lazy", syncIntervalMs: 60_000 });
+  stack.request("STREAM.CREATE.S", { ...STREAM, metadata: { "shoal.sync": "always" } });
+  const { counters } = stack.metered;
+  const before = counters.syncs;
+  expect(stack.ask("s.a", "x")?.text).toBe(`{"stream":"S","seq":1}`);
+  expect(counters.syncs).toBe(before + 1);
+  stack.stop();
+});
