@@ -209,6 +209,29 @@ export class MessageIndex {
     return 0;
   }
 
+  /**
+   * The last message from `from` down to `to` on a subject that the filter covers, as far as some rows tell; 0: none. Below 0: nothing was found
+   * so far, and what lies behind has been looked at.
+   */
+  findBackWithin(from: number, to: number, filter: SubjectFilter, rowsMax: number): number {
+    const { blocks } = this.options.log;
+    let left = rowsMax;
+    for (let i = Math.min(this.placeOf(from), blocks.length - 1); i >= 0; i--) {
+      const block = blocks[i]!;
+      if (block.live === 0 || block.base === 0 || block.base > from) continue;
+      if (block.reach < to) return 0;
+      const rows = this.rowsOf(block);
+      for (let row = Math.min(rows.count - 1, rows.rowFrom(from)); row >= 0; row--) {
+        const sequence = rows.sequenceAt(row);
+        if (sequence < to) return 0;
+        if (left-- <= 0) return -1;
+        if (sequence > from || isGone(block, sequence)) continue;
+        if (filter.covers(this.numberAt(block, rows, row))) return sequence;
+      }
+    }
+    return 0;
+  }
+
   /** How many messages there are from `from` up to `to`. */
   countLive(from: number, to: number): number {
     let sum = 0;

@@ -15,6 +15,9 @@ import { SubjectTable } from "./subject-table.ts";
 /** Messages or subjects. */
 const COUNTED_AT_ONCE_MAX = 8000;
 
+/** Messages that are looked at from the end before subjects are. */
+const LOOKED_BACK_MAX = 2000;
+
 export interface NewMessage {
   /** A byte string. */
   readonly subject: string;
@@ -211,12 +214,18 @@ export abstract class StreamContents {
     return this.index.locate(sequence) ? this.subjects.countOf(this.index.number) : 0;
   }
 
-  /** The last message on any subject that the pattern covers, up to `to`; 0: none. */
+  /** The last message on any subject that the pattern covers, up to `to`; 0: none. Most patterns cover one of the newest messages. */
   lastMatching(pattern: string, to = this.last): number {
     const { subjects } = this;
+    const filter = subjects.filterOf([pattern]);
+    if (filter.only !== "") return this.lastOf(filter.only, to);
+    if (this.messages === 0) return 0;
+    const near = this.index.findBackWithin(Math.min(to, this.last), this.first, filter, LOOKED_BACK_MAX);
+    if (near >= 0) return near;
     let last = 0;
-    for (const number of subjects.matching(pattern)) {
-      if (subjects.lastOf(number) > last) last = Math.max(last, this.lastOfNumber(number, to));
+    for (let number = 1; number < subjects.numbersEnd; number++) {
+      if (subjects.lastOf(number) > last && filter.covers(number))
+        last = Math.max(last, this.lastOfNumber(number, to));
     }
     return last;
   }
@@ -268,12 +277,32 @@ export abstract class StreamContents {
   /** The subjects that the pattern covers, with their counts. */
   *subjectsMatching(pattern: string): Generator<{ subject: string; messages: number; last: number }> {
     const { subjects } = this;
-    for (const number of subjects.matching(pattern)) {
+    for (const number of this.numbersInSteps(pattern, Infinity)) {
       yield {
         subject: subjects.nameOf(number),
         messages: subjects.countOf(number),
         last: this.lastOfNumber(number, this.last),
       };
+    }
+  }
+
+  /** Numbers of the subjects that the pattern covers; 0 each time after so many have been looked at, so that others have their turn. */
+  *numbersInSteps(pattern: string, perStep: number): Generator<number> {
+    const { subjects } = this;
+    const { only } = subjects.filterOf([pattern]);
+    if (only !== "") {
+      const number = subjects.numberOf(only);
+      if (number > 0) yield number;
+      return;
+    }
+    let left = perStep;
+    for (let number = 1; number < subjects.numbersEnd; number++) {
+      if (left-- === 0) {
+        yield 0;
+        left = perStep - 1;
+      }
+      // the table may have forgotten its filters meanwhile
+      if (subjects.filterOf([pattern]).covers(number)) yield number;
     }
   }
 

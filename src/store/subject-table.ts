@@ -14,6 +14,9 @@ import { SubjectFilter } from "./subject-filter.ts";
 const FILTERS_MAX = 64;
 const SLOTS_START = 64;
 const NUMBERS_START = 32;
+/** Numbers of a chunk. */
+const CHUNK_BITS = 13;
+const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
 /** Value of a slot whose subject is gone. */
 const GONE = 0xffff_ffff;
 /** Slots that move to a larger table with each subject that comes. */
@@ -54,6 +57,43 @@ class Slots {
   }
 }
 
+/** A value for each number, in chunks: it grows without being copied. */
+class Column {
+  private readonly make: (size: number) => Uint32Array | Float64Array;
+  private chunks: (Uint32Array | Float64Array)[];
+
+  constructor(make: (size: number) => Uint32Array | Float64Array) {
+    this.make = make;
+    this.chunks = [make(NUMBERS_START)];
+  }
+
+  /** 0: it has none. */
+  get(number: number): number {
+    return this.chunks[number >>> CHUNK_BITS]?.[number & CHUNK_MASK] ?? 0;
+  }
+
+  set(number: number, value: number): void {
+    const chunk = this.chunks[number >>> CHUNK_BITS];
+    if (chunk !== undefined && (number & CHUNK_MASK) < chunk.length) chunk[number & CHUNK_MASK] = value;
+    else this.grow(number, value);
+  }
+
+  clear(): void {
+    this.chunks = [this.make(NUMBERS_START)];
+  }
+
+  /** The first chunk begins small; the others are whole ones. */
+  private grow(number: number, value: number): void {
+    const at = number >>> CHUNK_BITS;
+    const size = at > 0 ? CHUNK_MASK + 1 : Math.max(2 * this.chunks[0]!.length, NUMBERS_START);
+    const larger = this.make(Math.min(size, CHUNK_MASK + 1));
+    if (at < this.chunks.length) larger.set(this.chunks[at]!);
+    this.chunks[at] = larger;
+    assert((number & CHUNK_MASK) < larger.length, "numbers are given one after the other");
+    larger[number & CHUNK_MASK] = value;
+  }
+}
+
 export class SubjectTable {
   /** Subjects. */
   size = 0;
@@ -65,11 +105,11 @@ export class SubjectTable {
   private moved = 0;
   private readonly names: string[] = [""];
   private readonly free: number[] = [];
-  private hashes = new Uint32Array(NUMBERS_START);
+  private readonly hashes = new Column((size) => new Uint32Array(size));
   /** Below 0: what is known is a bound. */
-  private firsts = new Float64Array(NUMBERS_START);
-  private lasts = new Float64Array(NUMBERS_START);
-  private counts = new Uint32Array(NUMBERS_START);
+  private readonly firsts = new Column((size) => new Float64Array(size));
+  private readonly lasts = new Column((size) => new Float64Array(size));
+  private readonly counts = new Column((size) => new Uint32Array(size));
   private readonly filters = new Map<string, SubjectFilter>();
   private lastAdded = 0;
 
@@ -95,7 +135,7 @@ export class SubjectTable {
   }
 
   hashOfNumber(number: number): number {
-    return this.hashes[number]!;
+    return this.hashes.get(number);
   }
 
   nameOf(number: number): string {
@@ -103,25 +143,25 @@ export class SubjectTable {
   }
 
   countOf(number: number): number {
-    return this.counts[number] ?? 0;
+    return this.counts.get(number);
   }
 
   /** The first message of the subject, or a sequence that it does not lie before: see `isFirstExact`. */
   firstOf(number: number): number {
-    return Math.abs(this.firsts[number] ?? 0);
+    return Math.abs(this.firsts.get(number));
   }
 
   isFirstExact(number: number): boolean {
-    return this.firsts[number]! >= 0;
+    return this.firsts.get(number) >= 0;
   }
 
   /** The last message of the subject, or a sequence that it does not lie behind: see `isLastExact`. */
   lastOf(number: number): number {
-    return Math.abs(this.lasts[number] ?? 0);
+    return Math.abs(this.lasts.get(number));
   }
 
   isLastExact(number: number): boolean {
-    return this.lasts[number]! >= 0;
+    return this.lasts.get(number) >= 0;
   }
 
   /** A message comes behind all others. Returns the subject's number. */
@@ -129,19 +169,19 @@ export class SubjectTable {
     let number = this.numberOf(subject);
     if (number === 0) {
       number = this.ensure(subject);
-      this.firsts[number] = sequence;
+      this.firsts.set(number, sequence);
     }
     this.lastAdded = number;
-    this.lasts[number] = sequence;
-    this.counts[number]!++;
+    this.lasts.set(number, sequence);
+    this.counts.set(number, this.counts.get(number) + 1);
     return number;
   }
 
   /** The same for a subject that is known, and may have no messages yet. */
   addTo(number: number, sequence: number): void {
-    if (this.counts[number] === 0) this.firsts[number] = sequence;
-    this.lasts[number] = sequence;
-    this.counts[number]!++;
+    if (this.counts.get(number) === 0) this.firsts.set(number, sequence);
+    this.lasts.set(number, sequence);
+    this.counts.set(number, this.counts.get(number) + 1);
   }
 
   /** The subject's number. It may have no messages yet: `drop` it if none come. */
@@ -150,12 +190,11 @@ export class SubjectTable {
     const known = this.lookUp(subject, hash);
     if (known !== 0) return known;
     const number = this.free.pop() ?? this.names.length;
-    if (number >= this.hashes.length) this.growNumbers();
     this.makeRoom();
     this.slots.put(hash, number);
     this.names[number] = subject;
-    this.hashes[number] = hash;
-    this.counts[number] = 0;
+    this.hashes.set(number, hash);
+    this.counts.set(number, 0);
     this.size++;
     for (const filter of this.filters.values()) filter.forget(number);
     return number;
@@ -164,30 +203,30 @@ export class SubjectTable {
   /** The message of this sequence has gone, and was not the last one that the subject had. */
   remove(number: number, sequence: number): void {
     assert(this.countOf(number) > 1, "the last message of a subject goes by drop");
-    this.counts[number]!--;
-    if (this.firstOf(number) === sequence) this.firsts[number] = -(sequence + 1);
-    if (this.lastOf(number) === sequence) this.lasts[number] = -(sequence - 1);
-    if (this.counts[number] !== 1) return;
+    this.counts.set(number, this.counts.get(number) - 1);
+    if (this.firstOf(number) === sequence) this.firsts.set(number, -(sequence + 1));
+    if (this.lastOf(number) === sequence) this.lasts.set(number, -(sequence - 1));
+    if (this.counts.get(number) !== 1) return;
     // the one that is left is its first and its last
-    if (this.isLastExact(number)) this.firsts[number] = this.lasts[number]!;
-    else if (this.isFirstExact(number)) this.lasts[number] = this.firsts[number]!;
+    if (this.isLastExact(number)) this.firsts.set(number, this.lasts.get(number));
+    else if (this.isFirstExact(number)) this.lasts.set(number, this.firsts.get(number));
   }
 
   setFirst(number: number, sequence: number): void {
-    this.firsts[number] = sequence;
+    this.firsts.set(number, sequence);
   }
 
   setLast(number: number, sequence: number): void {
-    this.lasts[number] = sequence;
+    this.lasts.set(number, sequence);
   }
 
   /** The subject has no messages any more. */
   drop(number: number): void {
-    const hash = this.hashes[number]!;
+    const hash = this.hashes.get(number);
     const isHere = this.slots.remove(hash, number) || this.old?.remove(hash, number) === true;
     assert(isHere, "a subject is dropped once");
     this.names[number] = "";
-    this.counts[number] = 0;
+    this.counts.set(number, 0);
     this.free.push(number);
     this.size--;
   }
@@ -197,10 +236,7 @@ export class SubjectTable {
     this.old = null;
     this.names.length = 1;
     this.free.length = this.size = this.lastAdded = 0;
-    this.hashes = new Uint32Array(NUMBERS_START);
-    this.firsts = new Float64Array(NUMBERS_START);
-    this.lasts = new Float64Array(NUMBERS_START);
-    this.counts = new Uint32Array(NUMBERS_START);
+    for (const column of [this.hashes, this.firsts, this.lasts, this.counts]) column.clear();
     this.filters.clear();
   }
 
@@ -214,17 +250,6 @@ export class SubjectTable {
       this.filters.set(key, filter);
     }
     return filter;
-  }
-
-  /** Numbers of the subjects that the pattern covers. */
-  *matching(pattern: string): Generator<number> {
-    if (!pattern.includes("*") && !pattern.includes(">")) {
-      const number = this.numberOf(pattern);
-      if (number !== 0) yield number;
-      return;
-    }
-    const filter = this.filterOf([pattern]);
-    for (let number = 1; number < this.names.length; number++) if (filter.covers(number)) yield number;
   }
 
   private lookUp(subject: string, hash: number): number {
@@ -271,15 +296,6 @@ export class SubjectTable {
     }
     this.moved = end;
     if (end === old.mask + 1) this.old = null;
-  }
-
-  private growNumbers(): void {
-    const size = 2 * this.hashes.length;
-    const { hashes, firsts, lasts, counts } = this;
-    (this.hashes = new Uint32Array(size)).set(hashes);
-    (this.firsts = new Float64Array(size)).set(firsts);
-    (this.lasts = new Float64Array(size)).set(lasts);
-    (this.counts = new Uint32Array(size)).set(counts);
   }
 }
 

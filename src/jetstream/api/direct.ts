@@ -5,6 +5,7 @@
 import { parseJsonBytes } from "../../base/json.ts";
 import { formatTime, isTime, timeNsOf } from "../time.ts";
 import { statusBlock, VERSION_LINE } from "../headers.ts";
+import type { StreamStore } from "../../store/stream-store.ts";
 import type { RecordView } from "../../store/record.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import type { Origins } from "../origins/origins.ts";
@@ -14,6 +15,8 @@ import type { Stream } from "../stream/stream.ts";
 const EMPTY = new Uint8Array(0);
 const MULTI_MAX = 1024;
 const PER_TURN_BYTES = 256 * 1024;
+/** Messages that one turn looks at. */
+const PER_TURN_MESSAGES = 4000;
 const isText = (value: unknown): boolean => typeof value === "string";
 const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
 const isMoment = (value: unknown): boolean => typeof value === "string" && isTime(value);
@@ -116,20 +119,30 @@ export class DirectGets {
     }
     const noHeaders = body["no_hdr"] === true;
     if (Array.isArray(body["multi_last"])) this.multi(body, reply);
-    else if (Number(body["batch"] ?? 0) > 0) this.batch(body, reply);
-    else this.one(this.find(body), reply, noHeaders);
+    else if (Number(body["batch"] ?? 0) > 0) this.find(body, (first) => this.batch(first, body, reply));
+    else this.find(body, (sequence) => this.one(sequence, reply, noHeaders));
   }
 
-  /** 0: there is none. */
-  private find(body: Body): number {
-    const { store } = this.stream;
-    const sequence = Number(body["seq"] ?? 0);
-    if (typeof body["last_by_subj"] === "string") return store.lastMatching(body["last_by_subj"]);
-    const from =
-      typeof body["start_time"] === "string" ? store.atTime(timeNsOf(body["start_time"])) : sequence;
-    if (typeof body["next_by_subj"] === "string")
-      return store.next(Math.max(1, from), [body["next_by_subj"]]);
-    return typeof body["start_time"] === "string" ? store.next(from, null) : sequence;
+  /** Hands over the sequence of the first message that is asked for; 0: there is none. */
+  private find(body: Body, done: (sequence: number) => void): void {
+    const { store, longWork } = this.stream;
+    const { last_by_subj: last, next_by_subj: next, start_time: time, seq = 0 } = body;
+    if (typeof last === "string") {
+      done(store.lastMatching(last));
+      return;
+    }
+    const from = typeof time === "string" ? store.atTime(timeNsOf(time)) : Number(seq);
+    if (typeof next !== "string") {
+      done(typeof time === "string" ? store.next(from, null) : from);
+      return;
+    }
+    let at = -Math.max(1, from);
+    longWork.begin(() => {
+      at = store.nextWithin(-at, [next], store.last, PER_TURN_MESSAGES);
+      if (at < 0) return "more";
+      done(at);
+      return "done";
+    });
   }
 
   private one(sequence: number, reply: string, noHeaders: boolean): void {
@@ -138,20 +151,36 @@ export class DirectGets {
     else this.send(sequence, reply, [], noHeaders);
   }
 
-  private batch(body: Body, reply: string): void {
-    const { store } = this.stream;
+  private batch(first: number, body: Body, reply: string): void {
+    const { store, longWork } = this.stream;
     const filter = typeof body["next_by_subj"] === "string" ? body["next_by_subj"] : null;
     const filters = filter === null ? null : [filter];
-    const first = this.find(body);
     const from = first === 0 ? 0 : store.next(first, filters);
     if (from === 0) {
       this.say(reply, "404 Message Not Found");
       return;
     }
-    const sequences = function* (): Generator<number> {
-      for (let at = from; at !== 0; at = store.next(at + 1, filters)) yield at;
+    const begin = (pending: number): void => {
+      this.series({ sequences: inSteps(store, from, filters), pending, body, reply, upTo: 0 });
     };
-    this.series({ sequences: sequences(), pending: store.countFrom(from, filters), body, reply, upTo: 0 });
+    if (store.isCountedAtOnce(from, filters)) {
+      begin(store.countFrom(from, filters));
+      return;
+    }
+    const counted = inSteps(store, from, filters);
+    let pending = 0;
+    longWork.begin(() => {
+      for (let left = PER_TURN_MESSAGES; left > 0; left--) {
+        const { value, done } = counted.next();
+        if (done === true) {
+          begin(pending);
+          return "done";
+        }
+        if (value === 0) return "more";
+        pending++;
+      }
+      return "more";
+    });
   }
 
   private multi(body: Body, reply: string): void {
@@ -160,21 +189,24 @@ export class DirectGets {
       typeof body["up_to_time"] === "string" ? store.atTime(timeNsOf(body["up_to_time"])) - 1 : store.last;
     const upTo =
       Number(body["up_to_seq"] ?? 0) > 0 ? Math.min(Number(body["up_to_seq"]), store.last) : upToTime;
+    const numbers = numbersOf(store, (body["multi_last"] as unknown[]).map(String));
     const found = new Set<number>();
-    for (const pattern of body["multi_last"] as unknown[]) {
-      for (const { subject } of store.subjectsMatching(String(pattern))) {
-        const last = store.lastOf(subject, upTo);
+    this.stream.longWork.begin(() => {
+      for (let next = numbers.next(); next.done !== true; next = numbers.next()) {
+        if (next.value === 0) return "more";
+        const last = store.lastOf(store.subjects.nameOf(next.value), upTo);
         if (last !== 0) found.add(last);
         if (found.size > MULTI_MAX) {
           this.say(reply, "413 Too Many Results");
-          return;
+          return "done";
         }
       }
-    }
-    const from = Number(body["seq"] ?? 0);
-    const ordered = [...found].filter((one) => one >= from).sort((a, b) => a - b);
-    if (ordered.length === 0) this.say(reply, "404 No Results");
-    else this.series({ sequences: ordered.values(), pending: ordered.length, body, reply, upTo });
+      const from = Number(body["seq"] ?? 0);
+      const ordered = [...found].filter((one) => one >= from).sort((a, b) => a - b);
+      if (ordered.length === 0) this.say(reply, "404 No Results");
+      else this.series({ sequences: ordered.values(), pending: ordered.length, body, reply, upTo });
+      return "done";
+    });
   }
 
   private series({ sequences, pending, body, reply, upTo }: Series): void {
@@ -189,6 +221,10 @@ export class DirectGets {
       while (sent < batch && bytes < maxBytes) {
         const next = sequences.next();
         if (next.done === true) break;
+        if (next.value === 0) {
+          this.host.soon(more);
+          return;
+        }
         const size = this.send(
           next.value,
           reply,
@@ -244,7 +280,23 @@ export class DirectGets {
   }
 }
 
+/** Sequences of the messages that the filters cover; 0 each time after so many were looked at, so that others have their turn. */
+function* inSteps(store: StreamStore, from: number, filters: readonly string[] | null): Generator<number> {
+  for (let at = from; at !== 0;) {
+    const found = store.nextWithin(at, filters, store.last, PER_TURN_MESSAGES);
+    if (found === 0) return;
+    yield Math.max(0, found);
+    at = found < 0 ? -found : found + 1;
+  }
+}
+
+/** Numbers of the subjects that the patterns cover; 0 each time after so many were looked at. */
+function* numbersOf(store: StreamStore, patterns: readonly string[]): Generator<number> {
+  for (const pattern of patterns) yield* store.numbersInSteps(pattern, PER_TURN_MESSAGES);
+}
+
 interface Series {
+  /** 0: others have their turn. */
   readonly sequences: Iterator<number>;
   /** Messages from the first one on. */
   readonly pending: number;

@@ -28,7 +28,7 @@ export function askedBy(origin: MessageOrigin | null): Fields {
   return { client: { ...origin.details(), acc: origin.account.name, ...rtt, ...origin.serverDetails() } };
 }
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 /** An answer that is given when what was asked for is done. */
 export class Later {

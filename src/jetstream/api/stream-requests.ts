@@ -7,6 +7,8 @@ import { jsonOf, knownFields, readObject } from "../codec.ts";
 import { checkStreamUpdate, completeStream } from "../stream/complete.ts";
 import type { StreamAssets } from "../assets.ts";
 import { SEQUENCE_START_MAX, streamShape, type StreamConfig } from "../stream/config.ts";
+import type { Stream } from "../stream/stream.ts";
+import type { StreamStore } from "../../store/stream-store.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
   bodyOf,
@@ -16,6 +18,7 @@ import {
   streamOf,
   textOf,
   type ApiRequest,
+  type Fields,
   type Handler,
   type ApiOperation,
 } from "./request.ts";
@@ -24,6 +27,9 @@ import { streamInfo } from "./info.ts";
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
 const SUBJECTS_PAGE = 100_000;
+/** Subjects, and messages, that a step looks at. */
+const SUBJECTS_PER_STEP = 5000;
+const MESSAGES_PER_STEP = 8000;
 const NO_DETAILS = { deleted: false, subjects: null };
 const NO_SUCCESS = {};
 
@@ -89,12 +95,40 @@ const info: Handler = (request) => {
   const cluster = { leader: facts.server };
   if (filter === "") return { ...NO_PAGE, ...streamInfo(there, facts, { deleted, subjects: null }), cluster };
   const offset = numberOf(body, "offset");
-  const found = [...there.stream.store.subjectsMatching(filter)];
-  const page = found.slice(offset, offset + SUBJECTS_PAGE);
-  const subjects = Object.fromEntries(page.map(({ subject, messages }) => [subject, messages]));
-  const paging = { total: found.length, offset, limit: SUBJECTS_PAGE };
-  return { ...paging, ...streamInfo(there, facts, { deleted, subjects }), cluster };
+  return new Later((answer) =>
+    countSubjects(there.stream, { filter, offset }, ({ total, subjects }) => {
+      const paging = { total, offset, limit: SUBJECTS_PAGE };
+      answer({ ...paging, ...streamInfo(there, facts, { deleted, subjects }), cluster });
+    }),
+  );
 };
+
+interface SubjectsPage {
+  readonly total: number;
+  readonly subjects: Record<string, number>;
+}
+
+/** Counts the messages of each subject of a page of those that the filter covers, in steps. */
+function countSubjects(
+  { store, longWork }: Stream,
+  { filter, offset }: { readonly filter: string; readonly offset: number },
+  done: (page: SubjectsPage) => void,
+): void {
+  const numbers = store.numbersInSteps(filter, SUBJECTS_PER_STEP);
+  const subjects: Record<string, number> = {};
+  let total = 0;
+  longWork.begin(() => {
+    for (let next = numbers.next(); next.done !== true; next = numbers.next()) {
+      const number = next.value;
+      if (number === 0) return "more";
+      if (total >= offset && total < offset + SUBJECTS_PAGE)
+        subjects[store.subjects.nameOf(number)] = store.subjects.countOf(number);
+      total++;
+    }
+    done({ total, subjects });
+    return "done";
+  });
+}
 
 const names: Handler = (request) => {
   const { offset, found } = matching(request);
@@ -160,22 +194,42 @@ const getMessage: Handler = (request) => {
     (sequence === 0 && last === "" && next === "")
   )
     throw apiErrors.badRequest();
-  const { store } = stream;
-  const at = last !== "" ? store.lastMatching(last) : next !== "" ? store.next(sequence, [next]) : sequence;
+  const { store, longWork } = stream;
+  const read = (at: number): Fields | null => messageAt(store, at, body["no_hdr"] === true);
+  const orRefuse = (fields: Fields | null): Fields => {
+    if (fields === null) throw apiErrors.noMessage();
+    return fields;
+  };
+  if (next === "") return orRefuse(read(last === "" ? sequence : store.lastMatching(last)));
+  let at = store.nextWithin(sequence, [next], store.last, MESSAGES_PER_STEP);
+  if (at >= 0) return orRefuse(read(at));
+  return new Later((answer) =>
+    longWork.begin(() => {
+      at = store.nextWithin(-at, [next], store.last, MESSAGES_PER_STEP);
+      if (at < 0) return "more";
+      const { code, errorCode, message } = apiErrors.noMessage();
+      answer(read(at) ?? { error: { code, err_code: errorCode, description: message } });
+      return "done";
+    }),
+  );
+};
+
+/** null: there is none, or it is damaged. */
+function messageAt(store: StreamStore, at: number, isHeadless: boolean): Fields | null {
   const view = at === 0 ? null : store.read(at);
-  if (view === null) throw apiErrors.noMessage();
+  if (view === null) return null;
   const headers = view.body.subarray(0, view.headerLength);
   const data = view.body.subarray(view.headerLength);
   return {
     message: {
       subject: view.subject,
       seq: at,
-      ...(headers.length === 0 || body["no_hdr"] === true ? {} : { hdrs: headers.toString("base64") }),
+      ...(headers.length === 0 || isHeadless ? {} : { hdrs: headers.toString("base64") }),
       ...(data.length === 0 ? {} : { data: data.toString("base64") }),
       time: formatTime(view.timeNs),
     },
   };
-};
+}
 
 const deleteMessage: Handler = (request) => {
   const body = bodyOf(request.payload);

@@ -206,3 +206,62 @@ it("a consumer of the last messages of very many subjects gets each once, in ord
     .map(({ reply }) => Number(reply.split(".").at(-4)));
   expect(sequences).toEqual(Array.from({ length: 30_000 }, (_, i) => 10_001 + i));
 });
+
+/** How many turns of their own the host was asked for. */
+function turnsOf({ host }: Stream): { count: number } {
+  const turns = { count: 0 };
+  const soon = host.soon.bind(host);
+  vi.spyOn(host, "soon").mockImplementation((work) => {
+    turns.count++;
+    soon(work);
+  });
+  return turns;
+}
+
+it("stream info counts very many subjects in steps, and tells the page that was asked for", () => {
+  const stream = filled(30_000);
+  const turns = turnsOf(stream);
+  const info = stack.request("STREAM.INFO.S", { subjects_filter: "s.*.1", offset: 14_999 }) as {
+    total: number;
+    state: { subjects: Record<string, number> };
+  };
+  expect(info.total).toBe(15_000);
+  expect(info.state.subjects).toEqual({ "s.29999.1": 1 });
+  expect(turns.count).toBeGreaterThan(4);
+});
+
+it("the next message of a subject that none is on is looked for in steps, and refused", () => {
+  const stream = filled(30_000);
+  const turns = turnsOf(stream);
+  expect(stack.request("STREAM.MSG.GET.S", { seq: 2, next_by_subj: "s.*.x" })).toMatchObject({
+    error: { code: 404, err_code: 10037, description: "no message found" },
+  });
+  expect(turns.count).toBeGreaterThan(3);
+  stack.publish("s.last.x", "found");
+  stack.settle();
+  expect(stack.request("STREAM.MSG.GET.S", { seq: 2, next_by_subj: "s.*.x" })).toMatchObject({
+    message: { subject: "s.last.x", seq: MESSAGES + 1 },
+  });
+});
+
+it("direct gets of several messages look for them in steps", () => {
+  const stream = filled(30_000, { allow_direct: true });
+  stack.publish("s.last.x", "found");
+  stack.settle();
+  const turns = turnsOf(stream);
+  const get = (request: object): string[] => {
+    const heard = stack.listen("_INBOX.get");
+    stack.publish("$JS.API.DIRECT.GET.S", JSON.stringify(request), {}, "_INBOX.get");
+    stack.settle();
+    return heard.map(({ headers }) =>
+      /Nats-Sequence: (\d+)|NATS\/1.0 (\d+)/.exec(headers)!.slice(1).join(""),
+    );
+  };
+  expect(get({ multi_last: ["s.*.x", "s.*.y"] })).toEqual([String(MESSAGES + 1), "204"]);
+  expect(turns.count).toBeGreaterThan(7);
+  turns.count = 0;
+  expect(get({ seq: 5, next_by_subj: "s.*.x", batch: 10 })).toEqual([String(MESSAGES + 1), "204"]);
+  expect(turns.count).toBeGreaterThan(7);
+  expect(get({ seq: 5, next_by_subj: "s.*.y", batch: 10 })).toEqual(["404"]);
+  expect(get({ multi_last: ["s.>"] })).toEqual(["413"]);
+});
