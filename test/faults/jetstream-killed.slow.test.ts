@@ -1,39 +1,13 @@
 /** A server that is killed again and again while clients publish and acknowledge: what was confirmed is there afterwards. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
-import { freePort } from "../support/free-port.ts";
+import { startKillable } from "../support/killable-server.ts";
 
 const KILLS = Number(process.env["SHOAL_KILLS"] ?? 12);
-const binary = fileURLToPath(new URL("../../bin/shoal", import.meta.url));
-
-async function startKillable(
-  storeDir: string,
-): Promise<{ client: NatsConnection; kill: () => Promise<void> }> {
-  const port = await freePort();
-  const child = spawn(binary, ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", storeDir], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const ended = once(child, "close");
-  const client = await waitFor("the server to take a client", () =>
-    connect({ servers: `127.0.0.1:${port}`, reconnect: false, timeout: 1000 }).catch(() => undefined),
-  );
-  return {
-    client,
-    kill: async () => {
-      child.kill("SIGKILL");
-      await ended;
-      await client.closed();
-    },
-  };
-}
 
 it(`loses nothing that it has confirmed in ${KILLS} kills`, { timeout: 300_000 }, async () => {
   const storeDir = mkdtempSync(join(tmpdir(), "shoal-test-"));
