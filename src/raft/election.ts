@@ -23,8 +23,10 @@ export function electionTimeout(state: RaftState): void {
   campaign(state);
 }
 
+/** A member whose own removal is not committed still campaigns: its log may be the only one that all others accept. */
 function mayCampaign(state: RaftState): boolean {
-  return isWhole(state) && state.catchingUp === undefined && isMember(state, state.id);
+  const isRemoved = !isMember(state, state.id) && state.change?.before.peers.includes(state.id) !== true;
+  return isWhole(state) && state.catchingUp === undefined && !isRemoved;
 }
 
 export function campaign(state: RaftState): void {
@@ -84,13 +86,15 @@ export function takeVoteResponse(state: RaftState, response: VoteResponse): void
     return;
   }
   if (state.role !== "candidate" || response.term !== state.term || !response.isGranted) return;
-  if (!isMember(state, response.peer) && state.peers.peers.length >= state.peers.size) return;
   state.votes.set(response.peer, { isEmpty: response.isEmpty });
   countVotes(state);
 }
 
 function countVotes(state: RaftState): void {
-  const votes = [...state.votes.values()];
+  const isForming = state.peers.peers.length < state.peers.size;
+  const votes = [...state.votes]
+    .filter(([peer]) => isForming || isMember(state, peer))
+    .map(([, vote]) => vote);
   const withLog = votes.filter(({ isEmpty }) => !isEmpty).length;
   if (withLog >= quorum(state) || votes.length >= state.peers.size) becomeLeader(state);
 }

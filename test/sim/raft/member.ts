@@ -90,7 +90,6 @@ export class RaftMember {
       return;
     }
     this.follow(node.step(event, nowMs));
-    this.isLost &&= node.isRecovering;
     if (node.role === "leader") world.checks.leads(node.term, this.id);
     if (node.leads) world.membershipIs(node.committedPeers);
   }
@@ -147,6 +146,7 @@ export class RaftMember {
   private written(ready: Ready): void {
     // before this it has told nobody anything
     if (ready.save !== undefined) this.isNew = false;
+    if (ready.save?.loss === "none") this.isLost = false;
     for (const entry of ready.append) this.world.checks.appended(entry);
     if (ready.snapshot !== undefined) {
       this.operations = Snapshots.decode(ready.snapshot.data);
