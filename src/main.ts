@@ -35,13 +35,17 @@ async function main(): Promise<void> {
 }
 
 /** A file of certificates that cannot be used would keep the server from starting. */
-async function check(text: string, { client, cluster, websocket }: Config): Promise<void> {
-  if (client.tls !== null || cluster.tls !== null || websocket.tls !== null) {
+async function check(text: string, { client, cluster, websocket, leafNodes }: Config): Promise<void> {
+  const leafRemotes = leafNodes.remotes.map(({ tls }) => tls);
+  const blocks = [client.tls, cluster.tls, websocket.tls, leafNodes.tls, ...leafRemotes];
+  if (blocks.some((tls) => tls !== null)) {
     const { tlsFileProblems } = await import("./ports/port-tls.ts");
     const problems = tlsFileProblems({
       client: client.tls,
       cluster: cluster.tls,
       websocket: websocket.tls,
+      leafnodes: leafNodes.tls,
+      leafRemotes,
     });
     if (problems.length > 0) return fail(problems.map((problem) => `${program.name}: ${problem}`));
   }

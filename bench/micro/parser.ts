@@ -87,6 +87,8 @@ const anyRoute: RouteOperations = {
   onPong: counted,
   onInterest: counted,
   onInterestEnded: counted,
+  onLeafInterest: counted,
+  onLeafInterestEnded: counted,
   onPeerSaysError: counted,
   onPeerError: counted,
 };

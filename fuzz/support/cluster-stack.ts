@@ -17,7 +17,7 @@ import { Turn } from "../../src/links/trunk/turn.ts";
 import { finishChores } from "./finish-chores.ts";
 import { clientInfoLine } from "../../src/protocol/info.ts";
 import { readRouteInfo } from "../../src/protocol/route-info.ts";
-import { routeLineMax } from "../../src/protocol/route-parser.ts";
+import { serverLineMax } from "../../src/protocol/server-lines.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
 import type { Wire } from "../../src/transport/wire.ts";
 
@@ -100,7 +100,7 @@ export class ClusterStack {
   /** What a member was told it would take itself, as this server does. */
   checkTold(wire: MemoryWire): void {
     for (const line of wire.takeText().split("\r\n")) {
-      assert(line.length + 2 <= routeLineMax(LIMITS), `a line of ${line.length} bytes is told`);
+      assert(line.length + 2 <= serverLineMax(LIMITS), `a line of ${line.length} bytes is told`);
       if (!line.startsWith("INFO ")) continue;
       const info = readRouteInfo(line.slice("INFO ".length));
       assert(typeof info === "object", `INFO is told that is none: ${line}`);
@@ -169,7 +169,7 @@ export class ClusterStack {
           throw error;
         },
       },
-      ownConnectUrls: () => ["127.0.0.1:4222"],
+      ownConnectUrls: (side) => (side === "leaf" ? [] : ["127.0.0.1:4222"]),
       nextConnectionId: () => connectionId++,
       onMembersChanged: () => this.tellClients(),
       edge: this.edge(),

@@ -18,6 +18,7 @@ import { clientUsersOptions } from "./slices/authorization.ts";
 import { clientLimits, tlsSlice } from "./slices/client.ts";
 import { liveClusterOptions, rebalanceSettings } from "./slices/cluster.ts";
 import { startJetStream } from "./start-jetstream.ts";
+import { leafSettings } from "./slices/leafnodes.ts";
 import { webSocketLimits, webSocketSettings } from "./slices/websocket.ts";
 import { joinSystemAccount, type SystemAccountHost } from "./views/system-account.ts";
 import { warmUp } from "./warm-up.ts";
@@ -90,10 +91,18 @@ export function operatorPart({
   };
 }
 
-export function usersPart({ users, clients }: Pick<Rooms, "users" | "clients">): ServerPart {
+export function usersPart({
+  users,
+  clients,
+  leafNodes,
+}: Pick<Rooms, "users" | "clients" | "leafNodes">): ServerPart {
+  const recheck = (): void => {
+    clients.recheckGrants();
+    leafNodes.recheckGrants();
+  };
   return {
     name: "users",
-    start: () => users.watch(() => clients.recheckGrants()),
+    start: () => users.watch(recheck),
     prepare(next, before) {
       const { usersDir, callout } = next.authorization;
       // A directory may have changed without the configuration; what a callout lacks is said at each reload.
@@ -109,6 +118,7 @@ function hasSameUsers(next: Config, before: Config): boolean {
     sameValues(next.authorization, before.authorization) &&
     sameValues(next.accounts, before.accounts) &&
     sameValues(next.websocket, before.websocket) &&
+    sameValues(next.leafNodes, before.leafNodes) &&
     next.client.tls?.map === before.client.tls?.map
   );
 }
@@ -226,6 +236,32 @@ export function webSocketPort({
   return bind(part, webSocketSettings);
 }
 
+/** The port for leaf nodes, and the hubs that are dialled once clients are let in. */
+export function leafNodePort({ leafNodes, listening }: Pick<Rooms, "leafNodes" | "listening">): ServerPart {
+  return {
+    name: "leaf nodes",
+    async start() {
+      listening.current = { ...listening.current, leafNodes: await leafNodes.listen() };
+      leafNodes.solicit();
+    },
+    prepare(next, before) {
+      const settings = leafSettings(next);
+      const isSame = sameValues(settings, leafSettings(before));
+      const hasSameAccounts = sameValues(next.accounts, before.accounts);
+      return {
+        apply() {
+          if (!hasSameAccounts) leafNodes.feeds.recheckOwn();
+          if (!hasSameAccounts) leafNodes.recheckGrants();
+          if (!isSame) leafNodes.reconfigure(settings);
+        },
+      };
+    },
+    drain: () => leafNodes.stopListening(),
+    stop: () => leafNodes.closeAll(SERVER_SHUTDOWN),
+    closed: async () => leafNodes.wires.drained(),
+  };
+}
+
 export function routes({ cluster }: Pick<Rooms, "cluster">): ServerPart {
   if (cluster === null) return { name: "routes" };
   return {
@@ -245,7 +281,11 @@ export function routes({ cluster }: Pick<Rooms, "cluster">): ServerPart {
   };
 }
 
-export function traces({ clients, cluster }: Pick<Rooms, "clients" | "cluster">): ServerPart {
+export function traces({
+  clients,
+  cluster,
+  leafNodes,
+}: Pick<Rooms, "clients" | "cluster" | "leafNodes">): ServerPart {
   const part: Part<boolean> = {
     name: "traces",
     prepare(next, before) {
@@ -254,6 +294,7 @@ export function traces({ clients, cluster }: Pick<Rooms, "clients" | "cluster">)
         apply() {
           clients.followTracing();
           for (const session of cluster?.sessions.values() ?? []) session.followTracing();
+          leafNodes.followTracing();
         },
       };
     },

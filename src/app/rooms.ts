@@ -3,6 +3,7 @@
  * in server.ts. What happens to a message is in `links` and `core`, to the cluster in `cluster`.
  */
 import { systemClock } from "../base/clock.ts";
+import { randomToken } from "../base/base62.ts";
 import { liveCell, type LiveCell } from "../base/live.ts";
 import type { Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
@@ -19,6 +20,8 @@ import { ClientUsers } from "../ports/client/client-users.ts";
 import { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
 import { WEBSOCKET } from "../ports/entrance.ts";
+import { allAddresses } from "../ports/leaf/addresses.ts";
+import { LeafPort } from "../ports/leaf/leaf-port.ts";
 import { PortTls } from "../ports/port-tls.ts";
 import { WebSocketPort, type WebSocketSettings } from "../ports/websocket/websocket-port.ts";
 import type { ServerIdentity } from "../protocol/info.ts";
@@ -34,6 +37,7 @@ import { accountsDefinition, mappingsToSet } from "./slices/accounts.ts";
 import { clientUsersOptions } from "./slices/authorization.ts";
 import { clientLimits, externalListener, tlsSlice } from "./slices/client.ts";
 import { clusterPortOptions } from "./slices/cluster.ts";
+import { leafSettings } from "./slices/leafnodes.ts";
 import { webSocketLimits, webSocketSettings } from "./slices/websocket.ts";
 import type { ListeningAt, MonitorPorts, SystemMembership } from "./views/opened.ts";
 import { SelfDescription } from "./views/self-description.ts";
@@ -56,6 +60,8 @@ export interface RoomsOptions {
 }
 
 const EVENTS_MAX = 100;
+/** As long as those of nats-server. */
+const LOOP_TOKEN_LENGTH = 22;
 
 export class Rooms {
   readonly startedMs = systemClock.nowMs();
@@ -83,6 +89,7 @@ export class Rooms {
   /** null: none is configured. */
   readonly webSocket: WebSocketPort | null;
   readonly webSocketSettings: LiveCell<WebSocketSettings>;
+  readonly leafNodes: LeafPort;
   /** What clients are told of this server. */
   readonly self = new SelfDescription(this);
   // These exist once the server has started; null: not yet, or not configured.
@@ -91,6 +98,7 @@ export class Rooms {
     external: null,
     cluster: null,
     webSocket: null,
+    leafNodes: null,
   });
   readonly monitor = liveCell<MonitorPorts | null>(null);
   readonly system = liveCell<SystemMembership | null>(null);
@@ -128,6 +136,7 @@ export class Rooms {
     this.cluster = this.openClusterPort(options, onMembersChanged);
     this.webSocketSettings = liveCell(webSocketSettings(config));
     this.webSocket = this.openWebSocketPort(config);
+    this.leafNodes = this.openLeafPort(config);
     mappingsToSet(config.accounts, null)(this.accounts, this.cluster?.clusterName ?? "");
   }
 
@@ -141,7 +150,12 @@ export class Rooms {
       definition: accountsDefinition(config),
       defaultImports: systemImports,
     });
-    accounts.onInterest = (account, change) => this.cluster?.tellInterest(account, change);
+    accounts.onInterest = (account, change) => {
+      this.cluster?.tellInterest(account, change);
+      this.leafNodes.feeds.localChanged(account, change);
+    };
+    accounts.onRemoteInterest = (account, interest, members) =>
+      this.leafNodes.feeds.remoteChanged(account, interest, members);
     return accounts;
   }
 
@@ -173,7 +187,7 @@ export class Rooms {
       identity: this.identity,
       edge: SYSTEM_EDGE,
       tls: () => this.tls.cluster,
-      ownConnectUrls: (side) => this.self.ownConnectUrls(side),
+      ownConnectUrls: (side) => (side === "leaf" ? this.self.ownLeafUrls() : this.self.ownConnectUrls(side)),
       onMembersChanged,
       toldClients: () => this.rebalancer.current?.clientCount ?? null,
     });
@@ -191,6 +205,27 @@ export class Rooms {
       onClient: (wire, presented, forwardedFor) =>
         this.clients.takeOver(wire, { entrance: WEBSOCKET, presented, forwardedFor }),
     });
+  }
+
+  private openLeafPort(config: Config): LeafPort {
+    const { host, port } = config.leafNodes;
+    const leafNodes = new LeafPort({
+      ...this.shared(),
+      listen: port === null ? null : { host, port },
+      settings: leafSettings(config),
+      authenticator: this.users.leafAuthenticator,
+      random: systemRandom,
+      tls: () => this.tls.leafnodes,
+      remoteTls: (index) => this.tls.leafRemotes[index]!,
+      lookup: allAddresses,
+      facts: () => this.self.forLeafNodes(),
+      info: () => this.self.leafInfo(),
+      newLoopSubject: () => `$LDS.${randomToken(systemRandom, LOOP_TOKEN_LENGTH)}`,
+      tellRoutes: (account, change, leafCluster) =>
+        this.cluster?.table.tellOfLeaves(account, change, leafCluster),
+    });
+    if (this.cluster !== null) this.cluster.table.leaves = leafNodes.feeds;
+    return leafNodes;
   }
 
   /** What both ports work with. */

@@ -64,15 +64,24 @@ export class Server {
     const clients = part.clientPort(rooms);
     const webSocket = part.webSocketPort(rooms);
     const routes = part.routes(rooms);
+    const leafNodes = part.leafNodePort(rooms);
     const readiness = part.readinessPart(rooms);
     const rebalancing = part.rebalancing(rooms);
     this.parts = [
       ...[certificates, accounts, operator, users, system, monitoring, watch, streams],
-      ...[part.meeting(rooms), clients, webSocket, routes, part.traces(rooms), part.toldByInfo(rooms)],
+      ...[
+        part.meeting(rooms),
+        clients,
+        webSocket,
+        leafNodes,
+        routes,
+        part.traces(rooms),
+        part.toldByInfo(rooms),
+      ],
       ...[this.ready(), readiness, rebalancing, part.warmUpPart(rooms, this.stopping.signal)],
     ];
     this.stops = [
-      ...[rebalancing, system, streams, webSocket, clients, routes, readiness, watch],
+      ...[rebalancing, system, streams, webSocket, leafNodes, clients, routes, readiness, watch],
       ...[users, operator, accounts, certificates],
     ];
     this.reloads = this.followReloads(options.configSource);
@@ -182,6 +191,7 @@ export class Server {
     for (const account of accounts) account.mappings?.setCluster(name);
     system.current?.service?.membersChanged();
     clients.sendInfoToAll();
+    this.rooms.leafNodes.sayInfoToAll();
     // The mesh is in the middle of a step.
     if (this.isStranded()) queueMicrotask(() => this.isStranded() && this.stop());
   }
@@ -235,6 +245,10 @@ export class Server {
 
   get webSocketEndpoint(): Endpoint | null {
     return this.rooms.listening.current.webSocket;
+  }
+
+  get leafNodeEndpoint(): Endpoint | null {
+    return this.rooms.listening.current.leafNodes;
   }
 
   get clusterEndpoint(): Endpoint | null {

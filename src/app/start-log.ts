@@ -24,6 +24,11 @@ export function logListening(
     const at = shown(externalHost ?? host, external.port);
     logger.info(`Listening for client connections from outside on ${at}`);
   }
+  const { leafNodes } = listening.current;
+  if (leafNodes !== null) {
+    const at = shown(config.leafNodes.host, leafNodes.port);
+    logger.info(`Listening for leafnode connections on ${at}`);
+  }
   logTls(rooms);
   logger.info("Server is ready");
   if (cluster === null || routes === null) return;

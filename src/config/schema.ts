@@ -15,6 +15,7 @@ import { metrics } from "./sections/metrics.ts";
 import { monitor } from "./sections/monitor.ts";
 import { operator } from "./sections/operator.ts";
 import { server } from "./sections/server.ts";
+import { leafNodes } from "./sections/leafnodes.ts";
 import { websocket } from "./sections/websocket.ts";
 import { UNBUILT, WITHOUT_EFFECT } from "./sections/unbuilt.ts";
 
@@ -32,6 +33,7 @@ const SECTIONS = {
   jetStreamLimits,
   cluster,
   websocket,
+  leafNodes,
 };
 
 type AllSections = typeof SECTIONS;

@@ -48,6 +48,8 @@ export interface AccountWorld {
   system(): Account | null;
   /** Propagates an interest change to other servers. */
   tell(account: Account, change: InterestChange): void;
+  /** A neighbour's interest has grown by so many members (1 without a queue group), or shrunk where that is below 0. */
+  heard(account: Account, interest: RemoteInterest, members: number): void;
 }
 
 export interface AccountImports {
@@ -63,8 +65,10 @@ export class Account implements Crossed {
   readonly interest: Interest;
   /** The local interest, as propagated to neighbours. */
   readonly localInterest = new LocalInterest();
-  /** Open client connections. */
+  /** Open connections of clients and of leaf nodes. */
   connections = 0;
+  /** Open connections of leaf nodes. */
+  leafnodes = 0;
   limits = NO_LIMITS;
   /** null: subjects are not mapped. */
   mappings: Mappings | null = null;
@@ -154,6 +158,37 @@ export class Account implements Crossed {
       this.changed(this.localInterest.remove(subscription));
       for (const { streams, shadow } of this.shadows.get(subscription) ?? [])
         streams.exporter.withdraw(shadow);
+    } catch (error) {
+      throw halfChanged(error);
+    }
+  }
+
+  /** A neighbour's interest begins. */
+  addRemote(interest: RemoteInterest): void {
+    try {
+      this.interest.add(interest);
+      this.world.heard(this, interest, interest.weight);
+    } catch (error) {
+      throw halfChanged(error);
+    }
+  }
+
+  removeRemote(interest: RemoteInterest): void {
+    try {
+      if (this.interest.remove(interest)) this.world.heard(this, interest, -interest.weight);
+    } catch (error) {
+      throw halfChanged(error);
+    }
+  }
+
+  /** A queue group behind a neighbour has so many members now. */
+  reweigh(interest: RemoteInterest, weight: number): void {
+    const before = interest.weight;
+    if (weight === before) return;
+    interest.weight = weight;
+    try {
+      this.interest.changed(interest.subject);
+      this.world.heard(this, interest, weight - before);
     } catch (error) {
       throw halfChanged(error);
     }

@@ -20,6 +20,7 @@ import type { Crossed } from "./crossed.ts";
 import type { InterestChange } from "./local-interest.ts";
 import { ServiceImport } from "./service-import.ts";
 import { StreamImport } from "./stream-import.ts";
+import type { RemoteInterest } from "./subscription.ts";
 import { Tracing } from "./tracing.ts";
 
 /** Most accounts that only other servers have. */
@@ -54,6 +55,8 @@ export class Accounts implements Disposable {
   readonly global: Account;
   /** Called for interest changes that neighbours must learn. */
   onInterest: ((account: Account, change: InterestChange) => void) | null = null;
+  /** Called for changes of what neighbours are interested in; null: nobody has to know. */
+  onRemoteInterest: ((account: Account, interest: RemoteInterest, members: number) => void) | null = null;
   /** Sends the trace of a message; null: traces are not sent. */
   onTrace: ((account: Crossed, trace: MessageTrace) => void) | null = null;
   readonly tracing: Tracing;
@@ -87,6 +90,7 @@ export class Accounts implements Disposable {
       serverHash,
       system: () => this.systemAccount,
       tell: (account, change) => this.onInterest?.(account, change),
+      heard: (account, interest, members) => this.onRemoteInterest?.(account, interest, members),
     };
     this.tracing = new Tracing({
       nowMs: () => clock.nowMs(),

@@ -29,6 +29,7 @@ export function withDerived(
   if (derived === null) return false;
   try {
     derived.origin = source.origin;
+    derived.leafCluster = source.leafCluster;
     derived.shownAt = source.shownAt;
     derived.shownLength = source.shownLength;
     if (source.body !== null || !hasStagedPayload(derived)) giveBody(derived, largeBody(source, intro, skip));

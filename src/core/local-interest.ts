@@ -40,6 +40,11 @@ export class LocalInterest {
     return wanted.queue === null && count > 0 ? null : change(wanted, count);
   }
 
+  /** 0: none. */
+  countOf(subject: string, queue: string | null): number {
+    return this.counts.get(interestKey(subject, queue)) ?? 0;
+  }
+
   get size(): number {
     return this.counts.size;
   }

@@ -99,6 +99,7 @@ class Levels {
     this.depth++;
     message.origin = message.trace = message.via = message.body = message.copied = null;
     message.replyLength = message.shownLength = 0;
+    message.leafCluster = "";
     return message;
   }
 }

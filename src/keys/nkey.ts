@@ -4,7 +4,7 @@
  * that all clients share.
  */
 import { assert } from "../base/assert.ts";
-import { fromPublic } from "@nats-io/nkeys";
+import { fromPublic, fromSeed } from "@nats-io/nkeys";
 import { createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from "node:crypto";
 
 /** What stands before the 32 bytes of an Ed25519 key in DER. */
@@ -43,6 +43,17 @@ export function newNkey(kind: Exclude<NkeyKind, "curve">): SigningNkey {
     publicKey: publicNkey(kind, raw),
     sign: (text) => sign(null, Buffer.from(text), pair.privateKey).toString("base64url"),
   };
+}
+
+/** The pair of a seed. Throws where the text is none; what is thrown does not show it. */
+export function seedKey(seed: string): SigningNkey {
+  try {
+    const pair = fromSeed(Buffer.from(seed.trim(), "latin1"));
+    const publicKey = pair.getPublicKey();
+    return { publicKey, sign: (text) => Buffer.from(pair.sign(Buffer.from(text))).toString("base64url") };
+  } catch {
+    throw new Error("the seed is not one of an nkey, which begins with S");
+  }
 }
 
 /** `raw`: the 32 bytes of the key. */

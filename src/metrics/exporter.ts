@@ -4,9 +4,9 @@
  * type: these are untyped. Sums of `connz` are over all connections, not over a page of them.
  */
 import { readings } from "./documents.ts";
-import { boundedAccounts, type Family, type Sample } from "./family.ts";
+import { boundedAccounts, type Family, type Sample, type Summed } from "./family.ts";
 import { fieldHelp } from "./field-help.ts";
-import type { AccountLook, ClientsLook, Look } from "./look.ts";
+import type { ClientsLook, Look } from "./look.ts";
 
 const SERVER = ["server_id"] as const;
 /** Default limit of `/connz`. */
@@ -70,7 +70,7 @@ export const exporterFamilies: readonly Family[] = [
   ofAccount("subscriptions", "Interest in the account, of clients here and of other servers.", (a) => {
     return a.subscriptions;
   }),
-  ofAccount("leaf_nodes", "Leaf nodes of the account: there are none.", () => 0),
+  ofAccount("leaf_nodes", "Connections of leaf nodes in the account.", (a) => a.leafNodes ?? 0),
   ofAccount("sent_messages", "Messages sent in the account, to clients and other servers.", (a) => {
     return a.outMessages;
   }),
@@ -103,11 +103,7 @@ function untyped(family: Family): Family {
   return { ...family, type: "untyped" };
 }
 
-function ofAccount(
-  name: string,
-  help: string,
-  value: (account: Omit<AccountLook, "name">) => number,
-): Family {
+function ofAccount(name: string, help: string, value: (account: Omit<Summed, "name">) => number): Family {
   return {
     name: `accstatz_${name}`,
     type: "gauge",

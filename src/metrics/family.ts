@@ -20,7 +20,13 @@ const ACCOUNTS_MAX = 200;
 const OTHER = "other";
 
 export type Summed = TrafficLook &
-  LossLook & { readonly name: string; readonly connections: number; readonly subscriptions: number };
+  LossLook & {
+    readonly name: string;
+    readonly connections: number;
+    /** Absent: there are none. */
+    readonly leafNodes?: number;
+    readonly subscriptions: number;
+  };
 
 /** The first of the accounts by themselves, all others as one. */
 export function boundedAccounts<A extends Summed>(accounts: readonly A[], max = ACCOUNTS_MAX): Summed[] {
@@ -30,6 +36,7 @@ export function boundedAccounts<A extends Summed>(accounts: readonly A[], max = 
   const other: Summed = {
     name: OTHER,
     connections: sum((account) => account.connections),
+    leafNodes: sum((account) => account.leafNodes ?? 0),
     subscriptions: sum((account) => account.subscriptions),
     inMessages: sum((account) => account.inMessages),
     inBytes: sum((account) => account.inBytes),

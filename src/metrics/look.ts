@@ -109,7 +109,9 @@ export interface LossLook {
 
 export interface AccountLook extends TrafficLook, LossLook {
   readonly name: string;
+  /** Of clients. */
   readonly connections: number;
+  readonly leafNodes: number;
   readonly subscriptions: number;
 }
 

@@ -31,8 +31,8 @@ function accountDetail(source: MonitorSource, account: Account): object {
     expired: false,
     complete: true,
     jetstream_enabled: (source.jetStream()?.report.account(account.name) ?? null) !== null,
-    leafnode_connections: 0,
-    client_connections: account.connections,
+    leafnode_connections: account.leafnodes,
+    client_connections: account.connections - account.leafnodes,
     subscriptions: account.interest.size,
     mappings: mappingFields(account),
     exports: orOmitted(exportFields(account)),
@@ -117,38 +117,57 @@ export function statisticsOf(source: MonitorSource, accounts: readonly Account[]
   // In one pass over the connections, however many accounts there are.
   const own = clients.traffic.byAccount();
   const routed = cluster?.traffic.byAccount();
+  const ofLeaves = source.leafNodes.traffic.byAccount();
   return {
     server_id: source.facts().id,
     now: goTime(source.nowMs()),
     account_statz: new List(
       mapped(accounts, (account) =>
-        statisticsFields(account, own.get(account.name), routed?.get(account.name)),
+        statisticsFields(account, {
+          own: own.get(account.name),
+          routed: routed?.get(account.name),
+          ofLeaves: ofLeaves.get(account.name),
+        }),
       ),
     ),
   };
 }
 
 /** Statistics of one account over all connections of this server. */
-export function accountStatistics({ clients, cluster }: MonitorSource, account: Account): object {
+export function accountStatistics({ clients, cluster, leafNodes }: MonitorSource, account: Account): object {
   const { traffic } = clients;
   const own = { ...traffic.ofAccount(account.name), slowConsumers: traffic.slowConsumersOf(account.name) };
-  return statisticsFields(account, own, cluster?.traffic.ofAccount(account.name));
+  return statisticsFields(account, {
+    own,
+    routed: cluster?.traffic.ofAccount(account.name),
+    ofLeaves: leafNodes.traffic.ofAccount(account.name),
+  });
 }
 
-function statisticsFields(
-  account: Account,
-  own: AccountTraffic | undefined,
-  routed: Traffic | undefined,
-): object {
+interface TrafficOfKinds {
+  readonly own: AccountTraffic | undefined;
+  readonly routed: Traffic | undefined;
+  readonly ofLeaves: Traffic | undefined;
+}
+
+function statisticsFields(account: Account, { own, routed, ofLeaves }: TrafficOfKinds): object {
   return {
     acc: account.name,
     name: account.name,
-    conns: account.connections,
-    leafnodes: 0,
+    conns: account.connections - account.leafnodes,
+    leafnodes: account.leafnodes,
     total_conns: account.connections,
     num_subscriptions: account.interest.size,
-    sent: flow(counts(own?.outMessages, own?.outBytes), counts(routed?.outMessages, routed?.outBytes)),
-    received: flow(counts(own?.inMessages, own?.inBytes), counts(routed?.inMessages, routed?.inBytes)),
+    sent: flow(
+      counts(own?.outMessages, own?.outBytes),
+      counts(routed?.outMessages, routed?.outBytes),
+      counts(ofLeaves?.outMessages, ofLeaves?.outBytes),
+    ),
+    received: flow(
+      counts(own?.inMessages, own?.inBytes),
+      counts(routed?.inMessages, routed?.inBytes),
+      counts(ofLeaves?.inMessages, ofLeaves?.inBytes),
+    ),
     slow_consumers: own?.slowConsumers ?? 0,
   };
 }
@@ -162,13 +181,13 @@ function counts(msgs = 0, bytes = 0): Counts {
   return { msgs, bytes };
 }
 
-/** The total, and the part of it that went over routes. */
-function flow(clients: Counts, routes: Counts): object {
+/** The total, and the parts of it that went over routes and leaf connections. */
+function flow(clients: Counts, routes: Counts, leafs: Counts): object {
   return {
-    msgs: clients.msgs + routes.msgs,
-    bytes: clients.bytes + routes.bytes,
+    msgs: clients.msgs + routes.msgs + leafs.msgs,
+    bytes: clients.bytes + routes.bytes + leafs.bytes,
     gateways: counts(),
     routes,
-    leafs: counts(),
+    leafs,
   };
 }

@@ -14,7 +14,8 @@ import { routez } from "./routez.ts";
 import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
 import { Turns } from "./turns.ts";
-import { gatewayz, ipqueuesz, leafz, raftz } from "./unbuilt.ts";
+import { leafz } from "./leafz.ts";
+import { gatewayz, ipqueuesz, raftz } from "./unbuilt.ts";
 import { ProcessUsage } from "./usage.ts";
 import { varz } from "./varz.ts";
 

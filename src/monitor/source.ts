@@ -1,4 +1,5 @@
 /** What monitoring needs of the server; `app` hands it in. Everything is read when it is asked for, nothing is changed. */
+import type { LeafSnapshot } from "../links/leaf/snapshot.ts";
 import type { MeshSnapshot } from "../cluster/mesh-types.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { JetStreamReport } from "../jetstream/report.ts";
@@ -148,6 +149,32 @@ export interface ClusterSource {
   snapshot(): MeshSnapshot | null;
 }
 
+export interface LeafBlockFacts {
+  readonly host: string;
+  /** 0: none are taken. */
+  readonly port: number;
+  readonly authTimeoutMs: number;
+  readonly tls: TlsFacts;
+  readonly writeDeadlineMs: number;
+  readonly remotes: readonly {
+    readonly account: string;
+    /** As `scheme://host:port`, without credentials. */
+    readonly urls: readonly string[];
+    readonly denyImports: readonly string[];
+    readonly denyExports: readonly string[];
+    /** null: the usual one. */
+    readonly tlsTimeoutMs: number | null;
+  }[];
+}
+
+interface LeafNodesSource {
+  connections(): Iterable<LeafSnapshot>;
+  /** Over which messages cross. */
+  readonly count: number;
+  readonly counters: Pick<ConnectionHost["counters"], "slowConsumers" | "staleConnections">;
+  readonly traffic: TrafficSource;
+}
+
 /** JetStream of this server. */
 export interface JetStreamSource {
   readonly report: JetStreamReport;
@@ -214,6 +241,9 @@ export interface MonitorSource {
   readonly clients: ClientsSource;
   readonly closed: Iterable<ClosedConnection>;
   readonly cluster: ClusterSource | null;
+  readonly leafNodes: LeafNodesSource;
+  /** null: it takes none, and connects to no hub. */
+  leafFacts(): LeafBlockFacts | null;
   /** null: it keeps no streams. */
   jetStream(): JetStreamSource | null;
   /** null: it has no port for WebSocket. */

@@ -1,4 +1,4 @@
-/** Gateways, leaf nodes and Raft: the answers of a nats-server that has none configured. */
+/** Gateways and Raft: the answers of a nats-server that has none configured. */
 import { json, text, type Answer } from "./answer.ts";
 import { goTime } from "./go-format.ts";
 import type { Query } from "./query.ts";
@@ -8,11 +8,6 @@ export function gatewayz(source: MonitorSource, query: Query): Answer {
   query.subscriptions();
   query.flag("accs");
   return json({ ...head(source), outbound_gateways: {}, inbound_gateways: {} });
-}
-
-export function leafz(source: MonitorSource, query: Query): Answer {
-  query.flag("subs");
-  return json({ ...head(source), leafnodes: 0, leafs: [] });
 }
 
 export function raftz(): Answer {

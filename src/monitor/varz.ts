@@ -3,7 +3,14 @@ import { FEATURE_FLAGS } from "./feature-flags.ts";
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { jetStreamFields } from "./jsz.ts";
 import { registeredRoutes } from "./routez.ts";
-import type { ClusterFacts, MonitorSource, ServerFacts, TlsFacts, WebSocketFacts } from "./source.ts";
+import type {
+  ClusterFacts,
+  LeafBlockFacts,
+  MonitorSource,
+  ServerFacts,
+  TlsFacts,
+  WebSocketFacts,
+} from "./source.ts";
 import type { ProcessUsage } from "./usage.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
 
@@ -22,12 +29,13 @@ export function varz(
   const cluster = source.clusterFacts();
   const jetStream = source.jetStream();
   const webSocket = source.webSocketFacts();
+  const leaf = source.leafFacts();
   return {
     ...identity(facts, source),
     ...limits(facts),
     cluster: cluster === null ? {} : clusterFields(cluster),
     gateway: {},
-    leaf: {},
+    leaf: leaf === null ? {} : leafFields(leaf),
     mqtt: {},
     websocket: webSocket === null ? {} : webSocketFields(webSocket),
     jetstream: jetStream === null ? {} : jetStreamFields(jetStream, "folder"),
@@ -95,6 +103,33 @@ function clusterFields(facts: ClusterFacts): object {
   };
 }
 
+function leafFields(facts: LeafBlockFacts): object {
+  const remotes = facts.remotes.map(({ account, urls, denyImports, denyExports, tlsTimeoutMs }) => ({
+    local_account: account,
+    tls_timeout: (tlsTimeoutMs ?? TLS_TIMEOUT_SECONDS * 1000) / 1000,
+    urls,
+    deny:
+      denyImports.length + denyExports.length === 0
+        ? undefined
+        : { exports: orOmitList(denyExports), imports: orOmitList(denyImports) },
+  }));
+  const { port, writeDeadlineMs } = facts;
+  return {
+    host: orOmit(facts.host),
+    port: orOmit(port),
+    auth_timeout: port === 0 ? undefined : facts.authTimeoutMs / 1000,
+    tls_timeout: port === 0 ? undefined : tlsSeconds(facts.tls),
+    ...tlsFields(facts.tls),
+    remotes: orOmitList(remotes),
+    write_deadline: nanoseconds(writeDeadlineMs),
+    tls_cert_not_after: notAfter(facts.tls),
+  };
+}
+
+function orOmitList<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
+}
+
 function webSocketFields(facts: WebSocketFacts): object {
   const { pinnedKeys, allowedOrigins, notAfterMs } = facts;
   return {
@@ -143,8 +178,10 @@ function load({
   clients: { count, counters, totalConnections, traffic },
   cluster,
   accounts,
+  leafNodes,
 }: MonitorSource): object {
   const clients = traffic.total();
+  const leafs = leafNodes.traffic.total();
   const routes = cluster?.traffic.total() ?? NO_TRAFFIC;
   let subscriptions = 0;
   for (const account of accounts) subscriptions += account.interest.size;
@@ -153,17 +190,21 @@ function load({
     total_connections: totalConnections,
     routes: cluster === null ? 0 : registeredRoutes(cluster).length,
     remotes: cluster?.snapshot()?.peers.length ?? 0,
-    leafnodes: 0,
-    in_msgs: clients.inMessages + routes.inMessages,
-    in_bytes: clients.inBytes + routes.inBytes,
+    leafnodes: leafNodes.count,
+    in_msgs: clients.inMessages + routes.inMessages + leafs.inMessages,
+    in_bytes: clients.inBytes + routes.inBytes + leafs.inBytes,
     in_client_msgs: clients.inMessages,
     in_client_bytes: clients.inBytes,
-    out_msgs: clients.outMessages + routes.outMessages,
-    out_bytes: clients.outBytes + routes.outBytes,
+    out_msgs: clients.outMessages + routes.outMessages + leafs.outMessages,
+    out_bytes: clients.outBytes + routes.outBytes + leafs.outBytes,
     out_client_msgs: clients.outMessages,
     out_client_bytes: clients.outBytes,
-    slow_consumers: counters.slowConsumers + (cluster?.counters.slowConsumers ?? 0),
-    stale_connections: counters.staleConnections + (cluster?.counters.staleConnections ?? 0),
+    slow_consumers:
+      counters.slowConsumers + (cluster?.counters.slowConsumers ?? 0) + leafNodes.counters.slowConsumers,
+    stale_connections:
+      counters.staleConnections +
+      (cluster?.counters.staleConnections ?? 0) +
+      leafNodes.counters.staleConnections,
     stalled_clients: counters.stalls,
     subscriptions,
   };
@@ -180,12 +221,22 @@ function configuration(facts: ServerFacts, { accounts }: MonitorSource): object 
   };
 }
 
-function troubles({ clients: { counters }, cluster }: MonitorSource): object {
-  const none = { gateways: 0, leafs: 0 };
+function troubles({ clients: { counters }, cluster, leafNodes }: MonitorSource): object {
+  const leafs = leafNodes.counters;
   const routes = cluster?.counters ?? { slowConsumers: 0, staleConnections: 0 };
   return {
-    slow_consumer_stats: { clients: counters.slowConsumers, routes: routes.slowConsumers, ...none },
-    stale_connection_stats: { clients: counters.staleConnections, routes: routes.staleConnections, ...none },
+    slow_consumer_stats: {
+      clients: counters.slowConsumers,
+      routes: routes.slowConsumers,
+      gateways: 0,
+      leafs: leafs.slowConsumers,
+    },
+    stale_connection_stats: {
+      clients: counters.staleConnections,
+      routes: routes.staleConnections,
+      gateways: 0,
+      leafs: leafs.staleConnections,
+    },
     disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
   };
 }

@@ -12,8 +12,10 @@ import { HandshakeRate, type ClientTlsTerms, type TlsTerms } from "../transport/
 const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
 const CHECK_MS = DAY_MS;
+/** For TLS with hubs, where nothing is configured. */
+const DIALLED_TIMEOUT_MS = 2000;
 
-export type TlsPort = "client" | "cluster" | "websocket";
+export type TlsPort = "client" | "cluster" | "websocket" | "leafnodes";
 
 /** A certificate and the port that shows it. */
 export interface ServedCertificate extends CertificateFacts {
@@ -38,6 +40,10 @@ export interface PortTlsOptions {
   readonly client: TlsOptions | null;
   readonly cluster: TlsOptions | null;
   readonly websocket: TlsOptions | null;
+  /** Absent, like `leafRemotes`: there are none. */
+  readonly leafnodes?: TlsOptions | null;
+  /** Of hubs that are dialled, one for each; null: TLS where the hub asks for it. */
+  readonly leafRemotes?: readonly (TlsOptions | null)[];
   readonly allowsPlain: boolean;
 }
 
@@ -45,6 +51,8 @@ export class PortTls implements Disposable {
   client: ClientTlsTerms | null;
   cluster: TlsTerms | null;
   websocket: TlsTerms | null;
+  leafnodes: ClientTlsTerms | null;
+  leafRemotes: readonly TlsTerms[];
   private readonly clock: Clock;
   private readonly logger: Logger;
   private timer: Disposable | null = null;
@@ -56,6 +64,8 @@ export class PortTls implements Disposable {
     this.client = clientTerms(config);
     this.cluster = clusterTerms(config);
     this.websocket = webSocketTerms(config);
+    this.leafnodes = leafTerms(config);
+    this.leafRemotes = remoteTerms(config);
   }
 
   /** Says which certificates expire soon, now and every day. */
@@ -69,12 +79,16 @@ export class PortTls implements Disposable {
     const client = askedBy("client.tls", () => clientTerms(config));
     const cluster = askedBy("cluster.tls", () => clusterTerms(config));
     const websocket = askedBy("websocket.tls", () => webSocketTerms(config));
+    const leafnodes = askedBy("leafnodes.tls", () => leafTerms(config));
+    const leafRemotes = askedBy("leafnodes.remotes", () => remoteTerms(config));
     return {
       apply: () => {
         const before = fingerprint(this.certificates);
         this.client = client;
         this.cluster = cluster;
         this.websocket = websocket;
+        this.leafnodes = leafnodes;
+        this.leafRemotes = leafRemotes;
         if (fingerprint(this.certificates) === before) return;
         this.logger.info("TLS certificates reloaded", { event: "certificates_reloaded" });
         this.warnOfExpiry();
@@ -85,7 +99,13 @@ export class PortTls implements Disposable {
   get certificates(): readonly ServedCertificate[] {
     const of = (port: TlsPort, terms: TlsTerms | null): ServedCertificate[] =>
       (terms?.context.certificates ?? []).map((facts) => ({ ...facts, port }));
-    return [...of("client", this.client), ...of("cluster", this.cluster), ...of("websocket", this.websocket)];
+    return [
+      ...of("client", this.client),
+      ...of("cluster", this.cluster),
+      ...of("websocket", this.websocket),
+      ...of("leafnodes", this.leafnodes),
+      ...this.leafRemotes.flatMap((terms) => of("leafnodes", terms)),
+    ];
   }
 
   /** Until when the certificate of a port is valid; null without one. */
@@ -118,6 +138,8 @@ export function tlsFileProblems({
   client,
   cluster,
   websocket,
+  leafnodes = null,
+  leafRemotes = [],
 }: Omit<PortTlsOptions, "allowsPlain">): string[] {
   const problemsOf = (read: () => unknown): string[] => {
     try {
@@ -127,11 +149,13 @@ export function tlsFileProblems({
       return [error instanceof Error ? error.message : String(error)];
     }
   };
-  const config: PortTlsOptions = { client, cluster, websocket, allowsPlain: true };
+  const config: PortTlsOptions = { client, cluster, websocket, leafnodes, leafRemotes, allowsPlain: true };
   return [
     ...problemsOf(() => clientTerms(config)),
     ...problemsOf(() => clusterTerms(config)),
     ...problemsOf(() => webSocketTerms(config)),
+    ...problemsOf(() => leafTerms(config)),
+    ...problemsOf(() => remoteTerms(config)),
   ];
 }
 
@@ -158,6 +182,28 @@ function webSocketTerms({ websocket }: PortTlsOptions): TlsTerms | null {
   if (websocket === null) return null;
   const { connectionsPerSecondMax: most } = websocket;
   return { ...termsOf(websocket, websocket.verify), rate: most === null ? null : new HandshakeRate(most) };
+}
+
+/** Leaf nodes never continue in plaintext where TLS is configured. */
+function leafTerms({ leafnodes = null }: PortTlsOptions): ClientTlsTerms | null {
+  if (leafnodes === null) return null;
+  const { handshakeFirst: isFirst, fallbackMs, connectionsPerSecondMax: most } = leafnodes;
+  const rate = most === null ? null : new HandshakeRate(most);
+  return { ...termsOf(leafnodes, leafnodes.verify), isFirst, fallbackMs, allowsPlain: false, rate };
+}
+
+function remoteTerms({ leafRemotes = [] }: PortTlsOptions): readonly TlsTerms[] {
+  return leafRemotes.map((remote) => (remote === null ? usualTerms() : termsOf(remote, "required")));
+}
+
+/** With the authorities of the system, and no certificate of this server's. */
+function usualTerms(): TlsTerms {
+  const files: TlsFiles = {
+    ...{ certificates: [], caFile: null, verifies: true, ciphers: "", curves: "" },
+    minVersion: "TLSv1.2",
+  };
+  const context = new TlsContext(files);
+  return { context, verify: "required", isInsecure: false, pinnedKeys: null, timeoutMs: DIALLED_TIMEOUT_MS };
 }
 
 function termsOf(config: TlsOptions, verify: TlsTerms["verify"]): TlsTerms {

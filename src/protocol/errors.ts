@@ -92,6 +92,41 @@ export const noRespondersRequiresHeaders = closing(
   STATUS_INTERNAL,
 );
 
+// Between leaf nodes and their hubs.
+export const clientOnLeafPort = closing("attempted to connect to leaf node port", "Incorrect Port");
+export const notALeafPort = closing(null, "Incorrect Port");
+export const sameClusterName = closing("remote leafnode has same cluster name", "Cluster Names Identical");
+export const clusterNameHasSpaces = closing("cluster name cannot contain spaces", "Protocol Violation");
+export const clusterNameReserved = closing("cluster name is reserved", "Protocol Violation");
+export const duplicateLeaf = closing(
+  "Duplicate Remote LeafNode Connection",
+  "Duplicate Remote LeafNode Connection",
+);
+export const staleLeaf = closing("Stale Leaf Node Connection - Closing", "Stale Connection");
+
+/** `delayMs`: before the server that dialled tries again. */
+export function leafLoop(account: string, delayMs: number): PeerError {
+  const delaying = `Delaying attempt to reconnect for ${delayMs / 1000}s`;
+  return closing(`Loop detected for leafnode account=${quoted(account)}. ${delaying}`, "Protocol Violation");
+}
+
+export function leafVersionTooOld(least: string): PeerError {
+  const text = `connection rejected since minimum version required is ${quoted(least)}`;
+  return closing(text, "Minimum Version Required");
+}
+
+export function gatewayOnLeafPort(gateway: string): PeerError {
+  return closing(
+    `Rejecting connection from gateway ${quoted(gateway)} on the leafnode port`,
+    "Wrong Gateway",
+  );
+}
+
+/** A leaf node is closed for what a client would only be told of. */
+export function leafViolation(action: "Publish" | "Subscription", subject: string): PeerError {
+  return closing(`Permissions Violation for ${action} to ${quoted(subject)}`, "Protocol Violation");
+}
+
 export const invalidSubject = surviving("Invalid Subject");
 export const invalidPublishSubject = surviving("Invalid Publish Subject");
 export const maxSubscriptionsExceeded = surviving("maximum subscriptions exceeded");

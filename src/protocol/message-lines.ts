@@ -52,6 +52,11 @@ export function line<O>(name: string, after: After, act: Act<O>): Line<O> {
   return { codes: codesOf(name), after, act };
 }
 
+/** A message in a third spelling, which is always read by `readOddMessage`. */
+export function message<O>(name: string): Line<O> {
+  return { codes: codesOf(name), after: "blank", act: null };
+}
+
 export interface Dialect<O> {
   readonly lines: readonly Line<O>[];
   /** The first four bytes of a message without headers and of one with them, and where the blank behind its name stands. */

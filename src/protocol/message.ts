@@ -56,6 +56,8 @@ export class Message {
   size = 0;
   /** A payload too large for the slab, with its closing CRLF, else null. */
   body: Uint8Array | null = null;
+  /** The cluster of the leaf node that the message comes from, as routes tell it to each other; "": of none. */
+  leafCluster = "";
   /** The payload in memory that no longer changes, once a receiver needed it so. The router sets it back for every message. */
   copied: Uint8Array | null = null;
 

@@ -26,6 +26,8 @@ export interface OwnRouteInfo {
   readonly connectUrls: readonly string[];
   /** Where clients connect over WebSocket. */
   readonly webSocketUrls: readonly string[];
+  /** Where leaf nodes connect. */
+  readonly leafUrls: readonly string[];
   /** Where clients outside connect. */
   readonly externalUrls: readonly string[];
   readonly isLameDuck: boolean;
@@ -62,11 +64,14 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     ...(info.isLameDuck ? { ldm: true } : {}),
     ...(info.permissions.import === undefined ? {} : { import: info.permissions.import }),
     ...(info.permissions.export === undefined ? {} : { export: info.permissions.export }),
+    lnoc: true,
+    lnocu: true,
     compression: "off",
     ...(info.poolSize > 0 ? { route_pool_size: info.poolSize } : {}),
     ...(info.poolIndex > 0 ? { route_pool_idx: info.poolIndex } : {}),
     ...(info.account === "" ? {} : { route_account: info.account }),
     ...(info.gossipMode > 0 ? { gossip_mode: info.gossipMode } : {}),
+    ...(info.leafUrls.length === 0 ? {} : { leafnode_urls: info.leafUrls }),
     shoal: true,
     ...(info.externalUrls.length === 0 ? {} : { external_urls: info.externalUrls }),
     ...(info.zone === "" ? {} : { zone: info.zone }),

@@ -8,7 +8,7 @@ import type { SecureContext, SecureContextOptions } from "node:tls";
 import { nodeTls } from "./node-tls.ts";
 
 export interface TlsFiles {
-  /** None: no handshake succeeds. */
+  /** None: no peer that connects is served; servers can be dialled. */
   readonly certificates: readonly { readonly certFile: string; readonly keyFile: string }[];
   /** null: those that the system trusts. */
   readonly caFile: string | null;
@@ -47,11 +47,14 @@ export class TlsContext {
   /** Only where there is a choice: it costs each handshake a little. */
   readonly choose: ChooseContext | undefined;
   private readonly pairs: readonly Pair[];
-  /** Without a certificate. */
+  /** Without a certificate. The context is made once it is needed: the system has many authorities. */
   private readonly bare: SecureContextOptions;
+  private bareContext: SecureContext | null = null;
+  private readonly files: TlsFiles;
 
   /** Throws with what is wrong with which file. */
   constructor(files: TlsFiles) {
+    this.files = files;
     this.bare = { minVersion: files.minVersion };
     this.pairs = load(files);
     this.choose =
@@ -59,7 +62,7 @@ export class TlsContext {
   }
 
   get current(): SecureContext {
-    return this.pairs[0]?.context ?? nodeTls().createSecureContext(this.bare);
+    return this.pairs[0]?.context ?? (this.bareContext ??= this.withoutCertificate());
   }
 
   /** For a server of Node's own. */
@@ -69,6 +72,11 @@ export class TlsContext {
 
   get certificates(): readonly CertificateFacts[] {
     return this.pairs.map(({ facts }) => facts);
+  }
+
+  private withoutCertificate(): SecureContext {
+    const ca = readAuthorities(this.files);
+    return nodeTls().createSecureContext({ ...this.bare, ...(ca === undefined ? {} : { ca }) });
   }
 
   private contextFor(name: string): SecureContext {

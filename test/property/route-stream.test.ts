@@ -28,6 +28,8 @@ function read(stream: string, lengths: readonly number[], isPinned: boolean, lim
     onPong: () => say("PONG"),
     onInterest: (args) => say(`RS+ ${args.join()}`),
     onInterestEnded: (args) => say(`RS- ${args.join()}`),
+    onLeafInterest: (args) => say(`LS+ ${args.join()}`),
+    onLeafInterestEnded: (args) => say(`LS- ${args.join()}`),
     onPeerSaysError: (text) => !say(`said ${text}`),
     onPeerError: (error) => !say(`-ERR ${error.text ?? ""} ${error.closes?.reason ?? ""}`),
   };

@@ -9,6 +9,7 @@ import type { User } from "../../config/values/users.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import type { ClientUsersOptions } from "../../ports/client/client-users.ts";
 import { rulesInBytes, systemAccountOf } from "./accounts.ts";
+import { leafAuthentication } from "./leafnodes.ts";
 import { overWebSocket } from "./websocket.ts";
 import type { UserPermissions } from "../../core/permissions.ts";
 
@@ -18,6 +19,7 @@ export function clientUsersOptions(config: Config): ClientUsersOptions {
     authentication: (passwords) => authenticationOptions(config, passwords),
     overWebSocket: (usual) =>
       overWebSocket(config, usual, (user, password) => [knownUser({ user, password }, GLOBAL_ACCOUNT, null)]),
+    forLeafNodes: (usual) => leafAuthentication(config, usual),
     problems: (users) => calloutProblems(users, config),
   };
 }

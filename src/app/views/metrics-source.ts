@@ -30,6 +30,7 @@ export type MeasuredRooms = Pick<
   | "startedMs"
   | "system"
   | "tls"
+  | "leafNodes"
   | "webSocket"
 >;
 
@@ -99,15 +100,22 @@ function openClients({ clients: { sessions } }: MeasuredRooms): {
 }
 
 /** In the order of the configuration, which keeps their figures apart from those of others however many there are. */
-function accountLooks({ accounts, clients, cluster }: MeasuredRooms): AccountLook[] {
+function accountLooks({ accounts, clients, cluster, leafNodes }: MeasuredRooms): AccountLook[] {
   const ofClients = clients.traffic.byAccount();
   const ofRoutes = cluster?.traffic.byAccount();
-  return Array.from(accounts, ({ name, connections, interest }) => {
+  const ofLeafNodes = leafNodes.traffic.byAccount();
+  return Array.from(accounts, ({ name, connections, leafnodes, interest }) => {
     const own = ofClients.get(name) ?? { ...nothing(), ...noLoss() };
     const routed = ofRoutes?.get(name);
     const traffic = { ...own };
     if (routed !== undefined) add(traffic, routed);
-    return { ...traffic, name, connections, subscriptions: interest.size };
+    const ofLeaves = ofLeafNodes.get(name);
+    if (ofLeaves !== undefined) add(traffic, ofLeaves);
+    return {
+      ...{ ...traffic, name, leafNodes: leafnodes },
+      connections: connections - leafnodes,
+      subscriptions: interest.size,
+    };
   });
 }
 

@@ -4,6 +4,7 @@ import type { ClosedConnection } from "../../monitor/closed-connections.ts";
 import type {
   ClusterFacts,
   ClusterView,
+  LeafBlockFacts,
   MonitorSource,
   ServerFacts,
   TlsFacts,
@@ -14,6 +15,7 @@ import type { TlsTerms } from "../../transport/tls.ts";
 import type { Rooms } from "../rooms.ts";
 import { VERSION } from "../process/version.ts";
 import { hostPort } from "../../base/host-port.ts";
+import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import { withVersion } from "../../protocol/json/metadata.ts";
 
 /** The rooms that monitoring reads on request. */
@@ -26,6 +28,7 @@ export type MonitoredRooms = Pick<
   | "identity"
   | "inForce"
   | "jetStream"
+  | "leafNodes"
   | "life"
   | "listening"
   | "monitor"
@@ -53,11 +56,32 @@ export function monitorSource(
     clients: rooms.clients,
     closed,
     cluster: rooms.cluster,
+    leafNodes: rooms.leafNodes,
+    leafFacts: () => leafFacts(rooms),
     jetStream: () => rooms.jetStream.current?.source ?? null,
     clusterFacts: () => clusterFacts(rooms),
     zone: () => rooms.cluster?.zones.own ?? "",
     recentEvents: () => rooms.events.list(),
     view,
+  };
+}
+
+function leafFacts({ inForce, listening, tls }: MonitoredRooms): LeafBlockFacts | null {
+  const { leafNodes } = inForce.current.config;
+  if (leafNodes.port === null && leafNodes.remotes.length === 0) return null;
+  return {
+    host: leafNodes.port === null ? "" : leafNodes.host,
+    port: listening.current.leafNodes?.port ?? leafNodes.port ?? 0,
+    authTimeoutMs: leafNodes.authTimeoutMs,
+    tls: tlsFacts(tls.leafnodes, tls.notAfterMs("leafnodes"), false),
+    writeDeadlineMs: leafNodes.writeDeadlineMs,
+    remotes: leafNodes.remotes.map((remote) => ({
+      account: remote.account ?? GLOBAL_ACCOUNT,
+      urls: remote.urls.map(({ scheme, host, port }) => `${scheme}://${hostPort(host, port)}`),
+      denyImports: remote.denyImports,
+      denyExports: remote.denyExports,
+      tlsTimeoutMs: remote.tls?.timeoutMs ?? null,
+    })),
   };
 }
 

@@ -13,6 +13,7 @@ export interface ListeningAt {
   readonly external: Endpoint | null;
   readonly cluster: Endpoint | null;
   readonly webSocket: Endpoint | null;
+  readonly leafNodes: Endpoint | null;
 }
 
 /** null for a port that is not configured. */

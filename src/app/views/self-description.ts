@@ -7,9 +7,11 @@ import type { Accounts } from "../../core/accounts.ts";
 import type { Life } from "../../health/lifecycle.ts";
 import type { Side } from "../../links/client/arrival.ts";
 import type { InfoContext } from "../../links/client/host.ts";
+import type { LeafFacts } from "../../links/leaf/host.ts";
 import type { ClusterPort } from "../../ports/cluster/cluster-port.ts";
 import type { PortTls } from "../../ports/port-tls.ts";
 import { clientInfoLine, NATS_LEVEL, type ClientInfo, type ServerIdentity } from "../../protocol/info.ts";
+import type { LeafPortOptions } from "../../ports/leaf/leaf-port.ts";
 import { ownConnectUrls, ownExternalUrls } from "../../ports/client/connect-urls.ts";
 import type { JetStreamPart } from "../jetstream.ts";
 import { serverHash, type ServerKeys } from "../process/identity.ts";
@@ -86,6 +88,54 @@ export class SelfDescription {
   forAccounts(): Record<string, string> {
     const { identity, cluster } = this.host;
     return { server: identity.name, ...(cluster === null ? {} : { cluster: cluster.clusterName }) };
+  }
+
+  /** The server as other ends of leaf connections are told of it. */
+  forLeafNodes(): LeafFacts {
+    const { identity, cluster, jetStream } = this.host;
+    const { announced } = jetStream.current ?? {};
+    return {
+      serverId: identity.id,
+      serverName: identity.name,
+      cluster: cluster?.clusterName ?? "",
+      domain: announced?.domain ?? "",
+      hasJetStream: announced !== undefined,
+      takesHeaders: !this.config.client.noHeaders,
+    };
+  }
+
+  /** INFO for leaf nodes, but for the connection. */
+  leafInfo(): ReturnType<LeafPortOptions["info"]> {
+    const { cluster, domain, hasJetStream, takesHeaders: headers } = this.forLeafNodes();
+    const { identity, listening, tls } = this.host;
+    const { host, port, advertise } = this.config.leafNodes;
+    const urls = this.leafUrls();
+    const shown = advertise?.host ?? (urls[0] ?? host).replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+    return {
+      ...{ identity, cluster, domain, hasJetStream, headers, leafUrls: urls },
+      host: shown,
+      port: advertise?.port ?? listening.current.leafNodes?.port ?? port ?? 0,
+      tls: { isRequired: tls.leafnodes !== null, verifies: tls.leafnodes?.verify === "required" },
+      maxPayloadBytes: this.config.client.maxPayloadBytes,
+      webSocketUrls: this.connectUrls("websocket"),
+    };
+  }
+
+  /** Where leaf nodes can dial in this cluster, this server included; empty where it is not to be told. */
+  leafUrls(): string[] {
+    const { cluster } = this.host;
+    return this.config.leafNodes.noAdvertise
+      ? []
+      : [...this.ownLeafUrls(), ...(cluster?.otherLeafUrls() ?? [])];
+  }
+
+  /** Of this server alone. */
+  ownLeafUrls(): string[] {
+    const { leafNodes } = this.host.listening.current;
+    const { host, advertise, noAdvertise } = this.config.leafNodes;
+    if (leafNodes === null || noAdvertise || this.host.life.state === "lame duck") return [];
+    // One address, as nats-server tells it.
+    return ownConnectUrls({ host, advertise, port: leafNodes.port }).slice(0, 1);
   }
 
   /** Where clients can connect in this cluster, this server included; empty where it is not to be told. */

@@ -6,7 +6,6 @@
 import type { Unsupported } from "../option.ts";
 
 export const UNBUILT: readonly Unsupported[] = [
-  { feature: "Leaf nodes are", keys: ["leaf", "leafnodes"] },
   { feature: "Gateways are", keys: ["gateway"] },
   { feature: "MQTT is", keys: ["mqtt"] },
   { feature: "Stapling and checking by OCSP are", keys: ["ocsp", "ocsp_cache"] },

@@ -8,7 +8,7 @@ import type { Heads } from "../../core/heads.ts";
 import type { Neighbour } from "../../core/subscription.ts";
 import type { Message } from "../../protocol/message.ts";
 import { routedReply } from "../../protocol/shown-subject.ts";
-import type { RoutePeer } from "./peer.ts";
+import { keepsLeavesApart, type RoutePeer } from "./peer.ts";
 import type { Outbox } from "../trunk/outbox.ts";
 import type { Tap } from "../trunk/tap.ts";
 import { preparePayload, writePayload } from "../trunk/payload.ts";
@@ -30,11 +30,14 @@ export function forwardRarely(
   traceForward(session.tap, plan, message, queues);
   const hasHeaders = message.headerLength > 0 && session.peer.takesHeaders;
   const skip = hasHeaders ? 0 : message.headerLength;
-  const name = hasHeaders ? "HMSG" : "RMSG";
+  // From a leaf node: with the name of its cluster, and always with the length of headers.
+  const isFromLeaf = message.leafCluster !== "" && keepsLeavesApart(session.peer);
+  const name = isFromLeaf ? `LMSG ${message.leafCluster}` : hasHeaders ? "HMSG" : "RMSG";
   const account = session.isPinned ? "" : `${plan.account} `;
   const subject = readText(plan.subjectAt, plan.subjectLength);
   const reply = routedReply(message);
-  const sizes = hasHeaders ? `${message.headerLength} ${message.size}` : `${message.size - skip}`;
+  const headerLength = message.headerLength - skip;
+  const sizes = `${hasHeaders || isFromLeaf ? `${headerLength} ` : ""}${message.size - skip}`;
   const begin = `${name} ${account}${subject} `;
   const lines = queues.length <= SHORT_MAX ? null : linesOf(queues, session, plan);
   preparePayload(message);

@@ -2,6 +2,7 @@
 import type { Accounts } from "../../core/accounts.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
 import type { RoutePermissions } from "./permissions.ts";
+import type { InterestName } from "./remote-interest.ts";
 
 export interface RouteLimits {
   readonly maxControlLineBytes: number;
@@ -36,7 +37,7 @@ export interface RouteHost<Session = unknown> extends ConnectionHost {
   /** A later INFO: of the peer itself, or about another server. */
   onLaterInfo(session: Session, info: Record<string, unknown>): void;
   /** The peer announces interest; false: the account's own route has announced it already. */
-  takesInterest(session: Session, told: { account: string; subject: string; queue: string | null }): boolean;
+  takesInterest(session: Session, told: InterestName): boolean;
   onFirstPong(session: Session): void;
   onClosed(session: Session): void;
 }

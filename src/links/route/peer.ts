@@ -6,3 +6,8 @@ export interface RoutePeer {
   zone: string;
   takesHeaders: boolean;
 }
+
+/** Whether it takes interest of leaf nodes and their messages with the names of their clusters: nats-server since 2.10. */
+export function keepsLeavesApart({ info }: Readonly<RoutePeer>): boolean {
+  return info?.["lnoc"] === true && info["lnocu"] === true;
+}

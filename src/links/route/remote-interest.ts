@@ -20,6 +20,27 @@ interface RemoteInterestsHost {
   readonly turn: { readonly chores: Chores };
 }
 
+/** What a route's line names. Names of accounts are text. */
+export interface InterestName {
+  readonly account: string;
+  readonly subject: string;
+  /** null: plain. */
+  readonly queue: string | null;
+  /** The cluster of the leaf node whose interest it is; "": of none. */
+  readonly leafCluster: string;
+}
+
+export interface ToldInterest extends InterestName {
+  /** Members of the queue group; 1 where that makes no sense. */
+  readonly weight: number;
+}
+
+/** Interest of servers and of each cluster of leaf nodes is kept apart, as it is told. */
+function toldKey({ subject, queue, leafCluster }: InterestName): string {
+  const key = interestKey(subject, queue);
+  return leafCluster === "" ? key : `${key}\n${leafCluster}`;
+}
+
 interface Entry {
   readonly account: Account;
   readonly known: WideMap<RemoteInterest>;
@@ -48,50 +69,49 @@ export class RemoteInterests {
   }
 
   /** False when the bound is reached. Interest in an account that is not configured here waits for its configuration. */
-  set(accountName: string, subject: string, queue: string | null, weight: number): boolean {
+  set(told: ToldInterest): boolean {
+    const { account: accountName, subject, queue, weight, leafCluster } = told;
     const account = this.accounts.heardOf(accountName);
     if (account === undefined) return true;
     const known = this.mapOf(account);
-    const key = interestKey(subject, queue);
+    const key = toldKey(told);
     const present = known.get(key);
     if (present !== undefined) {
-      if (present.weight !== weight) {
-        present.weight = weight;
-        account.interest.changed(subject);
-      }
+      account.reweigh(present, weight);
       return true;
     }
     if (this.count >= REMOTE_INTEREST_MAX) return false;
     const filter = hasWildcard(subject) ? this.filter : null;
     const interest = new RemoteInterest(this.neighbour, subject, queue, weight, filter);
+    interest.leafCluster = leafCluster;
     this.chores.keepUp();
     try {
       known.set(key, interest);
       this.count++;
-      account.interest.add(interest);
+      account.addRemote(interest);
     } catch (error) {
       throw halfChanged(error);
     }
     return true;
   }
 
-  has(accountName: string, subject: string, queue: string | null): boolean {
-    const account = this.accounts.get(accountName);
+  has(told: InterestName): boolean {
+    const account = this.accounts.get(told.account);
     const known = account === undefined ? undefined : this.byAccount.get(account);
-    return known?.has(interestKey(subject, queue)) === true;
+    return known?.has(toldKey(told)) === true;
   }
 
-  delete(accountName: string, subject: string, queue: string | null): void {
-    const account = this.accounts.get(accountName);
+  delete(told: InterestName): void {
+    const account = this.accounts.get(told.account);
     const known = account === undefined ? undefined : this.byAccount.get(account);
-    const key = interestKey(subject, queue);
+    const key = toldKey(told);
     const interest = known?.get(key);
     if (account === undefined || known === undefined || interest === undefined) return;
     try {
       known.delete(key);
       this.count--;
       assert(this.count >= 0, "interest is taken back once");
-      account.interest.remove(interest);
+      account.removeRemote(interest);
     } catch (error) {
       throw halfChanged(error);
     }
@@ -117,7 +137,7 @@ export class RemoteInterests {
         try {
           known.delete(key);
           this.count--;
-          account.interest.remove(interest);
+          account.removeRemote(interest);
         } catch (error) {
           throw halfChanged(error);
         }
@@ -160,7 +180,7 @@ function* removeAll(
 ): Generator<undefined, void> {
   for (const [account, known] of interests) {
     for (const interest of known.values()) {
-      account.interest.remove(interest);
+      account.removeRemote(interest);
       yield;
     }
   }

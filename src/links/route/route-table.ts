@@ -10,6 +10,8 @@ import type { Account } from "../../core/account.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { SubjectRules } from "../../core/permissions.ts";
+import { keepsLeavesApart } from "./peer.ts";
+import type { InterestName } from "./remote-interest.ts";
 import type { RouteSession } from "./session.ts";
 
 interface PeerRoutes {
@@ -20,14 +22,20 @@ interface PeerRoutes {
   poolSize: number;
 }
 
-/** The peer is interested in a subject; `queue` null: not as a queue group. */
-interface ToldInterest {
-  readonly account: string;
-  readonly subject: string;
-  readonly queue: string | null;
+/** What leaf nodes of this server are interested in, which peers are told of beside what clients are. */
+export interface LeavesInterest {
+  /** Of leaf nodes in an account, by cluster. */
+  of(account: Account): Iterable<readonly [leafCluster: string, change: InterestChange]>;
+  /** How many there are of all clusters, as `InterestChange` counts. */
+  countOf(account: Account, subject: string, queue: string | null): number;
 }
 
+/** `leafCluster`: "" of clients of this server. */
+type Told = readonly [account: Account, change: InterestChange, leafCluster: string];
+
 export class RouteTable {
+  /** null: this server takes no leaf nodes. */
+  leaves: LeavesInterest | null = null;
   private readonly peers = new Map<string, PeerRoutes>();
   private readonly accounts: Accounts;
 
@@ -67,8 +75,8 @@ export class RouteTable {
   tellAll(session: RouteSession): void {
     let told = 0;
     session.beginTelling();
-    this.eachInterest(session, (account, change) => {
-      session.tellInterest(account, change);
+    this.eachInterest(session, (account, change, leafCluster) => {
+      this.tellOn(session, account, change, leafCluster);
       told++;
     });
     this.afterwards(() => {
@@ -79,31 +87,47 @@ export class RouteTable {
 
   /** What may cross has changed. */
   retell(session: RouteSession, before: SubjectRules | null): void {
-    this.eachInterest(session, (account, change) => session.retellInterest(account, change, before));
+    this.eachInterest(session, (account, change, leafCluster) => {
+      if (leafCluster === "") session.retellInterest(account.name, change, before);
+      else this.tellOn(session, account, change, leafCluster);
+    });
   }
 
   /** The account has its own route now: a peer that was told of its interest on both would send every message twice. */
   private takeBack(name: string, from: RouteSession, { left }: PeerRoutes): void {
-    const interest = this.accounts.get(name)?.localInterest;
-    if (interest !== undefined) {
+    const account = this.accounts.get(name);
+    if (account !== undefined) {
+      const interest = account.localInterest;
       const act = (change: InterestChange): void => {
         if (from.isOpen) from.tellInterest(name, { ...change, count: 0 });
       };
       void this.chores.each({ items: interest, count: interest.size, cost: 1, act });
+      this.takeBackLeaves(account, from);
     }
     this.afterwards(() => {
       if (left.get(name) === from) left.delete(name);
     });
   }
 
-  private eachInterest(session: RouteSession, act: (account: string, change: InterestChange) => void): void {
+  private takeBackLeaves(account: Account, from: RouteSession): void {
+    const act = ([leafCluster, change]: readonly [string, InterestChange]): void => {
+      if (!from.isOpen) return;
+      if (keepsLeavesApart(from.peer))
+        from.tellLeafInterest(account.name, { ...change, count: 0 }, leafCluster);
+      else from.tellInterest(account.name, { ...change, count: 0 });
+    };
+    if (this.leaves !== null)
+      void this.chores.each({ items: this.leaves.of(account), count: 1, cost: 1, act });
+  }
+
+  private eachInterest(session: RouteSession, act: (...told: Told) => void): void {
     let count = 0;
     for (const { localInterest } of this.accounts) count += localInterest.size;
     void this.chores.each({
       items: this.interestOn(session),
       count,
       cost: 1,
-      act: ([account, change]) => act(account, change),
+      act: (told) => act(...told),
     });
   }
 
@@ -113,31 +137,49 @@ export class RouteTable {
   }
 
   /** Interest here that is told on the route, by account. */
-  private *interestOn(session: RouteSession): Generator<readonly [account: string, change: InterestChange]> {
+  private *interestOn(session: RouteSession): Generator<Told> {
     const peer = this.peers.get(session.registration?.peerId ?? "");
     if (peer === undefined) return;
-    for (const { name, localInterest } of this.accounts) {
-      if (carrierOf(peer, name) !== session) continue;
-      for (const change of localInterest) {
+    for (const account of this.accounts) {
+      if (carrierOf(peer, account.name) !== session) continue;
+      for (const change of account.localInterest) {
         if (!session.isOpen) return;
-        yield [name, change];
+        yield [account, change, ""];
+      }
+      for (const [leafCluster, change] of this.leaves?.of(account) ?? []) {
+        if (!session.isOpen) return;
+        yield [account, change, leafCluster];
       }
     }
+  }
+
+  private tellOn(session: RouteSession, ...[account, change, leafCluster]: Told): void {
+    if (leafCluster !== "" && keepsLeavesApart(session.peer))
+      session.tellLeafInterest(account.name, change, leafCluster);
+    else session.tellInterest(account.name, this.withLeaves(session, account, change));
+  }
+
+  /** As a peer is told that does not keep interest of leaf nodes apart: the sum of all. */
+  private withLeaves(session: RouteSession, account: Account, change: InterestChange): InterestChange {
+    if (this.leaves === null || keepsLeavesApart(session.peer)) return change;
+    const { subject, queue } = change;
+    const ofLeaves = this.leaves.countOf(account, subject, queue);
+    return { subject, queue, count: account.localInterest.countOf(subject, queue) + ofLeaves };
   }
 
   /**
    * A peer that moves an account to a route of its own tells of its interest there, and takes it back on the other one a moment
    * later. Of the two the account's own route counts, so that in between no message goes to the peer twice. False: leave it.
    */
-  takesInterest({ registration }: RouteSession, told: ToldInterest): boolean {
-    const { account, subject, queue } = told;
+  takesInterest({ registration }: RouteSession, told: InterestName): boolean {
+    const { account } = told;
     const peer = this.peers.get(registration?.peerId ?? "");
     if (peer === undefined) return true;
     if (registration?.account === account) {
-      for (const { interests } of peer.pool.values()) interests.delete(account, subject, queue);
+      for (const { interests } of peer.pool.values()) interests.delete(told);
       return true;
     }
-    return peer.pinned.get(account)?.interests.has(account, subject, queue) !== true;
+    return peer.pinned.get(account)?.interests.has(told) !== true;
   }
 
   remove(session: RouteSession): void {
@@ -154,11 +196,22 @@ export class RouteTable {
 
   /** Tells every peer of a change of the interest here. */
   tell(account: Account, change: InterestChange): void {
+    this.tellAbout(account, change, "");
+  }
+
+  /** The same for interest of leaf nodes of a cluster. */
+  tellOfLeaves(account: Account, change: InterestChange, leafCluster: string): void {
+    this.tellAbout(account, change, leafCluster);
+  }
+
+  private tellAbout(account: Account, change: InterestChange, leafCluster: string): void {
     const { name } = account;
     for (const peer of this.peers.values()) {
-      carrierOf(peer, name)?.tellInterest(name, change);
+      const carrier = carrierOf(peer, name);
+      if (carrier !== undefined) this.tellOn(carrier, account, change, leafCluster);
       // Interest that ends before it is taken back there would stay on that route indefinitely.
-      if (change.count === 0 && peer.left.size > 0) peer.left.get(name)?.tellInterest(name, change);
+      const left = change.count === 0 && peer.left.size > 0 ? peer.left.get(name) : undefined;
+      if (left !== undefined) this.tellOn(left, account, change, leafCluster);
     }
   }
 

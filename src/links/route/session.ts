@@ -36,10 +36,10 @@ import type { Tap } from "../trunk/tap.ts";
 import { AccountMemo } from "./account-memo.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
-import { interestLine, readInterest } from "./interest-line.ts";
+import { interestLine, leafInterestLine, readInterest } from "./interest-line.ts";
 import { permits } from "./permissions.ts";
 import type { RoutePeer } from "./peer.ts";
-import { RemoteInterests } from "./remote-interest.ts";
+import { RemoteInterests, type ToldInterest } from "./remote-interest.ts";
 import { TappedRoute } from "./tapped.ts";
 import { publishRoutedTraced, tracedRoute } from "./tracing.ts";
 import type { SubjectRules } from "../../core/permissions.ts";
@@ -171,6 +171,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     this.inBytes += message.size;
     const { source } = this;
     if (source.queues !== queues) source.queues = queues;
+    source.leafCluster = message.leafCluster;
     publish(plan, message, source);
   }
 
@@ -245,20 +246,35 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   onInterest(args: readonly string[]): boolean {
     if (this.registration === null)
       return this.onPeerError(errors.unknownOperation, "RS+ before registration");
-    const told = readInterest(args, this.registration.account, "RS+");
-    if (typeof told === "string") return this.onPeerError(errors.badArguments, told);
-    const { account, subject, queue, weight } = told;
-    if (!permits(this.host.permissions.export, subject)) return true;
-    if (!this.host.takesInterest(this, told)) return true;
-    this.countChange();
-    if (this.interests.set(account, subject, queue, weight)) return true;
-    return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
+    return this.hear(readInterest(args, this.registration.account, "RS+"));
   }
 
   onInterestEnded(args: readonly string[]): boolean {
-    const told = readInterest(args, this.registration?.account ?? null, "RS-");
+    return this.hearEnd(readInterest(args, this.registration?.account ?? null, "RS-"));
+  }
+
+  onLeafInterest(args: readonly string[]): boolean {
+    if (this.registration === null)
+      return this.onPeerError(errors.unknownOperation, "LS+ before registration");
+    return this.hear(readInterest(args, this.registration.account, "LS+"));
+  }
+
+  onLeafInterestEnded(args: readonly string[]): boolean {
+    return this.hearEnd(readInterest(args, this.registration?.account ?? null, "LS-"));
+  }
+
+  private hear(told: ToldInterest | string): boolean {
     if (typeof told === "string") return this.onPeerError(errors.badArguments, told);
-    this.interests.delete(told.account, told.subject, told.queue);
+    if (!permits(this.host.permissions.export, told.subject)) return true;
+    if (!this.host.takesInterest(this, told)) return true;
+    this.countChange();
+    if (this.interests.set(told)) return true;
+    return this.onPeerError(errors.maxSubscriptionsExceeded, "more interest than a route may have");
+  }
+
+  private hearEnd(told: ToldInterest | string): boolean {
+    if (typeof told === "string") return this.onPeerError(errors.badArguments, told);
+    this.interests.delete(told);
     this.countChange();
     return true;
   }
@@ -296,6 +312,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
       message.body !== null ||
       this.tap !== null ||
       message.shownLength > 0 ||
+      message.leafCluster !== "" ||
       this.parser.isPinned ||
       (message.headerLength > 0 && !this.peer.takesHeaders);
     if (isRare || length > CHUNK_SIZE) {
@@ -317,6 +334,12 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   tellInterest(account: string, change: InterestChange): void {
     if (!permits(this.host.permissions.import, change.subject)) return;
     this.say(interestLine(this.parser.isPinned ? null : account, change));
+  }
+
+  /** Tells the peer of interest of leaf nodes of a cluster here. Only for peers that keep such interest apart. */
+  tellLeafInterest(account: string, change: InterestChange, leafCluster: string): void {
+    if (!permits(this.host.permissions.import, change.subject)) return;
+    this.say(leafInterestLine(this.parser.isPinned ? null : account, change, leafCluster));
   }
 
   /** The same for interest that may have been told before: only what `before` and the rules of now see differently. */

@@ -47,6 +47,16 @@ export class TappedRoute implements RouteOperations {
     return this.session.onInterestEnded(args);
   }
 
+  onLeafInterest(args: readonly string[]): boolean {
+    this.tap.received(`LS+ ${args.join(" ")}`);
+    return this.session.onLeafInterest(args);
+  }
+
+  onLeafInterestEnded(args: readonly string[]): boolean {
+    this.tap.received(`LS- ${args.join(" ")}`);
+    return this.session.onLeafInterestEnded(args);
+  }
+
   onPing(): boolean {
     this.tap.received("PING");
     return this.session.onPing();

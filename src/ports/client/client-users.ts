@@ -14,6 +14,8 @@ export interface ClientUsersOptions {
   authentication(passwords: ReadonlyMap<string, string>): AuthenticationOptions;
   /** What they are over WebSocket; null: there is no WebSocket. */
   overWebSocket(usual: AuthenticationOptions): AuthenticationOptions | null;
+  /** What they are for leaf nodes; null: none are taken. */
+  forLeafNodes(usual: AuthenticationOptions): AuthenticationOptions | null;
   /** What will not work, though it is no error. */
   problems(authentication: AuthenticationOptions): readonly string[];
 }
@@ -22,6 +24,8 @@ export class ClientUsers implements Disposable {
   readonly authenticator: Authenticator;
   /** Decides about clients over WebSocket. */
   readonly webSocketAuthenticator: Authenticator;
+  /** Decides about leaf nodes. */
+  readonly leafAuthenticator: Authenticator;
   private options: ClientUsersOptions;
   private directory: UsersDirectory | null;
   private readonly clock: Clock;
@@ -44,6 +48,9 @@ export class ClientUsers implements Disposable {
     const overWebSocket = options.overWebSocket(users);
     this.webSocketAuthenticator =
       overWebSocket === null ? this.authenticator : new Authenticator(overWebSocket, callouts, jwt);
+    const forLeafNodes = options.forLeafNodes(users);
+    this.leafAuthenticator =
+      forLeafNodes === null ? this.authenticator : new Authenticator(forLeafNodes, callouts, jwt);
   }
 
   /** Calls `onChange` after each change from now on: who is connected is to be looked at again. */
@@ -72,12 +79,15 @@ export class ClientUsers implements Disposable {
     this.directory?.[Symbol.dispose]();
     this.authenticator[Symbol.dispose]();
     this.webSocketAuthenticator[Symbol.dispose]();
+    this.leafAuthenticator[Symbol.dispose]();
   }
 
   private reconfigure(users: AuthenticationOptions): void {
     this.authenticator.reconfigure(users);
     const overWebSocket = this.options.overWebSocket(users);
     if (overWebSocket !== null) this.webSocketAuthenticator.reconfigure(overWebSocket);
+    const forLeafNodes = this.options.forLeafNodes(users);
+    if (forLeafNodes !== null) this.leafAuthenticator.reconfigure(forLeafNodes);
   }
 
   private openDirectory({ usersDir }: ClientUsersOptions): UsersDirectory | null {

@@ -223,6 +223,11 @@ export class ClusterPort {
     return this.members.all(side);
   }
 
+  /** Where leaf nodes reach the other members. */
+  otherLeafUrls(): string[] {
+    return this.members.all("leaf");
+  }
+
   tellInterest(account: Account, change: InterestChange): void {
     this.table.tell(account, change);
   }

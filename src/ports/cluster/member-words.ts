@@ -11,11 +11,12 @@ const URLS_MAX = 128;
 /** A host name has 253 at most. */
 const URL_CHARS_MAX = 300;
 
-/** For clients in the cluster, for those outside, and for those over WebSocket: a nats-server does not tell of the second. */
+/** For clients in the cluster, for those outside, for those over WebSocket, and for leaf nodes: a nats-server does not tell of the second. */
 export interface ClientUrls {
   readonly inside: readonly string[];
   readonly outside: readonly string[];
   readonly websocket: readonly string[];
+  readonly leaf: readonly string[];
 }
 
 export class MemberWords {
@@ -31,6 +32,7 @@ export class MemberWords {
       inside: texts(info["connect_urls"]),
       outside: texts(info["external_urls"]),
       websocket: texts(info["ws_connect_urls"]),
+      leaf: texts(info["leafnode_urls"]),
     };
     this.hasMet = true;
     const isNew = !isDeepStrictEqual(urls, this.urls.get(peerId));
@@ -61,6 +63,7 @@ export class MemberWords {
       inside: known.flatMap(({ inside }) => inside),
       outside: known.flatMap(({ outside }) => outside),
       websocket: known.flatMap(({ websocket }) => websocket),
+      leaf: known.flatMap(({ leaf }) => leaf),
     };
   }
 

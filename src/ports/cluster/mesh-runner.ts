@@ -24,7 +24,7 @@ import type {
 } from "../../cluster/mesh-types.ts";
 import type { RouteTable } from "../../links/route/route-table.ts";
 import type { RouteSession } from "../../links/route/session.ts";
-import { routeLineMax } from "../../protocol/route-parser.ts";
+import { serverLineMax } from "../../protocol/server-lines.ts";
 import type { Wire } from "../../transport/wire.ts";
 import { closeWords } from "./close-words.ts";
 import type { ClusterSettings } from "./cluster-port-options.ts";
@@ -238,7 +238,7 @@ export class MeshRunner implements Disposable {
   private announce(action: MeshAction & { kind: "announce" }): void {
     const { sessions, settings, pinnedAccounts, logger } = this.options;
     const lines = announcement(action, pinnedAccounts);
-    const lengthMax = routeLineMax(settings.current.limits);
+    const lengthMax = serverLineMax(settings.current.limits);
     if (lines.some(({ length }) => length > lengthMax))
       return logger.warn("INFO is too long to be told on", { member: action.info.name });
     const [line = "", ...forAccounts] = lines;

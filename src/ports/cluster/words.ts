@@ -91,6 +91,7 @@ export class RouteWords {
       connectUrls: noAdvertise ? [] : options.ownConnectUrls("inside"),
       webSocketUrls: noAdvertise ? [] : options.ownConnectUrls("websocket"),
       externalUrls: noAdvertise ? [] : options.ownConnectUrls("outside"),
+      leafUrls: options.ownConnectUrls("leaf"),
       poolSize: Math.max(0, options.poolSize),
       permissions: shownPermissions(permissions),
     };

@@ -9,17 +9,18 @@ interface RequesterFacts {
   readonly name: string;
   readonly lang: string;
   readonly version: string;
+  /** Absent: a client. */
+  readonly kind?: "Leafnode";
 }
 
 export function requesterFields(facts: RequesterFacts): Readonly<Record<string, unknown>> {
-  const { cid, address, startedMs, user, name, lang, version } = facts;
+  const { cid, address, startedMs, user, name, lang, version, kind } = facts;
   return {
     start: new Date(startedMs).toISOString(),
     host: address,
     id: cid,
     ...withoutBlanks({ user, name, lang, ver: version }),
-    kind: "Client",
-    client_type: "nats",
+    ...(kind === undefined ? { kind: "Client", client_type: "nats" } : { kind }),
   };
 }
 

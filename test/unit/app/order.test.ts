@@ -8,6 +8,7 @@ import { ClientUsers } from "../../../src/ports/client/client-users.ts";
 import { ClusterPort } from "../../../src/ports/cluster/cluster-port.ts";
 import { ConfigWatch } from "../../../src/app/config-watch.ts";
 import { JetStreamPart } from "../../../src/app/jetstream.ts";
+import { LeafPort } from "../../../src/ports/leaf/leaf-port.ts";
 import { PortTls } from "../../../src/ports/port-tls.ts";
 import { ReadinessWatch } from "../../../src/health/readiness-watch.ts";
 import { Rebalancer } from "../../../src/app/rebalancer.ts";
@@ -87,6 +88,7 @@ const STOPS = [
   [Rebalancer.prototype, Symbol.dispose, "rebalancing"],
   [SystemService.prototype, Symbol.dispose, "system service"],
   [JetStreamPart.prototype, "stop", "streams"],
+  [LeafPort.prototype, "closeAll", "leaf nodes"],
   [ClientPort.prototype, "closeAll", "clients"],
   [ClusterPort.prototype, "stop", "routes"],
   [ReadinessWatch.prototype, Symbol.dispose, "readiness"],

@@ -10,6 +10,7 @@ function account(name: string, figure: number): Summed {
   return {
     name,
     connections: figure,
+    leafNodes: figure,
     subscriptions: figure,
     inMessages: figure,
     inBytes: figure,

@@ -31,7 +31,7 @@ async function words(wire: MemoryWire): Promise<string[]> {
 /** A server whose routes are up before its clients can connect. */
 class Starting {
   urls: string[] = [];
-  readonly stack = new ClusterStack({ ownConnectUrls: () => this.urls });
+  readonly stack = new ClusterStack({ ownConnectUrls: (side) => (side === "leaf" ? [] : this.urls) });
 
   constructor() {
     this.stack.port.holdRoutes();

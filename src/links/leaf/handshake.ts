@@ -1,0 +1,106 @@
+/** What CONNECT and INFO of a leaf connection lead to: whether the peer is taken, and what may cross. Decides; the session acts. */
+import type { Permissions, SubjectRules } from "../../core/permissions.ts";
+import * as errors from "../../protocol/errors.ts";
+import type { PeerError } from "../../protocol/errors.ts";
+import type { LeafConnect, LeafInfo } from "../../protocol/leaf-info.ts";
+import type { LeafFacts, LeafRemote } from "./host.ts";
+import { LeafRules } from "./rules.ts";
+
+/** The server at the other end, as far as it has introduced itself; "" where it has not. */
+export interface LeafPeer {
+  readonly serverId: string;
+  readonly name: string;
+  readonly version: string;
+  readonly cluster: string;
+  readonly domain: string;
+  /** The account of the connection there. */
+  readonly account: string;
+  readonly takesHeaders: boolean;
+}
+
+export function peerOf(
+  { serverId, name, version, cluster, domain, account }: Omit<LeafPeer, "takesHeaders">,
+  takesHeaders: boolean,
+): LeafPeer {
+  return { serverId, name, version, cluster, domain, account, takesHeaders };
+}
+
+/** What nats-server calls interest of leaf nodes without a cluster on routes. */
+const RESERVED_CLUSTER = "_";
+
+type Connect = LeafConnect & { readonly lang: string; readonly gateway: string };
+
+/** The error of a peer whose credentials are good, in nats-server's order; null: nothing. `versionMin` "": any. */
+export function connectProblem(connect: Connect, facts: LeafFacts, versionMin: string): PeerError | null {
+  const { lang, cluster, gateway, version } = connect;
+  if (lang !== "") return errors.clientOnLeafPort;
+  if (cluster.includes(" ")) return errors.clusterNameHasSpaces;
+  if (cluster === RESERVED_CLUSTER) return errors.clusterNameReserved;
+  if (cluster !== "" && cluster === facts.cluster) return errors.sameClusterName;
+  if (gateway !== "") return errors.gatewayOnLeafPort(gateway);
+  return versionMin === "" || isAtLeast(version, versionMin) ? null : errors.leafVersionTooOld(versionMin);
+}
+
+export function infoProblem(info: LeafInfo): PeerError | null {
+  if (!info.isOfLeafPort) return errors.notALeafPort;
+  if (info.cluster.includes(" ")) return errors.clusterNameHasSpaces;
+  return info.cluster === RESERVED_CLUSTER ? errors.clusterNameReserved : null;
+}
+
+/** The rights of the user are the peer's: what it may publish comes, what it may subscribe to goes. */
+export function rulesForConnect(
+  connect: LeafConnect,
+  permissions: Permissions | null,
+  facts: LeafFacts,
+  { isSystem: isSystemAccount }: { readonly isSystem: boolean },
+): LeafRules {
+  return new LeafRules({
+    role: connect.isHub ? "spoke" : "hub",
+    comes: publishable(permissions),
+    goes: permissions?.rules.subscribe ?? null,
+    denyComing: [],
+    denyGoing: connect.denyPublish,
+    isSystemAccount,
+    ownDomain: ownDomain(facts),
+  });
+}
+
+/** Users that may answer requests alone publish nothing else. */
+function publishable(permissions: Permissions | null): SubjectRules | null {
+  if (permissions === null) return null;
+  const { publish, responses } = permissions.rules;
+  return responses === null || publish?.allow ? publish : { allow: [], deny: publish?.deny ?? [] };
+}
+
+export function rulesForInfo(
+  info: LeafInfo,
+  remote: LeafRemote,
+  facts: LeafFacts,
+  { isSystem: isSystemAccount }: { readonly isSystem: boolean },
+): LeafRules {
+  return new LeafRules({
+    role: remote.isHub ? "hub" : "spoke",
+    comes: info.import,
+    goes: info.export,
+    denyComing: remote.denyImports,
+    denyGoing: remote.denyExports,
+    isSystemAccount,
+    ownDomain: ownDomain(facts),
+  });
+}
+
+function ownDomain({ hasJetStream, domain }: LeafFacts): string {
+  return hasJetStream ? domain : "";
+}
+
+/** By the first three numbers. */
+function isAtLeast(version: string, least: string): boolean {
+  const [own, other] = [numbersOf(version), numbersOf(least)];
+  for (let i = 0; i < 3; i++) if (own[i] !== other[i]) return (own[i] ?? 0) > (other[i] ?? 0);
+  return true;
+}
+
+function numbersOf(version: string): readonly number[] {
+  const match = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version);
+  return match === null ? [0, 0, 0] : match.slice(1).map(Number);
+}

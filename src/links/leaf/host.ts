@@ -1,0 +1,79 @@
+/** What a leaf session needs of the server around it; `ports/leaf` hands it in. */
+import type { Authenticator } from "../../auth/authenticator.ts";
+import type { ConnectionType } from "../../base/connection-type.ts";
+import type { Accounts } from "../../core/accounts.ts";
+import type { LeafInfo, WireRules } from "../../protocol/leaf-info.ts";
+import type { ConnectionHost } from "../trunk/host.ts";
+import type { LeafFeeds } from "./feed.ts";
+
+export interface LeafLimits {
+  maxControlLineBytes: number;
+  maxPayloadBytes: number;
+  maxPendingBytes: number;
+  writeDeadlineMs: number;
+  pingIntervalMs: number;
+  pingMax: number;
+  authTimeoutMs: number;
+  /** Per connection; null: no limit. */
+  maxSubscriptions: number | null;
+}
+
+/** What the server is, as its peers are told. */
+export interface LeafFacts {
+  readonly serverId: string;
+  readonly serverName: string;
+  /** Of leaf nodes whose server is in no cluster, it is the name of the server. */
+  readonly cluster: string;
+  /** Of streams here; "": none. */
+  readonly domain: string;
+  readonly hasJetStream: boolean;
+  readonly takesHeaders: boolean;
+}
+
+/** What this server says in answer to CONNECT. */
+interface LeafAdmission {
+  readonly account: string;
+  readonly import: WireRules | null;
+  readonly export: WireRules | null;
+}
+
+/** A configured connection to another server. */
+export interface LeafRemote {
+  /** Local account. */
+  readonly account: string;
+  /** This server is the hub. */
+  readonly isHub: boolean;
+  /** Subjects as byte strings. */
+  readonly denyImports: readonly string[];
+  readonly denyExports: readonly string[];
+  /** The peer is told of no interest of other leaf nodes; or is asked to tell of none. */
+  readonly isIsolated: boolean;
+  readonly asksForIsolation: boolean;
+  /** The CONNECT line for a peer that has said this. Throws where credentials cannot be read. */
+  connectLine(info: LeafInfo): string;
+}
+
+export interface LeafHost extends ConnectionHost {
+  readonly accounts: Accounts;
+  readonly authenticator: Authenticator;
+  /** For one peer to sign. */
+  newNonce(): string;
+  readonly limits: LeafLimits;
+  readonly feeds: LeafFeeds;
+  /** Accepted connections are told of no interest of other leaf nodes. */
+  isIsolated(): boolean;
+  /** Oldest version of nats-server that may connect; "": any. */
+  versionMin(): string;
+  facts(): LeafFacts;
+  /** The INFO line, with CRLF; `admission`: in answer to CONNECT. */
+  infoLine(leaf: { readonly lid: number; readonly nonce: string }, admission: LeafAdmission | null): string;
+  /** How the connection of this number has come, as users may be restricted. */
+  connectionType(lid: number): ConnectionType;
+  /** Credentials were refused; the connection is about to end. */
+  onRefused(): void;
+  /** Messages and interest cross from now on. */
+  onOpen(lid: number): void;
+  /** A dialled peer has said where else it may be dialled. */
+  onAddresses(lid: number, info: LeafInfo): void;
+  onClosed(lid: number): void;
+}

@@ -1,0 +1,75 @@
+/**
+ * What the peer of one leaf connection is interested in, within the account of the connection: kept so that it can be taken back, and all of it
+ * at the end. Bounded by LEAF_INTEREST_MAX, and by `max_subscriptions` where that is less.
+ */
+import type { Chores } from "../../base/chores.ts";
+import type { Account } from "../../core/account.ts";
+import { interestKey } from "../../core/local-interest.ts";
+import { RemoteInterest, type DeliveryFilter, type Neighbour } from "../../core/subscription.ts";
+
+/** About 250 bytes each. A peer that tells of more is cut, so that one that makes them up cannot take all memory. */
+const LEAF_INTEREST_MAX = 1_000_000;
+
+export class LeafInterests {
+  private known = new Map<string, RemoteInterest>();
+  private readonly neighbour: Neighbour;
+  private readonly account: Account;
+  private readonly filter: DeliveryFilter;
+  private readonly chores: Chores;
+
+  /** `filter` is asked of each subject that a message for the peer has. */
+  constructor(neighbour: Neighbour, account: Account, filter: DeliveryFilter, chores: Chores) {
+    this.neighbour = neighbour;
+    this.account = account;
+    this.filter = filter;
+    this.chores = chores;
+  }
+
+  get size(): number {
+    return this.known.size;
+  }
+
+  /** False when the bound is reached; `most`: another one, null: none. */
+  set(subject: string, queue: string | null, weight: number, most: number | null): boolean {
+    const key = interestKey(subject, queue);
+    const present = this.known.get(key);
+    if (present !== undefined) {
+      this.account.reweigh(present, weight);
+      return true;
+    }
+    if (this.known.size >= Math.min(most ?? LEAF_INTEREST_MAX, LEAF_INTEREST_MAX)) return false;
+    const interest = new RemoteInterest(this.neighbour, subject, queue, weight, this.filter);
+    this.chores.keepUp();
+    this.known.set(key, interest);
+    this.account.addRemote(interest);
+    return true;
+  }
+
+  delete(subject: string, queue: string | null): void {
+    const key = interestKey(subject, queue);
+    const interest = this.known.get(key);
+    if (interest === undefined) return;
+    this.known.delete(key);
+    this.account.removeRemote(interest);
+  }
+
+  /** The connection is gone, and says so (`isGone`): nobody counts on it any more. It is ended in as many rounds as it takes. */
+  clear(): void {
+    const { known, account } = this;
+    this.known = new Map();
+    if (known.size === 0) return;
+    account.interest.changedAltogether();
+    this.chores.add({ steps: removeAll(account, known.values()), count: known.size });
+  }
+
+  [Symbol.iterator](): Iterator<RemoteInterest> {
+    return this.known.values();
+  }
+}
+
+function* removeAll(account: Account, interests: Iterable<RemoteInterest>): Generator<undefined, void> {
+  for (const interest of interests) {
+    account.removeRemote(interest);
+    yield;
+  }
+}

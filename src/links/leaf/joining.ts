@@ -1,0 +1,330 @@
+/**
+ * A leaf connection on its way to being one, and what is decided about it later: TLS, INFO and CONNECT, whether the peer is taken, and its end. What
+ * crosses it afterwards is in session.ts, which builds on this; what is decided by CONNECT and INFO is in handshake.ts.
+ *
+ *     accepted   our INFO ->   | <- CONNECT | INFO with account and rules, interest -> | open
+ *     dialled    <- INFO | CONNECT -> | <- INFO with account and rules | interest -> | open
+ */
+import { assertOwn } from "../../base/assert.ts";
+import type { Grant, Verdict } from "../../auth/grant.ts";
+import type { Account } from "../../core/account.ts";
+import { CLIENT_CLOSED, closeCause, TLS_FAILED, type CloseCause } from "../../protocol/close-cause.ts";
+import * as errors from "../../protocol/errors.ts";
+import type { PeerError } from "../../protocol/errors.ts";
+import { toByteString } from "../../protocol/info.ts";
+import { readLeafConnect, readLeafInfo, type LeafInfo } from "../../protocol/leaf-info.ts";
+import { onOneLine } from "../../protocol/quote.ts";
+import type { Opening, Wire } from "../../transport/wire.ts";
+import { Connection } from "../trunk/connection.ts";
+import { ROUTE_READER } from "../trunk/outbox.ts";
+import { GREETED, OPEN } from "../trunk/phase.ts";
+import {
+  connectProblem,
+  infoProblem,
+  peerOf,
+  rulesForConnect,
+  rulesForInfo,
+  type LeafPeer,
+} from "./handshake.ts";
+import type { LeafHost, LeafRemote } from "./host.ts";
+import type { LeafRules } from "./rules.ts";
+
+const UNKNOWN: LeafPeer = {
+  serverId: "",
+  name: "",
+  version: "",
+  cluster: "",
+  domain: "",
+  account: "",
+  takesHeaders: false,
+};
+const KIND = { idField: "lid", reader: ROUTE_READER, rhythm: "while silent", phase: GREETED } as const;
+const PROTOCOL_VIOLATION = closeCause("violation", "Protocol Violation");
+/** As nats-server waits: after a loop or a breach of rules a server that has dialled comes back no sooner. */
+export const LOOP_DELAY_MS = 30_000;
+const VERSION_DELAY_MS = 5_000;
+/** For the answer to CONNECT, as in nats-server. */
+const CONNECT_TIMEOUT_MS = 2_000;
+/** What peers say before they close a connection that is not to be tried again soon. */
+const DELAYS: readonly (readonly [part: string, delayMs: number])[] = [
+  ["Loop detected", LOOP_DELAY_MS],
+  ["same cluster name", LOOP_DELAY_MS],
+  ["Permissions Violation", LOOP_DELAY_MS],
+  ["minimum version required", VERSION_DELAY_MS],
+];
+
+export abstract class JoiningLeaf extends Connection<LeafHost> implements Opening {
+  /** null: the other server has dialled. */
+  readonly remote: LeafRemote | null;
+  readonly nonce: string;
+  /** What the other end is: a spoke of this server, or its hub. */
+  tier: "spoke" | "hub";
+  /** Whose interest and messages are kept from others of it; with a spoke never "". */
+  leafCluster = "";
+  isIsolated = false;
+  peer = UNKNOWN;
+  /** null: not admitted yet. */
+  account: Account | null = null;
+  grant: Grant | null = null;
+  rules: LeafRules | null = null;
+  /** The server that has dialled waits so long before it tries again; 0: as usual. */
+  redialDelayMs = 0;
+  private timer: Disposable | null = null;
+  private info: LeafInfo | null = null;
+
+  constructor(host: LeafHost, wire: Wire, id: number, remote: LeafRemote | null) {
+    super(host, wire, id, KIND);
+    this.remote = remote;
+    this.tier = remote === null || remote.isHub ? "spoke" : "hub";
+    // Leaf nodes always get one, as from nats-server.
+    this.nonce = remote === null ? host.newNonce() : "";
+  }
+
+  /** The account, the rules and the peer are known: whatever depends on them is made. */
+  protected abstract entered(account: Account): void;
+  /** Messages and interest cross from now on. */
+  protected abstract opened(account: Account): void;
+
+  get lid(): number {
+    return this.id;
+  }
+
+  get isGone(): boolean {
+    return !this.isOpen;
+  }
+
+  get user(): string {
+    return this.grant?.user ?? "";
+  }
+
+  /** Greets the server that has dialled. */
+  greet(): void {
+    this.followTracing();
+    this.log.info("Leafnode connection created");
+    if (this.wire.negotiate !== undefined) return this.wire.negotiate(this);
+    this.sayHello();
+    this.onOpen();
+  }
+
+  sayHello(): void {
+    this.say(this.host.infoLine(this, null));
+    if (this.wire.negotiate !== undefined) this.outbox.flush();
+  }
+
+  /** From here on bytes pass. */
+  onOpen(): void {
+    this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
+    this.wire.start(this);
+  }
+
+  onThrottled(): void {
+    this.onPeerError(errors.throttled, "");
+  }
+
+  /** The TLS handshake failed. A port probe is not an error. */
+  onFailed({ text: problem, isProbe }: { readonly text: string; readonly isProbe: boolean }): void {
+    if (!this.isOpen) return;
+    if (isProbe) this.log.debug(`TLS leafnode handshake error: ${problem}`);
+    else this.log.error(`TLS leafnode handshake error: ${problem}`);
+    this.cut(TLS_FAILED);
+  }
+
+  /** Introduces this server to the one that it has dialled. `infoJson`: its first INFO; null: that is yet to come, within `timeoutMs`. */
+  introduce(infoJson: string | null, timeoutMs: number): void {
+    assertOwn(this.remote !== null, "a server introduces itself where it has dialled");
+    this.followTracing();
+    this.log.info(`Leafnode connection created for account: ${this.remote.account}`);
+    if (infoJson === null) this.endAfter(timeoutMs, errors.staleLeaf);
+    this.wire.start(this);
+    if (infoJson !== null) this.asRead(() => void this.onInfo(infoJson));
+  }
+
+  // ---- handshake ----
+
+  onConnect(json: string): boolean {
+    if (this.remote !== null || this.phase !== GREETED)
+      return this.onPeerError(errors.unknownOperation, "CONNECT where none is due");
+    const connect = readLeafConnect(json);
+    if (connect === null)
+      return this.onPeerError(errors.badArguments, "CONNECT is not the JSON it should be");
+    const { host, wire } = this;
+    const { user, pass, authToken, nkey, sig, jwt, name, version } = connect;
+    const verdict = host.authenticator.check({
+      credentials: { user, pass, authToken, nkey, sig, jwt, name, version },
+      nonce: this.nonce,
+      address: wire.remote.address,
+      isWanted: () => this.isOpen,
+      connectionType: host.connectionType(this.lid),
+      proxyKey: "",
+      certificate: wire.security?.certificate,
+      cid: this.lid,
+      tls: wire.security ?? undefined,
+      onDelegated: () => this.stopTimer(),
+    });
+    if (!(verdict instanceof Promise)) return this.conclude(connect, verdict);
+    this.wait();
+    void verdict.then((late) => this.goOn(() => this.conclude(connect, late)));
+    return true;
+  }
+
+  private conclude(connect: ReturnType<typeof readLeafConnect> & object, verdict: Verdict): boolean {
+    const { host } = this;
+    if (verdict.kind === "refused") {
+      host.onRefused();
+      return this.onPeerError(errors.authorizationViolation, verdict.reason);
+    }
+    const account = host.accounts.get(verdict.grant.account);
+    if (account === undefined)
+      return this.onPeerError(errors.authorizationViolation, `no account ${verdict.grant.account}`);
+    const problem = connectProblem(connect, host.facts(), host.versionMin());
+    if (problem !== null) return this.onPeerError(problem, `${connect.name} ${connect.version}`);
+    this.stopTimer();
+    this.grant = verdict.grant;
+    this.tier = connect.isHub ? "hub" : "spoke";
+    this.isIsolated = host.isIsolated() || connect.isolate;
+    this.peer = peerOf(connect, host.facts().takesHeaders && connect.headers);
+    if (account.isFull) return this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
+    const facts = host.facts();
+    this.enter(account, rulesForConnect(connect, verdict.grant.permissions, facts, account));
+    const { publish = null, subscribe = null } = verdict.grant.permissions?.rules ?? {};
+    const admission = { account: account.name, import: subscribe, export: publish };
+    this.say(host.infoLine(this, admission));
+    this.begin();
+    return this.isOpen;
+  }
+
+  onInfo(json: string): boolean {
+    const info = readLeafInfo(json);
+    if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
+    // An accepted peer says INFO to agree on compression alone, which is the business of the wire.
+    if (this.remote === null) return true;
+    if (this.info === null) return this.hearFirst(info, this.remote);
+    if (info.leafUrls.length + info.webSocketUrls.length > 0) this.host.onAddresses(this.lid, info);
+    this.info = info;
+    if (info.isAdmission || info.import !== null || info.export !== null) return this.hearRules(info);
+    return true;
+  }
+
+  private hearFirst(info: LeafInfo, remote: LeafRemote): boolean {
+    const { host } = this;
+    const problem = infoProblem(info);
+    if (problem !== null) return this.onPeerError(problem, "attempted to connect to wrong port");
+    this.stopTimer();
+    this.info = info;
+    this.peer = peerOf({ ...info, account: "" }, host.facts().takesHeaders && info.headers);
+    host.onAddresses(this.lid, info);
+    this.say(remote.connectLine(info));
+    this.log.debug("Remote leafnode connect msg sent");
+    if (info.infoOnConnect) this.endAfter(CONNECT_TIMEOUT_MS, errors.staleLeaf);
+    else return this.hearRules(info);
+    return true;
+  }
+
+  /** The hub's answer, or other rules of it later. */
+  private hearRules(info: LeafInfo): boolean {
+    const { remote, host } = this;
+    assertOwn(remote !== null, "a server that has dialled hears of rules");
+    const account = this.account ?? host.accounts.get(remote.account);
+    if (account === undefined)
+      return this.onPeerError(errors.authorizationViolation, `no account ${remote.account}`);
+    const rules = rulesForInfo(info, remote, host.facts(), account);
+    if (this.phase === OPEN) {
+      this.rules = rules;
+      account.interest.changedAltogether();
+      return true;
+    }
+    this.stopTimer();
+    if (account.isFull) return this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
+    this.peer = { ...this.peer, account: info.account };
+    this.isIsolated = remote.isIsolated;
+    this.enter(account, rules);
+    this.begin();
+    return this.isOpen;
+  }
+
+  private enter(account: Account, rules: LeafRules): void {
+    assertOwn(this.account === null, "a leaf connection enters one account");
+    const { cluster, name, serverId } = this.peer;
+    this.account = account;
+    this.rules = rules;
+    account.connections++;
+    account.leafnodes++;
+    // A spoke in no cluster says the name of its server, but for those of old.
+    const named = this.tier === "spoke" ? cluster || name || serverId || `lid-${this.lid}` : cluster;
+    this.leafCluster = onOneToken(toByteString(named));
+    this.entered(account);
+    this.log = this.log.child({ remote: name, account: account.name });
+  }
+
+  private begin(): void {
+    const { account } = this;
+    assertOwn(account !== null, "an admitted leaf connection has an account");
+    this.stand(OPEN);
+    this.wire.admitted?.();
+    this.heartbeat.estimate(this.startedMs);
+    this.heartbeat.start();
+    this.opened(account);
+  }
+
+  private endAfter(ms: number, error: PeerError): void {
+    this.stopTimer();
+    this.timer = this.host.clock.setTimer(ms, () => void this.onPeerError(error, ""));
+  }
+
+  private stopTimer(): void {
+    this.timer?.[Symbol.dispose]();
+    this.timer = null;
+  }
+
+  // ---- errors, changes, the end ----
+
+  onPeerSaysError(said: string): boolean {
+    this.log.error(`Leafnode Error '${said}'`);
+    this.redialDelayMs = DELAYS.find(([part]) => said.includes(part))?.[1] ?? this.redialDelayMs;
+    if (this.redialDelayMs === 0) return true;
+    this.close(PROTOCOL_VIOLATION);
+    return false;
+  }
+
+  onPeerError(error: PeerError, detail: string): boolean {
+    if (error.text !== null && this.isOpen) this.say(`-ERR '${onOneLine(toByteString(error.text))}'\r\n`);
+    const fields = detail === "" ? {} : { detail };
+    this.log.error(error.text ?? "Leafnode sent a malformed operation", fields);
+    this.close(error.closes ?? PROTOCOL_VIOLATION);
+    return false;
+  }
+
+  /** Users have changed. */
+  recheckGrant(): void {
+    const { grant, host } = this;
+    if (!this.isOpen || grant === null) return;
+    const now = host.authenticator.currentGrant(grant, host.connectionType(this.lid));
+    // Its rules were told by INFO, so that it comes again for others.
+    if (now === null || now.account !== grant.account || now.permissions !== grant.permissions)
+      this.onPeerError(errors.authorizationViolation, "users have changed");
+  }
+
+  /** Tells the peer of other addresses, or that this server is going. */
+  sayInfo(): void {
+    if (this.isOpen && this.remote === null) this.say(this.host.infoLine(this, null));
+  }
+
+  protected override endedBy(problem: string): CloseCause {
+    return problem === "" ? CLIENT_CLOSED : closeCause("ended", `Read Error (${problem})`);
+  }
+
+  protected override release({ reason }: CloseCause): void {
+    const { account } = this;
+    this.stopTimer();
+    this.log.info(`Leafnode connection closed: ${reason} - Account: ${account?.name ?? ""}`);
+    if (account === null) return;
+    account.connections--;
+    account.leafnodes--;
+  }
+}
+
+/** Names of clusters stand in lines between servers. */
+function onOneToken(name: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return name.replace(/[\x00-\x20]/g, "_");
+}

@@ -1,0 +1,91 @@
+/**
+ * What may cross one leaf connection, seen from this server: `comes` bounds the messages that the peer may send, and thus the interest
+ * that it is told of; `goes` bounds what it is sent, whatever it asks for.
+ *
+ *     this server is   comes                                      goes
+ *     hub              what the user may publish                  what the user may subscribe to, without the peer's deny_imports
+ *     spoke            `import` of the hub's INFO - deny_imports  `export` of the hub's INFO - deny_exports
+ *
+ * Requests to JetStream and what buckets are made of stay on their side, as with nats-server: domains have subjects of their own.
+ */
+import { Permissions, type SubjectRules } from "../../core/permissions.ts";
+import type { Plan } from "../../core/plan.ts";
+import type { DeliveryFilter } from "../../core/subscription.ts";
+import { hasWildcard, subjectCovers, subjectsMeet } from "../../subject/subject.ts";
+
+/** As nats-server denies them, in both directions. */
+const OF_JETSTREAM: readonly string[] = ["$JS.API.>", "$KV.>", "$OBJ.>"];
+/** In the system account: also what servers of one JetStream say to each other. */
+const OF_JETSTREAM_SERVERS: readonly string[] = ["$JSC.>", "$NRG.>", ...OF_JETSTREAM];
+/** Among servers alone: a leaf node never says these, whatever its user may publish. */
+const RESERVED: readonly string[] = ["_GR_.>", "$GR.>"];
+/** Told and heard of without asking the rules. */
+export const LOOP_DETECTION = "$LDS.";
+/** Where the other server waits for answers of services of other accounts; each has a subject that only who was asked knows. */
+const SERVICE_REPLY = "_R_.";
+
+export interface LeafRulesOptions {
+  readonly role: "hub" | "spoke";
+  readonly comes: SubjectRules | null;
+  readonly goes: SubjectRules | null;
+  readonly denyComing: readonly string[];
+  readonly denyGoing: readonly string[];
+  readonly isSystemAccount: boolean;
+  /** The domain of streams here, whose requests do not leave by this connection; "": there is none. */
+  readonly ownDomain: string;
+}
+
+export class LeafRules implements DeliveryFilter {
+  /** `publish` is what comes. */
+  private readonly takes: Permissions;
+  /** `publish` is what the peer is told that this server wants, `subscribe` what it is sent. */
+  private readonly tells: Permissions;
+
+  constructor(options: LeafRulesOptions) {
+    const { role, comes, goes, denyComing, denyGoing, isSystemAccount, ownDomain } = options;
+    const kept = isSystemAccount ? OF_JETSTREAM_SERVERS : OF_JETSTREAM;
+    const coming = withDenied(comes, denyComing);
+    // A hub takes requests of old spokes without a domain, as nats-server does.
+    const denied = role === "hub" && !isSystemAccount ? RESERVED : [...RESERVED, ...kept];
+    this.takes = new Permissions({ publish: withDenied(coming, denied), subscribe: null, responses: null });
+    const own = ownDomain === "" ? [] : [`$JS.${ownDomain}.API.>`];
+    this.tells = new Permissions({
+      publish: withDenied(coming, kept),
+      subscribe: withDenied(goes, [...denyGoing, ...kept, ...own]),
+      responses: null,
+    });
+  }
+
+  /** Whether the peer may send messages on the subject of the plan. */
+  mayTake(plan: Plan): boolean {
+    return this.takes.mayPublish(plan);
+  }
+
+  /** The same for a subject. */
+  mayTakeOn(subject: string): boolean {
+    return this.takes.mayPublishTo(subject) || subject.startsWith(SERVICE_REPLY);
+  }
+
+  /** Whether the peer is told that this server wants the subject, which may have wildcards. */
+  mayTell(subject: string): boolean {
+    if (subject.startsWith(LOOP_DETECTION) || subject.startsWith(SERVICE_REPLY)) return true;
+    return this.tells.mayPublishTo(subject) || (hasWildcard(subject) && this.mayTellPart(subject));
+  }
+
+  /** A pattern is told where a part of it may come, as nats-server does it. */
+  private mayTellPart(pattern: string): boolean {
+    const { allow, deny } = this.tells.rules.publish ?? { allow: null, deny: [] };
+    const isAllowed = allow === null || allow.some((rule) => subjectsMeet(rule, pattern));
+    return isAllowed && !deny.some((rule) => subjectCovers(rule, pattern));
+  }
+
+  /** Whether the peer may be sent messages on a literal subject. */
+  admits(subject: string, queue: string | null): boolean {
+    return this.tells.maySubscribe(subject, queue);
+  }
+}
+
+function withDenied(rules: SubjectRules | null, denied: readonly string[]): SubjectRules | null {
+  if (denied.length === 0) return rules;
+  return { allow: rules?.allow ?? null, deny: [...(rules?.deny ?? []), ...denied] };
+}

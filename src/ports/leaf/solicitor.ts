@@ -1,0 +1,125 @@
+/**
+ * Keeps one configured remote connected: dials, hands the wire on, and dials again when the connection has ended. Which address comes next, and when,
+ * is decided in `cluster/remotes.ts`. Of each remote at most one dial is under way, or one connection stands.
+ */
+import { RemoteDials } from "../../cluster/remotes.ts";
+import type { Clock } from "../../base/clock.ts";
+import { hostPort } from "../../base/host-port.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Random } from "../../base/random.ts";
+import type { LeafInfo } from "../../protocol/leaf-info.ts";
+import type { TlsTerms } from "../../transport/tls.ts";
+import type { Wire } from "../../transport/wire.ts";
+import { dialLeaf, type LeafDialHost } from "./dial.ts";
+import type { LeafAddress, LeafRemoteSettings } from "./leaf-settings.ts";
+
+export interface SolicitorOptions {
+  readonly settings: LeafRemoteSettings;
+  readonly reconnectMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly dialHost: LeafDialHost;
+  tls(): TlsTerms;
+  /** A wire to the hub; `address` is the one that was dialled. */
+  onWire(wire: Wire, infoJson: string | null, address: LeafAddress): void;
+}
+
+/** Failures in a row that are logged as errors; beyond them every so many. */
+const LOGGED_EACH = 20;
+
+export class Solicitor implements Disposable {
+  readonly settings: LeafRemoteSettings;
+  private readonly options: SolicitorOptions;
+  private readonly dials: RemoteDials<LeafAddress>;
+  private underWay: Disposable | null = null;
+  private isOver = false;
+
+  constructor(options: SolicitorOptions) {
+    const { settings, reconnectMs, random } = options;
+    this.options = options;
+    this.settings = settings;
+    const { addresses: configured, keepsOrder } = settings;
+    this.dials = new RemoteDials({ configured, keepsOrder, intervalMs: reconnectMs }, random);
+  }
+
+  start(): void {
+    if (!this.settings.isDisabled) this.dial();
+  }
+
+  /** The connection is of use: the next failure counts as the first. */
+  opened(): void {
+    this.dials.connected();
+  }
+
+  /** The connection has ended. `delayMs`: wait at least so long; `wasOfUse`: messages could cross. */
+  ended(delayMs: number, wasOfUse: boolean): void {
+    if (this.isOver) return;
+    const usualMs = wasOfUse ? this.dials.ended() : this.dials.failed();
+    this.dialAfter(Math.max(delayMs, usualMs));
+  }
+
+  /** The hub has said where it can be dialled. */
+  learn({ leafUrls }: LeafInfo): void {
+    const { ignoresDiscovered, addresses } = this.settings;
+    if (ignoresDiscovered || leafUrls.length === 0) return;
+    const isSecured = addresses.some((one) => one.isSecured);
+    this.dials.learn(leafUrls.flatMap((url) => addressOf(url, isSecured) ?? []));
+  }
+
+  [Symbol.dispose](): void {
+    this.isOver = true;
+    this.underWay?.[Symbol.dispose]();
+    this.underWay = null;
+  }
+
+  private dialAfter(ms: number): void {
+    this.underWay?.[Symbol.dispose]();
+    this.underWay = this.options.clock.setTimer(ms, () => this.dial());
+  }
+
+  private dial(): void {
+    const { settings, options } = this;
+    const address = this.dials.take();
+    const shown = hostPort(address.host, address.port);
+    options.logger.debug(`Trying to connect as leafnode to remote server on "${shown}"`);
+    const names = settings.addresses.map(({ host }) => host);
+    const terms = {
+      timeoutMs: settings.dialTimeoutMs,
+      infoTimeoutMs: settings.infoTimeoutMs,
+      tls: options.tls(),
+      isTlsWanted: settings.hasTls,
+      isTlsFirst: settings.isTlsFirst,
+      names,
+    };
+    this.underWay = dialLeaf(address, terms, options.dialHost, {
+      connected: (wire, infoJson) => {
+        this.underWay = null;
+        if (this.isOver) wire.destroy();
+        else options.onWire(wire, infoJson, address);
+      },
+      failed: (detail) => {
+        this.underWay = null;
+        const waitMs = this.dials.failed();
+        this.logFailure(shown, detail);
+        if (!this.isOver) this.dialAfter(waitMs);
+      },
+    });
+  }
+
+  private logFailure(address: string, detail: string): void {
+    const { failureCount } = this.dials;
+    const { logger } = this.options;
+    const text = `Error trying to connect as leafnode to remote server ${JSON.stringify(address)} (attempt ${failureCount}): ${detail}`;
+    if (failureCount === 1 || failureCount % LOGGED_EACH === 0) logger.error(text);
+    else logger.debug(text);
+  }
+}
+
+/** `host:port` of INFO. */
+function addressOf(url: string, isSecured: boolean): LeafAddress | null {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(url);
+  const port = Number(match?.[3] ?? 0);
+  if (match === null || port < 1 || port > 65_535) return null;
+  return { host: match[1] ?? match[2] ?? "", port, isSecured, user: null, pass: null };
+}

@@ -1,0 +1,90 @@
+/** Servers joined by leaf connections, each shoal or a real nats-server, and official clients on them. Whoever makes one disposes of it. */
+import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
+import { bothServers } from "./both-servers.ts";
+import { freePort } from "./free-port.ts";
+import { startServer, type ServerProcess } from "./nats-server.ts";
+
+export type LeafServerKind = "shoal" | "nats-server";
+
+export interface LeafServerOptions {
+  readonly name: string;
+  /** Which have to be started already. */
+  readonly hubs?: readonly LeafServer[];
+  /** What else stands in its entry of `remotes`. */
+  readonly remote?: string;
+  /** What else stands in the block. */
+  readonly leafnodes?: string;
+  readonly config?: string;
+  readonly cluster?: { readonly name: string; readonly routes: readonly LeafServer[] };
+  /** Before the host in URLs of this server, as in "user:password@". */
+  readonly urlUser?: string;
+}
+
+export class LeafServer {
+  readonly name: string;
+  readonly process: ServerProcess;
+  readonly leafPort: number;
+  readonly routePort: number;
+  readonly urlUser: string;
+
+  constructor(
+    process: ServerProcess,
+    { name, urlUser = "" }: LeafServerOptions,
+    ports: { readonly leaf: number; readonly route: number },
+  ) {
+    this.process = process;
+    this.name = name;
+    this.leafPort = ports.leaf;
+    this.routePort = ports.route;
+    this.urlUser = urlUser;
+  }
+}
+
+export function hasKind(kind: LeafServerKind): boolean {
+  return bothServers.length > 1 || kind === "shoal";
+}
+
+export class LeafWorld implements AsyncDisposable {
+  readonly servers: LeafServer[] = [];
+  private readonly clients: NatsConnection[] = [];
+
+  async start(kind: LeafServerKind, options: LeafServerOptions): Promise<LeafServer> {
+    const command = bothServers[kind === "shoal" ? 0 : 1]!.command;
+    const ports = { leaf: await freePort(), route: await freePort() };
+    const server = new LeafServer(await startServer(command, configOf(options, ports)), options, ports);
+    this.servers.push(server);
+    return server;
+  }
+
+  async connect(server: LeafServer, options: ConnectionOptions = {}): Promise<NatsConnection> {
+    const { host, port } = server.process;
+    const client = await connect({ servers: `${host}:${port}`, reconnect: false, ...options });
+    this.clients.push(client);
+    return client;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.close()));
+    await Promise.all(this.servers.map((server) => server.process.stop()));
+  }
+}
+
+function configOf(
+  options: LeafServerOptions,
+  ports: { readonly leaf: number; readonly route: number },
+): string {
+  const { name, hubs = [], remote = "", leafnodes = "", config = "", cluster } = options;
+  const remotes = hubs.map(
+    (hub) => `{ url: "nats-leaf://${hub.urlUser}127.0.0.1:${hub.leafPort}", ${remote} }`,
+  );
+  const routes = cluster?.routes.map(({ routePort }) => `"nats://127.0.0.1:${routePort}"`) ?? [];
+  const clustered =
+    cluster === undefined
+      ? ""
+      : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${ports.route}", routes: [${routes.join(", ")}] }`;
+  return `server_name: ${name}
+    leafnodes { listen: "127.0.0.1:${ports.leaf}", ${leafnodes}
+      remotes: [${remotes.join(", ")}] }
+    ${clustered}
+    ${config}`;
+}
