@@ -281,7 +281,11 @@ export class DirectGets {
 }
 
 /** Sequences of the messages that the filters cover; 0 each time after so many were looked at, so that others have their turn. */
-function* inSteps(store: StreamStore, from: number, filters: readonly string[] | null): Generator<number> {
+function* inSteps(
+  store: StreamStore,
+  from: number,
+  filters: readonly string[] | null,
+): Generator<number, void> {
   for (let at = from; at !== 0;) {
     const found = store.nextWithin(at, filters, store.last, PER_TURN_MESSAGES);
     if (found === 0) return;
