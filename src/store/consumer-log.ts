@@ -39,6 +39,8 @@ export class ConsumerLog {
   private readonly options: ConsumerLogOptions;
   private file: DiskFile | null = null;
   private size = 0;
+  /** Bytes of the snapshot: the log may grow as long, so that folding costs no more than appending did. */
+  private snapshotBytes = 0;
   private pending = Buffer.alloc(START_BYTES);
   private pendingLength = 0;
 
@@ -54,6 +56,7 @@ export class ConsumerLog {
     disk.makeFolder(folder);
     const snapshot = disk.read(`${folder}/state`);
     const isSound = snapshot === null || isSoundSnapshot(snapshot);
+    this.snapshotBytes = snapshot?.length ?? 0;
     if (snapshot !== null && isSound) restore(Buffer.from(snapshot.subarray(4)).toString("latin1"));
     this.file = disk.open(`${folder}/log`);
     const content = Buffer.alloc(this.file.size);
@@ -84,7 +87,7 @@ export class ConsumerLog {
   flush(): void {
     const { file, pending, pendingLength } = this;
     if (file === null || pendingLength === 0) return;
-    if (this.size + pendingLength > FOLD_BYTES) this.fold();
+    if (this.size + pendingLength > Math.max(FOLD_BYTES, this.snapshotBytes)) this.fold();
     else {
       file.write(pending.subarray(0, pendingLength), this.size);
       this.size += pendingLength;
@@ -103,6 +106,7 @@ export class ConsumerLog {
     state.copy(content, 4);
     content.writeUInt32LE(crc32(state), 0);
     disk.replace(`${folder}/state`, content);
+    this.snapshotBytes = content.length;
     this.file.truncate(0);
     this.size = 0;
     this.pendingLength = 0;
