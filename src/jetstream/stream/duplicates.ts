@@ -5,6 +5,8 @@
 import type { StreamStore } from "../../store/stream-store.ts";
 import { MessageHeaders } from "../headers.ts";
 
+/** Ids that are dropped with each one that comes: more than come, and few, where a million were noted within the window. */
+const EXPIRED_AT_ONCE = 64;
 /** Places at the front that are given back together. */
 const GONE_MAX = 4096;
 
@@ -22,6 +24,11 @@ export class Duplicates {
 
   constructor(windowNs: number) {
     this.windowMs = windowNs / 1e6;
+  }
+
+  /** Ids that are held; some may be too old to count. */
+  get size(): number {
+    return this.places.size;
   }
 
   setWindow(windowNs: number): void {
@@ -55,7 +62,9 @@ export class Duplicates {
 
   private expire(nowMs: number): void {
     const { ids, timesMs, places, base } = this;
-    for (let i = this.first - base; i < ids.length && nowMs - timesMs[i]! > this.windowMs; i++) {
+    const start = this.first - base;
+    const end = Math.min(ids.length, start + EXPIRED_AT_ONCE);
+    for (let i = start; i < end && nowMs - timesMs[i]! > this.windowMs; i++) {
       if (places.get(ids[i]!) === base + i) places.delete(ids[i]!);
       ids[i] = "";
       this.first = base + i + 1;

@@ -34,3 +34,16 @@ it("forgets what is too old, however many there were", () => {
     if (i > WINDOW_MS) expect(duplicates.findAt(`id${i - WINDOW_MS - 1}`, i)).toBe(0);
   }
 });
+
+it("drops some at a time where very many are too old at once, and counts none of them", () => {
+  const duplicates = new Duplicates(WINDOW_MS * 1e6);
+  const count = 10_000;
+  for (let i = 1; i <= count; i++) duplicates.noteAt(`id${i}`, i, 0);
+  duplicates.noteAt("another", count + 1, 100);
+  expect(duplicates.size).toBeGreaterThan(count - 100);
+  expect(duplicates.findAt(`id${count}`, 100)).toBe(0);
+  duplicates.noteAt(`id${count}`, count + 2, 100);
+  for (let i = 1; i <= count / 50; i++) duplicates.noteAt(`more${i}`, count + 2 + i, 100);
+  expect(duplicates.size).toBe(2 + count / 50);
+  expect(duplicates.findAt(`id${count}`, 100)).toBe(count + 2);
+});

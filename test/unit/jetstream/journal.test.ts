@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Journal } from "../../../src/jetstream/consumer/journal.ts";
 import { ConsumerState } from "../../../src/jetstream/consumer/state.ts";
 import type { Disk } from "../../../src/store/disk.ts";
@@ -65,6 +65,23 @@ describe("the journal of a consumer", () => {
       );
     },
   );
+
+  it("is folded the less often the more messages wait", () => {
+    const disk = new MemoryDisk();
+    const state = new ConsumerState("explicit", 1, 0);
+    const { log, journal } = open(disk, state);
+    const waiting = 60_000;
+    for (let i = 1; i <= waiting; i++) journal.delivered(i, i, 1, 0);
+    const folds = vi.spyOn(disk, "replace");
+    for (let i = 1; i <= waiting; i++) {
+      journal.delivered(i, waiting + i, 2, 5);
+      if (i % 500 === 0) log.flush();
+    }
+    expect(folds.mock.calls.length).toBe(1); // what was appended would fill the smallest log more than twice
+    const again = new ConsumerState("explicit", 1, 0);
+    open(disk, again);
+    expect(again.toJson()).toBe(state.toJson());
+  });
 
   it("writes one entry for messages that follow each other", () => {
     const state = new ConsumerState("explicit", 1, 0);
