@@ -61,7 +61,16 @@ class Sixth extends First {
 const CLASSES: readonly (typeof First)[] = [First, Second, Third, Fourth, Fifth, Sixth];
 
 export function receiverCases(): Case[] {
-  return [1, 2, 3, 4, 6].map((classes) => receiverCase(classes));
+  const classes = [1, 2, 3, 4, 6].map((count) => receiverCase(count));
+  return [clientsCase("before"), ...classes, clientsCase("after")];
+}
+
+/** What the other cases must not make dearer. */
+function clientsCase(when: "before" | "after"): Case {
+  const stack = new Stack({ accounts: { work: new Work() } });
+  const publisher = stack.client("", new NullWire());
+  for (let i = 0; i < 4; i++) stack.client("", new NullWire()).wire.receiveText("SUB orders.* 1\r\n");
+  return publishingCase(`16 bytes to 4 clients, ${when} these`, publisher, 16, 1);
 }
 
 function receiverCase(classes: number): Case {

@@ -65,6 +65,10 @@ export class Plan implements Heads {
   readonly crossings: readonly Crossing[] | null;
   /** The one subscription, where there is just one, and nothing else. */
   readonly single: Subscription | null;
+  /** The same where its owner is a common one. */
+  readonly direct: Subscription | null;
+  /** Whether the owners of all `locals` are. */
+  readonly areCommon: boolean;
   /** The one neighbour, where nobody else is interested. */
   readonly soleNeighbour: Neighbour | null;
   /** Nobody is interested. */
@@ -101,6 +105,8 @@ export class Plan implements Heads {
     this.single = isSingle && this.crossings === null ? this.locals[0]! : null;
     const isSole = this.locals.length === 0 && this.neighbours.length === 1 && this.groups.length === 0;
     this.soleNeighbour = isSole && this.crossings === null ? this.neighbours[0]! : null;
+    this.areCommon = this.locals.every(({ owner }) => owner.isCommon === true);
+    this.direct = this.areCommon ? this.single : null;
     this.isEmpty = interested.length === 0;
     this.fanout = this.locals.length + this.neighbours.length + this.groups.length;
     this.isMemorable = this.crossings === null && this.isOfOneSubject && interested.length <= MEMORABLE_MAX;

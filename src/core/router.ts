@@ -15,9 +15,9 @@ import type { Crossing, Neighbour, RemoteInterest } from "./subscription.ts";
 export function publish(plan: Plan, message: Message, source: Source): boolean {
   if (plan.isEmpty) return false;
   setHead(plan, message);
-  const single = plan.single; // within everybody's reach
-  if (single !== null && !isRarelyDelivered(message))
-    return single.owner !== source.sender && single.owner.deliver(single, message);
+  const direct = plan.direct; // within everybody's reach
+  if (direct !== null && !isRarelyDelivered(message))
+    return direct.owner !== source.sender && direct.owner.deliver(direct, message);
   const sole = plan.soleNeighbour;
   if (sole !== null && source.tier === "local" && message.trace === null) {
     sole.forward(plan, message, "");
@@ -28,6 +28,9 @@ export function publish(plan: Plan, message: Message, source: Source): boolean {
 
 /** Apart from `publish`, so that the compiler makes one piece of the ways to a single receiver. */
 function carryOut(plan: Plan, message: Message, source: Source): boolean {
+  const single = plan.single;
+  if (single !== null && !isRarelyDelivered(message))
+    return single.owner !== source.sender && single.owner.deliver(single, message);
   assertOutsideDelivery();
   if (source.tier !== "local") return publishFrom(plan, message, source);
   plan.work.delivered(plan.fanout);
@@ -160,15 +163,28 @@ function setHead(plan: Plan, message: Message): void {
 }
 
 function deliverPlain(plan: Plan, message: Message, source: Source): boolean {
+  const isRare = isRarelyDelivered(message);
+  if (plan.areCommon && !isRare) return deliverToCommon(plan, message, source);
   const locals = plan.locals;
   const { sender } = source;
-  const isRare = isRarelyDelivered(message);
   let reached = false;
   for (let i = 0; i < locals.length; i++) {
     const subscription = locals[i]!;
     if (isRare) reached = deliverRarely(subscription, message, source) || reached;
     else if (subscription.owner !== sender && subscription.owner.deliver(subscription, message))
       reached = true;
+  }
+  return reached;
+}
+
+/** Apart, so that the compiler sees receivers of one class here. */
+function deliverToCommon(plan: Plan, message: Message, source: Source): boolean {
+  const locals = plan.locals;
+  const { sender } = source;
+  let reached = false;
+  for (let i = 0; i < locals.length; i++) {
+    const subscription = locals[i]!;
+    if (subscription.owner !== sender && subscription.owner.deliver(subscription, message)) reached = true;
   }
   return reached;
 }

@@ -18,6 +18,11 @@ export interface Subscriber {
   room?(length: number, kind: "plain" | "headed"): number;
   /** A delivery was written, up to `end`, with so many bytes of headers and payload. */
   wrote?(subscription: Subscription, end: number, size: number): void;
+  /**
+   * It is of the class that nearly all receivers have. The router calls these in places of their own, since the engine compiles a call for
+   * the classes that it has seen there.
+   */
+  readonly isCommon?: boolean;
   /** It receives no more; its subscriptions are ended one after the other. */
   readonly isGone?: boolean;
   /** The receiver's identity in traces; absent: the server itself, which traces do not name. */

@@ -49,6 +49,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   readonly introduction = new Introduction(this);
   /** Derived from the phase, `hello` and the account: see `onRulesChanged`. */
   private isPlain = false;
+  readonly isCommon = true;
   rights: rights.Rights | null = null;
   /** The receiver of its messages: the session itself, or the object that records what it may answer. */
   receiver: Subscriber = this;
