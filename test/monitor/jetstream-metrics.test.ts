@@ -16,6 +16,11 @@ const DASHBOARDS = `
   consumer_num_waiting consumer_num_pending consumer_ack_floor_stream_seq consumer_ack_floor_consumer_seq
   consumer_last_delivery_seconds`;
 
+/** What they read of the server itself, and the public dashboard for servers with them. */
+const SERVER_DASHBOARDS = `
+  connections cpu in_bytes in_msgs mem out_bytes out_msgs slow_consumers subscriptions
+  jetstream_config_max_memory jetstream_config_max_storage jetstream_stats_memory jetstream_stats_storage`;
+
 const STREAM = { account: "$G", stream_name: "orders" };
 
 async function keeper(): Promise<{ server: Monitored; scrape: () => Promise<Exposition> }> {
@@ -49,10 +54,15 @@ describe("metrics of JetStream", () => {
   it("have the names and labels of prometheus-nats-exporter", async () => {
     const { scrape } = await keeper();
     const seen = await scrape();
-    const missing = DASHBOARDS.trim()
-      .split(/\s+/)
-      .filter((name) => seen.of(`jetstream_${name}`).length === 0);
-    expect(missing).toEqual([]);
+    const names = [
+      ...DASHBOARDS.trim()
+        .split(/\s+/)
+        .map((name) => `jetstream_${name}`),
+      ...SERVER_DASHBOARDS.trim()
+        .split(/\s+/)
+        .map((name) => `nats_varz_${name}`),
+    ];
+    expect(names.filter((name) => seen.of(name).length === 0)).toEqual([]);
     expect(seen.value("jetstream_server_total_streams")).toBe(1);
     expect(seen.value("jetstream_server_total_consumers")).toBe(4);
     expect(seen.value("jetstream_stream_total_messages", STREAM)).toBe(3);
