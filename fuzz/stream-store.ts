@@ -10,16 +10,22 @@ import type { Disk } from "../src/store/disk.ts";
 import { MemoryDisk } from "../src/store/memory-disk.ts";
 import { findRecord, MESSAGE, RecordView } from "../src/store/record.ts";
 import { StreamStore } from "../src/store/stream-store.ts";
+import { sealed } from "../test/support/sealed.ts";
 import { diskOf, filesBelow, wounded } from "./support/damage.ts";
 
-const STORIES = 8;
-const FOLDER = "/s";
+const STORIES = 11;
+/** Of these stories, the last ones are encrypted. */
+const PLAIN_STORIES = 8;
+const FOLDER = "/js/A/streams/S/msgs";
+const KEY = "/js/A/streams/S/key";
 const CONSUMER = "/c";
 const SUBJECTS = ["a", "b.c", "b.d"];
 
 type Files = Map<string, Buffer>;
 
 interface Story {
+  /** The key of the stream; null: its files are in the clear. */
+  readonly key: Uint8Array | null;
   readonly files: Files;
   /** The same at an earlier time. */
   readonly older: Files;
@@ -37,7 +43,9 @@ const consumers = (["none", "all", "explicit"] as const).flatMap((policy) => [
 
 export function fuzz(bytes: Uint8Array): void {
   const [which = 0, how = 0] = bytes;
-  const kinds = (how & 1) === 0 ? "in place" : "all";
+  const isEncrypted = (how & 2) === 0 && which % STORIES >= PLAIN_STORIES;
+  // what else can be done to an encrypted file is as good as damage, too, but sound checksums say nothing there
+  const kinds = (how & 1) === 0 || isEncrypted ? "in place" : "all";
   const wounds = bytes.subarray(2);
   const isScrubbed = (how & 4) !== 0;
   if ((how & 2) === 0) fuzzStream(stories[which % STORIES]!, wounds, { kinds, isScrubbed });
@@ -53,7 +61,8 @@ function open(disk: Disk): StreamStore {
 function written(seed: number): Story {
   const random = seededRandom(seed);
   const disk = new MemoryDisk();
-  const store = open(disk);
+  const isEncrypted = seed > PLAIN_STORIES;
+  const store = open(isEncrypted ? sealed(disk, "/js") : disk);
   const bodies = new Map<number, string>();
   const removed = new Set<number>();
   let older: Files = new Map();
@@ -82,7 +91,8 @@ function written(seed: number): Story {
     }
   }
   store.flush();
-  return { files: filesBelow(disk, FOLDER), older, bodies, removed, last: store.last };
+  const key = isEncrypted ? disk.read(KEY) : null;
+  return { key, files: filesBelow(disk, FOLDER), older, bodies, removed, last: store.last };
 }
 
 interface Treatment {
@@ -93,7 +103,9 @@ interface Treatment {
 function fuzzStream(story: Story, wounds: Uint8Array, { kinds, isScrubbed }: Treatment): void {
   const files = wounded(story.files, story.older, wounds, kinds);
   const intact = intactIn(files);
-  const disk = diskOf(files);
+  const bare = diskOf(files);
+  if (story.key !== null) bare.replace(KEY, story.key);
+  const disk = story.key === null ? bare : sealed(bare, "/js");
   const store = open(disk);
   for (const sequence of intact) {
     assert(sequence <= store.last, `last is ${store.last}, below the intact record of ${sequence}`);

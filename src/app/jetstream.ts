@@ -1,4 +1,5 @@
 /** JetStream within this server: makes it from the configuration, and gives it a voice and ears in each account. */
+import { randomFillSync, scryptSync } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { halfChanged } from "../base/assert.ts";
@@ -23,6 +24,9 @@ import { shownSubject } from "../protocol/shown-subject.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
+import { resealStore } from "../store/reseal.ts";
+import { SealedDisk } from "../store/sealed-disk.ts";
+import { refuseEncrypted, StoreKeys, type StoreKeyOptions } from "../store/store-keys.ts";
 
 /** The level of the API that clients may rely on: what nats-server 2.15 has. */
 const API_LEVEL = 5;
@@ -39,6 +43,8 @@ const RESERVE_MAX_BYTES = 1024 * 1024 * 1024;
 /** How long a server that has the folder is waited for. */
 const LOCK_PATIENCE_MS = 3000;
 const LOCK_RETRY_MS = 50;
+/** As nats-server calls them. */
+const CIPHER_NAMES = { "chacha20-poly1305": "ChaCha20-Poly1305", "aes-256-gcm": "AES-GCM" };
 
 export interface JetStreamSettings {
   /** `/jetstream` is appended, as nats-server does. */
@@ -52,6 +58,8 @@ export interface JetStreamSettings {
   readonly isStrict: boolean;
   /** null: the disk has what is acknowledged; else so much later. */
   readonly syncIntervalMs: number | null;
+  /** null: everything lies on the disk in the clear. */
+  readonly encryption: Omit<StoreKeyOptions, "entropy" | "stretch"> | null;
   /** Within this time everything on the disk is read back; null: it never is. */
   readonly scrubIntervalMs: number | null;
   readonly serverLimits: ServerLimits;
@@ -82,6 +90,10 @@ export class JetStreamPart {
   readonly jetStream: JetStream;
   private readonly world: JetStreamWorld;
   private readonly disk: MeteredDisk;
+  private readonly bare: Disk;
+  /** null: nothing is encrypted. */
+  private readonly sealed: SealedDisk | null;
+  private readonly folder: string;
   private readonly stopped = Promise.withResolvers<void>();
   /** The lock on the folder. null: it is not claimed, or the file system has no locks. */
   private lock: Disposable | null = null;
@@ -92,11 +104,14 @@ export class JetStreamPart {
     this.world = world;
     const { settings, serverName, natsLevel, logger } = world;
     const { storeFolder, maxMemoryBytes, maxFileBytes, domain, syncIntervalMs, scrubIntervalMs } = settings;
-    this.disk = new MeteredDisk(world.disk ?? new NodeDisk(), () => world.clock.nowMs());
+    this.bare = world.disk ?? new NodeDisk();
+    this.folder = join(storeFolder, "jetstream");
+    this.sealed = settings.encryption === null ? null : new SealedDisk(this.bare, this.folder);
+    this.disk = new MeteredDisk(this.sealed ?? this.bare, () => world.clock.nowMs());
     this.announced = { domain, apiLevel: API_LEVEL };
     this.jetStream = new JetStream({
       disk: this.disk,
-      folder: join(storeFolder, "jetstream"),
+      folder: this.folder,
       policy: syncIntervalMs === null ? "sync" : "lazy",
       ...(syncIntervalMs === null ? {} : { syncIntervalMs }),
       ...(scrubIntervalMs === null ? {} : { scrubIntervalMs }),
@@ -125,7 +140,7 @@ export class JetStreamPart {
       report: new JetStreamReport(this.jetStream),
       settings: {
         ...settings,
-        storeFolder: join(settings.storeFolder, "jetstream"),
+        storeFolder: this.folder,
         maxStorageBytes: (stored) => settings.maxFileBytes ?? this.volumeBytes(stored),
       },
       storageLeft: () => this.storageLeft(),
@@ -140,8 +155,8 @@ export class JetStreamPart {
    * that is about to end is waited for. Throws `DiskError`.
    */
   async claimFolder(): Promise<void> {
-    const { settings, logger, clock } = this.world;
-    const folder = join(settings.storeFolder, "jetstream");
+    const { logger, clock } = this.world;
+    const { folder } = this;
     this.disk.makeFolder(folder);
     const sinceMs = clock.nowMs();
     for (;;) {
@@ -166,10 +181,34 @@ export class JetStreamPart {
     );
   }
 
+  /** Throws `KeyRefused` where the key does not fit what is kept. What is in the clear, or under an older key, is encrypted again. */
+  private unlock(): void {
+    const { bare, folder, sealed } = this;
+    const { encryption } = this.world.settings;
+    if (sealed === null || encryption === null) {
+      refuseEncrypted(bare, folder);
+      return;
+    }
+    const entropy = (into: Uint8Array): void => void randomFillSync(into);
+    const keys = new StoreKeys(bare, folder, { ...encryption, entropy, stretch: scryptSync });
+    for (const { account, stream, from } of resealStore(bare, folder, keys))
+      this.world.logger.info(
+        from === "plain" ? "a stream has been encrypted" : "a stream has been encrypted again",
+        {
+          account,
+          stream,
+          cipher: CIPHER_NAMES[encryption.cipher],
+        },
+      );
+    sealed.unlock(keys);
+  }
+
   start(): void {
     const { settings, logger } = this.world;
+    this.unlock();
     logger.info("Starting JetStream", {
-      storeDir: join(settings.storeFolder, "jetstream"),
+      storeDir: this.folder,
+      ...(settings.encryption === null ? {} : { encryption: CIPHER_NAMES[settings.encryption.cipher] }),
       acknowledges:
         settings.syncIntervalMs === null ? "when the disk has it" : "before the disk has it (sync_interval)",
     });

@@ -2,7 +2,7 @@
  * Objects of the API and their JSON. A shape lists the fields in the order in which nats-server writes them; the names are
  * nats-server's. Fields that are unknown are refused by name, as nats-server does in its strict mode.
  */
-import { parseJsonBytes } from "../base/json.ts";
+import { parseJson, parseJsonBytes } from "../base/json.ts";
 import { apiErrors } from "./api-error.ts";
 import { isTime } from "./time.ts";
 
@@ -48,8 +48,8 @@ export const flag = scalar<boolean>("bool", false, (value) => typeof value === "
 export const int = scalar<number>("int64", 0, (value) => isWhole(value, -(2 ** 63), 2 ** 63));
 export const uint = scalar<number>("uint64", 0, (value) => isWhole(value, 0, 2 ** 64));
 
-function isWhole(value: unknown, least: number, most: number): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= least && value <= most;
+function isWhole(value: unknown, least: number, end: number): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= least && value < end;
 }
 
 /** RFC 3339, kept as it was written; "": none. */
@@ -159,9 +159,27 @@ function isZero(value: unknown): boolean {
   return value === null || value === "" || value === 0 || value === false;
 }
 
-/** The JSON of a request. Throws `ApiError`, also for what is nested too deeply. */
+/** The JSON of a request. Throws `ApiError`, also for what is nested too deeply, and for whole numbers that would be rounded. */
 export function jsonOf(payload: string): unknown {
   const value = parseJsonBytes(payload);
   if (value === undefined) throw apiErrors.invalidJson("unexpected end or character, or nested too deeply");
+  const rounded = MAY_BE_ROUNDED.test(payload) ? roundedIn(payload) : null;
+  if (rounded !== null)
+    throw apiErrors.invalidJson(`number ${rounded} is not supported by this server, which would round it`);
   return value;
+}
+
+/** Digits of 2^53. */
+const MAY_BE_ROUNDED = /\d{16}/;
+
+/** The first whole number in a JSON text that is none of those that are kept exactly; null: there is none. */
+function roundedIn(payload: string): string | null {
+  let found: string | null = null;
+  parseJson(payload, (_key, value, context) => {
+    const source = context?.source ?? "";
+    const isWholeNumber = typeof value === "number" && /^-?\d+$/.test(source);
+    if (isWholeNumber && BigInt(source) !== BigInt(value)) found ??= source;
+    return value;
+  });
+  return found;
 }

@@ -6,8 +6,6 @@ import type { AccountHost } from "./host.ts";
 
 /** Ranges of lost messages that one log line names. */
 const RANGES_MAX = 20;
-/** How long is waited for more damaged messages, before a line is written. */
-const GATHER_MS = 1000;
 
 interface NotUnderstood {
   readonly disk: Disk;
@@ -51,12 +49,15 @@ export function reportLost(host: Pick<AccountHost, "name" | "logger">, stream: s
   });
 }
 
-/** Takes the sequences of messages that are found to be damaged while the server runs, and reports some of them in one line. */
-export function damageLog(host: AccountHost, stream: string): (sequence: number) => void {
+/** Takes the sequences of messages that are found to be damaged while the server runs, and reports those of a turn in one line. */
+export function damageLog(
+  host: Pick<AccountHost, "name" | "logger" | "soon">,
+  stream: string,
+): (sequence: number) => void {
   let found = new Ranges();
   return (sequence) => {
     if (found.count === 0)
-      host.clock.setTimer(GATHER_MS, () => {
+      host.soon(() => {
         reportLost(host, stream, found);
         found = new Ranges();
       });

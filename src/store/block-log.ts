@@ -17,6 +17,7 @@ import type { Disk, DiskError, DiskFile } from "./disk.ts";
 import { Finishing, writeFooter } from "./finishing.ts";
 import { decodeFooter, FooterBuilder, TORN, type Footer } from "./footer.ts";
 import { readFooter, readRowsOf, seedIn } from "./footer-file.ts";
+import { ReadWindow } from "./read-window.ts";
 import { rowsInRecords } from "./scanned-rows.ts";
 import {
   readRecord,
@@ -25,14 +26,11 @@ import {
   writeRecord,
   type PlacedMessage,
   type RecordFields,
+  type RecordPlace,
   type RecordView,
 } from "./record.ts";
 
 const BLOCK_START_BYTES = 16 * 1024;
-/** Read at once from a sealed block. */
-const WINDOW_BYTES = 64 * 1024;
-/** Records that lie no farther apart are read one after the other. */
-const NEAR_BYTES = 4 * 1024;
 
 export interface BlockLogOptions {
   /** null: in memory. */
@@ -54,20 +52,21 @@ export class BlockLog {
   lastOffset = 0;
   private readonly options: BlockLogOptions;
   private readonly syncs: BlockSyncs;
-  private readonly window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
-  private windowBlock = 0;
-  private windowFrom = 0;
-  private windowLength = 0;
-  /** Where the record ends that was read last. */
-  private readTo = 0;
-  /** Offset in the memory that messages were written to last. */
+  private readonly window = new ReadWindow();
+  /** The memory that messages were written to last. */
   private writing: DataView = new DataView(new ArrayBuffer(0));
   /** Seed of the hashes in footers; null: not known yet. */
   seed: number | null = null;
-  readonly finishing = new Finishing(() => this.seed);
+  readonly finishing: Finishing;
+  /** What each record keeps free at its end. */
+  readonly sealBytes: number;
+  private readonly place: RecordPlace;
 
   constructor(options: BlockLogOptions) {
     this.options = options;
+    this.sealBytes = options.disk?.sealBytes ?? 0;
+    this.finishing = new Finishing(() => this.seed, this.sealBytes);
+    this.place = { sequence: 0, previous: 0, sealBytes: this.sealBytes };
     this.syncs = new BlockSyncs(options.disk, options.folder);
     options.disk?.makeFolder(options.folder);
   }
@@ -134,7 +133,7 @@ export class BlockLog {
     if (end < length) file.truncate(end);
     block.rows.trim();
     if (block.footerLength === 0 && !block.isDamaged && block.facts.openBatch !== TORN && end > 0) {
-      writeFooter(block, new FooterBuilder(content.subarray(0, end), block.rows), this.seed);
+      writeFooter(block, new FooterBuilder(content.subarray(0, end), block.rows), this);
       file.sync(() => undefined);
     }
     this.sealed(block);
@@ -154,10 +153,10 @@ export class BlockLog {
 
   /** `lastBlock` and `lastOffset` say where it is. Throws `DiskError` when a full block cannot be written out. */
   append(fields: RecordFields): Block {
-    const length = recordLength(fields.subject.length, fields.body.length);
+    const length = this.lengthOf(fields.subject.length, fields.body.length);
     const block = this.blockFor(length);
     const at = block.end;
-    const end = writeRecord(this.roomIn(block, length), at, fields);
+    const end = writeRecord(this.roomIn(block, length), at, fields, this.sealBytes);
     assert(end === at + length, "a record is as long as was made room for");
     block.end = end;
     this.lastBlock = block.number;
@@ -167,17 +166,24 @@ export class BlockLog {
 
   /** The same for a message in memory. */
   appendMessage(message: PlacedMessage, sequence: number, previous: number): Block {
-    const length = recordLength(message.subject.length, message.bodyLength);
+    const length = this.lengthOf(message.subject.length, message.bodyLength);
     const block = this.blockFor(length);
     const at = block.end;
     const memory = this.roomIn(block, length);
     if (this.writing.buffer !== memory.buffer || this.writing.byteOffset !== memory.byteOffset)
       this.writing = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
-    block.end = writeMessage(memory, this.writing, at, message, sequence, previous);
+    this.place.sequence = sequence;
+    this.place.previous = previous;
+    block.end = writeMessage(memory, this.writing, at, message, this.place);
     assert(block.end === at + length, "a record is as long as was made room for");
     this.lastBlock = block.number;
     this.lastOffset = at;
     return block;
+  }
+
+  /** Length of a record. */
+  lengthOf(subjectLength: number, bodyLength: number): number {
+    return recordLength(subjectLength, bodyLength, this.sealBytes);
   }
 
   /** Whether the next record of this length begins a new block. */
@@ -209,27 +215,7 @@ export class BlockLog {
   /** Reads the record into `view`, which holds until the next call. False: it is damaged. */
   read(view: RecordView, block: Block, offset: number, length: number): boolean {
     if (block.memory !== null) return readRecord(view, block.memory, offset, block.end);
-    const { file } = block;
-    assert(file !== null, "a block without memory has a file");
-    if (length > WINDOW_BYTES) {
-      const memory = Buffer.allocUnsafeSlow(length);
-      return readRecord(view, memory, 0, file.read(memory, offset));
-    }
-    const isInWindow =
-      this.windowBlock === block.number &&
-      offset >= this.windowFrom &&
-      offset + length <= this.windowFrom + this.windowLength;
-    if (!isInWindow) {
-      const isNext =
-        this.windowBlock === block.number && offset >= this.windowFrom && offset - this.readTo < NEAR_BYTES;
-      this.windowBlock = block.number;
-      this.windowFrom = offset;
-      // who reads here and there is given no more than what was asked for
-      const wanted = isNext ? Math.min(WINDOW_BYTES, block.end - offset) : length;
-      this.windowLength = file.read(this.window.subarray(0, wanted), offset);
-    }
-    this.readTo = offset + length;
-    return readRecord(view, this.window, offset - this.windowFrom, this.windowLength);
+    return this.window.read(view, block, offset, length);
   }
 
   /** Rows of a sealed block: from its footer, or where that cannot be read, from its records. */
@@ -240,13 +226,13 @@ export class BlockLog {
 
   /** Overwrites the record where it lies. It has the length of what was there. */
   overwrite(block: Block, offset: number, fields: RecordFields): void {
-    const length = recordLength(fields.subject.length, fields.body.length);
+    const length = this.lengthOf(fields.subject.length, fields.body.length);
     assert(offset + length <= block.end, "only what is there is overwritten");
-    this.windowBlock = 0;
-    if (block.memory !== null) writeRecord(block.memory, offset, fields);
+    this.window.forget();
+    if (block.memory !== null) writeRecord(block.memory, offset, fields, this.sealBytes);
     if (block.file === null || offset >= block.flushed) return;
     const record = Buffer.alloc(length);
-    writeRecord(record, 0, fields);
+    writeRecord(record, 0, fields, this.sealBytes);
     block.file.write(record, offset);
     block.file.syncNow();
   }
@@ -256,7 +242,7 @@ export class BlockLog {
     const index = this.indexOf(block.number);
     assert(this.blocks[index] === block, "a block is dropped once");
     this.blocks.splice(index, 1);
-    this.windowBlock = 0;
+    this.window.forget();
     this.finishing.drop(block);
     if (block.file !== null) this.syncs.close(block.file);
     block.file = null;
@@ -290,7 +276,7 @@ export class BlockLog {
   rewrite(block: Block, file: DiskFile | null, content: Buffer, rows: BlockRows): void {
     assert(block !== this.blocks.at(-1), "the block that is being written is not rewritten");
     const { disk } = this.options;
-    this.windowBlock = 0;
+    this.window.forget();
     if (disk === null) block.memory = Buffer.from(content);
     else {
       assert(file !== null, "what replaces a block on the disk is on the disk");

@@ -26,7 +26,7 @@ export interface CompactionHost {
   rowsOf(block: Block): BlockRows;
 }
 
-const HOLE_BYTES = recordLength(0, 0);
+const HOLE_BYTES = recordLength(0, 0, 0);
 const EMPTY = new Uint8Array(0);
 /** Records that a step reads, and rows that it writes to the footer. */
 const RECORDS_PER_STEP = 3000;
@@ -59,7 +59,7 @@ export class Compaction {
     this.host = host;
     this.content = host.log.contentOf(block);
     this.before = host.rowsOf(block);
-    this.kept = new Kept(this.content.length);
+    this.kept = new Kept(this.content.length, host.log.sealBytes);
     block.cleanedAt = block.live;
   }
 
@@ -85,7 +85,10 @@ export class Compaction {
     const { builder, block, records, marks } = this;
     assert(builder !== null, "all records were read");
     const openBatch = Math.max(0, block.facts.openBatch); // what was torn has been removed since
-    return builder.encode({ ...block.facts, openBatch, marks }, { seed, end: records.length });
+    return builder.encode(
+      { ...block.facts, openBatch, marks },
+      { seed, end: records.length, sealBytes: this.host.log.sealBytes },
+    );
   }
 
   /** Takes the next record. False: it is damaged. */
@@ -132,8 +135,10 @@ class Kept {
   private length = 0;
   private holeFrom = -1;
   private holeTo = 0;
+  private readonly sealBytes: number;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, sealBytes: number) {
+    this.sealBytes = sealBytes;
     this.memory = Buffer.allocUnsafeSlow(bytesMax);
   }
 
@@ -164,15 +169,20 @@ class Kept {
   /** Nothing follows what was left out. */
   end(): void {
     if (this.holeFrom < 0) return;
-    this.length = writeRecord(this.memory, this.length, {
-      kind: HOLE,
-      sequence: this.holeTo,
-      timeNs: 0n,
-      previous: this.holeFrom,
-      subject: "",
-      headerLength: 0,
-      body: EMPTY,
-    });
+    this.length = writeRecord(
+      this.memory,
+      this.length,
+      {
+        kind: HOLE,
+        sequence: this.holeTo,
+        timeNs: 0n,
+        previous: this.holeFrom,
+        subject: "",
+        headerLength: 0,
+        body: EMPTY,
+      },
+      this.sealBytes,
+    );
     this.holeFrom = -1;
   }
 }

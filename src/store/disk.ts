@@ -8,6 +8,8 @@
 
 /** All methods throw `DiskError` when the disk refuses. */
 export interface Disk {
+  /** What a record in a block has to keep free at its end; 0: nothing. */
+  readonly sealBytes: number;
   /** Makes the folder and its parents; it may be there already. */
   makeFolder(path: string): void;
   /** The names of files and folders in it, sorted; none where it is missing. */

@@ -26,8 +26,11 @@ export class Finishing {
   /** Memory that is needed no longer, for the next block. */
   private spare: Buffer | null = null;
 
-  constructor(seed: () => number | null) {
+  private readonly sealBytes: number;
+
+  constructor(seed: () => number | null, sealBytes: number) {
     this.seed = seed;
+    this.sealBytes = sealBytes;
   }
 
   get isIdle(): boolean {
@@ -76,7 +79,7 @@ export class Finishing {
       builder.take(Infinity);
       block.bloom = builder.bloom;
     } else {
-      writeFooter(block, builder, this.seed());
+      writeFooter(block, builder, { seed: this.seed(), sealBytes: this.sealBytes });
       this.spare = memory;
     }
     if (block.live === 0) block.bloom = null; // nobody looks for anything in it
@@ -88,10 +91,14 @@ export class Finishing {
  * Without a footer the block is scanned when it has to be: a disk without room for one is no reason to fail. Nothing depends on its being
  * synced either: a torn footer is known as one.
  */
-export function writeFooter(block: Block, builder: FooterBuilder, seed: number | null): void {
+export function writeFooter(
+  block: Block,
+  builder: FooterBuilder,
+  { seed, sealBytes }: { readonly seed: number | null; readonly sealBytes: number },
+): void {
   const { facts, file, end } = block;
   assert(file !== null && seed !== null, "a block with a footer has a file, and its hashes a seed");
-  const { record, bloom } = builder.encode(facts, { seed, end });
+  const { record, bloom } = builder.encode(facts, { seed, end, sealBytes });
   block.bloom = bloom;
   try {
     file.write(record, end);

@@ -58,6 +58,15 @@ type Counts = [rows: number, marks: number, nameBytes: number, filterWords: numb
 export const ROWS_AT = RECORD_HEAD + HEAD;
 export const FOOTER_MIN = ROWS_AT + TRAILER;
 
+/** Where a footer is to lie. */
+interface FooterPlace {
+  /** Seed of the hashes. */
+  readonly seed: number;
+  /** Where the records of the block end. */
+  readonly end: number;
+  readonly sealBytes: number;
+}
+
 /**
  * Makes the footer of a block, some rows at a time. The rows and the records do not change meanwhile. Each subject is met once.
  */
@@ -89,7 +98,7 @@ export class FooterBuilder {
   }
 
   /** The records end at `end`: the footer holds there alone. */
-  encode(facts: BlockFacts, { seed, end }: { readonly seed: number; readonly end: number }): EncodedFooter {
+  encode(facts: BlockFacts, { seed, end, sealBytes }: FooterPlace): EncodedFooter {
     const { rows, content } = this;
     assert(this.take(Infinity) && content !== null, "all rows were gone through");
     const names = this.names.subarray(0, this.namesEnd);
@@ -115,18 +124,24 @@ export class FooterBuilder {
     for (let i = 0; i < marks.length; i++, at += 8) putDouble(body, at, marks[i]!);
     body.set(names, at);
     at += names.length;
-    putU32(body, at, recordLength(0, bytes));
+    const length = recordLength(0, bytes, sealBytes);
+    putU32(body, at, length);
     putU32(body, at + 4, TRAILER_MAGIC);
-    const record = Buffer.allocUnsafeSlow(recordLength(0, bytes));
-    writeRecord(record, 0, {
-      kind: FOOTER,
-      sequence: lastSequence,
-      timeNs: BigInt(end),
-      previous: lastSeen,
-      subject: "",
-      headerLength: 0,
-      body,
-    });
+    const record = Buffer.allocUnsafeSlow(length);
+    writeRecord(
+      record,
+      0,
+      {
+        kind: FOOTER,
+        sequence: lastSequence,
+        timeNs: BigInt(end),
+        previous: lastSeen,
+        subject: "",
+        headerLength: 0,
+        body,
+      },
+      sealBytes,
+    );
     return { record, bloom };
   }
 
@@ -164,7 +179,7 @@ export function encodeFooter(
   content: Buffer,
   rows: BlockRows,
   facts: BlockFacts,
-  where: { readonly seed: number; readonly end: number },
+  where: FooterPlace,
 ): EncodedFooter {
   return new FooterBuilder(content, rows).encode(facts, where);
 }

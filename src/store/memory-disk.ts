@@ -2,6 +2,7 @@
 import type { Disk, DiskFile } from "./disk.ts";
 
 export class MemoryDisk implements Disk {
+  readonly sealBytes = 0;
   private readonly files = new Map<string, MemoryFile>();
 
   makeFolder(): void {

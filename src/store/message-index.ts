@@ -86,7 +86,9 @@ export class MessageIndex {
     if (block === null) return false;
     const isNext = sequence === this.lastSequence + 1;
     this.lastSequence = sequence;
-    if (block.rows === null && !isNext && this.readOne(block, sequence)) return true;
+    // a sealed footer is opened as a whole
+    if (block.rows === null && !isNext && this.options.log.sealBytes === 0 && this.readOne(block, sequence))
+      return true;
     const rows = this.rowsOf(block);
     const row = rows.rowOf(sequence);
     if (row < 0) {

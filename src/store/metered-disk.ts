@@ -26,6 +26,10 @@ export class MeteredDisk implements Disk {
     this.nowMs = nowMs;
   }
 
+  get sealBytes(): number {
+    return this.disk.sealBytes;
+  }
+
   makeFolder(path: string): void {
     this.disk.makeFolder(path);
   }

@@ -26,6 +26,7 @@ const LOCKED = 6;
 const IO_ERROR = 10;
 
 export class NodeDisk implements Disk {
+  readonly sealBytes = 0;
   makeFolder(path: string): void {
     attempt(`cannot make the folder ${path}`, () => mkdirSync(path, { recursive: true, mode: 0o750 }));
   }

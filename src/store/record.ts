@@ -4,14 +4,14 @@
  *      0  u32  checksum (CRC-32) over everything behind it
  *      4  u16  magic
  *      6  u8   kind
- *      7  u8   flags: whether it belongs to a batch (batch-recovery.ts)
+ *      7  u8   flags: whether it belongs to a batch (batch-recovery.ts); the highest bit: 28 bytes at its end are kept for a seal (seal.ts)
  *      8  u32  length of the record
  *     12  u32  length of the headers
  *     16  u64  sequence
  *     24  i64  time, nanoseconds since the epoch
  *     32  u64  previous: see below
  *     40  u32  length of the subject
- *     44       subject, headers, payload
+ *     44       subject, headers, payload, room for the seal
  *
  * The checksum covers lengths and sequence, too. A reader checks the length against its bounds before it uses it.
  *
@@ -33,6 +33,9 @@ export const RECORD_HEAD = 44;
 /** Longest record: a payload of 64 MiB with its subject and headers. */
 const RECORD_MAX = 80 * 1024 * 1024;
 const MAGIC = 0x6853;
+/** What a seal takes at the end of a record; in memory it is zero. */
+export const SEAL_BYTES = 28;
+const HAS_SEAL = 0x80;
 
 export const MESSAGE = 1;
 export const REMOVED = 2;
@@ -60,6 +63,8 @@ export class RecordView {
   timeHigh = 0;
   previous = 0;
   subjectLength = 0;
+  /** Bytes at its end that are kept for a seal. */
+  sealBytes = 0;
 
   get timeNs(): bigint {
     return BigInt.asIntN(64, (BigInt(this.timeHigh) << 32n) | BigInt(this.timeLow));
@@ -84,22 +89,23 @@ export class RecordView {
 
   /** Of headers and payload. */
   get bodyLength(): number {
-    return this.length - RECORD_HEAD - this.subjectLength;
+    return this.length - RECORD_HEAD - this.subjectLength - this.sealBytes;
   }
 
   get payloadLength(): number {
-    return this.length - RECORD_HEAD - this.subjectLength - this.headerLength;
+    return this.bodyLength - this.headerLength;
   }
 
   /** As it lies in memory. */
   get payload(): Buffer {
-    const end = this.at + this.length;
+    const end = this.at + this.length - this.sealBytes;
     return this.memory.subarray(end - this.payloadLength, end);
   }
 
   /** Headers and payload, as they lie in memory. */
   get body(): Buffer {
-    return this.memory.subarray(this.at + RECORD_HEAD + this.subjectLength, this.at + this.length);
+    const from = this.at + RECORD_HEAD + this.subjectLength;
+    return this.memory.subarray(from, from + this.bodyLength);
   }
 }
 
@@ -115,6 +121,14 @@ export interface RecordFields {
   readonly headerLength: number;
   /** Headers and payload. */
   readonly body: Uint8Array;
+}
+
+/** Where a message goes in a log. */
+export interface RecordPlace {
+  sequence: number;
+  previous: number;
+  /** 0, or SEAL_BYTES. */
+  readonly sealBytes: number;
 }
 
 /** A message whose headers and payload lie somewhere in memory. */
@@ -152,18 +166,20 @@ export function emptyMessage(): PlacedMessage {
   };
 }
 
-export function recordLength(subjectLength: number, bodyLength: number): number {
-  return RECORD_HEAD + subjectLength + bodyLength;
+/** `sealBytes`: 0, or SEAL_BYTES. */
+export function recordLength(subjectLength: number, bodyLength: number, sealBytes: number): number {
+  return RECORD_HEAD + subjectLength + bodyLength + sealBytes;
 }
 
 /** Writes the record at `at`, where there is room for it, and returns the offset behind it. */
-export function writeRecord(memory: Buffer, at: number, fields: RecordFields): number {
+export function writeRecord(memory: Buffer, at: number, fields: RecordFields, sealBytes: number): number {
   const { kind, sequence, timeNs, previous, subject, headerLength, body } = fields;
-  const length = recordLength(subject.length, body.length);
+  const length = recordLength(subject.length, body.length, sealBytes);
   assert(length <= RECORD_MAX, "a record is no longer than the bound that readers check");
   assert(Number.isSafeInteger(sequence) && sequence >= 0, "a sequence is a whole number");
   assert(subject.length <= 0xffff, "the length of a subject fits into its field");
-  putU32(memory, at + 4, MAGIC | (kind << 16) | ((fields.flags ?? 0) << 24));
+  const flags = (fields.flags ?? 0) | (sealBytes === 0 ? 0 : HAS_SEAL);
+  putU32(memory, at + 4, MAGIC | (kind << 16) | (flags << 24));
   putU32(memory, at + 8, length);
   putU32(memory, at + 12, headerLength);
   putWhole(memory, at + 16, sequence);
@@ -172,6 +188,7 @@ export function writeRecord(memory: Buffer, at: number, fields: RecordFields): n
   putU32(memory, at + 40, subject.length);
   putText(memory, at + RECORD_HEAD, subject);
   memory.set(body, at + RECORD_HEAD + subject.length);
+  if (sealBytes > 0) memory.fill(0, at + length - sealBytes, at + length);
   putU32(memory, at, checksum(memory, at + 4, at + length));
   return at + length;
 }
@@ -185,15 +202,14 @@ export function writeMessage(
   words: DataView,
   at: number,
   message: PlacedMessage,
-  sequence: number,
-  previous: number,
+  { sequence, previous, sealBytes }: RecordPlace,
 ): number {
   const { subject, bodyAt, bodyLength, kind = MESSAGE } = message;
-  const length = recordLength(subject.length, bodyLength);
+  const length = recordLength(subject.length, bodyLength, sealBytes);
   assert(length <= RECORD_MAX, "a record is no longer than the bound that readers check");
   assert(Number.isSafeInteger(sequence) && sequence >= 0, "a sequence is a whole number");
   assert(subject.length <= 0xffff, "the length of a subject fits into its field");
-  words.setInt32(at + 4, MAGIC | (kind << 16), true);
+  words.setInt32(at + 4, MAGIC | (kind << 16) | (sealBytes === 0 ? 0 : HAS_SEAL << 24), true);
   words.setInt32(at + 8, length, true);
   words.setInt32(at + 12, message.headerLength, true);
   putWhole(memory, at + 16, sequence);
@@ -210,6 +226,7 @@ export function writeMessage(
       words.setBigUint64(to + i, message.words.getBigUint64(bodyAt + i, true), true);
     for (let i = whole; i < bodyLength; i++) memory[to + i] = message.memory[bodyAt + i]!;
   }
+  if (sealBytes > 0) memory.fill(0, at + length - sealBytes, at + length);
   words.setInt32(at, checksumByWords(memory, words, at + 4, at + length) | 0, true);
   return at + length;
 }
@@ -228,10 +245,13 @@ export function readRecord(view: RecordView, memory: Buffer, at: number, end: nu
   if (words.getUint32(at, true) !== checksumByWords(memory, words, at + 4, at + length)) return false;
   const subjectLength = words.getUint32(at + 40, true);
   const headerLength = words.getUint32(at + 12, true);
-  if (RECORD_HEAD + subjectLength + headerLength > length) return false;
+  const flags = memory[at + 7]!;
+  const sealBytes = flags >= HAS_SEAL ? SEAL_BYTES : 0;
+  if (RECORD_HEAD + subjectLength + headerLength + sealBytes > length) return false;
   view.at = at;
   view.kind = memory[at + 6]!;
-  view.flags = memory[at + 7]!;
+  view.flags = flags & ~HAS_SEAL;
+  view.sealBytes = sealBytes;
   view.length = length;
   view.headerLength = headerLength;
   view.sequence = getWhole(memory, at + 16);
@@ -254,10 +274,20 @@ export function timeIn(memory: Buffer, at: number): bigint {
   return memory.readBigInt64LE(at + 24);
 }
 
+/** The checksum of the record that lies at `at` is made to fit what it has now. */
+export function sumAgain(memory: Buffer, at: number, length: number): void {
+  putU32(memory, at, checksum(memory, at + 4, at + length));
+}
+
+/** What lies at `at` is no record from here on. */
+export function spoil(memory: Buffer, at: number): void {
+  memory.fill(0, at, at + 8);
+}
+
 /** A copy of a sound record that belongs to no batch any more. */
 export function withoutFlags(record: Buffer): Buffer {
   const copy = Buffer.from(record);
-  copy[7] = 0;
+  copy[7]! &= HAS_SEAL;
   putU32(copy, 0, checksum(copy, 4, copy.length));
   return copy;
 }

@@ -45,14 +45,22 @@ export function* scrubLog(host: ScrubHost): Generator<number, void> {
   }
 }
 
-/** The block that is being written: memory has what the file should have. */
+/** The block that is being written: memory has what the file should have. A slice is some whole records. */
 function* scrubWritten(block: Block, slice: Buffer, host: ScrubHost): Generator<number, void> {
   const { log, found } = host;
+  const view = new RecordView();
   for (let at = 0; block.memory !== null && block.file !== null && at < block.flushed;) {
-    const end = Math.min(block.flushed, at + SLICE_BYTES);
-    const right = block.memory.subarray(at, end);
-    const length = block.file.read(slice.subarray(0, end - at), at);
-    if (length < end - at || !right.equals(slice.subarray(0, length))) {
+    const { memory, flushed } = block;
+    let end = at;
+    while (end < flushed && readRecord(view, memory, end, flushed)) {
+      if (end > at && end + view.length - at > SLICE_BYTES) break;
+      end += view.length;
+    }
+    assert(end > at, "memory has whole records");
+    const there = end - at <= SLICE_BYTES ? slice.subarray(0, end - at) : Buffer.allocUnsafeSlow(end - at);
+    const length = block.file.read(there, at);
+    const right = memory.subarray(at, end);
+    if (length < end - at || !right.equals(there)) {
       block.file.write(right, at);
       block.file.sync(() => undefined); // the next sync of the log says whether it is on the disk
       found({ file: log.pathOf(block), outcome: "mended" });
@@ -66,7 +74,7 @@ function* scrubSealed(block: Block, slice: Buffer, host: ScrubHost): Generator<n
   const { log, found } = host;
   const { file } = block;
   const verdict: Verdict = { damagedAt: -1 };
-  if (!block.isDamaged) yield* checkRecords(block, slice, verdict);
+  if (!block.isDamaged) yield* checkRecords(block, slice, verdict, log);
   if (block.file !== file) return; // it was dropped or rewritten meanwhile
   if (verdict.damagedAt >= block.end) {
     mendFooter(block, host);
@@ -77,19 +85,15 @@ function* scrubSealed(block: Block, slice: Buffer, host: ScrubHost): Generator<n
 /** The records of the block are sound: its footer is written again, or cut where it does not follow from them. */
 function mendFooter(block: Block, { log, hashOf }: ScrubHost): void {
   const { file, facts, base, end } = block;
-  const { seed } = log;
+  const { seed, sealBytes } = log;
   assert(file !== null && seed !== null && block.memory === null, "a sealed block has a footer");
   const content = log.contentOf(block);
   const rows = rowsInRecords(content, hashOf);
   file.truncate(end);
   block.footerLength = 0;
   if (rows.base === base) {
-    const { record } = encodeFooter(
-      content,
-      rows,
-      { ...facts, marks: marksInRecords(content) },
-      { seed, end },
-    );
+    const facing = { seed, end, sealBytes };
+    const { record } = encodeFooter(content, rows, { ...facts, marks: marksInRecords(content) }, facing);
     file.write(record, end);
     block.footerLength = record.length;
   }
@@ -102,7 +106,12 @@ interface Verdict {
 }
 
 /** Reads records and footer one after the other, up to the first that is damaged. Ends early where the block is dropped or rewritten. */
-function* checkRecords(block: Block, slice: Buffer, verdict: Verdict): Generator<number, void> {
+function* checkRecords(
+  block: Block,
+  slice: Buffer,
+  verdict: Verdict,
+  log: BlockLog,
+): Generator<number, void> {
   const { file } = block;
   const view = new RecordView();
   for (let at = 0; block.file === file && at < block.end + block.footerLength;) {
@@ -113,7 +122,7 @@ function* checkRecords(block: Block, slice: Buffer, verdict: Verdict): Generator
     if (sound === 0) {
       const claimed = claimedLength(slice, length);
       const isLong = claimed > SLICE_BYTES && claimed <= left;
-      if (!isLong || !(yield* isLongSound(block, at, claimed, slice))) {
+      if (!isLong || !(yield* isLongSound(block, at, claimed, log.sealBytes === 0 ? slice : null))) {
         verdict.damagedAt = at;
         return;
       }
@@ -124,9 +133,20 @@ function* checkRecords(block: Block, slice: Buffer, verdict: Verdict): Generator
   }
 }
 
-/** A record that fits into no slice: its checksum is taken piece by piece. */
-function* isLongSound(block: Block, at: number, length: number, slice: Buffer): Generator<number, boolean> {
+/** A record that fits into no slice: its checksum is taken piece by piece. `slice` null: it is sealed, and opened as a whole. */
+function* isLongSound(
+  block: Block,
+  at: number,
+  length: number,
+  slice: Buffer | null,
+): Generator<number, boolean> {
   const { file } = block;
+  if (slice === null) {
+    const whole = Buffer.allocUnsafeSlow(length);
+    const isSound = file!.read(whole, at) === length && readRecord(new RecordView(), whole, 0, length);
+    yield length;
+    return isSound;
+  }
   let sum = 0;
   let wanted = 0;
   for (let done = 0; done < length && block.file === file;) {

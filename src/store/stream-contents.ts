@@ -7,7 +7,7 @@ import type { Block } from "./block.ts";
 import { MessageIndex } from "./message-index.ts";
 import { Ranges } from "./ranges.ts";
 import type { SubjectFilter } from "./subject-filter.ts";
-import { ERASED, MESSAGE, recordLength, RecordView } from "./record.ts";
+import { ERASED, MESSAGE, RecordView } from "./record.ts";
 import type { RowCache } from "./row-cache.ts";
 import { scrubLog, type Finding } from "./scrub.ts";
 import { SubjectTable } from "./subject-table.ts";
@@ -137,7 +137,7 @@ export abstract class StreamContents {
 
   /** Bytes that a message would count. */
   bytesFor({ subject, headerLength, body }: Omit<NewMessage, "timeNs">): number {
-    return this.counted(recordLength(subject.length, body.length), headerLength > 0);
+    return this.counted(this.log.lengthOf(subject.length, body.length), headerLength > 0);
   }
 
   /**
@@ -145,7 +145,7 @@ export abstract class StreamContents {
    * headers 4 more and the headers; in memory 16, and the headers.
    */
   protected counted(lengthOfRecord: number, hasHeaders: boolean): number {
-    const content = lengthOfRecord - recordLength(0, 0);
+    const content = lengthOfRecord - this.log.lengthOf(0, 0);
     if (this.isInMemory) return content + 16;
     return content + (hasHeaders ? 34 : 30);
   }
@@ -179,7 +179,7 @@ export abstract class StreamContents {
     let low = this.first;
     let high = this.last + 1;
     while (low < high) {
-      const middle = Math.floor((low + high) / 2);
+      const middle = low + Math.floor((high - low) / 2); // their sum may be no safe number
       const there = this.index.find(middle, high - 1, null);
       if (there === 0 || this.timeOf(there) >= timeNs) high = middle;
       else low = there + 1;

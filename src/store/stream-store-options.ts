@@ -42,3 +42,13 @@ export interface PurgeOptions {
   /** How many of the newest stay. */
   readonly keep: number;
 }
+
+/** Facts about a message beside its record. */
+export interface Noted {
+  readonly sequence: number;
+  /** Of its subject. */
+  readonly number: number;
+  readonly hasHeaders: boolean;
+  /** Length of the record. */
+  readonly length: number;
+}

@@ -17,7 +17,6 @@ import {
   ERASED,
   FIRST,
   MESSAGE,
-  recordLength,
   REMOVED,
   REMOVED_RUN,
   SETTLED,
@@ -29,7 +28,7 @@ import { restoreBlock } from "./restore.ts";
 import { RowCache } from "./row-cache.ts";
 import type { NewMessage } from "./stream-contents.ts";
 import { StreamForgetting } from "./stream-forgetting.ts";
-import type { PurgeOptions, StreamStoreOptions } from "./stream-store-options.ts";
+import type { Noted, PurgeOptions, StreamStoreOptions } from "./stream-store-options.ts";
 
 /** Sequences that one block may span. */
 const SPAN_MAX = 1 << 20;
@@ -147,7 +146,7 @@ export class StreamStore extends StreamForgetting {
   append(message: NewMessage, flags = 0, sequence = this.last + 1): number {
     assert(sequence > this.last, "sequences ascend");
     const { subject, headerLength, body, timeNs } = message;
-    const length = recordLength(subject.length, body.length);
+    const length = this.log.lengthOf(subject.length, body.length);
     if (this.log.needsBlock(length) || this.isTooFar(sequence)) this.beginBlock();
     const previous = this.lastMessage;
     const block = this.log.append({
@@ -162,7 +161,8 @@ export class StreamStore extends StreamForgetting {
     });
     if (this.messages === 0) this.first = sequence;
     this.last = sequence;
-    this.note({ sequence, subject, hasHeaders: headerLength > 0, length }, block);
+    const number = this.subjects.add(subject, sequence);
+    this.note({ sequence, number, hasHeaders: headerLength > 0, length }, block);
     this.lastTimeNs = timeNs;
     if (flags === BATCH_FIRST) this.openBatch = sequence;
     else if (flags !== BATCH_MIDDLE) this.openBatch = 0;
@@ -174,12 +174,13 @@ export class StreamStore extends StreamForgetting {
   appendPlaced(message: PlacedMessage): number {
     const { subject, bodyLength, headerLength, timeLow, timeHigh } = message;
     const sequence = this.last + 1;
-    const length = recordLength(subject.length, bodyLength);
+    const length = this.log.lengthOf(subject.length, bodyLength);
     if (this.log.needsBlock(length) || this.isTooFar(sequence)) this.beginBlock();
     const block = this.log.appendMessage(message, sequence, this.lastMessage);
     if (this.messages === 0) this.first = sequence;
     this.last = sequence;
-    this.note({ sequence, subject, hasHeaders: headerLength > 0, length }, block);
+    const number = this.subjects.add(subject, sequence);
+    this.note({ sequence, number, hasHeaders: headerLength > 0, length }, block);
     this.lastTimeLow = timeLow;
     this.lastTimeHigh = timeHigh;
     return sequence;
@@ -236,7 +237,7 @@ export class StreamStore extends StreamForgetting {
       previous,
       subject: "x".repeat(subjectLength),
       headerLength: 0,
-      body: new Uint8Array(length - recordLength(subjectLength, 0)),
+      body: new Uint8Array(length - log.lengthOf(subjectLength, 0)),
     });
     return true;
   }
@@ -294,9 +295,8 @@ export class StreamStore extends StreamForgetting {
   }
 
   private note(message: Noted, block: Block): void {
-    const { sequence, subject, hasHeaders, length } = message;
+    const { sequence, number, hasHeaders, length } = message;
     const { index, subjects } = this;
-    const number = subjects.add(subject, sequence);
     index.add(block, sequence, this.log.lastOffset, length, subjects.hashOfNumber(number), hasHeaders);
     block.facts.lastSeen = sequence;
     this.count(block, sequence, length, hasHeaders);
@@ -313,14 +313,16 @@ export class StreamStore extends StreamForgetting {
 
   /** False: the record is not a message of this stream any more. */
   private recovered(view: RecordView, block: Block): boolean {
-    const { sequence, subject, headerLength, length, timeNs } = view;
+    const { sequence, headerLength, length, memory, subjectAt, subjectLength } = view;
     if (sequence <= this.lastMessage) return false; // a file whose removal the disk forgot
     if (block.base !== 0 && sequence - block.base > SPAN_MAX) return false; // no block is written so
     if (this.messages === 0) this.first = sequence;
     this.last = Math.max(this.last, sequence);
     this.log.lastOffset = view.at;
-    this.note({ sequence, subject, hasHeaders: headerLength > 0, length }, block);
-    this.lastTimeNs = timeNs;
+    const number = this.subjects.addFrom(memory, subjectAt, subjectLength, sequence);
+    this.note({ sequence, number, hasHeaders: headerLength > 0, length }, block);
+    this.lastTimeLow = view.timeLow;
+    this.lastTimeHigh = view.timeHigh;
     return true;
   }
 
@@ -345,7 +347,7 @@ export class StreamStore extends StreamForgetting {
     previous: number,
     from = 0,
   ): void {
-    if (this.log.needsBlock(recordLength(0, 0))) this.beginBlock();
+    if (this.log.needsBlock(this.log.lengthOf(0, 0))) this.beginBlock();
     const time = kind === FIRST ? this.lastMessage : from;
     const { mark } = this;
     mark.kind = kind;
@@ -368,12 +370,4 @@ export class StreamStore extends StreamForgetting {
     facts.openBatch = this.openBatch;
     this.appendFirst();
   }
-}
-
-interface Noted {
-  readonly sequence: number;
-  readonly subject: string;
-  readonly hasHeaders: boolean;
-  /** Length of the record. */
-  readonly length: number;
 }

@@ -166,11 +166,19 @@ export class SubjectTable {
 
   /** A message comes behind all others. Returns the subject's number. */
   add(subject: string, sequence: number): number {
-    let number = this.numberOf(subject);
-    if (number === 0) {
-      number = this.ensure(subject);
-      this.firsts.set(number, sequence);
-    }
+    const known = this.numberOf(subject);
+    return this.addNumber(known === 0 ? this.ensure(subject) : known, sequence);
+  }
+
+  /** The same of a subject that lies in memory: no text is made of one that is known. */
+  addFrom(memory: Buffer, at: number, length: number, sequence: number): number {
+    const known = this.lookUpFrom(memory, at, length);
+    const number = known === 0 ? this.ensure(memory.toString("latin1", at, at + length)) : known;
+    return this.addNumber(number, sequence);
+  }
+
+  private addNumber(number: number, sequence: number): number {
+    if (this.counts.get(number) === 0) this.firsts.set(number, sequence);
     this.lastAdded = number;
     this.lasts.set(number, sequence);
     this.counts.set(number, this.counts.get(number) + 1);
@@ -265,6 +273,24 @@ export class SubjectTable {
     return 0;
   }
 
+  private lookUpFrom(memory: Buffer, from: number, length: number): number {
+    const { names } = this;
+    const hash = hashBytes(memory, from, length, this.seed);
+    for (
+      let slots: Slots | null = this.slots;
+      slots !== null;
+      slots = slots === this.slots ? this.old : null
+    ) {
+      const { words, mask } = slots;
+      for (let at = hash & mask; words[2 * at + 1] !== 0; at = (at + 1) & mask) {
+        const number = words[2 * at + 1]!;
+        if (words[2 * at] === hash && number !== GONE && isText(names[number]!, memory, from, length))
+          return number;
+      }
+    }
+    return 0;
+  }
+
   private probe(slots: Slots, hash: number, before: number): number {
     const { words, mask } = slots;
     let found = before;
@@ -308,4 +334,21 @@ export function hashSubject(subject: string, seed: number): number {
   }
   hash = Math.imul(hash ^ (hash >>> 13), 0x5bd1e995);
   return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** The same of a subject that lies in memory. */
+function hashBytes(memory: Buffer, from: number, length: number, seed: number): number {
+  let hash = seed ^ length;
+  for (let i = from; i < from + length; i++) {
+    hash = Math.imul(hash ^ memory[i]!, 0x5bd1e995);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), 0x5bd1e995);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+function isText(text: string, memory: Buffer, from: number, length: number): boolean {
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== memory[from + i]) return false;
+  return true;
 }

@@ -11,6 +11,7 @@ import { SENT_ANSWERS, sentLane } from "../support/sent-lane.ts";
 import type { AccountHost, Incoming, Outgoing } from "../../src/jetstream/host.ts";
 import { JetStream } from "../../src/jetstream/jetstream.ts";
 import { subjectMatches } from "../../src/subject/subject.ts";
+import { sealed } from "../support/sealed.ts";
 import { FaultyDisk } from "../support/faulty-disk.ts";
 
 interface Listener {
@@ -46,11 +47,13 @@ export class JetStreamWorld {
   private readonly inHand: Delivered[] = [];
   /** How many messages each batch has. */
   private readonly batches = new Map<string, number>();
+  private readonly isEncrypted: boolean;
   private readonly retention: "limits" | "workqueue";
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
     this.disk = new FaultyDisk(this.random, seed % 2 === 0 ? "at once" : "when asked");
+    this.isEncrypted = seed % 5 === 0;
     this.retention = seed % 3 === 0 ? "workqueue" : "limits";
     this.jetStream = this.boot();
     const config = { name: "S", subjects: ["s.>"], retention: this.retention, allow_atomic: true };
@@ -258,7 +261,7 @@ export class JetStreamWorld {
 
   private boot(): JetStream {
     const jetStream = new JetStream({
-      disk: this.disk,
+      disk: this.isEncrypted ? sealed(this.disk, "/js") : this.disk,
       folder: "/js",
       policy: "sync",
       bytesLeft: () => Infinity,

@@ -6,6 +6,7 @@ import { randomInt, seededRandom, type Random } from "../../src/base/random.ts";
 import { assert } from "../../src/base/assert.ts";
 import { RowCache } from "../../src/store/row-cache.ts";
 import { StreamStore } from "../../src/store/stream-store.ts";
+import { sealed } from "../support/sealed.ts";
 import { FaultyDisk } from "../support/faulty-disk.ts";
 
 interface Kept {
@@ -19,12 +20,14 @@ interface Synced {
   readonly last: number;
 }
 
+const FOLDER = "/js/A/streams/S/msgs";
 const SUBJECTS = ["a", "a.b", "a.c", "orders.1", "orders.2", "orders.3.x"];
 const FILTERS = ["a", "a.*", "orders.>", "*", ">", "orders.*"];
 
 export class StoreModel {
   private readonly random: Random;
   private readonly disk: FaultyDisk | null;
+  private readonly isEncrypted: boolean;
   private store: StreamStore;
   private messages = new Map<number, Kept>();
   private first = 1;
@@ -38,10 +41,11 @@ export class StoreModel {
   /** With every other seed it has room for the rows of one block, or of none. */
   private readonly cache: RowCache;
 
-  constructor(seed: number, storage: "file" | "memory") {
+  constructor(seed: number, storage: "file" | "encrypted" | "memory") {
     this.random = seededRandom(seed);
     this.cache = new RowCache(seed % 2 === 0 ? 100 : 1024 * 1024);
-    this.disk = storage === "file" ? new FaultyDisk(this.random) : null;
+    this.disk = storage === "memory" ? null : new FaultyDisk(this.random);
+    this.isEncrypted = storage === "encrypted";
     this.store = this.open();
   }
 
@@ -238,8 +242,9 @@ export class StoreModel {
   }
 
   private open(): StreamStore {
-    const { disk, cache } = this;
-    return new StreamStore({ disk, cache, folder: "/s", firstSequence: 1, blockBytes: 2000 });
+    const { cache, isEncrypted } = this;
+    const disk = isEncrypted && this.disk !== null ? sealed(this.disk, "/js") : this.disk;
+    return new StreamStore({ disk, cache, folder: FOLDER, firstSequence: 1, blockBytes: 2000 });
   }
 
   private pick<T>(from: readonly T[]): T {

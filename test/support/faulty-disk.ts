@@ -13,6 +13,7 @@ interface Content {
 }
 
 export class FaultyDisk implements Disk {
+  readonly sealBytes = 0;
   /** Bytes that may still be written; Infinity: the disk never fills up. */
   freeBytes = Infinity;
   /** Syncs that were asked for and have not ended. */

@@ -35,6 +35,7 @@ export function jetStreamSettings({
     uniqueTag: jetStream.uniqueTag,
     serverLimits: serverLimits(jetStreamLimits),
     shownLimits: jetStreamLimits,
+    encryption: encryptionOf(jetStream),
     accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
   };
 }
@@ -60,6 +61,13 @@ function serverLimits(own: Config["jetStreamLimits"]): ServerLimits {
     requests: requestsMax,
     infoRequests: own.infoQueueLimit ?? requestsMax,
   };
+}
+
+/** null: everything lies there in the clear. */
+function encryptionOf({ key, previousKey, cipher }: Config["jetStream"]): JetStreamSettings["encryption"] {
+  if (key === "") return null;
+  const name = cipher === "aes" ? "aes-256-gcm" : "chacha20-poly1305";
+  return { key, previousKey: previousKey === "" ? null : previousKey, cipher: name };
 }
 
 function jetStreamNames(

@@ -5,6 +5,8 @@ import { isDisabledBlock, isOff } from "../values/block.ts";
 import { bool, duration, limit, mismatch, path, text, type ValueType } from "../values/value-type.ts";
 import type { ClusterConfig } from "./cluster.ts";
 
+type Cipher = "chacha" | "aes";
+
 export interface JetStreamConfig {
   readonly isEnabled: boolean;
   /** null: in the folder for temporary files. */
@@ -23,6 +25,11 @@ export interface JetStreamConfig {
   readonly scrubIntervalMs: number | null;
   /** Shown by monitoring: of no effect on one server. "": none. */
   readonly uniqueTag: string;
+  /** "": nothing is encrypted. */
+  readonly key: string;
+  /** The one before, while it is being changed; "": it is not. */
+  readonly previousKey: string;
+  readonly cipher: Cipher;
 }
 
 export interface SeenByJetStream {
@@ -54,6 +61,19 @@ const scrubInterval: ValueType<number | null> = {
     return ms === 0 ? null : ms;
   },
   show: (value) => (value === null ? "off" : scrubDuration.show(value)),
+};
+
+/** nats-server's names. */
+const CIPHERS: Readonly<Record<string, Cipher>> = { chacha: "chacha", chachapoly: "chacha", aes: "aes" };
+
+const cipherName: ValueType<Cipher> = {
+  name: "chacha or aes",
+  fromNode(node) {
+    const found = node.kind === "string" ? CIPHERS[node.value.toLowerCase()] : undefined;
+    return found ?? mismatch(node, "a cipher: chacha or aes");
+  },
+  nodeFromText: (value, at) => text.nodeFromText(value, at),
+  show: (value) => value,
 };
 
 const sizeLimit = limit("size");
@@ -205,6 +225,36 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       description:
         "Of clusters, which spread replicas by it: shown by monitoring, of no effect on one server",
     }),
+    option({
+      key: "jetstream.key",
+      aliases: ["ek", "encryption_key"],
+      field: "key",
+      type: text,
+      default: "",
+      defaultText: "",
+      isSecret: true,
+      reload: "restart",
+      description: "Key by which all that is kept is encrypted; without one it lies there in the clear",
+    }),
+    option({
+      key: "jetstream.prev_encryption_key",
+      aliases: ["prev_ek", "prev_key"],
+      field: "previousKey",
+      type: text,
+      default: "",
+      defaultText: "",
+      isSecret: true,
+      reload: "restart",
+      description: "The key before: a start with it encrypts all again with the new one",
+    }),
+    option({
+      key: "jetstream.cipher",
+      field: "cipher",
+      type: cipherName,
+      default: "chacha",
+      reload: "restart",
+      description: "What encrypts: chacha (ChaCha20-Poly1305) or aes (AES-256-GCM)",
+    }),
   ],
   check({ jetStream: { isEnabled }, cluster }, sheet) {
     if (!isEnabled || cluster.port === null) return [];
@@ -213,19 +263,7 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
   },
   unsupported: [
     { feature: "JetStream is", keys: ["default_js_domain"] },
-    {
-      feature: "Encryption of streams is",
-      keys: [
-        "jetstream.key",
-        "jetstream.ek",
-        "jetstream.encryption_key",
-        "jetstream.cipher",
-        "jetstream.prev_key",
-        "jetstream.prev_ek",
-        "jetstream.prev_encryption_key",
-        "jetstream.tpm",
-      ],
-    },
+    { feature: "Encryption by a TPM is", keys: ["jetstream.tpm"] },
   ],
   /** Of what one server does not have: other members, and queues before streams and before the disk. */
   withoutEffect: {

@@ -169,7 +169,7 @@ const purge: Handler = (request) => {
   const below = numberOf(body, "seq");
   const keep = numberOf(body, "keep");
   if (below > 0 && keep > 0) throw apiErrors.badRequest();
-  if (below > SEQUENCE_START_MAX)
+  if (below > Math.max(SEQUENCE_START_MAX, stream.store.last + 1))
     throw apiErrors.purgeFailed(
       `sequence ${below} is not supported by this server, the largest is ${SEQUENCE_START_MAX}`,
     );

@@ -28,8 +28,8 @@ describe("an error in a configuration file", () => {
     ],
     ["cluster: [a]", 'a.conf:1:10: expected a block { … } for "cluster", got a list'],
     [
-      "jetstream { key: abc }",
-      'a.conf:1:13: "jetstream.key": Encryption of streams is not supported by shoal yet',
+      "jetstream { tpm { pcr: 22 } }",
+      'a.conf:1:13: "jetstream.tpm": Encryption by a TPM is not supported by shoal yet',
     ],
     ["cluster { tls { } }", "a.conf:1:15: cluster.tls: missing cert_file in TLS configuration"],
     [

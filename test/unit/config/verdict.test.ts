@@ -333,7 +333,7 @@ const STRICTER = [
   ["{ port: 1\n", "a file that was cut off"],
   ["tls {}", "nats-server would let nobody in"],
   ["cluster { tls {} }", "nats-server would let no server in"],
-  ["jetstream { key: abc }", "not supported yet"],
+  ["jetstream { tpm { keys_file: a } }", "not supported yet"],
   ["write_timeout: retry", "not supported yet"],
 ] as const;
 

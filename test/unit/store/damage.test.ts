@@ -194,10 +194,10 @@ it("what was removed is not called lost later, when the block that says so is re
 it("a record at a wrong place hides none of the messages behind it", () => {
   const disk = new FaultyDisk(seededRandom(1));
   written(disk);
-  const record = Buffer.alloc(recordLength(1, 0));
+  const record = Buffer.alloc(recordLength(1, 0, 0));
   const body = Buffer.alloc(0);
   const fields = { kind: ERASED, timeNs: 0n, previous: 49, subject: "x", headerLength: 0, body };
-  writeRecord(record, 0, { ...fields, sequence: 50 });
+  writeRecord(record, 0, { ...fields, sequence: 50 }, 0);
   disk.replace(`/s/${disk.names("/s")[0]!}`, record);
   const store = open(disk);
   let found = 0;

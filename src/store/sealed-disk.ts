@@ -1,0 +1,224 @@
+/**
+ * A disk that encrypts the files of streams (seal.ts): whoever uses it sees them as if they lay there in the clear. Blocks are records, the
+ * logs of consumers entries, everything else is read and replaced as a whole.
+ *
+ *     <folder>/<account>/streams/<stream>/…      sealed by the keys of the stream; so are restoring/ and quarantine/
+ *
+ * What cannot be opened reads as if it were damaged: records are none, texts are empty.
+ */
+import { assert } from "../base/assert.ts";
+import { DiskError, type Disk, type DiskFile } from "./disk.ts";
+import { SEAL_BYTES } from "./record.ts";
+import { ENTRY_BYTES, Seal, SEALED_ENTRY_BYTES, type SealKey } from "./seal.ts";
+import type { StoreKeys } from "./store-keys.ts";
+
+/** Parts of the path of a stream's folder, below the folder of the store. */
+const DEPTH = 3;
+export const KEY_FILE = "key";
+/** What replaces a block is written beside it. */
+const BLOCK = /\.blk(?:\.new)?$/;
+const NOTHING = new Uint8Array(0);
+
+export class SealedDisk implements Disk {
+  readonly sealBytes = SEAL_BYTES;
+  private readonly disk: Disk;
+  private readonly folder: string;
+  private openedKeys: StoreKeys | null = null;
+  /** By the folder of a stream. */
+  private readonly known = new Map<string, readonly SealKey[]>();
+
+  /** `folder`: of the store. */
+  constructor(disk: Disk, folder: string) {
+    this.disk = disk;
+    this.folder = folder;
+  }
+
+  /** No file of a stream is touched before. */
+  unlock(keys: StoreKeys): void {
+    this.openedKeys = keys;
+  }
+
+  private get keys(): StoreKeys {
+    const { openedKeys } = this;
+    assert(openedKeys !== null, "a sealed disk is unlocked before it is used");
+    return openedKeys;
+  }
+
+  makeFolder(path: string): void {
+    this.disk.makeFolder(path);
+  }
+
+  names(path: string): string[] {
+    return this.disk.names(path);
+  }
+
+  open(path: string): DiskFile {
+    const seal = this.sealFor(path, "written");
+    const file = this.disk.open(path);
+    if (seal === null) return file;
+    return BLOCK.test(path) ? new SealedBlock(file, seal) : new SealedEntries(file, seal);
+  }
+
+  read(path: string): Uint8Array | null {
+    const content = this.disk.read(path);
+    if (content === null || this.placeOf(path) === null) return content;
+    return this.sealFor(path, "read")?.openText(content) ?? NOTHING;
+  }
+
+  replace(path: string, content: Uint8Array): void {
+    const seal = this.sealFor(path, "written");
+    const isBlock = BLOCK.test(path);
+    this.disk.replace(
+      path,
+      seal === null ? content : isBlock ? seal.sealRecords(content) : seal.sealText(content),
+    );
+  }
+
+  rename(from: string, to: string): void {
+    this.forget(from);
+    this.forget(to);
+    this.disk.rename(from, to);
+  }
+
+  remove(path: string): void {
+    this.disk.remove(path);
+  }
+
+  removeFolder(path: string): void {
+    this.forget(path);
+    this.disk.removeFolder(path);
+  }
+
+  lock(path: string): Disposable | "unsupported" | null {
+    return this.disk.lock(path);
+  }
+
+  syncFolder(path: string): void {
+    this.disk.syncFolder(path);
+  }
+
+  /** null: the file belongs to no stream, or its stream has no keys that can be opened. */
+  private sealFor(path: string, use: "read" | "written"): Seal | null {
+    const place = this.placeOf(path);
+    if (place === null) return null;
+    const keys = this.keysOf(place.stream) ?? (use === "written" ? this.made(place.stream) : null);
+    return keys === null ? null : new Seal(keys, place.rest, this.keys.entropy);
+  }
+
+  /** null: there are none, or they cannot be opened. */
+  private keysOf(stream: string): readonly SealKey[] | null {
+    const known = this.known.get(stream);
+    if (known !== undefined) return known;
+    const content = this.disk.read(`${stream}/${KEY_FILE}`);
+    const opened = content === null ? null : this.keys.openStream(content);
+    if (opened !== null) this.known.set(stream, opened.keys);
+    return opened?.keys ?? null;
+  }
+
+  private made(stream: string): readonly SealKey[] {
+    if (this.disk.read(`${stream}/${KEY_FILE}`) !== null)
+      throw new DiskError(`cannot write to ${stream}: its keys cannot be opened`, "EKEYREJECTED");
+    const keys = [this.keys.newKey([])];
+    this.disk.makeFolder(stream);
+    this.disk.replace(`${stream}/${KEY_FILE}`, this.keys.sealStream({ keys, isChanging: false }));
+    this.known.set(stream, keys);
+    return keys;
+  }
+
+  /** null: it is no file of a stream. */
+  private placeOf(path: string): { stream: string; rest: string } | null {
+    if (!path.startsWith(`${this.folder}/`)) return null;
+    const parts = path.slice(this.folder.length + 1).split("/");
+    if (parts.length <= DEPTH) return null;
+    const stream = `${this.folder}/${parts.slice(0, DEPTH).join("/")}`;
+    return {
+      stream,
+      rest: parts
+        .slice(DEPTH)
+        .join("/")
+        .replace(/\.new$/, ""),
+    };
+  }
+
+  private forget(path: string): void {
+    for (const stream of this.known.keys())
+      if (stream === path || stream.startsWith(`${path}/`)) this.known.delete(stream);
+  }
+}
+
+abstract class SealedFile implements DiskFile {
+  protected readonly file: DiskFile;
+  protected readonly seal: Seal;
+
+  constructor(file: DiskFile, seal: Seal) {
+    this.file = file;
+    this.seal = seal;
+  }
+
+  abstract readonly size: number;
+  abstract write(content: Uint8Array, at: number): void;
+  abstract read(into: Uint8Array, at: number): number;
+  abstract truncate(size: number): void;
+
+  sync(done: (error: DiskError | null) => void): void {
+    this.file.sync(done);
+  }
+
+  syncNow(): void {
+    this.file.syncNow();
+  }
+
+  close(): void {
+    this.file.close();
+  }
+}
+
+/** Records keep room for their seal: they lie where they would without it. Reads and writes begin where a record does. */
+class SealedBlock extends SealedFile {
+  get size(): number {
+    return this.file.size;
+  }
+
+  write(content: Uint8Array, at: number): void {
+    this.file.write(this.seal.sealRecords(content), at);
+  }
+
+  read(into: Uint8Array, at: number): number {
+    const length = this.file.read(into, at);
+    this.seal.openRecords(Buffer.from(into.buffer, into.byteOffset, length));
+    return length;
+  }
+
+  truncate(size: number): void {
+    this.file.truncate(size);
+  }
+}
+
+/** Entries are longer on the disk. */
+class SealedEntries extends SealedFile {
+  get size(): number {
+    return Math.floor(this.file.size / SEALED_ENTRY_BYTES) * ENTRY_BYTES;
+  }
+
+  write(content: Uint8Array, at: number): void {
+    this.file.write(this.seal.sealEntries(content), sealedPlace(at));
+  }
+
+  read(into: Uint8Array, at: number): number {
+    assert(into.length % ENTRY_BYTES === 0, "whole entries are read");
+    const sealed = Buffer.alloc(sealedPlace(into.length));
+    const length = this.file.read(sealed, sealedPlace(at));
+    const content = this.seal.openEntries(sealed.subarray(0, length));
+    into.set(content);
+    return content.length;
+  }
+
+  truncate(size: number): void {
+    this.file.truncate(sealedPlace(size));
+  }
+}
+
+function sealedPlace(at: number): number {
+  assert(at % ENTRY_BYTES === 0, "entries are of one size");
+  return (at / ENTRY_BYTES) * SEALED_ENTRY_BYTES;
+}
