@@ -152,12 +152,37 @@ export class MessageIndex {
   /** How many messages from `from` up to `to` are on subjects that the filter covers. */
   count(from: number, to: number, filter: SubjectFilter): number {
     let sum = 0;
-    for (let at = from; at <= to; sum++) {
-      const found = this.find(at, to, filter);
-      if (found === 0) break;
-      at = found + 1;
-    }
+    for (let at = from; at !== 0;) at = this.visitSome({ from: at, to }, filter, Infinity, () => void sum++);
     return sum;
+  }
+
+  /** Looks at some rows, and hands over messages that the filter covers (null: all). Returns where to go on; 0: there are no more. */
+  visitSome(
+    range: { readonly from: number; readonly to: number },
+    filter: SubjectFilter | null,
+    rowsMax: number,
+    visit: (sequence: number, number: number) => void,
+  ): number {
+    const { from, to } = range;
+    const { blocks } = this.options.log;
+    for (let i = this.placeOf(from); i < blocks.length; i++) {
+      const block = blocks[i]!;
+      if (block.live === 0 || block.base === 0 || block.reach < from) continue;
+      if (block.base > to) return 0;
+      const rows = this.rowsOf(block);
+      const start = rows.rowFrom(from);
+      const end = Math.min(rows.count, start + rowsMax);
+      for (let row = start; row < end; row++) {
+        const sequence = rows.sequenceAt(row);
+        if (sequence > to) return 0;
+        if (isGone(block, sequence)) continue;
+        const number = this.numberAt(block, rows, row);
+        if (filter === null || filter.covers(number)) visit(sequence, number);
+      }
+      const next = end < rows.count ? rows.sequenceAt(end) : block.reach + 1;
+      return next > to ? 0 : next;
+    }
+    return 0;
   }
 
   private search(from: number, to: number, filter: SubjectFilter | null): number {

@@ -174,6 +174,27 @@ export abstract class StreamContents {
     return this.index.findWithin(start, to, filter, messages);
   }
 
+  /**
+   * Hands over some of the messages from a sequence up to another on subjects that the patterns cover (null: any). Returns where to go on; 0:
+   * all have been handed over.
+   */
+  visitSome(
+    { from, to }: { readonly from: number; readonly to: number },
+    filters: readonly string[] | null,
+    messages: number,
+    visit: (sequence: number, number: number) => void,
+  ): number {
+    const start = Math.max(from, this.first);
+    if (start > to) return 0;
+    const filter = filters === null ? null : this.subjects.filterOf(filters);
+    return this.index.visitSome({ from: start, to }, filter, messages, visit);
+  }
+
+  /** Whether no later message is on the subject of this number. */
+  isLastOf(number: number, sequence: number): boolean {
+    return number > 0 && this.lastOfNumber(number, this.last) === sequence;
+  }
+
   /** The sequence of the first message with this time or a later one; last + 1: none. Times are taken to ascend. */
   atTime(timeNs: bigint): number {
     let low = this.first;
@@ -239,13 +260,6 @@ export abstract class StreamContents {
       return this.index.count(from, this.last, filter);
     const before = from <= this.first ? 0 : this.index.count(this.first, from - 1, filter);
     return this.countCovered(filter) - before;
-  }
-
-  /** False: there is a later message on its subject, or it is not there. */
-  isLastOfSubject(sequence: number): boolean {
-    if (!this.index.locate(sequence)) return false;
-    const { number } = this.index;
-    return number > 0 && this.lastOfNumber(number, this.last) === sequence;
   }
 
   /** Whether `countFrom` looks at few messages and subjects. */

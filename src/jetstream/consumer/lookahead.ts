@@ -12,9 +12,8 @@ import { isCovered } from "../stream/reader.ts";
 import { filtersOf, type ConsumerConfig } from "./config.ts";
 import type { ConsumerState } from "./state.ts";
 
-/** Messages that a step of counting looks at, and those that it counts. */
+/** Messages that a step of counting looks at. */
 const LOOKED_AT_PER_STEP = 8000;
-const COUNTED_PER_STEP = 4000;
 
 interface CountedStream {
   readonly store: StreamStore;
@@ -153,24 +152,22 @@ export class Lookahead {
 
   private countOn(counting: Counting): "done" | "more" {
     if (counting !== this.counting) return "done"; // it was begun again
-    const { store } = this;
-    for (let left = COUNTED_PER_STEP; left > 0; left--) {
-      const at = store.nextWithin(counting.from, this.patterns, counting.to, LOOKED_AT_PER_STEP);
-      if (at === 0) {
-        this.counting = null;
-        this.tellWaiting();
-        this.onCounted();
-        return "done";
-      }
-      counting.from = at < 0 ? -at : at + 1;
-      if (at < 0) return "more";
+    const { store, lasts } = this;
+    const next = store.visitSome(counting, this.patterns, LOOKED_AT_PER_STEP, (sequence, number) => {
       if (counting.what === "lasts") {
-        if (!store.isLastOfSubject(at)) continue;
-        this.lasts.push(at);
+        if (!store.isLastOf(number, sequence)) return;
+        lasts.push(sequence);
       }
       this.count++;
+    });
+    if (next > 0) {
+      counting.from = next;
+      return "more";
     }
-    return "more";
+    this.counting = null;
+    this.tellWaiting();
+    this.onCounted();
+    return "done";
   }
 
   private tellWaiting(): void {
