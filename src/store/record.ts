@@ -312,5 +312,5 @@ export function looksLikeMessage(view: RecordView, memory: Buffer, at: number, e
 export function looksLikeFooter(memory: Buffer, at: number, end: number): boolean {
   if (at + RECORD_HEAD > end || (getU32(memory, at + 4) & 0xffff) !== MAGIC || memory[at + 6] !== FOOTER)
     return false;
-  return at + getU32(memory, at + 8) >= end;
+  return at + getU32(memory, at + 8) >= end && getWhole(memory, at + 24) === at; // its time says where it lies
 }
