@@ -62,8 +62,8 @@ export interface Unsupported {
   readonly replaces?: readonly string[];
 }
 
-/** The kind of value that a key without effect has. "size": a number of bytes, plainly or with a suffix. */
-export type InertKind = "bool" | "string" | "int" | "size";
+/** The kind of value that a key without effect has. "size": a number of bytes, plainly or with a suffix. "4 to 8192": a whole number. */
+export type InertKind = "bool" | "string" | "int" | "4 to 8192" | "size";
 
 /**
  * One section of the configuration: everything about it, in one file. `Seen` names the section itself and the other sections

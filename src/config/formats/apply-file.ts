@@ -94,12 +94,15 @@ const INERT_KINDS: Readonly<Record<InertKind, readonly [expected: string, ...kin
   bool: ["true or false", "bool"],
   string: ["a string", "string"],
   int: ["a whole number", "int"],
+  "4 to 8192": ["a whole number from 4 to 8192", "int"],
   size: ["a size", "int", "string"],
 };
 
 function checkInert(node: ConfNode, kind: InertKind, key: string): void {
   const [expected, ...kinds] = INERT_KINDS[kind];
-  if (!kinds.includes(node.kind)) throw new ConfError(node.at, `expected ${expected} for "${key}"`);
+  const isInRange = kind !== "4 to 8192" || (node.kind === "int" && node.value >= 4 && node.value <= 8192);
+  if (!kinds.includes(node.kind) || !isInRange)
+    throw new ConfError(node.at, `expected ${expected} for "${key}"`);
 }
 
 /** Says in an error which option it is about: who reads it may not have the file at hand. */

@@ -269,7 +269,7 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
   withoutEffect: {
     "jetstream.max_buffered_size": "size",
     "jetstream.max_buffered_msgs": "int",
-    "jetstream.max_concurrent_io": "int",
+    "jetstream.max_concurrent_io": "4 to 8192",
     "jetstream.max_outstanding_catchup": "size",
     "jetstream.meta_compact": "int",
     "jetstream.meta_compact_size": "size",
