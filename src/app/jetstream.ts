@@ -256,7 +256,8 @@ export class JetStreamPart {
     return Math.min(this.volumeLeft, maxFileBytes === null ? Infinity : maxFileBytes - used());
   }
 
-  private hostFor(account: Account): AccountHost {
+  /** Its voice and ears in an account. */
+  hostFor(account: Account): AccountHost {
     const { clock, random, logger, turn } = this.world;
     const awaited = new Awaited(account);
     return {

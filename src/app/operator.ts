@@ -7,11 +7,25 @@ import type { Config } from "../config/config.ts";
 import type { Accounts } from "../core/accounts.ts";
 import { AccountBook } from "../operator/account-book.ts";
 import { MappingsOfAccounts } from "../operator/mappings.ts";
-import { hasOperator, operatorResolver, operatorRules, operatorTrust } from "./slices/operator.ts";
+import type { Resolver } from "../operator/resolver.ts";
+import type { OperatorTrust } from "../operator/trust.ts";
+import {
+  hasOperator,
+  operatorResolver,
+  operatorRules,
+  operatorTrust,
+  strictOperators,
+} from "./slices/operator.ts";
 
 export interface OperatorRooms {
   readonly book: AccountBook;
   readonly jwt: JwtMethod;
+  readonly resolver: Resolver;
+  readonly trust: OperatorTrust;
+  /** Public nkeys of operators whose own key does not sign accounts. */
+  readonly strictOperators: ReadonlySet<string>;
+  /** Resolves when no file of a directory is being written. */
+  settled(this: void): Promise<void>;
 }
 
 interface OperatorHost {
@@ -26,14 +40,24 @@ export function openOperator(
   { accounts, logger, clusterName }: OperatorHost,
 ): OperatorRooms | null {
   if (!hasOperator(config)) return null;
+  const trust = operatorTrust(config);
+  const resolver = operatorResolver(config, logger);
   const book = new AccountBook({
     accounts,
     logger,
     mappings: new MappingsOfAccounts(accounts, systemRandom, clusterName),
     clock: systemClock,
-    trust: operatorTrust(config),
-    resolver: operatorResolver(config),
+    trust,
+    resolver,
   });
   const rules = operatorRules(config);
-  return { book, jwt: new JwtMethod({ accounts: book, clock: systemClock, rules: () => rules }) };
+  const settled = async (): Promise<void> => resolver.settled?.();
+  return {
+    book,
+    resolver,
+    trust,
+    settled,
+    strictOperators: strictOperators(config),
+    jwt: new JwtMethod({ accounts: book, clock: systemClock, rules: () => rules }),
+  };
 }

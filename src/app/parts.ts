@@ -6,9 +6,7 @@ import { systemRandom } from "../base/random.ts";
 import { sameValues } from "../base/same-values.ts";
 import type { Config } from "../config/config.ts";
 import type { WebSocketSettings } from "../ports/websocket/websocket-port.ts";
-import { StartError } from "../ports/start-error.ts";
 import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
-import { SYSTEM_ACCOUNT } from "../subject/account-names.ts";
 import { ConfigWatch, type ConfigWatchOptions } from "./config-watch.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import type { ReloadOutcome } from "./reload.ts";
@@ -66,28 +64,6 @@ export function accountsPart({
       };
     },
     stop: () => accounts[Symbol.dispose](),
-  };
-}
-
-/** Accounts that an operator has signed. The system account is needed before others. */
-export function operatorPart({
-  operator,
-  clients,
-  accounts,
-}: Pick<Rooms, "operator" | "clients" | "accounts">): ServerPart {
-  if (operator === null) return { name: "operator" };
-  const { book } = operator;
-  return {
-    name: "operator",
-    async start() {
-      book.onChange = (names) => clients.recheckAccountsOf(names);
-      const system = accounts.system?.name;
-      if (system === undefined || system === SYSTEM_ACCOUNT) return;
-      const found = await book.resolve(system);
-      if (found === null)
-        throw new StartError(`error resolving system account: account missing: ${system}`, null);
-    },
-    stop: () => book[Symbol.dispose](),
   };
 }
 

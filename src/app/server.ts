@@ -12,6 +12,7 @@ import type { DrainsUntil, LifeState } from "../health/lifecycle.ts";
 import { drainClients } from "../ports/client/lame-duck.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
+import { operatorPart, signedStreams } from "./operator-part.ts";
 import * as part from "./parts.ts";
 import { Reload, type ReloadOutcome, type ReloadPart, type ReloadReason } from "./reload.ts";
 import { Rooms, type RoomsOptions } from "./rooms.ts";
@@ -55,7 +56,7 @@ export class Server {
     const rooms = (this.rooms = new Rooms(options, () => this.membersChanged()));
     const certificates = part.certificates(rooms);
     const accounts = part.accountsPart(rooms);
-    const operator = part.operatorPart(rooms);
+    const operator = operatorPart(rooms);
     const users = part.usersPart(rooms);
     const system = part.systemAccount(rooms, () => this.reload("request"));
     const monitoring = (this.monitoring = part.monitoring(rooms));
@@ -68,7 +69,7 @@ export class Server {
     const readiness = part.readinessPart(rooms);
     const rebalancing = part.rebalancing(rooms);
     this.parts = [
-      ...[certificates, accounts, operator, users, system, monitoring, watch, streams],
+      ...[certificates, accounts, operator, users, system, monitoring, watch, streams, signedStreams(rooms)],
       ...[
         part.meeting(rooms),
         clients,

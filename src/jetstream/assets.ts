@@ -77,17 +77,22 @@ export class Assets {
   readonly host: AccountHost;
   readonly options: AssetsOptions;
   readonly usage: Usage;
+  /** Those of now. */
+  limits: JetStreamLimits;
   /** Those that take messages from other streams. */
   private readonly fed = new Set<StreamAssets>();
 
   constructor(options: AssetsOptions) {
     this.options = options;
+    this.limits = options.limits;
     this.usage = new Usage(this.streams, options.limits, options.serverBytesLeft);
     this.host = options.host;
   }
 
-  get limits(): JetStreamLimits {
-    return this.options.limits;
+  /** What there is stays, even beyond the limits. */
+  useLimits(limits: JetStreamLimits): void {
+    this.limits = limits;
+    this.usage.useLimits(limits);
   }
 
   get consumerCount(): number {

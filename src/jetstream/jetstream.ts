@@ -50,47 +50,69 @@ interface JetStreamAccountOptions {
 export class JetStream {
   readonly accounts = new Map<string, JetStreamAccount>();
   readonly options: JetStreamOptions;
+  private readonly rowCache = new RowCache();
+  private readonly budgets: BatchBudgets;
+  /** The scrubber looks at these, one for each account. */
+  private readonly scrubbed: Assets[] = [];
   /** null: nothing is read back. */
   scrubber: Scrubber | null = null;
 
   constructor(options: JetStreamOptions) {
     this.options = options;
+    this.budgets = new BatchBudgets((options.serverLimits ?? DEFAULT_SERVER_LIMITS).batches);
   }
 
   /** Reads what is on the disk, and takes requests and messages from then on. Throws `DiskError`. */
   start(): void {
-    const { disk, folder, policy, facts, accounts } = this.options;
-    const { syncIntervalMs = policy === "lazy" ? Infinity : LAZY_SYNC_MS } = this.options;
-    const { serverLimits = DEFAULT_SERVER_LIMITS } = this.options;
-    const budgets = new BatchBudgets(serverLimits.batches);
+    const { disk, folder, accounts } = this.options;
     disk.makeFolder(folder);
-    const rowCache = new RowCache();
-    for (const { host, limits } of accounts) {
-      assert(!this.accounts.has(host.name), "an account has JetStream once");
-      const assets = new Assets({
-        host,
-        disk,
-        folder: `${folder}/${encodeURIComponent(host.name)}`,
-        policy,
-        level: facts.level,
-        limits,
-        serverLimits,
-        budgets,
-        rowCache,
-        serverBytesLeft: (storage) => this.bytesLeft(storage),
-      });
-      this.accounts.set(host.name, new JetStreamAccount(assets, facts, syncIntervalMs));
-    }
+    for (const one of accounts) this.enter(one);
     for (const account of this.accounts.values()) account.start();
     this.scrub();
   }
 
+  /** Gives an account JetStream while the server runs, with what the disk has of it. Throws `DiskError`. */
+  add(one: JetStreamAccountOptions): void {
+    this.enter(one).start();
+    this.scrub();
+  }
+
+  /** Streams of the account stay on the disk. */
+  remove(name: string): void {
+    const account = this.accounts.get(name);
+    if (account === undefined) return;
+    account.stop();
+    this.accounts.delete(name);
+    this.scrubbed.splice(this.scrubbed.indexOf(account.assets), 1);
+  }
+
+  private enter({ host, limits }: JetStreamAccountOptions): JetStreamAccount {
+    const { disk, folder, policy, facts, serverLimits = DEFAULT_SERVER_LIMITS } = this.options;
+    const { syncIntervalMs = policy === "lazy" ? Infinity : LAZY_SYNC_MS } = this.options;
+    assert(!this.accounts.has(host.name), "an account has JetStream once");
+    const assets = new Assets({
+      host,
+      disk,
+      folder: `${folder}/${encodeURIComponent(host.name)}`,
+      policy,
+      level: facts.level,
+      limits,
+      serverLimits,
+      budgets: this.budgets,
+      rowCache: this.rowCache,
+      serverBytesLeft: (storage) => this.bytesLeft(storage),
+    });
+    const account = new JetStreamAccount(assets, facts, syncIntervalMs);
+    this.accounts.set(host.name, account);
+    this.scrubbed.push(assets);
+    return account;
+  }
+
   private scrub(): void {
-    const { accounts, scrubIntervalMs: intervalMs } = this.options;
-    const [first] = accounts;
-    if (first === undefined || intervalMs === undefined) return;
-    const all = [...this.accounts.values()].map(({ assets }) => assets);
-    this.scrubber = new Scrubber({ clock: first.host.clock, intervalMs, accounts: all });
+    const { scrubIntervalMs: intervalMs } = this.options;
+    const [first] = this.scrubbed;
+    if (this.scrubber !== null || first === undefined || intervalMs === undefined) return;
+    this.scrubber = new Scrubber({ clock: first.host.clock, intervalMs, accounts: this.scrubbed });
     this.scrubber.start();
   }
 

@@ -35,7 +35,7 @@ export class Usage {
   /** The subjects of all streams; the names of the streams own them. */
   private readonly subjects = new OverlapIndex<string>();
   private readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
-  private readonly limits: JetStreamLimits;
+  private limits: JetStreamLimits;
   private readonly serverBytesLeft: (storage: Storage) => number;
 
   constructor(
@@ -46,6 +46,11 @@ export class Usage {
     this.streams = streams;
     this.limits = limits;
     this.serverBytesLeft = serverBytesLeft;
+  }
+
+  /** What there is stays, even beyond the limits. */
+  useLimits(limits: JetStreamLimits): void {
+    this.limits = limits;
   }
 
   noteSubjects({ subjects, name }: StreamConfig): void {

@@ -67,6 +67,20 @@ export function decodeToken(token: string, wanted: TokenKind): Token {
   return tokenOf(claims, nats, version === 1 ? 1 : 2);
 }
 
+/** The claims of a token of any kind, signed by their issuer; the signature covers what the algorithm says. Throws BadJwt. */
+export function decodeAnyToken(token: string): {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly nats: Claims;
+} {
+  const { header, body, signature, claims, algorithm } = openToken(token);
+  const issuer = text(claims, "iss");
+  const signed = algorithm === ALGORITHM_OLD ? body : `${header}.${body}`;
+  if (!isPublicNkey(issuer) || !isSignedBy(nkeyToVerify(issuer), signed, signature))
+    throw new BadJwt(`claim failed V${algorithm === ALGORITHM_OLD ? 1 : 2} signature verification`);
+  return { issuer, subject: text(claims, "sub"), nats: fields(claims, "nats") };
+}
+
 /** A token as `nsc` writes it to a file, between lines of dashes, or alone. */
 export function undecorated(content: string): string {
   const lines = content.split(/\r?\n/).map((line) => line.trim());
@@ -92,13 +106,20 @@ function openToken(token: string) {
   const algorithm = text(head, "alg").toLowerCase();
   if (algorithm !== ALGORITHM_OLD && algorithm !== ALGORITHM) throw new BadJwt("unexpected algorithm");
   if (!isBase64Url(signature)) throw new BadJwt("illegal base64 data in the signature");
-  return { header, body, signature, claims: parseClaims(decoded(body)) };
+  return {
+    header,
+    body,
+    signature,
+    algorithm,
+    claims: parseClaims(decoded(body)),
+  };
 }
 
 function tokenOf(claims: Claims, nats: Claims, version: 1 | 2): Token {
   const moved = version === 1 ? claims : nats;
   const issuerAccount = fieldOf(moved, "issuer_account") ?? "";
   if (typeof issuerAccount !== "string") throw new BadJwt("issuer_account is not a text");
+  text(claims, "jti"); // has no meaning here
   return {
     version,
     issuer: text(claims, "iss"),

@@ -37,7 +37,7 @@ function accountDetail(source: MonitorSource, account: Account): object {
     mappings: mappingFields(account),
     exports: orOmitted(exportFields(account)),
     imports: orOmitted(importFields(account)),
-    name_tag: account.name,
+    name_tag: account.nameTag || account.name,
     sublist_stats: interestFigures([account.interest.snapshot()]),
   };
 }

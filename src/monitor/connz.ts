@@ -123,13 +123,14 @@ function connectionFields(row: ConnectionRow, options: ConnzOptions, nowMs: numb
     ...(options.showsUsers ? userFields(row) : {}),
     ...listsOf(row, options),
     name_tag: options.showsUsers ? nameTag(row) : undefined,
+    tags: options.showsUsers && (client.signed?.tags.length ?? 0) > 0 ? client.signed?.tags : undefined,
     proxy: client.proxyKey === "" ? undefined : { key: client.proxyKey },
   };
 }
 
 /** Closed connections omit the global account. */
-function nameTag({ client: { account }, stoppedMs }: ConnectionRow): string | undefined {
-  return stoppedMs !== null && account === GLOBAL_ACCOUNT ? undefined : account;
+function nameTag({ client: { account, accountTag }, stoppedMs }: ConnectionRow): string | undefined {
+  return stoppedMs !== null && account === GLOBAL_ACCOUNT ? undefined : accountTag;
 }
 
 function tlsFields({ client: { tls }, connection }: ConnectionRow, { showsUsers }: ConnzOptions): object {
@@ -152,12 +153,14 @@ function userFields({ client }: ConnectionRow): object {
   return {
     authorized_user: orOmit(client.user),
     account: client.account === GLOBAL_ACCOUNT ? undefined : client.account,
+    jwt: orOmit(client.signed?.jwt ?? ""),
+    issuer_key: orOmit(client.signed?.issuer ?? ""),
   };
 }
 
 function listsOf({ client, subscriptions, stoppedMs }: ConnectionRow, { lists }: ConnzOptions): object {
   // Closed connections show the account of each subscription.
-  const extra = stoppedMs === null ? {} : { account: client.account, account_tag: client.account };
+  const extra = stoppedMs === null ? {} : { account: client.account, account_tag: client.accountTag };
   return subscriptionLists(
     lists,
     subscriptions,

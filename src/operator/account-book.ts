@@ -59,6 +59,10 @@ export class AccountBook implements SignedAccounts, Disposable {
     return this.entries.get(name) ?? null;
   }
 
+  leafNodesOf(name: string): number {
+    return this.options.accounts.get(name)?.leafnodes ?? 0;
+  }
+
   [Symbol.iterator](): Iterator<AccountInForce> {
     return this.entries.values();
   }
@@ -80,7 +84,11 @@ export class AccountBook implements SignedAccounts, Disposable {
   /** Puts a newer token of an account in force, if the account is here. Throws BadJwt. */
   update(name: string, jwt: string): boolean {
     const known = this.entries.get(name);
-    if (known === undefined) return false;
+    if (known === undefined) {
+      // Imports of other accounts have waited for this one.
+      if (this.importers.has(name)) void this.resolve(name);
+      return false;
+    }
     if (known.claims.jwt === jwt && !known.isOver) return true;
     const claims = verifiedAccount(name, jwt, this.options.trust, this.nowMs);
     void this.put(claims);

@@ -37,7 +37,7 @@ export class MappingsOfAccounts {
 }
 
 /** What cannot be mapped, in nats-server's words. */
-function mappingClaimProblems(claims: readonly MappingClaim[]): readonly string[] {
+export function mappingClaimProblems(claims: readonly MappingClaim[]): readonly string[] {
   return claims.flatMap((one) => {
     const functions = [one.source, ...one.destinations.map(({ subject }) => subject)];
     if (functions.some((subject) => /\{\{\s*account-hash/i.test(subject)))

@@ -5,6 +5,8 @@ export interface Resolver {
   fetch(name: string): string | null | Promise<string | null>;
   /** Keeps a token that was verified; absent: the resolver only reads. */
   store?(name: string, jwt: string): void;
+  /** Resolves when what was to be kept is kept; absent: it is at once. */
+  settled?(): Promise<void>;
 }
 
 /** Holds what the configuration names. */

@@ -196,7 +196,9 @@ function clientFields(client: ClientSnapshot, extra: object = {}): object {
     lang: orOmit(client.lang),
     ver: orOmit(client.version),
     ...extra,
-    name_tag: client.account,
+    name_tag: client.accountTag,
+    jwt: orOmit(client.signed?.jwt ?? ""),
+    issuer_key: orOmit(client.signed?.issuer ?? ""),
     kind: "Client",
     client_type: client.clientType,
   };

@@ -67,7 +67,7 @@ const OWNERS: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
   [/^@kubernetes\//, /^discovery\/kubernetes\.ts$/],
   [
     /^node:(net|tls|http|https|dns|dgram|fs|child_process|cluster|worker_threads)(\/|$)/,
-    /^(transport|discovery|log|app|ports)\/|^store\/node-disk\.ts$|^monitor\/http\.ts$|^config\/(formats\/file|load)\.ts$|^main\.ts$/,
+    /^(transport|discovery|log|app|ports)\/|^store\/node-disk\.ts$|^monitor\/http\.ts$|^config\/(formats\/file|load)\.ts$|^operator\/token-files\.ts$|^main\.ts$/,
   ],
   [/^node:timers(\/|$)/, /^base\/clock\.ts$/],
 ];

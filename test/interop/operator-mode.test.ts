@@ -41,13 +41,21 @@ const ROLE = {
     pub: {
       allow: ["own.{{name()}}.>", "team.{{tag(team)}}.>", "acc.{{account-tag(region)}}.{{account-name()}}"],
     },
-    sub: { allow: ["own.{{name()}}.>", "_INBOX.>"], deny: ["own.{{name()}}.secret"] },
+    sub: {
+      allow: ["own.{{name()}}.>", "_INBOX.>"],
+      deny: ["own.{{name()}}.secret"],
+    },
   },
 };
 const stream = { name: "s", subject: "s.>", type: "stream" };
 const guarded = { name: "g", subject: "g.>", type: "stream", token_req: true };
 const service = { name: "r", subject: "r.*", type: "service" };
-const positioned = { name: "p", subject: "p.*.x", type: "stream", account_token_position: 2 };
+const positioned = {
+  name: "p",
+  subject: "p.*.x",
+  type: "stream",
+  account_token_position: 2,
+};
 
 const activation = activationToken(importer, exporter, {
   name: "g",
@@ -79,7 +87,10 @@ const accounts = new Map<SigningNkey, string>([
     accountToken(limited, kit.operator, {
       name: "limited",
       nats: {
-        default_permissions: { pub: { allow: ["a.>"] }, sub: { allow: ["b.>", "_INBOX.>"] } },
+        default_permissions: {
+          pub: { allow: ["a.>"] },
+          sub: { allow: ["b.>", "_INBOX.>"] },
+        },
         revocations: { [other.publicKey]: now + HOUR_S },
         signing_keys: [signing.publicKey],
       },
@@ -112,9 +123,26 @@ const accounts = new Map<SigningNkey, string>([
             local_subject: "from.s.>",
             type: "stream",
           },
-          { name: "g", subject: "g.>", account: exporter.publicKey, token: activation, type: "stream" },
-          { name: "r", subject: "r.*", account: exporter.publicKey, local_subject: "ask.*", type: "service" },
-          { name: "p", subject: `p.${importer.publicKey}.x`, account: exporter.publicKey, type: "stream" },
+          {
+            name: "g",
+            subject: "g.>",
+            account: exporter.publicKey,
+            token: activation,
+            type: "stream",
+          },
+          {
+            name: "r",
+            subject: "r.*",
+            account: exporter.publicKey,
+            local_subject: "ask.*",
+            type: "service",
+          },
+          {
+            name: "p",
+            subject: `p.${importer.publicKey}.x`,
+            account: exporter.publicKey,
+            type: "stream",
+          },
         ],
         mappings: { "map.*": [{ subject: "mapped.$1" }] },
       },
@@ -126,8 +154,18 @@ const accounts = new Map<SigningNkey, string>([
       name: "stranger",
       nats: {
         imports: [
-          { name: "g", subject: "g.>", account: exporter.publicKey, type: "stream" },
-          { name: "p", subject: `p.${importer.publicKey}.x`, account: exporter.publicKey, type: "stream" },
+          {
+            name: "g",
+            subject: "g.>",
+            account: exporter.publicKey,
+            type: "stream",
+          },
+          {
+            name: "p",
+            subject: `p.${importer.publicKey}.x`,
+            account: exporter.publicKey,
+            type: "stream",
+          },
         ],
       },
     }),
@@ -148,13 +186,18 @@ const ADMITTED: readonly (readonly [name: string, jwt: string, signer: SigningNk
   [
     "a user at all times",
     userToken(user, open, {
-      nats: { times: [{ start: "00:00:00", end: "23:59:59" }], times_location: "UTC" },
+      nats: {
+        times: [{ start: "00:00:00", end: "23:59:59" }],
+        times_location: "UTC",
+      },
     }),
     user,
   ],
   [
     "a user of a connection type",
-    userToken(user, open, { nats: { allowed_connection_types: ["mqtt", "standard"] } }),
+    userToken(user, open, {
+      nats: { allowed_connection_types: ["mqtt", "standard"] },
+    }),
     user,
   ],
   ["a scoped user", scopedToken(user, scope, scoped, { name: "ann" }), user],
@@ -204,7 +247,10 @@ for (const { name: kind, command } of bothServers) {
 
     it("fills in the template of a scoped key", async () => {
       const ann = await admitted(
-        scopedToken(user, scope, scoped, { name: "ann", nats: { tags: ["team:red", "team:blue"] } }),
+        scopedToken(user, scope, scoped, {
+          name: "ann",
+          nats: { tags: ["team:red", "team:blue"] },
+        }),
       );
       ann.send("SUB own.ann.> 1\r\nSUB own.bob.> 2\r\n");
       for (const subject of [

@@ -38,7 +38,11 @@ function encoded(value: Fields | string): string {
 /** `undefined` among the claims leaves a field out. */
 function forge(claims: Fields, signer: SigningNkey, forgery: Forgery = {}): string {
   const { header = HEADER, signs = "both", signature = (right) => right, body = (right) => right } = forgery;
-  const full = { iat: Math.floor(Date.now() / 1000), iss: signer.publicKey, ...claims };
+  const full = {
+    iat: Math.floor(Date.now() / 1000),
+    iss: signer.publicKey,
+    ...claims,
+  };
   const jti = createHash("sha256").update(JSON.stringify(full)).digest("hex");
   const text = body(JSON.stringify({ jti, ...full }));
   const [head, tail] = [encoded(header), encoded(text)];
@@ -71,7 +75,12 @@ export function scopedToken(
   more: Fields = {},
 ): string {
   const { nats = {}, ...claims } = more;
-  const own = { issuer_account: account.publicKey, type: "user", version: 2, ...(nats as Fields) };
+  const own = {
+    issuer_account: account.publicKey,
+    type: "user",
+    version: 2,
+    ...(nats as Fields),
+  };
   return forge({ sub: user.publicKey, ...claims, nats: own }, key);
 }
 
@@ -90,7 +99,12 @@ export class OperatorKit {
   readonly jwt: string;
 
   constructor(nats: Fields = {}) {
-    const own = { system_account: this.system.publicKey, type: "operator", version: 2, ...nats };
+    const own = {
+      system_account: this.system.publicKey,
+      type: "operator",
+      version: 2,
+      ...nats,
+    };
     this.jwt = forge({ sub: this.operator.publicKey, name: "O", nats: own }, this.operator);
   }
 
@@ -102,9 +116,22 @@ export class OperatorKit {
       "\n",
     );
   }
+
+  /** A resolver with a directory. `more`: further lines of its block. */
+  directoryConfig(folder: string, type: "full" | "cache", more = "", lines = ""): string {
+    const preload = `${this.system.publicKey}: ${accountToken(this.system, this.operator)}`;
+    return [
+      `operator: ${this.jwt}`,
+      `resolver { type: ${type}, dir: ${JSON.stringify(folder)}\n${more} }`,
+      `resolver_preload { ${preload} }`,
+      lines,
+    ].join("\n");
+  }
 }
 
 export const newAccount = (): SigningNkey => newNkey("account");
+export const newOperator = (): SigningNkey => newNkey("operator");
+export const newServer = (): SigningNkey => newNkey("server");
 export const newUser = (): SigningNkey => newNkey("user");
 
 /** Connects with a token and the signature of the nonce by `user`; null: without a signature. */
@@ -139,4 +166,76 @@ export async function outcomeOf(connection: RawConnection): Promise<string> {
   const outcome = connection.text.includes("PONG\r\n") ? "in" : connection.errors.join("; ") || "closed";
   connection.destroy();
   return outcome;
+}
+
+/** A request to delete accounts, as `nsc` makes it. */
+export function deleteRequest(signer: SigningNkey, accounts: readonly string[]): string {
+  return forge({ sub: signer.publicKey, nats: { accounts, type: "generic", version: 2 } }, signer);
+}
+
+/** A user of an account, who asks. */
+export class Requests {
+  protected readonly connection: RawConnection;
+  private count = 0;
+
+  protected constructor(connection: RawConnection) {
+    this.connection = connection;
+  }
+
+  static async connect(port: number, account: SigningNkey): Promise<Requests> {
+    return new Requests(await asking(port, account));
+  }
+
+  /** The payload of the first answer. */
+  async ask(subject: string, payload = ""): Promise<string> {
+    const { connection } = this;
+    const reply = `_INBOX.${++this.count}`;
+    connection.send(`PUB ${subject} ${reply} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`);
+    const found = (): RegExpExecArray | null =>
+      new RegExp(`MSG ${reply.replace(".", "\\.")} 1 +(\\d+)\\r\\n`).exec(connection.text);
+    const whole = (): boolean => {
+      const head = found();
+      return head !== null && connection.text.length >= head.index + head[0].length + Number(head[1]) + 2;
+    };
+    await connection.until(`an answer to ${subject}`, whole);
+    const head = found()!;
+    const from = head.index + head[0].length;
+    return connection.text.slice(from, from + Number(head[1]));
+  }
+
+  close(): void {
+    this.connection.destroy();
+  }
+}
+
+async function asking(port: number, account: SigningNkey): Promise<RawConnection> {
+  const user = newUser();
+  const connection = await connectWith(port, userToken(user, account), user);
+  await connection.has("PONG\r\n");
+  connection.send("SUB _INBOX.> 1\r\n");
+  return connection;
+}
+
+/** The same for a user of the system account. */
+export class SystemRequests extends Requests {
+  static async connectTo(port: number, { system }: Pick<OperatorKit, "system">): Promise<SystemRequests> {
+    return new SystemRequests(await asking(port, system));
+  }
+
+  /** What the answer says: `data` or `error`. */
+  async update(jwt: string): Promise<unknown> {
+    return dataOf(await this.ask("$SYS.REQ.CLAIMS.UPDATE", jwt));
+  }
+
+  async delete(request: string): Promise<unknown> {
+    return dataOf(await this.ask("$SYS.REQ.CLAIMS.DELETE", request));
+  }
+}
+
+function dataOf(answer: string): unknown {
+  const { data, error } = JSON.parse(answer) as {
+    data?: unknown;
+    error?: unknown;
+  };
+  return data ?? error;
 }

@@ -2,6 +2,7 @@
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../config/config.ts";
+import { isSigned } from "../../config/values/operator-values.ts";
 import type { AccountJetStream } from "../../config/values/account-features.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import { NO_LIMITS as NO_JETSTREAM_LIMITS, type JetStreamLimits } from "../../jetstream/limits.ts";
@@ -17,6 +18,7 @@ export function jetStreamSettings({
   jetStream,
   jetStreamLimits,
   accounts,
+  operator,
 }: Config): JetStreamSettings | null {
   if (!jetStream.isEnabled) return null;
   const system = systemAccountOf(accounts);
@@ -36,7 +38,10 @@ export function jetStreamSettings({
     serverLimits: serverLimits(jetStreamLimits),
     shownLimits: jetStreamLimits,
     encryption: encryptionOf(jetStream),
-    accounts: new Map(users.length === 0 ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits),
+    // Accounts of operators come later.
+    accounts: new Map(
+      users.length === 0 && !isSigned(operator) ? [[GLOBAL_ACCOUNT, NO_JETSTREAM_LIMITS]] : limits,
+    ),
   };
 }
 

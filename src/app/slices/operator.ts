@@ -1,9 +1,14 @@
 /** Operator mode, as configured. */
 import type { OperatorRules } from "../../auth/methods/jwt.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
 import type { Config } from "../../config/config.ts";
 import { isSigned } from "../../config/values/operator-values.ts";
+import { DirectoryResolver } from "../../operator/directory-resolver.ts";
 import { MemoryResolver, type Resolver } from "../../operator/resolver.ts";
+import { TokenFiles } from "../../operator/token-files.ts";
 import { trustIn, type OperatorTrust } from "../../operator/trust.ts";
+import { UrlResolver } from "../../operator/url-resolver.ts";
 
 export function hasOperator({ operator }: Config): boolean {
   return isSigned(operator);
@@ -25,9 +30,33 @@ export function operatorRules({
   };
 }
 
-/** With the preloaded accounts. */
-export function operatorResolver({ operator: { preload } }: Config): Resolver {
-  const resolver = new MemoryResolver();
-  for (const { account, jwt } of preload) resolver.store(account, jwt);
+/** Public nkeys of operators whose own key does not sign accounts. */
+export function strictOperators({ operator: { operators } }: Config): ReadonlySet<string> {
+  return new Set(operators.filter(({ isStrict }) => isStrict).map(({ subject }) => subject));
+}
+
+/** With the preloaded accounts. Throws the operating system's error where a directory cannot be read. */
+export function operatorResolver(config: Config, logger: Logger): Resolver {
+  const resolver = resolverOf(config, logger);
+  for (const { account, jwt } of config.operator.preload) resolver.store?.(account, jwt);
   return resolver;
+}
+
+function resolverOf(config: Config, logger: Logger): Resolver {
+  const { resolver } = config.operator;
+  if (resolver === null || resolver.kind === "memory") return new MemoryResolver();
+  if (resolver.kind === "url") return new UrlResolver(resolver.url, logger);
+  const files = new TokenFiles({
+    directory: resolver.directory,
+    limit: resolver.limit,
+    whenFull: resolver.kind === "full" ? "refuses" : "evicts",
+    onDelete: resolver.removesDeleted ? "removes" : "renames",
+  });
+  return new DirectoryResolver({
+    ...resolver,
+    files,
+    logger,
+    trust: operatorTrust(config),
+    clock: systemClock,
+  });
 }

@@ -129,10 +129,17 @@ export class JwtMethod implements Method {
     if (user.terms.needsProxy && attempt.proxyKey === "") return LACKS_PROXY;
     if (account.isOver) return refused("Account JWT has expired");
     const { claims } = account;
+    const { authUsers } = claims.authorization;
+    if (authUsers.length > 0 && !authUsers.includes(presented.token.subject))
+      return refused("Authorization callouts of accounts are not supported by shoal yet");
     if (user.terms.isBearer && claims.limits.disallowsBearer)
       return refused("Account does not allow bearer tokens");
     const { token } = user;
     checkConnectionType(user, attempt.connectionType);
+    const { leafNodes } = claims.limits;
+    const isLeafNode = attempt.connectionType.startsWith("LEAFNODE");
+    if (isLeafNode && leafNodes >= 0 && this.host.accounts.leafNodesOf(user.account) >= leafNodes)
+      return refused("maximum account active leafnode connections exceeded");
     if (!user.terms.isBearer) checkSignature(token.subject, attempt);
     if (isRevoked(claims.revocations, token.subject, token.issuedAt))
       return refused("User authentication revoked");

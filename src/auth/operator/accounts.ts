@@ -14,4 +14,6 @@ export interface SignedAccounts {
   current(name: string): AccountInForce | null;
   /** The same after it was looked up, which may take time. The promise is never rejected. */
   resolve(name: string): AccountInForce | null | Promise<AccountInForce | null>;
+  /** Leaf nodes that are connected to this server in the account. */
+  leafNodesOf(name: string): number;
 }

@@ -7,7 +7,7 @@ import type { ClusterConfig } from "./cluster.ts";
 
 type Cipher = "chacha" | "aes";
 
-export interface JetStreamConfig {
+interface JetStreamConfig {
   readonly isEnabled: boolean;
   /** null: in the folder for temporary files. */
   readonly storeDir: string | null;
@@ -37,7 +37,11 @@ export interface SeenByJetStream {
   readonly cluster: ClusterConfig;
 }
 
-const syncDuration = duration({ minMs: 1, zero: "itself", bareNumber: "seconds" });
+const syncDuration = duration({
+  minMs: 1,
+  zero: "itself",
+  bareNumber: "seconds",
+});
 
 /** null: always. */
 const syncInterval: ValueType<number | null> = {
@@ -50,7 +54,11 @@ const syncInterval: ValueType<number | null> = {
   show: (value) => (value === null ? "always" : syncDuration.show(value)),
 };
 
-const scrubDuration = duration({ minMs: 1000, zero: "itself", bareNumber: "seconds" });
+const scrubDuration = duration({
+  minMs: 1000,
+  zero: "itself",
+  bareNumber: "seconds",
+});
 
 /** null: off. */
 const scrubInterval: ValueType<number | null> = {

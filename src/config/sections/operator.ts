@@ -6,23 +6,21 @@ import { decodeToken } from "../../keys/token.ts";
 import type { ConfError } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section } from "../option.ts";
 import {
-  isSigned,
   nkeysOf,
   operators as operatorTokens,
   preload,
   resolver,
   type OperatorConfig,
+  type ResolverConfig,
 } from "../values/operator-values.ts";
 import { text } from "../values/value-type.ts";
 import type { AccountsConfig } from "./accounts.ts";
 import type { AuthorizationConfig } from "./authorization.ts";
-import type { JetStreamConfig } from "./jetstream.ts";
 
 export interface SeenByOperator {
   readonly operator: OperatorConfig;
   readonly accounts: AccountsConfig;
   readonly authorization: AuthorizationConfig;
-  readonly jetStream: JetStreamConfig;
 }
 
 const { option } = rowsOf<SeenByOperator, "operator">("operator", "Operator mode");
@@ -57,9 +55,13 @@ export const operator: Section<SeenByOperator, "operator"> = {
       aliases: ["account_resolver", "accounts_resolver"],
       field: "resolver",
       type: resolver,
-      default: null,
+      default: {
+        derive: ({ operator: { operators } }) => resolverOf(operators),
+      },
+      defaultText: "URL of the operator's account server",
       reload: "restart",
-      description: "Where tokens of accounts come from: MEMORY is resolver_preload alone",
+      description:
+        "Where tokens of accounts come from: MEMORY is resolver_preload alone, URL(…), or {type: full, dir: …} and {type: cache, dir: …}",
     }),
     option({
       key: "resolver_preload",
@@ -97,8 +99,6 @@ export const operator: Section<SeenByOperator, "operator"> = {
     if (operators.length > 0) checkOperators(config, refuse);
     else if (config.operator.defaultSentinel !== null && sheet.knows("operator.operators"))
       refuse("operator.defaultSentinel", "default sentinel requires operators and accounts");
-    if (isSigned(config.operator) && config.jetStream.isEnabled)
-      refuse("jetStream.isEnabled", "JetStream beside an operator is not supported by shoal yet");
     if (operators.length > 0 && trustedKeys.length > 0)
       refuse("operator.trustedKeys", "conflicting options for 'TrustedKeys' and 'TrustedOperators'");
     return errors;
@@ -112,6 +112,17 @@ function checkOperators({ operator: own, accounts, authorization }: SeenByOperat
     const problem = sentinelProblem(own.defaultSentinel);
     if (problem !== null) refuse("operator.defaultSentinel", problem);
   }
+  if (own.resolver?.kind === "url" && own.preload.length > 0)
+    refuse(
+      "operator.preload",
+      "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR",
+    );
+  const isDirectory = own.resolver?.kind === "full" || own.resolver?.kind === "cache";
+  if (isDirectory && accounts.system === null)
+    refuse(
+      "operator.resolver",
+      "using nats based account resolver - the system account needs to be specified in configuration or the operator jwt",
+    );
   if (own.resolver === null)
     refuse("operator.operators", "operators require an account resolver to be configured");
   if (accounts.list.length > 0)
@@ -157,4 +168,11 @@ function versionProblem({ subject, assertServerVersion: wanted }: OperatorClaims
       return `operator ${subject} expects server version ${wanted}, and this one is of level ${LEVEL.join(".")}`;
   }
   return null;
+}
+
+/** `nsc` appends the same to the URL when it pushes. null: the operator names no account server that is asked by HTTP. */
+function resolverOf(operators: readonly OperatorClaims[]): ResolverConfig | null {
+  const [only, ...others] = operators;
+  if (only === undefined || others.length > 0 || !/^https?:\/\//i.test(only.accountServerUrl)) return null;
+  return { kind: "url", url: `${only.accountServerUrl}/accounts/` };
 }

@@ -5,8 +5,12 @@ import { readOperatorClaims, type OperatorClaims } from "../../keys/operator-cla
 import { decodeToken, looksLikeToken, undecorated } from "../../keys/token.ts";
 import { readFileFromDisk } from "../formats/file.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
+import { field, record, type NodeReader } from "./record.ts";
 import {
+  booleanOf,
+  duration,
   formatNode,
+  integerOf,
   listNode,
   mismatch,
   stringNode,
@@ -20,7 +24,24 @@ export interface PreloadedAccount {
   readonly jwt: string;
 }
 
-export type ResolverConfig = { readonly kind: "memory" };
+interface DirectoryResolverConfig {
+  readonly kind: "full" | "cache";
+  readonly directory: string;
+  readonly allowsDelete: boolean;
+  /** Files of deleted accounts are removed, and not renamed. */
+  readonly removesDeleted: boolean;
+  /** Tokens at most; null: any number. */
+  readonly limit: number | null;
+  readonly ttlMs: number | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+export type ResolverConfig =
+  | { readonly kind: "memory" }
+  /** Ends in a slash. */
+  | { readonly kind: "url"; readonly url: string }
+  | DirectoryResolverConfig;
 
 export interface OperatorConfig {
   readonly operators: readonly OperatorClaims[];
@@ -75,11 +96,12 @@ function operatorOf(written: string, { at }: ConfNode): OperatorClaims {
 
 export const resolver: ValueType<ResolverConfig> = {
   name: "MEMORY, URL(…) or block",
-  fromNode(node) {
-    if (node.kind === "map") return resolverBlock(node);
+  fromNode(node, notes) {
+    if (node.kind === "map") return directoryOf(readBlock(node, notes), node);
     const text = stringOf(node, "MEMORY, URL(…) or a block with type and dir");
     if (/MEM|MEMORY/i.test(text)) return { kind: "memory" };
-    if (/^URL/i.test(text)) throw new ConfError(node.at, "A resolver by URL is not supported by shoal yet");
+    const [, url] = /^URL\(\s*"?([^\s"]*)"?\s*\)/i.exec(text) ?? [];
+    if (url !== undefined) return { kind: "url", url: urlOf(url, node) };
     throw new ConfError(
       node.at,
       'error parsing account resolver, should be MEM or URL("url") or a map containing dir and type state=[FULL|CACHE])',
@@ -90,11 +112,77 @@ export const resolver: ValueType<ResolverConfig> = {
   show: ({ kind }) => kind,
 };
 
-function resolverBlock(node: ConfNode & { kind: "map" }): ResolverConfig {
-  const type = [...node.entries.values()].find(({ key }) => key.toLowerCase() === "type");
-  const kind = type === undefined ? "" : stringOf(type.node).toUpperCase();
-  if (kind === "MEM" || kind === "MEMORY") return { kind: "memory" };
-  throw new ConfError(node.at, "A resolver with a directory is not supported by shoal yet");
+/** Only what `fetch` speaks. */
+function urlOf(url: string, { at }: ConfNode): string {
+  const { protocol = "" } = URL.canParse(url) ? new URL(url) : {};
+  if (protocol !== "http:" && protocol !== "https:")
+    throw new ConfError(
+      at,
+      `error parsing account resolver url ${JSON.stringify(url)}: expected http or https`,
+    );
+  return url.endsWith("/") ? url : `${url}/`;
+}
+
+const FETCH_TIMEOUT_MS = 1900;
+const SYNC_INTERVAL_MS = 60_000;
+const CACHE_LIMIT = 1000;
+const time = duration({ minMs: 1, zero: "itself", bareNumber: "refused" });
+const timeOf: NodeReader<number> = (node, notes) => time.fromNode(node, notes) ?? 0;
+const limitOf: NodeReader<number> = (node) =>
+  integerOf(node, 0, Number.MAX_SAFE_INTEGER, "a number of accounts");
+
+interface ResolverBlock {
+  readonly type: string;
+  readonly directory: string;
+  readonly allowsDelete: boolean;
+  readonly removesDeleted: boolean | null;
+  readonly limit: number;
+  readonly ttlMs: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number | null;
+}
+
+const readBlock = record<ResolverBlock>(
+  {
+    type: field("type", (node) => stringOf(node), ""),
+    directory: field("dir", (node) => stringOf(node), ""),
+    allowsDelete: field("allow_delete", booleanOf, false),
+    removesDeleted: field("hard_delete", booleanOf, null),
+    limit: field("limit", limitOf, 0),
+    ttlMs: field("ttl", timeOf, 0),
+    intervalMs: field("interval", timeOf, 0),
+    timeoutMs: field("timeout", timeOf, null),
+  },
+  { expected: "a block with type and dir" },
+);
+
+function directoryOf(block: ResolverBlock, { at }: ConfNode): ResolverConfig {
+  const fail = (reason: string): never => {
+    throw new ConfError(at, reason);
+  };
+  const kind = block.type.toLowerCase();
+  if (kind === "mem" || kind === "memory") return { kind: "memory" };
+  if (kind !== "full" && kind !== "cache")
+    return fail("error parsing account resolver: type is FULL or CACHE");
+  if (block.directory === "") fail("dir has no value and needs to point to a directory");
+  if (block.timeoutMs === 0) fail("Fetch timeout 0s is too smal");
+  const isFull = kind === "full";
+  if (!isFull && block.intervalMs !== 0) fail("CACHE does not accept sync");
+  if (!isFull && block.allowsDelete) fail("CACHE does not accept allow_delete");
+  if (!isFull && block.removesDeleted !== null) fail("CACHE does not accept hard_delete");
+  if (isFull && block.ttlMs !== 0) fail("FULL does not accept ttl");
+  if (isFull && block.removesDeleted !== null && !block.allowsDelete)
+    fail("hard_delete has no effect without delete");
+  return {
+    kind,
+    directory: block.directory,
+    allowsDelete: isFull ? block.allowsDelete : true,
+    removesDeleted: isFull ? block.removesDeleted === true : true,
+    limit: block.limit || (isFull ? null : CACHE_LIMIT),
+    ttlMs: block.ttlMs || null,
+    intervalMs: block.intervalMs || SYNC_INTERVAL_MS,
+    timeoutMs: block.timeoutMs ?? FETCH_TIMEOUT_MS,
+  };
 }
 
 /** By public nkey of the account. As in nats-server, whether the key fits the token is found out when the account is needed. */

@@ -15,12 +15,24 @@ export interface ClientSnapshot extends ConnectionSnapshot {
   /** "" where clients need no credentials. */
   readonly user: string;
   readonly account: string;
+  /** What people call the account. */
+  readonly accountTag: string;
+  /** What the token of the client says; null: it has presented none that counts. */
+  readonly signed: SignedSnapshot | null;
   /** Public nkey of the trusted proxy that it came through; "": none. */
   readonly proxyKey: string;
   /** null: plaintext. */
   readonly tls: Pick<Security, "version" | "cipherSuite" | "isFirst"> | null;
   /** "" while it is open. */
   readonly closedFor: string;
+}
+
+interface SignedSnapshot {
+  /** "" where the token alone admits whoever has it. */
+  readonly jwt: string;
+  /** Public nkey of the key that signed it. */
+  readonly issuer: string;
+  readonly tags: readonly string[];
 }
 
 export interface CertificateSnapshot {
@@ -45,6 +57,8 @@ export function clientSnapshot(session: ClientSession): ClientSnapshot {
     version: hello.version,
     user: session.user,
     account: session.account.name,
+    accountTag: session.account.nameTag || session.account.name,
+    signed: signedSnapshot(session),
     proxyKey: session.proxyKey,
     tls: agreedTls(wire.security),
     closedFor: session.closedFor,
@@ -56,4 +70,10 @@ function agreedTls(security: Security | null): ClientSnapshot["tls"] {
   if (security === null) return null;
   const { version, cipherSuite, isFirst } = security;
   return { version, cipherSuite, isFirst };
+}
+
+function signedSnapshot({ grant }: ClientSession): SignedSnapshot | null {
+  if (grant?.origin.kind !== "jwt") return null;
+  const { jwt, token, terms } = grant.origin.user;
+  return { jwt: terms.isBearer ? "" : jwt, issuer: token.issuer, tags: token.tags };
 }

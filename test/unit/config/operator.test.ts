@@ -16,7 +16,9 @@ const asserting = (version: string): string =>
 describe("operator mode in the configuration", () => {
   it("takes the system account from the operator's token", () => {
     const config = configOf({
-      files: { "s.conf": `${head}resolver_preload { ${account.publicKey}: ${jwt} }` },
+      files: {
+        "s.conf": `${head}resolver_preload { ${account.publicKey}: ${jwt} }`,
+      },
     });
     expect(config.accounts.system).toBe(kit.system.publicKey);
     expect(config.operator.preload).toEqual([{ account: account.publicKey, jwt }]);
@@ -42,7 +44,6 @@ describe("operator mode in the configuration", () => {
         `${head}system_account: ${account.publicKey}`,
         "system_account in config and operator JWT must be identical",
       ],
-      [`${head}jetstream: true`, "JetStream beside an operator is not supported by shoal yet"],
       [`operator: ${kit.jwt.slice(0, -2)}\nresolver: MEMORY`, "claim failed V2 signature verification"],
       [`operator: ${jwt}\nresolver: MEMORY`, "not operator claim"],
       [`${head}resolver_preload { A: x }`, "invalid account JWT"],
@@ -53,8 +54,26 @@ describe("operator mode in the configuration", () => {
       [asserting("3.0.0"), "expects server version 3.0.0"],
       [asserting("2.99.0"), "expects server version 2.99.0"],
       [asserting("2"), "of the form <major>.<minor>.<update>"],
-      [`operator: ${kit.jwt}\nresolver: { type: full, dir: "x" }`, "is not supported by shoal yet"],
-      [`operator: ${kit.jwt}\nresolver: URL(http://127.0.0.1/)`, "is not supported by shoal yet"],
+      [
+        `operator: ${kit.jwt}\nresolver: { type: full }`,
+        "dir has no value and needs to point to a directory",
+      ],
+      [`operator: ${kit.jwt}\nresolver: { type: full, dir: x, ttl: 1s }`, "FULL does not accept ttl"],
+      [
+        `operator: ${kit.jwt}\nresolver: { type: full, dir: x, hard_delete: true }`,
+        "hard_delete has no effect",
+      ],
+      [`operator: ${kit.jwt}\nresolver: { type: cache, dir: x, interval: 1s }`, "CACHE does not accept sync"],
+      [
+        `operator: ${kit.jwt}\nresolver: { type: cache, dir: x, allow_delete: true }`,
+        "CACHE does not accept allow",
+      ],
+      [`operator: ${kit.jwt}\nresolver: { type: other, dir: x }`, "type is FULL or CACHE"],
+      [
+        `operator: ${kit.jwt}\nresolver: URL(http://127.0.0.1/)\nresolver_preload { ${account.publicKey}: ${jwt} }`,
+        "resolver preloads only available for writeable resolver types",
+      ],
+      [`operator: ${kit.jwt}\nresolver: URL(file:///x)`, "expected http or https"],
       [`${head}resolver_tls { insecure: true }`, "TLS of a resolver by URL is not supported by shoal yet"],
     ].map(([text = "", reason = ""]) => ({ text, reason })),
   )("says why: $reason", ({ text, reason }) => {

@@ -1,0 +1,82 @@
+/**
+ * Tokens that must not admit anybody: each is wrong in one way, and both servers refuse it. Tokens that differ in that one thing admit
+ * their users: `operator-mode.test.ts`, and ADMITTED.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { startServer, type ServerProcess } from "../support/nats-server.ts";
+import {
+  accountToken,
+  connectWith,
+  newAccount,
+  outcomeOf,
+  SystemRequests,
+  userToken,
+} from "../support/operator-kit.ts";
+import { ACCOUNT_CLAIMS, ACCOUNT_TERMS } from "./operator-account-cases.ts";
+import { ACCOUNTS, keyed, kit, now, user, type Token } from "./operator-keys.ts";
+import { ADMITTED, old, REFUSED, REFUSED_HERE_ALONE } from "./operator-user-cases.ts";
+
+requireNatsServer();
+
+for (const { name: kind, command } of bothServers) {
+  describe(`claims judged by ${kind}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), "shoal-claims-"));
+    let server: ServerProcess;
+    let system: SystemRequests;
+    beforeAll(async () => {
+      server = await startServer(command, kit.directoryConfig(folder, "full", "", "max_control_line: 1MB"));
+      system = await SystemRequests.connectTo(server.port, kit);
+      for (const [account, nats] of ACCOUNTS)
+        await system.update(accountToken(account, kit.operator, { nats }));
+    });
+    afterAll(async () => {
+      system.close();
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const outcome = async ([jwt, signer]: Token): Promise<string> =>
+      outcomeOf(await connectWith(server.port, jwt, signer));
+
+    it.each(REFUSED)("refuses %s", async (_name, token) => {
+      expect(await outcome(token)).toBe("Authorization Violation");
+    });
+
+    it.skipIf(kind !== "shoal").each(REFUSED_HERE_ALONE)("refuses %s", async (_name, token) => {
+      expect(await outcome(token)).toBe("Authorization Violation");
+    });
+
+    it.each(ADMITTED)("admits %s", async (_name, token) => {
+      expect(await outcome(token)).toBe("in");
+    });
+
+    it("reads users of version 1", async () => {
+      expect(await outcome(old({}))).toBe("in");
+      expect(await outcome(old({ exp: now - 1 }))).toBe("Authorization Violation");
+      expect(await outcome(old({}, { src: "10.0.0.0/8" }))).toBe("Authorization Violation");
+      expect(await outcome(old({ issuer_account: keyed.publicKey }))).toBe("Authorization Violation");
+    });
+
+    const accounts = [
+      ...Object.entries(ACCOUNT_CLAIMS).map(([name, claims]) => ({
+        name,
+        claims,
+        nats: {},
+      })),
+      ...Object.entries(ACCOUNT_TERMS).map(([name, nats]) => ({
+        name,
+        claims: {},
+        nats,
+      })),
+    ];
+    it.each(accounts)("refuses users of $name", async ({ claims, nats }) => {
+      const account = newAccount();
+      await system.update(accountToken(account, kit.operator, { ...claims, nats }));
+      const expected = /^Authorization Violation$|account active connections/;
+      expect(await outcome([userToken(user, account), user])).toMatch(expected);
+    });
+  });
+}

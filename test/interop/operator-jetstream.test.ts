@@ -1,0 +1,92 @@
+/** JetStream of accounts that an operator has signed: the limits of the claims hold on shoal and on nats-server alike. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SigningNkey } from "../../src/keys/nkey.ts";
+import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { startServer, type ServerProcess } from "../support/nats-server.ts";
+import { accountToken, newAccount, OperatorKit, Requests, SystemRequests } from "../support/operator-kit.ts";
+
+requireNatsServer();
+
+const kit = new OperatorKit();
+const small = newAccount();
+const limitsOf = (more: Readonly<Record<string, unknown>>): object => ({
+  ...{
+    subs: -1,
+    data: -1,
+    payload: -1,
+    imports: -1,
+    exports: -1,
+    wildcards: true,
+    conn: -1,
+    leaf: -1,
+  },
+  ...more,
+});
+const SMALL = {
+  mem_storage: 1024,
+  disk_storage: 4096,
+  streams: 2,
+  consumer: 1,
+  max_bytes_required: true,
+};
+const MORE = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
+const tokenOf = (account: SigningNkey, js: object): string =>
+  accountToken(account, kit.operator, {
+    nats: { limits: limitsOf({ ...js }) },
+  });
+
+for (const { name: kind, command } of bothServers) {
+  describe(`JetStream of signed accounts on ${kind}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), "shoal-signed-"));
+    let server: ServerProcess;
+    let system: SystemRequests;
+    beforeAll(async () => {
+      const streams = `jetstream { store_dir: ${JSON.stringify(join(folder, "js"))} }`;
+      server = await startServer(command, kit.directoryConfig(join(folder, "jwt"), "full", "", streams));
+      system = await SystemRequests.connectTo(server.port, kit);
+      await system.update(tokenOf(small, SMALL));
+    });
+    afterAll(async () => {
+      system.close();
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const create = async (client: Requests, name: string, more: object): Promise<number> => {
+      const config = {
+        name,
+        subjects: [name],
+        retention: "limits",
+        max_consumers: -1,
+        num_replicas: 1,
+        ...more,
+      };
+      const answer = await client.ask(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify(config));
+      return (JSON.parse(answer) as { error?: { err_code: number } }).error?.err_code ?? 0;
+    };
+
+    it("holds streams to the limits of the claims, and to new ones", async () => {
+      const client = await Requests.connect(server.port, small);
+      const { limits } = JSON.parse(await client.ask("$JS.API.INFO")) as {
+        limits: object;
+      };
+      expect(limits).toMatchObject({
+        max_memory: 1024,
+        max_storage: 4096,
+        max_streams: 2,
+        max_consumers: 1,
+      });
+      expect(await create(client, "A", { storage: "file" })).toBe(10113);
+      expect(await create(client, "A", { storage: "file", max_bytes: 2048 })).toBe(0);
+      expect(await create(client, "B", { storage: "file", max_bytes: 4096 })).toBe(10047);
+      expect(await create(client, "B", { storage: "memory", max_bytes: 512 })).toBe(0);
+      expect(await create(client, "C", { storage: "file", max_bytes: 1 })).toBe(10027);
+      await system.update(tokenOf(small, MORE));
+      expect(await create(client, "C", { storage: "file", max_bytes: 8192 })).toBe(0);
+      client.close();
+    });
+  });
+}
