@@ -41,10 +41,10 @@ describe("the whole values.yaml of the NATS chart", () => {
 
 describe("a part that is not here", () => {
   const PARTS: readonly (readonly [string, string])[] = [
-    ["config.leafnodes", "takes no leaf nodes"],
+    ["config.leafnodes", "no values for leaf nodes"],
     ["config.mqtt", "does not speak MQTT"],
     ["config.gateway", "no gateways"],
-    ["config.resolver", "no account resolver"],
+    ["config.resolver", "no values for an account resolver"],
     ["config.profiling", "no profiling port"],
     ["reloader", "watches its files"],
     ["natsBox", "installs no nats-box"],
