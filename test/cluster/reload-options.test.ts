@@ -251,6 +251,23 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
     "websocket.token_cookie",
     "websocket.user_cookie",
   ],
+  "test/client/leaf-reload.test.ts": [
+    "leafnodes.advertise",
+    "leafnodes.authorization.account",
+    "leafnodes.authorization.nkey",
+    "leafnodes.authorization.password",
+    "leafnodes.authorization.proxy_required",
+    "leafnodes.authorization.timeout",
+    "leafnodes.authorization.user",
+    "leafnodes.authorization.users",
+    "leafnodes.min_version",
+    "leafnodes.no_advertise",
+    "leafnodes.ping_interval",
+    "leafnodes.ping_max",
+    "leafnodes.remotes",
+    "leafnodes.tls",
+    "leafnodes.write_deadline",
+  ],
   "test/tls/server.test.ts": ["tls", "allow_non_tls", "cluster.tls"],
 };
 

@@ -221,7 +221,7 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
       field: "reconnectMs",
       type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
       default: 1000,
-      reload: "live",
+      reload: "restart",
       description: "Time before a hub is dialled again, doubled with each failure up to eight times that",
     }),
     option({
@@ -229,7 +229,7 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
       field: "dialTimeoutMs",
       type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
       default: 2000,
-      reload: "live",
+      reload: "restart",
       description: "Time for a connection to a hub; remotes may have their own",
     }),
     option({

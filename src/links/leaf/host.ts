@@ -7,15 +7,15 @@ import type { ConnectionHost } from "../trunk/host.ts";
 import type { LeafFeeds } from "./feed.ts";
 
 export interface LeafLimits {
-  maxControlLineBytes: number;
-  maxPayloadBytes: number;
-  maxPendingBytes: number;
-  writeDeadlineMs: number;
-  pingIntervalMs: number;
-  pingMax: number;
-  authTimeoutMs: number;
+  readonly maxControlLineBytes: number;
+  readonly maxPayloadBytes: number;
+  readonly maxPendingBytes: number;
+  readonly writeDeadlineMs: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly authTimeoutMs: number;
   /** Per connection; null: no limit. */
-  maxSubscriptions: number | null;
+  readonly maxSubscriptions: number | null;
 }
 
 /** What the server is, as its peers are told. */

@@ -224,9 +224,7 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
   }
 
   onLimitsChanged(): void {
-    const { limits } = this.host;
-    this.parser.limits = limits;
-    this.parser.usePayloadMax(limits.maxPayloadBytes);
+    this.parser.usePayloadMax(this.host.limits.maxPayloadBytes);
   }
 
   // ---- the end ----

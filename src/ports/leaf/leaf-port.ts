@@ -15,6 +15,7 @@ import { sameValues } from "../../base/same-values.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { LeafFeeds } from "../../links/leaf/feed.ts";
 import type { LeafFacts, LeafHost, LeafRemote } from "../../links/leaf/host.ts";
+import { leafLimitsInForce } from "../../links/leaf/limits.ts";
 import { LeafSession } from "../../links/leaf/session.ts";
 import { leafSnapshot, type LeafSnapshot } from "../../links/leaf/snapshot.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
@@ -111,9 +112,7 @@ export class LeafPort {
     const { accounts, authenticator, turn, clock, logger, faults } = options;
     return {
       ...{ accounts, authenticator, turn, clock, logger, faults, counters, feeds },
-      get limits() {
-        return settings.current.limits;
-      },
+      limits: leafLimitsInForce(() => settings.current.limits),
       newNonce: () => randomBytes(NONCE_BYTES).toString("base64url"),
       isIsolated: () => settings.current.isIsolated,
       versionMin: () => settings.current.versionMin,

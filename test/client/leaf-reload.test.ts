@@ -1,0 +1,245 @@
+/** What a reload changes for leaf nodes: those who connect, those who are there, and hubs that this server connects to. */
+import { once } from "node:events";
+import { connect } from "node:tls";
+import { createUser } from "@nats-io/nkeys";
+import { describe, expect, it } from "vitest";
+import type { ConfigOverrides } from "../../src/config/config.ts";
+import { waitFor } from "../support/cluster-wait.ts";
+import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
+import { RawConnection } from "../support/raw-connection.ts";
+import { plainTls } from "../support/tls-config.ts";
+
+type Block = NonNullable<ConfigOverrides["leafNodes"]>;
+
+const isMissing = missingOpenssl();
+const HOUR_MS = 3_600_000;
+const LISTENING = { host: "127.0.0.1", port: 0 };
+const KEY = createUser();
+
+/** A connection that has read INFO. */
+async function open({ server }: InProcessServer): Promise<RawConnection> {
+  const connection = await RawConnection.open(server.leafNodeEndpoint!.port);
+  await connection.has("INFO {");
+  return connection;
+}
+
+async function info(server: InProcessServer): Promise<Record<string, unknown>> {
+  const connection = await open(server);
+  await connection.until("a line", () => connection.text.includes("\r\n"));
+  connection.destroy();
+  return JSON.parse(connection.text.slice(5, connection.text.indexOf("\r\n"))) as Record<string, unknown>;
+}
+
+/** A spoke that says CONNECT; "refused", or the account that it is in. */
+async function told(
+  server: InProcessServer,
+  says: object | ((nonce: string) => object) = {},
+): Promise<string> {
+  const connection = await open(server);
+  const nonce = /"nonce":"([^"]*)"/.exec(connection.text)?.[1] ?? "";
+  const shown = typeof says === "function" ? says(nonce) : says;
+  connection.send(
+    `CONNECT ${JSON.stringify({ name: "spoke", version: "2.15.3", cluster: "c", ...shown })}\r\nPING\r\n`,
+  );
+  await connection.until("a word", () => connection.text.includes("PONG\r\n") || connection.isClosed);
+  const account = /"remote_account":"([^"]*)"/.exec(connection.text)?.[1];
+  connection.destroy();
+  return account ?? "refused";
+}
+
+const signed = (nonce: string): object => ({
+  nkey: KEY.getPublicKey(),
+  sig: Buffer.from(KEY.sign(Buffer.from(nonce))).toString("base64url"),
+});
+const ann = (account: string): NonNullable<Block["users"]>[number] => ({
+  user: "ann",
+  password: "a",
+  account,
+  needsProxy: false,
+});
+const ANN = { user: "ann", pass: "a" };
+const account = (name: string): object => ({
+  name,
+  ...{ users: [], exports: [], imports: [], mappings: [], jetStream: null, trace: null },
+  limits: { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null },
+});
+const REST: ConfigOverrides = {
+  accounts: { list: [account("A"), account("B")] as never },
+  client: { maxPendingBytes: 200_000_000 },
+};
+
+/** What the block is before and after a reload, and what spokes then find. */
+const KEYS: Readonly<
+  Record<
+    string,
+    {
+      readonly before: Block;
+      readonly after: Block;
+      readonly found: (server: InProcessServer) => Promise<unknown>;
+      readonly tells: readonly [unknown, unknown];
+    }
+  >
+> = {
+  "authorization.user": {
+    before: { user: "a", password: "p" },
+    after: { user: "b", password: "p" },
+    found: (server) => told(server, { user: "b", pass: "p" }),
+    tells: ["refused", "$G"],
+  },
+  "authorization.password": {
+    before: { user: "a", password: "p" },
+    after: { user: "a", password: "q" },
+    found: (server) => told(server, { user: "a", pass: "q" }),
+    tells: ["refused", "$G"],
+  },
+  "authorization.nkey": {
+    before: { user: "a", password: "p" },
+    after: { nkey: KEY.getPublicKey() },
+    found: (server) => told(server, signed),
+    tells: ["refused", "$G"],
+  },
+  "authorization.account": {
+    before: { user: "ann", password: "a", account: "A" },
+    after: { user: "ann", password: "a", account: "B" },
+    found: (server) => told(server, ANN),
+    tells: ["A", "B"],
+  },
+  "authorization.users": {
+    before: { users: [ann("A")] },
+    after: { users: [ann("B")] },
+    found: (server) => told(server, ANN),
+    tells: ["A", "B"],
+  },
+  "authorization.proxy_required": {
+    before: { user: "ann", password: "a" },
+    after: { user: "ann", password: "a", needsProxy: true },
+    found: (server) => told(server, ANN),
+    tells: ["$G", "refused"],
+  },
+  min_version: {
+    before: {},
+    after: { versionMin: "2.10.0" },
+    found: (server) => told(server, { version: "2.9.0" }),
+    tells: ["$G", "refused"],
+  },
+  advertise: {
+    before: {},
+    after: { advertise: { host: "leaf.example", port: 7422 } },
+    found: async (server) => String((await info(server))["leafnode_urls"]).includes("leaf.example:7422"),
+    tells: [false, true],
+  },
+  no_advertise: {
+    before: { advertise: { host: "leaf.example", port: 7422 } },
+    after: { advertise: { host: "leaf.example", port: 7422 }, noAdvertise: true },
+    found: async (server) => String((await info(server))["leafnode_urls"]).includes("leaf.example:7422"),
+    tells: [true, false],
+  },
+};
+
+async function start(block: Block): Promise<InProcessServer> {
+  return startInProcess({ ...REST, leafNodes: { ...LISTENING, ...block } });
+}
+
+async function reload(server: InProcessServer, block: Block): Promise<void> {
+  const outcome = await server.reload({ ...REST, leafNodes: { ...LISTENING, ...block } });
+  expect(outcome).toMatchObject({ kind: "reloaded", waiting: [] });
+}
+
+describe("a reload changes", () => {
+  it.each(Object.keys(KEYS))("%s", async (key) => {
+    const { before, after, found, tells } = KEYS[key]!;
+    await using server = await start(before);
+    expect(await found(server)).toBe(tells[0]);
+    await reload(server, after);
+    expect(await found(server)).toBe(tells[1]);
+  });
+
+  it("how long a leaf node may take to say who it is", async () => {
+    await using server = await start({ authTimeoutMs: HOUR_MS });
+    await reload(server, { authTimeoutMs: 50 });
+    await (await open(server)).has("Authentication Timeout");
+  });
+
+  it.each([
+    ["how often leaf nodes are asked whether they are there", { pingIntervalMs: HOUR_MS, pingMax: 1 }],
+    ["how many questions they may leave unanswered", { pingIntervalMs: 50, pingMax: 1_000_000 }],
+  ])("%s", async (_, before) => {
+    await using server = await start(before);
+    await reload(server, { pingIntervalMs: 50, pingMax: 1 });
+    const connection = await open(server);
+    connection.send('CONNECT {"name":"spoke","version":"2.15.3","cluster":"c"}\r\n');
+    await connection.has("Stale Connection");
+    await connection.closed();
+  });
+
+  it("how long one may take what was written", async () => {
+    await using server = await start({ writeDeadlineMs: HOUR_MS });
+    const slow = await open(server);
+    slow.send('CONNECT {"name":"spoke","version":"2.15.3","cluster":"c"}\r\nLS+ a\r\nPING\r\n');
+    await slow.has("PONG\r\n");
+    slow.stopReading();
+    await reload(server, { writeDeadlineMs: 50 });
+    const publisher = await RawConnection.greeted(server.server.clientEndpoint!.port);
+    for (let i = 0; i < 60; i++) publisher.send(`PUB a 500000\r\n${"x".repeat(500_000)}\r\n`);
+    const { counters } = server.server.rooms.leafNodes;
+    await waitFor("the slow leaf node to be cut", () => counters.slowConsumersByDeadline > 0);
+    publisher.destroy();
+    slow.destroy();
+  });
+
+  it.skipIf(isMissing)("its certificate", async () => {
+    using authority = new Authority();
+    const secured = (subject: string): Block => ({
+      tls: plainTls(authority.issue({ subject, names: "IP:127.0.0.1" })),
+    });
+    await using server = await start(secured("/CN=old"));
+    const commonName = async (): Promise<string> => {
+      const { socket } = await open(server);
+      socket.removeAllListeners("data");
+      const secure = connect({ socket, rejectUnauthorized: false });
+      await once(secure, "secureConnect");
+      const { subject } = secure.getPeerCertificate();
+      secure.destroy();
+      return String(subject.CN);
+    };
+    expect(await commonName()).toBe("old");
+    await reload(server, secured("/CN=new"));
+    expect(await commonName()).toBe("new");
+  });
+
+  it("the hubs that it connects to", async () => {
+    await using hub = await startInProcess({ leafNodes: LISTENING });
+    await using spoke = await startInProcess({});
+    const remote = {
+      urls: [
+        {
+          scheme: "nats-leaf",
+          host: "127.0.0.1",
+          port: hub.server.leafNodeEndpoint!.port,
+          user: null,
+          password: null,
+        },
+      ],
+      ...{
+        account: null,
+        credentials: null,
+        nkey: null,
+        tls: null,
+        isHub: false,
+        denyImports: [],
+        denyExports: [],
+      },
+      ...{ noRandomize: false, isIsolated: false, requestsIsolation: false, firstInfoTimeoutMs: 1000 },
+      ...{ dialTimeoutMs: null, isDisabled: false, ignoresDiscovered: false },
+    };
+    const { leafNodes } = hub.server.rooms;
+    expect(await spoke.reload({ leafNodes: { remotes: [remote] as never } })).toMatchObject({
+      kind: "reloaded",
+      waiting: [],
+    });
+    await waitFor("the spoke to come", () => leafNodes.count === 1);
+    await spoke.reload({});
+    await waitFor("the spoke to go", () => leafNodes.count === 0);
+  });
+});
