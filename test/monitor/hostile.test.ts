@@ -18,6 +18,13 @@ const SHORT: HttpLimits = {
   answerTimeoutMs: 300,
 };
 
+/** Where an answer has to come before the connection ends, however busy the machine is. */
+const PATIENT: Partial<HttpLimits> = {
+  headersTimeoutMs: 3000,
+  requestTimeoutMs: 3000,
+  answerTimeoutMs: 60_000,
+};
+
 /** A monitoring port of its own, with small limits, on the sessions of a server. */
 async function serve(limits: Partial<HttpLimits> = {}): Promise<number> {
   const { server } = await start();
@@ -56,13 +63,13 @@ describe("who means no good", () => {
   });
 
   it("promises a body and never sends it: the answer comes, the connection ends", async () => {
-    const socket = await dial(await serve());
+    const socket = await dial(await serve(PATIENT));
     socket.write("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
     expect(await closing(socket)).toMatch(/^HTTP\/1.1 200 OK/);
   });
 
   it("sends headers without end: refused", async () => {
-    const socket = await dial(await serve());
+    const socket = await dial(await serve(PATIENT));
     socket.write(`GET /varz HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(10_000)}\r\n\r\n`);
     expect(await closing(socket)).toMatch(/^HTTP\/1.1 431/);
   });
@@ -74,7 +81,7 @@ describe("who means no good", () => {
   });
 
   it("asks for much and does not read it: the connection ends", async () => {
-    const port = await serve();
+    const port = await serve({ ...PATIENT, answerTimeoutMs: 1000 });
     const socket = await dial(port);
     socket.pause();
     socket.write("GET /connz?state=closed&limit=50000 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -84,7 +91,7 @@ describe("who means no good", () => {
   });
 
   it("holds all connections: others are still answered", async () => {
-    const port = await serve({ headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 });
+    const port = await serve({ ...PATIENT, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 });
     const held = await Promise.all(Array.from({ length: 20 }, () => dial(port)));
     const response = await fetch(`http://127.0.0.1:${port}/healthz`);
     expect(response.status).toBe(200);
@@ -92,7 +99,7 @@ describe("who means no good", () => {
   });
 
   it("talks something else: refused", async () => {
-    const socket = await dial(await serve());
+    const socket = await dial(await serve(PATIENT));
     socket.write("CONNECT {}\r\nPING\r\n");
     expect(await closing(socket)).toMatch(/^HTTP\/1.1 400/);
   });
