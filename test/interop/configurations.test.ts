@@ -22,6 +22,7 @@ const isThere = module !== null && natsServer?.version === COMPARED_VERSIONS.new
 const STRICTER: readonly (readonly [words: RegExp, reason: string])[] = [
   [/http and https exclude each other/, "nats-server finds out when it starts"],
   [/error resolving system account: account missing/, "nats-server finds out when it starts"],
+  [/error parsing account resolver url .* expected http or https/, "nats-server finds out when it starts"],
   [/missing cert_file in TLS configuration/, "nats-server serves nobody then"],
   [/ee key too small/, "OpenSSL takes no key of RSA below 2048 bits"],
 ];
