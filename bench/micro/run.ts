@@ -1,11 +1,12 @@
 /**
  * What single steps of the hot path cost, in nanoseconds per operation:
  *
- *     npm run bench:micro [-- copy | parser | interest | delivery | permissions | receivers | sending | read]
+ *     npm run bench:micro [-- compress | copy | parser | interest | delivery | permissions | receivers | sending | read]
  *
  * Best of several rounds, since everything that disturbs only adds. Numbers of one machine: comments in src/ that cite them
  * say by how much one way beats another, not what you will see.
  */
+import { compressCases } from "./compress.ts";
 import { copyCases } from "./copy.ts";
 import { deliveryCases } from "./delivery.ts";
 import { interestCases } from "./interest.ts";
@@ -20,6 +21,7 @@ const ROUNDS = 20;
 const ROUND_MS = 20;
 
 const groups: Readonly<Record<string, () => readonly Case[]>> = {
+  compress: compressCases,
   copy: copyCases,
   parser: parserCases,
   interest: interestCases,
