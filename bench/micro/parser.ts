@@ -1,4 +1,5 @@
 /** Reading a full window of messages whose meaning is thrown away. */
+import { liveCell } from "../../src/base/live.ts";
 import { READ_SIZE, READ_START } from "../../src/slab/layout.ts";
 import { bytes } from "../../src/slab/memory.ts";
 import { ClientParser, type ClientOperations } from "../../src/protocol/client-parser.ts";
@@ -32,7 +33,7 @@ export function parserCases(): Case[] {
   ];
 }
 
-const limits = { maxPayloadBytes: 1024 * 1024, maxControlLineBytes: 4096 };
+const limits = liveCell({ maxPayloadBytes: 1024 * 1024, maxControlLineBytes: 4096 });
 
 function windowCase(
   name: string,

@@ -2,6 +2,7 @@
  * Reading from a socket on loopback: straight into the window, as src/transport/tcp.ts does it, and by 'data' events. Processor
  * time of the reading thread per message; another thread sends.
  */
+import { liveCell } from "../../src/base/live.ts";
 import net from "node:net";
 import { Worker } from "node:worker_threads";
 import { READ_SIZE, READ_START } from "../../src/slab/layout.ts";
@@ -25,7 +26,7 @@ const operations = {
   onPublish: counted,
   onPublishAgain: counted,
 } as unknown as ClientOperations;
-const limits = { maxPayloadBytes: 1024, maxControlLineBytes: 4096 };
+const limits = liveCell({ maxPayloadBytes: 1024, maxControlLineBytes: 4096 });
 
 export const readCases: readonly { readonly name: string; measure(): Promise<number> }[] = [
   { name: "16 bytes, straight into the window", measure: () => leastOf(intoWindow) },

@@ -60,7 +60,7 @@ class SharedStack extends Stack {
 
   private checkHeld(link: Connected): void {
     const { heldBytes } = (link.session as unknown as { inbound: Inbound }).inbound;
-    const { maxControlLineBytes, maxPayloadBytes } = this.limits;
+    const { maxControlLineBytes, maxPayloadBytes } = this.limits.current;
     // A session that waits keeps what one read has brought.
     const most = LINE_FACTOR * maxControlLineBytes + READ_SIZE + maxPayloadBytes;
     if (link.session.isOpen) assert(heldBytes <= most, `${heldBytes} bytes are held back`);
@@ -90,9 +90,9 @@ export function pieceLength(stream: Uint8Array, length: number): number {
 }
 
 export const stack = new SharedStack();
-const usual = { ...stack.limits };
+const usual = stack.limits.current;
 
 /** Limits of the next input; those that are not named are the usual ones. */
 export function resetStack(limits: Partial<ClientLimits>): void {
-  Object.assign(stack.limits, usual, limits);
+  stack.limits.current = { ...usual, ...limits };
 }

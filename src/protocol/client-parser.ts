@@ -3,6 +3,7 @@
  * which is never more than one byte longer, so that there is one kind of message from here on.
  */
 import { parseJson } from "../base/json.ts";
+import type { Live } from "../base/live.ts";
 import { CARRY_MAX } from "../slab/layout.ts";
 import { bytes, words } from "../slab/memory.ts";
 import { badArguments, maxControlLineExceeded, maxPayloadViolation, peerSentError } from "./errors.ts";
@@ -68,17 +69,17 @@ export interface ClientParserLimits {
 }
 
 export class ClientParser extends LineReader<ClientOperations> {
-  declare limits: ClientParserLimits;
+  declare limits: Live<ClientParserLimits>;
 
-  constructor(operations: ClientOperations, limits: ClientParserLimits) {
+  constructor(operations: ClientOperations, limits: Live<ClientParserLimits>) {
     super(operations, limits, CLIENT);
-    this.payloadMax = limits.maxPayloadBytes;
+    this.payloadMax = limits.current.maxPayloadBytes;
   }
 
   /** Others apply once the account of the client is known, and after a reload. */
-  useLimits(limits: ClientParserLimits): void {
+  useLimits(limits: Live<ClientParserLimits>): void {
     this.limits = limits;
-    this.payloadMax = limits.maxPayloadBytes;
+    this.payloadMax = limits.current.maxPayloadBytes;
   }
 
   /** As in `MessageLines`, with the names and the session of clients. */
@@ -88,7 +89,7 @@ export class ClientParser extends LineReader<ClientOperations> {
     this.needed = 0;
     if (at < end && !operations.mayBegin(bytes[at]!)) return ENDED;
     if (operations.isWaiting) return at;
-    const { maxControlLineBytes } = this.limits; // looked up once, since it may be that of a reload
+    const { maxControlLineBytes } = this.limits.current; // looked up once, since it may be that of a reload
     let memoAt = -1;
     while (at < end) {
       if (
@@ -142,7 +143,7 @@ export class ClientParser extends LineReader<ClientOperations> {
   }
 
   protected override isTooLong(after: After, at: number, from: number, lineFeed: number): boolean {
-    const { maxControlLineBytes } = this.limits;
+    const { maxControlLineBytes } = this.limits.current;
     const length = after === "ignored" ? 0 : argumentsEnd(from, lineFeed) - from;
     return length > maxControlLineBytes || lineFeed - at > maxControlLineBytes + PADDING_MAX;
   }
@@ -163,7 +164,8 @@ export class ClientParser extends LineReader<ClientOperations> {
 
   /** A head in its usual spelling that was not handed on: wait for the payload, or say what is wrong. */
   private stopAt(at: number, end: number): number {
-    const { message, limits } = this;
+    const { message } = this;
+    const limits = this.limits.current;
     const argumentsLength = message.payloadFrom - 2 - message.subjectFrom;
     if (argumentsLength > limits.maxControlLineBytes) {
       return this.end(maxControlLineExceeded, `${argumentsLength} bytes`);
@@ -190,7 +192,7 @@ export class ClientParser extends LineReader<ClientOperations> {
 
   private waitForLine(at: number, end: number): number {
     const length = argumentsEnd(at, end) - skipBlanks(skipWord(at));
-    if (length <= this.limits.maxControlLineBytes) return at;
+    if (length <= this.limits.current.maxControlLineBytes) return at;
     return this.end(maxControlLineExceeded, `${length} bytes`);
   }
 }

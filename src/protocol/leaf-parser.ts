@@ -6,6 +6,7 @@
  *     LMSG subject | q1 q2 size                the same without a reply
  *     LS+ subject [queue weight]               LS- subject [queue]
  */
+import type { Live } from "../base/live.ts";
 import { bytes } from "../slab/memory.ts";
 import { dialect, line, type LineOperations } from "./message-lines.ts";
 import type { Message } from "./message.ts";
@@ -48,9 +49,9 @@ export interface LeafParserLimits extends ServerLineLimits {
 }
 
 export class LeafParser extends ServerLines<LeafOperations> {
-  constructor(operations: LeafOperations, limits: LeafParserLimits) {
+  constructor(operations: LeafOperations, limits: Live<LeafParserLimits>) {
     super(operations, limits, LEAF);
-    this.payloadMax = limits.maxPayloadBytes;
+    this.payloadMax = limits.current.maxPayloadBytes;
   }
 
   /** The limit of the server has changed. */

@@ -16,6 +16,7 @@
  * the previous head lives within one call, during which the bytes before the current position stay as they are.
  */
 import { assert } from "../base/assert.ts";
+import type { Live } from "../base/live.ts";
 import { bytes, words } from "../slab/memory.ts";
 import { badArguments, maxControlLineExceeded, unknownOperation, type PeerError } from "./errors.ts";
 import { READ, readHead } from "./head.ts";
@@ -111,12 +112,12 @@ export abstract class LineReader<O extends LineOperations> {
   readonly message = new Message();
   /** May be replaced between two calls of `parse`. */
   operations: O;
-  limits: LineLimits;
+  limits: Live<LineLimits>;
   /** Larger payloads are left to `readUnusual`. */
   protected payloadMax = 0x3fffffff;
   protected readonly dialect: Dialect<O>;
 
-  constructor(operations: O, limits: LineLimits, spoken: Dialect<O>) {
+  constructor(operations: O, limits: Live<LineLimits>, spoken: Dialect<O>) {
     this.operations = operations;
     this.limits = limits;
     this.dialect = spoken;
@@ -222,7 +223,7 @@ export abstract class MessageLines<O extends LineOperations> extends LineReader<
     this.needed = 0;
     if (at < end && !this.mayBegin(bytes[at]!)) return ENDED;
     if (operations.isWaiting) return at;
-    this.headMax = this.limits.maxControlLineBytes;
+    this.headMax = this.limits.current.maxControlLineBytes;
     let memoAt = -1;
     while (at < end) {
       if (

@@ -8,6 +8,7 @@
  *
  * On a route of one pinned account the account is left out.
  */
+import type { Live } from "../base/live.ts";
 import { bytes, readText } from "../slab/memory.ts";
 import { dialect, line, message, type LineOperations } from "./message-lines.ts";
 import type { Message } from "./message.ts";
@@ -65,7 +66,7 @@ export class RouteParser extends ServerLines<RouteOperations> {
   isPinned = false;
   private account: string | null = null;
 
-  constructor(operations: RouteOperations, limits: ServerLineLimits) {
+  constructor(operations: RouteOperations, limits: Live<ServerLineLimits>) {
     super(operations, limits, ROUTE);
   }
 

@@ -106,7 +106,7 @@ export abstract class ServerLines<O extends LineOperations> extends MessageLines
 
   /** The longest line, which is kept until it is complete. */
   private get lineMax(): number {
-    return serverLineMax(this.limits);
+    return serverLineMax(this.limits.current);
   }
 }
 

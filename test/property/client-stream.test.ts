@@ -1,4 +1,5 @@
 /** However the network cuts a client's bytes, they mean the same. */
+import { liveCell } from "../../src/base/live.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CARRY_MAX } from "../../src/slab/layout.ts";
@@ -30,7 +31,7 @@ function read(stream: string, lengths: readonly number[], limits = LIMITS): stri
       return error.closes === null;
     },
   };
-  feed(new ClientParser(operations, limits), Buffer.from(stream, "latin1"), lengths);
+  feed(new ClientParser(operations, liveCell(limits)), Buffer.from(stream, "latin1"), lengths);
   return said;
 }
 
@@ -152,7 +153,7 @@ describe("a client's stream", () => {
     const filler = fc.constantFrom(" ", "\t", "x", "\r", "0");
     fc.assert(
       fc.property(endless, filler, fc.integer({ min: 500, max: 70_000 }), (start, more, length) => {
-        const parser = new ClientParser(operations, LIMITS);
+        const parser = new ClientParser(operations, liveCell(LIMITS));
         const held = feed(parser, Buffer.from(start + more.repeat(500_000)), [length]);
         expect(held).toBeLessThanOrEqual(CARRY_MAX + LIMITS.maxControlLineBytes);
       }),

@@ -1,4 +1,5 @@
 /** Leaf connections on memory wires beside the clients and routes of a stack: both ends may be played by a test. */
+import { liveCell } from "../../src/base/live.ts";
 import { Authenticator } from "../../src/auth/authenticator.ts";
 import type { KnownUser } from "../../src/auth/known-user.ts";
 import { silentLogger } from "../../src/base/logger.ts";
@@ -66,7 +67,7 @@ export class LeafStack extends Stack {
         },
       },
       authenticator: new Authenticator({ users: options.users ?? [], noAuthUser: null }),
-      limits: { ...LIMITS, ...options.leafLimits },
+      limits: liveCell({ ...LIMITS, ...options.leafLimits }),
       newNonce: () => "nonce",
       isIsolated: () => options.isIsolated ?? false,
       versionMin: () => options.versionMin ?? "",

@@ -1,4 +1,5 @@
 /** The outbox and the slab below it: bytes come out once and in order, and every chunk comes back. */
+import { liveCell } from "../../src/base/live.ts";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
@@ -31,7 +32,7 @@ function rig(limits: Partial<OutboxLimits> = {}, turn?: Turn): Rig {
   const own = turn ?? new Turn(clock);
   const wire = new MemoryWire();
   const slow: SlowReason[] = [];
-  const all = { maxPendingBytes: 64 * 1024 * 1024, writeDeadlineMs: 10_000, ...limits };
+  const all = liveCell({ maxPendingBytes: 64 * 1024 * 1024, writeDeadlineMs: 10_000, ...limits });
   const outbox: Outbox = new Outbox(wire, own, all, (reason) => {
     slow.push(reason);
     outbox.close();

@@ -1,4 +1,5 @@
 /** However the network cuts the bytes of another server, they mean the same. */
+import { liveCell } from "../../src/base/live.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CARRY_MAX, LINE_MAX } from "../../src/slab/layout.ts";
@@ -33,7 +34,7 @@ function read(stream: string, lengths: readonly number[], isPinned: boolean, lim
     onPeerSaysError: (text) => !say(`said ${text}`),
     onPeerError: (error) => !say(`-ERR ${error.text ?? ""} ${error.closes?.reason ?? ""}`),
   };
-  const parser = new RouteParser(operations, limits);
+  const parser = new RouteParser(operations, liveCell(limits));
   parser.isPinned = isPinned;
   parser.isRegistered = true;
   feed(parser, Buffer.from(stream, "latin1"), lengths);
@@ -165,7 +166,7 @@ describe("a route's stream", () => {
     const limit = fc.constantFrom(64, 4096, LINE_MAX);
     fc.assert(
       fc.property(endless, limit, fc.constantFrom(" ", "x"), (start, maxControlLineBytes, more) => {
-        const parser = new RouteParser(operations, { maxControlLineBytes });
+        const parser = new RouteParser(operations, liveCell({ maxControlLineBytes }));
         const held = feed(parser, Buffer.from(start + more.repeat(2 * LINE_MAX)), [100_000]);
         expect(held).toBeLessThanOrEqual(LINE_MAX);
       }),

@@ -2,6 +2,7 @@
  * The real rooms between a client's bytes and another's, without a network: sessions on memory wires, one router, a virtual
  * clock. Property tests, unit stories and fuzz targets drive the very code that the server runs.
  */
+import { liveCell, type LiveCell } from "../../src/base/live.ts";
 import { Authenticator } from "../../src/auth/authenticator.ts";
 import type { KnownUser } from "../../src/auth/known-user.ts";
 import { VirtualClock } from "../../src/base/clock.ts";
@@ -65,7 +66,7 @@ export class Stack {
   readonly clock = new VirtualClock(1_000_000);
   readonly turn = new Turn(this.clock);
   readonly accounts: Accounts;
-  readonly limits: ClientLimits & RouteLimits;
+  readonly limits: LiveCell<ClientLimits & RouteLimits>;
   readonly told: ToldInterest[] = [];
   readonly closed: (ClientSession | RouteSession)[] = [];
   readonly counters: ClientCounters = {
@@ -81,7 +82,7 @@ export class Stack {
   private nextId = 5;
 
   constructor(options: StackOptions = {}) {
-    this.limits = { ...LIMITS, ...options.limits };
+    this.limits = liveCell({ ...LIMITS, ...options.limits });
     this.accounts = new Accounts({
       clock: this.clock,
       random: seededRandom(1),

@@ -4,12 +4,13 @@
  *
  * A message says who published it, and its number there: `server-id 17`.
  */
+import { liveCell } from "../../src/base/live.ts";
 import { Authenticator } from "../../src/auth/authenticator.ts";
 import type { KnownUser } from "../../src/auth/known-user.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { Accounts } from "../../src/core/accounts.ts";
-import type { ClientHost } from "../../src/links/client/host.ts";
+import type { ClientHost, ClientLimits } from "../../src/links/client/host.ts";
 import { ClientSession } from "../../src/links/client/session.ts";
 import type { Turn } from "../../src/links/trunk/turn.ts";
 import { SERVER_SHUTDOWN } from "../../src/protocol/close-cause.ts";
@@ -31,7 +32,7 @@ interface Client {
   rest: string;
 }
 
-const LIMITS: ClientHost["limits"] = {
+const LIMITS: ClientLimits = {
   maxPayloadBytes: 1024,
   maxControlLineBytes: 4096,
   maxPendingBytes: 64 * 1024 * 1024,
@@ -174,7 +175,7 @@ function hostOf({ accounts, accountNames, turn, clock }: ClientsOptions): Client
     turn,
     clock,
     counters,
-    limits: LIMITS,
+    limits: liveCell(LIMITS),
     logger: silentLogger,
     authenticator: new Authenticator({ token: undefined, users: accountNames.map(userOf), noAuthUser: null }),
     faults: NOT_CONTAINED,

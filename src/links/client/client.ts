@@ -12,7 +12,7 @@ import type { Outbox } from "../trunk/outbox.ts";
 import type { Standing } from "../trunk/phase.ts";
 import type { Tap } from "../trunk/tap.ts";
 import type { Arrival } from "./arrival.ts";
-import type { ClientHost, ClientLimits } from "./host.ts";
+import type { ClientHost } from "./host.ts";
 import type { Rights } from "./rights.ts";
 
 export interface Client {
@@ -34,7 +34,7 @@ export interface Client {
   readonly grant: Grant | null;
   readonly user: string;
   readonly proxyKey: string;
-  readonly limits: ClientLimits;
+  readonly limits: ClientHost["limits"];
   readonly rights: Rights | null;
   readonly receiver: Subscriber;
   /** Sends a line of the protocol. */

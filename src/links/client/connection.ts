@@ -43,7 +43,7 @@ export abstract class ClientConnection extends Connection<ClientHost> {
     const congested = turn.leave();
     if (!this.isOpen) return true;
     if (this.isWaiting) return false;
-    if (congested.length === 0 || limits.dropsForSlow || !this.stall.begin(congested)) return true;
+    if (congested.length === 0 || limits.current.dropsForSlow || !this.stall.begin(congested)) return true;
     counters.stalls++;
     this.stalls++;
     return false;

@@ -1,5 +1,6 @@
 /** What a client session needs from the server; `app` hands it in. */
 import type { Authenticator } from "../../auth/authenticator.ts";
+import type { Live } from "../../base/live.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { CloseCounters } from "../../protocol/close-cause.ts";
 import type { PeerError } from "../../protocol/errors.ts";
@@ -53,7 +54,7 @@ export interface ClientCounters extends CloseCounters {
 export interface ClientHost<Session = unknown> extends ConnectionHost {
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
-  readonly limits: ClientLimits;
+  readonly limits: Live<ClientLimits>;
   readonly counters: ClientCounters;
   /** The INFO line, with CRLF. */
   info(context: InfoContext): string;

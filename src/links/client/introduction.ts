@@ -50,7 +50,7 @@ export class Introduction {
       needsCredentials: host.authenticator.hasSecrets,
       cid,
       clientAddress: wire.remote.address,
-      maxPayloadBytes: limits.maxPayloadBytes,
+      maxPayloadBytes: limits.current.maxPayloadBytes,
       isTlsFirst: wire.security?.isFirst ?? false,
     };
     this.session.say(host.info({ ...context, ...more }));

@@ -2,6 +2,7 @@
  * What one client may do: the permissions of its user, which it shares with the user's other connections, and the answers that it may
  * give (`allow_responses`), which are its own. To learn what it may answer, it receives in the session's place.
  */
+import type { Live } from "../../base/live.ts";
 import { assertOwn } from "../../base/assert.ts";
 import { OldestFirst } from "../../base/oldest-first.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -151,7 +152,7 @@ const RESERVED_QUEUE = "_sys_";
 interface Subscribing {
   readonly receiver: Subscriber;
   readonly rights: Rights | null;
-  readonly limits: Pick<ClientLimits, "maxSubscriptions" | "maxSubscriptionTokens">;
+  readonly limits: Live<Pick<ClientLimits, "maxSubscriptions" | "maxSubscriptionTokens">>;
   readonly subscriptions: { readonly size: number };
 }
 
@@ -161,7 +162,7 @@ export function subscriptionProblem(
   subject: string,
   queue: string | null,
 ): PeerError | null {
-  const { maxSubscriptions, maxSubscriptionTokens } = limits;
+  const { maxSubscriptions, maxSubscriptionTokens } = limits.current;
   if (queue === RESERVED_QUEUE || !maySubscribe(rights, subject, queue)) {
     return errors.subscriptionViolation(subject, queue);
   }

@@ -26,7 +26,7 @@ import type { Arrival } from "./arrival.ts";
 import { deliverRarely } from "./delivery.ts";
 import { admit, admitUnnamed, describeClient, proxyProblem, senderOf, type Ruling } from "./handshake.ts";
 import { Introduction } from "./introduction.ts";
-import type { ClientHost, ClientLimits } from "./host.ts";
+import type { ClientHost } from "./host.ts";
 import * as rights from "./rights.ts";
 import { limitsIn } from "./limits.ts";
 import { sayNoResponders } from "./no-responders.ts";
@@ -45,7 +45,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   proxyKey = "";
   private interest: Interest;
   /** The limits of the server, and of the account once it is known. */
-  limits: ClientLimits;
+  limits: ClientHost["limits"];
   readonly introduction = new Introduction(this);
   /** Derived from the phase, `hello` and the account: see `onRulesChanged`. */
   private isPlain = false;
@@ -207,7 +207,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
 
   onConnect(json: string): boolean {
     const { hello: before, grant, host, arrival } = this;
-    const { noHeaders } = host.limits;
+    const { noHeaders } = host.limits.current;
     const admittedAs = isIntroduced(this.standing) ? grant : null;
     const connect = { before, admittedAs, json, sender: senderOf(this), noHeaders, arrival };
     return this.decide(admit(host.authenticator, connect));
@@ -301,7 +301,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
   /** The client must send CONNECT in time. */
   private askWhoItIs(standing: Standing): void {
     this.stand(this.isWaiting ? { kind: "deciding", before: standing } : standing);
-    this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
+    this.endAfter(this.host.limits.current.authTimeoutMs, errors.authenticationTimeout);
   }
 
   /** What the client may do from here on. Its subscriptions stay as they are. */
@@ -360,7 +360,7 @@ export class ClientSession extends SubscribingConnection implements ClientOperat
       this.tap !== null ||
       (message.headerLength > 0 && !this.hello.headers);
     if (at + length > outbox.end || isRare) {
-      if (this.host.limits.dropsForSlow && isFromClient(message) && outbox.isNearlyFull) return false;
+      if (this.host.limits.current.dropsForSlow && isFromClient(message) && outbox.isNearlyFull) return false;
       if (isRare || length > CHUNK_SIZE) return deliverRarely(this, subscription, message);
       at = outbox.reserve(length);
       if (at < 0) return false;

@@ -13,7 +13,7 @@ import * as errors from "../../protocol/errors.ts";
 import { CHUNK_SIZE } from "../../slab/chunks.ts";
 import { isValidSubject } from "../../subject/subject.ts";
 import { ClientConnection } from "./connection.ts";
-import type { ClientLimits } from "./host.ts";
+import type { ClientHost } from "./host.ts";
 import * as rights from "./rights.ts";
 
 /** More subscriptions than one round removes. */
@@ -25,7 +25,7 @@ export abstract class SubscribingConnection extends ClientConnection {
   queueSubscriptions = 0;
   abstract account: Account;
   abstract hello: ClientHello;
-  abstract limits: ClientLimits;
+  abstract limits: ClientHost["limits"];
   abstract rights: rights.Rights | null;
   /** The receiver of its messages. */
   abstract receiver: Subscriber;

@@ -1,6 +1,7 @@
 /** What a leaf session needs of the server around it; `ports/leaf` hands it in. */
 import type { Authenticator } from "../../auth/authenticator.ts";
 import type { ConnectionType } from "../../base/connection-type.ts";
+import type { Live } from "../../base/live.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { LeafInfo, WireRules } from "../../protocol/leaf-info.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
@@ -58,7 +59,7 @@ export interface LeafHost extends ConnectionHost {
   readonly authenticator: Authenticator;
   /** For one peer to sign. */
   newNonce(): string;
-  readonly limits: LeafLimits;
+  readonly limits: Live<LeafLimits>;
   readonly feeds: LeafFeeds;
   /** Accepted connections are told of no interest of other leaf nodes. */
   isIsolated(): boolean;

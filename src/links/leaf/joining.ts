@@ -113,7 +113,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
 
   /** From here on bytes pass. */
   onOpen(): void {
-    this.endAfter(this.host.limits.authTimeoutMs, errors.authenticationTimeout);
+    this.endAfter(this.host.limits.current.authTimeoutMs, errors.authenticationTimeout);
     this.wire.start(this);
   }
 

@@ -148,7 +148,7 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
       return this.refuseInterest(subject);
     this.countChange();
     const members = Math.max(1, parseSize(weight));
-    if (interests.set(subject, queue, members, host.limits.maxSubscriptions)) return true;
+    if (interests.set(subject, queue, members, host.limits.current.maxSubscriptions)) return true;
     return this.onPeerError(TOO_MUCH_INTEREST, "more interest than a leaf node may have");
   }
 
@@ -224,7 +224,7 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
   }
 
   onLimitsChanged(): void {
-    this.parser.usePayloadMax(this.host.limits.maxPayloadBytes);
+    this.parser.usePayloadMax(this.host.limits.current.maxPayloadBytes);
   }
 
   // ---- the end ----

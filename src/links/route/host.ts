@@ -1,4 +1,5 @@
 /** What a route session needs of the server around it; `app` hands it in. The mesh decides, behind these callbacks. */
+import type { Live } from "../../base/live.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
 import type { RoutePermissions } from "./permissions.ts";
@@ -24,7 +25,7 @@ export interface ConnectVerdict {
 /** `Session`: what the host is told of; a session itself does not care. */
 export interface RouteHost<Session = unknown> extends ConnectionHost {
   readonly accounts: Accounts;
-  readonly limits: RouteLimits;
+  readonly limits: Live<RouteLimits>;
   /** Messages go to other servers without headers. */
   readonly noHeaders: boolean;
   readonly permissions: RoutePermissions;

@@ -253,7 +253,7 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
     if (!this.isOpen) return;
     this.droppedBytes = pendingBytes;
     this.droppedMessages = this.outbox.pendingMessages();
-    const { maxPendingBytes, writeDeadlineMs } = this.host.limits;
+    const { maxPendingBytes, writeDeadlineMs } = this.host.limits.current;
     const fields = { event: "slow_consumer", reason, pendingBytes, maxPendingBytes, writeDeadlineMs };
     this.log.warn("Slow Consumer Detected", fields);
     this.cut(reason === "deadline" ? SLOW_DEADLINE : SLOW_PENDING);

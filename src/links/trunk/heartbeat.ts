@@ -3,6 +3,7 @@
  * first PING comes soon, so that the round trip is known.
  */
 import type { Clock } from "../../base/clock.ts";
+import type { Live } from "../../base/live.ts";
 
 const FIRST_PING_MS = 2000;
 
@@ -34,13 +35,13 @@ export class Heartbeat implements Disposable {
   /** Callbacks that wait for the answers to PINGs, in order. */
   private waiting: { readonly ping: number; readonly done: () => void }[] = [];
   private readonly clock: Clock;
-  private readonly options: HeartbeatOptions;
+  private readonly options: Live<HeartbeatOptions>;
   private readonly actions: HeartbeatActions;
   private readonly rhythm: Rhythm;
 
   constructor(
     clock: Clock,
-    options: HeartbeatOptions,
+    options: Live<HeartbeatOptions>,
     actions: HeartbeatActions,
     rhythm: Rhythm = "while silent",
   ) {
@@ -51,7 +52,7 @@ export class Heartbeat implements Disposable {
   }
 
   start(): void {
-    this.schedule(Math.min(FIRST_PING_MS, this.options.pingIntervalMs));
+    this.schedule(Math.min(FIRST_PING_MS, this.options.current.pingIntervalMs));
   }
 
   /** Anything arrived from the peer. Called for every read. */
@@ -106,12 +107,12 @@ export class Heartbeat implements Disposable {
     const needsRoundTrip = !this.isMeasured;
     const wasHeard = this.heardSincePing;
     this.heardSincePing = false;
-    if (this.unanswered >= this.options.pingMax) {
+    if (this.unanswered >= this.options.current.pingMax) {
       this.actions.onStale();
       return;
     }
     // First, since a PING may be too much for a slow reader, whose connection ends then.
-    this.schedule(this.options.pingIntervalMs);
+    this.schedule(this.options.current.pingIntervalMs);
     if (!wasHeard || needsRoundTrip || this.rhythm === "steady") this.ping();
   }
 

@@ -9,6 +9,7 @@
  * CONGESTED_BYTES asks the turn to slow down its publishers, for a bounded time (`patience.ts`).
  */
 import { assertOwn } from "../../base/assert.ts";
+import type { Live } from "../../base/live.ts";
 import { CHUNK_SIZE, releaseChunk, takeChunk } from "../../slab/chunks.ts";
 import { slice, writeText } from "../../slab/memory.ts";
 import type { Wire } from "../../transport/wire.ts";
@@ -103,13 +104,13 @@ export class Outbox {
   private readonly rules: ReaderRules;
   private readonly wire: Wire;
   private readonly turn: OutboxTurn;
-  readonly limits: OutboxLimits;
+  readonly limits: Live<OutboxLimits>;
   private readonly onSlow: (reason: SlowReason, pendingBytes: number) => void;
 
   constructor(
     wire: Wire,
     turn: OutboxTurn,
-    limits: OutboxLimits,
+    limits: Live<OutboxLimits>,
     onSlow: (reason: SlowReason, pendingBytes: number) => void,
     rules: ReaderRules = CLIENT_READER,
   ) {
@@ -152,7 +153,7 @@ export class Outbox {
 
   /** As nats-server judges who makes clients wait that send. */
   get isNearlyFull(): boolean {
-    return this.pendingBytes > (this.limits.maxPendingBytes / 4) * 3;
+    return this.pendingBytes > (this.limits.current.maxPendingBytes / 4) * 3;
   }
 
   get isCongested(): boolean {
@@ -293,7 +294,7 @@ export class Outbox {
   }
 
   private checkPending(): void {
-    if (this.pendingBytes > this.limits.maxPendingBytes) this.slow("pending");
+    if (this.pendingBytes > this.limits.current.maxPendingBytes) this.slow("pending");
   }
 
   /** The ordinary case: one chunk, written at once, back in the pool. */

@@ -152,9 +152,8 @@ export class Turn implements OutboxTurn {
     this.sweep = this.clock.setTimer(SWEEP_MS, () => this.cutLate());
     const now = this.clock.nowMs();
     for (const outbox of [...this.writing]) {
-      if (outbox.dueSinceMs !== 0 && now - outbox.dueSinceMs > outbox.limits.writeDeadlineMs) {
-        outbox.slow("deadline");
-      }
+      const { writeDeadlineMs } = outbox.limits.current;
+      if (outbox.dueSinceMs !== 0 && now - outbox.dueSinceMs > writeDeadlineMs) outbox.slow("deadline");
     }
   }
 }

@@ -11,7 +11,6 @@ import type { Clock } from "../../base/clock.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
 import type { Arrival } from "../../links/client/arrival.ts";
 import type { ClientCounters, ClientHost, ClientLimits, InfoContext } from "../../links/client/host.ts";
-import { limitsInForce } from "../../links/client/limits.ts";
 import { ClientSession } from "../../links/client/session.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
 import {
@@ -108,7 +107,7 @@ export class ClientPort {
     this.webSocketLimits = liveCell(options.webSocket?.limits ?? options.limits);
     this.host = {
       ...options,
-      limits: limitsInForce(this.limits),
+      limits: this.limits,
       counters: this.counters,
       info: (context) => options.info(context),
       serverDetails: () => options.serverDetails(),
@@ -121,7 +120,7 @@ export class ClientPort {
       onClosed: (session) => this.forget(session),
     };
     const authenticator = options.webSocket?.authenticator ?? options.authenticator;
-    this.webSocketHost = { ...this.host, authenticator, limits: limitsInForce(this.webSocketLimits) };
+    this.webSocketHost = { ...this.host, authenticator, limits: this.webSocketLimits };
   }
 
   /** Rejects with the operating system's error. */

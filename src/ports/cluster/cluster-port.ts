@@ -2,13 +2,13 @@
  * The port of the other servers: keeps their sessions, and what they say of themselves. What the mesh decides is carried out by
  * mesh-runner.ts, who may join is decided by admission.ts, what this server says is in words.ts.
  */
-import { liveCell, type Live, type LiveCell } from "../../base/live.ts";
+import { liveCell, type LiveCell } from "../../base/live.ts";
 import type { AddressKey, MeshSnapshot, PeerAddress, ServerId } from "../../cluster/mesh-types.ts";
 import type { Account } from "../../core/account.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import type { InterestChange } from "../../core/local-interest.ts";
 import type { DiscoverySnapshot } from "../../discovery/discovery.ts";
-import type { RouteHost, RouteLimits } from "../../links/route/host.ts";
+import type { RouteHost } from "../../links/route/host.ts";
 import { RouteTable } from "../../links/route/route-table.ts";
 import type { RemoteInterest } from "../../core/subscription.ts";
 import { routeSnapshot, type RouteSnapshot } from "../../links/route/snapshot.ts";
@@ -123,7 +123,11 @@ export class ClusterPort {
       noHeaders: options.noHeaders,
       faults: options.faults,
       counters,
-      limits: limitsIn(settings),
+      limits: {
+        get current() {
+          return settings.current.limits;
+        },
+      },
       get permissions() {
         return settings.current.permissions;
       },
@@ -367,25 +371,4 @@ function pinnedAccountsOf({ poolSize, pinnedAccounts, accounts }: ClusterPortOpt
   if (poolSize <= 0) return [];
   const system = accounts.system?.name;
   return [...new Set([...pinnedAccounts, ...(system === undefined ? [] : [system])])];
-}
-
-/** Sessions keep the object, and read through it what is in force. */
-function limitsIn(settings: Live<ClusterSettings>): Readonly<RouteLimits> {
-  return {
-    get maxControlLineBytes() {
-      return settings.current.limits.maxControlLineBytes;
-    },
-    get maxPendingBytes() {
-      return settings.current.limits.maxPendingBytes;
-    },
-    get writeDeadlineMs() {
-      return settings.current.limits.writeDeadlineMs;
-    },
-    get pingIntervalMs() {
-      return settings.current.limits.pingIntervalMs;
-    },
-    get pingMax() {
-      return settings.current.limits.pingMax;
-    },
-  };
 }

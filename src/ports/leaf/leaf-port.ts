@@ -15,7 +15,6 @@ import { sameValues } from "../../base/same-values.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { LeafFeeds } from "../../links/leaf/feed.ts";
 import type { LeafFacts, LeafHost, LeafRemote } from "../../links/leaf/host.ts";
-import { leafLimitsInForce } from "../../links/leaf/limits.ts";
 import { LeafSession } from "../../links/leaf/session.ts";
 import { leafSnapshot, type LeafSnapshot } from "../../links/leaf/snapshot.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
@@ -112,7 +111,11 @@ export class LeafPort {
     const { accounts, authenticator, turn, clock, logger, faults } = options;
     return {
       ...{ accounts, authenticator, turn, clock, logger, faults, counters, feeds },
-      limits: leafLimitsInForce(() => settings.current.limits),
+      limits: {
+        get current() {
+          return settings.current.limits;
+        },
+      },
       newNonce: () => randomBytes(NONCE_BYTES).toString("base64url"),
       isIsolated: () => settings.current.isIsolated,
       versionMin: () => settings.current.versionMin,

@@ -1,13 +1,14 @@
 /** The heartbeat: when a peer is asked, and when it is given up. */
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../../src/base/clock.ts";
+import { liveCell } from "../../../src/base/live.ts";
 import { Heartbeat } from "../../../src/links/trunk/heartbeat.ts";
 
 function beating(options = { pingIntervalMs: 120_000, pingMax: 2 }) {
   const clock = new VirtualClock(1_000_000);
   const said: string[] = [];
   const at = (): number => (clock.nowMs() - 1_000_000) / 1000;
-  const heartbeat = new Heartbeat(clock, options, {
+  const heartbeat = new Heartbeat(clock, liveCell(options), {
     sendPing: () => said.push(`PING ${at()}`),
     onStale: () => said.push(`stale ${at()}`),
   });
@@ -83,17 +84,13 @@ describe("a heartbeat", () => {
   it("stays silent when its PING ends the connection", () => {
     const clock = new VirtualClock();
     let pings = 0;
-    const heartbeat: Heartbeat = new Heartbeat(
-      clock,
-      { pingIntervalMs: 1000, pingMax: 2 },
-      {
-        sendPing: () => {
-          pings++;
-          heartbeat[Symbol.dispose]();
-        },
-        onStale: () => pings--,
+    const heartbeat: Heartbeat = new Heartbeat(clock, liveCell({ pingIntervalMs: 1000, pingMax: 2 }), {
+      sendPing: () => {
+        pings++;
+        heartbeat[Symbol.dispose]();
       },
-    );
+      onStale: () => pings--,
+    });
     heartbeat.start();
     clock.advance(60_000);
     expect([pings, clock.timerCount]).toEqual([1, 0]);
