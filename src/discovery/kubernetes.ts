@@ -14,7 +14,7 @@ import {
   type RequestContext,
 } from "@kubernetes/client-node";
 import type { EndpointSlice } from "./endpoint-slices.ts";
-import type { ListedSlices, SliceApi, SliceWatcher } from "./kubernetes-source.ts";
+import type { ListedSlices, SliceApi, SliceWatcher } from "./slice-api.ts";
 
 const LIST_TIMEOUT_MS = 10_000;
 /**

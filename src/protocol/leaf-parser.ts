@@ -8,39 +8,27 @@
  */
 import type { Live } from "../base/live.ts";
 import { bytes } from "../slab/memory.ts";
-import { dialect, line, type LineOperations } from "./message-lines.ts";
+import { dialect } from "./message-lines.ts";
 import type { Message } from "./message.ts";
 import { argumentText, splitArguments } from "./scanner.ts";
-import { NAME_LENGTH, NO_QUEUES, ServerLines, type ServerLineLimits } from "./server-lines.ts";
+import {
+  NAME_LENGTH,
+  NO_QUEUES,
+  serverLines,
+  ServerLines,
+  type ServerLineLimits,
+  type ServerOperations,
+} from "./server-lines.ts";
 
-/** What the peer's operations mean. Each returns false when the connection has ended. Texts are byte strings. */
-export interface LeafOperations extends LineOperations {
+/** What the peer's operations mean. */
+export interface LeafOperations extends ServerOperations {
   /** Valid until the call returns. False: nothing more may be read, for now (`isWaiting`) or at all. */
   onLeafMessage(message: Message, queues: readonly string[]): boolean;
   /** A message with the very head of the one before. */
   onLeafMessageAgain(message: Message): boolean;
-  onConnect(json: string): boolean;
-  onInfo(json: string): boolean;
-  onPing(): boolean;
-  onPong(): boolean;
-  /** LS+ with its arguments. */
-  onInterest(args: readonly string[]): boolean;
-  /** LS- with its arguments. */
-  onInterestEnded(args: readonly string[]): boolean;
-  /** The peer's -ERR. */
-  onPeerSaysError(text: string): boolean;
 }
 
-const LEAF = dialect<LeafOperations>("LMSG", "HMSG", [
-  line("LS+", "blank", (leaf, text) => leaf.onInterest(splitArguments(text))),
-  line("LS-", "blank", (leaf, text) => leaf.onInterestEnded(splitArguments(text))),
-  line("PING", "ignored", (leaf) => leaf.onPing()),
-  line("PONG", "ignored", (leaf) => leaf.onPong()),
-  line("INFO", "arguments", (leaf, json) => leaf.onInfo(json)),
-  line("CONNECT", "arguments", (leaf, json) => leaf.onConnect(json)),
-  line("-ERR", "blank", (leaf, said) => leaf.onPeerSaysError(said.replace(/^'|'$/g, ""))),
-  line("+OK", "ignored", () => true),
-]);
+const LEAF = dialect<LeafOperations>("LMSG", "HMSG", serverLines("LS"));
 
 const H = 0x48;
 

@@ -44,22 +44,22 @@ export interface LineOperations {
 /** Carries out a line with these arguments. Returns false when the connection has ended. */
 type Act<O> = (operations: O, text: string) => boolean;
 
-interface Line<O> extends OperationName {
+export interface DialectLine<O> extends OperationName {
   /** null: a message. */
   readonly act: Act<O> | null;
 }
 
-export function line<O>(name: string, after: After, act: Act<O>): Line<O> {
+export function line<O>(name: string, after: After, act: Act<O>): DialectLine<O> {
   return { codes: codesOf(name), after, act };
 }
 
 /** A message in a third spelling, which is always read by `readOddMessage`. */
-export function message<O>(name: string): Line<O> {
+export function message<O>(name: string): DialectLine<O> {
   return { codes: codesOf(name), after: "blank", act: null };
 }
 
 export interface Dialect<O> {
-  readonly lines: readonly Line<O>[];
+  readonly lines: readonly DialectLine<O>[];
   /** The first four bytes of a message without headers and of one with them, and where the blank behind its name stands. */
   readonly plainWord: number;
   readonly plainEnd: number;
@@ -68,7 +68,7 @@ export interface Dialect<O> {
 }
 
 /** `plain` and `headed` are the names of messages without headers and with them; `lines` are all else that may come. */
-export function dialect<O>(plain: string, headed: string, lines: readonly Line<O>[]): Dialect<O> {
+export function dialect<O>(plain: string, headed: string, lines: readonly DialectLine<O>[]): Dialect<O> {
   for (const { length } of [plain, headed])
     assert(length === 3 || length === 4, "names of messages fill a word");
   const messages = [plain, headed].map((name) => ({

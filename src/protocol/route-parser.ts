@@ -10,13 +10,20 @@
  */
 import type { Live } from "../base/live.ts";
 import { bytes, readText } from "../slab/memory.ts";
-import { dialect, line, message, type LineOperations } from "./message-lines.ts";
+import { dialect, line, message } from "./message-lines.ts";
 import type { Message } from "./message.ts";
 import { argumentText, splitArguments } from "./scanner.ts";
-import { NAME_LENGTH, NO_QUEUES, ServerLines, type ServerLineLimits } from "./server-lines.ts";
+import {
+  NAME_LENGTH,
+  NO_QUEUES,
+  serverLines,
+  ServerLines,
+  type ServerLineLimits,
+  type ServerOperations,
+} from "./server-lines.ts";
 
-/** What another server's operations mean. Each returns false when the connection has ended. Texts are byte strings. */
-export interface RouteOperations extends LineOperations {
+/** What another server's operations mean. */
+export interface RouteOperations extends ServerOperations {
   /**
    * `account` is null on the route of a pinned account. Valid until the call returns. False: nothing more may be read, for now
    * (`isWaiting`) or at all.
@@ -24,19 +31,9 @@ export interface RouteOperations extends LineOperations {
   onRouted(account: string | null, message: Message, queues: readonly string[]): boolean;
   /** A message with the very head of the one before. */
   onRoutedAgain(message: Message): boolean;
-  onConnect(json: string): boolean;
-  onInfo(json: string): boolean;
-  onPing(): boolean;
-  onPong(): boolean;
-  /** RS+ with its arguments. */
-  onInterest(args: readonly string[]): boolean;
-  /** RS- with its arguments. */
-  onInterestEnded(args: readonly string[]): boolean;
   /** LS+ with its arguments: interest of leaf nodes. */
   onLeafInterest(args: readonly string[]): boolean;
   onLeafInterestEnded(args: readonly string[]): boolean;
-  /** The peer's -ERR. */
-  onPeerSaysError(text: string): boolean;
 }
 
 /** Known, and without meaning here: interest of gateways, and a client's words. */
@@ -44,16 +41,9 @@ const IGNORED = ["A+", "A-", "SUB", "UNSUB"];
 
 const ROUTE = dialect<RouteOperations>("RMSG", "HMSG", [
   message("LMSG"),
-  line("RS+", "blank", (route, text) => route.onInterest(splitArguments(text))),
-  line("RS-", "blank", (route, text) => route.onInterestEnded(splitArguments(text))),
+  ...serverLines<RouteOperations>("RS"),
   line("LS+", "blank", (route, text) => route.onLeafInterest(splitArguments(text))),
   line("LS-", "blank", (route, text) => route.onLeafInterestEnded(splitArguments(text))),
-  line("PING", "ignored", (route) => route.onPing()),
-  line("PONG", "ignored", (route) => route.onPong()),
-  line("INFO", "arguments", (route, json) => route.onInfo(json)),
-  line("CONNECT", "arguments", (route, json) => route.onConnect(json)),
-  line("-ERR", "blank", (route, said) => route.onPeerSaysError(said.replace(/^'|'$/g, ""))),
-  line("+OK", "ignored", () => true),
   ...IGNORED.map((name) => line<RouteOperations>(name, "ignored", () => true)),
 ]);
 

@@ -9,8 +9,8 @@ import { LINE_MAX } from "../slab/layout.ts";
 import { bytes } from "../slab/memory.ts";
 import { maxControlLineExceeded, maxPayloadViolation, unknownOperation } from "./errors.ts";
 import { writeHead } from "./head.ts";
-import { MessageLines, type LineOperations } from "./message-lines.ts";
-import { CR, findLineFeed, isBlank, sizeAt, type After } from "./scanner.ts";
+import { line, MessageLines, type DialectLine, type LineOperations } from "./message-lines.ts";
+import { CR, findLineFeed, isBlank, sizeAt, splitArguments, type After } from "./scanner.ts";
 
 /** Of RMSG, LMSG and HMSG. */
 export const NAME_LENGTH = 4;
@@ -20,6 +20,34 @@ const LINE_FACTOR = 16;
 /** The largest max_payload that any server may be configured for. */
 const PAYLOAD_MAX = 64 * 1024 * 1024;
 export const NO_QUEUES: readonly string[] = [];
+
+/** What any server's operations mean, besides its messages. Each returns false when the connection has ended. Texts are byte strings. */
+export interface ServerOperations extends LineOperations {
+  onConnect(json: string): boolean;
+  onInfo(json: string): boolean;
+  onPing(): boolean;
+  onPong(): boolean;
+  /** RS+ on a route, LS+ on a leaf connection, with its arguments. */
+  onInterest(args: readonly string[]): boolean;
+  /** RS- or LS-, with its arguments. */
+  onInterestEnded(args: readonly string[]): boolean;
+  /** The peer's -ERR. */
+  onPeerSaysError(text: string): boolean;
+}
+
+/** The lines that every server speaks; interest is announced by `interest` with "+" and "-". */
+export function serverLines<O extends ServerOperations>(interest: "RS" | "LS"): readonly DialectLine<O>[] {
+  return [
+    line(`${interest}+`, "blank", (peer, text) => peer.onInterest(splitArguments(text))),
+    line(`${interest}-`, "blank", (peer, text) => peer.onInterestEnded(splitArguments(text))),
+    line("PING", "ignored", (peer) => peer.onPing()),
+    line("PONG", "ignored", (peer) => peer.onPong()),
+    line("INFO", "arguments", (peer, json) => peer.onInfo(json)),
+    line("CONNECT", "arguments", (peer, json) => peer.onConnect(json)),
+    line("-ERR", "blank", (peer, said) => peer.onPeerSaysError(said.replace(/^'|'$/g, ""))),
+    line("+OK", "ignored", () => true),
+  ];
+}
 
 export interface ServerLineLimits {
   maxControlLineBytes: number;

@@ -30,8 +30,8 @@ describe("the house", () => {
     expect(found.sort()).toEqual([]);
   });
 
-  it("has no circle of imports, not even of types", () => {
-    expect(circlesOf(importsWhere(({ isLate }) => !isLate))).toEqual([]);
+  it("has no circle of imports, not even of types or of late ones", () => {
+    expect(circlesOf(importsWhere(() => true))).toEqual([]);
   });
 
   it("declares no exported type twice: one idea has one name", () => {

@@ -14,7 +14,6 @@ import {
 import { compression, type Compression } from "../values/compression.ts";
 import { routePermissions } from "../values/permissions.ts";
 import { routeTls, type TlsConfig } from "../values/tls.ts";
-import { credential } from "../values/users.ts";
 import {
   bool,
   count,
@@ -30,6 +29,7 @@ import type { ClientConfig } from "./client.ts";
 import { discoveryRows, type DiscoveryConfig } from "./discovery.ts";
 import { rebalanceRows, type RebalanceConfig } from "./rebalance.ts";
 import type { RoutePermissions } from "../../links/route/permissions.ts";
+import { patienceRows, userRows } from "./shared-rows.ts";
 
 export interface ClusterConfig extends DiscoveryConfig, RebalanceConfig {
   /** null: a name is made up. */
@@ -96,7 +96,8 @@ const deprecatedPermissions: typeof routePermissions = {
   },
 };
 
-const { option, composite } = rowsOf<SeenByCluster, "cluster">("cluster", "Cluster");
+const PLACE = { section: "cluster", key: "cluster", heading: "Cluster" } as const;
+const { option, composite } = rowsOf<SeenByCluster, "cluster">(PLACE.section, PLACE.heading);
 
 export const cluster: Section<SeenByCluster, "cluster"> = {
   name: "cluster",
@@ -162,25 +163,9 @@ export const cluster: Section<SeenByCluster, "cluster"> = {
       reload: "live",
       description: "Do not tell clients of the other servers of the cluster",
     }),
-    option({
-      key: "cluster.authorization.user",
-      aliases: ["username"],
-      field: "user",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "User required for routes",
-    }),
-    option({
-      key: "cluster.authorization.password",
-      aliases: ["pass"],
-      field: "password",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "Password required for routes",
+    ...userRows<SeenByCluster, "cluster">(PLACE, {
+      user: "User required for routes",
+      password: "Password required for routes",
     }),
     option({
       key: "cluster.authorization.timeout",
@@ -273,24 +258,7 @@ export const cluster: Section<SeenByCluster, "cluster"> = {
       reload: "live",
       description: "Time between PINGs on a route",
     }),
-    option({
-      key: "cluster.ping_max",
-      field: "pingMax",
-      type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
-      default: { derive: ({ client }) => client.pingMax },
-      defaultText: "ping_max",
-      reload: "live",
-      description: "Unanswered PINGs after which a route is dropped",
-    }),
-    option({
-      key: "cluster.write_deadline",
-      field: "writeDeadlineMs",
-      type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
-      default: { derive: ({ client }) => client.writeDeadlineMs },
-      defaultText: "write_deadline",
-      reload: "live",
-      description: "Time a route has to take what was written before it counts as too slow",
-    }),
+    ...patienceRows<SeenByCluster, "cluster">(PLACE, "a route"),
     option({
       key: "cluster.zone",
       field: "zone",

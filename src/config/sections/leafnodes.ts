@@ -1,7 +1,7 @@
 /** Leaf nodes: the port where other servers connect as spokes, and the hubs that this server connects to. */
 import { ConfError } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
-import { advertise, listen, port, type Address } from "../values/address.ts";
+import { advertise, type Address } from "../values/address.ts";
 import {
   leafRemotes,
   leafUsers,
@@ -10,13 +10,13 @@ import {
   type LeafUser,
 } from "../values/leaf-nodes.ts";
 import { clientTls, type TlsConfig } from "../values/tls.ts";
-import { credential } from "../values/users.ts";
-import { bool, duration, hostName, integer, stringOf, text, type ValueType } from "../values/value-type.ts";
+import { bool, duration, stringOf, text, type ValueType } from "../values/value-type.ts";
 import { seedKey } from "../../keys/nkey.ts";
 import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../../subject/account-names.ts";
 import type { AccountsConfig } from "./accounts.ts";
 import type { AuthorizationConfig } from "./authorization.ts";
 import type { ClientConfig } from "./client.ts";
+import { endpointRows, patienceRows, userRows } from "./shared-rows.ts";
 
 interface LeafNodesConfig {
   readonly host: string;
@@ -73,40 +73,17 @@ const version: ValueType<string> = {
   },
 };
 
-const { option, composite } = rowsOf<SeenByLeafNodes, "leafNodes">("leafNodes", "Leaf nodes");
+const PLACE = { section: "leafNodes", key: "leafnodes", heading: "Leaf nodes" } as const;
+const { option } = rowsOf<SeenByLeafNodes, "leafNodes">(PLACE.section, PLACE.heading);
 
 export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
   name: "leafNodes",
   blockAliases: { leaf: "leafnodes", "leafnodes.authentication": "leafnodes.authorization" },
   rows: [
-    composite({
-      key: "leafnodes.listen",
-      fields: ["leafNodes.host", "leafNodes.port"],
-      type: listen,
-      assign(sheet, { host, port: number }, at) {
-        sheet.assign("leafNodes.host", host, at);
-        sheet.assign("leafNodes.port", number, at);
-      },
-      reload: "restart",
-      description: "Host and port for leaf nodes in one; this is what has them accepted",
-    }),
-    option({
-      key: "leafnodes.host",
-      aliases: ["net"],
-      field: "host",
-      type: hostName,
-      default: "0.0.0.0",
-      reload: "restart",
-      description: "Address to listen on for leaf nodes",
-    }),
-    option({
-      key: "leafnodes.port",
-      field: "port",
-      type: port,
-      default: null,
-      defaultText: "off",
-      reload: "restart",
-      description: "Port for leaf nodes, -1 for a free one; this, too, has them accepted",
+    ...endpointRows<SeenByLeafNodes, "leafNodes">(PLACE, {
+      listen: "Host and port for leaf nodes in one; this is what has them accepted",
+      host: "Address to listen on for leaf nodes",
+      port: "Port for leaf nodes, -1 for a free one; this, too, has them accepted",
     }),
     option({
       key: "leafnodes.advertise",
@@ -134,25 +111,9 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
       reload: "live",
       description: "TLS for leaf nodes that connect: the block of keys described in docs/security.md",
     }),
-    option({
-      key: "leafnodes.authorization.user",
-      aliases: ["username"],
-      field: "user",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "User required of leaf nodes, instead of those of authorization and of accounts",
-    }),
-    option({
-      key: "leafnodes.authorization.password",
-      aliases: ["pass"],
-      field: "password",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "Password of that user, plain or as a bcrypt hash",
+    ...userRows<SeenByLeafNodes, "leafNodes">(PLACE, {
+      user: "User required of leaf nodes, instead of those of authorization and of accounts",
+      password: "Password of that user, plain or as a bcrypt hash",
     }),
     option({
       key: "leafnodes.authorization.nkey",
@@ -241,24 +202,7 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
       reload: "live",
       description: "Time between PINGs on an idle leaf connection",
     }),
-    option({
-      key: "leafnodes.ping_max",
-      field: "pingMax",
-      type: integer({ min: 1, max: Number.MAX_SAFE_INTEGER, zero: "default" }),
-      default: { derive: ({ client }) => client.pingMax },
-      defaultText: "ping_max",
-      reload: "live",
-      description: "Unanswered PINGs after which a leaf connection is dropped",
-    }),
-    option({
-      key: "leafnodes.write_deadline",
-      field: "writeDeadlineMs",
-      type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
-      default: { derive: ({ client }) => client.writeDeadlineMs },
-      defaultText: "write_deadline",
-      reload: "live",
-      description: "Time a leaf connection has to take what was written before it counts as too slow",
-    }),
+    ...patienceRows<SeenByLeafNodes, "leafNodes">(PLACE, "a leaf connection"),
     option({
       key: "leafnodes.remotes",
       field: "remotes",

@@ -5,6 +5,7 @@ import { listen, port } from "../values/address.ts";
 import { credential } from "../values/users.ts";
 import { basePath } from "../values/value-type.ts";
 import { LACKS_CERTIFICATE, type ClientConfig } from "./client.ts";
+import { userRows } from "./shared-rows.ts";
 
 interface MonitorConfig {
   readonly host: string;
@@ -26,7 +27,8 @@ export interface SeenByMonitor {
 
 export type MonitorSeen = Pick<SeenByMonitor, "monitor">;
 
-const { option, composite } = rowsOf<SeenByMonitor, "monitor">("monitor", "Monitoring");
+const PLACE = { section: "monitor", key: "monitor", heading: "Monitoring" } as const;
+const { option, composite } = rowsOf<SeenByMonitor, "monitor">(PLACE.section, PLACE.heading);
 
 export const monitor: Section<SeenByMonitor, "monitor"> = {
   name: "monitor",
@@ -91,25 +93,9 @@ export const monitor: Section<SeenByMonitor, "monitor"> = {
       reload: "restart",
       description: "Port for monitoring over HTTPS, -1 for a free one",
     }),
-    option({
-      key: "monitor.authorization.user",
-      aliases: ["username"],
-      field: "user",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "User that requests have to name (Basic), but for those of probes",
-    }),
-    option({
-      key: "monitor.authorization.password",
-      aliases: ["pass"],
-      field: "password",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "Password of that user",
+    ...userRows<SeenByMonitor, "monitor">(PLACE, {
+      user: "User that requests have to name (Basic), but for those of probes",
+      password: "Password of that user",
     }),
     option({
       key: "monitor.authorization.token",

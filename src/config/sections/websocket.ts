@@ -1,22 +1,14 @@
 /** The port for WebSocket: where it listens, whom it lets in, and what it says in its answer. */
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
-import { advertise, listen, port, type Address } from "../values/address.ts";
+import { advertise, type Address } from "../values/address.ts";
 import { isSigned, type OperatorConfig } from "../values/operator-values.ts";
 import { clientTls, type TlsConfig } from "../values/tls.ts";
 import { credential } from "../values/users.ts";
-import {
-  bool,
-  duration,
-  hostName,
-  metadata,
-  stringOf,
-  strings,
-  text,
-  type ValueType,
-} from "../values/value-type.ts";
+import { bool, duration, metadata, stringOf, strings, text, type ValueType } from "../values/value-type.ts";
 import type { AccountsConfig } from "./accounts.ts";
 import type { AuthorizationConfig } from "./authorization.ts";
+import { endpointRows, userRows } from "./shared-rows.ts";
 
 interface WebSocketConfig {
   readonly host: string;
@@ -97,40 +89,17 @@ function checkHeader(node: ConfNode, name: string, value: string): void {
     );
 }
 
-const { option, composite } = rowsOf<SeenByWebSocket, "websocket">("websocket", "WebSocket");
+const PLACE = { section: "websocket", key: "websocket", heading: "WebSocket" } as const;
+const { option } = rowsOf<SeenByWebSocket, "websocket">(PLACE.section, PLACE.heading);
 
 export const websocket: Section<SeenByWebSocket, "websocket"> = {
   name: "websocket",
   blockAliases: { ws: "websocket", "websocket.authentication": "websocket.authorization" },
   rows: [
-    composite({
-      key: "websocket.listen",
-      fields: ["websocket.host", "websocket.port"],
-      type: listen,
-      assign(sheet, { host, port: number }, at) {
-        sheet.assign("websocket.host", host, at);
-        sheet.assign("websocket.port", number, at);
-      },
-      reload: "restart",
-      description: "Host and port for WebSocket in one; this is what turns WebSocket on",
-    }),
-    option({
-      key: "websocket.host",
-      aliases: ["net"],
-      field: "host",
-      type: hostName,
-      default: "0.0.0.0",
-      reload: "restart",
-      description: "Address to listen on for WebSocket",
-    }),
-    option({
-      key: "websocket.port",
-      field: "port",
-      type: port,
-      default: null,
-      defaultText: "off",
-      reload: "restart",
-      description: "Port for WebSocket, -1 for a free one; this, too, turns it on",
+    ...endpointRows<SeenByWebSocket, "websocket">(PLACE, {
+      listen: "Host and port for WebSocket in one; this is what turns WebSocket on",
+      host: "Address to listen on for WebSocket",
+      port: "Port for WebSocket, -1 for a free one; this, too, turns it on",
     }),
     option({
       key: "websocket.advertise",
@@ -243,25 +212,9 @@ export const websocket: Section<SeenByWebSocket, "websocket"> = {
       reload: "live",
       description: "One of the users; clients over WebSocket without credentials are taken for it",
     }),
-    option({
-      key: "websocket.authorization.user",
-      aliases: ["username"],
-      field: "user",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "User required over WebSocket, instead of that of authorization",
-    }),
-    option({
-      key: "websocket.authorization.password",
-      aliases: ["pass"],
-      field: "password",
-      isSecret: true,
-      type: credential,
-      default: null,
-      reload: "live",
-      description: "Password of that user",
+    ...userRows<SeenByWebSocket, "websocket">(PLACE, {
+      user: "User required over WebSocket, instead of that of authorization",
+      password: "Password of that user",
     }),
     option({
       key: "websocket.authorization.token",

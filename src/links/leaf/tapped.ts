@@ -1,20 +1,12 @@
-/** The operations of a leaf connection whose protocol is traced: each is written to the log before the session carries it out. */
-import type { PeerError } from "../../protocol/errors.ts";
+/** The operations of a leaf connection whose protocol is traced. */
 import type { LeafOperations } from "../../protocol/leaf-parser.ts";
 import type { Message } from "../../protocol/message.ts";
 import type { Tap } from "../trunk/tap.ts";
+import { TappedServer } from "../trunk/tapped-server.ts";
 
-export class TappedLeaf implements LeafOperations {
-  private readonly session: LeafOperations;
-  private readonly tap: Tap;
-
+export class TappedLeaf extends TappedServer<LeafOperations> implements LeafOperations {
   constructor(session: LeafOperations, tap: Tap) {
-    this.session = session;
-    this.tap = tap;
-  }
-
-  get isWaiting(): boolean {
-    return this.session.isWaiting;
+    super(session, tap, "LS");
   }
 
   onLeafMessage(message: Message, queues: readonly string[]): boolean {
@@ -25,44 +17,5 @@ export class TappedLeaf implements LeafOperations {
   onLeafMessageAgain(message: Message): boolean {
     this.tap.receivedMessage(message);
     return this.session.onLeafMessageAgain(message);
-  }
-
-  onConnect(json: string): boolean {
-    this.tap.received(`CONNECT ${json}`);
-    return this.session.onConnect(json);
-  }
-
-  onInfo(json: string): boolean {
-    this.tap.received(`INFO ${json}`);
-    return this.session.onInfo(json);
-  }
-
-  onInterest(args: readonly string[]): boolean {
-    this.tap.received(`LS+ ${args.join(" ")}`);
-    return this.session.onInterest(args);
-  }
-
-  onInterestEnded(args: readonly string[]): boolean {
-    this.tap.received(`LS- ${args.join(" ")}`);
-    return this.session.onInterestEnded(args);
-  }
-
-  onPing(): boolean {
-    this.tap.received("PING");
-    return this.session.onPing();
-  }
-
-  onPong(): boolean {
-    this.tap.received("PONG");
-    return this.session.onPong();
-  }
-
-  onPeerSaysError(text: string): boolean {
-    this.tap.received(`-ERR ${text}`);
-    return this.session.onPeerSaysError(text);
-  }
-
-  onPeerError(error: PeerError, detail: string): boolean {
-    return this.session.onPeerError(error, detail);
   }
 }

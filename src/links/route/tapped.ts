@@ -1,20 +1,12 @@
-/** The operations of a route whose protocol is traced: each is written to the log before the session carries it out. */
-import type { PeerError } from "../../protocol/errors.ts";
+/** The operations of a route whose protocol is traced. */
 import type { Message } from "../../protocol/message.ts";
 import type { RouteOperations } from "../../protocol/route-parser.ts";
 import type { Tap } from "../trunk/tap.ts";
+import { TappedServer } from "../trunk/tapped-server.ts";
 
-export class TappedRoute implements RouteOperations {
-  private readonly session: RouteOperations;
-  private readonly tap: Tap;
-
+export class TappedRoute extends TappedServer<RouteOperations> implements RouteOperations {
   constructor(session: RouteOperations, tap: Tap) {
-    this.session = session;
-    this.tap = tap;
-  }
-
-  get isWaiting(): boolean {
-    return this.session.isWaiting;
+    super(session, tap, "RS");
   }
 
   onRouted(account: string | null, message: Message, queues: readonly string[]): boolean {
@@ -27,26 +19,6 @@ export class TappedRoute implements RouteOperations {
     return this.session.onRoutedAgain(message);
   }
 
-  onConnect(json: string): boolean {
-    this.tap.received(`CONNECT ${json}`);
-    return this.session.onConnect(json);
-  }
-
-  onInfo(json: string): boolean {
-    this.tap.received(`INFO ${json}`);
-    return this.session.onInfo(json);
-  }
-
-  onInterest(args: readonly string[]): boolean {
-    this.tap.received(`RS+ ${args.join(" ")}`);
-    return this.session.onInterest(args);
-  }
-
-  onInterestEnded(args: readonly string[]): boolean {
-    this.tap.received(`RS- ${args.join(" ")}`);
-    return this.session.onInterestEnded(args);
-  }
-
   onLeafInterest(args: readonly string[]): boolean {
     this.tap.received(`LS+ ${args.join(" ")}`);
     return this.session.onLeafInterest(args);
@@ -55,23 +27,5 @@ export class TappedRoute implements RouteOperations {
   onLeafInterestEnded(args: readonly string[]): boolean {
     this.tap.received(`LS- ${args.join(" ")}`);
     return this.session.onLeafInterestEnded(args);
-  }
-
-  onPing(): boolean {
-    this.tap.received("PING");
-    return this.session.onPing();
-  }
-
-  onPong(): boolean {
-    this.tap.received("PONG");
-    return this.session.onPong();
-  }
-
-  onPeerSaysError(text: string): boolean {
-    return this.session.onPeerSaysError(text);
-  }
-
-  onPeerError(error: PeerError, detail: string): boolean {
-    return this.session.onPeerError(error, detail);
   }
 }
