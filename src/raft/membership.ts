@@ -45,7 +45,8 @@ export function mayChangeMembers(state: RaftState): boolean {
   return state.role === "leader" && state.change === undefined && state.commit >= state.leadsFrom;
 }
 
-function changed(peers: PeerState, type: number, data: Uint8Array): PeerState | undefined {
+/** The membership behind an entry; undefined: the entry does not concern it. */
+export function changed(peers: PeerState, type: number, data: Uint8Array): PeerState | undefined {
   if (type === EntryType.PEER_STATE) return decodePeerState(data);
   if ((type !== EntryType.ADD_PEER && type !== EntryType.REMOVE_PEER) || data.length !== PEER_ID_BYTES)
     return undefined;

@@ -23,6 +23,7 @@ import { askTerms, asksTerms, recoverAll, recoverLog } from "./recovery.ts";
 import {
   emptyReady,
   type HardState,
+  type Progress,
   type RaftEvent,
   type RaftState,
   type Ready,
@@ -137,6 +138,25 @@ export class RaftNode {
   /** The first index of the own leadership is committed: everything before is known. */
   get leads(): boolean {
     return this.state.role === "leader" && this.state.commit >= this.state.leadsFrom;
+  }
+
+  /** The first index of the own leadership. */
+  get leadsFrom(): number {
+    return this.state.leadsFrom;
+  }
+
+  get isCatchingUp(): boolean {
+    return this.state.catchingUp !== undefined;
+  }
+
+  /** The other members, where this one leads. */
+  get followers(): ReadonlyMap<PeerId, Readonly<Progress>> {
+    return this.state.role === "leader" ? this.state.progress : new Map();
+  }
+
+  /** Undefined: the log does not know it. */
+  termAt(index: number): number | undefined {
+    return this.state.log.termAt(index);
   }
 
   /** The subjects that the node listens to for its whole life. */

@@ -9,7 +9,9 @@ export const appendSubject = (group: string): string => `$NRG.AE.${group}`;
 export const answerInbox = (random: Random): string => `$NRG.R.${randomToken(random)}`;
 
 /** Entries of one catch-up. */
-export const catchUpInbox = (random: Random): string => `$NRG.CR.${randomToken(random)}`;
+export const catchUpInbox = (random: Random): string => `${CATCH_UP_PREFIX}${randomToken(random)}`;
+
+export const CATCH_UP_PREFIX = "$NRG.CR.";
 
 /** Answers to these. They may never reach the inbox for answers to live entries: there they would count for a quorum. */
 export const progressInbox = (random: Random): string => `${PROGRESS_PREFIX}${randomToken(random)}`;

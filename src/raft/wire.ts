@@ -16,7 +16,7 @@ import {
 export const PEER_ID_BYTES = 8;
 export const VOTE_REQUEST_BYTES = 32;
 const VOTE_RESPONSE_BYTES = 17;
-const APPEND_RESPONSE_BYTES = 25;
+export const APPEND_RESPONSE_BYTES = 25;
 const APPEND_HEAD_BYTES = 42;
 const ENTRY_HEAD_BYTES = 4;
 /** The largest number of entries in one append entry. */

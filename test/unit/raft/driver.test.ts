@@ -1,0 +1,130 @@
+/** Groups on drivers: what the layer above is told, and when. */
+import { describe, expect, it } from "vitest";
+import type { RaftGroup } from "../../../src/raft/driver/group.ts";
+import { NotingLayer, operation, RaftServers } from "../../support/raft-servers.ts";
+
+const NAMES = ["n1", "n2", "n3"];
+const GROUP = "S-R3F-abcdefgh";
+
+interface Setup {
+  readonly world: RaftServers;
+  readonly layers: NotingLayer[];
+  readonly groups: RaftGroup[];
+  readonly leader: () => RaftGroup;
+}
+
+function three(): Setup {
+  const world = new RaftServers(NAMES);
+  const layers = NAMES.map(() => new NotingLayer());
+  const groups = world.servers.map((server, i) => server.open(GROUP, NAMES, layers[i]));
+  return { world, layers, groups, leader: () => groups.find(({ leads }) => leads)! };
+}
+
+describe("a group on three drivers", () => {
+  it("elects one leader, and applies proposals everywhere in one order", () => {
+    const { world, layers, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    for (let i = 0; i < 5; i++) expect(leader().propose(operation(`o${i}`))).toBe(true);
+    world.advance(100);
+    for (const layer of layers) expect(layer.operations).toEqual(["o0", "o1", "o2", "o3", "o4"]);
+    expect(layers.filter(({ told }) => told.includes("leads"))).toHaveLength(1);
+  });
+
+  it("puts the proposals of one turn into one entry of the log", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const before = leader().status.lastIndex;
+    for (let i = 0; i < 5; i++) leader().propose(operation(`o${i}`));
+    world.advance(100);
+    expect(leader().status.lastIndex).toBe(before + 1);
+  });
+
+  it("takes no proposals where it does not lead", () => {
+    const { world, groups } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const follower = groups.find(({ leads }) => !leads)!;
+    expect(follower.propose(operation("o"))).toBe(false);
+  });
+
+  it("hands leadership over, and tells both", () => {
+    const { world, layers, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const from = groups.indexOf(leader());
+    const to = (from + 1) % 3;
+    groups[from]!.transfer(world.servers[to]!.id);
+    world.until(() => groups[to]!.leads);
+    expect(layers[from]!.told.filter((word) => word !== "status")).toEqual(["leads", "leads no more"]);
+    expect(layers[to]!.told).toContain("leads");
+  });
+
+  it("does not call the layer during one of its own calls", () => {
+    const { world, layers, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const from = leader();
+    const layer = layers[groups.indexOf(from)]!;
+    let depth = 0;
+    layer.onApply = () => {
+      expect(++depth).toBe(1);
+      from.transfer("");
+      depth--;
+    };
+    from.propose(operation("o"));
+    world.until(() => groups.some((group) => group !== from && group.leads));
+    expect(layer.told.filter((word) => word !== "status")).toEqual(["leads", "leads no more"]);
+  });
+
+  it("gives a member that starts again the snapshot, and then what came after it", () => {
+    const { world, layers, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    for (let i = 0; i < 5; i++) leader().propose(operation(`o${i}`));
+    world.advance(100);
+    const away = groups.findIndex(({ leads }) => !leads);
+    groups[away]!.takeSnapshot(layers[away]!.state);
+    leader().propose(operation("o5"));
+    world.advance(100);
+    const server = world.servers[away]!;
+    server.restart();
+    const layer = new NotingLayer();
+    const again = server.open(GROUP, NAMES, layer, false);
+    expect(again.status.snapshotIndex).toBeGreaterThan(0);
+    world.until(() => layer.operations.length === 6);
+    expect(layer.told[0]).toBe("restored");
+    expect(layer.operations).toEqual(layers[groups.indexOf(leader())]!.operations);
+  });
+
+  it("sends its snapshot to a member that lacks what was cut away", () => {
+    const { world, layers, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const away = groups.findIndex(({ leads }) => !leads);
+    groups[away]!.close();
+    for (let i = 0; i < 5; i++) leader().propose(operation(`o${i}`));
+    world.advance(100);
+    leader().takeSnapshot(layers[groups.indexOf(leader())]!.state);
+    const layer = new NotingLayer();
+    world.servers[away]!.open(GROUP, NAMES, layer, false);
+    world.until(() => layer.operations.length === 5);
+    expect(layer.told).toContain("restored");
+  });
+
+  it("holds back what is committed while the layer pauses", () => {
+    const { world, layers, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const paused = groups.findIndex(({ leads }) => !leads);
+    groups[paused]!.pause();
+    leader().propose(operation("o"));
+    world.advance(100);
+    expect(layers[paused]!.operations).toEqual([]);
+    groups[paused]!.resume();
+    world.advance(100);
+    expect(layers[paused]!.operations).toEqual(["o"]);
+  });
+
+  it("has one timer for all groups, and none once they are closed", () => {
+    const { world, groups } = three();
+    for (let i = 0; i < 20; i++) for (const server of world.servers) server.open(`C-R3F-${i}`, NAMES);
+    world.until(() => groups.some(({ leads }) => leads));
+    expect(world.clock.timerCount).toBe(3);
+    for (const server of world.servers) server.driver.stop();
+    expect(world.clock.timerCount).toBe(0);
+  });
+});
