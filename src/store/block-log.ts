@@ -112,6 +112,7 @@ export class BlockLog {
     if (footer === null) return false;
     block.end = block.flushed = block.file!.size - record.length;
     block.footerLength = record.length;
+    block.lists = footer.lists;
     block.facts = footer.facts;
     return restore(block, footer);
   }
@@ -133,7 +134,7 @@ export class BlockLog {
     if (end < length) file.truncate(end);
     block.rows.trim();
     if (block.footerLength === 0 && !block.isDamaged && block.facts.openBatch !== TORN && end > 0) {
-      writeFooter(block, new FooterBuilder(content.subarray(0, end), block.rows), this);
+      writeFooter(block, new FooterBuilder(content.subarray(0, end), block.rows, this.sealBytes), this.seed);
       file.sync(() => undefined);
     }
     this.sealed(block);

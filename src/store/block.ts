@@ -2,6 +2,7 @@
 import type { BlockRows, Bloom, Gaps } from "./block-rows.ts";
 import type { DiskFile } from "./disk.ts";
 import type { BlockFacts } from "./footer.ts";
+import type { ListsPlace } from "./subject-lists.ts";
 
 export interface Block {
   readonly number: number;
@@ -29,6 +30,8 @@ export interface Block {
   bloom: Bloom | null;
   /** Bytes of the footer behind the records; 0: it has none. */
   footerLength: number;
+  /** Where the footer lists rows by subject; null: it does not. */
+  lists: ListsPlace | null;
   /** Rows that were read one by one. */
   singleRows: number;
   /** Some of it is no sound record: it stays as it is. */
@@ -53,6 +56,7 @@ export function emptyBlock(number: number, reach: number): Block {
     gaps: null,
     bloom: null,
     footerLength: 0,
+    lists: null,
     singleRows: 0,
     isDamaged: false,
     cleanedAt: -1,
@@ -69,4 +73,16 @@ export function noFacts(): BlockFacts {
     lastTimeNs: 0n,
     marks: [],
   };
+}
+
+/** Whether the message is gone that the block had. */
+export function isGone({ gaps, base }: Block, sequence: number): boolean {
+  return gaps !== null && gaps.has(sequence - base);
+}
+
+/** The first message from `from` up to `to`; 0: there is none. */
+export function firstLive({ gaps, base }: Block, from: number, to: number): number {
+  if (gaps === null) return from;
+  const found = base + gaps.next(from - base, to - base + 1);
+  return found > to ? 0 : found;
 }

@@ -12,6 +12,7 @@ import { gapsBetween } from "./block-rows.ts";
 import type { Block } from "./block.ts";
 import { Compaction, isWorthRewriting } from "./compaction.ts";
 import { DiskError, type DiskFile } from "./disk.ts";
+import type { EncodedFooter } from "./footer.ts";
 import type { MessageIndex } from "./message-index.ts";
 import type { RowCache } from "./row-cache.ts";
 
@@ -31,7 +32,7 @@ export interface CleaningHost {
 interface Made {
   /** null: in memory. */
   readonly file: DiskFile | null;
-  readonly bloom: Block["bloom"];
+  readonly footer: EncodedFooter;
 }
 
 /** "nothing": there is nothing to do now. "done": a block is. "more": a part of one. */
@@ -106,11 +107,11 @@ export class Cleaning {
     const { log } = this.host;
     const { block } = compaction;
     assert(log.seed !== null, "a block that is rewritten has rows with hashes");
-    const { record, bloom } = compaction.footer(log.seed);
+    const footer = compaction.footer(log.seed);
     try {
       this.host.flush();
-      const file = log.prepareRewrite(block, compaction.records, record);
-      const end = (error: DiskError | null): void => this.end(compaction, { file, bloom }, error);
+      const file = log.prepareRewrite(block, compaction.records, footer.record);
+      const end = (error: DiskError | null): void => this.end(compaction, { file, footer }, error);
       if (file === null) {
         end(null);
         return;
@@ -145,13 +146,14 @@ export class Cleaning {
     if (this.compaction === compaction) this.compaction = null;
   }
 
-  private swap(compaction: Compaction, { file, bloom }: Made): void {
+  private swap(compaction: Compaction, { file, footer }: Made): void {
     const { log, index, cache, isInMemory } = this.host;
     const { block, rows, records } = compaction;
     const { gaps, base } = block;
     this.host.beforeForgetting();
     log.rewrite(block, file, records, rows);
-    block.bloom = bloom;
+    block.bloom = footer.bloom;
+    block.lists = footer.lists;
     block.gaps = gapsBetween(rows, block.reach);
     if (rows.count > block.live) {
       // some have gone since they were read

@@ -5,8 +5,8 @@
 import { assert } from "../base/assert.ts";
 import type { BlockLog } from "./block-log.ts";
 import type { Block } from "./block.ts";
-import { BlockRows, type Bloom } from "./block-rows.ts";
-import { FooterBuilder } from "./footer.ts";
+import { BlockRows } from "./block-rows.ts";
+import { FooterBuilder, type EncodedFooter } from "./footer.ts";
 import {
   FIRST,
   HOLE,
@@ -76,19 +76,16 @@ export class Compaction {
     this.kept.end();
     if (!isGain(this.records.length, this.block.end)) return "useless";
     this.rows.trim();
-    this.builder = new FooterBuilder(this.records, this.rows);
+    this.builder = new FooterBuilder(this.records, this.rows, this.host.log.sealBytes);
     return "more";
   }
 
   /** Of what `records` are then. */
-  footer(seed: number): { record: Buffer; bloom: Bloom } {
+  footer(seed: number): EncodedFooter {
     const { builder, block, records, marks } = this;
     assert(builder !== null, "all records were read");
     const openBatch = Math.max(0, block.facts.openBatch); // what was torn has been removed since
-    return builder.encode(
-      { ...block.facts, openBatch, marks },
-      { seed, end: records.length, sealBytes: this.host.log.sealBytes },
-    );
+    return builder.encode({ ...block.facts, openBatch, marks }, { seed, end: records.length });
   }
 
   /** Takes the next record. False: it is damaged. */

@@ -46,7 +46,7 @@ export class Finishing {
     assert(block.rows !== null, "the rows of a block are known when it is sealed");
     if (this.open.length === QUEUED_MAX) this.finish(this.open.shift()!);
     const content = memory?.subarray(0, block.end) ?? null;
-    this.open.push({ block, builder: new FooterBuilder(content, block.rows), memory });
+    this.open.push({ block, builder: new FooterBuilder(content, block.rows, this.sealBytes), memory });
   }
 
   /** Does a part. */
@@ -79,7 +79,7 @@ export class Finishing {
       builder.take(Infinity);
       block.bloom = builder.bloom;
     } else {
-      writeFooter(block, builder, { seed: this.seed(), sealBytes: this.sealBytes });
+      writeFooter(block, builder, this.seed());
       this.spare = memory;
     }
     if (block.live === 0) block.bloom = null; // nobody looks for anything in it
@@ -91,18 +91,15 @@ export class Finishing {
  * Without a footer the block is scanned when it has to be: a disk without room for one is no reason to fail. Nothing depends on its being
  * synced either: a torn footer is known as one.
  */
-export function writeFooter(
-  block: Block,
-  builder: FooterBuilder,
-  { seed, sealBytes }: { readonly seed: number | null; readonly sealBytes: number },
-): void {
+export function writeFooter(block: Block, builder: FooterBuilder, seed: number | null): void {
   const { facts, file, end } = block;
   assert(file !== null && seed !== null, "a block with a footer has a file, and its hashes a seed");
-  const { record, bloom } = builder.encode(facts, { seed, end, sealBytes });
+  const { record, bloom, lists } = builder.encode(facts, { seed, end });
   block.bloom = bloom;
   try {
     file.write(record, end);
     block.footerLength = record.length;
+    block.lists = lists;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     file.truncate(end);

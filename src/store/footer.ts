@@ -2,19 +2,21 @@
  * The footer of a sealed block: an index of what is in it, so that neither a start nor a look-up has to read the block itself. It is a
  * record behind the others and follows from them: without it, or where it is damaged, the block is scanned. Its time says where it lies.
  *
- *      0 u32 version        4 u32 seed of the hashes   8 u32 rows   12 u32 marks   16 u32 bytes of names   20 u32 words of the filter
+ *      0 u32 version: 2 where it has lists   4 u32 seed of the hashes   8 u32 rows   12 u32 marks   16 u32 bytes of names   20 u32 words of the filter
  *     24 f64 base of the rows   32 f64 first sequence   40 f64 last sequence   48 f64 last message before this block
  *     56 f64 last message known behind it   64 f64 first message of a batch that goes on in the next block, or 0
  *     72 i64 time of the last message
  *     80     rows, filter of the subjects' hashes, marks (f64 kind, f64 sequence, f64 second sequence), names (u16 length, bytes)
- *            u32 length of the record, u32 magic
+ *            lists of the rows by subject (subject-lists.ts), u32 length of the record, u32 magic
  */
 import { assert } from "../base/assert.ts";
 import { BlockRows, Bloom, bloomWords, ROW_WORDS } from "./block-rows.ts";
 import { getDouble, getU32, putDouble, putU32 } from "./bytes.ts";
 import { FOOTER, readRecord, RECORD_HEAD, RecordView, recordLength, timeIn, writeRecord } from "./record.ts";
+import { hasLists, ListsBuilder, listsBytes, type ListsPlace } from "./subject-lists.ts";
 
 const VERSION = 1;
+const WITH_LISTS = 2;
 const HEAD = 80;
 const MARK_BYTES = 8 * 3;
 export const TRAILER = 8;
@@ -50,6 +52,7 @@ export interface Footer {
   readonly bloom: Bloom;
   /** Seed of the hashes. */
   readonly seed: number;
+  readonly lists: ListsPlace | null;
 }
 
 type Counts = [rows: number, marks: number, nameBytes: number, filterWords: number];
@@ -64,7 +67,12 @@ interface FooterPlace {
   readonly seed: number;
   /** Where the records of the block end. */
   readonly end: number;
-  readonly sealBytes: number;
+}
+
+export interface EncodedFooter {
+  readonly record: Buffer;
+  readonly bloom: Bloom;
+  readonly lists: ListsPlace | null;
 }
 
 /**
@@ -78,19 +86,31 @@ export class FooterBuilder {
   private names = Buffer.allocUnsafeSlow(NAMES_START);
   private namesEnd = 0;
   private row = 0;
+  private readonly sealBytes: number;
+  /** null: not begun yet. */
+  private lists: ListsBuilder | "none" | null = null;
 
-  /** `content`: the records of the block; null: the filter of its subjects alone is wanted. */
-  constructor(content: Buffer | null, rows: BlockRows) {
+  /** `content`: the records of the block; null: the filter of its subjects alone is wanted. `sealBytes`: of each record. */
+  constructor(content: Buffer | null, rows: BlockRows, sealBytes: number) {
     this.content = content;
     this.rows = rows;
+    this.sealBytes = sealBytes;
     this.seen = new Seen(rows.count);
   }
 
-  /** Goes through so many rows. False: there are more. */
+  /** Goes through so many rows. False: there is more to do. */
   take(count: number): boolean {
-    const end = Math.min(this.rows.count, this.row + count);
-    for (; this.row < end; this.row++) this.meet(this.row);
-    return this.row === this.rows.count;
+    const { rows } = this;
+    if (this.row < rows.count) {
+      const end = Math.min(rows.count, this.row + count);
+      for (; this.row < end; this.row++) this.meet(this.row);
+      if (end < rows.count) return false;
+    }
+    if (this.lists === null) {
+      const wanted = this.content !== null && this.sealBytes === 0 && hasLists(rows, this.hashes.length);
+      this.lists = wanted ? new ListsBuilder(rows) : "none";
+    }
+    return this.lists === "none" || this.lists.take(count);
   }
 
   get bloom(): Bloom {
@@ -98,9 +118,10 @@ export class FooterBuilder {
   }
 
   /** The records end at `end`: the footer holds there alone. */
-  encode(facts: BlockFacts, { seed, end, sealBytes }: FooterPlace): EncodedFooter {
-    const { rows, content } = this;
+  encode(facts: BlockFacts, { seed, end }: FooterPlace): EncodedFooter {
+    const { rows, content, sealBytes } = this;
     assert(this.take(Infinity) && content !== null, "all rows were gone through");
+    const lists = this.lists instanceof ListsBuilder ? this.lists : null;
     const names = this.names.subarray(0, this.namesEnd);
     const { marks } = facts;
     const markCount = marks.length / MARK_NUMBERS;
@@ -108,9 +129,17 @@ export class FooterBuilder {
     const filter = bloom.words;
     const filterAt = HEAD + rows.count * ROW_BYTES;
     const marksAt = filterAt + filter.byteLength;
-    const bytes = marksAt + markCount * MARK_BYTES + names.length + TRAILER;
+    const listsAt = marksAt + markCount * MARK_BYTES + names.length;
+    const bytes = listsAt + (lists === null ? 0 : listsBytes(rows.count)) + TRAILER;
     const body = Buffer.allocUnsafeSlow(bytes);
-    const numbers = [VERSION, seed, rows.count, markCount, names.length, filter.length];
+    const numbers = [
+      lists === null ? VERSION : WITH_LISTS,
+      seed,
+      rows.count,
+      markCount,
+      names.length,
+      filter.length,
+    ];
     for (const [i, value] of numbers.entries()) putU32(body, 4 * i, value);
     const { firstSequence, lastSequence, expected, lastSeen, openBatch } = facts;
     const doubles = [rows.base, firstSequence, lastSequence, expected, lastSeen, openBatch];
@@ -123,10 +152,10 @@ export class FooterBuilder {
     let at = marksAt;
     for (let i = 0; i < marks.length; i++, at += 8) putDouble(body, at, marks[i]!);
     body.set(names, at);
-    at += names.length;
+    lists?.writeTo(body, listsAt);
     const length = recordLength(0, bytes, sealBytes);
-    putU32(body, at, length);
-    putU32(body, at + 4, TRAILER_MAGIC);
+    putU32(body, bytes - TRAILER, length);
+    putU32(body, bytes - TRAILER + 4, TRAILER_MAGIC);
     const record = Buffer.allocUnsafeSlow(length);
     writeRecord(
       record,
@@ -142,7 +171,7 @@ export class FooterBuilder {
       },
       sealBytes,
     );
-    return { record, bloom };
+    return { record, bloom, lists: lists === null ? null : listsPlace(end, listsAt, rows.count) };
   }
 
   /** Keeps the name of the row's subject as it stands in the record, where it is new: of subjects that share a hash, too. */
@@ -169,19 +198,19 @@ export class FooterBuilder {
   }
 }
 
-interface EncodedFooter {
-  readonly record: Buffer;
-  readonly bloom: Bloom;
-}
-
 /** `content`: the records of the block, which end at `end`. */
 export function encodeFooter(
   content: Buffer,
   rows: BlockRows,
   facts: BlockFacts,
-  where: FooterPlace,
+  where: FooterPlace & { readonly sealBytes: number },
 ): EncodedFooter {
-  return new FooterBuilder(content, rows).encode(facts, where);
+  return new FooterBuilder(content, rows, where.sealBytes).encode(facts, where);
+}
+
+/** `end`: where the records of the block end; `at`: where the lists begin in the body of the footer. */
+function listsPlace(end: number, at: number, count: number): ListsPlace {
+  return { at: end + RECORD_HEAD + at, count };
 }
 
 /** Length of the footer that a file ends with, as its last bytes say; 0: it has none. */
@@ -196,14 +225,16 @@ export function decodeFooter(record: Buffer, at: number, seed: number | null): F
   if (!readRecord(view, record, 0, record.length) || view.kind !== FOOTER) return null;
   if (view.timeNs !== BigInt(at)) return null;
   const { body } = view;
-  if (body.length < HEAD + TRAILER || getU32(body, 0) !== VERSION) return null;
+  const version = getU32(body, 0);
+  if (body.length < HEAD + TRAILER || (version !== VERSION && version !== WITH_LISTS)) return null;
   const own = getU32(body, 4);
   if (seed !== null && own !== seed) return null;
   const [count, marks, nameBytes, filter] = [8, 12, 16, 20].map((i) => getU32(body, i)) as Counts;
   const filterAt = HEAD + count * ROW_BYTES;
   const marksAt = filterAt + filter * 4;
-  if (marksAt + marks * MARK_BYTES + nameBytes + TRAILER !== body.length) return null;
   const namesAt = marksAt + marks * MARK_BYTES;
+  const listsAt = namesAt + nameBytes;
+  if (listsAt + (version === WITH_LISTS ? listsBytes(count) : 0) + TRAILER !== body.length) return null;
   return {
     seed: own,
     rows: rowsIn(body, count),
@@ -217,7 +248,8 @@ export function decodeFooter(record: Buffer, at: number, seed: number | null): F
       lastTimeNs: body.readBigInt64LE(72),
       marks: Array.from({ length: marks * MARK_NUMBERS }, (_, i) => getDouble(body, marksAt + 8 * i)),
     },
-    names: namesIn(body.subarray(namesAt, namesAt + nameBytes)),
+    names: namesIn(body.subarray(namesAt, listsAt)),
+    lists: version === WITH_LISTS ? listsPlace(at, listsAt, count) : null,
   };
 }
 

@@ -8,15 +8,18 @@
 import { assert } from "../base/assert.ts";
 import { Gaps, ROW_WORDS, type BlockRows } from "./block-rows.ts";
 import type { BlockLog } from "./block-log.ts";
-import type { Block } from "./block.ts";
+import { firstLive, isGone, type Block } from "./block.ts";
 import { bloomOf, hashesOf } from "./footer.ts";
 import { readRow } from "./footer-file.ts";
 import type { RowCache } from "./row-cache.ts";
 import type { SubjectFilter } from "./subject-filter.ts";
+import { ListsReader } from "./subject-lists.ts";
 import { AMBIGUOUS, type SubjectTable } from "./subject-table.ts";
 
 /** Single rows that are read of a block before all of its rows are. */
 const SINGLE_ROWS_MAX = 512;
+/** What a look into the lists of a block counts for, where no more than some rows are looked at. */
+const ROWS_OF_LISTS = 256;
 
 export interface IndexOptions {
   readonly log: BlockLog;
@@ -43,6 +46,7 @@ export class MessageIndex {
   private lastPlace = 0;
   /** Rows that may still be looked at; searches stop where it is 0. */
   private budget = Infinity;
+  private readonly lists = new ListsReader();
 
   constructor(options: IndexOptions) {
     this.options = options;
@@ -207,54 +211,10 @@ export class MessageIndex {
       if (this.budget <= 0) return -at;
       const found =
         filter === null && number === 0
-          ? this.findLive(block, at, end)
+          ? firstLive(block, at, end)
           : this.findCovered(block, at, end, filter, number);
       if (found !== 0) return found;
       at = end + 1;
-    }
-    return 0;
-  }
-
-  /** The last message from `from` down to `to` on this subject; 0: none. */
-  findBack(from: number, to: number, number: number): number {
-    const { log, subjects } = this.options;
-    const hash = subjects.hashOfNumber(number);
-    const { blocks } = log;
-    for (let i = Math.min(this.placeOf(from), blocks.length - 1); i >= 0; i--) {
-      const block = blocks[i]!;
-      if (block.live === 0 || block.base === 0 || block.base > from) continue;
-      if (block.reach < to) return 0;
-      if (block.bloom?.mayHave(hash) === false) continue;
-      const rows = this.rowsOf(block);
-      for (let row = Math.min(rows.count - 1, rows.rowFrom(from)); row >= 0; row--) {
-        const sequence = rows.sequenceAt(row);
-        if (sequence < to) return 0;
-        if (sequence > from || rows.hashAt(row) !== hash || isGone(block, sequence)) continue;
-        if (this.numberAt(block, rows, row) === number) return sequence;
-      }
-    }
-    return 0;
-  }
-
-  /**
-   * The last message from `from` down to `to` on a subject that the filter covers, as far as some rows tell; 0: none. Below 0: nothing was found
-   * so far, and what lies behind has been looked at.
-   */
-  findBackWithin(from: number, to: number, filter: SubjectFilter, rowsMax: number): number {
-    const { blocks } = this.options.log;
-    let left = rowsMax;
-    for (let i = Math.min(this.placeOf(from), blocks.length - 1); i >= 0; i--) {
-      const block = blocks[i]!;
-      if (block.live === 0 || block.base === 0 || block.base > from) continue;
-      if (block.reach < to) return 0;
-      const rows = this.rowsOf(block);
-      for (let row = Math.min(rows.count - 1, rows.rowFrom(from)); row >= 0; row--) {
-        const sequence = rows.sequenceAt(row);
-        if (sequence < to) return 0;
-        if (left-- <= 0) return -1;
-        if (sequence > from || isGone(block, sequence)) continue;
-        if (filter.covers(this.numberAt(block, rows, row))) return sequence;
-      }
     }
     return 0;
   }
@@ -283,6 +243,10 @@ export class MessageIndex {
     const number = options.subjects.numberOfHash(hash);
     if (number !== AMBIGUOUS) return number;
     return options.subjects.numberOf(options.subjectAt(block, offset, length));
+  }
+
+  hashOfNumber(number: number): number {
+    return this.options.subjects.hashOfNumber(number);
   }
 
   /** The first block that reaches the sequence. */
@@ -348,12 +312,6 @@ export class MessageIndex {
     return this.length > 0 && this.offset + this.length <= block.end;
   }
 
-  private findLive(block: Block, from: number, to: number): number {
-    if (block.gaps === null) return from;
-    const found = block.base + block.gaps.next(from - block.base, to - block.base + 1);
-    return found > to ? 0 : found;
-  }
-
   private findCovered(
     block: Block,
     from: number,
@@ -362,8 +320,11 @@ export class MessageIndex {
     only: number,
   ): number {
     const { subjects } = this.options;
-    const rows = this.rowsOf(block);
     const hash = only === 0 ? 0 : subjects.hashOfNumber(only);
+    const places = only === 0 || block.rows !== null ? null : this.lists.of(block.lists, block.file, hash);
+    const listed = places === null ? -1 : this.findListed(block, places, from, to, only);
+    if (listed >= 0) return listed;
+    const rows = this.rowsOf(block);
     const { words, count, base } = rows;
     const start = rows.rowFrom(from);
     const last = to - base;
@@ -385,7 +346,22 @@ export class MessageIndex {
     return found;
   }
 
-  private numberAt(block: Block, rows: BlockRows, row: number): number {
+  /** The first of the messages at these places that is on the subject of this number; 0: none; below 0: a row says another than its list. */
+  private findListed(block: Block, places: Uint32Array, from: number, to: number, only: number): number {
+    const { base } = block;
+    this.budget -= ROWS_OF_LISTS;
+    for (let i = indexFrom(places, from - base); i < places.length; i++) {
+      const sequence = base + places[i]!;
+      if (sequence > to) return 0;
+      if (isGone(block, sequence)) continue;
+      if (!this.locate(sequence) || this.number !== only) return -1;
+      return sequence;
+    }
+    return 0;
+  }
+
+  /** Number of the subject of a row. */
+  numberAt(block: Block, rows: BlockRows, row: number): number {
     const { subjects, subjectAt } = this.options;
     const number = subjects.numberOfHash(rows.hashAt(row));
     if (number !== AMBIGUOUS) return number;
@@ -393,6 +369,14 @@ export class MessageIndex {
   }
 }
 
-function isGone(block: Block, sequence: number): boolean {
-  return block.gaps !== null && block.gaps.has(sequence - block.base);
+/** Where the first of some ascending numbers stands that is no lower than `from`. */
+function indexFrom(places: Uint32Array, from: number): number {
+  let low = 0;
+  let high = places.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (places[middle]! < from) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -91,11 +91,18 @@ function mendFooter(block: Block, { log, hashOf }: ScrubHost): void {
   const rows = rowsInRecords(content, hashOf);
   file.truncate(end);
   block.footerLength = 0;
+  block.lists = null;
   if (rows.base === base) {
     const facing = { seed, end, sealBytes };
-    const { record } = encodeFooter(content, rows, { ...facts, marks: marksInRecords(content) }, facing);
+    const { record, lists } = encodeFooter(
+      content,
+      rows,
+      { ...facts, marks: marksInRecords(content) },
+      facing,
+    );
     file.write(record, end);
     block.footerLength = record.length;
+    block.lists = lists;
   }
   file.sync(() => undefined); // nothing depends on it: a torn footer is known as one
 }

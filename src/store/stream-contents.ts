@@ -4,6 +4,7 @@
  */
 import { BlockLog, type BlockLogOptions } from "./block-log.ts";
 import type { Block } from "./block.ts";
+import { findBack, findBackWithin } from "./look-back.ts";
 import { MessageIndex } from "./message-index.ts";
 import { Ranges } from "./ranges.ts";
 import type { SubjectFilter } from "./subject-filter.ts";
@@ -241,7 +242,8 @@ export abstract class StreamContents {
     const filter = subjects.filterOf([pattern]);
     if (filter.only !== "") return this.lastOf(filter.only, to);
     if (this.messages === 0) return 0;
-    const near = this.index.findBackWithin(Math.min(to, this.last), this.first, filter, LOOKED_BACK_MAX);
+    const range = { from: Math.min(to, this.last), to: this.first, rowsMax: LOOKED_BACK_MAX };
+    const near = findBackWithin(this.index, this.log.blocks, range, filter);
     if (near >= 0) return near;
     let last = 0;
     for (let number = 1; number < subjects.numbersEnd; number++) {
@@ -334,7 +336,8 @@ export abstract class StreamContents {
     const { subjects } = this;
     const bound = subjects.lastOf(number);
     if (bound <= to && subjects.isLastExact(number)) return bound;
-    const last = this.index.findBack(Math.min(to, bound, this.last), subjects.firstOf(number), number);
+    const range = { from: Math.min(to, bound, this.last), to: subjects.firstOf(number) };
+    const last = findBack(this.index, this.log.blocks, range, number);
     if (bound <= to && last !== 0) subjects.setLast(number, last);
     return last;
   }
