@@ -8,6 +8,7 @@
 import { existsSync, watch, type FSWatcher } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 
@@ -88,6 +89,7 @@ export class ConfigWatch implements Disposable {
       return true;
     }
     if (!isSame && ++this.restless < RESTLESS_MAX) return false;
+    assert(isSame || this.restless === RESTLESS_MAX, "files are at rest, or have not come to rest for long");
     this.restless = 0;
     this.told = new Map(looks.map(({ file, text }) => [file, text]));
     this.options.onChange();

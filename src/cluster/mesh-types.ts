@@ -2,7 +2,7 @@
  * The words of the mesh: what happens to it (events), what it wants done (actions), what it tells operators (facts),
  * what it shows (snapshot) and how it is set (options). Types only, no code.
  *
- * The mesh decides, the acting side (dialer and route sessions, wired in `app`) executes. Order of calls, per connection:
+ * The mesh decides, the acting side (dialler and route sessions, in `ports/cluster`) executes. Order of calls, per connection:
  *
  *     dialled   action dial -> connect, TLS, send CONNECT -> event dialSucceeded | dialFailed
  *               peer's INFO arrives                        -> event handshakeInfo

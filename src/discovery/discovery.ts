@@ -5,6 +5,7 @@
  *
  * Invariant: a source that fails reports nothing rather than an empty set. Its problem is in `snapshot`.
  */
+import { assert } from "../base/assert.ts";
 
 /** An address at which a source sees a server. */
 export interface DiscoveredPeer {
@@ -96,7 +97,13 @@ export class Discovery implements Disposable {
       const running = this.watched.get(source.name);
       if (running !== undefined && running.source.settings === source.settings) continue;
       running?.watch[Symbol.dispose]();
-      const watch = source.watch((peers, origin) => this.onReport({ source: source.name, origin, peers }));
+      const watch = source.watch((peers, origin) => {
+        assert(
+          peers.length > 0 || source.snapshot().lastError === null,
+          "a source that fails reports nothing",
+        );
+        this.onReport({ source: source.name, origin, peers });
+      });
       this.watched.set(source.name, { source, watch });
     }
   }

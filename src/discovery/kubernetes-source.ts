@@ -9,6 +9,7 @@
  * Invariant: peers are kept while the API server cannot be reached or refuses; they go only when it says so. The log gets one line when
  * the API server begins to fail, one for each other reason, and one when it is back.
  */
+import { assert } from "../base/assert.ts";
 import { backoffDelayMs, type BackoffOptions } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -159,6 +160,7 @@ export class KubernetesSource implements DiscoverySource {
   }
 
   private tell(): void {
+    assert(this.lastError === null, "peers change only by what the API server has said");
     const namespace = this.api?.namespace ?? "";
     const peers = peersOf(this.slices.values(), { ...this.options, namespace });
     if (this.peers !== null && JSON.stringify(peers) === JSON.stringify(this.peers)) return;

@@ -6,6 +6,7 @@
  * Invariant: "none" means that every question was answered so; what was not answered is "failed".
  */
 import { isIP } from "node:net";
+import { assert } from "../base/assert.ts";
 import type { AddressRecord, NameResolver, ServiceRecord } from "./resolver.ts";
 import { fullNames, hostsAddresses, readSearchRules } from "./search.ts";
 
@@ -67,8 +68,12 @@ export class NameLookup {
       answerOf(this.resolver.resolve6(fullName)),
     ]);
     const records = [...recordsOf(v4), ...recordsOf(v6)];
-    if (records.length === 0)
-      return v4.kind === "failed" || v6.kind !== "failed" ? negative(v4) : negative(v6);
+    if (records.length === 0) {
+      const answer = v4.kind === "failed" || v6.kind !== "failed" ? negative(v4) : negative(v6);
+      const isAnswered = v4.kind !== "failed" && v6.kind !== "failed";
+      assert(answer.kind === "failed" || isAnswered, "a family that was not asked is not missing");
+      return answer;
+    }
     const ttlMs = Math.min(...records.map(({ ttl }) => ttl)) * 1000;
     const addresses = (answer: typeof v4): string[] | null =>
       answer.kind === "failed" ? null : recordsOf(answer).map(({ address }) => address);
@@ -79,13 +84,19 @@ export class NameLookup {
     const names = fullNames(this.name, readSearchRules(await this.resolver.resolvConfText()));
     const last = this.lastFound;
     let outcome: LookupAnswer<T> = { kind: "none" };
+    let failures = 0;
     for (const fullName of last === null ? names : [last, ...names.filter((name) => name !== last)]) {
       const answer = await ask(fullName);
       if (answer.kind === "none") continue;
+      if (answer.kind === "failed") failures++;
       outcome = answer;
       if (answer.kind === "found") this.lastFound = fullName;
       if (answer.kind === "found" || answer.isSilence) break;
     }
+    assert(
+      outcome.kind !== "none" || failures === 0,
+      "a name is missing where every question was answered so",
+    );
     return outcome;
   }
 

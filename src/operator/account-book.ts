@@ -164,6 +164,7 @@ export class AccountBook implements SignedAccounts, Disposable {
 
   private enter(claims: AccountClaims): Entry {
     const name = claims.subject;
+    assert(isNkeyOf("account", name), "a verified account is named by its nkey");
     const before = this.entries.get(name);
     if (before !== undefined) this.forgetImports(before);
     for (const timer of before?.timers ?? []) timer[Symbol.dispose]();

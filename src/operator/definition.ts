@@ -3,6 +3,7 @@
  * where its exporter's claims export the subject to everybody, to this account by its name in the subject, or by an activation token
  * that the exporter has signed, not revoked, and that is valid now.
  */
+import { assert } from "../base/assert.ts";
 import { BadJwt } from "../keys/jwt.ts";
 import type {
   AccountDefinition,
@@ -86,6 +87,7 @@ export function definitionOf(claims: AccountClaims, surroundings: DefiningWorld)
       links.push(linkOf(checked.account, checked));
     }
   }
+  assert(links.length === imports.length, "what is in force is what circles are looked for in");
   const exports = claims.exports.filter(
     (one) => one !== null && isValidSubject(one.subject),
   ) as ExportClaim[];

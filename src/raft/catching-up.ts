@@ -2,6 +2,7 @@
  * The leader's side of a catch-up. It sends the snapshot if its log no longer has the entries, then stored entries in order, with a bounded
  * number of unacknowledged bytes. Nothing marks the end: the follower knows where it has to arrive.
  */
+import { assert } from "../base/assert.ts";
 import type { AppendEntry, PeerId } from "./messages.ts";
 import { EntryType, indexOf } from "./messages.ts";
 import { endFor, progressOf } from "./progress.ts";
@@ -94,6 +95,7 @@ export function takeProgress(state: RaftState, subject: string, index: number): 
     catchUp.movedMs = state.nowMs;
     while (catchUp.unacknowledged.length > 0 && catchUp.unacknowledged[0]!.index <= index)
       catchUp.outstandingBytes -= catchUp.unacknowledged.shift()!.bytes;
+    assert(catchUp.outstandingBytes >= 0, "bytes of a catch-up are acknowledged once");
     readOn(state, peer, catchUp);
     return;
   }

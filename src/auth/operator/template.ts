@@ -4,6 +4,7 @@
  *
  * Bounded: a list grows to EXPANSIONS_MAX subjects; a user for whom it would grow longer is refused.
  */
+import { assertOwn } from "../../base/assert.ts";
 import { BadJwt } from "../../keys/jwt.ts";
 import { isValidSubject } from "../../subject/subject.ts";
 import type { PermissionClaims, PermissionsClaims } from "./user-terms.ts";
@@ -56,6 +57,7 @@ function expandAll(
       else if (onInvalid === "refuses") throw new BadJwt("generated invalid subject");
     }
   }
+  assertOwn(made.length <= EXPANSIONS_MAX, "a list of a template stays within its bound");
   return made;
 }
 

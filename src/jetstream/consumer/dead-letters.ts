@@ -10,6 +10,7 @@
  * Invariant: what has not been confirmed stays pending here, so that a kill at any moment loses nothing. The same message has the same
  * id at each attempt: within its duplicate window the other stream keeps it once. Bounded by what is pending.
  */
+import { assert } from "../../base/assert.ts";
 import { randomToken } from "../../base/base62.ts";
 import { parseJson } from "../../base/json.ts";
 import type { ConsumerEntry } from "../../store/consumer-log.ts";
@@ -194,6 +195,7 @@ export class DeadLetters {
     const view = stream.store.read(sequence);
     if (view === null) return; // it is gone, of which the consumer hears in another way
     this.inFlight.add(sequence);
+    assert(this.inFlight.size <= IN_FLIGHT_MAX, "letters under way stay within their bound");
     const headers = this.headersOf(view, letter);
     const payload = Buffer.from(view.payload);
     if (this.send(view.subject, headers, payload, this.inboxFor(sequence))) return;
@@ -250,6 +252,7 @@ export class DeadLetters {
   private answered(message: Incoming): void {
     const sequence = Number(message.subject.slice(this.inbox.length + 1));
     if (!this.inFlight.delete(sequence)) return;
+    assert(this.letters.has(sequence), "a letter is known until it is confirmed");
     const answer = parseJson(payloadOf(message)) as { seq?: unknown; error?: unknown } | undefined;
     const isKept = answer !== undefined && answer.error === undefined && typeof answer.seq === "number";
     if (isKept) this.giveUp(sequence);

@@ -9,6 +9,7 @@
  *
  * Invariant: messages are taken in the order of their sequences there, each once. Bounded: one request and one consumer at a time.
  */
+import { assert } from "../../base/assert.ts";
 import { backoffDelayMs } from "../../base/backoff.ts";
 import { randomToken } from "../../base/base62.ts";
 import { ApiError, apiErrors } from "../api-error.ts";
@@ -125,6 +126,7 @@ export class Link {
 
   private wait(delayMs: number): void {
     const { clock } = this.options.host;
+    assert(this.phase.kind !== "ended", "a link that has ended asks for nothing");
     this.leave();
     const sinceMs = clock.nowMs() - this.askedMs;
     this.timer = clock.setTimer(Math.max(delayMs, ASK_AGAIN_MS - sinceMs), () => this.ask(5));
@@ -217,6 +219,7 @@ export class Link {
       if (this.phase.kind === "following" && this.phase.consumer === consumer)
         this.receive(message, consumer);
     });
+    assert(this.timer === null && this.phase.kind === "waiting", "one request and one consumer at a time");
     this.phase = { kind: "following", consumer, ear };
     this.watch(SILENCE_MAX_MS);
   }
@@ -254,6 +257,7 @@ export class Link {
     if (sequence > this.sequence) {
       try {
         intake.take(message, delivered);
+        assert(this.delivered + 1 === consumerSequence, "messages are taken in order, each once");
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         this.explain(error);

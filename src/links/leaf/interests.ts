@@ -2,6 +2,7 @@
  * What the peer of one leaf connection is interested in, within the account of the connection: kept so that it can be taken back, and all of it
  * at the end. Bounded by LEAF_INTEREST_MAX, and by `max_subscriptions` where that is less.
  */
+import { assert } from "../../base/assert.ts";
 import type { Chores } from "../../base/chores.ts";
 import type { Account } from "../../core/account.ts";
 import { interestKey } from "../../core/local-interest.ts";
@@ -41,6 +42,7 @@ export class LeafInterests {
     const interest = new RemoteInterest(this.neighbour, subject, queue, weight, this.filter);
     this.chores.keepUp();
     this.known.set(key, interest);
+    assert(this.known.size <= LEAF_INTEREST_MAX, "interest of a leaf connection stays within its bound");
     this.account.addRemote(interest);
     return true;
   }

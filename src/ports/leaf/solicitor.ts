@@ -2,6 +2,7 @@
  * Keeps one configured remote connected: dials, hands the wire on, and dials again when the connection has ended. Which address comes next, and when,
  * is decided in `cluster/remotes.ts`. Of each remote at most one dial is under way, or one connection stands.
  */
+import { assert } from "../../base/assert.ts";
 import { RemoteDials } from "../../cluster/remotes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { hostPort } from "../../base/host-port.ts";
@@ -32,7 +33,9 @@ export class Solicitor implements Disposable {
   readonly settings: LeafRemoteSettings;
   private readonly options: SolicitorOptions;
   private readonly dials: RemoteDials<LeafAddress>;
+  /** A dial, or the time until the next one. */
   private underWay: Disposable | null = null;
+  private isConnected = false;
   private isOver = false;
 
   constructor(options: SolicitorOptions) {
@@ -54,6 +57,7 @@ export class Solicitor implements Disposable {
 
   /** The connection has ended. `delayMs`: wait at least so long; `wasOfUse`: messages could cross. */
   ended(delayMs: number, wasOfUse: boolean): void {
+    this.isConnected = false;
     if (this.isOver) return;
     const usualMs = wasOfUse ? this.dials.ended() : this.dials.failed();
     this.dialAfter(Math.max(delayMs, usualMs));
@@ -80,6 +84,7 @@ export class Solicitor implements Disposable {
 
   private dial(): void {
     const { settings, options } = this;
+    assert(!this.isConnected, "of each remote one connection stands");
     const address = this.dials.take();
     const shown = hostPort(address.host, address.port);
     options.logger.debug(`Trying to connect as leafnode to remote server on "${shown}"`);
@@ -95,8 +100,9 @@ export class Solicitor implements Disposable {
     this.underWay = dialLeaf(address, terms, options.dialHost, {
       connected: (wire, infoJson) => {
         this.underWay = null;
-        if (this.isOver) wire.destroy();
-        else options.onWire(wire, infoJson, address);
+        if (this.isOver) return wire.destroy();
+        this.isConnected = true;
+        options.onWire(wire, infoJson, address);
       },
       failed: (detail) => {
         this.underWay = null;
