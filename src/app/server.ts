@@ -70,16 +70,9 @@ export class Server {
     const rebalancing = part.rebalancing(rooms);
     this.parts = [
       ...[certificates, accounts, operator, users, system, monitoring, watch, streams, signedStreams(rooms)],
-      ...[
-        part.meeting(rooms),
-        clients,
-        webSocket,
-        leafNodes,
-        routes,
-        part.traces(rooms),
-        part.toldByInfo(rooms),
-      ],
-      ...[this.ready(), readiness, rebalancing, part.warmUpPart(rooms, this.stopping.signal)],
+      ...[part.meeting(rooms), clients, webSocket, leafNodes, routes, part.traces(rooms)],
+      ...[part.toldByInfo(rooms), this.ready(), readiness, rebalancing],
+      part.warmUpPart(rooms, this.stopping.signal),
     ];
     this.stops = [
       ...[rebalancing, system, streams, webSocket, leafNodes, clients, routes, readiness, watch],

@@ -9,7 +9,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { Authenticator } from "../auth/authenticator.ts";
-import { systemClock } from "../base/clock.ts";
+import { abortedAfter, systemClock } from "../base/clock.ts";
 import { silentLogger, type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { Accounts } from "../core/accounts.ts";
@@ -43,7 +43,7 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
   if (options.signal.aborted) return;
   const accounts = new Accounts({ clock: systemClock, random: systemRandom });
   const port = openPort(accounts, options);
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(DEADLINE_MS)]);
+  const signal = AbortSignal.any([options.signal, abortedAfter(DEADLINE_MS)]);
   try {
     const endpoint = await port.listen();
     for (let round = 0; round < ROUNDS && !signal.aborted; round++)

@@ -31,6 +31,11 @@ export async function sleep(clock: Clock, delayMs: number, signal: AbortSignal):
   signal.removeEventListener("abort", onAbort);
 }
 
+/** A signal that is aborted after the delay, for what asks the outside world: nothing of it runs in the simulation. */
+export function abortedAfter(delayMs: number): AbortSignal {
+  return AbortSignal.timeout(delayMs);
+}
+
 interface PendingTimer {
   readonly dueMs: number;
   readonly fire: () => void;

@@ -13,6 +13,7 @@ import {
   type Configuration,
   type RequestContext,
 } from "@kubernetes/client-node";
+import { abortedAfter } from "../base/clock.ts";
 import type { EndpointSlice } from "./endpoint-slices.ts";
 import type { ListedSlices, SliceApi, SliceWatcher } from "./slice-api.ts";
 
@@ -36,7 +37,7 @@ export function openSliceApi(service: string, namespace: string | null): SliceAp
   return {
     namespace: where,
     async list(signal): Promise<ListedSlices> {
-      const bounded = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+      const bounded = AbortSignal.any([signal, abortedAfter(LIST_TIMEOUT_MS)]);
       const api = new DiscoveryV1Api(boundedBy(bounded, config));
       const list = await api.listNamespacedEndpointSlice({ namespace: where, labelSelector });
       return { version: list.metadata?.resourceVersion, slices: list.items };

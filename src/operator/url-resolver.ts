@@ -2,6 +2,7 @@
  * Resolves accounts by asking a web server: the public nkey of the account is appended to a URL. Bounds: a token's size, and the time of
  * an answer.
  */
+import { abortedAfter } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { isNkeyOf } from "../keys/nkey.ts";
 import type { Resolver } from "./resolver.ts";
@@ -22,7 +23,7 @@ export class UrlResolver implements Resolver {
   async fetch(name: string): Promise<string | null> {
     if (!isNkeyOf("account", name)) return null;
     try {
-      const answer = await fetch(`${this.url}${name}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      const answer = await fetch(`${this.url}${name}`, { signal: abortedAfter(TIMEOUT_MS) });
       if (answer.ok && answer.body !== null) return await textOf(answer.body);
       await answer.body?.cancel();
       this.logger.warn("The account server has not given an account", {

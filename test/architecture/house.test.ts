@@ -34,6 +34,13 @@ describe("the house", () => {
     expect(circlesOf(importsWhere(() => true))).toEqual([]);
   });
 
+  it("has a server that reads as a list of parts", () => {
+    const [, server = ""] = sources.get("app/server.ts")!.split("export class Server {");
+    const [fields = "", rest = ""] = server.split("  constructor(");
+    expect([...fields.matchAll(/^  (?:private )?(?:readonly )?\w+[:?!= ]/gm)].length).toBeLessThan(12);
+    expect(rest.slice(0, rest.indexOf("\n  }\n")).split("\n").length).toBeLessThan(30);
+  });
+
   it("declares no exported type twice: one idea has one name", () => {
     const declared = Array.from(sources.values(), (source) =>
       [...source.matchAll(/^export (?:interface|type|(?:abstract )?class) (\w+)/gm)].map(([, name]) => name!),
@@ -66,6 +73,8 @@ describe("the rules", () => {
     ["base/clock.ts", 'import { x } from "../../test/support/x.ts";'],
     ["app/reload.ts", 'import type { Server } from "./server.ts";'],
     ["app/reload.ts", "  setTimeout(act, 5);"],
+    ["app/reload.ts", "  const later = promisify(setTimeout);"],
+    ["operator/url-resolver.ts", "  fetch(url, { signal: AbortSignal.timeout(5) });"],
     ["app/reload.ts", "  const at = Date.now();"],
     ["cluster/mesh.ts", "  const at = Math.random();"],
     ["core/plan.ts", "let plans = 0;"],

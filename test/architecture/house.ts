@@ -90,7 +90,8 @@ const FORBIDDEN: readonly {
   },
   {
     rule: "a timer or the time beside the clock",
-    pattern: /(?<![.\w])(setTimeout|setInterval)\(|\b(performance\.now|Date\.now)\b|\bnew Date\(\)/,
+    pattern:
+      /(?<![.\w])(setTimeout|setInterval)\b(?!:| as )|\bAbortSignal\.timeout\b|\b(performance\.now|Date\.now)\b|\bnew Date\(\)/,
     isExempt: (file) => /^(base\/clock\.ts|log\/.*|metrics\/runtime-watch\.ts|main\.ts)$/.test(file),
   },
   {
