@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readSync, writeFileSync } from "node:fs";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ import { register } from "./children.ts";
 import type { Workload } from "./workloads.ts";
 
 const READY_TIMEOUT_MS = 20_000;
+const CONFIG_FILE = "server.conf";
 const loopback = "127.0.0.1";
 
 /** A server, or a cluster of two, that answers. `secondPort` is the other node's. */
@@ -30,11 +31,12 @@ export interface RunningServer {
 /** Undefined when this contender cannot offer the topology: an attached one without a second node. */
 export async function startContender(
   contender: ContenderArgument,
-  topology: Workload["topology"],
+  { topology, config }: Pick<Workload, "topology" | "config">,
 ): Promise<RunningServer | undefined> {
   switch (contender.kind) {
     case "attached":
       if (topology === "hop" && contender.secondPort === undefined) return undefined;
+      if (config !== "") return undefined; // it is configured already
       return {
         ...contender,
         version: await versionOf(contender.host, contender.port, () => undefined),
@@ -42,13 +44,13 @@ export async function startContender(
         stop: () => Promise.resolve(),
       };
     case "command":
-      return topology === "one" ? startSingle(contender.command) : startPair(contender.command);
+      return topology === "one" ? startSingle(contender.command, config) : startPair(contender.command);
   }
 }
 
-async function startSingle(command: string): Promise<RunningServer> {
+async function startSingle(command: string, config: string): Promise<RunningServer> {
   const [port = 0] = await freePorts(1);
-  const node = await startNode(command, port, []);
+  const node = await startNode(command, port, [], config);
   return { host: loopback, port, secondPort: undefined, ...node, pids: [node.pid] };
 }
 
@@ -86,10 +88,14 @@ async function startNode(
   command: string,
   port: number,
   clusterArguments: readonly string[],
+  config = "",
 ): Promise<ServerNode> {
   const folder = mkdtempSync(join(tmpdir(), "shoal-bench-"));
   const log = openSync(join(folder, "server.log"), "w+");
-  const child = spawn(command, ["-a", loopback, "-p", String(port), ...clusterArguments], {
+  if (config !== "") writeFileSync(join(folder, CONFIG_FILE), config);
+  const configArguments = config === "" ? [] : ["-c", CONFIG_FILE];
+  const own = ["-a", loopback, "-p", String(port), ...configArguments, ...clusterArguments];
+  const child = spawn(command, own, {
     cwd: folder,
     stdio: ["ignore", log, log],
   });

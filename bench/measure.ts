@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { startContender, type RunningServer } from "./contenders.ts";
 import type { ContenderArgument } from "./arguments.ts";
 import { register } from "./children.ts";
-import type { Workload } from "./workloads.ts";
+import { MAPPED, type Workload } from "./workloads.ts";
 
 const DEADLINE_SECONDS = 60;
 const HOLD_ROUNDS_MAX = 3;
@@ -79,7 +79,7 @@ async function enter(
   options: MeasureOptions,
 ): Promise<Entrant | undefined> {
   if (workload.kind === "hold") return enterHold(workload, contender, options);
-  const server = await startContender(contender, workload.topology);
+  const server = await startContender(contender, workload);
   if (!server) return undefined;
   options.onVersion(contender.name, server.version);
   const runOnce = (messages: number): Promise<Sample> =>
@@ -96,7 +96,7 @@ async function enter(
 /** Memory is measured on a server that has done nothing else. */
 function enterHold(workload: Workload, contender: ContenderArgument, options: MeasureOptions): Entrant {
   const run = async (): Promise<Sample> => {
-    const server = await startContender(contender, workload.topology);
+    const server = await startContender(contender, workload);
     if (!server) throw new Error("cannot be started again");
     options.onVersion(contender.name, server.version);
     try {
@@ -127,7 +127,7 @@ async function measureCeiling(workload: Workload, options: MeasureOptions): Prom
   if (workload.kind === "hold") return undefined;
   return runGenerator(options.generator, [
     "--calibrate",
-    ...workload.generator,
+    ...workload.generator.filter((option) => option !== MAPPED), // which the stand-in cannot do
     ...messageCount(workload.messages),
   ]);
 }

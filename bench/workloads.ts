@@ -14,12 +14,25 @@ export interface Workload {
   readonly topology: "one" | "hop";
   readonly generator: readonly string[];
   readonly messages: number;
+  /** A configuration file for the server, beside its address; "": none. */
+  readonly config: string;
 }
 
+/** The option of the generator to publish to subjects that the server maps to those of the subscribers. */
+export const MAPPED = "--mapped";
+const MAPPINGS = 'mappings { "outer.*": "bench.$1", "outer.*.*": "bench.$1.$2" }\n';
 const mixedSizes = "8,16,100,32,1200,64,20,512,4096,128,48,256,9000,24,700,80";
 
 function flow(name: string, about: string, messages: number, generator: string): Workload {
-  return { name, about, kind: "flow", topology: "one", generator: generator.split(" "), messages };
+  return {
+    name,
+    about,
+    kind: "flow",
+    topology: "one",
+    generator: generator.split(" "),
+    messages,
+    config: "",
+  };
 }
 
 function request(name: string, about: string, messages: number, generator: string): Workload {
@@ -28,6 +41,10 @@ function request(name: string, about: string, messages: number, generator: strin
 
 function hold(name: string, about: string, generator: string): Workload {
   return { ...flow(name, about, 1, generator), kind: "hold" };
+}
+
+function mapped(workload: Workload): Workload {
+  return { ...workload, generator: [...workload.generator, MAPPED], config: MAPPINGS };
 }
 
 function overOneHop(workload: Workload): Workload {
@@ -54,6 +71,10 @@ export const workloads: readonly Workload[] = [
   flow("queue4", "queue group of 4, 16 B", 1_500_000, "--mode queue --size 16 --subscribers 4"),
   flow("hdr128", "1:1, 128 B with two headers", 1_000_000, "--mode pubsub --size 128 --headers"),
   flow("mixed", "1:1, 8 B to 9 KB mixed", 500_000, `--mode pubsub --size ${mixedSizes}`),
+  mapped(flow("map16", "1:1, 16 B, mapped", 2_000_000, "--mode pubsub --size 16")),
+  mapped(
+    flow("map16u", "1:1, 16 B, 1000 subjects, mapped", 1_000_000, "--mode pubsub --size 16 --subjects 1000"),
+  ),
   request("rr1", "request/reply, 1 pair, 16 B", 10_000, "--size 16"),
   request("rr10", "request/reply, 10 pairs, 16 B", 40_000, "--size 16 --publishers 10"),
   request("rr64", "request/reply, 64 pairs, 128 B", 100_000, "--size 128 --publishers 64"),

@@ -116,10 +116,12 @@ static int least_common_multiple(int a, int b) {
 // The line is "<op>PUB bench.0 16" from a publisher, "<op>MSG bench.0 1 16" from the stand-in server.
 static int frame_line(char *into, const char *op, int publisher, int subject, int size) {
   const char *prefix = prefixes[publisher * opt.subjects + subject];
-  int name_len = !strcmp(op, "PUB") ? (int)(strchr(prefix, ' ') - prefix + 1) : (int)strlen(prefix);
-  if (!opt.headers) return sprintf(into, "%s %.*s%d\r\n", op, name_len, prefix, size);
+  bool published = !strcmp(op, "PUB");
+  const char *root = published && opt.mapped ? "outer" : "bench", *rest = prefix + strlen("bench");
+  int rest_len = published ? (int)(strchr(rest, ' ') - rest + 1) : (int)strlen(rest);
+  if (!opt.headers) return sprintf(into, "%s %s%.*s%d\r\n", op, root, rest_len, rest, size);
   int header_len = sizeof headers - 1;
-  return sprintf(into, "H%s %.*s%d %d\r\n%s", op, name_len, prefix, header_len, header_len + size, headers);
+  return sprintf(into, "H%s %s%.*s%d %d\r\n%s", op, root, rest_len, rest, header_len, header_len + size, headers);
 }
 
 static size_t cycle_bytes(const char *op, int publisher, int cycle) {

@@ -49,6 +49,7 @@ struct options {
   int subscribers;
   int subjects;             // per publisher
   bool shared;              // all publishers use one subject
+  bool mapped;              // publishers use other subjects than subscribers: the server maps them
   bool headers;
   bool unique_replies;      // a fresh reply subject per request, as client libraries do
   double hold_seconds;
