@@ -1,6 +1,6 @@
 /** Advisories: what JetStream tells whoever listens on `$JS.EVENT.ADVISORY.>`. Nobody is owed one. */
 import type { AccountHost } from "./host.ts";
-import { formatTime } from "./time.ts";
+import { formatTime, NO_TIME } from "./time.ts";
 import { nuid } from "../base/base62.ts";
 
 /** The subject of an advisory: a stream, and the consumer if it is about one. */
@@ -26,6 +26,24 @@ export function adviseConsumer(host: AccountHost): Advise {
       ...fields,
     });
   };
+}
+
+export function adviseStream(host: AccountHost, what: string, stream: string, action: string): void {
+  advise(host, `STREAM.${what}.${stream}`, "stream_action", { stream, action });
+}
+
+export function adviseAbout(host: AccountHost, about: AdvisedConsumer, what: string, action: string): void {
+  adviseConsumer(host)(`CONSUMER.${what}`, "consumer_action", about, { action });
+}
+
+/** It was paused, or goes on. `pauseUntil`: "": it is not paused. */
+export function advisePause(
+  host: AccountHost,
+  about: AdvisedConsumer & { readonly isPaused: boolean },
+  pauseUntil: string,
+): void {
+  const pause_until = pauseUntil === "" ? NO_TIME : pauseUntil;
+  adviseConsumer(host)("CONSUMER.PAUSE", "consumer_pause", about, { paused: about.isPaused, pause_until });
 }
 
 /** Tells how long an acknowledgement took. */

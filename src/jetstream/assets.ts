@@ -8,11 +8,12 @@
  *     quarantine/                    what could not be understood; it is never deleted
  */
 import { assert } from "../base/assert.ts";
+import { Births, type Birth } from "../store/births.ts";
 import { ConsumerLog } from "../store/consumer-log.ts";
-import type { Disk } from "../store/disk.ts";
+import type { Disk, DiskError, DiskFile } from "../store/disk.ts";
 import type { RowCache } from "../store/row-cache.ts";
 import { StreamStore } from "../store/stream-store.ts";
-import { advise, adviseConsumer } from "./advisories.ts";
+import { adviseAbout, adviseConsumer, adviseStream } from "./advisories.ts";
 import { damageLog, putAside, reportLost, reportPositions } from "./damage.ts";
 import { checkConsumerCount } from "./bounds.ts";
 import { readObject, writeObject } from "./codec.ts";
@@ -25,11 +26,11 @@ import { checkWorkQueue } from "./consumer/work-queue.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
 import type { BatchBudgets, ServerLimits } from "./server-limits.ts";
+import { beginConsumer, isKept, makeConsumer, nameFor, makeStream, whenKept } from "./making.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { Origins } from "./origins/origins.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
-import { NO_TIME, formatTime } from "./time.ts";
-import { randomToken } from "../base/base62.ts";
+import { formatTime } from "./time.ts";
 import { streamShape, type StreamConfig } from "./stream/config.ts";
 import { OriginPositions } from "./stream/origin-positions.ts";
 import { dropSettled } from "./stream/retention.ts";
@@ -81,12 +82,14 @@ export class Assets {
   limits: JetStreamLimits;
   /** Those that take messages from other streams. */
   private readonly fed = new Set<StreamAssets>();
+  private readonly births: Births;
 
   constructor(options: AssetsOptions) {
     this.options = options;
     this.limits = options.limits;
     this.usage = new Usage(this.streams, options.limits, options.serverBytesLeft);
     this.host = options.host;
+    this.births = new Births(options.disk);
   }
 
   /** What there is stays, even beyond the limits. */
@@ -124,7 +127,7 @@ export class Assets {
     const path = `${this.options.folder}/streams/${name}`;
     const meta = readMeta(this.options.disk, path, (config) => readObject(streamShape, config));
     if (meta === null || meta.config.name !== name) return null;
-    const assets = this.open(meta.config, meta.created);
+    const assets = this.open(meta.config, meta.created, null);
     this.recoverConsumers(assets, path);
     reportLost(this.host, name, assets.stream.store.lost);
     assets.stream.start();
@@ -139,18 +142,14 @@ export class Assets {
     this.usage.check(config, null);
     const { disk, folder } = this.options;
     const created = formatTime(this.host.nowNs());
-    const path = `${folder}/streams/${config.name}`;
-    if (config.storage === "file") {
-      disk.makeFolder(path);
-      writeMeta(disk, path, created, writeObject(streamShape, config));
-      disk.syncFolder(`${folder}/streams`);
-    }
-    const assets = this.open(config, created);
+    const making = { disk, births: this.births, path: `${folder}/streams/${config.name}`, created };
+    const birth = config.storage === "file" ? makeStream(making, config, folder) : null;
+    const assets = this.open(config, created, birth);
     assets.stream.start();
     assets.origins.follow();
     for (const { origins } of this.fed) origins.wake(config.name);
     this.onChanged(assets);
-    this.adviseStream("CREATED", config.name, "create");
+    adviseStream(this.host, "CREATED", config.name, "create");
     return assets;
   }
 
@@ -167,7 +166,7 @@ export class Assets {
     origins.follow();
     for (const consumer of consumers.values()) consumer.reconfigure(consumer.config);
     this.onChanged(assets);
-    this.adviseStream("UPDATED", config.name, "modify");
+    adviseStream(this.host, "UPDATED", config.name, "modify");
   }
 
   deleteStream(assets: StreamAssets): void {
@@ -180,7 +179,7 @@ export class Assets {
     stream.stop();
     this.onChanged(assets);
     this.options.disk.removeFolder(`${this.options.folder}/streams/${name}`);
-    this.adviseStream("DELETED", name, "delete");
+    adviseStream(this.host, "DELETED", name, "delete");
   }
 
   /** Throws `ApiError`. The configuration is complete but for the name of an ephemeral one. */
@@ -188,18 +187,16 @@ export class Assets {
     const { stream } = assets;
     checkConsumerCount(assets, config, this.options);
     checkWorkQueue(assets, config, null);
-    const named = { ...config, name: this.nameFor(assets, config) };
+    const named = { ...config, name: nameFor(assets, config, this.host.random) };
     const created = formatTime(this.host.nowNs());
-    if (isKept(named, stream.config)) {
-      const path = this.consumerPath(stream, named.name);
-      this.options.disk.makeFolder(path);
-      writeMeta(this.options.disk, path, created, writeObject(consumerShape, named));
-    }
+    const making = { disk: this.options.disk, path: this.consumerPath(stream, named.name), created };
+    const meta = isKept(named, stream.config) ? makeConsumer(making, named) : null;
     const wasNamed = config.name !== "" || config.durable !== "";
-    const consumer = this.openConsumer(assets, { config: named, created, wasNamed }, startOf(named, stream));
+    const made = { config: named, created, wasNamed, meta };
+    const consumer = this.openConsumer(assets, made, startOf(named, stream));
     consumer.start();
     this.onChanged(assets, consumer);
-    this.adviseAbout(consumer, "CREATED", "create");
+    adviseAbout(this.host, consumer, "CREATED", "create");
     return consumer;
   }
 
@@ -232,7 +229,7 @@ export class Assets {
     consumer.stop();
     if (isKept(consumer.config, stream.config))
       this.options.disk.removeFolder(this.consumerPath(stream, consumer.name));
-    this.adviseAbout(consumer, "DELETED", "delete");
+    adviseAbout(this.host, consumer, "DELETED", "delete");
   }
 
   stop(): void {
@@ -246,7 +243,23 @@ export class Assets {
     }
   }
 
-  private open(config: StreamConfig, created: string): StreamAssets {
+  /**
+   * Calls back when a stream that was made, or its consumer, is as durable as the policy says. Where that fails it goes again, and `done` is told
+   * why.
+   */
+  whenKept(assets: StreamAssets, consumer: Consumer | null, done: (error: DiskError | null) => void): void {
+    const { stream, consumers } = assets;
+    const made = consumer === null ? stream.store.log : consumer.journal.log;
+    whenKept(made, stream, this.options.policy, (error) => {
+      if (error !== null && consumer === null && this.streams.get(stream.config.name) === assets)
+        this.deleteStream(assets);
+      if (error !== null && consumer !== null && consumers.get(consumer.name) === consumer)
+        this.deleteConsumer(assets, consumer);
+      done(error);
+    });
+  }
+
+  private open(config: StreamConfig, created: string, birth: Birth | null): StreamAssets {
     const { disk, folder } = this.options;
     const { storage, name } = config;
     const timed = new TimedMessages();
@@ -270,6 +283,7 @@ export class Assets {
       recall: config.allowSchedules || isFed ? "all" : config.allowMessageTtl ? "with headers" : "none",
       recallAbove: config.allowSchedules || config.allowMessageTtl ? 0 : positions.through,
       disk: storage === "file" ? disk : null,
+      birth,
       folder: `${folder}/streams/${name}/msgs`,
       firstSequence: Math.max(1, config.firstSequence),
       damagedTail: config.mirror === null ? "kept" : "cut",
@@ -307,7 +321,12 @@ export class Assets {
 
   private openConsumer(
     assets: StreamAssets,
-    { config, created, wasNamed }: Pick<ConsumerOptions, "config" | "created" | "wasNamed">,
+    {
+      config,
+      created,
+      wasNamed,
+      meta,
+    }: Pick<ConsumerOptions, "config" | "created" | "wasNamed"> & { readonly meta: DiskFile | null },
     start: number,
   ): Consumer {
     const { stream, consumers } = assets;
@@ -343,7 +362,9 @@ export class Assets {
       onInactive: () => this.deleteConsumer(assets, consumer),
     });
     // where it begins is known from here on, whatever comes first
-    if (state.delivered.consumer === 0) log.fold();
+    const path = this.consumerPath(stream, config.name);
+    if (meta !== null) beginConsumer({ births: this.births, path }, meta, log, this.streamPath(stream));
+    else if (state.delivered.consumer === 0) log.fold();
     consumers.set(config.name, consumer);
     stream.readers.add(consumer);
     return consumer;
@@ -355,7 +376,12 @@ export class Assets {
       const meta = readMeta(disk, `${path}/obs/${name}`, (config) => readObject(consumerShape, config));
       if (meta === null || meta.config.name !== name)
         this.quarantine(`${path}/obs/${name}`, `consumer-${name}`);
-      else this.openConsumer(assets, { ...meta, wasNamed: true }, startOf(meta.config, assets.stream));
+      else
+        this.openConsumer(
+          assets,
+          { ...meta, wasNamed: true, meta: null },
+          startOf(meta.config, assets.stream),
+        );
     }
   }
 
@@ -364,36 +390,11 @@ export class Assets {
     this.putAside.push(putAside(this.host, { disk, folder, path, name }));
   }
 
-  private nameFor({ consumers }: StreamAssets, { name, durable }: ConsumerConfig): string {
-    if (name !== "" || durable !== "") return name === "" ? durable : name;
-    for (;;) {
-      const made = randomToken(this.host.random);
-      if (!consumers.has(made)) return made;
-    }
+  private consumerPath(stream: Stream, consumer: string): string {
+    return `${this.streamPath(stream)}/obs/${consumer}`;
   }
 
-  private consumerPath({ config }: Stream, consumer: string): string {
-    return `${this.options.folder}/streams/${config.name}/obs/${consumer}`;
+  private streamPath({ config }: Stream): string {
+    return `${this.options.folder}/streams/${config.name}`;
   }
-
-  /** It was paused, or goes on. */
-  advisePause(consumer: Consumer): void {
-    const { config, name, stream, isPaused: paused } = consumer;
-    const pause_until = config.pauseUntil === "" ? NO_TIME : config.pauseUntil;
-    const advised = adviseConsumer(this.host);
-    advised("CONSUMER.PAUSE", "consumer_pause", { name, stream }, { paused, pause_until });
-  }
-
-  private adviseStream(what: string, stream: string, action: string): void {
-    advise(this.host, `STREAM.${what}.${stream}`, "stream_action", { stream, action });
-  }
-
-  private adviseAbout({ name, stream }: Consumer, what: string, action: string): void {
-    adviseConsumer(this.host)(`CONSUMER.${what}`, "consumer_action", { name, stream }, { action });
-  }
-}
-
-/** Whether it survives a restart: an ephemeral one does, too, until it is inactive for long enough. One for an origin is made again. */
-function isKept({ memoryStorage, direct }: ConsumerConfig, { storage }: StreamConfig): boolean {
-  return storage === "file" && !memoryStorage && !direct;
 }

@@ -2,15 +2,24 @@
  * Stores for a stream or a consumer, besides its data, its configuration and the time of its creation, with a checksum over both.
  */
 import { crc32 } from "node:zlib";
-import type { Disk } from "../store/disk.ts";
+import type { Disk, DiskFile } from "../store/disk.ts";
 import { ApiError } from "./api-error.ts";
 
 type Json = Record<string, unknown>;
 
 /** Durable when this returns. Throws `DiskError`. */
 export function writeMeta(disk: Disk, path: string, created: string, config: Json): void {
+  disk.replace(`${path}/meta.json`, metaOf(created, config));
+}
+
+/** The same for what is being made: durable when the file and its folder have been synced. */
+export function createMeta(disk: Disk, path: string, created: string, config: Json): DiskFile {
+  return disk.create(`${path}/meta.json`, metaOf(created, config));
+}
+
+function metaOf(created: string, config: Json): Buffer {
   const text = JSON.stringify({ created, config, checksum: checksumOf(created, config) }, null, 1);
-  disk.replace(`${path}/meta.json`, Buffer.from(`${text}\n`, "latin1"));
+  return Buffer.from(`${text}\n`, "latin1");
 }
 
 /** null: it is not there, or cannot be understood. */

@@ -10,6 +10,7 @@
  * by `blockBytes`, but a record that is longer has a block of its own.
  */
 import { assert } from "../base/assert.ts";
+import type { Birth } from "./births.ts";
 import { BlockRows } from "./block-rows.ts";
 import { BlockSyncs } from "./block-syncs.ts";
 import { emptyBlock, noFacts, type Block } from "./block.ts";
@@ -43,6 +44,8 @@ export interface BlockLogOptions {
   readonly hashOf: (subject: string) => number;
   /** All of the block is written; its rows need not stay in memory. */
   readonly onSealed: (block: Block) => void;
+  /** What the log belongs to, where that was just made. */
+  readonly birth: Birth | null;
 }
 
 export class BlockLog {
@@ -67,7 +70,7 @@ export class BlockLog {
     this.sealBytes = options.disk?.sealBytes ?? 0;
     this.finishing = new Finishing(() => this.seed, this.sealBytes);
     this.place = { sequence: 0, previous: 0, sealBytes: this.sealBytes };
-    this.syncs = new BlockSyncs(options.disk, options.folder);
+    this.syncs = new BlockSyncs(options.disk, options.folder, options.birth);
     options.disk?.makeFolder(options.folder);
   }
 
@@ -206,6 +209,11 @@ export class BlockLog {
     const file = this.blocks.at(-1)?.file ?? null;
     if (file === null) done(null);
     else this.syncs.sync(file, done);
+  }
+
+  /** Calls back when what the log belongs to is durable. */
+  whenBorn(done: (error: DiskError | null) => void): void {
+    this.syncs.whenBorn(done);
   }
 
   syncNow(): void {

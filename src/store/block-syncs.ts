@@ -1,16 +1,33 @@
 /** Syncs of the files of a log: what they cover, and in which order. A later sync of one file says nothing of another. */
+import type { Birth } from "./births.ts";
 import type { Disk, DiskError, DiskFile } from "./disk.ts";
+
+type Done = (error: DiskError | null) => void;
 
 export class BlockSyncs {
   private readonly disk: Disk | null;
   private readonly folder: string;
   private areNamesDirty = false;
+  /** The calls that wait for the sync of names that began last; null: it has ended. */
+  private naming: Done[] | null = null;
   /** Of sealed blocks whose sync is under way, or has failed. */
   private readonly unsynced = new Set<DiskFile>();
+  /** What the log belongs to, until it is durable. */
+  private birth: Birth | null;
 
-  constructor(disk: Disk | null, folder: string) {
+  constructor(disk: Disk | null, folder: string, birth: Birth | null) {
     this.disk = disk;
     this.folder = folder;
+    this.birth = birth;
+    birth?.whenDurable((error) => {
+      if (error === null) this.birth = null;
+    });
+  }
+
+  /** Calls back when what the log belongs to is durable. */
+  whenBorn(done: Done): void {
+    if (this.birth === null) done(null);
+    else this.birth.whenDurable(done);
   }
 
   /** Files were made or removed. */
@@ -18,21 +35,39 @@ export class BlockSyncs {
     this.areNamesDirty = true;
   }
 
-  /** Names of new blocks are durable before what is in them counts as synced. */
+  /** They are durable when this returns. Throws `DiskError`. */
   syncNames(): void {
-    if (!this.areNamesDirty) return;
+    if (!this.areNamesDirty && this.naming === null) return;
     this.disk?.syncFolder(this.folder);
     this.areNamesDirty = false;
   }
 
-  /** Calls back when all that is flushed is on the disk: in `file`, and in the blocks before it. */
-  sync(file: DiskFile, done: (error: DiskError | null) => void): void {
-    this.syncNames();
-    if (this.unsynced.size === 0) file.sync(done);
-    else this.syncAll([...this.unsynced, file], done);
+  /**
+   * Calls back when all that is flushed is on the disk: in `file`, and in the blocks before it, with their names. What the log belongs to is, too.
+   */
+  sync(file: DiskFile, done: Done): void {
+    if (this.unsynced.size === 0 && !this.areNamesDirty && this.naming === null && this.birth === null) {
+      file.sync(done);
+      return;
+    }
+    let left = 3 + this.unsynced.size;
+    let failure: DiskError | null = null;
+    const ended = (error: DiskError | null): void => {
+      failure ??= error;
+      if (--left === 0) done(failure);
+    };
+    this.whenBorn(ended);
+    this.syncNamesLater(ended);
+    for (const sealed of this.unsynced)
+      sealed.sync((error) => {
+        if (error === null) this.unsynced.delete(sealed);
+        ended(error);
+      });
+    file.sync(ended);
   }
 
   syncNow(file: DiskFile): void {
+    this.birth?.syncNow();
     this.syncNames();
     for (const sealed of this.unsynced) sealed.syncNow();
     this.unsynced.clear();
@@ -52,14 +87,23 @@ export class BlockSyncs {
     file.close();
   }
 
-  private syncAll(files: readonly DiskFile[], done: (error: DiskError | null) => void): void {
-    let left = files.length;
-    let failure: DiskError | null = null;
-    for (const file of files)
-      file.sync((error) => {
-        if (error === null) this.unsynced.delete(file);
-        else failure ??= error;
-        if (--left === 0) done(failure);
-      });
+  private syncNamesLater(done: Done): void {
+    const { disk, naming } = this;
+    if (disk === null || (!this.areNamesDirty && naming === null)) {
+      done(null);
+      return;
+    }
+    if (!this.areNamesDirty && naming !== null) {
+      naming.push(done);
+      return;
+    }
+    this.areNamesDirty = false;
+    const waiting = [done];
+    this.naming = waiting;
+    disk.syncFolderLater(this.folder, (error) => {
+      if (error !== null) this.areNamesDirty = true;
+      if (this.naming === waiting) this.naming = null;
+      for (const call of waiting) call(error);
+    });
   }
 }

@@ -8,6 +8,7 @@
  */
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
+import type { Birth } from "./births.ts";
 import { checksum, getDouble, getU32, putDouble, putU32 } from "./bytes.ts";
 import type { Disk, DiskError, DiskFile } from "./disk.ts";
 
@@ -43,6 +44,7 @@ export class ConsumerLog {
   private snapshotBytes = 0;
   private pending = Buffer.alloc(START_BYTES);
   private pendingLength = 0;
+  private birth: Birth | null = null;
 
   constructor(options: ConsumerLogOptions) {
     this.options = options;
@@ -101,16 +103,35 @@ export class ConsumerLog {
   fold(): void {
     const { disk, folder, snapshot } = this.options;
     if (disk === null || this.file === null) return;
-    const state = Buffer.from(snapshot(), "latin1");
-    const content = Buffer.alloc(state.length + 4);
-    state.copy(content, 4);
-    content.writeUInt32LE(crc32(state), 0);
+    const content = snapshotOf(snapshot());
     disk.replace(`${folder}/state`, content);
     this.snapshotBytes = content.length;
     this.file.truncate(0);
     this.size = 0;
     this.pendingLength = 0;
     this.written = this.last;
+  }
+
+  /** The first snapshot of a consumer that was just made: part of its birth. null: in memory. */
+  createSnapshot(): DiskFile | null {
+    const { disk, folder, snapshot } = this.options;
+    if (disk === null) return null;
+    const content = snapshotOf(snapshot());
+    this.snapshotBytes = content.length;
+    return disk.create(`${folder}/state`, content);
+  }
+
+  /** Nothing that is written counts as synced before the consumer itself is durable. */
+  bornWith(birth: Birth): void {
+    this.birth = birth;
+    birth.whenDurable((error) => {
+      if (error === null) this.birth = null;
+    });
+  }
+
+  whenBorn(done: (error: DiskError | null) => void): void {
+    if (this.birth === null) done(null);
+    else this.birth.whenDurable(done);
   }
 
   /** Whether what was written can be read back. */
@@ -134,12 +155,15 @@ export class ConsumerLog {
   }
 
   sync(done: (error: DiskError | null) => void): void {
-    if (this.file === null) done(null);
-    else this.file.sync(done);
+    const { file, birth } = this;
+    if (file === null) done(null);
+    else if (birth === null) file.sync(done);
+    else file.sync((error) => (error === null ? birth.whenDurable(done) : done(error)));
   }
 
   syncNow(): void {
     this.flush();
+    this.birth?.syncNow();
     this.file?.syncNow();
   }
 
@@ -147,6 +171,14 @@ export class ConsumerLog {
     this.file?.close();
     this.file = null;
   }
+}
+
+function snapshotOf(text: string): Buffer {
+  const state = Buffer.from(text, "latin1");
+  const content = Buffer.alloc(state.length + 4);
+  state.copy(content, 4);
+  content.writeUInt32LE(crc32(state), 0);
+  return content;
 }
 
 function isSoundSnapshot(content: Uint8Array): boolean {

@@ -20,6 +20,8 @@ export interface Disk {
   read(path: string): Uint8Array | null;
   /** The file has this content from here on, or the one it had: never a part. Durable when this returns. */
   replace(path: string, content: Uint8Array): void;
+  /** A new file with this content. It is durable when it has been synced, and its folder. */
+  create(path: string, content: Uint8Array): DiskFile;
   /** A file or a folder. Durable when this returns. */
   rename(from: string, to: string): void;
   /** A file; it may be missing. */
@@ -33,6 +35,8 @@ export interface Disk {
   lock(path: string): Disposable | "unsupported" | null;
   /** Makes names of files durable that were created or removed in the folder. */
   syncFolder(path: string): void;
+  /** The same in the background: calls back when they are, or with what went wrong. A folder that is gone has no names. */
+  syncFolderLater(path: string, done: (error: DiskError | null) => void): void;
 }
 
 export interface DiskFile {

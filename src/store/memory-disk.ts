@@ -30,6 +30,11 @@ export class MemoryDisk implements Disk {
     this.files.set(path, file);
   }
 
+  create(path: string, content: Uint8Array): DiskFile {
+    this.replace(path, content);
+    return this.open(path);
+  }
+
   rename(from: string, to: string): void {
     for (const [path, file] of [...this.files]) {
       if (path !== from && !path.startsWith(`${from}/`)) continue;
@@ -53,6 +58,10 @@ export class MemoryDisk implements Disk {
 
   syncFolder(): void {
     // memory has nothing to sync
+  }
+
+  syncFolderLater(_: string, done: (error: null) => void): void {
+    done(null);
   }
 }
 

@@ -55,6 +55,10 @@ export class MeteredDisk implements Disk {
     this.disk.replace(path, content);
   }
 
+  create(path: string, content: Uint8Array): DiskFile {
+    return new MeteredFile(this.disk.create(path, content), this, this.nowMs);
+  }
+
   rename(from: string, to: string): void {
     this.disk.rename(from, to);
   }
@@ -73,6 +77,16 @@ export class MeteredDisk implements Disk {
 
   syncFolder(path: string): void {
     this.disk.syncFolder(path);
+  }
+
+  syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.underWay.add(promise);
+    this.disk.syncFolderLater(path, (error) => {
+      this.underWay.delete(promise);
+      resolve();
+      done(error);
+    });
   }
 }
 

@@ -55,6 +55,13 @@ export class NodeDisk implements Disk {
     this.syncFolder(dirname(path));
   }
 
+  create(path: string, content: Uint8Array): DiskFile {
+    const file = this.open(path);
+    file.truncate(0);
+    file.write(content, 0);
+    return file;
+  }
+
   rename(from: string, to: string): void {
     attempt(`cannot rename ${from} to ${to}`, () => renameSync(from, to));
     this.syncFolder(dirname(to));
@@ -96,6 +103,20 @@ export class NodeDisk implements Disk {
       } finally {
         closeSync(descriptor);
       }
+    });
+  }
+
+  syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
+    let descriptor: number;
+    try {
+      descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    } catch (error) {
+      done(codeOf(error) === "ENOENT" ? null : diskError(`cannot sync the folder ${path}`, error));
+      return;
+    }
+    fdatasync(descriptor, (error) => {
+      closeSync(descriptor);
+      done(error === null ? null : diskError(`cannot sync the folder ${path}`, error));
     });
   }
 }

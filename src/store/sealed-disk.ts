@@ -74,6 +74,12 @@ export class SealedDisk implements Disk {
     );
   }
 
+  create(path: string, content: Uint8Array): DiskFile {
+    const seal = this.sealFor(path, "written");
+    assert(!BLOCK.test(path), "a new file is a text: blocks are opened");
+    return this.disk.create(path, seal === null ? content : seal.sealText(content));
+  }
+
   rename(from: string, to: string): void {
     this.forget(from);
     this.forget(to);
@@ -95,6 +101,10 @@ export class SealedDisk implements Disk {
 
   syncFolder(path: string): void {
     this.disk.syncFolder(path);
+  }
+
+  syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
+    this.disk.syncFolderLater(path, done);
   }
 
   /** null: the file belongs to no stream, or its stream has no keys that can be opened. */

@@ -51,7 +51,7 @@ export abstract class StreamContents {
   private readonly looked = new RecordView();
 
   constructor(
-    options: Pick<BlockLogOptions, "disk" | "folder" | "blockBytes" | "sealedBlocks">,
+    options: Pick<BlockLogOptions, "disk" | "folder" | "blockBytes" | "sealedBlocks" | "birth">,
     cache: RowCache,
   ) {
     this.isInMemory = options.disk === null;

@@ -1,4 +1,5 @@
 /** What a store of messages is made with. */
+import type { Birth } from "./births.ts";
 import type { Disk } from "./disk.ts";
 import type { RecordView } from "./record.ts";
 import type { DamagedTail } from "./recovery.ts";
@@ -11,6 +12,8 @@ export interface StreamStoreOptions {
   /** null: in memory. */
   readonly disk: Disk | null;
   readonly folder: string;
+  /** What the store belongs to, where that was just made; absent: it is durable. */
+  readonly birth?: Birth | null;
   /** The sequence that the first message gets in a new store. */
   readonly firstSequence: number;
   readonly blockBytes?: number;

@@ -51,8 +51,8 @@ export class StreamStore extends StreamForgetting {
 
   constructor(options: StreamStoreOptions) {
     const { disk, folder, firstSequence } = options;
-    const { blockBytes = BLOCK_BYTES, sealedBlocks = "synced" } = options;
-    super({ disk, folder, blockBytes, sealedBlocks }, options.cache ?? new RowCache());
+    const { blockBytes = BLOCK_BYTES, sealedBlocks = "synced", birth = null } = options;
+    super({ disk, folder, blockBytes, sealedBlocks, birth }, options.cache ?? new RowCache());
     this.beforeForgetting = options.beforeForgetting ?? ((): void => {});
     this.cleaning = new Cleaning({
       log: this.log,

@@ -332,6 +332,7 @@ export class JetStreamWorld {
       (message) => (answer = JSON.parse(text(message))),
     );
     this.settle();
+    while (answer === null && this.disk.syncs.length > 0) this.endSyncs(); // what was made is answered for when it is durable
     assert(answer !== null && !("error" in (answer as object)), `${subject}: ${JSON.stringify(answer)}`);
     return answer;
   }

@@ -149,8 +149,11 @@ export class OriginsWorld {
   }
 
   private create(name: string, config: object): void {
-    const answer = this.stack.request(`STREAM.CREATE.${name}`, { name, ...config });
-    assert(answer["error"] === undefined, JSON.stringify(answer));
+    const inbox = this.stack.listen(`created.${name}`);
+    const payload = JSON.stringify({ name, ...config });
+    this.stack.publish(`$JS.API.STREAM.CREATE.${name}`, payload, {}, `created.${name}`);
+    while (inbox.length === 0 && this.disk.syncs.length > 0) this.endSyncs();
+    assert(inbox[0]?.text.includes(`"did_create":true`) === true, `${name} is made: ${inbox[0]?.text}`);
   }
 }
 

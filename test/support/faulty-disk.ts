@@ -57,6 +57,12 @@ export class FaultyDisk implements Disk {
     this.syncFolder(path.slice(0, path.lastIndexOf("/")));
   }
 
+  create(path: string, bytes: Uint8Array): DiskFile {
+    this.take(bytes.length);
+    this.files.set(path, { now: Buffer.from(bytes), durable: Buffer.alloc(0) });
+    return this.open(path);
+  }
+
   rename(from: string, to: string): void {
     for (const [path, content] of [...this.files]) {
       if (path !== from && !path.startsWith(`${from}/`)) continue;
@@ -87,6 +93,14 @@ export class FaultyDisk implements Disk {
       if (isIn(name) && !this.files.has(name)) this.durableNames.delete(name);
     }
     for (const [name, content] of this.files) if (isIn(name)) this.durableNames.set(name, content);
+  }
+
+  /** Names that come or go until it ends may be durable as well. */
+  syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
+    this.later(() => {
+      this.syncFolder(path);
+      done(null);
+    });
   }
 
   /** The machine loses power. Whoever has files open must be made again. */

@@ -150,6 +150,11 @@ export class JetStreamStack {
     this.deliver({ subject, reply, headerLength: 0, body: Buffer.from(payload, "latin1"), message });
   }
 
+  /** A message that comes in the turn that is under way. */
+  arrive(subject: string, payload: string, reply: string): void {
+    this.deliver({ subject, reply, headerLength: 0, body: Buffer.from(payload, "latin1") });
+  }
+
   settle(): void {
     while (this.afterwards.length > 0) this.turn();
   }

@@ -138,9 +138,8 @@ export class Api {
   }
 
   private answer(queued: Queued): void {
-    const { subject, payload, level, identity } = queued;
+    const { payload, level, identity } = queued;
     const { operation, names } = queued.found;
-    const type = { type: `io.nats.jetstream.api.v1.${operation.type}_response` };
     try {
       if (!(level <= this.facts.level)) throw apiErrors.requiredApiLevel();
       const request = {
@@ -153,16 +152,22 @@ export class Api {
         origin: queued.origin,
       };
       const respond = (fields: Record<string, unknown>): void => {
-        const answer = { ...type, ...fields };
+        const answer = { type: typeOf(operation), ...fields };
         this.respond(queued, answer, operation.headers?.(request, answer) ?? "");
       };
       const result = operation.handle(request);
-      if (result instanceof Later) result.begin(respond);
+      if (result instanceof Later) result.begin(respond, (error) => this.refuse(queued, error));
       else respond(result);
     } catch (error) {
-      this.counters.errors++;
-      this.respond(queued, { ...type, error: this.refusal(error, subject), ...operation.refusal }, "");
+      this.refuse(queued, error);
     }
+  }
+
+  private refuse(queued: Queued, error: unknown): void {
+    const { operation } = queued.found;
+    this.counters.errors++;
+    const refused = { type: typeOf(operation), error: this.refusal(error, queued.subject) };
+    this.respond(queued, { ...refused, ...operation.refusal }, "");
   }
 
   private respond({ subject, reply, payload, origin }: Queued, answer: object, headers: string): void {
@@ -187,6 +192,10 @@ export class Api {
     if (!(error instanceof ApiError)) throw error;
     return { code: error.code, err_code: error.errorCode, description: error.message };
   }
+}
+
+function typeOf({ type }: ApiOperation): string {
+  return `io.nats.jetstream.api.v1.${type}_response`;
 }
 
 function find(subject: string): Found | null {

@@ -1,4 +1,5 @@
 /** Requests about consumers. */
+import { advisePause } from "../advisories.ts";
 import { apiErrors } from "../api-error.ts";
 import { knownFields, readObject } from "../codec.ts";
 import { checkConsumerUpdate, consumerShape, isValidGroup, type ConsumerConfig } from "../consumer/config.ts";
@@ -15,6 +16,7 @@ import {
   numberOf,
   streamOf,
   textOf,
+  whenKept,
   type ApiRequest,
   type Handler,
   type ApiOperation,
@@ -80,7 +82,7 @@ const createDurable: Handler = (request) => {
 };
 
 function make(request: ApiRequest, { config: asked, action, isPedantic }: CreateBody): Later {
-  const { assets, facts } = request;
+  const { assets } = request;
   const found = streamOf(request, request.names[0]!);
   const strictness = isPedantic ? "pedantic" : "lenient";
   const forOrigin = configForOrigin(asked, found.stream, assets.host.random);
@@ -94,7 +96,7 @@ function make(request: ApiRequest, { config: asked, action, isPedantic }: Create
   const there = config.name === "" ? undefined : found.consumers.get(config.name);
   if (there === undefined) {
     if (action === "update") throw apiErrors.consumerDoesNotExist();
-    return infoWhenCounted(assets.createConsumer(found, config), facts);
+    return infoWhenKept(request, found, assets.createConsumer(found, config));
   }
   const isSame = isDeepStrictEqual({ ...config, name: "" }, { ...there.config, name: "" });
   if (action === "create" && !isSame) throw apiErrors.consumerExists();
@@ -106,7 +108,13 @@ function make(request: ApiRequest, { config: asked, action, isPedantic }: Create
     assets.updateConsumer(found, there, config);
   }
   if (config.sourcing) there.reset(there.state.floor.stream + 1);
-  return infoWhenCounted(there, facts);
+  return infoWhenKept(request, found, there);
+}
+
+function infoWhenKept(request: ApiRequest, found: StreamAssets, consumer: Consumer): Later {
+  return whenKept(request, found, consumer, (answer) =>
+    consumer.ahead.whenCounted(() => answer(consumerInfo(consumer, request.facts))),
+  );
 }
 
 /**
@@ -205,6 +213,7 @@ const pause: Handler = (request) => {
   const config = { ...consumer.config, pauseUntil };
   request.assets.keepConfig(consumer, config);
   consumer.reconfigure(config);
+  advisePause(request.assets.host, consumer, pauseUntil);
   if (!consumer.isPaused) return { paused: false, pause_until: pauseUntil === "" ? NO_TIME : pauseUntil };
   return { paused: true, pause_until: pauseUntil, pause_remaining: pauseRemainingNs(consumer) };
 };

@@ -3,6 +3,7 @@ import type { MessageOrigin } from "../../protocol/message.ts";
 import { apiErrors } from "../api-error.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
 import { jsonOf } from "../codec.ts";
+import type { Consumer } from "../consumer/consumer.ts";
 import type { Backups } from "./backups.ts";
 import type { AnswerFacts } from "./info.ts";
 
@@ -32,12 +33,27 @@ export type Fields = Record<string, unknown>;
 
 /** An answer that is given when what was asked for is done. */
 export class Later {
-  readonly begin: (answer: (fields: Fields) => void) => void;
+  readonly begin: LaterBegin;
 
   /** `begin` may answer at once. */
-  constructor(begin: (answer: (fields: Fields) => void) => void) {
+  constructor(begin: LaterBegin) {
     this.begin = begin;
   }
+}
+
+/** Calls one of both: `refuse` with what was asked for cannot be done for, an `ApiError` or a `DiskError`. */
+type LaterBegin = (answer: (fields: Fields) => void, refuse: (error: Error) => void) => void;
+
+/** The answer is given when the stream that was made, or its consumer, is as durable as the policy says. */
+export function whenKept(
+  { assets }: ApiRequest,
+  of: StreamAssets,
+  consumer: Consumer | null,
+  then: (answer: (fields: Fields) => void) => void,
+): Later {
+  return new Later((answer, refuse) =>
+    assets.whenKept(of, consumer, (error) => (error === null ? then(answer) : refuse(error))),
+  );
 }
 
 /** The fields of an answer. Throws `ApiError`. */

@@ -17,6 +17,7 @@ import {
   numberOf,
   streamOf,
   textOf,
+  whenKept,
   type ApiRequest,
   type Fields,
   type Handler,
@@ -34,19 +35,24 @@ const NO_DETAILS = { deleted: false, subjects: null };
 const NO_SUCCESS = {};
 
 const create: Handler = (request) => {
-  const { assets, facts } = request;
+  const { assets } = request;
   const config = configOf(request);
   const there = assets.streams.get(config.name);
   if (there !== undefined) {
     if (!isDeepStrictEqual(there.stream.config, config)) throw apiErrors.streamNameExists();
-    return { ...streamInfo(there, facts, NO_DETAILS), did_create: true }; // as nats-server answers
+    return created(request, there); // as nats-server answers
   }
   if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
   if (config.mirrorDirect && config.mirror === null)
     throw apiErrors.streamInvalidConfig("stream has no mirror but does have mirror direct");
-  const made = assets.createStream(config);
-  return { ...streamInfo(made, facts, NO_DETAILS), did_create: true };
+  return created(request, assets.createStream(config));
 };
+
+function created(request: ApiRequest, made: StreamAssets): Later {
+  return whenKept(request, made, null, (answer) =>
+    answer({ ...streamInfo(made, request.facts, NO_DETAILS), did_create: true }),
+  );
+}
 
 const update: Handler = (request) => {
   const config = configOf(request);
@@ -54,7 +60,7 @@ const update: Handler = (request) => {
   const next = checkStreamUpdate(there.stream.config, config);
   checkConsumersWithin(next, there);
   request.assets.updateStream(there, next);
-  return streamInfo(there, request.facts, NO_DETAILS);
+  return whenKept(request, there, null, (answer) => answer(streamInfo(there, request.facts, NO_DETAILS)));
 };
 
 /** Limits of consumers that become lower have to suit those that there are. Throws `ApiError`. */
