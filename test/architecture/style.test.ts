@@ -40,6 +40,26 @@ describe("the rules of style", () => {
     expect(styleBreaches("a.ts", source)).toHaveLength(1);
   });
 
+  const OFFICIAL = '/** x. */\nimport { connect } from "@nats-io/transport-node";\n';
+  it.each([
+    'await nc.request("a");',
+    'await nc.request("a", "b");',
+    "jetstream(nc);",
+    "await jetstreamManager(nc);",
+    "new Kvm(nc);",
+  ])("refuse a client that waits for seconds only: %j", (source) => {
+    expect(styleBreaches("test/a.ts", OFFICIAL + source)).toHaveLength(1);
+    expect(styleBreaches("examples/a.ts", OFFICIAL + source)).toEqual([]);
+  });
+
+  it.each([
+    'nc.request("a", "", PATIENT);',
+    'nc.request("a", "", { timeout: 5 });',
+    "jetstream(nc, PATIENT);",
+  ])("allow a client that waits: %j", (source) => {
+    expect(styleBreaches("test/a.ts", OFFICIAL + source)).toEqual([]);
+  });
+
   it.each([
     "/** What it is. */\nimport x;",
     "#!/usr/bin/env node\n/** What it is. */\nimport x;",

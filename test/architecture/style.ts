@@ -12,6 +12,8 @@ const BOOLEAN_PARAMETER = /\w+\??: boolean\b|\w+ = (?:true|false)\b/;
 const TRANSLATED =
   /(?:\*|\/\/) (?:Who |Of (?:the|a|an|all) |What (?:is|was|has) |So many |There\.)|\bin the open\b|\bcame? to nothing\b|\ball the same\b|\banew\b|\bfor ever\b/;
 const COMMENT_LINE = /^\s*(?:\/\*\*|\*|\/\/) .*$|\s\/\/ .*$/gm;
+const IMPATIENT =
+  /(?<![\w.])jetstream(?:Manager)?\([\w!.]+\)|\bnew (?:Kvm|Objm)\((?:nc|client)\)|\.request\([^(){}]*\)/;
 const WAITS_FOR_EXIT = /(?<!\.)\bonce\([\w.!]+, "exit"\)/;
 
 /** Breaches of the style in one file; empty: none. */
@@ -26,6 +28,10 @@ export function styleBreaches(file: string, source: string): string[] {
     found.push(`${file}: the constant ${name} is not in UPPER_CASE`);
   if (WAITS_FOR_EXIT.test(source))
     found.push(`${file}: waits for "exit", after which output may still come: wait for "close"`);
+  if (file.startsWith("test/") && /from "@nats-io\/(?!nkeys)/.test(source)) {
+    const [call] = (IMPATIENT.exec(source) ?? []).filter((found) => !/timeout|PATIEN|, \w+$/i.test(found));
+    if (call !== undefined) found.push(`${file}: ${call} gives up after seconds: tell it PATIENT`);
+  }
   for (const [line] of source.matchAll(COMMENT_LINE)) {
     const [words] = TRANSLATED.exec(line) ?? [];
     if (words !== undefined)

@@ -17,7 +17,7 @@ import {
 import type { CalloutRequest } from "../support/callout-service.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
-import { PATIENCE_MS } from "../support/patience.ts";
+import { PATIENCE_MS, PATIENT } from "../support/patience.ts";
 import { bothServers } from "../support/both-servers.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
 
@@ -341,7 +341,7 @@ describe.each(ways)("auth callouts $way on $name", ({ command, curve }) => {
     const [alice, client] = [await loginAs("alice"), await loginAs("responder")];
     client.subscribe("svc", { callback: (_, message) => void message.respond("here") });
     await client.flush();
-    expect((await alice.request("svc")).string()).toBe("here");
+    expect((await alice.request("svc", "", PATIENT)).string()).toBe("here");
   });
 
   it("ends connections whose user expires", async () => {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../../src/index.ts";
+import { PATIENT } from "../support/patience.ts";
 
 describe("JetStream by the official client", () => {
   let server: RunningServer;
@@ -27,8 +28,8 @@ describe("JetStream by the official client", () => {
   });
 
   it("stores what is published and hands it out by pulls, each message once", async () => {
-    const manager = await jetstreamManager(client);
-    const js = jetstream(client);
+    const manager = await jetstreamManager(client, PATIENT);
+    const js = jetstream(client, PATIENT);
     await manager.streams.add({ name: "ORDERS", subjects: ["orders.>"] });
     for (let i = 1; i <= 300; i++) {
       const ack = await js.publish(`orders.${i % 3}`, `order ${i}`);
@@ -47,15 +48,15 @@ describe("JetStream by the official client", () => {
   });
 
   it("refuses what it cannot keep, and goes on", async () => {
-    const manager = await jetstreamManager(client);
+    const manager = await jetstreamManager(client, PATIENT);
     await manager.streams.add({ name: "ODD", subjects: ["odd"], allow_direct: true, description: "\u0122" });
     const request = async (subject: string, body: object): Promise<string> => {
-      const answer = await client.request(`$JS.API.${subject}`, JSON.stringify(body));
+      const answer = await client.request(`$JS.API.${subject}`, JSON.stringify(body), PATIENT);
       return answer.headers === undefined
         ? answer.string()
         : `${answer.headers.code} ${answer.headers.description}`;
     };
-    await client.request("odd", "one");
+    await client.request("odd", "one", PATIENT);
     expect(await request("STREAM.PURGE.ODD", { seq: 2 ** 53 - 1 })).toContain(
       "is not supported by this server",
     );
@@ -71,15 +72,16 @@ describe("JetStream by the official client", () => {
     const escaped = await client.request(
       "$JS.API.STREAM.UPDATE.ODD",
       '{"name":"ODD","subjects":["odd"],"allow_direct":true,"description":"\\u0122\\u010a"}',
+      PATIENT,
     );
     expect(JSON.parse(escaped.string())).toMatchObject({ config: { description: "\u0122\u010a" } });
-    const { seq } = await jetstream(client).publish("odd", "two");
+    const { seq } = await jetstream(client, PATIENT).publish("odd", "two");
     expect(seq).toBe(2);
   });
 
   it("delivers again what is refused or not acknowledged, and gives up after max_deliver", async () => {
-    const manager = await jetstreamManager(client);
-    const js = jetstream(client);
+    const manager = await jetstreamManager(client, PATIENT);
+    const js = jetstream(client, PATIENT);
     await manager.streams.add({ name: "AGAIN", subjects: ["again"] });
     await manager.consumers.add("AGAIN", {
       durable_name: "c",
@@ -107,8 +109,8 @@ describe("JetStream by the official client", () => {
   });
 
   it("keeps a work queue's message until it is acknowledged, and one of interest until all have", async () => {
-    const manager = await jetstreamManager(client);
-    const js = jetstream(client);
+    const manager = await jetstreamManager(client, PATIENT);
+    const js = jetstream(client, PATIENT);
     const policies = [
       ["WORK", RetentionPolicy.Workqueue],
       ["INTEREST", RetentionPolicy.Interest],
@@ -135,8 +137,8 @@ describe("JetStream by the official client", () => {
   });
 
   it("knows duplicates by their id, and refuses what the publisher did not expect", async () => {
-    const manager = await jetstreamManager(client);
-    const js = jetstream(client);
+    const manager = await jetstreamManager(client, PATIENT);
+    const js = jetstream(client, PATIENT);
     await manager.streams.add({ name: "IDS", subjects: ["ids"] });
     expect((await js.publish("ids", "1", { msgID: "a" })).duplicate).toBe(false);
     expect(await js.publish("ids", "1", { msgID: "a" })).toMatchObject({ seq: 1, duplicate: true });
@@ -153,8 +155,8 @@ describe("JetStream by the official client", () => {
   });
 
   it("starts consumers where their policy says", async () => {
-    const manager = await jetstreamManager(client);
-    const js = jetstream(client);
+    const manager = await jetstreamManager(client, PATIENT);
+    const js = jetstream(client, PATIENT);
     await manager.streams.add({ name: "START", subjects: ["start.*"] });
     for (let i = 1; i <= 6; i++) await js.publish(`start.${i % 2}`, `${i}`);
     const first = async (
@@ -172,7 +174,7 @@ describe("JetStream by the official client", () => {
   });
 
   it("is a key-value store, with history, watchers and compare-and-set", async () => {
-    const bucket = await new Kvm(client).create("settings", { history: 3 });
+    const bucket = await new Kvm(jetstream(client, PATIENT)).create("settings", { history: 3 });
     await bucket.put("color", "red");
     await bucket.put("color", "blue");
     const revision = await bucket.create("size", "small");
@@ -199,7 +201,7 @@ describe("JetStream by the official client", () => {
   });
 
   it("is an object store", async () => {
-    const store = await new Objm(client).create("files");
+    const store = await new Objm(jetstream(client, PATIENT)).create("files");
     const content = Uint8Array.from({ length: 3_000_000 }, (_, i) => i % 251);
     await store.putBlob({ name: "large" }, content);
     const back = await store.getBlob("large");
@@ -209,8 +211,8 @@ describe("JetStream by the official client", () => {
   });
 
   it("pushes to a subject that is subscribed later, with headers and the stream's subject", async () => {
-    const manager = await jetstreamManager(client);
-    const js = jetstream(client);
+    const manager = await jetstreamManager(client, PATIENT);
+    const js = jetstream(client, PATIENT);
     await manager.streams.add({ name: "PUSH", subjects: ["push.>"] });
     const extra = headers();
     extra.set("Color", "red");
@@ -232,8 +234,8 @@ describe("JetStream by the official client", () => {
   });
 
   it("removes what is too old or too much", async () => {
-    const manager = await jetstreamManager(client);
-    const js = jetstream(client);
+    const manager = await jetstreamManager(client, PATIENT);
+    const js = jetstream(client, PATIENT);
     await manager.streams.add({ name: "FEW", subjects: ["few.*"], max_msgs: 5, max_msgs_per_subject: 2 });
     for (let i = 0; i < 4; i++) await js.publish("few.a", `${i}`);
     expect((await manager.streams.info("FEW")).state).toMatchObject({
@@ -255,7 +257,7 @@ describe("JetStream by the official client", () => {
   });
 
   it("refuses by name what it does not do yet", async () => {
-    const manager = await jetstreamManager(client);
+    const manager = await jetstreamManager(client, PATIENT);
     await expect(manager.streams.add({ name: "R", subjects: ["r"], num_replicas: 3 })).rejects.toThrow(
       "replicas > 1 not supported in non-clustered mode",
     );
@@ -277,8 +279,8 @@ describe("a server with a folder", () => {
     };
     try {
       await use(async (client) => {
-        const manager = await jetstreamManager(client);
-        const js = jetstream(client);
+        const manager = await jetstreamManager(client, PATIENT);
+        const js = jetstream(client, PATIENT);
         await manager.streams.add({ name: "KEPT", subjects: ["kept"] });
         for (let i = 1; i <= 20; i++) await js.publish("kept", `${i}`, { msgID: `id ${i}` });
         await manager.streams.deleteMessage("KEPT", 7);
@@ -288,8 +290,8 @@ describe("a server with a folder", () => {
           await message.ackAck();
       });
       await use(async (client) => {
-        const manager = await jetstreamManager(client);
-        const js = jetstream(client);
+        const manager = await jetstreamManager(client, PATIENT);
+        const js = jetstream(client, PATIENT);
         const { state } = await manager.streams.info("KEPT");
         expect(state).toMatchObject({ messages: 19, first_seq: 1, last_seq: 20, num_deleted: 1 });
         expect((await js.publish("kept", "20", { msgID: "id 20" })).duplicate).toBe(true);

@@ -8,6 +8,7 @@ import { reaches, RunCounter } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 import { Stage, whole, type RunningServer } from "./stage.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const cleanup: (() => unknown)[] = [];
 afterEach(async () => {
@@ -162,7 +163,7 @@ describe("a server that goes", () => {
     }
     const asking = await stage.client(two!);
     await waitFor("an answer", () =>
-      asking.request("ask").then(
+      asking.request("ask", "", PATIENT).then(
         () => true,
         () => false,
       ),
@@ -172,7 +173,7 @@ describe("a server that goes", () => {
     void one!.server.lameDuck();
     void one!.server.closed().then(() => (hasLeft = true));
     while (!hasLeft) {
-      const ask = (): Promise<unknown> => asking.request("ask", "", { timeout: 2000 });
+      const ask = (): Promise<unknown> => asking.request("ask", "", { timeout: 20_000 });
       await ask()
         .catch(() => new Promise((resolve) => setTimeout(resolve, 50)).then(ask))
         .catch(() => failures++);

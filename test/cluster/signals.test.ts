@@ -14,6 +14,7 @@ import { defaultLogOptions, openLog } from "../../src/log/log.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { ServerProcess } from "./server-process.ts";
 import { Stage } from "./stage.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const cleanup: (() => unknown)[] = [];
 afterEach(async () => {
@@ -126,7 +127,7 @@ describe("SIGTERM to a member of a cluster", () => {
     late.subscribe("echo", { callback: (_, message) => void message.respond("y") });
     await late.flush();
     // The question may have come before the subscription.
-    const answer = await answered.catch(() => early.request("echo", "x", { timeout: 2000 }));
+    const answer = await answered.catch(() => early.request("echo", "x", PATIENT));
     expect(answer.string()).toBe("y");
     const probe = async (path: string): Promise<number> =>
       (await fetch(`${server.monitoring}${path}`)).status;

@@ -6,6 +6,7 @@ import { AckPolicy, jetstream, jetstreamManager, type JetStreamManager } from "@
 import { connect } from "@nats-io/transport-node";
 import { expect, it, onTestFinished } from "vitest";
 import { startServer } from "../support/nats-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const MESSAGES = 200;
 const KILLS = 3;
@@ -18,14 +19,14 @@ it("keeps each message that a consumer gives up, whenever the server is killed",
   let server = await start();
   onTestFinished(() => server.stop());
   let client = await connect({ servers: `127.0.0.1:${server.port}`, reconnect: false });
-  const manager = await jetstreamManager(client);
+  const manager = await jetstreamManager(client, PATIENT);
   await manager.streams.add({ name: "DEAD" });
   await manager.streams.add({ name: "S", subjects: ["s"] });
   await manager.consumers.add("S", {
     ...{ durable_name: "c", ack_policy: AckPolicy.Explicit, max_deliver: 1, ack_wait: 50e6 },
     metadata: { "shoal.dead_letter": "DEAD" },
   });
-  const js = jetstream(client);
+  const js = jetstream(client, PATIENT);
   for (let i = 0; i < MESSAGES; i++) await js.publish("s", `message ${i}`);
   let left = MESSAGES;
   const consumer = await js.consumers.get("S", "c");
@@ -38,7 +39,7 @@ it("keeps each message that a consumer gives up, whenever the server is killed",
     server = await start();
     client = await connect({ servers: `127.0.0.1:${server.port}`, reconnect: false });
   }
-  const afterwards = await jetstreamManager(client);
+  const afterwards = await jetstreamManager(client, PATIENT);
   await expect.poll(() => pendingOf(afterwards), { timeout: 60_000 }).toBe(0);
   const kept = new Set<string>();
   const { state } = await afterwards.streams.info("DEAD");

@@ -6,6 +6,7 @@ import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startKillable } from "../support/killable-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const KILLS = Number(process.env["SHOAL_KILLS"] ?? 12);
 
@@ -16,8 +17,8 @@ it(`loses nothing that it has confirmed in ${KILLS} kills`, { timeout: 300_000 }
   try {
     for (let round = 0; round < KILLS; round++) {
       const { client, kill } = await startKillable(storeDir);
-      const manager = await jetstreamManager(client);
-      const js = jetstream(client);
+      const manager = await jetstreamManager(client, PATIENT);
+      const js = jetstream(client, PATIENT);
       if (round === 0) {
         await manager.streams.add({ name: "S", subjects: ["s.*"] });
         await manager.consumers.add("S", {
@@ -56,7 +57,7 @@ it(`loses nothing that it has confirmed in ${KILLS} kills`, { timeout: 300_000 }
       await all;
     }
     const { client, kill } = await startKillable(storeDir);
-    const manager = await jetstreamManager(client);
+    const manager = await jetstreamManager(client, PATIENT);
     for (const [sequence, body] of confirmed)
       expect((await manager.streams.getMessage("S", { seq: sequence }))?.string()).toBe(body);
     await kill();

@@ -6,6 +6,7 @@ import { jetstream, jetstreamManager, type JetStreamManager } from "@nats-io/jet
 import { expect, it } from "vitest";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startKillable } from "../support/killable-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const KILLS = Number(process.env["SHOAL_KILLS"] ?? 6);
 const PER_ROUND = 300;
@@ -28,7 +29,7 @@ it(`takes every message once in ${KILLS} kills`, { timeout: 300_000 }, async () 
   try {
     for (let round = 0; round < KILLS; round++) {
       const { client, kill } = await startKillable(storeDir);
-      const manager = await jetstreamManager(client);
+      const manager = await jetstreamManager(client, PATIENT);
       if (round === 0) {
         await manager.streams.add({ name: "ORIGIN", subjects: ["s.*"] });
         await manager.streams.add({ name: "MIRROR", mirror: { name: "ORIGIN" } });
@@ -36,7 +37,9 @@ it(`takes every message once in ${KILLS} kills`, { timeout: 300_000 }, async () 
       }
       const before = await lastOf(manager, "ORIGIN");
       const publishing = Promise.allSettled(
-        Array.from({ length: PER_ROUND }, (_, i) => jetstream(client).publish(`s.${i % 7}`, `${round} ${i}`)),
+        Array.from({ length: PER_ROUND }, (_, i) =>
+          jetstream(client, PATIENT).publish(`s.${i % 7}`, `${round} ${i}`),
+        ),
       );
       // somewhere in the middle of what is being taken
       const until = before + Math.floor((PER_ROUND * (round + 1)) / (KILLS + 1));
@@ -45,7 +48,7 @@ it(`takes every message once in ${KILLS} kills`, { timeout: 300_000 }, async () 
       await publishing;
     }
     const { client, kill } = await startKillable(storeDir);
-    const manager = await jetstreamManager(client);
+    const manager = await jetstreamManager(client, PATIENT);
     const last = await lastOf(manager, "ORIGIN");
     expect(last).toBeGreaterThan(KILLS);
     for (const stream of ["MIRROR", "ALL"])

@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
 import { startServer } from "../support/nats-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 requireNatsServer();
 const program = findNatsCli();
@@ -28,13 +29,13 @@ async function start(command: string): Promise<Started> {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  return { url, client, manager: await jetstreamManager(client) };
+  return { url, client, manager: await jetstreamManager(client, PATIENT) };
 }
 
 /** Messages with headers and times to live, large ones, gaps at both ends and between; consumers that wait for some. */
 async function fill({ client, manager }: Started): Promise<void> {
   await manager.streams.add({ name: "S", subjects: ["s.>"], allow_msg_ttl: true, max_msgs_per_subject: 500 });
-  const js = jetstream(client);
+  const js = jetstream(client, PATIENT);
   for (let i = 1; i <= 300; i++) {
     const extra = headers();
     extra.set("Kind", `k${i}`);
@@ -110,7 +111,7 @@ describe.skipIf(program === undefined)("nats stream backup and restore", () => {
       await nats(source.url, "stream", "backup", "S", join(backup, "S"), "--no-progress", "--consumers");
       await nats(target.url, "stream", "restore", join(backup, "S"), "--no-progress");
       expect(await contents(target)).toEqual(saved);
-      const { seq } = await jetstream(target.client).publish("s.1", "next");
+      const { seq } = await jetstream(target.client, PATIENT).publish("s.1", "next");
       expect(seq).toBe(301);
       await expect(nats(target.url, "stream", "restore", join(backup, "S"), "--no-progress")).rejects.toThrow(
         /in use|exist/,

@@ -12,6 +12,7 @@ import { ERRORS } from "./jetstream-errors.ts";
 import { LIMITED, type LimitedErrors } from "./jetstream-limit-errors.ts";
 import { PUBLISH_ERRORS } from "./jetstream-publish-errors.ts";
 import { Talk } from "./jetstream-talk.ts";
+import { PATIENT } from "../support/patience.ts";
 
 requireNatsServer();
 
@@ -54,8 +55,10 @@ async function answersOf({ client, server }: Side, steps: readonly Step[]): Prom
     return answers;
   } finally {
     await one.close();
-    const { streams } = (await client.request("$JS.API.STREAM.NAMES")).json<{ streams: string[] | null }>();
-    for (const name of streams ?? []) await client.request(`$JS.API.STREAM.DELETE.${name}`);
+    const { streams } = (await client.request("$JS.API.STREAM.NAMES", "", PATIENT)).json<{
+      streams: string[] | null;
+    }>();
+    for (const name of streams ?? []) await client.request(`$JS.API.STREAM.DELETE.${name}`, "", PATIENT);
   }
 }
 

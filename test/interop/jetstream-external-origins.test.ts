@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startServer } from "../support/nats-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 requireNatsServer();
 
@@ -37,15 +38,15 @@ describe.each(bothServers)("on $name", ({ command }) => {
       ["a", "b"].map((user) => connect({ servers: `127.0.0.1:${server.port}`, user, pass: "p" })),
     );
     try {
-      const origin = await jetstreamManager(a!);
-      const here = await jetstreamManager(b!);
+      const origin = await jetstreamManager(a!, PATIENT);
+      const here = await jetstreamManager(b!, PATIENT);
       await origin.streams.add({ name: "O", subjects: ["o.>"] });
       await here.streams.add({ name: "M", mirror: { name: "O", external: EXTERNAL } });
       await here.streams.add({
         name: "S",
         sources: [{ name: "O", filter_subject: "o.1", external: EXTERNAL }],
       });
-      const js = jetstream(a!);
+      const js = jetstream(a!, PATIENT);
       for (let i = 0; i < MESSAGES; i += 100)
         await Promise.all(Array.from({ length: 100 }, (_, k) => js.publish(`o.${(i + k) % 2}`, `${i + k}`)));
       await waitFor("the mirror", async () => (await messagesOf(here, "M")) === MESSAGES);

@@ -310,6 +310,8 @@ const paced: readonly Step[] = [
   [`${api}CONSUMER.MSG.NEXT.AHEAD.third`, { batch: 1, no_wait: true }],
   ["ahead", "three"],
   ["ahead", "four"],
+  // nats-server tells its consumers of a message after it has answered
+  ["!until", { request: `${api}CONSUMER.INFO.AHEAD.third`, path: "num_pending", is: 2 }],
   [`${api}CONSUMER.INFO.AHEAD.third`],
   [`${api}CONSUMER.MSG.NEXT.AHEAD.third`, { batch: 1, no_wait: true }],
   consumer("S", "slow", {

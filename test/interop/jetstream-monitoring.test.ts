@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { freePort } from "../support/free-port.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 requireNatsServer();
 
@@ -87,7 +88,7 @@ async function startSide(command: string): Promise<Side> {
     ["a", "s"].map((user) => connect({ servers: `127.0.0.1:${server.port}`, user, pass: user })),
   );
   const api = async (subject: string, payload: object): Promise<void> => {
-    const answer = await clients[0]!.request(`$JS.API.${subject}`, JSON.stringify(payload));
+    const answer = await clients[0]!.request(`$JS.API.${subject}`, JSON.stringify(payload), PATIENT);
     expect(answer.json()).not.toHaveProperty("error");
   };
   await api("STREAM.CREATE.one", { name: "one", subjects: ["one.>"], metadata: { owner: "ann" } });
@@ -96,9 +97,9 @@ async function startSide(command: string): Promise<Side> {
     const config = { durable_name: name, ack_policy: "explicit" };
     await api(`CONSUMER.DURABLE.CREATE.one.${name}`, { stream_name: "one", config });
   }
-  await clients[0]!.request("one.a", "hello");
-  await clients[0]!.request("two", "hello");
-  await clients[0]!.request("$JS.API.STREAM.INFO.nobody", "");
+  await clients[0]!.request("one.a", "hello", PATIENT);
+  await clients[0]!.request("two", "hello", PATIENT);
+  await clients[0]!.request("$JS.API.STREAM.INFO.nobody", "", PATIENT);
   return { server, monitorPort, folder, clients };
 }
 
@@ -146,7 +147,7 @@ describe("monitoring of JetStream", () => {
   it.each(SYSTEM_REQUESTS)("answers %s %j as nats-server does", async (subject, payload) => {
     const [shoal, natsServer] = await Promise.all(
       sides.map(async ({ clients }) =>
-        shown((await clients[1]!.request(subject, JSON.stringify(payload))).json()),
+        shown((await clients[1]!.request(subject, JSON.stringify(payload), PATIENT)).json()),
       ),
     );
     expect(shoal).toEqual(natsServer);
@@ -156,7 +157,7 @@ describe("monitoring of JetStream", () => {
     const [shoal, natsServer] = await Promise.all(
       sides.map(async (side) => {
         const varz = (await ask(side, "varz")) as { answer: { jetstream: object } };
-        const statsz = await side.clients[1]!.request("$SYS.REQ.SERVER.PING", "");
+        const statsz = await side.clients[1]!.request("$SYS.REQ.SERVER.PING", "", PATIENT);
         const told = statsz.json<{ server: { jetstream: boolean }; statsz: { jetstream: object } }>();
         return [varz.answer.jetstream, shown(told.statsz.jetstream), told.server.jetstream];
       }),

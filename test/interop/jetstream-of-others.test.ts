@@ -23,6 +23,7 @@ import { missingKinds } from "../support/cluster-programs.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { startMembers, type Cluster } from "../support/cluster.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
+import { PATIENT } from "../support/patience.ts";
 
 /** Part of a message, though not of its type. */
 const replyOf = (message: JsMsg): string => (message as JsMsg & { reply: string }).reply;
@@ -88,14 +89,14 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, for clients of s
   afterAll(async () => cluster[Symbol.asyncDispose]());
 
   async function newStream(name: string): Promise<Awaited<ReturnType<typeof jetstreamManager>>> {
-    const manager = await jetstreamManager(nc);
+    const manager = await jetstreamManager(nc, PATIENT);
     await manager.streams.add({ name, subjects: [`${name}.>`], num_replicas: REPLICAS, allow_direct: true });
     return manager;
   }
 
   it("shows the stream's subject and acknowledges what a pull consumer fetches", async () => {
     const manager = await newStream("pull");
-    const js = jetstream(nc);
+    const js = jetstream(nc, PATIENT);
     const own = headers();
     own.set("Kind", "test");
     for (let i = 0; i < 20; i++) await js.publish(`pull.${i}`, `${i}`, { headers: own });
@@ -115,7 +116,7 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, for clients of s
 
   it("carries consume, next, nak, working, term and large messages", async () => {
     const manager = await newStream("words");
-    const js = jetstream(nc);
+    const js = jetstream(nc, PATIENT);
     const large = "x".repeat(300_000);
     await js.publish("words.large", large);
     await manager.consumers.add("words", { durable_name: "d", ack_policy: AckPolicy.Explicit });
@@ -138,7 +139,7 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, for clients of s
 
   it("carries ordered consumers, push consumers and queue groups of these", async () => {
     const manager = await newStream("push");
-    const js = jetstream(nc);
+    const js = jetstream(nc, PATIENT);
     for (let i = 0; i < 50; i++) await js.publish(`push.${i}`, `${i}`);
     const ordered = await js.consumers.get("push", { deliver_policy: DeliverPolicy.All });
     let next = 0;
@@ -184,7 +185,7 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, for clients of s
 
   it("reads a stream directly, lists, purges and deletes", async () => {
     const manager = await newStream("direct");
-    const js = jetstream(nc);
+    const js = jetstream(nc, PATIENT);
     for (const subject of ["direct.a", "direct.b", "direct.a"]) await js.publish(subject, subject);
     const last = await manager.direct.getMessage("direct", { last_by_subj: "direct.b" });
     expect([last?.subject, last?.seq]).toEqual(["direct.b", 2]);
@@ -198,7 +199,7 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, for clients of s
   });
 
   it("keeps key-value buckets: puts, revisions, watches, history", async () => {
-    const kv = await new Kvm(nc).create("bucket", { replicas: REPLICAS, history: 5 });
+    const kv = await new Kvm(jetstream(nc, PATIENT)).create("bucket", { replicas: REPLICAS, history: 5 });
     const revision = await kv.create("a.b", "1");
     await kv.update("a.b", "2", revision);
     await expect(kv.update("a.b", "3", revision)).rejects.toThrow(/wrong last sequence/i);
@@ -217,7 +218,10 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, for clients of s
   });
 
   it("keeps objects of many chunks", async () => {
-    const os = await new Objm(nc).create("objects", { replicas: REPLICAS, storage: StorageType.Memory });
+    const os = await new Objm(jetstream(nc, PATIENT)).create("objects", {
+      replicas: REPLICAS,
+      storage: StorageType.Memory,
+    });
     const blob = new Uint8Array(700_000).map((_, i) => i % 251);
     await os.putBlob({ name: "blob" }, blob);
     expect(Buffer.compare(Buffer.from((await os.getBlob("blob"))!), Buffer.from(blob))).toBe(0);
@@ -287,10 +291,10 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, of accounts", ()
 
   it.each(servers)("an account with JetStream uses it (server %i)", async (index) => {
     const nc = await connect(index, "A");
-    const manager = await jetstreamManager(nc);
+    const manager = await jetstreamManager(nc, PATIENT);
     await manager.streams.add({ name: `own${index}`, subjects: [`own${index}.>`], num_replicas: REPLICAS });
-    await jetstream(nc).publish(`own${index}.x`, "1");
-    const ordered = await jetstream(nc).consumers.get(`own${index}`);
+    await jetstream(nc, PATIENT).publish(`own${index}.x`, "1");
+    const ordered = await jetstream(nc, PATIENT).consumers.get(`own${index}`);
     // the first pull may come before the interest of the new consumer
     const message = await waitFor("the message", () =>
       ordered
@@ -309,9 +313,9 @@ describe.skipIf(missing.length > 0)("JetStream of nats-servers, of accounts", ()
       const owner = await connect(index, "A");
       const importer = await connect(index, "B");
       const name = `shared${index}`;
-      const manager = await jetstreamManager(owner);
+      const manager = await jetstreamManager(owner, PATIENT);
       await manager.streams.add({ name, subjects: [`${name}.>`], num_replicas: REPLICAS });
-      for (let i = 0; i < 5; i++) await jetstream(owner).publish(`${name}.${i}`, `${i}`);
+      for (let i = 0; i < 5; i++) await jetstream(owner, PATIENT).publish(`${name}.${i}`, `${i}`);
       const over = await jetstreamManager(importer, { apiPrefix: "js.A" });
       await over.consumers.add(name, { durable_name: "pull", ack_policy: AckPolicy.Explicit });
       const js = jetstream(importer, { apiPrefix: "js.A" });

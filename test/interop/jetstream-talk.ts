@@ -2,6 +2,7 @@
 import { headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { waitFor } from "../support/cluster-wait.ts";
 import type { Step } from "./jetstream-conversations.ts";
+import { PATIENT } from "../support/patience.ts";
 
 /** One client that makes requests, and listens meanwhile. */
 export class Talk {
@@ -17,7 +18,8 @@ export class Talk {
   async take([subject, payload, more]: Step): Promise<unknown> {
     if (subject === "!listen") return this.listen(payload as string);
     if (subject === "!heard") return this.hear(Number(payload));
-    if (subject === "!chunk") return shown(await this.client.request(this.restoresTo, payload as string));
+    if (subject === "!chunk")
+      return shown(await this.client.request(this.restoresTo, payload as string, PATIENT));
     if (subject === "!until") return this.until(payload as unknown as Awaiting);
     const extra = headers();
     for (const [name, value] of Object.entries(more ?? {})) extra.set(name, value);

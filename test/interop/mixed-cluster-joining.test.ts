@@ -15,6 +15,7 @@ import type { Member, MemberSpec } from "../support/cluster-member.ts";
 import { missingKinds, type ServerKind } from "../support/cluster-programs.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Cluster, dialAll, startMembers } from "../support/cluster.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const missing = missingKinds(["nats-2.9", "nats-new"]);
 
@@ -254,7 +255,7 @@ async function expectApart(cluster: Cluster, reason: RegExp): Promise<void> {
   const [one, other] = await clients.connectAll(cluster.members);
   other!.subscribe("over.there", { callback: (_error, message) => void message.respond() });
   await other!.flush();
-  await expect(one!.request("over.there", "", { timeout: 2_000 })).rejects.toSatisfy(isNoResponders);
+  await expect(one!.request("over.there", "", PATIENT)).rejects.toSatisfy(isNoResponders);
 }
 
 async function someoneLogs(members: readonly Member[], pattern: RegExp, count: number): Promise<void> {

@@ -10,6 +10,7 @@ import { startMembers, type Cluster } from "../support/cluster.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
 import { ask, listen, nameOf, shape, type Event, type Json } from "../support/system-account.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const serverLines = [
   "accounts {",
@@ -164,7 +165,7 @@ describe.skipIf(missingKinds(["nats-new"]).length > 0)("the system account of a 
       });
       expect(statz).toMatchObject([{ acc: "A", conns: 1 }]);
       for (const subject of ["ACCOUNT.B.CONNZ", "SERVER.PING", "SERVER.PING.VARZ", "USER.B.INFO"])
-        await expect(user.request(`$SYS.REQ.${subject}`)).rejects.toThrow("no responders");
+        await expect(user.request(`$SYS.REQ.${subject}`, "", PATIENT)).rejects.toThrow("no responders");
       await user.close();
     }
   });

@@ -5,6 +5,7 @@ import { MemoryDisk } from "../../src/store/memory-disk.ts";
 import { Exposition } from "../support/exposition.ts";
 import { lacksPrometheus, promtool } from "../support/prometheus.ts";
 import { cleanup, start, type Monitored } from "./monitored.ts";
+import { PATIENT } from "../support/patience.ts";
 
 /** What the public dashboards for JetStream read. */
 const DASHBOARDS = `
@@ -28,7 +29,7 @@ async function keeper(): Promise<{ server: Monitored; scrape: () => Promise<Expo
   const client = await connect({ servers: server.url });
   cleanup.push(() => client.close());
   const api = async (subject: string, payload: object): Promise<void> => {
-    const answer = await client.request(`$JS.API.${subject}`, JSON.stringify(payload));
+    const answer = await client.request(`$JS.API.${subject}`, JSON.stringify(payload), PATIENT);
     expect(answer.json()).not.toHaveProperty("error");
   };
   await api("STREAM.CREATE.orders", { name: "orders", subjects: ["orders.>"], max_msgs: 100 });
@@ -44,7 +45,7 @@ async function keeper(): Promise<{ server: Monitored; scrape: () => Promise<Expo
       config: { ...config, name, durable_name: name },
     });
   }
-  for (let i = 0; i < 3; i++) await client.request(`orders.${i}`, "four");
+  for (let i = 0; i < 3; i++) await client.request(`orders.${i}`, "four", PATIENT);
   // a delivery shows the subject of the message, by which a shared inbox cannot tell whose answer it is
   await client.request("$JS.API.CONSUMER.MSG.NEXT.orders.full", "", { noMux: true, timeout: 20_000 });
   return { server, scrape: () => Exposition.scrape(`${server.base}/metrics`) };
@@ -93,7 +94,7 @@ describe("metrics of JetStream", () => {
     const { scrape, server } = await keeper();
     const client = await connect({ servers: server.url });
     cleanup.push(() => client.close());
-    await client.request("$JS.API.STREAM.INFO.nobody", "");
+    await client.request("$JS.API.STREAM.INFO.nobody", "", PATIENT);
     const seen = await scrape();
     expect(seen.value("nats_jetstream_syncs_total")).toBeGreaterThan(2);
     expect(seen.value("nats_jetstream_request_errors_total")).toBe(1);

@@ -17,6 +17,7 @@ const SCRIPT = `
 import { wsconnect } from "@nats-io/nats-core";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
+import { PATIENT } from "../support/patience.ts";
 let nc;
 window.open_ = async (url) => { nc = await wsconnect({ servers: url, reconnectTimeWait: 20, maxReconnectAttempts: -1 }); return nc.info.port; };
 window.echo = async (sizes) => {
@@ -31,9 +32,9 @@ window.echo = async (sizes) => {
   return lengths;
 };
 window.store = async () => {
-  const manager = await jetstreamManager(nc);
+  const manager = await jetstreamManager(nc, PATIENT);
   await manager.streams.add({ name: "S", subjects: ["s.>"], storage: "memory" });
-  const js = jetstream(nc);
+  const js = jetstream(nc, PATIENT);
   const { seq } = await js.publish("s.a", "hello");
   const kv = await new Kvm(js).create("K", { storage: "memory" });
   const seen = [];

@@ -29,13 +29,17 @@ export interface ServerProcess {
 }
 
 /** Writes the config to a file with a listen address added, starts the command with `-c`, waits until it is ready. */
-export async function startServer(command: string, config: string): Promise<ServerProcess> {
+export async function startServer(
+  command: string,
+  config: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
   const port = await freePort();
   const file = join(folder, "server.conf");
   const write = (text: string): void => writeFileSync(file, `listen: "${host}:${port}"\n${text}\n`);
   write(config);
-  const child = spawn(command, ["-c", file], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, ["-c", file], { stdio: ["ignore", "pipe", "pipe"], env });
   const ended = new Promise<void>((resolve) => {
     child.once("close", () => resolve());
     child.once("error", () => resolve());

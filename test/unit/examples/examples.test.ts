@@ -8,6 +8,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { startServer } from "../../../src/index.ts";
+import { PATIENT } from "../../support/patience.ts";
 
 const folder = join(import.meta.dirname, "../../../examples");
 /** Lets the examples import the source as `shoal`. */
@@ -31,7 +32,7 @@ describe("the examples", () => {
     const { stdout } = await promisify(execFile)(process.execPath, example);
     expect(stdout).toMatch(/read back an object of 3000000 bytes\n$/);
     await using client = await connect({ servers: server.url });
-    expect(await (await jetstreamManager(client)).getAccountInfo()).toMatchObject({
+    expect(await (await jetstreamManager(client, PATIENT)).getAccountInfo()).toMatchObject({
       streams: 0,
       consumers: 0,
     });
