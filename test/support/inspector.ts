@@ -24,7 +24,11 @@ export class Inspector {
   }
 
   static async of(server: ServerProcess): Promise<Inspector> {
-    const url = await waitFor("the inspector", () => /ws:\/\/\S+/.exec(server.log())?.[0], server.log);
+    const url = await waitFor(
+      "the inspector",
+      () => /ws:\/\/\S+/.exec(server.log())?.[0],
+      () => server.log(),
+    );
     const socket = new WebSocket(url);
     await new Promise((resolve, reject) => {
       socket.addEventListener("open", resolve);
