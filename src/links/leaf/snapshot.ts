@@ -1,9 +1,10 @@
 /** The state of a leaf connection at one moment, as plain values. */
 import type { RemoteInterest } from "../../core/subscription.ts";
+import { connectionSnapshot, type ConnectionSnapshot } from "../trunk/snapshot.ts";
 import type { LeafPeer } from "./handshake.ts";
 import type { LeafSession } from "./session.ts";
 
-export interface LeafSnapshot {
+export interface LeafSnapshot extends ConnectionSnapshot {
   readonly lid: number;
   readonly peer: LeafPeer;
   /** This server is the spoke. */
@@ -13,17 +14,6 @@ export interface LeafSnapshot {
   readonly isSolicited: boolean;
   readonly account: string;
   readonly user: string;
-  readonly address: string;
-  readonly port: number;
-  readonly startedMs: number;
-  readonly lastActivityMs: number;
-  /** 0: not known yet. */
-  readonly roundTripMs: number;
-  readonly pendingBytes: number;
-  readonly inMessages: number;
-  readonly outMessages: number;
-  readonly inBytes: number;
-  readonly outBytes: number;
   /** Subjects and queue groups that the peer is interested in. */
   readonly interests: number;
   readonly interest: () => Iterable<RemoteInterest>;
@@ -31,9 +21,10 @@ export interface LeafSnapshot {
 
 /** null: messages do not cross yet. */
 export function leafSnapshot(session: LeafSession): LeafSnapshot | null {
-  const { account, interests, wire, heartbeat, outbox } = session;
+  const { account, interests } = session;
   if (account === null || interests === null || !session.isOpen) return null;
   return {
+    ...connectionSnapshot(session),
     lid: session.lid,
     peer: session.peer,
     isSpoke: session.tier === "hub",
@@ -41,16 +32,6 @@ export function leafSnapshot(session: LeafSession): LeafSnapshot | null {
     isSolicited: session.remote !== null,
     account: account.name,
     user: session.user,
-    address: wire.remote.address,
-    port: wire.remote.port,
-    startedMs: session.startedMs,
-    lastActivityMs: session.lastActivityMs,
-    roundTripMs: heartbeat.roundTripMs,
-    pendingBytes: outbox.pendingBytes,
-    inMessages: session.inMessages,
-    outMessages: session.outMessages,
-    inBytes: session.inBytes,
-    outBytes: session.outBytes,
     interests: interests.size,
     interest: () => interests,
   };
