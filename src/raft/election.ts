@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.ts";
 import { isMember, quorum } from "./membership.ts";
 import { EntryType, type VoteRequest, type VoteResponse } from "./messages.ts";
-import { hearTerm, isWhole } from "./recovery.ts";
+import { asksTerms, hearTerm, isWhole } from "./recovery.ts";
 import { becomeFollower, campaignSoon, endCatchUp, resetElection, save, takeTerm } from "./standing.ts";
 import { Timing, type OutgoingMessage, type RaftState } from "./state.ts";
 import { voteSubject } from "./subjects.ts";
@@ -55,6 +55,8 @@ export function campaign(state: RaftState): void {
 
 export function takeVoteRequest(state: RaftState, request: VoteRequest, reply: string): void {
   if (reply === "" || request.candidate === state.id) return;
+  // who has lost its own term must not count among those that know one
+  if (request.term === 0 && asksTerms(state)) return;
   if (request.term > state.term) {
     endCatchUp(state);
     becomeFollower(state, "");
@@ -78,7 +80,7 @@ export function takeVoteRequest(state: RaftState, request: VoteRequest, reply: s
 }
 
 export function takeVoteResponse(state: RaftState, response: VoteResponse): void {
-  if (hearTerm(state, response.peer, response.term)) return;
+  if (hearTerm(state, response)) return;
   if (response.term > state.term) {
     becomeFollower(state, "");
     takeTerm(state, response.term);
@@ -86,6 +88,8 @@ export function takeVoteResponse(state: RaftState, response: VoteResponse): void
     return;
   }
   if (state.role !== "candidate" || response.term !== state.term || !response.isGranted) return;
+  // a process that was stopped: who has lost its vote counts on it that this candidacy is over by now
+  if (state.nowMs >= state.electionDueMs) return;
   state.votes.set(response.peer, { isEmpty: response.isEmpty });
   countVotes(state);
 }

@@ -253,7 +253,8 @@ export class RaftNode {
 
   private judgeLoss({ isNewGroup, restored, nowMs }: RaftOptions): void {
     if (restored.hard === undefined) {
-      if (!isNewGroup || !this.state.log.isEmpty) this.state.recovery = recoverAll(nowMs);
+      if (!isNewGroup || !this.state.log.isEmpty || restored.isDamaged)
+        this.state.recovery = recoverAll(nowMs);
     } else if (restored.hard.loss === "all") {
       this.state.recovery = recoverAll(nowMs);
     } else if (restored.isDamaged || restored.hard.loss === "log") {

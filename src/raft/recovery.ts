@@ -6,7 +6,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { isMember } from "./membership.ts";
-import type { PeerId } from "./messages.ts";
+import type { VoteResponse } from "./messages.ts";
 import { Timing, type LostPart, type RaftState, type LossRecovery } from "./state.ts";
 import { voteSubject } from "./subjects.ts";
 
@@ -46,10 +46,12 @@ export function askTerms(state: RaftState): void {
 }
 
 /** Whether the answer was one to askTerms. */
-export function hearTerm(state: RaftState, peer: PeerId, term: number): boolean {
+export function hearTerm(state: RaftState, { peer, term, isEmpty }: VoteResponse): boolean {
   const { recovery } = state;
   if (recovery === undefined || !asksTerms(state)) return false;
   if (state.nowMs < recovery.asksTermsFromMs || peer === state.id || !isMember(state, peer)) return true;
+  // it has lost its own, or was never part of a quorum
+  if (isEmpty) return true;
   recovery.heardTerms.set(peer, term);
   if (recovery.heardTerms.size < Math.ceil(state.peers.peers.length / 2)) return true;
   const highest = Math.max(...recovery.heardTerms.values());

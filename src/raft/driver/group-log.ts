@@ -7,7 +7,7 @@
 import type { HardState, RaftSnapshot } from "../state.ts";
 
 /** The snapshot without its data. */
-type SnapshotHead = Omit<RaftSnapshot, "data">;
+export type SnapshotHead = Omit<RaftSnapshot, "data">;
 
 export interface LoggedEntry {
   readonly index: number;

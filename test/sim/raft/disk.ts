@@ -24,7 +24,7 @@ export class MemberDisk {
   /** Each part of what a step wants durable, in order: a crash may come between any two. */
   *parts(ready: Ready): Generator<() => void> {
     const { save, cutAfter, snapshot } = ready;
-    if (save !== undefined) yield () => (this.hard = save);
+    if (save !== undefined) yield () => this.save(save);
     if (cutAfter >= 0) yield () => this.cutAfter(cutAfter);
     if (snapshot !== undefined) yield () => this.install(snapshot);
     for (const entry of ready.append) {
@@ -41,7 +41,6 @@ export class MemberDisk {
 
   restore(): Restored {
     const { hard, snapshot, isDamaged } = this;
-    this.isDamaged = false;
     return { hard, snapshot, entries: this.entries(), isDamaged };
   }
 
@@ -70,6 +69,12 @@ export class MemberDisk {
 
   private *entries(): Generator<AppendEntry> {
     for (const bytes of this.log.values()) yield decodeAppend(bytes)!;
+  }
+
+  /** Damage is seen at each start until it is on record. */
+  private save(hard: HardState): void {
+    this.hard = hard;
+    if (hard.loss !== "none") this.isDamaged = false;
   }
 
   private cutAfter(index: number): void {

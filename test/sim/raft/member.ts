@@ -2,28 +2,15 @@
 import { randomInt, type Random } from "../../../src/base/random.ts";
 import { EntryType, type AppendEntry, type PeerId, type PeerState } from "../../../src/raft/messages.ts";
 import { RaftNode } from "../../../src/raft/node.ts";
-import type { OutgoingMessage, RaftEvent, ReadRequest, Ready } from "../../../src/raft/state.ts";
+import type { RaftEvent, ReadRequest, Ready } from "../../../src/raft/state.ts";
 import { decodeAppend } from "../../../src/raft/wire.ts";
-import type { RaftChecks } from "./checks.ts";
 import { MemberDisk } from "./disk.ts";
+import type { MemberWorld, SimMember } from "./sim-member.ts";
 import { Snapshots } from "./snapshots.ts";
-import type { Timeline } from "../timeline.ts";
 
 const decoder = new TextDecoder();
 
-export interface MemberWorld {
-  readonly timeline: Timeline;
-  readonly random: Random;
-  readonly checks: RaftChecks;
-  readonly writeMsMax: number;
-  send(from: PeerId, outgoing: OutgoingMessage): void;
-  /** The membership that a leader has committed. */
-  membershipIs(peers: PeerState): void;
-  /** The operation is committed on a member that leads. */
-  isDone(operation: string, index: number): void;
-}
-
-export class RaftMember {
+export class RaftMember implements SimMember {
   readonly id: PeerId;
   readonly disk = new MemberDisk();
   /** Undefined while it is down. */
@@ -112,6 +99,15 @@ export class RaftMember {
       operations,
     });
     this.step({ kind: "compacted", index });
+  }
+
+  damage(random: Random): void {
+    this.disk.damage(random);
+    this.isLost = true;
+  }
+
+  fillDisk(): void {
+    // this disk has no end
   }
 
   private follow(ready: Ready): void {

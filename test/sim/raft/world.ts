@@ -10,9 +10,26 @@ import type { OutgoingMessage } from "../../../src/raft/state.ts";
 import * as wire from "../../../src/raft/wire.ts";
 import { Timeline } from "../timeline.ts";
 import { RaftChecks } from "./checks.ts";
-import { RaftMember, type MemberWorld } from "./member.ts";
+import { DrivenMember } from "./driven-member.ts";
+import { RaftMember } from "./member.ts";
+import type { MemberWorld, SimMember } from "./sim-member.ts";
 
-const SIZES = [1, 3, 3, 3, 4, 5, 5, 7];
+const SIZES = [1, 2, 3, 3, 3, 4, 5, 5, 7];
+/** How often what goes wrong. Times in milliseconds, chances as one in so many. */
+const RATES = {
+  usual: { faultEveryMs: [300, 800, 2500], damageOneIn: 4, changeEveryMs: 5000, delaysMs: [5, 50, 50, 1500] },
+  raised: {
+    faultEveryMs: [150, 300, 800],
+    damageOneIn: 2,
+    changeEveryMs: 2000,
+    delaysMs: [50, 300, 1500, 4000],
+  },
+} as const;
+export type FaultRates = keyof typeof RATES;
+
+/** "plain": the state machine with a disk of the simulation. "driven": with the driver and the journal of production. */
+export type MemberKind = "plain" | "driven";
+
 const FAULTS_MS = 90_000;
 const HEALING_MS = 60_000;
 /** Clients propose nothing in the last part of it. */
@@ -28,7 +45,7 @@ export class RaftWorld implements MemberWorld {
   readonly random: Random;
   readonly checks = new RaftChecks();
   readonly log: string[] = [];
-  private readonly members = new Map<PeerId, RaftMember>();
+  private readonly members = new Map<PeerId, SimMember>();
   /** "from to": nothing passes. */
   private readonly cut = new Set<string>();
   private readonly waiting = new Map<string, Waiting>();
@@ -42,13 +59,18 @@ export class RaftWorld implements MemberWorld {
   private knownIndex = 0;
   private isHealing = false;
   private readonly changesMembers: boolean;
+  private readonly rates: (typeof RATES)[FaultRates];
 
-  constructor(seed: number) {
+  private readonly kind: MemberKind;
+
+  constructor(seed: number, rates: FaultRates = "usual", kind: MemberKind = "plain") {
+    this.rates = RATES[rates];
+    this.kind = kind;
     this.random = seededRandom(seed);
     const size = this.pick(SIZES);
     this.lossPerMille = this.pick([0, 0, 20, 100]);
-    this.delayMsMax = this.pick([5, 50, 50, 1500]);
-    this.faultEveryMs = this.pick([300, 800, 2500]);
+    this.delayMsMax = this.pick<number>(this.rates.delaysMs);
+    this.faultEveryMs = this.pick<number>(this.rates.faultEveryMs);
     this.writeMsMax = this.pick([5, 30, 400]);
     this.changesMembers = size > 1 && randomInt(this.random, 2) === 0;
     const ids = Array.from({ length: size }, (_, i) => hashName(`n${i + 1}`));
@@ -58,9 +80,9 @@ export class RaftWorld implements MemberWorld {
 
   /** Breaches; none: all holds. */
   run(): readonly string[] {
-    this.every(100, () => this.propose());
+    this.every(100, () => this.proposeSomewhere());
     this.every(this.faultEveryMs, () => this.fault());
-    this.every(5000, () => this.changeMembership());
+    this.every(this.rates.changeEveryMs, () => this.changeMembership());
     this.every(4000, () => this.pick([...this.members.values()]).makeSnapshot());
     this.timeline.runUntil(FAULTS_MS);
     this.heal();
@@ -87,7 +109,7 @@ export class RaftWorld implements MemberWorld {
     this.knownIndex = Math.max(this.knownIndex, index);
   }
 
-  private carry(from: PeerId, to: RaftMember, { subject, reply, message }: OutgoingMessage): void {
+  private carry(from: PeerId, to: SimMember, { subject, reply, message }: OutgoingMessage): void {
     if (this.cut.has(`${from} ${to.id}`)) return;
     if (!this.isHealing && randomInt(this.random, 1000) < this.lossPerMille) return;
     const { life } = to;
@@ -99,29 +121,94 @@ export class RaftWorld implements MemberWorld {
     });
   }
 
-  private propose(): void {
+  private proposeSomewhere(): void {
     if (this.timeline.nowMs > FAULTS_MS + HEALING_MS - SETTLING_MS) return;
     const leaders = [...this.members.values()].filter(({ node }) => node?.leads);
-    if (leaders.length === 0) return;
+    if (leaders.length > 0) this.propose(this.pick(leaders));
+  }
+
+  private propose(leader: SimMember): void {
     const operation = `o${++this.operations}`;
     this.waiting.set(operation, { knownAtStart: this.knownIndex });
     const entries = [{ type: EntryType.NORMAL, data: encoder.encode(operation) }];
-    this.pick(leaders).step({ kind: "propose", entries });
+    leader.step({ kind: "propose", entries });
   }
 
   private fault(): void {
     if (this.isHealing) return;
     const member = this.pick([...this.members.values()]);
-    const fault = randomInt(this.random, 14);
+    const fault = randomInt(this.random, 20);
     if (fault < 3) this.crash(member);
     else if (fault < 6) this.partition();
     else if (fault === 6) member.stalledUntilMs = this.timeline.nowMs + this.random.next() * 15_000;
     else if (fault === 7) member.step({ kind: "transfer", to: this.pick(this.peers.peers) });
     else if (fault === 8) for (const each of this.members.values()) this.crash(each);
+    else if (fault < 11) this.duel();
+    else if (fault < 13) this.strand();
+    else if (fault < 14) this.behead();
+    else if (fault < 16) this.blink();
+    else if (fault === 16) member.fillDisk(this.random.next() * 10_000);
     else member.step({ kind: "campaign" });
   }
 
-  private crash(member: RaftMember): void {
+  /** Two campaign in one term without hearing each other, and those who have voted for the first crash before the second asks them. */
+  private duel(): void {
+    const all = [...this.members.values()];
+    const first = this.pick(all);
+    const second = this.pick(all);
+    this.cut.add(`${first.id} ${second.id}`);
+    this.cut.add(`${second.id} ${first.id}`);
+    first.step({ kind: "campaign" });
+    const roundMs = this.delayMsMax + this.writeMsMax;
+    for (const each of all) {
+      if (each === first || each === second) continue;
+      this.timeline.after(roundMs * (0.3 + this.random.next()), () => this.crash(each, 10));
+    }
+    this.timeline.after(roundMs * (0.8 + this.random.next()), () => second.step({ kind: "campaign" }));
+    this.timeline.after(3 * roundMs, () => this.cut.clear());
+  }
+
+  /** A leader crashes just after a proposal, comes back at once, and one of the others is cut off meanwhile. */
+  private behead(): void {
+    const leader = [...this.members.values()].find(({ node }) => node?.leads);
+    if (leader === undefined) return;
+    this.propose(leader);
+    this.timeline.after(2 * this.random.next() * (this.delayMsMax + this.writeMsMax), () => {
+      this.crash(leader, 10);
+      const others = [...this.members.values()].filter((each) => each !== leader);
+      if (others.length > 0) this.cutOff(new Set([this.pick(others).id]));
+      for (const each of others) this.soon(() => each.step({ kind: "campaign" }));
+    });
+    this.timeline.after(this.random.next() * 12_000, () => this.cut.clear());
+  }
+
+  /** A leader is cut off with less than half of the others, takes proposals, and another one campaigns. */
+  private strand(): void {
+    const leader = [...this.members.values()].find(({ node }) => node?.leads);
+    if (leader === undefined) return;
+    const others = [...this.members.values()].filter((each) => each !== leader);
+    const away = new Set(others.filter(() => randomInt(this.random, 3) === 0).map(({ id }) => id));
+    this.cutOff(away.add(leader.id));
+    for (let i = randomInt(this.random, 4); i > 0; i--) this.propose(leader);
+    const rest = others.filter(({ id }) => !away.has(id));
+    if (rest.length > 0) this.soon(() => this.pick(rest).step({ kind: "campaign" }));
+    this.timeline.after(this.random.next() * 3000, () => this.cut.clear());
+  }
+
+  /** All lose power for a moment, in the middle of proposals. */
+  private blink(): void {
+    for (const member of this.members.values()) {
+      if (member.node?.leads === true) this.propose(member);
+      this.soon(() => this.crash(member, 20));
+    }
+    this.soon(() => this.pick([...this.members.values()]).step({ kind: "campaign" }));
+  }
+
+  private soon(act: () => void): void {
+    this.timeline.after(this.random.next() * (this.delayMsMax + this.writeMsMax), act);
+  }
+
+  private crash(member: SimMember, backWithinMs = 4000): void {
     if (member.node === undefined) return;
     const isMember = this.peers.peers.includes(member.id);
     member.crash();
@@ -129,12 +216,11 @@ export class RaftWorld implements MemberWorld {
     // a majority that has lost something cannot be mended
     const size = this.peers.peers.length - (this.changesMembers ? 1 : 0);
     const mayLose = recovering < Math.ceil(size / 2) - 1;
-    if (isMember && mayLose && randomInt(this.random, 4) === 0) {
-      member.disk.damage(this.random);
-      member.isLost = true;
+    if (isMember && mayLose && randomInt(this.random, this.rates.damageOneIn) === 0) {
+      member.damage(this.random);
     }
     this.note(`${member.id} crashes${member.isLost ? ", and has lost something" : ""}`);
-    this.timeline.after(this.random.next() * 4000, () => {
+    this.timeline.after(this.random.next() * backWithinMs, () => {
       if (member.node === undefined) member.start(this.peers);
     });
   }
@@ -142,15 +228,19 @@ export class RaftWorld implements MemberWorld {
   private partition(): void {
     const ids = [...this.members.keys()];
     const away = new Set(ids.filter(() => randomInt(this.random, 2) === 0));
-    const isOneWay = randomInt(this.random, 3) === 0;
+    this.cutOff(away, randomInt(this.random, 3) === 0 ? "one way" : "both ways");
+    this.timeline.after(this.random.next() * 12_000, () => this.cut.clear());
+  }
+
+  private cutOff(away: ReadonlySet<PeerId>, ways: "one way" | "both ways" = "both ways"): void {
+    const ids = [...this.members.keys()];
     for (const from of ids) {
       for (const to of ids) {
-        if (away.has(from) === away.has(to) || (isOneWay && away.has(from))) continue;
+        if (away.has(from) === away.has(to) || (ways === "one way" && away.has(from))) continue;
         this.cut.add(`${from} ${to}`);
       }
     }
-    this.note(`${[...away].join(" ")} cut off${isOneWay ? ", one way" : ""}`);
-    this.timeline.after(this.random.next() * 12_000, () => this.cut.clear());
+    this.note(`${[...away].join(" ")} cut off, ${ways}`);
   }
 
   private changeMembership(): void {
@@ -175,7 +265,7 @@ export class RaftWorld implements MemberWorld {
   }
 
   private add(id: PeerId): void {
-    const member = new RaftMember(id, this);
+    const member = this.kind === "plain" ? new RaftMember(id, this) : new DrivenMember(id, this);
     this.members.set(id, member);
     member.start(this.peers);
   }

@@ -1,0 +1,210 @@
+/**
+ * Breaks the rules of Raft one by one, in a copy of the sources, and counts the seeds that the simulation needs to notice. A break that it
+ * does not notice says that the simulation has grown blind.
+ *
+ *     node scripts/raft-mutations.ts [--seeds N] [PART OF A NAME]
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+interface Mutation {
+  readonly name: string;
+  /** Below src/raft. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** Further edits of the same file. */
+  readonly more?: readonly (readonly [from: string, to: string])[];
+}
+
+const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "votes twice in a term",
+    file: "election.ts",
+    from: '(state.vote === "" || state.vote === request.candidate) &&',
+    to: "",
+  },
+  {
+    name: "forgets its vote in a crash",
+    file: "election.ts",
+    from: "state.vote = request.candidate;\n    save(state);",
+    to: "state.vote = request.candidate;",
+  },
+  {
+    name: "forgets its term in a crash",
+    file: "standing.ts",
+    from: 'state.vote = "";\n  save(state);',
+    to: 'state.vote = "";',
+  },
+  {
+    name: "votes for a log that is behind",
+    file: "election.ts",
+    from: "isWhole(state) &&\n    isUpToDate(state, request);",
+    to: "isWhole(state);",
+  },
+  {
+    name: "compares the length of logs and not their terms",
+    file: "election.ts",
+    from: "lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex)",
+    to: "lastTerm >= 0 && lastIndex >= log.lastIndex",
+  },
+  {
+    name: "elects with less than a majority",
+    file: "membership.ts",
+    from: "peers.peers.length) / 2) + 1",
+    to: "peers.peers.length) / 2)",
+  },
+  {
+    name: "commits an entry of an older term by count",
+    file: "leading.ts",
+    from: "response.term !== state.term || state.log.termAt(response.index) !== state.term) return;",
+    to: "state.log.termAt(response.index) !== response.term) return;",
+    more: [["index <= state.commit || state.log.termAt(index) !== state.term", "index <= state.commit"]],
+  },
+  {
+    name: "counts its own entries before they are durable",
+    file: "leading.ts",
+    from: "peer === state.id ? state.durable :",
+    to: "peer === state.id ? state.log.lastIndex :",
+  },
+  {
+    name: "does not check what stands before an entry",
+    file: "following.ts",
+    from: "if (term === append.prevTerm) return true;",
+    to: "if (term !== undefined) return true;",
+  },
+  {
+    name: "acknowledges before it is durable",
+    file: "following.ts",
+    from: 'send.push({ subject: reply, reply: "", message: { kind: "append response", body } });\n}\n\n/** A leader',
+    to: 'sendAtOnce.push({ subject: reply, reply: "", message: { kind: "append response", body } });\n}\n\n/** A leader',
+  },
+  {
+    name: "cuts its log on the word of a late message",
+    file: "following.ts",
+    from: "index > log.startIndex && log.termAt(index) !== append.term",
+    to: "index > log.startIndex && index > state.commit",
+  },
+  {
+    name: "commits what it has not compared",
+    file: "following.ts",
+    from: "raiseCommit(state, Math.min(append.commit, index));",
+    to: "raiseCommit(state, Math.min(append.commit, log.lastIndex));",
+  },
+  {
+    name: "follows a leader of an older term",
+    file: "following.ts",
+    from: "if (term < state.term) return refuse(state, reply);",
+    to: "",
+  },
+  {
+    name: "votes after it has lost entries",
+    file: "election.ts",
+    from: "isWhole(state) &&\n    isUpToDate",
+    to: "isUpToDate",
+  },
+  {
+    name: "campaigns after it has lost entries",
+    file: "election.ts",
+    from: "return isWhole(state) && state.catchingUp",
+    to: "return state.catchingUp",
+  },
+  {
+    name: "forgets that it has lost something",
+    file: "node.ts",
+    from: "save(this.state);\n    this.state.ready.wakeAtMs",
+    to: 'this.state.ready.save = { term: this.state.term, vote: this.state.vote, loss: "none" };\n    this.state.ready.wakeAtMs',
+  },
+  {
+    name: "votes with an empty disk at once",
+    file: "node.ts",
+    from: "if (!isNewGroup || !this.state.log.isEmpty) this.state.recovery = recoverAll(nowMs);",
+    to: "",
+  },
+  {
+    name: "asks one member alone for its term",
+    file: "recovery.ts",
+    from: "Math.ceil(state.peers.peers.length / 2)",
+    to: "1",
+  },
+  {
+    name: "changes two members at once",
+    file: "membership.ts",
+    from: "state.change === undefined && state.commit >= state.leadsFrom",
+    to: "true",
+  },
+  {
+    name: "keeps a membership that was cut from the log",
+    file: "membership.ts",
+    from: "state.peers = state.change.before;",
+    to: "",
+  },
+  {
+    name: "leads on after a newer term",
+    file: "election.ts",
+    from: 'becomeFollower(state, "");\n    takeTerm(state, request.term);',
+    to: 'if (state.role !== "leader") becomeFollower(state, "");\n    takeTerm(state, request.term);',
+  },
+];
+
+const ROOT = join(import.meta.dirname, "..");
+const { values, positionals } = parseArgs({
+  options: { seeds: { type: "string", default: "300" } },
+  allowPositionals: true,
+});
+
+/** Runs in the copy: ends with the number of seeds played until one failed, or 0. */
+const RUN = `
+import { RaftWorld } from "./test/sim/raft/world.ts";
+for (let i = 1; i <= ${Number(values.seeds)}; i++) {
+  let breaches;
+  try { breaches = new RaftWorld(i, i % 2 === 0 ? "raised" : "usual").run(); } catch (error) { breaches = [String(error.message)]; }
+  if (breaches.length > 0) { console.log(i + " " + breaches[0]); process.exit(0); }
+}
+console.log("0");
+`;
+
+function edited(text: string, from: string, to: string): string {
+  if (text.split(from).length !== 2) throw new Error(`the source does not contain this once: ${from}`);
+  return text.replace(from, () => to);
+}
+
+function play({ file, from, to, more = [] }: Mutation): string {
+  const copy = mkdtempSync(join(tmpdir(), "raft-mutation-"));
+  try {
+    for (const part of [
+      "src/raft",
+      "src/base",
+      "src/store",
+      "test/sim/raft",
+      "test/sim/timeline.ts",
+      "test/support/faulty-disk.ts",
+    ])
+      cpSync(join(ROOT, part), join(copy, part), { recursive: true });
+    writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
+    const path = join(copy, "src/raft", file);
+    let text = readFileSync(path, "utf8");
+    for (const [before, after] of [[from, to] as const, ...more]) text = edited(text, before, after);
+    writeFileSync(path, text);
+    writeFileSync(join(copy, "run.ts"), RUN);
+    return spawnSync(process.execPath, ["run.ts"], { cwd: copy, encoding: "utf8" }).stdout.trim();
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+let missed = 0;
+for (const mutation of MUTATIONS) {
+  if (!mutation.name.includes(positionals[0] ?? "")) continue;
+  const [seed, ...breach] = play(mutation).split(" ");
+  const isMissed = seed === "0" || seed === "";
+  if (isMissed) missed++;
+  console.log(
+    `${mutation.name}: ${isMissed ? "NOT NOTICED" : `noticed by seed ${seed} (${breach.join(" ").slice(0, 100)})`}`,
+  );
+}
+console.log(`${missed} were not noticed in ${values.seeds} seeds`);
+process.exitCode = missed === 0 ? 0 : 1;

@@ -1,0 +1,229 @@
+/** One member of a simulated group that is production code down to the disk: driver, journal, and a disk that loses what was not synced. */
+import type { Clock } from "../../../src/base/clock.ts";
+import { randomInt, type Random } from "../../../src/base/random.ts";
+import { RaftDriver } from "../../../src/raft/driver/driver.ts";
+import type { RaftGroup } from "../../../src/raft/driver/group.ts";
+import type { CommittedEntry } from "../../../src/raft/driver/layer.ts";
+import { decodeMessage, encodeMessage } from "../../../src/raft/driver/message-bytes.ts";
+import { EntryType, type PeerId, type PeerState } from "../../../src/raft/messages.ts";
+import type { RaftNode } from "../../../src/raft/node.ts";
+import type { RaftEvent, RaftSnapshot } from "../../../src/raft/state.ts";
+import { FileJournal } from "../../../src/store/journal/file-journal.ts";
+import { durableIn } from "../../../src/store/journal/recovery.ts";
+import { FaultyDisk } from "../../support/faulty-disk.ts";
+import type { MemberWorld, SimMember } from "./sim-member.ts";
+import { Snapshots } from "./snapshots.ts";
+
+const GROUP = "S-R3F-sim";
+const FOLDER = "raft";
+/** So small that segments are cleaned all the time. */
+const SEGMENT_BYTES = 4096;
+const decoder = new TextDecoder();
+
+/** Syncs take a while. */
+class SlowDisk extends FaultyDisk {
+  private readonly world: MemberWorld;
+
+  constructor(world: MemberWorld) {
+    super(world.random, "when asked");
+    this.world = world;
+  }
+
+  override later(act: () => void): void {
+    const { timeline, random, writeMsMax } = this.world;
+    super.later(act);
+    // a crash has taken it away
+    timeline.after(random.next() * writeMsMax, () => {
+      if (!this.syncs.includes(act)) return;
+      this.syncs.splice(this.syncs.indexOf(act), 1);
+      act();
+    });
+  }
+}
+
+export class DrivenMember implements SimMember {
+  readonly id: PeerId;
+  life = 0;
+  operations: string[] = [];
+  appliedIndex = 0;
+  readonly inboxes = new Set<string>();
+  stalledUntilMs = 0;
+  isLost = false;
+  private readonly world: MemberWorld;
+  private readonly disk: SlowDisk;
+  private isNew = true;
+  private driver: RaftDriver | undefined;
+  private group: RaftGroup | undefined;
+
+  constructor(id: PeerId, world: MemberWorld) {
+    this.id = id;
+    this.world = world;
+    this.disk = new SlowDisk(world);
+  }
+
+  get node(): RaftNode | undefined {
+    return this.group?.["node"];
+  }
+
+  start(peers: PeerState): void {
+    const { id, world, disk } = this;
+    this.life++;
+    this.operations = [];
+    this.appliedIndex = 0;
+    const journal = new FileJournal({
+      disk,
+      folder: FOLDER,
+      policy: "sync",
+      segmentBytes: SEGMENT_BYTES,
+      later: (work) => this.after(1000, work),
+    });
+    this.driver = new RaftDriver({
+      id,
+      clock: this.clock(),
+      random: world.random,
+      soon: (work) => this.after(0, work),
+      transport: {
+        send: (subject, reply, bytes) => {
+          // before this it has told nobody anything
+          this.isNew = false;
+          world.send(id, { subject, reply, message: decodeMessage(subject, bytes)! });
+        },
+        listen: (subject) => void this.inboxes.add(subject),
+        ignore: (subject) => void this.inboxes.delete(subject),
+      },
+    });
+    this.group = this.driver.open({
+      name: GROUP,
+      peers,
+      isNewGroup: this.isNew,
+      journal,
+      layer: this.layer(),
+    });
+    this.isLost = this.node!.isRecovering;
+  }
+
+  crash(): void {
+    this.life++;
+    this.driver?.stop();
+    this.driver = undefined;
+    this.group = undefined;
+    this.inboxes.clear();
+    if (randomInt(this.world.random, 3) === 0) this.disk.kill();
+    else this.disk.crash();
+  }
+
+  step(event: RaftEvent): void {
+    const { life } = this;
+    if (this.stallMs > 0) return this.after(0, () => this.life === life && this.step(event));
+    const { group, driver } = this;
+    if (group === undefined) return;
+    if (event.kind === "message") driver!.receive(event.subject, event.reply, encodeMessage(event.message));
+    else if (event.kind === "propose") for (const entry of event.entries) group.propose(entry);
+    else group.step(event);
+    this.observe();
+  }
+
+  makeSnapshot(): void {
+    if (this.group === undefined || this.stallMs > 0) return;
+    this.group.takeSnapshot(Snapshots.encode(this.operations));
+  }
+
+  /** Only what can be told from a write that was torn off. */
+  damage(random: Random): void {
+    const { disk } = this;
+    this.isLost = true;
+    const segments = disk.names(FOLDER).filter((name) => name.endsWith(".raft"));
+    const all = segments.map((name) => `${FOLDER}/${name}`);
+    const last = all.pop();
+    const fault = randomInt(random, 4);
+    if (fault === 0 || last === undefined) return disk.removeFolder(FOLDER);
+    if (fault === 1 && all.length > 0) return disk.remove(all[randomInt(random, all.length)]!);
+    if (fault === 2 && all.length > 0) {
+      const file = disk.open(all[randomInt(random, all.length)]!);
+      return file.truncate(randomInt(random, file.size));
+    }
+    for (let flips = 1 + randomInt(random, 3); flips > 0; flips--) {
+      const durable = durableIn(Buffer.from(disk.read(last)!));
+      const isLast = all.length === 0 || (durable > 0 && randomInt(random, 2) === 0);
+      if (isLast && durable === 0) return;
+      disk.flipBit(
+        () => (isLast ? last : all[randomInt(random, all.length)]!),
+        (size) => randomInt(random, isLast ? durable : size),
+      );
+    }
+  }
+
+  fillDisk(ms: number): void {
+    this.disk.freeBytes = randomInt(this.world.random, 2000);
+    this.world.timeline.after(ms, () => (this.disk.freeBytes = Infinity));
+  }
+
+  private layer(): {
+    apply(committed: CommittedEntry): void;
+    restore(snapshot: RaftSnapshot): void;
+    leadershipChanged(): void;
+    statusChanged(): void;
+  } {
+    const { life } = this;
+    return {
+      apply: (committed) => this.life === life && this.apply(committed),
+      restore: ({ index, data }) => {
+        this.operations = Snapshots.decode(data);
+        this.appliedIndex = index;
+      },
+      leadershipChanged: () => this.observe(),
+      statusChanged: () => this.observe(),
+    };
+  }
+
+  private apply({ index, term, leader, entries }: CommittedEntry): void {
+    const { checks } = this.world;
+    if (index !== this.appliedIndex + 1)
+      checks.breach(`${this.id} is given ${index} after ${this.appliedIndex}`);
+    this.appliedIndex = index;
+    const rest = { commit: 0, prevTerm: 0, prevIndex: index - 1, currentTerm: 0 };
+    checks.applied(this.id, index, { leader, term, entries, ...rest });
+    for (const { type, data } of entries) {
+      if (type !== EntryType.NORMAL) continue;
+      const operation = decoder.decode(data);
+      this.operations.push(operation);
+      if (this.node?.role === "leader") this.world.isDone(operation, index);
+    }
+  }
+
+  private observe(): void {
+    const { node, world } = this;
+    if (node === undefined) return;
+    if (node.role === "leader") world.checks.leads(node.term, this.id);
+    if (node.leads) world.membershipIs(node.committedPeers);
+    this.isLost = node.isRecovering;
+  }
+
+  private clock(): Clock {
+    return {
+      nowMs: () => this.world.timeline.nowMs,
+      setTimer: (delayMs, fire) => {
+        let isSet = true;
+        this.after(delayMs, () => isSet && fire());
+        return { [Symbol.dispose]: () => (isSet = false) };
+      },
+    };
+  }
+
+  /** In this life, and not while the process is stopped. */
+  private after(delayMs: number, work: () => void): void {
+    const { life } = this;
+    this.world.timeline.after(Math.max(delayMs, this.stallMs), () => {
+      if (this.life !== life) return;
+      if (this.stallMs > 0) this.after(0, work);
+      else {
+        work();
+        this.observe();
+      }
+    });
+  }
+
+  private get stallMs(): number {
+    return Math.max(0, this.stalledUntilMs - this.world.timeline.nowMs);
+  }
+}

@@ -1,0 +1,44 @@
+/** A member of a simulated group, as its world sees it. */
+import type { Random } from "../../../src/base/random.ts";
+import type { PeerId, PeerState } from "../../../src/raft/messages.ts";
+import type { RaftNode } from "../../../src/raft/node.ts";
+import type { OutgoingMessage, RaftEvent } from "../../../src/raft/state.ts";
+import type { Timeline } from "../timeline.ts";
+import type { RaftChecks } from "./checks.ts";
+
+export interface SimMember {
+  readonly id: PeerId;
+  /** Undefined while it is down. */
+  readonly node: RaftNode | undefined;
+  /** Counts starts: what belongs to an earlier life is void. */
+  readonly life: number;
+  readonly operations: readonly string[];
+  readonly appliedIndex: number;
+  readonly inboxes: ReadonlySet<string>;
+  /** Does nothing until then, as a stopped process. */
+  stalledUntilMs: number;
+  /** Its disk was damaged, and it has not become whole since. */
+  isLost: boolean;
+  /** `peers`: as the layer above has assigned them. */
+  start(peers: PeerState): void;
+  crash(): void;
+  step(event: RaftEvent): void;
+  /** The layer above writes down what it has, and the log before it goes. */
+  makeSnapshot(): void;
+  /** While it is down. */
+  damage(random: Random): void;
+  /** The disk takes nothing for so long. */
+  fillDisk(ms: number): void;
+}
+
+export interface MemberWorld {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly checks: RaftChecks;
+  readonly writeMsMax: number;
+  send(from: PeerId, outgoing: OutgoingMessage): void;
+  /** The membership that a leader has committed. */
+  membershipIs(peers: PeerState): void;
+  /** The operation is committed on a member that leads. */
+  isDone(operation: string, index: number): void;
+}
