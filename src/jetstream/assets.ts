@@ -9,25 +9,24 @@
  */
 import { assert } from "../base/assert.ts";
 import { Births, type Birth } from "../store/births.ts";
-import { ConsumerLog } from "../store/consumer-log.ts";
 import type { Disk, DiskError, DiskFile } from "../store/disk.ts";
 import type { RowCache } from "../store/row-cache.ts";
-import { StreamStore } from "../store/stream-store.ts";
+import type { StreamStore } from "../store/stream-store.ts";
 import { adviseAbout, adviseConsumer, adviseStream } from "./advisories.ts";
-import { damageLog, putAside, reportLost, reportPositions } from "./damage.ts";
+import { putAside, reportLost, reportPositions } from "./damage.ts";
 import { checkConsumerCount } from "./bounds.ts";
 import { readObject, writeObject } from "./codec.ts";
 import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
 import { Consumer } from "./consumer/consumer.ts";
 import type { ConsumerOptions } from "./consumer/consumer-options.ts";
-import { startOf } from "./consumer/start.ts";
-import { ConsumerState } from "./consumer/state.ts";
 import { checkWorkQueue } from "./consumer/work-queue.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
 import type { BatchBudgets, ServerLimits } from "./server-limits.ts";
 import { beginConsumer, isKept, makeConsumer, nameFor, makeStream, whenKept } from "./making.ts";
 import { readMeta, writeMeta } from "./meta.ts";
+import { openConsumerState, type RestoredConsumer } from "./open-consumer.ts";
+import { openStore } from "./open-store.ts";
 import { Origins } from "./origins/origins.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 import { formatTime } from "./time.ts";
@@ -60,6 +59,30 @@ export interface StreamAssets {
   readonly stream: Stream;
   readonly consumers: Map<string, Consumer>;
   readonly origins: Origins;
+}
+
+export interface RestoredContents {
+  readonly config: StreamConfig;
+  readonly created: string;
+  readonly consumers: readonly RestoredConsumer[];
+  /** null: what there is has been written to the stream's folder. */
+  readonly store: StreamStore | null;
+}
+
+interface NewStore {
+  /** null: nothing new has to become durable. */
+  readonly birth: Birth | null;
+  /** In memory, with messages already; null: it is made. */
+  readonly given: StreamStore | null;
+}
+
+const AS_IT_IS: NewStore = { birth: null, given: null };
+
+interface OpenedConsumer extends Pick<ConsumerOptions, "config" | "created" | "wasNamed"> {
+  /** Its configuration, where that has just been written. */
+  readonly meta: DiskFile | null;
+  /** Its state, where that is in no file. */
+  readonly state?: string;
 }
 
 /** Those that lists and counts show: not those that servers made for mirrors and sources, and make again by themselves. */
@@ -113,10 +136,14 @@ export class Assets {
     for (const { origins } of this.streams.values()) origins.follow();
   }
 
-  /** A stream has been restored to its folder. */
-  restored(name: string): StreamAssets {
-    const assets = this.recoverStream(name);
+  /** A stream has been made of a backup. */
+  restored({ config, created, consumers, store }: RestoredContents): StreamAssets {
+    const assets =
+      store === null ? this.reopen(config.name) : this.open(config, created, { birth: null, given: store });
     assert(assets !== null, "what has just been written can be read");
+    for (const { config: one, state } of consumers)
+      this.openConsumer(assets, { config: one, created, wasNamed: true, meta: null, state });
+    this.begin(assets);
     assets.origins.follow();
     this.onChanged(assets);
     return assets;
@@ -124,17 +151,28 @@ export class Assets {
 
   /** null: its folder cannot be understood. */
   private recoverStream(name: string): StreamAssets | null {
+    const assets = this.reopen(name);
+    if (assets !== null) this.begin(assets);
+    return assets;
+  }
+
+  /** The same, and it does not begin yet. */
+  private reopen(name: string): StreamAssets | null {
     const path = `${this.options.folder}/streams/${name}`;
     const meta = readMeta(this.options.disk, path, (config) => readObject(streamShape, config));
     if (meta === null || meta.config.name !== name) return null;
-    const assets = this.open(meta.config, meta.created, null);
+    const assets = this.open(meta.config, meta.created, AS_IT_IS);
     this.recoverConsumers(assets, path);
     reportLost(this.host, name, assets.stream.store.lost);
-    assets.stream.start();
-    const consumers = [...assets.consumers.values()];
-    for (const consumer of consumers) consumer.start();
-    dropSettled(assets.stream, Math.max(0, ...consumers.map(({ state }) => state.delivered.stream)));
     return assets;
+  }
+
+  /** Its messages and consumers are there. */
+  private begin({ stream, consumers: all }: StreamAssets): void {
+    stream.start();
+    const consumers = [...all.values()];
+    for (const consumer of consumers) consumer.start();
+    dropSettled(stream, Math.max(0, ...consumers.map(({ state }) => state.delivered.stream)));
   }
 
   /** Throws `ApiError`. */
@@ -144,7 +182,7 @@ export class Assets {
     const created = formatTime(this.host.nowNs());
     const making = { disk, births: this.births, path: `${folder}/streams/${config.name}`, created };
     const birth = config.storage === "file" ? makeStream(making, config, folder) : null;
-    const assets = this.open(config, created, birth);
+    const assets = this.open(config, created, { birth, given: null });
     assets.stream.start();
     assets.origins.follow();
     for (const { origins } of this.fed) origins.wake(config.name);
@@ -192,8 +230,7 @@ export class Assets {
     const making = { disk: this.options.disk, path: this.consumerPath(stream, named.name), created };
     const meta = isKept(named, stream.config) ? makeConsumer(making, named) : null;
     const wasNamed = config.name !== "" || config.durable !== "";
-    const made = { config: named, created, wasNamed, meta };
-    const consumer = this.openConsumer(assets, made, startOf(named, stream));
+    const consumer = this.openConsumer(assets, { config: named, created, wasNamed, meta });
     consumer.start();
     this.onChanged(assets, consumer);
     adviseAbout(this.host, consumer, "CREATED", "create");
@@ -259,36 +296,17 @@ export class Assets {
     });
   }
 
-  private open(config: StreamConfig, created: string, birth: Birth | null): StreamAssets {
+  private open(config: StreamConfig, created: string, { birth, given }: NewStore): StreamAssets {
     const { disk, folder } = this.options;
     const { storage, name } = config;
-    const timed = new TimedMessages();
-    const nowNs = this.host.nowNs();
-    const isFed = config.mirror !== null || config.sources.length > 0;
     const policy = syncPolicyOf(config, this.options.policy);
-    const positions = new OriginPositions(
-      storage === "file" ? disk : null,
-      `${folder}/streams/${name}/sources.json`,
-    );
+    const path = `${folder}/streams/${name}`;
+    const positions = new OriginPositions(storage === "file" ? disk : null, `${path}/sources.json`);
     if (positions.isDamaged) reportPositions(this.host, name);
-    const store: StreamStore = new StreamStore({
-      onRecovered: (view, lost) => {
-        timed.recall(view, config, nowNs);
-        if (isFed) positions.recall(view, lost);
-      },
-      beforeForgetting: () => positions.save(store),
-      onLost: damageLog(this.host, name),
-      cache: this.options.rowCache,
-      seed: Math.floor(this.host.random.next() * 2 ** 32),
-      recall: config.allowSchedules || isFed ? "all" : config.allowMessageTtl ? "with headers" : "none",
-      recallAbove: config.allowSchedules || config.allowMessageTtl ? 0 : positions.through,
-      disk: storage === "file" ? disk : null,
-      birth,
-      folder: `${folder}/streams/${name}/msgs`,
-      firstSequence: Math.max(1, config.firstSequence),
-      damagedTail: config.mirror === null ? "kept" : "cut",
-      sealedBlocks: policy === "sync" ? "synced" : "synced later",
-    });
+    const timed = new TimedMessages();
+    const { host, options } = this;
+    const { rowCache } = options;
+    const store = openStore({ config, given, birth, disk, path, policy, timed, positions, host, rowCache });
     const stream = new Stream({
       config,
       created,
@@ -321,33 +339,13 @@ export class Assets {
 
   private openConsumer(
     assets: StreamAssets,
-    {
-      config,
-      created,
-      wasNamed,
-      meta,
-    }: Pick<ConsumerOptions, "config" | "created" | "wasNamed"> & { readonly meta: DiskFile | null },
-    start: number,
+    { config, created, wasNamed, meta, state: given }: OpenedConsumer,
   ): Consumer {
     const { stream, consumers } = assets;
-    const policy = config.ackPolicy === "flow_control" ? "all" : config.ackPolicy;
-    const state = new ConsumerState(policy, start, stream.store.last);
-    const log = new ConsumerLog({
-      disk: isKept(config, stream.config) ? this.options.disk : null,
-      folder: this.consumerPath(stream, config.name),
-      snapshot: () => state.toJson(),
-    });
-    const isSound = log.recover(
-      (json) => state.restore(json),
-      (entry) => state.apply(entry),
-    );
-    const { last } = stream.store;
-    if (!isSound || state.clamp(last))
-      this.host.logger.warn("the state of a consumer did not fit its stream: it was mended", {
-        stream: stream.config.name,
-        consumer: config.name,
-        lastSequence: last,
-      });
+    const { host } = this;
+    const disk = isKept(config, stream.config) ? this.options.disk : null;
+    const folder = this.consumerPath(stream, config.name);
+    const { state, log } = openConsumerState({ config, given: given ?? null, stream, disk, folder, host });
     const consumer = new Consumer({
       config,
       created,
@@ -376,12 +374,7 @@ export class Assets {
       const meta = readMeta(disk, `${path}/obs/${name}`, (config) => readObject(consumerShape, config));
       if (meta === null || meta.config.name !== name)
         this.quarantine(`${path}/obs/${name}`, `consumer-${name}`);
-      else
-        this.openConsumer(
-          assets,
-          { ...meta, wasNamed: true, meta: null },
-          startOf(meta.config, assets.stream),
-        );
+      else this.openConsumer(assets, { ...meta, wasNamed: true, meta: null });
     }
   }
 

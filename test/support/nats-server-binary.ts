@@ -17,6 +17,11 @@ export const COMPARED_VERSIONS = { oldest: "2.15.2", newest: "2.15.3" } as const
 /** Route pooling came with it. Servers before speak the older half of the route protocol, and have a part in mixed clusters. */
 const POOLED_ROUTES_SINCE = "2.10.0";
 
+/** Since then a backup of a stream is an archive of its own; older ones make and read a tar. */
+const ARCHIVES_SINCE = "2.15.0";
+/** Times to live, which the tests save, came with it. */
+const TARS_SINCE = "2.11.0";
+
 export interface NatsServerBinary {
   readonly path: string;
   /** Such as "2.14.0". */
@@ -33,6 +38,15 @@ export function findOldNatsServer(): NatsServerBinary | undefined {
   return (
     namedBy("NATS_SERVER_29") ?? installed().find(({ version }) => !isAtLeast(version, POOLED_ROUTES_SINCE))
   );
+}
+
+/** NATS_SERVER_214, otherwise one whose backups are of the older form: in the folder that `.ci/run` installs it in, or anywhere else. */
+export function findTarNatsServer(): NatsServerBinary | undefined {
+  const isOne = ({ version }: NatsServerBinary): boolean =>
+    isAtLeast(version, TARS_SINCE) && !isAtLeast(version, ARCHIVES_SINCE);
+  const own = goPaths().map((path) => binaryAt(join(path, "nats-server-2.14", "nats-server")));
+  const all = [...own.filter((binary) => binary !== undefined), ...installed()];
+  return namedBy("NATS_SERVER_214") ?? all.find(isOne);
 }
 
 /**
@@ -107,15 +121,14 @@ function installed(): readonly NatsServerBinary[] {
 
 function searchFolders(): string[] {
   const onPath = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return [...new Set([...onPath, ...goPaths().map((path) => join(path, "bin"))])];
+}
+
+function goPaths(): string[] {
   const go = spawnSync("go", ["env", "GOPATH"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   // Without Go its default folder may still hold a binary.
-  const goPaths = [
-    go.status === 0 ? go.stdout.trim() : "",
-    process.env["GOPATH"] ?? "",
-    join(homedir(), "go"),
-  ];
-  const goFolders = goPaths.flatMap((paths) => paths.split(delimiter)).filter((path) => path !== "");
-  return [...new Set([...onPath, ...goFolders.map((path) => join(path, "bin"))])];
+  const paths = [go.status === 0 ? go.stdout.trim() : "", process.env["GOPATH"] ?? "", join(homedir(), "go")];
+  return [...new Set(paths.flatMap((each) => each.split(delimiter)).filter((path) => path !== ""))];
 }
 
 /** A link to shoal is called nats-server where shoal stands in for it; shoal is not compared with itself. */

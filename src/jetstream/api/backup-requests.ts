@@ -73,8 +73,6 @@ const restore: Handler = (request) => {
   const { name } = config;
   assets.usage.check(config, null);
   if (assets.streams.has(name) || backups.isRestoring(name)) throw apiErrors.restoreNameTaken();
-  if (config.storage === "memory")
-    throw apiErrors.restoreFailed("restoring streams in memory is not supported by this server yet");
   if (!backups.hasRoom)
     throw apiErrors.restoreFailed("as many restores as may be are under way: try again later");
   const { host } = assets;
@@ -84,6 +82,7 @@ const restore: Handler = (request) => {
   const made: Restore = new Restore({
     assets,
     config,
+    otherBytes: () => backups.otherBytes(name, config.storage),
     answer: (result) => answerOf(result, request),
     ended: () => {
       backups.ended(made, name);

@@ -7,9 +7,15 @@ interface UnderWay {
   stop(): void;
 }
 
+interface Restoring extends UnderWay {
+  readonly storage: "file" | "memory";
+  /** Of messages so far. */
+  readonly storedBytes: number;
+}
+
 export class Backups {
   private readonly all = new Set<UnderWay>();
-  private readonly restoring = new Set<string>();
+  private readonly restoring = new Map<string, Restoring>();
 
   get hasRoom(): boolean {
     return this.all.size < UNDER_WAY_MAX;
@@ -24,15 +30,23 @@ export class Backups {
   }
 
   /** A stream of this name is being restored. */
-  restoringTo(stream: string, one: UnderWay): void {
+  restoringTo(stream: string, one: Restoring): void {
     this.all.add(one);
-    this.restoring.add(stream);
+    this.restoring.set(stream, one);
   }
 
   /** `stream`: the name of one that was being restored. */
   ended(one: UnderWay, stream?: string): void {
     this.all.delete(one);
     if (stream !== undefined) this.restoring.delete(stream);
+  }
+
+  /** Bytes that restores have taken so far, but for that of this stream. */
+  otherBytes(stream: string, storage: "file" | "memory"): number {
+    let sum = 0;
+    for (const [name, one] of this.restoring)
+      if (name !== stream && one.storage === storage) sum += one.storedBytes;
+    return sum;
   }
 
   stop(): void {

@@ -4,15 +4,14 @@
  * not in it, what comes is not either.
  */
 import { nuid } from "../../base/base62.ts";
-import { archiveStart, END_OF_ARCHIVE, writeEntry } from "../backup/archive.ts";
+import type { StreamAssets } from "../assets.ts";
 import { plainFrame, streamStart } from "../backup/s2-stream.ts";
-import { publicConsumers, type StreamAssets } from "../assets.ts";
-import { writeObject } from "../codec.ts";
-import { consumerShape } from "../consumer/config.ts";
-import type { Consumer } from "../consumer/consumer.ts";
 import type { Incoming } from "../host.ts";
-
-type Json = Record<string, unknown>;
+import { BACKUP_FORM } from "../stream/backup-form.ts";
+import { contentsOf, type BackupContents } from "./backup-contents.ts";
+import type { Json } from "./backup-form.ts";
+import { archivePieces } from "./save-archive.ts";
+import { tarPieces } from "./save-tar.ts";
 
 export interface SnapshotOptions {
   readonly assets: StreamAssets;
@@ -43,11 +42,11 @@ const EMPTY = new Uint8Array(0);
 
 export class Snapshot {
   private readonly options: SnapshotOptions;
-  private readonly frames: Iterator<Buffer>;
+  private readonly frames: Iterator<Buffer | null>;
+  private readonly contents: BackupContents;
   private readonly ackSubject: string;
   private readonly listener: Disposable;
   private timer: Disposable | null = null;
-  private readonly lastSequence: number;
   private pieces: Buffer[] = [];
   private length = 0;
   private isRead = false;
@@ -58,9 +57,10 @@ export class Snapshot {
 
   constructor(options: SnapshotOptions) {
     this.options = options;
-    const { stream } = options.assets;
+    const { assets, state, withConsumers } = options;
+    const { stream } = assets;
     const { host } = stream;
-    this.lastSequence = stream.store.last;
+    this.contents = contentsOf(assets, state, withConsumers ? "with consumers" : "messages alone");
     this.frames = this.makeFrames();
     this.ackSubject = `$JS.SNAPSHOT.ACK.${stream.config.name}.${nuid(host.random)}`;
     this.listener = host.listen(`${this.ackSubject}.>`, (message) => this.onAck(message));
@@ -100,6 +100,7 @@ export class Snapshot {
     if (this.sent - this.acked >= chunksMax)
       return this.await(FLOW_MS, () => this.finish("no flow response"));
     const chunk = this.nextChunk(chunkBytes);
+    if (chunk === null) return this.workLater();
     if (chunk.length < chunkBytes) {
       if (chunk.length > 0) host.send({ subject: to, reply: "", headers: "", payload: chunk });
       return this.finish("");
@@ -129,11 +130,12 @@ export class Snapshot {
     this.timer = this.options.assets.stream.host.clock.setTimer(ms, call);
   }
 
-  /** Shorter than asked for: it is the last. */
-  private nextChunk(bytes: number): Buffer {
+  /** Shorter than asked for: it is the last; null: the turn has done enough. */
+  private nextChunk(bytes: number): Buffer | null {
     while (this.length < bytes && !this.isRead) {
       const next = this.frames.next();
       if (next.done === true) this.isRead = true;
+      else if (next.value === null) return null;
       else {
         this.pieces.push(next.value);
         this.length += next.value.length;
@@ -147,11 +149,17 @@ export class Snapshot {
     return chunk;
   }
 
-  private *makeFrames(): Generator<Buffer> {
+  private *makeFrames(): Generator<Buffer | null> {
     yield streamStart();
     let pieces: Buffer[] = [];
     let length = 0;
-    for (const piece of this.makeArchive()) {
+    const { stream } = this.options.assets;
+    const isOld = stream.config.metadata[BACKUP_FORM] !== undefined;
+    for (const piece of isOld ? tarPieces(this.contents) : archivePieces(this.contents)) {
+      if (piece === null) {
+        yield null;
+        continue;
+      }
       pieces.push(piece);
       length += piece.length;
       if (length < FRAME_BYTES) continue;
@@ -163,62 +171,6 @@ export class Snapshot {
       length = all.length - at;
     }
     if (length > 0) yield plainFrame(Buffer.concat(pieces));
-  }
-
-  private *makeArchive(): Generator<Buffer> {
-    const { assets, state, withConsumers } = this.options;
-    const { store, host } = assets.stream;
-    const nowNs = host.nowNs();
-    const file = (name: string, content: Json): Buffer =>
-      writeEntry({
-        name,
-        timeNs: nowNs,
-        sequence: 0,
-        headerLength: 0,
-        body: Buffer.from(JSON.stringify(content), "latin1"),
-      });
-    const consumers = withConsumers ? publicConsumers(assets) : [];
-    yield archiveStart();
-    yield file("state.json", { ...state, consumer_count: consumers.length });
-    for (const consumer of consumers) yield file(`consumers/${consumer.name}`, this.consumerOf(consumer));
-    for (let at = store.next(1, null, this.lastSequence); at !== 0;) {
-      const view = store.read(at);
-      if (view !== null) {
-        const { subject: name, timeNs, sequence, headerLength, body } = view;
-        yield writeEntry({ name, timeNs, sequence, headerLength, body });
-      }
-      at = at >= this.lastSequence ? 0 : store.next(at + 1, null, this.lastSequence);
-    }
-    yield writeEntry(END_OF_ARCHIVE);
-  }
-
-  private consumerOf({ parts, config }: Consumer): Json {
-    const { delivered, floor, pending } = parts.state;
-    const most = this.lastSequence;
-    const position = ({ consumer, stream }: { consumer: number; stream: number }): Json => ({
-      consumer_seq: consumer,
-      stream_seq: delivered.consumer === 0 ? stream : Math.min(stream, most),
-    });
-    const waits = [...pending].filter(([sequence]) => sequence <= most);
-    const again = [...parts.state.redelivered()].filter(([sequence]) => sequence <= most);
-    return {
-      config: writeObject(consumerShape, config),
-      state: {
-        delivered: position(delivered),
-        ack_floor: position(floor),
-        ...(waits.length === 0
-          ? {}
-          : {
-              pending: Object.fromEntries(
-                waits.map(([sequence, { consumerSequence, timeMs }]) => [
-                  sequence,
-                  { Sequence: consumerSequence, Timestamp: Math.round(timeMs) * 1e6 },
-                ]),
-              ),
-            }),
-        ...(again.length === 0 ? {} : { redelivered: Object.fromEntries(again) }),
-      },
-    };
   }
 }
 

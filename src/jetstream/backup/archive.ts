@@ -9,8 +9,10 @@
  * ends it. All lengths are bounded before they are used.
  */
 import { DamagedBackup } from "./s2-stream.ts";
+import { putSigned, putUnsigned } from "./varints.ts";
 
-const MAGIC = Buffer.from("NATSARC1", "latin1");
+/** What an archive begins with. */
+export const ARCHIVE_START: Buffer = Buffer.from("NATSARC1", "latin1");
 const NAME_MAX = 1024 * 1024;
 /** Headers and payload of an entry. */
 const BODY_MAX = 64 * 1024 * 1024 + 64 * 1024;
@@ -36,25 +38,15 @@ export const END_OF_ARCHIVE: ArchiveEntry = {
   body: NO_BODY,
 };
 
-export function archiveStart(): Buffer {
-  return MAGIC;
-}
-
 /** The bytes of an entry; its body is copied. */
 export function writeEntry({ name, timeNs, sequence, headerLength, body }: ArchiveEntry): Buffer {
   const head: number[] = [];
-  putUvarint(head, BigInt(name.length));
-  putUvarint(head, timeNs < 0n ? (-timeNs << 1n) - 1n : timeNs << 1n);
-  putUvarint(head, BigInt(sequence));
-  putUvarint(head, BigInt(headerLength));
-  putUvarint(head, BigInt(body.length - headerLength));
+  putUnsigned(head, BigInt(name.length));
+  putSigned(head, timeNs);
+  putUnsigned(head, BigInt(sequence));
+  putUnsigned(head, BigInt(headerLength));
+  putUnsigned(head, BigInt(body.length - headerLength));
   return Buffer.concat([Buffer.from(head), Buffer.from(name, "latin1"), body]);
-}
-
-function putUvarint(into: number[], value: bigint): void {
-  let rest = value;
-  for (; rest >= 0x80n; rest >>= 7n) into.push(Number(rest & 0x7fn) | 0x80);
-  into.push(Number(rest));
 }
 
 interface Head {
@@ -87,10 +79,9 @@ export class ArchiveReader {
   /** False: more has to come. */
   private step(): boolean {
     if (!this.hasBegun) {
-      const magic = this.take(MAGIC.length);
-      if (magic === null) return false;
-      if (!magic.equals(MAGIC))
-        throw new DamagedBackup("this backup has another format than that of nats-server 2.15");
+      const start = this.take(ARCHIVE_START.length);
+      if (start === null) return false;
+      if (!start.equals(ARCHIVE_START)) throw new DamagedBackup("this is no archive of a stream");
       this.hasBegun = true;
     }
     this.head ??= this.readHead();

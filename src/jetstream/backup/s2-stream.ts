@@ -23,6 +23,7 @@ const PACKED_MAX = FRAME_MAX + 64 * 1024;
 const POLYNOMIAL = 0x82f63b78;
 const MASK_DELTA = 0xa282ead8;
 
+const NOTHING: Buffer = Buffer.alloc(0);
 const TABLE = makeTable();
 
 function makeTable(): Int32Array {
@@ -60,30 +61,29 @@ export function plainFrame(bytes: Uint8Array): Buffer {
 /** The bytes received are not a backup, or they are damaged. */
 export class DamagedBackup extends Error {}
 
-/** Takes a stream in pieces of any length, and hands over what its frames hold. */
+/** Takes a stream in pieces of any length, and hands over what its frames hold, one frame at a time. */
 export class BackupFrames {
-  private readonly deliver: (bytes: Buffer) => void;
   private pieces: Buffer[] = [];
   private length = 0;
   private hasBegun = false;
 
-  constructor(deliver: (bytes: Buffer) => void) {
-    this.deliver = deliver;
-  }
-
-  /** Throws `DamagedBackup`, and what `deliver` throws. */
-  push(bytes: Uint8Array): void {
+  add(bytes: Uint8Array): void {
     this.pieces.push(Buffer.from(bytes));
     this.length += bytes.length;
+  }
+
+  /** What the next frame holds; null: it is not there yet. Throws `DamagedBackup`. */
+  next(): Buffer | null {
     for (;;) {
       const head = this.peek(HEAD);
-      if (head === null) return;
+      if (head === null) return null;
       const length = head.readUIntLE(1, 3);
       if (length > PACKED_MAX) throw new DamagedBackup("a frame of the backup is too long");
       const frame = this.peek(HEAD + length);
-      if (frame === null) return;
-      this.take(frame);
+      if (frame === null) return null;
+      const bytes = this.unpack(frame);
       this.drop(HEAD + length);
+      if (bytes.length > 0) return bytes;
     }
   }
 
@@ -92,23 +92,23 @@ export class BackupFrames {
     if (this.length > 0 || !this.hasBegun) throw new DamagedBackup("the backup is cut off");
   }
 
-  private take(frame: Buffer): void {
+  private unpack(frame: Buffer): Buffer {
     const kind = frame[0]!;
     if (kind === START) {
       if (!frame.equals(STREAM_START) && !frame.equals(SNAPPY_START))
         throw new DamagedBackup("this is no backup: it does not begin as one");
       this.hasBegun = true;
-      return;
+      return NOTHING;
     }
     if (!this.hasBegun) throw new DamagedBackup("this is no backup: it does not begin as one");
-    if (kind >= SKIPPABLE_FROM) return;
+    if (kind >= SKIPPABLE_FROM) return NOTHING;
     if (kind > PLAIN || frame.length < HEAD + CHECKSUM)
       throw new DamagedBackup("a frame of the backup is damaged");
     const packed = frame.subarray(HEAD + CHECKSUM);
     const bytes = kind === COMPRESSED ? unpack(packed) : packed;
     if (maskedChecksum(bytes) !== frame.readUInt32LE(HEAD))
       throw new DamagedBackup("a frame of the backup is damaged: its checksum is wrong");
-    if (bytes.length > 0) this.deliver(bytes);
+    return bytes;
   }
 
   /** The first so many bytes; null: they are not there yet. */

@@ -6,6 +6,7 @@ import { goDuration } from "../time.ts";
 import { completeOrigins, transformProblem, type FindStream } from "./complete-origins.ts";
 import { isValidName, NAME_MAX, SEQUENCE_START_MAX, type StreamConfig, type Strictness } from "./config.ts";
 import type { SubjectTransform } from "./origin-config.ts";
+import { checkBackupForm } from "./backup-form.ts";
 import { checkSyncPolicy } from "./sync-policy.ts";
 
 const DESCRIPTION_MAX = 4096;
@@ -62,6 +63,7 @@ export function completeStream(
   };
   checkAges(complete, longest);
   checkSyncPolicy(complete, null);
+  checkBackupForm(complete);
   if (config.denyPurge && config.allowRollup) throw invalid("roll-ups require the purge permission");
   checkCounter(complete);
   checkDiscard(complete);
@@ -102,6 +104,7 @@ export function checkStreamUpdate(before: StreamConfig, next: StreamConfig): Str
   if (next.persistMode !== before.persistMode)
     throw refuse("stream configuration update can not change persist mode");
   checkSyncPolicy(next, before);
+  checkBackupForm(next);
   if (!next.sealed) return next;
   return { ...next, maxAgeNs: 0, discard: "new", denyDelete: true, denyPurge: true, allowRollup: false };
 }
