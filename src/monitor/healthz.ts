@@ -33,6 +33,7 @@ export function healthz(source: MonitorSource, query: Query): Answer {
     "js-server-only",
   ].map((option) => query.flag(option));
   query.flag("js-meta-only"); // without a cluster there is no group to look at
+  const areRemotesAsked = query.flag("leaf-remotes-connected");
   const isDetailed = query.flag("details");
   const wanted = {
     account: query.text("account"),
@@ -41,6 +42,8 @@ export function healthz(source: MonitorSource, query: Query): Answer {
   };
   const ownTrouble = complaintOfServer(source, wanted);
   if (ownTrouble !== null) return answer([ownTrouble], isDetailed);
+  const unconnected = areRemotesAsked ? complaintsOfRemotes(source) : [];
+  if (unconnected.length > 0) return answer(unconnected, isDetailed);
   const report = source.jetStream()?.report ?? null;
   if (report === null || isServerAsked || isEnabledAsked || isEnabledOnlyAsked) return answer([], isDetailed);
   const complaints = complaintsOfStreams(report, wanted);
@@ -54,6 +57,14 @@ function complaintOfServer(source: MonitorSource, { account, stream, consumer }:
     return { code: 400, status: "error", type: "BAD_REQUEST", error: NO_STREAM };
   const problem = source.whyNotReady();
   return problem === null ? null : { code: 500, status: "error", type: "CONNECTION", error: problem };
+}
+
+function complaintsOfRemotes(source: MonitorSource): Complaint[] {
+  const errors = source.unconnectedRemotes().map(({ account, urls }) => {
+    const list = urls.map((url) => JSON.stringify(url)).join(" ");
+    return `leafnode remote for account ${JSON.stringify(account)} (urls=[${list}]) is not connected`;
+  });
+  return errors.toSorted().map((error) => ({ code: 503, status: "unavailable", type: "CONNECTION", error }));
 }
 
 function complaintsOfStreams(report: JetStreamReport, wanted: Wanted): Complaint[] {

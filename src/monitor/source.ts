@@ -244,6 +244,8 @@ export interface MonitorSource {
   readonly leafNodes: LeafNodesSource;
   /** null: it takes none, and connects to no hub. */
   leafFacts(): LeafBlockFacts | null;
+  /** Hubs to which there should be a connection, and is none; URLs without passwords. */
+  unconnectedRemotes(): readonly { readonly account: string; readonly urls: readonly string[] }[];
   /** null: it keeps no streams. */
   jetStream(): JetStreamSource | null;
   /** null: it has no port for WebSocket. */

@@ -80,6 +80,7 @@ const refusedConsumers: readonly Step[] = [
   consumer("S", "c", { filter_subject: "s.a", filter_subjects: ["s.b"] }),
   consumer("S", "c", { filter_subjects: ["s.a", ""] }),
   consumer("S", "c", { filter_subjects: ["s.>", "s.b"] }),
+  consumer("S", "c", { filter_subjects: ["s.*.c", "s.b.c", "s.d"] }),
   consumer("S", "c", { durable_name: "d" }),
   consumer("S", "c", { deliver_policy: "by_start_sequence" }),
   consumer("S", "c", { deliver_policy: "by_start_time" }),
@@ -255,6 +256,7 @@ const consumerLife: readonly Step[] = [
   consumer("S", "from", { deliver_policy: "by_start_sequence", opt_start_seq: 2 }),
   consumer("S", "time", { deliver_policy: "by_start_time", opt_start_time: "2020-01-01T00:00:00Z" }),
   consumer("S", "many", { filter_subjects: ["s.1", "s.2"], headers_only: true, metadata: { k: "v" } }),
+  consumer("S", "meeting", { filter_subjects: ["s.*.c", "s.b.*"] }),
   consumer("S", "push", {
     deliver_subject: "d.x",
     deliver_group: "g",

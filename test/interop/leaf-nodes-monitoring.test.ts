@@ -1,8 +1,11 @@
 /** What `/leafz`, `/varz` and `/accstatz` tell of leaf nodes, on shoal and on a real nats-server: the same fields, and the same values. */
-import { afterEach, describe, expect, it } from "vitest";
-import { requireNatsServer } from "../support/both-servers.ts";
+import { isDeepStrictEqual } from "node:util";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { allReach, Inbox } from "../support/cluster-clients.ts";
+import { waitFor } from "../support/cluster-wait.ts";
 import { freePort } from "../support/free-port.ts";
+import { startServer } from "../support/nats-server.ts";
 import { hasKind, LeafWorld, type LeafServerKind } from "../support/leaf-nodes.ts";
 
 requireNatsServer();
@@ -63,10 +66,54 @@ async function told(kind: LeafServerKind): Promise<Fields> {
   return { ...result, statz: { conns, leafnodes, total_conns } };
 }
 
+/** The answers of a server that has remotes, whether their hubs are there or not, without ports and with one scheme. */
+async function health(kind: LeafServerKind): Promise<unknown[]> {
+  world = new LeafWorld();
+  const [nobody, port] = [await freePort(), await freePort()];
+  const hub = await world.start(kind, { name: "hub" });
+  await world.start(kind, {
+    name: "spoke",
+    hubs: [hub],
+    config: `http: "127.0.0.1:${port}"`,
+  });
+  const unconnected = await freePort();
+  const command = bothServers[kind === "shoal" ? 0 : 1]!.command;
+  const alone = await startServer(
+    command,
+    `http: "127.0.0.1:${unconnected}"
+    accounts { A { users: [{ user: a, password: a }] }, B { users: [{ user: b, password: b }] } }
+    leafnodes { remotes: [
+      { account: B, urls: ["nats-leaf://user:secret@127.0.0.1:${nobody}", "nats-leaf://user:secret@localhost:${nobody}"] }
+      { account: A, url: "nats-leaf://127.0.0.1:${nobody}" } ] }`,
+  );
+  onTestFinished(() => alone.stop());
+  const healthz = async (at: number, query: string): Promise<unknown> => {
+    const answer = await fetch(`http://127.0.0.1:${at}/healthz?${query}`);
+    return [
+      answer.status,
+      (await answer.text()).replaceAll(String(nobody), "PORT").replaceAll("nats-leaf:", "nats:").trim(),
+    ];
+  };
+  await waitFor("the leaf connection", async () =>
+    isDeepStrictEqual(await healthz(port, "leaf-remotes-connected=1"), [200, '{"status":"ok"}']),
+  );
+  const queries = ["", "leaf-remotes-connected=1", "leaf-remotes-connected=true&details=1"];
+  return Promise.all(
+    [...queries, "leaf-remotes-connected=perhaps"].map((query) => healthz(unconnected, query)),
+  );
+}
+
 describe.skipIf(!KINDS.every(hasKind))("monitoring of leaf nodes", () => {
   it("is alike on both servers", async () => {
     const own = await told("shoal");
     await world[Symbol.asyncDispose]();
     expect(own).toEqual(await told("nats-server"));
+  });
+
+  it("says alike which remotes are not connected", async () => {
+    const own = await health("shoal");
+    await world[Symbol.asyncDispose]();
+    expect(own).toEqual(await health("nats-server"));
+    expect(own.map((one) => (one as [number])[0])).toEqual([200, 503, 503, 400]);
   });
 });

@@ -58,6 +58,7 @@ export function monitorSource(
     cluster: rooms.cluster,
     leafNodes: rooms.leafNodes,
     leafFacts: () => leafFacts(rooms),
+    unconnectedRemotes: () => unconnectedRemotes(rooms),
     jetStream: () => rooms.jetStream.current?.source ?? null,
     clusterFacts: () => clusterFacts(rooms),
     zone: () => rooms.cluster?.zones.own ?? "",
@@ -83,6 +84,22 @@ function leafFacts({ inForce, listening, tls }: MonitoredRooms): LeafBlockFacts 
       tlsTimeoutMs: remote.tls?.timeoutMs ?? null,
     })),
   };
+}
+
+function unconnectedRemotes({
+  inForce,
+  leafNodes,
+}: MonitoredRooms): ReturnType<MonitorSource["unconnectedRemotes"]> {
+  const { remotes } = inForce.current.config.leafNodes;
+  return [...leafNodes.unconnectedRemotes()].flatMap((place) => {
+    const remote = remotes[place];
+    if (remote === undefined) return []; // a reload is under way
+    const urls = remote.urls.map(({ scheme, user, password, host, port }) => {
+      const login = user === null ? "" : `${user}${password === null ? "" : ":xxxxx"}@`;
+      return `${scheme}://${login}${hostPort(host, port)}`;
+    });
+    return [{ account: remote.account ?? GLOBAL_ACCOUNT, urls }];
+  });
 }
 
 /** A server that sends its clients away is not for new ones. */

@@ -1,5 +1,5 @@
 /** What a create fills into the configuration of a consumer, and what is refused, in nats-server's order and words. */
-import { hasWildcard, isValidSubject, subjectsMeet } from "../../subject/subject.ts";
+import { hasWildcard, isValidSubject, subjectCovers, subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import { isReserved, isValidName, type StreamConfig, type Strictness } from "../stream/config.ts";
 import { goDuration } from "../time.ts";
@@ -262,7 +262,9 @@ function checkFilters(config: ConsumerConfig): void {
   if (filter !== "" && filters.length > 0) throw apiErrors.twoFilters();
   if (filters.includes("")) throw apiErrors.emptyFilter();
   for (const [i, one] of filters.entries()) {
-    if (filters.slice(0, i).some((other) => subjectsMeet(one, other))) throw apiErrors.overlappingFilters();
+    // those that have subjects in common may be there, as in nats-server, if neither covers the other
+    const overlaps = (other: string): boolean => subjectCovers(one, other) || subjectCovers(other, one);
+    if (filters.slice(0, i).some(overlaps)) throw apiErrors.overlappingFilters();
   }
   for (const one of filtersOf(config)) {
     if (!isValidSubject(one) || /\s/.test(one)) throw apiErrors.streamInvalidConfig("invalid subject");

@@ -215,6 +215,15 @@ export class LeafPort {
     return this.sessions.size - this.unadmitted.size;
   }
 
+  /** Places in the settings of the remotes to which there should be a connection, and is none. */
+  *unconnectedRemotes(): Generator<number> {
+    const connected = new Set<Solicitor>();
+    for (const [session, solicitor] of this.solicitors)
+      if (!this.unadmitted.has(session)) connected.add(solicitor);
+    for (const [place, one] of this.remotes.entries())
+      if (!one.settings.isDisabled && !connected.has(one)) yield place;
+  }
+
   /** As monitoring looks at them. */
   *connections(): Generator<LeafSnapshot> {
     for (const session of this.sessions.values()) {
