@@ -4,7 +4,7 @@
  * The level of nats-server that this server implements: clients and servers switch features on it. The product's own
  * version is elsewhere.
  */
-export const NATS_LEVEL = "2.14.5";
+export const NATS_LEVEL = "2.15.3";
 
 /** Version of the client protocol: INFO may be sent again at any time. */
 const CLIENT_PROTOCOL = 1;

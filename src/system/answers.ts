@@ -22,7 +22,14 @@ interface Asked {
 
 const CONNECTION_STATES = ["open", "closed", "all"];
 const HEALTH_TEXTS = ["account", "stream", "consumer"];
-const HEALTH_FLAGS = ["js-enabled", "js-enabled-only", "js-server-only", "js-meta-only", "leaf-remotes-connected", "details"];
+const HEALTH_FLAGS = [
+  "js-enabled",
+  "js-enabled-only",
+  "js-server-only",
+  "js-meta-only",
+  "leaf-remotes-connected",
+  "details",
+];
 
 const OF_SERVER: Readonly<Record<string, Answerer>> = {
   VARZ: ({ endpoints }) => endpoints.varz(),

@@ -26,7 +26,7 @@ async function impostor(elsewhere: () => number, behaves: "keeps" | "refuses"): 
     const info = {
       server_id: id,
       server_name: "impostor",
-      version: "2.14.5",
+      version: "2.15.3",
       proto: 3,
       headers: true,
       cluster: "c",

@@ -21,6 +21,7 @@ import {
   hostName,
   integer,
   oneOf,
+  clusterName,
   spacelessName,
   strings,
   type ValueType,
@@ -105,7 +106,7 @@ export const cluster: Section<SeenByCluster, "cluster"> = {
     option({
       key: "cluster.name",
       field: "name",
-      type: spacelessName,
+      type: clusterName,
       default: null,
       defaultText: "made up at the start",
       flags: ["cluster_name"],

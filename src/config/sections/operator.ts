@@ -26,7 +26,7 @@ export interface SeenByOperator {
 const { option } = rowsOf<SeenByOperator, "operator">("operator", "Operator mode");
 
 /** What this server announces: operators may demand a version. */
-export const LEVEL = [2, 14, 5] as const;
+export const LEVEL = [2, 15, 3] as const;
 
 export const operator: Section<SeenByOperator, "operator"> = {
   name: "operator",

@@ -134,6 +134,16 @@ export const spacelessName: ValueType<string> = {
   },
 };
 
+/** A name that servers of a cluster share. "_" stands for no cluster in the protocol of routes. */
+export const clusterName: ValueType<string> = {
+  ...spacelessName,
+  fromNode(node, context) {
+    const name = spacelessName.fromNode(node, context);
+    if (name === "_") throw new ConfError(node.at, "cluster name is reserved");
+    return name;
+  },
+};
+
 /** What Prometheus allows in a name; without a colon, which is for rules. */
 export const metricPrefix: ValueType<string> = {
   ...text,

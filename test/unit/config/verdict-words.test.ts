@@ -17,6 +17,7 @@ const ALONE = [
   ["gateway {}", '"gateway": Gateways are not supported by shoal yet'],
   ["leafnodes { compression: s2_fast }", "Compression of leaf connections is not supported by shoal yet"],
   ["feature_flags {}", '"feature_flags": Feature flags are not supported by shoal yet'],
+  ['cluster { name: "_" }', "cluster name is reserved"],
   ["ocsp: true", '"ocsp": Stapling and checking by OCSP are not supported by shoal yet'],
   [
     'accounts { A { exports: [{stream: "x.{{account-hash()}}"}] } }',
