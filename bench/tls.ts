@@ -2,7 +2,7 @@
  * What TLS costs: shoal and a nats-server with the same certificate in turns, one publisher and one subscriber of the `nats`
  * command, over TLS and in plaintext. Reports messages per second and the servers' processor time for each message.
  *
- *     node bench/tls.ts --nats-server nats-server [--rounds 5] [--messages 1000000] [--sizes 16,1024]
+ *     node bench/tls.ts --nats-server nats-server [--before bin/shoal of another build] [--rounds 5] [--messages 1000000] [--sizes 16,1024]
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ const { values } = parseArgs({
   options: {
     "nats-server": { type: "string", default: "nats-server" },
     nats: { type: "string", default: "nats" },
+    before: { type: "string" },
     rounds: { type: "string", default: "5" },
     messages: { type: "string", default: "1000000" },
     sizes: { type: "string", default: "16,1024" },
@@ -21,7 +22,11 @@ const { values } = parseArgs({
 });
 const folder = mkdtempSync(join(tmpdir(), "shoal-bench-tls-"));
 const caFile = join(folder, "cert.pem");
-const programs = { shoal: join(import.meta.dirname, "../bin/shoal"), "nats-server": values["nats-server"] };
+const programs: Readonly<Record<string, string>> = {
+  shoal: join(import.meta.dirname, "../bin/shoal"),
+  ...(values.before === undefined ? {} : { before: values.before }),
+  "nats-server": values["nats-server"],
+};
 const TICK_MS = 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
 interface Run {

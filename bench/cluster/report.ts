@@ -31,7 +31,7 @@ export function writeClusterReport(tables: readonly Table[], { command, rounds, 
     ].join("\n"),
     `Medians of ${rounds} rounds, servers taking turns. All processes of a cluster and their clients share the machine, ` +
       `and whatever else runs on it: its load average was ${loadavg()[2]!.toFixed(1)} over the last 15 minutes, on ` +
-      `${machine.cores} cores. What is beyond the cores shows in the longest times first.`,
+      `${machine.cores} cores. Whatever the two cores cannot do at once makes the longest times longer first.`,
     ...tables.flatMap(({ title, about, head, rows }) => [`## ${title}`, about, markdown(head, rows)]),
   ];
   const path = join(import.meta.dirname, "../../docs/benchmarks/cluster.md");

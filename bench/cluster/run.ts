@@ -63,7 +63,7 @@ async function meshTable(contenders: readonly Contender[], rounds: number): Prom
   return {
     title: "From nothing to a full mesh",
     about:
-      "All processes are started at once; each knows the first one alone. Until every server is connected with every other " +
+      "All processes are started at once; each knows only the first one. Measured until every server is connected to every other " +
       "one, and until every pair has all of its connections (three of the pool, one for the system account).",
     head: ["cluster of", "server", "connected, s", "all connections, s"],
     rows,
@@ -82,9 +82,9 @@ async function interestTable(contenders: readonly Contender[], rounds: number): 
   return {
     title: `${SUBSCRIPTIONS.toLocaleString("en")} subscriptions`,
     about:
-      "One client subscribes on one server of two. Until the other server knows of all (a sample of 200 subjects is asked " +
-      "for), until it has forgotten all after the client is cut off, and by how much its memory has grown for each. Collected " +
-      "garbage is not all given back to the system, so that the growth is an upper bound.",
+      "One client subscribes on one server of two. Measured until the other server knows all of them (by a sample of 200 " +
+      "subjects), until it has removed all of them after the client is cut off, and the growth of its memory for each. Not all " +
+      "collected garbage is returned to the system, so the growth is an upper bound.",
     head: ["server", "known, s", "gone, s", "memory each, bytes"],
     rows,
   };
@@ -105,8 +105,8 @@ async function joinTable(contenders: readonly Contender[], rounds: number): Prom
     title: "Requests while a server joins",
     about:
       "One request after the other for 3 s between clients of two members, with 5,000 other messages of 128 bytes a second " +
-      "between the same two; first as it is, then while one more server is started and joins. The new process shares the " +
-      "machine, so that part of what it costs is its start.",
+      "between the same two; first with the members alone, then while one more server starts and joins. The new process shares the " +
+      "machine, so its start is part of the cost.",
     head: ["", "server", "p50, µs", "p99, µs", "max, µs"],
     rows,
   };

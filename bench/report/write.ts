@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Measurement } from "../measure.ts";
 import { ratios } from "../statistics.ts";
+import { shortfalls } from "./aims.ts";
 import { ratioChart } from "./chart.ts";
 import type { Machine } from "./machine.ts";
 import { flowTable, GENERATOR_BUSY_CORES, memoryTable, requestTable, residentTable } from "./tables.ts";
@@ -65,6 +66,7 @@ function markdown(name: string, comparison: Comparison, charts: readonly string[
       `results where the generator was busy for more than ${GENERATOR_BUSY_CORES * 100} % of the time, and may have set the pace. ` +
       `Raw numbers: [${name}.json](${name}.json).`,
     ...charts,
+    ...names.slice(1).flatMap((reference) => shortfalls(measurements, names[0] ?? "", reference)),
     ...section("Messages", "flow", flowTable),
     ...section("Request and reply", "request", requestTable),
     ...section("Memory of what is idle", "hold", memoryTable),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseBenchArguments } from "../../../bench/arguments.ts";
 import type { Measurement, Sample } from "../../../bench/measure.ts";
+import { shortfalls } from "../../../bench/report/aims.ts";
 import { ratioChart } from "../../../bench/report/chart.ts";
 import { flowTable } from "../../../bench/report/tables.ts";
 import { median, ratios, spread } from "../../../bench/statistics.ts";
@@ -38,6 +39,33 @@ describe("a comparison", () => {
     const result = measurement({ shoal: [sample(20_000_000, 50, 0.97)], other: [sample(2_000_000, 500)] });
     const row = flowTable([result], ["shoal", "other"]).split("\n").at(-1);
     expect(row).toContain("| 20.00 M ±0% † | 2.00 M ±0% | 50 | 500 | ×10.00 | ×10.00 |");
+  });
+
+  it("says where the aim is missed, against nats-server and against an earlier build", () => {
+    const small = { ...sample(150, 50), meanSizeBytes: 1024 };
+    const large = { ...sample(150, 50), meanSizeBytes: 16_384 };
+    const theirs = sample(100, 99);
+    const against = (ours: Sample, reference: string): string =>
+      shortfalls([measurement({ shoal: [ours], [reference]: [theirs] })], "shoal", reference).join("\n");
+    expect(against(small, "nats-server")).toContain("| `ps16` | throughput | ×1.50 | ×2 |");
+    expect(against(small, "nats-server")).toContain("| `ps16` | processor time | ×1.98 | ×2 |");
+    expect(against(large, "nats-server")).toContain("Nowhere.");
+    expect(against(small, "before")).toContain("Nowhere.");
+    expect(against(sample(150, 110), "before")).toContain("| `ps16` | processor time | ×0.90 | ×0.97 |");
+  });
+
+  it("asks of requests that no percentile is behind", () => {
+    const [workload] = selectWorkloads("rr10");
+    const ours = { ...sample(100, 50), p50Us: 11, p99Us: 20 };
+    const theirs = { ...sample(90, 50), p50Us: 10, p99Us: 30 };
+    const samples = new Map([
+      ["shoal", [ours]],
+      ["nats-server", [theirs]],
+    ]);
+    const result: Measurement = { workload: workload!, samples, errors: new Map(), ceiling: undefined };
+    const [, rows] = shortfalls([result], "shoal", "nats-server");
+    expect(rows).toContain("| `rr10` | p50 | ×0.91 | ×1 |");
+    expect(rows).not.toContain("p99");
   });
 
   it("draws longer bars for larger ratios and cuts them at the scale", () => {
