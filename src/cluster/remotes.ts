@@ -10,7 +10,7 @@ import { assert } from "../base/assert.ts";
 import { backoffDelayMs } from "../base/backoff.ts";
 import type { Random } from "../base/random.ts";
 
-/** Addresses that a peer tells of beyond these are left out. */
+/** A peer's further addresses are ignored. */
 const ADDRESSES_MAX = 256;
 /** The longest wait, in reconnect intervals. */
 const RETRY_FACTOR_MAX = 8;
@@ -30,7 +30,7 @@ export interface RemoteOptions<A extends RemoteAddress> {
 export class RemoteDials<A extends RemoteAddress> {
   private readonly options: RemoteOptions<A>;
   private readonly random: Random;
-  /** Those that the peer has told of come first, as with nats-server. */
+  /** As in nats-server, addresses that the peer has announced come first. */
   private addresses: readonly A[];
   private next = 0;
   private failures = 0;
@@ -50,7 +50,7 @@ export class RemoteDials<A extends RemoteAddress> {
     return address;
   }
 
-  /** The peer has told of all its addresses; those that are configured stay. */
+  /** The peer has announced all its addresses; configured ones stay. */
   learn(told: readonly A[]): void {
     const { configured, keepsOrder } = this.options;
     const isNew = (one: A): boolean =>
@@ -61,7 +61,7 @@ export class RemoteDials<A extends RemoteAddress> {
     this.next = 0;
   }
 
-  /** A dial has failed, or a connection has ended before it was of use. Returns how long to wait. */
+  /** A dial has failed, or a connection has ended before messages could cross. Returns how long to wait. */
   failed(): number {
     this.failures++;
     return this.delayMs(this.failures);
@@ -71,7 +71,7 @@ export class RemoteDials<A extends RemoteAddress> {
     this.failures = 0;
   }
 
-  /** A connection that was of use has ended. */
+  /** A connection over which messages could cross has ended. */
   ended(): number {
     return this.delayMs(1);
   }

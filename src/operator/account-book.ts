@@ -1,6 +1,6 @@
 /**
- * The accounts that operators have signed, as they are in force on this server: looked up when they are first needed, made into accounts
- * of the core, replaced when a newer token comes, ended when their time is over or they are deleted.
+ * The accounts that operators have signed, as they are in force on this server: looked up when first needed, defined in the core, updated when a
+ * newer token comes, and ended when they expire or are deleted.
  *
  * Invariant: an account is here only if its token was verified under its name. Bounded by what operators sign, and by LOOKUPS_MAX
  * look-ups at a time; further ones find nothing.
@@ -22,7 +22,7 @@ import type { Resolver } from "./resolver.ts";
 import { verifiedAccount, type OperatorTrust } from "./trust.ts";
 
 const LOOKUPS_MAX = 4096;
-/** An account whose time is over is looked up again at most so often. */
+/** An expired account is looked up again at most once in this time. */
 const RETRY_MS = 1000;
 
 export interface AccountBookOptions {
@@ -38,12 +38,12 @@ interface Entry extends AccountInForce {
   isOver: boolean;
   links: readonly ImportLink[];
   updatedMs: number;
-  /** Ends the account, or makes its imports again. */
+  /** For the expiry of the account and of activation tokens. */
   timers: Disposable[];
 }
 
 export class AccountBook implements SignedAccounts, Disposable {
-  /** Called with the names of accounts that have changed: their clients are to be looked at again. */
+  /** Called with the names of changed accounts, whose clients have to be checked again. */
   onChange: ((names: ReadonlySet<string>) => void) | null = null;
   private readonly options: AccountBookOptions;
   private readonly entries = new Map<string, Entry>();
@@ -85,7 +85,7 @@ export class AccountBook implements SignedAccounts, Disposable {
   update(name: string, jwt: string): boolean {
     const known = this.entries.get(name);
     if (known === undefined) {
-      // Imports of other accounts have waited for this one.
+      // Other accounts import from it.
       if (this.importers.has(name)) void this.resolve(name);
       return false;
     }
@@ -95,7 +95,7 @@ export class AccountBook implements SignedAccounts, Disposable {
     return true;
   }
 
-  /** The account is no more: its clients are closed, and it neither imports nor exports. */
+  /** Deletes the account: its clients are closed, and its imports and exports end. */
   remove(name: string): void {
     const entry = this.entries.get(name);
     if (entry === undefined || this.options.accounts.system?.name === name) return;
@@ -128,7 +128,7 @@ export class AccountBook implements SignedAccounts, Disposable {
     return ended;
   }
 
-  /** What a look-up has found; null: nothing that may be in force. */
+  /** The entry for the result of a look-up; null: there is no valid token. */
   private found(name: string, jwt: string | null): Entry | null | Promise<Entry | null> {
     const { logger, trust } = this.options;
     const known = this.entries.get(name);
@@ -146,7 +146,7 @@ export class AccountBook implements SignedAccounts, Disposable {
     }
   }
 
-  /** Exporters are looked up first. An account that is on its way is known already, so that circles end. */
+  /** Exporters are looked up first. The account is entered before that, so circular imports end. */
   private put(claims: AccountClaims): Entry | Promise<Entry> {
     const entry = this.enter(claims);
     const waits: Promise<unknown>[] = [];
@@ -192,7 +192,7 @@ export class AccountBook implements SignedAccounts, Disposable {
     }
   }
 
-  /** Makes the account what its claims say, and then the accounts that import from it. */
+  /** Applies the claims of the account, and then those of the accounts that import from it. */
   private applyWith(entry: Entry): void {
     const { claims } = entry;
     const name = claims.subject;
@@ -254,7 +254,7 @@ export class AccountBook implements SignedAccounts, Disposable {
     for (const timer of entry.timers.splice(0)) timer[Symbol.dispose]();
   }
 
-  /** Timers have a longest time. */
+  /** Sets a timer, in several parts if the time exceeds TIMER_MAX_MS. */
   private at(entry: Entry, whenMs: number, act: () => void): void {
     const delayMs = Math.min(TIMER_MAX_MS, Math.max(0, whenMs - this.nowMs));
     const timer = this.options.clock.setTimer(delayMs, () => {

@@ -1,5 +1,5 @@
 /**
- * Tokens of accounts in the system account, as `nsc push` and nats-servers speak of them: `$SYS.REQ.CLAIMS.UPDATE`, `DELETE`, `LIST` and
+ * Requests about tokens of accounts in the system account, as `nsc push` and nats-servers send them: `$SYS.REQ.CLAIMS.UPDATE`, `DELETE`, `LIST` and
  * `PACK`, `$SYS.REQ.ACCOUNT.<id>.CLAIMS.UPDATE` and `LOOKUP`. Full resolvers of a cluster compare what they have and exchange what
  * differs.
  *
@@ -28,14 +28,14 @@ const LOOKUPS_MAX = 4096;
 const PACK_PER_ROUND = 64;
 const OK = 200;
 const FAILED = 500;
-/** Longest until a cache looks for what nobody needs. */
+/** The longest time between two searches of a cache for unused tokens. */
 const EXPIRE_EVERY_MAX_MS = 60_000;
 
 export interface ClaimsServiceOptions {
   readonly book: AccountBook;
   readonly resolver: Resolver;
   readonly trust: OperatorTrust;
-  /** Public nkeys of operators that demand signing keys of themselves. */
+  /** Public nkeys of operators that must sign with signing keys. */
   readonly strictOperators: ReadonlySet<string>;
   readonly system: Account;
   readonly clock: Clock;
@@ -218,7 +218,7 @@ export class ClaimsService implements Disposable {
     this.options.system.send(reply, files.load(name, clock.nowMs()) ?? "");
   }
 
-  /** Sends all tokens to a server that has others, and an empty message at the end. */
+  /** Sends all tokens to a server whose directory differs, and an empty message at the end. */
   private pack({ payload, reply }: Heard, directory: DirectoryResolver): void {
     if (reply === "" || reply.startsWith(this.inbox)) return;
     const { files, clock } = directory.options;
@@ -255,7 +255,7 @@ export class ClaimsService implements Disposable {
 
   /** The first token counts; null: no server has one, or none has answered in time. */
   private askOthers(name: string, directory: DirectoryResolver): Promise<string | null> {
-    // A full resolver hears its own question.
+    // A full resolver receives its own request.
     const awaited = this.options.peerCount() + (directory.options.kind === "full" ? 1 : 0);
     if (this.options.peerCount() === 0 || this.lookups.size >= LOOKUPS_MAX) return Promise.resolve(null);
     const reply = `${this.inbox}.${++this.lookupCount}`;

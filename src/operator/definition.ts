@@ -1,6 +1,6 @@
 /**
- * What an account's claims make of it here: limits, exports, and the imports that other accounts permit. Pure. An import is in force only
- * where its exporter's claims export the subject to everybody, to this account by its name in the subject, or by an activation token
+ * Defines an account by its claims: limits, exports, and the imports that other accounts permit. Pure. An import is in force only if its
+ * exporter's claims export the subject to everybody, to this account by its name in the subject, or by an activation token
  * that the exporter has signed, not revoked, and that is valid now.
  */
 import { assert } from "../base/assert.ts";
@@ -179,7 +179,7 @@ interface Wanted {
   readonly importer: string;
 }
 
-/** Until when the exporter permits it, by the export of this very subject or the first that covers it. null: it does not. */
+/** When the permission of the exporter ends, by the export of this very subject or the first that covers it. null: it is not permitted. */
 function approvedUntil(exporter: AccountInForce, wanted: Wanted, nowMs: number): number | null {
   const { kind, subject, importer } = wanted;
   const own = exporter.claims.exports.filter((each) => each?.kind === kind) as ExportClaim[];

@@ -1,4 +1,4 @@
-/** The subject mappings of accounts, as claims name them. What has not changed stays what it is. */
+/** The subject mappings of accounts, by their claims. Mappings that have not changed keep their state. */
 import { sameValues } from "../base/same-values.ts";
 import type { Random } from "../base/random.ts";
 import type { MappingClaim } from "../auth/operator/account-claims.ts";
@@ -36,7 +36,7 @@ export class MappingsOfAccounts {
   }
 }
 
-/** What cannot be mapped, in nats-server's words. */
+/** Why the mappings are invalid, in nats-server's words. */
 export function mappingClaimProblems(claims: readonly MappingClaim[]): readonly string[] {
   return claims.flatMap((one) => {
     const functions = [one.source, ...one.destinations.map(({ subject }) => subject)];

@@ -1,8 +1,8 @@
 /**
- * Tokens of accounts in a directory, one file for each, named by the account's public nkey: as nats-server's resolvers and its older
- * account server keep them. A file is written beside its place and renamed, so that a reader sees the old one or the new one.
+ * Tokens of accounts in a directory, one file for each, named by the account's public nkey, as by nats-server's resolvers and its older
+ * account server. A file is written under another name and renamed, so a reader sees either the old or the new one.
  *
- * Invariant: names are public nkeys of accounts, so that no name leads out of the directory. Bounds: `limit` tokens, TOKEN_BYTES_MAX
+ * Invariant: names are public nkeys of accounts, so no name leads out of the directory. Bounds: `limit` tokens, TOKEN_BYTES_MAX
  * each, and WRITES_MAX changes that wait.
  */
 import { createHash } from "node:crypto";
@@ -35,7 +35,7 @@ interface Tracked {
 
 export class TokenFiles {
   private readonly options: TokenFilesOptions;
-  /** The ones used last come last. */
+  /** In order of their last use. */
   private readonly tracked = new Map<string, Tracked>();
   private readonly sum = Buffer.alloc(HASH_BYTES);
   private writing: Promise<unknown> = Promise.resolve();
@@ -157,12 +157,12 @@ export class TokenFiles {
     this.add(tracked.hash);
   }
 
-  /** Adding twice takes away. */
+  /** Adding the same twice removes it. */
   private add(hash: Buffer): void {
     for (let i = 0; i < HASH_BYTES; i++) this.sum[i]! ^= hash[i]!;
   }
 
-  /** Reads no more than a token may have. */
+  /** Reads at most the bytes that a token may have. */
   private read(name: string): string | null {
     try {
       const file = openSync(this.pathOf(name), "r");

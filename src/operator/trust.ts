@@ -1,4 +1,4 @@
-/** Whose signature makes an account: the keys of the operators, and which of them demand signing keys. */
+/** Which keys may sign accounts: those of operators, and which operators must use signing keys. */
 import type { AccountClaims } from "../auth/operator/account-claims.ts";
 import { readAccountClaims } from "../auth/operator/account-claims.ts";
 import { accountProblems } from "../auth/operator/account-problems.ts";

@@ -1,13 +1,13 @@
 /**
- * What leaf nodes are told of interest here, account by account. Interest is counted by where it comes from, so that each leaf connection is
- * told of what is wanted beyond it: never of its own interest, nor of that of its own cluster.
+ * The interest that leaf nodes are told of, account by account. Interest is counted by its origin, so that each leaf connection is told only of
+ * interest beyond it: neither of its own nor of that of its own cluster.
  *
  *     told to   local  routes  spokes  hubs   in addition
  *     spoke     yes    yes     others  yes    imported services, sources of mappings, `$LDS.<id>`
  *     hub       yes            others         the same
  *
- * A spoke that is isolated is told of no interest of other leaf nodes. Only accounts with leaf connections are counted; the first of them has
- * what is there counted, in slices, while changes are told at once. Bounded by the interest in the account.
+ * An isolated spoke is not told of the interest of other leaf nodes. Interest is counted only in accounts with leaf connections. When the first one
+ * opens, the existing interest is counted in slices, while changes are announced at once. Bounded by the interest in the account.
  */
 import { assert } from "../../base/assert.ts";
 import type { Chores } from "../../base/chores.ts";
@@ -16,18 +16,18 @@ import { interestKey, type InterestChange } from "../../core/local-interest.ts";
 import { RemoteInterest } from "../../core/subscription.ts";
 import { LOOP_DETECTION } from "./rules.ts";
 
-/** A leaf connection, as far as it is told of interest. */
+/** A leaf connection as a listener of interest. */
 export interface LeafListener {
   readonly tier: "spoke" | "hub";
   readonly leafCluster: string;
-  /** It is told of no interest of other leaf nodes. */
+  /** It is not told of the interest of other leaf nodes. */
   readonly isIsolated: boolean;
   readonly isOpen: boolean;
   /** A count of 0 takes back what was told. */
   tell(change: InterestChange): void;
 }
 
-/** Of one subject and queue group. */
+/** The interest in one subject, of one queue group or none. */
 interface Tally {
   readonly subject: string;
   readonly queue: string | null;
@@ -43,7 +43,7 @@ interface Tally {
   byOrigin: Map<string, number> | null;
 }
 
-/** Interest of spokes of a cluster here has changed: other servers of this cluster are told. */
+/** The interest of spokes has changed, all of one cluster: tells the other servers of this server's cluster. */
 type TellRoutes = (account: Account, change: InterestChange, leafCluster: string) => void;
 
 interface FeedHost {
@@ -63,7 +63,7 @@ export class LeafFeeds {
     this.host = host;
   }
 
-  /** The connection is told of all that is wanted beyond it, and from now on of changes. */
+  /** Tells the connection of all interest beyond it, and from now on of changes. */
   join(account: Account, leaf: LeafListener): void {
     let feed = this.feeds.get(account);
     if (feed === undefined) {
@@ -77,7 +77,7 @@ export class LeafFeeds {
   leave(account: Account, leaf: LeafListener): void {
     const feed = this.feeds.get(account);
     if (feed?.leave(leaf) !== true) return;
-    // What its connections were interested in may yet have to be taken back from routes.
+    // Interest of its connections may still have to be withdrawn from routes.
     this.host.chores.add({ steps: this.dropUnused(account), count: 1 });
   }
 
@@ -128,7 +128,7 @@ class AccountFeed {
   private readonly leaves = new Set<LeafListener>();
   private readonly tallies = new Map<string, Tally>();
   private own: ReadonlySet<string> = new Set();
-  /** Interest that has been counted while counting goes on; null: it is over. */
+  /** What has been counted so far; null: the first count is complete. */
   private counted: Set<RemoteInterest> | null = new Set();
 
   constructor(account: Account, loopSubject: string, host: FeedHost) {
@@ -141,7 +141,7 @@ class AccountFeed {
     return this.leaves.size === 0;
   }
 
-  /** Counts what is there. */
+  /** Counts the existing interest. */
   count(): void {
     const { account, host } = this;
     this.recheckOwn();
@@ -172,7 +172,7 @@ class AccountFeed {
 
   join(leaf: LeafListener): void {
     this.leaves.add(leaf);
-    // Behind the count, which is a chore as well. Until then, and during it, changes are told.
+    // Follows the count, which is a chore as well. Changes are announced meanwhile.
     void this.host.chores.each({
       items: this.tallies.values(),
       count: this.tallies.size,
@@ -197,7 +197,7 @@ class AccountFeed {
     const { counted } = this;
     if (counted === null) return this.add(item, members);
     const isThere = this.account.interest.has(item);
-    // What ends before it is counted is not counted.
+    // Interest that ends before it is counted is not counted.
     if (!counted.has(item)) return isThere ? this.countOnce(item) : undefined;
     this.add(item, members);
     if (!isThere) counted.delete(item);
@@ -244,7 +244,7 @@ class AccountFeed {
     if (isNews) this.host.tellRoutes(this.account, { subject, queue, count: now }, leafCluster);
   }
 
-  /** Changes a tally, and tells each connection of what that changes for it. */
+  /** Changes a tally, and tells each connection of the resulting change. */
   private change(tally: Tally, act: (tally: Tally) => void): void {
     const { leaves } = this;
     if (leaves.size === 0) act(tally);
@@ -295,7 +295,7 @@ function count(tally: Tally, origin: string, now: number): void {
   if (tally.byOrigin.size === 0) tally.byOrigin = null;
 }
 
-/** How much of it is wanted beyond this connection. */
+/** How much of this interest lies beyond the connection. */
 function countFor(tally: Tally, { tier, leafCluster, isIsolated }: LeafListener): number {
   const { local, own, routes, leaves, spokes, byOrigin, subject } = tally;
   // To detect loops, isolated connections are told of the subjects of others.

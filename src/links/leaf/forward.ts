@@ -1,6 +1,6 @@
 /**
- * The rare ways over a leaf connection: queue groups, a message larger than a chunk, a peer without headers, a shown subject, tracing. The line
- * is put together as text; the payload goes as it does to clients.
+ * Rare forms of forwarding over a leaf connection: queue groups, a message larger than a chunk, a peer without headers, a shown subject, tracing.
+ * The line is built as text; the payload is written as for clients.
  */
 import { readText } from "../../slab/memory.ts";
 import type { Heads } from "../../core/heads.ts";
@@ -16,7 +16,7 @@ interface ForwardingLeaf {
   readonly peer: { readonly takesHeaders: boolean };
 }
 
-/** Names of queue groups in one line; a nats-server ends the connection at a line of 64 KiB. What finds no room gets nothing. */
+/** Bytes for the names of queue groups in one line: nats-server closes the connection at a line of 64 KiB. Groups beyond it get nothing. */
 const NAMES_MAX = 48 * 1024;
 
 export function forwardRarely(session: ForwardingLeaf, plan: Heads, message: Message, queues: string): void {

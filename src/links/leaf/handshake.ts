@@ -1,4 +1,4 @@
-/** What CONNECT and INFO of a leaf connection lead to: whether the peer is taken, and what may cross. Decides; the session acts. */
+/** Decides by CONNECT and INFO of a leaf connection whether the peer is accepted, and what may cross. The session acts on it. */
 import type { Permissions, SubjectRules } from "../../core/permissions.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
@@ -6,7 +6,7 @@ import type { LeafConnect, LeafInfo } from "../../protocol/leaf-info.ts";
 import type { LeafFacts, LeafRemote } from "./host.ts";
 import { LeafRules } from "./rules.ts";
 
-/** The server at the other end, as far as it has introduced itself; "" where it has not. */
+/** The server at the other end, as it has introduced itself; "" for what it has not said. */
 export interface LeafPeer {
   readonly serverId: string;
   readonly name: string;
@@ -25,12 +25,12 @@ export function peerOf(
   return { serverId, name, version, cluster, domain, account, takesHeaders };
 }
 
-/** What nats-server calls interest of leaf nodes without a cluster on routes. */
+/** The cluster that nats-server names on routes for leaf nodes without one. */
 const RESERVED_CLUSTER = "_";
 
 type Connect = LeafConnect & { readonly lang: string; readonly gateway: string };
 
-/** The error of a peer whose credentials are good, in nats-server's order; null: nothing. `versionMin` "": any. */
+/** Why a peer with valid credentials is refused, in nats-server's order; null: it is not. `versionMin` "": any. */
 export function connectProblem(connect: Connect, facts: LeafFacts, versionMin: string): PeerError | null {
   const { lang, cluster, gateway, version } = connect;
   if (lang !== "") return errors.clientOnLeafPort;
@@ -65,7 +65,7 @@ export function rulesForConnect(
   });
 }
 
-/** Users that may answer requests alone publish nothing else. */
+/** Users that may only answer requests may publish nothing else. */
 function publishable(permissions: Permissions | null): SubjectRules | null {
   if (permissions === null) return null;
   const { publish, responses } = permissions.rules;

@@ -19,13 +19,13 @@ export interface LeafLimits {
   readonly maxSubscriptions: number | null;
 }
 
-/** What the server is, as its peers are told. */
+/** What this server tells its peers about itself. */
 export interface LeafFacts {
   readonly serverId: string;
   readonly serverName: string;
-  /** Of leaf nodes whose server is in no cluster, it is the name of the server. */
+  /** The cluster; outside of a cluster, the name of the server. */
   readonly cluster: string;
-  /** Of streams here; "": none. */
+  /** The JetStream domain; "": none. */
   readonly domain: string;
   readonly hasJetStream: boolean;
   readonly takesHeaders: boolean;
@@ -47,10 +47,10 @@ export interface LeafRemote {
   /** Subjects as byte strings. */
   readonly denyImports: readonly string[];
   readonly denyExports: readonly string[];
-  /** The peer is told of no interest of other leaf nodes; or is asked to tell of none. */
+  /** The peer is not told of the interest of other leaf nodes; `asksForIsolation`: it is asked to do the same. */
   readonly isIsolated: boolean;
   readonly asksForIsolation: boolean;
-  /** The CONNECT line for a peer that has said this. Throws where credentials cannot be read. */
+  /** The CONNECT line in answer to this INFO. Throws if credentials cannot be read. */
   connectLine(info: LeafInfo): string;
 }
 
@@ -61,20 +61,20 @@ export interface LeafHost extends ConnectionHost {
   newNonce(): string;
   readonly limits: Live<LeafLimits>;
   readonly feeds: LeafFeeds;
-  /** Accepted connections are told of no interest of other leaf nodes. */
+  /** Accepted connections are not told of the interest of other leaf nodes. */
   isIsolated(): boolean;
   /** Oldest version of nats-server that may connect; "": any. */
   versionMin(): string;
   facts(): LeafFacts;
   /** The INFO line, with CRLF; `admission`: in answer to CONNECT. */
   infoLine(leaf: { readonly lid: number; readonly nonce: string }, admission: LeafAdmission | null): string;
-  /** How the connection of this number has come, as users may be restricted. */
+  /** The kind of this connection: users may be restricted to some kinds. */
   connectionType(lid: number): ConnectionType;
   /** Credentials were refused; the connection is about to end. */
   onRefused(): void;
   /** Messages and interest cross from now on. */
   onOpen(lid: number): void;
-  /** A dialled peer has said where else it may be dialled. */
+  /** A dialled peer has announced its other addresses. */
   onAddresses(lid: number, info: LeafInfo): void;
   onClosed(lid: number): void;
 }

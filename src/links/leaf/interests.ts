@@ -1,6 +1,6 @@
 /**
- * What the peer of one leaf connection is interested in, within the account of the connection: kept so that it can be taken back, and all of it
- * at the end. Bounded by LEAF_INTEREST_MAX, and by `max_subscriptions` where that is less.
+ * What the peer of one leaf connection is interested in, within the account of the connection. It is kept to be removed again, at the latest
+ * when the connection ends. Bounded by LEAF_INTEREST_MAX, and by `max_subscriptions` if that is lower.
  */
 import { assert } from "../../base/assert.ts";
 import type { Chores } from "../../base/chores.ts";
@@ -8,7 +8,7 @@ import type { Account } from "../../core/account.ts";
 import { interestKey } from "../../core/local-interest.ts";
 import { RemoteInterest, type DeliveryFilter, type Neighbour } from "../../core/subscription.ts";
 
-/** About 250 bytes each. A peer that tells of more is cut, so that one that makes them up cannot take all memory. */
+/** About 250 bytes each. A peer with more is cut, so that made-up interest cannot use up the memory. */
 const LEAF_INTEREST_MAX = 1_000_000;
 
 export class LeafInterests {
@@ -18,7 +18,7 @@ export class LeafInterests {
   private readonly filter: DeliveryFilter;
   private readonly chores: Chores;
 
-  /** `filter` is asked of each subject that a message for the peer has. */
+  /** `filter` decides about each subject of messages for the peer. */
   constructor(neighbour: Neighbour, account: Account, filter: DeliveryFilter, chores: Chores) {
     this.neighbour = neighbour;
     this.account = account;
@@ -55,7 +55,7 @@ export class LeafInterests {
     this.account.removeRemote(interest);
   }
 
-  /** The connection is gone, and says so (`isGone`): nobody counts on it any more. It is ended in as many rounds as it takes. */
+  /** The connection has ended (`isGone`), so no new plan contains it. Its interest is removed in slices. */
   clear(): void {
     const { known, account } = this;
     this.known = new Map();

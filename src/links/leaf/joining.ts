@@ -1,6 +1,6 @@
 /**
- * A leaf connection on its way to being one, and what is decided about it later: TLS, INFO and CONNECT, whether the peer is taken, and its end. What
- * crosses it afterwards is in session.ts, which builds on this; what is decided by CONNECT and INFO is in handshake.ts.
+ * How a leaf connection comes about and ends: TLS, INFO and CONNECT, admission, later changes of users, and closing. session.ts builds on this
+ * and has what crosses the connection; handshake.ts decides by CONNECT and INFO.
  *
  *     accepted   our INFO ->   | <- CONNECT | INFO with account and rules, interest -> | open
  *     dialled    <- INFO | CONNECT -> | <- INFO with account and rules | interest -> | open
@@ -40,12 +40,12 @@ const UNKNOWN: LeafPeer = {
 };
 const KIND = { idField: "lid", reader: ROUTE_READER, rhythm: "while silent", phase: GREETED } as const;
 const PROTOCOL_VIOLATION = closeCause("violation", "Protocol Violation");
-/** As nats-server waits: after a loop or a breach of rules a server that has dialled comes back no sooner. */
+/** How long a server that dialled waits after a loop or a breach of rules, as in nats-server. */
 export const LOOP_DELAY_MS = 30_000;
 const VERSION_DELAY_MS = 5_000;
 /** For the answer to CONNECT, as in nats-server. */
 const CONNECT_TIMEOUT_MS = 2_000;
-/** What peers say before they close a connection that is not to be tried again soon. */
+/** Errors of peers after which this server does not dial again soon. */
 const DELAYS: readonly (readonly [part: string, delayMs: number])[] = [
   ["Loop detected", LOOP_DELAY_MS],
   ["same cluster name", LOOP_DELAY_MS],
@@ -59,7 +59,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   readonly nonce: string;
   /** What the other end is: a spoke of this server, or its hub. */
   tier: "spoke" | "hub";
-  /** Whose interest and messages are kept from others of it; with a spoke never "". */
+  /** The cluster of the peer: its interest and messages do not go to other servers of it. Never "" for a spoke. */
   leafCluster = "";
   isIsolated = false;
   peer = UNKNOWN;
@@ -67,7 +67,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   account: Account | null = null;
   grant: Grant | null = null;
   rules: LeafRules | null = null;
-  /** The server that has dialled waits so long before it tries again; 0: as usual. */
+  /** How long to wait before dialling again; 0: as usual. */
   redialDelayMs = 0;
   private timer: Disposable | null = null;
   private info: LeafInfo | null = null;
@@ -76,11 +76,11 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     super(host, wire, id, KIND);
     this.remote = remote;
     this.tier = remote === null || remote.isHub ? "spoke" : "hub";
-    // Leaf nodes always get one, as from nats-server.
+    // As in nats-server, leaf nodes always get a nonce.
     this.nonce = remote === null ? host.newNonce() : "";
   }
 
-  /** The account, the rules and the peer are known: whatever depends on them is made. */
+  /** The account, the rules and the peer are known: creates what depends on them. */
   protected abstract entered(account: Account): void;
   /** Messages and interest cross from now on. */
   protected abstract opened(account: Account): void;
@@ -111,7 +111,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     if (this.wire.negotiate !== undefined) this.outbox.flush();
   }
 
-  /** From here on bytes pass. */
+  /** Begins to read. */
   onOpen(): void {
     this.endAfter(this.host.limits.current.authTimeoutMs, errors.authenticationTimeout);
     this.wire.start(this);
@@ -129,7 +129,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     this.cut(TLS_FAILED);
   }
 
-  /** Introduces this server to the one that it has dialled. `infoJson`: its first INFO; null: that is yet to come, within `timeoutMs`. */
+  /** Introduces this server to the hub that it has dialled. `infoJson`: the first INFO; null: it must come within `timeoutMs`. */
   introduce(infoJson: string | null, timeoutMs: number): void {
     assertOwn(this.remote !== null, "a server introduces itself where it has dialled");
     this.followTracing();
@@ -196,7 +196,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   onInfo(json: string): boolean {
     const info = readLeafInfo(json);
     if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
-    // An accepted peer says INFO to agree on compression alone, which is the business of the wire.
+    // An accepted peer sends INFO only to agree on compression, which the wire handles.
     if (this.remote === null) return true;
     if (this.info === null) return this.hearFirst(info, this.remote);
     if (info.leafUrls.length + info.webSocketUrls.length > 0) this.host.onAddresses(this.lid, info);
@@ -220,7 +220,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     return true;
   }
 
-  /** The hub's answer, or other rules of it later. */
+  /** The hub's answer to CONNECT, or later its new rules. */
   private hearRules(info: LeafInfo): boolean {
     const { remote, host } = this;
     assertOwn(remote !== null, "a server that has dialled hears of rules");
@@ -249,7 +249,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     this.rules = rules;
     account.connections++;
     account.leafnodes++;
-    // A spoke in no cluster says the name of its server, but for those of old.
+    // A spoke outside of a cluster sends the name of its server; old ones send nothing.
     const named = this.tier === "spoke" ? cluster || name || serverId || `lid-${this.lid}` : cluster;
     this.leafCluster = onOneToken(toByteString(named));
     this.entered(account);
@@ -299,12 +299,12 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     const { grant, host } = this;
     if (!this.isOpen || grant === null) return;
     const now = host.authenticator.currentGrant(grant, host.connectionType(this.lid));
-    // Its rules were told by INFO, so that it comes again for others.
+    // It has its rules from INFO, so it has to connect again to get new ones.
     if (now === null || now.account !== grant.account || now.permissions !== grant.permissions)
       this.onPeerError(errors.authorizationViolation, "users have changed");
   }
 
-  /** Tells the peer of other addresses, or that this server is going. */
+  /** Tells the peer of changed addresses, or that this server leaves. */
   sayInfo(): void {
     if (this.isOpen && this.remote === null) this.say(this.host.infoLine(this, null));
   }
@@ -323,7 +323,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   }
 }
 
-/** Names of clusters stand in lines between servers. */
+/** Names of clusters are words in lines between servers. */
 function onOneToken(name: string): string {
   // oxlint-disable-next-line no-control-regex
   return name.replace(/[\x00-\x20]/g, "_");

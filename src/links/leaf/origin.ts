@@ -1,6 +1,6 @@
 /**
- * What other accounts are told of a leaf node whose requests they serve. It takes the place of whatever the leaf node says of the requester itself:
- * a peer speaks for the account of its connection alone.
+ * How other accounts see a leaf node whose requests they serve. This replaces what the leaf node says about the requester, because a peer
+ * speaks only for the account of its connection.
  */
 import type { Account } from "../../core/account.ts";
 import type { MessageOrigin } from "../../protocol/message.ts";

@@ -6,22 +6,22 @@
  *     hub              what the user may publish                  what the user may subscribe to, without the peer's deny_imports
  *     spoke            `import` of the hub's INFO - deny_imports  `export` of the hub's INFO - deny_exports
  *
- * Requests to JetStream and what buckets are made of stay on their side, as with nats-server: domains have subjects of their own.
+ * As in nats-server, requests to JetStream and the subjects of buckets do not cross; domains have subjects of their own.
  */
 import { Permissions, type SubjectRules } from "../../core/permissions.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { DeliveryFilter } from "../../core/subscription.ts";
 import { hasWildcard, subjectCovers, subjectsMeet } from "../../subject/subject.ts";
 
-/** As nats-server denies them, in both directions. */
+/** Denied in both directions, as in nats-server. */
 const OF_JETSTREAM: readonly string[] = ["$JS.API.>", "$KV.>", "$OBJ.>"];
-/** In the system account: also what servers of one JetStream say to each other. */
+/** In the system account also the subjects that servers of one JetStream use among themselves. */
 const OF_JETSTREAM_SERVERS: readonly string[] = ["$JSC.>", "$NRG.>", ...OF_JETSTREAM];
-/** Among servers alone: a leaf node never says these, whatever its user may publish. */
+/** Only servers of a cluster publish these: a leaf node may not, whatever its user may publish. */
 const RESERVED: readonly string[] = ["_GR_.>", "$GR.>"];
-/** Told and heard of without asking the rules. */
+/** Interest in these crosses regardless of the rules. */
 export const LOOP_DETECTION = "$LDS.";
-/** Where the other server waits for answers of services of other accounts; each has a subject that only who was asked knows. */
+/** Subjects on which the other server awaits answers of services of other accounts. Each is known only to the responder. */
 const SERVICE_REPLY = "_R_.";
 
 export interface LeafRulesOptions {
@@ -72,7 +72,7 @@ export class LeafRules implements DeliveryFilter {
     return this.tells.mayPublishTo(subject) || (hasWildcard(subject) && this.mayTellPart(subject));
   }
 
-  /** A pattern is told where a part of it may come, as nats-server does it. */
+  /** As in nats-server, a pattern is announced if any part of it may come. */
   private mayTellPart(pattern: string): boolean {
     const { allow, deny } = this.tells.rules.publish ?? { allow: null, deny: [] };
     const isAllowed = allow === null || allow.some((rule) => subjectsMeet(rule, pattern));

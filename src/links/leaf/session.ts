@@ -1,9 +1,9 @@
 /**
- * A leaf connection: carries messages of one account between this server and another one, which need not trust each other more than a client and
- * its server do. One of the two is the hub, the other the spoke, whoever has dialled.
+ * A leaf connection: carries the messages of one account between this server and another one. The two trust each other no more than a client
+ * and its server. One of them is the hub and the other the spoke, whichever has dialled.
  *
- * How it comes about is in joining.ts, what may cross in rules.ts, what the peer is told of interest in feed.ts. Bounded by the outbox, the
- * inbound, and the interest that a peer may have (interests.ts).
+ * joining.ts has its handshake, rules.ts what may cross, feed.ts which interest the peer is told of. Bounded by the outbox, the inbound, and
+ * the number of subjects that a peer may be interested in (interests.ts).
  */
 import type { Account } from "../../core/account.ts";
 import type { Heads } from "../../core/heads.ts";
@@ -35,7 +35,7 @@ import { LOOP_DETECTION } from "./rules.ts";
 import { TappedLeaf } from "./tapped.ts";
 
 const NO_QUEUES: readonly string[] = [];
-/** Behind those of this server, and of other servers of its cluster. */
+/** Members of queue groups behind leaf connections come after those here and on other servers of the cluster. */
 const LEAF_RANK = 3;
 
 export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbour, LeafListener {
@@ -126,7 +126,7 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
     publish(plan, message, source);
   }
 
-  /** A hub that says what it may not is a misunderstanding; a spoke was told by INFO. */
+  /** A hub that breaks the rules does not know them; a spoke has been told by INFO. */
   private refuse(subject: string): boolean {
     this.memoPlan = null;
     if (this.tier === "hub") return true;
@@ -152,7 +152,7 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
     return this.onPeerError(TOO_MUCH_INTEREST, "more interest than a leaf node may have");
   }
 
-  /** As nats-server does it: interest in what streams are made of is left out, other interest that is not permitted ends the connection. */
+  /** As in nats-server, interest in subjects of streams is ignored, and other interest that is not permitted ends the connection. */
   private refuseInterest(subject: string): boolean {
     if (this.tier === "hub" || this.grant?.permissions?.maySubscribe(subject, null) !== false) return true;
     this.redialDelayMs = LOOP_DELAY_MS;
@@ -167,7 +167,7 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
     return true;
   }
 
-  /** A read may bring tens of thousands of these: others come in between. */
+  /** A read may bring tens of thousands of these, so other connections are read in between. */
   private countChange(): void {
     this.host.turn.work.interestChanged();
     this.hasRoom();

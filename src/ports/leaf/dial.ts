@@ -1,6 +1,6 @@
 /**
- * Dials a hub: resolves the name, connects to one of its addresses, reads the first INFO where that comes in plaintext, secures the connection
- * where the hub or the configuration asks for it, and hands on a wire that is ready.
+ * Dials a hub: resolves its name, connects to one of the addresses, reads the first INFO if that comes in plaintext, secures the connection if the
+ * hub or the configuration requires it, and hands on a wire that is ready.
  *
  * Bounds: `timeoutMs` for each address, and again for TLS; FIRST_LINE_MAX bytes of the first line; ADDRESSES_MAX addresses for one dial.
  */
@@ -16,7 +16,7 @@ import type { Wire } from "../../transport/wire.ts";
 export interface LeafTarget {
   readonly host: string;
   readonly port: number;
-  /** By its URL: TLS is a must. */
+  /** Its URL requires TLS. */
   readonly isSecured: boolean;
 }
 
@@ -30,13 +30,13 @@ export interface LeafDialHost {
 
 export interface LeafDialOptions {
   readonly timeoutMs: number;
-  /** Time for the first INFO, once the connection stands. */
+  /** Time for the first INFO after the connection is established. */
   readonly infoTimeoutMs: number;
   readonly tls: TlsTerms;
-  /** TLS is asked for by the configuration, or begins before INFO. */
+  /** The configuration requires TLS; `isTlsFirst`: before INFO. */
   readonly isTlsWanted: boolean;
   readonly isTlsFirst: boolean;
-  /** For which of these the hub's certificate may be, besides the host. */
+  /** Names, besides the host, that the hub's certificate may be for. */
   readonly names: readonly string[];
 }
 
@@ -82,7 +82,7 @@ async function connect(
   signal: AbortSignal,
 ): Promise<Connected> {
   const socket = await dialAny(target, options.timeoutMs, host, signal);
-  // Between two of those who listen nobody does, and an error that nobody hears ends the process.
+  // Between two receivers nobody listens, and an "error" event without a listener would end the process.
   socket.on("error", () => undefined);
   const isSecuredFirst = options.isTlsFirst;
   if (isSecuredFirst) return { wire: await secure(socket, target, options, host), infoJson: null };
@@ -98,7 +98,7 @@ async function connect(
   return { wire, infoJson: json };
 }
 
-/** The addresses of a name in turn, beginning anywhere: looked up for each dial, since they change. */
+/** The addresses of a name in turn, from a random one. They are looked up for each dial, since they change. */
 async function dialAny(
   { host: name, port }: LeafTarget,
   timeoutMs: number,
@@ -129,7 +129,7 @@ async function dialAny(
   throw failure;
 }
 
-/** Reads up to the first line feed; what stands behind it is read again. */
+/** Reads up to the first line feed, and puts back what follows it. */
 async function firstLine(socket: Socket): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let collected: Buffer = Buffer.alloc(0);

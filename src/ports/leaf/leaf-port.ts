@@ -1,6 +1,6 @@
 /**
- * The port for leaf nodes: accepts other servers as spokes, keeps the configured remotes connected, and has the list of all leaf connections. What is
- * said over them is in `links/leaf`.
+ * The port for leaf nodes: accepts other servers as spokes, keeps the configured remotes connected, and lists all leaf connections. Their protocol
+ * is in `links/leaf`.
  *
  * Bounds: `max_connections` of the server do not apply; UNADMITTED_MAX connections that have not been admitted, the oldest of which makes room.
  */
@@ -43,13 +43,13 @@ export interface LeafPortOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly faults: FaultKeeper;
-  /** How accepted connections are secured; null: plaintext. */
+  /** TLS of accepted connections; null: plaintext. */
   tls(): ClientTlsTerms | null;
-  /** How the remote of this number is. */
+  /** TLS of the remote with this index. */
   remoteTls(index: number): TlsTerms;
   lookup(name: string): Promise<readonly string[]>;
   facts(): LeafFacts;
-  /** What INFO says but for the connection. */
+  /** The fields of INFO that are the same for all connections. */
   info(): Omit<OwnLeafInfo, "cid" | "nonce" | "admission" | "compression">;
   nextConnectionId(): number;
   newLoopSubject(): string;
@@ -155,12 +155,12 @@ export class LeafPort {
     return this.listener.endpoint;
   }
 
-  /** Dials the remotes, and again whenever that is called for. */
+  /** Dials the remotes, and again whenever a connection ends. */
   solicit(): void {
     this.followRemotes();
   }
 
-  /** Another server has dialled; also over another port. */
+  /** Another server has dialled, here or on another port. */
   accept(wire: Wire): void {
     if (this.isClosed) return wire.end(SERVER_SHUTDOWN);
     if (this.unadmitted.size >= UNADMITTED_MAX) {
@@ -172,7 +172,7 @@ export class LeafPort {
     session.greet();
   }
 
-  /** From now on; connections that stand follow, or end. */
+  /** Applies settings; existing connections follow, or end. */
   reconfigure(next: LeafSettings): void {
     const before = this.settings.current;
     this.settings.current = next;
@@ -182,12 +182,12 @@ export class LeafPort {
     this.sayInfoToAll();
   }
 
-  /** Users have changed: who would no longer be admitted ends. */
+  /** Users have changed: closes connections that would no longer be admitted. */
   recheckGrants(): void {
     for (const session of [...this.sessions.values()]) session.recheckGrant();
   }
 
-  /** The addresses that leaf nodes are told have changed, or the server is going. */
+  /** The addresses that leaf nodes are told have changed, or the server leaves. */
   sayInfoToAll(): void {
     for (const session of this.sessions.values()) session.sayInfo();
   }
@@ -196,7 +196,7 @@ export class LeafPort {
     for (const session of this.sessions.values()) session.followTracing();
   }
 
-  /** Takes no more connections, and dials no more. */
+  /** Accepts and dials no more connections. */
   stopListening(): void {
     this.isClosed = true;
     this.listener?.close();
@@ -210,7 +210,7 @@ export class LeafPort {
     for (const session of [...this.sessions.values()]) session.close(cause);
   }
 
-  /** Those that are admitted. */
+  /** Admitted connections. */
   get count(): number {
     return this.sessions.size - this.unadmitted.size;
   }
@@ -252,7 +252,7 @@ export class LeafPort {
     this.watcher?.opened(session);
   }
 
-  /** A server that dials again has lost its connection, before that was noticed here; or it is configured to dial twice. */
+  /** A server that connects again has lost its first connection, which was not noticed here yet; or it is configured to dial twice. */
   private closeDuplicates(session: LeafSession): void {
     const { name, cluster, account } = session.peer;
     if (name === "" || account === "") return;

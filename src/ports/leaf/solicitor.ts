@@ -1,6 +1,6 @@
 /**
- * Keeps one configured remote connected: dials, hands the wire on, and dials again when the connection has ended. Which address comes next, and when,
- * is decided in `cluster/remotes.ts`. Of each remote at most one dial is under way, or one connection stands.
+ * Keeps one configured remote connected: dials, hands the wire on, and dials again when the connection has ended. `cluster/remotes.ts` decides which
+ * address comes next, and when. Invariant: for each remote there is at most one dial or one connection.
  */
 import { assert } from "../../base/assert.ts";
 import { RemoteDials } from "../../cluster/remotes.ts";
@@ -26,7 +26,7 @@ export interface SolicitorOptions {
   onWire(wire: Wire, infoJson: string | null, address: LeafAddress): void;
 }
 
-/** Failures in a row that are logged as errors; beyond them every so many. */
+/** The first failure in a row is logged as an error, and then each of this number. */
 const LOGGED_EACH = 20;
 
 export class Solicitor implements Disposable {
@@ -50,7 +50,7 @@ export class Solicitor implements Disposable {
     if (!this.settings.isDisabled) this.dial();
   }
 
-  /** The connection is of use: the next failure counts as the first. */
+  /** Messages can cross: the next failure counts as the first. */
   opened(): void {
     this.dials.connected();
   }
@@ -63,7 +63,7 @@ export class Solicitor implements Disposable {
     this.dialAfter(Math.max(delayMs, usualMs));
   }
 
-  /** The hub has said where it can be dialled. */
+  /** The hub has announced its addresses. */
   learn({ leafUrls }: LeafInfo): void {
     const { ignoresDiscovered, addresses } = this.settings;
     if (ignoresDiscovered || leafUrls.length === 0) return;
@@ -122,7 +122,7 @@ export class Solicitor implements Disposable {
   }
 }
 
-/** `host:port` of INFO. */
+/** Reads `host:port` of INFO. */
 function addressOf(url: string, isSecured: boolean): LeafAddress | null {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(url);
   const port = Number(match?.[3] ?? 0);
