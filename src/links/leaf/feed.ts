@@ -128,7 +128,7 @@ class AccountFeed {
   private readonly leaves = new Set<LeafListener>();
   private readonly tallies = new Map<string, Tally>();
   private own: ReadonlySet<string> = new Set();
-  /** What has been counted so far; null: the first count is complete. */
+  /** The interest that has been counted so far; null: the first count is complete. */
   private counted: Set<RemoteInterest> | null = new Set();
 
   constructor(account: Account, loopSubject: string, host: FeedHost) {
