@@ -2,12 +2,16 @@
  * What one client, one request or one reload does to everybody else: the longest round trip of PING on another connection while it
  * is done.
  *
- *     npm run bench:stalls [-- --server bin/shoal --server nats-server --rounds 3 --only TEXT --write]
+ *     npm run bench:stalls [-- --server bin/shoal --server nats-server --rounds 3 --only TEXT --turns --write]
+ *
+ * `--turns` measures the processor time of the longest turn of the event loop instead, in servers of Node.js alone: on a busy machine
+ * the round trip says little.
  *
  * Of several rounds the least is told, since everything that disturbs only adds. `--write` writes docs/benchmarks/stalls.md.
  */
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -23,6 +27,7 @@ const { values } = parseArgs({
     server: { type: "string", multiple: true, default: ["bin/shoal"] },
     rounds: { type: "string", default: "3" },
     only: { type: "string", default: "" },
+    turns: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
   },
 });
@@ -50,10 +55,15 @@ async function measure(command: string, path: Path): Promise<number> {
   path.before?.();
   const [monitorPort, routePort] = [await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), "shoal-stalls-"));
+  const meter = join(folder, "meter.sock");
+  if (values.turns) {
+    process.env.SHOAL_TURN_METER = meter;
+    process.env.NODE_OPTIONS = `--import ${join(import.meta.dirname, "turn-meter.ts")}`;
+  }
   const own = path.config.replaceAll("<route>", String(routePort)).replaceAll("<folder>", folder);
   const config = `http: "127.0.0.1:${monitorPort}"\nmax_payload: 1048576\n${own}`;
   const started: Started = {
-    process: await startServer(command, config),
+    process: await startServer(command, config).finally(() => delete process.env.NODE_OPTIONS),
     command,
     monitorPort,
     routePort,
@@ -62,6 +72,7 @@ async function measure(command: string, path: Path): Promise<number> {
   };
   try {
     const act = await path.prepare(started);
+    if (values.turns) return await longestTurn(meter, act);
     const watcher = new Worker(new URL("watcher.ts", import.meta.url), {
       workerData: { port: started.process.port, hello: {} },
     });
@@ -73,6 +84,15 @@ async function measure(command: string, path: Path): Promise<number> {
     await Promise.all([started.process, ...started.others].map((server) => server.stop()));
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function longestTurn(meter: string, act: () => Promise<void>): Promise<number> {
+  const socket = connect(meter);
+  await once(socket, "data");
+  await Promise.race([act(), delay(ACT_MAX_MS)]);
+  socket.write("stop");
+  const [worst] = (await once(socket, "data")) as [Buffer];
+  return Number(worst.toString());
 }
 
 function said(worker: Worker): Promise<unknown> {

@@ -62,10 +62,11 @@ export function mappingsToSet(next: Config["accounts"], before: Config["accounts
   };
 }
 
-/** By account. */
+/** By account; those that have none are not there, but for the global one. */
 function configuredIn({ list, mappings }: Config["accounts"]): Map<string, readonly MappingConfig[]> {
-  const entries = list.map(({ name, mappings: own }): [string, readonly MappingConfig[]] => [name, own]);
-  return new Map([...entries, [GLOBAL_ACCOUNT, mappings]]);
+  const byAccount = new Map<string, readonly MappingConfig[]>();
+  for (const { name, mappings: own } of list) if (own.length > 0) byAccount.set(name, own);
+  return byAccount.set(GLOBAL_ACCOUNT, mappings);
 }
 
 function mappingOf({ source, destinations }: MappingConfig): Mapping {

@@ -6,7 +6,6 @@
  * quote the text.
  */
 import {
-  Composer,
   isAlias,
   isMap,
   isScalar,
@@ -20,7 +19,6 @@ import {
   type YAMLMap,
 } from "yaml";
 
-import { assert } from "../../base/assert.ts";
 import { PieceLength, type Pieces } from "../../base/pieces.ts";
 import { NESTING_DEPTH_MAX } from "./nats-conf/limits.ts";
 import {
@@ -33,9 +31,10 @@ import {
 } from "./nats-conf/node.ts";
 import { parseConfValue, type ParseContext } from "./nats-conf/parser.ts";
 import { scalarFromWord, variableName } from "./nats-conf/scalars.ts";
+import { composeYaml, type Composed } from "./yaml-composer.ts";
 
 export function* parseYaml(source: SourceText, context: ParseContext): Pieces<MapNode> {
-  const root = composeDocument(source, yield* parseTokens(source)).contents;
+  const root = (yield* composeDocument(source, yield* parseTokens(source))).contents;
   yield;
   if (root === null || (isScalar(root) && root.value === "")) return emptyMap(source);
   const reader = new YamlReader(source, context);
@@ -43,7 +42,6 @@ export function* parseYaml(source: SourceText, context: ParseContext): Pieces<Ma
   return yield* reader.readMap(root, 0);
 }
 
-/** Most of the work. What is made of the tokens afterwards is made at once, since the package has no other way. */
 function* parseTokens({ text }: SourceText): Pieces<CST.Token[]> {
   const pace = new PieceLength();
   const parser = new Parser();
@@ -56,25 +54,20 @@ function* parseTokens({ text }: SourceText): Pieces<CST.Token[]> {
   return tokens;
 }
 
-function composeDocument(source: SourceText, tokens: readonly CST.Token[]): Document {
-  const [document, second] = compose(source, tokens);
-  assert(document !== undefined, "there is a document, if an empty one");
-  const error = document.errors[0];
-  if (error === undefined && second === undefined) return document;
+function* composeDocument(source: SourceText, tokens: readonly CST.Token[]): Pieces<Document> {
+  const { document, secondAt, errors } = yield* compose(source, tokens);
+  const [error] = errors;
+  if (error === undefined && secondAt === null) return document;
   const what = error?.code.toLowerCase().replaceAll("_", " ") ?? "multiple docs";
-  const offset = error?.pos[0] ?? second?.range?.[0] ?? 0;
-  throw new ConfError(offsetOf(source, offset), `expected one valid YAML document (${what})`);
+  throw new ConfError(
+    offsetOf(source, error?.pos[0] ?? secondAt ?? 0),
+    `expected one valid YAML document (${what})`,
+  );
 }
 
-function compose(source: SourceText, tokens: readonly CST.Token[]): Document[] {
-  const composer = new Composer({
-    schema: "failsafe",
-    prettyErrors: false,
-    uniqueKeys: false,
-    logLevel: "error",
-  });
+function* compose(source: SourceText, tokens: readonly CST.Token[]): Pieces<Composed> {
   try {
-    return [...composer.compose(tokens, true, source.text.length)];
+    return yield* composeYaml(tokens, source.text.length);
   } catch (error) {
     // The composer is recursive; nothing else of it is known to throw.
     if (error instanceof RangeError) throw new ConfError(offsetOf(source, 0), "nested too deep");
