@@ -135,6 +135,21 @@ export class PendingChunk {
     return next;
   }
 
+  /** Behind the last slot that follows this one at the same distance in everything but deliveries and time, which are the same. */
+  endOfRun(slot: number): number {
+    const { words, count } = this;
+    const at = slot * WORDS;
+    const time = words[at + 3]!;
+    let next = slot + 1;
+    for (; next < count && time !== ODD; next++) {
+      const further = next - slot;
+      const other = next * WORDS;
+      if (words[other]! - words[at]! !== further || words[other + 1]! - words[at + 1]! !== further) break;
+      if (words[other + 2] !== words[at + 2] || words[other + 3] !== time) break;
+    }
+    return next;
+  }
+
   setDelivery(slot: number, count: number, timeMs: number): void {
     if (this.countAt(slot) === 1 && count > 1) this.redelivered++;
     this.words[slot * WORDS + 2] = count;

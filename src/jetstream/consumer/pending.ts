@@ -33,6 +33,12 @@ export interface Pending {
   timeMs: number;
 }
 
+/** Messages that follow each other in the stream and in what was delivered, so often and at that time. */
+export interface Run extends Pending {
+  readonly sequence: number;
+  length: number;
+}
+
 export class PendingMessages {
   size = 0;
   /** How many are due again, and were delivered more than once. */
@@ -217,6 +223,34 @@ export class PendingMessages {
       yield [this.sequenceAt(place), this.pendingAt(place)];
   }
 
+  /** All of them, those together that follow each other. */
+  *runs(): Generator<Run> {
+    let open: Run | null = null;
+    for (const chunk of this.chunks) {
+      for (let slot = chunk.nextLive(0), end = 0; slot < chunk.count; slot = chunk.nextLive(end)) {
+        end = chunk.endOfRun(slot);
+        const run: Run = {
+          sequence: chunk.sequenceAt(slot),
+          consumerSequence: chunk.consumerSequenceAt(slot),
+          count: chunk.countAt(slot),
+          timeMs: chunk.timeAt(slot),
+          length: end - slot,
+        };
+        if (open !== null && continues(open, run)) open.length += run.length;
+        else {
+          if (open !== null) yield open;
+          open = run;
+        }
+      }
+    }
+    if (open !== null) yield open;
+  }
+
+  /** They come behind all others. */
+  addRun({ sequence, consumerSequence, count, timeMs, length }: Run): void {
+    for (let i = 0; i < length; i++) this.add(sequence + i, consumerSequence + i, count, timeMs);
+  }
+
   // ---- what is due again ----
 
   /** How long acknowledgements may take from here on. */
@@ -351,4 +385,13 @@ export class PendingMessages {
     this.chunks.splice(0, this.chunks.length, ...moved.chunks);
     this.base = this.dueFrom = this.hint = 0;
   }
+}
+
+function continues(run: Run, next: Run): boolean {
+  return (
+    next.sequence === run.sequence + run.length &&
+    next.consumerSequence === run.consumerSequence + run.length &&
+    next.count === run.count &&
+    next.timeMs === run.timeMs
+  );
 }

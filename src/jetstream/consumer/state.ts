@@ -6,7 +6,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { ConsumerEntry } from "../../store/consumer-log.ts";
-import { PendingMessages, type Pending } from "./pending.ts";
+import { PendingMessages, type Pending, type Run } from "./pending.ts";
 
 const DELIVERED = 1;
 const ACKED = 2;
@@ -143,22 +143,26 @@ export class ConsumerState {
     return isMended;
   }
 
+  /** A million messages that wait are some thousand runs in most cases. */
   toJson(): string {
     const { delivered, floor, placed, pending } = this;
-    return JSON.stringify({ delivered, floor, placed, pending: [...pending] });
+    return JSON.stringify({ delivered, floor, placed, runs: numbersOf(pending.runs()) });
   }
 
+  /** `pending`: one by one, as earlier versions and backups have them. */
   restore(json: string): void {
     const read = JSON.parse(json) as {
       delivered: Floor;
       floor: Floor;
       placed?: number;
-      pending: [number, Pending][];
+      runs?: number[];
+      pending?: [number, Pending][];
     };
     Object.assign(this.delivered, read.delivered);
     Object.assign(this.floor, read.floor);
     this.placed = read.placed ?? this.placed;
-    for (const [sequence, { consumerSequence, count, timeMs }] of read.pending)
+    for (const run of runsIn(read.runs ?? [])) this.pending.addRun(run);
+    for (const [sequence, { consumerSequence, count, timeMs }] of read.pending ?? [])
       this.pending.add(sequence, consumerSequence, count, timeMs);
   }
 
@@ -193,5 +197,45 @@ export class ConsumerState {
     const { first } = pending;
     floor.stream = Math.max(floor.stream, pending.sequenceAt(first) - 1);
     floor.consumer = Math.max(floor.consumer, pending.consumerSequenceAt(first) - 1);
+  }
+}
+
+/** How many numbers a run takes. */
+const RUN_NUMBERS = 5;
+
+/** Each told from where the one before it ends, since small numbers are short, and quick to write. */
+function numbersOf(runs: Iterable<Run>): number[] {
+  const numbers: number[] = [];
+  let [sequenceEnd, consumerEnd, lastMs] = [0, 0, 0];
+  for (const { sequence, consumerSequence, count, timeMs, length } of runs) {
+    numbers.push(sequence - sequenceEnd, consumerSequence - consumerEnd, count, timeMs - lastMs, length);
+    sequenceEnd = sequence + length;
+    consumerEnd = consumerSequence + length;
+    lastMs = timeMs;
+  }
+  return numbers;
+}
+
+function* runsIn(numbers: readonly number[]): Generator<Run> {
+  let [sequenceEnd, consumerEnd, lastMs] = [0, 0, 0];
+  for (let at = 0; at + RUN_NUMBERS <= numbers.length; at += RUN_NUMBERS) {
+    const [gap, consumerGap, count, laterMs, length] = numbers.slice(at, at + RUN_NUMBERS) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    const run = {
+      sequence: sequenceEnd + gap,
+      consumerSequence: consumerEnd + consumerGap,
+      count,
+      timeMs: lastMs + laterMs,
+      length,
+    };
+    yield run;
+    sequenceEnd = run.sequence + length;
+    consumerEnd = run.consumerSequence + length;
+    lastMs = run.timeMs;
   }
 }

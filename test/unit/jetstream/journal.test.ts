@@ -70,17 +70,45 @@ describe("the journal of a consumer", () => {
     const disk = new MemoryDisk();
     const state = new ConsumerState("explicit", 1, 0);
     const { log, journal } = open(disk, state);
-    const waiting = 60_000;
-    for (let i = 1; i <= waiting; i++) journal.delivered(i, i, 1, 0);
+    const waiting = 100_000;
+    // None follows another one, so that each is written by itself.
+    for (let i = 1; i <= waiting; i++) journal.delivered(2 * i, i, 1, 1000 * i);
     const folds = vi.spyOn(disk, "replace");
     for (let i = 1; i <= waiting; i++) {
-      journal.delivered(i, waiting + i, 2, 5);
+      journal.delivered(2 * i, waiting + i, 2, 1e12 + i);
       if (i % 500 === 0) log.flush();
     }
-    expect(folds.mock.calls.length).toBe(1); // what was appended would fill the smallest log more than twice
+    expect(folds.mock.calls.length).toBe(4); // what was appended would fill the smallest log more than seven times
     const again = new ConsumerState("explicit", 1, 0);
     open(disk, again);
     expect(again.toJson()).toBe(state.toJson());
+  });
+
+  it("folds messages that follow each other into as few numbers as one of them takes", () => {
+    const state = new ConsumerState("explicit", 1, 0);
+    const many = 100_000;
+    state.apply(ConsumerState.deliveries(1, 1, many, 1_796_000_000_000));
+    state.settle(50_000);
+    expect(JSON.parse(state.toJson())).toMatchObject({
+      runs: [1, 1, 1, 1_796_000_000_000, 49_999, 1, 1, 1, 0, 50_000],
+    });
+    const again = new ConsumerState("explicit", 1, 0);
+    again.restore(state.toJson());
+    expect([...again.pending]).toEqual([...state.pending]);
+  });
+
+  it("reads what was folded one by one", () => {
+    const state = new ConsumerState("explicit", 1, 0);
+    const pending = [
+      [2, { consumerSequence: 1, count: 1, timeMs: 5.5 }],
+      [3, { consumerSequence: 2, count: 3, timeMs: 7 }],
+    ];
+    const at = { consumer: 4, stream: 3 };
+    state.restore(JSON.stringify({ delivered: at, floor: { consumer: 0, stream: 1 }, pending }));
+    expect([...state.pending]).toEqual(pending);
+    const again = new ConsumerState("explicit", 1, 0);
+    again.restore(state.toJson());
+    expect([...again.pending]).toEqual(pending);
   });
 
   it("writes one entry for messages that follow each other", () => {
