@@ -182,9 +182,9 @@ export class Server {
   private membersChanged(): void {
     const { accounts, cluster, system, clients } = this.rooms;
     const name = cluster?.clusterName ?? "";
+    clients.sendInfoToAll();
     for (const account of accounts) account.mappings?.setCluster(name);
     system.current?.service?.membersChanged();
-    clients.sendInfoToAll();
     this.rooms.leafNodes.sayInfoToAll();
     // The mesh is in the middle of a step.
     if (this.isStranded()) queueMicrotask(() => this.isStranded() && this.stop());

@@ -179,7 +179,7 @@ function blockPart<T extends CST.BlockMap | CST.BlockSequence>(
   return { ...token, offset: isLater && first !== undefined ? first.offset : token.offset, items };
 }
 
-/** Of the one item of a piece: of a map, of a sequence, or of a sequence of pairs. */
+/** The value in the one item of a piece: of a map, of a sequence, or of a sequence of pairs. */
 function valueOf(added: unknown): unknown {
   if (isPair(added)) return added.value;
   if (!isMap(added)) return added;

@@ -361,6 +361,12 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     if (this.isOpen) this.say(line);
   }
 
+  /** The same at once, before what else the turn brings. */
+  sendAtOnce(line: string): void {
+    this.send(line);
+    if (this.isOpen) this.outbox.flush();
+  }
+
   // ---- the end ----
 
   /** Ends the connection after what is in the outbox is out; says `errorText` first, unless it is null. */

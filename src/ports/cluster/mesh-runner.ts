@@ -192,7 +192,8 @@ export class MeshRunner implements Disposable {
     const session = sessions.get(action.connId);
     if (session === undefined) return;
     const { peerId, peerName, slot } = action;
-    if (action.sendInfo !== undefined) session.send(words.infoLine(action.sendInfo));
+    // The peer tells its clients of this server when it has it.
+    if (action.sendInfo !== undefined) session.sendAtOnce(words.infoLine(action.sendInfo));
     zones.place(session);
     const account = slot.kind === "account" ? slot.account : null;
     session.register({ peerId, peerName, account, poolIndex: slot.kind === "pool" ? slot.index : 0 });

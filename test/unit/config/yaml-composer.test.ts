@@ -98,7 +98,7 @@ const anything = fc
   )
   .map((words) => words.join(""));
 
-/** What was written, with something cut out or put in. */
+/** Something is cut out of what was written, or put in. */
 const damaged = fc
   .tuple(written, fc.nat(), fc.nat(3), fc.constantFrom("", ...WORDS))
   .map(([text, where, length, word]) => {
