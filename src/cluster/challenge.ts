@@ -25,5 +25,8 @@ export function challengeOver(
   supersede(state, peer.id);
   tell(state, { kind: "peerRestarted", name: peer.name, oldId: peer.id, newId: rival.info.id });
   const address = rival.conn.isStranger ? undefined : advertisedAddress(rival.info, rival.conn.remoteIp);
-  if (address !== undefined) vouchAddress(state, address, rival.info.id, { delayMs: 0, gossipMode: 0 });
+  if (address === undefined) return;
+  // As at any join, those tell others of the successor that it came to by itself.
+  const gossipMode = peer.successor === rival.info.id ? 0 : 2;
+  vouchAddress(state, address, rival.info.id, { delayMs: 0, gossipMode });
 }

@@ -14,6 +14,7 @@ import { advertisedAddress, routeUrl } from "./address.ts";
 import { hasRoomForGossip, implicitDelayMs, vouchAddress } from "./addresses.ts";
 import { tellLimit, type ConnRow, type DialPurpose, type MeshState, type PeerRow } from "./mesh-state.ts";
 import type { ConnId, GossipMode, RouteInfo } from "./mesh-types.ts";
+import { nameSuccessor } from "./rivals.ts";
 
 const GOSSIP_BATCH = 16;
 /** How many times as often rounds come right after a join, slowing down to the usual from there. */
@@ -43,6 +44,7 @@ export function hearOf(state: MeshState, info: RouteInfo): void {
   if (!withinRate(state)) return;
   if (info.id === state.options.id || (state.superseded.get(info.id) ?? 0) > state.nowMs) return;
   if (info.id === "" || state.peers.has(info.id)) return;
+  nameSuccessor(state, info);
   const address = advertisedAddress(info, undefined);
   if (address === undefined || !hasRoomForGossip(state, address)) return;
   const delayMs = state.options.id < info.id ? 0 : implicitDelayMs(state);

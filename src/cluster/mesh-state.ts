@@ -111,6 +111,8 @@ export interface PeerRow {
   advertised: PeerAddress | undefined;
   /** A server of the same name has come, and this one is asked for a sign of life (rivals.ts). */
   rival: { readonly info: RouteInfo; readonly conn: ConnRow; readonly untilMs: number } | undefined;
+  /** Another member has taken up a server of the same name, and told of it. */
+  successor: ServerId | undefined;
   /** Has said that it is about to go. */
   isLeaving: boolean;
   /** Known by connections to a stranger alone. */

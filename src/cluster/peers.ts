@@ -33,6 +33,7 @@ export function addPeer(state: MeshState, info: RouteInfo, conn: ConnRow): PeerR
     info,
     advertised: undefined,
     rival: undefined,
+    successor: undefined,
     isLeaving: false,
     isStranger: true,
     noPool,

@@ -177,6 +177,35 @@ describe("names", () => {
     expect(driver.peers()).toEqual(["B2"]);
   });
 
+  test("where another member has taken up the successor already, the one that is silent gets less time", () => {
+    const heardOf = (told: string): number => {
+      const { driver, connId: dead } = dialled("B1", { name: "b" });
+      driver.confirm(dead);
+      const other = driver.accept(info("C"), "c");
+      driver.gossip(other.connId, info(told, { name: "b" }));
+      const { actions } = driver.accept(info("B2", { name: "b" }), "10.0.0.9");
+      return only(actions, "challenge").withinMs;
+    };
+    expect(heardOf("B2")).toBeLessThan(heardOf("B3"));
+    expect(heardOf("B3")).toBe(heardOf("X"));
+  });
+
+  test("the successor is told on by those it came to, and not by those who heard of it", () => {
+    const toldOn = (isHeardOf: boolean): readonly number[] => {
+      const { driver, connId: dead } = dialled("B1", { name: "b" });
+      driver.confirm(dead);
+      const other = driver.accept(info("C"), "c");
+      if (isHeardOf) driver.gossip(other.connId, info("B2", { name: "b" }));
+      const first = driver.accept(info("B2", { name: "b" }), "10.0.0.9");
+      const dial = only(quiet(driver, first.actions), "dial");
+      const { connId } = driver.answer(dial, info("B2", { name: "b" }));
+      const told = all(driver.confirm(connId), "announce").filter(({ info: { id } }) => id === "B2");
+      return told.flatMap(({ connIds }) => connIds.map((each) => (each === other.connId ? 1 : 0)));
+    };
+    expect(toldOn(false)).toEqual([1]);
+    expect(toldOn(true)).toEqual([]);
+  });
+
   test("of a member's routes, those without a sign of life end, and the member stays", () => {
     const driver = new MeshDriver({ poolSize: 2 });
     const first = driver.accept(info("B1", { name: "b", routePoolSize: 2 }), "b");
