@@ -9,7 +9,7 @@
  */
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
-import { TEST_TIMEOUT_MS } from "./test/support/patience.ts";
+import { PATIENCE_MS, TEST_TIMEOUT_MS } from "./test/support/patience.ts";
 
 const slow = ["interop", "chart", "container", "kubernetes"] as const;
 const slowFiles = "test/**/*.slow.test.ts";
@@ -22,6 +22,7 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: TEST_TIMEOUT_MS,
     hookTimeout: TEST_TIMEOUT_MS,
+    expect: { poll: { timeout: PATIENCE_MS } },
     projects: [
       {
         extends: true,

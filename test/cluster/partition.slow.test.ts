@@ -13,7 +13,7 @@ import { ServerProcess } from "./server-process.ts";
 const hosts = [0, 1, 2, 3, 4];
 /** 3 in the pool and one for the system account. */
 const ROUTES_PER_PEER = 4;
-describe.skipIf(!canMakeNetworks())("a cluster of five hosts", { timeout: 120_000 }, () => {
+describe.skipIf(!canMakeNetworks())("a cluster of five hosts", () => {
   let network: Network;
   let members: ServerProcess[];
   let clients: NatsConnection[];

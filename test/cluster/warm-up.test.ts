@@ -1,8 +1,9 @@
 /** What a member does before its first client comes: nothing of it is seen. */
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { ClientLimits } from "../../src/links/client/host.ts";
 import { warmUp } from "../../src/app/warm-up.ts";
+import { waitFor } from "../support/cluster-wait.ts";
 
 const LIMITS: ClientLimits = {
   maxPayloadBytes: 1,
@@ -41,5 +42,5 @@ it("has whole conversations whatever the limits, and leaves no connection behind
   await warmUp(options);
   expect(lines).toEqual([]);
   expect([...asked]).toEqual([1, 2, 3, 4, 5]);
-  await vi.waitFor(() => expect(sockets()).toBe(before));
+  await waitFor("the sockets to close", () => sockets() === before);
 });

@@ -32,7 +32,7 @@ interface Sample {
 
 const isPossible = canMakeNetworks() && canServeNames() && !lacksPrometheus && !missingOpenssl();
 
-describe.skipIf(!isPossible)("Prometheus", { timeout: 180_000 }, () => {
+describe.skipIf(!isPossible)("Prometheus", () => {
   const folder = mkdtempSync(join(tmpdir(), "prometheus-"));
   const members = new Map<number, ServerProcess>();
   let network: Network;

@@ -68,14 +68,14 @@ async function overlappingLabels(page: Page): Promise<string[]> {
 
 const isMissing = isChromiumMissing || missingKinds(KINDS).length > 0;
 
-describe.skipIf(isMissing)("the page of a mixed cluster", { timeout: 180_000 }, () => {
+describe.skipIf(isMissing)("the page of a mixed cluster", () => {
   beforeAll(async () => {
     browser = await openBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
   afterEach(async () => {
     for (const act of cleanup.splice(0).reverse()) await act();
-  }, 60_000);
+  });
 
   it("shows nats-servers with their figures, accounts, connections and subscriptions", async () => {
     const cluster = await start(() => ["system_account: SYS"]);
@@ -95,7 +95,7 @@ describe.skipIf(isMissing)("the page of a mixed cluster", { timeout: 180_000 }, 
     await row(page, "#members", "nats-2-9-3").filter({ hasText: "nats-server 2.9." }).waitFor();
     // In/s
     await expect
-      .poll(() => column(page, "#members", 7), { timeout: 15_000 })
+      .poll(() => column(page, "#members", 7))
       .toEqual(Array.from({ length: 4 }, () => expect.stringMatching(/^[1-9]/)));
     // one client of each member
     await expect.poll(async () => (await column(page, "#accounts", 2))[0]).toBe("4");

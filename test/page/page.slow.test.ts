@@ -38,15 +38,15 @@ async function open(server: RunningServer, ...rest: [options?: object]): Promise
   return seen;
 }
 
-describe.skipIf(isChromiumMissing)("the page", { timeout: 180_000 }, () => {
+describe.skipIf(isChromiumMissing)("the page", () => {
   beforeAll(async () => {
     browser = await openBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
   afterEach(async () => {
     for (const act of cleanup.splice(0).reverse()) await act();
     await stage[Symbol.asyncDispose]();
-  }, 60_000);
+  });
 
   it("shows the whole cluster, whichever member is asked, without a request to elsewhere", async () => {
     stage = new Stage();
@@ -59,12 +59,10 @@ describe.skipIf(isChromiumMissing)("the page", { timeout: 180_000 }, () => {
       const { page, complaints, requests } = await open(server);
       await shows(page, "#summary", "3 members, full mesh");
       for (const { name } of servers) await node(page, name, "ready").waitFor();
-      await expect
-        .poll(() => page.locator("#mesh .edge[data-busy]").count(), { timeout: 15_000 })
-        .toBeGreaterThanOrEqual(2);
+      await expect.poll(() => page.locator("#mesh .edge[data-busy]").count()).toBeGreaterThanOrEqual(2);
       // the first round trip of a route is known a little after the route
       await expect
-        .poll(() => page.locator("#mesh .labels text").allTextContents(), { timeout: 15_000 })
+        .poll(() => page.locator("#mesh .labels text").allTextContents())
         .toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/ (ms|µs) · .*\/s$/)));
       expect(await page.locator("#mesh .edge").count()).toBe(3);
       expect(

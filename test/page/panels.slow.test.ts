@@ -44,10 +44,10 @@ async function deafClient(port: number, name: string): Promise<Socket> {
   return socket;
 }
 
-describe.skipIf(isChromiumMissing)("the page", { timeout: 120_000 }, () => {
+describe.skipIf(isChromiumMissing)("the page", () => {
   beforeAll(async () => {
     browser = await openBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
   beforeEach(() => {
     stage = new Stage();
@@ -55,7 +55,7 @@ describe.skipIf(isChromiumMissing)("the page", { timeout: 120_000 }, () => {
   afterEach(async () => {
     for (const act of cleanup.splice(0).reverse()) await act();
     await stage[Symbol.asyncDispose]();
-  }, 60_000);
+  });
 
   it("names a slow consumer of another member, and leads to it", async () => {
     const servers = await cluster(2, ["max_pending: 1MB"]);

@@ -18,14 +18,14 @@ async function start(keepsStreams: "with streams" | "without"): Promise<InProces
   return server;
 }
 
-describe.skipIf(isChromiumMissing)("the page of a server", { timeout: 120_000 }, () => {
+describe.skipIf(isChromiumMissing)("the page of a server", () => {
   beforeAll(async () => {
     browser = await openBrowser();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
   afterEach(async () => {
     for (const act of cleanup.splice(0).reverse()) await act();
-  }, 60_000);
+  });
 
   it("that keeps streams shows them, and why consumers deliver nothing", async () => {
     const server = await start("with streams");

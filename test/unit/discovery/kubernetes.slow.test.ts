@@ -21,7 +21,7 @@ describe("an API server that says nothing", () => {
     ["to a list", "fault"],
     ["to a watch", "watchFault"],
     ["on a watch that it agreed to", null],
-  ] as const)("%s", { timeout: 90_000 }, async (_where, fault) => {
+  ] as const)("%s", async (_where, fault) => {
     if (fault !== null) api[fault] = "silence";
     api.put("a", { endpoints: [pod("p-0", "10.0.0.1")] });
     const source = new KubernetesSource({

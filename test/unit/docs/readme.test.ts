@@ -65,7 +65,7 @@ describe("the README", () => {
     }
   });
 
-  it("has three commands that make a cluster, over which messages go", { timeout: 30_000 }, async () => {
+  it("has three commands that make a cluster, over which messages go", async () => {
     const commands = shoalLines.filter((line) => line.includes("--cluster_name"));
     expect(commands).toHaveLength(3);
     const [ports, moved] = await movePorts(commands);
