@@ -153,7 +153,7 @@ interface TrafficOfKinds {
 function statisticsFields(account: Account, { own, routed, ofLeaves }: TrafficOfKinds): object {
   return {
     acc: account.name,
-    name: account.name,
+    name: account.nameTag || account.name,
     conns: account.connections - account.leafnodes,
     leafnodes: account.leafnodes,
     total_conns: account.connections,

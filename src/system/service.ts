@@ -193,7 +193,9 @@ export class SystemService implements Disposable {
     // Other servers do not get these: only the server of the user's connection knows the answer.
     const user: Answer = ({ reply, origin }) => {
       const client = this.world.clientOf(origin);
-      if (client !== null) this.send(reply, { server: this.stamp.next(), data: userInfo(client) });
+      if (client === null) return;
+      const data = userInfo(client, this.world.clock.nowMs());
+      this.send(reply, { server: this.stamp.next(), data });
     };
     for (const subject of ["$SYS.REQ.USER.INFO", "$SYS.REQ.USER.*.INFO"]) {
       const listener = new Listener(subject, (heard) => this.queue(heard, user), "here");

@@ -4,15 +4,23 @@ import type { Client } from "../links/client/client.ts";
 import { nanoseconds, orOmit, shownText } from "../monitor/go-format.ts";
 
 /** The client that asks, as far as it is read. */
-export type UserOf = Pick<Client, "user" | "account" | "rights">;
+export type UserOf = Pick<Client, "user" | "account" | "rights" | "grant">;
 
-export function userInfo({ user, account, rights }: UserOf): object {
+export function userInfo({ user, account, rights, grant }: UserOf, nowMs: number): object {
+  const token = grant?.origin.kind === "jwt" ? grant.origin.user.token : null;
   return {
     user,
     account: account.name,
-    account_name: account.name,
+    account_name: account.nameTag || account.name,
+    user_name: orOmit(token?.name ?? ""),
     permissions: rights === null ? undefined : permissionFields(rights.permissions.rules),
+    expires: orOmit(token === null ? 0 : secondsLeft(token.expires, nowMs)),
   };
+}
+
+/** In nanoseconds, without parts of a second. `expires`: seconds since the epoch; 0: never. */
+function secondsLeft(expires: number, nowMs: number): number {
+  return expires === 0 ? 0 : nanoseconds(Math.trunc(expires - nowMs / 1000) * 1000);
 }
 
 function permissionFields({ publish, subscribe, responses }: UserPermissions): object {

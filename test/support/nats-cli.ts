@@ -10,15 +10,20 @@ import { waitFor } from "./cluster-wait.ts";
 
 /** Undefined where the machine has none; says so, and throws where CI=true. */
 export function findNatsCli(): string | undefined {
+  return findTool("nats", "NATS_CLI", "no nats command line tool");
+}
+
+/** A program that tests run, named by `variable`, on PATH or in Go's bin folders. Undefined as for the `nats` tool. */
+export function findTool(name: string, variable: string, lacking: string): string | undefined {
   const goFolders = (process.env["GOPATH"] ?? join(homedir(), "go"))
     .split(delimiter)
     .map((path) => join(path, "bin"));
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...goFolders].filter(
     (folder) => folder !== "",
   );
-  const found = process.env["NATS_CLI"] ?? folders.map((folder) => join(folder, "nats")).find(isExecutable);
+  const found = process.env[variable] ?? folders.map((folder) => join(folder, name)).find(isExecutable);
   if (found !== undefined) return found;
-  const complaint = "no nats command line tool: set NATS_CLI to it, or put it on PATH. shoal with it";
+  const complaint = `${lacking}: set ${variable} to it, or put it on PATH. shoal with it`;
   if (process.env["CI"] === "true") throw new Error(`${complaint} must be tested in CI`);
   process.stderr.write(`\n***** SKIPPING TESTS: ${complaint} is NOT tested *****\n`);
   return undefined;
@@ -45,10 +50,12 @@ export class NatsCommand implements AsyncDisposable {
   private readonly words: readonly string[];
   private readonly child: ChildProcess;
 
-  constructor(program: string, servers: string, words: readonly string[]) {
+  /** `servers`: null: those of the context. */
+  constructor(program: string, servers: string | null, words: readonly string[]) {
     home ??= mkdtempSync(join(tmpdir(), "nats-cli-"));
     this.words = words;
-    const env = { PATH: process.env["PATH"], HOME: home, XDG_CONFIG_HOME: home, NATS_URL: servers };
+    const named = servers === null ? {} : { NATS_URL: servers };
+    const env = { PATH: process.env["PATH"], HOME: home, XDG_CONFIG_HOME: home, ...named };
     this.child = spawn(program, [...words], { env, stdio: ["ignore", "pipe", "pipe"] });
     running.add(this.child);
     this.child.once("exit", () => running.delete(this.child));
