@@ -63,7 +63,7 @@ export const dictionary = (
   ]);
 
 function inForce(claims: AccountClaims): AccountInForce {
-  return { claims, isStrict: false, isOver: false };
+  return { claims, isStrict: false, isOver: false, isComplete: true, updatedMs: 0 };
 }
 
 export function fuzz(bytes: Uint8Array): void {

@@ -45,7 +45,7 @@ const CONNECTIONS: readonly Column<Row>[] = [
   column("name", "Name", (row) => text(row, "name") || "–", null),
   column("ip", "Address", (row) => `${text(row, "ip")}:${text(row, "port")}`, null),
   column("user", "User", (row) => text(row, "authorized_user") || "–", null),
-  column("account", "Account", (row) => text(row, "account") || text(row, "name_tag") || "$G", null),
+  column("account", "Account", (row) => text(row, "name_tag") || text(row, "account") || "$G", null),
   column("lang", "Client", (row) => `${text(row, "lang")} ${text(row, "version")}`.trim() || "–", null),
 ];
 const FIGURES: readonly Column<Row>[] = [

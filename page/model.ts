@@ -36,6 +36,8 @@ interface ServerEvent {
 
 export interface AccountFigures extends Counted {
   readonly name: string;
+  /** What people call an account that is named by a key. Absent: the name is all. */
+  readonly name_tag?: string;
   readonly connections: number;
   readonly subscriptions: number;
   readonly slow_consumers: number;
@@ -336,6 +338,7 @@ function ofMembers<Row, Key extends keyof Row>(
 function addAccounts(a: AccountFigures, b: AccountFigures): AccountFigures {
   return {
     name: a.name,
+    ...(a.name_tag === undefined ? {} : { name_tag: a.name_tag }),
     connections: a.connections + b.connections,
     subscriptions: a.subscriptions + b.subscriptions,
     in_msgs: a.in_msgs + b.in_msgs,

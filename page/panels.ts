@@ -286,6 +286,10 @@ function slowTable(onChoose: (id: string) => void): Table<Member> {
   });
 }
 
+function nameOfAccount({ name, name_tag }: AccountFigures): string {
+  return name_tag ?? name;
+}
+
 function accountsTable(): Table<AccountFigures> {
   const figure = (key: keyof AccountFigures, title: string, text: (value: number) => string) => ({
     ...{ key, title, isNumber: true },
@@ -297,7 +301,7 @@ function accountsTable(): Table<AccountFigures> {
     rowKey: ({ name }) => name,
     empty: "No accounts.",
     columns: [
-      { key: "name", title: "Account", text: ({ name }) => name, sort: ({ name }) => name },
+      { key: "name", title: "Account", text: nameOfAccount, sort: nameOfAccount },
       figure("connections", "Conns", exact),
       figure("subscriptions", "Subs", exact),
       figure("in_msgs", "Msgs in", count),

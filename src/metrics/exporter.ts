@@ -115,7 +115,7 @@ function ofAccount(name: string, help: string, value: (account: Omit<Summed, "na
         serverId,
         account.name,
         account.name,
-        account.name,
+        account.tag ?? account.name,
       ]),
   };
 }

@@ -22,6 +22,8 @@ const OTHER = "other";
 export type Summed = TrafficLook &
   LossLook & {
     readonly name: string;
+    /** What people call it. Absent: by its name. */
+    readonly tag?: string;
     readonly connections: number;
     /** Absent: there are none. */
     readonly leafNodes?: number;

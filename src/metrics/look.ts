@@ -109,6 +109,8 @@ export interface LossLook {
 
 export interface AccountLook extends TrafficLook, LossLook {
   readonly name: string;
+  /** What people call it. */
+  readonly tag: string;
   /** Of clients. */
   readonly connections: number;
   readonly leafNodes: number;

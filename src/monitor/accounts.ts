@@ -3,6 +3,8 @@ import type { Account } from "../core/account.ts";
 import { json, type Answer } from "./answer.ts";
 import { goTime, shownText } from "./go-format.ts";
 import { List } from "./json.ts";
+import type { AccountInForce } from "../auth/operator/accounts.ts";
+import { exportTerms, signedFields } from "./signed-account.ts";
 import { BadQuery, type Query } from "./query.ts";
 import type { AccountTraffic, MonitorSource } from "./source.ts";
 import { mapped } from "./subscription-fields.ts";
@@ -24,20 +26,22 @@ export function accountz(source: MonitorSource, query: Query): Answer {
 }
 
 function accountDetail(source: MonitorSource, account: Account): object {
+  const signed = source.signed(account.name);
   return {
     account_name: account.name,
-    update_time: goTime(source.facts().configLoadedMs),
+    update_time: goTime(signed?.updatedMs ?? source.facts().configLoadedMs),
     is_system: account === source.accounts.system ? true : undefined,
-    expired: false,
-    complete: true,
+    expired: signed?.isOver === true,
+    complete: signed?.isComplete !== false,
     jetstream_enabled: (source.jetStream()?.report.account(account.name) ?? null) !== null,
     leafnode_connections: account.leafnodes,
     client_connections: account.connections - account.leafnodes,
     subscriptions: account.interest.size,
     mappings: mappingFields(account),
-    exports: orOmitted(exportFields(account)),
+    exports: orOmitted(exportFields(account, signed)),
     imports: orOmitted(importFields(account)),
     name_tag: account.nameTag || account.name,
+    ...(signed === null ? {} : signedFields(signed, source.nowMs())),
     sublist_stats: interestFigures([account.interest.snapshot()]),
   };
 }
@@ -48,20 +52,27 @@ function orOmitted(list: readonly object[]): readonly object[] | undefined {
 
 const RESPONSE_TYPES = { singleton: "Singleton", stream: "Streamed", chunked: "Chunked" } as const;
 
-function exportFields({ serviceExports, streamExports }: Account): object[] {
+function exportFields({ serviceExports, streamExports }: Account, signed: AccountInForce | null): object[] {
   const services = serviceExports.map((service) => ({
     subject: shownText(service.subject),
     type: "service",
     response_type: RESPONSE_TYPES[service.responseType],
     service_latency: latencyFields(service.latency),
-    approved_accounts: service.accounts ?? undefined,
+    approved_accounts: approved(service),
+    ...exportTerms(signed, "service", shownText(service.subject)),
   }));
-  const streams = streamExports.map(({ subject, accounts }) => ({
-    subject: shownText(subject),
+  const streams = streamExports.map((stream) => ({
+    subject: shownText(stream.subject),
     type: "stream",
-    approved_accounts: accounts ?? undefined,
+    approved_accounts: approved(stream),
+    ...exportTerms(signed, "stream", shownText(stream.subject)),
   }));
   return [...services, ...streams];
+}
+
+/** Those that may import a signed account's export by a token are not listed. */
+function approved({ accounts }: Account["streamExports"][number]): readonly string[] | undefined {
+  return accounts === null || accounts.length === 0 ? undefined : accounts;
 }
 
 function latencyFields(latency: Account["serviceExports"][number]["latency"]): object | undefined {

@@ -48,7 +48,7 @@ export function jsz(source: MonitorSource, query: Query): Answer {
     messages: totals.messages,
     bytes: totals.bytes,
     account_details:
-      shown.length === 0 ? undefined : new List(shown.map((each) => accountFields(each, details))),
+      shown.length === 0 ? undefined : new List(shown.map((each) => accountFields(source, each, details))),
     total: report.accountCount,
   });
 }
@@ -56,7 +56,7 @@ export function jsz(source: MonitorSource, query: Query): Answer {
 /** One account, for the system account. null: the account does not use JetStream. */
 export function accountJsz(source: MonitorSource, account: string, details: Details): object | null {
   const found = source.jetStream()?.report.account(account) ?? null;
-  return found === null ? null : accountFields(found, details);
+  return found === null ? null : accountFields(source, found, details);
 }
 
 /** The JetStream fields that servers exchange and `/varz` shows. */
@@ -121,10 +121,14 @@ function unsigned(limit: number): unknown {
 /** A number that is larger than JavaScript's. TypeScript does not know of this function yet. */
 const raw = (JSON as unknown as { rawJSON(this: void, text: string): unknown }).rawJSON;
 
-function accountFields(account: JetStreamAccountReport, details: Details): object {
+function accountFields(
+  { accounts }: Pick<MonitorSource, "accounts">,
+  account: JetStreamAccountReport,
+  details: Details,
+): object {
   const { name, stats, streams } = account;
   return {
-    name,
+    name: accounts.get(name)?.nameTag || name,
     id: name,
     ...statsFields(stats, 0, 0),
     stream_detail: details.streams

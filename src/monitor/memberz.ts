@@ -192,6 +192,7 @@ function accountsOf({ accounts, clients: { traffic } }: MonitorSource): object[]
     const { inMessages, outMessages, inBytes, outBytes } = traffic.ofAccount(account.name);
     return {
       name: account.name,
+      name_tag: account.nameTag === "" ? undefined : account.nameTag,
       connections: account.connections,
       subscriptions: account.interest.size,
       in_msgs: inMessages,

@@ -1,4 +1,5 @@
 /** What monitoring needs of the server; `app` hands it in. Everything is read when it is asked for, nothing is changed. */
+import type { AccountInForce } from "../auth/operator/accounts.ts";
 import type { LeafSnapshot } from "../links/leaf/snapshot.ts";
 import type { MeshSnapshot } from "../cluster/mesh-types.ts";
 import type { Accounts } from "../core/accounts.ts";
@@ -52,6 +53,8 @@ export interface ServerFacts {
   readonly tags: readonly string[];
   /** Public nkeys of trusted proxies. */
   readonly proxies: readonly string[];
+  /** Tokens of the operators that sign accounts. */
+  readonly operators: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -238,6 +241,8 @@ export interface MonitorSource {
   /** The same over WebSocket. */
   webSocketUrls(): readonly string[];
   readonly accounts: Accounts;
+  /** The account as an operator has signed it; null: none has, or nobody has needed it. */
+  signed(account: string): AccountInForce | null;
   readonly clients: ClientsSource;
   readonly closed: Iterable<ClosedConnection>;
   readonly cluster: ClusterSource | null;

@@ -92,8 +92,8 @@ function isFoundBy({ subject, queue }: SubscriptionSnapshot, search: string): bo
 }
 
 function foundFields({ connection, subscription }: Found): object {
-  const { account, cid } = connection;
-  return { account, account_tag: account, ...subscriptionFields(subscription, cid) };
+  const { account, accountTag, cid } = connection;
+  return { account, account_tag: accountTag, ...subscriptionFields(subscription, cid) };
 }
 
 /** Lookups that the parser's memo of the previous subject saved are in none of these. */

@@ -3,6 +3,7 @@ import { FEATURE_FLAGS } from "./feature-flags.ts";
 import { goTime, goUptime, nanoseconds, orOmit } from "./go-format.ts";
 import { jetStreamFields } from "./jsz.ts";
 import { registeredRoutes } from "./routez.ts";
+import { claimsIn } from "./signed-account.ts";
 import type {
   ClusterFacts,
   LeafBlockFacts,
@@ -218,6 +219,8 @@ function configuration(facts: ServerFacts, { accounts }: MonitorSource): object 
     metadata: facts.metadata,
     feature_flags: FEATURE_FLAGS,
     system_account: accounts.system?.name,
+    trusted_operators_jwt: facts.operators.length === 0 ? undefined : facts.operators,
+    trusted_operators_claim: facts.operators.length === 0 ? undefined : facts.operators.map(claimsIn),
   };
 }
 

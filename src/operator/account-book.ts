@@ -36,6 +36,7 @@ export interface AccountBookOptions {
 
 interface Entry extends AccountInForce {
   isOver: boolean;
+  isComplete: boolean;
   links: readonly ImportLink[];
   updatedMs: number;
   /** For the expiry of the account and of activation tokens. */
@@ -173,6 +174,7 @@ export class AccountBook implements SignedAccounts, Disposable {
       claims,
       isStrict,
       isOver: false,
+      isComplete: true,
       links: before?.links ?? [],
       updatedMs: this.nowMs,
       timers: [],
@@ -223,6 +225,7 @@ export class AccountBook implements SignedAccounts, Disposable {
       linksOf: (other) => this.entries.get(other)?.links ?? [],
     });
     entry.links = links;
+    entry.isComplete = refused.length === 0;
     accounts.define(name, rest);
     const account = accounts.get(name);
     assert(account !== undefined, "an account that was defined is there");

@@ -186,6 +186,10 @@ export class Requests {
     return new Requests(await asking(port, account));
   }
 
+  static async connectAs(port: number, jwt: string, user: SigningNkey): Promise<Requests> {
+    return new Requests(await askingAs(port, jwt, user));
+  }
+
   /** The payload of the first answer. */
   async ask(subject: string, payload = ""): Promise<string> {
     const { connection } = this;
@@ -210,7 +214,11 @@ export class Requests {
 
 async function asking(port: number, account: SigningNkey): Promise<RawConnection> {
   const user = newUser();
-  const connection = await connectWith(port, userToken(user, account), user);
+  return askingAs(port, userToken(user, account), user);
+}
+
+async function askingAs(port: number, jwt: string, user: SigningNkey): Promise<RawConnection> {
+  const connection = await connectWith(port, jwt, user);
   await connection.has("PONG\r\n");
   connection.send("SUB _INBOX.> 1\r\n");
   return connection;

@@ -104,7 +104,7 @@ function accountLooks({ accounts, clients, cluster, leafNodes }: MeasuredRooms):
   const ofClients = clients.traffic.byAccount();
   const ofRoutes = cluster?.traffic.byAccount();
   const ofLeafNodes = leafNodes.traffic.byAccount();
-  return Array.from(accounts, ({ name, connections, leafnodes, interest }) => {
+  return Array.from(accounts, ({ name, nameTag, connections, leafnodes, interest }) => {
     const own = ofClients.get(name) ?? { ...nothing(), ...noLoss() };
     const routed = ofRoutes?.get(name);
     const traffic = { ...own };
@@ -112,7 +112,7 @@ function accountLooks({ accounts, clients, cluster, leafNodes }: MeasuredRooms):
     const ofLeaves = ofLeafNodes.get(name);
     if (ofLeaves !== undefined) add(traffic, ofLeaves);
     return {
-      ...{ ...traffic, name, leafNodes: leafnodes },
+      ...{ ...traffic, name, tag: nameTag || name, leafNodes: leafnodes },
       connections: connections - leafnodes,
       subscriptions: interest.size,
     };

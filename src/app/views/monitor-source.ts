@@ -32,6 +32,7 @@ export type MonitoredRooms = Pick<
   | "life"
   | "listening"
   | "monitor"
+  | "operator"
   | "readiness"
   | "self"
   | "startedMs"
@@ -53,6 +54,7 @@ export function monitorSource(
     webSocketUrls: () => rooms.self.connectUrls("websocket"),
     webSocketFacts: () => webSocketFacts(rooms),
     accounts: rooms.accounts,
+    signed: (account) => rooms.operator?.book.current(account) ?? null,
     clients: rooms.clients,
     closed,
     cluster: rooms.cluster,
@@ -136,6 +138,7 @@ function serverFacts(rooms: MonitoredRooms): ServerFacts {
     configLoadedMs: loadedMs,
     tags: config.server.tags,
     proxies: authorization.proxies,
+    operators: config.operator.operators.map(({ jwt }) => jwt),
     metadata: withVersion(config.server.metadata, VERSION),
   };
 }

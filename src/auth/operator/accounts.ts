@@ -7,6 +7,10 @@ export interface AccountInForce {
   readonly isStrict: boolean;
   /** Its time is over, or it has been deleted. */
   readonly isOver: boolean;
+  /** All its imports are in force. */
+  readonly isComplete: boolean;
+  /** When its claims were last looked up or replaced. */
+  readonly updatedMs: number;
 }
 
 export interface SignedAccounts {

@@ -38,6 +38,12 @@ export class OpenConnection {
     return this.session.account.name;
   }
 
+  /** What people call the account. */
+  get accountTag(): string {
+    const { account } = this.session;
+    return account.nameTag || account.name;
+  }
+
   /** Whether INFO may come at any time. */
   get takesInfo(): boolean {
     return this.session.introduction.takesInfo;
