@@ -1,4 +1,5 @@
 /** Operator mode within this server: the accounts that operators have signed, and who decides about their users. */
+import type { CalloutHost } from "../auth/callout/callout.ts";
 import { JwtMethod } from "../auth/methods/jwt.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -31,13 +32,14 @@ export interface OperatorRooms {
 interface OperatorHost {
   readonly accounts: Accounts;
   readonly logger: Logger;
+  readonly callouts: CalloutHost;
   clusterName(this: void): string;
 }
 
 /** null: no operator is configured. */
 export function openOperator(
   config: Config,
-  { accounts, logger, clusterName }: OperatorHost,
+  { accounts, logger, callouts, clusterName }: OperatorHost,
 ): OperatorRooms | null {
   if (!hasOperator(config)) return null;
   const trust = operatorTrust(config);
@@ -58,6 +60,6 @@ export function openOperator(
     trust,
     settled,
     strictOperators: strictOperators(config),
-    jwt: new JwtMethod({ accounts: book, clock: systemClock, rules: () => rules }),
+    jwt: new JwtMethod({ accounts: book, clock: systemClock, callouts, rules: () => rules }),
   };
 }

@@ -119,12 +119,13 @@ export class Rooms {
     const id = this.keys.signing.publicKey;
     this.identity = { id, name: config.server.name ?? defaultName ?? id };
     this.accounts = this.openAccounts(config);
+    const callouts = this.self.forCallouts();
     this.operator = openOperator(config, {
+      callouts,
       accounts: this.accounts,
       logger: this.logger,
       clusterName: () => this.cluster?.clusterName ?? "",
     });
-    const callouts = this.self.forCallouts();
     this.users = new ClientUsers(
       clientUsersOptions(config),
       this.logger,

@@ -35,6 +35,8 @@ export interface Attempt {
   readonly cid?: number;
   /** Absent: plaintext. */
   readonly tls?: { readonly version: string; readonly cipherSuite: string } | undefined;
+  /** The client as its token names it; absent: no token counts. `key`: "": the server has lent it the token. */
+  readonly signed?: { readonly key: string; readonly name: string; readonly tags: readonly string[] };
   /** Called when a service is asked, whose answer has a time limit of its own. */
   onDelegated?(): void;
 }

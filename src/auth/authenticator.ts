@@ -163,6 +163,7 @@ export class Authenticator implements Disposable {
 
   [Symbol.dispose](): void {
     this.secrets[Symbol.dispose]();
+    this.jwt?.[Symbol.dispose]();
     this.callout?.[Symbol.dispose]();
   }
 

@@ -13,8 +13,8 @@ type GrantOrigin =
   | { readonly kind: "user"; readonly user: KnownUser; readonly how: "asked" | "no_auth_user" }
   /** A service that was asked by these rules. */
   | { readonly kind: "callout"; readonly rules: CalloutRules }
-  /** A token that an account has signed. */
-  | { readonly kind: "jwt"; readonly user: SignedUser };
+  /** A token that an account has signed; the client has presented it, or a service whom its account asks has answered with it. */
+  | { readonly kind: "jwt"; readonly user: SignedUser; readonly how: "presented" | "callout" };
 
 export interface Grant {
   readonly origin: GrantOrigin;

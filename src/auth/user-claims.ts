@@ -36,8 +36,8 @@ export interface UserClaims {
   readonly issuerAccount: string;
 }
 
-/** `reserved`: a subject on which the user may not publish, whatever its permissions say; null: none. */
-export function userClaims({ nats }: AccountJwt, nowMs: number, reserved: string | null): UserClaims {
+/** `reserved`: subjects that are not for the user, whatever its permissions say. */
+export function userClaims({ nats }: AccountJwt, nowMs: number, reserved: readonly string[]): UserClaims {
   // The claim `data` is checked but has no effect, as in nats-server.
   wholeOf(nats, "data", -1);
   return {
@@ -77,10 +77,10 @@ function sourcesOf(texts: readonly string[]): readonly AddressRange[] {
 }
 
 /** null: everything. */
-function permissionsOf(nats: Claims, reserved: string | null): UserPermissions | null {
+function permissionsOf(nats: Claims, reserved: readonly string[]): UserPermissions | null {
   const rules: UserPermissions = {
     publish: denying(rulesOf(recordOf(nats, "pub"), isSubject), reserved),
-    subscribe: rulesOf(recordOf(nats, "sub"), isSubjectAndQueue),
+    subscribe: denying(rulesOf(recordOf(nats, "sub"), isSubjectAndQueue), reserved),
     responses:
       nats["resp"] === undefined || nats["resp"] === null ? null : responsesOf(recordOf(nats, "resp")),
   };
@@ -98,13 +98,13 @@ function rulesOf(claims: Claims, isValid: (text: string) => boolean): UserPermis
   return { allow: allow!.length === 0 ? null : allow!, deny: deny! };
 }
 
-/** `rules` without the right to publish on `subject`. */
+/** `rules` without the right to `subjects`. */
 export function denying(
   rules: UserPermissions["publish"],
-  subject: string | null,
+  subjects: readonly string[],
 ): UserPermissions["publish"] {
-  if (subject === null) return rules;
-  return { allow: rules?.allow ?? null, deny: [...(rules?.deny ?? []), subject] };
+  if (subjects.length === 0) return rules;
+  return { allow: rules?.allow ?? null, deny: [...(rules?.deny ?? []), ...subjects] };
 }
 
 function isSubject(text: string): boolean {

@@ -51,7 +51,7 @@ const tokens = new Map([
 const issuer = kit.operator.publicKey;
 const zulu = new Date(now * 1000).toISOString().replace(".000", "");
 
-/** Of the claims what the token says; nats-server adds fields that are empty. */
+/** The claims as the token says them; nats-server adds fields that are empty. */
 const claimsOf = (jwt: string): Json =>
   JSON.parse(Buffer.from(jwt.split(".")[1]!, "base64url").toString()) as Json;
 

@@ -1,5 +1,5 @@
 /** A service that decides who may connect, made with the official client and nkeys: it answers each request as a test wants. */
-import { connect, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { connect, type Authenticator, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { createAccount, fromPublic, type KeyPair } from "@nats-io/nkeys";
 
 /** Claims of a request as they came. */
@@ -26,6 +26,8 @@ export interface CalloutServiceOptions {
   readonly servers: string;
   readonly user?: string;
   readonly pass?: string;
+  /** In place of user and password. */
+  readonly authenticator?: Authenticator;
   /** Opens requests and seals answers. */
   readonly curve?: KeyPair | undefined;
   readonly decide: Decide;
@@ -44,8 +46,12 @@ export class CalloutService implements AsyncDisposable {
   }
 
   static async start(options: CalloutServiceOptions): Promise<CalloutService> {
-    const { servers, user = "auth", pass = "auth" } = options;
-    const connection = await connect({ servers, user, pass, reconnect: false, ignoreClusterUpdates: true });
+    const { servers, user = "auth", pass = "auth", authenticator } = options;
+    const credentials = authenticator === undefined ? { user, pass } : { authenticator };
+    const connection = await connect({
+      ...{ servers, reconnect: false, ignoreClusterUpdates: true },
+      ...credentials,
+    });
     const service = new CalloutService(connection, options);
     connection.subscribe("$SYS.REQ.USER.AUTH", { callback: (_, message) => service.answer(message) });
     await connection.flush();

@@ -72,7 +72,7 @@ export class NscHome implements Disposable {
       .replace("allow_delete: false", "allow_delete: true");
   }
 
-  /** What is here now is here again after `restore`, which may be called several times. */
+  /** Remembers the folder as it is now for `restore`, which may be called several times. */
   keep(): void {
     cpSync(this.folder, this.kept, { recursive: true });
   }

@@ -59,7 +59,7 @@ export function accountToken(
 }
 
 export function userToken(
-  user: SigningNkey,
+  user: Pick<SigningNkey, "publicKey">,
   signer: SigningNkey,
   { nats = {}, forgery = {}, ...claims }: { nats?: Fields; forgery?: Forgery } & Fields = {},
 ): string {
@@ -69,7 +69,7 @@ export function userToken(
 
 /** A user of a scoped signing key: without any terms of its own. */
 export function scopedToken(
-  user: SigningNkey,
+  user: Pick<SigningNkey, "publicKey">,
   key: SigningNkey,
   account: SigningNkey,
   more: Fields = {},
@@ -91,6 +91,16 @@ export function activationToken(
 ): string {
   const own = { type: "activation", version: 2, ...nats };
   return forge({ sub: importer.publicKey, ...claims, nats: own }, signer);
+}
+
+/** What a callout service answers to `request`, right but for what `more` changes. */
+export function calloutResponse(
+  request: { readonly user_nkey: string; readonly server_id: { readonly id: string } },
+  signer: SigningNkey,
+  { nats = {}, ...claims }: { nats?: Fields } & Fields,
+): string {
+  const own = { type: "authorization_response", version: 2, ...nats };
+  return forge({ sub: request.user_nkey, aud: request.server_id.id, ...claims, nats: own }, signer);
 }
 
 export class OperatorKit {

@@ -95,7 +95,7 @@ function knownUser(user: User, account: string, defaults: UserPermissions | null
 function withoutRequests(user: KnownUser, calloutAccount: string): KnownUser {
   if (user.account !== calloutAccount) return user;
   const { publish = null, subscribe = null, responses = null } = user.permissions ?? {};
-  return { ...user, permissions: { publish: denying(publish, CALLOUT_SUBJECT), subscribe, responses } };
+  return { ...user, permissions: { publish: denying(publish, [CALLOUT_SUBJECT]), subscribe, responses } };
 }
 
 function withPassword(user: KnownUser, passwords: ReadonlyMap<string, string>): KnownUser {

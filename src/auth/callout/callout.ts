@@ -18,7 +18,7 @@ import type { Grant, Verdict } from "../grant.ts";
 import { SharedPermissions } from "../shared-permissions.ts";
 import type { CalloutRules } from "./rules.ts";
 import { requestClaims, type AskingServer } from "./request.ts";
-import { CALLOUT_SUBJECT, judgeResponse } from "./response.ts";
+import { CALLOUT_SUBJECT, judgeResponse, type Question } from "./response.ts";
 import { encodeJwt } from "../../keys/jwt.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 
@@ -37,6 +37,9 @@ export interface CalloutHost {
   timeoutMs(): number;
 }
 
+/** What an answer means. A promise is never rejected. */
+export type AnswerJudge = (payload: Uint8Array, question: Question) => Verdict | Promise<Verdict>;
+
 interface Pending {
   answer(payload: Uint8Array): void;
   refuse(reason: string): void;
@@ -49,11 +52,14 @@ export class Callout implements Disposable {
   /** By reply subject. */
   private readonly pending = new Map<string, Pending>();
   private readonly permissions = new SharedPermissions();
+  private readonly judge: AnswerJudge;
   private place: { readonly account: Account; readonly listener: Listener } | null = null;
 
-  constructor(rules: CalloutRules, host: CalloutHost) {
+  /** `judge`: absent: by the rules alone. */
+  constructor(rules: CalloutRules, host: CalloutHost, judge: AnswerJudge = judgeResponse) {
     this.rules = rules;
     this.host = host;
+    this.judge = judge;
     this.inbox = `$SYS._INBOX.${host.serverHash}`;
   }
 
@@ -100,16 +106,24 @@ export class Callout implements Disposable {
     const { clock } = this.host;
     const subject = `${this.inbox}.${randomBytes(16).toString("base64url")}`;
     const userNkey = newNkey("user").publicKey;
-    const end = (verdict: Verdict): void => {
+    const settle = (): void => {
       timer[Symbol.dispose]();
       this.pending.delete(subject);
-      decide(verdict);
     };
-    const refuse = (reason: string): void => end({ kind: "refused", reason });
+    const refuse = (reason: string): void => {
+      settle();
+      decide({ kind: "refused", reason });
+    };
     const late = `Authorization callout response not received in time on account ${JSON.stringify(account.name)}`;
     assert(!this.pending.has(subject), "each request has a reply subject of its own");
     const timer = clock.setTimer(this.host.timeoutMs(), () => refuse(late));
-    const answer = (payload: Uint8Array): void => end(this.judge(payload, attempt, userNkey));
+    // The first answer counts.
+    const answer = (payload: Uint8Array): void => {
+      settle();
+      const verdict = this.judge(payload, this.questionOf(attempt, userNkey));
+      if (verdict instanceof Promise) void verdict.then(decide);
+      else decide(verdict);
+    };
     this.pending.set(subject, { answer, refuse });
     assert(this.pending.size <= PENDING_MAX, "pending requests stay within their bound");
     this.request(account, { attempt, userNkey, reply: subject });
@@ -137,9 +151,9 @@ export class Callout implements Disposable {
     }
   }
 
-  private judge(payload: Uint8Array, attempt: Attempt, userNkey: string): Verdict {
+  private questionOf(attempt: Attempt, userNkey: string): Question {
     const { rules, host } = this;
-    return judgeResponse(payload, {
+    return {
       attempt,
       userNkey,
       rules,
@@ -148,7 +162,7 @@ export class Callout implements Disposable {
       permissionsOf: (rules_) => this.permissions.of(rules_),
       open: (sealed) => (rules.xkey === null ? null : host.curve.open(sealed, rules.xkey)),
       isAccount: (name) => this.isAccount(name),
-    });
+    };
   }
 
   /** Accounts that only other servers know do not count. */
@@ -158,7 +172,9 @@ export class Callout implements Disposable {
 
   /** Subscribes before the first request, so that other servers learn of the subscription before they see the request. */
   private listen(account: Account): void {
-    if (this.place !== null) return;
+    // An account that was deleted and came back is another one.
+    if (this.place?.account === account) return;
+    this.place?.account.unsubscribe(this.place.listener);
     const listener = new Listener(`${this.inbox}.*`, ({ subject, payload }: Heard) =>
       this.pending.get(subject)?.answer(payload),
     );

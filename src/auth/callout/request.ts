@@ -34,6 +34,8 @@ export function requestClaims(
       type: attempt.clientType ?? "nats",
       user,
       name: credentials.name,
+      nameTag: attempt.signed?.name ?? "",
+      tags: attempt.signed?.tags ?? [],
       nonce: credentials.sig === "" ? "" : nonce,
     },
     credentials,
@@ -42,9 +44,11 @@ export function requestClaims(
 }
 
 /** The name that the client claims, without secrets; "": none. */
-export function shownUser({ credentials: { nkey, user, jwt, authToken } }: Attempt): string {
+export function shownUser({ credentials: { nkey, user, jwt, authToken }, signed }: Attempt): string {
   if (nkey !== "" || user !== "") return nkey || user;
-  return authToken === "" || (jwt ?? "") !== "" ? "" : "[REDACTED]";
+  if (signed !== undefined && signed.key !== "") return signed.key;
+  const hasToken = signed === undefined && (jwt ?? "") !== "";
+  return authToken === "" || hasToken ? "" : "[REDACTED]";
 }
 
 /** A certificate of a client is always a verified one. In PEM, with those of its issuers. */

@@ -14,6 +14,8 @@ import { isNkeyOf } from "../../keys/nkey.ts";
 
 /** The subject of callout requests. Users of the callout account may not publish on it. */
 export const CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH";
+/** Requests and answers, which those whom the service admits to its own account neither see nor send. */
+export const CALLOUT_SUBJECTS = [CALLOUT_SUBJECT, "$SYS._INBOX.>"];
 
 /** The request, and what the judgement needs besides. */
 export interface Question {
@@ -31,7 +33,7 @@ export interface Question {
 
 const REASON_CHARS_MAX = 256;
 
-class Refused extends Error {
+export class Refused extends Error {
   readonly lacksProxy: boolean;
 
   constructor(reason: string, lacksProxy = false) {
@@ -44,20 +46,25 @@ export function judgeResponse(payload: Uint8Array, question: Question): Verdict 
   try {
     return { kind: "admitted", grant: grantOf(payload, question) };
   } catch (error) {
-    if (!(error instanceof BadJwt || error instanceof Refused)) throw error;
-    const { message } = error;
-    const reason = `${message.slice(0, 1).toUpperCase()}${message.slice(1)}`.slice(0, REASON_CHARS_MAX);
-    return {
-      kind: "refused",
-      reason,
-      ...(error instanceof Refused && error.lacksProxy ? { lacksProxy: true } : {}),
-    };
+    return refusalFor(error);
   }
+}
+
+/** Throws what is neither Refused nor BadJwt. */
+export function refusalFor(error: unknown): Verdict {
+  if (!(error instanceof BadJwt || error instanceof Refused)) throw error;
+  const { message } = error;
+  const reason = `${message.slice(0, 1).toUpperCase()}${message.slice(1)}`.slice(0, REASON_CHARS_MAX);
+  return {
+    kind: "refused",
+    reason,
+    ...(error instanceof Refused && error.lacksProxy ? { lacksProxy: true } : {}),
+  };
 }
 
 function grantOf(payload: Uint8Array, question: Question): Grant {
   const { attempt, rules, nowMs } = question;
-  const user = readAccountJwt(userOf(payload, question), "user");
+  const user = readAccountJwt(answeredUser(payload, question, isOfIssuer), "user");
   const claims = checkedClaims(user, user.audience === rules.account, nowMs);
   if (claims.needsProxy && attempt.proxyKey === "") throw new Refused("proxy connection required", true);
   checkUser(user, claims, question);
@@ -72,8 +79,16 @@ function grantOf(payload: Uint8Array, question: Question): Grant {
   };
 }
 
-/** The user's token. Throws if the service refuses. */
-function userOf(payload: Uint8Array, question: Question): string {
+function isOfIssuer({ issuer }: AccountJwt, { rules }: Question): boolean {
+  return issuer === rules.issuer;
+}
+
+/** The user's token in an answer that `isSigned` by the service. Throws if the service refuses. */
+export function answeredUser(
+  payload: Uint8Array,
+  question: Question,
+  isSigned: (response: AccountJwt, question: Question) => boolean,
+): string {
   const { rules, userNkey, serverId, nowMs } = question;
   const account = JSON.stringify(rules.account);
   if (payload.length === 0)
@@ -89,7 +104,7 @@ function userOf(payload: Uint8Array, question: Question): string {
   if (response.subject !== userNkey) throw new Refused(`${violation} expected user`);
   if (response.audience !== serverId) throw new Refused(`${violation} server`);
   // Only the service could have encrypted it.
-  if (!isSealed && response.issuer !== rules.issuer) throw new Refused("auth callout signing key is unknown");
+  if (!isSealed && !isSigned(response, question)) throw new Refused("auth callout signing key is unknown");
   if (refusal !== "") throw new Refused(`auth callout service returned an error: ${refusal}`);
   return token;
 }
@@ -109,7 +124,7 @@ function checkedClaims(user: AccountJwt, isInCalloutAccount: boolean, nowMs: num
   const problem = timeProblem(user, nowMs);
   if (problem !== null) throw invalid(problem);
   try {
-    return userClaims(user, nowMs, isInCalloutAccount ? CALLOUT_SUBJECT : null);
+    return userClaims(user, nowMs, isInCalloutAccount ? CALLOUT_SUBJECTS : []);
   } catch (error) {
     throw error instanceof BadJwt ? invalid(error.message) : error;
   }

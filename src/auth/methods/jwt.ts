@@ -11,6 +11,17 @@ import { BadJwt } from "../../keys/jwt.ts";
 import { isPublicNkey, isSignedBy, nkeyToVerify } from "../../keys/nkey.ts";
 import type { Attempt } from "../attempt.ts";
 import { addressRange } from "../address-range.ts";
+import { AccountCallouts, calloutRulesOf } from "../callout/account-callouts.ts";
+import type { CalloutHost } from "../callout/callout.ts";
+import { shownUser } from "../callout/request.ts";
+import {
+  answeredUser,
+  CALLOUT_SUBJECT,
+  CALLOUT_SUBJECTS,
+  Refused,
+  refusalFor,
+  type Question,
+} from "../callout/response.ts";
 import { admitted, LACKS_PROXY, refused, type Grant, type Verdict } from "../grant.ts";
 import type { AccountInForce, SignedAccounts } from "../operator/accounts.ts";
 import {
@@ -23,6 +34,7 @@ import {
   type UserToken,
 } from "../operator/user-jwt.ts";
 import { permissionsOf } from "../operator/user-terms.ts";
+import { denying } from "../user-claims.ts";
 import { SharedPermissions } from "../shared-permissions.ts";
 import { connectableMs } from "../user-times.ts";
 import type { Method } from "./method.ts";
@@ -37,20 +49,37 @@ export interface OperatorRules {
 export interface JwtMethodHost {
   readonly accounts: SignedAccounts;
   readonly clock: Clock;
+  readonly callouts: CalloutHost;
   rules(): OperatorRules;
+}
+
+interface Admission {
+  readonly user: SignedUser;
+  readonly account: AccountInForce;
+  /** See hoursOf. */
+  readonly hoursMs: number | null;
 }
 
 /** Why a client that was admitted is not any more. */
 export type GrantEnd = "account over" | "revoked" | "refused" | "signing key gone";
 
-export class JwtMethod implements Method {
+export class JwtMethod implements Method, Disposable {
   /** Clients of accounts that are not among the pinned ones. */
   pinnedAccountFailures = 0;
   private readonly host: JwtMethodHost;
   private readonly permissions = new SharedPermissions();
+  private readonly callouts: AccountCallouts;
 
   constructor(host: JwtMethodHost) {
     this.host = host;
+    this.callouts = new AccountCallouts(host.callouts, (payload, question) =>
+      this.answered(payload, question),
+    );
+  }
+
+  /** Whoever waits for an answer of a service is refused. */
+  [Symbol.dispose](): void {
+    this.callouts[Symbol.dispose]();
   }
 
   decide(attempt: Attempt): Verdict | Promise<Verdict> {
@@ -88,8 +117,9 @@ export class JwtMethod implements Method {
     if (account === null || account.isOver) return "account over";
     const { claims } = account;
     const { token } = user;
-    if (user.terms.isBearer && claims.limits.disallowsBearer) return "refused";
-    if (isRevoked(claims.revocations, token.subject, token.issuedAt)) return "revoked";
+    const isPresented = grant.origin.kind === "jwt" && grant.origin.how === "presented";
+    if (isPresented && user.terms.isBearer && claims.limits.disallowsBearer) return "refused";
+    if (isPresented && isRevoked(claims.revocations, token.subject, token.issuedAt)) return "revoked";
     if (token.issuerAccount === "") return null;
     return sameValues(scopeOf(token.issuer, account), user.scope) ? null : "signing key gone";
   }
@@ -102,7 +132,7 @@ export class JwtMethod implements Method {
     return this.host.clock.nowMs();
   }
 
-  private caught(judge: () => Verdict): Verdict {
+  private caught(judge: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
     try {
       return judge();
     } catch (error) {
@@ -123,37 +153,96 @@ export class JwtMethod implements Method {
     }
   }
 
-  private judge(attempt: Attempt, presented: UserToken, account: AccountInForce | null): Verdict {
+  private judge(
+    attempt: Attempt,
+    presented: UserToken,
+    account: AccountInForce | null,
+  ): Verdict | Promise<Verdict> {
     if (account === null) return refused(`Account JWT lookup error for ${presented.account}`);
     const user = userIn(presented, account);
     if (user.terms.needsProxy && attempt.proxyKey === "") return LACKS_PROXY;
     if (account.isOver) return refused("Account JWT has expired");
     const { claims } = account;
-    const { authUsers } = claims.authorization;
-    if (authUsers.length > 0 && !authUsers.includes(presented.token.subject))
-      return refused("Authorization callouts of accounts are not supported by shoal yet");
     if (user.terms.isBearer && claims.limits.disallowsBearer)
       return refused("Account does not allow bearer tokens");
     const { token } = user;
     checkConnectionType(user, attempt.connectionType);
-    const { leafNodes } = claims.limits;
-    const isLeafNode = attempt.connectionType.startsWith("LEAFNODE");
-    if (isLeafNode && leafNodes >= 0 && this.host.accounts.leafNodesOf(user.account) >= leafNodes)
-      return refused("maximum account active leafnode connections exceeded");
+    this.checkLeafNodes(account, attempt);
     if (!user.terms.isBearer) checkSignature(token.subject, attempt);
     if (isRevoked(claims.revocations, token.subject, token.issuedAt))
       return refused("User authentication revoked");
-    if (!isFromSource(user, attempt.address)) return refused(`Bad src Ip ${attempt.address}`);
-    const hoursMs = connectableMs(user.terms, this.nowMs);
-    if (hoursMs === 0) return refused("Outside connect times");
-    return admitted(this.grantOf(user, account, hoursMs));
+    const hoursMs = this.hoursOf(user, attempt);
+    const rules = calloutRulesOf(claims);
+    if (rules === null) this.callouts.forget(claims.subject);
+    if (rules === null || rules.authUsers.includes(token.subject))
+      return admitted(this.grantOf({ user, account, hoursMs }));
+    return this.callouts.ask(rules, withSigned(attempt, user));
   }
 
-  private grantOf(user: SignedUser, account: AccountInForce, hoursMs: number | null): Grant {
+  /** The service of an account has answered: with a user of that account, or of one that it may place users in. */
+  private answered(payload: Uint8Array, question: Question): Verdict | Promise<Verdict> {
+    try {
+      const { rules, attempt, userNkey } = question;
+      const asking = this.host.accounts.current(rules.account);
+      if (asking === null || asking.isOver) throw new Refused("the account of the auth callout is over");
+      const jwt = answeredUser(payload, question, ({ issuer, nats }) => {
+        const named = nats["issuer_account"] ?? "";
+        const isOwn = named === "" || named === rules.account;
+        return isOwn && (issuer === rules.account || scopeOf(issuer, asking) !== undefined);
+      });
+      const user = readUserToken(jwt);
+      if (user.terms.needsProxy && attempt.proxyKey === "")
+        throw new Refused("proxy connection required", true);
+      checkUserToken(user, this.nowMs);
+      if (user.token.subject !== userNkey)
+        throw new Refused(`Expected authorized user of "${userNkey}" but got "${user.token.subject}"`);
+      if (user.account !== rules.account && !mayPlaceIn(user.account, rules.allowedAccounts))
+        throw new Refused(`account "${user.account}" not permitted as valid account option for auth callout`);
+      const account = this.host.accounts.resolve(user.account);
+      if (!(account instanceof Promise)) return this.placed(attempt, user, account);
+      return account.then((found) => this.caught(() => this.placed(attempt, user, found)));
+    } catch (error) {
+      return refusalFor(error);
+    }
+  }
+
+  private placed(attempt: Attempt, answered: UserToken, account: AccountInForce | null): Verdict {
+    if (account === null || account.isOver)
+      return refused(`No valid account "${answered.account}" for auth callout response`);
+    const user = userIn(answered, account);
+    const hoursMs = this.hoursOf(user, attempt);
+    checkConnectionType(user, attempt.connectionType);
+    if (user.terms.needsProxy && attempt.proxyKey === "") return LACKS_PROXY;
+    this.checkLeafNodes(account, attempt);
+    const { signed: _, ...asItCame } = attempt;
+    const name = user.token.name || shownUser(asItCame);
+    return admitted({
+      ...this.grantOf({ user, account, hoursMs }),
+      user: name,
+      origin: { kind: "jwt", user, how: "callout" },
+    });
+  }
+
+  private checkLeafNodes({ claims }: AccountInForce, { connectionType }: Attempt): void {
+    const { leafNodes } = claims.limits;
+    const isLeafNode = connectionType.startsWith("LEAFNODE");
+    if (isLeafNode && leafNodes >= 0 && this.host.accounts.leafNodesOf(claims.subject) >= leafNodes)
+      throw new BadJwt("maximum account active leafnode connections exceeded");
+  }
+
+  /** How long the user may stay by the hours of its terms; null: for good. Throws where it may not come now, or from its address. */
+  private hoursOf(user: SignedUser, { address }: Attempt): number | null {
+    if (!isFromSource(user, address)) throw new BadJwt(`Bad src Ip ${address}`);
+    const hoursMs = connectableMs(user.terms, this.nowMs);
+    if (hoursMs === 0) throw new BadJwt("Outside connect times");
+    return hoursMs;
+  }
+
+  private grantOf({ user, account, hoursMs }: Admission): Grant {
     const { token, terms } = user;
     const leftMs = token.expires === 0 ? null : Math.max(0, token.expires * 1000 - this.nowMs);
     return {
-      origin: { kind: "jwt", user },
+      origin: { kind: "jwt", user, how: "presented" },
       user: token.subject,
       account: user.account,
       permissions: this.permissionsFor(rulesIn(user, account)),
@@ -168,9 +257,40 @@ export class JwtMethod implements Method {
   }
 }
 
-/** A user without permissions of its own has those of its account. */
-function rulesIn({ terms }: SignedUser, { claims }: AccountInForce): UserPermissions | null {
-  return permissionsOf(terms.permissions) ?? permissionsOf(claims.defaultPermissions);
+/**
+ * A user without permissions of its own has those of its account. Where a service is asked, only the server sends requests: its own users
+ * receive and answer them, and all others see neither requests nor answers.
+ */
+function rulesIn({ terms, token }: SignedUser, { claims }: AccountInForce): UserPermissions | null {
+  const rules = permissionsOf(terms.permissions) ?? permissionsOf(claims.defaultPermissions);
+  const { authUsers } = claims.authorization;
+  if (authUsers.length === 0) return rules;
+  const { publish, subscribe, responses } = rules ?? { publish: null, subscribe: null, responses: null };
+  return authUsers.includes(token.subject)
+    ? { publish: denying(publish, [CALLOUT_SUBJECT]), subscribe, responses }
+    : {
+        publish: denying(publish, CALLOUT_SUBJECTS),
+        subscribe: denying(subscribe, CALLOUT_SUBJECTS),
+        responses,
+      };
+}
+
+/** The service is told whom the token names, and sees the token that the server has lent where the client had none. */
+function withSigned(attempt: Attempt, { jwt, token }: SignedUser): Attempt {
+  const { credentials } = attempt;
+  const isLent = credentials.jwt !== jwt;
+  return {
+    ...attempt,
+    credentials: { ...credentials, jwt },
+    signed: { key: isLent ? "" : token.subject, name: token.name, tags: token.tags },
+  };
+}
+
+const ANY_ACCOUNT = "*";
+
+/** As in nats-server, the wildcard counts where it stands alone. */
+function mayPlaceIn(account: string, allowed: readonly string[]): boolean {
+  return allowed.includes(account) || (allowed.length === 1 && allowed[0] === ANY_ACCOUNT);
 }
 
 function userOf({ origin }: Grant): SignedUser {

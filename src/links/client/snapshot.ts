@@ -75,5 +75,6 @@ function agreedTls(security: Security | null): ClientSnapshot["tls"] {
 function signedSnapshot({ grant }: ClientSession): SignedSnapshot | null {
   if (grant?.origin.kind !== "jwt") return null;
   const { jwt, token, terms } = grant.origin.user;
-  return { jwt: terms.isBearer ? "" : jwt, issuer: token.issuer, tags: token.tags };
+  const isHidden = terms.isBearer || grant.origin.how === "callout";
+  return { jwt: isHidden ? "" : jwt, issuer: token.issuer, tags: token.tags };
 }

@@ -21,6 +21,9 @@ export interface CalloutRequest {
     readonly type: string;
     readonly user: string;
     readonly name: string | undefined;
+    /** What its token says; "" and empty: nothing. */
+    readonly nameTag: string;
+    readonly tags: readonly string[];
     /** "": it has signed none. */
     readonly nonce: string;
   };
@@ -55,6 +58,8 @@ export function calloutRequestFields({ server, userNkey, client, credentials, tl
       id: client.cid,
       user: client.user,
       name: client.name,
+      tags: client.tags,
+      name_tag: client.nameTag,
       kind: "Client",
       type: client.type,
       nonce: client.nonce,
