@@ -44,7 +44,6 @@ describe("a part that is not here", () => {
     ["config.leafnodes", "no values for leaf nodes"],
     ["config.mqtt", "does not speak MQTT"],
     ["config.gateway", "no gateways"],
-    ["config.resolver", "no values for an account resolver"],
     ["config.profiling", "no profiling port"],
     ["reloader", "watches its files"],
     ["natsBox", "installs no nats-box"],

@@ -45,6 +45,7 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- if $values.jetstream.enabled -}}
     {{- $_ := set $config "jetstream" (include "shoal.part" (dict "of" $values.jetstream "doc" (include "shoal.jetstreamConfig" . | fromJson)) | fromJson) -}}
   {{- end -}}
+  {{- $config = merge $config (include "shoal.operatorConfig" . | fromJson) -}}
   {{- $config = include "shoal.part" (dict "of" $values "doc" $config) | fromJson -}}
   {{- $leave := include "shoal.leave" $config | fromJson -}}
   {{- /* the chart's own grace period gives way to a shorter duration, of which the server then takes a third */ -}}
@@ -103,6 +104,50 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- $values := .Values.config.jetstream -}}
   {{- if and $values.enabled $values.fileStore.enabled $values.fileStore.pvc.enabled -}}
     {{- $values.fileStore.pvc.name | default (printf "%s-js" (include "shoal.fullname" .)) -}}
+  {{- end -}}
+{{- end -}}
+
+{{/* Operator mode: paths of files in the mounted ConfigMap or Secret, and where accounts come from. */}}
+{{- define "shoal.operatorConfig" -}}
+  {{- $operator := .Values.config.operator -}}
+  {{- $resolver := .Values.config.resolver -}}
+  {{- $config := dict -}}
+  {{- if and $operator.configMapName $operator.secretName -}}
+    {{- fail "config.operator: configMapName and secretName both say where the operator's token is. Set one of them" -}}
+  {{- end -}}
+  {{- if include "shoal.hasOperator" . -}}
+    {{- if include "shoal.hasUsers" . -}}
+      {{- fail "config.operator: an operator's users have tokens, and auth.users are not admitted beside them. Remove one of the two" -}}
+    {{- end -}}
+    {{- $_ := set $config "operator" (printf "%s/%s" $operator.dir $operator.key) -}}
+    {{- if $operator.preloadKey -}}
+      {{- $_ := set $config "resolver_preload" (dict "tokens$include" (printf "%s/%s" $operator.dir $operator.preloadKey)) -}}
+    {{- end -}}
+    {{- if not $resolver.enabled -}}
+      {{- $_ := set $config "resolver" "MEMORY" -}}
+    {{- end -}}
+  {{- end -}}
+  {{- with $operator.systemAccount -}}
+    {{- $_ := set $config "system_account" . -}}
+  {{- end -}}
+  {{- if $resolver.enabled -}}
+    {{- if and $resolver.pvc.enabled (ne .Values.workload.kind "StatefulSet") -}}
+      {{- fail (printf "config.resolver.pvc.enabled: a %s has no volume claims for its pods. Set workload.kind to StatefulSet, or it to false" .Values.workload.kind) -}}
+    {{- end -}}
+    {{- $_ := set $config "resolver" (include "shoal.part" (dict "of" $resolver "doc" (dict "type" "full" "dir" $resolver.dir)) | fromJson) -}}
+  {{- end -}}
+  {{- toJson $config -}}
+{{- end -}}
+
+{{- define "shoal.hasOperator" -}}
+  {{- if or .Values.config.operator.configMapName .Values.config.operator.secretName }}true{{ end -}}
+{{- end -}}
+
+{{/* Where tokens of accounts have a volume, the name of its claim; else nothing. */}}
+{{- define "shoal.resolverClaim" -}}
+  {{- $values := .Values.config.resolver -}}
+  {{- if and $values.enabled $values.pvc.enabled -}}
+    {{- $values.pvc.name | default (printf "%s-resolver" (include "shoal.fullname" .)) -}}
   {{- end -}}
 {{- end -}}
 

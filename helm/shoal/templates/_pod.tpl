@@ -28,7 +28,7 @@ securityContext:
   runAsUser: 65532
   runAsGroup: 65532
   fsGroup: 65532
-{{- if .Values.config.jetstream.enabled }}
+{{- if or .Values.config.jetstream.enabled (include "shoal.resolverClaim" .) }}
   # the volume's files belong to the server already, however many there are
   fsGroupChangePolicy: OnRootMismatch
 {{- end }}
@@ -75,6 +75,22 @@ volumes:
   - name: streams
     emptyDir: {}
 {{- end }}
+{{- end }}
+{{- if include "shoal.hasOperator" . }}
+{{- with .Values.config.operator }}
+  - name: operator
+    {{- if .configMapName }}
+    configMap:
+      name: {{ .configMapName }}
+    {{- else }}
+    secret:
+      secretName: {{ .secretName }}
+    {{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.config.resolver.enabled (not (include "shoal.resolverClaim" .)) }}
+  - name: resolver
+    emptyDir: {}
 {{- end }}
 {{- with .Values.tlsCA }}
 {{- if .enabled }}
@@ -165,6 +181,15 @@ volumeMounts:
 {{- if and $config.jetstream.enabled $config.jetstream.fileStore.enabled }}
   - name: {{ include "shoal.streamClaim" . | default "streams" }}
     mountPath: {{ $config.jetstream.fileStore.dir }}
+{{- end }}
+{{- if include "shoal.hasOperator" . }}
+  - name: operator
+    mountPath: {{ $config.operator.dir }}
+    readOnly: true
+{{- end }}
+{{- if $config.resolver.enabled }}
+  - name: {{ include "shoal.resolverClaim" . | default "resolver" }}
+    mountPath: {{ $config.resolver.dir }}
 {{- end }}
 {{- if .Values.tlsCA.enabled }}
   - name: tls-ca
