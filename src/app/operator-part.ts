@@ -60,12 +60,22 @@ export function operatorPart(rooms: OperatorPartRooms): Part<Config> {
       if (name === undefined || name === SYSTEM_ACCOUNT || (await book.resolve(name)) !== null) return;
       throw new StartError(`error resolving system account: account missing: ${name}`, null);
     },
+    /** Tokens may have changed without the configuration. */
+    prepare: (next) => ({ apply: () => void reloadTokens(operator, next) }),
     stop() {
       claims?.[Symbol.dispose]();
       book[Symbol.dispose]();
     },
     closed: async () => operator.settled(),
   };
+}
+
+async function reloadTokens(
+  { resolver, book }: NonNullable<Rooms["operator"]>,
+  { operator: { preload } }: Config,
+): Promise<void> {
+  const rest = await resolver.reload(preload);
+  if (rest !== "nothing") await book.refresh(rest === "fetch again" ? "keep" : "end");
 }
 
 /** null: there is no system account to answer in. */

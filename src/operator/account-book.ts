@@ -52,6 +52,8 @@ export class AccountBook implements SignedAccounts, Disposable {
   /** By exporter: the accounts whose claims import from it. */
   private readonly importers = new Map<string, Set<string>>();
 
+  private isStopped = false;
+
   constructor(options: AccountBookOptions) {
     this.options = options;
   }
@@ -96,6 +98,23 @@ export class AccountBook implements SignedAccounts, Disposable {
     return true;
   }
 
+  /** After a reload: looks at all accounts again. `missing`: what becomes of those that the resolver has no more. */
+  async refresh(missing: "end" | "keep"): Promise<void> {
+    const { resolver, logger } = this.options;
+    for (const name of [...this.entries.keys()]) {
+      const jwt = await resolver.fetch(name);
+      await nextRound();
+      if (this.isStopped) return;
+      try {
+        if (jwt !== null) this.update(name, jwt);
+        else if (missing === "end") this.remove(name);
+      } catch (error) {
+        if (!(error instanceof BadJwt)) throw error;
+        logger.error("The new token of an account is not in force", { account: name, reason: error.message });
+      }
+    }
+  }
+
   /** Deletes the account: its clients are closed, and its imports and exports end. */
   remove(name: string): void {
     const entry = this.entries.get(name);
@@ -112,6 +131,7 @@ export class AccountBook implements SignedAccounts, Disposable {
   [Symbol.dispose](): void {
     for (const { timers } of this.entries.values()) for (const timer of timers) timer[Symbol.dispose]();
     this.onChange = null;
+    this.isStopped = true;
   }
 
   private get nowMs(): number {
@@ -268,6 +288,11 @@ export class AccountBook implements SignedAccounts, Disposable {
     });
     entry.timers.push(timer);
   }
+}
+
+/** Others get their turn in between. */
+function nextRound(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function exportersOf({ imports }: AccountClaims): ReadonlySet<string> {

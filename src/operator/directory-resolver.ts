@@ -9,7 +9,7 @@ import { decodeToken } from "../keys/token.ts";
 import { isNkeyOf } from "../keys/nkey.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import type { Resolver } from "./resolver.ts";
+import type { AfterReload, PreloadedToken, Resolver } from "./resolver.ts";
 import type { TokenFiles } from "./token-files.ts";
 import type { OperatorTrust } from "./trust.ts";
 
@@ -65,6 +65,19 @@ export class DirectoryResolver implements Resolver {
     const own = files.load(name, clock.nowMs());
     if (own === jwt || (own !== null && issuedAtOf(own) > issuedAt)) return;
     await this.save(name, jwt);
+  }
+
+  /** Reads the directory again, which others may have written to. What is gone from it stays in force until it is needed again. */
+  async reload(preload: readonly PreloadedToken[]): Promise<AfterReload> {
+    const { files, clock } = this.options;
+    try {
+      await files.reread(clock.nowMs(), (name, jwt) => this.onChange?.(name, jwt));
+    } catch (error) {
+      this.failed("", error);
+    }
+    for (const { account, jwt } of preload)
+      await this.saveIfNewer(account, jwt).catch((error: unknown) => this.failed(account, error));
+    return "nothing";
   }
 
   settled(): Promise<void> {

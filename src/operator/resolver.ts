@@ -7,11 +7,23 @@ export interface Resolver {
   store?(name: string, jwt: string): void;
   /** Resolves when what was to be kept is kept; absent: it is at once. */
   settled?(): Promise<void>;
+  /**
+   * A reload: the configuration names these tokens now, and what lies elsewhere may have changed. Resolves with what is left to do for
+   * accounts that are in force: nothing, to fetch them again, or to end those that are not here any more as well. Never rejected.
+   */
+  reload(preload: readonly PreloadedToken[]): Promise<AfterReload>;
 }
+
+export interface PreloadedToken {
+  readonly account: string;
+  readonly jwt: string;
+}
+
+export type AfterReload = "nothing" | "fetch again" | "fetch again or end";
 
 /** Holds what the configuration names. */
 export class MemoryResolver implements Resolver {
-  private readonly tokens = new Map<string, string>();
+  private tokens = new Map<string, string>();
 
   fetch(name: string): string | null {
     return this.tokens.get(name) ?? null;
@@ -19,5 +31,10 @@ export class MemoryResolver implements Resolver {
 
   store(name: string, jwt: string): void {
     this.tokens.set(name, jwt);
+  }
+
+  reload(preload: readonly PreloadedToken[]): Promise<AfterReload> {
+    this.tokens = new Map(preload.map(({ account, jwt }) => [account, jwt]));
+    return Promise.resolve("fetch again or end");
   }
 }

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { isNkeyOf } from "../keys/nkey.ts";
@@ -46,11 +46,29 @@ export class TokenFiles {
     this.options = options;
     mkdirSync(options.directory, { recursive: true });
     for (const file of readdirSync(options.directory)) {
-      const name = file.endsWith(ENDING) ? file.slice(0, -ENDING.length) : "";
       if (file.endsWith(BEING_WRITTEN)) rmSync(join(options.directory, file), { force: true });
-      const jwt = isNkeyOf("account", name) ? this.read(name) : null;
-      if (jwt !== null) this.track(name, jwt, 0);
+      const name = nameOf(file);
+      const jwt = name === null ? null : this.read(name);
+      if (name !== null && jwt !== null) this.track(name, jwt, 0);
     }
+  }
+
+  /** Takes note of what others have written and removed. Rejects where the directory cannot be read. */
+  reread(nowMs: number, onChange: (name: string, jwt: string) => void): Promise<void> {
+    return this.inTurn(async () => {
+      const found = new Set<string>();
+      for (const file of await readdir(this.options.directory)) {
+        const name = nameOf(file);
+        const jwt = name === null ? null : await this.readLater(name);
+        if (name === null || jwt === null) continue;
+        found.add(name);
+        if (this.tracked.get(name)?.hash.equals(hashOf(jwt)) === true) continue;
+        this.untrack(name);
+        this.track(name, jwt, nowMs);
+        onChange(name, jwt);
+      }
+      for (const name of [...this.tracked.keys()]) if (!found.has(name)) this.untrack(name);
+    });
   }
 
   get names(): Iterable<string> {
@@ -162,6 +180,16 @@ export class TokenFiles {
     for (let i = 0; i < HASH_BYTES; i++) this.sum[i]! ^= hash[i]!;
   }
 
+  private async readLater(name: string): Promise<string | null> {
+    try {
+      const { size } = await stat(this.pathOf(name));
+      if (size === 0 || size > TOKEN_BYTES_MAX) return null;
+      return (await readFile(this.pathOf(name), "utf8")).trim();
+    } catch {
+      return null; // as if it were not there
+    }
+  }
+
   /** Reads at most the bytes that a token may have. */
   private read(name: string): string | null {
     try {
@@ -183,6 +211,12 @@ export class TokenFiles {
   private pathOf(name: string): string {
     return join(this.options.directory, `${name}${ENDING}`);
   }
+}
+
+/** The account of a file; null: it is something else. */
+function nameOf(file: string): string | null {
+  const name = file.endsWith(ENDING) ? file.slice(0, -ENDING.length) : "";
+  return isNkeyOf("account", name) ? name : null;
 }
 
 function hashOf(jwt: string): Buffer {

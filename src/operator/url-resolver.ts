@@ -5,7 +5,7 @@
 import { abortedAfter } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { isNkeyOf } from "../keys/nkey.ts";
-import type { Resolver } from "./resolver.ts";
+import type { AfterReload, Resolver } from "./resolver.ts";
 
 const TIMEOUT_MS = 1900;
 const TOKEN_BYTES_MAX = 1024 * 1024;
@@ -36,6 +36,10 @@ export class UrlResolver implements Resolver {
       this.logger.warn("The account server could not be asked", { account: name, reason });
     }
     return null;
+  }
+
+  reload(): Promise<AfterReload> {
+    return Promise.resolve("fetch again");
   }
 }
 

@@ -68,7 +68,7 @@ export const operator: Section<SeenByOperator, "operator"> = {
       field: "preload",
       type: preload,
       default: [],
-      reload: "restart",
+      reload: "live",
       description: "Tokens of accounts by their public nkeys",
     }),
     option({
