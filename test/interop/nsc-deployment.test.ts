@@ -12,6 +12,7 @@ import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { Inbox } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
+import { PATIENT } from "../support/patience.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import { findNsc, NscHome } from "../support/nsc.ts";
 
@@ -123,7 +124,7 @@ describe.skipIf(nsc === undefined || nats === undefined)("a deployment by nsc", 
       ann.subscribe("price.*", { callback: (_error, message) => void message.respond(message.subject) });
       await Promise.all([ann, bea, vic].map((client) => client.flush()));
       ann.publish("orders.one", "1");
-      expect((await bea.request("ask.tea")).string()).toBe("price.tea");
+      expect((await bea.request("ask.tea", "", PATIENT)).string()).toBe("price.tea");
       await waitFor("the message of the exporter", () => here.messages.length > 0);
       expect(here.messages.map(({ subject }) => subject)).toEqual(["from.orders.one"]);
       await vic.flush();
