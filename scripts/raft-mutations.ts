@@ -10,14 +10,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+type Edit = readonly [file: string, from: string, to: string];
+
 interface Mutation {
   readonly name: string;
   /** Below src/raft. */
   readonly file: string;
   readonly from: string;
   readonly to: string;
-  /** Further edits of the same file. */
-  readonly more?: readonly (readonly [from: string, to: string])[];
+  readonly more?: readonly Edit[];
 }
 
 const MUTATIONS: readonly Mutation[] = [
@@ -62,7 +63,19 @@ const MUTATIONS: readonly Mutation[] = [
     file: "leading.ts",
     from: "response.term !== state.term || state.log.termAt(response.index) !== state.term) return;",
     to: "state.log.termAt(response.index) !== response.term) return;",
-    more: [["index <= state.commit || state.log.termAt(index) !== state.term", "index <= state.commit"]],
+    more: [
+      [
+        "leading.ts",
+        "index <= state.commit || state.log.termAt(index) !== state.term",
+        "index <= state.commit",
+      ],
+      ["election.ts", "leadsFrom = state.log.lastIndex + 1", "leadsFrom = state.log.lastIndex"],
+      [
+        "election.ts",
+        "appendOwn(state, [{ type: EntryType.PEER_STATE, data: encodePeerState(state.peers) }]);",
+        "",
+      ],
+    ],
   },
   {
     name: "counts its own entries before they are durable",
@@ -87,12 +100,6 @@ const MUTATIONS: readonly Mutation[] = [
     file: "following.ts",
     from: "index > log.startIndex && log.termAt(index) !== append.term",
     to: "index > log.startIndex && index > state.commit",
-  },
-  {
-    name: "commits what it has not compared",
-    file: "following.ts",
-    from: "raiseCommit(state, Math.min(append.commit, index));",
-    to: "raiseCommit(state, Math.min(append.commit, log.lastIndex));",
   },
   {
     name: "follows a leader of an older term",
@@ -167,9 +174,14 @@ for (let i = 1; i <= ${Number(values.seeds)}; i++) {
 console.log("0");
 `;
 
-function edited(text: string, from: string, to: string): string {
-  if (text.split(from).length !== 2) throw new Error(`the source does not contain this once: ${from}`);
-  return text.replace(from, () => to);
+function edit(folder: string, [file, from, to]: Edit): void {
+  const path = join(folder, "src/raft", file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(from).length !== 2) throw new Error(`${file} does not contain this once: ${from}`);
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
 }
 
 function play({ file, from, to, more = [] }: Mutation): string {
@@ -185,10 +197,7 @@ function play({ file, from, to, more = [] }: Mutation): string {
     ])
       cpSync(join(ROOT, part), join(copy, part), { recursive: true });
     writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
-    const path = join(copy, "src/raft", file);
-    let text = readFileSync(path, "utf8");
-    for (const [before, after] of [[from, to] as const, ...more]) text = edited(text, before, after);
-    writeFileSync(path, text);
+    for (const each of [[file, from, to] as const, ...more]) edit(copy, each);
     writeFileSync(join(copy, "run.ts"), RUN);
     return spawnSync(process.execPath, ["run.ts"], { cwd: copy, encoding: "utf8" }).stdout.trim();
   } finally {

@@ -4,6 +4,10 @@ import type { Random } from "../base/random.ts";
 
 export const voteSubject = (group: string): string => `$NRG.V.${group}`;
 export const appendSubject = (group: string): string => `$NRG.AE.${group}`;
+/** Proposals that others forward to whoever leads: the data of one entry. */
+export const proposalSubject = (group: string): string => `$NRG.P.${group}`;
+/** Asks whoever leads to remove a peer. */
+export const removalSubject = (group: string): string => `$NRG.RP.${group}`;
 
 /** Votes, and answers to live entries. Made at the start, for an answer may come before interest in a newer one is known. */
 export const answerInbox = (random: Random): string => `$NRG.R.${randomToken(random)}`;

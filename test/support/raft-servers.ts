@@ -70,6 +70,7 @@ export class RaftServers {
   readonly sent: Waiting[] = [];
   private readonly waiting: Waiting[] = [];
   readonly work: (() => void)[] = [];
+  speaksBundles = true;
 
   constructor(names: readonly string[], seed = 1) {
     this.random = seededRandom(seed);
@@ -157,6 +158,7 @@ export class RaftServer {
         send: (subject, reply, bytes) => world.send({ from: this, subject, reply, bytes }),
         listen: (subject) => void this.subjects.add(subject),
         ignore: (subject) => void this.subjects.delete(subject),
+        speaksBundles: () => world.speaksBundles,
       },
     });
   }

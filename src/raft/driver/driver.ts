@@ -8,10 +8,11 @@ import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import type { PeerId } from "../messages.ts";
+import { Bundles, bundleSubject, unbundled, type BundledMessage } from "./bundles.ts";
 import { Committer } from "./committer.ts";
-import { RaftGroup, type GroupOptions } from "./group.ts";
+import { RaftGroup } from "./group.ts";
+import type { GroupOptions } from "./group-options.ts";
 import type { RaftJournal } from "./group-log.ts";
-import { decodeMessage } from "./message-bytes.ts";
 import type { RaftTransport } from "./transport.ts";
 
 export interface RaftDriverOptions {
@@ -24,20 +25,23 @@ export interface RaftDriverOptions {
   readonly soon: (work: () => void) => void;
 }
 
-/** Milliseconds: how late a group may notice that its time has come. Nearer times have a timer of their own. */
-const TICK_MS = 100;
-
 export class RaftDriver {
   private readonly options: RaftDriverOptions;
   private readonly groups = new Map<string, RaftGroup>();
   private readonly subjects = new Map<string, RaftGroup>();
   private readonly committers = new Map<RaftJournal, Committer>();
+  private readonly bundles: Bundles;
+  /** The message of a bundle that is being handled: its answer travels in a bundle, too. */
+  private answering: BundledMessage | null = null;
   private timer: Disposable | null = null;
   private timerDueMs = Infinity;
   private isStopped = false;
 
   constructor(options: RaftDriverOptions) {
     this.options = options;
+    const { id, transport } = options;
+    this.bundles = new Bundles(id, (peer, bundle) => transport.send(bundleSubject(peer), "", bundle));
+    if (transport.speaksBundles !== undefined) transport.listen(bundleSubject(id));
   }
 
   get size(): number {
@@ -62,7 +66,12 @@ export class RaftDriver {
       committer,
       nowMs: () => clock.nowMs(),
       soon,
-      send: (subject, reply, bytes) => transport.send(subject, reply, bytes),
+      send: (subject, reply, bytes) => this.send(subject, reply, bytes),
+      heartbeat: (peers, subject, reply, bytes) => {
+        if (peers.every((peer) => transport.speaksBundles?.(peer) === true))
+          this.bundle(peers, subject, reply, bytes);
+        else transport.send(subject, reply, bytes);
+      },
       listen: (subject) => {
         this.subjects.set(subject, group);
         transport.listen(subject);
@@ -82,9 +91,24 @@ export class RaftDriver {
   /** A message on a subject that was asked for. The bytes may not change afterwards. */
   receive(subject: string, reply: string, bytes: Uint8Array): void {
     const group = this.subjects.get(subject);
-    if (group === undefined) return;
-    const message = decodeMessage(subject, bytes);
-    if (message !== undefined) group.step({ kind: "message", subject, reply, message });
+    if (group !== undefined) return group.receive(subject, reply, bytes);
+    if (subject !== bundleSubject(this.options.id)) return;
+    for (const message of unbundled(bytes)) {
+      this.answering = message;
+      this.subjects.get(message.subject)?.receive(message.subject, message.reply, message.bytes);
+    }
+    this.answering = null;
+  }
+
+  private send(subject: string, reply: string, bytes: Uint8Array): void {
+    const { answering } = this;
+    if (answering?.reply === subject) this.bundle([answering.from], subject, reply, bytes);
+    else this.options.transport.send(subject, reply, bytes);
+  }
+
+  private bundle(peers: readonly PeerId[], subject: string, reply: string, bytes: Uint8Array): void {
+    if (this.bundles.isEmpty) this.options.soon(() => this.isStopped || this.bundles.flush());
+    this.bundles.add(peers, subject, reply, bytes);
   }
 
   /** Closes all groups. What waits for the disk is not sent any more. */
@@ -96,14 +120,12 @@ export class RaftDriver {
   }
 
   /** A group wants a tick at that time. */
-  private wakeBy(atMs: number): void {
+  private wakeBy(dueMs: number): void {
     const { clock } = this.options;
-    const nowMs = clock.nowMs();
-    const dueMs = Math.max(nowMs, Math.min(atMs, nowMs + TICK_MS));
     if (this.isStopped || dueMs >= this.timerDueMs) return;
     this.timer?.[Symbol.dispose]();
     this.timerDueMs = dueMs;
-    this.timer = clock.setTimer(dueMs - nowMs, () => this.tick());
+    this.timer = clock.setTimer(Math.max(0, dueMs - clock.nowMs()), () => this.tick());
   }
 
   private tick(): void {

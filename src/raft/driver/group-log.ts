@@ -42,6 +42,8 @@ export interface GroupLog {
   read(fromIndex: number, bytesMax: number): LoggedEntry[];
   /** Null: there is none, or it cannot be read. */
   readSnapshot(): RaftSnapshot | null;
+  /** The entry of this index cannot be read any more: it and those behind it are lost, as if they had been found missing at the start. */
+  lose(fromIndex: number): void;
   /** Nothing more is asked of it, but to be removed. */
   close(): void;
   /** The group leaves this server for good. */

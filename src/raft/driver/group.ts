@@ -5,47 +5,30 @@
  * Invariants: a message that depends on what is stored leaves once that is durable; the layer is not called during one of its own calls.
  */
 import { assert } from "../../base/assert.ts";
-import type { Random } from "../../base/random.ts";
-import { indexOf, type AppendEntry, type Entry, type PeerId, type PeerState } from "../messages.ts";
+import {
+  EntryType,
+  indexOf,
+  type AppendEntry,
+  type Entry,
+  type PeerId,
+  type PeerState,
+} from "../messages.ts";
 import { RaftNode } from "../node.ts";
 import type { OutgoingMessage, RaftEvent, ReadRequest, Ready } from "../state.ts";
-import { decodeAppend, encodeAppend } from "../wire.ts";
+import { proposalSubject, removalSubject } from "../subjects.ts";
+import { encodeAppend, readPeer } from "../wire.ts";
 import { Applying } from "./applying.ts";
-import type { Committer } from "./committer.ts";
-import type { GroupLog, LoggedEntry, RaftJournal } from "./group-log.ts";
-import type { FollowerStatus, GroupLayer, GroupStatus } from "./layer.ts";
-import { encodeMessage } from "./message-bytes.ts";
+import type { GroupLog } from "./group-log.ts";
+import type { GroupHost, GroupOptions } from "./group-options.ts";
+import { followersOf, type GroupLayer, type GroupStatus } from "./layer.ts";
+import { decodeMessage, encodeMessage } from "./message-bytes.ts";
 import { Proposals } from "./proposals.ts";
+import { decoded, storedEntries } from "./stored-entries.ts";
 
-export interface GroupOptions {
-  readonly name: string;
-  /** The membership at the start of the group; what the journal says goes before it. */
-  readonly peers: PeerState;
-  /**
-   * The group begins now, and this server is one of its first members. Never true for a server that is added to a group, or that may have
-   * been a member before: it would vote a second time in terms that it has forgotten.
-   */
-  readonly isNewGroup: boolean;
-  readonly journal: RaftJournal;
-  readonly layer: GroupLayer;
-}
-
-/** A group needs this of its driver. */
-export interface GroupHost {
-  readonly id: PeerId;
-  readonly random: Random;
-  readonly committer: Committer;
-  nowMs(): number;
-  soon(work: () => void): void;
-  send(subject: string, reply: string, bytes: Uint8Array): void;
-  listen(subject: string): void;
-  ignore(subject: string): void;
-  wakesAt(atMs: number): void;
-  closed(): void;
-}
-
-/** Bytes that are read at a time from the log as it is opened. */
-const OPENING_BYTES = 1 << 20;
+/** Milliseconds: how late a group may notice that its time has come. */
+const TICK_MS = 100;
+/** Of so many heartbeats one goes to all who listen, members or not. */
+const OPEN_EVERY = 8;
 
 export class RaftGroup {
   readonly name: string;
@@ -54,7 +37,8 @@ export class RaftGroup {
   private readonly host: GroupHost;
   private readonly layer: GroupLayer;
   private readonly log: GroupLog;
-  private readonly node: RaftNode;
+  private node: RaftNode;
+  private readonly options: GroupOptions;
   private readonly applying: Applying;
   private readonly proposals = new Proposals();
   private readonly heard = new Set<string>();
@@ -64,35 +48,31 @@ export class RaftGroup {
   private encoded: { readonly append: AppendEntry; readonly bytes: Uint8Array } | undefined;
   /** The term in which the layer was told that it leads; 0: that it does not. */
   private toldTerm = 0;
-  private told: Partial<Told> = {};
+  private told: Partial<GroupStatus> = {};
+  private heartbeats = 0;
+  private known: { readonly peers: PeerState | undefined; readonly others: readonly PeerId[] } = {
+    peers: undefined,
+    others: [],
+  };
   private isCalling = false;
   /** Something has changed while the layer was being called. */
   private hasNews = false;
 
   constructor(options: GroupOptions, host: GroupHost) {
-    const { name, peers, isNewGroup, journal, layer } = options;
+    const { name, peers, journal, layer } = options;
+    this.options = options;
     this.name = name;
     this.host = host;
     this.layer = layer;
     this.log = journal.open(name);
-    const { hard, snapshot, isDamaged } = this.log;
-    const { id, random } = host;
-    this.node = new RaftNode({
-      id,
-      group: name,
-      random,
-      nowMs: host.nowMs(),
-      peers,
-      isNewGroup,
-      restored: { hard, snapshot, entries: storedEntries(this.log), isDamaged },
-    });
+    this.node = this.makeNode();
     this.applying = new Applying(
       {
         log: this.log,
         soon: (work) => host.soon(work),
         isBusy: () => this.isCalling,
         apply: (committed) => {
-          if (committed.leader === id && this.toldTerm === committed.term)
+          if (committed.leader === host.id && this.toldTerm === committed.term)
             this.proposals.applied(committed.entries);
           this.call(() => layer.apply(committed));
         },
@@ -106,27 +86,19 @@ export class RaftGroup {
 
   /** Called once, by the driver. */
   start(): void {
-    for (const subject of this.node.subjects) this.listen(subject);
     const stored = this.log.snapshot === undefined ? null : this.log.readSnapshot();
     if (stored !== null) {
       this.applying.replacing();
       this.host.soon(() => this.isClosed || this.applying.replaced(stored));
     }
     this.isCalling = true;
-    this.follow(this.node.start());
+    this.begin();
     this.isCalling = false;
     this.host.soon(() => this.tell());
   }
 
   get status(): GroupStatus {
     const { node, log } = this;
-    const nowMs = this.host.nowMs();
-    const followers: FollowerStatus[] = [...node.followers].map(([peer, each]) => ({
-      peer,
-      heardMsAgo: nowMs - each.heardMs,
-      acknowledged: each.acknowledged,
-      isCatchingUp: each.catchUp !== undefined,
-    }));
     return {
       role: node.role,
       term: node.term,
@@ -140,7 +112,7 @@ export class RaftGroup {
       peers: node.peers,
       isRecovering: node.isRecovering,
       isCatchingUp: node.isCatchingUp,
-      followers,
+      followers: followersOf(node.followers, this.host.nowMs()),
     };
   }
 
@@ -156,6 +128,12 @@ export class RaftGroup {
     if (!this.proposals.add(entry)) return false;
     if (isFirst) this.host.soon(() => this.sendProposals());
     return true;
+  }
+
+  /** The same, to whoever leads. Nobody says what becomes of it. */
+  forward(data: Uint8Array): void {
+    if (this.leads) this.propose({ type: EntryType.NORMAL, data });
+    else if (!this.isClosed) this.host.send(proposalSubject(this.name), "", data);
   }
 
   /** False: this is not possible now. One change at a time; it shows in the membership once it is done. */
@@ -217,6 +195,15 @@ export class RaftGroup {
   }
 
   /** Called by the driver. */
+  receive(subject: string, reply: string, bytes: Uint8Array): void {
+    if (subject === proposalSubject(this.name)) this.propose({ type: EntryType.NORMAL, data: bytes });
+    else if (subject === removalSubject(this.name)) this.removePeer(readPeer(bytes));
+    else {
+      const message = decodeMessage(subject, bytes);
+      if (message !== undefined) this.step({ kind: "message", subject, reply, message });
+    }
+  }
+
   step(event: RaftEvent): void {
     if (this.isClosed || (this.isStuck && stores(event))) return;
     this.follow(this.node.step(event, this.host.nowMs()));
@@ -244,8 +231,8 @@ export class RaftGroup {
     for (const outgoing of ready.sendAtOnce) this.send(outgoing);
     const isStored = this.store(ready);
     for (const subject of ready.unsubscribe) this.ignore(subject);
-    this.wakeAtMs = ready.wakeAtMs;
-    this.host.wakesAt(ready.wakeAtMs);
+    this.wakeAtMs = dueMs(this.host.nowMs(), ready.wakeAtMs);
+    this.host.wakesAt(this.wakeAtMs);
     if (isStored || this.unwritten > 0) {
       this.unwritten++;
       this.host.committer.add(() => {
@@ -293,16 +280,60 @@ export class RaftGroup {
     const snapshot = fromIndex === 0 ? this.log.readSnapshot() : null;
     if (snapshot !== null) return this.step({ kind: "snapshot read", peer, inbox, snapshot });
     const entries = fromIndex === 0 ? [] : this.log.read(fromIndex, bytesMax).map(decoded);
+    const { log } = this;
+    if (entries.length === 0 && fromIndex > (log.snapshot?.index ?? 0) && fromIndex <= log.lastIndex)
+      return this.unreadable(fromIndex);
     this.step({ kind: "read", peer, inbox, entries });
   }
 
+  /** Begins again as a member that has lost something. What the layer has applied stays applied. */
   private unreadable(index: number): void {
-    assert(index <= this.log.lastIndex, "what is committed was stored");
+    this.log.lose(index);
+    this.applying.recent.clear();
+    for (const subject of this.node.subjects) this.ignore(subject);
+    this.node = this.makeNode();
+    this.begin();
+    this.applying.resume();
+  }
+
+  private makeNode(): RaftNode {
+    const { options, host, log } = this;
+    const { hard, snapshot, isDamaged } = log;
+    return new RaftNode({
+      id: host.id,
+      group: this.name,
+      random: host.random,
+      nowMs: host.nowMs(),
+      peers: options.peers,
+      isNewGroup: options.isNewGroup,
+      restored: { hard, snapshot, entries: storedEntries(log), isDamaged },
+    });
+  }
+
+  private begin(): void {
+    for (const subject of this.node.subjects) this.listen(subject);
+    this.follow(this.node.start());
   }
 
   private send({ subject, reply, message }: OutgoingMessage): void {
-    const bytes = message.kind === "append" ? this.encode(message.body) : encodeMessage(message);
-    this.host.send(subject, reply, bytes);
+    if (message.kind !== "append") return this.host.send(subject, reply, encodeMessage(message));
+    const { body } = message;
+    if (body.entries.length > 0 || body.currentTerm > 0 || !this.reachesAll())
+      return this.host.send(subject, reply, this.encode(body));
+    this.host.heartbeat(this.others(), subject, reply, encodeAppend(body));
+  }
+
+  /** A heartbeat to the members alone will do: nobody else is known, and it is not the turn of one to all who listen. */
+  private reachesAll(): boolean {
+    this.heartbeats = (this.heartbeats + 1) % OPEN_EVERY;
+    return this.heartbeats !== 0 && this.node.followers.size < this.node.peers.peers.length;
+  }
+
+  private others(): readonly PeerId[] {
+    const { peers } = this.node;
+    if (this.known.peers !== peers)
+      this.known = { peers, others: peers.peers.filter((peer) => peer !== this.host.id) };
+    return this.known.others;
   }
 
   /** An entry is encoded once: the followers get what is stored. */
@@ -351,28 +382,19 @@ export class RaftGroup {
     this.toldTerm = term;
     this.hasNews = true;
     if (term === 0) this.proposals.clear();
+    for (const subject of [proposalSubject(this.name), removalSubject(this.name)]) {
+      if (term === 0) this.ignore(subject);
+      else this.listen(subject);
+    }
     this.call(() => this.layer.leadershipChanged(term !== 0));
   }
 }
 
-/** What the layer was told of the state. */
-type Told = Pick<GroupStatus, "role" | "leader" | "peers" | "isRecovering">;
+/** A time that is not near is rounded up, so that many groups have their turn together. */
+function dueMs(nowMs: number, atMs: number): number {
+  return atMs - nowMs < TICK_MS ? atMs : Math.ceil(atMs / TICK_MS) * TICK_MS;
+}
 
 function stores({ kind }: RaftEvent): boolean {
   return kind === "message" || kind === "propose" || kind === "add peer" || kind === "remove peer";
-}
-
-function* storedEntries(log: GroupLog): Generator<AppendEntry> {
-  for (let next = (log.snapshot?.index ?? 0) + 1; next <= log.lastIndex;) {
-    const window = log.read(next, OPENING_BYTES);
-    if (window.length === 0) return;
-    for (const entry of window) yield decoded(entry);
-    next += window.length;
-  }
-}
-
-function decoded({ bytes }: LoggedEntry): AppendEntry {
-  const append = decodeAppend(bytes);
-  assert(append !== undefined, "what was stored as an append entry is one");
-  return append;
 }

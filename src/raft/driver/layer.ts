@@ -1,6 +1,6 @@
 /** The layer above a group: a stream, a consumer, or the assignments. It is called in order and never during one of its own calls. */
 import type { Entry, PeerId, PeerState } from "../messages.ts";
-import type { RaftSnapshot, Role } from "../state.ts";
+import type { Progress, RaftSnapshot, Role } from "../state.ts";
 
 export interface CommittedEntry {
   readonly index: number;
@@ -51,4 +51,16 @@ export interface FollowerStatus {
   readonly heardMsAgo: number;
   readonly acknowledged: number;
   readonly isCatchingUp: boolean;
+}
+
+export function followersOf(
+  followers: ReadonlyMap<PeerId, Readonly<Progress>>,
+  nowMs: number,
+): readonly FollowerStatus[] {
+  return [...followers].map(([peer, { heardMs, acknowledged, catchUp }]) => ({
+    peer,
+    heardMsAgo: nowMs - heardMs,
+    acknowledged,
+    isCatchingUp: catchUp !== undefined,
+  }));
 }

@@ -85,6 +85,10 @@ class MemoryLog implements GroupLog {
     return this.snapshot ?? null;
   }
 
+  lose(fromIndex: number): void {
+    this.cutAfter(fromIndex - 1);
+  }
+
   close(): void {
     this.isOpen = false;
   }

@@ -22,13 +22,10 @@ export class GroupFileLog implements GroupLog {
   private readonly index: GroupIndex;
   private readonly segments: Segments;
   private readonly host: GroupFileLogHost;
-  readonly isDamaged: boolean;
-
   constructor(index: GroupIndex, segments: Segments, host: GroupFileLogHost) {
     this.index = index;
     this.segments = segments;
     this.host = host;
-    this.isDamaged = index.isDamaged;
   }
 
   get hard(): HardState | undefined {
@@ -41,6 +38,10 @@ export class GroupFileLog implements GroupLog {
 
   get lastIndex(): number {
     return this.index.lastIndex;
+  }
+
+  get isDamaged(): boolean {
+    return this.index.isDamaged;
   }
 
   get entryBytes(): number {
@@ -115,6 +116,11 @@ export class GroupFileLog implements GroupLog {
     if (head === null) return null;
     const body = bodyOf(memory, 0, head);
     return { ...snapshot, data: body.subarray(dataAt(body)) };
+  }
+
+  lose(fromIndex: number): void {
+    this.index.cutAfter(fromIndex - 1);
+    this.index.isDamaged = true;
   }
 
   close(): void {

@@ -23,17 +23,20 @@ const decoder = new TextDecoder();
 /** Syncs take a while. */
 class SlowDisk extends FaultyDisk {
   private readonly world: MemberWorld;
+  private readonly slowUntilMs: () => number;
 
-  constructor(world: MemberWorld) {
+  constructor(world: MemberWorld, slowUntilMs: () => number) {
     super(world.random, "when asked");
     this.world = world;
+    this.slowUntilMs = slowUntilMs;
   }
 
   override later(act: () => void): void {
     const { timeline, random, writeMsMax } = this.world;
     super.later(act);
     // a crash has taken it away
-    timeline.after(random.next() * writeMsMax, () => {
+    const slowMs = Math.max(0, this.slowUntilMs() - timeline.nowMs);
+    timeline.after(random.next() * writeMsMax + slowMs, () => {
       if (!this.syncs.includes(act)) return;
       this.syncs.splice(this.syncs.indexOf(act), 1);
       act();
@@ -48,6 +51,7 @@ export class DrivenMember implements SimMember {
   appliedIndex = 0;
   readonly inboxes = new Set<string>();
   stalledUntilMs = 0;
+  slowDiskUntilMs = 0;
   isLost = false;
   private readonly world: MemberWorld;
   private readonly disk: SlowDisk;
@@ -58,7 +62,7 @@ export class DrivenMember implements SimMember {
   constructor(id: PeerId, world: MemberWorld) {
     this.id = id;
     this.world = world;
-    this.disk = new SlowDisk(world);
+    this.disk = new SlowDisk(world, () => this.slowDiskUntilMs);
   }
 
   get node(): RaftNode | undefined {

@@ -22,6 +22,7 @@ export class RaftMember implements SimMember {
   readonly inboxes = new Set<string>();
   /** Does nothing until then, as a stopped process. */
   stalledUntilMs = 0;
+  slowDiskUntilMs = 0;
   isNew = true;
   /** Its disk was damaged, and it has not become whole since. */
   isLost = false;
@@ -129,7 +130,8 @@ export class RaftMember implements SimMember {
       ({ save, append, snapshot }) => save === undefined && append.length === 0 && snapshot === undefined,
     );
     const { life } = this;
-    timeline.after(isQuick ? 0 : random.next() * writeMsMax, () => {
+    const slowMs = Math.max(0, this.slowDiskUntilMs - timeline.nowMs);
+    timeline.after(isQuick ? 0 : random.next() * writeMsMax + slowMs, () => {
       if (this.life !== life) return;
       this.isWriting = false;
       this.writes.splice(0, batch.length);

@@ -27,6 +27,8 @@ export interface SimMember {
   makeSnapshot(): void;
   /** While it is down. */
   damage(random: Random): void;
+  /** Writes take as long as that in addition. */
+  slowDiskUntilMs: number;
   /** The disk takes nothing for so long. */
   fillDisk(ms: number): void;
 }

@@ -168,18 +168,28 @@ export class RaftWorld implements MemberWorld {
     this.timeline.after(3 * roundMs, () => this.cut.clear());
   }
 
-  /** A leader crashes just after a proposal, comes back at once, and one of the others is cut off meanwhile. */
+  /**
+   * A leader with a slow disk takes a proposal while as many as possible are cut off, and crashes before it has it itself. Those who were cut
+   * off come back as it does, and those who were there go.
+   */
   private behead(): void {
     const leader = [...this.members.values()].find(({ node }) => node?.leads);
     if (leader === undefined) return;
+    const others = this.peers.peers.filter((peer) => peer !== leader.id);
+    const absent = new Set(others.filter((_, i) => i < Math.floor(others.length / 2)));
+    this.cut.clear();
+    this.cutOff(absent);
+    const roundMs = this.delayMsMax + this.writeMsMax;
+    leader.slowDiskUntilMs = this.timeline.nowMs + 3 * roundMs;
     this.propose(leader);
-    this.timeline.after(2 * this.random.next() * (this.delayMsMax + this.writeMsMax), () => {
+    this.timeline.after((1 + 2 * this.random.next()) * roundMs, () => {
+      leader.slowDiskUntilMs = 0;
       this.crash(leader, 10);
-      const others = [...this.members.values()].filter((each) => each !== leader);
-      if (others.length > 0) this.cutOff(new Set([this.pick(others).id]));
-      for (const each of others) this.soon(() => each.step({ kind: "campaign" }));
+      this.cut.clear();
+      this.cutOff(new Set(others.filter((peer) => !absent.has(peer))));
+      this.timeline.after(20, () => this.members.get([...absent][0] ?? "")?.step({ kind: "campaign" }));
     });
-    this.timeline.after(this.random.next() * 12_000, () => this.cut.clear());
+    this.timeline.after(3 * roundMs + this.random.next() * 10_000, () => this.cut.clear());
   }
 
   /** A leader is cut off with less than half of the others, takes proposals, and another one campaigns. */
@@ -190,6 +200,7 @@ export class RaftWorld implements MemberWorld {
     const away = new Set(others.filter(() => randomInt(this.random, 3) === 0).map(({ id }) => id));
     this.cutOff(away.add(leader.id));
     for (let i = randomInt(this.random, 4); i > 0; i--) this.propose(leader);
+    if (randomInt(this.random, 3) === 0) this.changeMembers(leader);
     const rest = others.filter(({ id }) => !away.has(id));
     if (rest.length > 0) this.soon(() => this.pick(rest).step({ kind: "campaign" }));
     this.timeline.after(this.random.next() * 3000, () => this.cut.clear());
@@ -246,7 +257,12 @@ export class RaftWorld implements MemberWorld {
   private changeMembership(): void {
     if (this.isHealing || !this.changesMembers || randomInt(this.random, 2) === 0) return;
     const leader = [...this.members.values()].find(({ node }) => node?.leads);
-    if (leader === undefined) return;
+    // all but the first one have to be refused
+    for (let i = randomInt(this.random, 3); i >= 0 && leader !== undefined; i--) this.changeMembers(leader);
+  }
+
+  private changeMembers(leader: SimMember): void {
+    if (this.isHealing || !this.changesMembers || leader.node === undefined) return;
     if (randomInt(this.random, 2) === 0 && this.members.size < 8) {
       const id = hashName(`n${this.members.size + 1}`);
       this.add(id);
@@ -255,8 +271,8 @@ export class RaftWorld implements MemberWorld {
       return;
     }
     const peer = this.pick([...this.members.keys()]);
-    const kind = leader.node!.peers.peers.includes(peer) ? "remove peer" : "add peer";
-    const rest = leader.node!.peers.peers.filter((other) => other !== peer);
+    const kind = leader.node.peers.peers.includes(peer) ? "remove peer" : "add peer";
+    const rest = leader.node.peers.peers.filter((other) => other !== peer);
     // those who have lost something cannot be a majority of those who stay
     const whole = rest.filter((other) => !this.members.get(other)!.isLost).length;
     if (kind === "remove peer" && (rest.length < 2 || whole <= rest.length / 2)) return;

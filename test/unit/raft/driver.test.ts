@@ -119,6 +119,42 @@ describe("a group on three drivers", () => {
     expect(layers[paused]!.operations).toEqual(["o"]);
   });
 
+  it("takes forwarded proposals where it leads", () => {
+    const { world, layers, groups } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    for (const group of groups) group.forward(Buffer.from(group.leads ? "own" : "forwarded"));
+    world.advance(100);
+    for (const { operations } of layers)
+      expect(operations.toSorted()).toEqual(["forwarded", "forwarded", "own"]);
+  });
+
+  it("sends the heartbeats of all groups to a peer together, and so the answers to them", () => {
+    const { world, groups } = three();
+    const more = Array.from({ length: 99 }, (_, i) =>
+      world.servers.map((server) => server.open(`C${i}`, NAMES)),
+    );
+    world.until(() => [groups, ...more].every((members) => members.some(({ leads }) => leads)));
+    const leaders = [groups, ...more].flat().filter(({ leads }) => leads);
+    world.advance(2000);
+    world.sent.length = 0;
+    world.advance(6000);
+    const bundles = world.sent.filter(({ subject }) => subject.startsWith("$SHOAL.RAFT."));
+    // ten ticks a second, six pairs of servers, a bundle and its answer
+    expect(bundles.length).toBeLessThanOrEqual(6 * 10 * 6 * 2);
+    // one heartbeat of eight goes to all who listen, and has two answers
+    expect(world.sent.length - bundles.length).toBeLessThanOrEqual(leaders.length * 3);
+    expect(leaders.every(({ leads }) => leads)).toBe(true);
+  });
+
+  it("sends each heartbeat by itself where a member is no shoal", () => {
+    const { world, groups } = three();
+    world.speaksBundles = false;
+    world.until(() => groups.some(({ leads }) => leads));
+    world.advance(3000);
+    expect(world.sent.some(({ subject }) => subject.startsWith("$SHOAL"))).toBe(false);
+    expect(groups.some(({ leads }) => leads)).toBe(true);
+  });
+
   it("has one timer for all groups, and none once they are closed", () => {
     const { world, groups } = three();
     for (let i = 0; i < 20; i++) for (const server of world.servers) server.open(`C-R3F-${i}`, NAMES);
