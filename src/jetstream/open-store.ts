@@ -1,6 +1,7 @@
 /** Makes the store of a stream, and tells what its messages say to those who keep track of it: times to live, schedules, places of sources. */
 import type { Birth } from "../store/births.ts";
 import type { Disk } from "../store/disk.ts";
+import { PackedDisk } from "../store/packed-disk.ts";
 import type { RecordView } from "../store/record.ts";
 import type { RowCache } from "../store/row-cache.ts";
 import { StreamStore } from "../store/stream-store.ts";
@@ -49,7 +50,7 @@ export function openStore(options: OpenStoreOptions): StreamStore {
     seed: Math.floor(host.random.next() * 2 ** 32),
     recall,
     recallAbove: allowSchedules || allowMessageTtl ? 0 : positions.through,
-    disk: storage === "file" ? disk : null,
+    disk: storage === "file" ? new PackedDisk(disk) : null,
     birth,
     folder: `${path}/msgs`,
     firstSequence: Math.max(1, config.firstSequence),

@@ -13,11 +13,12 @@ import { assert } from "../base/assert.ts";
 import type { Birth } from "./births.ts";
 import { BlockRows } from "./block-rows.ts";
 import { BlockSyncs } from "./block-syncs.ts";
-import { emptyBlock, noFacts, type Block } from "./block.ts";
+import { emptyBlock, noFacts, placeOf, type Block } from "./block.ts";
 import type { Disk, DiskError, DiskFile } from "./disk.ts";
 import { Finishing, writeFooter } from "./finishing.ts";
 import { decodeFooter, FooterBuilder, TORN, type Footer } from "./footer.ts";
 import { readFooter, readRowsOf, seedIn } from "./footer-file.ts";
+import { isPacked } from "./packed-disk.ts";
 import { ReadWindow } from "./read-window.ts";
 import { rowsInRecords } from "./scanned-rows.ts";
 import {
@@ -248,7 +249,7 @@ export class BlockLog {
 
   /** Removes the block and its file. */
   drop(block: Block): void {
-    const index = this.indexOf(block.number);
+    const index = placeOf(this.blocks, block.number);
     assert(this.blocks[index] === block, "a block is dropped once");
     this.blocks.splice(index, 1);
     this.window.forget();
@@ -261,7 +262,7 @@ export class BlockLog {
 
   /** The first block behind this number; null: there is none. */
   blockAfter(number: number): Block | null {
-    return this.blocks[this.indexOf(number + 1)] ?? null;
+    return this.blocks[placeOf(this.blocks, number + 1)] ?? null;
   }
 
   /** Writes what a sealed block shall hold beside it. In memory: does nothing. Throws `DiskError`. */
@@ -293,10 +294,25 @@ export class BlockLog {
       if (block.file !== null) this.syncs.close(block.file);
       block.file = file;
       block.footerLength = file.size - content.length;
+      block.packing = "open";
     }
     block.end = block.flushed = content.length;
     block.rows = rows;
     block.base = rows.count === 0 ? 0 : rows.base;
+  }
+
+  /** A sealed block lies packed from here on. `file`: as it is to lie there, synced. Durable when this returns. */
+  packed(block: Block, file: DiskFile): void {
+    const { disk } = this.options;
+    assert(disk !== null && block !== this.blocks.at(-1), "a block that is packed is sealed and on the disk");
+    this.window.forget();
+    disk.rename(`${this.pathOf(block)}.new`, this.pathOf(block));
+    file.close();
+    const packed = disk.open(this.pathOf(block));
+    assert(isPacked(packed), "what has just been packed is known to be");
+    if (block.file !== null) this.syncs.close(block.file);
+    block.file = packed;
+    block.packing = "settled";
   }
 
   /** Removes a prepared rewrite that is no longer wanted. */
@@ -378,17 +394,5 @@ export class BlockLog {
 
   pathOf({ number }: Block): string {
     return `${this.options.folder}/${String(number).padStart(12, "0")}.blk`;
-  }
-
-  /** Place of the first block with this number or a higher one. */
-  private indexOf(number: number): number {
-    let low = 0;
-    let high = this.blocks.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.blocks[middle]!.number < number) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

@@ -34,6 +34,8 @@ export interface Block {
   lists: ListsPlace | null;
   /** Rows that were read one by one. */
   singleRows: number;
+  /** Whether it lies packed, or is not to be: "open" until that is known. */
+  packing: "open" | "settled";
   /** Some of it is no sound record: it stays as it is. */
   isDamaged: boolean;
   /** `live` when it was last looked at for what could be left out. */
@@ -58,6 +60,7 @@ export function emptyBlock(number: number, reach: number): Block {
     footerLength: 0,
     lists: null,
     singleRows: 0,
+    packing: "open",
     isDamaged: false,
     cleanedAt: -1,
   };
@@ -85,4 +88,16 @@ export function firstLive({ gaps, base }: Block, from: number, to: number): numb
   if (gaps === null) return from;
   const found = base + gaps.next(from - base, to - base + 1);
   return found > to ? 0 : found;
+}
+
+/** Place of the first block with this number or a higher one. Numbers ascend. */
+export function placeOf(blocks: readonly Block[], number: number): number {
+  let low = 0;
+  let high = blocks.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (blocks[middle]!.number < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -14,6 +14,7 @@ import { Compaction, isWorthRewriting } from "./compaction.ts";
 import { DiskError, type DiskFile } from "./disk.ts";
 import type { EncodedFooter } from "./footer.ts";
 import type { MessageIndex } from "./message-index.ts";
+import { Packing, type Cleaned } from "./packing.ts";
 import type { RowCache } from "./row-cache.ts";
 
 export interface CleaningHost {
@@ -35,11 +36,9 @@ interface Made {
   readonly footer: EncodedFooter;
 }
 
-/** "nothing": there is nothing to do now. "done": a block is. "more": a part of one. */
-export type Cleaned = "nothing" | "done" | "more";
-
 export class Cleaning {
   private readonly host: CleaningHost;
+  readonly packing: Packing;
   private compaction: Compaction | null = null;
   /** The file that replaces the block is being synced. */
   private isSyncing = false;
@@ -47,6 +46,7 @@ export class Cleaning {
 
   constructor(host: CleaningHost) {
     this.host = host;
+    this.packing = new Packing(host.log);
   }
 
   /** Does a part. */
@@ -67,6 +67,7 @@ export class Cleaning {
 
   /** The bytes of one of its messages are overwritten: what was read before does not count. */
   overwritten(block: Block): void {
+    this.packing.overwritten(block);
     if (this.compaction?.block !== block) return;
     this.compaction = null;
     block.cleanedAt = -1;
@@ -76,6 +77,7 @@ export class Cleaning {
   close(): void {
     this.isClosed = true;
     this.compaction = null;
+    this.packing.close();
   }
 
   private begin(): Cleaned {
@@ -88,7 +90,7 @@ export class Cleaning {
       this.compaction = new Compaction(block, { log, rowsOf: (one) => index.rowsOf(one) });
       return "more";
     }
-    return "nothing";
+    return this.packing.work();
   }
 
   private drop(block: Block): Cleaned {

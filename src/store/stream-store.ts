@@ -10,8 +10,9 @@
 import { assert } from "../base/assert.ts";
 import { BATCH_FIRST, BATCH_LAST, BATCH_MIDDLE } from "./batch-recovery.ts";
 import type { Block } from "./block.ts";
-import { Cleaning, type Cleaned } from "./cleaning.ts";
+import { Cleaning } from "./cleaning.ts";
 import type { DiskError } from "./disk.ts";
+import type { Cleaned } from "./packing.ts";
 import {
   emptyMessage,
   ERASED,
@@ -284,7 +285,12 @@ export class StreamStore extends StreamForgetting {
     this.log.syncNow();
   }
 
-  /** Gives back the room of what is gone, a part of it at a time, in turns of their own. */
+  /** Whether blocks that are full are packed. */
+  set packs(isWanted: boolean) {
+    this.cleaning.packing.isWanted = isWanted;
+  }
+
+  /** Gives back the room of what is gone, and packs what is to be packed, a part of it at a time, in turns of their own. */
   clean(): Cleaned {
     return this.cleaning.work();
   }

@@ -28,7 +28,7 @@ export const TABLE: Readonly<Record<string, string>> = {
   transport: "base slab compress",
   links: "base slab protocol subject core auth",
   health: "base types: cluster discovery",
-  store: "base subject types: raft",
+  store: "base compress subject types: raft",
   jetstream: "base slab compress protocol subject core raft store",
   ports: "base keys protocol subject core auth transport links cluster discovery",
   monitor: "base protocol subject health types: core auth links cluster ports jetstream",

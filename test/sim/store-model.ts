@@ -4,6 +4,8 @@
  */
 import { randomInt, seededRandom, type Random } from "../../src/base/random.ts";
 import { assert } from "../../src/base/assert.ts";
+import type { Disk } from "../../src/store/disk.ts";
+import { PackedDisk } from "../../src/store/packed-disk.ts";
 import { RowCache } from "../../src/store/row-cache.ts";
 import { StreamStore } from "../../src/store/stream-store.ts";
 import { sealed } from "../support/sealed.ts";
@@ -20,6 +22,8 @@ interface Synced {
   readonly last: number;
 }
 
+type Storage = "file" | "packed" | "encrypted" | "memory";
+
 const FOLDER = "/js/A/streams/S/msgs";
 const SUBJECTS = ["a", "a.b", "a.c", "orders.1", "orders.2", "orders.3.x"];
 const FILTERS = ["a", "a.*", "orders.>", "*", ">", "orders.*"];
@@ -27,7 +31,7 @@ const FILTERS = ["a", "a.*", "orders.>", "*", ">", "orders.*"];
 export class StoreModel {
   private readonly random: Random;
   private readonly disk: FaultyDisk | null;
-  private readonly isEncrypted: boolean;
+  private readonly storage: Storage;
   private store: StreamStore;
   private messages = new Map<number, Kept>();
   private first = 1;
@@ -41,11 +45,11 @@ export class StoreModel {
   /** With every other seed it has room for the rows of one block, or of none. */
   private readonly cache: RowCache;
 
-  constructor(seed: number, storage: "file" | "encrypted" | "memory") {
+  constructor(seed: number, storage: Storage) {
     this.random = seededRandom(seed);
     this.cache = new RowCache(seed % 2 === 0 ? 100 : 1024 * 1024);
     this.disk = storage === "memory" ? null : new FaultyDisk(this.random);
-    this.isEncrypted = storage === "encrypted";
+    this.storage = storage;
     this.store = this.open();
   }
 
@@ -242,9 +246,21 @@ export class StoreModel {
   }
 
   private open(): StreamStore {
-    const { cache, isEncrypted } = this;
-    const disk = isEncrypted && this.disk !== null ? sealed(this.disk, "/js") : this.disk;
-    return new StreamStore({ disk, cache, folder: FOLDER, firstSequence: 1, blockBytes: 2000 });
+    const { cache, storage } = this;
+    const store = new StreamStore({
+      disk: this.disk === null ? null : this.seenAs(this.disk),
+      cache,
+      folder: FOLDER,
+      firstSequence: 1,
+      blockBytes: 2000,
+    });
+    store.packs = storage === "packed";
+    return store;
+  }
+
+  private seenAs(disk: FaultyDisk): Disk {
+    if (this.storage === "encrypted") return sealed(disk, "/js");
+    return this.storage === "packed" ? new PackedDisk(disk) : disk;
   }
 
   private pick<T>(from: readonly T[]): T {

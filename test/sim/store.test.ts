@@ -10,6 +10,7 @@ const ENCRYPTED_SEEDS = Math.ceil(SEEDS / 5);
 
 describe.each([
   ["file", SEEDS],
+  ["packed", SEEDS],
   ["encrypted", ENCRYPTED_SEEDS],
   ["memory", SEEDS],
 ] as const)("the store of a stream, %s", (storage, seeds) => {

@@ -36,7 +36,6 @@ export function completeStream(
   if (/[/\\]/.test(config.name)) throw apiErrors.streamPath();
   if (config.name.length > NAME_MAX) throw invalid(`stream name is too long, maximum allowed is ${NAME_MAX}`);
   if (!isValidName(config.name)) throw apiErrors.streamInvalidConfig("invalid stream name");
-  refuseAbsent(config);
   if (config.description.length > DESCRIPTION_MAX)
     throw invalid(`stream description is too long, maximum allowed is ${DESCRIPTION_MAX}`);
   const metadataSize = Object.entries(config.metadata).reduce(
@@ -263,11 +262,4 @@ function checkSubjects({ subjects, noAck, replicas }: StreamConfig): void {
 
 function isWithin(pattern: string, subject: string): boolean {
   return subject === pattern || subject.startsWith(pattern.slice(0, -1));
-}
-
-/** Features that are not here are refused by name: a stream that ignored them would do something else. */
-function refuseAbsent(config: StreamConfig): void {
-  const absent: readonly (readonly [boolean, string])[] = [[config.compression === "s2", "compression s2"]];
-  const found = absent.find(([isAsked]) => isAsked);
-  if (found !== undefined) throw invalid(`${found[1]} is not supported by this server yet`);
 }

@@ -104,7 +104,10 @@ export const streamShape: Shape<StreamConfig> = {
   placement: optional("placement", nested(placement)),
   mirror: optional("mirror", nested(originShape)),
   sources: optional("sources", list(sourceCodec)),
-  compression: field("compression", word(["none", "s2"])),
+  compression: field(
+    "compression",
+    word(["none", "s2"], () => "unknown compression algorithm"),
+  ),
   firstSequence: optional("first_seq", uint),
   subjectTransform: optional("subject_transform", nested(transformShape)),
   republish: optional("republish", nested(republish)),

@@ -250,6 +250,7 @@ export class Stream {
   /** Gives back the room of what is gone, one block at a time. */
   clean(): void {
     if (this.problem !== "") return;
+    this.store.packs = this.config.compression === "s2";
     this.longWork.begin(() => (this.store.clean() === "more" ? "more" : "done"));
     if (this.isFed) this.positions.checkpoint(this.store);
   }
