@@ -184,7 +184,7 @@ export class JetStreamStack {
     const { clock, life } = this;
     return {
       name: "A",
-      domain: "",
+      domain: this.more.facts?.domain ?? "",
       clock: {
         nowMs: () => clock.nowMs(),
         setTimer: (delayMs, fire) => clock.setTimer(delayMs, () => this.life === life && fire()),

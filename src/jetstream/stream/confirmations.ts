@@ -1,4 +1,7 @@
-/** How a stream tells publishers that it has their messages: `{"stream":"S","seq":1}`, written straight to where the answer goes. */
+/**
+ * How a stream tells publishers that it has their messages: `{"stream":"S","seq":1}`, and the domain, if there is one. Written straight
+ * to where the answer goes.
+ */
 import { copyIn, digitsOf, writeNumber, writeText } from "../../slab/memory.ts";
 import type { AccountHost } from "../host.ts";
 import { textOf, type Confirmation } from "./held-answers.ts";
@@ -15,7 +18,8 @@ export class Confirmations {
 
   constructor(stream: string, host: AccountHost) {
     this.host = host;
-    this.start = `{"stream":${JSON.stringify(stream)},"seq":`;
+    const domain = host.domain === "" ? "" : `"domain":${JSON.stringify(host.domain)},`;
+    this.start = `{"stream":${JSON.stringify(stream)},${domain}"seq":`;
     const bytes = Buffer.from(this.start, "latin1");
     this.startBytes = bytes;
     this.startWords = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -118,6 +118,6 @@ it.each([
       if (expected.isWrong) expect(found.isWrong).toBe(true);
       else expect(found).toEqual(expected);
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
