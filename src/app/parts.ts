@@ -329,8 +329,9 @@ export function warmUpPart(
     start() {
       const { cluster, logger, inForce, self, warmsUp } = rooms;
       if (cluster === null || !warmsUp) return;
-      const limits = clientLimits(inForce.current.config);
-      void warmUp({ limits, info: (context) => self.clientInfo(context), logger, signal });
+      const { config } = inForce.current;
+      const [limits, routes] = [clientLimits(config), liveClusterOptions(config)];
+      void warmUp({ limits, routes, info: (context) => self.clientInfo(context), logger, signal });
     },
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Does a few times what clients will ask for, before they come: V8 compiles a function when it is called first, and the first
  * clients of a server that has just started, those of the member that restarts next, would wait for that. Without it the first
- * connection takes ten times as long as later ones (docs/benchmarks/rolling.md).
+ * connection takes ten times as long as later ones (docs/benchmarks/rolling.md). The next member that joins is rehearsed, too.
  *
  * The conversations are had with a client port of its own, on a free port of the loopback interface, with accounts of its own and no
  * credentials: they appear in no counter, log or event of the server, and reach none of its messages. Bounded by ROUNDS and
@@ -17,13 +17,19 @@ import type { ClientLimits, InfoContext } from "../links/client/host.ts";
 import { Faults } from "../links/trunk/faults.ts";
 import { Turn } from "../links/trunk/turn.ts";
 import { ClientPort } from "../ports/client/client-port.ts";
+import type { ClusterSettings } from "../ports/cluster/cluster-port-options.ts";
 import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
+import { rehearseRoutes } from "./route-rehearsal.ts";
 
 export interface WarmUpOptions {
   /** The server's. */
   readonly limits: ClientLimits;
+  /** Those of its cluster. */
+  readonly routes: ClusterSettings;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** After so long it ends, done or not. Absent: 2 s. */
+  readonly deadlineMs?: number;
   info(context: InfoContext): string;
 }
 
@@ -43,11 +49,12 @@ export async function warmUp(options: WarmUpOptions): Promise<void> {
   if (options.signal.aborted) return;
   const accounts = new Accounts({ clock: systemClock, random: systemRandom });
   const port = openPort(accounts, options);
-  const signal = AbortSignal.any([options.signal, abortedAfter(DEADLINE_MS)]);
+  const signal = AbortSignal.any([options.signal, abortedAfter(options.deadlineMs ?? DEADLINE_MS)]);
   try {
     const endpoint = await port.listen();
     for (let round = 0; round < ROUNDS && !signal.aborted; round++)
       await converse(endpoint.port, port, signal);
+    await rehearseRoutes(options.routes, signal);
   } catch (error) {
     options.logger.debug("The server starts without a warm-up", { error: String(error) });
   } finally {

@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { ClientLimits } from "../../src/links/client/host.ts";
+import type { ClusterSettings } from "../../src/ports/cluster/cluster-port-options.ts";
 import { warmUp } from "../../src/app/warm-up.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 
@@ -19,10 +20,28 @@ const LIMITS: ClientLimits = {
   authTimeoutMs: 2000,
 };
 
+/** Nobody who comes may be let in, and the rehearsal takes place. */
+const ROUTES: ClusterSettings = {
+  noAdvertise: true,
+  credentials: { user: "nobody", pass: "knows" },
+  routes: [{ host: "127.0.0.1", port: 1, credentials: null }],
+  discoveryIntervalMs: 30_000,
+  permissions: { import: { allow: [], deny: [">"] }, export: { allow: [], deny: [">"] } },
+  maxPayloadBytes: 1,
+  certificateRule: { mapsToUser: true, checksKnownUrls: true },
+  limits: {
+    maxControlLineBytes: 4096,
+    maxPendingBytes: 64 * 1024 * 1024,
+    writeDeadlineMs: 10_000,
+    pingIntervalMs: 120_000,
+    pingMax: 2,
+  },
+};
+
 const sockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => /^TCP(Socket|Server)Wrap$/.test(name)).length;
 
-it("has whole conversations whatever the limits, and leaves no connection behind", async () => {
+it("has whole conversations, and members that meet, whatever the limits, and leaves no connection behind", async () => {
   const before = sockets();
   const asked = new Set<number>();
   const lines: string[] = [];
@@ -32,6 +51,8 @@ it("has whole conversations whatever the limits, and leaves no connection behind
   };
   const options = {
     limits: LIMITS,
+    routes: ROUTES,
+    deadlineMs: 60_000,
     logger,
     signal: new AbortController().signal,
     info: ({ cid }: { cid: number }) => {
