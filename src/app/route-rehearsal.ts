@@ -20,6 +20,7 @@ const NO_RULES = { allow: null, deny: [] };
 
 /** `settings`: the server's, whose routes, credentials and rules do not count here. Rejects when `signal` is aborted. */
 export async function rehearseRoutes(settings: ClusterSettings, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const { promise: ended, reject } = Promise.withResolvers<never>();
   ended.catch(() => undefined);
   const abort = (): void => reject(new Error("the rehearsal took too long"));
