@@ -20,6 +20,7 @@ import {
   type ApiRequest,
   type Handler,
   type ApiOperation,
+  type Fields,
 } from "./request.ts";
 import { hashName, randomToken } from "../../base/base62.ts";
 import type { Random } from "../../base/random.ts";
@@ -112,9 +113,10 @@ function make(request: ApiRequest, { config: asked, action, isPedantic }: Create
 }
 
 function infoWhenKept(request: ApiRequest, found: StreamAssets, consumer: Consumer): Later {
-  return whenKept(request, found, consumer, (answer) =>
-    consumer.ahead.whenCounted(() => answer(consumerInfo(consumer, request.facts))),
-  );
+  // The state of when it was made: it may deliver before the answer is given.
+  let fields: Fields = {};
+  consumer.ahead.whenCounted(() => (fields = consumerInfo(consumer, request.facts)));
+  return whenKept(request, found, consumer, (answer) => consumer.ahead.whenCounted(() => answer(fields)));
 }
 
 /**

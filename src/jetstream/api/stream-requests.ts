@@ -33,6 +33,7 @@ const SUBJECTS_PER_STEP = 5000;
 const MESSAGES_PER_STEP = 8000;
 const NO_DETAILS = { deleted: false, subjects: null };
 const NO_SUCCESS = {};
+const CREATED = { did_create: true };
 
 const create: Handler = (request) => {
   const { assets } = request;
@@ -40,18 +41,18 @@ const create: Handler = (request) => {
   const there = assets.streams.get(config.name);
   if (there !== undefined) {
     if (!isDeepStrictEqual(there.stream.config, config)) throw apiErrors.streamNameExists();
-    return created(request, there); // as nats-server answers
+    return infoWhenKept(request, there, CREATED); // as nats-server answers
   }
   if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
   if (config.mirrorDirect && config.mirror === null)
     throw apiErrors.streamInvalidConfig("stream has no mirror but does have mirror direct");
-  return created(request, assets.createStream(config));
+  return infoWhenKept(request, assets.createStream(config), CREATED);
 };
 
-function created(request: ApiRequest, made: StreamAssets): Later {
-  return whenKept(request, made, null, (answer) =>
-    answer({ ...streamInfo(made, request.facts, NO_DETAILS), did_create: true }),
-  );
+/** The answer tells the state of now: a mirror, say, begins to copy before it is given. */
+function infoWhenKept(request: ApiRequest, assets: StreamAssets, more: Fields): Later {
+  const fields = { ...streamInfo(assets, request.facts, NO_DETAILS), ...more };
+  return whenKept(request, assets, null, (answer) => answer(fields));
 }
 
 const update: Handler = (request) => {
@@ -60,7 +61,7 @@ const update: Handler = (request) => {
   const next = checkStreamUpdate(there.stream.config, config);
   checkConsumersWithin(next, there);
   request.assets.updateStream(there, next);
-  return whenKept(request, there, null, (answer) => answer(streamInfo(there, request.facts, NO_DETAILS)));
+  return infoWhenKept(request, there, {});
 };
 
 /** Limits of consumers that become lower have to suit those that there are. Throws `ApiError`. */

@@ -69,6 +69,19 @@ describe("a stream that is made", () => {
     stack.stop();
   });
 
+  it("is told of as it was when it was made", () => {
+    const disk = new SlowDisk();
+    const stack = new JetStreamStack({ disk });
+    const made = ask(stack, "$JS.API.STREAM.CREATE.S", create("S"));
+    stack.arrive("S.a", "one", "");
+    stack.settle();
+    expect(stack.stream("S").store.last).toBe(1);
+    while (disk.syncs.length > 0) disk.end();
+    stack.settle();
+    expect(made[0]!.text).toContain(`"messages":0`);
+    stack.stop();
+  });
+
   it("goes again, with the true reason, where the disk refuses", () => {
     const disk = new SlowDisk();
     const stack = new JetStreamStack({ disk });
