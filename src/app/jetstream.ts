@@ -2,26 +2,25 @@
 import { randomFillSync, scryptSync } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
-import { halfChanged } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
-import { KnownTexts } from "../slab/known-texts.ts";
-import { isText, readText, slice } from "../slab/memory.ts";
 import type { Account } from "../core/account.ts";
 import { InboxLane, StraightLane } from "../core/lane.ts";
-import { Subscription, type Subscriber } from "../core/subscription.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { JetStreamLimits } from "../jetstream/limits.ts";
-import type { AccountHost, Incoming } from "../jetstream/host.ts";
+import type { AccountHost } from "../jetstream/host.ts";
+import { JetStreamCluster } from "../jetstream/cluster.ts";
+import { DrivenGroups } from "../jetstream/group/driven-groups.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
 import type { ServerLimits } from "../jetstream/server-limits.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
+import { listenTo } from "./jetstream-ears.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { JetStreamSource, ShownLimits } from "../monitor/source.ts";
-import { Message } from "../protocol/message.ts";
-import { shownSubject } from "../protocol/shown-subject.ts";
+import { MemoryJournal } from "../raft/driver/memory-journal.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
+import { FileJournal } from "../store/journal/file-journal.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 import { resealStore } from "../store/reseal.ts";
@@ -32,9 +31,6 @@ import { refuseEncrypted, StoreKeys, type StoreKeyOptions } from "../store/store
 const API_LEVEL = 5;
 /** Subjects of which it is remembered whether somebody waits there. */
 const AWAITED_MAX = 1024;
-const NO_MESSAGE = new Message();
-/** The payload of most acknowledgements. */
-const ACK = "+ACK";
 /** How often the volume is asked what it has left. */
 const VOLUME_READ_MS = 1000;
 /** Space that is left free: a share of the volume, up to a number of bytes. */
@@ -43,6 +39,9 @@ const RESERVE_MAX_BYTES = 1024 * 1024 * 1024;
 /** How long a server that has the folder is waited for. */
 const LOCK_PATIENCE_MS = 3000;
 const LOCK_RETRY_MS = 50;
+/** Beside the folders of accounts, none of which is called so. */
+const JOURNAL_FOLDER = "%groups";
+const JOURNAL_RETRY_MS = 1000;
 /** As nats-server calls them. */
 const CIPHER_NAMES = { "chacha20-poly1305": "ChaCha20-Poly1305", "aes-256-gcm": "AES-GCM" };
 
@@ -82,12 +81,24 @@ interface JetStreamWorld {
   readonly natsLevel: string;
   /** Absent: the machine's. */
   readonly disk?: Disk | undefined;
+  /** null: the server keeps everything by itself. */
+  readonly cluster: ClusterSurroundings | null;
+}
+
+export interface ClusterSurroundings {
+  readonly system: Account;
+  readonly clusterName: () => string;
+  /** Servers that there have to be before the meta group begins. */
+  readonly expected: number;
 }
 
 export class JetStreamPart {
   /** As INFO tells of it. */
   readonly announced: { readonly domain: string; readonly apiLevel: number };
   readonly jetStream: JetStream;
+  /** null: the server keeps everything by itself, or has not started. */
+  cluster: JetStreamCluster | null = null;
+  private journal: FileJournal | null = null;
   private readonly world: JetStreamWorld;
   private readonly disk: MeteredDisk;
   private readonly bare: Disk;
@@ -126,10 +137,36 @@ export class JetStreamPart {
       },
       serverLimits: settings.serverLimits,
       logger,
+      isClustered: world.cluster !== null,
       accounts: [...settings.accounts].flatMap(([name, limits]) => {
         const account = world.accounts.get(name);
         return account === undefined ? [] : [{ host: this.hostFor(account), limits }];
       }),
+    });
+  }
+
+  private clusterWith({ system, clusterName, expected }: ClusterSurroundings): JetStreamCluster {
+    const journal = (this.journal = this.openJournal());
+    return new JetStreamCluster({
+      jetStream: this.jetStream,
+      host: this.hostFor(system),
+      serverName: this.world.serverName,
+      clusterName,
+      expected,
+      disk: this.disk,
+      groups: (options) =>
+        new DrivenGroups({ ...options, journals: { file: journal, memory: new MemoryJournal() } }),
+    });
+  }
+
+  /** The logs of groups. Throws `DiskError`. */
+  private openJournal(): FileJournal {
+    const { clock, settings } = this.world;
+    return new FileJournal({
+      disk: this.disk,
+      folder: join(this.folder, JOURNAL_FOLDER),
+      policy: settings.syncIntervalMs === null ? "sync" : "lazy",
+      later: (work) => void clock.setTimer(JOURNAL_RETRY_MS, work),
     });
   }
 
@@ -213,10 +250,15 @@ export class JetStreamPart {
         settings.syncIntervalMs === null ? "when the disk has it" : "before the disk has it (sync_interval)",
     });
     this.jetStream.start();
+    const { cluster } = this.world;
+    if (cluster !== null) this.cluster = this.clusterWith(cluster);
+    this.cluster?.start();
   }
 
   stop(): void {
+    this.cluster?.stop();
     this.jetStream.stop();
+    this.journal?.close();
     this.release();
     this.stopped.resolve();
   }
@@ -272,7 +314,7 @@ export class JetStreamPart {
       answers: new InboxLane(account.interest),
       lane: (subject) => new StraightLane(account.interest, subject),
       isAwaited: (subject) => awaited.covers(subject),
-      listen: (subject, receive, queue) => listen(account, subject, receive, queue ?? null),
+      listen: (subject, receive, queue) => listenTo(account, subject, receive, queue ?? null),
       onInterest: (call) => void (account.interest.onAdded = call),
       afterwards: (work) => turn.defer(work),
       soon: (work) => void setImmediate(() => turn.defer(work)),
@@ -300,88 +342,4 @@ class Awaited {
     if (covers === undefined) this.known.set(subject, (covers = interest.isAwaited(subject)));
     return covers;
   }
-}
-
-/** Receives messages of an account without copying them. */
-class Ear implements Subscriber {
-  private readonly heard = new Heard();
-  private readonly receive: (message: Incoming) => void;
-
-  constructor(receive: (message: Incoming) => void) {
-    this.receive = receive;
-  }
-
-  deliver(_subscription: Subscription, message: Message): boolean {
-    const { heard } = this;
-    heard.begin(message);
-    try {
-      this.receive(heard);
-    } catch (error) {
-      throw halfChanged(error); // of a stream or a consumer, which connections share
-    }
-    heard.end();
-    return true;
-  }
-}
-
-/** The messages that one listener receives, one after the other. Texts and views are made on demand. */
-class Heard implements Incoming {
-  headerLength = 0;
-  message: Message = NO_MESSAGE;
-  private knownSubject: string | null = null;
-  private knownReply: string | null = null;
-  private knownBody: Uint8Array | null = null;
-  private readonly subjects = new KnownTexts();
-
-  begin(message: Message): void {
-    this.message = message;
-    this.headerLength = message.headerLength;
-    this.knownSubject = this.knownReply = this.knownBody = null;
-  }
-
-  end(): void {
-    this.message = NO_MESSAGE;
-    this.knownBody = null;
-  }
-
-  get subject(): string {
-    return (this.knownSubject ??= this.readSubject());
-  }
-
-  get reply(): string {
-    const { at, replyFrom, replyLength } = this.message;
-    return (this.knownReply ??= replyLength === 0 ? "" : readText(at + replyFrom, replyLength));
-  }
-
-  get body(): Uint8Array {
-    const { at, payloadFrom, size, body } = this.message;
-    return (this.knownBody ??= body === null ? slice(at + payloadFrom, size) : body.subarray(0, size));
-  }
-
-  get payload(): string {
-    const { at, payloadFrom, size, body } = this.message;
-    const length = size - this.headerLength;
-    if (length === 0) return "";
-    if (body !== null) return Buffer.from(body).toString("latin1", this.headerLength, size);
-    const from = at + payloadFrom + this.headerLength;
-    return length === ACK.length && isText(from, ACK) ? ACK : readText(from, length);
-  }
-
-  /** The one that it is shown under, if that is another one than it was sent to: as clients would see it. */
-  private readSubject(): string {
-    const { message } = this;
-    if (message.shownLength > 0) return shownSubject(message);
-    return this.subjects.find(message.at + message.subjectFrom, message.subjectLength, message.subjectHash);
-  }
-}
-
-function listen(
-  account: Account,
-  subject: string,
-  receive: (message: Incoming) => void,
-  queue: string | null,
-): Disposable {
-  const subscription = new Subscription(new Ear(receive), subject, queue, "0");
-  account.subscribe(subscription);
-  return { [Symbol.dispose]: () => account.unsubscribe(subscription) };
 }

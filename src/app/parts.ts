@@ -139,7 +139,10 @@ export function configWatch(options: Omit<ConfigWatchOptions, "clock">): ServerP
 }
 
 export function streams(
-  rooms: Pick<Rooms, "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream">,
+  rooms: Pick<
+    Rooms,
+    "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream" | "cluster"
+  >,
 ): ServerPart {
   const { jetStream, inForce } = rooms;
   return {

@@ -5,6 +5,7 @@ import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { Turn } from "../links/trunk/turn.ts";
+import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import { jetStreamSettings } from "./slices/jetstream.ts";
@@ -18,13 +19,16 @@ export interface JetStreamSurroundings {
   readonly identity: ServerIdentity;
   /** undefined: the machine's. */
   readonly disk: Disk | undefined;
+  /** null: the server belongs to no cluster. */
+  readonly cluster: Pick<ClusterPort, "clusterName"> | null;
 }
 
 /** null: it is not configured. Rejects with `DiskError`. */
 export async function startJetStream(server: JetStreamSurroundings): Promise<JetStreamPart | null> {
   const settings = jetStreamSettings(server.config);
   if (settings === null) return null;
-  const { accounts, turn, logger, disk } = server;
+  const { accounts, turn, logger, disk, cluster, config } = server;
+  const { system } = accounts;
   const { JetStreamPart } = await import("./jetstream.ts");
   const part = new JetStreamPart({
     settings,
@@ -36,6 +40,14 @@ export async function startJetStream(server: JetStreamSurroundings): Promise<Jet
     random: systemRandom,
     serverName: server.identity.name,
     natsLevel: NATS_LEVEL,
+    cluster:
+      cluster === null || system === null
+        ? null
+        : {
+            system,
+            clusterName: () => cluster.clusterName ?? "",
+            expected: Math.max(2, config.cluster.routes.length),
+          },
   });
   await part.claimFolder();
   try {

@@ -8,8 +8,8 @@
  *     quarantine/                    what could not be understood; it is never deleted
  */
 import { assert } from "../base/assert.ts";
-import { Births, type Birth } from "../store/births.ts";
-import type { Disk, DiskError, DiskFile } from "../store/disk.ts";
+import { Births } from "../store/births.ts";
+import type { Disk, DiskError } from "../store/disk.ts";
 import type { RowCache } from "../store/row-cache.ts";
 import type { StreamStore } from "../store/stream-store.ts";
 import { adviseAbout, adviseConsumer, adviseStream } from "./advisories.ts";
@@ -20,13 +20,14 @@ import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
 import { Consumer } from "./consumer/consumer.ts";
 import type { ConsumerOptions } from "./consumer/consumer-options.ts";
 import { checkWorkQueue } from "./consumer/work-queue.ts";
+import type { ClusterFigures, SharedStream } from "./group/shared.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
 import type { BatchBudgets, ServerLimits } from "./server-limits.ts";
 import { beginConsumer, isKept, makeConsumer, nameFor, makeStream, whenKept } from "./making.ts";
 import { readMeta, writeMeta } from "./meta.ts";
-import { openConsumerState, type RestoredConsumer } from "./open-consumer.ts";
-import { openStore } from "./open-store.ts";
+import { openConsumerState, type OpenedConsumer, type RestoredConsumer } from "./open-consumer.ts";
+import { openStore, type NewStore } from "./open-store.ts";
 import { Origins } from "./origins/origins.ts";
 import type { SyncPolicy } from "./stream/commit.ts";
 import { formatTime } from "./time.ts";
@@ -45,6 +46,8 @@ export interface AssetsOptions {
   readonly policy: SyncPolicy;
   /** Level of the API. */
   readonly level: number;
+  /** Copies of a stream or a consumer that there can be: 1 without a cluster. */
+  readonly replicasMax: number;
   readonly limits: JetStreamLimits;
   readonly serverLimits: ServerLimits;
   /** Shared with all accounts. */
@@ -69,21 +72,7 @@ export interface RestoredContents {
   readonly store: StreamStore | null;
 }
 
-interface NewStore {
-  /** null: nothing new has to become durable. */
-  readonly birth: Birth | null;
-  /** In memory, with messages already; null: it is made. */
-  readonly given: StreamStore | null;
-}
-
 const AS_IT_IS: NewStore = { birth: null, given: null };
-
-interface OpenedConsumer extends Pick<ConsumerOptions, "config" | "created" | "wasNamed"> {
-  /** Its configuration, where that has just been written. */
-  readonly meta: DiskFile | null;
-  /** Its state, where that is in no file. */
-  readonly state?: string;
-}
 
 /** Those that lists and counts show: not those that servers made for mirrors and sources, and make again by themselves. */
 export function publicConsumers({ consumers }: Pick<StreamAssets, "consumers">): readonly Consumer[] {
@@ -98,6 +87,11 @@ export class Assets {
   counters: { readonly total: number; readonly errors: number } = { total: 0, errors: 0 };
   /** A stream has come, gone or changed; or one of its consumers has come or gone. */
   onChanged: (stream: StreamAssets, consumer?: Consumer) => void = () => {};
+  /** A stream whose copies agree on what happens to it; null: this server decides alone. */
+  sharedStream: (name: string) => SharedStream | null = () => null;
+  /** The servers that keep a stream, or one of its consumers; null: there is no cluster. */
+  clusterOf: (stream: string, consumer?: string) => ClusterFigures | null = () => null;
+  onInactive = (stream: StreamAssets, consumer: Consumer): void => this.deleteConsumer(stream, consumer);
   readonly host: AccountHost;
   readonly options: AssetsOptions;
   readonly usage: Usage;
@@ -191,10 +185,9 @@ export class Assets {
     return assets;
   }
 
-  /** Throws `ApiError`. The change has been checked against the stream. */
+  /** The change has been checked against the stream and the limits. */
   updateStream(assets: StreamAssets, config: StreamConfig): void {
     const { stream, consumers, origins } = assets;
-    this.usage.check(config, stream.config);
     const { disk, folder } = this.options;
     if (config.storage === "file")
       writeMeta(disk, `${folder}/streams/${config.name}`, stream.created, writeObject(streamShape, config));
@@ -296,10 +289,16 @@ export class Assets {
     });
   }
 
-  private open(config: StreamConfig, created: string, { birth, given }: NewStore): StreamAssets {
+  /** A replica: its group hands it what it stores, and keeps that durable. */
+  open(
+    config: StreamConfig,
+    created: string,
+    { birth, given }: NewStore = AS_IT_IS,
+    role: "alone" | "replica" = "alone",
+  ): StreamAssets {
     const { disk, folder } = this.options;
     const { storage, name } = config;
-    const policy = syncPolicyOf(config, this.options.policy);
+    const policy = role === "replica" ? "lazy" : syncPolicyOf(config, this.options.policy);
     const path = `${folder}/streams/${name}`;
     const positions = new OriginPositions(storage === "file" ? disk : null, `${path}/sources.json`);
     if (positions.isDamaged) reportPositions(this.host, name);
@@ -318,6 +317,7 @@ export class Assets {
       level: this.options.level,
       room: this.usage.roomFor(storage),
       budgets: this.options.budgets,
+      role,
     });
     const assets = { stream, consumers: new Map<string, Consumer>(), origins: new Origins(stream) };
     this.streams.set(name, assets);
@@ -337,32 +337,33 @@ export class Assets {
     this.fed.delete(assets);
   }
 
-  private openConsumer(
-    assets: StreamAssets,
-    { config, created, wasNamed, meta, state: given }: OpenedConsumer,
-  ): Consumer {
-    const { stream, consumers } = assets;
+  openConsumer(assets: StreamAssets, made: OpenedConsumer): Consumer {
+    const { stream } = assets;
+    const { config, meta, state: given } = made;
     const { host } = this;
     const disk = isKept(config, stream.config) ? this.options.disk : null;
     const folder = this.consumerPath(stream, config.name);
     const { state, log } = openConsumerState({ config, given: given ?? null, stream, disk, folder, host });
+    // where it begins is known from here on, whatever comes first
+    if (meta !== null)
+      beginConsumer({ births: this.births, path: folder }, meta, log, this.streamPath(stream));
+    else if (state.delivered.consumer === 0) log.fold();
+    return this.enterConsumer(assets, made, { log, state });
+  }
+
+  enterConsumer(
+    assets: StreamAssets,
+    { config, created, wasNamed }: Pick<ConsumerOptions, "config" | "created" | "wasNamed">,
+    kept: Pick<ConsumerOptions, "log" | "state" | "deferral">,
+  ): Consumer {
+    const { stream, consumers } = assets;
     const consumer = new Consumer({
-      config,
-      created,
-      wasNamed,
-      stream,
-      host: this.host,
-      log,
-      state,
+      ...{ config, created, wasNamed, stream, host: this.host, ...kept },
       policy: syncPolicyOf(stream.config, this.options.policy),
       advise: adviseConsumer(this.host),
       streamNamed: (name) => this.streams.get(name)?.stream,
-      onInactive: () => this.deleteConsumer(assets, consumer),
+      onInactive: () => this.onInactive(assets, consumer),
     });
-    // where it begins is known from here on, whatever comes first
-    const path = this.consumerPath(stream, config.name);
-    if (meta !== null) beginConsumer({ births: this.births, path }, meta, log, this.streamPath(stream));
-    else if (state.delivered.consumer === 0) log.fold();
     consumers.set(config.name, consumer);
     stream.readers.add(consumer);
     return consumer;
@@ -378,12 +379,12 @@ export class Assets {
     }
   }
 
-  private quarantine(path: string, name: string): void {
+  quarantine(path: string, name: string): void {
     const { disk, folder } = this.options;
     this.putAside.push(putAside(this.host, { disk, folder, path, name }));
   }
 
-  private consumerPath(stream: Stream, consumer: string): string {
+  consumerPath(stream: Stream, consumer: string): string {
     return `${this.streamPath(stream)}/obs/${consumer}`;
   }
 

@@ -8,6 +8,8 @@ import type { StreamSurroundings } from "./stream/complete.ts";
 import type { StreamConfig } from "./stream/config.ts";
 
 interface Limits {
+  /** Copies of a stream or a consumer. */
+  readonly replicasMax: number;
   readonly limits: JetStreamLimits;
   readonly serverLimits: ServerLimits;
 }
@@ -17,11 +19,13 @@ interface BoundStream {
   readonly consumers: ReadonlyMap<string, { readonly config: ConsumerConfig }>;
 }
 
+type CountLimits = Omit<Limits, "replicasMax">;
+
 /** Whether a stream may have one more consumer. Those for mirrors and sources do not count. Throws `ApiError`. */
 export function checkConsumerCount(
   { stream, consumers }: BoundStream,
   { direct, sourcing }: ConsumerConfig,
-  options: Limits,
+  options: CountLimits,
 ): void {
   if (direct || sourcing) return;
   let count = 0;
@@ -30,16 +34,16 @@ export function checkConsumerCount(
 }
 
 /** The account's limit is one of each of its streams, as in nats-server. */
-function mostConsumers({ maxConsumers: ofStream }: StreamConfig, options: Limits): number {
+function mostConsumers({ maxConsumers: ofStream }: StreamConfig, options: CountLimits): number {
   const { limits, serverLimits } = options;
   const bounds = [ofStream, limits.maxConsumers].filter((most) => most > 0);
   if (bounds.length > 0) return Math.min(...bounds);
   return serverLimits.defaultMaxConsumers > 0 ? serverLimits.defaultMaxConsumers : Infinity;
 }
 
-export function consumerBounds({ limits, serverLimits }: Limits): ConsumerBounds {
+export function consumerBounds({ limits, serverLimits, replicasMax }: Limits): ConsumerBounds {
   const { maxRequestBatch, maxAckPending } = serverLimits;
-  return { maxRequestBatch, maxAckPendings: [maxAckPending, limits.maxAckPending] };
+  return { maxRequestBatch, maxAckPendings: [maxAckPending, limits.maxAckPending], replicasMax };
 }
 
 export function streamSurroundings({
@@ -50,5 +54,6 @@ export function streamSurroundings({
   readonly streams: ReadonlyMap<string, Pick<BoundStream, "stream">>;
 }): StreamSurroundings {
   const { duplicateWindowNs } = options.serverLimits;
-  return { duplicateWindowNs, find: (other) => streams.get(other)?.stream.config ?? null };
+  const { replicasMax } = options;
+  return { duplicateWindowNs, replicasMax, find: (other) => streams.get(other)?.stream.config ?? null };
 }

@@ -69,6 +69,11 @@ export function payloadOf(message: Incoming): string {
   return Buffer.from(body.buffer, body.byteOffset + headerLength, length).toString("latin1");
 }
 
+/** A copy of what stands behind the headers. */
+export function payloadBytes({ headerLength, body }: Incoming): Uint8Array {
+  return new Uint8Array(body.subarray(headerLength)); // a Buffer's slice would be the same memory
+}
+
 /** The way to inboxes, for many answers: see `core/lane.ts`. */
 export interface AnswerLane {
   /**

@@ -39,6 +39,8 @@ export interface JetStreamOptions {
   /** Absent: the defaults. */
   readonly serverLimits?: ServerLimits;
   readonly logger: Logger;
+  /** The servers of a cluster agree on what each keeps; absent: this one keeps everything by itself. */
+  readonly isClustered?: boolean;
   readonly accounts: readonly JetStreamAccountOptions[];
 }
 
@@ -88,6 +90,7 @@ export class JetStream {
 
   private enter({ host, limits }: JetStreamAccountOptions): JetStreamAccount {
     const { disk, folder, policy, facts, serverLimits = DEFAULT_SERVER_LIMITS } = this.options;
+    const { isClustered = false } = this.options;
     const { syncIntervalMs = policy === "lazy" ? Infinity : LAZY_SYNC_MS } = this.options;
     assert(!this.accounts.has(host.name), "an account has JetStream once");
     const assets = new Assets({
@@ -96,13 +99,14 @@ export class JetStream {
       folder: `${folder}/${encodeURIComponent(host.name)}`,
       policy,
       level: facts.level,
+      replicasMax: isClustered ? REPLICAS_MAX : 1,
       limits,
       serverLimits,
       budgets: this.budgets,
       rowCache: this.rowCache,
       serverBytesLeft: (storage) => this.bytesLeft(storage),
     });
-    const account = new JetStreamAccount(assets, facts, syncIntervalMs);
+    const account = new JetStreamAccount(assets, facts, { syncIntervalMs, isClustered });
     this.accounts.set(host.name, account);
     this.scrubbed.push(assets);
     return account;
@@ -132,6 +136,8 @@ export class JetStream {
   }
 }
 
+/** Copies of a stream, as in nats-server. */
+const REPLICAS_MAX = 5;
 const ACK = "$JS.ACK.";
 const ACKNOWLEDGED = "+ACK";
 const FLOW = "$JS.FC.";
@@ -153,9 +159,16 @@ class JetStreamAccount {
   private cleaning: Disposable | null = null;
   private syncing: Disposable | null = null;
   private readonly syncIntervalMs: number;
+  private readonly isClustered: boolean;
 
-  constructor(assets: Assets, facts: AnswerFacts, syncIntervalMs: number) {
+  /** With `isClustered` streams come as they are assigned, and requests by way of the cluster. */
+  constructor(
+    assets: Assets,
+    facts: AnswerFacts,
+    { syncIntervalMs, isClustered }: { readonly syncIntervalMs: number; readonly isClustered: boolean },
+  ) {
     this.assets = assets;
+    this.isClustered = isClustered;
     this.syncIntervalMs = Math.min(TIMER_MAX_MS, syncIntervalMs);
     this.host = assets.host;
     this.api = new Api(assets, facts);
@@ -169,13 +182,13 @@ class JetStreamAccount {
   }
 
   start(): void {
-    this.assets.recover();
+    if (!this.isClustered) this.assets.recover();
     this.listeners = [
       this.host.listen(`${ACK}>`, (message) => this.acknowledge(message)),
       this.host.listen(`${FLOW}>`, (message) => this.flowed(message)),
     ];
     this.host.onInterest((subject) => this.onInterest(subject));
-    this.api.start();
+    if (!this.isClustered) this.api.start();
     for (const assets of this.assets.streams.values()) this.own.streamChanged(assets);
     this.cleanLater();
     this.syncLater();

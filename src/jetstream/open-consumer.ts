@@ -1,7 +1,8 @@
 /** Makes the state of a consumer, of what is on the disk or in a backup. */
 import { ConsumerLog } from "../store/consumer-log.ts";
-import type { Disk } from "../store/disk.ts";
+import type { Disk, DiskFile } from "../store/disk.ts";
 import type { ConsumerConfig } from "./consumer/config.ts";
+import type { ConsumerOptions } from "./consumer/consumer-options.ts";
 import { startOf } from "./consumer/start.ts";
 import { ConsumerState } from "./consumer/state.ts";
 import type { AccountHost } from "./host.ts";
@@ -12,6 +13,13 @@ export interface RestoredConsumer {
   readonly config: ConsumerConfig;
   /** Its state as JSON. */
   readonly state: string;
+}
+
+export interface OpenedConsumer extends Pick<ConsumerOptions, "config" | "created" | "wasNamed"> {
+  /** Its configuration, where that has just been written. */
+  readonly meta: DiskFile | null;
+  /** Its state, where that is in no file. */
+  readonly state?: string;
 }
 
 interface ConsumerStateOptions {

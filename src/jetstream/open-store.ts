@@ -12,6 +12,13 @@ import type { StreamConfig } from "./stream/config.ts";
 import type { OriginPositions } from "./stream/origin-positions.ts";
 import type { TimedMessages } from "./stream/timed.ts";
 
+export interface NewStore {
+  /** null: nothing new has to become durable. */
+  readonly birth: Birth | null;
+  /** In memory, with messages already; null: it is made. */
+  readonly given: StreamStore | null;
+}
+
 export interface OpenStoreOptions {
   readonly config: StreamConfig;
   /** One in memory that has messages already; null: it is made. */

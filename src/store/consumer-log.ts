@@ -32,6 +32,23 @@ export interface ConsumerLogOptions {
   readonly snapshot: () => string;
 }
 
+/** Where a consumer writes what it did. */
+export type EntryLog = Pick<
+  ConsumerLog,
+  | "isInMemory"
+  | "last"
+  | "written"
+  | "append"
+  | "flush"
+  | "fold"
+  | "isSound"
+  | "sizeBytes"
+  | "sync"
+  | "syncNow"
+  | "close"
+  | "whenBorn"
+> & { readonly isShared?: boolean };
+
 export class ConsumerLog {
   readonly isInMemory: boolean;
   /** Entries appended, and of those written, since the log was opened. */

@@ -39,12 +39,12 @@ interface Queued {
   readonly payload: string;
   readonly level: number;
   readonly identity: string;
-  readonly found: Found;
+  readonly found: FoundOperation;
   /** The client; null: it came from elsewhere. */
   readonly origin: MessageOrigin | null;
 }
 
-interface Found {
+export interface FoundOperation {
   readonly operation: ApiOperation;
   readonly names: readonly string[];
 }
@@ -94,7 +94,7 @@ export class Api {
 
   private receive(message: Incoming, prefixLength: number): void {
     const { subject, reply, headerLength, body } = message;
-    const found = find(subject.slice(prefixLength));
+    const found = findOperation(subject.slice(prefixLength));
     const origin = originOf(message);
     if (found === null || !this.hasRoom(found.operation, origin)) return;
     const headers = headerLength === 0 ? NO_HEADERS : MessageHeaders.of(body, headerLength);
@@ -166,7 +166,7 @@ export class Api {
   private refuse(queued: Queued, error: unknown): void {
     const { operation } = queued.found;
     this.counters.errors++;
-    const refused = { type: typeOf(operation), error: this.refusal(error, queued.subject) };
+    const refused = { type: typeOf(operation), error: refusalOf(error, queued.subject, this.logger) };
     this.respond(queued, { ...refused, ...operation.refusal }, "");
   }
 
@@ -182,23 +182,25 @@ export class Api {
       ...about,
     }));
   }
-
-  private refusal(error: unknown, subject: string): Record<string, unknown> {
-    if (error instanceof DiskError) {
-      this.logger.error("a request to JetStream failed on the disk", { subject, error: error.message });
-      const { code, errorCode, message } = apiErrors.insufficientStorage();
-      return { code, err_code: errorCode, description: message };
-    }
-    if (!(error instanceof ApiError)) throw error;
-    return { code: error.code, err_code: error.errorCode, description: error.message };
-  }
 }
 
 function typeOf({ type }: ApiOperation): string {
   return `io.nats.jetstream.api.v1.${type}_response`;
 }
 
-function find(subject: string): Found | null {
+/** As an answer shows it. Throws what is neither the client's fault nor the disk's. */
+export function refusalOf(error: unknown, subject: string, logger: Logger): Record<string, unknown> {
+  if (error instanceof DiskError) {
+    logger.error("a request to JetStream failed on the disk", { subject, error: error.message });
+    const { code, errorCode, message } = apiErrors.insufficientStorage();
+    return { code, err_code: errorCode, description: message };
+  }
+  if (!(error instanceof ApiError)) throw error;
+  return { code: error.code, err_code: error.errorCode, description: error.message };
+}
+
+/** null: there is no such operation. `subject`: behind the prefix. */
+export function findOperation(subject: string): FoundOperation | null {
   for (const operation of OPERATIONS) {
     if (subject !== operation.subject && !subject.startsWith(`${operation.subject}.`)) continue;
     const rest = subject.slice(operation.subject.length + 1);

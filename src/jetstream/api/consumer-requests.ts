@@ -7,7 +7,7 @@ import { completeConsumer } from "../consumer/complete.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { startOf } from "../consumer/start.ts";
 import { consumerBounds } from "../bounds.ts";
-import { publicConsumers, type StreamAssets } from "../assets.ts";
+import { publicConsumers, type Assets, type StreamAssets } from "../assets.ts";
 import { isDeepStrictEqual } from "node:util";
 import {
   bodyOf,
@@ -28,10 +28,12 @@ import { VERSION_LINE } from "../headers.ts";
 import { IDENTITY_HEADER } from "../origins/setup.ts";
 import type { Stream } from "../stream/stream.ts";
 import { isTime, NO_TIME } from "../time.ts";
-import { consumerInfo, pauseRemainingNs, type AnswerFacts } from "./info.ts";
+import { clusterInfo, consumerInfo, pauseRemainingNs, type AnswerFacts } from "./info.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
+
+type CreateRequest = Pick<ApiRequest, "payload" | "facts" | "names">;
 
 interface CreateBody {
   readonly config: ConsumerConfig;
@@ -40,7 +42,7 @@ interface CreateBody {
 }
 
 /** The body of a create, its configuration as it was asked for. Throws `ApiError`. */
-function bodyOfCreate(request: ApiRequest): CreateBody {
+function bodyOfCreate(request: CreateRequest): CreateBody {
   const body = bodyOf(request.payload);
   const { facts } = request;
   for (const name of Object.keys(body)) {
@@ -57,30 +59,36 @@ function bodyOfCreate(request: ApiRequest): CreateBody {
   };
 }
 
-const create: Handler = (request) => {
+const create: Handler = (request) => make(request, askedConsumer(request));
+
+const createDurable: Handler = (request) => make(request, askedDurable(request));
+
+/** Throws `ApiError`. */
+export function askedConsumer(request: CreateRequest): CreateBody {
   const body = bodyOfCreate(request);
   const { config } = body;
   const [, name, ...filter] = request.names;
   if (name === undefined) {
     if (config.durable !== "") throw apiErrors.consumerEphemeralWithDurable();
-    return make(request, body);
+    return body;
   }
   if (config.durable !== "" && config.durable !== name) throw apiErrors.consumerDurableMismatch();
   if (filter.length > 0) {
     if (config.filters.length > 0) throw apiErrors.manyFiltersInSubject();
     if (config.filter !== filter.join(".")) throw apiErrors.filterMismatch();
   }
-  return make(request, { ...body, config: { ...config, name } });
-};
+  return { ...body, config: { ...config, name } };
+}
 
-const createDurable: Handler = (request) => {
+/** Throws `ApiError`. */
+export function askedDurable(request: CreateRequest): CreateBody {
   const body = bodyOfCreate(request);
   const { config } = body;
   const [, name] = request.names;
   if (config.durable === "") throw apiErrors.consumerDurableNotSet();
   if (config.durable !== name) throw apiErrors.consumerDurableMismatch();
-  return make(request, { ...body, config: { ...config, name } });
-};
+  return { ...body, config: { ...config, name } };
+}
 
 function make(request: ApiRequest, { config: asked, action, isPedantic }: CreateBody): Later {
   const { assets } = request;
@@ -174,12 +182,17 @@ function consumerOf(request: ApiRequest): { found: StreamAssets; consumer: Consu
 
 const info: Handler = (request) => {
   expectEmpty(request.payload);
-  return infoWhenCounted(consumerOf(request).consumer, request.facts);
+  return infoWhenCounted(consumerOf(request).consumer, request.assets, request.facts);
 };
 
 /** How many messages lie ahead may have to be counted first. */
-function infoWhenCounted(consumer: Consumer, facts: AnswerFacts): Later {
-  return new Later((answer) => consumer.ahead.whenCounted(() => answer(consumerInfo(consumer, facts))));
+export function infoWhenCounted(consumer: Consumer, assets: Assets, facts: AnswerFacts): Later {
+  return new Later((answer) =>
+    consumer.ahead.whenCounted(() => {
+      const cluster = clusterInfo(assets.clusterOf(consumer.stream.config.name, consumer.name));
+      answer({ ...consumerInfo(consumer, facts), ...(cluster === undefined ? {} : { cluster }) });
+    }),
+  );
 }
 
 const remove: Handler = (request) => {

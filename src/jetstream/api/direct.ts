@@ -69,7 +69,7 @@ export class DirectGets {
     const { name, allowDirect, mirrorDirect, mirror } = this.stream.config;
     const origin = mirrorDirect && mirror !== null && !this.hasStream(mirror.name) ? mirror.name : "";
     const isThere = this.listeners.has(origin) || (origin !== "" && this.isCaughtUp);
-    const wanted = [...(allowDirect ? [name] : []), ...(isThere ? [origin] : [])];
+    const wanted = this.stream.serves ? [...(allowDirect ? [name] : []), ...(isThere ? [origin] : [])] : [];
     for (const one of this.listeners.keys()) if (!wanted.includes(one)) this.end(one);
     for (const one of wanted) if (!this.listeners.has(one)) this.listen(one);
   }

@@ -6,6 +6,7 @@ import type { Consumer } from "../consumer/consumer.ts";
 import { requiredLevel, streamShape } from "../stream/config.ts";
 import type { Stream } from "../stream/stream.ts";
 import { errorJson } from "../api-error.ts";
+import type { ClusterFigures } from "../group/shared.ts";
 import { publicConsumers, type StreamAssets } from "../assets.ts";
 import type { Link } from "../origins/link.ts";
 import { originKey, originShape, type OriginConfig } from "../stream/origin-config.ts";
@@ -111,6 +112,29 @@ export function streamState(assets: StreamAssets, { deleted, subjects }: StreamD
     ...(deleted && holes > 0 && !isEmpty ? { deleted: firstOf(store.holes(), DELETED_MAX) } : {}),
     ...(store.lost.count === 0 ? {} : { lost: { msgs: lostSequences(store.lost), bytes: 0 } }),
     consumer_count: publicConsumers(assets).length,
+  };
+}
+
+/** undefined: there is no cluster. */
+export function clusterInfo(figures: ClusterFigures | null): Json | undefined {
+  if (figures === null) return undefined;
+  const { name, group, leader, replicas } = figures;
+  return {
+    name,
+    ...(group === "" ? {} : { raft_group: group }),
+    ...(leader === "" ? {} : { leader }),
+    ...(replicas.length === 0
+      ? {}
+      : {
+          replicas: replicas.map((one) => ({
+            name: one.name,
+            current: one.isCurrent,
+            ...(one.isOffline ? { offline: true } : {}),
+            active: Math.max(0, Math.round(one.silentMs * 1e6)),
+            ...(one.lag === 0 ? {} : { lag: one.lag }),
+            peer: one.peer,
+          })),
+        }),
   };
 }
 

@@ -23,7 +23,7 @@ import {
   type Handler,
   type ApiOperation,
 } from "./request.ts";
-import { streamInfo } from "./info.ts";
+import { clusterInfo, streamInfo } from "./info.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
@@ -60,6 +60,7 @@ const update: Handler = (request) => {
   const there = streamOf(request, config.name);
   const next = checkStreamUpdate(there.stream.config, config);
   checkConsumersWithin(next, there);
+  request.assets.usage.check(next, there.stream.config);
   request.assets.updateStream(there, next);
   return infoWhenKept(request, there, {});
 };
@@ -80,8 +81,12 @@ function checkConsumersWithin(next: StreamConfig, { stream, consumers }: StreamA
   );
 }
 
+type ConfigRequest = Pick<ApiRequest, "payload" | "names" | "facts"> & {
+  readonly assets: Parameters<typeof streamSurroundings>[0];
+};
+
 /** Throws `ApiError`. */
-function configOf({ payload, names: [name], facts, assets }: ApiRequest): StreamConfig {
+export function configOf({ payload, names: [name], facts, assets }: ConfigRequest): StreamConfig {
   const body = jsonOf(payload);
   const asked = facts.isStrict ? body : knownFields(streamShape, body);
   const config = readObject(streamShape, asked, ["pedantic"]);
@@ -99,7 +104,7 @@ const info: Handler = (request) => {
   const there = streamOf(request, names[0]!);
   const filter = textOf(body, "subjects_filter");
   const deleted = body["deleted_details"] === true;
-  const cluster = { leader: facts.server };
+  const cluster = clusterInfo(request.assets.clusterOf(there.stream.config.name)) ?? { leader: facts.server };
   if (filter === "") return { ...NO_PAGE, ...streamInfo(there, facts, { deleted, subjects: null }), cluster };
   const offset = numberOf(body, "offset");
   return new Later((answer) =>
@@ -171,6 +176,7 @@ const remove: Handler = (request) => {
 const purge: Handler = (request) => {
   const body = bodyOf(request.payload);
   const { stream } = streamOf(request, request.names[0]!);
+  const shared = request.assets.sharedStream(stream.config.name);
   if (stream.config.sealed) throw apiErrors.sealed();
   if (stream.config.denyPurge) throw apiErrors.purgeFailed("stream purge not permitted");
   const below = numberOf(body, "seq");
@@ -181,11 +187,11 @@ const purge: Handler = (request) => {
       `sequence ${below} is not supported by this server, the largest is ${SEQUENCE_START_MAX}`,
     );
   const filter = textOf(body, "filter");
-  return new Later((answer) =>
-    stream.removals.purge({ filter: filter === "" ? null : filter, below, keep }, (purged) =>
-      answer({ success: true, purged }),
-    ),
-  );
+  const options = { filter: filter === "" ? null : filter, below, keep };
+  return new Later((answer) => {
+    if (shared === null) stream.removals.purge(options, (purged) => answer({ success: true, purged }));
+    else shared.purge(options, (purged) => void (purged !== null && answer({ success: true, purged })));
+  });
 };
 
 const getMessage: Handler = (request) => {
@@ -246,8 +252,13 @@ const deleteMessage: Handler = (request) => {
   if (stream.config.denyDelete) throw apiErrors.messageDelete("message delete not permitted");
   const sequence = numberOf(body, "seq");
   if (sequence === 0) throw apiErrors.badRequest();
-  if (!stream.remove(sequence, body["no_erase"] === true ? "forget" : "erase"))
-    throw apiErrors.sequenceNotFound(sequence);
+  const how = body["no_erase"] === true ? "forget" : "erase";
+  const shared = request.assets.sharedStream(stream.config.name);
+  if (shared !== null && stream.store.has(sequence))
+    return new Later((answer) =>
+      shared.delete(sequence, how, (gone) => gone !== null && answer({ success: true })),
+    );
+  if (!stream.remove(sequence, how)) throw apiErrors.sequenceNotFound(sequence);
   return { success: true };
 };
 

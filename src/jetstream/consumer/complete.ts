@@ -24,6 +24,8 @@ export interface ConsumerBounds {
   readonly maxAckPendings: readonly number[];
   /** 0: none. */
   readonly maxRequestBatch: number;
+  /** Copies of a consumer that there can be. */
+  readonly replicasMax: number;
 }
 
 /** Fills in the defaults and refuses what cannot be. Throws `ApiError`. */
@@ -36,7 +38,7 @@ export function completeConsumer(
   checkNames(config);
   if (strictness === "pedantic") checkPedantic(config, stream, bounds);
   const complete = withDefaults(config, stream, bounds, strictness);
-  checkNumbers(complete);
+  checkNumbers(complete, bounds);
   if (complete.ackPolicy === "flow_control") checkFlowControlAcks(complete);
   if (complete.deliverSubject !== "") checkPush(complete, stream);
   else checkPull(complete);
@@ -117,13 +119,13 @@ function checkNames({ durable, name, description, metadata }: ConsumerConfig): v
   if (size > METADATA_MAX) throw apiErrors.consumerMetadata("128KB");
 }
 
-function checkNumbers(config: ConsumerConfig): void {
+function checkNumbers(config: ConsumerConfig, bounds: ConsumerBounds): void {
   if (config.backoffNs.some((one) => one < 0)) throw apiErrors.backoffNegative();
   if (config.ackWaitNs < 0) throw apiErrors.ackWaitNegative();
   if (config.backoffNs.length > 0 && config.maxDeliver > 0 && config.maxDeliver < config.backoffNs.length)
     throw apiErrors.maxDeliverSmall();
   if (config.replicas < 0) throw apiErrors.replicasNegative();
-  if (config.replicas > 1) throw apiErrors.replicasNotSupported();
+  if (config.replicas > bounds.replicasMax) throw apiErrors.replicasNotSupported();
   if (config.sampleFrequency !== "" && !/^\+?\d{1,18}%?$/.test(config.sampleFrequency))
     throw apiErrors.invalidSampling(
       `strconv.Atoi: parsing ${JSON.stringify(config.sampleFrequency.replace(/%$/, ""))}: invalid syntax`,

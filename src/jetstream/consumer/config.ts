@@ -135,3 +135,8 @@ export function requiredConsumerLevel(config: ConsumerConfig): number {
 export function isValidGroup(name: string): boolean {
   return /^[a-zA-Z0-9/_=-]{1,16}$/.test(name);
 }
+
+/** How its state counts acknowledgements. */
+export function countedBy({ ackPolicy }: ConsumerConfig): "none" | "all" | "explicit" {
+  return ackPolicy === "flow_control" ? "all" : ackPolicy;
+}

@@ -1,11 +1,12 @@
 /** What a consumer is made with. */
-import type { ConsumerLog } from "../../store/consumer-log.ts";
+import type { EntryLog } from "../../store/consumer-log.ts";
 import type { Advise } from "../advisories.ts";
 import type { AccountHost } from "../host.ts";
 import type { SyncPolicy } from "../stream/commit.ts";
 import type { Stream } from "../stream/stream.ts";
 import type { ConsumerConfig } from "./config.ts";
 import type { StreamNamed } from "./dead-letters.ts";
+import type { Deferral } from "./outlet.ts";
 import type { ConsumerState } from "./state.ts";
 
 export interface ConsumerOptions {
@@ -14,8 +15,10 @@ export interface ConsumerOptions {
   readonly created: string;
   readonly stream: Stream;
   readonly host: AccountHost;
-  readonly log: ConsumerLog;
+  readonly log: EntryLog;
   readonly state: ConsumerState;
+  /** Absent: messages go out as soon as they are noted. */
+  readonly deferral?: Deferral;
   readonly policy: SyncPolicy;
   /** False: the client gave it no name. */
   readonly wasNamed: boolean;

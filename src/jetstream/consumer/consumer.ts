@@ -120,7 +120,7 @@ export class Consumer implements Reader {
     });
     this.heartbeat = new IdleHeartbeat(host.clock);
     this.pace = new Pace(host.clock, config, stream.store.last, largestMessage(stream.config));
-    this.outlet = new Outlet(host, `${stream.config.name}.${this.name}`, config);
+    this.outlet = new Outlet(options);
     this.commit = new Commit(log, policy, {
       send: ({ reply }) => this.outlet.say(reply, ""),
       confirm: () => assert(false, "a consumer confirms no messages of a stream"),
@@ -148,7 +148,6 @@ export class Consumer implements Reader {
     return this.config.deliverSubject !== "";
   }
 
-  /** Delivers from here on. */
   start(): void {
     const { state, stream } = this;
     lookAhead(this.ahead, this.config, stream, state);
@@ -167,7 +166,6 @@ export class Consumer implements Reader {
     this.options.log.close();
   }
 
-  /** Requests end with a status. */
   dismiss(status: string): void {
     const { deliverSubject } = this.config;
     this.requests.endAll(status);
@@ -185,7 +183,6 @@ export class Consumer implements Reader {
     this.wake();
   }
 
-  /** Starts over from a sequence. */
   reset(sequence: number): void {
     this.state.reset(sequence, this.stream.store.last);
     this.deliveredMs = this.acks.ackedMs = 0;
@@ -236,7 +233,6 @@ export class Consumer implements Reader {
     return this.ahead.covers(subject);
   }
 
-  /** A pull request. */
   pull(payload: string, reply: string): void {
     if (reply === "") return;
     const refusal = this.requests.add(payload, reply, this.config);
@@ -250,8 +246,13 @@ export class Consumer implements Reader {
     const taken = this.acks.take(sequence, payload, reply);
     if (taken === "later") return;
     if (taken !== null) this.pull(taken.next, reply);
-    else if (reply !== "") this.commit.hold({ reply, payload: "" });
+    else if (reply !== "" && this.knows(sequence)) this.commit.hold({ reply, payload: "" });
     this.wake();
+  }
+
+  /** A leader that others have replaced may not have delivered it. */
+  private knows(sequence: number): boolean {
+    return this.options.deferral === undefined || sequence <= this.state.delivered.stream;
   }
 
   /** The same where it says no more than that, and nobody waits for an answer. */
@@ -380,7 +381,6 @@ export class Consumer implements Reader {
     return this.config.ackPolicy === "flow_control";
   }
 
-  /** Nobody is pinned any more. */
   unpin(group: string): void {
     this.pin.end(group, "admin");
     this.wake();

@@ -4,7 +4,7 @@
  *
  * Open entries have not been written: `settle` comes before the log is flushed.
  */
-import type { ConsumerEntry, ConsumerLog } from "../../store/consumer-log.ts";
+import type { ConsumerEntry, EntryLog } from "../../store/consumer-log.ts";
 import { ConsumerState } from "./state.ts";
 
 const NONE = 0;
@@ -13,7 +13,7 @@ const ACKS = 2;
 
 export class Journal {
   private readonly state: ConsumerState;
-  readonly log: ConsumerLog;
+  readonly log: EntryLog;
   /** What follows each other; NONE: nothing is open. */
   private open = NONE;
   private from = 0;
@@ -21,7 +21,7 @@ export class Journal {
   private count = 0;
   private timeMs = 0;
 
-  constructor(state: ConsumerState, log: ConsumerLog) {
+  constructor(state: ConsumerState, log: EntryLog) {
     this.state = state;
     this.log = log;
   }

@@ -26,18 +26,37 @@ export interface Delivery {
   readonly left: number;
 }
 
+/** Messages go out once others have it that they do. */
+export interface Deferral {
+  /** Calls `deliver` once all that was noted up to now is agreed on; never, where it is not. */
+  later(deliver: () => void): void;
+  /** null: it is gone. */
+  read(sequence: number): RecordView | null;
+}
+
+interface OutletOptions {
+  readonly host: AccountHost;
+  readonly stream: { readonly config: { readonly name: string } };
+  readonly config: ConsumerConfig;
+  /** Absent: messages go out at once. */
+  readonly deferral?: Deferral;
+}
+
 export class Outlet {
+  private readonly deferral: Deferral | null;
+  private prepared = { count: 0, consumerSequence: 0, left: 0 };
   private readonly host: AccountHost;
   /** `<stream>.<consumer>`. */
   private readonly names: string;
   private readonly flow: FlowControl;
   private readonly reply: AckReply;
 
-  constructor(host: AccountHost, names: string, { flowControl }: ConsumerConfig) {
+  constructor({ host, stream, config, deferral }: OutletOptions) {
     this.host = host;
-    this.names = names;
-    this.reply = new AckReply(names);
-    this.flow = new FlowControl(flowControl);
+    this.deferral = deferral ?? null;
+    this.names = `${stream.config.name}.${config.name}`;
+    this.reply = new AckReply(this.names);
+    this.flow = new FlowControl(config.flowControl);
   }
 
   /** The subscriber has been sent as much as it takes before it answers. */
@@ -48,6 +67,7 @@ export class Outlet {
   /** Which message is delivered next. Its record holds until it has been. */
   prepare({ view, count, consumerSequence, left }: Delivery): void {
     const { sequence, timeLow, timeHigh } = view;
+    if (this.deferral !== null) this.prepared = { count, consumerSequence, left };
     this.reply.set({ deliveries: count, sequence, consumerSequence, timeLow, timeHigh, pending: left });
   }
 
@@ -59,6 +79,19 @@ export class Outlet {
 
   /** Delivers the message that was prepared. `pinId`: of the client that is pinned; "": none. Returns the bytes that it counts. */
   deliver(view: RecordView, lane: DeliveryLane, config: ConsumerConfig, pinId: string): number {
+    const { deferral, prepared } = this;
+    if (deferral === null) return this.deliverNow(view, lane, config, pinId);
+    const { sequence } = view;
+    deferral.later(() => {
+      const there = deferral.read(sequence);
+      if (there === null) return;
+      this.prepare({ view: there, ...prepared });
+      this.deliverNow(there, lane, config, pinId);
+    });
+    return this.sizeOf(view, config);
+  }
+
+  private deliverNow(view: RecordView, lane: DeliveryLane, config: ConsumerConfig, pinId: string): number {
     if (!config.headersOnly && pinId === "") {
       const written = this.write(view, lane);
       if (written > 0) return written;

@@ -8,14 +8,14 @@ import { assert } from "../../base/assert.ts";
 import type { ConsumerEntry } from "../../store/consumer-log.ts";
 import { PendingMessages, type Pending, type Run } from "./pending.ts";
 
-const DELIVERED = 1;
-const ACKED = 2;
-const SKIPPED = 3;
+export const DELIVERED = 1;
+export const ACKED = 2;
+export const SKIPPED = 3;
 const REDELIVERED_LATER = 4;
-const GIVEN_UP = 5;
+export const GIVEN_UP = 5;
 /** `count` messages that follow each other, in the stream and in what the consumer delivered. */
-const DELIVERED_RUN = 6;
-const ACKED_RUN = 7;
+export const DELIVERED_RUN = 6;
+export const ACKED_RUN = 7;
 const GONE_UP_TO = 8;
 
 interface Floor {

@@ -21,6 +21,8 @@ export interface CommitHost extends AnswerHost {
 /** The data to commit: messages of a stream, or entries of a consumer. */
 export interface Committed {
   readonly isInMemory: boolean;
+  /** Others have to have it as well: it is never durable at once. Absent: it may be. */
+  readonly isShared?: boolean;
   /** Number of the last one, and of the last that was written. */
   readonly last: number;
   readonly written: number;
@@ -67,7 +69,7 @@ export class Commit {
     try {
       store.flush();
       if (this.policy === "lazy" || store.isInMemory) this.release(this.held.count, store.last);
-      else if (this.held.count === 1 && !this.isSyncing) this.syncOne();
+      else if (this.held.count === 1 && !this.isSyncing && store.isShared !== true) this.syncOne();
       else if (this.isAwaited) this.sync();
     } catch (error) {
       this.fail(error);
@@ -83,6 +85,10 @@ export class Commit {
   finish(): void {
     this.generation++;
     this.isSyncing = false;
+    if (this.store.isShared === true) {
+      this.held.takeAll(); // whether the others have it is not known
+      return;
+    }
     try {
       this.store.flush();
       this.store.syncNow();

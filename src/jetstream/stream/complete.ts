@@ -24,13 +24,15 @@ export interface StreamSurroundings {
   readonly find: FindStream;
   /** The longest duplicate window; 0: no limit. */
   readonly duplicateWindowNs: number;
+  /** Copies of a stream that there can be. */
+  readonly replicasMax: number;
 }
 
 /** Fills in the defaults and refuses what cannot be. Throws `ApiError`. */
 export function completeStream(
   config: StreamConfig,
   strictness: Strictness,
-  { find, duplicateWindowNs: longest }: StreamSurroundings,
+  { find, duplicateWindowNs: longest, replicasMax }: StreamSurroundings,
 ): StreamConfig {
   if (config.name === "") throw apiErrors.streamInvalidConfig("stream name is required");
   if (/[/\\]/.test(config.name)) throw apiErrors.streamPath();
@@ -45,12 +47,12 @@ export function completeStream(
   if (metadataSize > METADATA_MAX) throw invalid("stream metadata exceeds maximum size of 131072 bytes");
   if (config.replicas < 0) throw apiErrors.replicasNegative();
   if (config.replicas > REPLICAS_MAX) throw invalid(`maximum replicas is ${REPLICAS_MAX}`);
-  if (config.replicas > 1) throw apiErrors.replicasNotSupported();
+  if (config.replicas > replicasMax) throw apiErrors.replicasNotSupported();
   if (strictness === "pedantic") checkPedantic(config);
   const complete: StreamConfig = {
     ...config,
     ...impliedBy(config, strictness),
-    replicas: 1,
+    replicas: Math.max(1, config.replicas),
     maxConsumers: noLimit(config.maxConsumers),
     maxMessages: noLimit(config.maxMessages),
     maxBytes: noLimit(config.maxBytes),

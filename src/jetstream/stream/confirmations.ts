@@ -3,11 +3,17 @@
  * to where the answer goes.
  */
 import { copyIn, digitsOf, writeNumber, writeText } from "../../slab/memory.ts";
+import { errorJson, type ApiError } from "../api-error.ts";
 import type { AccountHost } from "../host.ts";
 import { textOf, type Confirmation } from "./held-answers.ts";
 
 /** How a confirmation ends. */
 const CONFIRMED = "}";
+
+/** What a publisher is told whose message is refused. */
+export function refusalOf(stream: string, error: ApiError): string {
+  return `{"error":${errorJson(error)},"stream":${JSON.stringify(stream)},"seq":0}`;
+}
 
 export class Confirmations {
   private readonly host: AccountHost;

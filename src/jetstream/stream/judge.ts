@@ -45,7 +45,7 @@ export type Trust = "published" | "batched" | "trusted";
 export interface JudgedStream {
   readonly config: StreamConfig;
   readonly store: JudgedStore;
-  readonly duplicates: Duplicates;
+  readonly duplicates: Pick<Duplicates, "find">;
   /** The id of the message that was stored last; null: it had none. */
   readonly lastId: string | null;
   /** Why nothing can be stored; "": all is well. */

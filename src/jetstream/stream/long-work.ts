@@ -18,6 +18,10 @@ export class LongWork {
     this.host = host;
   }
 
+  get isBusy(): boolean {
+    return this.open.length > 0;
+  }
+
   begin(step: WorkStep): void {
     if (step() === "done") return;
     this.open.push(step);

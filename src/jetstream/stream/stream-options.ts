@@ -22,4 +22,6 @@ export interface StreamOptions {
   readonly level: number;
   readonly room: Room;
   readonly budgets: BatchBudgets;
+  /** A replica takes what its group has agreed on, and nothing from publishers. */
+  readonly role: "alone" | "replica";
 }

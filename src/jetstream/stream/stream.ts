@@ -9,7 +9,7 @@ import { assert } from "../../base/assert.ts";
 import type { StreamStore } from "../../store/stream-store.ts";
 import type { Message } from "../../protocol/message.ts";
 import { bytes } from "../../slab/memory.ts";
-import { ApiError, errorJson } from "../api-error.ts";
+import { ApiError } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { AccountHost, Incoming } from "../host.ts";
 import { BatchMarks } from "./batch-marks.ts";
@@ -20,7 +20,7 @@ import type { StreamConfig } from "./config.ts";
 import { Duplicates, recallIds } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
 import { FAST_REPLY } from "./fast-batches.ts";
-import { Confirmations } from "./confirmations.ts";
+import { Confirmations, refusalOf } from "./confirmations.ts";
 import type { CommitAnswer } from "./held-answers.ts";
 import { Judge, type Operation, type Place } from "./judge.ts";
 import type { OriginPositions } from "./origin-positions.ts";
@@ -51,6 +51,8 @@ export class Stream {
   lastId: string | null = null;
   /** How far it has taken messages from its sources. */
   readonly positions: OriginPositions;
+  /** A reader of a replica needs a message no longer: its group has to agree on its removal. */
+  onSettled: (sequence: number) => void = () => {};
   /** Messages up to this sequence are as durable as the policy says. */
   onCommitted: (sequence: number) => void = () => {};
   private readonly timed: TimedMessages;
@@ -66,11 +68,15 @@ export class Stream {
   private listeners: Disposable[] = [];
   private isDue = false;
   private isStopped = false;
+  private readonly isReplica: boolean;
+  /** It answers for what it holds; a replica, which gets that from its group, while it leads. */
+  serves: boolean;
 
   constructor(options: StreamOptions) {
     const { config, created, host, store, policy, timed } = options;
     const { clock } = host;
     this.config = config;
+    this.serves = !(this.isReplica = options.role === "replica");
     this.created = created;
     this.confirmations = new Confirmations(config.name, host);
     this.plain = new PlainMessages(host, () => options.room.bytesLeft());
@@ -126,7 +132,6 @@ export class Stream {
     return this.failure.problem;
   }
 
-  /** Takes messages from here on. */
   start(): void {
     this.listen();
     this.removals.enforce();
@@ -161,7 +166,6 @@ export class Stream {
     this.store.close();
   }
 
-  /** A message arrives on one of the subjects. */
   receive(message: Incoming): void {
     if (message.message !== undefined && this.receivePlain(message, message.message)) return;
     try {
@@ -210,10 +214,7 @@ export class Stream {
   }
 
   private refuse(message: Incoming, error: ApiError): void {
-    this.answer(
-      message,
-      `{"error":${errorJson(error)},"stream":${JSON.stringify(this.config.name)},"seq":0}`,
-    );
+    this.answer(message, refusalOf(this.config.name, error));
   }
 
   /** Has what was stored written and confirmed at the end of the turn. */
@@ -240,6 +241,7 @@ export class Stream {
   settled(sequence: number): void {
     const { retention } = this.config;
     if (retention === "limits" || !this.store.has(sequence)) return;
+    if (this.isReplica) return this.onSettled(sequence);
     if (retention === "interest") {
       const subject = this.store.subjectOf(sequence);
       for (const reader of this.readers) if (reader.needs(sequence, subject)) return;
@@ -295,14 +297,12 @@ export class Stream {
     }
   }
 
-  // ---- applying ----
-
   /** `sequence`: the next one; in a mirror, which leaves gaps, it may be a later one. */
-  private apply(operation: Operation, sequence = this.store.last + 1): number {
+  apply(operation: Operation, sequence = this.store.last + 1): number {
     const { store } = this;
     const { subject, rollup } = operation;
     this.lastId = operation.id;
-    if (isUnwanted(this, subject)) return this.skip(operation, sequence);
+    if (!this.isReplica && isUnwanted(this, subject)) return this.skip(operation, sequence);
     const before = this.republisher.isOn ? store.lastOf(subject) : 0;
     store.append(operation, 0, sequence);
     this.noteStored(operation, sequence, before);
@@ -377,6 +377,7 @@ export class Stream {
   }
 
   private listen(): void {
+    if (this.isReplica) return;
     const old = this.listeners;
     this.listeners = this.config.subjects.map((subject) =>
       this.host.listen(subject, (message) => this.receive(message)),

@@ -1,0 +1,262 @@
+/**
+ * Requests that the leader of the meta group judges: which streams and consumers there are to be, and who keeps them. What it accepts is
+ * proposed; whoever leads the stream or the consumer answers.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { randomToken } from "../../base/base62.ts";
+import { randomInt } from "../../base/random.ts";
+import type { PeerId } from "../../raft/messages.ts";
+import { subjectsMeet } from "../../subject/subject.ts";
+import { apiErrors } from "../api-error.ts";
+import type { Assets } from "../assets.ts";
+import { checkConsumerCount, consumerBounds } from "../bounds.ts";
+import { checkConsumerUpdate, type ConsumerConfig } from "../consumer/config.ts";
+import { completeConsumer } from "../consumer/complete.ts";
+import { checkWorkQueue } from "../consumer/work-queue.ts";
+import {
+  encodeConsumer,
+  encodeStream,
+  type ConsumerAssignment,
+  type GroupAssignment,
+  type PlacedStream,
+  type StreamAssignment,
+} from "../meta/assignments.ts";
+import type { KnownServers } from "../meta/known-servers.ts";
+import type { MetaGroup } from "../meta/meta-group.ts";
+import { place } from "../meta/placement.ts";
+import { checkStreamUpdate } from "../stream/complete.ts";
+import type { StreamConfig } from "../stream/config.ts";
+import { formatTime } from "../time.ts";
+import { askedConsumer, askedDurable } from "./consumer-requests.ts";
+import type { AnswerFacts } from "./info.ts";
+import { expectEmpty } from "./request.ts";
+import { configOf } from "./stream-requests.ts";
+
+interface MetaRequest {
+  readonly account: string;
+  readonly assets: Assets;
+  readonly facts: AnswerFacts;
+  readonly names: readonly string[];
+  readonly payload: string;
+  readonly subject: string;
+  readonly reply: string;
+  readonly client: Record<string, unknown>;
+  readonly meta: MetaGroup;
+  readonly servers: KnownServers;
+  readonly clusterName: string;
+}
+
+type Judge = (request: MetaRequest) => void;
+
+const createStream: Judge = (request) => {
+  const { account, meta } = request;
+  const config = configOf(withAssigned(request));
+  refuseUnbuilt(config);
+  const there = meta.assignments.stream(account, config.name);
+  if (there !== undefined) {
+    if (!isDeepStrictEqual(there.assignment.config, config)) throw apiErrors.streamNameExists();
+    meta.propose(encodeStream({ ...there.assignment, ...askedIn(request) }, "assign"));
+    return;
+  }
+  if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
+  checkRoom(request, config);
+  const { assets } = request;
+  const assignment: StreamAssignment = {
+    ...askedIn(request),
+    account,
+    created: formatTime(assets.host.nowNs()),
+    config,
+    group: groupFor(request, config),
+    sync: `$JSC.SYNC.${randomToken(assets.host.random)}`,
+  };
+  meta.propose(encodeStream(assignment, "assign"));
+};
+
+const updateStream: Judge = (request) => {
+  const { account, meta } = request;
+  const config = configOf(withAssigned(request));
+  const there = placed(request, config.name);
+  const before = there.assignment.config;
+  if (config.replicas !== before.replicas)
+    throw apiErrors.streamUpdate("a change of replicas is not supported by this server yet");
+  refuseUnbuilt(config);
+  const next = checkStreamUpdate(before, config);
+  checkOverlap(meta.assignments.streamsOf(account), next);
+  meta.propose(encodeStream({ ...there.assignment, ...askedIn(request), config: next }, "update"));
+};
+
+const deleteStream: Judge = (request) => {
+  expectEmpty(request.payload);
+  const { assignment } = placed(request, request.names[0]!);
+  request.meta.propose(encodeStream({ ...assignment, ...askedIn(request), sync: "" }, "remove"));
+};
+
+const createConsumer: Judge = (request) => {
+  const { subject, meta, assets, account } = request;
+  const isDurable = subject.startsWith("$JS.API.CONSUMER.DURABLE.");
+  const { config: asked, action, isPedantic } = isDurable ? askedDurable(request) : askedConsumer(request);
+  const there = placed(request, request.names[0]!);
+  const stream = there.assignment.config;
+  const strictness = isPedantic ? "pedantic" : "lenient";
+  const config = completeConsumer(asked, stream, consumerBounds(assets.options), strictness);
+  if (config.direct || config.sourcing) throw apiErrors.consumerCreate(NO_ORIGINS);
+  const name = config.name || config.durable || randomToken(assets.host.random);
+  const before = there.consumers.get(name);
+  const queue = { stream: { config: stream }, consumers: there.consumers };
+  if (before === undefined) {
+    if (action === "update") throw apiErrors.consumerDoesNotExist();
+    checkConsumerCount(queue, config, assets.options);
+    checkWorkQueue(queue, config, null);
+  } else {
+    const isSame = isDeepStrictEqual({ ...config, name: "" }, { ...before.config, name: "" });
+    if (action === "create" && !isSame) throw apiErrors.consumerExists();
+    if (!isSame) checkConsumerUpdate(before.config, config);
+    if (!isSame) checkWorkQueue(queue, config, before);
+  }
+  const assignment: ConsumerAssignment = {
+    ...askedIn(request),
+    account,
+    stream: stream.name,
+    name,
+    created: before?.created ?? formatTime(assets.host.nowNs()),
+    config,
+    group: before?.group ?? consumerGroup(request, there.assignment, config),
+  };
+  meta.propose(encodeConsumer(assignment, "assign"));
+};
+
+const deleteConsumer: Judge = (request) => {
+  expectEmpty(request.payload);
+  const found = placed(request, request.names[0]!).consumers.get(request.names[1]!);
+  if (found === undefined) throw apiErrors.consumerNotFound();
+  request.meta.propose(encodeConsumer({ ...found, ...askedIn(request) }, "remove"));
+};
+
+/** By the subject of the operation. */
+export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
+  ["STREAM.CREATE", createStream],
+  ["STREAM.UPDATE", updateStream],
+  ["STREAM.DELETE", deleteStream],
+  ["CONSUMER.CREATE", createConsumer],
+  ["CONSUMER.DURABLE.CREATE", createConsumer],
+  ["CONSUMER.DELETE", deleteConsumer],
+]);
+
+const NO_ORIGINS = "mirrors and sources are not supported by this server in a cluster yet";
+
+/** What works on a server by itself alone, so far. Throws `ApiError`. */
+function refuseUnbuilt(config: StreamConfig): void {
+  const isShared = config.replicas > 1;
+  const unbuilt: readonly (readonly [boolean, string])[] = [
+    [config.mirror !== null || config.sources.length > 0, "mirrors and sources are"],
+    [isShared && config.retention === "interest", "retention interest with replicas is"],
+    [isShared && (config.allowAtomic || config.allowBatched), "batches with replicas are"],
+    [isShared && config.allowSchedules, "message schedules with replicas are"],
+    [isShared && config.deleteMarkerTtlNs > 0, "subject delete markers with replicas are"],
+    [isShared && config.republish !== null, "republish with replicas is"],
+  ];
+  const found = unbuilt.find(([isAsked]) => isAsked);
+  if (found !== undefined)
+    throw apiErrors.streamInvalidConfig(`${found[1]} not supported by this server in a cluster yet`);
+}
+
+function askedIn({ client, subject, reply }: MetaRequest) {
+  return { client, subject, reply };
+}
+
+/** The assigned streams stand where a server by itself has its own. */
+function withAssigned({ payload, names, facts, assets, account, meta }: MetaRequest) {
+  const streams = new Map(
+    [...meta.assignments.streamsOf(account)].map(([name, { assignment }]) => [
+      name,
+      { stream: { config: assignment.config } },
+    ]),
+  );
+  return { payload, names, facts, assets: { options: assets.options, streams } };
+}
+
+function placed({ account, meta }: MetaRequest, name: string): PlacedStream {
+  const found = meta.assignments.stream(account, name);
+  if (found === undefined) throw apiErrors.streamNotFound();
+  return found;
+}
+
+function checkRoom({ account, assets, meta }: MetaRequest, config: StreamConfig): void {
+  const { limits } = assets;
+  const streams = meta.assignments.streamsOf(account);
+  if (limits.maxStreams >= 0 && streams.size >= limits.maxStreams) throw apiErrors.maximumStreams();
+  if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
+  const most = config.storage === "file" ? limits.maxFileStreamBytes : limits.maxMemoryStreamBytes;
+  if (most > 0 && config.maxBytes > most) throw apiErrors.streamMaxBytesExceeded();
+  checkOverlap(streams, config);
+  const isFile = config.storage === "file";
+  const accountMax = isFile ? limits.maxFileBytes : limits.maxMemoryBytes;
+  if (accountMax < 0 || config.maxBytes <= 0) return;
+  let reserved = config.maxBytes * config.replicas;
+  for (const { assignment } of streams.values())
+    if (assignment.config.storage === config.storage)
+      reserved += Math.max(0, assignment.config.maxBytes) * assignment.config.replicas;
+  if (reserved > accountMax) throw isFile ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
+}
+
+function checkOverlap(streams: ReadonlyMap<string, PlacedStream>, config: StreamConfig): void {
+  for (const { assignment } of streams.values()) {
+    const other = assignment.config;
+    if (other.name === config.name) continue;
+    if (config.subjects.some((one) => other.subjects.some((each) => subjectsMeet(one, each))))
+      throw apiErrors.subjectsOverlap();
+  }
+}
+
+function groupFor(request: MetaRequest, config: StreamConfig): GroupAssignment {
+  const { meta, servers, clusterName, assets } = request;
+  const { random } = assets.host;
+  const streams = new Map<PeerId, number>();
+  for (const { assignment } of meta.assignments.all())
+    for (const peer of assignment.group.peers) streams.set(peer, (streams.get(peer) ?? 0) + 1);
+  const members = meta.group?.peers.peers ?? [];
+  const candidates = servers.servers
+    .filter(({ peer }) => members.includes(peer))
+    .map((one) => ({ ...one, isOnline: servers.isOnline(one.peer), streams: streams.get(one.peer) ?? 0 }));
+  const { replicas, storage, maxBytes, placement } = config;
+  const cluster = placement?.cluster || clusterName;
+  const wish = { replicas, storage, maxBytes, cluster, tags: placement?.tags ?? [] };
+  const peers = place(wish, candidates, random);
+  if (typeof peers === "string") throw apiErrors.noPeers(peers);
+  return namedGroup(request, "S", { peers, storage, cluster });
+}
+
+function consumerGroup(
+  request: MetaRequest,
+  { config: stream, group }: StreamAssignment,
+  { replicas, durable, memoryStorage }: ConsumerConfig,
+): GroupAssignment {
+  const { random } = request.assets.host;
+  const isEphemeral = durable === "" && stream.retention === "limits";
+  const wanted = replicas > 0 ? replicas : isEphemeral ? 1 : stream.replicas;
+  const count = stream.retention === "workqueue" ? group.peers.length : Math.min(wanted, group.peers.length);
+  const online = group.peers.filter((peer) => request.servers.isOnline(peer));
+  const others = group.peers.filter((peer) => !online.includes(peer));
+  const from = online.length === 0 ? 0 : randomInt(random, online.length);
+  const peers = [...online.slice(from), ...online.slice(0, from), ...others].slice(0, count);
+  const storage = memoryStorage ? "memory" : stream.storage;
+  return namedGroup(request, "C", { peers, storage, cluster: group.cluster });
+}
+
+function namedGroup(
+  { assets, servers }: MetaRequest,
+  kind: "S" | "C",
+  { peers, storage, cluster }: Pick<GroupAssignment, "peers" | "storage" | "cluster">,
+): GroupAssignment {
+  const { random } = assets.host;
+  const letter = storage === "file" ? "F" : "M";
+  const online = peers.filter((peer) => servers.isOnline(peer));
+  const preferred = online[randomInt(random, Math.max(1, online.length))] ?? "";
+  return {
+    name: `${kind}-R${peers.length}${letter}-${randomToken(random)}`,
+    peers,
+    storage,
+    cluster,
+    preferred,
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * JetStream of a server that belongs to a cluster: the meta group, the streams and consumers that it assigns to this server, and the
+ * requests of clients, each of which one server answers.
+ */
+import type { Clock } from "../base/clock.ts";
+import { hashName } from "../base/base62.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
+import type { PeerId } from "../raft/messages.ts";
+import type { Disk } from "../store/disk.ts";
+import { ClusterApi } from "./api/cluster-api.ts";
+import { ClusterAssets } from "./cluster-assets.ts";
+import type { Groups } from "./group/group.ts";
+import { SystemTransport } from "./group/transport.ts";
+import type { AccountHost } from "./host.ts";
+import type { JetStream } from "./jetstream.ts";
+import type { AssignmentChange } from "./meta/assignments.ts";
+import { KnownServers } from "./meta/known-servers.ts";
+import { MetaGroup } from "./meta/meta-group.ts";
+
+export interface JetStreamClusterOptions {
+  readonly jetStream: JetStream;
+  /** The system account. */
+  readonly host: AccountHost;
+  readonly serverName: string;
+  readonly clusterName: () => string;
+  /** Servers that there have to be before the meta group begins. */
+  readonly expected: number;
+  readonly disk: Disk;
+  readonly groups: (options: GroupsOptions) => Groups;
+}
+
+interface GroupsOptions {
+  readonly self: PeerId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly transport: SystemTransport;
+  readonly afterwards: (work: () => void) => void;
+}
+
+export class JetStreamCluster {
+  readonly self: PeerId;
+  readonly meta: MetaGroup;
+  readonly assets: ClusterAssets;
+  readonly servers: KnownServers;
+  private readonly options: JetStreamClusterOptions;
+  private readonly groups: Groups;
+  private readonly api: ClusterApi;
+  /** Everything that was agreed on before is known. */
+  private isReady = false;
+
+  constructor(options: JetStreamClusterOptions) {
+    const { host, serverName, disk, jetStream, clusterName, expected } = options;
+    const { clock, random, logger } = host;
+    this.options = options;
+    this.self = hashName(serverName);
+    const { self } = this;
+    const transport = new SystemTransport(host);
+    this.servers = new KnownServers(transport, clock);
+    const afterwards = (work: () => void): void => host.afterwards(work);
+    this.groups = options.groups({ self, clock, random, logger, transport, afterwards });
+    const nameOf = (peer: PeerId): string => (peer === self ? serverName : this.servers.nameOf(peer));
+    this.meta = new MetaGroup({
+      groups: this.groups,
+      transport,
+      servers: this.servers,
+      clock,
+      random,
+      logger,
+      expected,
+      changed: (change) => this.changed(change),
+      leadershipChanged: () => this.becomeReady(),
+    });
+    this.assets = new ClusterAssets({
+      self,
+      disk,
+      clock,
+      groups: this.groups,
+      transport,
+      assignments: this.meta.assignments,
+      accountNamed: (name) => jetStream.accounts.get(name)?.assets,
+      nameOf,
+      isOnline: (peer) => this.servers.isOnline(peer),
+      clusterName,
+      onLeadership: (account, stream, consumer) => this.api.leadershipChanged(account, stream, consumer),
+    });
+    this.api = new ClusterApi({
+      self,
+      host,
+      transport,
+      jetStream,
+      meta: this.meta,
+      assets: this.assets,
+      servers: this.servers,
+      clusterName,
+      nameOf,
+    });
+  }
+
+  start(): void {
+    for (const { assets } of this.options.jetStream.accounts.values()) {
+      const { name } = assets.host;
+      assets.sharedStream = (stream) => this.assets.replicaOf(name, stream);
+      assets.clusterOf = (stream, consumer) => this.assets.figuresOf(name, stream, consumer);
+      assets.onInactive = ({ stream }, consumer) => this.api.forget(name, stream.config.name, consumer.name);
+    }
+    this.meta.start();
+    this.api.start();
+  }
+
+  stop(): void {
+    this.api.stop();
+    this.servers.stop();
+    this.assets.stop();
+    this.meta.stop();
+    this.groups.stop();
+  }
+
+  private becomeReady(): void {
+    if (this.isReady || !this.meta.isCurrent) return;
+    this.isReady = true;
+    this.followAll();
+  }
+
+  private followAll(): void {
+    const { jetStream } = this.options;
+    this.assets.followAll([...jetStream.accounts.values()].map(({ assets }) => assets));
+  }
+
+  private changed(change: AssignmentChange | null): void {
+    if (!this.isReady) {
+      this.becomeReady();
+      return;
+    }
+    if (change === null) {
+      this.followAll();
+      return;
+    }
+    const { account, stream, kind, isUpdate } = change;
+    this.assets.follow(account, stream, kind === "assigned" && !isUpdate ? "fresh" : "known");
+    this.api.changed(change);
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * One copy of a replicated consumer. Each copy knows what has been agreed on; the one that leads has a consumer that works, with a state
+ * of its own that runs ahead of that. When its leadership ends it is given up, and with it whatever was not agreed on: those messages
+ * are delivered again.
+ *
+ * An acknowledgement that asks for an answer gets it once a majority has it.
+ */
+import { assert } from "../../base/assert.ts";
+import type { ConsumerEntry, EntryLog } from "../../store/consumer-log.ts";
+import type { DiskError } from "../../store/disk.ts";
+import type { Assets, StreamAssets } from "../assets.ts";
+import { countedBy, type ConsumerConfig } from "../consumer/config.ts";
+import type { Consumer } from "../consumer/consumer.ts";
+import { startOf } from "../consumer/start.ts";
+import { ConsumerState } from "../consumer/state.ts";
+import { decodeConsumerState, encodeConsumerState, entryOf, operationsOf } from "./consumer-entries.ts";
+import type { Group, GroupMachine } from "./group.ts";
+
+/** A leader looks so often whether the copy of the stream here is as far as the consumer. */
+const RETRY_MS = 100;
+
+export interface ConsumerReplicaOptions {
+  readonly assets: Assets;
+  readonly stream: StreamAssets;
+  /** With the name that it has. */
+  readonly config: ConsumerConfig;
+  readonly created: string;
+  readonly wasNamed: boolean;
+  readonly onLeadership: () => void;
+}
+
+export class ConsumerReplica implements GroupMachine {
+  /** Works; null: this copy does not lead. */
+  consumer: Consumer | null = null;
+  problem = "";
+  private config: ConsumerConfig;
+  private readonly options: ConsumerReplicaOptions;
+  private readonly policy: "none" | "all" | "explicit";
+  private state: ConsumerState;
+  /** Where it begins has been agreed on. */
+  private isPlaced = false;
+  private joined: Group | null = null;
+  private log: SharedLog | null = null;
+  private retrying: Disposable | null = null;
+
+  constructor(options: ConsumerReplicaOptions) {
+    this.options = options;
+    this.config = options.config;
+    this.policy = countedBy(options.config);
+    this.state = this.emptyState();
+  }
+
+  get group(): Group {
+    assert(this.joined !== null, "a copy belongs to a group");
+    return this.joined;
+  }
+
+  get leads(): boolean {
+    return this.consumer !== null;
+  }
+
+  join(group: Group): void {
+    this.joined = group;
+    this.leadershipChanged();
+  }
+
+  reconfigure(config: ConsumerConfig): void {
+    this.config = config;
+    this.consumer?.reconfigure(config);
+  }
+
+  stop(status: string): void {
+    this.retrying?.[Symbol.dispose]();
+    this.joined = null;
+    this.giveUp(status);
+  }
+
+  apply(_index: number, operations: readonly Uint8Array[]): void {
+    for (const operation of operations) {
+      const entry = entryOf(operation);
+      if (entry === undefined) this.fail(`an operation that this server does not know: ${operation[0]}`);
+      else this.state.apply(entry);
+      this.isPlaced = true;
+    }
+    this.log?.agreed(operations.length);
+  }
+
+  snapshot(): Uint8Array | null {
+    return this.problem === "" && this.isPlaced ? encodeConsumerState(this.state) : null;
+  }
+
+  install(data: Uint8Array): void {
+    const json = decodeConsumerState(data);
+    if (json === undefined) {
+      this.fail("a snapshot that cannot be read");
+      return;
+    }
+    this.state = this.emptyState();
+    this.state.restore(json);
+    this.isPlaced = true;
+  }
+
+  leadershipChanged(): void {
+    if (this.joined === null) return;
+    const leads = this.joined.leads && this.problem === "";
+    if (leads === this.leads) return;
+    if (leads && !this.hasMessages()) {
+      this.retry();
+      return;
+    }
+    if (leads) this.lead(this.joined);
+    else this.giveUp("409 Leadership Change");
+    this.options.onLeadership();
+  }
+
+  peersChanged(): void {
+    // the assignment says who belongs to it
+  }
+
+  /** The copy of the stream here is as far as the consumer: one that is behind would take messages for removed. */
+  private hasMessages(): boolean {
+    return this.options.stream.stream.store.last >= this.state.delivered.stream;
+  }
+
+  private retry(): void {
+    if (this.retrying !== null) return;
+    const { clock } = this.options.assets.host;
+    this.retrying = clock.setTimer(RETRY_MS, () => {
+      this.retrying = null;
+      this.leadershipChanged();
+    });
+  }
+
+  private emptyState(): ConsumerState {
+    return new ConsumerState(this.policy, 1, 0);
+  }
+
+  private lead(group: Group): void {
+    const { assets, stream: at, created, wasNamed } = this.options;
+    const { config, policy } = this;
+    const start = this.isPlaced ? 1 : startOf(config, at.stream);
+    const state = new ConsumerState(policy, start, at.stream.store.last);
+    if (this.isPlaced) state.restore(decodeConsumerState(encodeConsumerState(this.state))!);
+    const log = (this.log = new SharedLog(group, policy));
+    if (!this.isPlaced) log.append(ConsumerState.skip(start - 1, 0));
+    const { store } = at.stream;
+    const waits = config.ackPolicy !== "none" && config.ackPolicy !== "flow_control";
+    const deferral = {
+      later: (deliver: () => void) => log.later(deliver),
+      read: (sequence: number) => store.read(sequence),
+    };
+    const kept = { log, state, ...(waits ? { deferral } : {}) };
+    this.consumer = assets.enterConsumer(at, { config, created, wasNamed }, kept);
+    this.consumer.start();
+    assets.onChanged(at, this.consumer);
+    if (at.stream.config.retention === "workqueue") this.dropSettled(this.consumer);
+    log.flush();
+  }
+
+  /** Removes from the work queue what was acknowledged under an earlier leader. */
+  private dropSettled(consumer: Consumer): void {
+    const { stream, state } = consumer;
+    const { stream: to } = state.delivered;
+    for (let at = stream.store.next(1, null, to); at !== 0; at = stream.store.next(at + 1, null, to))
+      if (!state.pending.has(at) && consumer.takes(stream.store.subjectOf(at))) stream.settled(at);
+  }
+
+  private giveUp(status: string): void {
+    const { consumer, options } = this;
+    if (consumer === null) return;
+    const { assets, stream: at } = options;
+    this.consumer = null;
+    at.consumers.delete(consumer.name);
+    at.stream.readers.delete(consumer);
+    assets.onChanged(at, consumer);
+    consumer.dismiss(status);
+    consumer.stop();
+    this.log = null;
+  }
+
+  private fail(problem: string): void {
+    if (this.problem !== "") return;
+    this.problem = problem;
+    const { assets, stream } = this.options;
+    assets.host.logger.error("a copy of a consumer has stopped: it may differ from the others", {
+      account: assets.host.name,
+      stream: stream.stream.config.name,
+      consumer: this.config.name,
+      problem,
+    });
+    this.giveUp("409 Leadership Change");
+    if (this.joined?.leads === true) this.joined.transfer("");
+  }
+}
+
+/** Where the consumer of a leader writes what it does: entries are proposed, and are durable once they are agreed on. */
+class SharedLog implements EntryLog {
+  readonly isInMemory = false;
+  readonly isShared = true;
+  readonly sizeBytes = 0;
+  last = 0;
+  written = 0;
+  private readonly group: Group;
+  private readonly policy: "none" | "all" | "explicit";
+  private open: Uint8Array[] = [];
+  /** Operations that were proposed, and agreed on. */
+  private proposedCount = 0;
+  private agreedCount = 0;
+  private readonly waiting: { readonly upTo: number; readonly done: (error: DiskError | null) => void }[] =
+    [];
+  /** Calls for when the next flush is agreed on. */
+  private calls: (() => void)[] = [];
+
+  constructor(group: Group, policy: "none" | "all" | "explicit") {
+    this.group = group;
+    this.policy = policy;
+  }
+
+  append(entry: ConsumerEntry): void {
+    this.last++;
+    this.open.push(...operationsOf(entry, this.policy));
+  }
+
+  flush(): void {
+    const { open } = this;
+    this.open = [];
+    this.written = this.last;
+    this.proposedCount += open.length;
+    if (open.length > 0) this.group.propose(open);
+    const { calls } = this;
+    this.calls = [];
+    if (calls.length > 0)
+      this.sync(() => {
+        for (const call of calls) call();
+      });
+  }
+
+  later(call: () => void): void {
+    this.calls.push(call);
+  }
+
+  agreed(count: number): void {
+    this.agreedCount += count;
+    while (this.waiting.length > 0 && this.waiting[0]!.upTo <= this.agreedCount)
+      this.waiting.shift()!.done(null);
+  }
+
+  sync(done: (error: DiskError | null) => void): void {
+    if (this.proposedCount <= this.agreedCount) done(null);
+    else this.waiting.push({ upTo: this.proposedCount, done });
+  }
+
+  syncNow(): void {
+    assert(false, "what others have to have is not durable at once");
+  }
+
+  /** Snapshots are the group's affair. */
+  fold(): void {
+    this.flush();
+  }
+
+  /** Its group has agreed that it is there. */
+  whenBorn(done: (error: DiskError | null) => void): void {
+    done(null);
+  }
+
+  isSound(): boolean {
+    return true;
+  }
+
+  close(): void {
+    this.open = [];
+    this.calls = [];
+    this.waiting.length = 0;
+  }
+}

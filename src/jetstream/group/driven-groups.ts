@@ -1,0 +1,235 @@
+/**
+ * Groups as the driver of Raft runs them. Beside what it does: snapshots by how much the log has grown.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import { RaftDriver } from "../../raft/driver/driver.ts";
+import type { RaftGroup } from "../../raft/driver/group.ts";
+import type { RaftJournal } from "../../raft/driver/group-log.ts";
+import type { CommittedEntry, GroupLayer } from "../../raft/driver/layer.ts";
+import { EntryType, type PeerId, type PeerState } from "../../raft/messages.ts";
+import type { RaftSnapshot } from "../../raft/state.ts";
+import type { Group, GroupMachine, JoinOptions, Groups, GroupTransport, PeerProgress } from "./group.ts";
+
+/** A follower that was heard within this is there. */
+const HEARD_MS = 3000;
+
+export interface DrivenGroupsOptions {
+  readonly self: PeerId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly transport: GroupTransport;
+  /** Calls `work` once, when the messages that are being read have been handled. */
+  readonly afterwards: (work: () => void) => void;
+  readonly journals: { readonly file: RaftJournal; readonly memory: RaftJournal };
+}
+
+export class DrivenGroups implements Groups {
+  readonly self: PeerId;
+  private readonly options: DrivenGroupsOptions;
+  private readonly driver: RaftDriver;
+  private readonly ears = new Map<string, Disposable>();
+  private readonly groups = new Set<DrivenGroup>();
+
+  constructor(options: DrivenGroupsOptions) {
+    const { self, clock, random, transport, afterwards: soon } = options;
+    this.options = options;
+    this.self = self;
+    this.driver = new RaftDriver({
+      id: self,
+      clock,
+      random,
+      soon,
+      transport: {
+        send: (subject, reply, bytes) => transport.send(subject, reply, bytes),
+        listen: (subject) => {
+          this.ears.set(
+            subject,
+            transport.listen(subject, (at, reply, bytes) => this.driver.receive(at, reply, bytes)),
+          );
+        },
+        ignore: (subject) => {
+          this.ears.get(subject)?.[Symbol.dispose]();
+          this.ears.delete(subject);
+        },
+      },
+    });
+  }
+
+  exists(name: string): boolean {
+    const { file, memory } = this.options.journals;
+    return file.groups.includes(name) || memory.groups.includes(name);
+  }
+
+  open(options: JoinOptions): Group {
+    const { journals, transport } = this.options;
+    const group = new DrivenGroup(options, {
+      driver: this.driver,
+      journal: journals[options.storage],
+      transport,
+      closed: () => this.groups.delete(group),
+    });
+    this.groups.add(group);
+    return group;
+  }
+
+  stop(): void {
+    for (const group of [...this.groups]) group.stop();
+    this.driver.stop();
+    for (const ear of this.ears.values()) ear[Symbol.dispose]();
+  }
+}
+
+interface GroupParts {
+  readonly driver: RaftDriver;
+  readonly journal: RaftJournal;
+  readonly transport: GroupTransport;
+  readonly closed: () => void;
+}
+
+class DrivenGroup implements Group, GroupLayer {
+  readonly name: string;
+  private readonly options: JoinOptions;
+  private readonly machine: GroupMachine;
+  private readonly parts: GroupParts;
+  private readonly raft: RaftGroup;
+  /** The term of what was applied last. */
+  private appliedTerm = 0;
+  private entriesSince = 0;
+  private bytesSince = 0;
+  private shownPeers: PeerState | null = null;
+  private isStopped = false;
+
+  constructor(options: JoinOptions, parts: GroupParts) {
+    const { name, peers, isNew: isNewGroup, machine } = options;
+    const { driver, journal } = parts;
+    this.name = name;
+    this.options = options;
+    this.machine = machine;
+    this.parts = parts;
+    this.raft = driver.open({ name, peers, isNewGroup, journal, layer: this });
+  }
+
+  get leader(): PeerId {
+    return this.raft.leader;
+  }
+
+  get leads(): boolean {
+    return !this.isStopped && this.raft.leads;
+  }
+
+  get term(): number {
+    return this.raft.status.term;
+  }
+
+  get applied(): number {
+    return this.raft.status.applied;
+  }
+
+  get peers(): PeerState {
+    return this.raft.status.peers;
+  }
+
+  /** Something of the leader's own term has been applied, so that all of former terms has. */
+  get isCurrent(): boolean {
+    if (this.isStopped) return false;
+    const { leader, term, isCatchingUp, isRecovering, applied, commit } = this.raft.status;
+    const isFollowing = leader !== "" && !isCatchingUp && !isRecovering;
+    return isFollowing && applied >= commit && this.appliedTerm === term;
+  }
+
+  progress(): PeerProgress[] {
+    const { peers, followers, commit } = this.raft.status;
+    return peers.peers
+      .filter((peer) => peer !== this.options.self)
+      .map((peer) => {
+        const known = followers.find((one) => one.peer === peer);
+        const silentMs = known === undefined || known.heardMsAgo === Infinity ? -1 : known.heardMsAgo;
+        const lag = Math.max(0, commit - (known?.acknowledged ?? 0));
+        const isCurrent = silentMs >= 0 && silentMs < HEARD_MS && lag === 0 && known?.isCatchingUp !== true;
+        return { peer, silentMs, lag, isCurrent };
+      });
+  }
+
+  propose(operations: readonly Uint8Array[]): boolean {
+    return operations.every((data) => this.raft.propose({ type: EntryType.NORMAL, data }));
+  }
+
+  forward(operation: Uint8Array): void {
+    this.raft.forward(operation);
+  }
+
+  transfer(to: PeerId): void {
+    this.raft.transfer(to);
+  }
+
+  addPeer(peer: PeerId): void {
+    this.raft.addPeer(peer);
+  }
+
+  removePeer(peer: PeerId): void {
+    this.raft.removePeer(peer);
+  }
+
+  campaign(): void {
+    this.raft.campaign();
+  }
+
+  compact(): void {
+    const data = this.isStopped ? null : this.machine.snapshot();
+    if (data === null) return;
+    this.entriesSince = this.bytesSince = 0;
+    this.raft.takeSnapshot(data);
+  }
+
+  stop(): void {
+    if (this.isStopped) return;
+    if (this.raft.leads) this.raft.transfer("");
+    this.end();
+    this.raft.close();
+  }
+
+  destroy(): void {
+    if (!this.isStopped) this.end();
+    this.raft.remove();
+  }
+
+  private end(): void {
+    this.isStopped = true;
+    this.parts.closed();
+  }
+
+  // ---- what the driver calls ----
+
+  apply({ index, term, entries }: CommittedEntry): void {
+    this.appliedTerm = term;
+    const operations: Uint8Array[] = [];
+    for (const { type, data } of entries) {
+      if (type === EntryType.NORMAL) operations.push(data);
+      this.bytesSince += data.length;
+    }
+    this.entriesSince += entries.length;
+    this.machine.apply(index, operations);
+    const { entriesMax, bytesMax } = this.options.snapshots;
+    if (this.entriesSince >= entriesMax || this.bytesSince >= bytesMax) this.compact();
+  }
+
+  restore({ term, data }: RaftSnapshot): void {
+    this.appliedTerm = term;
+    this.entriesSince = this.bytesSince = 0;
+    this.machine.install(data);
+  }
+
+  leadershipChanged(): void {
+    this.machine.leadershipChanged();
+  }
+
+  statusChanged(): void {
+    const { peers } = this;
+    if (peers !== this.shownPeers) {
+      this.shownPeers = peers;
+      this.machine.peersChanged();
+    }
+    this.machine.leadershipChanged();
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The operations in the logs of groups, as nats-server 2.15 writes them: one byte says which, its data follows. Numbers are little
+ * endian; texts are byte strings. A decoder takes what another server sent: undefined says that the bytes are no such operation.
+ */
+import { assert } from "../../base/assert.ts";
+
+export const OperationCode = {
+  ASSIGN_STREAM: 0,
+  ASSIGN_CONSUMER: 1,
+  REMOVE_STREAM: 2,
+  REMOVE_CONSUMER: 3,
+  STREAM_MESSAGE: 4,
+  PURGE_STREAM: 5,
+  DELETE_MESSAGE: 6,
+  UPDATE_DELIVERED: 7,
+  UPDATE_ACKS: 8,
+  UPDATE_SKIP: 10,
+  UPDATE_STREAM: 11,
+  DELETE_RANGE: 15,
+} as const;
+
+/** A message of a stream. */
+export interface MessageOperation {
+  /** The sequence that it follows on. */
+  readonly after: number;
+  readonly timeNs: bigint;
+  readonly subject: string;
+  /** Where it is confirmed; "": nowhere. */
+  readonly reply: string;
+  readonly headerLength: number;
+  /** Headers and payload. */
+  readonly body: Uint8Array;
+}
+
+/** Code, sequence, time, three lengths of 2 bytes, one of 4. */
+const MESSAGE_REST = 1 + 8 + 8 + 3 * 2 + 4;
+const SHORT_MAX = 0xffff;
+
+export function encodeMessage(message: MessageOperation): Uint8Array {
+  const { after, timeNs, subject, reply, headerLength, body } = message;
+  assert(subject.length <= SHORT_MAX && reply.length <= SHORT_MAX, "subjects fit into their fields");
+  assert(headerLength <= SHORT_MAX, "headers fit into their field");
+  const bytes = Buffer.alloc(MESSAGE_REST + subject.length + reply.length + body.length);
+  bytes[0] = OperationCode.STREAM_MESSAGE;
+  bytes.writeBigUInt64LE(BigInt(after), 1);
+  bytes.writeBigInt64LE(timeNs, 9);
+  let at = writeShort(bytes, 17, subject);
+  at = writeShort(bytes, at, reply);
+  bytes.writeUInt16LE(headerLength, at);
+  bytes.set(body.subarray(0, headerLength), at + 2);
+  at += 2 + headerLength;
+  bytes.writeUInt32LE(body.length - headerLength, at);
+  bytes.set(body.subarray(headerLength), at + 4);
+  return bytes;
+}
+
+/** Its body is a copy. */
+export function decodeMessage(data: Uint8Array): MessageOperation | undefined {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
+  if (bytes.length < MESSAGE_REST || bytes[0] !== OperationCode.STREAM_MESSAGE) return undefined;
+  const after = Number(bytes.readBigUInt64LE(1));
+  const timeNs = bytes.readBigInt64LE(9);
+  const subject = readShort(bytes, 17);
+  const reply = subject && readShort(bytes, subject.end);
+  const headers = reply && readShort(bytes, reply.end);
+  if (headers === undefined || headers.end + 4 > bytes.length) return undefined;
+  const length = bytes.readUInt32LE(headers.end);
+  const from = headers.end + 4;
+  if (from + length > bytes.length || !Number.isSafeInteger(after)) return undefined;
+  const headerLength = headers.end - headers.from;
+  const body = new Uint8Array(headerLength + length);
+  body.set(bytes.subarray(headers.from, headers.end));
+  body.set(bytes.subarray(from, from + length), headerLength);
+  return {
+    after,
+    timeNs,
+    subject: bytes.toString("latin1", subject!.from, subject!.end),
+    reply: bytes.toString("latin1", reply!.from, reply!.end),
+    headerLength,
+    body,
+  };
+}
+
+function writeShort(bytes: Buffer, at: number, text: string): number {
+  bytes.writeUInt16LE(text.length, at);
+  bytes.write(text, at + 2, "latin1");
+  return at + 2 + text.length;
+}
+
+function readShort(bytes: Buffer, at: number): { from: number; end: number } | undefined {
+  if (at + 2 > bytes.length) return undefined;
+  const end = at + 2 + bytes.readUInt16LE(at);
+  return end > bytes.length ? undefined : { from: at + 2, end };
+}
+
+/** JSON behind a code. Texts of it are byte strings. */
+export function encodeJson(code: number, value: unknown): Uint8Array {
+  return Buffer.concat([Buffer.from([code]), Buffer.from(`${JSON.stringify(value)}\n`, "latin1")]);
+}
+
+/** undefined: it is no JSON object. */
+export function decodeJson(data: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(data.subarray(1)).toString("latin1"));
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** A delivery of a consumer: consumer sequence, stream sequence, how often, when (nanoseconds). */
+export function encodeDelivered(consumer: number, stream: number, count: number, timeMs: number): Uint8Array {
+  const out: number[] = [OperationCode.UPDATE_DELIVERED];
+  for (const value of [consumer, stream, count]) pushVarint(out, BigInt(value));
+  const timeNs = BigInt(Math.floor(timeMs * 1000)) * 1000n;
+  pushVarint(out, timeNs << 1n);
+  return Uint8Array.from(out);
+}
+
+export interface DeliveredOperation {
+  readonly consumer: number;
+  readonly stream: number;
+  readonly count: number;
+  readonly timeMs: number;
+}
+
+export function decodeDelivered(data: Uint8Array): DeliveredOperation | undefined {
+  const [consumer, stream, count, zigzag] = readVarints(data, 4);
+  if (consumer === undefined || stream === undefined || count === undefined || zigzag === undefined)
+    return undefined;
+  return {
+    consumer: Number(consumer),
+    stream: Number(stream),
+    count: Number(count),
+    timeMs: Number(zigzag >> 1n) / 1e6,
+  };
+}
+
+export function encodeAcked(consumer: number, stream: number): Uint8Array {
+  const out: number[] = [OperationCode.UPDATE_ACKS];
+  for (const value of [consumer, stream]) pushVarint(out, BigInt(value));
+  return Uint8Array.from(out);
+}
+
+/** The sequence of the stream. */
+export function decodeAcked(data: Uint8Array): number | undefined {
+  const [, stream] = readVarints(data, 2);
+  return stream === undefined ? undefined : Number(stream);
+}
+
+/** `next`: the sequence that is delivered next. */
+export function encodeSkip(next: number): Uint8Array {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = OperationCode.UPDATE_SKIP;
+  bytes.writeBigUInt64LE(BigInt(next), 1);
+  return bytes;
+}
+
+export function decodeSkip(data: Uint8Array): number | undefined {
+  if (data.length !== 9) return undefined;
+  return Number(Buffer.from(data).readBigUInt64LE(1));
+}
+
+export function pushVarint(to: number[], value: bigint): void {
+  let rest = value;
+  for (; rest >= 128n; rest >>= 7n) to.push(Number(rest & 127n) | 128);
+  to.push(Number(rest));
+}
+
+/** As many as are asked for, or fewer, where the bytes end. `from`: where they begin. */
+export function readVarints(data: Uint8Array, most: number, from = 1): bigint[] {
+  const found: bigint[] = [];
+  let at = from;
+  while (found.length < most && at < data.length) {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = data[at++];
+      if (byte === undefined || shift > 63n) return found;
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    found.push(value);
+  }
+  return found;
+}

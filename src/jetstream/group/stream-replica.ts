@@ -1,0 +1,400 @@
+/**
+ * One copy of a replicated stream. The leader judges what publishers send, as a stream by itself does, and proposes what it accepts; each
+ * copy applies what is agreed on, in order, and comes to the same messages. A publisher is answered once a majority has its message,
+ * durable, and the leader has applied it.
+ *
+ *     receive ─▶ judge (InFlight) ─▶ propose, at the end of the turn ─▶ agreed ─▶ apply ─▶ answer
+ *
+ * Invariant: answers, refusals among them, leave in the order of what they depend on, so that nobody learns of what may be lost.
+ */
+import { assert } from "../../base/assert.ts";
+import type { PeerId } from "../../raft/messages.ts";
+import { apiErrors, ApiError } from "../api-error.ts";
+import { MessageHeaders } from "../headers.ts";
+import type { Incoming } from "../host.ts";
+import { refusalOf, Confirmations } from "../stream/confirmations.ts";
+import type { StreamConfig } from "../stream/config.ts";
+import { Judge, type Operation, type Room } from "../stream/judge.ts";
+import type { Stream } from "../stream/stream.ts";
+import type { Group, GroupMachine, GroupTransport } from "./group.ts";
+import { InFlight } from "./in-flight.ts";
+import { decodeJson, decodeMessage, encodeJson, encodeMessage, OperationCode } from "./operations.ts";
+import { operationOf } from "./replayed.ts";
+import { StreamCatchUp } from "./catch-up.ts";
+import { decodeState, encodeState } from "./stream-state.ts";
+import { SyncServer } from "./sync-server.ts";
+
+export interface StreamReplicaOptions {
+  readonly stream: Stream;
+  readonly room: Room;
+  readonly self: PeerId;
+  readonly transport: GroupTransport;
+  /** Where copies ask for messages that they lack. */
+  readonly sync: string;
+  /** This copy has begun to lead, or does no longer. */
+  readonly onLeadership: () => void;
+}
+
+/** What a leader has proposed beside messages, and who wants to know that it is done. */
+type Done = (result: number | null) => void;
+
+interface HeldAnswer {
+  /** Everything up to this sequence has to be agreed on before. */
+  readonly after: number;
+  readonly reply: string;
+  readonly payload: string;
+}
+
+export class StreamReplica implements GroupMachine {
+  readonly stream: Stream;
+  /** Why this copy takes nothing more; "": all is well. */
+  problem = "";
+  private readonly options: StreamReplicaOptions;
+  private readonly flight: InFlight;
+  private judge: Judge;
+  private readonly confirmations: Confirmations;
+  private readonly syncServer: SyncServer;
+  private catchUp: StreamCatchUp | null = null;
+  private joined: Group | null = null;
+  private isLeading = false;
+  private listeners: Disposable[] = [];
+  private proposals: Uint8Array[] = [];
+  private isProposing = false;
+  private held: HeldAnswer[] = [];
+  private commands: Done[] = [];
+
+  constructor(options: StreamReplicaOptions) {
+    const { stream, room, transport, sync } = options;
+    this.options = options;
+    this.stream = stream;
+    this.flight = new InFlight(stream);
+    this.judge = new Judge(this.flight, room);
+    this.confirmations = new Confirmations(stream.config.name, stream.host);
+    this.syncServer = new SyncServer({ stream, transport, subject: sync });
+  }
+
+  get group(): Group {
+    assert(this.joined !== null, "a copy belongs to a group");
+    return this.joined;
+  }
+
+  get leads(): boolean {
+    return this.isLeading;
+  }
+
+  /** It has all that its group has agreed on. */
+  get isCurrent(): boolean {
+    return this.catchUp === null && this.group.isCurrent;
+  }
+
+  join(group: Group): void {
+    this.joined = group;
+    this.leadershipChanged();
+  }
+
+  reconfigure(config: StreamConfig): void {
+    this.stream.reconfigure(config);
+    this.judge.configure(config);
+    if (this.isLeading) this.listen();
+  }
+
+  stop(): void {
+    this.followAgain();
+    this.catchUp?.stop();
+    this.syncServer.stop();
+  }
+
+  // ---- what the group says ----
+
+  apply(_index: number, operations: readonly Uint8Array[]): void {
+    for (const operation of operations) {
+      if (this.catchUp !== null) this.catchUp.hold(operation);
+      else if (this.problem === "") this.applyOne(operation);
+    }
+    this.stream.touch();
+  }
+
+  snapshot(): Uint8Array | null {
+    const { store, longWork } = this.stream;
+    // a purge that is under way would be forgotten
+    if (this.catchUp !== null || this.problem !== "" || longWork.isBusy) return null;
+    store.syncNow();
+    const { messages, bytes, first, last } = store;
+    return encodeState({ messages, bytes, first, last, deleted: [...deletedRuns(this.stream)] });
+  }
+
+  install(data: Uint8Array): void {
+    const state = decodeState(data);
+    if (state === undefined) {
+      this.fail("a snapshot of the group cannot be read");
+      return;
+    }
+    const { stream } = this;
+    const { store } = stream;
+    if (store.last >= state.last && this.catchUp === null) return; // it is of what this copy has
+    if (state.first > store.first) store.compact(state.first);
+    for (const { first, count } of state.deleted)
+      for (let at = store.next(first, null, first + count - 1); at !== 0 && at < first + count;) {
+        store.remove(at);
+        at = store.next(at + 1, null, first + count - 1);
+      }
+    this.catchUp?.stop();
+    const { self, transport, sync } = this.options;
+    this.catchUp = new StreamCatchUp({ stream, self, transport, subject: sync }, state.last, (rest) =>
+      this.caughtUp(rest),
+    );
+  }
+
+  leadershipChanged(): void {
+    if (this.joined === null) return;
+    const { leads } = this.joined;
+    if (leads && this.catchUp !== null) {
+      this.joined.transfer(""); // others have what this copy lacks
+      return;
+    }
+    if (leads === this.isLeading) return;
+    if (leads) this.lead();
+    else this.followAgain();
+    this.options.onLeadership();
+  }
+
+  peersChanged(): void {} // the assignment says who belongs to it
+
+  // ---- what the leader does ----
+
+  /** `done`: how many went; null: the leadership has ended, so that nobody knows. */
+  purge(request: { filter: string | null; below: number; keep: number }, done: Done): void {
+    const { filter, below, keep } = request;
+    const body = {
+      stream: this.stream.config.name,
+      [LAST_SEQUENCE]: this.flight.last,
+      request: {
+        ...(filter === null ? {} : { filter }),
+        ...(below === 0 ? {} : { seq: below }),
+        ...(keep === 0 ? {} : { keep }),
+      },
+    };
+    this.command(encodeJson(OperationCode.PURGE_STREAM, body), done);
+  }
+
+  /** `done`: 1, or 0 where there is no such message. */
+  delete(sequence: number, how: "erase" | "forget", done: Done): void {
+    const noErase = how === "forget" ? { [NO_ERASE]: true } : {};
+    const body = { stream: this.stream.config.name, seq: sequence, ...noErase };
+    this.command(encodeJson(OperationCode.DELETE_MESSAGE, body), done);
+  }
+
+  /** A consumer of this server needs the message no longer. */
+  forwardDelete(sequence: number): void {
+    const body = { stream: this.stream.config.name, seq: sequence, [NO_ERASE]: true };
+    const operation = encodeJson(OperationCode.DELETE_MESSAGE, body);
+    if (this.isLeading) this.command(operation, () => {});
+    else this.group.forward(operation);
+  }
+
+  private command(operation: Uint8Array, done: Done): void {
+    if (!this.isLeading) {
+      done(null);
+      return;
+    }
+    this.commands.push(done);
+    this.proposeSoon(operation);
+  }
+
+  private lead(): void {
+    this.isLeading = true;
+    this.stream.serves = true;
+    this.flight.clear();
+    this.listen();
+    this.syncServer.start();
+  }
+
+  private followAgain(): void {
+    this.isLeading = false;
+    this.stream.serves = false;
+    for (const listener of this.listeners) listener[Symbol.dispose]();
+    this.listeners = [];
+    this.syncServer.stop();
+    this.flight.clear();
+    this.proposals = [];
+    this.held = [];
+    for (const done of this.commands.splice(0)) done(null);
+  }
+
+  private listen(): void {
+    const old = this.listeners;
+    const { config, host } = this.stream;
+    this.listeners = config.subjects.map((subject) =>
+      host.listen(subject, (message) => this.receive(message)),
+    );
+    for (const listener of old) listener[Symbol.dispose]();
+  }
+
+  private receive(message: Incoming): void {
+    const { flight, stream } = this;
+    try {
+      if (flight.isFull) throw apiErrors.insufficientResources();
+      const judged = this.judge.judge(message, "published");
+      if (typeof judged === "number")
+        this.answerAfter(judged, message.reply, `${this.confirmations.head(judged)},"duplicate": true}`);
+      else if (judged instanceof MessageHeaders) throw apiErrors.storeFailed(NO_BATCHES);
+      else this.proposeMessage(judged, message);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.answerAfter(flight.last, message.reply, refusalOf(stream.config.name, error));
+    }
+  }
+
+  private proposeMessage(judged: Operation, { subject, reply }: Incoming): void {
+    const { flight, stream } = this;
+    const body = new Uint8Array(judged.body); // a copy
+    const { lastTimeNs } = stream.store;
+    const timeNs = judged.timeNs > lastTimeNs ? judged.timeNs : lastTimeNs;
+    const operation = { ...judged, body, timeNs };
+    const to = stream.config.noAck ? "" : reply;
+    const after = flight.last;
+    flight.add(operation, to);
+    const { headerLength } = operation;
+    this.proposeSoon(encodeMessage({ after, timeNs, subject, reply: to, headerLength, body }));
+  }
+
+  private proposeSoon(operation: Uint8Array): void {
+    this.proposals.push(operation);
+    if (this.isProposing) return;
+    this.isProposing = true;
+    this.stream.host.afterwards(() => {
+      this.isProposing = false;
+      const { proposals } = this;
+      this.proposals = [];
+      if (!this.isLeading || proposals.length === 0) return;
+      // what follows on a message that was not proposed must not be
+      if (!this.group.propose(proposals)) this.group.transfer("");
+    });
+  }
+
+  /** Answers once everything up to a sequence is agreed on. */
+  private answerAfter(after: number, reply: string, payload: string): void {
+    if (reply === "" || this.stream.config.noAck) return;
+    this.held.push({ after, reply, payload });
+    this.stream.host.afterwards(() => this.releaseHeld());
+  }
+
+  private releaseHeld(): void {
+    const { store, host } = this.stream;
+    if (!this.isLeading) return;
+    const ready = this.held.filter(({ after }) => after <= store.last);
+    if (ready.length === 0) return;
+    this.held = this.held.filter(({ after }) => after > store.last);
+    for (const { reply, payload } of ready) host.send({ subject: reply, reply: "", headers: "", payload });
+  }
+
+  // ---- applying ----
+
+  private applyOne(data: Uint8Array): void {
+    switch (data[0]) {
+      case OperationCode.STREAM_MESSAGE:
+        this.applyMessage(data);
+        break;
+      case OperationCode.PURGE_STREAM:
+        this.applyPurge(decodeJson(data));
+        break;
+      case OperationCode.DELETE_MESSAGE:
+        this.applyDelete(decodeJson(data));
+        break;
+      default:
+        this.fail(`the group has agreed on an operation that this server does not know: ${data[0]}`);
+    }
+  }
+
+  private applyMessage(data: Uint8Array): void {
+    const { stream } = this;
+    const message = decodeMessage(data);
+    if (message === undefined) {
+      this.fail("the group has agreed on a message that cannot be read");
+      return;
+    }
+    const sequence = message.after + 1;
+    if (sequence <= stream.store.last) return; // it is here already
+    if (sequence > stream.store.last + 1 && stream.store.last > 0) {
+      this.fail(`the group has agreed on message ${sequence}, and the last one here is ${stream.store.last}`);
+      return;
+    }
+    const mine = this.flight.take(sequence);
+    const operation =
+      mine?.operation ??
+      operationOf(message, { subject: this.judge.subjectOf(message.subject), config: stream.config });
+    stream.apply(operation, sequence);
+    if (mine !== undefined && this.isLeading) this.confirm(mine.reply, sequence, operation.value);
+  }
+
+  private confirm(reply: string, sequence: number, value: string | null): void {
+    const { stream, confirmations } = this;
+    if (reply !== "" && value === null) {
+      const subject = Buffer.from(reply, "latin1");
+      stream.commit.confirm(subject, 0, subject.length, sequence);
+    } else if (reply !== "")
+      stream.commit.hold({ reply, payload: `${confirmations.head(sequence)},"val":"${value}"}` });
+    if (this.held.length > 0) stream.host.afterwards(() => this.releaseHeld());
+  }
+
+  private applyPurge(json: Record<string, unknown> | undefined): void {
+    const request = json?.["request"] as Record<string, unknown> | undefined;
+    const last = json?.[LAST_SEQUENCE];
+    if (request === undefined || typeof last !== "number") {
+      this.fail("the group has agreed on a purge that cannot be read");
+      return;
+    }
+    const { filter = null, seq = 0, keep = 0 } = request as { filter?: string; seq?: number; keep?: number };
+    const done = this.isLeading ? (this.commands.shift() ?? ignore) : ignore;
+    // messages that came later must stay where the log is applied again
+    if (keep > 0 && this.stream.store.last > last) return;
+    const below = seq === 0 && keep === 0 ? last + 1 : seq;
+    this.stream.removals.purge({ filter, below, keep }, done);
+  }
+
+  private applyDelete(json: Record<string, unknown> | undefined): void {
+    const sequence = json?.["seq"];
+    if (typeof sequence !== "number") {
+      this.fail("the group has agreed on a deletion that cannot be read");
+      return;
+    }
+    const went = this.stream.remove(sequence, json?.[NO_ERASE] === true ? "forget" : "erase");
+    if (this.isLeading) this.commands.shift()?.(went ? 1 : 0);
+  }
+
+  private caughtUp(rest: readonly Uint8Array[]): void {
+    this.catchUp = null;
+    for (const operation of rest) this.applyOne(operation);
+    this.stream.touch();
+    this.leadershipChanged();
+  }
+
+  private fail(problem: string): void {
+    if (this.problem !== "") return;
+    this.problem = problem;
+    const { config, host } = this.stream;
+    host.logger.error("a copy of a stream has stopped: it may differ from the others", {
+      account: host.name,
+      stream: config.name,
+      problem,
+    });
+    if (this.joined?.leads === true) this.joined.transfer("");
+  }
+}
+
+const NO_BATCHES = "batches are not supported by this server for replicated streams yet";
+const LAST_SEQUENCE = "last_seq";
+const NO_ERASE = "no_erase";
+const ignore: Done = () => {};
+/** Runs of deleted messages that a snapshot names. */
+const RUNS_MAX = 100_000;
+
+function* deletedRuns({ store }: Stream): Generator<{ first: number; count: number }, void> {
+  if (store.messages === 0 || store.holeCount === 0) return;
+  let expected = store.first;
+  let runs = 0;
+  for (let at = store.next(expected, null); at !== 0; at = store.next(at + 1, null)) {
+    if (at > expected && runs++ < RUNS_MAX) yield { first: expected, count: at - expected };
+    expected = at + 1;
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * What the servers of a cluster have agreed on: which streams and consumers there are, and who keeps them. A deterministic state machine:
+ * each server applies the same operations, written as nats-server writes them, and comes to the same state.
+ */
+import type { PeerId } from "../../raft/messages.ts";
+import { ApiError } from "../api-error.ts";
+import { readObject, writeObject } from "../codec.ts";
+import { consumerShape, type ConsumerConfig } from "../consumer/config.ts";
+import { decodeJson, encodeJson, OperationCode } from "../group/operations.ts";
+import { streamShape, type StreamConfig } from "../stream/config.ts";
+import { packBlock, unpackBlock } from "./literal-block.ts";
+
+type Json = Record<string, unknown>;
+
+/** The servers that keep a stream or a consumer. */
+export interface GroupAssignment {
+  readonly name: string;
+  readonly peers: readonly PeerId[];
+  readonly storage: "file" | "memory";
+  readonly cluster: string;
+  /** Leads first; "": any may. */
+  readonly preferred: PeerId;
+}
+
+interface Asked {
+  /** The client that asked, as the request told of it. */
+  readonly client: Json;
+  /** The subject of the request, and where its answer is awaited; "": nowhere. */
+  readonly subject: string;
+  readonly reply: string;
+}
+
+export interface StreamAssignment extends Asked {
+  readonly account: string;
+  /** RFC 3339: which of all streams that had the name. */
+  readonly created: string;
+  readonly config: StreamConfig;
+  readonly group: GroupAssignment;
+  /** Where replicas ask for messages that they lack. */
+  readonly sync: string;
+}
+
+export interface ConsumerAssignment extends Asked {
+  readonly account: string;
+  readonly stream: string;
+  readonly name: string;
+  readonly created: string;
+  readonly config: ConsumerConfig;
+  readonly group: GroupAssignment;
+}
+
+export interface PlacedStream {
+  assignment: StreamAssignment;
+  readonly consumers: Map<string, ConsumerAssignment>;
+}
+
+/** What an operation was about. */
+export interface AssignmentChange {
+  readonly kind: "assigned" | "removed";
+  readonly account: string;
+  readonly stream: string;
+  /** "": the stream itself. */
+  readonly consumer: string;
+  /** The request that has led to it. */
+  readonly asked: Asked;
+  readonly isUpdate: boolean;
+}
+
+export class Assignments {
+  /** By account, and name. */
+  private readonly accounts = new Map<string, Map<string, PlacedStream>>();
+
+  stream(account: string, name: string): PlacedStream | undefined {
+    return this.accounts.get(account)?.get(name);
+  }
+
+  streamsOf(account: string): ReadonlyMap<string, PlacedStream> {
+    return this.accounts.get(account) ?? NO_STREAMS;
+  }
+
+  *all(): Generator<PlacedStream, void> {
+    for (const streams of this.accounts.values()) yield* streams.values();
+  }
+
+  /** null: it changes nothing. "unknown": it is no operation that this server knows. */
+  apply(data: Uint8Array): AssignmentChange | "unknown" | null {
+    switch (data[0]) {
+      case OperationCode.ASSIGN_STREAM:
+      case OperationCode.UPDATE_STREAM:
+        return this.assignStream(readStream(decodeJson(data)), data[0] === OperationCode.UPDATE_STREAM);
+      case OperationCode.REMOVE_STREAM:
+        return this.removeStream(readStream(decodeJson(data)));
+      case OperationCode.ASSIGN_CONSUMER:
+        return this.assignConsumer(readConsumer(decodeJson(data)));
+      case OperationCode.REMOVE_CONSUMER:
+        return this.removeConsumer(readConsumer(decodeJson(data)));
+      default:
+        return "unknown";
+    }
+  }
+
+  snapshot(): Uint8Array {
+    const streams = [...this.all()].map(({ assignment, consumers }) => ({
+      ...streamJson(assignment, "kept"),
+      Consumers: [...consumers.values()].map((one) => consumerJson(one, "kept")),
+    }));
+    if (streams.length === 0) return new Uint8Array(0);
+    return packBlock(Buffer.from(JSON.stringify(streams), "latin1"));
+  }
+
+  /** Takes the place of everything. False: it cannot be read. */
+  install(data: Uint8Array): boolean {
+    this.accounts.clear();
+    if (data.length === 0) return true;
+    const bytes = unpackBlock(data);
+    if (bytes === undefined) return false;
+    const streams = JSON.parse(Buffer.from(bytes).toString("latin1")) as Json[];
+    for (const each of streams) {
+      const assignment = readStream(each);
+      if (assignment === undefined) return false;
+      this.assignStream(assignment, false);
+      for (const one of (each["Consumers"] as Json[] | null) ?? []) {
+        const consumer = readConsumer({ ...one, stream: assignment.config.name });
+        if (consumer === undefined) return false;
+        this.assignConsumer(consumer);
+      }
+    }
+    return true;
+  }
+
+  private assignStream(
+    assignment: StreamAssignment | undefined,
+    isUpdate: boolean,
+  ): AssignmentChange | "unknown" | null {
+    if (assignment === undefined) return "unknown";
+    const { account, config } = assignment;
+    let streams = this.accounts.get(account);
+    if (streams === undefined) this.accounts.set(account, (streams = new Map<string, PlacedStream>()));
+    const there = streams.get(config.name);
+    if (isUpdate && there === undefined) return null;
+    if (there !== undefined && there.assignment.created === assignment.created) there.assignment = assignment;
+    else streams.set(config.name, { assignment, consumers: new Map() });
+    return { ...changeOf(assignment, config.name, ""), kind: "assigned", isUpdate };
+  }
+
+  /** One that was made later under the same name stays. */
+  private removeStream(asked: StreamAssignment | undefined): AssignmentChange | "unknown" | null {
+    if (asked === undefined) return "unknown";
+    const { account, config, created } = asked;
+    const there = this.stream(account, config.name);
+    if (there === undefined || Date.parse(created) < Date.parse(there.assignment.created)) return null;
+    this.accounts.get(account)!.delete(config.name);
+    return { ...changeOf(asked, config.name, ""), kind: "removed", isUpdate: false };
+  }
+
+  private assignConsumer(assignment: ConsumerAssignment | undefined): AssignmentChange | "unknown" | null {
+    if (assignment === undefined) return "unknown";
+    const { account, stream, name } = assignment;
+    const there = this.stream(account, stream);
+    if (there === undefined) return null;
+    const isUpdate = there.consumers.has(name);
+    there.consumers.set(name, assignment);
+    return { ...changeOf(assignment, stream, name), kind: "assigned", isUpdate };
+  }
+
+  private removeConsumer(asked: ConsumerAssignment | undefined): AssignmentChange | "unknown" | null {
+    if (asked === undefined) return "unknown";
+    const { account, stream, name, created, group } = asked;
+    const consumers = this.stream(account, stream)?.consumers;
+    const there = consumers?.get(name);
+    if (there === undefined || (there.group.name !== group.name && there.created !== created)) return null;
+    consumers!.delete(name);
+    return { ...changeOf(asked, stream, name), kind: "removed", isUpdate: false };
+  }
+}
+
+const NO_STREAMS: ReadonlyMap<string, PlacedStream> = new Map();
+
+function changeOf(asked: Asked & { readonly account: string }, stream: string, consumer: string) {
+  return { account: asked.account, stream, consumer, asked };
+}
+
+export function encodeStream(assignment: StreamAssignment, what: "assign" | "update" | "remove"): Uint8Array {
+  const { ASSIGN_STREAM, UPDATE_STREAM, REMOVE_STREAM } = OperationCode;
+  const code = { assign: ASSIGN_STREAM, update: UPDATE_STREAM, remove: REMOVE_STREAM }[what];
+  return encodeJson(code, streamJson(assignment, "asked"));
+}
+
+export function encodeConsumer(assignment: ConsumerAssignment, what: "assign" | "remove"): Uint8Array {
+  const { ASSIGN_CONSUMER, REMOVE_CONSUMER } = OperationCode;
+  return encodeJson(what === "assign" ? ASSIGN_CONSUMER : REMOVE_CONSUMER, consumerJson(assignment, "asked"));
+}
+
+/** "kept": without what belongs to the request alone. */
+type Form = "asked" | "kept";
+
+function streamJson(
+  { client, account, created, config, group, sync, subject, reply }: StreamAssignment,
+  form: Form,
+) {
+  return {
+    client: clientJson(client, account, form),
+    created,
+    stream: writeObject(streamShape, config),
+    group: groupJson(group),
+    sync,
+    ...(form === "asked" ? { subject, reply } : {}),
+  };
+}
+
+function consumerJson(assignment: ConsumerAssignment, form: Form) {
+  const { client, account, created, name, stream, config, group, subject, reply } = assignment;
+  return {
+    client: clientJson(client, account, form),
+    created,
+    name,
+    stream,
+    consumer: writeObject(consumerShape, config),
+    group: groupJson(group),
+    ...(form === "asked" ? { subject, reply } : {}),
+  };
+}
+
+function clientJson(client: Json, account: string, form: Form): Json {
+  const whole = accountOf(client) === account ? client : { acc: account };
+  if (form === "asked") return whole;
+  const { acc, svc, cluster } = whole;
+  return { acc, ...(svc === undefined ? {} : { svc }), ...(cluster === undefined ? {} : { cluster }) };
+}
+
+function groupJson({ name, peers, storage, cluster, preferred }: GroupAssignment): Json {
+  return {
+    name,
+    peers,
+    store: storage,
+    ...(cluster === "" ? {} : { cluster }),
+    ...(preferred === "" ? {} : { preferred }),
+  };
+}
+
+function readStream(json: Json | undefined): StreamAssignment | undefined {
+  const group = readGroup(json?.["group"]);
+  const client = json?.["client"];
+  if (json === undefined || group === undefined || !isRecord(client)) return undefined;
+  const config = readConfig(() => readObject(streamShape, json["stream"]));
+  if (config === undefined) return undefined;
+  return {
+    ...askedOf(json, client),
+    account: accountOf(client),
+    created: textOf(json["created"]),
+    config,
+    group,
+    sync: textOf(json["sync"]),
+  };
+}
+
+function readConsumer(json: Json | undefined): ConsumerAssignment | undefined {
+  const group = readGroup(json?.["group"]);
+  const client = json?.["client"];
+  if (json === undefined || group === undefined || !isRecord(client)) return undefined;
+  const config = readConfig(() => readObject(consumerShape, json["consumer"]));
+  if (config === undefined) return undefined;
+  return {
+    ...askedOf(json, client),
+    account: accountOf(client),
+    stream: textOf(json["stream"]),
+    name: textOf(json["name"]),
+    created: textOf(json["created"]),
+    config,
+    group,
+  };
+}
+
+function readConfig<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  }
+}
+
+function readGroup(value: unknown): GroupAssignment | undefined {
+  if (!isRecord(value) || !Array.isArray(value["peers"])) return undefined;
+  return {
+    name: textOf(value["name"]),
+    peers: value["peers"].map(textOf),
+    storage: value["store"] === "memory" ? "memory" : "file",
+    cluster: textOf(value["cluster"]),
+    preferred: textOf(value["preferred"]),
+  };
+}
+
+function askedOf(json: Json, client: Json): Asked {
+  return { client, subject: textOf(json["subject"]), reply: textOf(json["reply"]) };
+}
+
+/** The account that the asset belongs to. */
+export function accountOf(client: Json): string {
+  return textOf(client["svc"]) || textOf(client["acc"]);
+}
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,188 @@
+/**
+ * The meta group: all servers of a cluster with JetStream, who agree on the assignments. Its leader judges what clients ask for and
+ * proposes it; every server applies what is agreed on, and keeps what it is assigned.
+ *
+ * The leader judges against what has been applied: `whenSettled` waits until nothing is under way.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Random } from "../../base/random.ts";
+import type { PeerId, PeerState } from "../../raft/messages.ts";
+import type { Group, GroupMachine, Groups, GroupTransport } from "../group/group.ts";
+import { Assignments, type AssignmentChange } from "./assignments.ts";
+import { Bootstrap } from "./bootstrap.ts";
+import type { KnownServers } from "./known-servers.ts";
+
+const META_GROUP = "_meta_";
+const SNAPSHOTS = { entriesMax: 256, bytesMax: 1 << 20 };
+const FIRST_CAMPAIGN_MS = 300;
+/** The leader looks so often whether a server has come that is no member yet. */
+const LOOK_MS = 1000;
+
+export interface MetaGroupOptions {
+  readonly groups: Groups;
+  readonly transport: GroupTransport;
+  readonly servers: KnownServers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Servers that there have to be before the group begins. */
+  readonly expected: number;
+  /** Something was agreed on; null: everything may be different. */
+  readonly changed: (change: AssignmentChange | null) => void;
+  readonly leadershipChanged: () => void;
+}
+
+export class MetaGroup implements GroupMachine {
+  readonly assignments = new Assignments();
+  /** null: it has not begun. */
+  group: Group | null = null;
+  /** Why nothing more is applied; "": all is well. */
+  problem = "";
+  private readonly options: MetaGroupOptions;
+  private bootstrap: Bootstrap | null = null;
+  private underWay: Uint8Array[] = [];
+  private waiting: (() => void)[] = [];
+  private timer: Disposable | null = null;
+  /** Peers that were removed on purpose: they do not come back by themselves. */
+  private readonly removed = new Set<PeerId>();
+
+  constructor(options: MetaGroupOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    const { groups, transport, clock, random, expected } = this.options;
+    const has = groups.exists(META_GROUP);
+    if (has) this.open({ size: 1, peers: [groups.self], domainExtension: 0 }, "known");
+    const members = has ? this.group!.peers.peers : null;
+    this.bootstrap = new Bootstrap(
+      {
+        self: groups.self,
+        expected,
+        transport,
+        clock,
+        random,
+        begin: ({ kind, peers }) =>
+          this.open({ size: peers.length, peers, domainExtension: 0 }, kind === "new" ? "new" : "known"),
+      },
+      members,
+    );
+    this.look();
+  }
+
+  stop(): void {
+    this.bootstrap?.stop();
+    this.timer?.[Symbol.dispose]();
+    this.group?.stop();
+  }
+
+  get leads(): boolean {
+    return this.group?.leads === true && this.problem === "";
+  }
+
+  /** All that was agreed on is known here. */
+  get isCurrent(): boolean {
+    return this.group?.isCurrent === true && this.problem === "";
+  }
+
+  /** Calls once nothing is under way, in order. */
+  whenSettled(call: () => void): void {
+    this.waiting.push(call);
+    this.callWaiting();
+  }
+
+  propose(operation: Uint8Array): void {
+    if (this.group?.propose([operation]) === true) this.underWay.push(operation);
+  }
+
+  /** To whoever leads. */
+  forward(operation: Uint8Array): void {
+    this.group?.forward(operation);
+  }
+
+  removePeer(peer: PeerId): void {
+    this.removed.add(peer);
+    this.group?.removePeer(peer);
+  }
+
+  apply(_index: number, operations: readonly Uint8Array[]): void {
+    for (const operation of operations) {
+      if (this.problem !== "") return;
+      const change = this.assignments.apply(operation);
+      const [next] = this.underWay;
+      if (next !== undefined && Buffer.compare(next, operation) === 0) this.underWay.shift();
+      if (change === "unknown") this.fail(`an operation that this server does not know: ${operation[0]}`);
+      else if (change !== null) this.options.changed(change);
+    }
+    this.callWaiting();
+    this.options.leadershipChanged();
+  }
+
+  snapshot(): Uint8Array | null {
+    return this.problem === "" ? this.assignments.snapshot() : null;
+  }
+
+  install(data: Uint8Array): void {
+    if (this.assignments.install(data)) this.options.changed(null);
+    else this.fail("a snapshot that cannot be read");
+  }
+
+  leadershipChanged(): void {
+    if (!this.leads) {
+      this.underWay = [];
+      this.waiting = [];
+    }
+    this.options.leadershipChanged();
+    this.callWaiting();
+  }
+
+  peersChanged(): void {
+    // placement asks for them
+  }
+
+  private open(peers: PeerState, how: "new" | "known"): void {
+    const { groups } = this.options;
+    this.group = groups.open({
+      name: META_GROUP,
+      self: groups.self,
+      snapshots: SNAPSHOTS,
+      storage: "file",
+      peers,
+      isNew: how === "new",
+      machine: this,
+    });
+    this.leadershipChanged();
+    // one of the first members begins, so that they need not wait for an election
+    if (how === "new" && peers.peers[0] === groups.self)
+      this.options.clock.setTimer(FIRST_CAMPAIGN_MS, () => this.group?.campaign());
+  }
+
+  private callWaiting(): void {
+    while (this.waiting.length > 0 && this.leads && this.underWay.length === 0) this.waiting.shift()!();
+  }
+
+  /** The leader takes in servers with JetStream that are no members yet. */
+  private look(): void {
+    const { clock, servers } = this.options;
+    const { group } = this;
+    if (this.leads && group !== null) {
+      const stranger = servers.servers.find(
+        ({ peer, isOnline }) =>
+          isOnline && peer !== group.peers.peers.find((one) => one === peer) && !this.removed.has(peer),
+      );
+      if (stranger !== undefined) group.addPeer(stranger.peer);
+    }
+    this.options.leadershipChanged();
+    this.timer = clock.setTimer(LOOK_MS, () => this.look());
+  }
+
+  private fail(problem: string): void {
+    this.problem = problem;
+    this.options.logger.error(
+      "This server no longer follows the assignments of the cluster: it has agreed on something unknown",
+      { problem },
+    );
+    if (this.group?.leads === true) this.group.transfer("");
+  }
+}

@@ -1,0 +1,218 @@
+/** One server of a simulated cluster: JetStream of production on a disk in memory that outlives it. */
+import type { Clock } from "../../../src/base/clock.ts";
+import { silentLogger, type Logger } from "../../../src/base/logger.ts";
+import type { Random } from "../../../src/base/random.ts";
+import { JetStreamCluster } from "../../../src/jetstream/cluster.ts";
+import { DrivenGroups } from "../../../src/jetstream/group/driven-groups.ts";
+import type { AccountHost, Incoming } from "../../../src/jetstream/host.ts";
+import { JetStream } from "../../../src/jetstream/jetstream.ts";
+import { NO_LIMITS } from "../../../src/jetstream/limits.ts";
+import { MemoryJournal } from "../../../src/raft/driver/memory-journal.ts";
+import { MemoryDisk } from "../../../src/store/memory-disk.ts";
+import { subjectMatches } from "../../../src/subject/subject.ts";
+import { SENT_ANSWERS, sentLane } from "../../support/sent-lane.ts";
+
+export interface Carried {
+  readonly account: string;
+  readonly subject: string;
+  readonly reply: string;
+  readonly headers: string;
+  readonly payload: Uint8Array;
+}
+
+interface Ear {
+  readonly account: string;
+  readonly subject: string;
+  readonly receive: (message: Incoming) => void;
+}
+
+export interface ServerWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  carry(from: SimulatedServer, message: Carried): boolean;
+  note(text: string): void;
+}
+
+export class SimulatedServer {
+  readonly name: string;
+  /** Counts starts: what belongs to an earlier one is void. */
+  life = 0;
+  isAlive = false;
+  jetStream: JetStream | null = null;
+  cluster: JetStreamCluster | null = null;
+  /** What clients here wait for. */
+  readonly inboxes = new Map<string, (message: Incoming) => void>();
+  private readonly world: ServerWorld;
+  private readonly expected: number;
+  private readonly disk = new MemoryDisk();
+  private readonly journals = { file: new MemoryJournal(), memory: new MemoryJournal() };
+  private ears: Ear[] = [];
+  private later: (() => void)[] = [];
+  private isSettling = false;
+
+  constructor(name: string, world: ServerWorld, expected: number) {
+    this.name = name;
+    this.world = world;
+    this.expected = expected;
+  }
+
+  start(): void {
+    this.life++;
+    this.isAlive = true;
+    this.ears = [];
+    this.later = [];
+    this.jetStream = new JetStream({
+      disk: this.disk,
+      folder: "/js",
+      policy: "sync",
+      bytesLeft: () => Infinity,
+      facts: { level: 5, version: "2.15.3", server: this.name, domain: "", isStrict: true },
+      logger: silentLogger,
+      isClustered: true,
+      accounts: [{ host: this.host("A"), limits: NO_LIMITS }],
+    });
+    this.cluster = new JetStreamCluster({
+      jetStream: this.jetStream,
+      host: this.host("$SYS"),
+      serverName: this.name,
+      clusterName: () => "C",
+      expected: this.expected,
+      disk: this.disk,
+      groups: (options) => new DrivenGroups({ ...options, journals: this.journals }),
+    });
+    this.jetStream.start();
+    this.cluster.start();
+    this.settle();
+  }
+
+  /** Its process ends without a word; the disk has all that was written, the journal all that was durable. */
+  kill(): void {
+    this.isAlive = false;
+    this.life++;
+    this.ears = [];
+    this.later = [];
+    this.inboxes.clear();
+    // its logs are opened again by the next start
+    this.cluster?.stop();
+    this.jetStream = null;
+    this.cluster = null;
+  }
+
+  tellOfItself(): void {
+    if (!this.isAlive) return;
+    const { name } = this;
+    const server = { name, id: `id-${name}`, cluster: "C", jetstream: true };
+    const config = { max_memory: -1, max_storage: -1 };
+    const stats = { memory: 0, storage: 0, reserved_memory: 0, reserved_storage: 0, ha_assets: 0 };
+    const statsz = { jetstream: { config, stats } };
+    this.send("$SYS", `$SYS.SERVER.id-${name}.STATSZ`, JSON.stringify({ server, statsz }));
+  }
+
+  send(account: string, subject: string, payload: string, reply = "", headers = ""): void {
+    const message = { account, subject, reply, headers, payload: Buffer.from(payload, "latin1") };
+    this.world.carry(this, message);
+    this.settle();
+  }
+
+  listens({ account, subject }: Carried): boolean {
+    if (subject.startsWith("_INBOX.")) return this.inboxes.has(subject);
+    return this.ears.some((one) => one.account === account && subjectMatches(one.subject, subject));
+  }
+
+  /** A message from another server. */
+  receive(message: Carried): void {
+    this.hear(message);
+    this.settle();
+  }
+
+  hear({ account, subject, reply, headers, payload }: Carried): boolean {
+    const inbox = this.inboxes.get(subject);
+    const found = subject.startsWith("_INBOX.")
+      ? []
+      : this.ears.filter((one) => one.account === account && subjectMatches(one.subject, subject));
+    const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
+    inbox?.({ subject, reply, headerLength: headers.length, body });
+    for (const ear of found) ear.receive({ subject, reply, headerLength: headers.length, body });
+    return inbox !== undefined || found.length > 0;
+  }
+
+  listen(account: string, subject: string, receive: (message: Incoming) => void): Disposable {
+    const ear = { account, subject, receive };
+    const { ears } = this;
+    ears.push(ear);
+    return {
+      [Symbol.dispose]() {
+        const at = ears.indexOf(ear);
+        if (at >= 0) ears.splice(at, 1);
+      },
+    };
+  }
+
+  private host(account: string): AccountHost {
+    const { life, world } = this;
+    const { clock, random } = world;
+    const isMine = (): boolean => this.life === life;
+    const isAwaited = (subject: string): boolean => this.isAwaitedAnywhere(account, subject);
+    return {
+      name: account,
+      domain: "",
+      random,
+      logger: this.logger,
+      clock: {
+        nowMs: () => clock.nowMs(),
+        setTimer: (delayMs, fire) =>
+          clock.setTimer(delayMs, () => {
+            if (!isMine()) return;
+            fire();
+            this.settle();
+          }),
+      },
+      nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
+      send: ({ subject, reply, headers, payload }) =>
+        isMine() &&
+        world.carry(this, {
+          account,
+          subject,
+          reply: String(reply),
+          headers,
+          payload: typeof payload === "string" ? Buffer.from(payload, "latin1") : new Uint8Array(payload),
+        }),
+      sendNumbered: ({ subject, before, number, after }) =>
+        isMine() &&
+        world.carry(this, {
+          account,
+          subject,
+          reply: "",
+          headers: "",
+          payload: Buffer.from(`${before}${number}${after}`, "latin1"),
+        }),
+      answers: SENT_ANSWERS,
+      lane: (subject) => sentLane(subject, () => isAwaited(subject)),
+      isAwaited,
+      listen: (subject, receive) => this.listen(account, subject, receive),
+      onInterest: () => {},
+      afterwards: (work) => void (isMine() && this.later.push(work)),
+      soon: (work) => void (isMine() && this.later.push(work)),
+    };
+  }
+
+  private get logger(): Logger {
+    const tell = (message: string, fields?: object): void =>
+      this.world.note(`${this.name}: ${message} ${JSON.stringify(fields ?? {})}`);
+    return { ...silentLogger, error: tell, warn: tell };
+  }
+
+  /** Clients wait on the bus of the world. */
+  isAwaitedAnywhere: (account: string, subject: string) => boolean = () => true;
+
+  /** The turn ends: what was put off is done. */
+  private settle(): void {
+    if (this.isSettling) return;
+    this.isSettling = true;
+    try {
+      while (this.later.length > 0) for (const work of this.later.splice(0)) work();
+    } finally {
+      this.isSettling = false;
+    }
+  }
+}
