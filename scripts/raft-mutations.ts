@@ -10,15 +10,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+/** Below src/raft, or below src where it begins with "../". */
 type Edit = readonly [file: string, from: string, to: string];
 
 interface Mutation {
   readonly name: string;
-  /** Below src/raft. */
   readonly file: string;
   readonly from: string;
   readonly to: string;
   readonly more?: readonly Edit[];
+  /** Absent: the state machine alone is played. */
+  readonly members?: "driven";
 }
 
 const MUTATIONS: readonly Mutation[] = [
@@ -157,6 +159,66 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
+const DRIVEN: readonly Mutation[] = [
+  {
+    name: "takes for durable what is not synced",
+    file: "../store/journal/file-journal.ts",
+    from: "const needsSync = this.isDirty &&",
+    to: "const needsSync = false &&",
+  },
+  {
+    name: "writes nothing of its term and vote",
+    file: "../store/journal/file-journal.ts",
+    from: 'if (durability === "always") this.mustSync = true;',
+    to: "",
+    more: [
+      [
+        "../store/journal/group-file-log.ts",
+        "index.hardPlace = this.write(Kind.HARD, 0, hard.term, hardBody(hard));",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "sends before it is durable",
+    file: "driver/group.ts",
+    from: "for (const outgoing of ready.sendAtOnce) this.send(outgoing);",
+    to: "for (const outgoing of [...ready.sendAtOnce, ...ready.send.splice(0)]) this.send(outgoing);",
+  },
+  {
+    name: "takes damage for the end of the journal",
+    file: "../store/journal/recovery.ts",
+    from: "if (!isSound && at >= durable) return at;",
+    to: "if (!isSound) return at;",
+  },
+  {
+    name: "does not count the records of a group",
+    file: "../store/journal/recovery.ts",
+    from: "if (record.ordinal !== group.ordinal + 1) lose(each);",
+    to: "",
+    more: [["../store/journal/recovery.ts", "if (isSuspect) lose(each);", ""]],
+  },
+  {
+    name: "believes bodies without their checksum",
+    file: "../store/journal/recovery.ts",
+    from: "const isSound = isWhole && isBodySound(memory, at, record);",
+    to: "const isSound = isWhole;",
+  },
+  {
+    name: "leaves entries behind a cut",
+    file: "../store/journal/recovery.ts",
+    from: "return dropFrom(each, index + 1);",
+    to: "return;",
+    more: [["../store/journal/recovery.ts", "dropFrom(each, index);\n      return keep", "return keep"]],
+  },
+  {
+    name: "removes a segment without moving what counts",
+    file: "../store/journal/cleaner.ts",
+    from: "if ((!isEntry && !isHard && !isSnapshot) || !isBodySound(memory, at, record)) return;",
+    to: "if (!isHard || !isBodySound(memory, at, record)) return;",
+  },
+];
+
 const ROOT = join(import.meta.dirname, "..");
 const { values, positionals } = parseArgs({
   options: { seeds: { type: "string", default: "300" } },
@@ -166,9 +228,10 @@ const { values, positionals } = parseArgs({
 /** Runs in the copy: ends with the number of seeds played until one failed, or 0. */
 const RUN = `
 import { RaftWorld } from "./test/sim/raft/world.ts";
+const kind = process.argv[2];
 for (let i = 1; i <= ${Number(values.seeds)}; i++) {
   let breaches;
-  try { breaches = new RaftWorld(i, i % 2 === 0 ? "raised" : "usual").run(); } catch (error) { breaches = [String(error.message)]; }
+  try { breaches = new RaftWorld(i, i % 2 === 0 ? "raised" : "usual", kind).run(); } catch (error) { breaches = [String(error.message)]; }
   if (breaches.length > 0) { console.log(i + " " + breaches[0]); process.exit(0); }
 }
 console.log("0");
@@ -184,7 +247,7 @@ function edit(folder: string, [file, from, to]: Edit): void {
   );
 }
 
-function play({ file, from, to, more = [] }: Mutation): string {
+function play({ file, from, to, more = [], members }: Mutation): string {
   const copy = mkdtempSync(join(tmpdir(), "raft-mutation-"));
   try {
     for (const part of [
@@ -199,14 +262,17 @@ function play({ file, from, to, more = [] }: Mutation): string {
     writeFileSync(join(copy, "package.json"), '{ "type": "module" }');
     for (const each of [[file, from, to] as const, ...more]) edit(copy, each);
     writeFileSync(join(copy, "run.ts"), RUN);
-    return spawnSync(process.execPath, ["run.ts"], { cwd: copy, encoding: "utf8" }).stdout.trim();
+    return spawnSync(process.execPath, ["run.ts", members ?? "plain"], {
+      cwd: copy,
+      encoding: "utf8",
+    }).stdout.trim();
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
 }
 
 let missed = 0;
-for (const mutation of MUTATIONS) {
+for (const mutation of [...MUTATIONS, ...DRIVEN.map((each) => ({ ...each, members: "driven" as const }))]) {
   if (!mutation.name.includes(positionals[0] ?? "")) continue;
   const [seed, ...breach] = play(mutation).split(" ");
   const isMissed = seed === "0" || seed === "";

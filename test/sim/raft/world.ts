@@ -200,8 +200,9 @@ export class RaftWorld implements MemberWorld {
     const away = new Set(others.filter(() => randomInt(this.random, 3) === 0).map(({ id }) => id));
     this.cutOff(away.add(leader.id));
     for (let i = randomInt(this.random, 4); i > 0; i--) this.propose(leader);
-    if (randomInt(this.random, 3) === 0) this.changeMembers(leader);
     const rest = others.filter(({ id }) => !away.has(id));
+    // two at once would leave it with those who hear it
+    if (randomInt(this.random, 2) === 0) for (const { id } of rest) this.removeOrAdd(leader, id);
     if (rest.length > 0) this.soon(() => this.pick(rest).step({ kind: "campaign" }));
     this.timeline.after(this.random.next() * 3000, () => this.cut.clear());
   }
@@ -270,7 +271,11 @@ export class RaftWorld implements MemberWorld {
       leader.step({ kind: "add peer", peer: id });
       return;
     }
-    const peer = this.pick([...this.members.keys()]);
+    this.removeOrAdd(leader, this.pick([...this.members.keys()]));
+  }
+
+  private removeOrAdd(leader: SimMember, peer: PeerId): void {
+    if (!this.changesMembers || leader.node === undefined) return;
     const kind = leader.node.peers.peers.includes(peer) ? "remove peer" : "add peer";
     const rest = leader.node.peers.peers.filter((other) => other !== peer);
     // those who have lost something cannot be a majority of those who stay
