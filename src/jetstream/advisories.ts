@@ -1,4 +1,4 @@
-/** Advisories: what JetStream tells whoever listens on `$JS.EVENT.ADVISORY.>`. Nobody is owed one. */
+/** Advisories: what JetStream publishes on `$JS.EVENT.ADVISORY.>`. They may get lost. */
 import type { AccountHost } from "./host.ts";
 import { formatTime, NO_TIME } from "./time.ts";
 import { nuid } from "../base/base62.ts";

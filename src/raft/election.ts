@@ -55,7 +55,7 @@ export function campaign(state: RaftState): void {
 
 export function takeVoteRequest(state: RaftState, request: VoteRequest, reply: string): void {
   if (reply === "" || request.candidate === state.id) return;
-  // who has lost its own term must not count among those that know one
+  // a member that has lost its own term must not count among those that know one
   if (request.term === 0 && asksTerms(state)) return;
   if (request.term > state.term) {
     endCatchUp(state);
@@ -88,7 +88,7 @@ export function takeVoteResponse(state: RaftState, response: VoteResponse): void
     return;
   }
   if (state.role !== "candidate" || response.term !== state.term || !response.isGranted) return;
-  // a process that was stopped: who has lost its vote counts on it that this candidacy is over by now
+  // this process was stopped for long: members that have lost their vote rely on the end of this candidacy
   if (state.nowMs >= state.electionDueMs) return;
   state.votes.set(response.peer, { isEmpty: response.isEmpty });
   countVotes(state);

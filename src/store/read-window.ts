@@ -34,7 +34,7 @@ export class ReadWindow {
       const isNext = isOfBlock && offset >= this.from && offset - this.readTo < NEAR_BYTES;
       this.block = number;
       this.from = offset;
-      // who reads here and there is given no more than what was asked for
+      // reads in random order get only what they ask for
       const wanted = isNext ? Math.min(WINDOW_BYTES, end - offset) : length;
       this.length = file.read(this.memory.subarray(0, wanted), offset);
     }

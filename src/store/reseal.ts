@@ -44,7 +44,7 @@ export function* resealStore(disk: Disk, folder: string, keys: StoreKeys): Gener
 function resealStream(disk: Disk, path: string, keys: StoreKeys): Resealed["from"] | null {
   const keyFile = `${path}/${KEY_FILE}`;
   const content = disk.read(keyFile);
-  if (content === null && !keys.takesPlain) return null; // nobody has put it there but somebody who has no key
+  if (content === null && !keys.takesPlain) return null; // only somebody without a key can have put it there
   const before = content === null ? { keys: [], isChanging: true, isOld: false } : keys.openStream(content);
   if (before === null) return null;
   const cipher = before.keys.at(-1)?.cipher;

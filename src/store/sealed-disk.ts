@@ -1,10 +1,10 @@
 /**
- * A disk that encrypts the files of streams (seal.ts): whoever uses it sees them as if they lay there in the clear. Blocks are records, the
- * logs of consumers entries, everything else is read and replaced as a whole.
+ * A disk that encrypts the files of streams (seal.ts): its users see them unencrypted. Blocks consist of records, the
+ * logs of consumers of entries; everything else is read and replaced as a whole.
  *
  *     <folder>/<account>/streams/<stream>/…      sealed by the keys of the stream; so are restoring/ and quarantine/
  *
- * What cannot be opened reads as if it were damaged: records are none, texts are empty.
+ * What cannot be decrypted reads as if it were damaged: no records, empty texts.
  */
 import { assert } from "../base/assert.ts";
 import { DiskError, type Disk, type DiskFile } from "./disk.ts";

@@ -1,7 +1,7 @@
 /**
- * Which rows of a block are on which subject, as the footer of the block keeps it: who looks for one subject of many reads some bytes of a
- * block instead of all its rows. Rows are listed by the highest bits of the hashes of their subjects; an entry has the lowest bits of the
- * hash, too, so that hardly ever a row of another subject is taken for one that is looked for. The row itself has the last word.
+ * Which rows of a block are on which subject, in the footer of the block: to find one subject of many, some bytes of a block are read instead of
+ * all its rows. Rows are listed by the highest bits of the hashes of their subjects; an entry has the lowest bits of the
+ * hash, too, so that hardly ever a row of another subject is taken for one that is looked for. The row itself decides.
  *
  *     lists      u32 for each row, list by list, ascending: bits of the hash (14), sequence less the base (18)
  *     directory  for each list u32 entries up to its end, u32 checksum

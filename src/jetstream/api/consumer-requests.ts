@@ -128,8 +128,8 @@ function infoWhenKept(request: ApiRequest, found: StreamAssets, consumer: Consum
 }
 
 /**
- * A server asks for a consumer for a mirror or a source, always by the same name. Where messages wait for those who want them, it keeps
- * its place, and a message is done with when the other stream has it; elsewhere each request gets a consumer of its own.
+ * A server asks for a consumer for a mirror or a source, always by the same name. If messages are removed once they are
+ * acknowledged, the consumer keeps its position, and a message is settled when the other stream has it; otherwise each request gets a new one.
  */
 function configForOrigin(config: ConsumerConfig, stream: Stream, random: Random): ConsumerConfig {
   if (!config.direct || !config.sourcing || config.name === "") return config;

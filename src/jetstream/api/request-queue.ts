@@ -1,6 +1,6 @@
 /**
- * Requests that wait, by who sent them: each sender with something waiting gets a turn, one after the other. The caller bounds the
- * queue. Where there is no room, the sender with most waiting loses a request.
+ * Waiting requests by sender: the senders take turns. The caller bounds the queue. When it is full, the sender with the most waiting requests
+ * loses one.
  */
 import { assert } from "../../base/assert.ts";
 
@@ -39,7 +39,7 @@ export class RequestQueue<T> {
     return undefined;
   }
 
-  /** Drops the item that was put in last by whoever has most waiting, unless that is the sender himself: undefined. */
+  /** Drops the newest item of the sender with the most waiting items. undefined: that is this sender. */
   makeRoomFor(sender: object | null): T | undefined {
     const own = this.rows.get(sender);
     const share = this.count / this.rows.size;

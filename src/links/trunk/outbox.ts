@@ -138,7 +138,7 @@ export class Outbox {
     this.weighedEver = total;
   }
 
-  /** How long who has filled it this turn ought to wait: in proportion to what they brought. */
+  /** How long the publishers that filled it in this turn should wait, in proportion to what they sent. */
   get stallWorthMs(): number {
     const isMoving = this.writingSinceMs !== 0 && this.turn.nowMs() - this.writingSinceMs < MOVING_MS;
     return (isMoving ? this.rules.stallMs : STALL_MS) * Math.min(1, this.freshBytes / STALL_BYTES);

@@ -1,7 +1,7 @@
 /**
- * Slows down a reader whose messages pile up in front of slower connections: reading stops until all of those have room
- * again, or for as long as they are worth it, whichever comes first. How long that is goes by what the reads have brought, so
- * that who sends little waits little, and ends with the patience that each of those connections has (`patience.ts`).
+ * Slows down a connection whose messages pile up for slower connections: it is not read from until all of those have room again, or until
+ * a time is over. That time is proportional to what was read, so a small message causes a short wait, and it is limited by the patience with
+ * each of the slower connections (`patience.ts`).
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Wire } from "../../transport/wire.ts";

@@ -52,7 +52,7 @@ export class Turn implements OutboxTurn {
 
   /**
    * The read is done: flushes. Returns the outboxes that it wrote to and that hold more than is good: their readers are
-   * slower than who writes.
+   * slower than their publishers.
    */
   leave(): readonly Outbox[] {
     if (--this.depth > 0 || (this.dirtyCount === 0 && this.deferred.length === 0)) return NONE;

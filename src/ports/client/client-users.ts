@@ -53,7 +53,7 @@ export class ClientUsers implements Disposable {
       forLeafNodes === null ? this.authenticator : new Authenticator(forLeafNodes, callouts, jwt);
   }
 
-  /** Calls `onChange` after each change from now on: who is connected is to be looked at again. */
+  /** Calls `onChange` after each change from now on: connected clients have to be checked again. */
   watch(onChange: () => void): void {
     this.onChange = onChange;
     this.watchDirectory();

@@ -1,5 +1,5 @@
 /**
- * Decides in which order, and when, the clients of a server in lame duck mode leave. Pure: it is asked at any time who is due, and acts on
+ * Decides in which order, and when, the clients of a server in lame duck mode leave. Pure: it can be asked at any time which client is due, and acts on
  * nothing.
  *
  * Clients go one after the other, PAUSE_MS apart, and each when the one before has ended its side, so that each finds servers, and a

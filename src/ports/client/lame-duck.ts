@@ -1,11 +1,10 @@
 /**
- * Lets clients go, so that they find another server and lose as little as can be.
+ * Lets clients go so that they find another server and lose as little as possible.
  *
  *     0 ------- accepts, serves, hints -------- grace ------- closes one after the other ------- duration --- rest --- stop
  *
- * Newcomers are taken during the grace period, since they are still sent here for a moment: an orchestrator withdraws the address
- * at the same time as it tells this server to go. Nobody is closed before that is over, so that who is closed does not come
- * back. Bounds: `durationMs` and what `stop` takes; all of it ends at once when `signal` is aborted.
+ * New clients are accepted during the grace period, since an orchestrator withdraws the address of this server only when it tells the server to
+ * stop, and clients still use it for a moment. No client is closed before that is over, so that closed clients do not come back. Bounds: `durationMs` and what `stop` takes; all of it ends at once when `signal` is aborted.
  *
  *     a client:    leaves queue groups -- what is on its way on routes arrives -- a quiet moment -- its end
  *

@@ -2,7 +2,7 @@
  * What a group keeps, as its driver sees it. `store` implements it on a disk, `memory-journal.ts` in memory. Records are opaque here and
  * there: an entry is stored as the bytes that go to the followers.
  *
- * Changes take effect at once for who reads, and are durable, in the order of the calls, when a `commit` that began after them calls back.
+ * Reads see changes at once. Changes are durable, in the order of the calls, when a `commit` that began after them calls back.
  */
 import type { HardState, RaftSnapshot } from "../state.ts";
 
