@@ -31,9 +31,14 @@ export function verifiedAccount(
 ): AccountClaims {
   const claims = readAccountClaims(jwt);
   if (!trust.keys.has(claims.issuer)) throw new BadJwt("Account JWT not signed by trusted operator");
-  const problem = untimely(claims.token, nowMs) ?? accountProblems(claims)[0];
+  const problem = over(claims, nowMs) ?? untimely(claims.token, nowMs) ?? accountProblems(claims)[0];
   if (problem !== undefined && problem !== null)
     throw new BadJwt(`Account JWT validation failed: ${problem}`);
   if (claims.subject !== name) throw new BadJwt("Account JWT is for another account");
   return claims;
+}
+
+/** An account ends as its last second begins, and does not come back within it. */
+function over({ token: { expires } }: AccountClaims, nowMs: number): string | null {
+  return expires > 0 && expires * 1000 <= nowMs ? "claim is expired" : null;
 }
