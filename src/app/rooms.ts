@@ -22,6 +22,7 @@ import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
 import { WEBSOCKET } from "../ports/entrance.ts";
 import { allAddresses } from "../ports/leaf/addresses.ts";
 import { LeafPort } from "../ports/leaf/leaf-port.ts";
+import { S2Wires } from "../transport/s2-wire.ts";
 import { PortTls } from "../ports/port-tls.ts";
 import { WebSocketPort, type WebSocketSettings } from "../ports/websocket/websocket-port.ts";
 import type { ServerIdentity } from "../protocol/info.ts";
@@ -79,6 +80,7 @@ export class Rooms {
   /** What the input of connections has brought out. */
   readonly faults = new Faults();
   readonly turn = new Turn(systemClock);
+  readonly s2 = new S2Wires();
   readonly tls: PortTls;
   readonly accounts: Accounts;
   /** null: no operator is configured. */
@@ -231,8 +233,8 @@ export class Rooms {
 
   /** What both ports work with. */
   private shared() {
-    const { accounts, turn, logger, faults } = this;
-    return { accounts, turn, clock: systemClock, logger, faults, nextConnectionId: () => this.nextId++ };
+    const { accounts, turn, logger, faults, s2 } = this;
+    return { accounts, turn, clock: systemClock, logger, faults, s2, nextConnectionId: () => this.nextId++ };
   }
 
   private watchReadiness(waitMs: number): ReadinessWatch {

@@ -12,7 +12,7 @@ export type Framing = "uncompressed" | Level;
 /** The first bytes of a stream. */
 export const STREAM_START = Uint8Array.of(0xff, 6, 0, 0, ...Buffer.from("S2sTwO"));
 /** Kind, length and checksum in front of a block. */
-const BLOCK_HEAD = 8;
+export const BLOCK_HEAD = 8;
 /** So much of what is sent makes one block. */
 const BLOCK_SIZE = 64 * 1024;
 const OUTPUT_SIZE = BLOCK_HEAD + packedMax(BLOCK_SIZE);
@@ -66,7 +66,7 @@ export class Packers {
 }
 
 /** Writes the head of `block` at `at`. `packed`: the bytes that it takes; 0: it goes as it is. */
-function writeBlockHead(target: Uint8Array, at: number, block: Uint8Array, packed: number): void {
+export function writeBlockHead(target: Uint8Array, at: number, block: Uint8Array, packed: number): void {
   const words = new DataView(block.buffer, block.byteOffset, block.length);
   const crc = maskedCrc(words, 0, block.length);
   const length = CHECKSUM + (packed === 0 ? block.length : packed);

@@ -16,7 +16,7 @@ import { packedMax } from "./block-encoder.ts";
 import { maskedCrc } from "./crc32c.ts";
 
 /** More has to come before there is a block. */
-const INCOMPLETE = 0;
+export const INCOMPLETE = 0;
 
 const HEAD = 4;
 const CHECKSUM = 4;

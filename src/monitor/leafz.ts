@@ -21,8 +21,7 @@ export function leafz(source: MonitorSource, query: Query): Answer {
       mapped(leafs, (leaf) => ({
         ...leafFields(leaf),
         subscriptions_list: listsSubjects && leaf.interests > 0 ? subjectsOf(leaf) : undefined,
-        // Nothing is compressed here.
-        compression: "off",
+        compression: leaf.compression,
       })),
     ),
   });

@@ -102,6 +102,10 @@ export const duplicateLeaf = closing(
   "Duplicate Remote LeafNode Connection",
   "Duplicate Remote LeafNode Connection",
 );
+/** The words are those of routes for leaf nodes, too. */
+export function unknownCompression(mode: string): PeerError {
+  return closing(`unsupported route compression mode ${quoted(mode)}`, "Protocol Violation");
+}
 export const staleLeaf = closing("Stale Leaf Node Connection - Closing", "Stale Connection");
 
 /** `delayMs`: before the server that dialled tries again. */

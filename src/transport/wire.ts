@@ -49,6 +49,9 @@ export interface EndReason {
   readonly webSocketStatus: number;
 }
 
+/** How S2 frames what is written: as it is, or packed so hard. */
+export type WireFraming = "uncompressed" | "fast" | "better" | "best";
+
 export interface Wire {
   readonly remote: Endpoint;
   readonly local: Endpoint;
@@ -63,6 +66,11 @@ export interface Wire {
   negotiate?(opening: Opening): void;
   /** The peer has been admitted. Absent on wires that bound no stranger. */
   admitted?(): void;
+  /**
+   * From now on what comes is packed by S2, and what is written behind the next `plainBytes`; called again, at another level. Absent on
+   * wires that do not compress.
+   */
+  compress?(framing: WireFraming, plainBytes: number): void;
   /** Begins reading. Called once. */
   start(receiver: WireReceiver): void;
   /**

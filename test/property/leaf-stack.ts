@@ -5,6 +5,7 @@ import type { KnownUser } from "../../src/auth/known-user.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { LeafFeeds } from "../../src/links/leaf/feed.ts";
 import type { LeafFacts, LeafHost, LeafLimits, LeafRemote } from "../../src/links/leaf/host.ts";
+import type { CompressionTerms } from "../../src/links/trunk/compression.ts";
 import { LeafSession } from "../../src/links/leaf/session.ts";
 import type { InterestChange } from "../../src/core/local-interest.ts";
 import { leafConnectLine, leafInfoLine } from "../../src/protocol/leaf-info.ts";
@@ -28,6 +29,7 @@ export interface LeafStackOptions extends StackOptions {
   readonly facts?: Partial<LeafFacts>;
   readonly isIsolated?: boolean;
   readonly versionMin?: string;
+  readonly compression?: CompressionTerms;
 }
 
 export class LeafStack extends Stack {
@@ -72,12 +74,13 @@ export class LeafStack extends Stack {
       isIsolated: () => options.isIsolated ?? false,
       versionMin: () => options.versionMin ?? "",
       facts: () => facts,
-      infoLine: ({ lid, nonce }, admission) =>
+      compression: () => options.compression ?? OFF,
+      infoLine: ({ lid, nonce }, admission, compression) =>
         leafInfoLine({
           identity: { id: "NSELF", name: "self" },
           ...{ host: "127.0.0.1", port: 7422, headers: true, tls: { isRequired: false, verifies: false } },
           ...{ maxPayloadBytes: 1024 * 1024, cluster: "here", domain: "", hasJetStream: false },
-          ...{ cid: lid, nonce, compression: "", leafUrls: [], webSocketUrls: [] },
+          ...{ cid: lid, nonce, compression, leafUrls: [], webSocketUrls: [] },
           admission: admission === null ? null : { ...admission, isSystemAccount: false },
         }),
       connectionType: () => "LEAFNODE",
@@ -112,7 +115,7 @@ export class LeafStack extends Stack {
     const wire = new MemoryWire();
     const session = new LeafSession(this.leafHost, wire, this.nextLid++, {
       ...{ account: "$G", isHub: false, denyImports: [], denyExports: [] },
-      ...{ isIsolated: false, asksForIsolation: false },
+      ...{ isIsolated: false, asksForIsolation: false, compression: OFF },
       connectLine: () => leafConnectLine(CONNECT),
       ...remote,
     });
@@ -126,6 +129,7 @@ export class LeafStack extends Stack {
   }
 }
 
+const OFF: CompressionTerms = { mode: "off", rttThresholdsMs: [] };
 const CONNECT: Parameters<typeof leafConnectLine>[0] = {
   ...{ serverId: "NSELF", name: "self", cluster: "here", domain: "", isHub: false, headers: true },
   ...{ jetStream: false, denyPublish: [], isolate: false, compression: "off", account: "$G" },

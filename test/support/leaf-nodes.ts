@@ -16,6 +16,8 @@ export interface LeafServerOptions {
   readonly leafnodes?: string;
   readonly config?: string;
   readonly cluster?: { readonly name: string; readonly routes: readonly LeafServer[] };
+  /** Where monitoring is to be had; absent: nowhere. */
+  readonly monitorPort?: number | undefined;
   /** Before the host in URLs of this server, as in "user:password@". */
   readonly urlUser?: string;
 }
@@ -26,10 +28,11 @@ export class LeafServer {
   readonly leafPort: number;
   readonly routePort: number;
   readonly urlUser: string;
+  readonly monitorPort: number | undefined;
 
   constructor(
     process: ServerProcess,
-    { name, urlUser = "" }: LeafServerOptions,
+    { name, urlUser = "", monitorPort }: LeafServerOptions,
     ports: { readonly leaf: number; readonly route: number },
   ) {
     this.process = process;
@@ -37,6 +40,7 @@ export class LeafServer {
     this.leafPort = ports.leaf;
     this.routePort = ports.route;
     this.urlUser = urlUser;
+    this.monitorPort = monitorPort;
   }
 }
 
@@ -73,7 +77,7 @@ function configOf(
   options: LeafServerOptions,
   ports: { readonly leaf: number; readonly route: number },
 ): string {
-  const { name, hubs = [], remote = "", leafnodes = "", config = "", cluster } = options;
+  const { name, hubs = [], remote = "", leafnodes = "", config = "", cluster, monitorPort } = options;
   const remotes = hubs.map(
     (hub) => `{ url: "nats-leaf://${hub.urlUser}127.0.0.1:${hub.leafPort}", ${remote} }`,
   );
@@ -86,5 +90,6 @@ function configOf(
     leafnodes { listen: "127.0.0.1:${ports.leaf}", ${leafnodes}
       remotes: [${remotes.join(", ")}] }
     ${clustered}
+    ${monitorPort === undefined ? "" : `http: "127.0.0.1:${monitorPort}"`}
     ${config}`;
 }

@@ -24,6 +24,7 @@ export function leafSettings({ leafNodes, client }: Config): LeafSettings {
     noAdvertise: leafNodes.noAdvertise,
     advertise: leafNodes.advertise,
     reconnectMs: leafNodes.reconnectMs,
+    compression: leafNodes.compression,
     remotes: leafNodes.remotes.map((remote) => remoteSettings(remote, leafNodes.dialTimeoutMs)),
   };
 }
@@ -51,6 +52,7 @@ function remoteSettings(remote: LeafRemoteConfig, dialTimeoutMs: number): LeafRe
     dialTimeoutMs: remote.dialTimeoutMs ?? dialTimeoutMs,
     infoTimeoutMs: remote.firstInfoTimeoutMs,
     isDisabled: remote.isDisabled,
+    compression: remote.compression,
   };
 }
 

@@ -2,6 +2,7 @@
 import { ConfError } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
 import { advertise, type Address } from "../values/address.ts";
+import { LEAF_COMPRESSION, leafCompression, type Compression } from "../values/compression.ts";
 import {
   leafRemotes,
   leafUsers,
@@ -43,6 +44,7 @@ interface LeafNodesConfig {
   readonly pingIntervalMs: number;
   readonly pingMax: number;
   readonly writeDeadlineMs: number;
+  readonly compression: Compression;
   readonly remotes: readonly LeafRemoteConfig[];
 }
 
@@ -204,6 +206,15 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
     }),
     ...patienceRows<SeenByLeafNodes, "leafNodes">(PLACE, "a leaf connection"),
     option({
+      key: "leafnodes.compression",
+      field: "compression",
+      type: leafCompression,
+      default: LEAF_COMPRESSION,
+      reload: "live",
+      description:
+        "Compression of leaf connections: off, accept, s2_fast, s2_better, s2_best, s2_auto; remotes have their own",
+    }),
+    option({
       key: "leafnodes.remotes",
       field: "remotes",
       isSecret: true,
@@ -216,7 +227,6 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
   ],
   check: problemsOf,
   unsupported: [
-    { feature: "Compression of leaf connections is", keys: ["leafnodes.compression"] },
     { feature: "Another rule for slow leaf nodes than to cut them is", keys: ["leafnodes.write_timeout"] },
   ],
 };

@@ -1,4 +1,4 @@
-/** The value type of the compression of routes. */
+/** The value types of the compression of routes and of leaf connections, which differ in what "on" means. */
 import { assert } from "../../base/assert.ts";
 import { durationFromText } from "../../base/duration.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
@@ -13,17 +13,16 @@ export interface Compression {
 
 type CompressionMode = "not supported" | "off" | "accept" | "s2_auto" | "s2_fast" | "s2_better" | "s2_best";
 
-const MODES: Readonly<Record<string, CompressionMode>> = {
+const MODES: Readonly<Record<string, CompressionMode | "on">> = {
   "not supported": "not supported",
   not_supported: "not supported",
   off: "off",
   disabled: "off",
   false: "off",
   accept: "accept",
-  // A bare "on" between routes means the fast level; between leaf nodes it would mean auto.
-  on: "s2_fast",
-  enabled: "s2_fast",
-  true: "s2_fast",
+  on: "on",
+  enabled: "on",
+  true: "on",
   auto: "s2_auto",
   s2_auto: "s2_auto",
   fast: "s2_fast",
@@ -48,19 +47,31 @@ const compressionBlock = record(
   { expected: EXPECTED_MODE },
 );
 
-export const compression: ValueType<Compression> = {
-  name: "mode or block",
-  fromNode(node, notes) {
-    if (node.kind !== "map") return withThresholds(readMode(node), null);
-    const { mode, thresholds } = compressionBlock(node, notes);
-    return withThresholds(mode, thresholds);
-  },
-  nodeFromText: (value, at) =>
-    value.trim().startsWith("{") ? formatNode(value, at) : { kind: "string", value, at },
-  show: ({ mode }) => mode,
-};
+/** Of routes. */
+export const compression = compressionType("s2_fast");
+export const leafCompression = compressionType("s2_auto");
+/** Without the key. */
+export const LEAF_COMPRESSION: Compression = { mode: "s2_auto", rttThresholdsMs: AUTO_THRESHOLDS_MS };
 
-function readMode(node: ConfNode): CompressionMode {
+function compressionType(modeForOn: CompressionMode): ValueType<Compression> {
+  return {
+    name: "mode or block",
+    fromNode(node, notes) {
+      if (node.kind !== "map") return withThresholds(meantBy(readMode(node), modeForOn), null);
+      const { mode, thresholds } = compressionBlock(node, notes);
+      return withThresholds(meantBy(mode, modeForOn), thresholds);
+    },
+    nodeFromText: (value, at) =>
+      value.trim().startsWith("{") ? formatNode(value, at) : { kind: "string", value, at },
+    show: ({ mode }) => mode,
+  };
+}
+
+function meantBy(mode: CompressionMode | "on", modeForOn: CompressionMode): CompressionMode {
+  return mode === "on" ? modeForOn : mode;
+}
+
+function readMode(node: ConfNode): CompressionMode | "on" {
   const word = node.kind === "bool" ? String(node.value) : stringOf(node, EXPECTED_MODE);
   const mode = Object.hasOwn(MODES, word.toLowerCase()) ? MODES[word.toLowerCase()] : undefined;
   if (mode === undefined) throw new ConfError(node.at, `expected ${EXPECTED_MODE}`);

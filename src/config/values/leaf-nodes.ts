@@ -3,6 +3,7 @@ import { durationFromText } from "../../base/duration.ts";
 import { isUserNkey, seedKey } from "../../keys/nkey.ts";
 import { isValidSubject } from "../../subject/subject.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
+import { LEAF_COMPRESSION, leafCompression, type Compression } from "./compression.ts";
 import { field, listOf, record, type NodeReader } from "./record.ts";
 import { clientTls, type TlsConfig } from "./tls.ts";
 import { booleanOf, formatNode, mismatch, stringOf, stringsOf, type ValueType } from "./value-type.ts";
@@ -47,6 +48,7 @@ export interface LeafRemoteConfig {
   readonly dialTimeoutMs: number | null;
   readonly isDisabled: boolean;
   readonly ignoresDiscovered: boolean;
+  readonly compression: Compression;
 }
 
 const PORT = 7422;
@@ -124,12 +126,16 @@ const remoteBlock = record<LeafRemoteConfig>(
     dialTimeoutMs: field("dial_timeout", timeoutOf(null), null),
     isDisabled: field("disabled", booleanOf, false),
     ignoresDiscovered: field("ignore_discovered_servers", booleanOf, false),
+    compression: field(
+      "compression",
+      (node, notes): Compression => leafCompression.fromNode(node, notes) ?? LEAF_COMPRESSION,
+      LEAF_COMPRESSION,
+    ),
   },
   {
     expected: 'a remote, as in {url: "nats-leaf://hub.example.com:7422", account: A}',
     unsupported: [
       "proxy",
-      "compression",
       "jetstream_cluster_migrate",
       "js_cluster_migrate",
       "ws_compress",

@@ -4,6 +4,7 @@ import type { ConnectionType } from "../../base/connection-type.ts";
 import type { Live } from "../../base/live.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import type { LeafInfo, WireRules } from "../../protocol/leaf-info.ts";
+import type { CompressionTerms } from "../trunk/compression.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
 import type { LeafFeeds } from "./feed.ts";
 
@@ -50,8 +51,9 @@ export interface LeafRemote {
   /** The peer is not told of the interest of other leaf nodes; `asksForIsolation`: it is asked to do the same. */
   readonly isIsolated: boolean;
   readonly asksForIsolation: boolean;
+  readonly compression: CompressionTerms;
   /** The CONNECT line in answer to this INFO. Throws if credentials cannot be read. */
-  connectLine(info: LeafInfo): string;
+  connectLine(info: LeafInfo, compression: string): string;
 }
 
 export interface LeafHost extends ConnectionHost {
@@ -66,8 +68,14 @@ export interface LeafHost extends ConnectionHost {
   /** Oldest version of nats-server that may connect; "": any. */
   versionMin(): string;
   facts(): LeafFacts;
-  /** The INFO line, with CRLF; `admission`: in answer to CONNECT. */
-  infoLine(leaf: { readonly lid: number; readonly nonce: string }, admission: LeafAdmission | null): string;
+  /** Of accepted connections. */
+  compression(): CompressionTerms;
+  /** The INFO line, with CRLF; `admission`: in answer to CONNECT; `compression` "": not told. */
+  infoLine(
+    leaf: { readonly lid: number; readonly nonce: string },
+    admission: LeafAdmission | null,
+    compression: string,
+  ): string;
   /** The kind of this connection: users may be restricted to some kinds. */
   connectionType(lid: number): ConnectionType;
   /** Credentials were refused; the connection is about to end. */

@@ -15,6 +15,7 @@ import { toByteString } from "../../protocol/info.ts";
 import { readLeafConnect, readLeafInfo, type LeafInfo } from "../../protocol/leaf-info.ts";
 import { onOneLine } from "../../protocol/quote.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
+import { Agreement } from "../trunk/compression.ts";
 import { Connection } from "../trunk/connection.ts";
 import { ROUTE_READER } from "../trunk/outbox.ts";
 import { GREETED, OPEN } from "../trunk/phase.ts";
@@ -69,6 +70,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   rules: LeafRules | null = null;
   /** How long to wait before dialling again; 0: as usual. */
   redialDelayMs = 0;
+  readonly compression: Agreement;
   private timer: Disposable | null = null;
   private info: LeafInfo | null = null;
 
@@ -78,6 +80,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     this.tier = remote === null || remote.isHub ? "spoke" : "hub";
     // As in nats-server, leaf nodes always get a nonce.
     this.nonce = remote === null ? host.newNonce() : "";
+    this.compression = new Agreement(wire, () => remote?.compression ?? host.compression());
   }
 
   /** The account, the rules and the peer are known: creates what depends on them. */
@@ -107,7 +110,8 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   }
 
   sayHello(): void {
-    this.say(this.host.infoLine(this, null));
+    const { mode } = this.host.compression();
+    this.say(this.host.infoLine(this, null, mode === "not supported" ? "" : mode));
     if (this.wire.negotiate !== undefined) this.outbox.flush();
   }
 
@@ -188,7 +192,8 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     this.enter(account, rulesForConnect(connect, verdict.grant.permissions, facts, account));
     const { publish = null, subscribe = null } = verdict.grant.permissions?.rules ?? {};
     const admission = { account: account.name, import: subscribe, export: publish };
-    this.say(host.infoLine(this, admission));
+    this.compression.settle(connect.compression);
+    this.say(host.infoLine(this, admission, ""));
     this.begin();
     return this.isOpen;
   }
@@ -196,8 +201,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   onInfo(json: string): boolean {
     const info = readLeafInfo(json);
     if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
-    // An accepted peer sends INFO only to agree on compression, which the wire handles.
-    if (this.remote === null) return true;
+    if (this.remote === null) return this.agree(info);
     if (this.info === null) return this.hearFirst(info, this.remote);
     if (info.leafUrls.length + info.webSocketUrls.length > 0) this.host.onAddresses(this.lid, info);
     this.info = info;
@@ -205,15 +209,41 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     return true;
   }
 
+  /** An accepted peer says INFO to agree on compression alone. */
+  private agree(info: LeafInfo): boolean {
+    if (this.phase !== GREETED) return true;
+    const { compression } = this;
+    const outcome = compression.hear(info.compression, this.ageMs);
+    if (outcome === "unknown") return this.onPeerError(errors.unknownCompression(info.compression), "");
+    if (outcome === "plain") return true;
+    compression.begin(this.outbox.pendingBytes);
+    this.say(this.host.infoLine(this, null, compression.told));
+    return true;
+  }
+
+  /** The time since it began: a round trip at most. */
+  private get ageMs(): number {
+    return this.host.clock.nowMs() - this.startedMs;
+  }
+
   private hearFirst(info: LeafInfo, remote: LeafRemote): boolean {
-    const { host } = this;
+    const { host, compression } = this;
     const problem = infoProblem(info);
     if (problem !== null) return this.onPeerError(problem, "attempted to connect to wrong port");
     this.stopTimer();
+    const outcome = compression.hear(info.compression, this.ageMs);
+    if (outcome === "unknown") return this.onPeerError(errors.unknownCompression(info.compression), "");
+    if (outcome === "packed") {
+      // The hub says INFO once more, packed, which then counts as its first.
+      this.say(host.infoLine(this, null, compression.told));
+      compression.begin(this.outbox.pendingBytes);
+      this.endAfter(CONNECT_TIMEOUT_MS, errors.staleLeaf);
+      return true;
+    }
     this.info = info;
     this.peer = peerOf({ ...info, account: "" }, host.facts().takesHeaders && info.headers);
     host.onAddresses(this.lid, info);
-    this.say(remote.connectLine(info));
+    this.say(remote.connectLine(info, compression.mode));
     this.log.debug("Remote leafnode connect msg sent");
     if (info.infoOnConnect) this.endAfter(CONNECT_TIMEOUT_MS, errors.staleLeaf);
     else return this.hearRules(info);
@@ -306,7 +336,13 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
 
   /** Tells the peer of changed addresses, or that this server leaves. */
   sayInfo(): void {
-    if (this.isOpen && this.remote === null) this.say(this.host.infoLine(this, null));
+    if (this.isOpen && this.remote === null) this.say(this.host.infoLine(this, null, ""));
+  }
+
+  /** The configuration has changed. */
+  followCompression(): void {
+    if (!this.isOpen || this.account === null) return;
+    if (this.compression.mustBeginAgain(this.heartbeat.roundTripMs)) this.close(CLIENT_CLOSED);
   }
 
   protected override endedBy(problem: string): CloseCause {

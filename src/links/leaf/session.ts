@@ -185,6 +185,7 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
 
   onPong(): boolean {
     this.heartbeat.onPong();
+    this.compression.followRoundTrip(this.heartbeat.roundTripMs);
     return this.isOpen;
   }
 

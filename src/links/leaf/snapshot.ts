@@ -14,6 +14,8 @@ export interface LeafSnapshot extends ConnectionSnapshot {
   readonly isSolicited: boolean;
   readonly account: string;
   readonly user: string;
+  /** The mode that was agreed on, or the level of it. */
+  readonly compression: string;
   /** Subjects and queue groups that the peer is interested in. */
   readonly interests: number;
   readonly interest: () => Iterable<RemoteInterest>;
@@ -32,6 +34,7 @@ export function leafSnapshot(session: LeafSession): LeafSnapshot | null {
     isSolicited: session.remote !== null,
     account: account.name,
     user: session.user,
+    compression: session.compression.mode,
     interests: interests.size,
     interest: () => interests,
   };

@@ -20,6 +20,7 @@ export function introduction(
   address: LeafAddress,
   facts: LeafFacts,
   info: LeafInfo,
+  compression: string,
 ): string {
   return leafConnectLine({
     ...credentials(remote, address, info.nonce),
@@ -32,7 +33,7 @@ export function introduction(
     jetStream: facts.hasJetStream,
     denyPublish: remote.denyImports,
     isolate: remote.asksForIsolation,
-    compression: "off",
+    compression,
     account: remote.account,
   });
 }

@@ -17,12 +17,15 @@ import { LeafFeeds } from "../../links/leaf/feed.ts";
 import type { LeafFacts, LeafHost, LeafRemote } from "../../links/leaf/host.ts";
 import { LeafSession } from "../../links/leaf/session.ts";
 import { leafSnapshot, type LeafSnapshot } from "../../links/leaf/snapshot.ts";
+import { isWanted, type CompressionTerms } from "../../links/trunk/compression.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
 import { TrafficLedger } from "../../links/trunk/traffic.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
 import { SERVER_SHUTDOWN, type CloseCause } from "../../protocol/close-cause.ts";
 import * as errors from "../../protocol/errors.ts";
 import { leafInfoLine, type OwnLeafInfo } from "../../protocol/leaf-info.ts";
+import { serverLineMax } from "../../protocol/server-lines.ts";
+import type { S2Wires } from "../../transport/s2-wire.ts";
 import { OpenWires } from "../../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms, type TlsTerms } from "../../transport/tls.ts";
@@ -43,6 +46,7 @@ export interface LeafPortOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly faults: FaultKeeper;
+  readonly s2: S2Wires;
   /** TLS of accepted connections; null: plaintext. */
   tls(): ClientTlsTerms | null;
   /** TLS of the remote with this index. */
@@ -120,13 +124,14 @@ export class LeafPort {
       isIsolated: () => settings.current.isIsolated,
       versionMin: () => settings.current.versionMin,
       facts: () => options.facts(),
-      infoLine: ({ lid, nonce }, admission) => {
+      compression: () => settings.current.compression,
+      infoLine: ({ lid, nonce }, admission, compression) => {
         const isSystemAccount = admission !== null && admission.account === accounts.system?.name;
         return leafInfoLine({
           ...options.info(),
           cid: lid,
           nonce: admission === null ? nonce : "",
-          compression: "",
+          compression,
           admission: admission === null ? null : { ...admission, isSystemAccount },
         });
       },
@@ -167,7 +172,9 @@ export class LeafPort {
       const [oldest] = this.unadmitted;
       oldest?.onPeerError(errors.maxConnectionsExceeded, "made room for a newer one");
     }
-    const session = this.open(wire, null);
+    const { compression, limits } = this.settings.current;
+    const lineMax = serverLineMax(limits);
+    const session = this.open(this.compressible(wire, compression, lineMax), null);
     this.unadmitted.add(session);
     session.greet();
   }
@@ -178,7 +185,10 @@ export class LeafPort {
     this.settings.current = next;
     if (!sameValues(before.remotes, next.remotes) || before.reconnectMs !== next.reconnectMs)
       this.followRemotes();
-    for (const session of this.sessions.values()) session.onLimitsChanged();
+    for (const session of [...this.sessions.values()]) {
+      session.onLimitsChanged();
+      session.followCompression();
+    }
     this.sayInfoToAll();
   }
 
@@ -230,6 +240,10 @@ export class LeafPort {
       const snapshot = leafSnapshot(session);
       if (snapshot !== null) yield snapshot;
     }
+  }
+
+  private compressible(wire: Wire, { mode }: CompressionTerms, strangerMaxBytes: number): Wire {
+    return isWanted(mode) ? this.options.s2.over(wire, strangerMaxBytes) : wire;
   }
 
   private open(wire: Wire, remote: LeafRemote | null): LeafSession {
@@ -311,12 +325,13 @@ export class LeafPort {
 
   private introduce(solicitor: Solicitor, wire: Wire, infoJson: string | null, address: LeafAddress): void {
     const { settings } = solicitor;
-    const { account, isHub, denyImports, denyExports, isIsolated, asksForIsolation } = settings;
+    const { account, isHub, denyImports, denyExports, isIsolated, asksForIsolation, compression } = settings;
     const remote: LeafRemote = {
-      ...{ account, isHub, denyImports, denyExports, isIsolated, asksForIsolation },
-      connectLine: (info) => introduction(settings, address, this.options.facts(), info),
+      ...{ account, isHub, denyImports, denyExports, isIsolated, asksForIsolation, compression },
+      connectLine: (info, mode) => introduction(settings, address, this.options.facts(), info, mode),
     };
-    const session = this.open(wire, remote);
+    // A hub tells its interest in the same write that admits this server.
+    const session = this.open(this.compressible(wire, compression, Infinity), remote);
     this.unadmitted.add(session);
     this.solicitors.set(session, solicitor);
     session.introduce(infoJson, settings.infoTimeoutMs);

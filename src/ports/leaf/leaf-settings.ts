@@ -1,5 +1,6 @@
 /** What the port for leaf nodes is configured to do. */
 import type { LeafLimits } from "../../links/leaf/host.ts";
+import type { CompressionTerms } from "../../links/trunk/compression.ts";
 import type { LeafTarget } from "./dial.ts";
 
 /** By what this server says who it is. */
@@ -34,6 +35,7 @@ export interface LeafRemoteSettings {
   readonly dialTimeoutMs: number;
   readonly infoTimeoutMs: number;
   readonly isDisabled: boolean;
+  readonly compression: CompressionTerms;
 }
 
 /** What a reload can change. */
@@ -45,5 +47,7 @@ export interface LeafSettings {
   readonly noAdvertise: boolean;
   readonly advertise: { readonly host: string; readonly port: number | null } | null;
   readonly reconnectMs: number;
+  /** Of connections that are accepted. */
+  readonly compression: CompressionTerms;
   readonly remotes: readonly LeafRemoteSettings[];
 }

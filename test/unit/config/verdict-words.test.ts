@@ -15,7 +15,10 @@ const ALONE = [
   ],
   ["tls { ocsp_peer: true }\nhttps: 8443", 'tls: "ocsp_peer" is not supported by shoal yet'],
   ["gateway {}", '"gateway": Gateways are not supported by shoal yet'],
-  ["leafnodes { compression: s2_fast }", "Compression of leaf connections is not supported by shoal yet"],
+  [
+    "leafnodes { write_timeout: retry }",
+    "Another rule for slow leaf nodes than to cut them is not supported by shoal yet",
+  ],
   ["feature_flags {}", '"feature_flags": Feature flags are not supported by shoal yet'],
   ['cluster { name: "_" }', "cluster name is reserved"],
   ["ocsp: true", '"ocsp": Stapling and checking by OCSP are not supported by shoal yet'],
