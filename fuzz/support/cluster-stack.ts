@@ -19,6 +19,7 @@ import { clientInfoLine } from "../../src/protocol/info.ts";
 import { readRouteInfo } from "../../src/protocol/route-info.ts";
 import { serverLineMax } from "../../src/protocol/server-lines.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
+import { S2Wires } from "../../src/transport/s2-wire.ts";
 import type { Wire } from "../../src/transport/wire.ts";
 
 const LIMITS = {
@@ -36,6 +37,7 @@ export const SETTINGS: ClusterSettings = {
   permissions: { import: null, export: null },
   maxPayloadBytes: 1000,
   certificateRule: null,
+  compression: { mode: "accept", rttThresholdsMs: [] },
   limits: LIMITS,
 };
 /** Of one member, as members are told. */
@@ -163,6 +165,7 @@ export class ClusterStack {
       accounts,
       turn,
       clock,
+      s2: new S2Wires(),
       logger: silentLogger,
       faults: {
         contain: (error) => {

@@ -68,8 +68,7 @@ function routeFields(route: Route, lists: SubscriptionDetail, nowMs: number): ob
     subscriptions: snapshot.interests,
     ...interestLists(route, lists),
     account: snapshot.account ?? undefined,
-    // Nothing is compressed here; a peer before nats-server 2.10 could not.
-    compression: peerInfo["compression"] === undefined ? "not supported" : "off",
+    compression: snapshot.compression,
     // Not of nats-server: it knows no zones.
     zone: snapshot.zone || undefined,
   };

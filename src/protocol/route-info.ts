@@ -40,6 +40,8 @@ export interface OwnRouteInfo {
   readonly zone: string;
   /** How many there are; null: not told. */
   readonly clients: number | null;
+  /** As modes are written. */
+  readonly compression: string;
   readonly permissions: { readonly import?: object | undefined; readonly export?: object | undefined };
 }
 
@@ -66,7 +68,7 @@ export function routeInfoLine(info: OwnRouteInfo): string {
     ...(info.permissions.export === undefined ? {} : { export: info.permissions.export }),
     lnoc: true,
     lnocu: true,
-    compression: "off",
+    ...(info.compression === "not supported" ? {} : { compression: info.compression }),
     ...(info.poolSize > 0 ? { route_pool_size: info.poolSize } : {}),
     ...(info.poolIndex > 0 ? { route_pool_idx: info.poolIndex } : {}),
     ...(info.account === "" ? {} : { route_account: info.account }),

@@ -118,6 +118,8 @@ export class Stack {
       noHeaders: false,
       permissions: { import: null, export: null },
       judgeConnect: () => null,
+      compression: () => ({ mode: "off", rttThresholdsMs: [] }),
+      agreementLine: () => "INFO {}\r\n",
       onHandshakeInfo: () => undefined,
       onGossip: (session, json) => session.readGossip(json),
       onLaterInfo: () => undefined,

@@ -19,6 +19,7 @@ import { Accounts } from "../../src/core/accounts.ts";
 import type { AccountDefinition } from "../../src/core/definitions.ts";
 import { GLOBAL_ACCOUNT } from "../../src/subject/account-names.ts";
 import { Turn } from "../../src/links/trunk/turn.ts";
+import { S2Wires } from "../../src/transport/s2-wire.ts";
 import type { ClusterPortOptions } from "../../src/ports/cluster/cluster-port-options.ts";
 import { ClusterPort } from "../../src/ports/cluster/cluster-port.ts";
 import type { ConfiguredRoute } from "../../src/ports/cluster/peer-discovery.ts";
@@ -26,7 +27,7 @@ import type { ClusterEdge, RouteListenerHost, RouteNetwork } from "../../src/por
 import { Clients, NOT_CONTAINED } from "./clients.ts";
 import { MemberClock } from "./clock.ts";
 import { NatsMesh } from "./nats-mesh.ts";
-import { LinkWire, type Host, type Network } from "./network.ts";
+import { type LinkWire, type Host, type Network } from "./network.ts";
 import { ShownSource } from "./shown-source.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -50,6 +51,10 @@ export interface MemberIdentity {
 const OPENING_MAX_MS = 50;
 const SHOAL = '"shoal":true';
 const NOT_SHOAL = '"shoal":false';
+
+const S2 = new S2Wires();
+/** Members differ in what they want of compression. */
+const COMPRESSION = ["accept", "s2_fast", "accept", "s2_auto", "off", "s2_better"] as const;
 
 export class SimMember implements Host {
   readonly identity: MemberIdentity;
@@ -125,8 +130,10 @@ export class SimMember implements Host {
 
   /** Which connection of the network this is; undefined once closed. */
   linkOf(connId: ConnId): number | undefined {
-    const wire = this.port.sessions.get(connId)?.wire;
-    return wire instanceof LinkWire ? wire.linkId : undefined;
+    const remote = this.port.sessions.get(connId)?.wire.remote;
+    // A wire that compresses stands over that of the network, and has its endpoints.
+    for (const wire of this.wires) if (wire.remote === remote) return wire.linkId;
+    return undefined;
   }
 
   start(): void {
@@ -220,6 +227,10 @@ export class SimMember implements Host {
         permissions: { import: null, export: null },
         maxPayloadBytes: 1024,
         certificateRule: null,
+        compression: {
+          mode: COMPRESSION[this.id.charCodeAt(this.id.length - 1) % COMPRESSION.length]!,
+          rttThresholdsMs: [1, 5, 20],
+        },
         limits: {
           maxControlLineBytes: 4096,
           maxPendingBytes: 64 * 1024 * 1024,
@@ -244,6 +255,7 @@ export class SimMember implements Host {
       clock: this.clock,
       logger: silentLogger,
       faults: NOT_CONTAINED,
+      s2: S2,
       ownConnectUrls: (side) => (side === "inside" && this.alive ? [`${identity.ip}:4222`] : []),
       nextConnectionId: () => this.nextConnectionId++,
       onMembersChanged: () => undefined,

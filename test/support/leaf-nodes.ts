@@ -15,7 +15,12 @@ export interface LeafServerOptions {
   /** What else stands in the block. */
   readonly leafnodes?: string;
   readonly config?: string;
-  readonly cluster?: { readonly name: string; readonly routes: readonly LeafServer[] };
+  readonly cluster?: {
+    readonly name: string;
+    readonly routes: readonly LeafServer[];
+    /** What else stands in the block. */
+    readonly more?: string;
+  };
   /** Where monitoring is to be had; absent: nowhere. */
   readonly monitorPort?: number | undefined;
   /** Before the host in URLs of this server, as in "user:password@". */
@@ -85,7 +90,7 @@ function configOf(
   const clustered =
     cluster === undefined
       ? ""
-      : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${ports.route}", routes: [${routes.join(", ")}] }`;
+      : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${ports.route}", routes: [${routes.join(", ")}], ${cluster.more ?? ""} }`;
   return `server_name: ${name}
     leafnodes { listen: "127.0.0.1:${ports.leaf}", ${leafnodes}
       remotes: [${remotes.join(", ")}] }

@@ -45,6 +45,7 @@ export function liveClusterOptions(config: Config): ClusterSettings {
     },
     maxPayloadBytes: client.maxPayloadBytes,
     certificateRule: certificateRule(config),
+    compression: cluster.compression,
     limits: {
       maxControlLineBytes: client.maxControlLineBytes,
       maxPendingBytes: client.maxPendingBytes,

@@ -247,7 +247,6 @@ export const cluster: Section<SeenByCluster, "cluster"> = {
       type: compression,
       default: { mode: "accept", rttThresholdsMs: [] },
       reload: "live",
-      status: "parsed",
       description: "Compression of routes: off, accept, s2_fast, s2_better, s2_best, s2_auto",
     }),
     option({

@@ -1,6 +1,7 @@
 /** What a route session needs of the server around it; `app` hands it in. The mesh decides, behind these callbacks. */
 import type { Live } from "../../base/live.ts";
 import type { Accounts } from "../../core/accounts.ts";
+import type { CompressionTerms } from "../trunk/compression.ts";
 import type { ConnectionHost } from "../trunk/host.ts";
 import type { RoutePermissions } from "./permissions.ts";
 import type { InterestName } from "./remote-interest.ts";
@@ -29,6 +30,9 @@ export interface RouteHost<Session = unknown> extends ConnectionHost {
   /** Messages go to other servers without headers. */
   readonly noHeaders: boolean;
   readonly permissions: RoutePermissions;
+  compression(): CompressionTerms;
+  /** The INFO that concludes an agreement on compression. */
+  agreementLine(compression: string): string;
   /** CONNECT of a server that dialled. */
   judgeConnect(session: Session, json: string): ConnectVerdict | null;
   /** The peer's first INFO, as it stands. */

@@ -28,12 +28,14 @@ import { readRouteInfo } from "../../protocol/route-info.ts";
 import { restoreShown } from "../../protocol/shown-subject.ts";
 import { RouteParser, type RouteOperations } from "../../protocol/route-parser.ts";
 import type { Wire } from "../../transport/wire.ts";
+import { Agreement } from "../trunk/compression.ts";
 import { Connection } from "../trunk/connection.ts";
 import { Inbound } from "../trunk/inbound.ts";
 import { ROUTE_READER } from "../trunk/outbox.ts";
 import { CONFIRMED, GREETED, OPEN } from "../trunk/phase.ts";
 import type { Tap } from "../trunk/tap.ts";
 import { AccountMemo } from "./account-memo.ts";
+import { agreeOnCompression } from "./agreeing.ts";
 import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
 import { interestLine, leafInterestLine, readInterest } from "./interest-line.ts";
@@ -64,6 +66,7 @@ const NO_QUEUES: readonly string[] = [];
 export class RouteSession extends Connection<RouteHost> implements RouteOperations, Neighbour {
   readonly direction: RouteDirection;
   readonly interests: RemoteInterests;
+  readonly compression: Agreement;
   registration: Registration | null = null;
   readonly peer: RoutePeer = { info: null, zone: "", takesHeaders: true };
   chosenQueues = "";
@@ -85,6 +88,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
   constructor(host: RouteHost, wire: Wire, id: number, direction: RouteDirection) {
     super(host, wire, id, { ...KIND, phase: direction === "dialled" ? OPEN : GREETED });
     this.direction = direction;
+    this.compression = new Agreement(wire, () => host.compression());
     this.named = new AccountMemo(host.accounts);
     const admits = (subject: string): boolean => permits(host.permissions.export, subject);
     this.interests = new RemoteInterests(this, host, { admits });
@@ -120,6 +124,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     // Here, since what does not come this far (duplicates, probes, strangers) is no news.
     this.log.info("Route connection created");
     this.registration = registration;
+    this.wire.admitted?.();
     this.parser.isPinned = registration.account !== null;
     this.parser.isRegistered = true;
   }
@@ -210,6 +215,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
     const info = readRouteInfo(json);
     if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
     if (this.peer.info === null) {
+      if (agreeOnCompression(this, info) !== "go on") return this.isOpen;
       this.peer.info = info;
       this.peer.takesHeaders = info["headers"] === true && !this.host.noHeaders;
       this.host.onHandshakeInfo(this, info);
@@ -236,6 +242,7 @@ export class RouteSession extends Connection<RouteHost> implements RouteOperatio
 
   onPong(): boolean {
     this.heartbeat.onPong();
+    this.compression.followRoundTrip(this.heartbeat.roundTripMs);
     if (this.phase === OPEN && this.registration !== null) {
       this.stand(CONFIRMED);
       this.host.onFirstPong(this);

@@ -11,6 +11,8 @@ export interface RouteSnapshot extends Registration, ConnectionSnapshot {
   readonly peerInfo: Readonly<Record<string, unknown>>;
   /** The peer's zone; "": unknown. */
   readonly zone: string;
+  /** The mode that was agreed on, or the level of it. */
+  readonly compression: string;
 }
 
 /** null: the mesh has not taken the connection up. */
@@ -25,5 +27,6 @@ export function routeSnapshot(session: RouteSession): RouteSnapshot | null {
     interests: session.interests.size,
     peerInfo: peer.info ?? {},
     zone: peer.zone,
+    compression: session.compression.mode,
   };
 }

@@ -2,11 +2,13 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Accounts } from "../../core/accounts.ts";
+import type { CompressionTerms } from "../../links/trunk/compression.ts";
 import type { FaultKeeper } from "../../links/trunk/faults.ts";
 import type { RouteLimits } from "../../links/route/host.ts";
 import type { RoutePermissions } from "../../links/route/permissions.ts";
 import type { Turn } from "../../links/trunk/turn.ts";
 import type { ServerIdentity } from "../../protocol/info.ts";
+import type { S2Wires } from "../../transport/s2-wire.ts";
 import type { TlsTerms } from "../../transport/tls.ts";
 import type { ClientUrls } from "./member-words.ts";
 import type { ConfiguredRoute, RouteCredentials, KubernetesService } from "./peer-discovery.ts";
@@ -30,6 +32,7 @@ export interface ClusterSettings {
   /** Names that the certificate of a dialling server must carry; null: it must present credentials. */
   readonly certificateRule: CertificateRule | null;
   readonly limits: RouteLimits;
+  readonly compression: CompressionTerms;
 }
 
 export interface ClusterPortOptions {
@@ -64,6 +67,7 @@ export interface ClusterPortOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly faults: FaultKeeper;
+  readonly s2: S2Wires;
   /** Client URLs of this server, for clients in the cluster and outside. */
   ownConnectUrls(side: keyof ClientUrls): readonly string[];
   /** Numbers for connections, shared with clients. */

@@ -20,6 +20,7 @@ import type { Endpoint, Wire } from "../../transport/wire.ts";
 import { listening } from "../start-error.ts";
 import { Admission } from "./admission.ts";
 import type { ClusterPortOptions, ClusterSettings } from "./cluster-port-options.ts";
+import { compressible } from "./compressible.ts";
 import { applyRules, mustEnd } from "./cluster-reload.ts";
 import { GossipInbox } from "./gossip-inbox.ts";
 import { MemberWords, type ClientUrls } from "./member-words.ts";
@@ -131,6 +132,8 @@ export class ClusterPort {
       get permissions() {
         return settings.current.permissions;
       },
+      compression: () => settings.current.compression,
+      agreementLine: (compression) => this.words.infoLine({ compression }),
       judgeConnect: (session, json) => this.admission.judge(session, json),
       onHandshakeInfo: (session, info) => this.hearFirstInfo(session, info),
       onGossip: (session, json) => this.gossip.take(session, json),
@@ -196,7 +199,9 @@ export class ClusterPort {
     settings.current = next;
     this.peerDiscovery.follow();
     for (const session of [...this.sessions.values()]) {
-      if (mustEnd(session, before, next))
+      if (session.compression.mustBeginAgain(session.heartbeat.roundTripMs))
+        session.closeSaying(null, "Compression Changed");
+      else if (mustEnd(session, before, next))
         session.closeSaying("Authorization Violation", "Authentication Failure");
       else applyRules(session, table, before.permissions.import, next.permissions);
       session.send(this.words.infoLine());
@@ -301,7 +306,9 @@ export class ClusterPort {
   }
 
   private open(wire: Wire, direction: "accepted" | "dialled"): RouteSession {
-    const session = new RouteSession(this.host, wire, this.options.nextConnectionId(), direction);
+    const { options, settings, host } = this;
+    const through = compressible(wire, direction, options.s2, settings.current.compression);
+    const session = new RouteSession(host, through, options.nextConnectionId(), direction);
     this.sessions.set(session.rid, session);
     return session;
   }

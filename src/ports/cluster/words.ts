@@ -14,12 +14,22 @@ interface InfoFields {
   readonly routePoolIdx?: number;
   readonly routeAccount?: string;
   readonly gossipMode?: GossipMode;
+  /** What was agreed on; absent: the mode that is configured. */
+  readonly compression?: string;
 }
 
 /** What it says by configuration, whoever is told and whatever becomes of the cluster. */
 type FixedInfo = Omit<
   OwnRouteInfo,
-  "cluster" | "clusterDynamic" | "isLameDuck" | "poolIndex" | "account" | "gossipMode" | "zone" | "clients"
+  | "cluster"
+  | "clusterDynamic"
+  | "isLameDuck"
+  | "poolIndex"
+  | "account"
+  | "gossipMode"
+  | "zone"
+  | "clients"
+  | "compression"
 >;
 
 export class RouteWords {
@@ -51,6 +61,7 @@ export class RouteWords {
       account: fields.routeAccount ?? "",
       gossipMode: fields.gossipMode ?? 0,
       zone: this.zone(),
+      compression: fields.compression ?? this.settings.current.compression.mode,
       clients: this.options.toldClients(),
     });
   }
