@@ -38,7 +38,7 @@ interface Routez {
   readonly routes: readonly { readonly compression: string }[];
 }
 
-/** What is said of each route; undefined: not all of them are there. */
+/** The modes of all routes; undefined: not all of them are there. */
 async function compressionAt(server: LeafServer): Promise<string | undefined> {
   const answer = await fetch(`http://127.0.0.1:${server.monitorPort}/routez`);
   const said = ((await answer.json()) as Routez).routes.map(({ compression }) => compression);

@@ -1,10 +1,22 @@
 /** Agreeing on compression, before the peer's first INFO is acted on: trunk/compression.ts says how it goes. */
 import * as errors from "../../protocol/errors.ts";
-import type { RouteSession } from "./session.ts";
+import type { Agreement } from "../trunk/compression.ts";
+import type { RouteHost } from "./host.ts";
+
+/** A route as this file sees it. */
+interface AgreeingRoute {
+  readonly compression: Agreement;
+  readonly direction: "accepted" | "dialled";
+  readonly startedMs: number;
+  readonly outbox: { readonly pendingBytes: number };
+  readonly host: Pick<RouteHost, "clock" | "agreementLine">;
+  say(line: string): void;
+  onPeerError(error: errors.PeerError, detail: string): boolean;
+}
 
 /** "wait": the peer says INFO once more, packed, which then counts as its first; "closed": it has told of a mode that does not exist. */
 export function agreeOnCompression(
-  session: RouteSession,
+  session: AgreeingRoute,
   info: Readonly<Record<string, unknown>>,
 ): "go on" | "wait" | "closed" {
   const { compression, host, outbox } = session;

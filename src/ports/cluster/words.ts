@@ -14,7 +14,7 @@ interface InfoFields {
   readonly routePoolIdx?: number;
   readonly routeAccount?: string;
   readonly gossipMode?: GossipMode;
-  /** What was agreed on; absent: the mode that is configured. */
+  /** The mode that was agreed on; absent: the one that is configured. */
   readonly compression?: string;
 }
 
