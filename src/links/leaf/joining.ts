@@ -110,8 +110,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   }
 
   sayHello(): void {
-    const { mode } = this.host.compression();
-    this.say(this.host.infoLine(this, null, mode === "not supported" ? "" : mode));
+    this.say(this.host.infoLine(this, null, this.compression.offered));
     if (this.wire.negotiate !== undefined) this.outbox.flush();
   }
 

@@ -55,7 +55,7 @@ export function modeFor(
 }
 
 /** null: bytes pass as they are. */
-export function framingOf(mode: CompressionMode): WireFraming | null {
+function framingOf(mode: CompressionMode): WireFraming | null {
   switch (mode) {
     case "s2_uncompressed":
       return "uncompressed";
@@ -96,6 +96,13 @@ export class Agreement {
     if (agreed === null) return "unknown";
     this.mode = modeFor(agreed, rttThresholdsMs, roundTripMs);
     return framingOf(this.mode) === null ? "plain" : "packed";
+  }
+
+  /** What the first INFO offers; "": nothing, since the wire cannot, or the configuration does not want it known. */
+  get offered(): string {
+    const { mode } = this.terms();
+    if (mode === "not supported") return "";
+    return isWanted(mode) && this.wire.compress === undefined ? "" : mode;
   }
 
   /** The peer tells its mode where there is nothing to agree on any more. */
