@@ -126,6 +126,16 @@ export interface LeafInfo {
   readonly isLameDuck: boolean;
 }
 
+/**
+ * What the INFO of a server that has dialled says of compression, which is all that it is for; null: it makes no sense. A nats-server that has no
+ * port for leaf nodes leaves out the rest, its id among it.
+ */
+export function readToldCompression(json: string): string | null {
+  const said = parseObject(json);
+  const fields = said === null ? "" : checkedFields(said, { compression: "text" });
+  return typeof fields === "string" ? null : text(fields, "compression");
+}
+
 /** A text: what is wrong with it. */
 export function readLeafInfo(json: string): LeafInfo | string {
   const fields = readRouteInfo(json);

@@ -59,6 +59,7 @@ for (const [hubKind, spokeKind] of MIXES) {
         const spoke = await world.start(spokeKind, {
           name: "spoke",
           monitorPort: ports[1],
+          acceptsNone: true,
           hubs: [hub],
           remote: `compression: ${spokeMode}`,
         });

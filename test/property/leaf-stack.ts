@@ -10,6 +10,7 @@ import { LeafSession } from "../../src/links/leaf/session.ts";
 import type { InterestChange } from "../../src/core/local-interest.ts";
 import { leafConnectLine, leafInfoLine } from "../../src/protocol/leaf-info.ts";
 import { MemoryWire } from "../../src/transport/memory.ts";
+import type { Wire } from "../../src/transport/wire.ts";
 import { Stack, type Link, type StackOptions } from "./stack.ts";
 
 const LIMITS: LeafLimits = {
@@ -92,8 +93,8 @@ export class LeafStack extends Stack {
   }
 
   /** A connection to the port for leaf nodes that has said nothing yet. */
-  knock(wire = new MemoryWire()): Link<LeafSession> {
-    const session = new LeafSession(this.leafHost, wire, this.nextLid++, null);
+  knock(wire = new MemoryWire(), through: Wire = wire): Link<LeafSession> {
+    const session = new LeafSession(this.leafHost, through, this.nextLid++, null);
     session.greet();
     session.outbox.flush();
     wire.take();

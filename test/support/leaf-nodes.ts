@@ -14,6 +14,8 @@ export interface LeafServerOptions {
   readonly remote?: string;
   /** What else stands in the block. */
   readonly leafnodes?: string;
+  /** It has no port for leaf nodes of its own. */
+  readonly acceptsNone?: boolean;
   readonly config?: string;
   readonly cluster?: {
     readonly name: string;
@@ -82,7 +84,16 @@ function configOf(
   options: LeafServerOptions,
   ports: { readonly leaf: number; readonly route: number },
 ): string {
-  const { name, hubs = [], remote = "", leafnodes = "", config = "", cluster, monitorPort } = options;
+  const {
+    name,
+    hubs = [],
+    remote = "",
+    leafnodes = "",
+    acceptsNone,
+    config = "",
+    cluster,
+    monitorPort,
+  } = options;
   const remotes = hubs.map(
     (hub) => `{ url: "nats-leaf://${hub.urlUser}127.0.0.1:${hub.leafPort}", ${remote} }`,
   );
@@ -92,7 +103,7 @@ function configOf(
       ? ""
       : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${ports.route}", routes: [${routes.join(", ")}], ${cluster.more ?? ""} }`;
   return `server_name: ${name}
-    leafnodes { listen: "127.0.0.1:${ports.leaf}", ${leafnodes}
+    leafnodes { ${acceptsNone === true ? "" : `listen: "127.0.0.1:${ports.leaf}", `}${leafnodes}
       remotes: [${remotes.join(", ")}] }
     ${clustered}
     ${monitorPort === undefined ? "" : `http: "127.0.0.1:${monitorPort}"`}

@@ -12,7 +12,12 @@ import { CLIENT_CLOSED, closeCause, TLS_FAILED, type CloseCause } from "../../pr
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import { toByteString } from "../../protocol/info.ts";
-import { readLeafConnect, readLeafInfo, type LeafInfo } from "../../protocol/leaf-info.ts";
+import {
+  readLeafConnect,
+  readLeafInfo,
+  readToldCompression,
+  type LeafInfo,
+} from "../../protocol/leaf-info.ts";
 import { onOneLine } from "../../protocol/quote.ts";
 import type { Opening, Wire } from "../../transport/wire.ts";
 import { Agreement } from "../trunk/compression.ts";
@@ -198,9 +203,9 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   }
 
   onInfo(json: string): boolean {
+    if (this.remote === null) return this.agree(readToldCompression(json));
     const info = readLeafInfo(json);
     if (typeof info === "string") return this.onPeerError(errors.badArguments, info);
-    if (this.remote === null) return this.agree(info);
     if (this.info === null) return this.hearFirst(info, this.remote);
     if (info.leafUrls.length + info.webSocketUrls.length > 0) this.host.onAddresses(this.lid, info);
     this.info = info;
@@ -209,11 +214,12 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
   }
 
   /** An accepted peer says INFO to agree on compression alone. */
-  private agree(info: LeafInfo): boolean {
+  private agree(told: string | null): boolean {
+    if (told === null) return this.onPeerError(errors.badArguments, "INFO is not the JSON it should be");
     if (this.phase !== GREETED) return true;
     const { compression } = this;
-    const outcome = compression.hear(info.compression, this.ageMs);
-    if (outcome === "unknown") return this.onPeerError(errors.unknownCompression(info.compression), "");
+    const outcome = compression.hear(told, this.ageMs);
+    if (outcome === "unknown") return this.onPeerError(errors.unknownCompression(told), "");
     if (outcome === "plain") return true;
     compression.begin(this.outbox.pendingBytes);
     this.say(this.host.infoLine(this, null, compression.told));

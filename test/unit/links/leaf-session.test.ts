@@ -4,6 +4,9 @@ import type { KnownUser } from "../../../src/auth/known-user.ts";
 import type { AccountsDefinition } from "../../../src/core/definitions.ts";
 import type { UserPermissions } from "../../../src/core/permissions.ts";
 import type { LeafSession } from "../../../src/links/leaf/session.ts";
+import { Packers, STREAM_START } from "../../../src/compress/stream-packer.ts";
+import { MemoryWire } from "../../../src/transport/memory.ts";
+import { S2Wires } from "../../../src/transport/s2-wire.ts";
 import { LeafStack } from "../../property/leaf-stack.ts";
 import type { Link } from "../../property/stack.ts";
 
@@ -48,6 +51,33 @@ describe("before it has said who it is, a peer", () => {
       for (let n = 0; n < 70 && session.isOpen; n++) wire.receiveText("x".repeat(1024));
       expect(session.isOpen).toBe(false);
     }
+  });
+
+  it("agrees on compression, and cannot have more unpacked than a line", () => {
+    const stack = new LeafStack({ compression: { mode: "s2_fast", rttThresholdsMs: [] } });
+    const knock = (): Link<LeafSession> => {
+      const below = new MemoryWire();
+      const { session } = stack.knock(below, new S2Wires().over(below, 4096));
+      // A nats-server without a port for leaf nodes names nobody in this INFO.
+      below.receiveText(`INFO {"server_id":"","client_id":3,"compression":"s2_best"}\r\n`);
+      expect(below.take().subarray(0, STREAM_START.length)).toEqual(Buffer.from(STREAM_START));
+      return { wire: below, session };
+    };
+    const packed = (text: string): Buffer =>
+      Buffer.concat([STREAM_START, ...new Packers().pack("best", [Buffer.from(text)])]);
+    const admitted = knock();
+    admitted.wire.receive(packed(`CONNECT {"version":"2.15.3","name":"s","remote_account":"$G"}\r\n`));
+    expect([admitted.session.account?.name, admitted.session.compression.mode]).toEqual(["$G", "s2_fast"]);
+    admitted.wire.receive(packed(`LS+ ${"a".repeat(4000)}.b\r\n`.repeat(10)));
+    expect(admitted.session.interests?.size).toBe(1);
+    const { wire, session } = knock();
+    wire.receive(packed("x".repeat(4097)));
+    expect(wire.state).toBe("closing");
+    wire.hangUp();
+    expect(session.isOpen).toBe(false);
+    const other = stack.knock();
+    other.wire.receiveText(`INFO {"compression":"zstd"}\r\n`);
+    expect(other.session.isOpen).toBe(false);
   });
 
   it("is closed when it says nothing in time", () => {
