@@ -196,7 +196,7 @@ export class Rooms {
     });
   }
 
-  private openWebSocketPort({ websocket: { host, port } }: Config): WebSocketPort | null {
+  private openWebSocketPort({ websocket: { host, port }, leafNodes }: Config): WebSocketPort | null {
     if (port === null) return null;
     return new WebSocketPort({
       host,
@@ -207,6 +207,7 @@ export class Rooms {
       logger: this.logger,
       onClient: (wire, presented, forwardedFor) =>
         this.clients.takeOver(wire, { entrance: WEBSOCKET, presented, forwardedFor }),
+      onLeaf: leafNodes.port === null ? null : (wire) => this.leafNodes.accept(wire, "websocket"),
     });
   }
 

@@ -10,6 +10,10 @@ export interface LeafServerOptions {
   readonly name: string;
   /** Which have to be started already. */
   readonly hubs?: readonly LeafServer[];
+  /** How its hubs are dialled: the beginning of URLs, and the path at their end; absent: over TCP. */
+  readonly over?: { readonly scheme: "ws" | "wss"; readonly path: string };
+  /** What else stands in the block of its port for WebSocket; absent: it has none. */
+  readonly webSocket?: string;
   /** What else stands in its entry of `remotes`. */
   readonly remote?: string;
   /** What else stands in the block. */
@@ -29,22 +33,26 @@ export interface LeafServerOptions {
   readonly urlUser?: string;
 }
 
+interface Ports {
+  readonly leaf: number;
+  readonly route: number;
+  readonly webSocket: number;
+}
+
 export class LeafServer {
   readonly name: string;
   readonly process: ServerProcess;
   readonly leafPort: number;
+  readonly webSocketPort: number;
   readonly routePort: number;
   readonly urlUser: string;
   readonly monitorPort: number | undefined;
 
-  constructor(
-    process: ServerProcess,
-    { name, urlUser = "", monitorPort }: LeafServerOptions,
-    ports: { readonly leaf: number; readonly route: number },
-  ) {
+  constructor(process: ServerProcess, { name, urlUser = "", monitorPort }: LeafServerOptions, ports: Ports) {
     this.process = process;
     this.name = name;
     this.leafPort = ports.leaf;
+    this.webSocketPort = ports.webSocket;
     this.routePort = ports.route;
     this.urlUser = urlUser;
     this.monitorPort = monitorPort;
@@ -61,7 +69,7 @@ export class LeafWorld implements AsyncDisposable {
 
   async start(kind: LeafServerKind, options: LeafServerOptions): Promise<LeafServer> {
     const command = bothServers[kind === "shoal" ? 0 : 1]!.command;
-    const ports = { leaf: await freePort(), route: await freePort() };
+    const ports = { leaf: await freePort(), route: await freePort(), webSocket: await freePort() };
     const server = new LeafServer(await startServer(command, configOf(options, ports)), options, ports);
     this.servers.push(server);
     return server;
@@ -80,10 +88,7 @@ export class LeafWorld implements AsyncDisposable {
   }
 }
 
-function configOf(
-  options: LeafServerOptions,
-  ports: { readonly leaf: number; readonly route: number },
-): string {
+function configOf(options: LeafServerOptions, ports: Ports): string {
   const {
     name,
     hubs = [],
@@ -93,9 +98,13 @@ function configOf(
     config = "",
     cluster,
     monitorPort,
+    over,
+    webSocket,
   } = options;
-  const remotes = hubs.map(
-    (hub) => `{ url: "nats-leaf://${hub.urlUser}127.0.0.1:${hub.leafPort}", ${remote} }`,
+  const remotes = hubs.map((hub) =>
+    over === undefined
+      ? `{ url: "nats-leaf://${hub.urlUser}127.0.0.1:${hub.leafPort}", ${remote} }`
+      : `{ url: "${over.scheme}://${hub.urlUser}127.0.0.1:${hub.webSocketPort}${over.path}", ${remote} }`,
   );
   const routes = cluster?.routes.map(({ routePort }) => `"nats://127.0.0.1:${routePort}"`) ?? [];
   const clustered =
@@ -106,6 +115,7 @@ function configOf(
     leafnodes { ${acceptsNone === true ? "" : `listen: "127.0.0.1:${ports.leaf}", `}${leafnodes}
       remotes: [${remotes.join(", ")}] }
     ${clustered}
+    ${webSocket === undefined ? "" : `websocket { listen: "127.0.0.1:${ports.webSocket}", ${webSocket} }`}
     ${monitorPort === undefined ? "" : `http: "127.0.0.1:${monitorPort}"`}
     ${config}`;
 }

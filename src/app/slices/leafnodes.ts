@@ -7,6 +7,9 @@ import type { LeafCredentials, LeafRemoteSettings, LeafSettings } from "../../po
 import { toByteString } from "../../protocol/info.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 
+/** Least of what a compressed message of a hub may grow to: it tells all interest in one write. */
+const WEBSOCKET_MESSAGE_MIN = 8 * 1024 * 1024;
+
 export function leafSettings({ leafNodes, client }: Config): LeafSettings {
   return {
     limits: {
@@ -25,16 +28,25 @@ export function leafSettings({ leafNodes, client }: Config): LeafSettings {
     advertise: leafNodes.advertise,
     reconnectMs: leafNodes.reconnectMs,
     compression: leafNodes.compression,
-    remotes: leafNodes.remotes.map((remote) => remoteSettings(remote, leafNodes.dialTimeoutMs)),
+    remotes: leafNodes.remotes.map((remote) =>
+      remoteSettings(remote, {
+        dialTimeoutMs: leafNodes.dialTimeoutMs,
+        maxPayloadBytes: client.maxPayloadBytes,
+      }),
+    ),
   };
 }
 
-function remoteSettings(remote: LeafRemoteConfig, dialTimeoutMs: number): LeafRemoteSettings {
+function remoteSettings(
+  remote: LeafRemoteConfig,
+  { dialTimeoutMs, maxPayloadBytes }: { readonly dialTimeoutMs: number; readonly maxPayloadBytes: number },
+): LeafRemoteSettings {
   return {
-    addresses: remote.urls.map(({ scheme, host, port, user, password }) => ({
+    addresses: remote.urls.map(({ scheme, host, port, user, password, path }) => ({
       host,
       port,
       isSecured: scheme === "tls" || scheme === "wss",
+      webSocketPath: scheme === "ws" || scheme === "wss" ? path : null,
       user,
       pass: password,
     })),
@@ -53,6 +65,11 @@ function remoteSettings(remote: LeafRemoteConfig, dialTimeoutMs: number): LeafRe
     infoTimeoutMs: remote.firstInfoTimeoutMs,
     isDisabled: remote.isDisabled,
     compression: remote.compression,
+    webSocket: {
+      compression: remote.webSocketCompression,
+      masks: !remote.webSocketNoMasking,
+      messageMaxBytes: Math.max(WEBSOCKET_MESSAGE_MIN, 4 * maxPayloadBytes),
+    },
   };
 }
 

@@ -49,6 +49,9 @@ export interface LeafRemoteConfig {
   readonly isDisabled: boolean;
   readonly ignoresDiscovered: boolean;
   readonly compression: Compression;
+  /** Of messages of WebSocket, instead of S2. */
+  readonly webSocketCompression: boolean;
+  readonly webSocketNoMasking: boolean;
 }
 
 const PORT = 7422;
@@ -131,20 +134,16 @@ const remoteBlock = record<LeafRemoteConfig>(
       (node, notes): Compression => leafCompression.fromNode(node, notes) ?? LEAF_COMPRESSION,
       LEAF_COMPRESSION,
     ),
+    webSocketCompression: field(
+      "ws_compression ws_compress websocket_compress websocket_compression",
+      booleanOf,
+      false,
+    ),
+    webSocketNoMasking: field("ws_no_masking websocket_no_masking", booleanOf, false),
   },
   {
     expected: 'a remote, as in {url: "nats-leaf://hub.example.com:7422", account: A}',
-    unsupported: [
-      "proxy",
-      "jetstream_cluster_migrate",
-      "js_cluster_migrate",
-      "ws_compress",
-      "ws_compression",
-      "websocket_compress",
-      "websocket_compression",
-      "ws_no_masking",
-      "websocket_no_masking",
-    ],
+    unsupported: ["proxy", "jetstream_cluster_migrate", "js_cluster_migrate"],
   },
 );
 
@@ -154,11 +153,11 @@ const readRemote: NodeReader<LeafRemoteConfig> = (node, notes) => {
   if (urls.length === 0) throw new ConfError(node.at, "a remote needs a url");
   if (credentials !== null && nkey !== null)
     throw new ConfError(node.at, "credentials and nkey exclude each other: keep one of them");
-  const webSockets = urls.filter(({ scheme }) => scheme === "ws" || scheme === "wss");
-  if (webSockets.length > 0)
+  const webSocketCount = urls.filter(({ scheme }) => scheme === "ws" || scheme === "wss").length;
+  if (webSocketCount > 0 && webSocketCount < urls.length)
     throw new ConfError(
       node.at,
-      "leaf nodes over WebSocket (ws:// and wss://) are not supported by shoal yet",
+      `remote leaf node configuration cannot have a mix of websocket and non-websocket urls: ${urls.map(showUrl).join(", ")}`,
     );
   return remote;
 };

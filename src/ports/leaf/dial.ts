@@ -8,9 +8,12 @@ import { isIP, type Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { fromByteString } from "../../protocol/info.ts";
 import { readLeafInfo } from "../../protocol/leaf-info.ts";
+import { hostPort } from "../../base/host-port.ts";
 import type { OpenWires } from "../../transport/open-wires.ts";
 import { dialTcp, tcpWire } from "../../transport/tcp.ts";
 import { TlsWire, type Handshakes, type TlsTerms } from "../../transport/tls.ts";
+import type { Deflate } from "../../transport/websocket/deflate.ts";
+import { Dialling } from "../../transport/websocket/dialling.ts";
 import type { Wire } from "../../transport/wire.ts";
 
 export interface LeafTarget {
@@ -18,12 +21,16 @@ export interface LeafTarget {
   readonly port: number;
   /** Its URL requires TLS. */
   readonly isSecured: boolean;
+  /** Where the port for WebSocket has it; null: it is a port for leaf nodes. */
+  readonly webSocketPath: string | null;
 }
 
 export interface LeafDialHost {
   readonly wires: OpenWires;
   readonly handshakes: Handshakes;
   readonly clock: Clock;
+  /** For WebSocket; null: this Node.js does not allow it. */
+  deflate(): Deflate | null;
   /** All addresses of a name. */
   lookup(name: string): Promise<readonly string[]>;
 }
@@ -38,6 +45,15 @@ export interface LeafDialOptions {
   readonly isTlsFirst: boolean;
   /** Names, besides the host, that the hub's certificate may be for. */
   readonly names: readonly string[];
+  readonly webSocket: LeafWebSocketTerms;
+}
+
+export interface LeafWebSocketTerms {
+  /** Messages of WebSocket are compressed where the hub does that, too. */
+  readonly compression: boolean;
+  readonly masks: boolean;
+  /** Bytes of a compressed message, and of what it grows to. */
+  readonly messageMaxBytes: number;
 }
 
 export interface LeafDialOutcome {
@@ -49,6 +65,8 @@ export interface LeafDialOutcome {
 const FIRST_LINE_MAX = 64 * 1024;
 const ADDRESSES_MAX = 32;
 const LF = 0x0a;
+/** Behind the path of a URL: for leaf nodes. */
+const LEAF_PATH = "/leafnode";
 
 export function dialLeaf(
   target: LeafTarget,
@@ -84,9 +102,15 @@ async function connect(
   const socket = await dialAny(target, options.timeoutMs, host, signal);
   // Between two receivers nobody listens, and an "error" event without a listener would end the process.
   socket.on("error", () => undefined);
+  if (target.webSocketPath !== null) return overWebSocket(socket, target, options, host);
   const isSecuredFirst = options.isTlsFirst;
   if (isSecuredFirst) return { wire: await secure(socket, target, options, host), infoJson: null };
-  const line = await withDeadline(host.clock, options.infoTimeoutMs, socket, firstLine(socket));
+  const line = await withDeadline(
+    host.clock,
+    options.infoTimeoutMs,
+    () => void socket.destroy(),
+    firstLine(socket),
+  );
   const json = /^INFO\s+(.*?)\s*$/s.exec(line)?.[1];
   const info = json === undefined ? "what came first is no INFO" : readLeafInfo(json);
   if (json === undefined || typeof info === "string") {
@@ -96,6 +120,36 @@ async function connect(
   const isTls = info.tlsRequired || options.isTlsWanted || target.isSecured;
   const wire = isTls ? await secure(socket, target, options, host) : tcpWire(socket, host.wires);
   return { wire, infoJson: json };
+}
+
+async function overWebSocket(
+  socket: Socket,
+  target: LeafTarget,
+  options: LeafDialOptions,
+  host: LeafDialHost,
+): Promise<Connected> {
+  const isTls = options.isTlsWanted || target.isSecured;
+  const below = isTls ? await secure(socket, target, options, host) : tcpWire(socket, host.wires);
+  const { compression, masks, messageMaxBytes } = options.webSocket;
+  const wish = {
+    host: hostPort(target.host, target.port),
+    path: `${(target.webSocketPath ?? "").replace(/\/+$/, "")}${LEAF_PATH}`,
+    ...{ compression, masks },
+  };
+  const limits = { strangerMaxBytes: messageMaxBytes, admittedMaxBytes: messageMaxBytes };
+  const deflate = compression ? host.deflate() : null;
+  const { promise, resolve, reject } = Promise.withResolvers<Connected>();
+  const dialling = new Dialling(
+    below,
+    wish,
+    { deflate, limits },
+    {
+      onUpgrade: (wire) => resolve({ wire, infoJson: null }),
+      onFailed: (problem) => reject(new Error(`invalid websocket connection: ${problem}`)),
+    },
+  );
+  dialling.begin();
+  return withDeadline(host.clock, options.infoTimeoutMs, () => dialling.giveUp(), promise);
 }
 
 /** The addresses of a name in turn, from a random one. They are looked up for each dial, since they change. */
@@ -153,13 +207,13 @@ async function firstLine(socket: Socket): Promise<string> {
   return promise;
 }
 
-async function withDeadline<T>(clock: Clock, ms: number, socket: Socket, work: Promise<T>): Promise<T> {
+async function withDeadline<T>(clock: Clock, ms: number, giveUp: () => void, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = clock.setTimer(ms, () => reject(new Error(`no INFO within ${ms} ms`)));
+  const timer = clock.setTimer(ms, () => reject(new Error(`no answer within ${ms} ms`)));
   try {
     return await Promise.race([work, promise]);
   } catch (error) {
-    socket.destroy();
+    giveUp();
     throw error;
   } finally {
     timer[Symbol.dispose]();

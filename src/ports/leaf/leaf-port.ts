@@ -29,6 +29,8 @@ import type { S2Wires } from "../../transport/s2-wire.ts";
 import { OpenWires } from "../../transport/open-wires.ts";
 import { listenTcp, tcpWire, type TcpListener } from "../../transport/tcp.ts";
 import { Handshakes, TlsWire, type ClientTlsTerms, type TlsTerms } from "../../transport/tls.ts";
+import { Deflate } from "../../transport/websocket/deflate.ts";
+import { WebSocketWire } from "../../transport/websocket/wire.ts";
 import type { Endpoint, Wire } from "../../transport/wire.ts";
 import { listening } from "../start-error.ts";
 import { introduction } from "./introduction.ts";
@@ -98,6 +100,9 @@ export class LeafPort {
   private remotes: readonly Solicitor[] = [];
   private listener: TcpListener | null = null;
   private isClosed = false;
+  private readonly overWebSocket = new Set<number>();
+  /** null: not needed yet, or this Node.js does not allow it. */
+  private deflate: Deflate | null = null;
   private readonly host: LeafHost;
   private readonly options: LeafPortOptions;
 
@@ -135,7 +140,7 @@ export class LeafPort {
           admission: admission === null ? null : { ...admission, isSystemAccount },
         });
       },
-      connectionType: () => "LEAFNODE",
+      connectionType: (lid) => (this.overWebSocket.has(lid) ? "LEAFNODE_WS" : "LEAFNODE"),
       onRefused: () => void counters.authFailures++,
       onOpen: (lid) => this.opened(this.session(lid)),
       onAddresses: (lid, info) => this.solicitors.get(this.session(lid))?.learn(info),
@@ -165,8 +170,8 @@ export class LeafPort {
     this.followRemotes();
   }
 
-  /** Another server has dialled, here or on another port. */
-  accept(wire: Wire): void {
+  /** Another server has dialled, here or at the port for WebSocket. */
+  accept(wire: Wire, by: "tcp" | "websocket" = "tcp"): void {
     if (this.isClosed) return wire.end(SERVER_SHUTDOWN);
     if (this.unadmitted.size >= UNADMITTED_MAX) {
       const [oldest] = this.unadmitted;
@@ -176,6 +181,7 @@ export class LeafPort {
     const lineMax = serverLineMax(limits);
     const session = this.open(this.compressible(wire, compression, lineMax), null);
     this.unadmitted.add(session);
+    if (by === "websocket") this.overWebSocket.add(session.lid);
     session.greet();
   }
 
@@ -243,7 +249,10 @@ export class LeafPort {
   }
 
   private compressible(wire: Wire, { mode }: CompressionTerms, strangerMaxBytes: number): Wire {
-    return isWanted(mode) ? this.options.s2.over(wire, strangerMaxBytes) : wire;
+    // WebSocket has a compression of its own.
+    return isWanted(mode) && !(wire instanceof WebSocketWire)
+      ? this.options.s2.over(wire, strangerMaxBytes)
+      : wire;
   }
 
   private open(wire: Wire, remote: LeafRemote | null): LeafSession {
@@ -280,6 +289,7 @@ export class LeafPort {
   }
 
   private forget(session: LeafSession): void {
+    this.overWebSocket.delete(session.lid);
     const wasOfUse = !this.unadmitted.delete(session) && session.account !== null;
     if (this.sessions.delete(session.lid)) this.traffic.closed(session);
     const solicitor = this.solicitors.get(session);
@@ -316,7 +326,11 @@ export class LeafPort {
     const { wires, handshakes } = this;
     const solicitor: Solicitor = new Solicitor({
       ...{ settings, reconnectMs, clock, random, logger },
-      dialHost: { wires, handshakes, clock, lookup: (name) => options.lookup(name) },
+      dialHost: {
+        ...{ wires, handshakes, clock },
+        deflate: () => (this.deflate ??= Deflate.open()),
+        lookup: (name) => options.lookup(name),
+      },
       tls: () => options.remoteTls(index),
       onWire: (wire, infoJson, address) => this.introduce(solicitor, wire, infoJson, address),
     });

@@ -1,7 +1,7 @@
 /** What the port for leaf nodes is configured to do. */
 import type { LeafLimits } from "../../links/leaf/host.ts";
 import type { CompressionTerms } from "../../links/trunk/compression.ts";
-import type { LeafTarget } from "./dial.ts";
+import type { LeafTarget, LeafWebSocketTerms } from "./dial.ts";
 
 /** By what this server says who it is. */
 export type LeafCredentials =
@@ -36,6 +36,7 @@ export interface LeafRemoteSettings {
   readonly infoTimeoutMs: number;
   readonly isDisabled: boolean;
   readonly compression: CompressionTerms;
+  readonly webSocket: LeafWebSocketTerms;
 }
 
 /** What a reload can change. */

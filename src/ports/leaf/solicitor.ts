@@ -63,12 +63,14 @@ export class Solicitor implements Disposable {
     this.dialAfter(Math.max(delayMs, usualMs));
   }
 
-  /** The hub has announced its addresses. */
-  learn({ leafUrls }: LeafInfo): void {
+  /** The hub has said where it can be dialled: over WebSocket, where that is how it is dialled. */
+  learn({ leafUrls, webSocketUrls }: LeafInfo): void {
     const { ignoresDiscovered, addresses } = this.settings;
-    if (ignoresDiscovered || leafUrls.length === 0) return;
+    const isWebSocket = addresses[0]?.webSocketPath !== null;
+    const urls = isWebSocket ? webSocketUrls : leafUrls;
+    if (ignoresDiscovered || urls.length === 0) return;
     const isSecured = addresses.some((one) => one.isSecured);
-    this.dials.learn(leafUrls.flatMap((url) => addressOf(url, isSecured) ?? []));
+    this.dials.learn(urls.flatMap((url) => addressOf(url, { isSecured, isWebSocket }) ?? []));
   }
 
   [Symbol.dispose](): void {
@@ -96,6 +98,7 @@ export class Solicitor implements Disposable {
       isTlsWanted: settings.hasTls,
       isTlsFirst: settings.isTlsFirst,
       names,
+      webSocket: settings.webSocket,
     };
     this.underWay = dialLeaf(address, terms, options.dialHost, {
       connected: (wire, infoJson) => {
@@ -123,9 +126,19 @@ export class Solicitor implements Disposable {
 }
 
 /** Reads `host:port` of INFO. */
-function addressOf(url: string, isSecured: boolean): LeafAddress | null {
+function addressOf(
+  url: string,
+  { isSecured, isWebSocket }: { readonly isSecured: boolean; readonly isWebSocket: boolean },
+): LeafAddress | null {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(url);
   const port = Number(match?.[3] ?? 0);
   if (match === null || port < 1 || port > 65_535) return null;
-  return { host: match[1] ?? match[2] ?? "", port, isSecured, user: null, pass: null };
+  return {
+    host: match[1] ?? match[2] ?? "",
+    port,
+    isSecured,
+    webSocketPath: isWebSocket ? "" : null,
+    user: null,
+    pass: null,
+  };
 }

@@ -46,6 +46,8 @@ export interface WebSocketPortOptions {
   readonly logger: Logger;
   /** Takes a client over: it has begun to send to `wire` when this returns. */
   readonly onClient: (wire: Wire, presented: Presented, forwardedFor: string) => void;
+  /** Takes a leaf node over in the same way; null: none are accepted. */
+  readonly onLeaf: ((wire: Wire) => void) | null;
 }
 
 export interface WebSocketCounters {
@@ -60,8 +62,8 @@ export interface WebSocketCounters {
 const OPENINGS_MAX = 4096;
 /** What `handshake_timeout: 0` means; nats-server waits indefinitely. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Paths of other protocols, which this server does not speak yet. */
-const FOREIGN_PATHS: readonly string[] = ["/leafnode"];
+/** The end of the path at which leaf nodes connect. */
+const LEAF_PATH = "/leafnode";
 
 export class WebSocketPort {
   readonly wires = new OpenWires();
@@ -169,18 +171,22 @@ export class WebSocketPort {
 
   private upgraded(opening: Upgrading, upgrade: Upgrade): WireReceiver | null {
     this.settle(opening);
-    const foreign = FOREIGN_PATHS.find((path) => upgrade.path.endsWith(path));
-    if (foreign !== undefined) {
+    const { settings, onClient, onLeaf } = this.options;
+    const isLeaf = upgrade.path.endsWith(LEAF_PATH);
+    if (isLeaf && onLeaf === null) {
       this.counters.refused++;
-      this.log(opening, `${foreign} is not served here`);
+      this.log(opening, "Not configured to accept leaf node connections");
       return null;
     }
     this.counters.upgraded++;
-    const { settings, onClient } = this.options;
     const { limits, cookies: names } = settings.current;
     const { isMasked, compression } = upgrade;
     const deflate = compression ? this.deflate : null;
     const wire = new WebSocketWire(opening.wire, { isMasked, deflate }, limits);
+    if (isLeaf && onLeaf !== null) {
+      onLeaf(wire);
+      return wire;
+    }
     const cookie = (name: string | null): string => (name === null ? "" : (upgrade.cookies.get(name) ?? ""));
     const presented = {
       jwt: cookie(names.jwt),

@@ -1,4 +1,5 @@
-/** Heads of frames on their way out: this server is never a client, so nothing that it sends is masked. */
+/** Frames on their way out: with a mask where this server is the client, which dials another one as its leaf node; without one else. */
+import { randomFillSync } from "node:crypto";
 import { bytes, words } from "../../slab/memory.ts";
 
 export const FIRST_BINARY = 0x82;
@@ -50,4 +51,35 @@ export function closeFrame(status: number | null, reason: Uint8Array | string = 
   if (text.length > CONTROL_MAX - 2)
     text = Buffer.concat([text.subarray(0, CONTROL_MAX - 2 - ELLIPSIS.length), Buffer.from(ELLIPSIS)]);
   return Buffer.concat([Uint8Array.of(FIRST_CLOSE, text.length + 2, status >> 8, status & 0xff), text]);
+}
+
+const MASKED = 0x80;
+const KEY_LENGTH = 4;
+
+/** A final frame with a mask, in memory of its own. */
+export function maskedFrame(first: number, pieces: readonly Uint8Array[]): Uint8Array {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const head = ownHead(first, length);
+  const from = head.length + KEY_LENGTH;
+  const frame = Buffer.allocUnsafe(from + length);
+  frame.set(head);
+  frame[1]! |= MASKED;
+  randomFillSync(frame, head.length, KEY_LENGTH);
+  let at = from;
+  for (const piece of pieces) {
+    frame.set(piece, at);
+    at += piece.length;
+  }
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const key = view.getInt32(head.length);
+  let done = from;
+  for (; done + KEY_LENGTH <= frame.length; done += KEY_LENGTH)
+    view.setInt32(done, view.getInt32(done) ^ key);
+  for (; done < frame.length; done++) frame[done]! ^= frame[head.length + ((done - from) & 3)]!;
+  return frame;
+}
+
+/** A short frame again, with a mask. */
+export function withMask(frame: Uint8Array): Uint8Array {
+  return maskedFrame(frame[0]!, [frame.subarray(2)]);
 }

@@ -36,6 +36,8 @@ export interface FrameHost {
 export interface FrameRules {
   /** Frames must be masked; else they must not be. */
   readonly isMasked: boolean;
+  /** Frames that go out are masked, as those of clients; absent: they are not. */
+  readonly masksOwn?: boolean;
   /** null: messages are not compressed. */
   readonly deflate: Deflate | null;
 }

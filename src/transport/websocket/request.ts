@@ -47,6 +47,7 @@ export interface UpgradeRefusal {
 export const HEAD_MAX = 32 * 1024;
 const COOKIES_MAX = 128;
 
+const DEFLATE = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const REQUEST_LINE = /^([!#$%&'*+.^`|~\w-]+) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
 const HEADER =
@@ -229,15 +230,63 @@ function acceptance(
   key: string,
   agreed: { readonly compression: boolean; readonly isMasked: boolean; readonly headers: string },
 ): string {
-  const accept = createHash("sha1").update(key).update(GUID).digest("base64");
-  const extension = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
   return [
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
-    `Sec-WebSocket-Accept: ${accept}\r\n`,
-    agreed.compression ? `Sec-WebSocket-Extensions: ${extension}\r\n` : "",
+    `Sec-WebSocket-Accept: ${acceptOf(key)}\r\n`,
+    agreed.compression ? `Sec-WebSocket-Extensions: ${DEFLATE}\r\n` : "",
     agreed.isMasked ? "" : "Nats-No-Masking: true\r\n",
     `${agreed.headers}\r\n`,
   ].join("");
+}
+
+/** What this server asks for as a client. */
+export interface UpgradeWish {
+  readonly host: string;
+  readonly path: string;
+  readonly compression: boolean;
+  /** Frames that this server sends are masked. */
+  readonly masks: boolean;
+}
+
+/** The request; `key` is new for each, 16 bytes in base64. */
+export function upgradeRequest({ host, path, compression, masks }: UpgradeWish, key: string): string {
+  return [
+    `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n`,
+    `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n`,
+    compression ? `Sec-WebSocket-Extensions: ${DEFLATE}\r\n` : "",
+    masks ? "" : "Nats-No-Masking: true\r\n",
+    "\r\n",
+  ].join("");
+}
+
+/** What the answer to it agrees on; a text: what is wrong with it. */
+export function readAnswer(
+  head: string,
+  wish: UpgradeWish,
+  key: string,
+): { readonly compression: boolean; readonly masks: boolean } | string {
+  const [statusLine = "", ...lines] = head.slice(0, -4).split("\r\n");
+  const status = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(statusLine)?.[1];
+  const headers = readHeaders(lines);
+  if (status === undefined || headers === null) return "the answer is no HTTP";
+  if (status !== "101") return `the answer is ${JSON.stringify(statusLine.slice(0, 100))}`;
+  if (!hasToken(headers, "upgrade", "websocket") || !hasToken(headers, "connection", "upgrade"))
+    return "the answer upgrades to something else";
+  if (first(headers, "sec-websocket-accept") !== acceptOf(key)) return "the answer is to another request";
+  const extensions = headers.get("sec-websocket-extensions") ?? [];
+  const parameters = extensions
+    .flatMap((value) => value.split(/[;,]/))
+    .map((part) => part.trim().toLowerCase());
+  const compression = parameters.includes("permessage-deflate");
+  if (compression && !wish.compression) return "the answer has an extension that was not asked for";
+  const isFree =
+    parameters.includes("server_no_context_takeover") && parameters.includes("client_no_context_takeover");
+  if (compression && !isFree) return "compression negotiation error";
+  return { compression, masks: wish.masks || first(headers, "nats-no-masking") !== "true" };
+}
+
+function acceptOf(key: string): string {
+  return createHash("sha1").update(key).update(GUID).digest("base64");
 }
 
 /** A request of HTTP that may not be what it asks for. */

@@ -15,8 +15,10 @@ import {
   closeFrame,
   FIRST_BINARY,
   FIRST_BINARY_COMPRESSED,
+  maskedFrame,
   ownHead,
   pongFrame,
+  withMask,
   writeHead,
 } from "./frame-head.ts";
 import { FrameReader, type FrameHost, type FrameRules } from "./frames.ts";
@@ -53,9 +55,16 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
   private readonly below: Wire;
   private readonly rules: FrameRules;
   private readonly limits: MessageLimits;
+  private readonly onStarted: () => void;
 
-  /** `below` delivers to this receiver from the upgrade on; the answer to it has been written. */
-  constructor(below: Wire, rules: FrameRules, limits: MessageLimits) {
+  /** `below` delivers to this receiver from the upgrade on. `onStarted`: what came since is wanted now. */
+  constructor(
+    below: Wire,
+    rules: FrameRules,
+    limits: MessageLimits,
+    onStarted: () => void = () => undefined,
+  ) {
+    this.onStarted = onStarted;
     this.below = below;
     this.rules = rules;
     this.limits = limits;
@@ -71,9 +80,14 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
     return this.below.isGathering === true;
   }
 
-  /** It was started with the request. */
+  /** The wire below was started with the request. */
   start(receiver: WireReceiver): void {
     this.receiver = receiver;
+    this.onStarted();
+  }
+
+  get isStarted(): boolean {
+    return this.receiver !== null;
   }
 
   /** The client is known: it may send larger messages. */
@@ -85,8 +99,8 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
     if (this.isEnding !== "no") return true;
     const { deflate } = this.rules;
     if (deflate !== null && piece.length >= COMPRESS_MIN) return this.writeCompressed(deflate, [piece]);
-    if (piece.buffer !== bytes.buffer || !hasFrameRoom(piece.byteOffset))
-      return this.writeBelow([ownHead(FIRST_BINARY, piece.length), piece]);
+    if (this.rules.masksOwn === true || piece.buffer !== bytes.buffer || !hasFrameRoom(piece.byteOffset))
+      return this.writeBelow(this.framed(FIRST_BINARY, [piece]));
     const from = writeHead(piece.byteOffset, FIRST_BINARY, piece.length);
     const frame = slice(from, piece.byteOffset + piece.length - from);
     if (this.isWriting) return this.writeBelow([frame]);
@@ -99,7 +113,16 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
     const length = lengthOf(pieces);
     const { deflate } = this.rules;
     if (deflate !== null && length >= COMPRESS_MIN) return this.writeCompressed(deflate, pieces);
-    return this.writeBelow([ownHead(FIRST_BINARY, length), ...pieces]);
+    return this.writeBelow(this.framed(FIRST_BINARY, pieces));
+  }
+
+  private framed(first: number, pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+    if (this.rules.masksOwn === true) return [maskedFrame(first, pieces)];
+    return [ownHead(first, lengthOf(pieces)), ...pieces];
+  }
+
+  private own(frame: Uint8Array): Uint8Array {
+    return this.rules.masksOwn === true ? withMask(frame) : frame;
   }
 
   pause(): void {
@@ -169,7 +192,7 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
 
   onPing(payload: Uint8Array): void {
     if (this.isEnding !== "no") return;
-    const frame = pongFrame(payload);
+    const frame = this.own(pongFrame(payload));
     if (this.isWriting) this.pong = frame;
     else this.settle(this.below.write(frame));
   }
@@ -190,7 +213,7 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
   /** Once. */
   private conclude(status: number | null, reason: Uint8Array | string): void {
     if (this.isEnding !== "no") return;
-    const frame = closeFrame(status, reason);
+    const frame = this.own(closeFrame(status, reason));
     this.pong = null;
     if (this.isWriting) this.lastWords = frame;
     else this.settle(this.below.write(frame));
@@ -218,7 +241,7 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
 
   private writeCompressed(deflate: Deflate, pieces: readonly Uint8Array[]): boolean {
     const outputs = deflate.deflate(pieces);
-    const isDone = this.writeBelow([ownHead(FIRST_BINARY_COMPRESSED, lengthOf(outputs)), ...outputs]);
+    const isDone = this.writeBelow(this.framed(FIRST_BINARY_COMPRESSED, outputs));
     if (isDone) deflate.release(outputs);
     return isDone;
   }

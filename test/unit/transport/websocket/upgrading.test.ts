@@ -57,6 +57,7 @@ function rig(): Rig {
       clients.push(presented);
       wire.start({ onBytes: () => true, onWritten: () => undefined, onClosed: () => undefined });
     },
+    onLeaf: null,
   });
   const arrive = (): MemoryWire => {
     const wire = new MemoryWire();
