@@ -13,6 +13,7 @@ import { systemRandom } from "../base/random.ts";
 import { Accounts } from "../core/accounts.ts";
 import type { ClusterSettings } from "../ports/cluster/cluster-port-options.ts";
 import { ClusterPort } from "../ports/cluster/cluster-port.ts";
+import { S2Wires } from "../transport/s2-wire.ts";
 import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -78,6 +79,7 @@ class Rehearsing {
       clock: systemClock,
       logger: silentLogger,
       faults: new Faults(),
+      s2: new S2Wires(),
       ownConnectUrls: () => [`${LOOPBACK}:1`],
       nextConnectionId: () => ++this.connections,
       onMembersChanged: resolve,

@@ -29,6 +29,7 @@ const ROUTES: ClusterSettings = {
   permissions: { import: { allow: [], deny: [">"] }, export: { allow: [], deny: [">"] } },
   maxPayloadBytes: 1,
   certificateRule: { mapsToUser: true, checksKnownUrls: true },
+  compression: { mode: "s2_fast", rttThresholdsMs: [] },
   limits: {
     maxControlLineBytes: 4096,
     maxPendingBytes: 64 * 1024 * 1024,
