@@ -5,11 +5,12 @@
  *     streams/<stream>/msgs/         the log of messages
  *     streams/<stream>/sources.json  how far it has taken messages from its sources, where messages do not say it any more
  *     streams/<stream>/obs/<name>/   a consumer: meta.json, state, log
+ *     deleted/                       streams whose files are being removed
  *     quarantine/                    what could not be understood; it is never deleted
  */
 import { assert } from "../base/assert.ts";
 import { Births } from "../store/births.ts";
-import type { Disk, DiskError } from "../store/disk.ts";
+import type { Disk } from "../store/disk.ts";
 import type { RowCache } from "../store/row-cache.ts";
 import type { StreamStore } from "../store/stream-store.ts";
 import { adviseAbout, adviseConsumer, adviseStream } from "./advisories.ts";
@@ -24,7 +25,15 @@ import type { ClusterFigures, SharedStream } from "./group/shared.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
 import type { BatchBudgets, ServerLimits } from "./server-limits.ts";
-import { beginConsumer, isKept, makeConsumer, nameFor, makeStream, whenKept } from "./making.ts";
+import {
+  beginConsumer,
+  discardRest,
+  discardStream,
+  isKept,
+  makeConsumer,
+  makeStream,
+  nameFor,
+} from "./making.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { openConsumerState, type OpenedConsumer, type RestoredConsumer } from "./open-consumer.ts";
 import { openStore, type NewStore } from "./open-store.ts";
@@ -125,6 +134,7 @@ export class Assets {
   recover(): void {
     const { disk, folder } = this.options;
     disk.removeFolder(`${folder}/restoring`); // what nobody was told is there
+    discardRest(disk, folder);
     for (const name of disk.names(`${folder}/streams`))
       if (this.recoverStream(name) === null) this.quarantine(`${folder}/streams/${name}`, `stream-${name}`);
     for (const { origins } of this.streams.values()) origins.follow();
@@ -202,6 +212,7 @@ export class Assets {
 
   deleteStream(assets: StreamAssets): void {
     const { stream, consumers, origins } = assets;
+    const { disk, folder } = this.options;
     const { name } = stream.config;
     origins.dismiss();
     for (const consumer of [...consumers.values()]) this.removeConsumer(assets, consumer);
@@ -209,7 +220,7 @@ export class Assets {
     this.forget(assets);
     stream.stop();
     this.onChanged(assets);
-    this.options.disk.removeFolder(`${this.options.folder}/streams/${name}`);
+    if (stream.config.storage === "file") discardStream(disk, folder, name, this.host.random);
     adviseStream(this.host, "DELETED", name, "delete");
   }
 
@@ -271,22 +282,6 @@ export class Assets {
       }
       stream.stop();
     }
-  }
-
-  /**
-   * Calls back when a stream that was made, or its consumer, is as durable as the policy says. Where that fails it goes again, and `done` is told
-   * why.
-   */
-  whenKept(assets: StreamAssets, consumer: Consumer | null, done: (error: DiskError | null) => void): void {
-    const { stream, consumers } = assets;
-    const made = consumer === null ? stream.store.log : consumer.journal.log;
-    whenKept(made, stream, this.options.policy, (error) => {
-      if (error !== null && consumer === null && this.streams.get(stream.config.name) === assets)
-        this.deleteStream(assets);
-      if (error !== null && consumer !== null && consumers.get(consumer.name) === consumer)
-        this.deleteConsumer(assets, consumer);
-      done(error);
-    });
   }
 
   /** A replica: its group hands it what it stores, and keeps that durable. */

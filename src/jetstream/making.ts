@@ -56,7 +56,7 @@ interface Made {
 }
 
 /** Calls back when what was made is as durable as the policy of its stream says, or with what went wrong. */
-export function whenKept(
+export function whenDurable(
   made: Made,
   { config }: { readonly config: StreamConfig },
   usual: SyncPolicy,
@@ -64,6 +64,20 @@ export function whenKept(
 ): void {
   if (syncPolicyOf(config, usual) === "lazy") done(null);
   else made.whenBorn(done);
+}
+
+/** Streams that were deleted, and that a kill has left a part of. `folder`: of the account. */
+export function discardRest(disk: Disk, folder: string): void {
+  for (const name of disk.names(`${folder}/deleted`)) {
+    const path = `${folder}/deleted/${name}`;
+    disk.discardFolder(path, path, () => undefined);
+  }
+}
+
+/** The stream's folder is gone from here on; its files go in the background. `folder`: of the account. */
+export function discardStream(disk: Disk, folder: string, name: string, random: Random): void {
+  const to = `${folder}/deleted/${name}-${randomToken(random)}`;
+  disk.discardFolder(`${folder}/streams/${name}`, to, () => undefined);
 }
 
 /** Whether it survives a restart: an ephemeral one does, too, until it is inactive for long enough. One for an origin is made again. */

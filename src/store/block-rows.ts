@@ -132,11 +132,32 @@ export class Gaps {
     return end;
   }
 
+  /** How many of the places from `from` up to `to`, both included, are among them. */
+  count(from: number, to: number): number {
+    const { bits } = this;
+    const last = Math.min(to, bits.length * 32 - 1);
+    let sum = 0;
+    for (let at = from; at <= last;) {
+      const end = Math.min(last, at | 31);
+      const wanted = (0xffff_ffff << (at & 31)) & (0xffff_ffff >>> (31 - (end & 31)));
+      sum += ones(bits[at >>> 5]! & wanted);
+      at = end + 1;
+    }
+    return sum;
+  }
+
   private grow(word: number): void {
     const larger = new Uint32Array(Math.max(word + 1, 2 * this.bits.length));
     larger.set(this.bits);
     this.bits = larger;
   }
+}
+
+/** How many bits of a word of 32 are set. */
+function ones(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
 /** Sequences without a row, up to `reach`; null: none. */

@@ -24,8 +24,6 @@ export interface CleaningHost {
   readonly isInMemory: boolean;
   /** Writes out what was appended. Throws `DiskError`. */
   flush(): void;
-  /** The same, and it is on the disk when this returns. */
-  syncNow(): void;
   /** Messages are about to go for good. */
   beforeForgetting(): void;
 }
@@ -40,8 +38,10 @@ export class Cleaning {
   private readonly host: CleaningHost;
   readonly packing: Packing;
   private compaction: Compaction | null = null;
-  /** The file that replaces the block is being synced. */
+  /** The log is being synced, or the file that replaces the block. */
   private isSyncing = false;
+  /** The log says durably that nothing is left of the blocks at its beginning, up to the one of this number. */
+  private emptyTo = 0;
   private isClosed = false;
 
   constructor(host: CleaningHost) {
@@ -95,7 +95,7 @@ export class Cleaning {
 
   private drop(block: Block): Cleaned {
     try {
-      this.host.syncNow();
+      if (block.number > this.emptyTo) return this.syncEmpty();
       this.host.beforeForgetting();
       this.host.log.drop(block);
       return "done";
@@ -103,6 +103,20 @@ export class Cleaning {
       if (!(error instanceof DiskError)) throw error;
       return "nothing"; // it is tried again
     }
+  }
+
+  /** One sync serves for all blocks at the beginning of which nothing is left. */
+  private syncEmpty(): Cleaned {
+    const { log } = this.host;
+    const last = log.blocks.at(-1)!;
+    const to = (log.blocks.find((block) => block === last || block.live > 0) ?? last).number - 1;
+    this.host.flush();
+    this.isSyncing = true;
+    log.sync((error) => {
+      this.isSyncing = false;
+      if (error === null) this.emptyTo = to;
+    });
+    return this.emptyTo === to ? "more" : "nothing";
   }
 
   private replace(compaction: Compaction): void {

@@ -28,6 +28,8 @@ export interface Disk {
   remove(path: string): void;
   /** With all that is in it; it may be missing. */
   removeFolder(path: string): void;
+  /** The same in the background: the folder is called `to` until all of it is gone, and a kill may leave a part of it there. Calls back at the end. */
+  discardFolder(path: string, to: string, done: () => void): void;
   /**
    * Takes the file for this process alone, until it is disposed of or the process ends, however it ends. null: another one has it.
    * "unsupported": the file system has no locks.

@@ -51,6 +51,11 @@ export class MemoryDisk implements Disk {
     for (const name of [...this.files.keys()]) if (name.startsWith(`${path}/`)) this.files.delete(name);
   }
 
+  discardFolder(path: string, _: string, done: () => void): void {
+    this.removeFolder(path);
+    done();
+  }
+
   /** Nobody else sees it. */
   lock(): Disposable {
     return { [Symbol.dispose]: () => undefined };

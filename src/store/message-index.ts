@@ -38,6 +38,8 @@ export class MessageIndex {
   length = 0;
   hash = 0;
   hasHeaders = false;
+  /** Rows that `findWithin` has looked at, or as many as what it did takes. */
+  lookedAt = 0;
   private located = 0;
   private lastSequence = 0;
   private readonly options: IndexOptions;
@@ -144,7 +146,9 @@ export class MessageIndex {
    */
   findWithin(from: number, to: number, filter: SubjectFilter | null, rows: number): number {
     this.budget = rows;
-    return this.search(from, to, filter);
+    const found = this.search(from, to, filter);
+    this.lookedAt = rows - this.budget;
+    return found;
   }
 
   /** The first message from `from` up to `to` on the subject of this number; 0: none. */
@@ -228,9 +232,11 @@ export class MessageIndex {
       if (block.live === 0 || block.base === 0) continue;
       if (block.base > to) break;
       if (block.base >= from && block.reach <= to) sum += block.live;
-      else
-        for (let at = Math.max(from, block.base); at <= Math.min(to, block.reach); at++)
-          if (!isGone(block, at)) sum++;
+      else {
+        const start = Math.max(from, block.base) - block.base;
+        const end = Math.min(to, block.reach) - block.base;
+        if (start <= end) sum += end - start + 1 - (block.gaps?.count(start, end) ?? 0);
+      }
     }
     return sum;
   }

@@ -16,9 +16,9 @@ interface SyncCounters {
 export class MeteredDisk implements Disk {
   readonly counters: SyncCounters = { syncs: 0, slow: 0, failed: 0, ms: 0 };
   private readonly disk: Disk;
-  /** Syncs that have not ended. */
-  readonly underWay = new Set<Promise<void>>();
-  private readonly nowMs: () => number;
+  /** Work in the background that has not ended. */
+  private readonly underWay = new Set<Promise<void>>();
+  readonly nowMs: () => number;
 
   /** `nowMs`: of a clock that tells parts of a millisecond. */
   constructor(disk: Disk, nowMs: () => number) {
@@ -39,10 +39,10 @@ export class MeteredDisk implements Disk {
   }
 
   open(path: string): DiskFile {
-    return new MeteredFile(this.disk.open(path), this, this.nowMs);
+    return new MeteredFile(this.disk.open(path), this);
   }
 
-  /** Resolves when no sync is under way: files that were closed before are closed then. */
+  /** Resolves when nothing is under way: files that were closed before are closed then. */
   async settled(): Promise<void> {
     while (this.underWay.size > 0) await Promise.all(this.underWay);
   }
@@ -56,7 +56,7 @@ export class MeteredDisk implements Disk {
   }
 
   create(path: string, content: Uint8Array): DiskFile {
-    return new MeteredFile(this.disk.create(path, content), this, this.nowMs);
+    return new MeteredFile(this.disk.create(path, content), this);
   }
 
   rename(from: string, to: string): void {
@@ -71,6 +71,14 @@ export class MeteredDisk implements Disk {
     this.disk.removeFolder(path);
   }
 
+  discardFolder(path: string, to: string, done: () => void): void {
+    const ended = this.begin();
+    this.disk.discardFolder(path, to, () => {
+      ended();
+      done();
+    });
+  }
+
   lock(path: string): Disposable | "unsupported" | null {
     return this.disk.lock(path);
   }
@@ -80,27 +88,31 @@ export class MeteredDisk implements Disk {
   }
 
   syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.underWay.add(promise);
+    const ended = this.begin();
     this.disk.syncFolderLater(path, (error) => {
-      this.underWay.delete(promise);
-      resolve();
+      ended();
       done(error);
     });
+  }
+
+  /** Work in the background begins. Returns what ends it. */
+  begin(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.underWay.add(promise);
+    return () => {
+      this.underWay.delete(promise);
+      resolve();
+    };
   }
 }
 
 class MeteredFile implements DiskFile {
   private readonly file: DiskFile;
-  private readonly counters: SyncCounters;
-  private readonly underWay: Set<Promise<void>>;
-  private readonly nowMs: () => number;
+  private readonly disk: MeteredDisk;
 
-  constructor(file: DiskFile, { counters, underWay }: MeteredDisk, nowMs: () => number) {
+  constructor(file: DiskFile, disk: MeteredDisk) {
     this.file = file;
-    this.counters = counters;
-    this.underWay = underWay;
-    this.nowMs = nowMs;
+    this.disk = disk;
   }
 
   get size(): number {
@@ -120,24 +132,24 @@ class MeteredFile implements DiskFile {
   }
 
   sync(done: (error: DiskError | null) => void): void {
-    const sinceMs = this.nowMs();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.underWay.add(promise);
+    const { disk } = this;
+    const sinceMs = disk.nowMs();
+    const ended = disk.begin();
     this.file.sync((error) => {
-      this.underWay.delete(promise);
-      resolve();
+      ended();
       this.count(sinceMs);
-      if (error !== null) this.counters.failed++;
+      if (error !== null) disk.counters.failed++;
       done(error);
     });
   }
 
   syncNow(): void {
-    const sinceMs = this.nowMs();
+    const { disk } = this;
+    const sinceMs = disk.nowMs();
     try {
       this.file.syncNow();
     } catch (error) {
-      this.counters.failed++;
+      disk.counters.failed++;
       throw error;
     } finally {
       this.count(sinceMs);
@@ -149,9 +161,10 @@ class MeteredFile implements DiskFile {
   }
 
   private count(sinceMs: number): void {
-    const ms = this.nowMs() - sinceMs;
-    this.counters.syncs++;
-    this.counters.ms += ms;
-    if (ms > SLOW_MS) this.counters.slow++;
+    const { counters, nowMs } = this.disk;
+    const ms = nowMs() - sinceMs;
+    counters.syncs++;
+    counters.ms += ms;
+    if (ms > SLOW_MS) counters.slow++;
   }
 }

@@ -12,6 +12,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rm,
   rmSync,
   writeFileSync,
   writeSync,
@@ -73,6 +74,20 @@ export class NodeDisk implements Disk {
 
   removeFolder(path: string): void {
     attempt(`cannot remove ${path}`, () => rmSync(path, { force: true, recursive: true }));
+  }
+
+  discardFolder(path: string, to: string, done: () => void): void {
+    this.makeFolder(dirname(to));
+    const isThere = attempt(
+      `cannot remove ${path}`,
+      () => {
+        renameSync(path, to);
+        return true;
+      },
+      false,
+    );
+    if (!isThere) done();
+    else rm(to, { force: true, recursive: true }, () => done()); // where it cannot be removed, the next start tries again
   }
 
   /**

@@ -84,6 +84,10 @@ export class PackedDisk implements Disk {
     this.disk.removeFolder(path);
   }
 
+  discardFolder(path: string, to: string, done: () => void): void {
+    this.disk.discardFolder(path, to, done);
+  }
+
   lock(path: string): Disposable | "unsupported" | null {
     return this.disk.lock(path);
   }

@@ -95,6 +95,11 @@ export class SealedDisk implements Disk {
     this.disk.removeFolder(path);
   }
 
+  discardFolder(path: string, to: string, done: () => void): void {
+    this.forget(path);
+    this.disk.discardFolder(path, to, done);
+  }
+
   lock(path: string): Disposable | "unsupported" | null {
     return this.disk.lock(path);
   }

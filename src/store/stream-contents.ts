@@ -14,7 +14,7 @@ import { scrubLog, type Finding } from "./scrub.ts";
 import { SubjectTable } from "./subject-table.ts";
 
 /** Messages or subjects. */
-const COUNTED_AT_ONCE_MAX = 8000;
+const COUNTED_AT_ONCE_MAX = 4000;
 
 /** Messages that are looked at from the end before subjects are. */
 const LOOKED_BACK_MAX = 2000;
@@ -173,6 +173,11 @@ export abstract class StreamContents {
     if (start > to) return 0;
     const filter = filters === null ? null : this.subjects.filterOf(filters);
     return this.index.findWithin(start, to, filter, messages);
+  }
+
+  /** Messages that `nextWithin` has looked at, or as many as what it did takes. */
+  get lookedAt(): number {
+    return this.index.lookedAt;
   }
 
   /**

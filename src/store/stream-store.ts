@@ -61,7 +61,6 @@ export class StreamStore extends StreamForgetting {
       cache: this.cache,
       isInMemory: this.isInMemory,
       flush: () => this.flush(),
-      syncNow: () => this.syncNow(),
       beforeForgetting: () => this.beforeForgetting(),
     });
     this.first = firstSequence;

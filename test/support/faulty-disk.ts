@@ -82,6 +82,19 @@ export class FaultyDisk implements Disk {
     for (const name of [...this.files.keys()]) if (name.startsWith(`${path}/`)) this.files.delete(name);
   }
 
+  /** A kill may leave some of it. */
+  discardFolder(path: string, to: string, done: () => void): void {
+    for (const [name, content] of [...this.files]) {
+      if (!name.startsWith(`${path}/`)) continue;
+      this.files.delete(name);
+      if (this.random.next() < 0.5) this.files.set(to + name.slice(path.length), content);
+    }
+    this.later(() => {
+      this.removeFolder(to);
+      done();
+    });
+  }
+
   /** Nobody else sees it. */
   lock(): Disposable {
     return { [Symbol.dispose]: () => undefined };

@@ -16,6 +16,7 @@ import { Backups } from "./backups.ts";
 import type { MessageOrigin } from "../../protocol/message.ts";
 import { consumerRequests } from "./consumer-requests.ts";
 import { askedBy, COSTS, Later, type ApiOperation } from "./request.ts";
+import { jsonWith, type WrittenPart } from "./written-part.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { AnswerFacts } from "./info.ts";
 import { streamRequests } from "./stream-requests.ts";
@@ -151,9 +152,10 @@ export class Api {
         backups: this.backups,
         origin: queued.origin,
       };
-      const respond = (fields: Record<string, unknown>): void => {
+      const respond = (fields: Record<string, unknown>, part?: WrittenPart): void => {
         const answer = { type: typeOf(operation), ...fields };
-        this.respond(queued, answer, operation.headers?.(request, answer) ?? "");
+        const response = part === undefined ? JSON.stringify(answer) : jsonWith(answer, part);
+        this.respond(queued, response, operation.headers?.(request, answer) ?? "");
       };
       const result = operation.handle(request);
       if (result instanceof Later) result.begin(respond, (error) => this.refuse(queued, error));
@@ -167,12 +169,11 @@ export class Api {
     const { operation } = queued.found;
     this.counters.errors++;
     const refused = { type: typeOf(operation), error: refusalOf(error, queued.subject, this.logger) };
-    this.respond(queued, { ...refused, ...operation.refusal }, "");
+    this.respond(queued, JSON.stringify({ ...refused, ...operation.refusal }), "");
   }
 
-  private respond({ subject, reply, payload, origin }: Queued, answer: object, headers: string): void {
+  private respond({ subject, reply, payload, origin }: Queued, response: string, headers: string): void {
     this.counters.total++;
-    const response = JSON.stringify(answer);
     if (reply !== "") this.host.send({ subject: reply, reply: "", headers, payload: response });
     const request = payload === "" ? {} : { request: payload };
     const about = { subject, ...request, response };

@@ -9,6 +9,7 @@ import { errorJson } from "../api-error.ts";
 import type { ClusterFigures } from "../group/shared.ts";
 import { publicConsumers, type StreamAssets } from "../assets.ts";
 import type { Link } from "../origins/link.ts";
+import type { WRITTEN } from "./written-part.ts";
 import { originKey, originShape, type OriginConfig } from "../stream/origin-config.ts";
 
 type Json = Record<string, unknown>;
@@ -32,8 +33,8 @@ const DELETED_MAX = 100_000;
 export interface StreamDetails {
   /** Lists the sequences of deleted messages. */
   readonly deleted: boolean;
-  /** A page of the subjects that the pattern covers; null: none. */
-  readonly subjects: Json | null;
+  /** A page of the subjects that the pattern covers is written in steps, and stands here; null: none. */
+  readonly subjects: typeof WRITTEN | null;
   /** One of a list: it has no levels. */
   readonly isListed?: boolean;
 }

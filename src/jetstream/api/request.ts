@@ -5,7 +5,9 @@ import type { Assets, StreamAssets } from "../assets.ts";
 import { jsonOf } from "../codec.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import type { Backups } from "./backups.ts";
+import { whenDurable } from "../making.ts";
 import type { AnswerFacts } from "./info.ts";
+import type { WrittenPart } from "./written-part.ts";
 
 export interface ApiRequest {
   /** What follows the operation in the subject. */
@@ -41,18 +43,31 @@ export class Later {
   }
 }
 
-/** Calls one of both: `refuse` with what was asked for cannot be done for, an `ApiError` or a `DiskError`. */
-type LaterBegin = (answer: (fields: Fields) => void, refuse: (error: Error) => void) => void;
+/** Calls one of both: `refuse` with why it cannot be done, an `ApiError` or a `DiskError`. */
+type LaterBegin = (
+  answer: (fields: Fields, part?: WrittenPart) => void,
+  refuse: (error: Error) => void,
+) => void;
 
-/** The answer is given when the stream that was made, or its consumer, is as durable as the policy says. */
+/** The answer is given when the stream that was made, or its consumer, is as durable as the policy says. Where that fails it goes again. */
 export function whenKept(
   { assets }: ApiRequest,
   of: StreamAssets,
   consumer: Consumer | null,
   then: (answer: (fields: Fields) => void) => void,
 ): Later {
+  const { stream, consumers } = of;
+  const made = consumer === null ? stream.store.log : consumer.journal.log;
   return new Later((answer, refuse) =>
-    assets.whenKept(of, consumer, (error) => (error === null ? then(answer) : refuse(error))),
+    whenDurable(made, stream, assets.options.policy, (error) => {
+      if (error === null) {
+        then(answer);
+        return;
+      }
+      if (consumer === null && assets.streams.get(stream.config.name) === of) assets.deleteStream(of);
+      if (consumer !== null && consumers.get(consumer.name) === consumer) assets.deleteConsumer(of, consumer);
+      refuse(error);
+    }),
   );
 }
 

@@ -24,13 +24,14 @@ import {
   type ApiOperation,
 } from "./request.ts";
 import { clusterInfo, streamInfo } from "./info.ts";
+import { WRITTEN } from "./written-part.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
 const SUBJECTS_PAGE = 100_000;
 /** Subjects, and messages, that a step looks at. */
-const SUBJECTS_PER_STEP = 5000;
-const MESSAGES_PER_STEP = 8000;
+const SUBJECTS_PER_STEP = 2000;
+const MESSAGES_PER_STEP = 4000;
 const NO_DETAILS = { deleted: false, subjects: null };
 const NO_SUCCESS = {};
 const CREATED = { did_create: true };
@@ -108,16 +109,17 @@ const info: Handler = (request) => {
   if (filter === "") return { ...NO_PAGE, ...streamInfo(there, facts, { deleted, subjects: null }), cluster };
   const offset = numberOf(body, "offset");
   return new Later((answer) =>
-    countSubjects(there.stream, { filter, offset }, ({ total, subjects }) => {
+    countSubjects(there.stream, { filter, offset }, ({ total, json }) => {
       const paging = { total, offset, limit: SUBJECTS_PAGE };
-      answer({ ...paging, ...streamInfo(there, facts, { deleted, subjects }), cluster });
+      const about = streamInfo(there, facts, { deleted, subjects: WRITTEN });
+      answer({ ...paging, ...about, cluster }, { name: "subjects", json });
     }),
   );
 };
 
 interface SubjectsPage {
   readonly total: number;
-  readonly subjects: Record<string, number>;
+  readonly json: string;
 }
 
 /** Counts the messages of each subject of a page of those that the filter covers, in steps. */
@@ -127,17 +129,20 @@ function countSubjects(
   done: (page: SubjectsPage) => void,
 ): void {
   const numbers = store.numbersInSteps(filter, SUBJECTS_PER_STEP);
-  const subjects: Record<string, number> = {};
+  const pieces: string[] = [];
   let total = 0;
   longWork.begin(() => {
-    for (let next = numbers.next(); next.done !== true; next = numbers.next()) {
+    const members: string[] = [];
+    let next = numbers.next();
+    for (; next.done !== true && next.value !== 0; next = numbers.next()) {
       const number = next.value;
-      if (number === 0) return "more";
       if (total >= offset && total < offset + SUBJECTS_PAGE)
-        subjects[store.subjects.nameOf(number)] = store.subjects.countOf(number);
+        members.push(`${JSON.stringify(store.subjects.nameOf(number))}:${store.subjects.countOf(number)}`);
       total++;
     }
-    done({ total, subjects });
+    if (members.length > 0) pieces.push(members.join(","));
+    if (next.done !== true) return "more";
+    done({ total, json: `{${pieces.join(",")}}` });
     return "done";
   });
 }

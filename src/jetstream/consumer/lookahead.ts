@@ -13,7 +13,7 @@ import { filtersOf, type ConsumerConfig } from "./config.ts";
 import type { ConsumerState } from "./state.ts";
 
 /** Messages that a step of counting looks at. */
-const LOOKED_AT_PER_STEP = 8000;
+const LOOKED_AT_PER_STEP = 4000;
 
 interface CountedStream {
   readonly store: StreamStore;

@@ -11,7 +11,7 @@ import type { Reader } from "./reader.ts";
 
 /** Messages that a step removes, and messages or subjects that it looks at. */
 const REMOVED_PER_STEP = 500;
-const LOOKED_AT_PER_STEP = 8000;
+const LOOKED_AT_PER_STEP = 4000;
 /** Messages whose subjects a step looks at. */
 const SUBJECTS_PER_STEP = 4000;
 
@@ -138,8 +138,9 @@ export class Removals {
     let gone = 0;
     return () => {
       let left = this.perStep();
-      for (; left > 0 && gone < rest; left--) {
-        const at = store.nextWithin(from, filters, to, LOOKED_AT_PER_STEP);
+      for (let rows = LOOKED_AT_PER_STEP; left > 0 && rows > 0 && gone < rest; left--) {
+        const at = store.nextWithin(from, filters, to, rows);
+        rows -= store.lookedAt;
         from = at === 0 ? to + 1 : Math.abs(at);
         if (at <= 0) break;
         const subject = readers.size === 0 ? "" : store.subjectOf(at);
@@ -166,8 +167,8 @@ export class Removals {
     let from = store.startOf(filter);
     let count = 0;
     longWork.begin(() => {
-      for (let left = LOOKED_AT_PER_STEP; left > 0; left--) {
-        const at = store.nextWithin(from, [filter], to, LOOKED_AT_PER_STEP);
+      for (let left = LOOKED_AT_PER_STEP; left > 0; left -= Math.max(1, store.lookedAt)) {
+        const at = store.nextWithin(from, [filter], to, left);
         if (at === 0) {
           done(count);
           return "done";

@@ -1,5 +1,7 @@
 /** Blocks that hold little are rewritten, and footers of full ones written, in steps; what happens between the steps counts. */
 import { afterEach, expect, it } from "vitest";
+import { seededRandom } from "../../../src/base/random.ts";
+import { FaultyDisk } from "../../support/faulty-disk.ts";
 import { MemoryDisk } from "../../../src/store/memory-disk.ts";
 import { StreamStore } from "../../../src/store/stream-store.ts";
 
@@ -162,4 +164,25 @@ it("the footer of a full block is written in steps, and at the latest when the s
   expect(store.log.blocks.slice(0, length - 1).every(({ footerLength }) => footerLength > 0)).toBe(true);
   const again = open(disk);
   expect([again.messages, again.last]).toEqual([store.messages, store.last]);
+});
+
+it("the files of blocks of which nothing is left go once the log says so durably, after one sync for all of them", () => {
+  const disk = new FaultyDisk(seededRandom(1), "when asked");
+  const store = new StreamStore({ disk, folder: "/s", firstSequence: 1, blockBytes: 4000 });
+  const body = Buffer.from("x".repeat(100));
+  for (let i = 1; i <= 400; i++) store.append({ subject: "s", headerLength: 0, body, timeNs: BigInt(i) });
+  store.flush();
+  const before = disk.names("/s").length;
+  store.compact(350);
+  store.flush();
+  for (let i = 0; i < 50; i++) store.clean();
+  expect(disk.names("/s").length).toBe(before);
+  let syncs = 0;
+  for (; disk.syncs.length > 0; syncs++) disk.syncs.shift()!();
+  while (store.clean() !== "nothing");
+  expect(disk.names("/s").length).toBeLessThan(before / 2);
+  expect(syncs).toBeLessThan(before / 4);
+  disk.crash();
+  const again = new StreamStore({ disk, folder: "/s", firstSequence: 1, blockBytes: 4000 });
+  expect([again.first, again.last, again.messages]).toEqual([350, 400, 51]);
 });
