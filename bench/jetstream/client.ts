@@ -4,15 +4,20 @@
  */
 import { connect, type Socket } from "node:net";
 
-const CRLF = Buffer.from("\r\n");
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+const ZERO = 0x30;
+const M = 0x4d;
+const H = 0x48;
 const ERROR = Buffer.from('"error":');
+const NOTHING = Buffer.alloc(0);
 
 export class WireClient {
   private readonly socket: Socket;
-  private rest: Buffer = Buffer.alloc(0);
-  /** Of each message: its subject, its reply ("": none), headers and payload. Valid during the call. */
-  onMessage: (subject: string, reply: string, body: Buffer) => void = () => {};
-  private nextSid = 1;
+  private rest: Buffer = NOTHING;
+  /** The body of each message. `from` to `to`: its reply within `all`; the same: it has none. Valid during the call. */
+  onMessage: (body: Buffer, all: Buffer, from: number, to: number) => void = () => {};
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -30,11 +35,8 @@ export class WireClient {
   }
 
   write(data: string | Buffer): void {
-    this.socket.write(data);
-  }
-
-  subscribe(subject: string): void {
-    this.write(`SUB ${subject} ${this.nextSid++}\r\n`);
+    if (typeof data === "string") this.socket.write(data, "latin1");
+    else this.socket.write(data);
   }
 
   close(): void {
@@ -44,31 +46,41 @@ export class WireClient {
   private read(data: Buffer): void {
     const all = this.rest.length === 0 ? data : Buffer.concat([this.rest, data]);
     let from = 0;
-    for (;;) {
-      const end = all.indexOf(CRLF, from);
-      if (end < 0) break;
-      const next = this.take(all, from, end);
-      if (next < 0) break;
-      from = next;
-    }
-    this.rest = from === all.length ? Buffer.alloc(0) : all.subarray(from);
+    for (let next = this.take(all, 0); next > 0; next = this.take(all, from)) from = next;
+    this.rest = from === all.length ? NOTHING : all.subarray(from);
   }
 
-  /** Where the next line begins; -1: the payload is not there yet. */
-  private take(all: Buffer, from: number, end: number): number {
+  /** Where the next line begins; -1: the line, or its payload, is not there yet. */
+  private take(all: Buffer, from: number): number {
     const first = all[from];
-    if (first !== 0x4d && first !== 0x48) {
-      const line = all.toString("latin1", from, end);
-      if (line === "PING") this.write("PONG\r\n");
-      if (line.startsWith("-ERR")) throw new Error(`the server says ${line}`);
-      return end + 2;
+    if (first !== M && first !== H) return this.takeOther(all, from);
+    let spaces = 0;
+    let third = 0;
+    let last = 0;
+    let at = from;
+    for (; at < all.length && all[at] !== LF; at++) {
+      if (all[at] !== SPACE) continue;
+      if (++spaces === 3) third = at;
+      last = at;
     }
-    const words = all.toString("latin1", from, end).split(" ");
-    const size = Number(words.at(-1));
-    if (all.length < end + 4 + size) return -1;
-    const hasReply = words.length === (first === 0x48 ? 6 : 5);
-    this.onMessage(words[1]!, hasReply ? words[3]! : "", all.subarray(end + 2, end + 2 + size));
-    return end + 4 + size;
+    if (at >= all.length) return -1;
+    let size = 0;
+    for (let i = last + 1; i < at - 1; i++) size = size * 10 + all[i]! - ZERO;
+    const end = at + 1 + size + 2;
+    if (all.length < end) return -1;
+    const hasReply = spaces === (first === H ? 5 : 4);
+    const replyTo = hasReply ? all.indexOf(SPACE, third + 1) : third + 1;
+    this.onMessage(all.subarray(at + 1, at + 1 + size), all, third + 1, replyTo);
+    return end;
+  }
+
+  private takeOther(all: Buffer, from: number): number {
+    const end = all.indexOf(CR, from);
+    if (end < 0 || end + 2 > all.length) return -1;
+    const line = all.toString("latin1", from, end);
+    if (line === "PING") this.write("PONG\r\n");
+    if (line.startsWith("-ERR")) throw new Error(`the server says ${line}`);
+    return end + 2;
   }
 }
 

@@ -3,29 +3,30 @@
  * Streams on shoal and on nats-server, in turns on one machine: messages a second, processor time of the server for each, and the round
  * trip where each message is awaited.
  *
- *     npm run bench:jetstream [-- --nats-server nats-server --shoal bin/shoal --rounds 5 --only async --memory --scale 1 --write]
+ *     npm run bench:jetstream [-- --nats-server nats-server --shoal bin/shoal --rounds 3 --only async --scale 1 --write]
  *
  * nats-server keeps its default: it acknowledges what the kernel has, and syncs every two minutes. shoal is measured so as well
- * (`sync_interval: "2m"`), and with its own default, where an acknowledgement means that the disk has the message.
+ * (`sync_interval: "2m"`), and with its own default, where an acknowledgement means that the disk has the message. The servers run all the
+ * time, so that they are warm.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startServer } from "../../test/support/nats-server.ts";
-import { describeMachine } from "../report/machine.ts";
+import { startServer, type ServerProcess } from "../../test/support/nats-server.ts";
 import { median } from "../statistics.ts";
 import { WireClient } from "./client.ts";
-import { WORKLOADS, type Workload } from "./workloads.ts";
+import { chart, DURABLE, LAZY, REFERENCE, report, text, verdict, type Row, type Sample } from "./report.ts";
+import { ask, type Workload } from "./target.ts";
+import { WORKLOADS } from "./workloads.ts";
 
 const { values } = parseArgs({
   options: {
     shoal: { type: "string", default: "bin/shoal" },
     "nats-server": { type: "string", default: "nats-server" },
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
     only: { type: "string", default: "" },
     scale: { type: "string", default: "1" },
-    memory: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
   },
 });
@@ -36,31 +37,50 @@ interface Contender {
   readonly config: string;
 }
 
-const LAZY = 'sync_interval: "2m"';
-const CONTENDERS: readonly Contender[] = [
-  { name: "nats-server", command: values["nats-server"], config: LAZY },
-  { name: "shoal, lazy", command: values.shoal, config: LAZY },
-  { name: "shoal", command: values.shoal, config: "" },
+const OWN_DEFAULT: Contender = { name: DURABLE, command: values.shoal, config: "" };
+const USUAL: readonly Contender[] = [
+  { name: REFERENCE, command: values["nats-server"], config: 'sync_interval: "2m"' },
+  { name: LAZY, command: values.shoal, config: 'sync_interval: "2m"' },
+  OWN_DEFAULT,
 ];
-const TICKS_PER_SECOND = 100;
+const ALWAYS: readonly Contender[] = [
+  { name: REFERENCE, command: values["nats-server"], config: "sync_interval: always" },
+  OWN_DEFAULT,
+];
+const ROUNDS = Number(values.rounds);
+const DOCS = join(import.meta.dirname, "../../docs/benchmarks");
 
-interface Sample {
-  readonly perSecond: number;
-  /** Processor time of the server in microseconds a message. */
-  readonly cpuMicros: number;
-  /** Median and 99th percentile in microseconds; NaN where nothing is awaited. */
-  readonly p50Micros: number;
-  readonly p99Micros: number;
+const folder = mkdtempSync(join(tmpdir(), "shoal-bench-"));
+const servers = new Map<Contender, ServerProcess>();
+for (const [i, contender] of [...new Set([...USUAL, ...ALWAYS])].entries()) {
+  const { command, config } = contender;
+  const store = JSON.stringify(join(folder, `${i}`));
+  servers.set(contender, await startServer(command, `jetstream { store_dir: ${store}, ${config} }`));
+}
+const rows: Row[] = [];
+for (const workload of WORKLOADS.filter(({ name }) => name.includes(values.only))) {
+  const row = { workload, medians: await mediansOf(workload) };
+  rows.push(row);
+  const own = row.medians.has(LAZY) ? LAZY : DURABLE;
+  const all = [...row.medians].map(([name, one]) => `${name} ${text(one)}`).join(" | ");
+  console.log(`${workload.name.padEnd(12)} ${all} | ${verdict(row, own)}`);
+}
+for (const server of servers.values()) await server.stop();
+rmSync(folder, { recursive: true, force: true });
+if (values.write) {
+  writeFileSync(join(DOCS, "jetstream.md"), report(rows, ROUNDS));
+  writeFileSync(join(DOCS, "jetstream-lazy.svg"), chart(rows, LAZY));
+  writeFileSync(join(DOCS, "jetstream-durable.svg"), chart(rows, DURABLE));
 }
 
-const rows: { workload: Workload; medians: Map<string, Sample> }[] = [];
-for (const workload of WORKLOADS.filter(({ name }) => name.includes(values.only))) {
-  const samples = new Map<string, Sample[]>(CONTENDERS.map(({ name }) => [name, []]));
-  for (let round = 0; round < Number(values.rounds); round++) {
-    const order = round % 2 === 0 ? CONTENDERS : CONTENDERS.toReversed();
+async function mediansOf(workload: Workload): Promise<Map<string, Sample>> {
+  const contenders = workload.policy === "always" ? ALWAYS : USUAL;
+  const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    const order = round % 2 === 0 ? contenders : contenders.toReversed();
     for (const contender of order) samples.get(contender.name)!.push(await measure(contender, workload));
   }
-  const medians = new Map(
+  return new Map(
     Array.from(samples, ([name, all]): [string, Sample] => [
       name,
       {
@@ -71,83 +91,39 @@ for (const workload of WORKLOADS.filter(({ name }) => name.includes(values.only)
       },
     ]),
   );
-  rows.push({ workload, medians });
-  console.log(
-    `${workload.name.padEnd(10)} ${[...medians].map(([name, one]) => `${name} ${text(one)}`).join(" | ")}`,
-  );
 }
-if (values.write) writeFileSync(join(import.meta.dirname, "../../docs/benchmarks/jetstream.md"), report());
 
-async function measure({ command, config }: Contender, workload: Workload): Promise<Sample> {
-  const folder = mkdtempSync(join(tmpdir(), "shoal-bench-"));
-  const server = await startServer(command, `jetstream { store_dir: ${JSON.stringify(folder)}, ${config} }`);
-  const client = await WireClient.open(server.port);
+async function measure(contender: Contender, workload: Workload): Promise<Sample> {
+  const { port, pid } = servers.get(contender)!;
+  const client = await WireClient.open(port);
+  const others: WireClient[] = [await WireClient.open(port)];
   try {
     const count = Math.round(workload.count * Number(values.scale));
-    const target = { client, count, storage: values.memory ? "memory" : "file" } as const;
+    const target = { port, client, count, others, storage: workload.storage ?? "file" } as const;
     await workload.prepare(target);
-    const cpuBefore = cpuMicrosOf(server.pid);
+    const cpuBefore = cpuMicrosOf(pid);
     const since = performance.now();
     const times = await workload.run(target);
     const tookMs = performance.now() - since;
+    const units = count / (workload.oneOf ?? 1);
     const sorted = times.toSorted((a, b) => a - b);
     const at = (share: number): number => (sorted[Math.floor(sorted.length * share)] ?? Number.NaN) * 1000;
     return {
-      perSecond: (count / tookMs) * 1000,
-      cpuMicros: (cpuMicrosOf(server.pid) - cpuBefore) / count,
+      perSecond: (units / tookMs) * 1000,
+      cpuMicros: (cpuMicrosOf(pid) - cpuBefore) / units,
       p50Micros: at(0.5),
       p99Micros: at(0.99),
     };
   } finally {
-    client.close();
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await ask(client, "STREAM.DELETE.BENCH", {});
+    for (const one of [client, ...others]) one.close();
   }
 }
 
-/** User and system time, with all threads. */
+/** Of all threads, as the scheduler counts it. */
 function cpuMicrosOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
-}
-
-function text({ perSecond, cpuMicros, p50Micros, p99Micros }: Sample): string {
-  const trip = Number.isNaN(p50Micros) ? "" : `, ${p50Micros.toFixed(0)} (${p99Micros.toFixed(0)}) us`;
-  return `${(perSecond / 1000).toFixed(perSecond < 10_000 ? 1 : 0)} k/s, ${cpuMicros.toFixed(2)} us CPU${trip}`;
-}
-
-function report(): string {
-  const names = CONTENDERS.map(({ name }) => name);
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const { cpu, cores, memoryGiB, kernel, node, shoal } = describeMachine();
-  const ratio = (medians: Map<string, Sample>, name: string): string => {
-    const [own, other] = [medians.get(name)!, medians.get("nats-server")!];
-    return `×${(own.perSecond / other.perSecond).toFixed(2)}, CPU ×${(own.cpuMicros / other.cpuMicros).toFixed(2)}`;
-  };
-  return [
-    "# Streams",
-    "",
-    "Messages a second, processor time of the server for each, and where each is awaited the median round trip (99th percentile). nats-server",
-    'keeps its default, which acknowledges before the disk has the message. shoal does so with `sync_interval: "2m"` (lazy); its own default',
-    "acknowledges when the disk has it. The client is one thread of Node.js and shares the machine: where it publishes, throughput beyond 300,000 is near",
-    `its own limit; processor time is not. Medians of ${values.rounds} rounds in turns; streams in ${values.memory ? "memory" : "files"}.`,
-    "",
-    "```sh",
-    `npm run bench:jetstream -- --rounds ${values.rounds}${values.memory ? " --memory" : ""} --write`,
-    "```",
-    "",
-    `${cores} cores of ${cpu}, ${memoryGiB} GiB, ${kernel}; Node.js ${node}; shoal ${shoal}.`,
-    "",
-    line(["", ...names, "lazy to nats-server", "durable to nats-server"]),
-    line(["---", ...names.map(() => "---:"), "---:", "---:"]),
-    ...rows.map(({ workload, medians }) =>
-      line([
-        workload.about,
-        ...names.map((name) => text(medians.get(name)!)),
-        ratio(medians, "shoal, lazy"),
-        ratio(medians, "shoal"),
-      ]),
-    ),
-    "",
-  ].join("\n");
+  let sum = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`))
+    sum += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1000;
+  return sum;
 }

@@ -1,223 +1,148 @@
-/** Workloads on JetStream. Each prepares what it needs, and then does `count` messages as fast as the server lets it. */
-import { check, type WireClient } from "./client.ts";
+/** Workloads on JetStream, and what is expected of each. Each prepares what it needs, and then does `count` messages as fast as the server lets it. */
+import { getting, mixing, pulling, pushing } from "./consuming.ts";
+import { beside, publish, publishingOf, subjects } from "./publishing.ts";
+import { makeStream, type Bar, type Workload } from "./target.ts";
 
-export interface Workload {
-  readonly name: string;
-  readonly about: string;
-  /** Messages of a run, for a server of 100,000 a second or so. */
-  readonly count: number;
-  /** Done before the clock starts. */
-  prepare(target: Target): Promise<void>;
-  /** Resolves when the last message was acknowledged or delivered; with round trips in ms where it waits for each. */
-  run(target: Target): Promise<readonly number[]>;
-}
+const ONE_IN_FLIGHT: Bar = { throughput: 1.3, cpu: 1 / 1.7, p50: 0.75, p99: 0.8 };
+const WINDOW: Bar = { throughput: 3, cpu: 1 / 4 };
+const ACKNOWLEDGED: Bar = { throughput: 3, cpu: 1 / 5 };
+const REPLAY: Bar = { throughput: 2.5, cpu: 1 / 3 };
+const KEYS: Bar = { throughput: 2.5, cpu: 1 / 3 };
+const EACH = "each awaited";
+const IN_WINDOW = "1000 unacknowledged at most";
 
-interface Target {
-  readonly client: WireClient;
-  readonly count: number;
-  readonly storage: "file" | "memory";
-}
-
-const INBOX = "_INBOX.bench";
-const PULL_BATCH = 500;
-
-function payloadOf(bytes: number): string {
-  return "x".repeat(bytes);
-}
-
-/** One request to the API. */
-async function ask({ client }: Target, subject: string, payload: object): Promise<void> {
-  const body = JSON.stringify(payload);
-  await new Promise<void>((resolve) => {
-    client.onMessage = (_, __, answer) => {
-      check(answer);
-      resolve();
-    };
-    client.write(
-      `SUB ${INBOX}.api.* 999\r\nPUB $JS.API.${subject} ${INBOX}.api.1 ${body.length}\r\n${body}\r\nUNSUB 999 1\r\n`,
-    );
-  });
-}
-
-async function makeStream(target: Target, more: object = {}): Promise<void> {
-  await ask(target, "STREAM.CREATE.BENCH", {
-    name: "BENCH",
-    subjects: ["bench.>"],
-    storage: target.storage,
-    allow_direct: true,
-    ...more,
-  });
-}
-
-/** Publishes `count` messages with so many unacknowledged at most. */
-function publish(
-  { client, count }: Target,
-  bytes: number,
-  window: number,
-  subjectOf: (index: number) => string,
-): Promise<readonly number[]> {
-  const payload = payloadOf(bytes);
-  const times: number[] = [];
-  let sent = 0;
-  let acknowledged = 0;
-  let sentAt = 0;
-  client.write(`SUB ${INBOX}.ack.* 1000\r\n`);
-  const send = (upTo: number): void => {
-    let text = "";
-    for (; sent < upTo; sent++)
-      text += `PUB ${subjectOf(sent)} ${INBOX}.ack.${sent} ${bytes}\r\n${payload}\r\n`;
-    sentAt = performance.now();
-    client.write(text);
-  };
-  return new Promise((resolve) => {
-    client.onMessage = (_, __, body) => {
-      check(body);
-      acknowledged++;
-      if (window === 1) times.push(performance.now() - sentAt);
-      if (acknowledged === count) {
-        client.write("UNSUB 1000\r\n");
-        resolve(times);
-      } else if (sent < count && sent - acknowledged <= window / 2)
-        send(Math.min(count, acknowledged + window));
-    };
-    send(Math.min(count, window));
-  });
-}
-
-async function fill(target: Target, bytes: number, subjectOf: (index: number) => string): Promise<void> {
-  await makeStream(target);
-  await publish(target, bytes, 1000, subjectOf);
-}
-
-const oneSubject = (): string => "bench.a";
-
-function publishing(name: string, bytes: number, window: number, count: number, subjects = 1): Workload {
-  const subjectOf = subjects === 1 ? oneSubject : (index: number): string => `bench.${index % subjects}`;
-  const how = window === 1 ? "each awaited" : `${window} unacknowledged at most`;
+/** A key-value store keeps the last message of each subject. */
+function putting(name: string, about: string, count: number, bar: Bar, window: number): Workload {
   return {
     name,
-    about: `publish ${bytes} B, ${how}${subjects === 1 ? "" : `, ${subjects} subjects`}`,
+    about,
     count,
-    prepare: (target) => makeStream(target),
-    run: (target) => publish(target, bytes, window, subjectOf),
+    bar,
+    prepare: (target) =>
+      makeStream(target, { max_msgs_per_subject: 1, discard: "new", allow_rollup_hdrs: true }),
+    run: (target) => publish(target, { bytes: 128, window, subjectOf: subjects(1000) }),
   };
 }
-
-/** Fetches batches and acknowledges each message. */
-function pull(target: Target): Promise<readonly number[]> {
-  const { client, count } = target;
-  const next = (): void => {
-    const payload = JSON.stringify({ batch: PULL_BATCH, expires: 30_000_000_000 });
-    client.write(`PUB $JS.API.CONSUMER.MSG.NEXT.BENCH.C ${INBOX}.pull ${payload.length}\r\n${payload}\r\n`);
-  };
-  let got = 0;
-  let acks = "";
-  client.write(`SUB ${INBOX}.pull 1001\r\n`);
-  return new Promise((resolve) => {
-    client.onMessage = (_, reply) => {
-      if (reply === "") return; // a status
-      acks += `PUB ${reply} 0\r\n\r\n`;
-      got++;
-      if (got % PULL_BATCH !== 0 && got < count) return;
-      client.write(acks);
-      acks = "";
-      if (got < count) return next();
-      client.write("UNSUB 1001\r\n");
-      void settled(target).then(() => resolve([]));
-    };
-    next();
-  });
-}
-
-/** All is acknowledged: the server has worked off what was sent. */
-async function settled(target: Target): Promise<void> {
-  for (;;) {
-    const info = await new Promise<{ num_ack_pending: number }>((resolve) => {
-      target.client.onMessage = (_, __, body) =>
-        resolve(JSON.parse(body.toString()) as { num_ack_pending: number });
-      target.client.write(
-        `SUB ${INBOX}.info 1002\r\nPUB $JS.API.CONSUMER.INFO.BENCH.C ${INBOX}.info 0\r\n\r\nUNSUB 1002 1\r\n`,
-      );
-    });
-    if (info.num_ack_pending === 0) return;
-  }
-}
-
-/** A push consumer without acknowledgements delivers the whole stream. */
-async function replay(target: Target): Promise<readonly number[]> {
-  const { client, count } = target;
-  const config = { deliver_subject: `${INBOX}.push`, ack_policy: "none", deliver_policy: "all", name: "P" };
-  client.write(`SUB ${INBOX}.push 1003\r\n`);
-  const body = JSON.stringify({ stream_name: "BENCH", config });
-  let got = 0;
-  return new Promise((resolve) => {
-    client.onMessage = (_, reply) => {
-      if (reply === "" || ++got < count) return;
-      client.write("UNSUB 1003\r\n");
-      resolve([]);
-    };
-    client.write(
-      `PUB $JS.API.CONSUMER.CREATE.BENCH.P ${INBOX}.none ${Buffer.byteLength(body)}\r\n${body}\r\n`,
-    );
-  });
-}
-
-/** Direct gets of the last message of a subject, 64 under way. */
-function get({ client, count }: Target, keys: number): Promise<readonly number[]> {
-  let sent = 0;
-  let got = 0;
-  const send = (n: number): void => {
-    let text = "";
-    for (; n > 0 && sent < count; n--, sent++)
-      text += `PUB $JS.API.DIRECT.GET.BENCH.bench.${(sent * 7919) % keys} ${INBOX}.get 0\r\n\r\n`;
-    client.write(text);
-  };
-  client.write(`SUB ${INBOX}.get 1004\r\n`);
-  return new Promise((resolve, reject) => {
-    client.onMessage = (_, __, body) => {
-      if (body.subarray(0, 12).toString("latin1") === "NATS/1.0 404") return reject(new Error("404"));
-      got++;
-      if (got === count) {
-        client.write("UNSUB 1004\r\n");
-        resolve([]);
-      } else if (got % 32 === 0) send(32);
-    };
-    send(64);
-  });
-}
-
-const KEYS = 1000;
 
 export const WORKLOADS: readonly Workload[] = [
-  publishing("sync128", 128, 1, 5000),
-  publishing("async16", 16, 1000, 300_000),
-  publishing("async128", 128, 1000, 300_000),
-  publishing("async1k", 1024, 1000, 200_000),
-  publishing("async16k", 16_384, 256, 20_000),
-  publishing("async128u", 128, 1000, 300_000, 1000),
+  publishingOf("sync16", `publish 16 B, ${EACH}`, 4000, ONE_IN_FLIGHT, { bytes: 16, window: 1 }),
+  publishingOf("sync128", `publish 128 B, ${EACH}`, 4000, ONE_IN_FLIGHT, { bytes: 128, window: 1 }),
+  publishingOf("sync1k", `publish 1 KB, ${EACH}`, 4000, ONE_IN_FLIGHT, { bytes: 1024, window: 1 }),
+  putting("put1", `put 128 B, 1000 keys, ${EACH}`, 4000, ONE_IN_FLIGHT, 1),
+  getting("get1", `direct get of the last of 1000 keys, ${EACH}`, 6000, ONE_IN_FLIGHT, 1000, 1),
+  pulling("fetch1", `fetch one of 128 B, ${EACH}`, 4000, 128, ONE_IN_FLIGHT, { batch: 1, acks: "explicit" }),
   {
-    name: "pull128",
-    about: `pull 128 B in batches of ${PULL_BATCH}, each acknowledged`,
-    count: 200_000,
-    async prepare(target) {
-      await fill(target, 128, oneSubject);
-      const config = { durable_name: "C", name: "C", ack_policy: "explicit", max_ack_pending: 10_000 };
-      await ask(target, "CONSUMER.CREATE.BENCH.C", { stream_name: "BENCH", config });
+    name: "beside",
+    about: `publish 128 B, ${EACH}, beside a flood of 16 KB`,
+    count: 1500,
+    bar: { p99: 1 },
+    prepare: (target) => makeStream(target),
+    run: beside,
+  },
+  publishingOf("async16", `publish 16 B, ${IN_WINDOW}`, 200_000, WINDOW, { bytes: 16, window: 1000 }),
+  publishingOf("async128", `publish 128 B, ${IN_WINDOW}`, 200_000, WINDOW, { bytes: 128, window: 1000 }),
+  publishingOf("async1k", `publish 1 KB, ${IN_WINDOW}`, 100_000, WINDOW, { bytes: 1024, window: 1000 }),
+  publishingOf("subjects1k", `publish 128 B, 1000 subjects, ${IN_WINDOW}`, 200_000, WINDOW, {
+    bytes: 128,
+    window: 1000,
+    subjectOf: subjects(1000),
+  }),
+  publishingOf("subjects100k", `publish 16 B, 100,000 subjects, ${IN_WINDOW}`, 200_000, WINDOW, {
+    bytes: 16,
+    window: 1000,
+    subjectOf: subjects(100_000),
+  }),
+  publishingOf("publishers32", "publish 128 B, 32 publishers, 64 unacknowledged each", 192_000, WINDOW, {
+    bytes: 128,
+    window: 64,
+    publishers: 32,
+  }),
+  publishingOf("ids", `publish 128 B with ids, ${IN_WINDOW}`, 100_000, WINDOW, {
+    bytes: 128,
+    window: 1000,
+    withIds: true,
+  }),
+  publishingOf(
+    "memory",
+    `publish 128 B to memory, ${IN_WINDOW}`,
+    200_000,
+    WINDOW,
+    { bytes: 128, window: 1000 },
+    { storage: "memory" },
+  ),
+  pulling("pull128", "pull 128 B in batches of 500, each acknowledged", 200_000, 128, ACKNOWLEDGED, {
+    batch: 500,
+    acks: "explicit",
+  }),
+  pulling(
+    "pullall",
+    "pull 128 B in batches of 500, all of a batch acknowledged",
+    200_000,
+    128,
+    ACKNOWLEDGED,
+    {
+      batch: 500,
+      acks: "all",
     },
-    run: pull,
-  },
-  {
-    name: "push128",
-    about: "replay 128 B to a push consumer without acknowledgements",
-    count: 300_000,
-    prepare: (target) => fill(target, 128, oneSubject),
-    run: replay,
-  },
-  {
-    name: "get128",
-    about: `direct get of the last of ${KEYS} subjects, 64 under way`,
-    count: 100_000,
-    prepare: (target) => fill({ ...target, count: KEYS * 10 }, 128, (index) => `bench.${index % KEYS}`),
-    run: (target) => get(target, KEYS),
-  },
+  ),
+  pushing("push128", "push 128 B, each acknowledged", 200_000, 128, ACKNOWLEDGED, "explicit"),
+  mixing("mix", "publish and pull 128 B at once, each acknowledged", 100_000, ACKNOWLEDGED, "limits"),
+  mixing("workqueue", "the same on a work queue", 100_000, ACKNOWLEDGED, "workqueue"),
+  pulling("pullnone", "pull 128 B in batches of 500, not acknowledged", 200_000, 128, REPLAY, {
+    batch: 500,
+    acks: "none",
+  }),
+  pushing("replay", "replay 128 B to a push consumer, not acknowledged", 300_000, 128, REPLAY, "none"),
+  publishingOf(
+    "async16k",
+    "publish 16 KB, 256 unacknowledged at most",
+    10_000,
+    { throughput: 1.2, cpu: 1 / 1.5 },
+    {
+      bytes: 16_384,
+      window: 256,
+    },
+  ),
+  pulling(
+    "pull16k",
+    "pull 16 KB in batches of 100, each acknowledged",
+    8000,
+    16_384,
+    { throughput: 1.8, cpu: 1 / 2.5 },
+    {
+      batch: 100,
+      acks: "explicit",
+    },
+  ),
+  putting("put", `put 128 B, 1000 keys, ${IN_WINDOW}`, 100_000, KEYS, 1000),
+  getting("get64", "direct get of the last of 1000 keys, 64 under way", 100_000, KEYS, 1000, 64),
+  pulling("filter", "pull one of 1000 subjects, for each message of it", 300_000, 128, KEYS, {
+    batch: 200,
+    acks: "none",
+    oneOf: 1000,
+  }),
+  publishingOf(
+    "always1",
+    `publish 128 B, ${EACH}, both sync first`,
+    600,
+    { throughput: 0.9, cpu: 1 },
+    { bytes: 128, window: 1 },
+    { policy: "always" },
+  ),
+  publishingOf(
+    "always16",
+    `publish 128 B, 16 publishers, ${EACH}, both sync first`,
+    1600,
+    { throughput: 3, cpu: 1 / 2 },
+    { bytes: 128, window: 1, publishers: 16 },
+    { policy: "always" },
+  ),
+  publishingOf(
+    "always1000",
+    `publish 128 B, ${IN_WINDOW}, both sync first`,
+    5000,
+    { throughput: 3, cpu: 1 / 2 },
+    { bytes: 128, window: 1000 },
+    { policy: "always" },
+  ),
 ];

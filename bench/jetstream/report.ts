@@ -1,0 +1,124 @@
+/** Measurements of streams -> docs/benchmarks/jetstream.md and its charts. Ratios are to nats-server. */
+import { ratioChart, type ChartRow } from "../report/chart.ts";
+import { describeMachine } from "../report/machine.ts";
+import type { Bar, Workload } from "./target.ts";
+
+export interface Sample {
+  readonly perSecond: number;
+  /** Processor time of the server in microseconds a message. */
+  readonly cpuMicros: number;
+  /** Median and 99th percentile in microseconds; NaN where nothing is awaited. */
+  readonly p50Micros: number;
+  readonly p99Micros: number;
+}
+
+export interface Row {
+  readonly workload: Workload;
+  /** By the name of the contender. */
+  readonly medians: ReadonlyMap<string, Sample>;
+}
+
+export const REFERENCE = "nats-server";
+export const LAZY = "shoal, lazy";
+export const DURABLE = "shoal";
+
+export function text({ perSecond, cpuMicros, p50Micros, p99Micros }: Sample): string {
+  const trip = Number.isNaN(p50Micros) ? "" : `, ${p50Micros.toFixed(0)} (${p99Micros.toFixed(0)}) us`;
+  return `${(perSecond / 1000).toFixed(perSecond < 10_000 ? 1 : 0)} k/s, ${cpuMicros.toFixed(2)} us CPU${trip}`;
+}
+
+/** What is asked for in the bar, as shares of nats-server's figures. */
+function ratiosOf({ medians }: Row, name: string): Required<Bar> {
+  const [own, other] = [medians.get(name)!, medians.get(REFERENCE)!];
+  return {
+    throughput: own.perSecond / other.perSecond,
+    cpu: own.cpuMicros / other.cpuMicros,
+    p50: own.p50Micros / other.p50Micros,
+    p99: own.p99Micros / other.p99Micros,
+  };
+}
+
+function ratioText(row: Row, name: string): string {
+  const { throughput, cpu, p50, p99 } = ratiosOf(row, name);
+  const trip = Number.isNaN(p50) ? "" : `, times ×${p50.toFixed(2)} (×${p99.toFixed(2)})`;
+  return `×${throughput.toFixed(2)}, CPU ×${cpu.toFixed(2)}${trip}`;
+}
+
+/** "met", or what is not. */
+export function verdict(row: Row, name: string): string {
+  const { bar } = row.workload;
+  const found = ratiosOf(row, name);
+  const misses: string[] = [];
+  if (bar.throughput !== undefined && found.throughput < bar.throughput)
+    misses.push(`throughput below ×${bar.throughput}`);
+  if (bar.cpu !== undefined && found.cpu > bar.cpu) misses.push(`CPU above ×${bar.cpu.toFixed(2)}`);
+  if (bar.p50 !== undefined && found.p50 > bar.p50) misses.push(`median above ×${bar.p50}`);
+  if (bar.p99 !== undefined && found.p99 > bar.p99) misses.push(`99th above ×${bar.p99}`);
+  return misses.length === 0 ? "met" : misses.join(", ");
+}
+
+export function report(rows: readonly Row[], rounds: number): string {
+  const { cpu, cores, memoryGiB, kernel, node, shoal } = describeMachine();
+  const usual = rows.filter(({ workload }) => workload.policy === undefined);
+  const always = rows.filter(({ workload }) => workload.policy === "always");
+  return [
+    "# Streams",
+    "",
+    "Messages a second, processor time of the server for each, and where each is awaited the median round trip (99th percentile). nats-server",
+    'keeps its default, which acknowledges before the disk has the message. shoal does so with `sync_interval: "2m"` (lazy); its own default',
+    "acknowledges when the disk has it. The client is one thread of Node.js and shares the machine: where it publishes or takes more than",
+    "some 300,000 a second, throughput is its own limit, for all servers; processor time is not. The bar is what is meant to be reached by the lazy policy.",
+    `Medians of ${rounds} rounds in turns.`,
+    "",
+    "```sh",
+    `npm run bench:jetstream -- --rounds ${rounds} --write`,
+    "```",
+    "",
+    `${cores} cores of ${cpu}, ${memoryGiB} GiB, ${kernel}; Node.js ${node}; shoal ${shoal}.`,
+    "",
+    "![shoal, lazy, compared with nats-server](jetstream-lazy.svg)",
+    "",
+    "![shoal, durable, compared with nats-server](jetstream-durable.svg)",
+    "",
+    ...table(
+      ["", REFERENCE, LAZY, DURABLE, "lazy to nats-server", "durable to nats-server", "bar"],
+      usual.map((row) => [
+        row.workload.about,
+        ...[REFERENCE, LAZY, DURABLE].map((name) => text(row.medians.get(name)!)),
+        ratioText(row, LAZY),
+        ratioText(row, DURABLE),
+        verdict(row, LAZY),
+      ]),
+    ),
+    "",
+    "With `sync_interval: always` nats-server syncs before it acknowledges, too:",
+    "",
+    ...table(
+      ["", REFERENCE, DURABLE, "to nats-server", "bar"],
+      always.map((row) => [
+        row.workload.about,
+        ...[REFERENCE, DURABLE].map((name) => text(row.medians.get(name)!)),
+        ratioText(row, DURABLE),
+        verdict(row, DURABLE),
+      ]),
+    ),
+    "",
+    "Streams that are replicated among servers are not here yet.",
+    "",
+  ].join("\n");
+}
+
+export function chart(rows: readonly Row[], name: string): string {
+  const bars = rows
+    .filter(({ medians }) => medians.has(name))
+    .map((row): ChartRow => {
+      const { throughput, cpu } = ratiosOf(row, name);
+      return { label: row.workload.name, throughput, cpu: 1 / cpu };
+    });
+  return ratioChart(name === LAZY ? "shoal, lazy," : "shoal, durable,", REFERENCE, bars);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? "---" : "---:"))), ...rows.map(line)];
+}
