@@ -27,7 +27,7 @@ export function text({ perSecond, cpuMicros, p50Micros, p99Micros }: Sample): st
   return `${(perSecond / 1000).toFixed(perSecond < 10_000 ? 1 : 0)} k/s, ${cpuMicros.toFixed(2)} us CPU${trip}`;
 }
 
-/** What is asked for in the bar, as shares of nats-server's figures. */
+/** The figures of the bar, as shares of those of nats-server. */
 function ratiosOf({ medians }: Row, name: string): Required<Bar> {
   const [own, other] = [medians.get(name)!, medians.get(REFERENCE)!];
   return {

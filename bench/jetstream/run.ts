@@ -120,7 +120,7 @@ async function measure(contender: Contender, workload: Workload): Promise<Sample
   }
 }
 
-/** Of all threads, as the scheduler counts it. */
+/** Adds up the processor time of all threads, as the scheduler counts it. */
 function cpuMicrosOf(pid: number): number {
   let sum = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`))
