@@ -4,7 +4,8 @@
  *
  *     0 u32 checksum of what follows   4 u8 kind   8 f64 stream sequence   16 f64 consumer sequence   24 u32 count   32 f64 time (ms)
  *
- * The snapshot is a text of the owner's, with a checksum before it. A torn tail is cut.
+ * The snapshot is a text of the owner's, with a checksum before it. A torn tail is cut. Where an entry is damaged, those behind it are not
+ * replayed, since they depend on it: messages are delivered again rather than lost. What cannot be replayed is kept beside the log.
  */
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
@@ -68,7 +69,7 @@ export class ConsumerLog {
     this.isInMemory = options.disk === null;
   }
 
-  /** Hands over the snapshot, if there is one, and the entries since. False: a snapshot is there that cannot be read. */
+  /** Hands over the snapshot, if there is one, and the entries since. False: some of it is damaged. */
   recover(restore: (snapshot: string) => void, replay: (entry: ConsumerEntry) => void): boolean {
     const { disk, folder } = this.options;
     if (disk === null) return true;
@@ -85,9 +86,11 @@ export class ConsumerLog {
       if (getU32(content, at) !== checksum(content, at + 4, at + ENTRY)) break;
       replay(readEntry(content, at));
     }
+    const isTorn = !hasEntry(content.subarray(at + ENTRY, length));
+    if (!isTorn) disk.replace(`${folder}/log.damaged`, content.subarray(at, length));
     this.file.truncate(at);
     this.size = at;
-    return isSound;
+    return isSound && isTorn;
   }
 
   append(entry: ConsumerEntry): void {
@@ -188,6 +191,13 @@ export class ConsumerLog {
     this.file?.close();
     this.file = null;
   }
+}
+
+/** Whether a sound entry is among these. */
+function hasEntry(entries: Buffer): boolean {
+  for (let at = 0; at + ENTRY <= entries.length; at += ENTRY)
+    if (getU32(entries, at) === checksum(entries, at + 4, at + ENTRY)) return true;
+  return false;
 }
 
 function snapshotOf(text: string): Buffer {
