@@ -111,7 +111,7 @@ class DrivenGroup implements Group, GroupLayer {
   }
 
   get leader(): PeerId {
-    return this.raft.leader;
+    return this.raft.status.leader;
   }
 
   get leads(): boolean {

@@ -217,7 +217,6 @@ export class Stream {
     this.answer(message, refusalOf(this.config.name, error));
   }
 
-  /** Has what was stored written and confirmed at the end of the turn. */
   touch(): void {
     if (this.isDue || this.isStopped) return;
     this.isDue = true;

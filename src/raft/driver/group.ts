@@ -116,11 +116,6 @@ export class RaftGroup {
     };
   }
 
-  /** "": not known. */
-  get leader(): PeerId {
-    return this.node.leader;
-  }
-
   /** It leads, and the layer has applied all of former terms. */
   get leads(): boolean {
     return this.node.leads && this.applying.applied >= this.node.leadsFrom;
