@@ -40,22 +40,13 @@ import { forwardRarely } from "./forward.ts";
 import type { RouteHost } from "./host.ts";
 import { interestLine, leafInterestLine, readInterest } from "./interest-line.ts";
 import { permits } from "./permissions.ts";
-import type { RoutePeer } from "./peer.ts";
+import type { Registration, RoutePeer } from "./peer.ts";
 import { RemoteInterests, type ToldInterest } from "./remote-interest.ts";
 import { TappedRoute } from "./tapped.ts";
 import { publishRoutedTraced, tracedRoute } from "./tracing.ts";
 import type { SubjectRules } from "../../core/permissions.ts";
 
 export type RouteDirection = "accepted" | "dialled";
-
-/** What the mesh has made of the connection. */
-export interface Registration {
-  readonly peerId: string;
-  readonly peerName: string;
-  /** Pinned account that the route is for, or null. */
-  readonly account: string | null;
-  readonly poolIndex: number;
-}
 
 const PROTOCOL_VIOLATION = closeCause("violation", "Protocol Violation");
 const KIND = { idField: "rid", reader: ROUTE_READER, rhythm: "steady" } as const;

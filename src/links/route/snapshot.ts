@@ -1,6 +1,7 @@
 /** The state of a connection to another server at one moment, as plain values. */
 import { connectionSnapshot, type ConnectionSnapshot } from "../trunk/snapshot.ts";
-import type { Registration, RouteDirection, RouteSession } from "./session.ts";
+import type { Registration } from "./peer.ts";
+import type { RouteDirection, RouteSession } from "./session.ts";
 
 export interface RouteSnapshot extends Registration, ConnectionSnapshot {
   readonly rid: number;
