@@ -45,7 +45,7 @@ interface Change {
   readonly after: Fields;
   /** What the client sends before and after, and the lines that it gets then, without INFO. */
   readonly first?: string;
-  readonly then: string;
+  readonly second: string;
   readonly answers: readonly string[];
 }
 
@@ -56,38 +56,38 @@ const CHANGES: Readonly<Record<string, Change>> = {
     before: limited({ subs: 1 }),
     after: limited({ subs: 2 }),
     first: "SUB a 1\r\n",
-    then: `SUB b 2\r\n${pub("b")}`,
+    second: `SUB b 2\r\n${pub("b")}`,
     answers: ["MSG b 2 0", ""],
   },
   "a lower limit of payloads": {
     after: limited({ payload: 2 }),
-    then: pub("a", "123"),
+    second: pub("a", "123"),
     answers: ["-ERR 'Maximum Payload Violation'"],
   },
   "default permissions": {
     after: { default_permissions: { pub: { allow: ["a"] } } },
     first: "SUB a 1\r\n",
-    then: pub("a") + pub("b"),
+    second: pub("a") + pub("b"),
     answers: ["MSG a 1 0", "", `-ERR 'Permissions Violation for Publish to "b"'`],
   },
   "fewer default permissions": {
     before: { default_permissions: { pub: { deny: ["a"] } } },
     after: {},
     first: "SUB a 1\r\n",
-    then: pub("a"),
+    second: pub("a"),
     answers: ["MSG a 1 0", ""],
   },
   "a mapping": {
     after: { mappings: { a: [{ subject: "b" }] } },
     first: "SUB b 1\r\n",
-    then: pub("a"),
+    second: pub("a"),
     answers: ["MSG b 1 0", ""],
   },
   "a mapping that is gone": {
     before: { mappings: { a: [{ subject: "b" }] } },
     after: {},
     first: "SUB a 1\r\nSUB b 2\r\n",
-    then: pub("a"),
+    second: pub("a"),
     answers: ["MSG a 1 0", ""],
   },
 };
@@ -139,7 +139,7 @@ for (const { name: kind, command } of bothServers) {
       const client = await enter(account);
       await answers(client, first);
       await push(account, after);
-      expect(await answers(client, rest.then)).toEqual(rest.answers);
+      expect(await answers(client, rest.second)).toEqual(rest.answers);
       client.destroy();
     });
 
