@@ -125,7 +125,8 @@ describe("a reload", () => {
     await meshOf(a, b);
     const session = [...a.server.cluster!.sessions.values()][0]!;
     await become(a, { writeDeadlineMs: 4321, pingIntervalMs: 1234, pingMax: 9 });
-    expect(session.outbox.limits).toMatchObject({ writeDeadlineMs: 4321, pingIntervalMs: 1234, pingMax: 9 });
+    const { current } = session.outbox.limits;
+    expect(current).toMatchObject({ writeDeadlineMs: 4321, pingIntervalMs: 1234, pingMax: 9 });
     expect(a.server.config.cluster.pingMax).toBe(9);
   });
 
