@@ -124,9 +124,10 @@ export class Assets {
     this.usage.useLimits(limits);
   }
 
+  /** With those that servers made for mirrors and sources, as nats-server counts for an account. */
   get consumerCount(): number {
     let sum = 0;
-    for (const assets of this.streams.values()) sum += publicConsumers(assets).length;
+    for (const { consumers } of this.streams.values()) sum += consumers.size;
     return sum;
   }
 

@@ -40,6 +40,14 @@ describe("a stream with a source of the same account", () => {
     expect(sourceOf("S")["error"]).toBeUndefined();
   });
 
+  it("has a consumer there, which counts for the account and is in no list", () => {
+    create("O", { subjects: ["o"] });
+    create("S", { sources: [{ name: "O" }] });
+    stack.advance(100);
+    expect(stack.request("INFO")["consumers"]).toBe(1);
+    expect(stack.request("CONSUMER.NAMES.O")["total"]).toBe(0);
+  });
+
   it("takes a stream that was made again from its beginning", () => {
     create("O", { subjects: ["o"] });
     create("S", { sources: [{ name: "O" }] });
