@@ -14,6 +14,8 @@ import { Bootstrap } from "./bootstrap.ts";
 import type { KnownServers } from "./known-servers.ts";
 
 const META_GROUP = "_meta_";
+/** No majority of so many is ever there. */
+const UNKNOWN: PeerState = { size: 4096, peers: [], domainExtension: 0 };
 const SNAPSHOTS = { entriesMax: 256, bytesMax: 1 << 20 };
 const FIRST_CAMPAIGN_MS = 300;
 /** The leader looks so often whether a server has come that is no member yet. */
@@ -53,9 +55,12 @@ export class MetaGroup implements GroupMachine {
 
   start(): void {
     const { groups, transport, clock, random, expected } = this.options;
-    const has = groups.exists(META_GROUP);
-    if (has) this.open({ size: 1, peers: [groups.self], domainExtension: 0 }, "known");
-    const members = has ? this.group!.peers.peers : null;
+    if (groups.exists(META_GROUP)) this.open(UNKNOWN, "known");
+    const known = this.group?.peers.peers ?? [];
+    // a log without entries says nothing of its members: it may not take itself for the only one
+    if (known.length === 0) this.group?.stop();
+    if (known.length === 0) this.group = null;
+    const members = known.length === 0 ? null : known;
     this.bootstrap = new Bootstrap(
       {
         self: groups.self,
