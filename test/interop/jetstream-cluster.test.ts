@@ -39,19 +39,15 @@ describe("a stream with three replicas", () => {
     for (const [i, name] of [...NAMES, ...NAMES].entries())
       stored.set(await publish(members, name, `before ${i}`), `before ${i}`);
 
-    await using consume = new NatsCommand(cli!, members.url("n2"), [
-      ...["consumer", "add", "S", "c", "--pull", "--defaults"],
-    ]);
-    expect(await consume.done()).toMatch(/Raft Group: C-R3F-/);
-    await using next = new NatsCommand(cli!, members.url("n3"), [
-      "consumer",
-      "next",
-      "S",
-      "c",
-      "--count",
-      "6",
-    ]);
-    expect(await next.done()).toMatch(/str seq: 6/);
+    const config = { durable_name: "c", ack_policy: "explicit" };
+    const made = await waitFor("the consumer to be made", () =>
+      members.ask("n2", "$JS.API.CONSUMER.CREATE.S.c", { stream_name: "S", config }),
+    );
+    expect(made.cluster?.replicas).toHaveLength(2);
+    await waitFor("the messages to reach the consumer", async () => {
+      await using next = new NatsCommand(cli!, members.url("n3"), ["consumer", "next", "S", "c"]);
+      return (await next.done().catch(() => "")).includes("str seq: 6");
+    });
 
     const first = await leaderOf(members, "n1");
     const others = NAMES.filter((name) => name !== first);
