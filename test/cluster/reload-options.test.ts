@@ -268,6 +268,7 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
     "leafnodes.tls",
     "leafnodes.write_deadline",
   ],
+  "test/interop/operator-sources.test.ts": ["resolver_preload"],
   "test/tls/server.test.ts": ["tls", "allow_non_tls", "cluster.tls"],
 };
 

@@ -74,6 +74,8 @@ function framingOf(mode: CompressionMode): WireFraming | null {
 export class Agreement {
   /** The mode or level in force, as monitoring shows it. */
   mode: CompressionMode = "not supported";
+  /** The configured mode that `mode` follows from. */
+  private own: CompressionMode = "not supported";
   private isSettled = false;
   private readonly wire: Wire;
   private readonly terms: () => CompressionTerms;
@@ -91,6 +93,7 @@ export class Agreement {
     if (this.isSettled) return "plain";
     this.isSettled = true;
     const { mode: own, rttThresholdsMs } = this.terms();
+    this.own = own;
     const isOff = this.wire.compress === undefined || !isWanted(own);
     const agreed = agreedMode(isOff && own !== "not supported" ? "off" : own, told);
     if (agreed === null) return "unknown";
@@ -109,6 +112,7 @@ export class Agreement {
   settle(told: string): void {
     if (!this.isSettled) this.mode = told === "" || told === "not supported" ? "not supported" : "off";
     this.isSettled = true;
+    this.own = this.terms().mode;
   }
 
   /** What the peer is told in the INFO that concludes the agreement. */
@@ -133,7 +137,10 @@ export class Agreement {
   /** The configuration has changed. Returns whether the connection has to begin again to follow, as from nats-server. */
   mustBeginAgain(roundTripMs: number): boolean {
     const { mode } = this.terms();
-    if (this.mode === "not supported" || this.mode === mode) return false;
+    const isSame = mode === this.own;
+    this.own = mode;
+    if (isSame) this.followRoundTrip(roundTripMs);
+    if (isSame || this.mode === "not supported" || this.mode === mode) return false;
     if (this.mode === "off" || framingOf(modeFor(mode, [], 0)) === null) return true;
     if (mode === "s2_auto") this.followRoundTrip(roundTripMs);
     else this.change(mode);

@@ -88,6 +88,11 @@ describe("an agreement", () => {
     expect(one.mustBeginAgain(1)).toBe(true);
     terms = { mode: "off", rttThresholdsMs: [] };
     expect(one.mustBeginAgain(1)).toBe(true);
+    const plain = agreement("can");
+    terms = { mode: "accept", rttThresholdsMs: [] };
+    plain.hear("accept", 1);
+    expect([plain.mustBeginAgain(1), plain.mode]).toEqual([false, "off"]); // nothing has changed
+    terms = { mode: "off", rttThresholdsMs: [] };
     const off = agreement("can");
     off.hear("s2_fast", 1);
     expect(off.mustBeginAgain(1)).toBe(false);
