@@ -208,6 +208,13 @@ describe("a reload changes", () => {
     expect(await commonName()).toBe("new");
   });
 
+  it("compression, which those who come are told", async () => {
+    await using one = await startInProcess({ leafNodes: LISTENING });
+    expect((await info(one))["compression"]).toBe("s2_auto");
+    await one.reload({ leafNodes: { ...LISTENING, compression: { mode: "off", rttThresholdsMs: [] } } });
+    expect((await info(one))["compression"]).toBe("off");
+  });
+
   it("the hubs that it connects to", async () => {
     await using hub = await startInProcess({ leafNodes: LISTENING });
     await using spoke = await startInProcess({});
@@ -232,6 +239,8 @@ describe("a reload changes", () => {
       },
       ...{ noRandomize: false, isIsolated: false, requestsIsolation: false, firstInfoTimeoutMs: 1000 },
       ...{ dialTimeoutMs: null, isDisabled: false, ignoresDiscovered: false },
+      compression: { mode: "s2_fast", rttThresholdsMs: [] },
+      ...{ webSocketCompression: false, webSocketNoMasking: false },
     };
     const { leafNodes } = hub.server.rooms;
     expect(await spoke.reload({ leafNodes: { remotes: [remote] as never } })).toMatchObject({

@@ -56,6 +56,27 @@ async function crosses(from: RawConnection, to: RawConnection, subject: string):
 }
 
 describe("a reload", () => {
+  it("changes compression, for which routes begin again where they have to", async () => {
+    const a = await member();
+    const b = await member({ routes: routeTo(a) });
+    await meshOf(a, b);
+    const modes = (): string[] => [...a.server.cluster!.sessions.values()].map((one) => one.compression.mode);
+    expect([...new Set(modes())]).toEqual(["off"]);
+    const before = routeIds(a);
+    await become(a, { compression: { mode: "s2_fast", rttThresholdsMs: [] } });
+    await waitFor(
+      "packed routes",
+      () => modes().length === before.length && modes().every((mode) => mode === "s2_fast"),
+    );
+    await meshOf(a, b);
+    const ids = routeIds(a);
+    await become(a, { compression: { mode: "s2_best", rttThresholdsMs: [] } });
+    expect([...new Set(modes())]).toEqual(["s2_best"]);
+    expect(routeIds(a)).toEqual(ids);
+    const [from, to] = [await client(a), await client(b, "SUB packed 1\r\n")];
+    await crosses(from, to, "packed");
+  });
+
   it("adds routes, and leaves those that stand alone", async () => {
     const [a, b, c] = [await member(), await member(), await member()];
     await become(a, { routes: routeTo(b) });
