@@ -80,7 +80,10 @@ const alike = (answers: readonly unknown[]): readonly unknown[] =>
 
 /** Errors that shoal has, and no row provokes. */
 const WITHOUT_ROW: Readonly<Record<number, string>> = {
+  10005: "takes a cluster: no server may keep the stream",
   10029: "it is the state of a mirror, not an answer: jetstream-origin-conversations.ts",
+  10039: "takes a cluster: a server alone has nobody who answers",
+  10044: "takes a cluster: a server that is no member",
   10045: "it is the state of a source: jetstream-origin-conversations.ts",
   10064: "as many backups have to be under way as there may be",
   10132: "the subject of the request is compared first, by 10017",
