@@ -278,7 +278,7 @@ export class Assets {
     for (const { stream, consumers, origins } of this.streams.values()) {
       origins.stop();
       for (const consumer of consumers.values()) {
-        consumer.dismiss("409 Server Shutdown");
+        consumer.leave();
         consumer.stop();
       }
       stream.stop();

@@ -299,6 +299,22 @@ const paced: readonly Step[] = [
   next("some", "1"),
   [`${api}CONSUMER.RESET.S.some`, { seq: 9 }],
   [`${api}CONSUMER.INFO.S.some`],
+  create("SHOT", { subjects: ["shot"] }),
+  consumer("SHOT", "c", { ack_policy: "explicit", max_ack_pending: 2 }),
+  ["!listen", "shots.*"],
+  ["shot", "one"],
+  // with an expiry it waits for the first message only
+  [`!publish ${api}CONSUMER.MSG.NEXT.SHOT.c shots.some`, { batch: 5, no_wait: true, expires: 60 * SECOND }],
+  ["!heard", "2"],
+  ["shot", "two"],
+  ["shot", "three"],
+  // what waits for acknowledgements is there: the request goes on after one
+  [`!publish ${api}CONSUMER.MSG.NEXT.SHOT.c shots.full`, { batch: 2, no_wait: true }],
+  ["!heard", "1"],
+  ["!until", { request: `${api}CONSUMER.INFO.SHOT.c`, path: "num_pending", is: 1 }],
+  [`${api}CONSUMER.INFO.SHOT.c`],
+  ["$JS.ACK.SHOT.c.1.1.1.0.0", "+ACK"],
+  ["!heard", "1"],
   create("AHEAD", { subjects: ["ahead"] }),
   ["ahead", "one"],
   consumer("AHEAD", "third", {

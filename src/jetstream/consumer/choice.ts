@@ -66,8 +66,8 @@ export class Choice {
     return this.options.ahead.count + Math.min(1, this.options.again.size);
   }
 
-  /** Nothing can be delivered until something changes. */
+  /** There is nothing to deliver. Where messages wait for acknowledgements of others, there is. */
   get isEmpty(): boolean {
-    return this.options.again.size === 0 && (this.options.ahead.count === 0 || this.isFull);
+    return this.options.again.size === 0 && this.options.ahead.count === 0;
   }
 }

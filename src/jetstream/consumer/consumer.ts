@@ -167,10 +167,11 @@ export class Consumer implements Reader {
   }
 
   dismiss(status: string): void {
-    const { deliverSubject } = this.config;
     this.requests.endAll(status);
-    if (this.isPush && this.host.isAwaited(deliverSubject))
-      this.outlet.say(deliverSubject, statusBlock(status));
+  }
+
+  leave(): void {
+    this.requests.leaveAll();
   }
 
   reconfigure(config: ConsumerConfig): void {

@@ -56,6 +56,7 @@ export class PullQueue {
       expiresMs: request.expiresNs > 0 ? nowMs + request.expiresNs / 1e6 : Infinity,
       heartbeatMs: request.heartbeatNs / 1e6,
       activeMs: nowMs,
+      hasSome: false,
       priority: request.priority ?? noPriority(),
     });
     return null;
@@ -96,6 +97,7 @@ export class PullQueue {
     const request = this.requests[0]!;
     request.left--;
     request.activeMs = nowMs;
+    request.hasSome = true;
     if (this.requests.length === 1 && request.left > 0 && !request.hasBytesBound) return; // it stays the first
     this.requests.shift();
     if (request.hasBytesBound) request.bytesLeft -= size;
@@ -109,11 +111,11 @@ export class PullQueue {
     this.end(this.requests.shift()!, "409 Message Size Exceeds MaxBytes");
   }
 
-  /** There is nothing to deliver: requests that do not wait end. */
+  /** There is nothing to deliver: requests that do not wait end; where they have an expiry, they wait for the first message only. */
   endImpatient(): void {
     for (let i = this.requests.length - 1; i >= 0; i--) {
-      const { noWait, expiresMs, reply } = this.requests[i]!;
-      if (!noWait || expiresMs !== Infinity) continue;
+      const { noWait, expiresMs, hasSome, reply } = this.requests[i]!;
+      if (!noWait || (expiresMs !== Infinity && !hasSome)) continue;
       this.requests.splice(i, 1);
       this.host.say(reply, statusBlock("404 No Messages"));
     }
@@ -121,6 +123,11 @@ export class PullQueue {
 
   endAll(status: string): void {
     for (const { reply } of this.requests.splice(0)) this.host.say(reply, statusBlock(status));
+  }
+
+  /** The server stops: those who wait are told what they have not got. */
+  leaveAll(): void {
+    for (const request of this.requests.splice(0)) this.end(request, "409 Server Shutdown");
   }
 
   /** Expiries and heartbeats that are due. */

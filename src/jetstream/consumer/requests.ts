@@ -19,6 +19,8 @@ export interface PullRequest {
   readonly heartbeatMs: number;
   /** When something was sent last. */
   activeMs: number;
+  /** It has got a message. */
+  hasSome: boolean;
   readonly priority: RequestPriority;
 }
 
