@@ -3,6 +3,7 @@ import { randomFillSync, scryptSync } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { TIMER_MAX_MS } from "../base/duration.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
@@ -20,7 +21,9 @@ import type { Turn } from "../links/trunk/turn.ts";
 import type { JetStreamSource, ShownLimits } from "../monitor/source.ts";
 import { MemoryJournal } from "../raft/driver/memory-journal.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
+import type { BodySeal } from "../store/journal/body-seal.ts";
 import { FileJournal } from "../store/journal/file-journal.ts";
+import { sealJournal } from "../store/journal/seal-journal.ts";
 import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 import { resealStore } from "../store/reseal.ts";
@@ -99,6 +102,9 @@ export class JetStreamPart {
   /** null: the server keeps everything by itself, or has not started. */
   cluster: JetStreamCluster | null = null;
   private journal: FileJournal | null = null;
+  /** null: bodies of the journal are in the clear. */
+  private journalSeal: BodySeal | null = null;
+  private journalSync: Disposable | null = null;
   private readonly world: JetStreamWorld;
   private readonly disk: MeteredDisk;
   private readonly bare: Disk;
@@ -162,11 +168,28 @@ export class JetStreamPart {
   /** The logs of groups. Throws `DiskError`. */
   private openJournal(): FileJournal {
     const { clock, settings } = this.world;
-    return new FileJournal({
+    const { journalSeal: bodies } = this;
+    const { syncIntervalMs } = settings;
+    const journal = new FileJournal({
       disk: this.disk,
-      folder: join(this.folder, JOURNAL_FOLDER),
-      policy: settings.syncIntervalMs === null ? "sync" : "lazy",
+      folder: this.journalFolder,
+      policy: syncIntervalMs === null ? "sync" : "lazy",
+      ...(bodies === null ? {} : { bodies }),
       later: (work) => void clock.setTimer(JOURNAL_RETRY_MS, work),
+    });
+    if (syncIntervalMs !== null) this.syncJournalLater(journal, syncIntervalMs);
+    return journal;
+  }
+
+  private get journalFolder(): string {
+    return join(this.folder, JOURNAL_FOLDER);
+  }
+
+  /** Where the journal is lazy: nothing that it has taken waits for longer than the interval. */
+  private syncJournalLater(journal: FileJournal, intervalMs: number): void {
+    this.journalSync = this.world.clock.setTimer(Math.min(TIMER_MAX_MS, intervalMs), () => {
+      journal.syncWritten();
+      this.syncJournalLater(journal, intervalMs);
     });
   }
 
@@ -228,6 +251,9 @@ export class JetStreamPart {
     }
     const entropy = (into: Uint8Array): void => void randomFillSync(into);
     const keys = new StoreKeys(bare, folder, { ...encryption, entropy, stretch: scryptSync });
+    const { journalFolder } = this;
+    if (this.world.cluster !== null || bare.names(journalFolder).length > 0)
+      this.journalSeal = sealJournal(bare, journalFolder, keys);
     for (const { account, stream, from } of resealStore(bare, folder, keys))
       this.world.logger.info(
         from === "plain" ? "a stream has been encrypted" : "a stream has been encrypted again",
@@ -258,6 +284,7 @@ export class JetStreamPart {
   stop(): void {
     this.cluster?.stop();
     this.jetStream.stop();
+    this.journalSync?.[Symbol.dispose]();
     this.journal?.close();
     this.release();
     this.stopped.resolve();

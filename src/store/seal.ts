@@ -136,6 +136,29 @@ export class Seal {
     return sealBytes === SEAL_BYTES && memory[nonceAt] === this.current.id;
   }
 
+  // ---- bodies: of records whose heads others know ----
+
+  /** `about`: what it belongs to; it opens as that alone. */
+  sealBody(content: Uint8Array, about: Uint8Array): Buffer {
+    const memory = Buffer.alloc(NONCE_BYTES + content.length + TAG_BYTES);
+    const { nonce, tag } = this.encrypt(about, content, memory, NONCE_BYTES);
+    nonce.copy(memory);
+    tag.copy(memory, memory.length - TAG_BYTES);
+    return memory;
+  }
+
+  /** null: it was not sealed by this, is damaged, or belongs to something else. */
+  openBody(sealed: Uint8Array, about: Uint8Array): Buffer | null {
+    const end = sealed.length - TAG_BYTES;
+    if (end < NONCE_BYTES) return null;
+    return this.decrypt(
+      about,
+      sealed.subarray(NONCE_BYTES, end),
+      sealed.subarray(0, NONCE_BYTES),
+      sealed.subarray(end),
+    );
+  }
+
   // ---- texts ----
 
   sealText(content: Uint8Array): Buffer {

@@ -7,6 +7,7 @@
 import { assert } from "../../base/assert.ts";
 import type { GroupLog, RaftJournal } from "../../raft/driver/group-log.ts";
 import { DiskError, type Disk } from "../disk.ts";
+import { CLEAR_BODIES, type BodySeal } from "./body-seal.ts";
 import { Cleaner } from "./cleaner.ts";
 import { GroupFileLog } from "./group-file-log.ts";
 import { GroupIndex } from "./group-index.ts";
@@ -20,6 +21,8 @@ export interface FileJournalOptions {
   readonly disk: Disk;
   readonly folder: string;
   readonly policy: JournalPolicy;
+  /** Absent: bodies of records are in the clear. */
+  readonly bodies?: BodySeal;
   /** Absent: 64 MiB. */
   readonly segmentBytes?: number;
   /** Calls `work` once, after a while: the disk may have room then. */
@@ -46,7 +49,8 @@ export class FileJournal implements RaftJournal {
   /** Reads all that is stored. Throws `DiskError`. */
   constructor(options: FileJournalOptions) {
     this.options = options;
-    this.segments = new Segments(options.disk, options.folder, options.segmentBytes ?? SEGMENT_BYTES);
+    const { disk, folder, segmentBytes = SEGMENT_BYTES, bodies = CLEAR_BODIES } = options;
+    this.segments = new Segments(disk, folder, segmentBytes, bodies);
     const { groups, hasHoles } = recoverJournal(this.segments);
     this.indexes = groups;
     this.hasHoles = hasHoles;

@@ -102,8 +102,10 @@ export class GroupFileLog implements GroupLog {
       const at = position - window.from;
       const head = soundHead(window.memory, at);
       if (head === null || (found.length > 0 && bytes + head.bodyLength > bytesMax)) break;
+      const body = this.bodyOf(window.memory, at, head);
+      if (body === null) break;
       bytes += head.bodyLength;
-      found.push({ index, term: head.term, bytes: bodyOf(window.memory, at, head) });
+      found.push({ index, term: head.term, bytes: body });
     }
     return found;
   }
@@ -114,7 +116,8 @@ export class GroupFileLog implements GroupLog {
     const memory = this.segments.read(snapshotPlace.position, snapshotPlace.length);
     const head = soundHead(memory, 0);
     if (head === null) return null;
-    const body = bodyOf(memory, 0, head);
+    const body = this.bodyOf(memory, 0, head);
+    if (body === null) return null;
     return { ...snapshot, data: body.subarray(dataAt(body)) };
   }
 
@@ -133,11 +136,17 @@ export class GroupFileLog implements GroupLog {
     this.host.stored("by policy");
   }
 
+  private bodyOf(memory: Buffer, at: number, head: JournalRecord): Buffer | null {
+    const { bodyAt, bodyLength } = head;
+    return this.segments.bodies.open(memory.subarray(at + bodyAt, at + bodyAt + bodyLength), head);
+  }
+
   private write(kind: number, index: number, term: number, body: Uint8Array): JournalPlace {
-    const { name } = this.index;
+    const { name: group } = this.index;
     const ordinal = ++this.index.ordinal;
-    const position = this.segments.append({ kind, group: name, ordinal, index, term }, body);
-    return { position, length: recordLength(name, body.length) };
+    const stored = this.segments.bodies.seal(body, { kind, group, index, term });
+    const position = this.segments.append({ kind, group, ordinal, index, term }, stored);
+    return { position, length: recordLength(group, stored.length) };
   }
 }
 
@@ -146,8 +155,4 @@ function soundHead(memory: Buffer, at: number): JournalRecord | null {
   const head = readHead(memory, at);
   if (head === undefined || at + head.length > memory.length || !isBodySound(memory, at, head)) return null;
   return head;
-}
-
-function bodyOf(memory: Buffer, at: number, { bodyAt, bodyLength }: JournalRecord): Buffer {
-  return memory.subarray(at + bodyAt, at + bodyAt + bodyLength);
 }

@@ -72,10 +72,8 @@ class Recovery {
       const isSound = isWhole && isBodySound(memory, at, record);
       if (!isSound && at >= durable) return at;
       if (isWhole) {
-        this.take(record, isSound ? memory.subarray(at + record.bodyAt, at + record.length) : null, {
-          position: positionOf(segment, at),
-          length: record.length,
-        });
+        const body = isSound ? this.bodyOf(memory, at, record) : null;
+        this.take(record, body, { position: positionOf(segment, at), length: record.length });
         at += record.length;
         continue;
       }
@@ -86,20 +84,26 @@ class Recovery {
     return at;
   }
 
+  /** null: it cannot be opened. */
+  private bodyOf(memory: Buffer, at: number, record: JournalRecord): Buffer | null {
+    const { bodyAt, bodyLength } = record;
+    return this.segments.bodies.open(memory.subarray(at + bodyAt, at + bodyAt + bodyLength), record);
+  }
+
   /** Records of any group are missing here. */
   private hole(): void {
     this.hasHoles = true;
     for (const each of this.groups.values()) each.isSuspect = true;
   }
 
-  /** `body`: null: it is damaged. With what fills it up. */
+  /** `body`: null: it is damaged. */
   private take(record: JournalRecord, body: Buffer | null, place: JournalPlace): void {
     const each = this.groups.get(record.group) ?? this.begin(record);
     const { group } = each;
     if (record.ordinal !== group.ordinal + 1) lose(each);
     each.isSuspect = false;
     group.ordinal = record.ordinal;
-    replay(each, record, body?.subarray(0, record.bodyLength) ?? null, place);
+    replay(each, record, body, place);
     if (record.kind === Kind.REMOVED) this.groups.delete(record.group);
   }
 

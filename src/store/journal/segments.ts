@@ -6,11 +6,15 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { Disk, DiskError, DiskFile } from "../disk.ts";
+import type { BodySeal } from "./body-seal.ts";
 import { recordLength, writeRecord, type NewRecord } from "./journal-record.ts";
 
 const TWO_32 = 0x1_0000_0000;
 const START_BYTES = 64 * 1024;
 const SUFFIX = ".raft";
+
+/** Whether it is the name of one. */
+export const isSegment = (name: string): boolean => name.endsWith(SUFFIX);
 
 const segmentOf = (position: number): number => Math.floor(position / TWO_32);
 const offsetOf = (position: number): number => position % TWO_32;
@@ -30,6 +34,7 @@ export class Segments {
   private readonly disk: Disk;
   private readonly folder: string;
   readonly segmentBytes: number;
+  readonly bodies: BodySeal;
   private readonly files = new Map<number, DiskFile>();
   private pending: Pending[] = [];
   private last = 0;
@@ -39,7 +44,8 @@ export class Segments {
   private synced = 0;
   private areNamesDirty = false;
 
-  constructor(disk: Disk, folder: string, segmentBytes: number) {
+  constructor(disk: Disk, folder: string, segmentBytes: number, bodies: BodySeal) {
+    this.bodies = bodies;
     assert(segmentBytes <= TWO_32 / 2, "an offset in a segment fits 32 bits");
     this.disk = disk;
     this.folder = folder;
@@ -49,7 +55,7 @@ export class Segments {
 
   /** Numbers of the segments on the disk, rising. */
   stored(): number[] {
-    const names = this.disk.names(this.folder).filter((name) => name.endsWith(SUFFIX));
+    const names = this.disk.names(this.folder).filter(isSegment);
     return names.map((name) => Number(name.slice(0, -SUFFIX.length))).sort((a, b) => a - b);
   }
 
@@ -103,7 +109,7 @@ export class Segments {
     return bytes;
   }
 
-  /** Returns the position. Nothing is written yet. */
+  /** Returns the position. Nothing is written yet. `body`: as it is to lie on the disk. */
   append(record: Omit<NewRecord, "synced" | "before">, body: Uint8Array): number {
     const length = recordLength(record.group, body.length);
     const size = this.sizes.get(this.last)!;
