@@ -144,11 +144,12 @@ export function streams(
     "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream" | "cluster"
   >,
 ): ServerPart {
-  const { jetStream, inForce } = rooms;
+  const { jetStream, inForce, cluster } = rooms;
   return {
     name: "streams",
     async start() {
       jetStream.current = await startJetStream({ ...rooms, config: inForce.current.config });
+      if (cluster !== null) cluster.onPeerLost = (name) => jetStream.current?.cluster?.serverLost(name);
     },
     stop: () => jetStream.current?.stop(),
     closed: async () => jetStream.current?.closed(),

@@ -117,6 +117,11 @@ export class JetStreamCluster {
     this.groups.stop();
   }
 
+  /** The last connection to a server of the cluster has ended. */
+  serverLost(name: string): void {
+    this.groups.peerLost(hashName(name));
+  }
+
   private becomeReady(): void {
     if (this.isReady || !this.meta.isCurrent) return;
     this.isReady = true;

@@ -83,14 +83,14 @@ export function takeSnapshotRead(
     ],
     currentTerm: state.term,
   };
-  state.ready.send.push({ subject: inbox, reply: state.appendInbox, message: { kind: "append", body } });
+  state.ready.send.push({ subject: inbox, reply: state.inbox, message: { kind: "append", body } });
   readOn(state, peer, catchUp);
 }
 
 /** An answer on the inbox of a catch-up. */
 export function takeProgress(state: RaftState, subject: string, index: number): void {
   if (state.role !== "leader") return;
-  for (const [peer, { catchUp }] of state.progress) {
+  for (const [peer, { catchUp }] of state.progress ?? []) {
     if (catchUp?.progressInbox !== subject) continue;
     catchUp.movedMs = state.nowMs;
     while (catchUp.unacknowledged.length > 0 && catchUp.unacknowledged[0]!.index <= index)
@@ -114,7 +114,7 @@ function readOn(state: RaftState, peer: PeerId, catchUp: CatchUp): void {
 }
 
 function runningTo(state: RaftState, peer: PeerId, inbox: string): CatchUp | undefined {
-  const catchUp = state.role === "leader" ? state.progress.get(peer)?.catchUp : undefined;
+  const catchUp = state.role === "leader" ? state.progress?.get(peer)?.catchUp : undefined;
   if (catchUp?.inbox !== inbox || !catchUp.isReading) return undefined;
   catchUp.isReading = false;
   return catchUp;

@@ -8,7 +8,8 @@
 import { assert } from "../base/assert.ts";
 import { isMember, revertMembership, takeMembership } from "./membership.ts";
 import { EntryType, type AppendEntry } from "./messages.ts";
-import { asksTerms, isWhole, recovered } from "./recovery.ts";
+import { asksTerms, followsFirst, isWhole, recovered } from "./recovery.ts";
+import { ignoreSigns } from "./signs.ts";
 import { becomeFollower, endCatchUp, resetElection, takeTerm } from "./standing.ts";
 import { HELD_MAX, Timing, type RaftState, type RaftSnapshot } from "./state.ts";
 import { catchUpInbox, PROGRESS_PREFIX } from "./subjects.ts";
@@ -17,7 +18,8 @@ import { raiseCommit } from "./committing.ts";
 
 /** On the subject of the group. */
 export function takeLive(state: RaftState, append: AppendEntry, reply: string): void {
-  if (append.leader === state.id || asksTerms(state)) return;
+  if (append.leader === state.id) return;
+  if (asksTerms(state) && !followsFirst(state, append.leader, append.term)) return;
   const term = Math.max(append.term, append.currentTerm);
   if (term < state.term) return refuse(state, reply);
   if (term > state.term) {
@@ -26,6 +28,8 @@ export function takeLive(state: RaftState, append: AppendEntry, reply: string): 
   }
   becomeFollower(state, append.leader);
   resetElection(state);
+  state.followed.atMs = state.nowMs;
+  state.followed.process = state.signs.processOf(append.leader);
   if (state.catchingUp !== undefined) return hold(state, append, reply);
   if (append.prevIndex > state.log.lastIndex) return askCatchUp(state, append, reply);
   if (!agreesBefore(state, append)) return askCatchUp(state, append, reply);
@@ -181,6 +185,7 @@ function takeSuccession(state: RaftState, { entries }: AppendEntry): void {
       continue;
     const isMe = readPeer(data) === state.id && isMember(state, state.id);
     const { SUCCESSION_MS, SUCCESSION_FAILED_MS, CAMPAIGN_MAX_MS } = Timing;
+    ignoreSigns(state);
     state.electionDueMs =
       state.nowMs +
       (isMe ? SUCCESSION_MS : SUCCESSION_FAILED_MS + Math.floor(state.random.next() * CAMPAIGN_MAX_MS));

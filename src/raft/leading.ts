@@ -9,7 +9,8 @@ import { EntryType, type AppendEntry, type AppendResponse, type Entry, type Peer
 import { startCatchUp } from "./catching-up.ts";
 import { progressOf } from "./progress.ts";
 import { becomeFollower, resetElection, takeTerm } from "./standing.ts";
-import { Timing, type RaftState } from "./state.ts";
+import { followerHeardMs, isQuiet } from "./signs.ts";
+import { Timing, type Progress, type RaftState } from "./state.ts";
 import { appendSubject } from "./subjects.ts";
 import { peerBytes } from "./wire.ts";
 
@@ -26,6 +27,7 @@ export function appendOwn(state: RaftState, entries: readonly Entry[]): void {
     currentTerm: 0,
   };
   log.append(state.term);
+  state.busyMs = state.nowMs;
   state.ready.append.push(append);
   takeMembership(state, append, log.lastIndex);
   broadcast(state, append);
@@ -53,7 +55,7 @@ function broadcast(state: RaftState, append: AppendEntry): void {
   const { send, sendAtOnce } = state.ready;
   (state.durable < state.leadsFrom ? send : sendAtOnce).push({
     subject: appendSubject(state.group),
-    reply: state.appendInbox,
+    reply: state.inbox,
     message: { kind: "append", body: append },
   });
 }
@@ -67,8 +69,11 @@ export function leaderTick(state: RaftState): void {
       return;
     }
   }
-  if (state.nowMs >= state.heartbeatDueMs) heartbeat(state);
-  for (const each of state.progress.values()) {
+  if (state.nowMs >= state.heartbeatDueMs) {
+    heartbeat(state);
+    if (isQuiet(state)) state.heartbeatDueMs = state.nowMs + Timing.QUIET_HEARTBEAT_MS;
+  } else if (state.heartbeatDueMs - state.nowMs > Timing.HEARTBEAT_MS && !isQuiet(state)) heartbeat(state);
+  for (const each of state.progress?.values() ?? []) {
     const { catchUp } = each;
     if (catchUp !== undefined && state.nowMs - catchUp.movedMs >= Timing.CATCHUP_STALLED_MS) {
       state.ready.unsubscribe.push(catchUp.progressInbox);
@@ -83,6 +88,8 @@ export function takeAppendResponse(state: RaftState, response: AppendResponse, r
   const progress = progressOf(state, peer);
   if (progress === undefined) return;
   progress.heardMs = state.nowMs;
+  progress.process = state.signs.processOf(peer);
+  progress.answered = response.isSuccess ? response.index : -1;
   if (response.isSuccess) {
     // of an older term: committed by the first of this one
     if (response.term !== state.term || state.log.termAt(response.index) !== state.term) return;
@@ -106,12 +113,13 @@ export function takeWritten(state: RaftState, index: number, term: number): void
 
 function advance(state: RaftState): void {
   const acknowledged = state.peers.peers.map((peer) =>
-    peer === state.id ? state.durable : (state.progress.get(peer)?.acknowledged ?? 0),
+    peer === state.id ? state.durable : (state.progress?.get(peer)?.acknowledged ?? 0),
   );
   acknowledged.sort((a, b) => b - a);
   const index = acknowledged[quorum(state) - 1] ?? 0;
   if (index <= state.commit || state.log.termAt(index) !== state.term) return;
   raiseCommit(state, index);
+  state.busyMs = state.nowMs;
   // followers learn of it at once
   heartbeat(state);
   if (isMember(state, state.id) || state.change !== undefined) return;
@@ -130,8 +138,8 @@ export function changeMembers(state: RaftState, peer: PeerId, type: number): voi
 /** Names a successor in the log, and steps down at once. "": any that is live, best one that has everything. */
 export function transfer(state: RaftState, to: PeerId): void {
   if (state.role !== "leader") return;
-  const live = [...state.progress]
-    .filter(([peer, each]) => isMember(state, peer) && state.nowMs - each.heardMs <= Timing.LIVE_MS)
+  const live = [...(state.progress ?? [])]
+    .filter(([peer, each]) => isMember(state, peer) && isLive(state, peer, each))
     .sort(([, a], [, b]) => b.acknowledged - a.acknowledged)
     .map(([peer]) => peer);
   const successor = live.includes(to) ? to : live[0];
@@ -143,7 +151,12 @@ export function transfer(state: RaftState, to: PeerId): void {
 
 function countHeard(state: RaftState, withinMs: number): number {
   return state.peers.peers.filter((peer) => {
-    const heardMs = peer === state.id ? state.nowMs : (state.progress.get(peer)?.heardMs ?? -Infinity);
-    return state.nowMs - heardMs <= withinMs;
+    if (peer === state.id) return true;
+    const progress = state.progress?.get(peer);
+    return progress !== undefined && state.nowMs - followerHeardMs(state, peer, progress) <= withinMs;
   }).length;
+}
+
+function isLive(state: RaftState, peer: PeerId, progress: Progress): boolean {
+  return state.nowMs - followerHeardMs(state, peer, progress) <= Timing.LIVE_MS;
 }

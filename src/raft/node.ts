@@ -6,7 +6,7 @@
 import { assert } from "../base/assert.ts";
 import type { Random } from "../base/random.ts";
 import { takeProgress, takeRead, takeSnapshotRead } from "./catching-up.ts";
-import { campaign, electionTimeout, takeVoteRequest, takeVoteResponse } from "./election.ts";
+import { campaign, electionTimeout, peerLost, takeVoteRequest, takeVoteResponse } from "./election.ts";
 import { takeCatchUp, takeLive } from "./following.ts";
 import {
   appendOwn,
@@ -19,9 +19,10 @@ import {
 import { LogView } from "./log-view.ts";
 import { committedPeers, takeMembership } from "./membership.ts";
 import { EntryType, indexOf, type AppendEntry, type PeerId, type PeerState } from "./messages.ts";
-import { askTerms, asksTerms, recoverAll, recoverLog } from "./recovery.ts";
+import { areAllBlank, askTerms, asksTerms, recoverAll, recoverLog } from "./recovery.ts";
 import {
   emptyReady,
+  NO_SIGNS,
   type HardState,
   type Progress,
   type RaftEvent,
@@ -29,7 +30,9 @@ import {
   type Ready,
   type Role,
   type RaftSnapshot,
+  type ServerSigns,
 } from "./state.ts";
+import { followerHeardMs, hasStrangers } from "./signs.ts";
 import { resetElection, save } from "./standing.ts";
 import { answerInbox, appendSubject, PROGRESS_PREFIX, voteSubject } from "./subjects.ts";
 
@@ -54,13 +57,20 @@ export interface RaftOptions {
   /** This server has not been a member of the group before. */
   readonly isNewGroup: boolean;
   readonly restored: Restored;
+  /** Absent: there are none. */
+  readonly signs?: ServerSigns;
+  /** Where answers come; absent: it draws one. */
+  readonly inbox?: string;
 }
+
+/** Between steps. */
+const NOTHING = emptyReady(0);
 
 export class RaftNode {
   private readonly state: RaftState;
 
   constructor(options: RaftOptions) {
-    const { id, group, random, nowMs, restored } = options;
+    const { id, group, random, nowMs, restored, signs = NO_SIGNS, inbox = answerInbox(random) } = options;
     const { snapshot, hard } = restored;
     const log = new LogView(snapshot?.index ?? 0, snapshot?.term ?? 0);
     const commit = log.startIndex;
@@ -68,8 +78,8 @@ export class RaftNode {
       id,
       group,
       random,
-      voteInbox: answerInbox(random),
-      appendInbox: answerInbox(random),
+      signs,
+      inbox,
       nowMs,
       role: "follower",
       term: hard?.term ?? 0,
@@ -81,10 +91,13 @@ export class RaftNode {
       peers: snapshot?.peers ?? options.peers,
       change: undefined,
       electionDueMs: 0,
+      leaderLostMs: -Infinity,
       heartbeatDueMs: 0,
       quorumDueMs: 0,
-      votes: new Map(),
-      progress: new Map(),
+      followed: { atMs: -Infinity, process: "" },
+      busyMs: nowMs,
+      votes: null,
+      progress: null,
       leadsFrom: 0,
       catchingUp: undefined,
       recovery: undefined,
@@ -150,8 +163,19 @@ export class RaftNode {
   }
 
   /** The other members, where this one leads. */
-  get followers(): ReadonlyMap<PeerId, Readonly<Progress>> {
-    return this.state.role === "leader" ? this.state.progress : new Map();
+  get followers(): Iterable<readonly [PeerId, Readonly<Progress>]> {
+    return this.state.progress ?? [];
+  }
+
+  /** Others follow that are no members. */
+  get hasStrangers(): boolean {
+    return hasStrangers(this.state);
+  }
+
+  /** When a follower was heard last, itself or its server; -Infinity: never. */
+  heardMs(peer: PeerId): number {
+    const progress = this.state.progress?.get(peer);
+    return progress === undefined ? -Infinity : followerHeardMs(this.state, peer, progress);
   }
 
   /** Undefined: the log does not know it. */
@@ -161,16 +185,15 @@ export class RaftNode {
 
   /** The subjects that the node listens to for its whole life. */
   get subjects(): readonly string[] {
-    const { group, voteInbox, appendInbox } = this.state;
-    return [voteSubject(group), appendSubject(group), voteInbox, appendInbox];
+    const { group, inbox } = this.state;
+    return [voteSubject(group), appendSubject(group), inbox];
   }
 
   /** Before the first step: what was lost is on record before the damage is cut away. */
   start(): Ready {
     this.state.ready = emptyReady(this.state.commit);
     save(this.state);
-    this.state.ready.wakeAtMs = this.wakeAtMs;
-    return this.state.ready;
+    return this.spent();
   }
 
   /** `nowMs` does not fall. */
@@ -180,10 +203,17 @@ export class RaftNode {
     state.nowMs = nowMs;
     state.ready = emptyReady(state.commit);
     this.take(event);
-    const { ready } = state;
     assert(state.commit <= state.log.lastIndex, "what is committed is in the log");
     assert(state.commit >= state.log.startIndex, "what a snapshot holds is committed");
+    return this.spent();
+  }
+
+  /** What the step has gathered. The state keeps nothing of it, since a group may be idle for long. */
+  private spent(): Ready {
+    const { state } = this;
+    const { ready } = state;
     ready.wakeAtMs = this.wakeAtMs;
+    state.ready = NOTHING;
     return ready;
   }
 
@@ -212,6 +242,8 @@ export class RaftNode {
         return transfer(state, event.to);
       case "campaign":
         return campaign(state);
+      case "peer lost":
+        return peerLost(state, event);
     }
   }
 
@@ -234,7 +266,8 @@ export class RaftNode {
   private tick(): void {
     const { state } = this;
     if (state.role === "leader") return leaderTick(state);
-    if (asksTerms(state)) return askTerms(state);
+    if (asksTerms(state)) askTerms(state);
+    if (asksTerms(state) && !areAllBlank(state)) return;
     if (state.nowMs >= state.electionDueMs) electionTimeout(state);
   }
 

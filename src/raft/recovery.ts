@@ -3,10 +3,14 @@
  * until it holds all that a leader has. If its term is lost as well, it does not answer a leader either before it has asked the others
  * for their terms: it may have helped to elect a newer leader than the one that it hears. So many have to answer that every quorum which
  * it was part of is met; by then each candidacy that it may have voted for is over.
+ *
+ * A group may also begin with such members: they were assigned to it, and crashed before anything was on the disk. So one that has
+ * nothing votes for a candidate that has nothing, and campaigns where all others say that they have nothing. Whoever has got such a vote
+ * needs those of all members: then nobody has an entry, and none is lost.
  */
 import { assert } from "../base/assert.ts";
 import { isMember } from "./membership.ts";
-import type { VoteResponse } from "./messages.ts";
+import type { PeerId, VoteResponse } from "./messages.ts";
 import { Timing, type LostPart, type RaftState, type LossRecovery } from "./state.ts";
 import { voteSubject } from "./subjects.ts";
 
@@ -17,15 +21,40 @@ export const recoverLog = (): LossRecovery => ({
   asksTermsFromMs: Infinity,
   nextAskMs: Infinity,
   heardTerms: new Map(),
+  blanks: new Map(),
 });
 
 export function recoverAll(nowMs: number): LossRecovery {
   const asksTermsFromMs = nowMs + Timing.VOTE_FORGOTTEN_MS;
-  return { asksTermsFromMs, nextAskMs: asksTermsFromMs, heardTerms: new Map() };
+  return { asksTermsFromMs, nextAskMs: asksTermsFromMs, heardTerms: new Map(), blanks: new Map() };
 }
 
 export const asksTerms = ({ recovery }: RaftState): boolean =>
   recovery !== undefined && recovery.asksTermsFromMs !== Infinity;
+
+/** It has nothing, and whatever it may have voted for is over. */
+export function isBlank(state: RaftState): boolean {
+  const { recovery, log, nowMs } = state;
+  return recovery !== undefined && asksTerms(state) && log.isEmpty && nowMs >= recovery.asksTermsFromMs;
+}
+
+/** All have nothing, as far as they have said a moment ago. */
+export function areAllBlank(state: RaftState): boolean {
+  const { recovery, peers, id, nowMs } = state;
+  if (recovery === undefined || !isBlank(state) || !isMember(state, id)) return false;
+  const sinceMs = nowMs - BLANK_MS;
+  return peers.peers.every((peer) => peer === id || (recovery.blanks.get(peer) ?? -Infinity) >= sinceMs);
+}
+
+/** A leader for whom it voted as one that has nothing: it has the votes of all, and so everything. */
+export function followsFirst(state: RaftState, leader: PeerId, term: number): boolean {
+  const { recovery } = state;
+  if (recovery === undefined || !isBlank(state) || state.term !== term || state.vote !== leader) return false;
+  recovery.asksTermsFromMs = Infinity;
+  recovery.nextAskMs = Infinity;
+  state.ready.save = { term, vote: leader, loss: "log" };
+  return true;
+}
 
 export function lossOf(state: RaftState): LostPart {
   if (isWhole(state)) return "none";
@@ -40,7 +69,7 @@ export function askTerms(state: RaftState): void {
   const body = { term: 0, lastTerm: 0, lastIndex: 0, candidate: state.id };
   state.ready.send.push({
     subject: voteSubject(state.group),
-    reply: state.voteInbox,
+    reply: state.inbox,
     message: { kind: "vote request", body },
   });
 }
@@ -51,7 +80,9 @@ export function hearTerm(state: RaftState, { peer, term, isEmpty }: VoteResponse
   if (recovery === undefined || !asksTerms(state)) return false;
   if (state.nowMs < recovery.asksTermsFromMs || peer === state.id || !isMember(state, peer)) return true;
   // it has lost its own, or was never part of a quorum
+  if (isEmpty) recovery.blanks.set(peer, state.nowMs);
   if (isEmpty) return true;
+  recovery.blanks.delete(peer);
   recovery.heardTerms.set(peer, term);
   if (recovery.heardTerms.size < Math.ceil(state.peers.peers.length / 2)) return true;
   const highest = Math.max(...recovery.heardTerms.values());
@@ -67,13 +98,15 @@ export function hearTerm(state: RaftState, { peer, term, isEmpty }: VoteResponse
   return true;
 }
 
+/** Nothing that others say of themselves is believed for longer. */
+const BLANK_MS = 3 * Timing.ASK_TERMS_MS;
 /** A vote that nobody can have. */
 const NOBODY = "-       ";
 assert(NOBODY.length === 8, "it stands where the id of a peer stands");
 
 /** The log has reached all that the leader of this term has. */
 export function recovered(state: RaftState): void {
-  assert(!asksTerms(state), "who has lost its term follows nobody");
+  assert(!asksTerms(state) || state.role === "leader", "who has lost its term follows nobody");
   state.recovery = undefined;
   state.ready.save = { term: state.term, vote: state.vote, loss: "none" };
 }

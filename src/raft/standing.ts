@@ -6,9 +6,10 @@ import { endCatchUps } from "./progress.ts";
 import { lossOf } from "./recovery.ts";
 import { Timing, type RaftState } from "./state.ts";
 
-export function resetElection(state: RaftState): void {
+/** `fromMs`: when the leader was heard. */
+export function resetElection(state: RaftState, fromMs = state.nowMs): void {
   const { ELECTION_MIN_MS: min, ELECTION_MAX_MS: max } = Timing;
-  state.electionDueMs = state.nowMs + min + randomInt(state.random, max - min);
+  state.electionDueMs = fromMs + min + randomInt(state.random, max - min);
 }
 
 export function campaignSoon(state: RaftState): void {
@@ -33,7 +34,8 @@ export function becomeFollower(state: RaftState, leader: PeerId): void {
   if (state.role === "leader") endCatchUps(state);
   state.role = "follower";
   state.leader = leader;
-  state.votes.clear();
+  state.votes = null;
+  state.progress = null;
 }
 
 export function endCatchUp(state: RaftState): void {

@@ -9,11 +9,22 @@ export const Timing = {
   ELECTION_MAX_MS: 9000,
   CAMPAIGN_MIN_MS: 100,
   CAMPAIGN_MAX_MS: 800,
+  /** A follower whose leader's server is gone campaigns within this; those that follow in the order each wait so much longer. */
+  LEADER_LOST_MS: 50,
+  LEADER_LOST_NEXT_MS: 250,
+  /** A connection that breaks again and again brings about an election at most so often. */
+  LEADER_LOST_AGAIN_MS: 10_000,
   /** The successor that a leader has named campaigns after this. */
   SUCCESSION_MS: 10,
   /** All other members wait at least so long for the successor. */
   SUCCESSION_FAILED_MS: 1000,
   HEARTBEAT_MS: 1000,
+  /** The same in a group in which nothing happens, between servers that give signs of life. */
+  QUIET_HEARTBEAT_MS: 10_000,
+  /** A group counts as quiet after so long, in which its members have answered some heartbeats. */
+  QUIET_AFTER_MS: 4500,
+  /** Signs of life stand for heartbeats of a leader for so long. */
+  SIGNS_COVER_MS: 25_000,
   /** A leader that has not heard a quorum for so long steps down. */
   QUORUM_LOST_MS: 10_000,
   CATCHUP_STALLED_MS: 2000,
@@ -114,7 +125,15 @@ export type RaftEvent =
   | { readonly kind: "remove peer"; readonly peer: PeerId }
   /** Hands leadership over; "" lets the node choose. */
   | { readonly kind: "transfer"; readonly to: PeerId }
-  | { readonly kind: "campaign" };
+  | { readonly kind: "campaign" }
+  /** The connection to a server has ended. If its member led, the others elect a new leader, the first of them `afterMs` later. */
+  | {
+      readonly kind: "peer lost";
+      readonly peer: PeerId;
+      readonly afterMs: number;
+      /** Added to the time between one that campaigns and the next: how long all groups of this server take. */
+      readonly spreadMs: number;
+    };
 
 /** A catch-up of one follower, as its leader runs it. */
 export interface CatchUp {
@@ -135,6 +154,10 @@ export interface Progress {
   /** -Infinity: never. */
   heardMs: number;
   acknowledged: number;
+  /** What its last answer has acknowledged; -1: it lacks something. */
+  answered: number;
+  /** The process that has answered last; "": not known. */
+  process: string;
   catchUp: CatchUp | undefined;
 }
 
@@ -162,7 +185,19 @@ export interface LossRecovery {
   asksTermsFromMs: number;
   nextAskMs: number;
   readonly heardTerms: Map<PeerId, number>;
+  /** When others said that they have nothing either. */
+  readonly blanks: Map<PeerId, number>;
 }
+
+/** What the driver knows of other servers, by whatever comes from them. A process is known by a name that it draws at its start. */
+export interface ServerSigns {
+  /** "": it tells nothing of itself. */
+  processOf(peer: PeerId): string;
+  /** -Infinity: never. */
+  heardMs(peer: PeerId): number;
+}
+
+export const NO_SIGNS: ServerSigns = { processOf: () => "", heardMs: () => -Infinity };
 
 export type Role = "follower" | "candidate" | "leader";
 
@@ -170,8 +205,9 @@ export interface RaftState {
   readonly id: PeerId;
   readonly group: string;
   readonly random: Random;
-  readonly voteInbox: string;
-  readonly appendInbox: string;
+  readonly signs: ServerSigns;
+  /** Answers come here: those to votes and those to live entries differ in their lengths. */
+  readonly inbox: string;
   nowMs: number;
   role: Role;
   term: number;
@@ -185,10 +221,18 @@ export interface RaftState {
   /** The one change of the membership that is in the log and not committed; `before` takes its place if it is cut. */
   change: { readonly index: number; readonly before: PeerState } | undefined;
   electionDueMs: number;
+  /** When an election was last brought forward because the leader's server was gone; -Infinity: never. */
+  leaderLostMs: number;
   heartbeatDueMs: number;
   quorumDueMs: number;
-  readonly votes: Map<PeerId, { readonly isEmpty: boolean }>;
-  readonly progress: Map<PeerId, Progress>;
+  /** The last heartbeat or entry of the leader: when it came, and from which process. */
+  readonly followed: { atMs: number; process: string };
+  /** When something was last appended or committed, where this member leads. */
+  busyMs: number;
+  /** The votes that a candidate has; null: it is none. */
+  votes: Map<PeerId, { readonly isEmpty: boolean }> | null;
+  /** The followers, as a leader knows them; null: it leads no more. */
+  progress: Map<PeerId, Progress> | null;
   /** The index of the first entry of the own leadership. */
   leadsFrom: number;
   catchingUp: CatchingUp | undefined;

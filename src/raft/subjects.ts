@@ -12,6 +12,9 @@ export const removalSubject = (group: string): string => `$NRG.RP.${group}`;
 /** Votes, and answers to live entries. Made at the start, for an answer may come before interest in a newer one is known. */
 export const answerInbox = (random: Random): string => `$NRG.R.${randomToken(random)}`;
 
+/** One group has this inbox; its server listens to those of all groups at once. */
+export const inboxBelow = (inbox: string, number: number): string => `${inbox}.${number}`;
+
 /** Entries of one catch-up. */
 export const catchUpInbox = (random: Random): string => `${CATCH_UP_PREFIX}${randomToken(random)}`;
 

@@ -94,7 +94,7 @@ export class RaftServers {
       if (message === undefined) return;
       const { from, subject, reply, bytes } = message;
       for (const server of this.servers)
-        if (server !== from && server.subjects.has(subject)) server.driver.receive(subject, reply, bytes);
+        if (server !== from && server.hears(subject)) server.driver.receive(subject, reply, bytes);
     }
   }
 
@@ -141,6 +141,12 @@ export class RaftServer {
     return this.driver.open({ name: group, peers: peersOf(names), isNewGroup, journal: this.journal, layer });
   }
 
+  hears(subject: string): boolean {
+    if (subject.startsWith("$SHOAL.") && !this.world.speaksBundles) return false;
+    const { subjects } = this;
+    return subjects.has(subject) || subjects.has(`${subject.slice(0, subject.lastIndexOf("."))}.*`);
+  }
+
   /** Its journal stays. */
   restart(): void {
     this.driver.stop();
@@ -158,7 +164,6 @@ export class RaftServer {
         send: (subject, reply, bytes) => world.send({ from: this, subject, reply, bytes }),
         listen: (subject) => void this.subjects.add(subject),
         ignore: (subject) => void this.subjects.delete(subject),
-        speaksBundles: () => world.speaksBundles,
       },
     });
   }

@@ -35,6 +35,8 @@ export class DrivenGroups implements Groups {
     const { self, clock, random, transport, afterwards: soon } = options;
     this.options = options;
     this.self = self;
+    const receive = (subject: string, reply: string, bytes: Uint8Array): void =>
+      this.driver.receive(subject, reply, bytes);
     this.driver = new RaftDriver({
       id: self,
       clock,
@@ -42,12 +44,7 @@ export class DrivenGroups implements Groups {
       soon,
       transport: {
         send: (subject, reply, bytes) => transport.send(subject, reply, bytes),
-        listen: (subject) => {
-          this.ears.set(
-            subject,
-            transport.listen(subject, (at, reply, bytes) => this.driver.receive(at, reply, bytes)),
-          );
-        },
+        listen: (subject) => void this.ears.set(subject, transport.listen(subject, receive)),
         ignore: (subject) => {
           this.ears.get(subject)?.[Symbol.dispose]();
           this.ears.delete(subject);
@@ -59,6 +56,10 @@ export class DrivenGroups implements Groups {
   exists(name: string): boolean {
     const { file, memory } = this.options.journals;
     return file.groups.includes(name) || memory.groups.includes(name);
+  }
+
+  peerLost(peer: PeerId): void {
+    this.driver.peerLost(peer);
   }
 
   open(options: JoinOptions): Group {

@@ -80,6 +80,8 @@ export interface Groups {
   open(options: JoinOptions): Group;
   /** Whether this server has kept something of such a group. */
   exists(name: string): boolean;
+  /** The connection to a server has ended: groups that it led need not wait to elect another leader. */
+  peerLost(peer: PeerId): void;
   stop(): void;
 }
 

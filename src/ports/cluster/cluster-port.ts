@@ -56,6 +56,8 @@ export class ClusterPort {
   readonly table: RouteTable;
   readonly zones: Zones;
   readonly members = new MemberWords();
+  /** The last connection to a server has ended; its name. */
+  onPeerLost: (name: string) => void = () => {};
   private readonly options: ClusterPortOptions;
   private readonly settings: LiveCell<ClusterSettings>;
   private readonly pinnedAccounts: readonly string[];
@@ -320,8 +322,9 @@ export class ClusterPort {
     this.runner.closed(session);
     // Also one that never became a member; while this server stops, nobody leaves.
     const { registration } = session;
-    if (registration !== null && !this.isStopped && !this.table.hasPeer(registration.peerId))
-      this.dropUrls(registration.peerId);
+    if (registration === null || this.isStopped || this.table.hasPeer(registration.peerId)) return;
+    this.dropUrls(registration.peerId);
+    this.onPeerLost(registration.peerName);
   }
 
   /** The connections that the mesh has taken up, as monitoring looks at them. */

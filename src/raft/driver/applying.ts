@@ -16,7 +16,7 @@ export interface ApplyingHost {
   readonly log: GroupLog;
   soon(work: () => void): void;
   /** The layer is being called. */
-  isBusy(): boolean;
+  readonly isBusy: boolean;
   apply(committed: CommittedEntry): void;
   restore(snapshot: RaftSnapshot): void;
   /** Nothing more is applicable now. */
@@ -69,7 +69,7 @@ export class Applying {
   reach(index: number): void {
     this.applicable = Math.max(this.applicable, index);
     if (this.phase !== "idle") return;
-    if (this.host.isBusy()) this.goOnSoon();
+    if (this.host.isBusy) this.goOnSoon();
     else this.run();
   }
 

@@ -1,12 +1,15 @@
 /**
  * Messages to one peer that travel together: heartbeats of all groups that this server leads, and answers to them. Both ends are shoals.
+ * A bundle is a sign of life of its sender as well, and may have no messages.
  *
  *     8 bytes  the sender
+ *     8 bytes  its process
  *     each     u16 length of the subject, u16 length of the reply, u32 length of the message; subject, reply, message
  */
 import type { PeerId } from "../messages.ts";
 import { PEER_ID_BYTES, peerBytes, readPeer } from "../wire.ts";
 
+const SENDER_BYTES = 16;
 const HEAD_BYTES = 8;
 /** Where a bundle is sent before its time: below any limit of payloads. */
 const BUNDLE_BYTES = 256 * 1024;
@@ -31,8 +34,9 @@ export class Bundles {
   private readonly send: (peer: PeerId, bundle: Uint8Array) => void;
   private readonly filling = new Map<PeerId, Filling>();
 
-  constructor(id: PeerId, send: (peer: PeerId, bundle: Uint8Array) => void) {
-    this.sender = peerBytes(id);
+  /** `process`: eight characters. */
+  constructor(id: PeerId, process: string, send: (peer: PeerId, bundle: Uint8Array) => void) {
+    this.sender = Buffer.concat([peerBytes(id), peerBytes(process)]);
     this.send = send;
   }
 
@@ -57,6 +61,12 @@ export class Bundles {
     }
   }
 
+  /** A sign of life goes to each, with what waits for it. */
+  pulse(peers: Iterable<PeerId>): void {
+    for (const peer of peers)
+      this.flushTo(peer, this.filling.get(peer) ?? { frames: [this.sender], bytes: 0 });
+  }
+
   flush(): void {
     for (const [peer, filling] of this.filling) this.flushTo(peer, filling);
   }
@@ -67,12 +77,20 @@ export class Bundles {
   }
 }
 
+/** Undefined: it is no bundle. */
+export function senderOf(
+  bundle: Uint8Array,
+): { readonly peer: PeerId; readonly process: string } | undefined {
+  if (bundle.length < SENDER_BYTES) return undefined;
+  return { peer: readPeer(bundle), process: readPeer(bundle, PEER_ID_BYTES) };
+}
+
 /** Ends where the bytes are no bundle. */
 export function* unbundled(bundle: Uint8Array): Generator<BundledMessage> {
   const memory = Buffer.from(bundle.buffer, bundle.byteOffset, bundle.length);
-  if (memory.length < PEER_ID_BYTES) return;
+  if (memory.length < SENDER_BYTES) return;
   const from = readPeer(memory);
-  for (let at = PEER_ID_BYTES; at + HEAD_BYTES <= memory.length;) {
+  for (let at = SENDER_BYTES; at + HEAD_BYTES <= memory.length;) {
     const replyAt = at + HEAD_BYTES + memory.readUInt16LE(at);
     const bytesAt = replyAt + memory.readUInt16LE(at + 2);
     const end = bytesAt + memory.readUInt32LE(at + 4);

@@ -5,15 +5,29 @@
  * Time, chance, the disk and the network are handed in.
  */
 import { assert } from "../../base/assert.ts";
+import { randomToken } from "../../base/base62.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import type { PeerId } from "../messages.ts";
-import { Bundles, bundleSubject, unbundled, type BundledMessage } from "./bundles.ts";
+import { Timing } from "../state.ts";
+import { answerInbox, inboxBelow } from "../subjects.ts";
+import { Bundles, bundleSubject, senderOf, unbundled, type BundledMessage } from "./bundles.ts";
 import { Committer } from "./committer.ts";
+import { DueGroups } from "./due-groups.ts";
 import { RaftGroup } from "./group.ts";
-import type { GroupOptions } from "./group-options.ts";
+import type { GroupHost, GroupOptions, HostedGroup } from "./group-options.ts";
+import { HeardServers } from "./heard-servers.ts";
 import type { RaftJournal } from "./group-log.ts";
 import type { RaftTransport } from "./transport.ts";
+
+/** Elections that begin at a time when a server is lost, and the milliseconds from these to the next. */
+const ELECTIONS_AT_ONCE = 64;
+const ELECTIONS_EVERY_MS = 10;
+
+/** How often a server gives a sign of life to the others, milliseconds. */
+const PULSE_MS = 1000;
+/** Heartbeats go in bundles to servers from which one has come within this. */
+const BUNDLES_HEARD_MS = 2500;
 
 export interface RaftDriverOptions {
   /** This server, to all groups. */
@@ -25,23 +39,36 @@ export interface RaftDriverOptions {
   readonly soon: (work: () => void) => void;
 }
 
-export class RaftDriver {
+export class RaftDriver implements GroupHost {
+  readonly id: PeerId;
+  readonly random: Random;
+  readonly signs = new HeardServers();
   private readonly options: RaftDriverOptions;
   private readonly groups = new Map<string, RaftGroup>();
-  private readonly subjects = new Map<string, RaftGroup>();
+  private readonly subjects = new Map<string, HostedGroup>();
   private readonly committers = new Map<RaftJournal, Committer>();
+  private readonly due = new DueGroups<HostedGroup>();
   private readonly bundles: Bundles;
+  private readonly inbox: string;
+  private inboxes = 0;
   /** The message of a bundle that is being handled: its answer travels in a bundle, too. */
   private answering: BundledMessage | null = null;
   private timer: Disposable | null = null;
   private timerDueMs = Infinity;
+  private pulseDueMs = -Infinity;
   private isStopped = false;
 
   constructor(options: RaftDriverOptions) {
+    const { id, random, transport } = options;
     this.options = options;
-    const { id, transport } = options;
-    this.bundles = new Bundles(id, (peer, bundle) => transport.send(bundleSubject(peer), "", bundle));
-    if (transport.speaksBundles !== undefined) transport.listen(bundleSubject(id));
+    this.id = id;
+    this.random = random;
+    this.inbox = answerInbox(random);
+    this.bundles = new Bundles(id, randomToken(random), (peer, bundle) =>
+      transport.send(bundleSubject(peer), "", bundle),
+    );
+    transport.listen(bundleSubject(id));
+    transport.listen(`${this.inbox}.*`);
   }
 
   get size(): number {
@@ -57,58 +84,31 @@ export class RaftDriver {
   open(options: GroupOptions): RaftGroup {
     assert(!this.isStopped, "a driver that has stopped opens nothing");
     assert(!this.groups.has(options.name), "a group is open once at most");
-    const { id, clock, random, transport, soon } = this.options;
-    const committer = this.committers.get(options.journal) ?? new Committer(options.journal, soon);
-    this.committers.set(options.journal, committer);
-    const group: RaftGroup = new RaftGroup(options, {
-      id,
-      random,
-      committer,
-      nowMs: () => clock.nowMs(),
-      soon,
-      send: (subject, reply, bytes) => this.send(subject, reply, bytes),
-      heartbeat: (peers, subject, reply, bytes) => {
-        if (peers.every((peer) => transport.speaksBundles?.(peer) === true))
-          this.bundle(peers, subject, reply, bytes);
-        else transport.send(subject, reply, bytes);
-      },
-      listen: (subject) => {
-        this.subjects.set(subject, group);
-        transport.listen(subject);
-      },
-      ignore: (subject) => {
-        this.subjects.delete(subject);
-        transport.ignore(subject);
-      },
-      wakesAt: (atMs) => this.wakeBy(atMs),
-      closed: () => void this.groups.delete(options.name),
-    });
+    const group = new RaftGroup(options, this);
     this.groups.set(options.name, group);
     group.start();
+    this.wakeBy(this.pulseDueMs);
     return group;
   }
 
   /** A message on a subject that was asked for. The bytes may not change afterwards. */
   receive(subject: string, reply: string, bytes: Uint8Array): void {
     const group = this.subjects.get(subject);
-    if (group !== undefined) return group.receive(subject, reply, bytes);
-    if (subject !== bundleSubject(this.options.id)) return;
-    for (const message of unbundled(bytes)) {
-      this.answering = message;
-      this.subjects.get(message.subject)?.receive(message.subject, message.reply, message.bytes);
-    }
-    this.answering = null;
+    if (group !== undefined) group.receive(subject, reply, bytes);
+    else if (subject === bundleSubject(this.id)) this.receiveBundle(bytes);
   }
 
-  private send(subject: string, reply: string, bytes: Uint8Array): void {
-    const { answering } = this;
-    if (answering?.reply === subject) this.bundle([answering.from], subject, reply, bytes);
-    else this.options.transport.send(subject, reply, bytes);
-  }
-
-  private bundle(peers: readonly PeerId[], subject: string, reply: string, bytes: Uint8Array): void {
-    if (this.bundles.isEmpty) this.options.soon(() => this.isStopped || this.bundles.flush());
-    this.bundles.add(peers, subject, reply, bytes);
+  /**
+   * The connection to a server has ended. Groups that it led elect a new leader without waiting for their timeouts, some at a time: an
+   * election is several messages and a sync on each member.
+   */
+  peerLost(peer: PeerId): void {
+    const led = [...this.groups.values()].filter((group) => group.leader === peer);
+    const spreadMs = Math.floor(led.length / ELECTIONS_AT_ONCE) * ELECTIONS_EVERY_MS;
+    led.forEach((group, i) => {
+      const afterMs = Math.floor(i / ELECTIONS_AT_ONCE) * ELECTIONS_EVERY_MS;
+      group.step({ kind: "peer lost", peer, afterMs, spreadMs });
+    });
   }
 
   /** Closes all groups. What waits for the disk is not sent any more. */
@@ -117,6 +117,110 @@ export class RaftDriver {
     for (const group of [...this.groups.values()]) group.close();
     this.timer?.[Symbol.dispose]();
     this.timer = null;
+  }
+
+  // ---- called by groups ----
+
+  committerOf(journal: RaftJournal): Committer {
+    const committer = this.committers.get(journal) ?? new Committer(journal, this.options.soon);
+    this.committers.set(journal, committer);
+    return committer;
+  }
+
+  nowMs(): number {
+    return this.options.clock.nowMs();
+  }
+
+  soon(work: () => void): void {
+    this.options.soon(work);
+  }
+
+  send(subject: string, reply: string, bytes: Uint8Array): void {
+    const { answering } = this;
+    if (answering?.reply === subject) this.bundle([answering.from], subject, reply, bytes);
+    else this.options.transport.send(subject, reply, bytes);
+  }
+
+  heartbeat(group: HostedGroup, subject: string, reply: string, bytes: Uint8Array): void {
+    const nowMs = this.nowMs();
+    const others = group.members.filter((peer) => peer !== this.id);
+    if (others.some((peer) => this.needsPlain(group, peer, nowMs)))
+      this.options.transport.send(subject, reply, bytes);
+    else
+      this.bundle(
+        others.filter((peer) => nowMs - this.signs.heardMs(peer) <= BUNDLES_HEARD_MS),
+        subject,
+        reply,
+        bytes,
+      );
+  }
+
+  newInbox(): string {
+    return inboxBelow(this.inbox, ++this.inboxes);
+  }
+
+  listen(subject: string, group: HostedGroup): void {
+    this.subjects.set(subject, group);
+    if (!this.isOwnInbox(subject)) this.options.transport.listen(subject);
+  }
+
+  ignore(subject: string): void {
+    this.subjects.delete(subject);
+    if (!this.isOwnInbox(subject)) this.options.transport.ignore(subject);
+  }
+
+  wakes(group: HostedGroup): void {
+    this.due.put(group);
+    this.wakeBy(group.wakeAtMs);
+  }
+
+  closed(group: HostedGroup): void {
+    this.groups.delete(group.name);
+  }
+
+  /** Answers to all groups come by one interest. */
+  private isOwnInbox(subject: string): boolean {
+    return subject.startsWith(this.inbox);
+  }
+
+  private receiveBundle(bytes: Uint8Array): void {
+    const sender = senderOf(bytes);
+    if (sender === undefined) return;
+    if (this.signs.hear(sender.peer, sender.process, this.nowMs())) this.tickLed(sender.peer);
+    for (const message of unbundled(bytes)) {
+      this.answering = message;
+      this.subjects.get(message.subject)?.receive(message.subject, message.reply, message.bytes);
+    }
+    this.answering = null;
+  }
+
+  /** Signs of life of a server do not stand for heartbeats any more: groups led here have to send some. */
+  private tickLed(peer: PeerId): void {
+    for (const group of this.groups.values())
+      if (group.leader === this.id && group.members.includes(peer)) group.step({ kind: "tick" });
+  }
+
+  /** It is no shoal, or perhaps no longer. One that has been silent for long is gone, and tells of itself when it comes back. */
+  private needsPlain(group: HostedGroup, peer: PeerId, nowMs: number): boolean {
+    const heardMs = this.signs.heardMs(peer);
+    if (heardMs === -Infinity) return true;
+    if (nowMs - heardMs <= BUNDLES_HEARD_MS) return false;
+    return nowMs - Math.max(heardMs, group.heardMs(peer)) <= Timing.QUORUM_LOST_MS;
+  }
+
+  private bundle(peers: readonly PeerId[], subject: string, reply: string, bytes: Uint8Array): void {
+    if (this.bundles.isEmpty) this.options.soon(() => this.isStopped || this.bundles.flush());
+    this.bundles.add(peers, subject, reply, bytes);
+  }
+
+  /** Tells all servers that share groups with this one that it lives. Those that are no shoals do not listen. */
+  private pulse(nowMs: number): void {
+    const peers = new Set<PeerId>();
+    for (const { members } of this.groups.values()) for (const peer of members) peers.add(peer);
+    peers.delete(this.id);
+    this.bundles.pulse(peers);
+    this.pulseDueMs = nowMs + PULSE_MS;
+    for (const peer of this.signs.fallenSilent(nowMs)) this.tickLed(peer);
   }
 
   /** A group wants a tick at that time. */
@@ -131,12 +235,10 @@ export class RaftDriver {
   private tick(): void {
     this.timer = null;
     this.timerDueMs = Infinity;
-    const nowMs = this.options.clock.nowMs();
-    let earliestMs = Infinity;
-    for (const group of this.groups.values()) {
-      if (group.wakeAtMs <= nowMs) group.step({ kind: "tick" });
-      earliestMs = Math.min(earliestMs, group.wakeAtMs);
-    }
-    if (this.groups.size > 0) this.wakeBy(earliestMs);
+    const nowMs = this.nowMs();
+    for (const group of this.due.take(nowMs)) if (group.wakeAtMs <= nowMs) group.step({ kind: "tick" });
+    if (this.groups.size === 0) return;
+    if (nowMs >= this.pulseDueMs) this.pulse(nowMs);
+    this.wakeBy(Math.min(this.due.earliestMs, this.pulseDueMs));
   }
 }

@@ -1,7 +1,9 @@
 /** A group is made with these values, and calls back its driver. */
 import type { Random } from "../../base/random.ts";
 import type { PeerId, PeerState } from "../messages.ts";
+import type { RaftEvent, ServerSigns } from "../state.ts";
 import type { Committer } from "./committer.ts";
+import type { DueGroup } from "./due-groups.ts";
 import type { RaftJournal } from "./group-log.ts";
 import type { GroupLayer } from "./layer.ts";
 
@@ -18,18 +20,32 @@ export interface GroupOptions {
   readonly layer: GroupLayer;
 }
 
-/** A group needs this of its driver. */
+/** The driver sees a group so. */
+export interface HostedGroup extends DueGroup {
+  readonly name: string;
+  readonly members: readonly PeerId[];
+  /** When a follower was heard last, where this member leads; -Infinity: never. */
+  heardMs(peer: PeerId): number;
+  receive(subject: string, reply: string, bytes: Uint8Array): void;
+  step(event: RaftEvent): void;
+}
+
+/** A group needs this of its driver. It is the same for all groups, so that an idle one costs little. */
 export interface GroupHost {
   readonly id: PeerId;
   readonly random: Random;
-  readonly committer: Committer;
+  readonly signs: ServerSigns;
+  committerOf(journal: RaftJournal): Committer;
   nowMs(): number;
   soon(work: () => void): void;
   send(subject: string, reply: string, bytes: Uint8Array): void;
-  /** The same for a heartbeat to these members, which may travel with others. */
-  heartbeat(peers: readonly PeerId[], subject: string, reply: string, bytes: Uint8Array): void;
-  listen(subject: string): void;
+  /** The same for a heartbeat to the members, which may travel with those of others. */
+  heartbeat(group: HostedGroup, subject: string, reply: string, bytes: Uint8Array): void;
+  /** Nobody else has had it. */
+  newInbox(): string;
+  listen(subject: string, group: HostedGroup): void;
   ignore(subject: string): void;
-  wakesAt(atMs: number): void;
-  closed(): void;
+  /** Its time has changed. */
+  wakes(group: HostedGroup): void;
+  closed(group: HostedGroup): void;
 }

@@ -5,43 +5,41 @@
  * Invariants: a message that depends on what is stored leaves once that is durable; the layer is not called during one of its own calls.
  */
 import { assert } from "../../base/assert.ts";
-import {
-  EntryType,
-  indexOf,
-  type AppendEntry,
-  type Entry,
-  type PeerId,
-  type PeerState,
-} from "../messages.ts";
+import { EntryType, indexOf, type AppendEntry, type Entry, type PeerId } from "../messages.ts";
 import { RaftNode } from "../node.ts";
-import type { OutgoingMessage, RaftEvent, ReadRequest, Ready } from "../state.ts";
+import type { OutgoingMessage, RaftEvent, RaftSnapshot, ReadRequest, Ready } from "../state.ts";
 import { proposalSubject, removalSubject } from "../subjects.ts";
-import { encodeAppend, readPeer } from "../wire.ts";
-import { Applying } from "./applying.ts";
+import { encodeAppend, PEER_ID_BYTES, readPeer } from "../wire.ts";
+import { dueMs } from "./due-groups.ts";
+import { Applying, type ApplyingHost } from "./applying.ts";
+import type { Committer } from "./committer.ts";
 import type { GroupLog } from "./group-log.ts";
-import type { GroupHost, GroupOptions } from "./group-options.ts";
-import { followersOf, type GroupLayer, type GroupStatus } from "./layer.ts";
+import type { GroupHost, GroupOptions, HostedGroup } from "./group-options.ts";
+import { followersOf, type CommittedEntry, type GroupLayer, type GroupStatus } from "./layer.ts";
 import { decodeMessage, encodeMessage } from "./message-bytes.ts";
 import { Proposals } from "./proposals.ts";
 import { decoded, storedEntries } from "./stored-entries.ts";
+import { storeReady } from "./storing.ts";
 
-/** Milliseconds: how late a group may notice that its time has come. */
-const TICK_MS = 100;
-/** Of so many heartbeats one goes to all who listen, members or not. */
+/** Of so many heartbeats one goes to all who listen, members or not; those that come seldom count for more. */
 const OPEN_EVERY = 8;
+const SELDOM_MS = 2000;
+const SELDOM_COUNTS = 4;
 
-export class RaftGroup {
+export class RaftGroup implements HostedGroup, ApplyingHost {
   readonly name: string;
-  /** When the next tick is due. */
   wakeAtMs = Infinity;
+  listedMs = Infinity;
+  readonly log: GroupLog;
   private readonly host: GroupHost;
+  private readonly committer: Committer;
   private readonly layer: GroupLayer;
-  private readonly log: GroupLog;
   private node: RaftNode;
   private readonly options: GroupOptions;
   private readonly applying: Applying;
   private readonly proposals = new Proposals();
-  private readonly heard = new Set<string>();
+  /** Subjects that it listens to. */
+  private heard: string[] = [];
   private isClosed = false;
   /** Steps whose work is not durable yet. */
   private unwritten = 0;
@@ -49,11 +47,9 @@ export class RaftGroup {
   /** The term in which the layer was told that it leads; 0: that it does not. */
   private toldTerm = 0;
   private told: Partial<GroupStatus> = {};
+  /** Since one that went to all who listen. */
   private heartbeats = 0;
-  private known: { readonly peers: PeerState | undefined; readonly others: readonly PeerId[] } = {
-    peers: undefined,
-    others: [],
-  };
+  private heartbeatMs = 0;
   private isCalling = false;
   /** Something has changed while the layer was being called. */
   private hasNews = false;
@@ -64,24 +60,10 @@ export class RaftGroup {
     this.name = name;
     this.host = host;
     this.layer = layer;
+    this.committer = host.committerOf(journal);
     this.log = journal.open(name);
     this.node = this.makeNode();
-    this.applying = new Applying(
-      {
-        log: this.log,
-        soon: (work) => host.soon(work),
-        isBusy: () => this.isCalling,
-        apply: (committed) => {
-          if (committed.leader === host.id && this.toldTerm === committed.term)
-            this.proposals.applied(committed.entries);
-          this.call(() => layer.apply(committed));
-        },
-        restore: (taken) => this.call(() => layer.restore(taken)),
-        settled: () => this.tell(),
-        unreadable: (index) => this.unreadable(index),
-      },
-      peers,
-    );
+    this.applying = new Applying(this, peers);
   }
 
   /** Called once, by the driver. */
@@ -95,6 +77,19 @@ export class RaftGroup {
     this.begin();
     this.isCalling = false;
     this.host.soon(() => this.tell());
+  }
+
+  /** "": not known. */
+  get leader(): PeerId {
+    return this.node.leader;
+  }
+
+  get members(): readonly PeerId[] {
+    return this.node.peers.peers;
+  }
+
+  heardMs(peer: PeerId): number {
+    return this.node.heardMs(peer);
   }
 
   get status(): GroupStatus {
@@ -112,7 +107,7 @@ export class RaftGroup {
       peers: node.peers,
       isRecovering: node.isRecovering,
       isCatchingUp: node.isCatchingUp,
-      followers: followersOf(node.followers, this.host.nowMs()),
+      followers: followersOf(node, this.host.nowMs()),
     };
   }
 
@@ -161,7 +156,7 @@ export class RaftGroup {
     const term = this.node.termAt(applied);
     if (this.isClosed || term === undefined || applied <= (this.log.snapshot?.index ?? 0)) return;
     this.log.compact({ index: applied, term, peers, data });
-    this.host.committer.add(() => undefined);
+    this.committer.add(() => undefined);
     this.step({ kind: "compacted", index: applied });
   }
 
@@ -182,22 +177,23 @@ export class RaftGroup {
     this.applying.end();
     this.proposals.clear();
     for (const subject of this.heard) this.host.ignore(subject);
-    this.heard.clear();
+    this.heard = [];
     this.log.close();
-    this.host.closed();
+    this.host.closed(this);
   }
 
   /** Closes the group, and removes what is stored of it. */
   remove(): void {
     this.close();
     this.log.remove();
-    this.host.committer.add(() => undefined);
+    this.committer.add(() => undefined);
   }
 
   /** Called by the driver. */
   receive(subject: string, reply: string, bytes: Uint8Array): void {
     if (subject === proposalSubject(this.name)) this.propose({ type: EntryType.NORMAL, data: bytes });
-    else if (subject === removalSubject(this.name)) this.removePeer(readPeer(bytes));
+    else if (subject === removalSubject(this.name))
+      this.removePeer(bytes.length === PEER_ID_BYTES ? readPeer(bytes) : "");
     else {
       const message = decodeMessage(subject, bytes);
       if (message !== undefined) this.step({ kind: "message", subject, reply, message });
@@ -210,7 +206,7 @@ export class RaftGroup {
   }
 
   private get isStuck(): boolean {
-    const { isStuck, failure } = this.host.committer.journal;
+    const { isStuck, failure } = this.committer.journal;
     return isStuck || failure !== null;
   }
 
@@ -229,39 +225,18 @@ export class RaftGroup {
   private follow(ready: Ready): void {
     for (const subject of ready.subscribe) this.listen(subject);
     for (const outgoing of ready.sendAtOnce) this.send(outgoing);
-    const isStored = this.store(ready);
+    const isStored = storeReady(ready, this.log, this.applying, (append) => this.encode(append));
     for (const subject of ready.unsubscribe) this.ignore(subject);
     this.wakeAtMs = dueMs(this.host.nowMs(), ready.wakeAtMs);
-    this.host.wakesAt(this.wakeAtMs);
+    this.host.wakes(this);
     if (isStored || this.unwritten > 0) {
       this.unwritten++;
-      this.host.committer.add(() => {
+      this.committer.add(() => {
         this.unwritten--;
         this.written(ready);
       });
     } else this.written(ready);
     this.tell();
-  }
-
-  /** Whether there was anything. */
-  private store(ready: Ready): boolean {
-    const { log, applying } = this;
-    const { save, cutAfter, snapshot } = ready;
-    if (save !== undefined) log.save(save);
-    if (cutAfter >= 0) {
-      log.cutAfter(cutAfter);
-      applying.recent.cutAfter(cutAfter);
-    }
-    if (snapshot !== undefined) {
-      log.install(snapshot);
-      applying.replacing();
-    }
-    for (const append of ready.append) {
-      const entry = { index: indexOf(append), term: append.term, bytes: this.encode(append) };
-      log.append(entry);
-      applying.recent.add(entry.index, append, entry.bytes.length);
-    }
-    return save !== undefined || cutAfter >= 0 || snapshot !== undefined || ready.append.length > 0;
   }
 
   /** All that the step asked for is durable, and so is all before. */
@@ -272,6 +247,7 @@ export class RaftGroup {
     if (ready.snapshot !== undefined) this.applying.replaced(ready.snapshot);
     const last = ready.append.at(-1);
     if (last !== undefined) this.step({ kind: "written", index: indexOf(last), term: last.term });
+    if (this.unwritten === 0) this.encoded = undefined;
     if (!this.isClosed) this.applying.reach(ready.commit);
   }
 
@@ -286,8 +262,34 @@ export class RaftGroup {
     this.step({ kind: "read", peer, inbox, entries });
   }
 
+  // ---- called by Applying ----
+
+  soon(work: () => void): void {
+    this.host.soon(work);
+  }
+
+  get isBusy(): boolean {
+    return this.isCalling;
+  }
+
+  apply(committed: CommittedEntry): void {
+    if (committed.leader === this.host.id && this.toldTerm === committed.term)
+      this.proposals.applied(committed.entries);
+    this.call(() => this.layer.apply(committed));
+  }
+
+  restore(snapshot: RaftSnapshot): void {
+    this.call(() => this.layer.restore(snapshot));
+  }
+
+  settled(): void {
+    this.tell();
+  }
+
   /** Begins again as a member that has lost something. What the layer has applied stays applied. */
-  private unreadable(index: number): void {
+  unreadable(index: number): void {
+    // the others need not find out that it leads no more
+    this.step({ kind: "transfer", to: "" });
     this.log.lose(index);
     this.applying.recent.clear();
     for (const subject of this.node.subjects) this.ignore(subject);
@@ -306,6 +308,8 @@ export class RaftGroup {
       nowMs: host.nowMs(),
       peers: options.peers,
       isNewGroup: options.isNewGroup,
+      signs: host.signs,
+      inbox: host.newInbox(),
       restored: { hard, snapshot, entries: storedEntries(log), isDamaged },
     });
   }
@@ -318,22 +322,19 @@ export class RaftGroup {
   private send({ subject, reply, message }: OutgoingMessage): void {
     if (message.kind !== "append") return this.host.send(subject, reply, encodeMessage(message));
     const { body } = message;
-    if (body.entries.length > 0 || body.currentTerm > 0 || !this.reachesAll())
-      return this.host.send(subject, reply, this.encode(body));
-    this.host.heartbeat(this.others(), subject, reply, encodeAppend(body));
+    if (body.entries.length > 0 || body.currentTerm > 0 || this.goesToAll())
+      this.host.send(subject, reply, this.encode(body));
+    else this.host.heartbeat(this, subject, reply, encodeAppend(body));
   }
 
-  /** A heartbeat to the members alone will do: nobody else is known, and it is not the turn of one to all who listen. */
-  private reachesAll(): boolean {
-    this.heartbeats = (this.heartbeats + 1) % OPEN_EVERY;
-    return this.heartbeats !== 0 && this.node.followers.size < this.node.peers.peers.length;
-  }
-
-  private others(): readonly PeerId[] {
-    const { peers } = this.node;
-    if (this.known.peers !== peers)
-      this.known = { peers, others: peers.peers.filter((peer) => peer !== this.host.id) };
-    return this.known.others;
+  /** Or to the members alone: nobody else is known, and it is not the turn of one to all who listen. */
+  private goesToAll(): boolean {
+    const nowMs = this.host.nowMs();
+    this.heartbeats += nowMs - this.heartbeatMs > SELDOM_MS ? SELDOM_COUNTS : 1;
+    this.heartbeatMs = nowMs;
+    if (this.heartbeats < OPEN_EVERY) return this.node.hasStrangers;
+    this.heartbeats = 0;
+    return true;
   }
 
   /** An entry is encoded once: the followers get what is stored. */
@@ -343,12 +344,12 @@ export class RaftGroup {
   }
 
   private listen(subject: string): void {
-    this.heard.add(subject);
-    this.host.listen(subject);
+    this.heard.push(subject);
+    this.host.listen(subject, this);
   }
 
   private ignore(subject: string): void {
-    this.heard.delete(subject);
+    this.heard = this.heard.filter((each) => each !== subject);
     this.host.ignore(subject);
   }
 
@@ -388,11 +389,6 @@ export class RaftGroup {
     }
     this.call(() => this.layer.leadershipChanged(term !== 0));
   }
-}
-
-/** A time that is not near is rounded up, so that many groups have their turn together. */
-function dueMs(nowMs: number, atMs: number): number {
-  return atMs - nowMs < TICK_MS ? atMs : Math.ceil(atMs / TICK_MS) * TICK_MS;
 }
 
 function stores({ kind }: RaftEvent): boolean {

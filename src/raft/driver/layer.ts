@@ -1,6 +1,7 @@
 /** The layer above a group: a stream, a consumer, or the assignments. It is called in order and never during one of its own calls. */
 import type { Entry, PeerId, PeerState } from "../messages.ts";
-import type { Progress, RaftSnapshot, Role } from "../state.ts";
+import type { RaftNode } from "../node.ts";
+import type { RaftSnapshot, Role } from "../state.ts";
 
 export interface CommittedEntry {
   readonly index: number;
@@ -53,13 +54,10 @@ export interface FollowerStatus {
   readonly isCatchingUp: boolean;
 }
 
-export function followersOf(
-  followers: ReadonlyMap<PeerId, Readonly<Progress>>,
-  nowMs: number,
-): readonly FollowerStatus[] {
-  return [...followers].map(([peer, { heardMs, acknowledged, catchUp }]) => ({
+export function followersOf(node: RaftNode, nowMs: number): readonly FollowerStatus[] {
+  return [...node.followers].map(([peer, { acknowledged, catchUp }]) => ({
     peer,
-    heardMsAgo: nowMs - heardMs,
+    heardMsAgo: nowMs - node.heardMs(peer),
     acknowledged,
     isCatchingUp: catchUp !== undefined,
   }));

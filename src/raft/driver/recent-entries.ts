@@ -5,35 +5,48 @@ const ENTRIES_MAX = 1024;
 const BYTES_MAX = 1 << 20;
 
 interface Recent {
+  readonly index: number;
   readonly append: AppendEntry;
   readonly bytes: number;
 }
 
 export class RecentEntries {
-  private readonly entries = new Map<number, Recent>();
+  /** By rising index; there may be gaps. */
+  private entries: Recent[] = [];
   private bytes = 0;
 
+  /** Indexes rise, but for those that were cut. */
   add(index: number, append: AppendEntry, bytes: number): void {
-    if (this.entries.has(index) || this.entries.size >= ENTRIES_MAX || this.bytes + bytes > BYTES_MAX) return;
-    this.entries.set(index, { append, bytes });
+    const last = this.entries.at(-1);
+    if (last !== undefined && last.index >= index) return;
+    if (this.entries.length >= ENTRIES_MAX || this.bytes + bytes > BYTES_MAX) return;
+    this.entries.push({ index, append, bytes });
     this.bytes += bytes;
   }
 
-  /** Gives the entry away. */
+  /** Gives the entry away. Those before it are not asked for any more. */
   take(index: number): AppendEntry | undefined {
-    const recent = this.entries.get(index);
-    if (recent === undefined) return undefined;
-    this.entries.delete(index);
-    this.bytes -= recent.bytes;
-    return recent.append;
+    for (let first = this.entries[0]; first !== undefined && first.index <= index; first = this.entries[0]) {
+      this.entries.shift();
+      this.bytes -= first.bytes;
+      if (first.index === index) return first.append;
+    }
+    return undefined;
   }
 
   cutAfter(index: number): void {
-    for (const each of [...this.entries.keys()]) if (each > index) this.take(each);
+    for (
+      let last = this.entries.at(-1);
+      last !== undefined && last.index > index;
+      last = this.entries.at(-1)
+    ) {
+      this.entries.pop();
+      this.bytes -= last.bytes;
+    }
   }
 
   clear(): void {
-    this.entries.clear();
+    this.entries = [];
     this.bytes = 0;
   }
 }

@@ -16,7 +16,7 @@ export interface BodySeal {
 
 export const CLEAR_BODIES: BodySeal = { seal: (body) => body, open: (body) => body };
 
-/** Of the files of the journal, to which its key belongs. */
+/** Keys are bound to the files that they are for. */
 const SEALED_AS = "journal";
 
 export class SealedBodies implements BodySeal {

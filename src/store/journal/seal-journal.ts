@@ -2,7 +2,7 @@
  * The keys of the journal of an encrypted store, and its encryption where it lies in the clear or under an older key. That is done before
  * the journal is opened, segment by segment, each replaced as a whole: a kill in between costs nothing, and the next start goes on.
  *
- * What is damaged stays damaged. A record that cannot be opened is copied as it is, and is found damaged when the journal is read.
+ * Damage stays damage: a record that cannot be opened is copied as it is, and is found damaged when the journal is read.
  */
 import { DiskError, type Disk } from "../disk.ts";
 import type { SealKey } from "../seal.ts";

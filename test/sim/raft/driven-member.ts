@@ -4,20 +4,21 @@ import { randomInt, type Random } from "../../../src/base/random.ts";
 import { RaftDriver } from "../../../src/raft/driver/driver.ts";
 import type { RaftGroup } from "../../../src/raft/driver/group.ts";
 import type { CommittedEntry } from "../../../src/raft/driver/layer.ts";
-import { decodeMessage, encodeMessage } from "../../../src/raft/driver/message-bytes.ts";
 import { EntryType, type PeerId, type PeerState } from "../../../src/raft/messages.ts";
 import type { RaftNode } from "../../../src/raft/node.ts";
 import type { RaftEvent, RaftSnapshot } from "../../../src/raft/state.ts";
+import { decodeAppend } from "../../../src/raft/wire.ts";
 import { FileJournal } from "../../../src/store/journal/file-journal.ts";
-import { durableIn } from "../../../src/store/journal/recovery.ts";
 import { FaultyDisk } from "../../support/faulty-disk.ts";
-import type { MemberWorld, SimMember } from "./sim-member.ts";
+import { damageJournal } from "./journal-damage.ts";
+import type { MemberWorld, SentBytes, SimMember } from "./sim-member.ts";
 import { Snapshots } from "./snapshots.ts";
 
 const GROUP = "S-R3F-sim";
 const FOLDER = "raft";
 /** So small that segments are cleaned all the time. */
 const SEGMENT_BYTES = 4096;
+const EMPTY_BUNDLE_BYTES = 16;
 const decoder = new TextDecoder();
 
 /** Syncs take a while. */
@@ -49,7 +50,7 @@ export class DrivenMember implements SimMember {
   life = 0;
   operations: string[] = [];
   appliedIndex = 0;
-  readonly inboxes = new Set<string>();
+  private readonly inboxes = new Set<string>();
   stalledUntilMs = 0;
   slowDiskUntilMs = 0;
   isLost = false;
@@ -87,11 +88,7 @@ export class DrivenMember implements SimMember {
       random: world.random,
       soon: (work) => this.after(0, work),
       transport: {
-        send: (subject, reply, bytes) => {
-          // before this it has told nobody anything
-          this.isNew = false;
-          world.send(id, { subject, reply, message: decodeMessage(subject, bytes)! });
-        },
+        send: (subject, reply, bytes) => this.send({ subject, reply, bytes }),
         listen: (subject) => void this.inboxes.add(subject),
         ignore: (subject) => void this.inboxes.delete(subject),
       },
@@ -106,8 +103,26 @@ export class DrivenMember implements SimMember {
     this.isLost = this.node!.isRecovering;
   }
 
+  hears(subject: string): boolean {
+    return this.inboxes.has(subject) || this.inboxes.has(`${subject.slice(0, subject.lastIndexOf("."))}.*`);
+  }
+
+  receive(subject: string, reply: string, bytes: Uint8Array): void {
+    this.after(0, () => this.driver!.receive(subject, reply, bytes));
+  }
+
+  private send(message: SentBytes): void {
+    const { subject, bytes } = message;
+    // before this it has told nobody anything; a bundle without messages says nothing
+    if (!subject.startsWith("$SHOAL.") || bytes.length > EMPTY_BUNDLE_BYTES) this.isNew = false;
+    const live = subject.startsWith("$NRG.AE.") ? decodeAppend(bytes) : undefined;
+    this.world.send(this.id, message, live !== undefined && live.entries.length > 0 ? live : undefined);
+  }
+
   crash(): void {
     this.life++;
+    if (this.isNew && !this.world.knowsBirths) this.isLost = true;
+    if (!this.world.knowsBirths) this.isNew = false;
     this.driver?.stop();
     this.driver = undefined;
     this.group = undefined;
@@ -119,10 +134,9 @@ export class DrivenMember implements SimMember {
   step(event: RaftEvent): void {
     const { life } = this;
     if (this.stallMs > 0) return this.after(0, () => this.life === life && this.step(event));
-    const { group, driver } = this;
+    const { group } = this;
     if (group === undefined) return;
-    if (event.kind === "message") driver!.receive(event.subject, event.reply, encodeMessage(event.message));
-    else if (event.kind === "propose") for (const entry of event.entries) group.propose(entry);
+    if (event.kind === "propose") for (const entry of event.entries) group.propose(entry);
     else group.step(event);
     this.observe();
   }
@@ -134,27 +148,8 @@ export class DrivenMember implements SimMember {
 
   /** Only what can be told from a write that was torn off. */
   damage(random: Random): void {
-    const { disk } = this;
     this.isLost = true;
-    const segments = disk.names(FOLDER).filter((name) => name.endsWith(".raft"));
-    const all = segments.map((name) => `${FOLDER}/${name}`);
-    const last = all.pop();
-    const fault = randomInt(random, 4);
-    if (fault === 0 || last === undefined) return disk.removeFolder(FOLDER);
-    if (fault === 1 && all.length > 0) return disk.remove(all[randomInt(random, all.length)]!);
-    if (fault === 2 && all.length > 0) {
-      const file = disk.open(all[randomInt(random, all.length)]!);
-      return file.truncate(randomInt(random, file.size));
-    }
-    for (let flips = 1 + randomInt(random, 3); flips > 0; flips--) {
-      const durable = durableIn(Buffer.from(disk.read(last)!));
-      const isLast = all.length === 0 || (durable > 0 && randomInt(random, 2) === 0);
-      if (isLast && durable === 0) return;
-      disk.flipBit(
-        () => (isLast ? last : all[randomInt(random, all.length)]!),
-        (size) => randomInt(random, isLast ? durable : size),
-      );
-    }
+    damageJournal(this.disk, FOLDER, random);
   }
 
   fillDisk(ms: number): void {

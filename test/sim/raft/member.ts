@@ -1,8 +1,10 @@
 /** One member of a simulated group: the node of production, its disk, and a layer above that notes what it applies. */
+import { assert } from "../../../src/base/assert.ts";
 import { randomInt, type Random } from "../../../src/base/random.ts";
 import { EntryType, type AppendEntry, type PeerId, type PeerState } from "../../../src/raft/messages.ts";
 import { RaftNode } from "../../../src/raft/node.ts";
-import type { RaftEvent, ReadRequest, Ready } from "../../../src/raft/state.ts";
+import { decodeMessage, encodeMessage } from "../../../src/raft/driver/message-bytes.ts";
+import type { OutgoingMessage, RaftEvent, ReadRequest, Ready } from "../../../src/raft/state.ts";
 import { decodeAppend } from "../../../src/raft/wire.ts";
 import { MemberDisk } from "./disk.ts";
 import type { MemberWorld, SimMember } from "./sim-member.ts";
@@ -19,7 +21,7 @@ export class RaftMember implements SimMember {
   life = 0;
   operations: string[] = [];
   appliedIndex = 0;
-  readonly inboxes = new Set<string>();
+  private readonly inboxes = new Set<string>();
   /** Does nothing until then, as a stopped process. */
   stalledUntilMs = 0;
   slowDiskUntilMs = 0;
@@ -60,11 +62,23 @@ export class RaftMember implements SimMember {
   crash(): void {
     this.node = undefined;
     this.life++;
+    if (this.isNew && !this.world.knowsBirths) this.isLost = true;
+    if (!this.world.knowsBirths) this.isNew = false;
     // of what was being written, a part may be there
     const parts = this.writes.flatMap((ready) => [...this.disk.parts(ready)]);
     for (const part of parts.slice(0, randomInt(this.world.random, parts.length + 1))) part();
     this.writes.length = 0;
     this.isWriting = false;
+  }
+
+  hears(subject: string): boolean {
+    return this.inboxes.has(subject);
+  }
+
+  receive(subject: string, reply: string, bytes: Uint8Array): void {
+    const message = decodeMessage(subject, bytes);
+    assert(message !== undefined, "what a member has sent is a message");
+    this.step({ kind: "message", subject, reply, message });
   }
 
   step(event: RaftEvent): void {
@@ -113,11 +127,18 @@ export class RaftMember implements SimMember {
 
   private follow(ready: Ready): void {
     for (const subject of ready.subscribe) this.inboxes.add(subject);
-    for (const outgoing of ready.sendAtOnce) this.world.send(this.id, outgoing);
+    for (const outgoing of ready.sendAtOnce) this.send(outgoing);
     this.writes.push(ready);
     this.write();
     for (const subject of ready.unsubscribe) this.inboxes.delete(subject);
     this.wakeAt(ready.wakeAtMs);
+  }
+
+  private send({ subject, reply, message }: OutgoingMessage): void {
+    const isEntry =
+      message.kind === "append" && message.body.entries.length > 0 && message.body.currentTerm === 0;
+    const bytes = encodeMessage(message);
+    this.world.send(this.id, { subject, reply, bytes }, isEntry ? message.body : undefined);
   }
 
   /** All that waits is one write. */
@@ -150,7 +171,7 @@ export class RaftMember implements SimMember {
       this.operations = Snapshots.decode(ready.snapshot.data);
       this.appliedIndex = ready.snapshot.index;
     }
-    for (const outgoing of ready.send) this.world.send(this.id, outgoing);
+    for (const outgoing of ready.send) this.send(outgoing);
     for (const request of ready.read) this.read(request);
     this.apply(ready.commit);
     const last = ready.append.at(-1);

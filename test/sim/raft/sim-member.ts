@@ -1,8 +1,8 @@
 /** A member of a simulated group, as its world sees it. */
 import type { Random } from "../../../src/base/random.ts";
-import type { PeerId, PeerState } from "../../../src/raft/messages.ts";
+import type { AppendEntry, PeerId, PeerState } from "../../../src/raft/messages.ts";
 import type { RaftNode } from "../../../src/raft/node.ts";
-import type { OutgoingMessage, RaftEvent } from "../../../src/raft/state.ts";
+import type { RaftEvent } from "../../../src/raft/state.ts";
 import type { Timeline } from "../timeline.ts";
 import type { RaftChecks } from "./checks.ts";
 
@@ -14,7 +14,6 @@ export interface SimMember {
   readonly life: number;
   readonly operations: readonly string[];
   readonly appliedIndex: number;
-  readonly inboxes: ReadonlySet<string>;
   /** Does nothing until then, as a stopped process. */
   stalledUntilMs: number;
   /** Its disk was damaged, and it has not become whole since. */
@@ -22,6 +21,9 @@ export interface SimMember {
   /** `peers`: as the layer above has assigned them. */
   start(peers: PeerState): void;
   crash(): void;
+  /** Whether it listens to the subject. */
+  hears(subject: string): boolean;
+  receive(subject: string, reply: string, bytes: Uint8Array): void;
   step(event: RaftEvent): void;
   /** The layer above writes down what it has, and the log before it goes. */
   makeSnapshot(): void;
@@ -33,12 +35,21 @@ export interface SimMember {
   fillDisk(ms: number): void;
 }
 
+export interface SentBytes {
+  readonly subject: string;
+  readonly reply: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface MemberWorld {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly checks: RaftChecks;
   readonly writeMsMax: number;
-  send(from: PeerId, outgoing: OutgoingMessage): void;
+  /** Members that crash before anything is on their disks come back as those of a new group; else as those that may have lost something. */
+  readonly knowsBirths: boolean;
+  /** `entry`: the message is one, sent live. */
+  send(from: PeerId, message: SentBytes, entry?: AppendEntry): void;
   /** The membership that a leader has committed. */
   membershipIs(peers: PeerState): void;
   /** The operation is committed on a member that leads. */

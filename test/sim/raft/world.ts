@@ -5,14 +5,12 @@
  */
 import { hashName } from "../../../src/base/base62.ts";
 import { randomInt, seededRandom, type Random } from "../../../src/base/random.ts";
-import { EntryType, type PeerId, type PeerState, type RaftMessage } from "../../../src/raft/messages.ts";
-import type { OutgoingMessage } from "../../../src/raft/state.ts";
-import * as wire from "../../../src/raft/wire.ts";
+import { EntryType, type AppendEntry, type PeerId, type PeerState } from "../../../src/raft/messages.ts";
 import { Timeline } from "../timeline.ts";
 import { RaftChecks } from "./checks.ts";
 import { DrivenMember } from "./driven-member.ts";
 import { RaftMember } from "./member.ts";
-import type { MemberWorld, SimMember } from "./sim-member.ts";
+import type { MemberWorld, SentBytes, SimMember } from "./sim-member.ts";
 
 const SIZES = [1, 2, 3, 3, 3, 4, 5, 5, 7];
 /** How often what goes wrong. Times in milliseconds, chances as one in so many. */
@@ -54,6 +52,7 @@ export class RaftWorld implements MemberWorld {
   private readonly faultEveryMs: number;
   /** A write takes at most so long. */
   readonly writeMsMax: number;
+  readonly knowsBirths: boolean;
   private peers: PeerState;
   private operations = 0;
   private knownIndex = 0;
@@ -72,6 +71,7 @@ export class RaftWorld implements MemberWorld {
     this.delayMsMax = this.pick<number>(this.rates.delaysMs);
     this.faultEveryMs = this.pick<number>(this.rates.faultEveryMs);
     this.writeMsMax = this.pick([5, 30, 400]);
+    this.knowsBirths = randomInt(this.random, 2) === 0;
     this.changesMembers = size > 1 && randomInt(this.random, 2) === 0;
     const ids = Array.from({ length: size }, (_, i) => hashName(`n${i + 1}`));
     this.peers = { size, peers: ids, domainExtension: 0 };
@@ -91,13 +91,12 @@ export class RaftWorld implements MemberWorld {
     return this.checks.breaches;
   }
 
-  send(from: PeerId, outgoing: OutgoingMessage): void {
-    const { kind, body } = outgoing.message;
-    if (kind === "append" && body.entries.length > 0 && body.currentTerm === 0) this.checks.appended(body);
+  send(from: PeerId, message: SentBytes, entry?: AppendEntry): void {
+    if (entry !== undefined) this.checks.appended(entry);
     for (const to of this.members.values()) {
-      if (to.id === from || !to.inboxes.has(outgoing.subject) || to.node === undefined) continue;
+      if (to.id === from || to.node === undefined || !to.hears(message.subject)) continue;
       const copies = randomInt(this.random, 50) === 0 && !this.isHealing ? 2 : 1;
-      for (let i = 0; i < copies; i++) this.carry(from, to, outgoing);
+      for (let i = 0; i < copies; i++) this.carry(from, to, message);
     }
   }
 
@@ -109,15 +108,13 @@ export class RaftWorld implements MemberWorld {
     this.knownIndex = Math.max(this.knownIndex, index);
   }
 
-  private carry(from: PeerId, to: SimMember, { subject, reply, message }: OutgoingMessage): void {
+  private carry(from: PeerId, to: SimMember, { subject, reply, bytes }: SentBytes): void {
     if (this.cut.has(`${from} ${to.id}`)) return;
     if (!this.isHealing && randomInt(this.random, 1000) < this.lossPerMille) return;
     const { life } = to;
-    const copy = overTheWire(message);
     const delayMs = this.random.next() * (this.isHealing ? 20 : this.delayMsMax);
     this.timeline.after(delayMs, () => {
-      if (to.life === life && to.inboxes.has(subject))
-        to.step({ kind: "message", subject, reply, message: copy });
+      if (to.life === life && to.hears(subject)) to.receive(subject, reply, bytes);
     });
   }
 
@@ -337,22 +334,5 @@ export class RaftWorld implements MemberWorld {
 
   private note(text: string): void {
     if (this.log.length < 10_000) this.log.push(`${this.timeline.nowMs.toFixed(0)} ms: ${text}`);
-  }
-}
-
-/** As bytes and back. */
-function overTheWire(message: RaftMessage): RaftMessage {
-  switch (message.kind) {
-    case "vote request":
-      return { kind: message.kind, body: wire.decodeVoteRequest(wire.encodeVoteRequest(message.body))! };
-    case "vote response":
-      return { kind: message.kind, body: wire.decodeVoteResponse(wire.encodeVoteResponse(message.body))! };
-    case "append":
-      return { kind: message.kind, body: wire.decodeAppend(wire.encodeAppend(message.body))! };
-    case "append response":
-      return {
-        kind: message.kind,
-        body: wire.decodeAppendResponse(wire.encodeAppendResponse(message.body))!,
-      };
   }
 }

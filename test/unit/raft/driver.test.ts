@@ -128,6 +128,73 @@ describe("a group on three drivers", () => {
       expect(operations.toSorted()).toEqual(["forwarded", "forwarded", "own"]);
   });
 
+  it("elects another leader at once when the connection to the server of the leader has ended", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const gone = groups.indexOf(leader());
+    const others = groups.filter((_, i) => i !== gone);
+    const { term } = leader().status;
+    world.servers[gone]!.driver.stop();
+    for (const { driver } of world.servers) driver.peerLost(world.servers[gone]!.id);
+    world.advance(700);
+    expect(others.filter(({ leads }) => leads)).toHaveLength(1);
+    // the two did not ask for votes against each other
+    expect(others.map(({ status }) => status.term)).toEqual([term + 1, term + 1]);
+  });
+
+  it("does not elect anybody when a leader is heard again, or another server is gone", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const { term } = leader().status;
+    const follower = world.servers[groups.findIndex(({ leads }) => !leads)]!;
+    const { id } = world.servers[groups.indexOf(leader())]!;
+    for (const { driver } of world.servers) driver.peerLost(follower.id);
+    follower.driver.peerLost(id);
+    leader().propose(operation("o"));
+    world.advance(3000);
+    expect(groups.map(({ status }) => status.term)).toEqual([term, term, term]);
+  });
+
+  it("brings elections forward once in a while at most, however often a connection breaks", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const gone = groups.indexOf(leader());
+    const { id } = world.servers[gone]!;
+    const near = world.servers.filter((_, i) => i !== gone);
+    for (const { driver } of near) driver.peerLost(id);
+    leader().propose(operation("o"));
+    world.advance(1000);
+    const { term } = leader().status;
+    for (const { driver } of near) driver.peerLost(id);
+    world.advance(700);
+    expect(groups.map(({ status }) => status.term)).toEqual([term, term, term]);
+  });
+
+  it("spreads the elections of many groups over time, and the leaderships over the servers", () => {
+    const { world, groups } = three();
+    const more = Array.from({ length: 299 }, (_, i) => {
+      const members = world.servers.map((server) => server.open(`C-R3F-${i}`, NAMES));
+      members[0]!.campaign();
+      return members;
+    });
+    groups[0]!.campaign();
+    const all = [groups, ...more];
+    world.until(() => all.every(([first]) => first!.leads));
+    const [gone, ...near] = world.servers;
+    gone!.driver.stop();
+    for (const { driver } of near) driver.peerLost(gone!.id);
+    world.sent.length = 0;
+    world.advance(20);
+    const requests = (): number => world.sent.filter(({ subject }) => subject.startsWith("$NRG.V.")).length;
+    const early = requests();
+    world.advance(1000);
+    expect(all.every((members) => members.some(({ leads }) => leads))).toBe(true);
+    expect(early).toBeLessThan(all.length / 2);
+    expect(requests()).toBe(all.length);
+    const leads = near.map((_, i) => all.filter((members) => members[i + 1]!.leads).length);
+    for (const count of leads) expect(count).toBeGreaterThan(all.length / 3);
+  });
+
   it("sends the heartbeats of all groups to a peer together, and so the answers to them", () => {
     const { world, groups } = three();
     const more = Array.from({ length: 99 }, (_, i) =>
@@ -146,12 +213,107 @@ describe("a group on three drivers", () => {
     expect(leaders.every(({ leads }) => leads)).toBe(true);
   });
 
+  it("removes a peer that another server asks to be removed, where it leads", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const gone = world.servers.find((_, i) => !groups[i]!.leads)!;
+    const asking = world.servers.find((server, i) => !groups[i]!.leads && server !== gone)!;
+    world.send({
+      from: asking,
+      subject: `$NRG.RP.${GROUP}`,
+      reply: "",
+      bytes: Buffer.from(gone.id, "latin1"),
+    });
+    world.advance(100);
+    expect(leader().status.peers.peers).not.toContain(gone.id);
+    expect(leader().status.peers.size).toBe(2);
+    expect(asking.driver.group(GROUP)!.status.peers).toEqual(leader().status.peers);
+  });
+
+  it("ignores a request to remove a peer that does not name one", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    const [asking] = world.servers.filter((_, i) => !groups[i]!.leads);
+    const { lastIndex } = leader().status;
+    for (const text of ["", "short", "somebody", `${world.servers[0]!.id} and more`]) {
+      world.send({
+        from: asking!,
+        subject: `$NRG.RP.${GROUP}`,
+        reply: "",
+        bytes: Buffer.from(text, "latin1"),
+      });
+      world.advance(100);
+    }
+    expect(leader().status.lastIndex).toBe(lastIndex);
+  });
+
+  it("sends few heartbeats where nothing happens, and elects nobody meanwhile", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    world.advance(15_000);
+    const { term } = leader().status;
+    world.sent.length = 0;
+    world.advance(100_000);
+    expect(groups.map(({ status }) => status.term)).toEqual([term, term, term]);
+    const heartbeats = world.sent.filter(({ subject }) => subject.startsWith("$NRG.AE."));
+    expect(heartbeats.length).toBeLessThanOrEqual(6);
+    // one sign of life a second for each pair of servers, and the heartbeats in between with their answers
+    expect(world.sent.length).toBeLessThan(6 * 101 + 50);
+    for (const { heardMsAgo } of leader().status.followers) expect(heardMsAgo).toBeLessThan(3000);
+  });
+
+  it("elects another leader where nothing happens and the leader's server goes silent", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    world.advance(15_000);
+    const gone = leader();
+    world.servers[groups.indexOf(gone)]!.driver.stop();
+    const fromMs = world.clock.nowMs();
+    world.until(() => groups.some((group) => group !== gone && group.leads));
+    expect(world.clock.nowMs() - fromMs).toBeLessThan(20_000);
+  });
+
+  it("goes on at once where nothing has happened for long", () => {
+    const { world, layers, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    world.advance(30_000);
+    leader().propose(operation("o"));
+    world.advance(100);
+    for (const layer of layers) expect(layer.operations).toEqual(["o"]);
+  });
+
+  it("is heard at once by a member that starts again, where nothing happens", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    world.advance(15_000);
+    const { term, leader: id } = leader().status;
+    const away = world.servers[groups.findIndex(({ leads }) => !leads)]!;
+    away.restart();
+    const again = away.open(GROUP, NAMES, new NotingLayer(), false);
+    world.advance(1500);
+    expect(again.status.leader).toBe(id);
+    world.advance(20_000);
+    expect(again.status.term).toBe(term);
+  });
+
+  it("keeps its leader where signs of life come from nobody", () => {
+    const { world, groups, leader } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    world.advance(15_000);
+    const { term } = leader().status;
+    world.speaksBundles = false;
+    world.advance(60_000);
+    expect(groups.map(({ status }) => status.term)).toEqual([term, term, term]);
+  });
+
   it("sends each heartbeat by itself where a member is no shoal", () => {
     const { world, groups } = three();
     world.speaksBundles = false;
     world.until(() => groups.some(({ leads }) => leads));
     world.advance(3000);
-    expect(world.sent.some(({ subject }) => subject.startsWith("$SHOAL"))).toBe(false);
+    const bundles = world.sent.filter(({ subject }) => subject.startsWith("$SHOAL"));
+    // signs of life alone
+    for (const { bytes } of bundles) expect(bytes).toHaveLength(16);
     expect(groups.some(({ leads }) => leads)).toBe(true);
   });
 
