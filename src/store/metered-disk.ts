@@ -1,5 +1,6 @@
 /** A disk that counts syncs and how long they take: they decide how fast what is acknowledged is kept. */
 import type { Disk, DiskError, DiskFile } from "./disk.ts";
+import { ForwardingDisk, ForwardingFile } from "./forwarding-disk.ts";
 
 /** A sync that takes longer is slow. */
 const SLOW_MS = 100;
@@ -13,32 +14,19 @@ interface SyncCounters {
   ms: number;
 }
 
-export class MeteredDisk implements Disk {
+export class MeteredDisk extends ForwardingDisk {
   readonly counters: SyncCounters = { syncs: 0, slow: 0, failed: 0, ms: 0 };
-  private readonly disk: Disk;
   /** Work in the background that has not ended. */
   private readonly underWay = new Set<Promise<void>>();
   readonly nowMs: () => number;
 
   /** `nowMs`: of a clock that tells parts of a millisecond. */
   constructor(disk: Disk, nowMs: () => number) {
-    this.disk = disk;
+    super(disk);
     this.nowMs = nowMs;
   }
 
-  get sealBytes(): number {
-    return this.disk.sealBytes;
-  }
-
-  makeFolder(path: string): void {
-    this.disk.makeFolder(path);
-  }
-
-  names(path: string): string[] {
-    return this.disk.names(path);
-  }
-
-  open(path: string): DiskFile {
+  override open(path: string): DiskFile {
     return new MeteredFile(this.disk.open(path), this);
   }
 
@@ -47,31 +35,11 @@ export class MeteredDisk implements Disk {
     while (this.underWay.size > 0) await Promise.all(this.underWay);
   }
 
-  read(path: string): Uint8Array | null {
-    return this.disk.read(path);
-  }
-
-  replace(path: string, content: Uint8Array): void {
-    this.disk.replace(path, content);
-  }
-
-  create(path: string, content: Uint8Array): DiskFile {
+  override create(path: string, content: Uint8Array): DiskFile {
     return new MeteredFile(this.disk.create(path, content), this);
   }
 
-  rename(from: string, to: string): void {
-    this.disk.rename(from, to);
-  }
-
-  remove(path: string): void {
-    this.disk.remove(path);
-  }
-
-  removeFolder(path: string): void {
-    this.disk.removeFolder(path);
-  }
-
-  discardFolder(path: string, to: string, done: () => void): void {
+  override discardFolder(path: string, to: string, done: () => void): void {
     const ended = this.begin();
     this.disk.discardFolder(path, to, () => {
       ended();
@@ -79,15 +47,7 @@ export class MeteredDisk implements Disk {
     });
   }
 
-  lock(path: string): Disposable | "unsupported" | null {
-    return this.disk.lock(path);
-  }
-
-  syncFolder(path: string): void {
-    this.disk.syncFolder(path);
-  }
-
-  syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
+  override syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
     const ended = this.begin();
     this.disk.syncFolderLater(path, (error) => {
       ended();
@@ -106,32 +66,15 @@ export class MeteredDisk implements Disk {
   }
 }
 
-class MeteredFile implements DiskFile {
-  private readonly file: DiskFile;
+class MeteredFile extends ForwardingFile {
   private readonly disk: MeteredDisk;
 
   constructor(file: DiskFile, disk: MeteredDisk) {
-    this.file = file;
+    super(file);
     this.disk = disk;
   }
 
-  get size(): number {
-    return this.file.size;
-  }
-
-  write(content: Uint8Array, at: number): void {
-    this.file.write(content, at);
-  }
-
-  read(into: Uint8Array, at: number): number {
-    return this.file.read(into, at);
-  }
-
-  truncate(size: number): void {
-    this.file.truncate(size);
-  }
-
-  sync(done: (error: DiskError | null) => void): void {
+  override sync(done: (error: DiskError | null) => void): void {
     const { disk } = this;
     const sinceMs = disk.nowMs();
     const ended = disk.begin();
@@ -143,7 +86,7 @@ class MeteredFile implements DiskFile {
     });
   }
 
-  syncNow(): void {
+  override syncNow(): void {
     const { disk } = this;
     const sinceMs = disk.nowMs();
     try {
@@ -154,10 +97,6 @@ class MeteredFile implements DiskFile {
     } finally {
       this.count(sinceMs);
     }
-  }
-
-  close(): void {
-    this.file.close();
   }
 
   private count(sinceMs: number): void {

@@ -11,7 +11,8 @@ import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import { BlockEncoder, packedMax } from "../compress/block-encoder.ts";
 import { BROKEN, unpackBlock, unpackedLength } from "../compress/block-decoder.ts";
-import type { Disk, DiskError, DiskFile } from "./disk.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { ForwardingDisk, ForwardingFile } from "./forwarding-disk.ts";
 
 const MAGIC = Buffer.from("SHOALS2B", "latin1");
 const CHECKSUM_AT = 8;
@@ -34,70 +35,13 @@ interface Unpacked {
   readonly bytes: Buffer;
 }
 
-export class PackedDisk implements Disk {
-  private readonly disk: Disk;
+export class PackedDisk extends ForwardingDisk {
   private readonly unpacked: Unpacked = { file: null, chunk: 0, bytes: Buffer.alloc(CHUNK) };
 
-  constructor(disk: Disk) {
-    this.disk = disk;
-  }
-
-  get sealBytes(): number {
-    return this.disk.sealBytes;
-  }
-
-  makeFolder(path: string): void {
-    this.disk.makeFolder(path);
-  }
-
-  names(path: string): string[] {
-    return this.disk.names(path);
-  }
-
-  open(path: string): DiskFile {
+  override open(path: string): DiskFile {
     const file = this.disk.open(path);
     if (!BLOCK.test(path) || this.sealBytes > 0) return file;
     return new PackedBlock(file, { disk: this.disk, path, unpacked: this.unpacked });
-  }
-
-  read(path: string): Uint8Array | null {
-    return this.disk.read(path);
-  }
-
-  replace(path: string, content: Uint8Array): void {
-    this.disk.replace(path, content);
-  }
-
-  create(path: string, content: Uint8Array): DiskFile {
-    return this.disk.create(path, content);
-  }
-
-  rename(from: string, to: string): void {
-    this.disk.rename(from, to);
-  }
-
-  remove(path: string): void {
-    this.disk.remove(path);
-  }
-
-  removeFolder(path: string): void {
-    this.disk.removeFolder(path);
-  }
-
-  discardFolder(path: string, to: string, done: () => void): void {
-    this.disk.discardFolder(path, to, done);
-  }
-
-  lock(path: string): Disposable | "unsupported" | null {
-    return this.disk.lock(path);
-  }
-
-  syncFolder(path: string): void {
-    this.disk.syncFolder(path);
-  }
-
-  syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
-    this.disk.syncFolderLater(path, done);
   }
 }
 
@@ -119,14 +63,13 @@ interface PackedBlockOptions {
   readonly unpacked: Unpacked;
 }
 
-class PackedBlock implements DiskFile {
-  private file: DiskFile;
+class PackedBlock extends ForwardingFile {
   private readonly options: PackedBlockOptions;
   /** null: it is not packed. */
   private chunks: Chunks | null;
 
   constructor(file: DiskFile, options: PackedBlockOptions) {
-    this.file = file;
+    super(file);
     this.options = options;
     this.chunks = chunksOf(file);
   }
@@ -135,11 +78,11 @@ class PackedBlock implements DiskFile {
     return this.chunks !== null;
   }
 
-  get size(): number {
+  override get size(): number {
     return this.chunks?.length ?? this.file.size;
   }
 
-  read(into: Uint8Array, at: number): number {
+  override read(into: Uint8Array, at: number): number {
     const { chunks } = this;
     if (chunks === null) return this.file.read(into, at);
     const end = Math.min(at + into.length, chunks.length);
@@ -154,25 +97,17 @@ class PackedBlock implements DiskFile {
     return Math.max(0, end - at);
   }
 
-  write(content: Uint8Array, at: number): void {
+  override write(content: Uint8Array, at: number): void {
     this.becomePlain();
     this.file.write(content, at);
   }
 
-  truncate(size: number): void {
+  override truncate(size: number): void {
     this.becomePlain();
     this.file.truncate(size);
   }
 
-  sync(done: (error: DiskError | null) => void): void {
-    this.file.sync(done);
-  }
-
-  syncNow(): void {
-    this.file.syncNow();
-  }
-
-  close(): void {
+  override close(): void {
     const { unpacked } = this.options;
     if (unpacked.file === this) unpacked.file = null;
     this.file.close();

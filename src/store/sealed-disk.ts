@@ -8,6 +8,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { DiskError, type Disk, type DiskFile } from "./disk.ts";
+import { ForwardingDisk, ForwardingFile } from "./forwarding-disk.ts";
 import { SEAL_BYTES } from "./record.ts";
 import { ENTRY_BYTES, Seal, SEALED_ENTRY_BYTES, type SealKey } from "./seal.ts";
 import type { StoreKeys } from "./store-keys.ts";
@@ -19,9 +20,7 @@ export const KEY_FILE = "key";
 const BLOCK = /\.blk(?:\.new)?$/;
 const NOTHING = new Uint8Array(0);
 
-export class SealedDisk implements Disk {
-  readonly sealBytes = SEAL_BYTES;
-  private readonly disk: Disk;
+export class SealedDisk extends ForwardingDisk {
   private readonly folder: string;
   private openedKeys: StoreKeys | null = null;
   /** By the folder of a stream. */
@@ -29,7 +28,7 @@ export class SealedDisk implements Disk {
 
   /** `folder`: of the store. */
   constructor(disk: Disk, folder: string) {
-    this.disk = disk;
+    super(disk);
     this.folder = folder;
   }
 
@@ -38,34 +37,30 @@ export class SealedDisk implements Disk {
     this.openedKeys = keys;
   }
 
+  override get sealBytes(): number {
+    return SEAL_BYTES;
+  }
+
   private get keys(): StoreKeys {
     const { openedKeys } = this;
     assert(openedKeys !== null, "a sealed disk is unlocked before it is used");
     return openedKeys;
   }
 
-  makeFolder(path: string): void {
-    this.disk.makeFolder(path);
-  }
-
-  names(path: string): string[] {
-    return this.disk.names(path);
-  }
-
-  open(path: string): DiskFile {
+  override open(path: string): DiskFile {
     const seal = this.sealFor(path, "written");
     const file = this.disk.open(path);
     if (seal === null) return file;
     return BLOCK.test(path) ? new SealedBlock(file, seal) : new SealedEntries(file, seal);
   }
 
-  read(path: string): Uint8Array | null {
+  override read(path: string): Uint8Array | null {
     const content = this.disk.read(path);
     if (content === null || this.placeOf(path) === null) return content;
     return this.sealFor(path, "read")?.openText(content) ?? NOTHING;
   }
 
-  replace(path: string, content: Uint8Array): void {
+  override replace(path: string, content: Uint8Array): void {
     const seal = this.sealFor(path, "written");
     const isBlock = BLOCK.test(path);
     this.disk.replace(
@@ -74,42 +69,26 @@ export class SealedDisk implements Disk {
     );
   }
 
-  create(path: string, content: Uint8Array): DiskFile {
+  override create(path: string, content: Uint8Array): DiskFile {
     const seal = this.sealFor(path, "written");
     assert(!BLOCK.test(path), "a new file is a text: blocks are opened");
     return this.disk.create(path, seal === null ? content : seal.sealText(content));
   }
 
-  rename(from: string, to: string): void {
+  override rename(from: string, to: string): void {
     this.forget(from);
     this.forget(to);
     this.disk.rename(from, to);
   }
 
-  remove(path: string): void {
-    this.disk.remove(path);
-  }
-
-  removeFolder(path: string): void {
+  override removeFolder(path: string): void {
     this.forget(path);
     this.disk.removeFolder(path);
   }
 
-  discardFolder(path: string, to: string, done: () => void): void {
+  override discardFolder(path: string, to: string, done: () => void): void {
     this.forget(path);
     this.disk.discardFolder(path, to, done);
-  }
-
-  lock(path: string): Disposable | "unsupported" | null {
-    return this.disk.lock(path);
-  }
-
-  syncFolder(path: string): void {
-    this.disk.syncFolder(path);
-  }
-
-  syncFolderLater(path: string, done: (error: DiskError | null) => void): void {
-    this.disk.syncFolderLater(path, done);
   }
 
   /** null: the file belongs to no stream, or its stream has no keys that can be opened. */
@@ -161,65 +140,39 @@ export class SealedDisk implements Disk {
   }
 }
 
-abstract class SealedFile implements DiskFile {
-  protected readonly file: DiskFile;
+abstract class SealedFile extends ForwardingFile {
   protected readonly seal: Seal;
 
   constructor(file: DiskFile, seal: Seal) {
-    this.file = file;
+    super(file);
     this.seal = seal;
-  }
-
-  abstract readonly size: number;
-  abstract write(content: Uint8Array, at: number): void;
-  abstract read(into: Uint8Array, at: number): number;
-  abstract truncate(size: number): void;
-
-  sync(done: (error: DiskError | null) => void): void {
-    this.file.sync(done);
-  }
-
-  syncNow(): void {
-    this.file.syncNow();
-  }
-
-  close(): void {
-    this.file.close();
   }
 }
 
 /** Records keep room for their seal: they lie where they would without it. Reads and writes begin where a record does. */
 class SealedBlock extends SealedFile {
-  get size(): number {
-    return this.file.size;
-  }
-
-  write(content: Uint8Array, at: number): void {
+  override write(content: Uint8Array, at: number): void {
     this.file.write(this.seal.sealRecords(content), at);
   }
 
-  read(into: Uint8Array, at: number): number {
+  override read(into: Uint8Array, at: number): number {
     const length = this.file.read(into, at);
     this.seal.openRecords(Buffer.from(into.buffer, into.byteOffset, length));
     return length;
-  }
-
-  truncate(size: number): void {
-    this.file.truncate(size);
   }
 }
 
 /** Entries are longer on the disk. */
 class SealedEntries extends SealedFile {
-  get size(): number {
+  override get size(): number {
     return Math.floor(this.file.size / SEALED_ENTRY_BYTES) * ENTRY_BYTES;
   }
 
-  write(content: Uint8Array, at: number): void {
+  override write(content: Uint8Array, at: number): void {
     this.file.write(this.seal.sealEntries(content), sealedPlace(at));
   }
 
-  read(into: Uint8Array, at: number): number {
+  override read(into: Uint8Array, at: number): number {
     assert(into.length % ENTRY_BYTES === 0, "whole entries are read");
     const sealed = Buffer.alloc(sealedPlace(into.length));
     const length = this.file.read(sealed, sealedPlace(at));
@@ -228,7 +181,7 @@ class SealedEntries extends SealedFile {
     return content.length;
   }
 
-  truncate(size: number): void {
+  override truncate(size: number): void {
     this.file.truncate(sealedPlace(size));
   }
 }
