@@ -1,14 +1,13 @@
 /** What a reload changes for leaf nodes: those who connect, those who are there, and hubs that this server connects to. */
-import { once } from "node:events";
 import { connect } from "node:tls";
 import { createUser } from "@nats-io/nkeys";
 import { describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
 import { waitFor } from "../support/cluster-wait.ts";
-import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { missingOpenssl } from "../support/certificates.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
-import { plainTls } from "../support/tls-config.ts";
+import { expectNewCertificate, itFollows, type ReloadedKey } from "../support/reloaded-keys.ts";
 
 type Block = NonNullable<ConfigOverrides["leafNodes"]>;
 
@@ -69,18 +68,7 @@ const REST: ConfigOverrides = {
   client: { maxPendingBytes: 200_000_000 },
 };
 
-/** What the block is before and after a reload, and what spokes then find. */
-const KEYS: Readonly<
-  Record<
-    string,
-    {
-      readonly before: Block;
-      readonly after: Block;
-      readonly found: (server: InProcessServer) => Promise<unknown>;
-      readonly tells: readonly [unknown, unknown];
-    }
-  >
-> = {
+const KEYS: Readonly<Record<string, ReloadedKey<Block>>> = {
   "authorization.user": {
     before: { user: "a", password: "p" },
     after: { user: "b", password: "p" },
@@ -147,13 +135,7 @@ async function reload(server: InProcessServer, block: Block): Promise<void> {
 }
 
 describe("a reload changes", () => {
-  it.each(Object.keys(KEYS))("%s", async (key) => {
-    const { before, after, found, tells } = KEYS[key]!;
-    await using server = await start(before);
-    expect(await found(server)).toBe(tells[0]);
-    await reload(server, after);
-    expect(await found(server)).toBe(tells[1]);
-  });
+  itFollows(KEYS, { start, reload });
 
   it("how long a leaf node may take to say who it is", async () => {
     await using server = await start({ authTimeoutMs: HOUR_MS });
@@ -188,25 +170,17 @@ describe("a reload changes", () => {
     slow.destroy();
   });
 
-  it.skipIf(isMissing)("its certificate", async () => {
-    using authority = new Authority();
-    const secured = (subject: string): Block => ({
-      tls: plainTls(authority.issue({ subject, names: "IP:127.0.0.1" })),
-    });
-    await using server = await start(secured("/CN=old"));
-    const commonName = async (): Promise<string> => {
-      const { socket } = await open(server);
-      socket.removeAllListeners("data");
-      const secure = connect({ socket, rejectUnauthorized: false });
-      await once(secure, "secureConnect");
-      const { subject } = secure.getPeerCertificate();
-      secure.destroy();
-      return String(subject.CN);
-    };
-    expect(await commonName()).toBe("old");
-    await reload(server, secured("/CN=new"));
-    expect(await commonName()).toBe("new");
-  });
+  it.skipIf(isMissing)("its certificate", () =>
+    expectNewCertificate({
+      start: (tls) => start({ tls }),
+      reload: (server, tls) => reload(server, { tls }),
+      async connect(server) {
+        const { socket } = await open(server);
+        socket.removeAllListeners("data");
+        return connect({ socket, rejectUnauthorized: false });
+      },
+    }),
+  );
 
   it("compression, which those who come are told", async () => {
     await using one = await startInProcess({ leafNodes: LISTENING });

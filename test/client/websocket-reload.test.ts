@@ -1,15 +1,14 @@
 /** What a reload changes for clients over WebSocket: those who come, and those who are there. */
-import { once } from "node:events";
 import { connect } from "node:tls";
 import { wsconnect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
 import { slabSnapshot } from "../../src/slab/chunks.ts";
 import { waitFor } from "../support/cluster-wait.ts";
-import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { missingOpenssl } from "../support/certificates.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
-import { plainTls } from "../support/tls-config.ts";
+import { expectNewCertificate, itFollows, type ReloadedKey } from "../support/reloaded-keys.ts";
 import { frame } from "../support/websocket-frames.ts";
 
 const isMissing = missingOpenssl();
@@ -19,8 +18,12 @@ function urlOf({ server }: InProcessServer): string {
   return `ws://127.0.0.1:${server.webSocketEndpoint!.port}`;
 }
 
-async function reload(server: InProcessServer, websocket: ConfigOverrides["websocket"]): Promise<void> {
-  const outcome = await server.reload({ websocket: { ...PLAIN, ...websocket } });
+async function reload(
+  server: InProcessServer,
+  websocket: ConfigOverrides["websocket"],
+  rest: ConfigOverrides = {},
+): Promise<void> {
+  const outcome = await server.reload({ ...rest, websocket: { ...PLAIN, ...websocket } });
   expect(outcome).toMatchObject({ kind: "reloaded", waiting: [] });
 }
 
@@ -62,19 +65,12 @@ async function status(server: InProcessServer, headers: readonly string[]): Prom
 const ANN = { user: "ann", password: "a" };
 const withAnn: ConfigOverrides = { authorization: { users: [ANN] } };
 
-/** What a block of WebSocket is before and after a reload, and what clients then find. */
-const KEYS: Readonly<
-  Record<
-    string,
-    {
-      readonly before: ConfigOverrides["websocket"];
-      readonly after: ConfigOverrides["websocket"];
-      readonly rest?: ConfigOverrides;
-      readonly found: (server: InProcessServer) => Promise<unknown>;
-      readonly tells: readonly [unknown, unknown];
-    }
-  >
-> = {
+interface Key extends ReloadedKey<ConfigOverrides["websocket"]> {
+  /** What else is configured. */
+  readonly rest?: ConfigOverrides;
+}
+
+const KEYS: Readonly<Record<string, Key>> = {
   "authorization.user": {
     before: { user: "a", password: "p" },
     after: { user: "b", password: "p" },
@@ -134,27 +130,10 @@ const KEYS: Readonly<
   },
 };
 
-/** Subject of the certificate that a connection is shown. */
-async function commonName({ server }: InProcessServer): Promise<string> {
-  const socket = connect({
-    port: server.webSocketEndpoint!.port,
-    host: "127.0.0.1",
-    rejectUnauthorized: false,
-  });
-  await once(socket, "secureConnect");
-  const { subject } = socket.getPeerCertificate();
-  socket.destroy();
-  return String(subject.CN);
-}
-
 describe("a reload changes", () => {
-  it.each(Object.keys(KEYS))("%s", async (key) => {
-    const { before, after, rest = {}, found, tells } = KEYS[key]!;
-    await using server = await startInProcess({ ...rest, websocket: { ...PLAIN, ...before } });
-    expect(await found(server)).toBe(tells[0]);
-    const next = { ...rest, websocket: { ...PLAIN, ...after } };
-    expect(await server.reload(next)).toMatchObject({ kind: "reloaded", waiting: [] });
-    expect(await found(server)).toBe(tells[1]);
+  itFollows<ConfigOverrides["websocket"], Key>(KEYS, {
+    start: (block, { rest }) => startInProcess({ ...rest, websocket: { ...PLAIN, ...block } }),
+    reload: (server, block, { rest }) => reload(server, block, rest),
   });
 
   it("how long a request may take", async () => {
@@ -182,17 +161,14 @@ describe("a reload changes", () => {
     connection.destroy();
   });
 
-  it.skipIf(isMissing)("its certificate", async () => {
-    using authority = new Authority();
-    const secured = (subject: string): ConfigOverrides["websocket"] => {
-      const tls = plainTls(authority.issue({ subject, names: "IP:127.0.0.1" }));
-      return { host: "127.0.0.1", port: 0, tls };
-    };
-    await using server = await startInProcess({ websocket: secured("/CN=old") });
-    expect(await commonName(server)).toBe("old");
-    await server.reload({ websocket: secured("/CN=new") });
-    expect(await commonName(server)).toBe("new");
-  });
+  it.skipIf(isMissing)("its certificate", () =>
+    expectNewCertificate({
+      start: (tls) => startInProcess({ websocket: { host: "127.0.0.1", port: 0, tls } }),
+      reload: (server, tls) => server.reload({ websocket: { host: "127.0.0.1", port: 0, tls } }),
+      connect: ({ server }) =>
+        connect({ port: server.webSocketEndpoint!.port, host: "127.0.0.1", rejectUnauthorized: false }),
+    }),
+  );
 });
 
 it("takes other credentials, and sends those away who no longer have any", async () => {

@@ -1,18 +1,6 @@
 /** Claims of accounts whose users are refused: each is wrong in one way. */
-import { activationToken, newAccount, newOperator } from "../support/operator-kit.ts";
-import {
-  exporter,
-  HOUR_S,
-  keyed,
-  limits,
-  now,
-  open,
-  other,
-  roleOf,
-  scope,
-  user,
-  type Fields,
-} from "./operator-keys.ts";
+import { activationToken, HOUR_S, newAccount, newOperator, UNLIMITED } from "../support/operator-kit.ts";
+import { exporter, keyed, now, open, other, roleOf, scope, user, type Fields } from "./operator-keys.ts";
 
 export const ACCOUNT_CLAIMS: Readonly<Record<string, Fields>> = {
   "an expired account": { exp: now - 1 },
@@ -48,24 +36,24 @@ export const ACCOUNT_TERMS: Readonly<Record<string, Fields>> = {
   "an account of version 3": { version: 3 },
   "an account of version 0": { version: 0 },
   "limits that are a list": { limits: [] },
-  "a limit of connections that is a text": { limits: { ...limits, conn: "1" } },
-  "a limit of connections that is 0": { limits: { ...limits, conn: 0 } },
+  "a limit of connections that is a text": { limits: { ...UNLIMITED, conn: "1" } },
+  "a limit of connections that is 0": { limits: { ...UNLIMITED, conn: 0 } },
   "no limits, which permit no connection": { limits: {} },
-  "wildcards that are a number": { limits: { ...limits, wildcards: 1 } },
+  "wildcards that are a number": { limits: { ...UNLIMITED, wildcards: 1 } },
   "more exports than allowed": {
-    limits: { ...limits, exports: 0 },
+    limits: { ...UNLIMITED, exports: 0 },
     ...exports(EXPORT),
   },
   "more imports than allowed": {
-    limits: { ...limits, imports: 0 },
+    limits: { ...UNLIMITED, imports: 0 },
     ...imports(IMPORT),
   },
   "wildcards that are not allowed": {
-    limits: { ...limits, exports: 5, wildcards: false },
+    limits: { ...UNLIMITED, exports: 5, wildcards: false },
     ...exports(EXPORT),
   },
-  "a tier without a name": { limits: { ...limits, tiered_limits: { "": {} } } },
-  "tiers that are a list": { limits: { ...limits, tiered_limits: [] } },
+  "a tier without a name": { limits: { ...UNLIMITED, tiered_limits: { "": {} } } },
+  "tiers that are a list": { limits: { ...UNLIMITED, tiered_limits: [] } },
   "an export that is null": exports(null),
   "an export of no type": exports({ ...EXPORT, type: undefined }),
   "an export of another type": exports({ ...EXPORT, type: "mail" }),

@@ -11,6 +11,7 @@ import {
   accountToken,
   calloutResponse,
   connectWith,
+  HOUR_S,
   newAccount,
   newUser,
   OperatorKit,
@@ -25,7 +26,6 @@ requireNatsServer();
 type Fields = Readonly<Record<string, unknown>>;
 type Answer = (request: CalloutRequest) => string;
 
-const HOUR_S = 3600;
 const now = Math.floor(Date.now() / 1000);
 const kit = new OperatorKit();
 const [asking, sealed, app, elsewhere] = [newAccount(), newAccount(), newAccount(), newAccount()];

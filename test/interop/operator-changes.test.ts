@@ -1,44 +1,24 @@
 /** A pushed token changes what connected users may do: one change after the other, on shoal and on nats-server alike. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SigningNkey } from "../../src/keys/nkey.ts";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { waitFor } from "../support/cluster-wait.ts";
-import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import {
-  accountToken,
   activationToken,
-  connectWith,
   deleteRequest,
+  HOUR_S,
   newAccount,
-  newUser,
   OperatorKit,
-  outcomeOf,
-  SystemRequests,
-  userToken,
+  UNLIMITED,
 } from "../support/operator-kit.ts";
-import type { RawConnection } from "../support/raw-connection.ts";
+import { linesAnswered, ResolverServer } from "../support/resolver-server.ts";
 
 requireNatsServer();
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const HOUR_S = 3600;
 const kit = new OperatorKit();
-const user = newUser();
-const limits = {
-  subs: -1,
-  data: -1,
-  payload: -1,
-  imports: -1,
-  exports: -1,
-  wildcards: true,
-  conn: -1,
-  leaf: -1,
-};
-const limited = (more: Fields): Fields => ({ limits: { ...limits, ...more } });
+const limited = (more: Fields): Fields => ({ limits: { ...UNLIMITED, ...more } });
 
 interface Change {
   readonly before?: Fields;
@@ -94,52 +74,25 @@ const CHANGES: Readonly<Record<string, Change>> = {
 
 for (const { name: kind, command } of bothServers) {
   describe(`users who are connected to ${kind} follow`, () => {
-    const folder = mkdtempSync(join(tmpdir(), "shoal-changes-"));
-    let server: ServerProcess;
-    let system: SystemRequests;
+    let server: ResolverServer;
     let issuedS = Math.floor(Date.now() / 1000) - HOUR_S;
     beforeAll(async () => {
-      server = await startServer(
-        command,
-        kit.directoryConfig(folder, "full", `allow_delete: true, timeout: "50ms"`),
-      );
-      system = await SystemRequests.connectTo(server.port, kit);
+      server = await ResolverServer.start({ command, kit, resolver: `allow_delete: true, timeout: "50ms"` });
     });
-    afterAll(async () => {
-      system.close();
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    afterAll(() => server.stop());
 
-    const push = async (account: SigningNkey, nats: Fields = {}, more: Fields = {}): Promise<void> => {
+    const push = async (account: SigningNkey, nats: Fields = {}, claims: Fields = {}): Promise<void> => {
       issuedS += 1;
-      const jwt = accountToken(account, kit.operator, { nats, iat: issuedS, ...more });
-      expect(await system.update(jwt)).toMatchObject({ code: 200 });
+      expect(await server.push(account, nats, { iat: issuedS, ...claims })).toMatchObject({ code: 200 });
     };
-    const enter = async (account: SigningNkey): Promise<RawConnection> => {
-      const client = await connectWith(server.port, userToken(user, account), user);
-      await client.has("PONG\r\n");
-      client.text = "";
-      return client;
-    };
-    /** The lines that the server answers, without INFO and PONG. */
-    const answers = async (client: RawConnection, sent: string): Promise<readonly string[]> => {
-      client.text = "";
-      client.send(`${sent}PING\r\n`);
-      await client.until("an answer", () => client.text.includes("PONG\r\n") || client.isClosed);
-      const lines = client.text.split("\r\n").slice(0, -1);
-      return lines.filter((line) => !/^(INFO|PONG|PING)/.test(line));
-    };
-    const outcome = async (account: SigningNkey): Promise<string> =>
-      outcomeOf(await connectWith(server.port, userToken(user, account), user));
 
     it.each(Object.entries(CHANGES))("%s", async (_name, { before = {}, after, first = "", ...rest }) => {
       const account = newAccount();
       await push(account, before);
-      const client = await enter(account);
-      await answers(client, first);
+      const client = await server.enter(account);
+      await linesAnswered(client, first);
       await push(account, after);
-      expect(await answers(client, rest.second)).toEqual(rest.answers);
+      expect(await linesAnswered(client, rest.second)).toEqual(rest.answers);
       client.destroy();
     });
 
@@ -147,10 +100,10 @@ for (const { name: kind, command } of bothServers) {
     it.skipIf(kind !== "shoal")("a lower limit of subscriptions, and keep what they have", async () => {
       const account = newAccount();
       await push(account);
-      const client = await enter(account);
-      await answers(client, "SUB a 1\r\nSUB b 2\r\n");
+      const client = await server.enter(account);
+      await linesAnswered(client, "SUB a 1\r\nSUB b 2\r\n");
       await push(account, limited({ subs: 1 }));
-      expect(await answers(client, `SUB c 3\r\n${pub("a")}${pub("b")}`)).toEqual([
+      expect(await linesAnswered(client, `SUB c 3\r\n${pub("a")}${pub("b")}`)).toEqual([
         "-ERR 'maximum subscriptions exceeded'",
         ...["MSG a 1 0", "", "MSG b 2 0", ""],
       ]);
@@ -160,32 +113,34 @@ for (const { name: kind, command } of bothServers) {
     it("the end of the account's time", async () => {
       const account = newAccount();
       await push(account);
-      const client = await enter(account);
+      const client = await server.enter(account);
       await push(account, {}, { exp: Math.floor(Date.now() / 1000) + 2 });
       await client.closed();
       expect(client.errors).toEqual(["Account Authentication Expired"]);
-      expect(await outcome(account)).toBe("Authorization Violation");
+      expect(await server.outcome(account)).toBe("Authorization Violation");
     });
 
     it("a revocation, and its end", async () => {
       const account = newAccount();
       await push(account);
-      const client = await enter(account);
-      await push(account, { revocations: { [user.publicKey]: Math.floor(Date.now() / 1000) + HOUR_S } });
+      const client = await server.enter(account);
+      await push(account, {
+        revocations: { [server.user.publicKey]: Math.floor(Date.now() / 1000) + HOUR_S },
+      });
       await client.closed();
-      expect(await outcome(account)).toBe("Authorization Violation");
+      expect(await server.outcome(account)).toBe("Authorization Violation");
       await push(account);
-      expect(await outcome(account)).toBe("in");
+      expect(await server.outcome(account)).toBe("in");
     });
 
     it("a deletion, and that the account comes back", async () => {
       const account = newAccount();
       await push(account);
-      const client = await enter(account);
-      await system.delete(deleteRequest(kit.operator, [account.publicKey]));
+      const client = await server.enter(account);
+      await server.system.delete(deleteRequest(kit.operator, [account.publicKey]));
       await client.closed();
       await push(account);
-      await waitFor("the user to be admitted", async () => (await outcome(account)) === "in");
+      await waitFor("the user to be admitted", async () => (await server.outcome(account)) === "in");
     });
 
     // nats-server is compared for a revocation, in nsc-deployment.test.ts.
@@ -206,14 +161,11 @@ for (const { name: kind, command } of bothServers) {
         const old = Math.floor(Date.now() / 1000) - HOUR_S;
         await push(exporter, { exports: [exported] });
         await push(importer, importing({ iat: old }));
-        const [there, here] = [await enter(exporter), await enter(importer)];
-        await answers(here, "SUB g.> 1\r\n");
+        const [there, here] = [await server.enter(exporter), await server.enter(importer)];
+        await linesAnswered(here, "SUB g.> 1\r\n");
         const isHeard = async (): Promise<boolean> => {
-          here.text = "";
-          await answers(there, pub("g.x"));
-          here.send("PING\r\n");
-          await here.has("PONG\r\n");
-          return here.text.includes("MSG g.x");
+          await linesAnswered(there, pub("g.x"));
+          return (await linesAnswered(here)).includes("MSG g.x 1 0");
         };
         expect(await isHeard()).toBe(true);
         await push(exporter, { exports: [{ ...exported, revocations: { [importer.publicKey]: old } }] });

@@ -2,20 +2,10 @@
  * Tokens that must not admit anybody: each is wrong in one way, and both servers refuse it. Tokens that differ in that one thing admit
  * their users: `operator-mode.test.ts`, and ADMITTED.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
-import { startServer, type ServerProcess } from "../support/nats-server.ts";
-import {
-  accountToken,
-  connectWith,
-  newAccount,
-  outcomeOf,
-  SystemRequests,
-  userToken,
-} from "../support/operator-kit.ts";
+import { connectWith, newAccount, outcomeOf, userToken } from "../support/operator-kit.ts";
+import { ResolverServer } from "../support/resolver-server.ts";
 import { ACCOUNT_CLAIMS, ACCOUNT_TERMS } from "./operator-account-cases.ts";
 import { ACCOUNTS, keyed, kit, now, user, type Token } from "./operator-keys.ts";
 import { ADMITTED, old, REFUSED, REFUSED_HERE_ALONE } from "./operator-user-cases.ts";
@@ -24,23 +14,14 @@ requireNatsServer();
 
 for (const { name: kind, command } of bothServers) {
   describe(`claims judged by ${kind}`, () => {
-    const folder = mkdtempSync(join(tmpdir(), "shoal-claims-"));
-    let server: ServerProcess;
-    let system: SystemRequests;
+    let server: ResolverServer;
     beforeAll(async () => {
       // nats-server waits so long for others to have an account that it has refused, and there are none.
       const resolver = `timeout: "50ms"`;
-      const config = kit.directoryConfig(folder, "full", resolver, "max_control_line: 1MB");
-      server = await startServer(command, config);
-      system = await SystemRequests.connectTo(server.port, kit);
-      for (const [account, nats] of ACCOUNTS)
-        await system.update(accountToken(account, kit.operator, { nats }));
+      server = await ResolverServer.start({ command, kit, resolver, lines: () => "max_control_line: 1MB" });
+      for (const [account, nats] of ACCOUNTS) await server.push(account, nats);
     });
-    afterAll(async () => {
-      system.close();
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    afterAll(() => server.stop());
     const outcome = async ([jwt, signer]: Token): Promise<string> =>
       outcomeOf(await connectWith(server.port, jwt, signer));
 
@@ -77,7 +58,7 @@ for (const { name: kind, command } of bothServers) {
     ];
     it.each(accounts)("refuses users of $name", async ({ claims, nats }) => {
       const account = newAccount();
-      await system.update(accountToken(account, kit.operator, { ...claims, nats }));
+      await server.push(account, nats, claims);
       const expected = /^Authorization Violation$|account active connections/;
       expect(await outcome([userToken(user, account), user])).toMatch(expected);
     });

@@ -1,30 +1,14 @@
 /** JetStream of accounts that an operator has signed: the limits of the claims hold on shoal and on nats-server alike. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SigningNkey } from "../../src/keys/nkey.ts";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
-import { startServer, type ServerProcess } from "../support/nats-server.ts";
-import { accountToken, newAccount, OperatorKit, Requests, SystemRequests } from "../support/operator-kit.ts";
+import { newAccount, OperatorKit, Requests, UNLIMITED } from "../support/operator-kit.ts";
+import { ResolverServer } from "../support/resolver-server.ts";
 
 requireNatsServer();
 
 const kit = new OperatorKit();
 const small = newAccount();
-const limitsOf = (more: Readonly<Record<string, unknown>>): object => ({
-  ...{
-    subs: -1,
-    data: -1,
-    payload: -1,
-    imports: -1,
-    exports: -1,
-    wildcards: true,
-    conn: -1,
-    leaf: -1,
-  },
-  ...more,
-});
 const SMALL = {
   mem_storage: 1024,
   disk_storage: 4096,
@@ -33,27 +17,20 @@ const SMALL = {
   max_bytes_required: true,
 };
 const MORE = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
-const tokenOf = (account: SigningNkey, js: object): string =>
-  accountToken(account, kit.operator, {
-    nats: { limits: limitsOf({ ...js }) },
-  });
+const termsOf = (jetStream: object): Readonly<Record<string, unknown>> => ({
+  limits: { ...UNLIMITED, ...jetStream },
+});
 
 for (const { name: kind, command } of bothServers) {
   describe(`JetStream of signed accounts on ${kind}`, () => {
-    const folder = mkdtempSync(join(tmpdir(), "shoal-signed-"));
-    let server: ServerProcess;
-    let system: SystemRequests;
+    let server: ResolverServer;
     beforeAll(async () => {
-      const streams = `jetstream { store_dir: ${JSON.stringify(join(folder, "js"))} }`;
-      server = await startServer(command, kit.directoryConfig(join(folder, "jwt"), "full", "", streams));
-      system = await SystemRequests.connectTo(server.port, kit);
-      await system.update(tokenOf(small, SMALL));
+      const lines = (folder: string): string =>
+        `jetstream { store_dir: ${JSON.stringify(join(folder, "js"))} }`;
+      server = await ResolverServer.start({ command, kit, lines });
+      await server.push(small, termsOf(SMALL));
     });
-    afterAll(async () => {
-      system.close();
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    afterAll(() => server.stop());
 
     const create = async (client: Requests, name: string, more: object): Promise<number> => {
       const config = {
@@ -84,7 +61,7 @@ for (const { name: kind, command } of bothServers) {
       expect(await create(client, "B", { storage: "file", max_bytes: 4096 })).toBe(10047);
       expect(await create(client, "B", { storage: "memory", max_bytes: 512 })).toBe(0);
       expect(await create(client, "C", { storage: "file", max_bytes: 1 })).toBe(10027);
-      await system.update(tokenOf(small, MORE));
+      await server.push(small, termsOf(MORE));
       expect(await create(client, "C", { storage: "file", max_bytes: 8192 })).toBe(0);
       client.close();
     });

@@ -1,6 +1,6 @@
 /** The operator, accounts and users that claims are made wrong for. */
 import type { SigningNkey } from "../../src/keys/nkey.ts";
-import { newAccount, newUser, OperatorKit } from "../support/operator-kit.ts";
+import { HOUR_S, newAccount, newUser, OperatorKit, UNLIMITED } from "../support/operator-kit.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 export type Token = readonly [jwt: string, signer: SigningNkey | null];
@@ -10,7 +10,6 @@ export const [user, other] = [newUser(), newUser()];
 export const [open, closed, keyed, exporter] = [newAccount(), newAccount(), newAccount(), newAccount()];
 export const [signing, scope, tagged, odd] = [newAccount(), newAccount(), newAccount(), newAccount()];
 export const now = Math.floor(Date.now() / 1000);
-export const HOUR_S = 3600;
 
 export const roleOf = (key: SigningNkey, template: Fields): Fields => ({
   kind: "user_scope",
@@ -18,22 +17,12 @@ export const roleOf = (key: SigningNkey, template: Fields): Fields => ({
   role: "r",
   template,
 });
-export const limits = {
-  subs: -1,
-  data: -1,
-  payload: -1,
-  imports: -1,
-  exports: -1,
-  wildcards: true,
-  conn: -1,
-  leaf: -1,
-};
 export const ACCOUNTS: readonly (readonly [SigningNkey, Fields])[] = [
   [open, {}],
   [
     closed,
     {
-      limits: { ...limits, disallow_bearer: true },
+      limits: { ...UNLIMITED, disallow_bearer: true },
       revocations: { [other.publicKey]: now + HOUR_S },
     },
   ],

@@ -7,6 +7,7 @@ import {
   accountToken,
   activationToken,
   connectWith,
+  HOUR_S,
   newAccount,
   newUser,
   OperatorKit,
@@ -16,7 +17,6 @@ import {
 } from "../support/operator-kit.ts";
 import type { RawConnection } from "../support/raw-connection.ts";
 
-const HOUR_S = 3600;
 const now = Math.floor(Date.now() / 1000);
 
 requireNatsServer();

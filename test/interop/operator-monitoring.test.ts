@@ -10,10 +10,12 @@ import {
   accountToken,
   activationToken,
   connectWith,
+  HOUR_S,
   newAccount,
   newUser,
   OperatorKit,
   Requests,
+  UNLIMITED,
   userToken,
 } from "../support/operator-kit.ts";
 
@@ -21,7 +23,6 @@ requireNatsServer();
 
 type Json = Readonly<Record<string, unknown>>;
 
-const HOUR_S = 3600;
 const now = Math.floor(Date.now() / 1000);
 const kit = new OperatorKit();
 const [exporter, importer, user, gone] = [newAccount(), newAccount(), newUser(), newUser()];
@@ -35,7 +36,7 @@ const imports = [
   { name: "s", subject: "s.*", account: exporter.publicKey, type: "service", to: "x.*" },
 ];
 const limits = {
-  ...{ subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 },
+  ...UNLIMITED,
   ...{ mem_storage: 1024, disk_storage: 4096, streams: 2, consumer: 1 },
 };
 const tokens = new Map([

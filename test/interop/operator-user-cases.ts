@@ -2,6 +2,7 @@
 import {
   accountToken,
   activationToken,
+  HOUR_S,
   newAccount,
   newServer,
   scopedToken,
@@ -11,7 +12,6 @@ import {
 import {
   closed,
   exporter,
-  HOUR_S,
   keyed,
   kit,
   now,

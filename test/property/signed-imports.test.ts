@@ -17,7 +17,7 @@ import { trustIn } from "../../src/operator/trust.ts";
 import type { Message } from "../../src/protocol/message.ts";
 import { readText } from "../../src/slab/memory.ts";
 import { subjectMatches } from "../../src/subject/subject.ts";
-import { accountToken, activationToken } from "../support/operator-kit.ts";
+import { accountToken, activationToken, HOUR_S } from "../support/operator-kit.ts";
 
 const RUNS = 120;
 const operator = newNkey("operator");
@@ -33,7 +33,6 @@ const TOKENS = [
   "for another subject",
   "expired",
 ] as const;
-const HOUR_S = 3600;
 
 const streamOf = fc.record({ subject: fc.constantFrom(...EXPORTS), needsToken: fc.boolean() });
 const importOf = fc.record({

@@ -8,6 +8,8 @@ import { RawConnection } from "./raw-connection.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
+export const HOUR_S = 3600;
+
 export interface Forgery {
   readonly header?: Fields | string;
   /** The text that is signed, where it differs from what the header says. */
@@ -19,7 +21,8 @@ export interface Forgery {
 }
 
 const HEADER = { typ: "JWT", alg: "ed25519-nkey" };
-const UNLIMITED = {
+/** Of an account. */
+export const UNLIMITED = {
   subs: -1,
   data: -1,
   payload: -1,
