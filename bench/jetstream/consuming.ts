@@ -1,7 +1,7 @@
 /** Takes the messages of a stream: pulls in batches, pushes, direct gets. */
 import type { WireClient } from "./client.ts";
-import { fill, publish } from "./publishing.ts";
-import { ask, INBOX, makeConsumer, makeStream, type Bar, type Target, type Workload } from "./target.ts";
+import { fill, publish, subjects } from "./publishing.ts";
+import { ask, INBOX, makeConsumer, makeStream, type Doing, type Target } from "./target.ts";
 
 type Acks = "explicit" | "all" | "none";
 
@@ -61,25 +61,14 @@ async function settled(client: WireClient, acks: Acks): Promise<void> {
   }
 }
 
-export function pulling(
-  name: string,
-  about: string,
-  count: number,
-  bytes: number,
-  bar: Bar,
-  how: Pulling,
-): Workload {
-  const filter = how.oneOf === undefined ? {} : { filter_subject: "bench.7" };
-  const subjectOf = how.oneOf === undefined ? undefined : (index: number) => `bench.${index % how.oneOf!}`;
+export function pulling(bytes: number, how: Pulling): Doing {
+  const { acks, oneOf } = how;
+  const filter = oneOf === undefined ? {} : { filter_subject: "bench.7" };
   return {
-    name,
-    about,
-    count,
-    bar,
-    ...(how.oneOf === undefined ? {} : { oneOf: how.oneOf }),
+    ...(oneOf === undefined ? {} : { oneOf }),
     async prepare(target) {
-      await fill(target, bytes, subjectOf);
-      await makeConsumer(target, { ack_policy: how.acks, ...filter });
+      await fill(target, bytes, oneOf === undefined ? undefined : subjects(oneOf));
+      await makeConsumer(target, { ack_policy: acks, ...filter });
     },
     run: (target) => pull(target, how),
   };
@@ -118,31 +107,13 @@ function push({ client, count }: Target, acks: Acks): Promise<readonly number[]>
   });
 }
 
-export function pushing(
-  name: string,
-  about: string,
-  count: number,
-  bytes: number,
-  bar: Bar,
-  acks: Acks,
-): Workload {
-  return {
-    name,
-    about,
-    count,
-    bar,
-    prepare: (target) => fill(target, bytes),
-    run: (target) => push(target, acks),
-  };
+export function pushing(bytes: number, acks: Acks): Doing {
+  return { prepare: (target) => fill(target, bytes), run: (target) => push(target, acks) };
 }
 
 /** Publishes and pulls at once. */
-export function mixing(name: string, about: string, count: number, bar: Bar, retention: string): Workload {
+export function mixing(retention: string): Doing {
   return {
-    name,
-    about,
-    count,
-    bar,
     async prepare(target) {
       await makeStream(target, { retention });
       await makeConsumer(target, { ack_policy: "explicit" });
@@ -188,20 +159,9 @@ function get({ client, count }: Target, keys: number, window: number): Promise<r
   });
 }
 
-export function getting(
-  name: string,
-  about: string,
-  count: number,
-  bar: Bar,
-  keys: number,
-  window: number,
-): Workload {
+export function getting(keys: number, window: number): Doing {
   return {
-    name,
-    about,
-    count,
-    bar,
-    prepare: (target) => fill({ ...target, count: keys * 10 }, 128, (index) => `bench.${index % keys}`),
+    prepare: (target) => fill({ ...target, count: keys * 10 }, 128, subjects(keys)),
     run: (target) => get(target, keys, window),
   };
 }

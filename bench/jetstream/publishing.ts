@@ -1,8 +1,8 @@
 /** Publishes with a window: so many messages are unacknowledged at most. */
 import { check, WireClient } from "./client.ts";
-import { INBOX, makeStream, type Bar, type Target, type Workload } from "./target.ts";
+import { INBOX, makeStream, type Doing, type Target } from "./target.ts";
 
-export interface Publishing {
+interface Publishing {
   readonly bytes: number;
   readonly window: number;
   /** Absent: one. */
@@ -15,8 +15,8 @@ export interface Publishing {
 const LETTER_S = 0x73;
 
 /** Every publisher sends its share; resolves with the round trips where each message is awaited. */
-export async function publish(target: Target, publishing: Publishing): Promise<readonly number[]> {
-  const { publishers = 1 } = publishing;
+export async function publish(target: Target, how: Publishing): Promise<readonly number[]> {
+  const { publishers = 1 } = how;
   const clients = [target.client];
   while (clients.length < publishers) {
     const client = await WireClient.open(target.port);
@@ -24,7 +24,7 @@ export async function publish(target: Target, publishing: Publishing): Promise<r
     clients.push(client);
   }
   const share = Math.ceil(target.count / publishers);
-  const all = await Promise.all(clients.map((client, i) => publishOne(client, share, i * share, publishing)));
+  const all = await Promise.all(clients.map((client, i) => publishOne(client, share, i * share, how)));
   return all.flat();
 }
 
@@ -83,27 +83,26 @@ export function subjects(count: number): (index: number) => string {
   return (index) => `bench.${index % count}`;
 }
 
-export function publishingOf(
-  name: string,
-  about: string,
-  count: number,
-  bar: Bar,
-  publishing: Publishing,
-  more: Pick<Workload, "policy" | "storage"> = {},
-): Workload {
+export function publishing(how: Publishing): Doing {
+  return { prepare: (target) => makeStream(target), run: (target) => publish(target, how) };
+}
+
+/** A key-value store keeps the last message of each subject. */
+export function putting(keys: number, window: number): Doing {
+  const store = { max_msgs_per_subject: 1, discard: "new", allow_rollup_hdrs: true };
   return {
-    name,
-    about,
-    count,
-    bar,
-    ...more,
-    prepare: (target) => makeStream(target),
-    run: (target) => publish(target, publishing),
+    prepare: (target) => makeStream(target, store),
+    run: (target) => publish(target, { bytes: 128, window, subjectOf: subjects(keys) }),
   };
 }
 
-/** A publisher that awaits each of its messages, while another one publishes 16 KB as fast as it can. */
-export async function beside(target: Target): Promise<readonly number[]> {
+/** A publisher awaits each of its messages, while another one publishes 16 KB as fast as it can. */
+export const beside: Doing = {
+  prepare: (target) => makeStream(target),
+  run: publishBeside,
+};
+
+async function publishBeside(target: Target): Promise<readonly number[]> {
   const flood = await WireClient.open(target.port);
   target.others.push(flood);
   const state = { isOver: false };

@@ -18,7 +18,17 @@ export interface Bar {
   readonly p99?: number;
 }
 
-export interface Workload {
+/** What a workload does. */
+export interface Doing {
+  /** Of so many messages one counts. Absent: each does. */
+  readonly oneOf?: number;
+  /** Done before the clock starts. */
+  prepare(target: Target): Promise<void>;
+  /** Resolves when the last message was acknowledged or delivered; with round trips in ms where it waits for each. */
+  run(target: Target): Promise<readonly number[]>;
+}
+
+export interface Workload extends Doing {
   readonly name: string;
   readonly about: string;
   /** Messages of a run, for a server of 100,000 a second or so. */
@@ -28,12 +38,6 @@ export interface Workload {
   readonly policy?: "always";
   /** Absent: a file. */
   readonly storage?: "memory";
-  /** Of so many messages one counts. Absent: each does. */
-  readonly oneOf?: number;
-  /** Done before the clock starts. */
-  prepare(target: Target): Promise<void>;
-  /** Resolves when the last message was acknowledged or delivered; with round trips in ms where it waits for each. */
-  run(target: Target): Promise<readonly number[]>;
 }
 
 export const INBOX = "_INBOX.bench";
