@@ -21,6 +21,7 @@ import { startServer } from "../../test/support/nats-server.ts";
 import { describeMachine } from "../report/machine.ts";
 import { JETSTREAM_PATHS } from "./jetstream-paths.ts";
 import { PATHS, type Path, type Started } from "./paths.ts";
+import { RELOAD_PATHS } from "./reload-paths.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,13 +32,14 @@ const { values } = parseArgs({
     write: { type: "boolean", default: false },
   },
 });
+const ALL = [...PATHS, ...RELOAD_PATHS, ...JETSTREAM_PATHS];
 const ROUNDS = Number(values.rounds);
 const LIMIT_MS = 20;
 /** What takes longer is bad enough. */
 const ACT_MAX_MS = 15_000;
 
 const rows: { readonly name: string; readonly worstMs: readonly number[] }[] = [];
-for (const path of [...PATHS, ...JETSTREAM_PATHS].filter(({ name }) => name.includes(values.only))) {
+for (const path of ALL.filter(({ name }) => name.includes(values.only))) {
   const worstMs: number[] = [];
   for (const command of values.server) worstMs.push(await leastOf(() => measure(command, path)));
   rows.push({ name: path.name, worstMs });
