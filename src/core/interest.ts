@@ -68,7 +68,7 @@ export class Interest implements Disposable, HeadsUser {
   private misses = 0;
   /** Calls of `plan`; messages that the parser's memo resolved are not included. */
   private lookups = 0;
-  private readonly matched: Interested[] = [];
+  private matched: Interested[] = [];
   private readonly unique: UniqueSubjects;
 
   constructor(account: string, work = new Work()) {
@@ -236,7 +236,7 @@ export class Interest implements Disposable, HeadsUser {
         this.table[slot] = plan;
         this.cached++;
       }
-      this.matched.length = 0;
+      this.matched = [];
       return plan;
     } catch (error) {
       throw halfChanged(error);
@@ -250,10 +250,12 @@ export class Interest implements Disposable, HeadsUser {
 
   /** Collects the interest in the subject in `matched`. */
   private find(subject: string): void {
-    this.matched.length = 0;
-    const nodes = hasEmptyToken(subject) ? 0 : this.sublist.match(subject, this.matched);
-    this.work.planned(nodes + this.matched.length);
-    dropFiltered(this.matched, subject);
+    const isEmpty = hasEmptyToken(subject);
+    const matched = isEmpty ? [] : this.sublist.itemsOf(subject);
+    const nodes = isEmpty ? 0 : this.sublist.matchPatterns(subject, matched);
+    this.work.planned(nodes + matched.length);
+    dropFiltered(matched, subject);
+    this.matched = matched;
   }
 
   /** Builds a plan from the result of `find`. */

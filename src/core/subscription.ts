@@ -163,16 +163,16 @@ export function dropFiltered(items: Interested[], subject: string): void {
   let isGone = false;
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!;
-    if (isCrossing(item)) {
-      items[kept++] = item;
-      continue;
+    if (!isCrossing(item)) {
+      const owner: Subscriber | Neighbour = item instanceof RemoteInterest ? item.neighbour : item.owner;
+      if (owner !== known) {
+        known = owner;
+        isGone = owner.isGone === true;
+      }
+      if (isGone || (item.filter !== null && !item.filter.admits(subject, item.queue))) continue;
     }
-    const owner: Subscriber | Neighbour = item instanceof RemoteInterest ? item.neighbour : item.owner;
-    if (owner !== known) {
-      known = owner;
-      isGone = owner.isGone === true;
-    }
-    if (!isGone && (item.filter === null || item.filter.admits(subject, item.queue))) items[kept++] = item;
+    if (kept !== i) items[kept] = item;
+    kept++;
   }
   items.length = kept;
 }

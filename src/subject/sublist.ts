@@ -118,7 +118,18 @@ export class Sublist<T extends { readonly subject: string }> {
   /** Appends every item whose subject covers the literal `subject` to `into`. Returns how many nodes of the trie it took. */
   match(subject: string, into: T[]): number {
     append(this.literals.get(subject) ?? null, into);
+    return this.matchPatterns(subject, into);
+  }
+
+  /** The same of items with wildcards alone. */
+  matchPatterns(subject: string, into: T[]): number {
     return this.root.isEmpty ? 0 : matchTokens(this.root, subject.split("."), into);
+  }
+
+  /** Items of the literal `subject` itself, in an array of the caller's own. A hundred thousand of them are copied by the engine at once. */
+  itemsOf(subject: string): T[] {
+    const bag = this.literals.get(subject) ?? null;
+    return bag instanceof Set ? [...bag] : bag === null ? [] : [bag];
   }
 
   has(item: T): boolean {
