@@ -17,6 +17,7 @@ import { JetStream } from "../jetstream/jetstream.ts";
 import type { ServerLimits } from "../jetstream/server-limits.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
 import { listenTo } from "./jetstream-ears.ts";
+import { JetStreamRefusals } from "./jetstream-refusals.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { JetStreamSource, ShownLimits } from "../monitor/source.ts";
 import { MemoryJournal } from "../raft/driver/memory-journal.ts";
@@ -99,6 +100,8 @@ export class JetStreamPart {
   /** As INFO tells of it. */
   readonly announced: { readonly domain: string; readonly apiLevel: number };
   readonly jetStream: JetStream;
+  /** Its requests in accounts that have no JetStream. */
+  readonly refusals: JetStreamRefusals;
   /** null: the server keeps everything by itself, or has not started. */
   cluster: JetStreamCluster | null = null;
   private journal: FileJournal | null = null;
@@ -148,6 +151,11 @@ export class JetStreamPart {
         const account = world.accounts.get(name);
         return account === undefined ? [] : [{ host: this.hostFor(account), limits }];
       }),
+    });
+    this.refusals = new JetStreamRefusals({
+      accounts: world.accounts,
+      jetStream: this.jetStream,
+      hostFor: (account) => this.hostFor(account),
     });
   }
 
@@ -276,12 +284,14 @@ export class JetStreamPart {
         settings.syncIntervalMs === null ? "when the disk has it" : "before the disk has it (sync_interval)",
     });
     this.jetStream.start();
+    this.refusals.followAll();
     const { cluster } = this.world;
     if (cluster !== null) this.cluster = this.clusterWith(cluster);
     this.cluster?.start();
   }
 
   stop(): void {
+    this.refusals.stop();
     this.cluster?.stop();
     this.jetStream.stop();
     this.journalSync?.[Symbol.dispose]();

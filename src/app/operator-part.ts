@@ -8,6 +8,7 @@ import { StartError } from "../ports/start-error.ts";
 import { SYSTEM_ACCOUNT } from "../subject/account-names.ts";
 import { DiskError } from "../store/disk.ts";
 import { Stamp } from "../system/stamp.ts";
+import type { JetStreamPart } from "./jetstream.ts";
 import { serverHash } from "./process/identity.ts";
 import type { Rooms } from "./rooms.ts";
 import { signedJetStreamLimits } from "./slices/signed-jetstream.ts";
@@ -103,13 +104,20 @@ function claimsService(
 }
 
 /** The account may take of JetStream what its claims say from now on. What it has stays on the disk. */
-function followClaims(
-  { jetStream, accounts, logger }: OperatorPartRooms,
+function followClaims(rooms: OperatorPartRooms, name: string, signed: AccountInForce | null): void {
+  const part = rooms.jetStream.current;
+  if (part === null) return;
+  useClaims(part, rooms, name, signed);
+  const account = rooms.accounts.get(name);
+  if (account !== undefined) part.refusals.follow(account);
+}
+
+function useClaims(
+  part: JetStreamPart,
+  { accounts, logger }: OperatorPartRooms,
   name: string,
   signed: AccountInForce | null,
 ): void {
-  const part = jetStream.current;
-  if (part === null) return;
   const limits = signedJetStreamLimits(signed);
   const account = accounts.get(name);
   if (limits === null || account === undefined) return part.jetStream.remove(name);

@@ -144,13 +144,17 @@ export function streams(
     "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream" | "cluster"
   >,
 ): ServerPart {
-  const { jetStream, inForce, cluster } = rooms;
+  const { jetStream, inForce, cluster, turn } = rooms;
   return {
     name: "streams",
     async start() {
       jetStream.current = await startJetStream({ ...rooms, config: inForce.current.config });
       if (cluster !== null) cluster.onPeerLost = (name) => jetStream.current?.cluster?.serverLost(name);
     },
+    // Which accounts import JetStream is known when the imports have been made.
+    prepare: () => ({
+      apply: () => void turn.chores.caughtUp().then(() => jetStream.current?.refusals.followAll()),
+    }),
     stop: () => jetStream.current?.stop(),
     closed: async () => jetStream.current?.closed(),
   };

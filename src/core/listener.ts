@@ -28,15 +28,19 @@ export class Listener implements Crossing {
   }
 
   cross(message: Message): boolean {
-    const { at, subjectFrom, subjectLength, replyFrom, replyLength, origin } = message;
-    this.hear({
-      subject: readText(at + subjectFrom, subjectLength),
-      reply: readText(at + replyFrom, replyLength),
-      payload: payloadOf(message),
-      origin,
-    });
+    this.hear(heardIn(message));
     return true;
   }
+}
+
+export function heardIn(message: Message): Heard {
+  const { at, subjectFrom, subjectLength, replyFrom, replyLength, origin } = message;
+  return {
+    subject: readText(at + subjectFrom, subjectLength),
+    reply: readText(at + replyFrom, replyLength),
+    payload: payloadOf(message),
+    origin,
+  };
 }
 
 function payloadOf({ body, at, payloadFrom, headerLength, size }: Message): Uint8Array {

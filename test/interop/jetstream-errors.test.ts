@@ -82,7 +82,7 @@ const alike = (answers: readonly unknown[]): readonly unknown[] =>
 const WITHOUT_ROW: Readonly<Record<number, string>> = {
   10005: "takes a cluster: no server may keep the stream",
   10029: "it is the state of a mirror, not an answer: jetstream-origin-conversations.ts",
-  10039: "takes a cluster: a server alone has nobody who answers",
+  10039: "takes an account without JetStream: jetstream-refusals.test.ts",
   10044: "takes a cluster: a server that is no member",
   10045: "it is the state of a source: jetstream-origin-conversations.ts",
   10064: "as many backups have to be under way as there may be",

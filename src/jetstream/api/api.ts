@@ -77,9 +77,7 @@ export class Api {
   }
 
   start(): void {
-    const { facts } = this;
-    const prefixes = facts.domain === "" ? [PREFIX] : [PREFIX, `$JS.${facts.domain}.API.`];
-    this.listeners = prefixes.flatMap((prefix) =>
+    this.listeners = prefixesOf(this.facts.domain).flatMap((prefix) =>
       OPERATIONS.map(({ subject, names: [least] }) =>
         this.host.listen(`${prefix}${subject}${least === 0 ? "" : ".>"}`, (message) =>
           this.receive(message, prefix.length),
@@ -185,7 +183,12 @@ export class Api {
   }
 }
 
-function typeOf({ type }: ApiOperation): string {
+/** What stands before an operation in the subject of a request. */
+export function prefixesOf(domain: string): readonly string[] {
+  return domain === "" ? [PREFIX] : [PREFIX, `$JS.${domain}.API.`];
+}
+
+export function typeOf({ type }: ApiOperation): string {
   return `io.nats.jetstream.api.v1.${type}_response`;
 }
 

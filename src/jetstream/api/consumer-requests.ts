@@ -13,6 +13,7 @@ import {
   bodyOf,
   expectEmpty,
   Later,
+  notClustered,
   numberOf,
   streamOf,
   textOf,
@@ -267,10 +268,6 @@ const unpin: Handler = (request) => {
   if (!consumer.config.priorityGroups.includes(group)) throw apiErrors.unknownGroup();
   consumer.unpin(group);
   return {};
-};
-
-const notClustered: Handler = () => {
-  throw apiErrors.notClustered();
 };
 
 /** Names of filters that a consumer create may have in its subject. */

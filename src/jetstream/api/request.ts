@@ -74,6 +74,11 @@ export function whenKept(
 /** The fields of an answer. Throws `ApiError`. */
 export type Handler = (request: ApiRequest) => Fields | Later;
 
+/** A server by itself has nobody to ask. */
+export const notClustered: Handler = () => {
+  throw apiErrors.notClustered();
+};
+
 /** What a request costs of the turn that it is handled in: a change writes and syncs files, a list looks at very many things. */
 export const COSTS = { information: 1, list: 16, change: 16 } as const;
 

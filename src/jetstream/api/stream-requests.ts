@@ -14,6 +14,7 @@ import {
   bodyOf,
   Later,
   expectEmpty,
+  notClustered,
   numberOf,
   streamOf,
   textOf,
@@ -158,7 +159,7 @@ const list: Handler = (request) => {
   const streams = found
     .slice(offset, offset + LIST_PAGE)
     .map((one) => streamInfo(one, request.facts, { ...NO_DETAILS, isListed: true }));
-  return { total: found.length, offset, limit: LIST_PAGE, streams: streams.length === 0 ? null : streams };
+  return { total: found.length, offset, limit: LIST_PAGE, streams };
 };
 
 function matching({ payload, assets }: ApiRequest) {
@@ -268,9 +269,6 @@ const deleteMessage: Handler = (request) => {
 };
 
 /** What belongs to clusters alone. */
-const notClustered: Handler = () => {
-  throw apiErrors.notClustered();
-};
 
 const NAME: readonly [number, number] = [1, 1];
 const NO_PAGE = { total: 0, offset: 0, limit: 0 };
@@ -292,7 +290,7 @@ export const streamRequests: readonly ApiOperation[] = [
     type: "stream_list",
     kind: "list",
     handle: list,
-    refusal: { ...NO_PAGE, streams: null },
+    refusal: { ...NO_PAGE, streams: [] },
   },
   {
     subject: "STREAM.INFO",
