@@ -124,7 +124,7 @@ function leaves(name: string, pattern: string, count: number): Path {
   };
 }
 
-/** So many clients with ten subscriptions each, who end together. */
+/** Clients with ten subscriptions each end together. */
 function endTogether(count: number): Path {
   return {
     name: `${count} connections that end at once`,

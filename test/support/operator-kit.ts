@@ -21,7 +21,7 @@ export interface Forgery {
 }
 
 const HEADER = { typ: "JWT", alg: "ed25519-nkey" };
-/** Of an account. */
+/** What an account may take. */
 export const UNLIMITED = {
   subs: -1,
   data: -1,

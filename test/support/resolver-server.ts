@@ -29,7 +29,7 @@ interface ResolverServerOptions {
 export class ResolverServer {
   readonly kit: OperatorKit;
   readonly system: SystemRequests;
-  /** Of all accounts. */
+  /** It is one user for all accounts. */
   readonly user = newUser();
   private readonly server: ServerProcess;
   private readonly folder: string;
