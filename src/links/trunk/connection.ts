@@ -16,6 +16,7 @@ import {
 } from "../../protocol/close-cause.ts";
 import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
+import { READ_SIZE } from "../../slab/layout.ts";
 import type { Wire, WireReceiver } from "../../transport/wire.ts";
 import { Heartbeat, type Rhythm } from "./heartbeat.ts";
 import type { ConnectionHost } from "./host.ts";
@@ -23,6 +24,9 @@ import type { Inbound } from "./inbound.ts";
 import { Outbox, type ReaderRules, type SlowReason } from "./outbox.ts";
 import { OPEN, standingIn, withStanding, type Phase, type Standing } from "./phase.ts";
 import { Tap } from "./tap.ts";
+
+/** How long a connection that fills each read is read from before others have their turn. */
+const READS_MS = 1;
 
 /** What differs between kinds of connections. */
 export interface ConnectionKind {
@@ -57,6 +61,8 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   tap: Tap | null = null;
   /** Its messages were more work than fits into a round. What it has sent besides is read in a later one. */
   private isResting = false;
+  /** When the first of the reads began that each filled the window; 0: the last one did not. */
+  private fullSinceMs = 0;
   protected abstract readonly inbound: Inbound;
 
   constructor(host: Host, wire: Wire, id: number, kind: ConnectionKind & { readonly phase: Standing }) {
@@ -155,7 +161,7 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
   onBytes(length: number): boolean {
     if (!this.isOpen) return true;
     this.heartbeat.heard();
-    this.lastActivityMs = this.host.clock.nowMs();
+    const nowMs = (this.lastActivityMs = this.host.clock.nowMs());
     if (this.isWaiting) {
       if (!this.inbound.hold(length)) this.cut(READ_ERROR);
       return false;
@@ -166,7 +172,21 @@ export abstract class Connection<Host extends ConnectionHost> implements WireRec
     } catch (error) {
       this.contain(error);
     }
+    if (length === READ_SIZE) return this.endFullRead(nowMs);
+    this.fullSinceMs = 0;
     return this.endTurn();
+  }
+
+  /**
+   * More is there to be read. The event loop reads up to 32 times from one connection before it looks at the next, which is too long for
+   * the others where messages take their time: those of streams do.
+   */
+  private endFullRead(sinceMs: number): boolean {
+    if (this.fullSinceMs === 0) this.fullSinceMs = sinceMs;
+    const goesOn = this.endTurn();
+    if (!goesOn || !this.isOpen || this.host.clock.nowMs() - this.fullSinceMs < READS_MS) return goesOn;
+    this.fullSinceMs = 0;
+    return this.rest();
   }
 
   /** Acts as within a read: what is written goes out at its end. Returns false for the wire to pause. */

@@ -1,6 +1,8 @@
 /** A read whose messages are much work ends early, and goes on in later rounds, in turn with those of others. */
 import { describe, expect, it } from "vitest";
 import { Work } from "../../../src/base/work.ts";
+import { Subscription } from "../../../src/core/subscription.ts";
+import { READ_SIZE } from "../../../src/slab/layout.ts";
 import { Stack } from "../../property/stack.ts";
 
 const nextRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -147,6 +149,46 @@ describe("interest that changes ten thousands of times in one read", () => {
     expect(route.session.interests.size).toBeLessThanOrEqual(COUNT / 2);
     while (!route.wire.takeText().includes("PONG\r\n")) await nextRound();
     expect(route.session.interests.size).toBe(COUNT);
+  });
+});
+
+describe("reads that fill the window", () => {
+  const READS = 20;
+  const PAYLOAD = 16_384 - "PUB slow 16384\r\n\r\n".length;
+  const message = `PUB slow ${PAYLOAD}\r\n${"x".repeat(PAYLOAD)}\r\n`;
+  const PER_READ = READ_SIZE / message.length;
+
+  /** Its messages take so long each. */
+  function publishing(messageMs: number): { stack: Stack; publisher: ReturnType<Stack["client"]> } {
+    const stack = new Stack();
+    const slow = {
+      deliver: () => {
+        stack.clock.advance(messageMs);
+        return true;
+      },
+    };
+    stack.accounts.global.subscribe(new Subscription(slow, "slow", null, "0"));
+    const publisher = stack.client();
+    publisher.wire.receiveText(message.repeat(READS * PER_READ));
+    return { stack, publisher };
+  }
+
+  it("leave room for others after a millisecond, and all of them are taken", async () => {
+    const { stack, publisher } = publishing(0.25 / PER_READ);
+    expect(publisher.session.inMessages).toBe(4 * PER_READ);
+    expect(publisher.wire.isPaused).toBe(true);
+    const other = stack.client();
+    other.wire.receiveText("PING\r\n");
+    expect(other.wire.takeText()).toBe("PONG\r\n");
+    while (publisher.session.inMessages < READS * PER_READ) await nextRound();
+    await nextRound();
+    expect(publisher.wire.isPaused).toBe(false);
+  });
+
+  it("go on one after the other where they take no time", () => {
+    const { publisher } = publishing(0);
+    expect(publisher.session.inMessages).toBe(READS * PER_READ);
+    expect(publisher.wire.isPaused).toBe(false);
   });
 });
 
