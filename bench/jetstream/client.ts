@@ -16,8 +16,11 @@ const NOTHING = Buffer.alloc(0);
 export class WireClient {
   private readonly socket: Socket;
   private rest: Buffer = NOTHING;
-  /** The body of each message. `from` to `to`: its reply within `all`; the same: it has none. Valid during the call. */
-  onMessage: (body: Buffer, all: Buffer, from: number, to: number) => void = () => {};
+  /** Called with each message as it lies in `all`, headers and payload from `from` to `to`. Valid during the call. */
+  onMessage: (all: Buffer, from: number, to: number) => void = () => {};
+  /** Where the reply of the message that is handed over lies; the same: it has none. */
+  replyFrom = 0;
+  replyTo = 0;
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -54,23 +57,27 @@ export class WireClient {
   private take(all: Buffer, from: number): number {
     const first = all[from];
     if (first !== M && first !== H) return this.takeOther(all, from);
+    const withoutReply = first === H ? 4 : 3;
     let spaces = 0;
     let third = 0;
+    let fourth = 0;
     let last = 0;
     let at = from;
     for (; at < all.length && all[at] !== LF; at++) {
       if (all[at] !== SPACE) continue;
       if (++spaces === 3) third = at;
+      else if (spaces === 4) fourth = at;
       last = at;
     }
     if (at >= all.length) return -1;
     let size = 0;
     for (let i = last + 1; i < at - 1; i++) size = size * 10 + all[i]! - ZERO;
-    const end = at + 1 + size + 2;
+    const body = at + 1;
+    const end = body + size + 2;
     if (all.length < end) return -1;
-    const hasReply = spaces === (first === H ? 5 : 4);
-    const replyTo = hasReply ? all.indexOf(SPACE, third + 1) : third + 1;
-    this.onMessage(all.subarray(at + 1, at + 1 + size), all, third + 1, replyTo);
+    this.replyFrom = third + 1;
+    this.replyTo = spaces > withoutReply ? fourth : third + 1;
+    this.onMessage(all, body, body + size);
     return end;
   }
 
@@ -85,6 +92,7 @@ export class WireClient {
 }
 
 /** Throws where the answer of the API, or an acknowledgement, is an error. */
-export function check(body: Buffer): void {
+export function check(all: Buffer, from: number, to: number): void {
+  const body = all.subarray(from, to);
   if (body.includes(ERROR)) throw new Error(`refused: ${body.toString()}`);
 }

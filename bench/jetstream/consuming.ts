@@ -1,7 +1,13 @@
 /** Takes the messages of a stream: pulls in batches, pushes, direct gets. */
+import { Acknowledgements } from "./acknowledgements.ts";
 import type { WireClient } from "./client.ts";
-import { fill, publish, subjects } from "./publishing.ts";
+import { subjectOf } from "./messages.ts";
+import { fill, publish } from "./publishing.ts";
 import { ask, INBOX, makeConsumer, makeStream, type Doing, type Target } from "./target.ts";
+
+/** Behind NATS/1.0 there is a blank where a status follows. */
+const STATUS_AT = 8;
+const SPACE = 0x20;
 
 type Acks = "explicit" | "all" | "none";
 
@@ -19,32 +25,29 @@ function pull(
 ): Promise<readonly number[]> {
   const count = Math.floor(all / oneOf);
   const times: number[] = [];
+  const payload = JSON.stringify({ batch, expires: 30_000_000_000 });
+  const request = `PUB $JS.API.CONSUMER.MSG.NEXT.BENCH.C ${INBOX}.pull ${payload.length}\r\n${payload}\r\n`;
+  const due = new Acknowledgements(client);
   let got = 0;
-  let due = "";
   let askedAt = 0;
   const next = (): void => {
-    const payload = JSON.stringify({ batch, expires: 30_000_000_000 });
     askedAt = performance.now();
-    client.write(
-      `${due}PUB $JS.API.CONSUMER.MSG.NEXT.BENCH.C ${INBOX}.pull ${payload.length}\r\n${payload}\r\n`,
-    );
-    due = "";
+    due.write(request);
   };
   client.write(`SUB ${INBOX}.pull 1001\r\n`);
   return new Promise((resolve) => {
-    client.onMessage = (_, bytes, from, to) => {
-      if (from === to) return; // a status
+    client.onMessage = (bytes) => {
+      if (client.replyFrom === client.replyTo) return; // a status
       got++;
       const isLast = got % batch === 0 || got === count;
       if (batch === 1) times.push(performance.now() - askedAt);
-      if (acks === "explicit" || (acks === "all" && isLast))
-        due += `PUB ${bytes.toString("latin1", from, to)} 0\r\n\r\n`;
+      if (acks === "explicit" || (acks === "all" && isLast)) due.add(bytes);
       if (!isLast) return;
       if (got < count) {
         next();
         return;
       }
-      client.write(`${due}UNSUB 1001\r\n`);
+      due.write("UNSUB 1001\r\n");
       void settled(client, acks).then(() => resolve(times));
     };
     next();
@@ -63,11 +66,11 @@ async function settled(client: WireClient, acks: Acks): Promise<void> {
 
 export function pulling(bytes: number, how: Pulling): Doing {
   const { acks, oneOf } = how;
-  const filter = oneOf === undefined ? {} : { filter_subject: "bench.7" };
+  const filter = oneOf === undefined ? {} : { filter_subject: subjectOf(7) };
   return {
     ...(oneOf === undefined ? {} : { oneOf }),
     async prepare(target) {
-      await fill(target, bytes, oneOf === undefined ? undefined : subjects(oneOf));
+      await fill(target, bytes, oneOf ?? 1);
       await makeConsumer(target, { ack_policy: acks, ...filter });
     },
     run: (target) => pull(target, how),
@@ -85,20 +88,17 @@ function push({ client, count }: Target, acks: Acks): Promise<readonly number[]>
     max_ack_pending: acks === "none" ? 0 : 20_000,
   };
   const body = JSON.stringify({ stream_name: "BENCH", config });
+  const due = new Acknowledgements(client);
   let got = 0;
-  let due = "";
   client.write(`SUB ${INBOX}.push 1003\r\n`);
   return new Promise((resolve) => {
-    client.onMessage = (_, bytes, from, to) => {
-      if (from === to) return;
+    client.onMessage = (bytes) => {
+      if (client.replyFrom === client.replyTo) return;
       got++;
-      if (acks === "explicit") due += `PUB ${bytes.toString("latin1", from, to)} 0\r\n\r\n`;
-      if (got % 100 === 0 && due !== "") {
-        client.write(due);
-        due = "";
-      }
+      if (acks === "explicit") due.add(bytes);
+      if (got % 100 === 0) due.write("");
       if (got < count) return;
-      client.write(`${due}UNSUB 1003\r\n`);
+      due.write("UNSUB 1003\r\n");
       void settled(client, acks).then(() => resolve([]));
     };
     client.write(
@@ -137,14 +137,14 @@ function get({ client, count }: Target, keys: number, window: number): Promise<r
   const send = (n: number): void => {
     let text = "";
     for (let left = n; left > 0 && sent < count; left--, sent++)
-      text += `PUB $JS.API.DIRECT.GET.BENCH.bench.${(sent * 7919) % keys} ${INBOX}.get 0\r\n\r\n`;
+      text += `PUB $JS.API.DIRECT.GET.BENCH.${subjectOf((sent * 7919) % keys)} ${INBOX}.get 0\r\n\r\n`;
     askedAt = performance.now();
     client.write(text);
   };
   client.write(`SUB ${INBOX}.get 1004\r\n`);
   return new Promise((resolve, reject) => {
-    client.onMessage = (body) => {
-      if (body.toString("latin1", 0, 12) === "NATS/1.0 404") {
+    client.onMessage = (all, from) => {
+      if (all[from + STATUS_AT] === SPACE) {
         reject(new Error("a key is missing"));
         return;
       }
@@ -161,7 +161,7 @@ function get({ client, count }: Target, keys: number, window: number): Promise<r
 
 export function getting(keys: number, window: number): Doing {
   return {
-    prepare: (target) => fill({ ...target, count: keys * 10 }, 128, subjects(keys)),
+    prepare: (target) => fill({ ...target, count: keys * 10 }, 128, keys),
     run: (target) => get(target, keys, window),
   };
 }

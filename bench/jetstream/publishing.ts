@@ -1,5 +1,6 @@
 /** Publishes with a window: so many messages are unacknowledged at most. */
 import { check, WireClient } from "./client.ts";
+import { Messages, subjectOf } from "./messages.ts";
 import { INBOX, makeStream, type Doing, type Target } from "./target.ts";
 
 interface Publishing {
@@ -7,12 +8,15 @@ interface Publishing {
   readonly window: number;
   /** Absent: one. */
   readonly publishers?: number;
-  readonly subjectOf?: (index: number) => string;
+  /** Messages are on so many subjects, one after the other. Absent: on one. */
+  readonly subjects?: number;
   /** Each message has an id. */
   readonly withIds?: boolean;
 }
 
 const LETTER_S = 0x73;
+const FLOOD_BYTES = 16_384;
+const FLOOD_WINDOW = 128;
 
 /** Every publisher sends its share; resolves with the round trips where each message is awaited. */
 export async function publish(target: Target, how: Publishing): Promise<readonly number[]> {
@@ -32,24 +36,22 @@ function publishOne(
   client: WireClient,
   count: number,
   from: number,
-  { bytes, window, subjectOf = () => "bench.a", withIds = false }: Publishing,
+  { bytes, window, subjects = 1, withIds = false }: Publishing,
 ): Promise<readonly number[]> {
-  const payload = "x".repeat(bytes);
   const inbox = `${INBOX}.ack${from}`;
+  const messages = new Messages({ bytes, window, subjects, withIds, inbox, from });
   const times: number[] = [];
   let sent = 0;
   let acknowledged = 0;
   let sentAt = 0;
   const send = (upTo: number): void => {
-    let text = "";
-    for (; sent < upTo; sent++)
-      text += messageOf(subjectOf(from + sent), `${inbox}.${sent}`, payload, withIds);
     sentAt = performance.now();
-    client.write(text);
+    messages.send(client, sent, upTo);
+    sent = upTo;
   };
   return new Promise((resolve) => {
-    client.onMessage = (body) => {
-      if (body[2] !== LETTER_S) check(body); // {"stream": …
+    client.onMessage = (all, bodyFrom, bodyTo) => {
+      if (all[bodyFrom + 2] !== LETTER_S) check(all, bodyFrom, bodyTo); // {"stream": …
       acknowledged++;
       if (window === 1) times.push(performance.now() - sentAt);
       if (acknowledged === count) {
@@ -63,24 +65,10 @@ function publishOne(
   });
 }
 
-function messageOf(subject: string, reply: string, payload: string, withIds: boolean): string {
-  if (!withIds) return `PUB ${subject} ${reply} ${payload.length}\r\n${payload}\r\n`;
-  const headers = `NATS/1.0\r\nNats-Msg-Id: ${reply}\r\n\r\n`;
-  return `HPUB ${subject} ${reply} ${headers.length} ${headers.length + payload.length}\r\n${headers}${payload}\r\n`;
-}
-
-export async function fill(
-  target: Target,
-  bytes: number,
-  subjectOf?: (index: number) => string,
-): Promise<void> {
+export async function fill(target: Target, bytes: number, subjects = 1): Promise<void> {
   await makeStream(target);
   const window = bytes > 4096 ? 200 : 4000;
-  await publish(target, { bytes, window, ...(subjectOf === undefined ? {} : { subjectOf }) });
-}
-
-export function subjects(count: number): (index: number) => string {
-  return (index) => `bench.${index % count}`;
+  await publish(target, { bytes, window, subjects });
 }
 
 export function publishing(how: Publishing): Doing {
@@ -92,7 +80,7 @@ export function putting(keys: number, window: number): Doing {
   const store = { max_msgs_per_subject: 1, discard: "new", allow_rollup_hdrs: true };
   return {
     prepare: (target) => makeStream(target, store),
-    run: (target) => publish(target, { bytes: 128, window, subjectOf: subjects(keys) }),
+    run: (target) => publish(target, { bytes: 128, window, subjects: keys }),
   };
 }
 
@@ -114,14 +102,16 @@ async function publishBeside(target: Target): Promise<readonly number[]> {
 }
 
 function floodUntil(client: WireClient, state: { isOver: boolean }): Promise<void> {
-  const message = messageOf("bench.flood", `${INBOX}.flood`, "x".repeat(16_384), false);
-  let open = 128;
+  const message = Buffer.from(
+    `PUB ${subjectOf(1)} ${INBOX}.flood ${FLOOD_BYTES}\r\n${"x".repeat(FLOOD_BYTES)}\r\n`,
+  );
+  let open = FLOOD_WINDOW;
   client.write(`SUB ${INBOX}.flood 1\r\n`);
   return new Promise((resolve) => {
     client.onMessage = () => {
       if (!state.isOver) client.write(message);
       else if (--open === 0) resolve();
     };
-    client.write(message.repeat(open));
+    for (let i = 0; i < FLOOD_WINDOW; i++) client.write(message);
   });
 }

@@ -47,9 +47,9 @@ const STREAM = "BENCH";
 export async function ask(client: WireClient, subject: string, payload: object): Promise<Buffer> {
   const body = JSON.stringify(payload);
   return new Promise((resolve) => {
-    client.onMessage = (answer) => {
-      check(answer);
-      resolve(Buffer.from(answer));
+    client.onMessage = (all, from, to) => {
+      check(all, from, to);
+      resolve(Buffer.from(all.subarray(from, to)));
     };
     client.write(
       `SUB ${INBOX}.api.* 999\r\nPUB $JS.API.${subject} ${INBOX}.api.1 ${body.length}\r\n${body}\r\nUNSUB 999 1\r\n`,

@@ -1,6 +1,6 @@
 /** Workloads on JetStream, and what is expected of each. Each prepares what it needs, and then does `count` messages as fast as the server lets it. */
 import { getting, mixing, pulling, pushing } from "./consuming.ts";
-import { beside, publishing, putting, subjects } from "./publishing.ts";
+import { beside, publishing, putting } from "./publishing.ts";
 import type { Bar, Doing, Workload } from "./target.ts";
 
 const ONE_IN_FLIGHT: Bar = { throughput: 1.3, cpu: 1 / 1.7, p50: 0.75, p99: 0.8 };
@@ -57,14 +57,14 @@ export const WORKLOADS: readonly Workload[] = [
     `publish 128 B, 1000 subjects, ${IN_WINDOW}`,
     200_000,
     WINDOW,
-    publishing({ bytes: 128, window: 1000, subjectOf: subjects(1000) }),
+    publishing({ bytes: 128, window: 1000, subjects: 1000 }),
   ),
   workload(
     "subjects100k",
     `publish 16 B, 100,000 subjects, ${IN_WINDOW}`,
     200_000,
     WINDOW,
-    publishing({ bytes: 16, window: 1000, subjectOf: subjects(100_000) }),
+    publishing({ bytes: 16, window: 1000, subjects: 100_000 }),
   ),
   workload(
     "publishers32",
