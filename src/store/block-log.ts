@@ -39,7 +39,7 @@ export interface BlockLogOptions {
   readonly disk: Disk | null;
   readonly folder: string;
   readonly blockBytes: number;
-  /** Whether a block is on the disk when the next one begins, or is written alone and synced in the background. */
+  /** Whether nothing is written behind a block before it is on the disk. Either way it is synced in the background. */
   readonly sealedBlocks: "synced" | "synced later";
   /** Hash of a subject, a byte string. */
   readonly hashOf: (subject: string) => number;
@@ -54,8 +54,9 @@ export class BlockLog {
   /** Block and offset of the record that was appended last. */
   lastBlock = 0;
   lastOffset = 0;
+  isClosed = false;
+  readonly syncs: BlockSyncs;
   private readonly options: BlockLogOptions;
-  private readonly syncs: BlockSyncs;
   private readonly window = new ReadWindow();
   /** The memory that messages were written to last. */
   private writing: DataView = new DataView(new ArrayBuffer(0));
@@ -100,14 +101,14 @@ export class BlockLog {
       this.seed ??= seedIn(block.file);
     }
     this.seed = onSeed(this.seed);
+    const lastWritten = this.blocks.findLastIndex(({ file }) => file!.size > 0); // those behind it were held
     for (const [i, block] of [...this.blocks].entries()) {
       block.reach = this.blocks[i - 1]?.reach ?? 0;
       const footer = readFooter(block.file!);
-      if (footer === null || !this.restore(block, footer, restore))
-        this.scan(block, scan, i === numbers.length - 1);
+      if (footer === null || !this.restore(block, footer, restore)) this.scan(block, scan, i >= lastWritten);
     }
     this.lastBlock = numbers.at(-1) ?? 0;
-    this.blocks.at(-1)?.file?.syncNow(); // a process that was killed may have left it unsynced
+    for (const { file } of this.blocks.slice(Math.max(0, lastWritten))) file!.syncNow(); // a process that was killed may not have
     this.syncs.namesChanged();
   }
 
@@ -186,7 +187,6 @@ export class BlockLog {
     return block;
   }
 
-  /** Length of a record. */
   lengthOf(subjectLength: number, bodyLength: number): number {
     return recordLength(subjectLength, bodyLength, this.sealBytes);
   }
@@ -198,10 +198,10 @@ export class BlockLog {
     return last.end > 0 && last.end + length > this.options.blockBytes;
   }
 
-  /** Writes what was appended. Throws `DiskError`; the next flush then begins at the same place again. */
+  /** Writes what was appended, unless it is held. Throws `DiskError`; the next flush then begins at the same place again. */
   flush(): void {
     const block = this.blocks.at(-1);
-    if (block === undefined || block.flushed === block.end) return;
+    if (block === undefined || block.flushed === block.end || this.syncs.isHolding) return;
     this.flushBlock(block);
   }
 
@@ -329,7 +329,8 @@ export class BlockLog {
   }
 
   close(): void {
-    this.finishing.workAll();
+    this.isClosed = true;
+    if (!this.syncs.isHolding) this.finishing.workAll();
     for (const { file } of this.blocks) file?.close();
   }
 
@@ -358,9 +359,10 @@ export class BlockLog {
     block.rows.trim();
     if (file === null) block.memory = Buffer.from(memory.subarray(0, block.end));
     else {
+      this.syncs.release(); // one block at a time is waited for
       this.flushBlock(block);
       if (this.options.sealedBlocks === "synced later") this.syncs.syncLater(file);
-      else file.syncNow(); // a later sync covers the next block alone
+      else this.syncs.holdBehind(file); // what is behind damage would say that this block had been on the disk
       block.memory = null;
     }
     this.finishing.add(block, file === null ? null : memory);

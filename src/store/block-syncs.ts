@@ -1,4 +1,5 @@
 /** Syncs of the files of a log: what they cover, and in which order. A later sync of one file says nothing of another. */
+import { assert } from "../base/assert.ts";
 import type { Birth } from "./births.ts";
 import type { Disk, DiskError, DiskFile } from "./disk.ts";
 
@@ -14,6 +15,13 @@ export class BlockSyncs {
   private readonly unsynced = new Set<DiskFile>();
   /** What the log belongs to, until it is durable. */
   private birth: Birth | null;
+  /** A sealed block that has to be on the disk before anything is written behind it; null: there is none. */
+  private held: DiskFile | null = null;
+  /** The calls that wait for that. */
+  private waiting: Done[] = [];
+  private isReleasing = false;
+  /** What went wrong while nobody waited: told once, since the system tells it once. */
+  private failure: DiskError | null = null;
 
   constructor(disk: Disk | null, folder: string, birth: Birth | null) {
     this.disk = disk;
@@ -82,9 +90,55 @@ export class BlockSyncs {
     });
   }
 
+  get isHolding(): boolean {
+    return this.held !== null;
+  }
+
+  /** Nothing is written behind the block before it is on the disk: it is synced in the background. */
+  holdBehind(file: DiskFile): void {
+    assert(this.held === null, "one block at a time is waited for");
+    this.held = file;
+    this.syncHeld(file);
+  }
+
+  /** Calls back once it is, or with what went wrong. */
+  whenReleased(done: Done): void {
+    const { held, failure } = this;
+    this.failure = null;
+    if (held === null || failure !== null) {
+      done(failure);
+      return;
+    }
+    this.waiting.push(done);
+    if (!this.isReleasing) this.syncHeld(held);
+  }
+
+  /** It is when this returns. Throws `DiskError`. */
+  release(): void {
+    const { held, failure } = this;
+    this.failure = null;
+    if (failure !== null) throw failure;
+    held?.syncNow();
+    this.held = null;
+  }
+
   close(file: DiskFile): void {
     this.unsynced.delete(file);
+    if (this.held === file) this.held = null;
     file.close();
+  }
+
+  private syncHeld(file: DiskFile): void {
+    this.isReleasing = true;
+    file.sync((error) => {
+      if (this.held !== null && this.held !== file) return; // another one is waited for now
+      this.isReleasing = false;
+      if (error === null) this.held = null;
+      const { waiting } = this;
+      this.waiting = [];
+      if (waiting.length === 0) this.failure = error;
+      for (const call of waiting) call(error);
+    });
   }
 
   private syncNamesLater(done: Done): void {

@@ -52,6 +52,7 @@ export class Cleaning {
   /** Does a part. */
   work(): Cleaned {
     const { log } = this.host;
+    if (log.syncs.isHolding) return "nothing";
     if (!log.finishing.isIdle) {
       log.finishing.work();
       return "more";
@@ -110,7 +111,7 @@ export class Cleaning {
     const { log } = this.host;
     const last = log.blocks.at(-1)!;
     const to = (log.blocks.find((block) => block === last || block.live > 0) ?? last).number - 1;
-    this.host.flush();
+    this.flush();
     this.isSyncing = true;
     log.sync((error) => {
       this.isSyncing = false;
@@ -119,13 +120,19 @@ export class Cleaning {
     return this.emptyTo === to ? "more" : "nothing";
   }
 
+  /** All that was appended, whatever it waits for. */
+  private flush(): void {
+    this.host.log.syncs.release();
+    this.host.flush();
+  }
+
   private replace(compaction: Compaction): void {
     const { log } = this.host;
     const { block } = compaction;
     assert(log.seed !== null, "a block that is rewritten has rows with hashes");
     const footer = compaction.footer(log.seed);
     try {
-      this.host.flush();
+      this.flush();
       const file = log.prepareRewrite(block, compaction.records, footer.record);
       const end = (error: DiskError | null): void => this.end(compaction, { file, footer }, error);
       if (file === null) {

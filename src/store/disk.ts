@@ -10,6 +10,8 @@
 export interface Disk {
   /** What a record in a block has to keep free at its end; 0: nothing. */
   readonly sealBytes: number;
+  /** Syncs take so long that nobody shall wait for one. Absent: they do not. */
+  readonly isSlow?: boolean;
   /** Makes the folder and its parents; it may be there already. */
   makeFolder(path: string): void;
   /** The names of files and folders in it, sorted; none where it is missing. */
@@ -24,6 +26,8 @@ export interface Disk {
   create(path: string, content: Uint8Array): DiskFile;
   /** A file or a folder. Durable when this returns. */
   rename(from: string, to: string): void;
+  /** A file, within its folder. Durable once that has been synced. */
+  move(from: string, to: string): void;
   /** A file; it may be missing. */
   remove(path: string): void;
   /** With all that is in it; it may be missing. */

@@ -15,6 +15,10 @@ export abstract class ForwardingDisk implements Disk {
     return this.disk.sealBytes;
   }
 
+  get isSlow(): boolean {
+    return this.disk.isSlow === true;
+  }
+
   makeFolder(path: string): void {
     this.disk.makeFolder(path);
   }
@@ -41,6 +45,10 @@ export abstract class ForwardingDisk implements Disk {
 
   rename(from: string, to: string): void {
     this.disk.rename(from, to);
+  }
+
+  move(from: string, to: string): void {
+    this.disk.move(from, to);
   }
 
   remove(path: string): void {

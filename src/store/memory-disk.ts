@@ -43,6 +43,10 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  move(from: string, to: string): void {
+    this.rename(from, to);
+  }
+
   remove(path: string): void {
     this.files.delete(path);
   }

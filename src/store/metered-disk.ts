@@ -4,6 +4,10 @@ import { ForwardingDisk, ForwardingFile } from "./forwarding-disk.ts";
 
 /** A sync that takes longer is slow. */
 const SLOW_MS = 100;
+/** Where syncs take longer, as a rule, the way through the thread pool adds little to one. */
+const QUICK_MS = 2;
+/** Of so many syncs the last ones count. */
+const TYPICAL_OF = 8;
 
 interface SyncCounters {
   syncs: number;
@@ -16,6 +20,8 @@ interface SyncCounters {
 
 export class MeteredDisk extends ForwardingDisk {
   readonly counters: SyncCounters = { syncs: 0, slow: 0, failed: 0, ms: 0 };
+  /** How long a sync takes, as a rule. */
+  private typicalMs = 0;
   /** Work in the background that has not ended. */
   private readonly underWay = new Set<Promise<void>>();
   readonly nowMs: () => number;
@@ -24,6 +30,19 @@ export class MeteredDisk extends ForwardingDisk {
   constructor(disk: Disk, nowMs: () => number) {
     super(disk);
     this.nowMs = nowMs;
+  }
+
+  override get isSlow(): boolean {
+    return this.typicalMs > QUICK_MS;
+  }
+
+  /** A sync has ended. */
+  count(ms: number): void {
+    const { counters } = this;
+    counters.syncs++;
+    counters.ms += ms;
+    if (ms > SLOW_MS) counters.slow++;
+    this.typicalMs += (ms - this.typicalMs) / TYPICAL_OF;
   }
 
   override open(path: string): DiskFile {
@@ -100,10 +119,6 @@ class MeteredFile extends ForwardingFile {
   }
 
   private count(sinceMs: number): void {
-    const { counters, nowMs } = this.disk;
-    const ms = nowMs() - sinceMs;
-    counters.syncs++;
-    counters.ms += ms;
-    if (ms > SLOW_MS) counters.slow++;
+    this.disk.count(this.disk.nowMs() - sinceMs);
   }
 }

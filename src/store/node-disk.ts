@@ -68,6 +68,10 @@ export class NodeDisk implements Disk {
     this.syncFolder(dirname(to));
   }
 
+  move(from: string, to: string): void {
+    attempt(`cannot rename ${from} to ${to}`, () => renameSync(from, to));
+  }
+
   remove(path: string): void {
     attempt(`cannot remove ${path}`, () => rmSync(path, { force: true }));
   }

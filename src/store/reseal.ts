@@ -20,6 +20,9 @@ export interface Resealed {
   readonly from: "plain" | "sealed";
 }
 
+/** Of a consumer. */
+const LOG = /^log(?:\.\d+)?$/;
+
 interface Folder {
   readonly disk: Disk;
   readonly path: string;
@@ -75,7 +78,7 @@ function resealFiles(folder: Folder, rest: string): void {
     if (at === KEY_FILE || name.endsWith(".new")) continue;
     if (rest === "" ? name === "msgs" || name === "obs" : rest === "obs/") resealFiles(folder, `${at}/`);
     else if (name.endsWith(".blk")) resealBlock(folder, at);
-    else if (name === "log") resealLog(folder, at);
+    else if (LOG.test(name)) resealLog(folder, at);
     else resealText(folder, at);
   }
 }

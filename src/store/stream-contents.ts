@@ -4,6 +4,7 @@
  */
 import { BlockLog, type BlockLogOptions } from "./block-log.ts";
 import type { Block } from "./block.ts";
+import type { Disk } from "./disk.ts";
 import { findBack, findBackWithin } from "./look-back.ts";
 import { MessageIndex } from "./message-index.ts";
 import { Ranges } from "./ranges.ts";
@@ -18,6 +19,11 @@ const COUNTED_AT_ONCE_MAX = 4000;
 
 /** Messages that are looked at from the end before subjects are. */
 const LOOKED_BACK_MAX = 2000;
+
+/** What a message counts beside its contents, as in nats-server. */
+const IN_MEMORY = 16;
+const IN_FILE = 30;
+const FOR_HEADERS = 4;
 
 export interface NewMessage {
   /** A byte string. */
@@ -43,6 +49,7 @@ export abstract class StreamContents {
   readonly subjects = new SubjectTable();
   readonly log: BlockLog;
   readonly isInMemory: boolean;
+  private readonly disk: Disk | null;
   /** A message that was there until now is found to be damaged. */
   protected onLost: (sequence: number) => void = () => {};
   protected readonly index: MessageIndex;
@@ -54,6 +61,7 @@ export abstract class StreamContents {
     options: Pick<BlockLogOptions, "disk" | "folder" | "blockBytes" | "sealedBlocks" | "birth">,
     cache: RowCache,
   ) {
+    this.disk = options.disk;
     this.isInMemory = options.disk === null;
     this.cache = cache;
     this.log = new BlockLog({
@@ -68,6 +76,11 @@ export abstract class StreamContents {
       subjectAt: (block, offset, length) =>
         length > 0 && this.log.read(this.looked, block, offset, length) ? this.looked.subject : "",
     });
+  }
+
+  /** Syncs take so long that nobody shall wait for one. */
+  get isSlow(): boolean {
+    return this.disk?.isSlow === true;
   }
 
   /** Forgets a message in memory. */
@@ -147,8 +160,13 @@ export abstract class StreamContents {
    */
   protected counted(lengthOfRecord: number, hasHeaders: boolean): number {
     const content = lengthOfRecord - this.log.lengthOf(0, 0);
-    if (this.isInMemory) return content + 16;
-    return content + (hasHeaders ? 34 : 30);
+    if (this.isInMemory) return content + IN_MEMORY;
+    return content + (hasHeaders ? IN_FILE + FOR_HEADERS : IN_FILE);
+  }
+
+  /** The same for some messages in a file. */
+  protected countedAll(messages: number, lengthOfRecords: number, headed: number): number {
+    return lengthOfRecords + messages * (IN_FILE - this.log.lengthOf(0, 0)) + headed * FOR_HEADERS;
   }
 
   /** 0n: there is none. */

@@ -27,8 +27,10 @@ import {
 import { noteSequence, Recovery } from "./recovery.ts";
 import { restoreBlock } from "./restore.ts";
 import { RowCache } from "./row-cache.ts";
+import type { RowGroups } from "./row-groups.ts";
 import type { NewMessage } from "./stream-contents.ts";
 import { StreamForgetting } from "./stream-forgetting.ts";
+import { syncBehind } from "./sync-behind.ts";
 import type { Noted, PurgeOptions, StreamStoreOptions } from "./stream-store-options.ts";
 
 /** Sequences that one block may span. */
@@ -107,8 +109,10 @@ export class StreamStore extends StreamForgetting {
           lastMessage: () => this.lastMessage,
           lastTime: (timeNs) => void (this.lastTimeNs = timeNs),
           take: (sequence, number, row) => this.taken(block, sequence, number, row),
-          recall: (sequence, hasHeaders) => {
-            const view = hasHeaders && recall === "with headers" ? this.read(sequence) : null;
+          takeAll: (groups, numbers) => this.takenAll(block, groups, numbers),
+          recalls: recall === "with headers" ? "headed" : "none",
+          recall: (sequence) => {
+            const view = this.read(sequence);
             if (view !== null) onRecovered?.(view, this.lost.count);
           },
         });
@@ -266,20 +270,24 @@ export class StreamStore extends StreamForgetting {
     return gone;
   }
 
-  /** Writes out what was appended. Throws `DiskError`. */
+  /** Writes out what was appended, unless a block before it is still on its way to the disk. Throws `DiskError`. */
   flush(): void {
     this.endRemoved();
     this.log.flush();
+    if (this.log.syncs.isHolding) return;
     this.written = this.last;
     assert(this.first <= this.last + 1, "the first sequence is that of a message, or the next one");
     this.log.finishing.work();
   }
 
+  /** Calls back when all that was appended before the last flush is on the disk. */
   sync(done: (error: DiskError | null) => void): void {
-    this.log.sync(done);
+    if (this.log.syncs.isHolding) syncBehind(this, done);
+    else this.log.sync(done);
   }
 
   syncNow(): void {
+    this.log.syncs.release();
     this.flush();
     this.log.syncNow();
   }
@@ -338,6 +346,19 @@ export class StreamStore extends StreamForgetting {
     this.last = Math.max(this.last, sequence);
     this.subjects.addTo(number, sequence);
     this.count(block, sequence, rows.lengthAt(row), rows.hasHeadersAt(row));
+  }
+
+  /** The same for all messages of a block. */
+  private takenAll(block: Block, groups: RowGroups, numbers: Uint32Array): void {
+    const { base, count } = block.rows!;
+    if (this.messages === 0) this.first = base;
+    this.last = Math.max(this.last, block.reach);
+    groups.addTo(this.subjects, numbers);
+    this.messages += count;
+    this.bytes += this.countedAll(count, groups.bytes, groups.headed);
+    this.lastMessage = block.reach;
+    block.live += count;
+    block.liveBytes += groups.bytes;
   }
 
   /** What lies below is gone on purpose: not what is known missing. */

@@ -192,6 +192,14 @@ export class SubjectTable {
     this.counts.set(number, this.counts.get(number) + 1);
   }
 
+  /** The same for some messages of the subject, of which these are the first and the last. */
+  addSome(number: number, first: number, last: number, count: number): void {
+    assert(count > 0 && first <= last, "some messages have a first and a last one");
+    if (this.counts.get(number) === 0) this.firsts.set(number, first);
+    this.lasts.set(number, last);
+    this.counts.set(number, this.counts.get(number) + count);
+  }
+
   /** The subject's number. It may have no messages yet: `drop` it if none come. */
   ensure(subject: string): number {
     const hash = this.hashOf(subject);

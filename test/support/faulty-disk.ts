@@ -74,6 +74,11 @@ export class FaultyDisk implements Disk {
     }
   }
 
+  move(from: string, to: string): void {
+    this.files.set(to, this.files.get(from)!);
+    this.files.delete(from);
+  }
+
   remove(path: string): void {
     this.files.delete(path);
   }

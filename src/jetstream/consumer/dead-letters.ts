@@ -13,7 +13,7 @@
 import { assert } from "../../base/assert.ts";
 import { randomToken } from "../../base/base62.ts";
 import { parseJson } from "../../base/json.ts";
-import type { ConsumerEntry } from "../../store/consumer-log.ts";
+import type { ConsumerEntry } from "../../store/consumer-entries.ts";
 import type { RecordView } from "../../store/record.ts";
 import { withHeader, withoutPrefix } from "../header-edits.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";

@@ -4,7 +4,8 @@
  *
  * Open entries have not been written: `settle` comes before the log is flushed.
  */
-import type { ConsumerEntry, EntryLog } from "../../store/consumer-log.ts";
+import type { ConsumerEntry } from "../../store/consumer-entries.ts";
+import type { EntryLog } from "../../store/consumer-log.ts";
 import { ConsumerState } from "./state.ts";
 
 const NONE = 0;

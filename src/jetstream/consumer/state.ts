@@ -5,7 +5,7 @@
  * Invariants: sequences never go back; the floor never passes what was delivered; what is pending lies above the floor.
  */
 import { assert } from "../../base/assert.ts";
-import type { ConsumerEntry } from "../../store/consumer-log.ts";
+import type { ConsumerEntry } from "../../store/consumer-entries.ts";
 import { PendingMessages, type Pending, type Run } from "./pending.ts";
 
 export const DELIVERED = 1;

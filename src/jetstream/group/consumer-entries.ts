@@ -4,7 +4,7 @@
  *     22, 2, then uvarints: floor (consumer, stream), delivered (consumer, stream), pending; if there are: varint seconds; each: stream and
  *     consumer sequence above the floor, varint seconds before that; then redelivered; each: stream sequence above the floor, times
  */
-import type { ConsumerEntry } from "../../store/consumer-log.ts";
+import type { ConsumerEntry } from "../../store/consumer-entries.ts";
 import {
   ACKED,
   ACKED_RUN,

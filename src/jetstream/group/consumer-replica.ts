@@ -6,7 +6,8 @@
  * An acknowledgement that asks for an answer gets it once a majority has it.
  */
 import { assert } from "../../base/assert.ts";
-import type { ConsumerEntry, EntryLog } from "../../store/consumer-log.ts";
+import type { ConsumerEntry } from "../../store/consumer-entries.ts";
+import type { EntryLog } from "../../store/consumer-log.ts";
 import type { DiskError } from "../../store/disk.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
 import { countedBy, type ConsumerConfig } from "../consumer/config.ts";

@@ -1,6 +1,7 @@
 /**
  * Group commit: answers are held until what they confirm is on the disk. All that a turn stored is written by one call; one sync
- * covers all that waits. A single answer gets a sync of its own at once, since the way through the thread pool takes longer.
+ * covers all that waits. A single answer gets a sync of its own at once, since the way through the thread pool takes longer; where the disk
+ * is slow that is little, and others would wait too long.
  *
  * Invariants: answers leave in the order they were given; none leaves before what it confirms is as durable as the policy says.
  */
@@ -23,6 +24,8 @@ export interface Committed {
   readonly isInMemory: boolean;
   /** Others have to have it as well: it is never durable at once. Absent: it may be. */
   readonly isShared?: boolean;
+  /** Its disk takes so long for a sync that nobody shall wait for one. Absent: it does not. */
+  readonly isSlow?: boolean;
   /** Number of the last one, and of the last that was written. */
   readonly last: number;
   readonly written: number;
@@ -68,12 +71,19 @@ export class Commit {
     const { store } = this;
     try {
       store.flush();
-      if (this.policy === "lazy" || store.isInMemory) this.release(this.held.count, store.last);
-      else if (this.held.count === 1 && !this.isSyncing && store.isShared !== true) this.syncOne();
+      if (store.isInMemory || (this.policy === "lazy" && store.written === store.last))
+        this.release(this.held.count, store.last);
+      else if (this.held.count === 1 && this.mayWait) this.syncOne();
       else if (this.isAwaited) this.sync();
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Whether a sync may be waited for. */
+  private get mayWait(): boolean {
+    const { isShared, isSlow } = this.store;
+    return !this.isSyncing && isShared !== true && isSlow !== true;
   }
 
   /** Whether anybody waits for what is not on the disk yet. */
@@ -122,7 +132,7 @@ export class Commit {
     if (this.isSyncing) return; // the next one begins when this one ends
     const { store } = this;
     const count = this.held.count;
-    const last = store.written; // what is held has been written: `end` has seen to it
+    const { last } = store; // written, or on the way: `end` has seen to it
     const { generation } = this;
     this.isSyncing = true;
     store.sync((error) => {

@@ -1,6 +1,7 @@
 /** The files of a consumer: cut, overwritten or flipped at any place, they give back a state that the consumer had, and damage is said. */
 import { describe, expect, it } from "vitest";
-import { ConsumerLog, type ConsumerEntry } from "../../../src/store/consumer-log.ts";
+import type { ConsumerEntry } from "../../../src/store/consumer-entries.ts";
+import { ConsumerLog } from "../../../src/store/consumer-log.ts";
 import { MemoryDisk } from "../../../src/store/memory-disk.ts";
 
 const ENTRY = 40;
