@@ -3,6 +3,7 @@ import { Clients } from "./clients.ts";
 import { byId, set, setOptions, setText } from "./dom.ts";
 import { Feed, type FeedState } from "./feed.ts";
 import { clock, count, plural } from "./format.ts";
+import { Messages } from "./messages.ts";
 import { legend, MeshPicture, type Node } from "./mesh.ts";
 import {
   awaitedPeers,
@@ -32,7 +33,8 @@ let chosen = "";
 const feed = new Feed(prefix, show);
 const picture = new MeshPicture(byId("mesh-note"), choose);
 const panels = new Panels(feed, choose, (id) => clients.showSlow(id));
-const streams = new Streams(feed);
+const messages = new Messages(feed);
+const streams = new Streams(feed, (stream) => messages.choose(stream));
 const plots = new Plots(byId("plots"));
 const clients = new Clients(feed);
 const plotMember = byId<HTMLSelectElement>("plot-member");
@@ -67,6 +69,7 @@ function show(): void {
   setText(byId("summary"), summaryOf(cluster, nodes));
   panels.show(cluster, chosen);
   streams.show(cluster);
+  messages.offer(cluster);
   const names = cluster.members.map(({ server_id, server_name }) => [server_id, server_name] as const);
   setOptions(plotMember, [["", "all members"], ...names]);
   plots.show(feed.history, plotMember.value);

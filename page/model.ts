@@ -105,6 +105,8 @@ export interface Member extends Counted {
 export interface Cluster {
   readonly server_id: string;
   readonly cluster: string;
+  /** Messages of streams of the server that was asked can be looked at. */
+  readonly shows_messages: boolean;
   readonly members: readonly Member[];
 }
 
@@ -119,9 +121,14 @@ const SILENT: Member = {
 
 /** Fills up what a silent member does not tell, and one of another version tells otherwise. */
 export function readCluster(answer: unknown): Cluster {
-  const { server_id, cluster, members } = (answer ?? {}) as Cluster;
+  const { server_id, cluster, shows_messages: showsMessages, members } = (answer ?? {}) as Cluster;
   if (!Array.isArray(members)) throw new Error("the answer has no members");
-  return { server_id: String(server_id), cluster: String(cluster ?? ""), members: members.map(readMember) };
+  return {
+    server_id: String(server_id),
+    cluster: String(cluster ?? ""),
+    shows_messages: showsMessages === true,
+    members: members.map(readMember),
+  };
 }
 
 function readMember(told: Readonly<Record<string, unknown>> | null): Member {
@@ -285,6 +292,8 @@ export function accountsOf({ members }: Cluster): AccountFigures[] {
 export interface ShownStream extends StreamFigures {
   /** The member's name. */
   readonly server: string;
+  /** The member is the one that was asked. */
+  readonly isHere: boolean;
   /** Per second. */
   readonly inMessages: number;
 }
@@ -297,7 +306,7 @@ export interface ShownConsumer extends ConsumerFigures {
 export function streamsOf(now: Cluster, before: Cluster | null): ShownStream[] {
   const keys = ({ account, name }: StreamFigures): string[] => [account, name];
   return ofMembers(now, before, (member) => member.streams, keys, "last_seq").map(
-    ({ row, server, rate }) => ({ ...row, server, inMessages: rate }),
+    ({ row, server, isHere, rate }) => ({ ...row, server, isHere, inMessages: rate }),
   );
 }
 
@@ -315,7 +324,7 @@ function ofMembers<Row, Key extends keyof Row>(
   rowsOf: (member: Member) => readonly Row[],
   keysOf: (row: Row) => readonly string[],
   counter: Key,
-): { row: Row; server: string; rate: number }[] {
+): { row: Row; server: string; isHere: boolean; rate: number }[] {
   const old = new Map(before?.members.map((member) => [member.server_id, member]));
   return now.members.flatMap((member) => {
     const last = old.get(member.server_id);
@@ -330,7 +339,8 @@ function ofMembers<Row, Key extends keyof Row>(
       const count = counts.get(JSON.stringify(keysOf(row)));
       const grown =
         count === undefined || passedMs <= 0 ? 0 : ((Number(row[counter]) - count) * 1000) / passedMs;
-      return { row, server: member.server_name, rate: Math.max(0, grown) };
+      const isHere = member.server_id === now.server_id;
+      return { row, server: member.server_name, isHere, rate: Math.max(0, grown) };
     });
   });
 }

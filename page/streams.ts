@@ -14,11 +14,13 @@ import { Table, type Column } from "./table.ts";
 
 export class Streams {
   private readonly feed: Feed;
-  private readonly streams = streamsTable();
+  private readonly streams: Table<ShownStream>;
   private readonly consumers = consumersTable();
 
-  constructor(feed: Feed) {
+  /** `onChoose`: somebody wants to see the messages of a stream. */
+  constructor(feed: Feed, onChoose: (stream: ShownStream) => void) {
     this.feed = feed;
+    this.streams = streamsTable(onChoose);
     byId("streams").append(this.streams.element);
     byId("consumers").append(this.consumers.element);
   }
@@ -63,7 +65,7 @@ function stateOf({ standstill, pending, ack_pending: unacked }: ShownConsumer): 
   return unacked === 0 ? "caught up" : "waits for acknowledgements";
 }
 
-function streamsTable(): Table<ShownStream> {
+function streamsTable(onChoose: (row: ShownStream) => void): Table<ShownStream> {
   const figure = (
     key: string,
     title: string,
@@ -74,6 +76,7 @@ function streamsTable(): Table<ShownStream> {
     caption: "Streams",
     rowKey: ({ server, account, name }) => JSON.stringify([server, account, name]),
     empty: "No streams.",
+    onChoose,
     columns: [
       { key: "name", title: "Stream", text: ({ name }) => name, sort: ({ name }) => name },
       { key: "account", title: "Account", text: ({ account }) => account, sort: ({ account }) => account },

@@ -1,10 +1,12 @@
 /**
  * JetStream as monitoring shows it, in nats-server's words. Everything is read when it is asked for; lists are made piece by piece,
- * since there may be a hundred thousand streams.
+ * since there may be a hundred thousand streams. Names and other texts, which inside JetStream are byte strings, are texts here.
  */
 import { publicConsumers, type StreamAssets } from "./assets.ts";
 import { consumerInfo, originsInfo, streamConfig, streamState, type AnswerFacts } from "./api/info.ts";
+import { browse, type Browsed, type BrowseOptions } from "./browse.ts";
 import type { Consumer } from "./consumer/consumer.ts";
+import type { DeadLetterCounts } from "./consumer/dead-letters.ts";
 import type { JetStream } from "./jetstream.ts";
 import type { JetStreamLimits } from "./limits.ts";
 
@@ -42,6 +44,7 @@ export interface StreamReport {
   readonly origins: Json;
   /** Messages that damage has taken. */
   readonly lost: number;
+  readonly lostBytes: number;
   /** Why it takes no messages; "": it does. */
   readonly problem: string;
   readonly figures: StreamFigures;
@@ -49,6 +52,8 @@ export interface StreamReport {
   /** Those that servers made for mirrors and sources. */
   readonly originConsumers: Iterable<ConsumerReport>;
   hasConsumer(name: string): boolean;
+  /** Some of its messages, in steps; null: the stream has gone meanwhile. Throws `DiskError`. */
+  browse(options: BrowseOptions): Generator<undefined, Browsed | null>;
 }
 
 interface StreamFigures {
@@ -100,6 +105,7 @@ export interface JetStreamAccountReport {
   readonly streams: Iterable<StreamReport>;
   /** Folders that could not be understood, as they are called now. */
   readonly putAside: readonly string[];
+  readonly deadLetters: Readonly<DeadLetterCounts>;
   stream(name: string): StreamReport | null;
 }
 
@@ -164,11 +170,12 @@ export class JetStreamReport {
     const assets = this.jetStream.accounts.get(name)?.assets;
     if (assets === undefined) return null;
     const { facts } = this;
-    const { limits, counters, streams, putAside } = assets;
+    const { limits, counters, streams, putAside, deadLetters } = assets;
     return {
       name,
       limits,
       putAside,
+      deadLetters,
       get stats() {
         return {
           memoryBytes: assets.usage.bytesOf("memory"),
@@ -181,12 +188,12 @@ export class JetStreamReport {
       },
       streams: {
         *[Symbol.iterator]() {
-          for (const one of streams.values()) yield streamReport(one, facts);
+          for (const one of streams.values()) yield streamReport(one, facts, streams);
         },
       },
       stream: (wanted) => {
-        const found = streams.get(wanted);
-        return found === undefined ? null : streamReport(found, facts);
+        const found = streams.get(bytesOf(wanted));
+        return found === undefined ? null : streamReport(found, facts, streams);
       },
     };
   }
@@ -196,22 +203,27 @@ export class JetStreamReport {
   }
 }
 
-function streamReport(assets: StreamAssets, facts: AnswerFacts): StreamReport {
+function streamReport(
+  assets: StreamAssets,
+  facts: AnswerFacts,
+  all: ReadonlyMap<string, StreamAssets>,
+): StreamReport {
   const { stream, consumers } = assets;
   return {
-    name: stream.config.name,
+    name: textOf(stream.config.name),
     created: stream.created,
     leader: facts.server,
     lost: stream.store.lost.count,
+    lostBytes: stream.store.lostBytes,
     problem: stream.problem,
     get config() {
-      return streamConfig(stream, facts, "listed");
+      return readable(streamConfig(stream, facts, "listed"));
     },
     get state() {
-      return streamState(assets, { deleted: false, subjects: null });
+      return readable(streamState(assets, { deleted: false, subjects: null }));
     },
     get origins() {
-      return originsInfo(assets);
+      return readable(originsInfo(assets));
     },
     get figures() {
       return streamFigures(assets);
@@ -227,7 +239,8 @@ function streamReport(assets: StreamAssets, facts: AnswerFacts): StreamReport {
           if (consumer.config.direct) yield consumerReport(consumer, facts);
       },
     },
-    hasConsumer: (name) => consumers.has(name),
+    hasConsumer: (name) => consumers.has(bytesOf(name)),
+    browse: (options) => browse(stream, options, () => all.get(stream.config.name) === assets),
   };
 }
 
@@ -247,7 +260,7 @@ function streamFigures(assets: StreamAssets): StreamFigures {
 
 function consumerReport(consumer: Consumer, facts: AnswerFacts): ConsumerReport {
   return {
-    name: consumer.name,
+    name: textOf(consumer.name),
     get standstill() {
       return standstillOf(consumer);
     },
@@ -255,7 +268,7 @@ function consumerReport(consumer: Consumer, facts: AnswerFacts): ConsumerReport 
       return consumerFigures(consumer);
     },
     get info() {
-      return consumerInfo(consumer, facts, "listed");
+      return readable(consumerInfo(consumer, facts, "listed"));
     },
   };
 }
@@ -273,7 +286,7 @@ function consumerFigures(consumer: Consumer): ConsumerFigures {
   const { config, state, host } = consumer.parts;
   const ago = (ms: number): number | null => (ms === 0 ? null : (host.clock.nowMs() - ms) / 1000);
   return {
-    description: config.description,
+    description: textOf(config.description),
     delivered: state.delivered.consumer,
     deliveredStream: state.delivered.stream,
     deliveredAgoSeconds: ago(consumer.deliveredMs),
@@ -286,3 +299,29 @@ function consumerFigures(consumer: Consumer): ConsumerFigures {
     pending: consumer.ahead.count,
   };
 }
+
+// oxlint-disable-next-line no-control-regex
+const ASCII = /^[\x00-\x7f]*$/;
+
+function textOf(bytes: string): string {
+  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
+}
+
+function bytesOf(text: string): string {
+  return ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** Fields with byte strings in them as texts; numbers stay as they are, however they are written. */
+function readable(fields: Json): Json {
+  return ASCII.test(JSON.stringify(fields)) ? fields : (asText(fields) as Json);
+}
+
+function asText(value: unknown): unknown {
+  if (typeof value === "string") return textOf(value);
+  if (Array.isArray(value)) return value.map(asText);
+  if (typeof value !== "object" || value === null || isRaw(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [textOf(key), asText(one)]));
+}
+
+/** TypeScript does not know of this function yet. */
+const isRaw = (JSON as unknown as { isRawJSON(this: void, value: unknown): boolean }).isRawJSON;

@@ -6,6 +6,8 @@ export interface Answer {
   readonly contentType: string;
   /** Further ones. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Not for scripts of pages from elsewhere, and not kept by caches. Absent: everybody who reaches the port may read it. */
+  readonly isPrivate?: boolean;
   /** Made while it is written. */
   readonly body: Iterable<string>;
   /** The same where it is JSON; lists in it are made while it is written. */

@@ -50,7 +50,12 @@ export class ClusterReport {
       if (members.has(id)) continue;
       members.set(id, { server_id: id, server_name: name, address, state: "silent", is_ready: false });
     }
-    return { server_id: own["server_id"], cluster: own["cluster"], members: [...members.values()] };
+    return {
+      server_id: own["server_id"],
+      cluster: own["cluster"],
+      shows_messages: source.showsMessages(),
+      members: [...members.values()],
+    };
   }
 
   /** nats-server has no MEMBERZ. */

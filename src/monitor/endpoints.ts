@@ -8,6 +8,7 @@ import { healthz } from "./healthz.ts";
 import { indexPage } from "./index-page.ts";
 import { jsz } from "./jsz.ts";
 import { memberz } from "./memberz.ts";
+import { messagez, RequestBudget } from "./messagez.ts";
 import { livez, readyz, startupz } from "./probes.ts";
 import { BadQuery, type Query } from "./query.ts";
 import { routez } from "./routez.ts";
@@ -39,6 +40,7 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
   "/startupz",
   "/memberz",
   "/clusterz",
+  "/messagez",
 ]);
 
 const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subsz"]]);
@@ -60,6 +62,7 @@ export class Endpoints {
     this.uncounted = new Set([...UNCOUNTED, ...further.map(({ path }) => path)]);
     this.usage = new ProcessUsage(startedMs, () => source.nowMs());
     const report = new ClusterReport(source, () => this.varz());
+    const messageRequests = new RequestBudget();
     this.table = new Map<string, Endpoint>([
       // First, so that they replace no endpoint.
       ...further.map(({ path, answer }): [string, Endpoint] => [path, (_, __, turns) => answer(turns)]),
@@ -76,6 +79,7 @@ export class Endpoints {
       ["/startupz", startupz],
       ["/memberz", () => memberz(source, this.varz())],
       ["/clusterz", (_, query) => report.answer(query)],
+      ["/messagez", (_, query, turns) => messagez(source, query, turns, messageRequests)],
       ["/gatewayz", gatewayz],
       ["/leafz", leafz],
       ["/jsz", jsz],

@@ -51,6 +51,12 @@ export function shownText(bytes: string): string {
   return /^[\x00-\x7f]*$/.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
 
+/** The byte string of a text. */
+export function wireText(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+}
+
 /** For fields that nats-server leaves out when they are empty. */
 export function orOmit<T>(value: T): T | undefined {
   return value === "" || value === 0 || value === false ? undefined : value;

@@ -194,8 +194,12 @@ async function respond(
   response.statusCode = answer.status;
   response.setHeader("Content-Type", answer.contentType);
   for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-  if (!answer.contentType.startsWith("text/")) response.setHeader("Access-Control-Allow-Origin", "*");
-  else response.setHeader("X-Content-Type-Options", "nosniff");
+  const isText = answer.contentType.startsWith("text/");
+  if (answer.isPrivate === true) {
+    response.setHeader("Cache-Control", "no-store");
+    response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
+  } else if (!isText) response.setHeader("Access-Control-Allow-Origin", "*");
+  if (isText || answer.isPrivate === true) response.setHeader("X-Content-Type-Options", "nosniff");
   if (request.method === "HEAD") writeHead(answer.body, response);
   else await write(answer.body, response, site.turns);
 }

@@ -50,7 +50,22 @@ export function jsz(source: MonitorSource, query: Query): Answer {
     account_details:
       shown.length === 0 ? undefined : new List(shown.map((each) => accountFields(source, each, details))),
     total: report.accountCount,
+    scrub: scrubFields(jetStream),
   });
+}
+
+/** Not in nats-server; undefined: the scrub is off. */
+function scrubFields({ scrub }: JetStreamSource): object | undefined {
+  const now = scrub();
+  if (now === null) return undefined;
+  return {
+    progress: Math.round(now.progress * 1000) / 1000,
+    passes: now.passes,
+    finished: now.finishedMs === 0 ? undefined : goTime(now.finishedMs),
+    bytes: now.bytes,
+    damaged_files: now.damaged,
+    mended_files: now.mended,
+  };
 }
 
 /** One account, for the system account. null: the account does not use JetStream. */

@@ -253,6 +253,8 @@ export interface MonitorSource {
   unconnectedRemotes(): readonly { readonly account: string; readonly urls: readonly string[] }[];
   /** null: it keeps no streams. */
   jetStream(): JetStreamSource | null;
+  /** Whether operators may look at messages of streams. */
+  showsMessages(): boolean;
   /** null: it has no port for WebSocket. */
   webSocketFacts(): WebSocketFacts | null;
   /** null without a cluster. */

@@ -4,7 +4,7 @@ import type { InterestSnapshot } from "../core/interest.ts";
 import type { SubscriptionSnapshot } from "../links/client/snapshot.ts";
 import { isValidLiteralSubject, subjectMatches } from "../subject/subject.ts";
 import { json, type Answer } from "./answer.ts";
-import { goTime } from "./go-format.ts";
+import { goTime, wireText } from "./go-format.ts";
 import { List } from "./json.ts";
 import { BadQuery, pageOf, type Page, type Query } from "./query.ts";
 import type { MonitorSource, OpenClient } from "./source.ts";
@@ -29,8 +29,7 @@ export async function subsz(source: MonitorSource, query: Query, turns: Turns): 
   const accounts = accountsNamed(source, query.text("acc"));
   const shown = new Set(accounts.map(({ name }) => name));
   const connections = [...source.clients.connections()].filter(({ account }) => shown.has(account));
-  const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
-  const asked = { test: bytes(test), search: bytes(query.text("search").trim()) };
+  const asked = { test: wireText(test), search: wireText(query.text("search").trim()) };
   const { found, total } = isListed
     ? await turns.alone(() => findPage(connections, asked, page, turns))
     : { found: [], total: 0 };

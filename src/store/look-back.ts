@@ -34,14 +34,14 @@ export function findBack(
 }
 
 /**
- * The last message from `from` down to `to` on a subject that the filter covers, as far as some rows tell; 0: none. Below 0: nothing was found
- * so far, and what lies behind has been looked at.
+ * The last message from `from` down to `to` on a subject that the filter covers (null: any), as far as some rows tell; 0: none. Below 0: nothing
+ * was found so far, and what is from that sequence on (without its sign) down has not been looked at.
  */
 export function findBackWithin(
   index: MessageIndex,
   blocks: readonly Block[],
   { from, to, rowsMax }: Range & { readonly rowsMax: number },
-  filter: SubjectFilter,
+  filter: SubjectFilter | null,
 ): number {
   let left = rowsMax;
   for (let i = Math.min(index.placeOf(from), blocks.length - 1); i >= 0; i--) {
@@ -52,9 +52,9 @@ export function findBackWithin(
     for (let row = Math.min(rows.count - 1, rows.rowFrom(from)); row >= 0; row--) {
       const sequence = rows.sequenceAt(row);
       if (sequence < to) return 0;
-      if (left-- <= 0) return -1;
+      if (left-- <= 0) return -sequence;
       if (sequence > from || isGone(block, sequence)) continue;
-      if (filter.covers(index.numberAt(block, rows, row))) return sequence;
+      if (filter === null || filter.covers(index.numberAt(block, rows, row))) return sequence;
     }
   }
   return 0;

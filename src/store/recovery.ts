@@ -28,6 +28,8 @@ export interface RecoveryHost {
   first(first: number, last: number): void;
   /** Both included. */
   lost(from: number, to: number): void;
+  /** Some bytes in which messages were cannot be read. */
+  damaged(bytes: number): void;
 }
 
 /** What follows damage that a torn write may have left: a stream that gets it again from elsewhere cuts it, so that nothing is missing. */
@@ -107,6 +109,7 @@ export class Recovery {
       if (next === end && isLast && !this.isDamagedMessage(content, at, end)) return at;
       block.isDamaged = true;
       this.isAtStart = false; // what was here was a part of the log: it did not begin behind it
+      this.host.damaged(next - at);
       at = next;
     }
     return end;

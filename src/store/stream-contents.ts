@@ -46,6 +46,8 @@ export abstract class StreamContents {
   protected lastTimeHigh = 0;
   /** Known missing: their records are damaged. */
   readonly lost = new Ranges();
+  /** What lay where damage was found, in all. */
+  protected damagedBytes = 0;
   readonly subjects = new SubjectTable();
   readonly log: BlockLog;
   readonly isInMemory: boolean;
@@ -86,6 +88,11 @@ export abstract class StreamContents {
   /** Forgets a message in memory. */
   protected abstract forget(sequence: number): void;
 
+  /** Bytes on the disk of what is known missing, as far as they are known: where only a footer was found damaged, they are not. */
+  get lostBytes(): number {
+    return this.lost.count === 0 ? 0 : this.damagedBytes;
+  }
+
   /** 0n: there was none. */
   get lastTimeNs(): bigint {
     return BigInt.asIntN(64, (BigInt(this.lastTimeHigh) << 32n) | BigInt(this.lastTimeLow));
@@ -105,6 +112,7 @@ export abstract class StreamContents {
       this.forget(sequence); // it was erased, and the mark that says so was not on the disk when the power went
       return null;
     }
+    this.damagedBytes += index.length;
     index.block!.isDamaged = true; // kept as it is: it says what is missing, and may be mended by hand
     this.lost.add(sequence, sequence);
     this.forget(sequence);
@@ -191,6 +199,15 @@ export abstract class StreamContents {
     if (start > to) return 0;
     const filter = filters === null ? null : this.subjects.filterOf(filters);
     return this.index.findWithin(start, to, filter, messages);
+  }
+
+  /** As `nextWithin`, towards older messages: the last one up to `from`. */
+  previousWithin(from: number, filters: readonly string[] | null, messages: number): number {
+    const start = Math.min(from, this.last);
+    if (start < this.first) return 0;
+    const filter = filters === null ? null : this.subjects.filterOf(filters);
+    const range = { from: start, to: this.first, rowsMax: messages };
+    return findBackWithin(this.index, this.log.blocks, range, filter);
   }
 
   /** Messages that `nextWithin` has looked at, or as many as what it did takes. */

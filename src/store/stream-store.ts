@@ -78,6 +78,7 @@ export class StreamStore extends StreamForgetting {
         },
         first: (first, last) => this.moveFirst(first, last),
         lost: (from, to) => this.lost.add(from, to),
+        damaged: (bytes) => void (this.damagedBytes += bytes),
       },
       options.damagedTail,
     );

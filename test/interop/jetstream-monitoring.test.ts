@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { waitFor } from "../support/cluster-wait.ts";
 import { freePort } from "../support/free-port.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import { PATIENT } from "../support/patience.ts";
@@ -36,6 +37,26 @@ const PATHS: readonly string[] = [
   "jsz?acc=nobody&accounts=1",
   "jsz?streams=1",
   "jsz?consumers=1&config=1&raft=1&direct-consumers=1",
+  "jsz?acc=A&consumers=1&config=1&raft=1&direct-consumers=1",
+  "jsz?acc=A&consumers=1&direct-consumers=1",
+  "jsz?acc=A&direct-consumers=1",
+  "jsz?acc=A&accounts=1&config=1",
+  "jsz?acc=A&streams=1&limit=1",
+  "jsz?acc=A&streams=1&offset=1",
+  "jsz?streams=1&limit=1&offset=1",
+  "jsz?config=1",
+  "jsz?raft=1",
+  "jsz?acc=a%20b",
+  "jsz?accounts=x",
+  "jsz?consumers=x",
+  "jsz?config=x",
+  "jsz?raft=x",
+  "jsz?direct-consumers=x",
+  "jsz?leader-only=x",
+  "jsz?stream-leader-only=x",
+  "jsz?offset=x",
+  "jsz?limit=-1&accounts=1",
+  "jsz?offset=-1&accounts=1",
   "jsz?leader-only=1",
   "jsz?stream-leader-only=1&streams=1",
   "jsz?streams=x",
@@ -57,6 +78,19 @@ const PATHS: readonly string[] = [
   "healthz?account=nobody",
   "healthz?account=nobody&details=1",
   "healthz?account=B&stream=one",
+  "healthz?stream=one",
+  "healthz?stream=one&details=1",
+  "healthz?account=A&consumer=c1",
+  "healthz?consumer=c1&details=1",
+  "healthz?account=A&stream=grün",
+  "healthz?account=A&stream=nie",
+  "healthz?js-enabled=x",
+  "healthz?js-enabled-only=x",
+  "healthz?js-server-only=x",
+  "healthz?js-meta-only=x",
+  "healthz?details=x",
+  "healthz?js-enabled-only=1&details=1",
+  "healthz?js-enabled=1&js-server-only=1&account=A&stream=nobody",
 ];
 
 const SYSTEM_REQUESTS: readonly (readonly [subject: string, payload: object])[] = [
@@ -92,13 +126,36 @@ async function startSide(command: string): Promise<Side> {
     expect(answer.json()).not.toHaveProperty("error");
   };
   await api("STREAM.CREATE.one", { name: "one", subjects: ["one.>"], metadata: { owner: "ann" } });
+  await api("STREAM.CREATE.grün", {
+    name: "grün",
+    subjects: ["grün.>"],
+    description: "größer",
+    metadata: { besitzer: "Jürgen" },
+    subject_transform: { src: "grün.>", dest: "ü.>" },
+  });
   await api("STREAM.CREATE.two", { name: "two", subjects: ["two"], storage: "memory", max_bytes: 100_000 });
+  await api("STREAM.CREATE.copy", { name: "copy", mirror: { name: "one" } });
+  await api("STREAM.CREATE.all", { name: "all", sources: [{ name: "two" }, { name: "grün" }] });
   for (const name of ["c1", "c2"]) {
     const config = { durable_name: name, ack_policy: "explicit" };
     await api(`CONSUMER.DURABLE.CREATE.one.${name}`, { stream_name: "one", config });
   }
   await clients[0]!.request("one.a", "hello", PATIENT);
   await clients[0]!.request("two", "hello", PATIENT);
+  await clients[0]!.request("grün.ö", "hello", PATIENT);
+  for (const [stream, messages] of [
+    ["copy", 1],
+    ["all", 2],
+  ] as const)
+    await waitFor(`${messages} messages in ${stream}`, async () => {
+      const response = await fetch(`http://127.0.0.1:${monitorPort}/jsz?acc=A&streams=1`); // not counted as a request
+      const {
+        account_details: [account],
+      } = (await response.json()) as {
+        account_details: { stream_detail: { name: string; state: { messages: number } }[] }[];
+      };
+      return account!.stream_detail.find(({ name }) => name === stream)?.state.messages === messages;
+    });
   await clients[0]!.request("$JS.API.STREAM.INFO.nobody", "", PATIENT);
   return { server, monitorPort, folder, clients };
 }
@@ -117,9 +174,12 @@ afterAll(async () => {
 
 /** They differ from server to server, or from moment to moment. */
 const VARIES =
-  /^(server_id|now|created|ts|first_ts|last_ts|store_dir|level|_nats\.req\.level|id|time|seq|ver)$/;
-/** Of nats-server's levels, and figures of the process. */
-const LEFT_OUT = /^(feature_flags|metadata|host)$/;
+  /^(server_id|now|created|ts|first_ts|last_ts|active|last_active|store_dir|level|_nats\.req\.level|id|time|seq|ver)$/;
+/** Of nats-server's levels, figures of the process, and what shoal alone has. */
+const LEFT_OUT = /^(feature_flags|metadata|host|scrub)$/;
+
+/** What consumers of mirrors and sources are called: a part of it is drawn. */
+const DRAWN = /^(\$JS\.[MS]\.|JS_(?:MIRROR|SRC)_)[\w-]+$/;
 
 function shown(value: unknown, key = ""): unknown {
   if (VARIES.test(key)) return typeof value;
@@ -127,6 +187,7 @@ function shown(value: unknown, key = ""): unknown {
     return value
       .map((one) => shown(one))
       .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  if (typeof value === "string") return value.replace(DRAWN, "$1");
   if (typeof value !== "object" || value === null) return value;
   const fields = Object.entries(value).filter(([name]) => !LEFT_OUT.test(name));
   return Object.fromEntries(fields.map(([name, one]) => [name, shown(one, name)]));

@@ -62,6 +62,7 @@ export function monitorSource(
     leafFacts: () => leafFacts(rooms),
     unconnectedRemotes: () => unconnectedRemotes(rooms),
     jetStream: () => rooms.jetStream.current?.source ?? null,
+    showsMessages: () => rooms.inForce.current.config.monitor.showsMessages,
     clusterFacts: () => clusterFacts(rooms),
     zone: () => rooms.cluster?.zones.own ?? "",
     recentEvents: () => rooms.events.list(),

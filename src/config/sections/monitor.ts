@@ -3,7 +3,7 @@ import type { ConfError } from "../formats/nats-conf/node.ts";
 import { rowsOf, type Section } from "../option.ts";
 import { listen, port } from "../values/address.ts";
 import { credential } from "../values/users.ts";
-import { basePath } from "../values/value-type.ts";
+import { basePath, bool } from "../values/value-type.ts";
 import { LACKS_CERTIFICATE, type ClientConfig } from "./client.ts";
 import { userRows } from "./shared-rows.ts";
 
@@ -18,6 +18,8 @@ interface MonitorConfig {
   readonly user: string | null;
   readonly password: string | null;
   readonly token: string | null;
+  /** Whether messages of streams can be looked at. */
+  readonly showsMessages: boolean;
 }
 
 export interface SeenByMonitor {
@@ -105,6 +107,15 @@ export const monitor: Section<SeenByMonitor, "monitor"> = {
       default: null,
       reload: "live",
       description: "Token that requests may present instead (Bearer)",
+    }),
+    option({
+      key: "monitor.show_messages",
+      field: "showsMessages",
+      type: bool,
+      default: { derive: ({ monitor: { user, token } }) => user !== null || token !== null },
+      defaultText: "where monitor.authorization asks for credentials",
+      reload: "live",
+      description: "Whether the page shows messages of streams, with headers and payloads",
     }),
   ],
   check({ monitor: { httpsPort, port: httpPort, user, password }, client: { tls, allowNonTls } }, sheet) {

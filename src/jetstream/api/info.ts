@@ -111,7 +111,7 @@ export function streamState(assets: StreamAssets, { deleted, subjects }: StreamD
     ...(subjects === null ? {} : { subjects }),
     ...(holes === 0 || isEmpty ? {} : { num_deleted: holes }),
     ...(deleted && holes > 0 && !isEmpty ? { deleted: firstOf(store.holes(), DELETED_MAX) } : {}),
-    ...(store.lost.count === 0 ? {} : { lost: { msgs: lostSequences(store.lost), bytes: 0 } }),
+    ...(store.lost.count === 0 ? {} : { lost: { msgs: lostSequences(store.lost), bytes: store.lostBytes } }),
     consumer_count: publicConsumers(assets).length,
   };
 }

@@ -81,6 +81,7 @@ describe("a flipped bit", () => {
     expect(gone).toHaveLength(1);
     expect(lostIn(store)).toEqual(gone);
     expect(store.messages).toBe(MESSAGES - 2);
+    expect(store.lostBytes).toBe(recordLength("s.0".length, bodyOf(gone[0]!).length, 0));
   });
 });
 
