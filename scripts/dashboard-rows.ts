@@ -32,6 +32,11 @@ function of(metric: string, conditions = ""): string {
   return `${metric}{${[CHOSEN, conditions].filter((part) => part !== "").join(", ")}}`;
 }
 
+/** One of the exporter's metrics of streams and consumers, whatever `metrics.jetstream_prefix` is. */
+function ofJetStream(metric: string): string {
+  return `{__name__=~"(?:jetstream|nats)_${metric}", ${CHOSEN}}`;
+}
+
 function rate(metric: string, by: string, conditions = ""): string {
   return `sum by (${by}) (rate(${of(metric, conditions)}${RATE}))`;
 }
@@ -215,6 +220,74 @@ export const ROWS: readonly Row[] = [
         `sum by (account) (increase(${of("nats_account_dropped_messages_total")}${RATE}))`,
         "{{account}}",
       ]),
+    ],
+  },
+  {
+    title: "JetStream",
+    height: 8,
+    panels: [
+      graph(
+        "Stored",
+        "bytes",
+        [of("nats_varz_jetstream_stats_storage"), `${MEMBER} in files`],
+        [of("nats_varz_jetstream_stats_memory"), `${MEMBER} in memory`],
+        [of("nats_jetstream_storage_left_bytes"), `${MEMBER} left`],
+      ),
+      graph("Messages stored", "short", [ofJetStream("server_total_messages"), MEMBER]),
+      graph(
+        "Requests to the API",
+        "cps",
+        [rate("nats_jetstream_requests_total", "instance"), MEMBER],
+        [rate("nats_jetstream_request_errors_total", "instance"), `${MEMBER} refused`],
+      ),
+      graph(
+        "Syncs to the disk",
+        "cps",
+        [rate("nats_jetstream_syncs_total", "instance"), MEMBER],
+        [rate("nats_jetstream_slow_syncs_total", "instance"), `${MEMBER} longer than 0.1 s`],
+        [rate("nats_jetstream_failed_syncs_total", "instance"), `${MEMBER} failed`],
+      ),
+      graph("Time of a sync", "s", [
+        `${rate("nats_jetstream_sync_seconds_total", "instance")} / ${rate("nats_jetstream_syncs_total", "instance")}`,
+        MEMBER,
+      ]),
+      graph("Consumers that have messages and deliver none", "short", [
+        `sum by (reason) (${of("nats_jetstream_idle_consumers")})`,
+        "{{reason}}",
+      ]),
+      graph("Messages ahead of consumers", "short", [
+        `topk(10, ${ofJetStream("consumer_num_pending")})`,
+        "{{account}} {{stream_name}} {{consumer_name}}",
+      ]),
+      graph("Messages that wait for an acknowledgement", "short", [
+        `topk(10, ${ofJetStream("consumer_num_ack_pending")})`,
+        "{{account}} {{stream_name}} {{consumer_name}}",
+      ]),
+      graph(
+        "Dead letters",
+        "short",
+        [`increase(${of("nats_jetstream_dead_letters_total")}${RATE})`, `${MEMBER} {{reason}}`],
+        [`increase(${of("nats_jetstream_dead_letters_refused_total")}${RATE})`, `${MEMBER} refused`],
+      ),
+      graph("Scrub", "percentunit", [of("nats_jetstream_scrub_progress"), `${MEMBER} of the present pass`]),
+      graph(
+        "Found by the scrub",
+        "short",
+        [`increase(${of("nats_jetstream_scrub_damaged_files_total")}${RATE})`, `${MEMBER} damaged files`],
+        [`increase(${of("nats_jetstream_scrub_mended_files_total")}${RATE})`, `${MEMBER} mended files`],
+      ),
+      {
+        kind: "table",
+        title: "Lost messages, refusing streams, folders put aside",
+        about:
+          "Streams of which messages are damaged and known missing, or that take none; nothing here is well.",
+        queries: [
+          { expr: `${of("nats_jetstream_lost_messages")} > 0` },
+          { expr: `${of("nats_jetstream_lost_bytes")} > 0` },
+          { expr: `${of("nats_jetstream_refusing_streams")} > 0` },
+          { expr: `${of("nats_jetstream_quarantined_folders")} > 0` },
+        ],
+      },
     ],
   },
   {

@@ -7,6 +7,7 @@ import { silentLogger } from "../../src/base/logger.ts";
 import { defaultConfig } from "../../src/config/finish.ts";
 import { MemoryDisk } from "../../src/store/memory-disk.ts";
 import { exporterFamilies } from "../../src/metrics/exporter.ts";
+import { fullName } from "../../src/metrics/family.ts";
 import { jetStreamFamilies } from "../../src/metrics/jetstream.ts";
 import { ownFamilies } from "../../src/metrics/own.ts";
 import { processFamilies } from "../../src/metrics/process.ts";
@@ -76,9 +77,10 @@ async function shownBy(parts: Omit<ServerOptions, "logger">): Promise<Shown[]> {
 
 /** A family without a value at present shows no labels. */
 const listed = new Map(
-  [...exporterFamilies, ...jetStreamFamilies, ...ownFamilies, ...processFamilies].map(
-    ({ name, isCommon, labels }) => [isCommon === true ? name : `nats_${name}`, labels],
-  ),
+  [...exporterFamilies, ...jetStreamFamilies, ...ownFamilies, ...processFamilies].map((family) => [
+    fullName(family, { own: "nats", jetStream: "jetstream" }),
+    family.labels,
+  ]),
 );
 
 function labelsOf(sample: string): string[] {

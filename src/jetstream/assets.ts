@@ -20,6 +20,7 @@ import { readObject, writeObject } from "./codec.ts";
 import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
 import { Consumer } from "./consumer/consumer.ts";
 import type { ConsumerOptions } from "./consumer/consumer-options.ts";
+import { newDeadLetterCounts } from "./consumer/dead-letters.ts";
 import { checkWorkQueue } from "./consumer/work-queue.ts";
 import type { ClusterFigures, SharedStream } from "./group/shared.ts";
 import type { AccountHost } from "./host.ts";
@@ -94,6 +95,7 @@ export class Assets {
   readonly putAside: string[] = [];
   /** Requests to the API so far. */
   counters: { readonly total: number; readonly errors: number } = { total: 0, errors: 0 };
+  readonly deadLetters = newDeadLetterCounts();
   /** A stream has come, gone or changed; or one of its consumers has come or gone. */
   onChanged: (stream: StreamAssets, consumer?: Consumer) => void = () => {};
   /** A stream whose copies agree on what happens to it; null: this server decides alone. */
@@ -358,6 +360,7 @@ export class Assets {
       policy: syncPolicyOf(stream.config, this.options.policy),
       advise: adviseConsumer(this.host),
       streamNamed: (name) => this.streams.get(name)?.stream,
+      deadLetters: this.deadLetters,
       onInactive: () => this.onInactive(assets, consumer),
     });
     consumers.set(config.name, consumer);

@@ -1,7 +1,7 @@
 /** The registry of prom-client, filled from the catalogues at each scrape. Loaded at the first one. */
 import { Gauge, Histogram, Registry, type MetricObjectWithValues, type MetricValue } from "prom-client";
 import { documentFamilies, exporterFamilies } from "./exporter.ts";
-import type { Family } from "./family.ts";
+import { fullName, type Family, type Prefixes } from "./family.ts";
 import type { Look, MetricsSource } from "./look.ts";
 import { jetStreamFamilies } from "./jetstream.ts";
 import { ownFamilies } from "./own.ts";
@@ -29,12 +29,12 @@ export class Exposition implements Disposable {
   private readonly readings = new Map<string, Reading>();
   private readonly pendingBytes: Histogram;
   private readonly runtime = new RuntimeWatch(this.registry);
-  private readonly prefix: string;
+  private readonly prefixes: Prefixes;
 
-  constructor(prefix: string) {
-    this.prefix = prefix;
+  constructor(prefixes: Prefixes) {
+    this.prefixes = prefixes;
     this.pendingBytes = new Histogram({
-      name: `${prefix}_client_pending_bytes`,
+      name: `${prefixes.own}_client_pending_bytes`,
       help: "Bytes pending for client connections: each is observed once for each scrape.",
       buckets: PENDING_BUCKETS,
       registers: [this.registry],
@@ -87,7 +87,7 @@ export class Exposition implements Disposable {
   }
 
   private reading(family: Family): Reading {
-    const name = family.isCommon === true ? family.name : `${this.prefix}_${family.name}`;
+    const name = fullName(family, this.prefixes);
     let reading = this.readings.get(name);
     if (reading === undefined) this.readings.set(name, (reading = new Reading(name, family, this.registry)));
     return reading;

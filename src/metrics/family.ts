@@ -6,14 +6,26 @@ import type { Look, LossLook, TrafficLook } from "./look.ts";
 export type Sample = readonly [value: number, ...labels: readonly string[]];
 
 export interface Family {
-  /** Without the prefix, unless `isCommon`. */
+  /** Without the prefix. */
   readonly name: string;
-  /** Named as every program names it. */
-  readonly isCommon?: true;
+  /** "none": named as every program names it. Absent: the prefix of the server's own. */
+  readonly prefix?: "none" | "jetstream";
   readonly type: "gauge" | "counter" | "untyped";
   readonly help: string;
   readonly labels: readonly string[];
   readonly samples: (look: Look) => Iterable<Sample>;
+}
+
+/** What names begin with, without the "_" behind it. */
+export interface Prefixes {
+  readonly own: string;
+  /** The one of the exporter's metrics of streams and consumers. */
+  readonly jetStream: string;
+}
+
+export function fullName({ name, prefix }: Family, { own, jetStream }: Prefixes): string {
+  if (prefix === "none") return name;
+  return `${prefix === "jetstream" ? jetStream : own}_${name}`;
 }
 
 const ACCOUNTS_MAX = 200;

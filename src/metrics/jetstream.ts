@@ -8,6 +8,7 @@ import type {
   JetStreamAccountLook,
   JetStreamLook,
   Look,
+  OriginLook,
   ScrubLook,
   StreamLook,
 } from "./look.ts";
@@ -46,6 +47,20 @@ export const jetStreamFamilies: readonly Family[] = [
   ofStream("last_seq", "Last sequence of the stream.", (s) => s.lastSequence),
   untyped(ofStream("consumer_count", "Consumers of the stream.", (s) => s.consumers)),
   untyped(ofStream("subject_count", "Subjects in the stream.", (s) => s.subjects)),
+  ofOrigin("source", "lag", "Messages that the source is ahead.", ({ lag }) => lag),
+  ofOrigin(
+    "source",
+    "active_duration_ns",
+    "Nanoseconds since the source was heard; -1: never.",
+    ({ activeNs }) => activeNs,
+  ),
+  ofOrigin("mirror", "lag", "Messages that the mirrored stream is ahead.", ({ lag }) => lag),
+  ofOrigin(
+    "mirror",
+    "active_duration_ns",
+    "Nanoseconds since the mirrored stream was heard; -1: never.",
+    ({ activeNs }) => activeNs,
+  ),
   ofConsumer("delivered_consumer_seq", "Deliveries of the consumer so far.", (c) => c.delivered),
   ofConsumer("delivered_stream_seq", "Sequence of the last message it delivered.", (c) => c.deliveredStream),
   ofConsumer("last_delivery_seconds", "Seconds since its last delivery.", (c) => c.deliveredAgoSeconds),
@@ -100,6 +115,34 @@ export const jetStreamFamilies: readonly Family[] = [
       (jetStream?.damaged ?? []).map(({ account, name, lost }): Sample => [lost, account, name]),
   },
   {
+    name: "jetstream_lost_bytes",
+    type: "gauge",
+    help: "Bytes of these on the disk, as far as they are known.",
+    labels: ["account", "stream"],
+    samples: ({ jetStream }) =>
+      (jetStream?.damaged ?? []).map(({ account, name, lostBytes }): Sample => [lostBytes, account, name]),
+  },
+  {
+    name: "jetstream_dead_letters_total",
+    type: "counter",
+    help: "Messages that consumers gave up once they were kept elsewhere, by reason.",
+    labels: ["reason"],
+    samples: ({ jetStream }) => {
+      if (jetStream === null) return [];
+      const { accounts } = jetStream;
+      return [
+        [accounts.reduce((sum, { deadLetters }) => sum + deadLetters.exhausted, 0), "max_deliver"],
+        [accounts.reduce((sum, { deadLetters }) => sum + deadLetters.terminated, 0), "terminated"],
+      ];
+    },
+  },
+  own(
+    "dead_letters_refused_total",
+    "counter",
+    "Attempts to keep such a message elsewhere that failed: it stays with its consumer.",
+    (look) => look.accounts.reduce((sum, { deadLetters }) => sum + deadLetters.refused, 0),
+  ),
+  {
     name: "jetstream_refusing_streams",
     type: "gauge",
     help: "1 for each stream that takes no messages, since they cannot be written.",
@@ -128,8 +171,8 @@ function shownLimit(bytes: number): number {
 
 function ofServer(name: string, help: string, value: (look: JetStreamLook) => number): Family {
   return {
-    name: `jetstream_server_${name}`,
-    isCommon: true,
+    name: `server_${name}`,
+    prefix: "jetstream",
     type: "gauge",
     help,
     labels: SERVER,
@@ -140,8 +183,8 @@ function ofServer(name: string, help: string, value: (look: JetStreamLook) => nu
 
 function ofAccount(name: string, help: string, value: (account: JetStreamAccountLook) => number): Family {
   return {
-    name: `jetstream_account_${name}`,
-    isCommon: true,
+    name: `account_${name}`,
+    prefix: "jetstream",
     type: "gauge",
     help,
     labels: ACCOUNT,
@@ -156,8 +199,8 @@ function ofAccount(name: string, help: string, value: (account: JetStreamAccount
 
 function ofStream(name: string, help: string, value: (stream: StreamLook) => number): Family {
   return {
-    name: `jetstream_stream_${name}`,
-    isCommon: true,
+    name: `stream_${name}`,
+    prefix: "jetstream",
     type: "gauge",
     help,
     labels: STREAM,
@@ -170,11 +213,40 @@ function ofStream(name: string, help: string, value: (stream: StreamLook) => num
   };
 }
 
+/** Of where streams take messages from. */
+function ofOrigin(
+  kind: OriginLook["kind"],
+  name: string,
+  help: string,
+  value: (origin: OriginLook) => number,
+): Family {
+  return {
+    name: `stream_${kind}_${name}`,
+    prefix: "jetstream",
+    type: "gauge",
+    help,
+    labels: [...STREAM, `${kind}_name`, `${kind}_api`, `${kind}_deliver`],
+    *samples(look) {
+      for (const origin of look.jetStream?.origins ?? []) {
+        if (origin.kind !== kind) continue;
+        yield [
+          value(origin),
+          ...serverLabels(look, look.jetStream!),
+          ...streamLabels(look, origin.account, origin.stream),
+          origin.name,
+          origin.apiPrefix,
+          origin.deliverPrefix,
+        ];
+      }
+    },
+  };
+}
+
 /** null: there is none. */
 function ofConsumer(name: string, help: string, value: (consumer: ConsumerLook) => number | null): Family {
   return {
-    name: `jetstream_consumer_${name}`,
-    isCommon: true,
+    name: `consumer_${name}`,
+    prefix: "jetstream",
     type: "gauge",
     help,
     labels: CONSUMER,

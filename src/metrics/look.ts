@@ -182,7 +182,15 @@ export interface JetStreamLook {
   /** The first of them, as of consumers. */
   readonly streams: readonly StreamLook[];
   readonly consumers: readonly ConsumerLook[];
-  readonly damaged: readonly { readonly account: string; readonly name: string; readonly lost: number }[];
+  /** Of these streams. */
+  readonly origins: readonly OriginLook[];
+  readonly damaged: readonly {
+    readonly account: string;
+    readonly name: string;
+    readonly lost: number;
+    /** On the disk, as far as they are known. */
+    readonly lostBytes: number;
+  }[];
   /** They take no messages. */
   readonly refusing: readonly { readonly account: string; readonly name: string }[];
   /** Consumers that have messages and deliver none, by reason. */
@@ -191,8 +199,29 @@ export interface JetStreamLook {
   readonly leftOut: { readonly streams: number; readonly consumers: number };
 }
 
+/** Where a stream takes messages from. */
+export interface OriginLook {
+  readonly kind: "mirror" | "source";
+  readonly account: string;
+  readonly stream: string;
+  readonly name: string;
+  /** "": it is in the same account. */
+  readonly apiPrefix: string;
+  readonly deliverPrefix: string;
+  /** Messages that it is ahead. */
+  readonly lag: number;
+  /** Since it was heard; -1: never. */
+  readonly activeNs: number;
+}
+
 /** Limits: -1 is none. */
 export interface JetStreamAccountLook {
+  /** Since the start. */
+  readonly deadLetters: {
+    readonly exhausted: number;
+    readonly terminated: number;
+    readonly refused: number;
+  };
   readonly name: string;
   readonly maxMemoryBytes: number;
   readonly maxStorageBytes: number;

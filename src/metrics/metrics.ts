@@ -3,16 +3,19 @@
  * the delay of the event loop and collections of garbage.
  */
 import type { Exposition } from "./exposition.ts";
+import type { Prefixes } from "./family.ts";
 import type { MetricsSource } from "./look.ts";
 
 export type {
   AccountLook,
   ClusterLook,
   ConsumerLook,
+  JetStreamAccountLook,
   JetStreamLook,
   Look,
   MetricsSource,
   OpenFiles,
+  OriginLook,
   StreamLook,
   TrafficLook,
 } from "./look.ts";
@@ -21,15 +24,14 @@ export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 export class Metrics implements Disposable {
   private readonly source: MetricsSource;
-  private readonly prefix: string;
+  private readonly prefixes: Prefixes;
   private exposition: Promise<Exposition> | null = null;
   private underWay: Promise<readonly string[]> | null = null;
   private isDisposed = false;
 
-  /** `prefix` without the "_" behind it. */
-  constructor(source: MetricsSource, prefix: string) {
+  constructor(source: MetricsSource, prefixes: Prefixes) {
     this.source = source;
-    this.prefix = prefix;
+    this.prefixes = prefixes;
   }
 
   /** The text of a scrape, in pieces. `pause` lets other work proceed between them. A request during a scrape gets the same text. */
@@ -51,7 +53,7 @@ export class Metrics implements Disposable {
 
   private async load(): Promise<Exposition> {
     const { Exposition } = await import("./exposition.ts");
-    const exposition = new Exposition(this.prefix);
+    const exposition = new Exposition(this.prefixes);
     if (this.isDisposed) exposition[Symbol.dispose]();
     return exposition;
   }

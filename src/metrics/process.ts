@@ -31,7 +31,7 @@ export const processFamilies: readonly Family[] = [
   ),
   {
     name: "nodejs_version_info",
-    isCommon: true,
+    prefix: "none",
     type: "gauge",
     help: "Version of Node.js.",
     labels: ["version"],
@@ -47,7 +47,7 @@ function common(
 ): Family {
   return {
     name,
-    isCommon: true,
+    prefix: "none",
     type,
     help,
     labels: [],

@@ -2,6 +2,7 @@
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../src/store/memory-disk.ts";
+import { waitFor } from "../support/cluster-wait.ts";
 import { Exposition } from "../support/exposition.ts";
 import { lacksPrometheus, promtool } from "../support/prometheus.ts";
 import { cleanup, start, type Monitored } from "./monitored.ts";
@@ -51,6 +52,16 @@ async function keeper(): Promise<{ server: Monitored; scrape: () => Promise<Expo
   return { server, scrape: () => Exposition.scrape(`${server.base}/metrics`) };
 }
 
+/** Scrapes until it is so. */
+async function waitForMetrics(
+  scrape: () => Promise<Exposition>,
+  isThere: (seen: Exposition) => boolean,
+): Promise<Exposition> {
+  let seen = await scrape();
+  await waitFor("the figures", async () => isThere((seen = await scrape())));
+  return seen;
+}
+
 describe("metrics of JetStream", () => {
   it("have the names and labels of prometheus-nats-exporter", async () => {
     const { scrape } = await keeper();
@@ -88,6 +99,60 @@ describe("metrics of JetStream", () => {
     const reasons = ["no_waiting_pulls", "max_ack_pending", "no_interest", "paused"];
     const counts = reasons.map((reason) => seen.value("nats_jetstream_idle_consumers", { reason }));
     expect(counts).toEqual([1, 1, 1, 1]);
+  });
+
+  it("count dead letters by reason, and attempts to keep one that nobody takes", async () => {
+    const { server, scrape } = await keeper();
+    const client = await connect({ servers: server.url });
+    cleanup.push(() => client.close());
+    const make = async (name: string, deadLetter: string): Promise<void> => {
+      const config = { name, ack_policy: "explicit", metadata: { "shoal.dead_letter": deadLetter } };
+      const payload = JSON.stringify({ stream_name: "orders", config });
+      const answer = await client.request(`$JS.API.CONSUMER.CREATE.orders.${name}`, payload, PATIENT);
+      expect(answer.json()).not.toHaveProperty("error");
+    };
+    await client.request("$JS.API.STREAM.CREATE.dead", '{"name":"dead","subjects":["dead"]}', PATIENT);
+    await make("letters", "dead");
+    await make("homeless", "nobody.takes.it");
+    for (const name of ["letters", "homeless"]) {
+      const options = { noMux: true, timeout: 20_000 };
+      const message = await client.request(`$JS.API.CONSUMER.MSG.NEXT.orders.${name}`, "", options);
+      message.respond("+TERM");
+    }
+    const seen = await waitForMetrics(scrape, (one) => {
+      const refused = one.value("nats_jetstream_dead_letters_refused_total");
+      return refused > 0 && one.value("nats_jetstream_dead_letters_total", { reason: "terminated" }) === 1;
+    });
+    expect(seen.value("nats_jetstream_dead_letters_total", { reason: "max_deliver" })).toBe(0);
+  });
+
+  it("tell of mirrors and sources as the exporter does, by the prefix that is configured", async () => {
+    const jetStream = { isEnabled: true };
+    const server = await start({ jetStream, metrics: { jetStreamPrefix: "nats" } }, new MemoryDisk());
+    const client = await connect({ servers: server.url });
+    cleanup.push(() => client.close());
+    for (const config of [
+      { name: "orders", subjects: ["orders"] },
+      { name: "copy", mirror: { name: "orders" } },
+      { name: "all", sources: [{ name: "orders" }, { name: "grün" }] },
+    ]) {
+      const payload = JSON.stringify(config);
+      const answer = await client.request(`$JS.API.STREAM.CREATE.${config.name}`, payload, PATIENT);
+      expect(answer.json()).not.toHaveProperty("error");
+    }
+    const scrape = (): Promise<Exposition> => Exposition.scrape(`${server.base}/metrics`);
+    const seen = await waitForMetrics(
+      scrape,
+      (one) =>
+        one.value("nats_stream_mirror_active_duration_ns", { stream_name: "copy", mirror_name: "orders" }) >=
+        0,
+    );
+    const labels = { stream_name: "all", source_name: "grün", source_api: "", source_deliver: "" };
+    expect(seen.value("nats_stream_source_lag", labels)).toBe(0);
+    expect(seen.value("nats_stream_source_active_duration_ns", labels)).toBe(-1);
+    expect(seen.value("nats_stream_mirror_lag", { stream_name: "copy" })).toBe(0);
+    expect(seen.value("nats_server_total_streams")).toBe(3);
+    expect(seen.names.filter((name) => name.startsWith("jetstream_"))).toEqual([]);
   });
 
   it("count syncs, requests and those that were refused", async () => {

@@ -126,7 +126,7 @@ describe("metrics", () => {
       looks++;
       return lookAt(server.rooms, endpoints);
     };
-    using metrics = new Metrics({ look }, "nats");
+    using metrics = new Metrics({ look }, { own: "nats", jetStream: "jetstream" });
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     const [first, second] = await Promise.all([metrics.scrape(pause), metrics.scrape(pause)]);
     expect(second).toBe(first);

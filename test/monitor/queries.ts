@@ -62,3 +62,8 @@ export function metricsOf(expr: string): string[] {
   const names = expr.match(/\b(?:nats|nodejs|process)_\w+|\bup\b/g) ?? [];
   return [...new Set(names)];
 }
+
+/** Whether only a server that keeps streams has something to say to it. */
+export function isAboutStreams(expr: string): boolean {
+  return /_jetstream_|\(\?:jetstream\|nats\)_/.test(expr);
+}

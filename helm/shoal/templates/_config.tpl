@@ -34,7 +34,7 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
     {{- $_ := set $config (ternary "https_port" "http_port" $values.monitor.tls.enabled) $values.monitor.port -}}
   {{- end -}}
   {{- if .Values.promExporter.enabled -}}
-    {{- $_ := set $config "metrics" (dict "port" .Values.promExporter.port) -}}
+    {{- $_ := set $config "metrics" (dict "port" .Values.promExporter.port "jetstream_prefix" "nats") -}}
   {{- end -}}
   {{- if include "shoal.hasUsers" . -}}
     {{- $_ := set $config "authorization" (dict "users_dir" "/etc/shoal/users") -}}

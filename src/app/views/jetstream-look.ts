@@ -1,48 +1,24 @@
 /** What metrics show of JetStream, in one pass over streams and consumers. */
-import type { ConsumerReport, StreamReport } from "../../jetstream/report.ts";
-import type { ConsumerLook, JetStreamLook, StreamLook } from "../../metrics/metrics.ts";
+import type { ConsumerReport, JetStreamAccountReport, StreamReport } from "../../jetstream/report.ts";
+import type {
+  ConsumerLook,
+  JetStreamAccountLook,
+  JetStreamLook,
+  OriginLook,
+  StreamLook,
+} from "../../metrics/metrics.ts";
 import type { JetStreamSource } from "../../monitor/source.ts";
 
 /** Streams and consumers with series of their own. */
 const STREAMS_MAX = 500;
 const CONSUMERS_MAX = 1000;
+/** The same of sources and mirrors. */
+const ORIGINS_MAX = 1000;
 
-export function jetStreamLook({
-  report,
-  settings,
-  storageLeft,
-  syncs,
-  scrub,
-}: JetStreamSource): JetStreamLook {
+export function jetStreamLook(source: JetStreamSource): JetStreamLook {
+  const { report, settings, storageLeft, syncs, scrub } = source;
   const { totals, stats } = report;
-  const streams: StreamLook[] = [];
-  const consumers: ConsumerLook[] = [];
-  const damaged: { account: string; name: string; lost: number }[] = [];
-  const refusing: { account: string; name: string }[] = [];
-  const idle = new Map<string, number>();
-  const accounts = report.accountNames.map((name) => {
-    const account = report.account(name)!;
-    for (const stream of account.streams) {
-      if (streams.length < STREAMS_MAX) streams.push(streamLook(name, stream));
-      if (stream.lost > 0 && damaged.length < STREAMS_MAX)
-        damaged.push({ account: name, name: stream.name, lost: stream.lost });
-      if (stream.problem !== "" && refusing.length < STREAMS_MAX)
-        refusing.push({ account: name, name: stream.name });
-      for (const consumer of stream.consumers) {
-        if (consumers.length < CONSUMERS_MAX) consumers.push(consumerLook(name, stream.name, consumer));
-        const { standstill } = consumer;
-        if (standstill !== null) idle.set(standstill, (idle.get(standstill) ?? 0) + 1);
-      }
-    }
-    return {
-      name,
-      maxMemoryBytes: account.limits.maxMemoryBytes,
-      maxStorageBytes: account.limits.maxFileBytes,
-      storageBytes: account.stats.storageBytes,
-      memoryBytes: account.stats.memoryBytes,
-      putAside: account.putAside.length,
-    };
-  });
+  const { streams, consumers, ...others } = streamsOf(report);
   return {
     domain: settings.domain,
     maxMemoryBytes: settings.maxMemoryBytes,
@@ -53,16 +29,62 @@ export function jetStreamLook({
     errors: stats.errors,
     syncs,
     scrub: scrub(),
-    accounts,
+    accounts: report.accountNames.map((name) => accountLook(report.account(name)!)),
     streams,
     consumers,
-    damaged,
-    refusing,
-    idle,
+    ...others,
     leftOut: {
       streams: totals.streams - streams.length,
       consumers: totals.consumers - consumers.length,
     },
+  };
+}
+
+type StreamLooks = Pick<JetStreamLook, "streams" | "consumers" | "origins" | "damaged" | "refusing" | "idle">;
+
+function streamsOf(report: JetStreamSource["report"]): StreamLooks {
+  const streams: StreamLook[] = [];
+  const consumers: ConsumerLook[] = [];
+  const origins: OriginLook[] = [];
+  const damaged: JetStreamLook["damaged"][number][] = [];
+  const refusing: JetStreamLook["refusing"][number][] = [];
+  const idle = new Map<string, number>();
+  for (const name of report.accountNames) {
+    for (const stream of report.account(name)!.streams) {
+      if (streams.length < STREAMS_MAX) {
+        streams.push(streamLook(name, stream));
+        origins.push(...originLooks(name, stream).slice(0, ORIGINS_MAX - origins.length));
+      }
+      const { lost, lostBytes } = stream;
+      if (lost > 0 && damaged.length < STREAMS_MAX)
+        damaged.push({ account: name, name: stream.name, lost, lostBytes });
+      if (stream.problem !== "" && refusing.length < STREAMS_MAX)
+        refusing.push({ account: name, name: stream.name });
+      for (const consumer of stream.consumers) {
+        if (consumers.length < CONSUMERS_MAX) consumers.push(consumerLook(name, stream.name, consumer));
+        const { standstill } = consumer;
+        if (standstill !== null) idle.set(standstill, (idle.get(standstill) ?? 0) + 1);
+      }
+    }
+  }
+  return { streams, consumers, origins, damaged, refusing, idle };
+}
+
+function accountLook({
+  name,
+  limits,
+  stats,
+  putAside,
+  deadLetters,
+}: JetStreamAccountReport): JetStreamAccountLook {
+  return {
+    name,
+    maxMemoryBytes: limits.maxMemoryBytes,
+    maxStorageBytes: limits.maxFileBytes,
+    storageBytes: stats.storageBytes,
+    memoryBytes: stats.memoryBytes,
+    putAside: putAside.length,
+    deadLetters,
   };
 }
 
@@ -72,4 +94,27 @@ function streamLook(account: string, { name, figures }: StreamReport): StreamLoo
 
 function consumerLook(account: string, stream: string, { name, figures }: ConsumerReport): ConsumerLook {
   return { account, stream, name, ...figures };
+}
+
+interface ToldOrigin {
+  readonly name: string;
+  readonly external?: { readonly api: string; readonly deliver?: string };
+  readonly lag: number;
+  readonly active: number;
+}
+
+/** As stream info tells them. */
+function originLooks(account: string, { name: stream, origins }: StreamReport): OriginLook[] {
+  const { mirror, sources = [] } = origins as { mirror?: ToldOrigin; sources?: readonly ToldOrigin[] };
+  const look = (
+    kind: OriginLook["kind"],
+    { name, external, lag, active: activeNs }: ToldOrigin,
+  ): OriginLook => {
+    const [apiPrefix, deliverPrefix] = [external?.api ?? "", external?.deliver ?? ""];
+    return { kind, account, stream, name, apiPrefix, deliverPrefix, lag, activeNs };
+  };
+  return [
+    ...(mirror === undefined ? [] : [look("mirror", mirror)]),
+    ...sources.map((source) => look("source", source)),
+  ];
 }

@@ -26,14 +26,9 @@ export async function openMonitorPorts(
   const open: { monitor?: MonitorHttp; metrics?: MonitorHttp } = {};
   const { host, httpsPort, user, password, token } = config.monitor;
   const [isSecure, port] = [httpsPort !== null, httpsPort ?? config.monitor.port];
-  const metrics = new Metrics({ look: () => lookAt(rooms, endpoints) }, config.metrics.prefix);
-  const scrapes: FurtherEndpoint = {
-    path: config.metrics.path,
-    async answer(turns) {
-      const body = await metrics.scrape(() => turns.next());
-      return { status: 200, contentType: METRICS_TYPE, body };
-    },
-  };
+  const { prefix: own, jetStreamPrefix: jetStream } = config.metrics;
+  const metrics = new Metrics({ look: () => lookAt(rooms, endpoints) }, { own, jetStream });
+  const scrapes = scrapesOf(metrics, config.metrics.path);
   const endpoints = new Endpoints(source, port === null ? null : await readPage(), [scrapes]);
   const close = async (): Promise<void> => {
     metrics[Symbol.dispose]();
@@ -50,15 +45,15 @@ export async function openMonitorPorts(
       );
       logger.info(`Starting ${isSecure ? "https" : "http"} monitor on ${hostPort(host, open.monitor.port)}`);
     }
-    const own = config.metrics;
-    if (own.port !== null) {
-      const listen = { host: own.host, port: own.port, certificate, guard };
+    const { host: at, port: number } = config.metrics;
+    if (number !== null) {
+      const listen = { host: at, port: number, certificate, guard };
       open.metrics = await listening(
-        { host: own.host, port: own.port },
+        { host: at, port: number },
         serveHttp(siteOf(scrapes), listen, logger),
         (reason) => `Can't start metrics: can't listen to the metrics port: ${reason}`,
       );
-      logger.info(`Listening for scrapes of metrics on ${hostPort(own.host, open.metrics.port)}`);
+      logger.info(`Listening for scrapes of metrics on ${hostPort(at, open.metrics.port)}`);
     }
   } catch (error) {
     await close();
@@ -74,6 +69,16 @@ export async function openMonitorPorts(
     useCertificate(next) {
       open.monitor?.useCertificate(next);
       open.metrics?.useCertificate(next);
+    },
+  };
+}
+
+function scrapesOf(metrics: Metrics, path: string): FurtherEndpoint {
+  return {
+    path,
+    async answer(turns) {
+      const body = await metrics.scrape(() => turns.next());
+      return { status: 200, contentType: METRICS_TYPE, body };
     },
   };
 }

@@ -11,6 +11,8 @@ interface MetricsConfig {
   readonly path: string;
   /** Prefix of all names, without the "_" that follows it. */
   readonly prefix: string;
+  /** The same of those that the exporter has with `-jsz`. */
+  readonly jetStreamPrefix: string;
 }
 
 export interface SeenByMetrics extends MonitorSeen {
@@ -56,6 +58,15 @@ export const metrics: Section<SeenByMetrics, "metrics"> = {
       default: "nats",
       reload: "restart",
       description: "What names of metrics begin with, before an underscore",
+    }),
+    option({
+      key: "metrics.jetstream_prefix",
+      field: "jetStreamPrefix",
+      type: metricPrefix,
+      default: "jetstream",
+      reload: "restart",
+      description:
+        "The same of metrics of streams and consumers; nats is what dashboards for the NATS chart expect",
     }),
   ],
 };

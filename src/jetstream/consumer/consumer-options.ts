@@ -5,7 +5,7 @@ import type { AccountHost } from "../host.ts";
 import type { SyncPolicy } from "../stream/commit.ts";
 import type { Stream } from "../stream/stream.ts";
 import type { ConsumerConfig } from "./config.ts";
-import type { StreamNamed } from "./dead-letters.ts";
+import type { DeadLetterCounts, StreamNamed } from "./dead-letters.ts";
 import type { Deferral } from "./outlet.ts";
 import type { ConsumerState } from "./state.ts";
 
@@ -24,6 +24,7 @@ export interface ConsumerOptions {
   readonly wasNamed: boolean;
   readonly advise: Advise;
   readonly streamNamed: StreamNamed;
+  readonly deadLetters: DeadLetterCounts;
   /** Nobody has used it for its inactive threshold. */
   readonly onInactive: () => void;
 }

@@ -97,7 +97,7 @@ export class Consumer implements Reader {
       config: () => this.config,
       measure: (sequence, pending) => sampleAck(host, this, sequence, pending),
     });
-    this.deadLetters = deadLettersOf(this, this.again, this.journal, options.streamNamed);
+    this.deadLetters = deadLettersOf(this, this.again, this.journal, options);
     this.pin = new Pin({ about: this, advise: options.advise, host, config: () => this.config });
     this.requests = new PullQueue({
       clock: host.clock,

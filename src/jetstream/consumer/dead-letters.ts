@@ -39,6 +39,19 @@ interface Letter {
   readonly replies: string[];
 }
 
+/** What became of the letters of an account since the start. */
+export interface DeadLetterCounts {
+  /** Letters that are kept elsewhere now: of messages that were delivered as often as they may be, and of those that clients terminated. */
+  exhausted: number;
+  terminated: number;
+  /** Attempts that nobody took, or that were refused. */
+  refused: number;
+}
+
+export function newDeadLetterCounts(): DeadLetterCounts {
+  return { exhausted: 0, terminated: 0, refused: 0 };
+}
+
 /** undefined: the account has no such stream. */
 export type StreamNamed = (
   name: string,
@@ -56,6 +69,7 @@ interface DeadLettersHost {
   };
   readonly config: () => ConsumerConfig;
   readonly streamNamed: StreamNamed;
+  readonly counts: DeadLetterCounts;
   readonly note: (entry: ConsumerEntry) => void;
   readonly settled: (sequence: number) => void;
   /** Tells that a message is not delivered again. */
@@ -84,7 +98,7 @@ export function deadLettersOf(
   owner: Owner,
   again: Redelivery,
   journal: Journal,
-  streamNamed: StreamNamed,
+  { streamNamed, deadLetters }: { readonly streamNamed: StreamNamed; readonly deadLetters: DeadLetterCounts },
 ): DeadLetters {
   const { state, stream, host } = owner.parts;
   return new DeadLetters({
@@ -93,6 +107,7 @@ export function deadLettersOf(
     again,
     stream,
     streamNamed,
+    counts: deadLetters,
     config: () => owner.config,
     note: (entry) => journal.note(entry),
     settled: (sequence) => stream.settled(sequence),
@@ -261,10 +276,12 @@ export class DeadLetters {
   }
 
   private giveUp(sequence: number): void {
-    const { state, account, again, note, settled, advise, confirm } = this.host;
+    const { state, account, again, counts, note, settled, advise, confirm } = this.host;
     const letter = this.letters.get(sequence);
     this.letters.delete(sequence);
     if (letter === undefined) return;
+    if (letter.why === "terminated") counts.terminated++;
+    else counts.exhausted++;
     if (state.pending.has(sequence)) {
       advise(sequence, letter.why, letter.description);
       again.remove(sequence);
@@ -275,7 +292,8 @@ export class DeadLetters {
   }
 
   private complain(sequence: number, why: string): void {
-    const { account, stream, config } = this.host;
+    const { account, stream, config, counts } = this.host;
+    counts.refused++;
     account.logger.warn("a dead letter is not kept anywhere: its message stays with the consumer", {
       stream: stream.config.name,
       consumer: config().name,

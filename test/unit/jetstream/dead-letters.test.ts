@@ -79,6 +79,7 @@ describe("dead letters", () => {
     expect([confirmed.length, pending()]).toEqual([0, 1]);
     stack.advance(RETRY_MS);
     expect([confirmed.length, pending()]).toEqual([1, 0]);
+    expect(stack.assets.deadLetters).toMatchObject({ exhausted: 0, terminated: 1 });
     expect(letter(1).subject).toBe("dead.s");
     expect(letter(1).headers).toContain("Shoal-Dead-Letter-Reason: terminated\r\n");
     expect(letter(1).headers).toContain("Shoal-Dead-Letter-Description: no such thing\r\n");
@@ -94,9 +95,12 @@ describe("dead letters", () => {
     expect([state("DEAD")["messages"], pending()]).toEqual([1, 1]);
     stack.advance(3 * RETRY_MS);
     expect([state("DEAD")["messages"], pending()]).toEqual([1, 1]);
+    const { refused } = stack.assets.deadLetters;
+    expect(refused).toBeGreaterThan(1);
     stack.request("STREAM.PURGE.DEAD");
     stack.advance(RETRY_MS);
     expect([letter(2).text, pending()]).toEqual(["two", 0]);
+    expect(stack.assets.deadLetters).toEqual({ exhausted: 2, terminated: 0, refused });
   });
 
   it("are what a work queue needs no longer", () => {
