@@ -122,6 +122,7 @@ export const apiErrors = {
   maxBytesRequired: fixed(400, 10113, "account requires a stream config to have max bytes set"),
   maxExpiresSmall: fixed(400, 10115, "consumer max request expires needs to be >= 1ms"),
   maxDeliverSmall: fixed(400, 10116, "max deliver is required to be > length of backoff values"),
+  noLimits: fixed(400, 10120, "no JetStream default or applicable tiered limit present"),
   maxAckPendingExceeded: withText(400, 10121, "consumer max ack pending exceeds system limit of "),
   streamMaxBytesExceeded: fixed(400, 10122, "stream max bytes exceeds account limit max stream bytes"),
   maxBatchExceeded: withText(400, 10125, "consumer max request batch exceeds server limit of "),

@@ -44,12 +44,22 @@ function scalar<T>(type: string, zero: T, is: (value: unknown) => boolean): Fiel
 
 export const text = scalar<string>("string", "", (value) => typeof value === "string");
 export const flag = scalar<boolean>("bool", false, (value) => typeof value === "boolean");
-/** Whole numbers; also durations in nanoseconds. */
-export const int = scalar<number>("int64", 0, (value) => isWhole(value, -(2 ** 63), 2 ** 63));
-export const uint = scalar<number>("uint64", 0, (value) => isWhole(value, 0, 2 ** 64));
+/** Whole numbers; also durations in nanoseconds. The largest, which is no limit to many clients, stands for itself as 2^63. */
+export const int = whole("int64", -(2 ** 63), 2 ** 63);
+export const uint = whole("uint64", 0, 2 ** 64 - 2048);
 
-function isWhole(value: unknown, least: number, end: number): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= least && value < end;
+function whole(type: string, least: number, most: number): FieldCodec<number> {
+  const isWhole = (value: unknown): boolean =>
+    typeof value === "number" && Number.isInteger(value) && value >= least && value <= most;
+  return { ...scalar<number>(type, 0, isWhole), write: exactNumber };
+}
+
+/** Some large numbers have more digits than JavaScript prints. TypeScript does not know of this function yet. */
+const raw = (JSON as unknown as { rawJSON(this: void, text: string): unknown }).rawJSON;
+
+function exactNumber(value: number): unknown {
+  if (Number.isSafeInteger(value)) return value;
+  return raw(value === 2 ** 63 ? INT64_MAX : String(BigInt(value)));
 }
 
 /** RFC 3339, kept as it was written; "": none. */
@@ -159,6 +169,9 @@ function isZero(value: unknown): boolean {
   return value === null || value === "" || value === 0 || value === false;
 }
 
+/** No double holds it. */
+const INT64_MAX = "9223372036854775807";
+
 /** The JSON of a request. Throws `ApiError`, also for what is nested too deeply, and for whole numbers that would be rounded. */
 export function jsonOf(payload: string): unknown {
   const value = parseJsonBytes(payload);
@@ -175,10 +188,12 @@ const MAY_BE_ROUNDED = /\d{16}/;
 /** The first whole number in a JSON text that is none of those that are kept exactly; null: there is none. */
 function roundedIn(payload: string): string | null {
   let found: string | null = null;
-  parseJson(payload, (_key, value, context) => {
+  parseJson(payload, (key, value, context) => {
     const source = context?.source ?? "";
-    const isWholeNumber = typeof value === "number" && /^-?\d+$/.test(source);
-    if (isWholeNumber && BigInt(source) !== BigInt(value)) found ??= source;
+    if (typeof value !== "number" || !/^-?\d+$/.test(source)) return value;
+    const isSequence = /seq/.test(key);
+    const isKept = BigInt(source) === BigInt(value) && (isSequence || value < 2 ** 63);
+    if (!isKept && (isSequence || source !== INT64_MAX)) found ??= source;
     return value;
   });
   return found;

@@ -6,7 +6,7 @@ import type { Room } from "./stream/judge.ts";
 import type { Stream } from "./stream/stream.ts";
 
 /** -1: no limit. */
-export interface JetStreamLimits {
+export interface TierLimits {
   readonly maxMemoryBytes: number;
   readonly maxFileBytes: number;
   readonly maxStreams: number;
@@ -15,6 +15,12 @@ export interface JetStreamLimits {
   readonly maxBytesRequired: boolean;
   readonly maxMemoryStreamBytes: number;
   readonly maxFileStreamBytes: number;
+}
+
+/** Those of the account; with tiers, of streams with one replica. */
+export interface JetStreamLimits extends TierLimits {
+  /** By name, R1 and the like, as an operator has signed them: streams of other numbers of replicas are refused. null: there are none. */
+  readonly tiers: ReadonlyMap<string, TierLimits> | null;
 }
 
 export const NO_LIMITS: JetStreamLimits = {
@@ -26,7 +32,12 @@ export const NO_LIMITS: JetStreamLimits = {
   maxBytesRequired: false,
   maxMemoryStreamBytes: -1,
   maxFileStreamBytes: -1,
+  tiers: null,
 };
+
+export function tierOf({ replicas }: Pick<StreamConfig, "replicas">): string {
+  return `R${Math.max(1, replicas)}`;
+}
 
 type Storage = StreamConfig["storage"];
 
@@ -95,6 +106,7 @@ export class Usage {
   /** Whether there may be such a stream. `before`: what it is now, or null. Throws `ApiError`. */
   check(config: StreamConfig, before: StreamConfig | null): void {
     const { limits } = this;
+    if (limits.tiers !== null && !limits.tiers.has(tierOf(config))) throw apiErrors.noLimits();
     if (before === null && limits.maxStreams >= 0 && this.streams.size >= limits.maxStreams)
       throw apiErrors.maximumStreams();
     if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();

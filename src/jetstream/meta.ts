@@ -56,7 +56,7 @@ function soundMeta(disk: Disk, path: string): { created: string; config: unknown
   }
 }
 
-/** Files without one were written before there were any. */
+/** Files without one were written before there were any. It covers numbers as they are read, which may be printed with fewer digits than written. */
 function checksumOf(created: string, config: unknown): number {
-  return crc32(JSON.stringify({ created, config }));
+  return crc32(JSON.stringify(JSON.parse(JSON.stringify({ created, config }))));
 }

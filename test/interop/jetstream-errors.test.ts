@@ -86,6 +86,7 @@ const WITHOUT_ROW: Readonly<Record<number, string>> = {
   10044: "takes a cluster: a server that is no member",
   10045: "it is the state of a source: jetstream-origin-conversations.ts",
   10064: "as many backups have to be under way as there may be",
+  10120: "takes an account with tiers: operator-jetstream.test.ts",
   10132: "the subject of the request is compared first, by 10017",
   10172: "a message that is no counter has to be brought in by a backup",
   10214: "it is the state of a mirror",

@@ -20,6 +20,13 @@ const MORE = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
 const termsOf = (jetStream: object): Readonly<Record<string, unknown>> => ({
   limits: { ...UNLIMITED, ...jetStream },
 });
+/** Limits of each tier; with R1 and without. */
+const R1 = { mem_storage: 2048, disk_storage: 8192, streams: 2, consumer: 1, max_ack_pending: 50 };
+const R3 = { mem_storage: 0, disk_storage: 65_536, streams: 10, consumer: 10, disk_max_stream_bytes: 4096 };
+const tiered = newAccount();
+const lacking = newAccount();
+/** What accounts with tiers were told, by the kind of server. */
+const told = new Map<string, unknown[]>();
 
 for (const { name: kind, command } of bothServers) {
   describe(`JetStream of signed accounts on ${kind}`, () => {
@@ -65,5 +72,53 @@ for (const { name: kind, command } of bothServers) {
       expect(await create(client, "C", { storage: "file", max_bytes: 8192 })).toBe(0);
       client.close();
     });
+
+    it("shows tiers, and holds streams to that of one replica", async () => {
+      const nothing = { mem_storage: 0, disk_storage: 0, streams: 0, consumer: 0 };
+      await server.push(tiered, termsOf({ ...nothing, tiered_limits: { R1, R3 } }));
+      await server.push(lacking, termsOf({ ...nothing, tiered_limits: { R3 } }));
+      const answers: unknown[] = [];
+      for (const account of [tiered, lacking]) {
+        const client = await Requests.connect(server.port, account);
+        const ask = async (subject: string, body: unknown = ""): Promise<void> => {
+          const payload = typeof body === "string" ? body : JSON.stringify(body);
+          const answer = JSON.parse(await client.ask(`$JS.API.${subject}`, payload)) as Record<
+            string,
+            unknown
+          >;
+          answers.push([subject, answer["error"] ?? (subject === "INFO" ? withoutNumbers(answer) : "taken")]);
+        };
+        await ask("INFO");
+        for (const [name, more] of [
+          ["A", { max_bytes: 4096 }],
+          ["B", { max_bytes: 4096, storage: "memory" }],
+          ["B", { max_bytes: 8192 }],
+          ["B", { num_replicas: 3 }],
+          ["B", { storage: "memory" }],
+          ["C", {}],
+        ] as const) {
+          const config = { name, subjects: [name], storage: "file", num_replicas: 1, ...more };
+          await ask(`STREAM.CREATE.${name}`, config);
+        }
+        for (const name of ["one", "two"]) {
+          const config = { name, durable_name: name, ack_policy: "explicit" };
+          await ask(`CONSUMER.CREATE.A.${name}`, { stream_name: "A", config });
+        }
+        await ask("INFO");
+        client.close();
+      }
+      told.set(kind, answers);
+    });
   });
 }
+
+/** How many requests there were is no affair of tiers; nor is the level. */
+function withoutNumbers(info: Record<string, unknown>): Record<string, unknown> {
+  return { ...info, api: undefined };
+}
+
+it.skipIf(bothServers.length < 2)("tiers are alike on both servers", () => {
+  const [own, theirs] = bothServers.map(({ name }) => told.get(name));
+  expect(theirs).toBeDefined();
+  expect(own).toEqual(theirs);
+});

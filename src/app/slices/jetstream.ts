@@ -77,8 +77,9 @@ function encryptionOf({ key, previousKey, cipher }: Config["jetStream"]): JetStr
 
 function jetStreamNames(
   own: AccountJetStream,
-): Pick<JetStreamLimits, "maxFileBytes" | "maxMemoryStreamBytes" | "maxFileStreamBytes"> {
+): Pick<JetStreamLimits, "maxFileBytes" | "maxMemoryStreamBytes" | "maxFileStreamBytes" | "tiers"> {
   return {
+    tiers: null,
     maxFileBytes: own.maxStoreBytes,
     maxMemoryStreamBytes: own.memoryMaxStreamBytes,
     maxFileStreamBytes: own.storeMaxStreamBytes,

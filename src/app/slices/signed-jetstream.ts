@@ -1,16 +1,21 @@
 /** What an account that an operator has signed may take of JetStream. */
 import { usesJetStream, type AccountClaims } from "../../auth/operator/account-claims.ts";
 import type { AccountInForce } from "../../auth/operator/accounts.ts";
-import type { JetStreamLimits } from "../../jetstream/limits.ts";
+import { NO_LIMITS, type JetStreamLimits, type TierLimits } from "../../jetstream/limits.ts";
 
 /** Streams of one server have one replica. */
 const TIER = "R1";
 
-/** null: none at all. With tiers the one for a single replica counts. */
+/** null: none at all. */
 export function signedJetStreamLimits(account: AccountInForce | null): JetStreamLimits | null {
   if (account === null || account.isOver || !usesJetStream(account.claims)) return null;
-  const claims = tierOf(account.claims);
-  if (claims === undefined) return null;
+  const { tiers, jetStream } = account.claims.limits;
+  if (tiers.size === 0) return { ...limitsOf(jetStream), tiers: null };
+  const byName = new Map(Array.from(tiers, ([name, claims]) => [name, limitsOf(claims)]));
+  return { ...(byName.get(TIER) ?? NO_LIMITS), tiers: byName };
+}
+
+function limitsOf(claims: AccountClaims["limits"]["jetStream"]): TierLimits {
   return {
     maxMemoryBytes: claims.memoryBytes,
     maxFileBytes: claims.fileBytes,
@@ -21,10 +26,6 @@ export function signedJetStreamLimits(account: AccountInForce | null): JetStream
     maxMemoryStreamBytes: orNone(claims.memoryMaxStreamBytes),
     maxFileStreamBytes: orNone(claims.fileMaxStreamBytes),
   };
-}
-
-function tierOf({ limits }: AccountClaims): AccountClaims["limits"]["jetStream"] | undefined {
-  return limits.tiers.size === 0 ? limits.jetStream : limits.tiers.get(TIER);
 }
 
 /** As nats-server reads claims, 0 is no limit. */

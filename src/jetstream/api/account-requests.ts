@@ -1,26 +1,66 @@
 /** What an account may ask about itself. */
+import type { Assets } from "../assets.ts";
+import { NO_LIMITS, tierOf, type TierLimits } from "../limits.ts";
 import type { Handler } from "./request.ts";
 
+type Fields = Record<string, unknown>;
+
 export const accountInfo: Handler = ({ assets, facts }) => {
-  const { limits } = assets;
+  const { tiers } = assets.limits;
   return {
-    memory: assets.usage.bytesOf("memory"),
-    storage: assets.usage.bytesOf("file"),
-    reserved_memory: assets.usage.reservedBytes("memory"),
-    reserved_storage: assets.usage.reservedBytes("file"),
-    streams: assets.streams.size,
-    consumers: assets.consumerCount,
-    limits: {
-      max_memory: limits.maxMemoryBytes,
-      max_storage: limits.maxFileBytes,
-      max_streams: limits.maxStreams,
-      max_consumers: limits.maxConsumers,
-      max_ack_pending: limits.maxAckPending,
-      memory_max_stream_bytes: limits.maxMemoryStreamBytes,
-      storage_max_stream_bytes: limits.maxFileStreamBytes,
-      max_bytes_required: limits.maxBytesRequired,
-    },
+    ...usageFields(assets),
+    limits: limitFields(tiers === null ? assets.limits : NOTHING),
     ...(facts.domain === "" ? {} : { domain: facts.domain }),
     api: { level: facts.level, total: assets.counters.total, errors: assets.counters.errors },
+    ...(tiers === null ? {} : { tiers: tierFields(assets, tiers) }),
   };
 };
+
+/** What nats-server shows as limits of an account that has tiers. */
+const NOTHING: TierLimits = {
+  ...NO_LIMITS,
+  maxMemoryBytes: 0,
+  maxFileBytes: 0,
+  maxStreams: 0,
+  maxConsumers: 0,
+  maxAckPending: 0,
+  maxMemoryStreamBytes: 0,
+  maxFileStreamBytes: 0,
+};
+
+function usageFields({ usage, streams, consumerCount }: Assets): Fields {
+  return {
+    memory: usage.bytesOf("memory"),
+    storage: usage.bytesOf("file"),
+    reserved_memory: usage.reservedBytes("memory"),
+    reserved_storage: usage.reservedBytes("file"),
+    streams: streams.size,
+    consumers: consumerCount,
+  };
+}
+
+function limitFields(limits: TierLimits): Fields {
+  return {
+    max_memory: limits.maxMemoryBytes,
+    max_storage: limits.maxFileBytes,
+    max_streams: limits.maxStreams,
+    max_consumers: limits.maxConsumers,
+    max_ack_pending: limits.maxAckPending,
+    memory_max_stream_bytes: limits.maxMemoryStreamBytes,
+    storage_max_stream_bytes: limits.maxFileStreamBytes,
+    max_bytes_required: limits.maxBytesRequired,
+  };
+}
+
+/** On one server all streams have one replica. */
+function tierFields(assets: Assets, tiers: ReadonlyMap<string, TierLimits>): Fields {
+  const used = usageFields(assets);
+  const none = Object.fromEntries(Object.keys(used).map((name) => [name, 0]));
+  const own = tierOf({ replicas: 1 });
+  return Object.fromEntries(
+    Array.from(tiers, ([name, limits]) => [
+      name,
+      { ...(name === own ? used : none), limits: limitFields(limits) },
+    ]),
+  );
+}

@@ -91,6 +91,36 @@ describe("a number that would be rounded", () => {
     expect(stack.request("STREAM.CREATE.S", config)).toMatchObject({ config: { max_age: maxAge } });
   });
 
+  it("is another one than the largest of 64 bits, by which many clients mean no limit", () => {
+    const stack = new JetStreamStack();
+    const most = "9223372036854775807";
+    const config = `{"name":"S","subjects":["s"],"max_bytes":${most},"max_msgs":${most},"max_age":${most}}`;
+    const shown = new RegExp(`"max_msgs":${most},"max_bytes":${most},"max_age":${most},`);
+    expect(stack.ask("$JS.API.STREAM.CREATE.S", config)?.text).toMatch(shown);
+    expect(stack.ask("s", "m")?.text).toContain('"seq":1');
+    stack.restart();
+    expect(stack.ask("$JS.API.STREAM.INFO.S")?.text).toMatch(shown);
+    expect(stack.request("STREAM.INFO.S")).toMatchObject({ state: { messages: 1 } });
+    const beyond = '{"name":"T","subjects":["t"],"max_bytes":9223372036854775808}';
+    expect(refusal(stack.request("STREAM.CREATE.T", beyond))).toMatch(REFUSED);
+  });
+
+  it.each(["100000000000000016", "4611686018427387904", "9007199254740994", "9223372036854774784"])(
+    "is another one than one that a double holds and JavaScript prints with fewer digits: %s",
+    (number) => {
+      const stack = new JetStreamStack();
+      const config = `{"name":"S","subjects":["s"],"max_bytes":${number},"max_age":${number}}`;
+      const shown = `"max_bytes":${number},"max_age":${number},`;
+      expect(stack.ask("$JS.API.STREAM.CREATE.S", config)?.text).toContain(shown);
+      stack.restart();
+      expect(stack.ask("$JS.API.STREAM.INFO.S")?.text).toContain(shown);
+      const consumer = `{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit","ack_wait":${number}}}`;
+      expect(stack.ask("$JS.API.CONSUMER.DURABLE.CREATE.S.C", consumer)?.text).toContain(
+        `"ack_wait":${number},`,
+      );
+    },
+  );
+
   it("is no message that anybody asks for", () => {
     const stack = new JetStreamStack();
     stack.request("STREAM.CREATE.S", { name: "S", subjects: ["s"], allow_direct: true });
