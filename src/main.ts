@@ -35,9 +35,19 @@ async function main(): Promise<void> {
 }
 
 /** A file of certificates that cannot be used would keep the server from starting. */
-async function check(text: string, { client, cluster, websocket, leafNodes }: Config): Promise<void> {
+async function check(
+  text: string,
+  { client, cluster, websocket, leafNodes, operator }: Config,
+): Promise<void> {
   const leafRemotes = leafNodes.remotes.map(({ tls }) => tls);
-  const blocks = [client.tls, cluster.tls, websocket.tls, leafNodes.tls, ...leafRemotes];
+  const blocks = [
+    client.tls,
+    cluster.tls,
+    websocket.tls,
+    leafNodes.tls,
+    operator.resolverTls,
+    ...leafRemotes,
+  ];
   if (blocks.some((tls) => tls !== null)) {
     const { tlsFileProblems } = await import("./ports/port-tls.ts");
     const problems = tlsFileProblems({
@@ -46,6 +56,7 @@ async function check(text: string, { client, cluster, websocket, leafNodes }: Co
       websocket: websocket.tls,
       leafnodes: leafNodes.tls,
       leafRemotes,
+      resolver: operator.resolverTls,
     });
     if (problems.length > 0) return fail(problems.map((problem) => `${program.name}: ${problem}`));
   }

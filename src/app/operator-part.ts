@@ -2,6 +2,7 @@
 import type { AccountInForce } from "../auth/operator/accounts.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Part } from "../base/part.ts";
+import { sameValues } from "../base/same-values.ts";
 import type { Config } from "../config/config.ts";
 import { ClaimsService } from "../operator/claims-service.ts";
 import { StartError } from "../ports/start-error.ts";
@@ -11,6 +12,7 @@ import { Stamp } from "../system/stamp.ts";
 import type { JetStreamPart } from "./jetstream.ts";
 import { serverHash } from "./process/identity.ts";
 import type { Rooms } from "./rooms.ts";
+import { operatorRules } from "./slices/operator.ts";
 import { signedJetStreamLimits } from "./slices/signed-jetstream.ts";
 
 type OperatorPartRooms = Pick<
@@ -24,6 +26,7 @@ type OperatorPartRooms = Pick<
   | "system"
   | "jetStream"
   | "leafNodes"
+  | "elsewhere"
 >;
 
 /** Gives accounts that were needed before there were streams what they may have of them. */
@@ -51,7 +54,10 @@ export function operatorPart(rooms: OperatorPartRooms): Part<Config> {
     async start() {
       book.onChange = (names) => {
         for (const name of names) followJetStream(name);
-        clients.recheckAccountsOf(names);
+        const known = [...names].map((name) => accounts.get(name));
+        for (const account of known) if (account !== undefined) rooms.elsewhere.current?.ask(account);
+        const inUse = known.filter((account) => (account?.connections ?? 0) > 0);
+        clients.recheckAccountsOf(new Set(inUse.map((account) => account!.name)));
         rooms.leafNodes.recheckGrants();
       };
       claims = claimsService(rooms, operator);
@@ -62,10 +68,21 @@ export function operatorPart(rooms: OperatorPartRooms): Part<Config> {
       throw new StartError(`error resolving system account: account missing: ${name}`, null);
     },
     /** Tokens may have changed without the configuration. */
-    prepare: (next) => ({ apply: () => void reloadTokens(operator, next) }),
+    prepare: (next) => ({
+      apply() {
+        const before = operator.rules.current.pinnedAccounts;
+        operator.rules.current = operatorRules(next);
+        if (!sameValues(before, operator.rules.current.pinnedAccounts)) {
+          clients.recheckGrants();
+          rooms.leafNodes.recheckGrants();
+        }
+        void reloadTokens(operator, next);
+      },
+    }),
     stop() {
       claims?.[Symbol.dispose]();
       book[Symbol.dispose]();
+      operator.web[Symbol.dispose]();
     },
     closed: async () => operator.settled(),
   };

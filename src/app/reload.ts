@@ -214,9 +214,10 @@ function beginningOf({ configFile }: Loaded): Position | null {
   return configFile === null ? null : { file: configFile, line: 1, column: 1 };
 }
 
-function certificateFiles({ client, cluster, websocket, leafNodes }: Config): string[] {
+function certificateFiles({ client, cluster, websocket, leafNodes, operator }: Config): string[] {
   const ofRemotes = leafNodes.remotes.map(({ tls }) => tls);
-  return [client.tls, cluster.tls, websocket.tls, leafNodes.tls, ...ofRemotes].flatMap((tls) => {
+  const all = [client.tls, cluster.tls, websocket.tls, leafNodes.tls, operator.resolverTls, ...ofRemotes];
+  return all.flatMap((tls) => {
     if (tls === null) return [];
     const pairs = tls.certificates.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
     return tls.caFile === null ? pairs : [...pairs, tls.caFile];

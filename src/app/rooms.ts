@@ -32,6 +32,7 @@ import type { JetStreamPart } from "./jetstream.ts";
 import { openOperator, type OperatorRooms } from "./operator.ts";
 import { newServerKeys, serverHash } from "./process/identity.ts";
 import { slabBudgetBytes } from "./process/memory.ts";
+import type { ConnectionsElsewhere } from "../system/connections-elsewhere.ts";
 import type { Rebalancer } from "./rebalancer.ts";
 import type { ConfigInForce, ReloadRecord } from "./reload.ts";
 import { accountsDefinition, mappingsToSet } from "./slices/accounts.ts";
@@ -104,6 +105,7 @@ export class Rooms {
   });
   readonly monitor = liveCell<MonitorPorts | null>(null);
   readonly system = liveCell<SystemMembership | null>(null);
+  readonly elsewhere = liveCell<ConnectionsElsewhere | null>(null);
   readonly jetStream = liveCell<JetStreamPart | null>(null);
   readonly rebalancer = liveCell<Rebalancer | null>(null);
   /** nats-server's first client has this number too: smaller ones are its internal clients. */
@@ -127,6 +129,7 @@ export class Rooms {
       accounts: this.accounts,
       logger: this.logger,
       clusterName: () => this.cluster?.clusterName ?? "",
+      resolverTls: () => this.tls.resolver,
     });
     this.users = new ClientUsers(
       clientUsersOptions(config),
@@ -224,6 +227,8 @@ export class Rooms {
       lookup: allAddresses,
       facts: () => this.self.forLeafNodes(),
       info: () => this.self.leafInfo(),
+      hasAccount: (name) => this.operator?.has(name) ?? true,
+      isAccountOver: (name) => this.operator?.book.current(name)?.isOver ?? false,
       newLoopSubject: () => `$LDS.${randomToken(systemRandom, LOOP_TOKEN_LENGTH)}`,
       tellRoutes: (account, change, leafCluster) =>
         this.cluster?.table.tellOfLeaves(account, change, leafCluster),

@@ -12,6 +12,7 @@ import type { DrainsUntil, LifeState } from "../health/lifecycle.ts";
 import { drainClients } from "../ports/client/lame-duck.ts";
 import type { ServerAnswer } from "../system/cluster-query.ts";
 import type { Endpoint } from "../transport/wire.ts";
+import { limitsTogether } from "./limits-together.ts";
 import { operatorPart, signedStreams } from "./operator-part.ts";
 import * as part from "./parts.ts";
 import { Reload, type ReloadOutcome, type ReloadPart, type ReloadReason } from "./reload.ts";
@@ -57,6 +58,7 @@ export class Server {
     const certificates = part.certificates(rooms);
     const accounts = part.accountsPart(rooms);
     const operator = operatorPart(rooms);
+    const together = limitsTogether(rooms);
     const users = part.usersPart(rooms);
     const system = part.systemAccount(rooms, () => this.reload("request"));
     const monitoring = (this.monitoring = part.monitoring(rooms));
@@ -69,14 +71,25 @@ export class Server {
     const readiness = part.readinessPart(rooms);
     const rebalancing = part.rebalancing(rooms);
     this.parts = [
-      ...[certificates, accounts, operator, users, system, monitoring, watch, streams, signedStreams(rooms)],
+      ...[
+        certificates,
+        accounts,
+        together,
+        operator,
+        users,
+        system,
+        monitoring,
+        watch,
+        streams,
+        signedStreams(rooms),
+      ],
       ...[part.meeting(rooms), clients, webSocket, leafNodes, routes, part.traces(rooms)],
       ...[part.toldByInfo(rooms), this.ready(), readiness, rebalancing],
       part.warmUpPart(rooms, this.stopping.signal),
     ];
     this.stops = [
       ...[rebalancing, system, streams, webSocket, leafNodes, clients, routes, readiness, watch],
-      ...[users, operator, accounts, certificates],
+      ...[users, operator, together, accounts, certificates],
     ];
     this.reloads = this.followReloads(options.configSource);
   }

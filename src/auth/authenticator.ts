@@ -30,6 +30,8 @@ export interface AuthenticationOptions extends TokenOptions, UsersOptions {
   readonly isClosed?: boolean;
   /** The service that decides about all other clients; null or absent: they are refused. */
   readonly callout?: CalloutRules | null;
+  /** Users of the configuration decide even with an operator: those of the block for leaf nodes. */
+  readonly isBesideOperator?: boolean;
 }
 
 /** Length of nonces as in nats-server: 15 characters. */
@@ -47,14 +49,19 @@ export class Authenticator implements Disposable {
   private readonly chain: readonly Method[] = [openMethod(() => this.hasSecrets), this.token, this.users];
   private callout: Callout | null = null;
   private readonly host: CalloutHost | null;
-  private readonly jwt: JwtMethod | null;
+  private readonly signed: JwtMethod | null;
 
   /** `host`: what callouts need; null: there can be none. `jwt`: decides about all clients in place of the chain; null: no operator. */
   constructor(options: AuthenticationOptions, host: CalloutHost | null = null, jwt: JwtMethod | null = null) {
     this.options = options;
     this.host = host;
-    this.jwt = jwt;
+    this.signed = jwt;
     this.reconfigure(options);
+  }
+
+  /** Decides about all users; null: the configuration does. */
+  private get jwt(): JwtMethod | null {
+    return this.options.isBesideOperator === true ? null : this.signed;
   }
 
   /** Applies to clients that connect from now on. Users that have not changed keep their grants. */
@@ -88,20 +95,20 @@ export class Authenticator implements Disposable {
       case "callout":
         return callout?.holds(grant) === true ? grant : null;
       case "jwt":
-        return this.jwt?.current(grant) ?? null;
+        return this.jwt === null ? null : this.jwt.current(grant);
     }
   }
 
   /** Whether a connection that was admitted with `grant` without a proxy must come through one now. */
   needsProxy(grant: Grant): boolean {
-    if (grant.origin.kind === "jwt") return this.jwt?.needsProxy(grant) === true;
+    if (grant.origin.kind === "jwt") return this.signed?.needsProxy(grant) === true;
     return (this.token.isConfigured ? this.token : this.users).needsProxy(grant);
   }
 
   /** What a client is told whose grant no longer holds; null: it is closed without a word, and comes back as another user. */
   errorFor(grant: Grant): PeerError | null {
     if (grant.origin.kind !== "jwt") return this.hasMoved(grant) ? null : errors.authorizationViolation;
-    switch (this.jwt?.endOf(grant) ?? null) {
+    switch (this.signed?.endOf(grant) ?? null) {
       case "account over":
         return errors.accountExpired;
       case "revoked":
@@ -163,7 +170,7 @@ export class Authenticator implements Disposable {
 
   [Symbol.dispose](): void {
     this.secrets[Symbol.dispose]();
-    this.jwt?.[Symbol.dispose]();
+    this.signed?.[Symbol.dispose]();
     this.callout?.[Symbol.dispose]();
   }
 

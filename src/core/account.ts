@@ -35,6 +35,7 @@ import {
 } from "./subscription.ts";
 
 const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+const NOWHERE = { connections: 0, leafnodes: 0 };
 
 /** What accounts need from the server. */
 export interface AccountWorld {
@@ -69,6 +70,8 @@ export class Account implements Crossed {
   connections = 0;
   /** Open connections of leaf nodes. */
   leafnodes = 0;
+  /** Those to other servers of the cluster, as far as they are known and limits ask for them. */
+  elsewhere: { readonly connections: number; readonly leafnodes: number } = NOWHERE;
   limits = NO_LIMITS;
   /** null: subjects are not mapped. */
   mappings: Mappings | null = null;
@@ -111,7 +114,13 @@ export class Account implements Crossed {
 
   get isFull(): boolean {
     const { maxConnections } = this.limits;
-    return maxConnections !== null && this.connections >= maxConnections;
+    return maxConnections !== null && this.connections + this.elsewhere.connections >= maxConnections;
+  }
+
+  /** It has more connections than its limit permits, which may have been higher before. */
+  get isOverfull(): boolean {
+    const { maxConnections } = this.limits;
+    return maxConnections !== null && this.connections + this.elsewhere.connections > maxConnections;
   }
 
   get serviceImports(): readonly ServiceImport[] {

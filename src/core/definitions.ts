@@ -3,6 +3,8 @@
 /** null: no limit. */
 export interface AccountLimits {
   readonly maxConnections: number | null;
+  /** Absent: no limit, either. */
+  readonly maxLeafNodes?: number | null;
   /** Per connection. */
   readonly maxSubscriptions: number | null;
   readonly maxPayloadBytes: number | null;

@@ -11,6 +11,7 @@ import { createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } fr
 const DER_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
+const KEYS_MAX = 4096;
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** By their first byte, which shows as the first letter. */
@@ -85,6 +86,40 @@ export function isPublicNkey(text: string): boolean {
 /** The key of a text that `isPublicNkey`. */
 export function nkeyToVerify(nkey: string): KeyObject {
   return createPublicKey({ key: Buffer.concat([DER_PREFIX, rawNkey(nkey)]), format: "der", type: "spki" });
+}
+
+/** Finds the key of a text; null: it is no public nkey. */
+export interface Keys {
+  keyOf(nkey: string): KeyObject | null;
+}
+
+/** These are read each time. */
+export const NEW_KEYS: Keys = { keyOf: (nkey) => (isPublicNkey(nkey) ? nkeyToVerify(nkey) : null) };
+
+/**
+ * Remembers keys that have been read: the same few sign many tokens, and reading a key takes half as long as verifying a signature.
+ * Bounded: KEYS_MAX are remembered; the one that has not been used for longest is evicted.
+ */
+export class KnownKeys implements Keys {
+  private readonly known = new Map<string, KeyObject>();
+
+  keyOf(nkey: string): KeyObject | null {
+    const key = this.known.get(nkey) ?? NEW_KEYS.keyOf(nkey);
+    if (key === null) return null;
+    this.known.delete(nkey);
+    this.known.set(nkey, key);
+    for (const [oldest] of this.known) {
+      if (this.known.size <= KEYS_MAX) break;
+      this.known.delete(oldest);
+    }
+    assert(this.known.size <= KEYS_MAX, "remembered keys stay within their bound");
+    return key;
+  }
+}
+
+/** The kind of a text that `isPublicNkey`. */
+export function hasKind(kind: NkeyKind, nkey: string): boolean {
+  return nkey.startsWith(LETTERS[kind]);
 }
 
 /** `signature` in base64, in the spelling for URLs or the usual one. */

@@ -7,7 +7,7 @@
  */
 import { asClaims, fieldOf, fields, parseClaims, text, texts, whole } from "./claim-fields.ts";
 import { BadJwt, type Claims } from "./jwt.ts";
-import { isNkeyOf, isPublicNkey, isSignedBy, nkeyToVerify, type NkeyKind } from "./nkey.ts";
+import { hasKind, isSignedBy, NEW_KEYS, type Keys, type NkeyKind } from "./nkey.ts";
 
 /** nats-server's bound. */
 const TOKEN_CHARS_MAX = 1024 * 1024;
@@ -15,6 +15,8 @@ const VERSION = 2;
 const ALGORITHM_OLD = "ed25519";
 const ALGORITHM = "ed25519-nkey";
 const BEGINNING = "eyJ";
+/** As `nsc` and nats-server write it. */
+const USUAL_HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: ALGORITHM })).toString("base64url");
 
 export type TokenKind = "operator" | "account" | "user" | "activation";
 
@@ -44,8 +46,8 @@ const SIGNERS: Readonly<Record<TokenKind, readonly NkeyKind[]>> = {
 const KINDS = Object.keys(SIGNERS);
 const SERVER_KINDS = ["cluster", "server"];
 
-/** Throws BadJwt. */
-export function decodeToken(token: string, wanted: TokenKind): Token {
+/** `keys`: finds the key of the issuer. Throws BadJwt. */
+export function decodeToken(token: string, wanted: TokenKind, keys: Keys = NEW_KEYS): Token {
   const { header, body, signature, claims } = openToken(token);
   const nats = fields(claims, "nats");
   // The kind stands outside of `nats` in version 1.
@@ -59,10 +61,11 @@ export function decodeToken(token: string, wanted: TokenKind): Token {
     throw new BadJwt(`library supports version ${VERSION} or less - received ${version}`);
   const signed = isKnown && version === 2 ? `${header}.${body}` : body;
   const issuer = text(claims, "iss");
-  if (!isPublicNkey(issuer) || !isSignedBy(nkeyToVerify(issuer), signed, signature))
+  const key = keys.keyOf(issuer);
+  if (key === null || !isSignedBy(key, signed, signature))
     throw new BadJwt(`claim failed V${version === 2 ? 2 : 1} signature verification`);
   if (kind !== wanted) throw new BadJwt(`not ${wanted} claim`);
-  if (!SIGNERS[wanted].some((signer) => isNkeyOf(signer, issuer)))
+  if (!SIGNERS[wanted].some((signer) => hasKind(signer, issuer)))
     throw new BadJwt(`unable to validate expected prefixes - [${SIGNERS[wanted].join(" ")}]`);
   return tokenOf(claims, nats, version === 1 ? 1 : 2);
 }
@@ -76,7 +79,8 @@ export function decodeAnyToken(token: string): {
   const { header, body, signature, claims, algorithm } = openToken(token);
   const issuer = text(claims, "iss");
   const signed = algorithm === ALGORITHM_OLD ? body : `${header}.${body}`;
-  if (!isPublicNkey(issuer) || !isSignedBy(nkeyToVerify(issuer), signed, signature))
+  const key = NEW_KEYS.keyOf(issuer);
+  if (key === null || !isSignedBy(key, signed, signature))
     throw new BadJwt(`claim failed V${algorithm === ALGORITHM_OLD ? 1 : 2} signature verification`);
   return { issuer, subject: text(claims, "sub"), nats: fields(claims, "nats") };
 }
@@ -100,11 +104,7 @@ function openToken(token: string) {
   const chunks = token.split(".", 4);
   const [header = "", body = "", signature = ""] = chunks;
   if (chunks.length !== 3) throw new BadJwt("expected 3 chunks");
-  const head = parseClaims(decoded(header));
-  const type = text(head, "typ");
-  if (type.toUpperCase() !== "JWT") throw new BadJwt("not supported type");
-  const algorithm = text(head, "alg").toLowerCase();
-  if (algorithm !== ALGORITHM_OLD && algorithm !== ALGORITHM) throw new BadJwt("unexpected algorithm");
+  const algorithm = algorithmIn(header);
   if (!isBase64Url(signature)) throw new BadJwt("illegal base64 data in the signature");
   return {
     header,
@@ -113,6 +113,16 @@ function openToken(token: string) {
     algorithm,
     claims: parseClaims(decoded(body)),
   };
+}
+
+function algorithmIn(header: string): string {
+  if (header === USUAL_HEADER) return ALGORITHM;
+  const head = parseClaims(decoded(header));
+  const type = text(head, "typ");
+  if (type.toUpperCase() !== "JWT") throw new BadJwt("not supported type");
+  const algorithm = text(head, "alg").toLowerCase();
+  if (algorithm !== ALGORITHM_OLD && algorithm !== ALGORITHM) throw new BadJwt("unexpected algorithm");
+  return algorithm;
 }
 
 function tokenOf(claims: Claims, nats: Claims, version: 1 | 2): Token {

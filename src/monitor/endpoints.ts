@@ -43,6 +43,10 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
   "/messagez",
 ]);
 
+/** Where an account server has the tokens of accounts, by their public keys. */
+const ACCOUNT_TOKENS = "/jwt/v1/accounts/";
+const TOKEN_TYPE = "application/jwt";
+
 const ALIASES: ReadonlyMap<string, string> = new Map([["/subscriptionsz", "/subsz"]]);
 
 export class Endpoints {
@@ -99,6 +103,7 @@ export class Endpoints {
   async answer(path: string, query: Query): Promise<Answer> {
     const relative = this.withoutBase(path);
     const name = ALIASES.get(relative) ?? relative;
+    if (name.startsWith(ACCOUNT_TOKENS)) return this.token(name.slice(ACCOUNT_TOKENS.length));
     const endpoint = this.table.get(name);
     if (endpoint === undefined) return text(404, "404 page not found\n");
     if (!this.uncounted.has(name)) this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
@@ -115,6 +120,17 @@ export class Endpoints {
     const endpoint = this.table.get(name);
     if (endpoint === undefined) throw new Error(`bug: no endpoint ${name}`);
     return endpoint(this.source, query, this.turns);
+  }
+
+  /** As an account server answers servers that ask by URL. They ask for no account at their start, to see that it is there. */
+  private token(account: string): Answer {
+    const { tokens } = this.source;
+    if (tokens === null) return text(404, "404 page not found\n");
+    if (account === "") return text(200, "Append the public key of an account to read its token\n");
+    const token = tokens.kept(account);
+    return token === null
+      ? text(404, "No token of this account is kept here\n")
+      : { status: 200, contentType: TOKEN_TYPE, body: [token] };
   }
 
   /** "": not ours. */

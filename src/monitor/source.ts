@@ -243,6 +243,8 @@ export interface MonitorSource {
   readonly accounts: Accounts;
   /** The account as an operator has signed it; null: none has, or nobody has needed it. */
   signed(account: string): AccountInForce | null;
+  /** Tokens of accounts that are kept here, by their names; null: no operator signs accounts. */
+  readonly tokens: { kept(account: string): string | null } | null;
   readonly clients: ClientsSource;
   readonly closed: Iterable<ClosedConnection>;
   readonly cluster: ClusterSource | null;

@@ -63,7 +63,8 @@ export class AccountBook implements SignedAccounts, Disposable {
   }
 
   leafNodesOf(name: string): number {
-    return this.options.accounts.get(name)?.leafnodes ?? 0;
+    const account = this.options.accounts.get(name);
+    return account === undefined ? 0 : account.leafnodes + account.elsewhere.leafnodes;
   }
 
   [Symbol.iterator](): Iterator<AccountInForce> {

@@ -218,6 +218,7 @@ function limitsOf({ limits }: AccountClaims): AccountLimits {
   const orNone = (limit: number): number | null => (limit < 0 ? null : limit);
   return {
     maxConnections: orNone(limits.connections),
+    maxLeafNodes: orNone(limits.leafNodes),
     maxSubscriptions: orNone(limits.subscriptions),
     maxPayloadBytes: orNone(limits.payloadBytes),
   };

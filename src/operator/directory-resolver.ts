@@ -41,9 +41,12 @@ export class DirectoryResolver implements Resolver {
   }
 
   fetch(name: string): string | null | Promise<string | null> {
+    return this.kept(name) ?? this.fetchElsewhere(name);
+  }
+
+  kept(name: string): string | null {
     const { files, clock } = this.options;
-    const own = files.load(name, clock.nowMs());
-    return own ?? this.fetchElsewhere(name);
+    return files.load(name, clock.nowMs());
   }
 
   /** Keeps a token of the configuration, unless the directory has a newer one. */

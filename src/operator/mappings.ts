@@ -39,9 +39,6 @@ export class MappingsOfAccounts {
 /** Why the mappings are invalid, in nats-server's words. */
 export function mappingClaimProblems(claims: readonly MappingClaim[]): readonly string[] {
   return claims.flatMap((one) => {
-    const functions = [one.source, ...one.destinations.map(({ subject }) => subject)];
-    if (functions.some((subject) => /\{\{\s*account-hash/i.test(subject)))
-      return [`mapping "${one.source}": the function account-hash in subjects is not supported by shoal yet`];
     if (!isValidSubject(one.source)) return [`mapping "${one.source}": invalid subject`];
     try {
       void mappingOf(one);

@@ -3,6 +3,8 @@
 export interface Resolver {
   /** The token of an account, by its public nkey; null: there is none. The promise is never rejected. */
   fetch(name: string): string | null | Promise<string | null>;
+  /** The same, but only what is kept here: nobody is asked. */
+  kept(name: string): string | null;
   /** Keeps a token that was verified; absent: the resolver only reads. */
   store?(name: string, jwt: string): void;
   /** Resolves when what was to be kept is kept; absent: it is at once. */
@@ -26,6 +28,10 @@ export class MemoryResolver implements Resolver {
   private tokens = new Map<string, string>();
 
   fetch(name: string): string | null {
+    return this.kept(name);
+  }
+
+  kept(name: string): string | null {
     return this.tokens.get(name) ?? null;
   }
 

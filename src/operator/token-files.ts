@@ -6,7 +6,16 @@
  * each, and WRITES_MAX changes that wait.
  */
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
@@ -18,6 +27,7 @@ const DELETED = ".deleted";
 const TOKEN_BYTES_MAX = 1024 * 1024;
 const WRITES_MAX = 10_000;
 const HASH_BYTES = 32;
+const FOLDER = /^[A-Z2-7]{2}$/;
 
 export interface TokenFilesOptions {
   readonly directory: string;
@@ -45,6 +55,7 @@ export class TokenFiles {
   constructor(options: TokenFilesOptions) {
     this.options = options;
     mkdirSync(options.directory, { recursive: true });
+    takeOutOfFolders(options.directory);
     for (const file of readdirSync(options.directory)) {
       if (file.endsWith(BEING_WRITTEN)) rmSync(join(options.directory, file), { force: true });
       const name = nameOf(file);
@@ -210,6 +221,18 @@ export class TokenFiles {
 
   private pathOf(name: string): string {
     return join(this.options.directory, `${name}${ENDING}`);
+  }
+}
+
+/** The older account server may have put files into folders by the last two letters of their names. */
+function takeOutOfFolders(directory: string): void {
+  for (const folder of readdirSync(directory, { withFileTypes: true })) {
+    if (!folder.isDirectory() || !FOLDER.test(folder.name)) continue;
+    for (const file of readdirSync(join(directory, folder.name))) {
+      const to = join(directory, file);
+      if (nameOf(file)?.endsWith(folder.name) !== true || existsSync(to)) continue;
+      renameSync(join(directory, folder.name, file), to);
+    }
   }
 }
 

@@ -9,32 +9,43 @@ import type { AfterReload, Resolver } from "./resolver.ts";
 
 const TIMEOUT_MS = 1900;
 const TOKEN_BYTES_MAX = 1024 * 1024;
+const OK = 200;
+
+/** Reads a text from a web server; null: it is longer than `bytesMax`. */
+export interface Web {
+  read(
+    url: string,
+    options: { readonly bytesMax: number; readonly signal: AbortSignal },
+  ): Promise<{ readonly status: number; readonly text: string | null }>;
+}
 
 export class UrlResolver implements Resolver {
   private readonly url: string;
+  private readonly web: Web;
   private readonly logger: Logger;
 
   /** `url` ends in a slash. */
-  constructor(url: string, logger: Logger) {
+  constructor(url: string, web: Web, logger: Logger) {
     this.url = url;
+    this.web = web;
     this.logger = logger;
   }
 
   async fetch(name: string): Promise<string | null> {
     if (!isNkeyOf("account", name)) return null;
     try {
-      const answer = await fetch(`${this.url}${name}`, { signal: abortedAfter(TIMEOUT_MS) });
-      if (answer.ok && answer.body !== null) return await textOf(answer.body);
-      await answer.body?.cancel();
-      this.logger.warn("The account server has not given an account", {
-        account: name,
-        status: answer.status,
-      });
+      const terms = { bytesMax: TOKEN_BYTES_MAX, signal: abortedAfter(TIMEOUT_MS) };
+      const { status, text } = await this.web.read(`${this.url}${name}`, terms);
+      if (status === OK && text !== null) return text.trim();
+      const problem = { account: name, status };
+      this.logger.warn("The account server has not given an account", problem);
     } catch (error) {
-      // The URL may hold credentials.
-      const reason = error instanceof Error ? error.name : "failed";
-      this.logger.warn("The account server could not be asked", { account: name, reason });
+      this.logger.warn("The account server could not be asked", { account: name, reason: reasonOf(error) });
     }
+    return null;
+  }
+
+  kept(): null {
     return null;
   }
 
@@ -43,14 +54,8 @@ export class UrlResolver implements Resolver {
   }
 }
 
-/** null: it is too long for a token. */
-async function textOf(body: ReadableStream<Uint8Array>): Promise<string | null> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of body) {
-    length += piece.length;
-    if (length > TOKEN_BYTES_MAX) return null;
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString("utf8").trim();
+/** The URL may hold credentials, and messages may hold the URL: codes do not. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "failed";
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }

@@ -12,10 +12,10 @@ import { HandshakeRate, type ClientTlsTerms, type TlsTerms } from "../transport/
 const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
 const CHECK_MS = DAY_MS;
-/** For TLS with hubs, where nothing is configured. */
+/** For TLS with servers that are dialled, where nothing is configured. */
 const DIALLED_TIMEOUT_MS = 2000;
 
-export type TlsPort = "client" | "cluster" | "websocket" | "leafnodes";
+export type TlsPort = "client" | "cluster" | "websocket" | "leafnodes" | "resolver";
 
 /** A certificate and the port that shows it. */
 export interface ServedCertificate extends CertificateFacts {
@@ -44,6 +44,8 @@ export interface PortTlsOptions {
   readonly leafnodes?: TlsOptions | null;
   /** Of hubs that are dialled, one for each; null: TLS where the hub asks for it. */
   readonly leafRemotes?: readonly (TlsOptions | null)[];
+  /** For the web server that is asked for accounts; absent or null: with the authorities of the system. */
+  readonly resolver?: TlsOptions | null;
   readonly allowsPlain: boolean;
 }
 
@@ -53,6 +55,7 @@ export class PortTls implements Disposable {
   websocket: TlsTerms | null;
   leafnodes: ClientTlsTerms | null;
   leafRemotes: readonly TlsTerms[];
+  resolver: TlsTerms;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private timer: Disposable | null = null;
@@ -66,6 +69,7 @@ export class PortTls implements Disposable {
     this.websocket = webSocketTerms(config);
     this.leafnodes = leafTerms(config);
     this.leafRemotes = remoteTerms(config);
+    this.resolver = dialledTerms(config.resolver ?? null);
   }
 
   /** Says which certificates expire soon, now and every day. */
@@ -81,6 +85,7 @@ export class PortTls implements Disposable {
     const websocket = askedBy("websocket.tls", () => webSocketTerms(config));
     const leafnodes = askedBy("leafnodes.tls", () => leafTerms(config));
     const leafRemotes = askedBy("leafnodes.remotes", () => remoteTerms(config));
+    const resolver = askedBy("operator.resolverTls", () => dialledTerms(config.resolver ?? null));
     return {
       apply: () => {
         const before = fingerprint(this.certificates);
@@ -89,6 +94,7 @@ export class PortTls implements Disposable {
         this.websocket = websocket;
         this.leafnodes = leafnodes;
         this.leafRemotes = leafRemotes;
+        this.resolver = resolver;
         if (fingerprint(this.certificates) === before) return;
         this.logger.info("TLS certificates reloaded", { event: "certificates_reloaded" });
         this.warnOfExpiry();
@@ -105,6 +111,7 @@ export class PortTls implements Disposable {
       ...of("websocket", this.websocket),
       ...of("leafnodes", this.leafnodes),
       ...this.leafRemotes.flatMap((terms) => of("leafnodes", terms)),
+      ...of("resolver", this.resolver),
     ];
   }
 
@@ -140,6 +147,7 @@ export function tlsFileProblems({
   websocket,
   leafnodes = null,
   leafRemotes = [],
+  resolver = null,
 }: Omit<PortTlsOptions, "allowsPlain">): string[] {
   const problemsOf = (read: () => unknown): string[] => {
     try {
@@ -149,13 +157,22 @@ export function tlsFileProblems({
       return [error instanceof Error ? error.message : String(error)];
     }
   };
-  const config: PortTlsOptions = { client, cluster, websocket, leafnodes, leafRemotes, allowsPlain: true };
+  const config: PortTlsOptions = {
+    client,
+    cluster,
+    websocket,
+    leafnodes,
+    leafRemotes,
+    resolver,
+    allowsPlain: true,
+  };
   return [
     ...problemsOf(() => clientTerms(config)),
     ...problemsOf(() => clusterTerms(config)),
     ...problemsOf(() => webSocketTerms(config)),
     ...problemsOf(() => leafTerms(config)),
     ...problemsOf(() => remoteTerms(config)),
+    ...problemsOf(() => dialledTerms(resolver)),
   ];
 }
 
@@ -193,7 +210,11 @@ function leafTerms({ leafnodes = null }: PortTlsOptions): ClientTlsTerms | null 
 }
 
 function remoteTerms({ leafRemotes = [] }: PortTlsOptions): readonly TlsTerms[] {
-  return leafRemotes.map((remote) => (remote === null ? usualTerms() : termsOf(remote, "required")));
+  return leafRemotes.map(dialledTerms);
+}
+
+function dialledTerms(config: TlsOptions | null): TlsTerms {
+  return config === null ? usualTerms() : termsOf(config, "required");
 }
 
 /** With the authorities of the system, and no certificate of this server's. */

@@ -197,6 +197,7 @@ function clientFields(client: ClientSnapshot, extra: object = {}): object {
     ver: orOmit(client.version),
     ...extra,
     name_tag: client.accountTag,
+    tags: (client.signed?.tags.length ?? 0) > 0 ? client.signed?.tags : undefined,
     jwt: orOmit(client.signed?.jwt ?? ""),
     issuer_key: orOmit(client.signed?.issuer ?? ""),
     kind: "Client",

@@ -85,6 +85,8 @@ export class LeafStack extends Stack {
           admission: admission === null ? null : { ...admission, isSystemAccount: false },
         }),
       connectionType: () => "LEAFNODE",
+      hasAccount: () => true,
+      isAccountOver: () => false,
       onRefused: () => undefined,
       onOpen: () => undefined,
       onAddresses: () => undefined,

@@ -22,49 +22,95 @@ import { accountToken, activationToken, HOUR_S } from "../support/operator-kit.t
 const RUNS = 120;
 const operator = newNkey("operator");
 const keys = [newNkey("account"), newNkey("account"), newNkey("account")] as const;
-const LITERALS = ["a", "a.b", "b.c"];
-const EXPORTS = ["a", "a.*", ">", "b.c"];
-const IMPORTS = ["a", "a.b", "a.*", "b.c", ">"];
+const POSITIONED = "p.*";
+const OWN = "p.own";
+const ANOTHERS = "p.another";
+const LITERALS = ["a", "a.b", "b.c", ...keys.map(({ publicKey }) => `p.${publicKey}`)];
+const EXPORTS = ["a", "a.*", ">", "b.c", POSITIONED];
+const IMPORTS = ["a", "a.b", "a.*", "b.c", ">", OWN, ANOTHERS];
+const KINDS = ["stream", "service"] as const;
 const TOKENS = [
   "none",
   "right",
   "of another account",
   "for another account",
   "for another subject",
+  "for another kind",
   "expired",
+  "revoked",
 ] as const;
 
-const streamOf = fc.record({ subject: fc.constantFrom(...EXPORTS), needsToken: fc.boolean() });
+const exportOf = fc.record({
+  kind: fc.constantFrom(...KINDS),
+  subject: fc.constantFrom(...EXPORTS),
+  needsToken: fc.boolean(),
+});
 const importOf = fc.record({
+  kind: fc.constantFrom(...KINDS),
   exporter: fc.nat(2),
   subject: fc.constantFrom(...IMPORTS),
   // A token that is wrong in itself costs the whole account.
   token: fc.oneof(
-    { weight: 8, arbitrary: fc.constantFrom<Import["token"]>("none", "right", "expired") },
+    { weight: 8, arbitrary: fc.constantFrom<Import["token"]>("none", "right", "expired", "revoked") },
     fc.constantFrom(...TOKENS),
   ),
 });
 const accountOf = fc.record({
-  exports: fc.uniqueArray(streamOf, { maxLength: 1, selector: ({ subject }) => subject }),
+  exports: fc.uniqueArray(exportOf, { maxLength: 2, selector: ({ kind }) => kind }),
   imports: fc.uniqueArray(importOf, {
     maxLength: 3,
-    selector: ({ exporter, subject }) => `${exporter} ${subject}`,
+    selector: ({ kind, exporter, subject }) => `${kind} ${exporter} ${subject}`,
   }),
 });
 const world = fc.tuple(accountOf, accountOf, accountOf);
 
+type Kind = (typeof KINDS)[number];
+type Export = { readonly kind: Kind; readonly subject: string; readonly needsToken: boolean };
 type Import = {
+  readonly kind: Kind;
   readonly exporter: number;
   readonly subject: string;
   readonly token: (typeof TOKENS)[number];
 };
+type Case = { readonly exports: readonly Export[]; readonly imports: readonly Import[] };
 
-function tokenFor(importer: number, { exporter, subject, token }: Import, nowS: number): string | undefined {
+/** Keys stand for the names in subjects. */
+function subjectOf({ subject }: Import, importer: number): string {
+  if (subject === OWN) return `p.${keys[importer]!.publicKey}`;
+  return subject === ANOTHERS ? `p.${keys[(importer + 1) % keys.length]!.publicKey}` : subject;
+}
+
+function tokenFor(importer: number, one: Import, nowS: number): string | undefined {
+  const { exporter, kind, token } = one;
   if (token === "none") return undefined;
   const holder = token === "for another account" ? newNkey("account") : keys[importer]!;
   const signer = token === "of another account" ? newNkey("account") : keys[exporter]!;
-  const nats = { subject: token === "for another subject" ? "z" : subject, kind: "stream" };
-  return activationToken(holder, signer, { nats, ...(token === "expired" ? { exp: nowS - HOUR_S } : {}) });
+  const others = kind === "stream" ? "service" : "stream";
+  const nats = {
+    subject: token === "for another subject" ? "z" : subjectOf(one, importer),
+    kind: token === "for another kind" ? others : kind,
+  };
+  const iat = token === "revoked" ? nowS - 2 * HOUR_S : nowS;
+  return activationToken(holder, signer, {
+    ...{ nats, iat },
+    ...(token === "expired" ? { exp: nowS - HOUR_S } : {}),
+  });
+}
+
+function claimsOf({ exports, imports }: Case, index: number, nowS: number): object {
+  return {
+    exports: exports.map(({ kind, subject, needsToken }) => ({
+      ...{ subject, type: kind, token_req: needsToken },
+      ...(subject === POSITIONED ? { account_token_position: 2 } : {}),
+      revocations: { "*": nowS - HOUR_S },
+    })),
+    imports: imports.map((one) => ({
+      subject: subjectOf(one, index),
+      account: keys[one.exporter]!.publicKey,
+      type: one.kind,
+      token: tokenFor(index, one, nowS),
+    })),
+  };
 }
 
 function covers(pattern: string, subject: string): boolean {
@@ -74,6 +120,31 @@ function covers(pattern: string, subject: string): boolean {
       subjectMatches(pattern, subject.replace("*", "x")) &&
       (!subject.includes("*") || pattern.includes("*")))
   );
+}
+
+/** Whether claims of both permit that a message with this subject crosses: with streams to the importer, with services from it. */
+function permits(cases: readonly Case[], importer: number, one: Import, subject: string): boolean {
+  const imported = subjectOf(one, importer);
+  if (one.exporter === importer || !subjectMatches(imported, subject)) return false;
+  return cases[one.exporter]!.exports.some((each) => {
+    if (each.kind !== one.kind || !covers(each.subject, imported)) return false;
+    if (each.subject === POSITIONED) return imported === `p.${keys[importer]!.publicKey}`;
+    return !each.needsToken || one.token === "right";
+  });
+}
+
+/** The accounts that a message may reach by one crossing after another. */
+function mayReach(cases: readonly Case[], from: number, subject: string): ReadonlySet<number> {
+  const reached = new Set([from]);
+  for (const account of reached)
+    cases.forEach(({ imports }, importer) => {
+      for (const one of imports) {
+        if (!permits(cases, importer, one, subject)) continue;
+        if (one.kind === "stream" && one.exporter === account) reached.add(importer);
+        if (one.kind === "service" && importer === account) reached.add(one.exporter);
+      }
+    });
+  return reached;
 }
 
 /** As a client has it, so that imported streams reach it. */
@@ -91,7 +162,7 @@ afterEach(() => {
 });
 
 it("carries nothing between accounts without an export, an import and a token", () => {
-  let crossed = 0;
+  const crossed = { stream: 0, service: 0 };
   fc.assert(
     fc.property(world, (cases) => {
       const clock = new VirtualClock();
@@ -100,21 +171,9 @@ it("carries nothing between accounts without an export, an import and a token", 
       const accounts = new Accounts({ clock, random: seededRandom(1) });
       opened.push(accounts);
       const resolver = new MemoryResolver();
-      cases.forEach(({ exports, imports }, index) => {
-        const nats = {
-          exports: exports.map(({ subject, needsToken }) => ({
-            subject,
-            type: "stream",
-            token_req: needsToken,
-          })),
-          imports: imports.map((one) => ({
-            subject: one.subject,
-            account: keys[one.exporter]!.publicKey,
-            type: "stream",
-            token: tokenFor(index, one, nowS),
-          })),
-        };
-        resolver.store(keys[index]!.publicKey, accountToken(keys[index]!, operator, { nats }));
+      cases.forEach((one, index) => {
+        const nats = claimsOf(one, index, nowS) as Record<string, unknown>;
+        resolver.store(keys[index]!.publicKey, accountToken(keys[index]!, operator, { nats, iat: nowS }));
       });
       const mappings = new MappingsOfAccounts(accounts, seededRandom(1), () => "");
       const trust = trustIn([], [operator.publicKey]);
@@ -128,28 +187,23 @@ it("carries nothing between accounts without an export, an import and a token", 
       keys.forEach(({ publicKey }, index) => {
         for (const subject of LITERALS) accounts.get(publicKey)?.send(subject, `${index} ${subject}`);
       });
-      heard.forEach((messages, importer) => {
+      heard.forEach((messages, account) => {
         for (const message of messages) {
           const [from = "", subject = ""] = message.split(" ");
           const sender = Number(from);
-          if (sender === importer) continue;
-          crossed++;
-          const reasons = cases[importer]!.imports.filter(
-            (one) =>
-              one.exporter === sender &&
-              subjectMatches(one.subject, subject) &&
-              cases[sender]!.exports.some(
-                (stream) =>
-                  covers(stream.subject, one.subject) && (!stream.needsToken || one.token === "right"),
-              ),
+          if (sender === account) continue;
+          const isRequest = cases[sender]!.imports.some(
+            (one) => one.kind === "service" && one.exporter === account,
           );
-          expect(reasons.length, `${message} reached ${importer}`).toBeGreaterThan(0);
+          crossed[isRequest ? "service" : "stream"]++;
+          expect([...mayReach(cases, sender, subject)], `${message} reached ${account}`).toContain(account);
         }
       });
     }),
     { numRuns: RUNS, seed: 7 },
   );
-  expect(crossed, "messages that crossed").toBeGreaterThan(0);
+  expect(crossed.stream, "messages of streams that crossed").toBeGreaterThan(0);
+  expect(crossed.service, "requests that crossed").toBeGreaterThan(0);
 });
 
 it("carries what is exported, imported and permitted", () => {

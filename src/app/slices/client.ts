@@ -26,13 +26,14 @@ export function externalListener({ client }: Config): { host: string; port: numb
   return port === null ? null : { host: externalHost ?? host, port };
 }
 
-export function tlsSlice({ client, cluster, websocket, leafNodes }: Config): PortTlsOptions {
+export function tlsSlice({ client, cluster, websocket, leafNodes, operator }: Config): PortTlsOptions {
   return {
     client: client.tls,
     cluster: cluster.tls,
     websocket: websocket.port === null ? null : websocket.tls,
     leafnodes: leafNodes.port === null ? null : leafNodes.tls,
     leafRemotes: leafNodes.remotes.map(({ tls }) => tls),
+    resolver: operator.resolverTls,
     allowsPlain: client.allowNonTls,
   };
 }

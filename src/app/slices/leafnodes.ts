@@ -90,7 +90,10 @@ export function leafAuthentication(
   if (user !== null) users.push(leafUser(user, password ?? "", account, needsProxy));
   if (nkey !== null) users.push(leafUser(nkey, null, account, needsProxy));
   if (users.length === 0) return { ...usual, mapsCertificates };
-  return { users, noAuthUser: null, token: undefined, mapsCertificates, proxies: usual.proxies ?? [] };
+  return {
+    ...{ users, noAuthUser: null, token: undefined, mapsCertificates, proxies: usual.proxies ?? [] },
+    isBesideOperator: true,
+  };
 }
 
 function leafUser(

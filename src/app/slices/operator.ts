@@ -8,7 +8,7 @@ import { DirectoryResolver } from "../../operator/directory-resolver.ts";
 import { MemoryResolver, type Resolver } from "../../operator/resolver.ts";
 import { TokenFiles } from "../../operator/token-files.ts";
 import { trustIn, type OperatorTrust } from "../../operator/trust.ts";
-import { UrlResolver } from "../../operator/url-resolver.ts";
+import { UrlResolver, type Web } from "../../operator/url-resolver.ts";
 
 export function hasOperator({ operator }: Config): boolean {
   return isSigned(operator);
@@ -36,16 +36,16 @@ export function strictOperators({ operator: { operators } }: Config): ReadonlySe
 }
 
 /** With the preloaded accounts. Throws the operating system's error where a directory cannot be read. */
-export function operatorResolver(config: Config, logger: Logger): Resolver {
-  const resolver = resolverOf(config, logger);
+export function operatorResolver(config: Config, web: Web, logger: Logger): Resolver {
+  const resolver = resolverOf(config, web, logger);
   for (const { account, jwt } of config.operator.preload) resolver.store?.(account, jwt);
   return resolver;
 }
 
-function resolverOf(config: Config, logger: Logger): Resolver {
+function resolverOf(config: Config, web: Web, logger: Logger): Resolver {
   const { resolver } = config.operator;
   if (resolver === null || resolver.kind === "memory") return new MemoryResolver();
-  if (resolver.kind === "url") return new UrlResolver(resolver.url, logger);
+  if (resolver.kind === "url") return new UrlResolver(resolver.url, web, logger);
   const files = new TokenFiles({
     directory: resolver.directory,
     limit: resolver.limit,

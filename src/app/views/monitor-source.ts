@@ -55,6 +55,7 @@ export function monitorSource(
     webSocketFacts: () => webSocketFacts(rooms),
     accounts: rooms.accounts,
     signed: (account) => rooms.operator?.book.current(account) ?? null,
+    tokens: rooms.operator?.resolver ?? null,
     clients: rooms.clients,
     closed,
     cluster: rooms.cluster,

@@ -8,7 +8,7 @@ import { CONNECTION_TYPES, type ConnectionType } from "../../base/connection-typ
 import { sameValues } from "../../base/same-values.ts";
 import type { Permissions, UserPermissions } from "../../core/permissions.ts";
 import { BadJwt } from "../../keys/jwt.ts";
-import { isPublicNkey, isSignedBy, nkeyToVerify } from "../../keys/nkey.ts";
+import { isSignedBy, KnownKeys, NEW_KEYS } from "../../keys/nkey.ts";
 import type { Attempt } from "../attempt.ts";
 import { addressRange } from "../address-range.ts";
 import { AccountCallouts, calloutRulesOf } from "../callout/account-callouts.ts";
@@ -68,6 +68,8 @@ export class JwtMethod implements Method, Disposable {
   pinnedAccountFailures = 0;
   private readonly host: JwtMethodHost;
   private readonly permissions = new SharedPermissions();
+  /** Remembers those of the accounts that sign users. */
+  private readonly keys = new KnownKeys();
   private readonly callouts: AccountCallouts;
 
   constructor(host: JwtMethodHost) {
@@ -87,8 +89,7 @@ export class JwtMethod implements Method, Disposable {
       const user = this.presented(attempt);
       checkUserToken(user, this.nowMs);
       if (user.terms.needsProxy && attempt.proxyKey === "") return LACKS_PROXY;
-      const { pinnedAccounts } = this.host.rules();
-      if (pinnedAccounts.length > 0 && !pinnedAccounts.includes(user.account)) {
+      if (!this.isPinned(user.account)) {
         this.pinnedAccountFailures++;
         return refused(`Account ${user.account} not listed as operator pinned account`);
       }
@@ -117,6 +118,7 @@ export class JwtMethod implements Method, Disposable {
     if (account === null || account.isOver) return "account over";
     const { claims } = account;
     const { token } = user;
+    if (!this.isPinned(user.account)) return "refused";
     const isPresented = grant.origin.kind === "jwt" && grant.origin.how === "presented";
     if (isPresented && user.terms.isBearer && claims.limits.disallowsBearer) return "refused";
     if (isPresented && isRevoked(claims.revocations, token.subject, token.issuedAt)) return "revoked";
@@ -126,6 +128,11 @@ export class JwtMethod implements Method, Disposable {
 
   needsProxy(grant: Grant): boolean {
     return userOf(grant).terms.needsProxy;
+  }
+
+  private isPinned(account: string): boolean {
+    const { pinnedAccounts } = this.host.rules();
+    return pinnedAccounts.length === 0 || pinnedAccounts.includes(account);
   }
 
   private get nowMs(): number {
@@ -145,11 +152,11 @@ export class JwtMethod implements Method, Disposable {
     const { defaultSentinel } = this.host.rules();
     if (jwt === "" && defaultSentinel === null) throw new BadJwt("Authentication requires a user JWT");
     try {
-      return readUserToken(jwt);
+      return readUserToken(jwt, this.keys);
     } catch (error) {
       if (!(error instanceof BadJwt)) throw error;
       if (defaultSentinel === null) throw new BadJwt(`User JWT not valid: ${error.message}`);
-      return readUserToken(defaultSentinel);
+      return readUserToken(defaultSentinel, this.keys);
     }
   }
 
@@ -190,7 +197,7 @@ export class JwtMethod implements Method, Disposable {
         const isOwn = named === "" || named === rules.account;
         return isOwn && (issuer === rules.account || scopeOf(issuer, asking) !== undefined);
       });
-      const user = readUserToken(jwt);
+      const user = readUserToken(jwt, this.keys);
       if (user.terms.needsProxy && attempt.proxyKey === "")
         throw new Refused("proxy connection required", true);
       checkUserToken(user, this.nowMs);
@@ -312,8 +319,9 @@ function checkConnectionType({ terms }: SignedUser, type: ConnectionType): void 
 
 function checkSignature(subject: string, { nonce, credentials: { sig } }: Attempt): void {
   if (sig === "") throw new BadJwt("Signature missing");
-  if (!isPublicNkey(subject)) throw new BadJwt("User nkey not valid");
-  if (!isSignedBy(nkeyToVerify(subject), nonce, sig)) throw new BadJwt("Signature not verified");
+  const key = NEW_KEYS.keyOf(subject);
+  if (key === null) throw new BadJwt("User nkey not valid");
+  if (!isSignedBy(key, nonce, sig)) throw new BadJwt("Signature not verified");
 }
 
 function isFromSource({ terms: { sources } }: SignedUser, address: string): boolean {

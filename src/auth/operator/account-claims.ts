@@ -13,6 +13,7 @@ import {
   texts,
   whole,
 } from "../../keys/claim-fields.ts";
+import { withAccountHashes } from "../../subject/account-hash.ts";
 import { BadJwt, type Claims } from "../../keys/jwt.ts";
 import { decodeToken, type Token } from "../../keys/token.ts";
 import { readPermissions, readTerms, type PermissionsClaims, type UserTerms } from "./user-terms.ts";
@@ -136,13 +137,13 @@ export function readAccountClaims(jwt: string): AccountClaims {
     issuer: token.issuer,
     name: token.name,
     tags: token.tags,
-    imports: fieldsList(nats, "imports").map((one) => (one === null ? null : readImport(one))),
-    exports: fieldsList(nats, "exports").map((one) => (one === null ? null : readExport(one))),
+    imports: fieldsList(nats, "imports").map((one) => (one === null ? null : readImport(one, token.subject))),
+    exports: fieldsList(nats, "exports").map((one) => (one === null ? null : readExport(one, token.subject))),
     limits: readLimits(fields(nats, "limits"), token.version),
     signingKeys: readSigningKeys(nats, token.version),
     revocations: readRevocations(nats),
     defaultPermissions: readPermissions(fields(nats, "default_permissions")),
-    mappings: readMappings(nats),
+    mappings: readMappings(nats, token.subject),
     authorization: {
       authUsers: texts(authorization, "auth_users"),
       allowedAccounts: texts(authorization, "allowed_accounts"),
@@ -155,14 +156,17 @@ export function readAccountClaims(jwt: string): AccountClaims {
   };
 }
 
-function readImport(claims: Claims): ImportClaim {
+/** `owner`: the account, for functions in subjects. */
+function readImport(claims: Claims, owner: string): ImportClaim {
+  const account = text(claims, "account");
+  const subject = (name: string): string => withAccountHashes(text(claims, name), owner, account);
   return {
     name: text(claims, "name"),
     kind: kindOf(claims, "type"),
-    account: text(claims, "account"),
-    subject: text(claims, "subject"),
-    to: text(claims, "to"),
-    localSubject: text(claims, "local_subject"),
+    account,
+    subject: subject("subject"),
+    to: subject("to"),
+    localSubject: subject("local_subject"),
     token: text(claims, "token"),
     share: flag(claims, "share"),
     allowTrace: flag(claims, "allow_trace"),
@@ -177,14 +181,14 @@ export function kindOf(claims: Claims, name: string): CrossingKind {
   return kind;
 }
 
-function readExport(claims: Claims): ExportClaim {
+function readExport(claims: Claims, owner: string): ExportClaim {
   const latency = fieldOf(claims, "service_latency") === undefined ? null : fields(claims, "service_latency");
   const position = whole(claims, "account_token_position");
   if (position < 0) throw new BadJwt("account_token_position is below 0");
   return {
     name: text(claims, "name"),
     kind: kindOf(claims, "type"),
-    subject: text(claims, "subject"),
+    subject: withAccountHashes(text(claims, "subject"), owner),
     needsToken: flag(claims, "token_req"),
     revocations: readRevocations(claims),
     responseType: text(claims, "response_type"),
@@ -269,15 +273,15 @@ function readScope(claims: Claims): UserScope {
   };
 }
 
-function readMappings(nats: Claims): readonly MappingClaim[] {
+function readMappings(nats: Claims, owner: string): readonly MappingClaim[] {
   const mappings = fields(nats, "mappings");
   return Object.keys(mappings).map((source) => ({
-    source,
+    source: withAccountHashes(source, owner),
     destinations: fieldsList({ all: mappings[source] }, "all").map((one) => {
       const weight = whole(one ?? {}, "weight");
       if (weight < 0 || weight > 255) throw new BadJwt("the weight of a mapping is out of range");
       return {
-        subject: text(one ?? {}, "subject"),
+        subject: withAccountHashes(text(one ?? {}, "subject"), owner),
         weight: weight || 100,
         cluster: text(one ?? {}, "cluster"),
       };

@@ -3,7 +3,7 @@
  * fault throws BadJwt, in words for the log.
  */
 import { BadJwt } from "../../keys/jwt.ts";
-import { isNkeyOf } from "../../keys/nkey.ts";
+import { isNkeyOf, NEW_KEYS, type Keys } from "../../keys/nkey.ts";
 import { decodeToken, untimely, type Token } from "../../keys/token.ts";
 import type { UserScope } from "./account-claims.ts";
 import type { AccountInForce } from "./accounts.ts";
@@ -18,14 +18,16 @@ export interface UserToken {
   readonly account: string;
 }
 
-export interface SignedUser extends UserToken {
+/** Kept as long as the user is connected: without the claims as they stood. */
+export interface SignedUser extends Omit<UserToken, "token"> {
+  readonly token: Omit<Token, "nats">;
   /** The scope of the key that signed it, as it was then; null: none. */
   readonly scope: UserScope | null;
 }
 
 /** Limits that a token of version 1 does not name are none; one of version 2 names them all. */
-export function readUserToken(jwt: string): UserToken {
-  const token = decodeToken(jwt, "user");
+export function readUserToken(jwt: string, keys: Keys = NEW_KEYS): UserToken {
+  const token = decodeToken(jwt, "user", keys);
   const terms = readTerms(token.nats, token.version === 1 ? -1 : 0);
   return { jwt, token, terms, account: token.issuerAccount || token.issuer };
 }
@@ -47,8 +49,16 @@ export function userIn(user: UserToken, account: AccountInForce): SignedUser {
   const { claims } = account;
   const scope = scopeOf(token.issuer, account);
   if (scope === undefined) throw new BadJwt("User JWT issuer is not known");
-  if (scope === null) return { ...user, scope };
-  if (!setsNoTerms(token.nats))
+  const { nats, ...facts } = token;
+  const kept = {
+    jwt: user.jwt,
+    // One text for all users of the account.
+    account: claims.subject,
+    token: token.issuer === claims.subject ? { ...facts, issuer: claims.subject } : facts,
+    scope,
+  };
+  if (scope === null) return { ...kept, terms: user.terms };
+  if (!setsNoTerms(nats))
     throw new BadJwt("User JWT is not valid: scoped users require no permissions or limits set");
   const permissions = filledIn(scope.template.permissions, {
     name: token.name,
@@ -58,7 +68,7 @@ export function userIn(user: UserToken, account: AccountInForce): SignedUser {
     accountSubject: token.issuerAccount,
     accountTags: claims.tags,
   });
-  return { ...user, scope, terms: { ...scope.template, permissions } };
+  return { ...kept, terms: { ...scope.template, permissions } };
 }
 
 /** undefined: the key does not sign for the account. null: it signs users of any kind. */

@@ -36,6 +36,9 @@ export interface UserTerms {
   readonly connectionTypes: readonly string[];
 }
 
+/** Most users have none, and share these. */
+const NO_RULES: PermissionClaims = { allow: [], deny: [] };
+const NO_PERMISSIONS: PermissionsClaims = { publish: NO_RULES, subscribe: NO_RULES, responses: null };
 const TERMS = [
   "pub sub resp src times times_location subs data payload",
   "bearer_token proxy_required allowed_connection_types",
@@ -86,15 +89,18 @@ function limitOf(nats: Claims, name: string, absent: 0 | -1): number {
 export function readPermissions(claims: Claims): PermissionsClaims {
   const responses = fieldOf(claims, "resp");
   const rules = responses === undefined ? null : fields(claims, "resp");
+  const publish = readPermission(fields(claims, "pub"));
+  const subscribe = readPermission(fields(claims, "sub"));
+  if (publish === NO_RULES && subscribe === NO_RULES && rules === null) return NO_PERMISSIONS;
   return {
-    publish: readPermission(fields(claims, "pub")),
-    subscribe: readPermission(fields(claims, "sub")),
+    ...{ publish, subscribe },
     responses: rules === null ? null : { max: whole(rules, "max"), ttlNs: whole(rules, "ttl") },
   };
 }
 
 function readPermission(claims: Claims): PermissionClaims {
-  return { allow: texts(claims, "allow"), deny: texts(claims, "deny") };
+  const rules = { allow: texts(claims, "allow"), deny: texts(claims, "deny") };
+  return rules.allow.length + rules.deny.length === 0 ? NO_RULES : rules;
 }
 
 /** A list, or one text with commas. */

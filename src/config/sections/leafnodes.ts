@@ -12,7 +12,8 @@ import {
 } from "../values/leaf-nodes.ts";
 import { clientTls, type TlsConfig } from "../values/tls.ts";
 import { bool, duration, stringOf, text, type ValueType } from "../values/value-type.ts";
-import { seedKey } from "../../keys/nkey.ts";
+import { isNkeyOf, seedKey } from "../../keys/nkey.ts";
+import type { OperatorConfig } from "../values/operator-values.ts";
 import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../../subject/account-names.ts";
 import type { AccountsConfig } from "./accounts.ts";
 import type { AuthorizationConfig } from "./authorization.ts";
@@ -53,6 +54,7 @@ export interface SeenByLeafNodes {
   readonly authorization: AuthorizationConfig;
   readonly accounts: AccountsConfig;
   readonly client: ClientConfig;
+  readonly operator: OperatorConfig;
 }
 
 const VERSION = /^v?(\d+)\.(\d+)\.(\d+)/;
@@ -232,7 +234,7 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
 };
 
 function problemsOf(
-  { leafNodes: leaf, accounts }: SeenByLeafNodes,
+  { leafNodes: leaf, accounts, operator }: SeenByLeafNodes,
   sheet: Sheet<FieldOf<SeenByLeafNodes>>,
 ): ConfError[] {
   const errors: ConfError[] = [];
@@ -247,10 +249,11 @@ function problemsOf(
   if (leaf.user === null && leaf.password !== null) refuse("leafNodes.password", "a password needs a user");
   if (leaf.tls?.certificates.length === 0 && leaf.port !== null)
     refuse("leafNodes.tls", "tls: missing cert_file in TLS configuration");
+  if (operator.operators.length > 0) checkSigned(leaf, refuse);
   const known = new Set([GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, ...accounts.list.map(({ name }) => name)]);
   if (accounts.system !== null) known.add(accounts.system);
   const isUnknown = (name: string | null): boolean =>
-    name !== null && !known.has(name) && sheet.knows("accounts.list");
+    name !== null && !known.has(name) && operator.operators.length === 0 && sheet.knows("accounts.list");
   const missing = (name: string | null, what: string): string =>
     `cannot find local account ${JSON.stringify(name)} specified in leafnode ${what}`;
   if (isUnknown(leaf.account)) refuse("leafNodes.account", missing(leaf.account, "authorization"));
@@ -264,6 +267,22 @@ function problemsOf(
     seen.add(name);
   }
   return errors;
+}
+
+/** Accounts that an operator signs go by their public nkeys, and have no users here but the one of the block. */
+function checkSigned(
+  { users, remotes, port, account }: LeafNodesConfig,
+  refuse: (field: FieldOf<SeenByLeafNodes>, reason: string) => void,
+): void {
+  if (users.length > 0)
+    refuse("leafNodes.users", "operator mode does not allow specifying users in leafnode config");
+  if (remotes.some((remote) => !isNkeyOf("account", remote.account ?? "")))
+    refuse(
+      "leafNodes.remotes",
+      "operator mode requires account nkeys in remotes: add the public key of an account, which begins with A, to each remote as its `account`",
+    );
+  if (port !== null && account !== null && !isNkeyOf("account", account))
+    refuse("leafNodes.account", "operator mode and non account nkeys are incompatible");
 }
 
 /** Two remotes of one account with the same URLs and credentials are one. */

@@ -13,6 +13,7 @@ import {
   type OperatorConfig,
   type ResolverConfig,
 } from "../values/operator-values.ts";
+import { clientTls } from "../values/tls.ts";
 import { text } from "../values/value-type.ts";
 import type { AccountsConfig } from "./accounts.ts";
 import type { AuthorizationConfig } from "./authorization.ts";
@@ -64,6 +65,16 @@ export const operator: Section<SeenByOperator, "operator"> = {
         "Where tokens of accounts come from: MEMORY is resolver_preload alone, URL(…), or {type: full, dir: …} and {type: cache, dir: …}",
     }),
     option({
+      key: "resolver_tls",
+      field: "resolverTls",
+      type: clientTls,
+      default: null,
+      defaultText: "authorities of the system",
+      reload: "live",
+      description:
+        "TLS with the web server that is asked for accounts: the block of keys described in docs/security.md",
+    }),
+    option({
       key: "resolver_preload",
       field: "preload",
       type: preload,
@@ -76,7 +87,7 @@ export const operator: Section<SeenByOperator, "operator"> = {
       field: "pinnedAccounts",
       type: nkeysOf("account", "pinned account key is not a valid public account nkey"),
       default: [],
-      reload: "restart",
+      reload: "live",
       description: "Accounts whose users may connect to this server, besides those of the system account",
     }),
     option({
@@ -85,12 +96,11 @@ export const operator: Section<SeenByOperator, "operator"> = {
       isSecret: true,
       type: text,
       default: null,
-      reload: "restart",
+      reload: "live",
       description:
         "Bearer token of the user that clients without a token become, for an auth callout to decide about",
     }),
   ],
-  unsupported: [{ feature: "TLS of a resolver by URL is", keys: ["resolver_tls"] }],
   check(config, sheet) {
     const errors: ConfError[] = [];
     const refuse = (field: FieldOf<SeenByOperator>, reason: string): void =>

@@ -5,6 +5,7 @@ import { readOperatorClaims, type OperatorClaims } from "../../keys/operator-cla
 import { decodeToken, looksLikeToken, undecorated } from "../../keys/token.ts";
 import { readFileFromDisk } from "../formats/file.ts";
 import { ConfError, type ConfNode } from "../formats/nats-conf/node.ts";
+import type { TlsConfig } from "./tls.ts";
 import { field, record, type NodeReader } from "./record.ts";
 import {
   booleanOf,
@@ -49,6 +50,8 @@ export interface OperatorConfig {
   readonly trustedKeys: readonly string[];
   /** null: none. */
   readonly resolver: ResolverConfig | null;
+  /** null: a web server is asked with the authorities of the system. */
+  readonly resolverTls: TlsConfig | null;
   readonly preload: readonly PreloadedAccount[];
   /** Accounts whose users may connect, besides those of the system account; empty: all. */
   readonly pinnedAccounts: readonly string[];

@@ -78,6 +78,10 @@ export interface LeafHost extends ConnectionHost {
   ): string;
   /** The kind of this connection: users may be restricted to some kinds. */
   connectionType(lid: number): ConnectionType;
+  /** Whether an account is there; with an operator it may have to be looked up. The promise is never rejected. */
+  hasAccount(name: string): boolean | Promise<boolean>;
+  /** The time of an account is over, or it was deleted. */
+  isAccountOver(name: string): boolean;
   /** Credentials were refused; the connection is about to end. */
   onRefused(): void;
   /** Messages and interest cross from now on. */

@@ -169,10 +169,35 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
       tls: wire.security ?? undefined,
       onDelegated: () => this.stopTimer(),
     });
-    if (!(verdict instanceof Promise)) return this.conclude(connect, verdict);
+    if (!(verdict instanceof Promise)) {
+      const found = this.accountFor(verdict);
+      if (!(found instanceof Promise)) return this.conclude(connect, verdict);
+      return this.concludeLater(
+        connect,
+        found.then(() => verdict),
+      );
+    }
+    return this.concludeLater(
+      connect,
+      verdict.then(async (late) => {
+        await this.accountFor(late);
+        return late;
+      }),
+    );
+  }
+
+  private concludeLater(
+    connect: ReturnType<typeof readLeafConnect> & object,
+    verdict: Promise<Verdict>,
+  ): boolean {
     this.wait();
     void verdict.then((late) => this.goOn(() => this.conclude(connect, late)));
     return true;
+  }
+
+  /** The user of the block is in an account that nobody may have needed before. */
+  private accountFor(verdict: Verdict): boolean | Promise<boolean> {
+    return verdict.kind === "refused" || this.host.hasAccount(verdict.grant.account);
   }
 
   private conclude(connect: ReturnType<typeof readLeafConnect> & object, verdict: Verdict): boolean {
@@ -182,7 +207,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
       return this.onPeerError(errors.authorizationViolation, verdict.reason);
     }
     const account = host.accounts.get(verdict.grant.account);
-    if (account === undefined)
+    if (account === undefined || host.isAccountOver(account.name))
       return this.onPeerError(errors.authorizationViolation, `no account ${verdict.grant.account}`);
     const problem = connectProblem(connect, host.facts(), host.versionMin());
     if (problem !== null) return this.onPeerError(problem, `${connect.name} ${connect.version}`);
@@ -331,8 +356,11 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
 
   /** Users have changed. */
   recheckGrant(): void {
-    const { grant, host } = this;
-    if (!this.isOpen || grant === null) return;
+    const { grant, host, account } = this;
+    if (!this.isOpen) return;
+    if (account !== null && host.isAccountOver(account.name))
+      return void this.onPeerError(errors.accountExpired, account.name);
+    if (grant === null) return;
     const now = host.authenticator.currentGrant(grant, host.connectionType(this.lid));
     // It has its rules from INFO, so it has to connect again to get new ones.
     if (now === null || now.account !== grant.account || now.permissions !== grant.permissions)

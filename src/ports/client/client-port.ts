@@ -225,6 +225,7 @@ export class ClientPort {
 
   /** These accounts have changed, in all that operators sign. */
   recheckAccountsOf(names: ReadonlySet<string>): void {
+    if (names.size === 0) return;
     const affected = [...this.sessions.values()].filter(({ account }) => names.has(account.name)).reverse();
     this.withEach(affected, RECHECK_STEPS, (session) => {
       this.recheckAccount(session);
@@ -238,9 +239,7 @@ export class ClientPort {
     session.onLimitsChanged();
     session.onRulesChanged();
     const { account } = session;
-    const { maxConnections } = account.limits;
-    if (maxConnections !== null && account.connections > maxConnections)
-      session.onPeerError(maxAccountConnectionsExceeded, account.name);
+    if (account.isOverfull) session.onPeerError(maxAccountConnectionsExceeded, account.name);
   }
 
   private withEach(

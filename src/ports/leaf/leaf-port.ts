@@ -59,6 +59,10 @@ export interface LeafPortOptions {
   info(): Omit<OwnLeafInfo, "cid" | "nonce" | "admission" | "compression">;
   nextConnectionId(): number;
   newLoopSubject(): string;
+  /** Whether an account is there and may be used; with an operator it may have to be looked up. The promise is never rejected. */
+  hasAccount(name: string): boolean | Promise<boolean>;
+  /** The time of an account is over, or it was deleted. */
+  isAccountOver(name: string): boolean;
   /** Interest of spokes here, for the other servers of the cluster. */
   readonly tellRoutes: ConstructorParameters<typeof LeafFeeds>[0]["tellRoutes"];
 }
@@ -141,6 +145,8 @@ export class LeafPort {
         });
       },
       connectionType: (lid) => (this.overWebSocket.has(lid) ? "LEAFNODE_WS" : "LEAFNODE"),
+      hasAccount: (name) => options.hasAccount(name),
+      isAccountOver: (name) => options.isAccountOver(name),
       onRefused: () => void counters.authFailures++,
       onOpen: (lid) => this.opened(this.session(lid)),
       onAddresses: (lid, info) => this.solicitors.get(this.session(lid))?.learn(info),
@@ -332,6 +338,7 @@ export class LeafPort {
         lookup: (name) => options.lookup(name),
       },
       tls: () => options.remoteTls(index),
+      hasAccount: () => options.hasAccount(settings.account),
       onWire: (wire, infoJson, address) => this.introduce(solicitor, wire, infoJson, address),
     });
     return solicitor;

@@ -22,6 +22,8 @@ export interface SolicitorOptions {
   readonly logger: Logger;
   readonly dialHost: LeafDialHost;
   tls(): TlsTerms;
+  /** Whether the local account is there; with an operator it may have to be looked up. The promise is never rejected. */
+  hasAccount(): boolean | Promise<boolean>;
   /** A wire to the hub; `address` is the one that was dialled. */
   onWire(wire: Wire, infoJson: string | null, address: LeafAddress): void;
 }
@@ -84,7 +86,25 @@ export class Solicitor implements Disposable {
     this.underWay = this.options.clock.setTimer(ms, () => this.dial());
   }
 
+  /** Once the account is there. */
   private dial(): void {
+    const found = this.options.hasAccount();
+    if (!(found instanceof Promise)) return this.dialFor(found);
+    let isStopped = false;
+    this.underWay = { [Symbol.dispose]: () => (isStopped = true) };
+    void found.then((hasAccount) => isStopped || this.dialFor(hasAccount));
+  }
+
+  private dialFor(hasAccount: boolean): void {
+    this.underWay = null;
+    if (hasAccount) return this.dialNext();
+    const waitMs = this.dials.failed();
+    const { account } = this.settings;
+    this.logFailure(`Unable to lookup account ${account} for solicited leafnode connection: account missing`);
+    this.dialAfter(waitMs);
+  }
+
+  private dialNext(): void {
     const { settings, options } = this;
     assert(!this.isConnected, "of each remote one connection stands");
     const address = this.dials.take();
@@ -110,16 +130,17 @@ export class Solicitor implements Disposable {
       failed: (detail) => {
         this.underWay = null;
         const waitMs = this.dials.failed();
-        this.logFailure(shown, detail);
+        const at = JSON.stringify(shown);
+        const attempt = `(attempt ${this.dials.failureCount})`;
+        this.logFailure(`Error trying to connect as leafnode to remote server ${at} ${attempt}: ${detail}`);
         if (!this.isOver) this.dialAfter(waitMs);
       },
     });
   }
 
-  private logFailure(address: string, detail: string): void {
+  private logFailure(text: string): void {
     const { failureCount } = this.dials;
     const { logger } = this.options;
-    const text = `Error trying to connect as leafnode to remote server ${JSON.stringify(address)} (attempt ${failureCount}): ${detail}`;
     if (failureCount === 1 || failureCount % LOGGED_EACH === 0) logger.error(text);
     else logger.debug(text);
   }

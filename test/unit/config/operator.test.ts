@@ -74,7 +74,19 @@ describe("operator mode in the configuration", () => {
         "resolver preloads only available for writeable resolver types",
       ],
       [`operator: ${kit.jwt}\nresolver: URL(file:///x)`, "expected http or https"],
-      [`${head}resolver_tls { insecure: true }`, "TLS of a resolver by URL is not supported by shoal yet"],
+      [`${head}resolver_tls { cert_file: x }`, "missing key_file in TLS configuration"],
+      [
+        `${head}leafnodes { port: 7422, authorization { users: [{ user: a, password: b }] } }`,
+        "operator mode does not allow specifying users in leafnode config",
+      ],
+      [
+        `${head}leafnodes { port: 7422, authorization { user: a, password: b, account: A } }`,
+        "operator mode and non account nkeys are incompatible",
+      ],
+      [
+        `${head}leafnodes { remotes: [{ url: "nats-leaf://127.0.0.1" }] }`,
+        "operator mode requires account nkeys in remotes",
+      ],
     ].map(([text = "", reason = ""]) => ({ text, reason })),
   )("says why: $reason", ({ text, reason }) => {
     expect(errorsOf({ files: { "s.conf": text } }).join("\n")).toContain(reason);
