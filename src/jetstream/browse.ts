@@ -10,7 +10,7 @@ import { formatTime, timeNsOf } from "./time.ts";
 import type { RecordView } from "../store/record.ts";
 import type { Stream } from "./stream/stream.ts";
 
-export const BROWSED_MAX = 100;
+const BROWSED_MAX = 100;
 /** Bytes of the headers, and of the payload, of one message. */
 export const BROWSED_BYTES_MAX = 64 * 1024;
 /** Bytes of all messages that are handed over. */
