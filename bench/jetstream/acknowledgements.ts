@@ -14,7 +14,7 @@ export class Acknowledgements {
     this.client = client;
   }
 
-  /** Of the message that the client hands over. */
+  /** Acknowledges the message that the client hands over. */
   add(all: Buffer): void {
     const { replyFrom, replyTo } = this.client;
     const needed = this.length + VERB.length + replyTo - replyFrom + END.length;

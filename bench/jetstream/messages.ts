@@ -26,7 +26,7 @@ export interface MessagesOptions {
   readonly withIds: boolean;
   /** Prefix of the replies. */
   readonly inbox: string;
-  /** Of the first message. */
+  /** The number of the first message. */
   readonly from: number;
 }
 

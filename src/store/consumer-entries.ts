@@ -21,7 +21,7 @@ export interface ConsumerEntry {
   readonly timeMs: number;
 }
 
-export interface Snapshot {
+export interface ConsumerSnapshot {
   readonly text: string;
   /** Number of the log whose entries follow it. */
   readonly log: number;
@@ -42,7 +42,7 @@ export function snapshotOf(text: string, log: number): Buffer {
 }
 
 /** null: it is damaged. */
-export function snapshotIn(content: Uint8Array): Snapshot | null {
+export function snapshotIn(content: Uint8Array): ConsumerSnapshot | null {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.length);
   if (bytes.length <= SUM || bytes.readUInt32LE(0) !== crc32(bytes.subarray(SUM))) return null;
   const all = bytes.toString("latin1", SUM);

@@ -70,7 +70,7 @@ export class ConsumerLog {
   private readonly options: ConsumerLogOptions;
   private file: DiskFile | null = null;
   private size = 0;
-  /** Of the log that is being written. */
+  /** The number of the log that is being written. */
   private number = 0;
   /** Logs whose entries are in no snapshot that is on the disk. */
   private olds: RecoveredLog[] = [];

@@ -20,7 +20,7 @@ export interface Resealed {
   readonly from: "plain" | "sealed";
 }
 
-/** Of a consumer. */
+/** The names of the logs of a consumer. */
 const LOG = /^log(?:\.\d+)?$/;
 
 interface Folder {
