@@ -153,6 +153,7 @@ export class ClusterStack {
       settings: SETTINGS,
       toldClients: () => 5,
       kubernetes: null,
+      keepsStreams: false,
       poolSize: 3,
       pinnedAccounts: ["A"],
       connectRetries: 0,

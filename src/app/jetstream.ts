@@ -15,6 +15,7 @@ import { JetStreamCluster } from "../jetstream/cluster.ts";
 import { DrivenGroups } from "../jetstream/group/driven-groups.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
 import type { ServerLimits } from "../jetstream/server-limits.ts";
+import { StoreOwner } from "../jetstream/store-owner.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
 import { listenTo } from "./jetstream-ears.ts";
 import { JetStreamRefusals } from "./jetstream-refusals.ts";
@@ -159,7 +160,10 @@ export class JetStreamPart {
     });
   }
 
-  private clusterWith({ system, clusterName, expected }: ClusterSurroundings): JetStreamCluster {
+  private clusterWith(
+    { system, clusterName, expected }: ClusterSurroundings,
+    owner: StoreOwner,
+  ): JetStreamCluster {
     const journal = (this.journal = this.openJournal());
     return new JetStreamCluster({
       jetStream: this.jetStream,
@@ -167,6 +171,7 @@ export class JetStreamPart {
       serverName: this.world.serverName,
       clusterName,
       expected,
+      owner,
       disk: this.disk,
       groups: (options) =>
         new DrivenGroups({ ...options, journals: { file: journal, memory: new MemoryJournal() } }),
@@ -283,11 +288,19 @@ export class JetStreamPart {
       acknowledges:
         settings.syncIntervalMs === null ? "when the disk has it" : "before the disk has it (sync_interval)",
     });
+    const { cluster, serverName } = this.world;
+    const names = { server: serverName, cluster: cluster?.clusterName() ?? "" };
+    const owner = StoreOwner.claim(this.bare, this.folder, names);
     this.jetStream.start();
     this.refusals.followAll();
-    const { cluster } = this.world;
-    if (cluster !== null) this.cluster = this.clusterWith(cluster);
-    this.cluster?.start();
+    if (cluster === null || owner === null) return;
+    this.cluster = this.clusterWith(cluster, owner);
+    this.cluster.start();
+  }
+
+  /** Lets other servers lead what this one leads. undefined: there are none. */
+  handOver(): Promise<void> | undefined {
+    return this.cluster?.handOver();
   }
 
   stop(): void {

@@ -155,6 +155,7 @@ export function streams(
     prepare: () => ({
       apply: () => void turn.chores.caughtUp().then(() => jetStream.current?.refusals.followAll()),
     }),
+    drain: () => jetStream.current?.handOver(),
     stop: () => jetStream.current?.stop(),
     closed: async () => jetStream.current?.closed(),
   };

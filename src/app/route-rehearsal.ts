@@ -65,6 +65,7 @@ class Rehearsing {
       },
       toldClients: () => null,
       kubernetes: null,
+      keepsStreams: false,
       poolSize: 1,
       pinnedAccounts: [],
       connectRetries: 0,

@@ -156,7 +156,10 @@ export class Server {
     const { lameDuckDurationMs: durationMs, lameDuckGracePeriodMs: gracePeriodMs } = this.config.server;
     const fields = { event: "lame_duck", durationMs, gracePeriodMs, connections: clients.sessions.size };
     logger.info("Entering lame duck mode, stop accepting new clients", fields);
-    for (const one of this.parts) one.drain?.();
+    for (const one of this.parts) {
+      const handedOn = one.drain?.();
+      if (handedOn !== undefined) await handedOn;
+    }
     const { signal } = this.stopping;
     const routes = cluster?.table;
     await drainClients(clients, {

@@ -6,10 +6,11 @@ import type { Config } from "../config/config.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
+import { StartError } from "../ports/start-error.ts";
 import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import { jetStreamSettings } from "./slices/jetstream.ts";
-import type { JetStreamPart } from "./jetstream.ts";
+import type { ClusterSurroundings, JetStreamPart } from "./jetstream.ts";
 
 export interface JetStreamSurroundings {
   readonly config: Config;
@@ -23,12 +24,12 @@ export interface JetStreamSurroundings {
   readonly cluster: Pick<ClusterPort, "clusterName"> | null;
 }
 
-/** null: it is not configured. Rejects with `DiskError`. */
+/** null: it is not configured. Rejects with `DiskError`, `StartError`. */
 export async function startJetStream(server: JetStreamSurroundings): Promise<JetStreamPart | null> {
   const settings = jetStreamSettings(server.config);
   if (settings === null) return null;
-  const { accounts, turn, logger, disk, cluster, config } = server;
-  const { system } = accounts;
+  const { accounts, turn, logger, disk } = server;
+  const cluster = clusterOf(server);
   const { JetStreamPart } = await import("./jetstream.ts");
   const part = new JetStreamPart({
     settings,
@@ -40,14 +41,7 @@ export async function startJetStream(server: JetStreamSurroundings): Promise<Jet
     random: systemRandom,
     serverName: server.identity.name,
     natsLevel: NATS_LEVEL,
-    cluster:
-      cluster === null || system === null
-        ? null
-        : {
-            system,
-            clusterName: () => cluster.clusterName ?? "",
-            expected: Math.max(2, config.cluster.routes.length),
-          },
+    cluster,
   });
   await part.claimFolder();
   try {
@@ -57,4 +51,25 @@ export async function startJetStream(server: JetStreamSurroundings): Promise<Jet
     throw error;
   }
   return part;
+}
+
+/** null: the server belongs to none. Throws `StartError`. */
+function clusterOf({
+  cluster,
+  accounts,
+  config,
+  identity,
+}: JetStreamSurroundings): ClusterSurroundings | null {
+  if (cluster === null) return null;
+  const { system } = accounts;
+  if (system === null)
+    throw new StartError("JetStream in a cluster needs a system account: leave out no_system_account", null);
+  if (identity.name === identity.id)
+    throw new StartError("jetstream cluster requires `server_name` to be set", null);
+  const { clusterSize } = config.jetStream;
+  return {
+    system,
+    clusterName: () => cluster.clusterName ?? "",
+    expected: clusterSize ?? Math.max(2, config.cluster.routes.length),
+  };
 }

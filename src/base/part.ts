@@ -14,8 +14,8 @@ export interface Part<Slice> {
    * nothing left open. null: there is nothing to do.
    */
   prepare?(next: Slice, before: Slice): Prepared | null;
-  /** Lame duck mode begins: announces what others have to know before clients are let go. */
-  drain?(): void;
+  /** Lame duck mode begins: hands on, and announces what others have to know, before clients are let go. Never rejects. */
+  drain?(): Promise<void> | void;
   /** Called at most once, also for a part that has not started. */
   stop?(): Promise<void> | void;
   /** Resolves when nothing of it is open any more. */

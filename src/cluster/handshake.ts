@@ -85,6 +85,7 @@ export function receiveInfo(state: MeshState, conn: ConnRow, info: RouteInfo): v
   if (info.id === state.options.id) return meetSelf(state, conn);
   if (!agreeOnClusterName(state, conn, info)) return;
   if (isNameTaken(state, conn, info)) return closeConn(state, conn, "duplicateServerName", info.name);
+  if (state.options.keepsStreams && info.hasOtherJetStream === true) return refuseStreams(state, conn, info);
   if (!state.peers.has(info.id) && state.peers.size >= state.options.limits.peersMax) {
     tellLimit(state, "peersMax");
     return closeConn(state, conn, "tooManyConnections", "as many members as may be");
@@ -232,6 +233,14 @@ function tellConflict(state: MeshState, conn: ConnRow, theirs: string): void {
   if (row !== undefined && !isPowerOfTwo(row.attempts + 1)) return;
   const peer = row?.key ?? conn.remoteIp ?? "";
   tell(state, { kind: "clusterNameConflict", own: state.clusterName, theirs, peer });
+}
+
+/** Its streams and those of this cluster would be agreed on under the same subjects. It is reported as rarely as a conflict of names. */
+function refuseStreams(state: MeshState, conn: ConnRow, { id, name }: RouteInfo): void {
+  const row = addressDialled(state, conn);
+  if (row === undefined || isPowerOfTwo(row.attempts + 1))
+    tell(state, { kind: "otherJetStream", name, id, address: row?.key ?? conn.remoteIp ?? "" });
+  closeConn(state, conn, "otherJetStream", name);
 }
 
 type ClusterNaming = Pick<RouteInfo, "cluster" | "clusterDynamic">;

@@ -21,6 +21,7 @@ export const patientBackoff: BackoffOptions = { baseMs: 1000, maxMs: 30_000, fac
 
 const defaults = {
   clusterNameDynamic: false,
+  keepsStreams: false,
   poolSize: 3,
   pinnedAccounts: [],
   ownAddresses: [],

@@ -60,6 +60,8 @@ export interface RouteInfo {
   readonly gossipMode: GossipMode;
   /** The peer is a shoal: of two crossing connections it keeps the one dialled by the lower id, and it can be told of others. */
   readonly shoal: boolean;
+  /** The peer keeps streams, and is of another kind than this server. Absent: no. */
+  readonly hasOtherJetStream?: boolean;
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
@@ -132,6 +134,8 @@ export type CloseReason =
   | "routeToSelf"
   | "duplicateServerName"
   | "clusterNameConflict"
+  /** Two kinds of servers would keep streams in one cluster. */
+  | "otherJetStream"
   /** Pool index out of range, or a pinned account with a peer that has no pooling, or an account not pinned here. */
   | "invalidPoolIndex"
   | "noRouteForAccount"
@@ -256,6 +260,12 @@ export type MeshFact =
       /** The address dialled, or the IP address that a connection came from. */
       readonly peer: string;
     }
+  | {
+      readonly kind: "otherJetStream";
+      readonly name: string;
+      readonly id: ServerId;
+      readonly address: string;
+    }
   | { readonly kind: "limitReached"; readonly limit: keyof MeshLimits };
 
 /** Servers including this one: connected (at least one route registered) of wanted. */
@@ -281,6 +291,8 @@ export interface MeshOptions {
   readonly name: string;
   readonly clusterName: string;
   readonly clusterNameDynamic: boolean;
+  /** This server keeps streams together with others: a server of another kind that does so, too, is refused. */
+  readonly keepsStreams: boolean;
   /** `pool_size`: connections per peer; 0 or less disables pooling. */
   readonly poolSize: number;
   readonly pinnedAccounts: readonly string[];

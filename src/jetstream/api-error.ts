@@ -87,6 +87,7 @@ export const apiErrors = {
   replicasNotSupported: fixed(500, 10074, "replicas > 1 not supported in non-clustered mode"),
   noPeers: withText(400, 10005, "no suitable peers for placement, "),
   notForAccount: fixed(503, 10039, "JetStream not enabled for account"),
+  peerNotMember: fixed(400, 10040, "peer not a member"),
   serverNotMember: fixed(400, 10044, "server is not a member of the cluster"),
   notClustered: fixed(503, 10010, "JetStream clustering support required"),
   storeFailed: withText(503, 10077),

@@ -330,7 +330,8 @@ export class Assets {
     if (config.mirror !== null || config.sources.length > 0) this.fed.add(assets);
   }
 
-  private forget(assets: StreamAssets): void {
+  /** It is none of the account's any more. */
+  forget(assets: StreamAssets): void {
     this.usage.forgetSubjects(assets.stream.config);
     this.fed.delete(assets);
   }

@@ -10,30 +10,24 @@ import type { Clock } from "../base/clock.ts";
 import type { PeerId } from "../raft/messages.ts";
 import type { Disk } from "../store/disk.ts";
 import type { Assets, StreamAssets } from "./assets.ts";
+import { ClusterConsumers, type KeptConsumers } from "./cluster-consumers.ts";
 import { writeObject } from "./codec.ts";
-import { consumerShape } from "./consumer/config.ts";
 import { reportLost } from "./damage.ts";
-import { ConsumerReplica } from "./group/consumer-replica.ts";
-import { peerStateOf, type Group, type Groups, type GroupTransport } from "./group/group.ts";
+import type { Group, Groups, GroupTransport } from "./group/group.ts";
+import { Reshaping } from "./group/reshaping.ts";
 import type { ClusterFigures } from "./group/shared.ts";
 import { StreamReplica } from "./group/stream-replica.ts";
-import { isKept } from "./making.ts";
 import { readMeta, writeMeta } from "./meta.ts";
-import type {
-  Assignments,
-  ConsumerAssignment,
-  GroupAssignment,
-  PlacedStream,
-  StreamAssignment,
+import {
+  isShared,
+  type Assignments,
+  type ConsumerAssignment,
+  type PlacedStream,
+  type StreamAssignment,
 } from "./meta/assignments.ts";
+import { GroupOpener } from "./opened-groups.ts";
+import { releaseStream } from "./releasing.ts";
 import { streamShape } from "./stream/config.ts";
-
-const STREAM_SNAPSHOTS = { entriesMax: 65_536, bytesMax: 8 << 20 };
-const CONSUMER_SNAPSHOTS = { entriesMax: 4096, bytesMax: 64 << 10 };
-/** When the server that is to lead a new group first campaigns, and how often at most. */
-const FIRST_CAMPAIGN_MS = 20;
-const CAMPAIGN_MS = 300;
-const CAMPAIGNS_MAX = 5;
 
 export interface ClusterAssetsOptions {
   readonly clock: Clock;
@@ -50,30 +44,31 @@ export interface ClusterAssetsOptions {
   readonly clusterName: () => string;
   /** Something leads here now, or does no longer. */
   readonly onLeadership: (account: string, stream: string, consumer: string) => void;
+  /** The members of a group, which this server leads, are those that it is to have. */
+  readonly onReshaped: (assignment: StreamAssignment | ConsumerAssignment) => void;
+  /** The journal knows all groups that this server is or was a member of. */
+  readonly isWhole: () => boolean;
 }
 
-interface KeptConsumer {
-  readonly assignment: ConsumerAssignment;
-  /** null: this server keeps it alone. */
-  readonly replica: ConsumerReplica | null;
-}
-
-interface KeptStream {
+interface KeptStream extends KeptConsumers {
   assignment: StreamAssignment;
   readonly assets: StreamAssets;
   /** null: this server keeps it alone. */
   readonly replica: StreamReplica | null;
-  readonly consumers: Map<string, KeptConsumer>;
+  /** null: its members stay. */
+  reshaping: Reshaping | null;
 }
 
 export class ClusterAssets {
   private readonly options: ClusterAssetsOptions;
   private readonly kept = new Map<string, Map<string, KeptStream>>();
-  /** How groups are opened just now. */
-  private how: "fresh" | "known" = "known";
+  private readonly opener: GroupOpener;
+  private readonly consumers: ClusterConsumers;
 
   constructor(options: ClusterAssetsOptions) {
     this.options = options;
+    const opener = (this.opener = new GroupOpener(options));
+    this.consumers = new ClusterConsumers({ ...options, opener });
   }
 
   /** Makes everything as it is assigned. */
@@ -91,35 +86,51 @@ export class ClusterAssets {
 
   /** Makes one stream, with its consumers, as it is assigned. "fresh": it is being made, so that nobody has kept it before. */
   follow(account: string, name: string, how: "fresh" | "known" = "known"): void {
-    this.how = how;
+    this.opener.how = how;
     const { assignments, accountNamed, self } = this.options;
     const assets = accountNamed(account);
     if (assets === undefined) return;
     const placed = assignments.stream(account, name);
     const there = this.of(account).get(name);
     const isMine = placed?.assignment.group.peers.includes(self) === true;
-    const isSame =
-      placed !== undefined &&
-      there !== undefined &&
-      placed.assignment.created === there.assignment.created &&
-      placed.assignment.group.name === there.assignment.group.name;
-    if (there !== undefined && (!isMine || !isSame)) this.drop(assets, there);
+    const isSame = isMine && there?.assignment.created === placed.assignment.created;
+    const staysInGroup = there?.assignment.group.name === placed?.assignment.group.name;
+    const becomesShared = isSame && there.replica === null && isShared(placed.assignment.group);
+    if (becomesShared) this.share(assets, there, placed.assignment);
+    else if (there !== undefined && !(isSame && staysInGroup)) this.drop(assets, there);
     if (!isMine || placed === undefined) return;
-    if (isSame) this.change(assets, there, placed.assignment);
-    else this.of(account).set(name, this.open(assets, placed.assignment));
-    this.followConsumers(assets, this.of(account).get(name)!, placed);
+    const kept = this.of(account).get(name) ?? this.open(assets, placed.assignment);
+    this.change(assets, kept, placed.assignment);
+    this.consumers.follow(assets, kept, placed);
+    this.reshape(kept);
+  }
+
+  /** The account has JetStream no longer: what the disk has of it stays. */
+  leave({ host: { name } }: Assets): void {
+    for (const kept of this.of(name).values()) stopKept(kept);
+    this.kept.delete(name);
   }
 
   stop(): void {
+    for (const streams of this.kept.values()) for (const kept of streams.values()) stopKept(kept);
+  }
+
+  /** Lets others lead what this server leads together with them. Returns how much that was. */
+  handOn(): number {
+    let count = 0;
+    for (const group of this.groups()) {
+      if (!group.leads || group.peers.peers.length < 2) continue;
+      group.transfer("");
+      count++;
+    }
+    return count;
+  }
+
+  private *groups(): Generator<Group, void> {
     for (const streams of this.kept.values())
       for (const { replica, consumers } of streams.values()) {
-        for (const { replica: one } of consumers.values()) {
-          const group = one?.group;
-          one?.stop("409 Server Shutdown");
-          group?.stop();
-        }
-        replica?.stop();
-        replica?.group.stop();
+        if (replica !== null) yield replica.group;
+        for (const one of consumers.values()) if (one.replica !== null) yield one.replica.group;
       }
   }
 
@@ -180,15 +191,21 @@ export class ClusterAssets {
   }
 
   private open(assets: Assets, assignment: StreamAssignment): KeptStream {
-    const { config, created, group, sync } = assignment;
-    const isShared = group.peers.length > 1;
+    const { config, created, group } = assignment;
     this.prepare(assets, assignment);
-    const opened = assets.open(config, created, undefined, isShared ? "replica" : "alone");
+    const role = isShared(group) ? "replica" : "alone";
+    const opened = assets.open(config, created, undefined, role);
     reportLost(assets.host, config.name, opened.stream.store.lost);
+    return this.begin(assets, opened, assignment);
+  }
+
+  /** Its store is open. */
+  private begin(assets: Assets, opened: StreamAssets, assignment: StreamAssignment): KeptStream {
+    const { config, group, sync } = assignment;
     opened.stream.start();
     opened.origins.follow();
     const { self, transport, onLeadership } = this.options;
-    const replica = !isShared
+    const replica = !isShared(group)
       ? null
       : new StreamReplica({
           stream: opened.stream,
@@ -203,38 +220,45 @@ export class ClusterAssets {
         });
     if (replica !== null) {
       opened.stream.onSettled = (sequence) => replica.forwardDelete(sequence);
-      replica.join(this.openGroup(group, replica));
+      replica.join(this.opener.open(group, replica));
     }
     assets.onChanged(opened);
-    return { assignment, assets: opened, replica, consumers: new Map() };
+    const kept = { assignment, assets: opened, replica, consumers: new Map(), reshaping: null };
+    this.of(assets.host.name).set(config.name, kept);
+    return kept;
   }
 
-  private openGroup(group: GroupAssignment, machine: StreamReplica | ConsumerReplica) {
-    const { groups, self } = this.options;
-    const isNew = this.how === "fresh" && !groups.exists(group.name);
-    const opened = groups.open({
-      name: group.name,
+  /** This server kept it alone. From now on the members of a group agree on what happens to it, and it goes on where it was. */
+  private share(assets: Assets, there: KeptStream, assignment: StreamAssignment): void {
+    const { config, created } = there.assignment;
+    const consumers = this.consumers.release(assets, there);
+    const store = releaseStream(assets, there.assets);
+    const opened = assets.open(config, created, { birth: null, given: store }, "replica");
+    const kept = this.begin(assets, opened, { ...assignment, config });
+    const placed = this.options.assignments.stream(assets.host.name, config.name);
+    if (placed !== undefined) this.consumers.takeUp(assets, kept, placed, consumers);
+  }
+
+  private reshape(kept: KeptStream): void {
+    const { assignment, replica, reshaping } = kept;
+    const { desired } = assignment.group;
+    if (replica === null || (reshaping !== null && reshaping.wanted === desired?.peers)) return;
+    reshaping?.stop();
+    kept.reshaping = null;
+    replica.reshape(desired === undefined ? "ends" : "begins");
+    if (desired === undefined) return;
+    const { clock, self, onReshaped, assignments } = this.options;
+    const { account, config } = assignment;
+    kept.reshaping = new Reshaping({
+      clock,
       self,
-      storage: group.storage,
-      peers: peerStateOf(group.peers),
-      isNew,
-      machine,
-      snapshots: machine instanceof StreamReplica ? STREAM_SNAPSHOTS : CONSUMER_SNAPSHOTS,
+      group: replica.group,
+      wanted: desired.peers,
+      isComplete: (peer) => replica.reports?.isComplete(peer) === true,
+      mayRemove: (peer) => !isNeeded(assignments.stream(account, config.name), peer),
+      onStep: () => replica.reports?.ask(),
+      finished: () => onReshaped(assignment),
     });
-    if (isNew && group.preferred === self) this.campaign(opened);
-    return opened;
-  }
-
-  /** The others may not have opened theirs yet, so it tries again. */
-  private campaign(group: Group): void {
-    const { clock } = this.options;
-    let left = CAMPAIGNS_MAX;
-    const attempt = (): void => {
-      if (left-- === 0 || group.leader !== "") return;
-      group.campaign();
-      clock.setTimer(CAMPAIGN_MS, attempt);
-    };
-    clock.setTimer(FIRST_CAMPAIGN_MS, attempt);
   }
 
   /** Its folder, with its configuration. */
@@ -261,90 +285,28 @@ export class ClusterAssets {
 
   private drop(assets: Assets, there: KeptStream): void {
     const { config } = there.assignment;
-    for (const [name, one] of [...there.consumers]) this.dropConsumer(assets, there, name, one);
+    for (const name of [...there.consumers.keys()]) this.consumers.drop(assets, there, name);
+    there.reshaping?.stop();
     there.replica?.stop();
     there.replica?.group.destroy();
     this.of(assets.host.name).delete(config.name);
     assets.deleteStream(there.assets);
   }
+}
 
-  private followConsumers(assets: Assets, kept: KeptStream, { consumers }: PlacedStream): void {
-    const { self } = this.options;
-    for (const [name, one] of [...kept.consumers]) {
-      const wanted = consumers.get(name);
-      const isSame =
-        wanted?.created === one.assignment.created && wanted.group.name === one.assignment.group.name;
-      if (!isSame) this.dropConsumer(assets, kept, name, one);
-    }
-    for (const [name, wanted] of consumers) {
-      if (!wanted.group.peers.includes(self)) continue;
-      const there = kept.consumers.get(name);
-      const opened = there ?? this.openConsumer(assets, kept, wanted);
-      if (there !== undefined && there.assignment !== wanted)
-        this.changeConsumer(assets, kept, there, wanted);
-      kept.consumers.set(name, { assignment: wanted, replica: opened.replica });
-    }
+function stopKept({ replica, consumers, reshaping }: KeptStream): void {
+  reshaping?.stop();
+  for (const one of consumers.values()) {
+    one.reshaping?.stop();
+    const group = one.replica?.group;
+    one.replica?.stop("409 Server Shutdown");
+    group?.stop();
   }
+  replica?.stop();
+  replica?.group.stop();
+}
 
-  private changeConsumer(
-    assets: Assets,
-    { assets: at }: KeptStream,
-    { replica }: KeptConsumer,
-    { config, name }: ConsumerAssignment,
-  ): void {
-    const named = { ...config, name };
-    const alone = at.consumers.get(name);
-    if (replica !== null) replica.reconfigure(named);
-    else if (alone !== undefined && JSON.stringify(alone.config) !== JSON.stringify(named))
-      assets.updateConsumer(at, alone, named);
-  }
-
-  private openConsumer(assets: Assets, kept: KeptStream, assignment: ConsumerAssignment): KeptConsumer {
-    const { config, name, created, group, stream } = assignment;
-    const named = { ...config, name };
-    const wasNamed = config.name !== "" || config.durable !== "";
-    const at = kept.assets;
-    if (group.peers.length > 1) {
-      const account = assets.host.name;
-      const replica = new ConsumerReplica({
-        assets,
-        stream: at,
-        config: named,
-        created,
-        wasNamed,
-        onLeadership: () => this.options.onLeadership(account, stream, name),
-      });
-      replica.join(this.openGroup(group, replica));
-      return { assignment, replica };
-    }
-    const { disk } = this.options;
-    const path = assets.consumerPath(at.stream, name);
-    const there = readMeta(disk, path, () => null);
-    if (there !== null && there.created !== created) assets.quarantine(path, `consumer-${name}`);
-    if (isKept(named, at.stream.config)) {
-      disk.makeFolder(path);
-      writeMeta(disk, path, created, writeObject(consumerShape, named));
-    }
-    const consumer = assets.openConsumer(at, { config: named, created, wasNamed, meta: null });
-    consumer.start();
-    assets.onChanged(at, consumer);
-    return { assignment, replica: null };
-  }
-
-  private dropConsumer(
-    assets: Assets,
-    { assets: at, consumers }: KeptStream,
-    name: string,
-    { replica }: KeptConsumer,
-  ): void {
-    consumers.delete(name);
-    if (replica !== null) {
-      const { group } = replica;
-      replica.stop("409 Consumer Deleted");
-      group.destroy();
-      return;
-    }
-    const consumer = at.consumers.get(name);
-    if (consumer !== undefined) assets.deleteConsumer(at, consumer);
-  }
+/** A consumer of the stream still has a copy there. */
+function isNeeded(placed: PlacedStream | undefined, peer: PeerId): boolean {
+  return [...(placed?.consumers.values() ?? [])].some(({ group }) => group.peers.includes(peer));
 }

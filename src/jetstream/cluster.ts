@@ -7,7 +7,8 @@ import { hashName } from "../base/base62.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
 import type { PeerId } from "../raft/messages.ts";
-import type { Disk } from "../store/disk.ts";
+import { DiskError, type Disk } from "../store/disk.ts";
+import type { Assets } from "./assets.ts";
 import { ClusterApi } from "./api/cluster-api.ts";
 import { ClusterAssets } from "./cluster-assets.ts";
 import type { Groups } from "./group/group.ts";
@@ -17,6 +18,12 @@ import type { JetStream } from "./jetstream.ts";
 import type { AssignmentChange } from "./meta/assignments.ts";
 import { KnownServers } from "./meta/known-servers.ts";
 import { MetaGroup } from "./meta/meta-group.ts";
+import { Settling } from "./meta/settling.ts";
+import type { StoreOwner } from "./store-owner.ts";
+
+/** How long the others are waited for that are to lead, and how often it is looked. */
+const HAND_OVER_MS = 5000;
+const HAND_OVER_LOOK_MS = 20;
 
 export interface JetStreamClusterOptions {
   readonly jetStream: JetStream;
@@ -26,6 +33,7 @@ export interface JetStreamClusterOptions {
   readonly clusterName: () => string;
   /** Servers that there have to be before the meta group begins. */
   readonly expected: number;
+  readonly owner: Pick<StoreOwner, "isWhole" | "becomeWhole">;
   readonly disk: Disk;
   readonly groups: (options: GroupsOptions) => Groups;
 }
@@ -47,6 +55,7 @@ export class JetStreamCluster {
   private readonly options: JetStreamClusterOptions;
   private readonly groups: Groups;
   private readonly api: ClusterApi;
+  private readonly settling: Settling;
   /** Everything that was agreed on before is known. */
   private isReady = false;
 
@@ -68,6 +77,7 @@ export class JetStreamCluster {
       clock,
       random,
       logger,
+      clusterName,
       expected,
       changed: (change) => this.changed(change),
       leadershipChanged: () => this.becomeReady(),
@@ -84,7 +94,10 @@ export class JetStreamCluster {
       isOnline: (peer) => this.servers.isOnline(peer),
       clusterName,
       onLeadership: (account, stream, consumer) => this.api.leadershipChanged(account, stream, consumer),
+      onReshaped: (assignment) => this.settling.tell(assignment),
+      isWhole: () => options.owner.isWhole,
     });
+    this.settling = new Settling(transport, this.meta);
     this.api = new ClusterApi({
       self,
       host,
@@ -99,18 +112,43 @@ export class JetStreamCluster {
   }
 
   start(): void {
-    for (const { assets } of this.options.jetStream.accounts.values()) {
-      const { name } = assets.host;
-      assets.sharedStream = (stream) => this.assets.replicaOf(name, stream);
-      assets.clusterOf = (stream, consumer) => this.assets.figuresOf(name, stream, consumer);
-      assets.onInactive = ({ stream }, consumer) => this.api.forget(name, stream.config.name, consumer.name);
-    }
+    const { jetStream } = this.options;
+    for (const { assets } of jetStream.accounts.values()) this.enter(assets);
+    jetStream.onAccount = (assets, what) => {
+      if (what === "removed") this.assets.leave(assets);
+      else this.enter(assets);
+      if (what === "added" && this.isReady) this.assets.followAll([assets]);
+    };
     this.meta.start();
     this.api.start();
   }
 
+  /** Lets others lead what this server leads. Resolves when they do, or after a while. */
+  async handOver(): Promise<void> {
+    const { clock } = this.options.host;
+    const untilMs = clock.nowMs() + HAND_OVER_MS;
+    while (this.handOn() > 0 && clock.nowMs() < untilMs)
+      await new Promise<void>((resolve) => clock.setTimer(HAND_OVER_LOOK_MS, resolve));
+  }
+
+  /** How many groups this server was leading. */
+  private handOn(): number {
+    const { meta } = this;
+    const leadsMeta = meta.group?.leads === true && meta.group.peers.peers.length > 1;
+    if (leadsMeta) meta.group!.transfer("");
+    return this.assets.handOn() + (leadsMeta ? 1 : 0);
+  }
+
+  private enter(assets: Assets): void {
+    const { name } = assets.host;
+    assets.sharedStream = (stream) => this.assets.replicaOf(name, stream);
+    assets.clusterOf = (stream, consumer) => this.assets.figuresOf(name, stream, consumer);
+    assets.onInactive = ({ stream }, consumer) => this.api.forget(name, stream.config.name, consumer.name);
+  }
+
   stop(): void {
     this.api.stop();
+    this.settling.stop();
     this.servers.stop();
     this.assets.stop();
     this.meta.stop();
@@ -126,6 +164,17 @@ export class JetStreamCluster {
     if (this.isReady || !this.meta.isCurrent) return;
     this.isReady = true;
     this.followAll();
+    const { owner, host } = this.options;
+    this.groups.whenStored(() => {
+      try {
+        owner.becomeWhole();
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        host.logger.warn("the store cannot be noted as complete: the next start tries again", {
+          error: error.message,
+        });
+      }
+    });
   }
 
   private followAll(): void {

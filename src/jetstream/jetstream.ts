@@ -56,6 +56,8 @@ export class JetStream {
   private readonly budgets: BatchBudgets;
   /** The scrubber looks at these, one for each account. */
   private readonly scrubbed: Assets[] = [];
+  /** An account has got JetStream while the server runs, or has it no longer. */
+  onAccount: (assets: Assets, what: "added" | "removed") => void = () => {};
   /** null: nothing is read back. */
   scrubber: Scrubber | null = null;
 
@@ -75,7 +77,9 @@ export class JetStream {
 
   /** Gives an account JetStream while the server runs, with what the disk has of it. Throws `DiskError`. */
   add(one: JetStreamAccountOptions): void {
-    this.enter(one).start();
+    const account = this.enter(one);
+    account.start();
+    this.onAccount(account.assets, "added");
     this.scrub();
   }
 
@@ -83,6 +87,7 @@ export class JetStream {
   remove(name: string): void {
     const account = this.accounts.get(name);
     if (account === undefined) return;
+    this.onAccount(account.assets, "removed");
     account.stop();
     this.accounts.delete(name);
     this.scrubbed.splice(this.scrubbed.indexOf(account.assets), 1);

@@ -241,6 +241,7 @@ export class SimMember implements Host {
       },
       toldClients: () => null,
       kubernetes: { service: "members", namespace: null, portName: "cluster" },
+      keepsStreams: false,
       poolSize: hasPool ? identity.poolSize : -1,
       pinnedAccounts: identity.pinnedAccounts,
       connectRetries: 0,

@@ -1,4 +1,5 @@
 /** Clusters of servers with JetStream, each a process that can be killed and started again on the folder that it had. */
+import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,7 +9,7 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { waitFor } from "./cluster-wait.ts";
 import { freePort } from "./free-port.ts";
 
-const program = join(import.meta.dirname, "jetstream-member.ts");
+const program = join(import.meta.dirname, "../../src/main.ts");
 
 export class JetStreamMembers implements AsyncDisposable {
   readonly names: readonly string[];
@@ -44,22 +45,40 @@ export class JetStreamMembers implements AsyncDisposable {
     return client;
   }
 
+  /** One that was not killed. */
+  get living(): string {
+    const isAlive = ({ exitCode, signalCode }: ChildProcess): boolean =>
+      exitCode === null && signalCode === null;
+    const found = [...this.children].findLast(([, child]) => isAlive(child));
+    assert.ok(found !== undefined, "a server is running");
+    return found[0];
+  }
+
   /** The answer of the API; undefined: there was none in time, or an error. */
   async ask(name: string, subject: string, body: object | string = ""): Promise<Answer | undefined> {
+    const answer = await this.attempt(name, subject, body);
+    return answer?.error === undefined ? answer : undefined;
+  }
+
+  /** The answer of the API, which may be an error. Asks again until there is one. */
+  async answer(name: string, subject: string, body: object | string = ""): Promise<Answer> {
+    return waitFor(subject, () => this.attempt(name, subject, body));
+  }
+
+  private async attempt(name: string, subject: string, body: object | string): Promise<Answer | undefined> {
     const client = await this.client(name);
     const payload = body === "" ? "" : JSON.stringify(body);
     try {
-      const answer = (await client.request(subject, payload, { timeout: 2000 })).json<Answer>();
-      return answer.error === undefined ? answer : undefined;
+      return (await client.request(subject, payload, { timeout: 2000 })).json<Answer>();
     } catch {
       return undefined;
     }
   }
 
-  async kill(name: string): Promise<void> {
+  async kill(name: string, signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     const child = this.children.get(name)!;
     const ended = once(child, "close");
-    child.kill("SIGKILL");
+    child.kill(signal);
     await ended;
     await this.clients.get(name)?.close();
     this.clients.delete(name);
@@ -67,10 +86,29 @@ export class JetStreamMembers implements AsyncDisposable {
 
   spawn(name: string): void {
     const { port, routePort } = this.ports.get(name)!;
-    const routes = [...this.ports.values()].map((one) => one.routePort);
-    const member = { name, port, routePort, routes, storeDir: join(this.folder, name) };
-    const child = spawn(process.execPath, [program, JSON.stringify(member)], { stdio: "ignore" });
+    const routes = [...this.ports.values()].map((one) => `nats://127.0.0.1:${one.routePort}`);
+    const child = spawn(
+      process.execPath,
+      [
+        ...[program, "-n", name, "-a", "127.0.0.1", "-p", `${port}`],
+        ...[
+          "--cluster",
+          `nats://127.0.0.1:${routePort}`,
+          "--cluster_name",
+          "C",
+          "--routes",
+          routes.join(","),
+        ],
+        ...["-js", "-sd", join(this.folder, name)],
+      ],
+      { stdio: "ignore" },
+    );
     this.children.set(name, child);
+  }
+
+  /** What it has kept is gone. It must have been killed. */
+  wipe(name: string): void {
+    rmSync(join(this.folder, name), { recursive: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -16,6 +16,7 @@ type FromConfig =
   | "isNameDynamic"
   | "host"
   | "port"
+  | "keepsStreams"
   | "poolSize"
   | "pinnedAccounts"
   | "connectRetries"
@@ -71,6 +72,7 @@ export function clusterPortOptions(
     isNameDynamic: cluster.name === null,
     host: cluster.host,
     port,
+    keepsStreams: config.jetStream.isEnabled,
     poolSize: cluster.poolSize,
     pinnedAccounts: cluster.accounts,
     connectRetries: cluster.connectRetries,

@@ -2,7 +2,16 @@
 import { ConfError, type Origin } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
 import { isDisabledBlock, isOff } from "../values/block.ts";
-import { bool, duration, limit, mismatch, path, text, type ValueType } from "../values/value-type.ts";
+import {
+  bool,
+  duration,
+  integer,
+  limit,
+  mismatch,
+  path,
+  text,
+  type ValueType,
+} from "../values/value-type.ts";
 import type { ClusterConfig } from "./cluster.ts";
 
 type Cipher = "chacha" | "aes";
@@ -30,6 +39,8 @@ interface JetStreamConfig {
   /** The one before, while it is being changed; "": it is not. */
   readonly previousKey: string;
   readonly cipher: Cipher;
+  /** Servers with JetStream that there have to be before a cluster begins to keep streams; null: as many as there are routes. */
+  readonly clusterSize: number | null;
 }
 
 export interface SeenByJetStream {
@@ -89,6 +100,13 @@ const sizeLimit = limit("size");
 const room: ValueType<number | null> = {
   ...sizeLimit,
   fromNode: (node, notes) => (node.kind === "int" && node.value === 0n ? 0 : sizeLimit.fromNode(node, notes)),
+};
+
+const serverCount = integer({ min: 2, max: 1024, zero: "itself" });
+/** null: it is not said. */
+const clusterSize: ValueType<number | null> = {
+  ...serverCount,
+  show: (value) => (value === null ? "" : serverCount.show(value)),
 };
 
 const lowerCase: ValueType<string> = {
@@ -234,6 +252,15 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
         "Of clusters, which spread replicas by it: shown by monitoring, of no effect on one server",
     }),
     option({
+      key: "jetstream.cluster_size",
+      field: "clusterSize",
+      type: clusterSize,
+      default: null,
+      defaultText: "the number of cluster.routes",
+      reload: "restart",
+      description: "Servers with JetStream that there have to be before a cluster begins to keep streams",
+    }),
+    option({
       key: "jetstream.key",
       aliases: ["ek", "encryption_key"],
       field: "key",
@@ -264,10 +291,20 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       description: "What encrypts: chacha (ChaCha20-Poly1305) or aes (AES-256-GCM)",
     }),
   ],
-  check({ jetStream: { isEnabled }, cluster }, sheet) {
+  check({ jetStream: { isEnabled, domain, clusterSize: size }, cluster }, sheet) {
     if (!isEnabled || cluster.port === null) return [];
-    const reason = "jetstream on a server of a cluster is not supported by shoal yet: leave out one of them";
-    return [sheet.errorAt(["jetStream.isEnabled", "cluster.port"], reason)];
+    const errors: ConfError[] = [];
+    const refuse = (field: FieldOf<SeenByJetStream>, reason: string): void =>
+      void errors.push(sheet.errorAt([field, "jetStream.isEnabled", "cluster.port"], reason));
+    if (cluster.name === null) refuse("cluster.name", "jetstream cluster requires `cluster.name` to be set");
+    if (size === null && cluster.routes.length < 2)
+      refuse(
+        "jetStream.clusterSize",
+        "JetStream in a cluster has to know how many servers begin it: set jetstream.cluster_size, or list all of them in cluster.routes",
+      );
+    if (domain !== "")
+      refuse("jetStream.domain", "a domain of JetStream in a cluster is not supported by shoal yet");
+    return errors;
   },
   unsupported: [
     { feature: "JetStream is", keys: ["default_js_domain"] },

@@ -182,7 +182,8 @@ export class ClusterApi {
           const { account, payload, subject, reply, client } = request;
           const asked = { account, payload, subject, reply, client: withoutSecrets(client), names };
           const clusterName = this.options.clusterName();
-          judge({ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName });
+          const answer = (fields: Fields): void => this.answer(request, fields);
+          judge({ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName, answer });
         }),
       );
     } else if (!this.lists.take(request, this.lister(request)))
@@ -204,6 +205,7 @@ export class ClusterApi {
       servers,
       nameOf,
       isSystem: request.account === this.options.host.name,
+      around: { meta, servers, clusterName: this.options.clusterName(), random: this.options.host.random },
       attempt: (act) => this.attempt(request, act),
       answer: (fields) => this.answer(request, fields),
       handle: () => this.handle(request),

@@ -7,6 +7,7 @@ import { apiErrors } from "../api-error.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
+import { emptyServer, type PlacementRoom } from "./cluster-moves.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
 import { bodyOf, textOf, type Fields } from "./request.ts";
 
@@ -16,6 +17,7 @@ export interface OwnedHost {
   readonly nameOf: (peer: string) => string;
   /** The request comes from the system account. */
   readonly isSystem: boolean;
+  readonly around: PlacementRoom;
   /** Refuses the request with what `act` throws. */
   readonly attempt: (act: () => void) => void;
   readonly answer: (fields: Fields) => void;
@@ -35,7 +37,6 @@ const OF_STREAM = new Set([
   "STREAM.RESTORE",
 ]);
 const UNBUILT = new Set([
-  "STREAM.PEER.REMOVE",
   "STREAM.SNAPSHOT",
   "STREAM.RESTORE",
   "CONSUMER.PAUSE",
@@ -90,13 +91,14 @@ function stepDownMeta(request: ClusterRequest, { meta, isSystem, answer, attempt
 }
 
 function removeServer({ payload }: ClusterRequest, host: OwnedHost): void {
-  const { meta, isSystem, answer, attempt } = host;
+  const { meta, isSystem, answer, attempt, around } = host;
   if (!isSystem || !meta.leads) return;
   attempt(() => {
     const body = bodyOf(payload);
     const name = textOf(body, "peer");
     const peer = textOf(body, "peer_id") || hashName(name);
     if (!meta.group!.peers.peers.includes(peer)) throw apiErrors.serverNotMember();
+    meta.whenSettled(() => emptyServer(around, peer));
     meta.removePeer(peer);
     answer({ success: true });
   });

@@ -3,9 +3,8 @@
  * proposed; whoever leads the stream or the consumer answers.
  */
 import { isDeepStrictEqual } from "node:util";
-import { randomToken } from "../../base/base62.ts";
+import { hashName, randomToken } from "../../base/base62.ts";
 import { randomInt } from "../../base/random.ts";
-import type { PeerId } from "../../raft/messages.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
@@ -16,6 +15,7 @@ import { checkWorkQueue } from "../consumer/work-queue.ts";
 import {
   encodeConsumer,
   encodeStream,
+  isShared,
   type ConsumerAssignment,
   type GroupAssignment,
   type PlacedStream,
@@ -23,13 +23,13 @@ import {
 } from "../meta/assignments.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
-import { place } from "../meta/placement.ts";
 import { checkStreamUpdate } from "../stream/complete.ts";
 import type { StreamConfig } from "../stream/config.ts";
 import { formatTime } from "../time.ts";
 import { askedConsumer, askedDurable } from "./consumer-requests.ts";
 import type { AnswerFacts } from "./info.ts";
-import { expectEmpty } from "./request.ts";
+import { choosePeers, fittingPeers, moveStream, wantedPeers, type PlacementRoom } from "./cluster-moves.ts";
+import { bodyOf, expectEmpty, textOf, type Fields } from "./request.ts";
 import { configOf } from "./stream-requests.ts";
 
 interface MetaRequest {
@@ -44,6 +44,8 @@ interface MetaRequest {
   readonly meta: MetaGroup;
   readonly servers: KnownServers;
   readonly clusterName: string;
+  /** Answers at once; else whoever leads what was asked for answers. */
+  readonly answer: (fields: Fields) => void;
 }
 
 type Judge = (request: MetaRequest) => void;
@@ -51,7 +53,7 @@ type Judge = (request: MetaRequest) => void;
 const createStream: Judge = (request) => {
   const { account, meta } = request;
   const config = configOf(withAssigned(request));
-  refuseUnbuilt(config);
+  refuseUnbuilt(config, false);
   const there = meta.assignments.stream(account, config.name);
   if (there !== undefined) {
     if (!isDeepStrictEqual(there.assignment.config, config)) throw apiErrors.streamNameExists();
@@ -77,12 +79,36 @@ const updateStream: Judge = (request) => {
   const config = configOf(withAssigned(request));
   const there = placed(request, config.name);
   const before = there.assignment.config;
-  if (config.replicas !== before.replicas)
-    throw apiErrors.streamUpdate("a change of replicas is not supported by this server yet");
-  refuseUnbuilt(config);
+  refuseUnbuilt(config, isShared(there.assignment.group));
   const next = checkStreamUpdate(before, config);
   checkOverlap(meta.assignments.streamsOf(account), next);
-  meta.propose(encodeStream({ ...there.assignment, ...askedIn(request), config: next }, "update"));
+  const assignment = { ...there.assignment, ...askedIn(request), config: next };
+  const isMoved = !isDeepStrictEqual(next.placement, before.placement);
+  if (next.replicas === before.replicas && !isMoved) {
+    meta.propose(encodeStream(assignment, "update"));
+    return;
+  }
+  const around = surroundingsOf(request);
+  const wanted = wantedPeers(there.assignment.group);
+  const kept = isMoved ? fittingPeers(around, next, wanted) : wanted;
+  moveStream(around, there, assignment, choosePeers(around, next, kept));
+};
+
+const removePeer: Judge = (request) => {
+  const { names, payload, answer } = request;
+  const there = placed(request, names[0]!);
+  const { assignment } = there;
+  const body = bodyOf(payload);
+  const name = textOf(body, "peer");
+  const wanted = wantedPeers(assignment.group);
+  const peer = wanted.includes(name) ? name : hashName(name);
+  if (name === "") throw apiErrors.badRequest();
+  if (!wanted.includes(peer)) throw apiErrors.peerNotMember();
+  const around = surroundingsOf(request);
+  const left = wanted.filter((one) => one !== peer);
+  const others = choosePeers({ ...around, without: peer }, assignment.config, left);
+  moveStream(around, there, { ...assignment, client: {}, subject: "", reply: "" }, others);
+  answer({ success: true });
 };
 
 const deleteStream: Judge = (request) => {
@@ -137,6 +163,7 @@ export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
   ["STREAM.CREATE", createStream],
   ["STREAM.UPDATE", updateStream],
   ["STREAM.DELETE", deleteStream],
+  ["STREAM.PEER.REMOVE", removePeer],
   ["CONSUMER.CREATE", createConsumer],
   ["CONSUMER.DURABLE.CREATE", createConsumer],
   ["CONSUMER.DELETE", deleteConsumer],
@@ -145,15 +172,15 @@ export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
 const NO_ORIGINS = "mirrors and sources are not supported by this server in a cluster yet";
 
 /** What works on a server by itself alone, so far. Throws `ApiError`. */
-function refuseUnbuilt(config: StreamConfig): void {
-  const isShared = config.replicas > 1;
+function refuseUnbuilt(config: StreamConfig, isInGroup: boolean): void {
+  const isReplicated = config.replicas > 1 || isInGroup;
   const unbuilt: readonly (readonly [boolean, string])[] = [
     [config.mirror !== null || config.sources.length > 0, "mirrors and sources are"],
-    [isShared && config.retention === "interest", "retention interest with replicas is"],
-    [isShared && (config.allowAtomic || config.allowBatched), "batches with replicas are"],
-    [isShared && config.allowSchedules, "message schedules with replicas are"],
-    [isShared && config.deleteMarkerTtlNs > 0, "subject delete markers with replicas are"],
-    [isShared && config.republish !== null, "republish with replicas is"],
+    [isReplicated && config.retention === "interest", "retention interest with replicas is"],
+    [isReplicated && (config.allowAtomic || config.allowBatched), "batches with replicas are"],
+    [isReplicated && config.allowSchedules, "message schedules with replicas are"],
+    [isReplicated && config.deleteMarkerTtlNs > 0, "subject delete markers with replicas are"],
+    [isReplicated && config.republish !== null, "republish with replicas is"],
   ];
   const found = unbuilt.find(([isAsked]) => isAsked);
   if (found !== undefined)
@@ -208,22 +235,14 @@ function checkOverlap(streams: ReadonlyMap<string, PlacedStream>, config: Stream
   }
 }
 
+function surroundingsOf({ meta, servers, clusterName, assets }: MetaRequest): PlacementRoom {
+  return { meta, servers, clusterName, random: assets.host.random };
+}
+
 function groupFor(request: MetaRequest, config: StreamConfig): GroupAssignment {
-  const { meta, servers, clusterName, assets } = request;
-  const { random } = assets.host;
-  const streams = new Map<PeerId, number>();
-  for (const { assignment } of meta.assignments.all())
-    for (const peer of assignment.group.peers) streams.set(peer, (streams.get(peer) ?? 0) + 1);
-  const members = meta.group?.peers.peers ?? [];
-  const candidates = servers.servers
-    .filter(({ peer }) => members.includes(peer))
-    .map((one) => ({ ...one, isOnline: servers.isOnline(one.peer), streams: streams.get(one.peer) ?? 0 }));
-  const { replicas, storage, maxBytes, placement } = config;
-  const cluster = placement?.cluster || clusterName;
-  const wish = { replicas, storage, maxBytes, cluster, tags: placement?.tags ?? [] };
-  const peers = place(wish, candidates, random);
-  if (typeof peers === "string") throw apiErrors.noPeers(peers);
-  return namedGroup(request, "S", { peers, storage, cluster });
+  const peers = choosePeers(surroundingsOf(request), config, []);
+  const { storage, placement } = config;
+  return namedGroup(request, "S", { peers, storage, cluster: placement?.cluster || request.clusterName });
 }
 
 function consumerGroup(
@@ -234,9 +253,10 @@ function consumerGroup(
   const { random } = request.assets.host;
   const isEphemeral = durable === "" && stream.retention === "limits";
   const wanted = replicas > 0 ? replicas : isEphemeral ? 1 : stream.replicas;
-  const count = stream.retention === "workqueue" ? group.peers.length : Math.min(wanted, group.peers.length);
-  const online = group.peers.filter((peer) => request.servers.isOnline(peer));
-  const others = group.peers.filter((peer) => !online.includes(peer));
+  const all = wantedPeers(group);
+  const count = stream.retention === "workqueue" ? all.length : Math.min(wanted, all.length);
+  const online = all.filter((peer) => request.servers.isOnline(peer));
+  const others = all.filter((peer) => !online.includes(peer));
   const from = online.length === 0 ? 0 : randomInt(random, online.length);
   const peers = [...online.slice(from), ...online.slice(0, from), ...others].slice(0, count);
   const storage = memoryStorage ? "memory" : stream.storage;

@@ -60,6 +60,13 @@ export class ConsumerReplica implements GroupMachine {
     return this.consumer !== null;
   }
 
+  /** One server kept it alone, with this state as JSON: what the group agrees on follows on that. */
+  beginWith(state: string): void {
+    assert(this.joined === null, "what comes before the log is known first");
+    this.state.restore(state);
+    this.isPlaced = true;
+  }
+
   join(group: Group): void {
     this.joined = group;
     this.leadershipChanged();
@@ -84,6 +91,11 @@ export class ConsumerReplica implements GroupMachine {
       this.isPlaced = true;
     }
     this.log?.agreed(operations.length);
+  }
+
+  /** null: it has not begun. */
+  contents(): Uint8Array | null {
+    return this.isPlaced ? encodeConsumerState(this.state) : null;
   }
 
   snapshot(): Uint8Array | null {

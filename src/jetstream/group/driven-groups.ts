@@ -1,6 +1,7 @@
 /**
  * Groups as the driver of Raft runs them. Beside what it does: snapshots by how much the log has grown.
  */
+import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import { RaftDriver } from "../../raft/driver/driver.ts";
@@ -13,6 +14,8 @@ import type { Group, GroupMachine, JoinOptions, Groups, GroupTransport, PeerProg
 
 /** A follower that was heard within this is there. */
 const HEARD_MS = 3000;
+/** Entries that a follower lacks while others are on their way. */
+const NEAR_ENTRIES = 256;
 
 export interface DrivenGroupsOptions {
   readonly self: PeerId;
@@ -22,6 +25,8 @@ export interface DrivenGroupsOptions {
   /** Calls `work` once, when the messages that are being read have been handled. */
   readonly afterwards: (work: () => void) => void;
   readonly journals: { readonly file: RaftJournal; readonly memory: RaftJournal };
+  /** Absent: each group's own. */
+  readonly snapshots?: JoinOptions["snapshots"];
 }
 
 export class DrivenGroups implements Groups {
@@ -62,14 +67,21 @@ export class DrivenGroups implements Groups {
     this.driver.peerLost(peer);
   }
 
+  whenStored(done: () => void): void {
+    this.options.journals.file.commit(done);
+  }
+
   open(options: JoinOptions): Group {
-    const { journals, transport } = this.options;
-    const group = new DrivenGroup(options, {
-      driver: this.driver,
-      journal: journals[options.storage],
-      transport,
-      closed: () => this.groups.delete(group),
-    });
+    const { journals, transport, snapshots = options.snapshots } = this.options;
+    const group = new DrivenGroup(
+      { ...options, snapshots },
+      {
+        driver: this.driver,
+        journal: journals[options.storage],
+        transport,
+        closed: () => this.groups.delete(group),
+      },
+    );
     this.groups.add(group);
     return group;
   }
@@ -102,8 +114,9 @@ class DrivenGroup implements Group, GroupLayer {
   private isStopped = false;
 
   constructor(options: JoinOptions, parts: GroupParts) {
-    const { name, peers, isNew: isNewGroup, machine } = options;
+    const { name, peers, isNew: isNewGroup, machine, beginsWith = null } = options;
     const { driver, journal } = parts;
+    if (isNewGroup && beginsWith !== null) beginLog(journal, options, beginsWith);
     this.name = name;
     this.options = options;
     this.machine = machine;
@@ -140,16 +153,17 @@ class DrivenGroup implements Group, GroupLayer {
   }
 
   progress(): PeerProgress[] {
-    const { peers, followers, commit } = this.raft.status;
-    return peers.peers
-      .filter((peer) => peer !== this.options.self)
-      .map((peer) => {
-        const known = followers.find((one) => one.peer === peer);
-        const silentMs = known === undefined || known.heardMsAgo === Infinity ? -1 : known.heardMsAgo;
-        const lag = Math.max(0, commit - (known?.acknowledged ?? 0));
-        const isCurrent = silentMs >= 0 && silentMs < HEARD_MS && lag === 0 && known?.isCatchingUp !== true;
-        return { peer, silentMs, lag, isCurrent };
-      });
+    const { self } = this.options;
+    return this.peers.peers.filter((peer) => peer !== self).map((peer) => this.progressOf(peer));
+  }
+
+  progressOf(peer: PeerId): PeerProgress {
+    const { followers, commit } = this.raft.status;
+    const known = followers.find((one) => one.peer === peer);
+    const silentMs = known === undefined || known.heardMsAgo === Infinity ? -1 : known.heardMsAgo;
+    const lag = Math.max(0, commit - (known?.acknowledged ?? 0));
+    const isThere = silentMs >= 0 && silentMs < HEARD_MS && known?.isCatchingUp !== true;
+    return { peer, silentMs, lag, isCurrent: isThere && lag === 0, isNear: isThere && lag <= NEAR_ENTRIES };
   }
 
   propose(operations: readonly Uint8Array[]): boolean {
@@ -233,4 +247,13 @@ class DrivenGroup implements Group, GroupLayer {
     }
     this.machine.leadershipChanged();
   }
+}
+
+/** The log of a new group begins behind a snapshot. Nobody else is a member yet, so that nobody has voted in its first term. */
+function beginLog(journal: RaftJournal, { name, peers, self }: JoinOptions, data: Uint8Array): void {
+  assert(peers.peers.length === 1 && peers.peers[0] === self, "who begins with something begins alone");
+  const log = journal.open(name);
+  log.save({ term: 1, vote: self, loss: "none" });
+  log.install({ index: 1, term: 1, peers, data });
+  log.close();
 }

@@ -30,6 +30,8 @@ export interface PeerProgress {
   readonly silentMs: number;
   /** Entries that it lacks. */
   readonly lag: number;
+  /** It was heard not long ago, and lacks but what is under way. */
+  readonly isNear: boolean;
 }
 
 export interface Group {
@@ -45,6 +47,8 @@ export interface Group {
   readonly isCurrent: boolean;
   /** The other members, as the leader knows them; only their ids elsewhere. */
   progress(): PeerProgress[];
+  /** The same of one that may be no member. */
+  progressOf(peer: PeerId): PeerProgress;
   /** False: this member does not lead. What is proposed is lost if the leadership ends before it is agreed on. */
   propose(operations: readonly Uint8Array[]): boolean;
   /** To whoever leads; it may be lost. */
@@ -71,6 +75,8 @@ export interface JoinOptions {
   /** Nobody has been a member before: an empty log has lost nothing. */
   readonly isNew: boolean;
   readonly machine: GroupMachine;
+  /** A new group of this server alone begins with this snapshot instead of nothing, so that whoever is added gets it. */
+  readonly beginsWith?: Uint8Array | null;
   /** A snapshot takes the place of the log when so much has been applied since the last one. */
   readonly snapshots: { readonly entriesMax: number; readonly bytesMax: number };
 }
@@ -82,6 +88,8 @@ export interface Groups {
   exists(name: string): boolean;
   /** The connection to a server has ended: groups that it led need not wait to elect another leader. */
   peerLost(peer: PeerId): void;
+  /** Calls once all that groups have stored so far is durable. */
+  whenStored(done: () => void): void;
   stop(): void;
 }
 

@@ -111,6 +111,36 @@ export function decodeJson(data: Uint8Array): Record<string, unknown> | undefine
   }
 }
 
+/** Messages that match the filter, up to the last that there were, and below a sequence or but the last few. */
+export interface PurgeOperation {
+  readonly filter: string | null;
+  /** 0: none. */
+  readonly below: number;
+  readonly keep: number;
+  /** The last message when it was asked for. */
+  readonly last: number;
+}
+
+export function encodePurge(stream: string, { filter, below, keep, last }: PurgeOperation): Uint8Array {
+  const request = {
+    ...(filter === null ? {} : { filter }),
+    ...(below === 0 ? {} : { seq: below }),
+    ...(keep === 0 ? {} : { keep }),
+  };
+  return encodeJson(OperationCode.PURGE_STREAM, { stream, [LAST_SEQUENCE]: last, request });
+}
+
+export function decodePurge(data: Uint8Array): PurgeOperation | undefined {
+  const json = decodeJson(data);
+  const request = json?.["request"] as Record<string, unknown> | undefined;
+  const last = json?.[LAST_SEQUENCE];
+  if (request === undefined || typeof last !== "number") return undefined;
+  const { filter = null, seq = 0, keep = 0 } = request as { filter?: string; seq?: number; keep?: number };
+  return { filter, below: seq === 0 && keep === 0 ? last + 1 : seq, keep, last };
+}
+
+const LAST_SEQUENCE = "last_seq";
+
 /** A delivery of a consumer: consumer sequence, stream sequence, how often, when (nanoseconds). */
 export function encodeDelivered(consumer: number, stream: number, count: number, timeMs: number): Uint8Array {
   const out: number[] = [OperationCode.UPDATE_DELIVERED];

@@ -16,12 +16,22 @@ import { refusalOf, Confirmations } from "../stream/confirmations.ts";
 import type { StreamConfig } from "../stream/config.ts";
 import { Judge, type Operation, type Room } from "../stream/judge.ts";
 import type { Stream } from "../stream/stream.ts";
+import { DependentAnswers } from "./dependent-answers.ts";
 import type { Group, GroupMachine, GroupTransport } from "./group.ts";
 import { InFlight } from "./in-flight.ts";
-import { decodeJson, decodeMessage, encodeJson, encodeMessage, OperationCode } from "./operations.ts";
+import {
+  decodeJson,
+  decodeMessage,
+  decodePurge,
+  encodeJson,
+  encodeMessage,
+  encodePurge,
+  OperationCode,
+} from "./operations.ts";
 import { operationOf } from "./replayed.ts";
 import { StreamCatchUp } from "./catch-up.ts";
-import { decodeState, encodeState } from "./stream-state.ts";
+import { CopyReports } from "./copy-reports.ts";
+import { decodeState, encodeState, stateOf } from "./stream-state.ts";
 import { SyncServer } from "./sync-server.ts";
 
 export interface StreamReplicaOptions {
@@ -38,13 +48,6 @@ export interface StreamReplicaOptions {
 /** What a leader has proposed beside messages, and who wants to know that it is done. */
 type Done = (result: number | null) => void;
 
-interface HeldAnswer {
-  /** Everything up to this sequence has to be agreed on before. */
-  readonly after: number;
-  readonly reply: string;
-  readonly payload: string;
-}
-
 export class StreamReplica implements GroupMachine {
   readonly stream: Stream;
   /** Why this copy takes nothing more; "": all is well. */
@@ -60,8 +63,10 @@ export class StreamReplica implements GroupMachine {
   private listeners: Disposable[] = [];
   private proposals: Uint8Array[] = [];
   private isProposing = false;
-  private held: HeldAnswer[] = [];
+  private readonly held = new DependentAnswers();
   private commands: Done[] = [];
+  /** Whose copy is complete; null: nobody asks. */
+  reports: CopyReports | null = null;
 
   constructor(options: StreamReplicaOptions) {
     const { stream, room, transport, sync } = options;
@@ -99,6 +104,7 @@ export class StreamReplica implements GroupMachine {
   }
 
   stop(): void {
+    this.reports?.stop();
     this.followAgain();
     this.catchUp?.stop();
     this.syncServer.stop();
@@ -114,13 +120,27 @@ export class StreamReplica implements GroupMachine {
     this.stream.touch();
   }
 
+  /** The members of the group are being changed, or are not any more. */
+  reshape(how: "begins" | "ends"): void {
+    this.reports?.stop();
+    const { self, transport } = this.options;
+    const isComplete = (): boolean => this.catchUp === null && this.problem === "";
+    const host = { stream: this.stream, self, transport, group: this.group.name, isComplete };
+    this.reports = how === "begins" ? new CopyReports(host) : null;
+  }
+
   snapshot(): Uint8Array | null {
-    const { store, longWork } = this.stream;
+    const { longWork } = this.stream;
     // a purge that is under way would be forgotten
     if (this.catchUp !== null || this.problem !== "" || longWork.isBusy) return null;
+    return this.contents();
+  }
+
+  /** Which messages this copy holds, durably. */
+  contents(): Uint8Array {
+    const { store } = this.stream;
     store.syncNow();
-    const { messages, bytes, first, last } = store;
-    return encodeState({ messages, bytes, first, last, deleted: [...deletedRuns(this.stream)] });
+    return encodeState(stateOf(store));
   }
 
   install(data: Uint8Array): void {
@@ -138,11 +158,17 @@ export class StreamReplica implements GroupMachine {
         store.remove(at);
         at = store.next(at + 1, null, first + count - 1);
       }
+    this.getMissing(state.last);
+  }
+
+  /** From the leader, up to a sequence. */
+  private getMissing(to: number): StreamCatchUp {
     this.catchUp?.stop();
     const { self, transport, sync } = this.options;
-    this.catchUp = new StreamCatchUp({ stream, self, transport, subject: sync }, state.last, (rest) =>
+    const { stream } = this;
+    return (this.catchUp = new StreamCatchUp({ stream, self, transport, subject: sync }, to, (rest) =>
       this.caughtUp(rest),
-    );
+    ));
   }
 
   leadershipChanged(): void {
@@ -164,17 +190,7 @@ export class StreamReplica implements GroupMachine {
 
   /** `done`: how many went; null: the leadership has ended, so that nobody knows. */
   purge(request: { filter: string | null; below: number; keep: number }, done: Done): void {
-    const { filter, below, keep } = request;
-    const body = {
-      stream: this.stream.config.name,
-      [LAST_SEQUENCE]: this.flight.last,
-      request: {
-        ...(filter === null ? {} : { filter }),
-        ...(below === 0 ? {} : { seq: below }),
-        ...(keep === 0 ? {} : { keep }),
-      },
-    };
-    this.command(encodeJson(OperationCode.PURGE_STREAM, body), done);
+    this.command(encodePurge(this.stream.config.name, { ...request, last: this.flight.last }), done);
   }
 
   /** `done`: 1, or 0 where there is no such message. */
@@ -217,7 +233,7 @@ export class StreamReplica implements GroupMachine {
     this.syncServer.stop();
     this.flight.clear();
     this.proposals = [];
-    this.held = [];
+    this.held.clear();
     for (const done of this.commands.splice(0)) done(null);
   }
 
@@ -275,17 +291,15 @@ export class StreamReplica implements GroupMachine {
   /** Answers once everything up to a sequence is agreed on. */
   private answerAfter(after: number, reply: string, payload: string): void {
     if (reply === "" || this.stream.config.noAck) return;
-    this.held.push({ after, reply, payload });
+    this.held.add({ after, reply, payload });
     this.stream.host.afterwards(() => this.releaseHeld());
   }
 
   private releaseHeld(): void {
     const { store, host } = this.stream;
     if (!this.isLeading) return;
-    const ready = this.held.filter(({ after }) => after <= store.last);
-    if (ready.length === 0) return;
-    this.held = this.held.filter(({ after }) => after > store.last);
-    for (const { reply, payload } of ready) host.send({ subject: reply, reply: "", headers: "", payload });
+    for (const { reply, payload } of this.held.take(store.last))
+      host.send({ subject: reply, reply: "", headers: "", payload });
   }
 
   // ---- applying ----
@@ -296,7 +310,7 @@ export class StreamReplica implements GroupMachine {
         this.applyMessage(data);
         break;
       case OperationCode.PURGE_STREAM:
-        this.applyPurge(decodeJson(data));
+        this.applyPurge(data);
         break;
       case OperationCode.DELETE_MESSAGE:
         this.applyDelete(decodeJson(data));
@@ -315,8 +329,10 @@ export class StreamReplica implements GroupMachine {
     }
     const sequence = message.after + 1;
     if (sequence <= stream.store.last) return; // it is here already
-    if (sequence > stream.store.last + 1 && stream.store.last > 0) {
-      this.fail(`the group has agreed on message ${sequence}, and the last one here is ${stream.store.last}`);
+    if (sequence > stream.store.last + 1) {
+      if (this.isLeading)
+        this.fail(`message ${sequence} was agreed on, and the last one here is ${stream.store.last}`);
+      else this.getMissing(message.after).hold(data);
       return;
     }
     const mine = this.flight.take(sequence);
@@ -334,21 +350,19 @@ export class StreamReplica implements GroupMachine {
       stream.commit.confirm(subject, 0, subject.length, sequence);
     } else if (reply !== "")
       stream.commit.hold({ reply, payload: `${confirmations.head(sequence)},"val":"${value}"}` });
-    if (this.held.length > 0) stream.host.afterwards(() => this.releaseHeld());
+    if (!this.held.isEmpty) stream.host.afterwards(() => this.releaseHeld());
   }
 
-  private applyPurge(json: Record<string, unknown> | undefined): void {
-    const request = json?.["request"] as Record<string, unknown> | undefined;
-    const last = json?.[LAST_SEQUENCE];
-    if (request === undefined || typeof last !== "number") {
+  private applyPurge(data: Uint8Array): void {
+    const purge = decodePurge(data);
+    if (purge === undefined) {
       this.fail("the group has agreed on a purge that cannot be read");
       return;
     }
-    const { filter = null, seq = 0, keep = 0 } = request as { filter?: string; seq?: number; keep?: number };
+    const { filter, below, keep, last } = purge;
     const done = this.isLeading ? (this.commands.shift() ?? ignore) : ignore;
     // messages that came later must stay where the log is applied again
     if (keep > 0 && this.stream.store.last > last) return;
-    const below = seq === 0 && keep === 0 ? last + 1 : seq;
     this.stream.removals.purge({ filter, below, keep }, done);
   }
 
@@ -364,8 +378,7 @@ export class StreamReplica implements GroupMachine {
 
   private caughtUp(rest: readonly Uint8Array[]): void {
     this.catchUp = null;
-    for (const operation of rest) this.applyOne(operation);
-    this.stream.touch();
+    this.apply(0, rest);
     this.leadershipChanged();
   }
 
@@ -383,18 +396,5 @@ export class StreamReplica implements GroupMachine {
 }
 
 const NO_BATCHES = "batches are not supported by this server for replicated streams yet";
-const LAST_SEQUENCE = "last_seq";
 const NO_ERASE = "no_erase";
 const ignore: Done = () => {};
-/** Runs of deleted messages that a snapshot names. */
-const RUNS_MAX = 100_000;
-
-function* deletedRuns({ store }: Stream): Generator<{ first: number; count: number }, void> {
-  if (store.messages === 0 || store.holeCount === 0) return;
-  let expected = store.first;
-  let runs = 0;
-  for (let at = store.next(expected, null); at !== 0; at = store.next(at + 1, null)) {
-    if (at > expected && runs++ < RUNS_MAX) yield { first: expected, count: at - expected };
-    expected = at + 1;
-  }
-}

@@ -3,11 +3,14 @@
  *
  *     42, 1, then uvarints: messages, bytes, first, last, failed, deleted; then runs of deleted: 33, uvarint first, uvarint count
  */
+import type { StreamStore } from "../../store/stream-store.ts";
 import { pushVarint, readVarints } from "./operations.ts";
 
 const MAGIC = 42;
 const VERSION = 1;
 const RUN = 33;
+/** Runs of deleted messages that a snapshot names. */
+const RUNS_MAX = 100_000;
 
 export interface SnapshotState {
   readonly messages: number;
@@ -15,6 +18,11 @@ export interface SnapshotState {
   readonly first: number;
   readonly last: number;
   readonly deleted: readonly { readonly first: number; readonly count: number }[];
+}
+
+export function stateOf(store: StreamStore): SnapshotState {
+  const { messages, bytes, first, last } = store;
+  return { messages, bytes, first, last, deleted: [...deletedRuns(store)] };
 }
 
 export function encodeState({ messages, bytes, first, last, deleted }: SnapshotState): Uint8Array {
@@ -48,4 +56,14 @@ export function decodeState(data: Uint8Array): SnapshotState | undefined {
     for (let left = 2; left > 0; at++) if (data[at]! < 128) left--;
   }
   return { messages, bytes, first, last, deleted };
+}
+
+function* deletedRuns(store: StreamStore): Generator<{ first: number; count: number }, void> {
+  if (store.messages === 0 || store.holeCount === 0) return;
+  let expected = store.first;
+  let runs = 0;
+  for (let at = store.next(expected, null); at !== 0; at = store.next(at + 1, null)) {
+    if (at > expected && runs++ < RUNS_MAX) yield { first: expected, count: at - expected };
+    expected = at + 1;
+  }
 }

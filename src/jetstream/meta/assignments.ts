@@ -20,6 +20,22 @@ export interface GroupAssignment {
   readonly cluster: string;
   /** Leads first; "": any may. */
   readonly preferred: PeerId;
+  /** Its members agree on what happens, even where there is but one: it had more, or is to have more. Absent: by their number. */
+  readonly isShared?: boolean;
+  /** It is being changed; absent: it is not. `peers` are all that keep something meanwhile. */
+  readonly desired?: DesiredPeers;
+}
+
+interface DesiredPeers {
+  /** Those that are to keep it in the end. */
+  readonly peers: readonly PeerId[];
+  /** Those that kept it when the change began. */
+  readonly members: readonly PeerId[];
+}
+
+/** Whether the servers that keep it agree on what happens to it, as members of a group. */
+export function isShared({ peers, isShared: isMarked, desired }: GroupAssignment): boolean {
+  return peers.length > 1 || isMarked === true || desired !== undefined;
 }
 
 interface Asked {
@@ -228,13 +244,16 @@ function clientJson(client: Json, account: string, form: Form): Json {
   return { acc, ...(svc === undefined ? {} : { svc }), ...(cluster === undefined ? {} : { cluster }) };
 }
 
-function groupJson({ name, peers, storage, cluster, preferred }: GroupAssignment): Json {
+function groupJson(group: GroupAssignment): Json {
+  const { name, peers, storage, cluster, preferred, desired, isShared: isMarked } = group;
   return {
     name,
     peers,
     store: storage,
     ...(cluster === "" ? {} : { cluster }),
     ...(preferred === "" ? {} : { preferred }),
+    ...(isMarked === true ? { shared: true } : {}),
+    ...(desired === undefined ? {} : { desired }),
   };
 }
 
@@ -288,7 +307,16 @@ function readGroup(value: unknown): GroupAssignment | undefined {
     storage: value["store"] === "memory" ? "memory" : "file",
     cluster: textOf(value["cluster"]),
     preferred: textOf(value["preferred"]),
+    ...(value["shared"] === true ? { isShared: true } : {}),
+    ...readDesired(value["desired"]),
   };
+}
+
+function readDesired(value: unknown): { readonly desired?: DesiredPeers } {
+  if (!isRecord(value)) return {};
+  const { peers, members } = value;
+  if (!Array.isArray(peers) || !Array.isArray(members)) return {};
+  return { desired: { peers: peers.map(textOf), members: members.map(textOf) } };
 }
 
 function askedOf(json: Json, client: Json): Asked {

@@ -20,6 +20,8 @@ const SNAPSHOTS = { entriesMax: 256, bytesMax: 1 << 20 };
 const FIRST_CAMPAIGN_MS = 300;
 /** The leader looks so often whether a server has come that is no member yet. */
 const LOOK_MS = 1000;
+/** A server that is there tells of itself more often than this. */
+const HEARD_MS = 15_000;
 
 export interface MetaGroupOptions {
   readonly groups: Groups;
@@ -28,6 +30,7 @@ export interface MetaGroupOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly clusterName: () => string;
   /** Servers that there have to be before the group begins. */
   readonly expected: number;
   /** Something was agreed on; null: everything may be different. */
@@ -172,9 +175,14 @@ export class MetaGroup implements GroupMachine {
     const { clock, servers } = this.options;
     const { group } = this;
     if (this.leads && group !== null) {
+      const sinceMs = clock.nowMs() - HEARD_MS;
       const stranger = servers.servers.find(
-        ({ peer, isOnline }) =>
-          isOnline && peer !== group.peers.peers.find((one) => one === peer) && !this.removed.has(peer),
+        ({ peer, isOnline, heardMs, cluster }) =>
+          isOnline &&
+          heardMs > sinceMs &&
+          cluster === this.options.clusterName() &&
+          !group.peers.peers.includes(peer) &&
+          !this.removed.has(peer),
       );
       if (stranger !== undefined) group.addPeer(stranger.peer);
     }

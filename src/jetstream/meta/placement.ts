@@ -23,17 +23,8 @@ export function place(
   candidates: readonly Candidate[],
   random: Random,
 ): readonly PeerId[] | string {
-  const { replicas, storage, maxBytes, cluster, tags } = wish;
-  const roomOf = (one: Candidate): number => (storage === "file" ? one.fileBytesLeft : one.memoryBytesLeft);
-  const fit = candidates.filter(
-    (one) =>
-      (cluster === "" || one.cluster === cluster) &&
-      !one.tags.includes("!jetstream") &&
-      tags.every((tag) =>
-        tag.startsWith("!") ? !one.tags.includes(tag.slice(1)) : one.tags.includes(tag),
-      ) &&
-      (maxBytes <= 0 || roomOf(one) >= maxBytes),
-  );
+  const { replicas } = wish;
+  const fit = candidates.filter((one) => fits(wish, one));
   const online = fit.filter(({ isOnline }) => isOnline);
   if (fit.length < replicas || online.length < Math.floor(replicas / 2) + 1)
     return `no suitable peers for placement: ${online.length} of ${candidates.length} servers would do, ${replicas} are needed`;
@@ -48,4 +39,15 @@ export function place(
     )
     .slice(0, replicas)
     .map(({ peer }) => peer);
+}
+
+/** Whether the server may keep the stream. */
+export function fits({ storage, maxBytes, cluster, tags }: PlacementWish, one: Candidate): boolean {
+  const bytesLeft = storage === "file" ? one.fileBytesLeft : one.memoryBytesLeft;
+  return (
+    (cluster === "" || one.cluster === cluster) &&
+    !one.tags.includes("!jetstream") &&
+    tags.every((tag) => (tag.startsWith("!") ? !one.tags.includes(tag.slice(1)) : one.tags.includes(tag))) &&
+    (maxBytes <= 0 || bytesLeft >= maxBytes)
+  );
 }

@@ -153,7 +153,7 @@ export class Stream {
     this.touch();
   }
 
-  stop(): void {
+  stop(how: "closes its store" | "keeps its store" = "closes its store"): void {
     this.isStopped = true;
     this.longWork.stop();
     for (const listener of this.listeners) listener[Symbol.dispose]();
@@ -163,7 +163,7 @@ export class Stream {
     this.batches.stop();
     this.failure.stop();
     this.commit.finish();
-    this.store.close();
+    if (how === "closes its store") this.store.close();
   }
 
   receive(message: Incoming): void {

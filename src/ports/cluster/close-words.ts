@@ -18,6 +18,8 @@ export function closeWords(reason: CloseReason, detail: string, direction: Route
       return { text: null, reason: "Duplicate Server Name" };
     case "clusterNameConflict":
       return { text: direction === "accepted" ? detail : null, reason: "Cluster Name Conflict" };
+    case "otherJetStream":
+      return { text: "JetStream of servers of both kinds in one cluster", reason: "JetStream Conflict" };
     case "invalidPoolIndex":
       return { text: detail, reason: "Protocol Violation" };
     case "noRouteForAccount":

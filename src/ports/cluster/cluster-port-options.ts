@@ -49,6 +49,8 @@ export interface ClusterPortOptions {
   toldClients(): number | null;
   /** null: Kubernetes is not asked. */
   readonly kubernetes: KubernetesService | null;
+  /** This server keeps streams together with others. */
+  readonly keepsStreams: boolean;
   /** 0 or less: no pool. */
   readonly poolSize: number;
   readonly pinnedAccounts: readonly string[];

@@ -45,6 +45,12 @@ export function logMeshFact(logger: Logger, fact: MeshFact): void {
       const text = "Cluster name of the other server differs";
       return logger.error(text, { event: "cluster_name_conflict", ...withoutKind(fact) });
     }
+    case "otherJetStream": {
+      const text =
+        `The server ${JSON.stringify(fact.name)} keeps streams and is no shoal: its route is refused. ` +
+        "Turn JetStream off on one of the two sides; servers of both kinds cannot keep streams in one cluster yet";
+      return logger.error(text, { event: "other_jetstream", ...withoutKind(fact) });
+    }
     case "limitReached":
       return logger.warn("A limit of the cluster is reached", {
         event: "limit_reached",

@@ -11,6 +11,7 @@ const CHANGES: Readonly<Record<MeshFact["kind"], string>> = {
   routeToSelf: "route_to_self",
   duplicateName: "duplicate_name",
   clusterNameConflict: "cluster_name_conflict",
+  otherJetStream: "other_jetstream",
   limitReached: "limit_reached",
 };
 const DIALS: Readonly<Record<DialErrorKind | "connected", true>> = {

@@ -13,6 +13,7 @@ export function meshOptionsOf(
     name: options.identity.name,
     clusterName: options.name,
     clusterNameDynamic: options.isNameDynamic,
+    keepsStreams: options.keepsStreams,
     poolSize: options.poolSize,
     pinnedAccounts,
     ownAddresses,

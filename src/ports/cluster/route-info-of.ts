@@ -17,6 +17,7 @@ export function routeInfoOf(raw: Readonly<Record<string, unknown>>): RouteInfo {
     routeAccount: text(raw, "route_account"),
     gossipMode: gossipModeOf(whole(raw, "gossip_mode")),
     shoal: raw["shoal"] === true,
+    hasOtherJetStream: raw["jetstream"] === true && raw["shoal"] !== true,
     raw,
   };
 }

@@ -1,11 +1,14 @@
 /** Clients of a simulated cluster, and what they know: which message was acknowledged with which sequence, and which acknowledgements count. */
 import { randomInt, type Random } from "../../../src/base/random.ts";
+import type { StreamStore } from "../../../src/store/stream-store.ts";
 import type { SimulatedServer } from "./server.ts";
 
 const REQUEST_INFO = 'NATS/1.0\r\nNats-Request-Info: {"acc":"A"}\r\n\r\n';
 
 /** A message that was sent before its acknowledgement was confirmed may come after that. */
 const UNDER_WAY_MS = 1000;
+
+const STREAM = { name: "S", subjects: ["s.>"] };
 
 interface ClientsWorld {
   readonly random: Random;
@@ -29,6 +32,8 @@ export class ClusterClients {
   /** Sequences that were acknowledged, whether that was confirmed or not. */
   private readonly acked = new Set<number>();
   private readonly inHand: InHand[] = [];
+  /** Somebody has asked for their removal, whatever has become of that. */
+  private readonly removed = new Set<number>();
   private made = 0;
   private inboxes = 0;
   private hasStream = false;
@@ -40,8 +45,8 @@ export class ClusterClients {
 
   makeAssets(): void {
     if (!this.hasStream) {
-      const config = { name: "S", subjects: ["s.>"], num_replicas: 3 };
-      this.ask("STREAM.CREATE.S", config, (answer) => {
+      const replicas = randomInt(this.world.random, 3) === 0 ? 1 : 3;
+      this.ask("STREAM.CREATE.S", { ...STREAM, num_replicas: replicas }, (answer) => {
         if (answer["error"] === undefined) this.hasStream = true;
       });
     } else if (!this.hasConsumer) {
@@ -50,6 +55,34 @@ export class ClusterClients {
         if (answer["error"] === undefined) this.hasConsumer = true;
       });
     }
+  }
+
+  /** More replicas, or fewer. */
+  scale(): void {
+    if (!this.hasStream) return;
+    const { servers, random } = this.world;
+    const replicas = randomInt(random, 2) === 0 ? 1 : randomInt(random, 2) === 0 ? 3 : servers.length;
+    this.ask("STREAM.UPDATE.S", { ...STREAM, num_replicas: replicas }, (answer) =>
+      this.world.note(`${replicas} replicas: ${JSON.stringify(answer["error"] ?? "taken")}`),
+    );
+  }
+
+  /** Another server is to keep the copy of one of them. */
+  replace(): void {
+    const { servers, random } = this.world;
+    const { name } = servers[randomInt(random, servers.length)]!;
+    this.ask("STREAM.PEER.REMOVE.S", { peer: name }, (answer) =>
+      this.world.note(`${name} is to keep nothing: ${JSON.stringify(answer["error"] ?? "taken")}`),
+    );
+  }
+
+  /** Removes a message: those that go are no more than forgotten. */
+  remove(): void {
+    const sequences = [...this.stored.keys()];
+    const sequence = sequences[randomInt(this.world.random, Math.max(1, sequences.length))];
+    if (sequence === undefined || !this.acked.has(sequence)) return;
+    this.removed.add(sequence);
+    this.ask("STREAM.MSG.DELETE.S", { seq: sequence }, () => {});
   }
 
   stepDown(): void {
@@ -102,22 +135,31 @@ export class ClusterClients {
       const stream = server.jetStream?.accounts.get("A")?.assets.streams.get("S")?.stream;
       return stream === undefined ? [] : [{ server, store: stream.store }];
     });
-    if (copies.length !== 3) this.breach(`${copies.length} copies of the stream`);
+    const leader = servers.find(({ cluster }) => cluster?.meta.leads);
+    const group = leader?.cluster?.meta.assignments.stream("A", "S")?.assignment.group;
+    if (group?.desired !== undefined) this.breach("the members of the group are still being changed");
+    if (copies.length !== group?.peers.length)
+      this.breach(`${copies.length} copies, not ${group?.peers.length}`);
     for (const { server, store } of copies) {
+      if (JSON.stringify(contentsOf(store)) !== JSON.stringify(contentsOf(copies[0]!.store)))
+        this.breach(`${server.name} and ${copies[0]!.server.name} differ`);
       const replica = server.cluster!.assets.replicaOf("A", "S");
-      if (replica?.problem !== "") this.breach(`${server.name}: ${replica?.problem}`);
+      const problem = replica?.problem ?? "";
+      if (problem !== "") this.breach(`${server.name}: ${problem}`);
       if (store.last !== copies[0]!.store.last)
         this.breach(`${server.name} ends at ${store.last}, another at ${copies[0]!.store.last}`);
       for (const [sequence, payload] of this.stored) {
+        if (this.removed.has(sequence)) continue;
         const found = store.read(sequence)?.payload.toString("latin1");
         if (found !== payload)
           this.breach(`${server.name} has ${found ?? "nothing"} at ${sequence}: ${payload}`);
       }
     }
-    const leaders = servers.filter(({ cluster }) => cluster?.assets.replicaOf("A", "S")?.leads);
+    const leaders = servers.filter(({ cluster }) => cluster?.assets.standing("A", "S", "") === "leads");
     if (leaders.length !== 1) this.breach(`${leaders.length} servers lead the stream`);
     for (const sequence of this.stored.keys())
-      if (!this.acked.has(sequence)) this.breach(`${sequence} was never delivered`);
+      if (!this.acked.has(sequence) && !this.removed.has(sequence))
+        this.breach(`${sequence} was never delivered`);
     this.world.note(`${this.stored.size} acknowledged, ${this.confirmed.size} consumed`);
   }
 
@@ -153,4 +195,14 @@ export class ClusterClients {
     const alive = this.world.servers.filter(({ isAlive }) => isAlive);
     return alive[randomInt(this.world.random, alive.length)];
   }
+}
+
+/** Sequence, time and payload of each message. */
+function contentsOf(store: StreamStore): readonly unknown[] {
+  const found: unknown[] = [store.first, store.last];
+  for (let at = store.next(1, null); at !== 0; at = store.next(at + 1, null)) {
+    const view = store.read(at);
+    found.push([at, String(view?.timeNs), view?.payload.toString("latin1")]);
+  }
+  return found;
 }

@@ -41,6 +41,7 @@ export class ClusterWorld {
     this.every(150, () => this.nowMs < FAULTS_MS + SETTLING_MS && this.clients.publish());
     this.every(400, () => this.clients.pull());
     this.every(120, () => this.clients.acknowledge());
+    this.every(2500, () => this.clients.remove());
     this.every(1500, () => this.clients.makeAssets());
     this.every(6000, () => this.fault());
     this.clock.advance(FAULTS_MS);
@@ -86,11 +87,13 @@ export class ClusterWorld {
   private fault(): void {
     if (this.isHealing) return;
     const server = this.servers[randomInt(this.random, this.servers.length)]!;
-    const dice = randomInt(this.random, 10);
+    const dice = randomInt(this.random, 14);
     if (dice < 4) this.kill(server);
     else if (dice < 5) for (const each of this.servers) this.kill(each);
     else if (dice < 8) this.partition();
-    else this.clients.stepDown();
+    else if (dice < 10) this.clients.stepDown();
+    else if (dice < 13) this.clients.scale();
+    else this.clients.replace();
   }
 
   private kill(server: SimulatedServer): void {

@@ -8,9 +8,13 @@ import type { AccountHost, Incoming } from "../../../src/jetstream/host.ts";
 import { JetStream } from "../../../src/jetstream/jetstream.ts";
 import { NO_LIMITS } from "../../../src/jetstream/limits.ts";
 import { MemoryJournal } from "../../../src/raft/driver/memory-journal.ts";
+import { StoreOwner } from "../../../src/jetstream/store-owner.ts";
 import { MemoryDisk } from "../../../src/store/memory-disk.ts";
 import { subjectMatches } from "../../../src/subject/subject.ts";
 import { SENT_ANSWERS, sentLane } from "../../support/sent-lane.ts";
+
+/** Often, so that logs are cut and copies get messages from each other. */
+const SNAPSHOTS = { entriesMax: 40, bytesMax: 1 << 20 };
 
 export interface Carried {
   readonly account: string;
@@ -44,8 +48,8 @@ export class SimulatedServer {
   readonly inboxes = new Map<string, (message: Incoming) => void>();
   private readonly world: ServerWorld;
   private readonly expected: number;
-  private readonly disk = new MemoryDisk();
-  private readonly journals = { file: new MemoryJournal(), memory: new MemoryJournal() };
+  private disk = new MemoryDisk();
+  private journals = { file: new MemoryJournal(), memory: new MemoryJournal() };
   private ears: Ear[] = [];
   private later: (() => void)[] = [];
   private isSettling = false;
@@ -78,7 +82,8 @@ export class SimulatedServer {
       clusterName: () => "C",
       expected: this.expected,
       disk: this.disk,
-      groups: (options) => new DrivenGroups({ ...options, journals: this.journals }),
+      owner: StoreOwner.claim(this.disk, "/js", { server: this.name, cluster: "C" })!,
+      groups: (options) => new DrivenGroups({ ...options, journals: this.journals, snapshots: SNAPSHOTS }),
     });
     this.jetStream.start();
     this.cluster.start();
@@ -96,6 +101,12 @@ export class SimulatedServer {
     this.cluster?.stop();
     this.jetStream = null;
     this.cluster = null;
+  }
+
+  /** It starts with nothing. */
+  loseDisk(): void {
+    this.disk = new MemoryDisk();
+    this.journals = { file: new MemoryJournal(), memory: new MemoryJournal() };
   }
 
   tellOfItself(): void {

@@ -143,8 +143,12 @@ describe("the command line is refused", () => {
     [["--clustername", "x"], "flag provided but not defined: --clustername, expected --cluster_name"],
     [["--frobnicate"], "flag provided but not defined: --frobnicate, see --help"],
     [
-      ["--jetstream", "--cluster", "nats://127.0.0.1:6222"],
-      "flag --jetstream: jetstream on a server of a cluster is not supported by shoal yet: leave out one of them",
+      ["--jetstream", "--cluster", "nats://127.0.0.1:6222", "--routes", "nats://a:1,nats://b:1"],
+      "flag --jetstream: jetstream cluster requires `cluster.name` to be set",
+    ],
+    [
+      ["--jetstream", "--cluster", "nats://127.0.0.1:6222", "--cluster_name", "C"],
+      "flag --jetstream: JetStream in a cluster has to know how many servers begin it: set jetstream.cluster_size, or list all of them in cluster.routes",
     ],
     [["-ms", "1"], "flag -ms: https needs a tls block"],
     [["--tls"], "flag --tlscert: TLS needs a server certificate"],

@@ -1,0 +1,160 @@
+/**
+ * Requests by which other servers are to keep a stream: more or fewer replicas, another placement, a server that is to go. The leader of the
+ * meta group chooses them, for the stream and its consumers; the leaders of their groups carry it out (`group/reshaping.ts`).
+ */
+import { randomToken } from "../../base/base62.ts";
+import type { Random } from "../../base/random.ts";
+import type { PeerId } from "../../raft/messages.ts";
+import { apiErrors } from "../api-error.ts";
+import type { ConsumerConfig } from "../consumer/config.ts";
+import {
+  encodeConsumer,
+  encodeStream,
+  isShared,
+  type GroupAssignment,
+  type PlacedStream,
+  type StreamAssignment,
+} from "../meta/assignments.ts";
+import type { KnownServers } from "../meta/known-servers.ts";
+import type { MetaGroup } from "../meta/meta-group.ts";
+import { fits, place, type Candidate, type PlacementWish } from "../meta/placement.ts";
+import type { StreamConfig } from "../stream/config.ts";
+
+export interface PlacementRoom {
+  readonly meta: MetaGroup;
+  readonly servers: KnownServers;
+  readonly clusterName: string;
+  readonly random: Random;
+  /** A server that is to keep nothing more; absent: none. */
+  readonly without?: PeerId;
+}
+
+/** Nobody waits for an answer. */
+const UNASKED = { client: {}, subject: "", reply: "" };
+
+/** Those that keep it, or are to keep it. */
+export const wantedPeers = ({ peers, desired }: GroupAssignment): readonly PeerId[] =>
+  desired?.peers ?? peers;
+
+/** Servers for a stream, `kept` before others. Throws `ApiError`. */
+export function choosePeers(
+  around: PlacementRoom,
+  config: StreamConfig,
+  kept: readonly PeerId[],
+): readonly PeerId[] {
+  const { servers, random } = around;
+  const { replicas } = config;
+  if (kept.length >= replicas)
+    return kept
+      .toSorted((a, b) => Number(servers.isOnline(b)) - Number(servers.isOnline(a)))
+      .slice(0, replicas);
+  const candidates = candidatesOf(around).filter(({ peer }) => !kept.includes(peer));
+  const found = place({ ...wishOf(around, config), replicas: replicas - kept.length }, candidates, random);
+  if (typeof found === "string") throw apiErrors.noPeers(found);
+  return [...kept, ...found];
+}
+
+/** Those of the peers that the placement of a stream allows. */
+export function fittingPeers(
+  around: PlacementRoom,
+  config: StreamConfig,
+  peers: readonly PeerId[],
+): readonly PeerId[] {
+  const wish = { ...wishOf(around, config), maxBytes: 0 }; // it is there already
+  const candidates = candidatesOf(around);
+  return peers.filter((peer) => candidates.some((one) => one.peer === peer && fits(wish, one)));
+}
+
+function wishOf({ clusterName }: PlacementRoom, config: StreamConfig): PlacementWish {
+  const { replicas, storage, maxBytes, placement } = config;
+  const cluster = placement?.cluster || clusterName;
+  return { replicas, storage, maxBytes, cluster, tags: placement?.tags ?? [] };
+}
+
+function candidatesOf({ meta, servers, without }: PlacementRoom): Candidate[] {
+  const streams = new Map<PeerId, number>();
+  for (const { assignment } of meta.assignments.all())
+    for (const peer of wantedPeers(assignment.group)) streams.set(peer, (streams.get(peer) ?? 0) + 1);
+  const members = meta.group?.peers.peers ?? [];
+  return servers.servers
+    .filter(({ peer }) => members.includes(peer) && peer !== without)
+    .map((one) => ({ ...one, isOnline: servers.isOnline(one.peer), streams: streams.get(one.peer) ?? 0 }));
+}
+
+/** These servers are to keep the stream, with its consumers on some of them. */
+export function moveStream(
+  around: PlacementRoom,
+  placed: PlacedStream,
+  next: StreamAssignment,
+  peers: readonly PeerId[],
+): void {
+  const { meta } = around;
+  const group = reshaped(around, next.group, peers, "S");
+  meta.propose(encodeStream({ ...next, group }, "update"));
+  for (const consumer of placed.consumers.values()) {
+    const wanted = consumerPeers(around, next.config, consumer.config, consumer.group, peers);
+    const to = reshaped(around, consumer.group, wanted, "C");
+    if (to !== consumer.group) meta.propose(encodeConsumer({ ...consumer, ...UNASKED, group: to }, "assign"));
+  }
+}
+
+/** Streams that the server keeps are kept by others from now on, where there are any. */
+export function emptyServer(around: PlacementRoom, peer: PeerId): void {
+  const without = { ...around, without: peer };
+  for (const placed of around.meta.assignments.all()) {
+    const { assignment } = placed;
+    const left = wantedPeers(assignment.group).filter((one) => one !== peer);
+    if (left.length === 0 || !wantedPeers(assignment.group).includes(peer)) continue;
+    moveStream(around, placed, { ...assignment, ...UNASKED }, replacedPeers(without, assignment, left));
+  }
+}
+
+function replacedPeers(
+  around: PlacementRoom,
+  { config }: StreamAssignment,
+  left: readonly PeerId[],
+): readonly PeerId[] {
+  const candidates = candidatesOf(around).filter(({ peer }) => !left.includes(peer));
+  const missing = config.replicas - left.length;
+  const found = place({ ...wishOf(around, config), replicas: missing }, candidates, around.random);
+  return typeof found === "string" ? left : [...left, ...found];
+}
+
+/** Those of a stream that are to keep one of its consumers. */
+function consumerPeers(
+  { servers }: PlacementRoom,
+  stream: StreamConfig,
+  { replicas, durable }: ConsumerConfig,
+  group: GroupAssignment,
+  peers: readonly PeerId[],
+): readonly PeerId[] {
+  const isEphemeral = durable === "" && stream.retention === "limits";
+  const wished = replicas > 0 ? replicas : isEphemeral ? 1 : peers.length;
+  const count = stream.retention === "limits" ? Math.min(wished, peers.length) : peers.length;
+  const kept = wantedPeers(group).filter((peer) => peers.includes(peer));
+  const others = peers
+    .filter((peer) => !kept.includes(peer))
+    .toSorted((a, b) => Number(servers.isOnline(b)) - Number(servers.isOnline(a)));
+  return [...kept, ...others].slice(0, count);
+}
+
+/** The group as it is while its members change; the same where they do not. */
+function reshaped(
+  { random }: PlacementRoom,
+  group: GroupAssignment,
+  peers: readonly PeerId[],
+  kind: "S" | "C",
+): GroupAssignment {
+  const wanted = wantedPeers(group);
+  if (wanted.length === peers.length && wanted.every((peer) => peers.includes(peer))) return group;
+  const members = group.desired?.members ?? group.peers;
+  const letter = group.storage === "file" ? "F" : "M";
+  return {
+    ...group,
+    name: isShared(group) ? group.name : `${kind}-R${peers.length}${letter}-${randomToken(random)}`,
+    peers: [...new Set([...group.peers, ...peers])],
+    preferred: "",
+    isShared: true,
+    desired: { peers, members },
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * Whose a store is: the server and the cluster that keep streams in it, and whether its journal knows every group that this server has
+ * ever been a member of. A server that took the store of another one would vote under a name whose votes it does not know, and one that
+ * left its cluster would change copies of streams that others keep as well.
+ *
+ *     %owner.json    beside the folders of accounts, none of which is called so
+ */
+import type { Disk } from "../store/disk.ts";
+
+const FILE = "%owner.json";
+
+/** The server, and its cluster; "": it belongs to none. */
+export interface Owner {
+  readonly server: string;
+  readonly cluster: string;
+}
+
+/** The server may not use the store. */
+class StoreRefused extends Error {}
+
+export class StoreOwner {
+  /** The journal knows all groups that this server is or was a member of: of a group that is not in it, it has kept nothing. */
+  isWhole: boolean;
+  private readonly disk: Disk;
+  private readonly path: string;
+  private readonly owner: Owner;
+
+  private constructor(
+    disk: Disk,
+    path: string,
+    { isWhole, ...owner }: Owner & { readonly isWhole: boolean },
+  ) {
+    this.disk = disk;
+    this.path = path;
+    this.owner = owner;
+    this.isWhole = isWhole;
+  }
+
+  /** null: the server belongs to no cluster. Throws `StoreRefused`, `DiskError`. */
+  static claim(disk: Disk, folder: string, owner: Owner): StoreOwner | null {
+    const path = `${folder}/${FILE}`;
+    const known = read(disk, path);
+    const isKept = known !== null;
+    if (owner.cluster === "") {
+      if (isKept)
+        throw new StoreRefused(
+          `the store in ${folder} belongs to the server ${known.server} of the cluster ${known.cluster}, which keeps streams together with others: ` +
+            "start it as a server of that cluster, or with another store_dir",
+        );
+      return null;
+    }
+    if (isKept) {
+      if (known.server !== owner.server || known.cluster !== owner.cluster)
+        throw new StoreRefused(
+          `the store in ${folder} belongs to the server ${known.server} of the cluster ${known.cluster}, and this is the server ${owner.server} ` +
+            `of the cluster ${owner.cluster}: give it the names that it had, or another store_dir`,
+        );
+      return new StoreOwner(disk, path, known);
+    }
+    refuseOwnStreams(disk, folder);
+    const made = new StoreOwner(disk, path, { ...owner, isWhole: false });
+    made.write();
+    return made;
+  }
+
+  /** Every group that this server is a member of is in the journal from here on. Throws `DiskError`. */
+  becomeWhole(): void {
+    if (this.isWhole) return;
+    this.isWhole = true;
+    this.write();
+  }
+
+  private write(): void {
+    const { owner, isWhole } = this;
+    this.disk.replace(this.path, Buffer.from(`${JSON.stringify({ ...owner, isWhole }, null, 1)}\n`, "utf8"));
+  }
+}
+
+/** A cluster knows nothing of streams that a server kept by itself before. */
+function refuseOwnStreams(disk: Disk, folder: string): void {
+  const found = disk
+    .names(folder)
+    .filter((account) => !account.startsWith("%"))
+    .flatMap((account) => disk.names(`${folder}/${account}/streams`).map((name) => `${account}/${name}`));
+  if (found.length === 0) return;
+  const shown = found.slice(0, SHOWN_MAX).join(", ");
+  const rest = found.length > SHOWN_MAX ? ` and ${found.length - SHOWN_MAX} more` : "";
+  throw new StoreRefused(
+    `the store in ${folder} holds streams that this server kept by itself (${shown}${rest}), and a cluster would not know them: ` +
+      "start it without the cluster and back them up (nats account backup), give it another store_dir, and restore them in the cluster",
+  );
+}
+
+const SHOWN_MAX = 5;
+
+/** null: there is none. A file that cannot be understood is nobody's. */
+function read(disk: Disk, path: string): (Owner & { readonly isWhole: boolean }) | null {
+  const content = disk.read(path);
+  if (content === null) return null;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(content).toString("utf8"));
+    const { server, cluster, isWhole } = value as Record<string, unknown>;
+    if (typeof server === "string" && typeof cluster === "string" && typeof isWhole === "boolean")
+      return { server, cluster, isWhole };
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+  }
+  throw new StoreRefused(
+    `${path} is damaged: it says which server the store belongs to; remove it only if you know that`,
+  );
+}
