@@ -34,6 +34,8 @@ const TICK_MS = 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "
 const AT_A_TIME = 64;
 /** Connections from one address: there are some 28,000 ports. */
 const PER_ADDRESS = 10_000;
+/** The load may have to wait for the processor. */
+const LINES = 'max_connections: 200000\nauthorization { timeout: 60 }\nping_interval: "10m"';
 const programs: Readonly<Record<string, string>> = {
   shoal: join(ROOT, "bin/shoal"),
   ...(values.before === undefined ? {} : { before: values.before }),
@@ -109,10 +111,7 @@ async function measure(program: string, { kit, tokens, users }: Deployment): Pro
   mkdirSync(directory);
   for (const [name, jwt] of tokens) writeFileSync(join(directory, `${name}.jwt`), jwt);
   const config = join(folder, "server.conf");
-  writeFileSync(
-    config,
-    `listen: "127.0.0.1:-1"\n${kit.directoryConfig(directory, "full", "", "max_connections: 200000")}\n`,
-  );
+  writeFileSync(config, `listen: "127.0.0.1:-1"\n${kit.directoryConfig(directory, "full", "", LINES)}\n`);
   const begin = performance.now();
   const server = spawn(program, ["-c", config], { stdio: ["ignore", "pipe", "pipe"] });
   register(server, folder);

@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import {
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -206,11 +207,14 @@ export class TokenFiles {
     try {
       const file = openSync(this.pathOf(name), "r");
       try {
-        const bytes = Buffer.alloc(TOKEN_BYTES_MAX + 1);
+        const { size } = fstatSync(file);
+        if (size === 0 || size > TOKEN_BYTES_MAX) return null;
+        // A file that grows meanwhile is being written by others, and not by renaming.
+        const bytes = Buffer.allocUnsafe(size);
         let length = 0;
-        for (let count = -1; count !== 0 && length < bytes.length; length += count)
-          count = readSync(file, bytes, length, bytes.length - length, null);
-        return length === 0 || length > TOKEN_BYTES_MAX ? null : bytes.toString("utf8", 0, length).trim();
+        for (let count = -1; count !== 0 && length < size; length += count)
+          count = readSync(file, bytes, length, size - length, null);
+        return bytes.toString("utf8", 0, length).trim();
       } finally {
         closeSync(file);
       }
