@@ -25,6 +25,7 @@ import { OWN_SOURCE, type Source } from "./reach.ts";
 import { assertOutsideDelivery, publish } from "./router.ts";
 import type { ServiceImport } from "./service-import.ts";
 import { ServiceResponses } from "./service-responses.ts";
+import { LeafShadows } from "./leaf-shadows.ts";
 import { Shadow, shadowOf, type StreamImport } from "./stream-import.ts";
 import {
   isCrossing,
@@ -34,7 +35,12 @@ import {
   type Subscription,
 } from "./subscription.ts";
 
-const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+const NO_LIMITS: AccountLimits = {
+  maxConnections: null,
+  maxLeafNodes: null,
+  maxSubscriptions: null,
+  maxPayloadBytes: null,
+};
 const NOWHERE = { connections: 0, leafnodes: 0 };
 
 /** What accounts need from the server. */
@@ -89,6 +95,8 @@ export class Account implements Crossed {
   private imports: AccountImports = { streams: [], services: [] };
   /** For each subscription, its shadows in the accounts that it imports from. */
   private readonly shadows = new Map<Subscription, readonly ShadowPlace[]>();
+  /** The same for what leaf connections are interested in. */
+  private readonly leafShadows = new LeafShadows();
   private readonly withdrawn = new Set<Subscription | Crossing>();
   private readonly world: AccountWorld;
   private readonly publishStaged = (message: Message): boolean => this.publishOwn(message);
@@ -121,6 +129,11 @@ export class Account implements Crossed {
   get isOverfull(): boolean {
     const { maxConnections } = this.limits;
     return maxConnections !== null && this.connections + this.elsewhere.connections > maxConnections;
+  }
+
+  /** How many leaf nodes there are beyond the limit; below 0: so many more may come. */
+  get leafnodesBeyond(): number {
+    return this.leafnodes + this.elsewhere.leafnodes - (this.limits.maxLeafNodes ?? Infinity);
   }
 
   get serviceImports(): readonly ServiceImport[] {
@@ -177,6 +190,7 @@ export class Account implements Crossed {
     try {
       this.interest.add(interest);
       this.world.heard(this, interest, interest.weight);
+      if (this.imports.streams.length > 0) this.leafShadows.cast(interest, this.imports.streams);
     } catch (error) {
       throw halfChanged(error);
     }
@@ -184,7 +198,9 @@ export class Account implements Crossed {
 
   removeRemote(interest: RemoteInterest): void {
     try {
-      if (this.interest.remove(interest)) this.world.heard(this, interest, -interest.weight);
+      if (!this.interest.remove(interest)) return;
+      this.world.heard(this, interest, -interest.weight);
+      if (this.leafShadows.size > 0) this.leafShadows.drop(interest);
     } catch (error) {
       throw halfChanged(error);
     }
@@ -198,6 +214,7 @@ export class Account implements Crossed {
     try {
       this.interest.changed(interest.subject);
       this.world.heard(this, interest, weight - before);
+      this.leafShadows.reweigh(interest, weight);
     } catch (error) {
       throw halfChanged(error);
     }
@@ -248,16 +265,26 @@ export class Account implements Crossed {
     for (const service of before.services) this.interest.remove(service);
     if (isSame) return;
     // A lazy iterator: it does not visit all subscriptions at once.
-    const items = now.length === 0 ? this.shadows.keys() : this.interest.items();
-    const count = now.length === 0 ? this.shadows.size : this.interest.size;
+    const items = now.length === 0 ? this.shaded() : this.interest.items();
+    const count = now.length === 0 ? this.shadows.size + this.leafShadows.size : this.interest.size;
     this.world.chores.add({ steps: this.recastAll(items, this.imports.streams), count });
+  }
+
+  private *shaded(): Generator<Interested> {
+    yield* this.shadows.keys();
+    yield* this.leafShadows.interests();
   }
 
   /** If the imports change again meanwhile, all subscriptions are visited again. */
   private *recastAll(items: Iterable<Interested>, streams: readonly StreamImport[]): Generator<number, void> {
     for (const item of items) {
       if (this.imports.streams !== streams) return;
-      const isReal = !(item instanceof RemoteInterest || isCrossing(item) || item.owner instanceof Shadow);
+      if (item instanceof RemoteInterest) {
+        if (this.interest.has(item)) this.recastLeaf(item, streams);
+        yield Math.max(1, streams.length);
+        continue;
+      }
+      const isReal = !(isCrossing(item) || item.owner instanceof Shadow);
       if (isReal && this.interest.has(item)) this.recast(item);
       yield Math.max(1, streams.length);
     }
@@ -271,6 +298,14 @@ export class Account implements Crossed {
       this.castShadows(subscription, before);
       const kept = new Set(this.shadows.get(subscription));
       for (const place of before) if (!kept.has(place)) place.streams.exporter.unsubscribe(place.shadow);
+    } catch (error) {
+      throw halfChanged(error);
+    }
+  }
+
+  private recastLeaf(interest: RemoteInterest, streams: readonly StreamImport[]): void {
+    try {
+      this.leafShadows.cast(interest, streams);
     } catch (error) {
       throw halfChanged(error);
     }
@@ -308,6 +343,15 @@ export class Account implements Crossed {
   shade(shadow: Subscription): void {
     this.interest.add(shadow);
     this.changed(this.localInterest.add(shadow));
+  }
+
+  shadeLeaf(shadow: RemoteInterest): void {
+    this.interest.add(shadow);
+    this.changed(this.localInterest.add(shadow));
+  }
+
+  unshadeLeaf(shadow: RemoteInterest): void {
+    if (this.interest.remove(shadow)) this.changed(this.localInterest.remove(shadow));
   }
 
   private changed(change: InterestChange | null): void {

@@ -8,7 +8,7 @@ import type { LatencyDefinition, ServiceExportDefinition, TraceDefinition } from
 import type { Interest } from "./interest.ts";
 import type { Mappings } from "./mappings.ts";
 import type { Source } from "./reach.ts";
-import type { Crossing, Subscription } from "./subscription.ts";
+import type { Crossing, RemoteInterest, Subscription } from "./subscription.ts";
 
 export interface Crossed {
   /** Text. */
@@ -33,6 +33,9 @@ export interface Crossed {
   withdraw(subscription: Subscription): void;
   /** Takes in the shadow of a subscription that imports from here. */
   shade(shadow: Subscription): void;
+  /** The same for what a leaf connection is interested in. */
+  shadeLeaf(shadow: RemoteInterest): void;
+  unshadeLeaf(shadow: RemoteInterest): void;
 }
 
 /** A request whose latency is measured. */

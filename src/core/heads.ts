@@ -14,6 +14,12 @@ import { bytes, copy, writeText } from "../slab/memory.ts";
 /** Which head a neighbour's messages begin with. */
 export type HeadDialect = "client" | "route";
 
+/** Where a head lies, with the blank behind it. */
+interface HeadPlace {
+  readonly at: number;
+  readonly length: number;
+}
+
 /** What a neighbour reads of the plan that it forwards a message by. */
 export interface Heads {
   readonly account: string;
@@ -21,7 +27,7 @@ export interface Heads {
   readonly subjectLength: number;
   /** Those with plain subscriptions. */
   readonly neighbours: readonly unknown[];
-  readonly clientHead: Head;
+  readonly clientHead: HeadPlace;
   /** null: none of its receivers speaks it. */
   readonly routeHead: Head | null;
 }

@@ -152,7 +152,7 @@ export class Shadow implements Subscriber {
 }
 
 /** Rights are those for the subject here. */
-class ShadowFilter implements DeliveryFilter {
+export class ShadowFilter implements DeliveryFilter {
   private readonly filter: DeliveryFilter;
   private readonly streams: StreamImport;
 

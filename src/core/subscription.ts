@@ -57,6 +57,8 @@ export interface Neighbour {
   /** Rank of the members of queue groups behind it, but for those of leaf clusters: see `RemoteInterest.rank`. */
   readonly rank: number;
   readonly tier: NeighbourTier;
+  /** It is one of another account, as it stands in the account that exports to that: what it is interested in is told of as interest here. */
+  readonly isShadow?: boolean;
   /** The cluster that it is a leaf of, or "". */
   readonly leafCluster: string;
   /** As traces name it; absent: they do not. */

@@ -34,12 +34,18 @@ export interface AccountConfig {
 /** null: no limit. */
 interface AccountLimits {
   readonly maxConnections: number | null;
+  readonly maxLeafNodes: number | null;
   /** Per connection. */
   readonly maxSubscriptions: number | null;
   readonly maxPayloadBytes: number | null;
 }
 
-const NO_LIMITS: AccountLimits = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+const NO_LIMITS: AccountLimits = {
+  maxConnections: null,
+  maxLeafNodes: null,
+  maxSubscriptions: null,
+  maxPayloadBytes: null,
+};
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -104,32 +110,22 @@ const most: NodeReader<number | null> = (node) => {
   return limit < 0 ? null : limit;
 };
 
-const limitsBlock = record(
+const limitsBlock = record<AccountLimits>(
   {
     maxConnections: field("max_connections max_conn", most, null),
     maxSubscriptions: field("max_subscriptions max_subs", most, null),
     maxPayloadBytes: field("max_payload max_pay", most, null),
-    // There are no leaf nodes to count.
-    maxLeafNodes: field(
-      "max_leafnodes max_leafs",
-      (node) => integerOf(node, INT32_MIN, INT32_MAX, "a whole number"),
-      0,
-    ),
+    maxLeafNodes: field("max_leafnodes max_leafs", most, null),
   },
   { expected: "a block of limits, as in { max_connections: 10 }" },
 );
-
-const readLimits: NodeReader<AccountLimits> = (node, notes) => {
-  const { maxConnections, maxSubscriptions, maxPayloadBytes } = limitsBlock(node, notes);
-  return { maxConnections, maxSubscriptions, maxPayloadBytes };
-};
 
 const accountBlock = record(
   {
     nkey: field("nkey", expectAccountNkey, undefined),
     defaults: field("default_permissions", readUserPermissions, null),
     users: field<ConfNode | null>("users", (node) => node, null),
-    limits: field("limits", readLimits, NO_LIMITS),
+    limits: field("limits", limitsBlock, NO_LIMITS),
     exports: field("exports", readExports, []),
     imports: field("imports", readImports, []),
     mappings: field("mappings maps", (node, notes) => mappings.fromNode(node, notes) ?? [], []),

@@ -157,7 +157,8 @@ class AccountFeed {
       count: interest.size,
       cost: 1,
       act: (item) => {
-        if (item instanceof RemoteInterest && interest.has(item)) this.countOnce(item);
+        if (!(item instanceof RemoteInterest) || item.neighbour.isShadow === true) return;
+        if (interest.has(item)) this.countOnce(item);
       },
     });
     void host.chores.each({ items: [null], count: 1, cost: 1, act: () => (this.counted = null) });

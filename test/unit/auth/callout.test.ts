@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const one of stack.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
-const NO_LIMITS = { maxConnections: null, maxSubscriptions: null, maxPayloadBytes: null };
+const NO_LIMITS = { maxConnections: null, maxLeafNodes: null, maxSubscriptions: null, maxPayloadBytes: null };
 const accountOf = (
   name: string,
   user: string,
