@@ -13,6 +13,8 @@ import type { Resolver } from "../operator/resolver.ts";
 import type { OperatorTrust } from "../operator/trust.ts";
 import type { TlsTerms } from "../transport/tls.ts";
 import { WebReader } from "../transport/web-text.ts";
+import { mappingOf } from "./slices/accounts.ts";
+import { domainMappings } from "./slices/domain-mappings.ts";
 import {
   hasOperator,
   operatorResolver,
@@ -59,7 +61,12 @@ export function openOperator(
   const book = new AccountBook({
     accounts,
     logger,
-    mappings: new MappingsOfAccounts(accounts, systemRandom, clusterName),
+    mappings: new MappingsOfAccounts({
+      accounts,
+      random: systemRandom,
+      cluster: clusterName,
+      implied: (name) => domainMappings(config, name).map(mappingOf),
+    }),
     clock: systemClock,
     trust,
     resolver,

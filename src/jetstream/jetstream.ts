@@ -117,6 +117,12 @@ export class JetStream {
     return account;
   }
 
+  /** Servers behind a leaf connection can be reached: they may have the origins of streams. */
+  wakeOrigins(account: string): void {
+    const streams = this.accounts.get(account)?.assets.streams.values() ?? [];
+    for (const { origins } of streams) origins.wakeFar();
+  }
+
   private scrub(): void {
     const { scrubIntervalMs: intervalMs } = this.options;
     const [first] = this.scrubbed;

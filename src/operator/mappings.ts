@@ -9,26 +9,37 @@ import { MappingError } from "../subject/mapping-error.ts";
 import { Mapping } from "../subject/mapping.ts";
 import { isValidSubject } from "../subject/subject.ts";
 
+export interface MappingsOptions {
+  readonly accounts: Accounts;
+  readonly random: Random;
+  cluster(this: void): string;
+  implied(this: void, account: string): readonly Mapping[];
+}
+
 export class MappingsOfAccounts {
   private readonly accounts: Accounts;
   private readonly random: Random;
   private readonly cluster: () => string;
+  private readonly implied: (account: string) => readonly Mapping[];
   private readonly claims = new Map<string, readonly MappingClaim[]>();
 
-  /** `cluster`: the name of the server's cluster, "" without one. */
-  constructor(accounts: Accounts, random: Random, cluster: () => string) {
+  /** `cluster`: the name of the server's cluster, "" without one. `implied`: what an account has besides its own. */
+  constructor({ accounts, random, cluster, implied }: MappingsOptions) {
     this.accounts = accounts;
     this.random = random;
     this.cluster = cluster;
+    this.implied = implied;
   }
 
   /** Returns what is wrong. As in nats-server, the mappings stay as they were then. */
   set(name: string, claims: readonly MappingClaim[]): readonly string[] {
     const account = this.accounts.get(name);
-    if (account === undefined || sameValues(claims, this.claims.get(name) ?? [])) return [];
+    if (account === undefined || sameValues(claims, this.claims.get(name))) return [];
     const problems = mappingClaimProblems(claims);
     if (problems.length > 0) return problems;
-    const list = claims.map(mappingOf);
+    const own = claims.map(mappingOf);
+    const implied = account.isSystem ? [] : this.implied(name);
+    const list = [...own, ...implied.filter(({ source }) => !own.some((one) => one.source === source))];
     this.claims.set(name, claims);
     account.mappings?.[Symbol.dispose]();
     account.mappings = list.length === 0 ? null : new Mappings(list, this.cluster(), this.random);

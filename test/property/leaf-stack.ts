@@ -75,6 +75,7 @@ export class LeafStack extends Stack {
       isIsolated: () => options.isIsolated ?? false,
       versionMin: () => options.versionMin ?? "",
       facts: () => facts,
+      sharesJetStream: () => false,
       compression: () => options.compression ?? OFF,
       infoLine: ({ lid, nonce }, admission, compression) =>
         leafInfoLine({

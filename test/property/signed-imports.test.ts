@@ -175,7 +175,12 @@ it("carries nothing between accounts without an export, an import and a token", 
         const nats = claimsOf(one, index, nowS) as Record<string, unknown>;
         resolver.store(keys[index]!.publicKey, accountToken(keys[index]!, operator, { nats, iat: nowS }));
       });
-      const mappings = new MappingsOfAccounts(accounts, seededRandom(1), () => "");
+      const mappings = new MappingsOfAccounts({
+        accounts,
+        random: seededRandom(1),
+        cluster: () => "",
+        implied: () => [],
+      });
       const trust = trustIn([], [operator.publicKey]);
       using book = new AccountBook({ trust, resolver, accounts, mappings, clock, logger: silentLogger });
       const taken = keys.map(({ publicKey }) => book.resolve(publicKey) !== null);
@@ -217,7 +222,12 @@ it("carries what is exported, imported and permitted", () => {
   resolver.store(exporter.publicKey, accountToken(exporter, operator, { nats: { exports: [stream] } }));
   const imports = [{ subject: "a.*", account: exporter.publicKey, type: "stream", token }];
   resolver.store(importer.publicKey, accountToken(importer, operator, { nats: { imports }, exp: 120 }));
-  const mappings = new MappingsOfAccounts(accounts, seededRandom(1), () => "");
+  const mappings = new MappingsOfAccounts({
+    accounts,
+    random: seededRandom(1),
+    cluster: () => "",
+    implied: () => [],
+  });
   const trust = trustIn([], [operator.publicKey]);
   using book = new AccountBook({ trust, resolver, accounts, mappings, clock, logger: silentLogger });
   void book.resolve(importer.publicKey);

@@ -10,6 +10,7 @@ import type { MappingConfig } from "../../config/values/mappings.ts";
 import type { Accounts } from "../../core/accounts.ts";
 import { Mappings } from "../../core/mappings.ts";
 import { Mapping } from "../../subject/mapping.ts";
+import { domainMappings } from "./domain-mappings.ts";
 
 export function accountsDefinition({ accounts, cluster }: Config): AccountsDefinition {
   const systemAccount = systemAccountOf(accounts);
@@ -45,7 +46,7 @@ export function systemAccountOf({ system, list, noSystem }: Config["accounts"]):
 type SetMappings = (accounts: Accounts, cluster: string) => void;
 
 /** Mappings that are as in `before` stay what they are; null: there are none yet. Throws MappingError. */
-export function mappingsToSet(next: Config["accounts"], before: Config["accounts"] | null): SetMappings {
+export function mappingsToSet(next: Config, before: Config | null): SetMappings {
   const old = before === null ? new Map<string, readonly MappingConfig[]>() : configuredIn(before);
   const now = configuredIn(next);
   const changed = new Map<string, readonly Mapping[]>();
@@ -63,13 +64,27 @@ export function mappingsToSet(next: Config["accounts"], before: Config["accounts
 }
 
 /** By account; those that have none are not there, but for the global one. */
-function configuredIn({ list, mappings }: Config["accounts"]): Map<string, readonly MappingConfig[]> {
+function configuredIn(config: Config): Map<string, readonly MappingConfig[]> {
+  const { accounts } = config;
+  const system = systemAccountOf(accounts);
   const byAccount = new Map<string, readonly MappingConfig[]>();
-  for (const { name, mappings: own } of list) if (own.length > 0) byAccount.set(name, own);
-  return byAccount.set(GLOBAL_ACCOUNT, mappings);
+  const own = [...accounts.list, { name: GLOBAL_ACCOUNT, mappings: accounts.mappings }];
+  for (const { name, mappings } of own) {
+    const all = name === system ? mappings : withDomains(mappings, domainMappings(config, name));
+    if (all.length > 0 || name === GLOBAL_ACCOUNT) byAccount.set(name, all);
+  }
+  return byAccount;
 }
 
-function mappingOf({ source, destinations }: MappingConfig): Mapping {
+function withDomains(
+  own: readonly MappingConfig[],
+  ofDomains: readonly MappingConfig[],
+): readonly MappingConfig[] {
+  const sources = new Set(own.map(({ source }) => source));
+  return [...own, ...ofDomains.filter(({ source }) => !sources.has(source))];
+}
+
+export function mappingOf({ source, destinations }: MappingConfig): Mapping {
   return new Mapping(
     toByteString(source),
     destinations.map((each) => ({ ...each, subject: toByteString(each.subject) })),

@@ -10,7 +10,7 @@ import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 /** Least of what a compressed message of a hub may grow to: it tells all interest in one write. */
 const WEBSOCKET_MESSAGE_MIN = 8 * 1024 * 1024;
 
-export function leafSettings({ leafNodes, client }: Config): LeafSettings {
+export function leafSettings({ leafNodes, client, jetStream }: Config): LeafSettings {
   return {
     limits: {
       maxControlLineBytes: client.maxControlLineBytes,
@@ -24,6 +24,9 @@ export function leafSettings({ leafNodes, client }: Config): LeafSettings {
     },
     isIsolated: leafNodes.isIsolated,
     versionMin: leafNodes.versionMin,
+    sharingJetStream: Object.entries(jetStream.defaultDomains).flatMap(([account, domain]) =>
+      domain === "" ? [account] : [],
+    ),
     noAdvertise: leafNodes.noAdvertise,
     advertise: leafNodes.advertise,
     reconnectMs: leafNodes.reconnectMs,

@@ -2,19 +2,28 @@
 import { ConfError, type Origin } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
 import { isDisabledBlock, isOff } from "../values/block.ts";
+import { isSigned, type OperatorConfig } from "../values/operator-values.ts";
 import {
   bool,
   duration,
   integer,
   limit,
+  metadata,
   mismatch,
   path,
   text,
   type ValueType,
 } from "../values/value-type.ts";
+import { isNkeyOf } from "../../keys/nkey.ts";
+import { GLOBAL_ACCOUNT, SYSTEM_ACCOUNT } from "../../subject/account-names.ts";
+import { isValidSubject } from "../../subject/subject.ts";
+import type { AccountsConfig } from "./accounts.ts";
 import type { ClusterConfig } from "./cluster.ts";
 
 type Cipher = "chacha" | "aes";
+
+/** What stands behind `$JS` for something else. */
+const RESERVED_DOMAINS: ReadonlySet<string> = new Set(["ACK", "FC", "SNAPSHOT", "EVENT"]);
 
 interface JetStreamConfig {
   readonly isEnabled: boolean;
@@ -26,6 +35,8 @@ interface JetStreamConfig {
   readonly maxFileBytes: number | null;
   /** "": none. */
   readonly domain: string;
+  /** The domain that requests of an account go to which has no streams here; "": they cross leaf connections as they are. */
+  readonly defaultDomains: Readonly<Record<string, string>>;
   /** Requests with unknown fields are refused. */
   readonly isStrict: boolean;
   /** null: a message is on the disk before it is acknowledged; otherwise, within this time. */
@@ -46,6 +57,8 @@ interface JetStreamConfig {
 export interface SeenByJetStream {
   readonly jetStream: JetStreamConfig;
   readonly cluster: ClusterConfig;
+  readonly accounts: AccountsConfig;
+  readonly operator: OperatorConfig;
 }
 
 const syncDuration = duration({
@@ -215,6 +228,15 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       description: "Domain under which requests are answered as well ($JS.<domain>.API)",
     }),
     option({
+      key: "default_js_domain",
+      field: "defaultDomains",
+      type: metadata,
+      default: {},
+      reload: "restart",
+      description:
+        "By account, the domain behind leaf connections that its requests go to where it has no streams here",
+    }),
+    option({
       key: "jetstream.strict",
       field: "isStrict",
       type: bool,
@@ -291,9 +313,15 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       description: "What encrypts: chacha (ChaCha20-Poly1305) or aes (AES-256-GCM)",
     }),
   ],
-  check({ jetStream: { isEnabled, domain, clusterSize: size }, cluster }, sheet) {
-    if (!isEnabled || cluster.port === null) return [];
+  check(seen, sheet) {
+    const { isEnabled, domain, clusterSize: size } = seen.jetStream;
+    const { cluster } = seen;
     const errors: ConfError[] = [];
+    const ofDefaults = problemOfDomains(seen, sheet);
+    if (ofDefaults !== null) errors.push(sheet.errorAt(["jetStream.defaultDomains"], ofDefaults));
+    const ofDomain = problemOfDomain(domain);
+    if (ofDomain !== null) errors.push(sheet.errorAt(["jetStream.domain"], ofDomain));
+    if (!isEnabled || cluster.port === null) return errors;
     const refuse = (field: FieldOf<SeenByJetStream>, reason: string): void =>
       void errors.push(sheet.errorAt([field, "jetStream.isEnabled", "cluster.port"], reason));
     if (cluster.name === null) refuse("cluster.name", "jetstream cluster requires `cluster.name` to be set");
@@ -306,10 +334,7 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       refuse("jetStream.domain", "a domain of JetStream in a cluster is not supported by shoal yet");
     return errors;
   },
-  unsupported: [
-    { feature: "JetStream is", keys: ["default_js_domain"] },
-    { feature: "Encryption by a TPM is", keys: ["jetstream.tpm"] },
-  ],
+  unsupported: [{ feature: "Encryption by a TPM is", keys: ["jetstream.tpm"] }],
   /** Of what one server does not have: other members, and queues before streams and before the disk. */
   withoutEffect: {
     "jetstream.max_buffered_size": "size",
@@ -322,3 +347,36 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
     "jetstream.extension_hint": "string",
   },
 };
+
+/** Why a domain is refused, in nats-server's words; null: it is not. */
+function problemOfDomain(domain: string): string | null {
+  if (domain === "") return null;
+  const subject = `$JS.${domain}.API.>`;
+  if (!isValidSubject(subject) || /\s/.test(domain))
+    return `invalid domain name: derived "${subject}" is not a valid subject`;
+  if (/[.*>]/.test(domain)) return "invalid domain name: may not contain ., * or >";
+  return RESERVED_DOMAINS.has(domain) ? `invalid domain name: "${domain}" is reserved` : null;
+}
+
+/** Why default domains are refused, in nats-server's words; null: they are not. */
+function problemOfDomains(
+  { jetStream: { defaultDomains }, accounts, operator }: SeenByJetStream,
+  sheet: Sheet<FieldOf<SeenByJetStream>>,
+): string | null {
+  const byName = new Map(accounts.list.map((account) => [account.name, account]));
+  for (const [name, domain] of Object.entries(defaultDomains)) {
+    const account = byName.get(name);
+    if (isSigned(operator)) {
+      if (!isNkeyOf("account", name))
+        return `default_js_domain contains account name "${name}", which is not a valid public account nkey`;
+    } else if (account === undefined && name !== GLOBAL_ACCOUNT && sheet.knows("accounts.list"))
+      return `in non operator mode, \`default_js_domain\` references non existing account "${name}"`;
+    if (account !== undefined && account.jetStream !== null && domain !== "")
+      return `default_js_domain contains account name "${name}" with enabled JetStream`;
+    if (name === (accounts.system ?? SYSTEM_ACCOUNT))
+      return `system account "${name}" can not be in default_js_domain`;
+    if (domain !== "" && (!isValidSubject(`$JS.${domain}.API.>`) || RESERVED_DOMAINS.has(domain)))
+      return `default_js_domain contains account "${name}" with invalid domain name "${domain}"`;
+  }
+  return null;
+}

@@ -55,6 +55,8 @@ type Phase =
 const RETRY = { baseMs: 1000, maxMs: 30_000, factor: 2, jitter: 0.25 };
 /** Between two requests. */
 const ASK_AGAIN_MS = 2000;
+/** For other servers to say what they answer, after a connection to them has opened. */
+const FAR_MS = 500;
 const ANSWER_WAIT_MS = 30_000;
 /** A consumer that is there already is only set back. */
 const RESET_WAIT_MS = 5000;
@@ -104,6 +106,13 @@ export class Link {
   /** A stream that may be the origin has come. */
   wake(): void {
     if (this.phase.kind === "waiting") this.wait(0);
+  }
+
+  /** Other servers can be reached, and will say in a moment what they answer. */
+  wakeFar(): void {
+    if (this.phase.kind !== "waiting") return;
+    this.failures = 0;
+    this.wait(FAR_MS);
   }
 
   /** The server stops. */

@@ -45,6 +45,11 @@ export class Origins {
     }
   }
 
+  /** Other servers can be reached that may have origins. */
+  wakeFar(): void {
+    for (const link of this.links) if (link.options.origin.external !== null) link.wakeFar();
+  }
+
   /** The server stops. */
   stop(): void {
     for (const link of this.links) link.stop();

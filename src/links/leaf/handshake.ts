@@ -4,7 +4,7 @@ import * as errors from "../../protocol/errors.ts";
 import type { PeerError } from "../../protocol/errors.ts";
 import type { LeafConnect, LeafInfo } from "../../protocol/leaf-info.ts";
 import type { LeafFacts, LeafRemote } from "./host.ts";
-import { LeafRules } from "./rules.ts";
+import { LeafRules, type LeafRulesOptions } from "./rules.ts";
 
 /** The server at the other end, as it has introduced itself; "" for what it has not said. */
 export interface LeafPeer {
@@ -52,7 +52,7 @@ export function rulesForConnect(
   connect: LeafConnect,
   permissions: Permissions | null,
   facts: LeafFacts,
-  { isSystem: isSystemAccount }: { readonly isSystem: boolean },
+  account: LeafRulesOptions["account"],
 ): LeafRules {
   return new LeafRules({
     role: connect.isHub ? "spoke" : "hub",
@@ -60,7 +60,7 @@ export function rulesForConnect(
     goes: permissions?.rules.subscribe ?? null,
     denyComing: [],
     denyGoing: connect.denyPublish,
-    isSystemAccount,
+    account,
     ownDomain: ownDomain(facts),
   });
 }
@@ -76,7 +76,7 @@ export function rulesForInfo(
   info: LeafInfo,
   remote: LeafRemote,
   facts: LeafFacts,
-  { isSystem: isSystemAccount }: { readonly isSystem: boolean },
+  account: LeafRulesOptions["account"],
 ): LeafRules {
   return new LeafRules({
     role: remote.isHub ? "hub" : "spoke",
@@ -84,7 +84,7 @@ export function rulesForInfo(
     goes: info.export,
     denyComing: remote.denyImports,
     denyGoing: remote.denyExports,
-    isSystemAccount,
+    account,
     ownDomain: ownDomain(facts),
   });
 }

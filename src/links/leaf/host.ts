@@ -68,6 +68,8 @@ export interface LeafHost extends ConnectionHost {
   /** Oldest version of nats-server that may connect; "": any. */
   versionMin(): string;
   facts(): LeafFacts;
+  /** Whether requests to JetStream in this account cross leaf connections as they are: by default they do not. */
+  sharesJetStream(account: string): boolean;
   /** Of accepted connections. */
   compression(): CompressionTerms;
   /** The INFO line, with CRLF; `admission`: in answer to CONNECT; `compression` "": not told. */

@@ -33,7 +33,7 @@ import {
   type LeafPeer,
 } from "./handshake.ts";
 import type { LeafHost, LeafRemote } from "./host.ts";
-import type { LeafRules } from "./rules.ts";
+import type { LeafRules, LeafRulesOptions } from "./rules.ts";
 
 const UNKNOWN: LeafPeer = {
   serverId: "",
@@ -216,9 +216,10 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     this.tier = connect.isHub ? "hub" : "spoke";
     this.isIsolated = host.isIsolated() || connect.isolate;
     this.peer = peerOf(connect, host.facts().takesHeaders && connect.headers);
-    if (account.isFull) return this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
+    if (account.leafnodesBeyond >= 0)
+      return this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
     const facts = host.facts();
-    this.enter(account, rulesForConnect(connect, verdict.grant.permissions, facts, account));
+    this.enter(account, rulesForConnect(connect, verdict.grant.permissions, facts, this.traitsOf(account)));
     const { publish = null, subscribe = null } = verdict.grant.permissions?.rules ?? {};
     const admission = { account: account.name, import: subscribe, export: publish };
     this.compression.settle(connect.compression);
@@ -287,19 +288,24 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     const account = this.account ?? host.accounts.get(remote.account);
     if (account === undefined)
       return this.onPeerError(errors.authorizationViolation, `no account ${remote.account}`);
-    const rules = rulesForInfo(info, remote, host.facts(), account);
+    const rules = rulesForInfo(info, remote, host.facts(), this.traitsOf(account));
     if (this.phase === OPEN) {
       this.rules = rules;
       account.interest.changedAltogether();
       return true;
     }
     this.stopTimer();
-    if (account.isFull) return this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
+    if (account.leafnodesBeyond >= 0)
+      return this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
     this.peer = { ...this.peer, account: info.account };
     this.isIsolated = remote.isIsolated;
     this.enter(account, rules);
     this.begin();
     return this.isOpen;
+  }
+
+  private traitsOf({ name, isSystem }: Account): LeafRulesOptions["account"] {
+    return { isSystem, sharesJetStream: this.host.sharesJetStream(name) };
   }
 
   private enter(account: Account, rules: LeafRules): void {
@@ -354,12 +360,13 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     return false;
   }
 
-  /** Users have changed. */
+  /** Users or the limits of accounts have changed. */
   recheckGrant(): void {
-    const { grant, host, account } = this;
-    if (!this.isOpen) return;
-    if (account !== null && host.isAccountOver(account.name))
-      return void this.onPeerError(errors.accountExpired, account.name);
+    const { account, grant, host } = this;
+    if (!this.isOpen || account === null) return;
+    if (host.isAccountOver(account.name)) return void this.onPeerError(errors.accountExpired, account.name);
+    if (account.leafnodesBeyond > 0)
+      return void this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
     if (grant === null) return;
     const now = host.authenticator.currentGrant(grant, host.connectionType(this.lid));
     // It has its rules from INFO, so it has to connect again to get new ones.

@@ -6,7 +6,8 @@
  *     hub              what the user may publish                  what the user may subscribe to, without the peer's deny_imports
  *     spoke            `import` of the hub's INFO - deny_imports  `export` of the hub's INFO - deny_exports
  *
- * As in nats-server, requests to JetStream and the subjects of buckets do not cross; domains have subjects of their own.
+ * As in nats-server, requests to JetStream and the subjects of buckets do not cross; domains have subjects of their own. They cross where the
+ * default domain of the account is the empty one.
  */
 import { Permissions, type SubjectRules } from "../../core/permissions.ts";
 import type { Plan } from "../../core/plan.ts";
@@ -30,7 +31,8 @@ export interface LeafRulesOptions {
   readonly goes: SubjectRules | null;
   readonly denyComing: readonly string[];
   readonly denyGoing: readonly string[];
-  readonly isSystemAccount: boolean;
+  /** `isSystem`: it is the system account; `sharesJetStream`: its default domain is the empty one. */
+  readonly account: { readonly isSystem: boolean; readonly sharesJetStream: boolean };
   /** The domain of streams here, whose requests do not leave by this connection; "": there is none. */
   readonly ownDomain: string;
 }
@@ -42,13 +44,14 @@ export class LeafRules implements DeliveryFilter {
   private readonly tells: Permissions;
 
   constructor(options: LeafRulesOptions) {
-    const { role, comes, goes, denyComing, denyGoing, isSystemAccount, ownDomain } = options;
-    const kept = isSystemAccount ? OF_JETSTREAM_SERVERS : OF_JETSTREAM;
+    const { role, comes, goes, denyComing, denyGoing, ownDomain } = options;
+    const { isSystem, sharesJetStream } = options.account;
+    const kept = isSystem ? OF_JETSTREAM_SERVERS : sharesJetStream ? [] : OF_JETSTREAM;
     const coming = withDenied(comes, denyComing);
     // A hub takes requests of old spokes without a domain, as nats-server does.
-    const denied = role === "hub" && !isSystemAccount ? RESERVED : [...RESERVED, ...kept];
+    const denied = role === "hub" && !isSystem ? RESERVED : [...RESERVED, ...kept];
     this.takes = new Permissions({ publish: withDenied(coming, denied), subscribe: null, responses: null });
-    const own = ownDomain === "" ? [] : [`$JS.${ownDomain}.API.>`];
+    const own = ownDomain === "" || sharesJetStream ? [] : [`$JS.${ownDomain}.API.>`];
     this.tells = new Permissions({
       publish: withDenied(coming, kept),
       subscribe: withDenied(goes, [...denyGoing, ...kept, ...own]),

@@ -44,6 +44,8 @@ export interface LeafSettings {
   readonly limits: LeafLimits;
   readonly isIsolated: boolean;
   readonly versionMin: string;
+  /** Accounts whose requests to JetStream cross as they are. */
+  readonly sharingJetStream: readonly string[];
   /** Leaf nodes are not told of the other servers. */
   readonly noAdvertise: boolean;
   readonly advertise: { readonly host: string; readonly port: number | null } | null;
