@@ -3,6 +3,7 @@ import { Clients } from "./clients.ts";
 import { byId, set, setOptions, setText } from "./dom.ts";
 import { Feed, type FeedState } from "./feed.ts";
 import { clock, count, plural } from "./format.ts";
+import { LeafNodes } from "./leaf-nodes.ts";
 import { Messages } from "./messages.ts";
 import { legend, MeshPicture, type Node } from "./mesh.ts";
 import {
@@ -35,6 +36,7 @@ const picture = new MeshPicture(byId("mesh-note"), choose);
 const panels = new Panels(feed, choose, (id) => clients.showSlow(id));
 const messages = new Messages(feed);
 const streams = new Streams(feed, (stream) => messages.choose(stream));
+const leafNodes = new LeafNodes();
 const plots = new Plots(byId("plots"));
 const clients = new Clients(feed);
 const plotMember = byId<HTMLSelectElement>("plot-member");
@@ -69,6 +71,7 @@ function show(): void {
   setText(byId("summary"), summaryOf(cluster, nodes));
   panels.show(cluster, chosen);
   streams.show(cluster);
+  leafNodes.show(cluster);
   messages.offer(cluster);
   const names = cluster.members.map(({ server_id, server_name }) => [server_id, server_name] as const);
   setOptions(plotMember, [["", "all members"], ...names]);

@@ -70,6 +70,21 @@ interface ConsumerFigures {
   readonly standstill: string;
 }
 
+/** A connection of a leaf node, or to a hub. */
+export interface LeafFigures {
+  readonly name: string;
+  readonly cluster: string;
+  readonly account: string;
+  /** The member is the spoke: the other end is its hub. */
+  readonly is_spoke: boolean;
+  readonly address: string;
+  readonly rtt_ms: number;
+  readonly pending: number;
+  readonly subscriptions: number;
+  readonly in_msgs: number;
+  readonly out_msgs: number;
+}
+
 /** A silent one has no more than the first four. */
 export interface Member extends Counted {
   readonly server_id: string;
@@ -87,6 +102,9 @@ export interface Member extends Counted {
   readonly routes: readonly RouteFigures[];
   readonly accounts: readonly AccountFigures[];
   readonly events: readonly ServerEvent[];
+  /** Those with the most messages; all are counted. */
+  readonly leafs: readonly LeafFigures[];
+  readonly leafs_total: number;
   /** The largest; all are counted. -1: it keeps none. */
   readonly streams: readonly StreamFigures[];
   readonly streams_total: number;
@@ -114,6 +132,7 @@ const SILENT: Member = {
   ...{ server_id: "", server_name: "", state: "silent", is_ready: false },
   ...{ kind: "", version: "", zone: "", now_ms: 0, uptime_ms: 0, mem: 0, cpu: 0, cores: 1 },
   ...{ reasons: [], missing: [], awaited: [], routes: [], accounts: [], events: [] },
+  ...{ leafs: [], leafs_total: 0 },
   ...{ streams: [], streams_total: -1, consumers: [], consumers_total: -1 },
   ...{ connections: 0, subscriptions: 0, in_msgs: 0, out_msgs: 0, in_bytes: 0, out_bytes: 0 },
   ...{ slow_consumers: 0, stalled_clients: 0 },

@@ -53,7 +53,7 @@ export function accountsPart({
       // What cannot be done with them is found out where it does no harm.
       const setMappings = askedBy("accounts.list", () => {
         accounts.check(definition);
-        return mappingsToSet(next.accounts, before.accounts);
+        return mappingsToSet(next, before);
       });
       return {
         apply() {
@@ -141,10 +141,13 @@ export function configWatch(options: Omit<ConfigWatchOptions, "clock">): ServerP
 export function streams(
   rooms: Pick<
     Rooms,
-    "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream" | "cluster"
+    "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream" | "cluster" | "leafNodes"
   >,
 ): ServerPart {
-  const { jetStream, inForce, cluster, turn } = rooms;
+  const { jetStream, inForce, cluster, turn, leafNodes } = rooms;
+  leafNodes.watchers.push({
+    opened: ({ account }) => jetStream.current?.jetStream.wakeOrigins(account?.name ?? ""),
+  });
   return {
     name: "streams",
     async start() {

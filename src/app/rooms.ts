@@ -21,6 +21,7 @@ import { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { SYSTEM_EDGE } from "../ports/cluster/system-edge.ts";
 import { WEBSOCKET } from "../ports/entrance.ts";
 import { allAddresses } from "../ports/leaf/addresses.ts";
+import { dialLeaf } from "../ports/leaf/dial.ts";
 import { LeafPort } from "../ports/leaf/leaf-port.ts";
 import { S2Wires } from "../transport/s2-wire.ts";
 import { PortTls } from "../ports/port-tls.ts";
@@ -143,7 +144,7 @@ export class Rooms {
     this.webSocketSettings = liveCell(webSocketSettings(config));
     this.webSocket = this.openWebSocketPort(config);
     this.leafNodes = this.openLeafPort(config);
-    mappingsToSet(config.accounts, null)(this.accounts, this.cluster?.clusterName ?? "");
+    mappingsToSet(config, null)(this.accounts, this.cluster?.clusterName ?? "");
   }
 
   private openAccounts(config: Config): Accounts {
@@ -225,6 +226,7 @@ export class Rooms {
       tls: () => this.tls.leafnodes,
       remoteTls: (index) => this.tls.leafRemotes[index]!,
       lookup: allAddresses,
+      dial: dialLeaf,
       facts: () => this.self.forLeafNodes(),
       info: () => this.self.leafInfo(),
       hasAccount: (name) => this.operator?.has(name) ?? true,

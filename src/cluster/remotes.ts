@@ -24,7 +24,8 @@ export interface RemoteAddress {
 export interface RemoteOptions<A extends RemoteAddress> {
   readonly configured: readonly A[];
   readonly keepsOrder: boolean;
-  readonly intervalMs: number;
+  /** What it is at the time: a reload may change it. */
+  intervalMs(this: void): number;
 }
 
 export class RemoteDials<A extends RemoteAddress> {
@@ -81,7 +82,7 @@ export class RemoteDials<A extends RemoteAddress> {
   }
 
   private delayMs(failures: number): number {
-    const { intervalMs } = this.options;
+    const intervalMs = this.options.intervalMs();
     const options = { baseMs: intervalMs, maxMs: intervalMs * RETRY_FACTOR_MAX, factor: 2, jitter: 0.25 };
     return backoffDelayMs(options, failures, this.random);
   }

@@ -1,4 +1,5 @@
 /** `/memberz`: what the page shows of one server. Small, since all members send theirs whenever somebody looks at the page. */
+import { hostPort } from "../base/host-port.ts";
 import { compactJson, type Answer } from "./answer.ts";
 import type { ConsumerReport, StreamReport } from "../jetstream/report.ts";
 import { goTime } from "./go-format.ts";
@@ -10,6 +11,7 @@ export const ACCOUNTS_MAX = 100;
 const AWAITED_MAX = 100;
 const STREAMS_MAX = 100;
 const CONSUMERS_MAX = 200;
+const LEAF_NODES_MAX = 100;
 /** Streams, and consumers, that are looked at to find these. */
 const LOOKED_AT_MAX = 5000;
 
@@ -47,6 +49,7 @@ export function memberFields(source: MonitorSource, varz: object): object {
     })),
     routes: routesByPeer(source),
     accounts: accountsOf(source),
+    ...leafNodesOf(source),
     ...streamsOf(source),
     events: source.recentEvents().map(({ timeMs, ...event }) => ({ time: goTime(timeMs), ...event })),
   };
@@ -129,6 +132,28 @@ function routesByPeer({ cluster }: MonitorSource): RouteFigures[] {
     });
   }
   return sums.list();
+}
+
+/** Connections of leaf nodes and to hubs, those with the most messages. */
+function leafNodesOf({ leafNodes }: MonitorSource): object {
+  const all = Array.from(leafNodes.connections(), (leaf) => ({
+    name: leaf.peer.name || leaf.peer.serverId,
+    cluster: leaf.peer.cluster,
+    account: leaf.account,
+    is_spoke: leaf.isSpoke,
+    address: hostPort(leaf.address, leaf.port),
+    rtt_ms: Math.round(leaf.roundTripMs * 1000) / 1000,
+    pending: leaf.pendingBytes,
+    subscriptions: leaf.interests,
+    in_msgs: leaf.inMessages,
+    out_msgs: leaf.outMessages,
+  }));
+  if (all.length === 0) return {};
+  const messages = ({ in_msgs, out_msgs }: (typeof all)[number]): number => in_msgs + out_msgs;
+  return {
+    leafs: all.toSorted((a, b) => messages(b) - messages(a)).slice(0, LEAF_NODES_MAX),
+    leafs_total: all.length,
+  };
 }
 
 /** The largest streams, and consumers that stand still before others. */

@@ -1,5 +1,6 @@
 /**
- * Publishes events in the system account: clients that connect, disconnect and are refused, and the number of connections of an account.
+ * Publishes events in the system account: clients and leaf nodes that connect and disconnect, clients that are refused, and the number of
+ * connections of an account.
  * An event without interest, here or on another server, costs one lookup.
  *
  * Events may arise during a delivery (a slow reader is closed), so they are sent in a later round of the event loop. Bounds: WAITING_MAX
@@ -10,7 +11,7 @@ import type { Clock } from "../base/clock.ts";
 import { nuid } from "../base/base62.ts";
 import type { Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
-import type { ClientSnapshot } from "../links/client/snapshot.ts";
+import type { AdmittedSnapshot } from "../links/trunk/snapshot.ts";
 import { accountStatistics } from "../monitor/accounts.ts";
 import { goTime, nanoseconds, orOmit } from "../monitor/go-format.ts";
 import type { MonitorSource } from "../monitor/source.ts";
@@ -34,11 +35,11 @@ export interface EventsWorld {
   readonly system: Account;
 }
 
-/** The client that an event is about. */
+/** The client or the leaf node that an event is about. */
 export interface EventClient {
   readonly account: Account;
   /** Called where somebody listens. */
-  readonly snapshot: () => ClientSnapshot;
+  readonly snapshot: () => AdmittedSnapshot;
 }
 
 interface Waiting {
@@ -174,7 +175,7 @@ export class Events implements Disposable {
     this.world.system.send(subject, Buffer.from(JSON.stringify(body)));
   }
 
-  private leaveFields(client: ClientSnapshot, reason: string): object {
+  private leaveFields(client: AdmittedSnapshot, reason: string): object {
     const stop = goTime(this.world.clock.nowMs());
     return {
       client: clientFields(client, { rtt: orOmit(nanoseconds(client.roundTripMs)), stop }),
@@ -185,7 +186,7 @@ export class Events implements Disposable {
   }
 }
 
-function clientFields(client: ClientSnapshot, extra: object = {}): object {
+function clientFields(client: AdmittedSnapshot, extra: object = {}): object {
   return {
     start: goTime(client.startedMs),
     host: client.address,
@@ -200,7 +201,7 @@ function clientFields(client: ClientSnapshot, extra: object = {}): object {
     tags: (client.signed?.tags.length ?? 0) > 0 ? client.signed?.tags : undefined,
     jwt: orOmit(client.signed?.jwt ?? ""),
     issuer_key: orOmit(client.signed?.issuer ?? ""),
-    kind: "Client",
-    client_type: client.clientType,
+    kind: client.clientType === "" ? "Leafnode" : "Client",
+    client_type: orOmit(client.clientType),
   };
 }

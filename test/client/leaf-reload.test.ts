@@ -3,6 +3,7 @@ import { connect } from "node:tls";
 import { createUser } from "@nats-io/nkeys";
 import { describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
+import { CLIENT_CLOSED } from "../../src/protocol/close-cause.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { missingOpenssl } from "../support/certificates.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
@@ -192,32 +193,8 @@ describe("a reload changes", () => {
   it("the hubs that it connects to", async () => {
     await using hub = await startInProcess({ leafNodes: LISTENING });
     await using spoke = await startInProcess({});
-    const remote = {
-      urls: [
-        {
-          scheme: "nats-leaf",
-          host: "127.0.0.1",
-          port: hub.server.leafNodeEndpoint!.port,
-          user: null,
-          password: null,
-        },
-      ],
-      ...{
-        account: null,
-        credentials: null,
-        nkey: null,
-        tls: null,
-        isHub: false,
-        denyImports: [],
-        denyExports: [],
-      },
-      ...{ noRandomize: false, isIsolated: false, requestsIsolation: false, firstInfoTimeoutMs: 1000 },
-      ...{ dialTimeoutMs: null, isDisabled: false, ignoresDiscovered: false },
-      compression: { mode: "s2_fast", rttThresholdsMs: [] },
-      ...{ webSocketCompression: false, webSocketNoMasking: false },
-    };
     const { leafNodes } = hub.server.rooms;
-    expect(await spoke.reload({ leafNodes: { remotes: [remote] as never } })).toMatchObject({
+    expect(await spoke.reload({ leafNodes: { remotes: [remoteTo(hub)] as never } })).toMatchObject({
       kind: "reloaded",
       waiting: [],
     });
@@ -225,4 +202,55 @@ describe("a reload changes", () => {
     await spoke.reload({});
     await waitFor("the spoke to go", () => leafNodes.count === 0);
   });
+
+  it("how hubs are waited for, without a new connection", async () => {
+    await using hub = await startInProcess({ leafNodes: LISTENING });
+    const block = (reconnectMs: number, dialTimeoutMs: number): Block => ({
+      ...{ reconnectMs, dialTimeoutMs },
+      remotes: [remoteTo(hub)] as never,
+    });
+    await using spoke = await startInProcess({ leafNodes: block(HOUR_MS, 1000) });
+    const { leafNodes } = hub.server.rooms;
+    await waitFor("the spoke to come", () => leafNodes.count === 1);
+    const [first] = leafNodes.sessions.values();
+    expect(await spoke.reload({ leafNodes: block(20, 2000) })).toMatchObject({
+      kind: "reloaded",
+      waiting: [],
+    });
+    expect([...leafNodes.sessions.values()]).toEqual([first]);
+    first!.close(CLIENT_CLOSED);
+    await waitFor("the spoke to come back", () => leafNodes.count === 1);
+  });
+
+  it.skipIf(isMissing)("the place of a hub among others, which keeps its own TLS", async () => {
+    using authority = new Authority();
+    await using hub = await startInProcess({ leafNodes: { ...LISTENING, tls: plainTls(authority.issue()) } });
+    const nowhere = { ...remoteTo(hub), account: "OTHER", isDisabled: true };
+    const secured = { ...remoteTo(hub), tls: { ...plainTls(authority.issue()), caFile: authority.caFile } };
+    const rest: ConfigOverrides = { accounts: { list: [account("OTHER")] as never } };
+    const block = (remotes: readonly object[]): ConfigOverrides => ({
+      ...rest,
+      leafNodes: { reconnectMs: 20, remotes: remotes as never },
+    });
+    await using spoke = await startInProcess(block([nowhere, secured]));
+    const { leafNodes } = hub.server.rooms;
+    await waitFor("the spoke to come", () => leafNodes.count === 1);
+    await spoke.reload(block([secured]));
+    const [first] = leafNodes.sessions.values();
+    first!.close(CLIENT_CLOSED);
+    await waitFor("the spoke to come back", () => leafNodes.count === 1 && leafNodes.sessions.size === 1);
+    expect([...leafNodes.sessions.values()][0]).not.toBe(first);
+  });
 });
+
+function remoteTo(hub: InProcessServer): object {
+  const { port } = hub.server.leafNodeEndpoint!;
+  return {
+    urls: [{ scheme: "nats", host: "127.0.0.1", port, user: null, password: null, path: "" }],
+    ...{ account: null, credentials: null, nkey: null, tls: null, isHub: false },
+    ...{ denyImports: [], denyExports: [], noRandomize: false, isIsolated: false, requestsIsolation: false },
+    ...{ firstInfoTimeoutMs: 1000, dialTimeoutMs: null, isDisabled: false, ignoresDiscovered: false },
+    compression: { mode: "s2_fast", rttThresholdsMs: [] },
+    ...{ webSocketCompression: false, webSocketNoMasking: false },
+  };
+}

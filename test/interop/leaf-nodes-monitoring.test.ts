@@ -6,10 +6,11 @@ import { allReach, Inbox } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { freePort } from "../support/free-port.ts";
 import { startServer } from "../support/nats-server.ts";
-import { hasKind, LeafWorld, type LeafServerKind } from "../support/leaf-nodes.ts";
+import { hasKind, LeafWorld, type LeafServer, type LeafServerKind } from "../support/leaf-nodes.ts";
 
 requireNatsServer();
 
+const ADMIN = { user: "admin", pass: "s" };
 const KINDS: readonly LeafServerKind[] = ["shoal", "nats-server"];
 type Fields = Record<string, unknown>;
 
@@ -103,7 +104,59 @@ async function health(kind: LeafServerKind): Promise<unknown[]> {
   );
 }
 
+/** The events of leaf connections that come and go, at the hub and at the server that dials: what is alike of them. */
+async function events(kind: LeafServerKind): Promise<Fields> {
+  world = new LeafWorld();
+  const config = `system_account: SYS
+    accounts { SYS { users: [{user: admin, password: s}] }, A { users: [{user: a, password: p}] } }`;
+  const listen = async (server: LeafServer): Promise<Fields[]> => {
+    const client = await world.connect(server, ADMIN);
+    const heard: Fields[] = [];
+    for (const what of ["CONNECT", "DISCONNECT"])
+      client.subscribe(`$SYS.ACCOUNT.A.${what}`, {
+        callback: (_, message) => {
+          const event = message.json<Fields>();
+          if ((event["client"] as Fields)["kind"] === "Leafnode") heard.push(event);
+        },
+      });
+    await client.flush();
+    return heard;
+  };
+  const leafPort = await freePort();
+  const remotes = [`{ url: "nats-leaf://a:p@127.0.0.1:${leafPort}", account: A }`];
+  const leafOf = async (name: string): Promise<LeafServer> =>
+    world.start(kind, { name, remotes, config, acceptsNone: true, leafnodes: `reconnect: "100ms"` });
+  const below = await listen(await leafOf("early"));
+  const hub = await world.start(kind, { name: "hub", leafPort, config });
+  await waitFor("the connection", () => below.length === 1);
+  const above = await listen(hub);
+  const late = await leafOf("late");
+  await waitFor("a further connection", () => above.length === 1);
+  await late.process.stop();
+  await waitFor("its end", () => above.length === 2);
+  await hub.process.stop();
+  await waitFor("the end of the first one", () => below.length === 2);
+  return { below: below.map(alike), above: above.map(alike) };
+}
+
+/** Without what differs from run to run. */
+function alike({ client, type, sent, received, reason, ...rest }: Fields): Fields {
+  const { start, stop, host, id, rtt, name_tag, ...known } = client as Fields;
+  return {
+    type,
+    known,
+    kinds: [start, stop, host, id, rtt, name_tag, sent, received, reason].map((value) => typeof value),
+    fields: Object.keys(rest).toSorted(),
+  };
+}
+
 describe.skipIf(!KINDS.every(hasKind))("monitoring of leaf nodes", () => {
+  it("tells alike of connections that come and go", async () => {
+    const own = await events("shoal");
+    await world[Symbol.asyncDispose]();
+    expect(own).toEqual(await events("nats-server"));
+  });
+
   it("is alike on both servers", async () => {
     const own = await told("shoal");
     await world[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@
  * The server in its system account, and who watches its clients on behalf of that and of monitoring. What answers requests is
  * loaded at the first one.
  */
+import { assert } from "../../base/assert.ts";
 import { systemClock } from "../../base/clock.ts";
 import { systemRandom } from "../../base/random.ts";
 import { ClosedConnections } from "../../monitor/closed-connections.ts";
@@ -17,6 +18,8 @@ import type { ReloadOutcome } from "../reload.ts";
 import type { Rooms } from "../rooms.ts";
 import type { ClientSession } from "../../links/client/session.ts";
 import { clientSnapshot } from "../../links/client/snapshot.ts";
+import { leafPeerSnapshot } from "../../links/leaf/snapshot.ts";
+import type { LeafSession } from "../../links/leaf/session.ts";
 import { clientOf } from "../../links/client/origin.ts";
 
 /** For others to answer what the page asks of them. */
@@ -28,7 +31,7 @@ export function joinSystemAccount(
   rooms: SystemAccountHost,
   reload: () => Promise<ReloadOutcome>,
 ): SystemMembership {
-  const { accounts, clients, identity, logger, monitor, self, inForce } = rooms;
+  const { accounts, clients, leafNodes, identity, logger, monitor, self, inForce } = rooms;
   const { maxClosedClients } = inForce.current.config.server;
   const closed = new ClosedConnections(maxClosedClients, () => systemClock.nowMs());
   const source = monitorSource(
@@ -65,7 +68,17 @@ export function joinSystemAccount(
       service?.events.disconnected(eventClient(session));
     },
   };
+  leafNodes.watchers.push({
+    opened: (session) => service?.events.connected(eventLeaf(session)),
+    closed: (session) => service?.events.disconnected(eventLeaf(session)),
+  });
   return { source, service };
+}
+
+function eventLeaf(session: LeafSession): EventClient {
+  const { account } = session;
+  assert(account !== null, "a leaf connection that was of use has an account");
+  return { account, snapshot: () => leafPeerSnapshot(session, account) };
 }
 
 export function eventClient(session: ClientSession): EventClient {

@@ -186,7 +186,7 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
       field: "reconnectMs",
       type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
       default: 1000,
-      reload: "restart",
+      reload: "live",
       description: "Time before a hub is dialled again, doubled with each failure up to eight times that",
     }),
     option({
@@ -194,7 +194,7 @@ export const leafNodes: Section<SeenByLeafNodes, "leafNodes"> = {
       field: "dialTimeoutMs",
       type: duration({ minMs: 1, zero: "default", bareNumber: "seconds, with a warning" }),
       default: 2000,
-      reload: "restart",
+      reload: "live",
       description: "Time for a connection to a hub; remotes may have their own",
     }),
     option({

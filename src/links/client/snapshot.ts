@@ -1,38 +1,17 @@
 /** The state of a client's connection at one moment, as plain values. */
 import type { Subscription } from "../../core/subscription.ts";
 import type { Security } from "../../transport/wire.ts";
-import { connectionSnapshot, type ConnectionSnapshot } from "../trunk/snapshot.ts";
+import { connectionSnapshot, signedSnapshot, type AdmittedSnapshot } from "../trunk/snapshot.ts";
 import type { ClientSession } from "./session.ts";
 
-export interface ClientSnapshot extends ConnectionSnapshot {
-  readonly cid: number;
+export interface ClientSnapshot extends AdmittedSnapshot {
   readonly clientType: "nats" | "websocket";
   readonly stalls: number;
   readonly subscriptions: number;
-  readonly name: string;
-  readonly lang: string;
-  readonly version: string;
-  /** "" where clients need no credentials. */
-  readonly user: string;
-  readonly account: string;
-  /** What people call the account. */
-  readonly accountTag: string;
-  /** What the token of the client says; null: it has presented none that counts. */
-  readonly signed: SignedSnapshot | null;
   /** Public nkey of the trusted proxy that it came through; "": none. */
   readonly proxyKey: string;
   /** null: plaintext. */
   readonly tls: Pick<Security, "version" | "cipherSuite" | "isFirst"> | null;
-  /** "" while it is open. */
-  readonly closedFor: string;
-}
-
-interface SignedSnapshot {
-  /** "" where the token alone admits whoever has it. */
-  readonly jwt: string;
-  /** Public nkey of the key that signed it. */
-  readonly issuer: string;
-  readonly tags: readonly string[];
 }
 
 export interface CertificateSnapshot {
@@ -58,7 +37,7 @@ export function clientSnapshot(session: ClientSession): ClientSnapshot {
     user: session.user,
     account: session.account.name,
     accountTag: session.account.nameTag || session.account.name,
-    signed: signedSnapshot(session),
+    signed: signedSnapshot(session.grant),
     proxyKey: session.proxyKey,
     tls: agreedTls(wire.security),
     closedFor: session.closedFor,
@@ -70,11 +49,4 @@ function agreedTls(security: Security | null): ClientSnapshot["tls"] {
   if (security === null) return null;
   const { version, cipherSuite, isFirst } = security;
   return { version, cipherSuite, isFirst };
-}
-
-function signedSnapshot({ grant }: ClientSession): SignedSnapshot | null {
-  if (grant?.origin.kind !== "jwt") return null;
-  const { jwt, token, terms } = grant.origin.user;
-  const isHidden = terms.isBearer || grant.origin.how === "callout";
-  return { jwt: isHidden ? "" : jwt, issuer: token.issuer, tags: token.tags };
 }

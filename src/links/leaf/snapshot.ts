@@ -1,6 +1,12 @@
 /** The state of a leaf connection at one moment, as plain values. */
+import type { Account } from "../../core/account.ts";
 import type { RemoteInterest } from "../../core/subscription.ts";
-import { connectionSnapshot, type ConnectionSnapshot } from "../trunk/snapshot.ts";
+import {
+  connectionSnapshot,
+  signedSnapshot,
+  type ConnectionSnapshot,
+  type AdmittedSnapshot,
+} from "../trunk/snapshot.ts";
 import type { LeafPeer } from "./handshake.ts";
 import type { LeafSession } from "./session.ts";
 
@@ -39,3 +45,20 @@ export function leafSnapshot(session: LeafSession): LeafSnapshot | null {
     interest: () => interests,
   };
 }
+
+/** As events describe it. Of a hub that this server has dialled nats-server 2.15 tells no name. */
+export function leafPeerSnapshot(session: LeafSession, account: Account): AdmittedSnapshot {
+  const { peer, remote } = session;
+  const { name, version } = remote === null ? peer : NAMELESS;
+  return {
+    ...connectionSnapshot(session),
+    ...{ cid: session.lid, clientType: "", lang: "", name, version },
+    user: session.user,
+    account: account.name,
+    accountTag: account.nameTag || account.name,
+    signed: signedSnapshot(session.grant),
+    closedFor: session.closedFor,
+  };
+}
+
+const NAMELESS = { name: "", version: "" };

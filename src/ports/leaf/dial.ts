@@ -62,6 +62,14 @@ export interface LeafDialOutcome {
   failed(detail: string): void;
 }
 
+/** A way to a hub: disposing of what it returns gives up. */
+export type LeafDial = (
+  target: LeafTarget,
+  options: LeafDialOptions,
+  host: LeafDialHost,
+  outcome: LeafDialOutcome,
+) => Disposable;
+
 const FIRST_LINE_MAX = 64 * 1024;
 const ADDRESSES_MAX = 32;
 const LF = 0x0a;

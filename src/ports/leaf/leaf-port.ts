@@ -33,6 +33,7 @@ import { Deflate } from "../../transport/websocket/deflate.ts";
 import { WebSocketWire } from "../../transport/websocket/wire.ts";
 import type { Endpoint, Wire } from "../../transport/wire.ts";
 import { listening } from "../start-error.ts";
+import type { LeafDial } from "./dial.ts";
 import { introduction } from "./introduction.ts";
 import type { LeafAddress, LeafRemoteSettings, LeafSettings } from "./leaf-settings.ts";
 import { Solicitor } from "./solicitor.ts";
@@ -54,6 +55,7 @@ export interface LeafPortOptions {
   /** TLS of the remote with this index. */
   remoteTls(index: number): TlsTerms;
   lookup(name: string): Promise<readonly string[]>;
+  readonly dial: LeafDial;
   facts(): LeafFacts;
   /** The fields of INFO that are the same for all connections. */
   info(): Omit<OwnLeafInfo, "cid" | "nonce" | "admission" | "compression">;
@@ -77,7 +79,7 @@ export interface LeafCounters {
 /** Learns which leaf connections come and go. */
 export interface LeafWatcher {
   opened(session: LeafSession): void;
-  closed(session: LeafSession): void;
+  closed?(session: LeafSession): void;
 }
 
 const UNADMITTED_MAX = 4096;
@@ -97,7 +99,7 @@ export class LeafPort {
   readonly settings: LiveCell<LeafSettings>;
   readonly traffic = new TrafficLedger(this.sessions, ({ account }) => account?.name ?? "");
   totalConnections = 0;
-  watcher: LeafWatcher | null = null;
+  readonly watchers: LeafWatcher[] = [];
   /** The oldest first. */
   private readonly unadmitted = new Set<LeafSession>();
   private readonly solicitors = new Map<LeafSession, Solicitor>();
@@ -133,6 +135,7 @@ export class LeafPort {
       isIsolated: () => settings.current.isIsolated,
       versionMin: () => settings.current.versionMin,
       facts: () => options.facts(),
+      sharesJetStream: (account) => settings.current.sharingJetStream.includes(account),
       compression: () => settings.current.compression,
       infoLine: ({ lid, nonce }, admission, compression) => {
         const isSystemAccount = admission !== null && admission.account === accounts.system?.name;
@@ -195,8 +198,7 @@ export class LeafPort {
   reconfigure(next: LeafSettings): void {
     const before = this.settings.current;
     this.settings.current = next;
-    if (!sameValues(before.remotes, next.remotes) || before.reconnectMs !== next.reconnectMs)
-      this.followRemotes();
+    if (!sameValues(before.remotes, next.remotes)) this.followRemotes();
     for (const session of [...this.sessions.values()]) {
       session.onLimitsChanged();
       session.followCompression();
@@ -204,9 +206,9 @@ export class LeafPort {
     this.sayInfoToAll();
   }
 
-  /** Users have changed: closes connections that would no longer be admitted. */
+  /** Users or accounts have changed: closes connections that would no longer be admitted, the newest of an account first. */
   recheckGrants(): void {
-    for (const session of [...this.sessions.values()]) session.recheckGrant();
+    for (const session of [...this.sessions.values()].reverse()) session.recheckGrant();
   }
 
   /** The addresses that leaf nodes are told have changed, or the server leaves. */
@@ -255,10 +257,9 @@ export class LeafPort {
   }
 
   private compressible(wire: Wire, { mode }: CompressionTerms, strangerMaxBytes: number): Wire {
-    // WebSocket has a compression of its own.
-    return isWanted(mode) && !(wire instanceof WebSocketWire)
-      ? this.options.s2.over(wire, strangerMaxBytes)
-      : wire;
+    // As in nats-server, nothing is compressed twice.
+    const isCompressed = wire instanceof WebSocketWire && wire.isCompressed;
+    return isWanted(mode) && !isCompressed ? this.options.s2.over(wire, strangerMaxBytes) : wire;
   }
 
   private open(wire: Wire, remote: LeafRemote | null): LeafSession {
@@ -278,7 +279,7 @@ export class LeafPort {
     this.unadmitted.delete(session);
     this.solicitors.get(session)?.opened();
     if (session.remote === null) this.closeDuplicates(session);
-    this.watcher?.opened(session);
+    for (const watcher of this.watchers) watcher.opened(session);
   }
 
   /** A server that connects again has lost its first connection, which was not noticed here yet; or it is configured to dial twice. */
@@ -300,20 +301,23 @@ export class LeafPort {
     if (this.sessions.delete(session.lid)) this.traffic.closed(session);
     const solicitor = this.solicitors.get(session);
     this.solicitors.delete(session);
-    if (wasOfUse) this.watcher?.closed(session);
+    if (wasOfUse) for (const watcher of this.watchers) watcher.closed?.(session);
     solicitor?.ended(session.redialDelayMs, wasOfUse);
   }
 
-  /** Remotes that have not changed keep their connections. */
+  /** Remotes that have not changed, but for times, keep their connections. */
   private followRemotes(): void {
-    const { remotes, reconnectMs } = this.settings.current;
+    const { remotes } = this.settings.current;
     const left = [...this.remotes];
     const fresh: Solicitor[] = [];
-    this.remotes = remotes.map((settings, index) => {
-      const at = left.findIndex((one) => sameValues(one.settings, settings));
+    this.remotes = remotes.map((settings) => {
+      const at = left.findIndex((one) => sameValues(timeless(one.settings), timeless(settings)));
       const [kept] = at < 0 ? [] : left.splice(at, 1);
-      if (kept !== undefined) return kept;
-      const solicitor = this.solicitor(settings, index, reconnectMs);
+      if (kept !== undefined) {
+        kept.settings = settings;
+        return kept;
+      }
+      const solicitor = this.solicitor(settings);
       fresh.push(solicitor);
       return solicitor;
     });
@@ -326,18 +330,20 @@ export class LeafPort {
     for (const [session, one] of this.solicitors) if (one === solicitor) session.close(SERVER_SHUTDOWN);
   }
 
-  private solicitor(settings: LeafRemoteSettings, index: number, reconnectMs: number): Solicitor {
+  private solicitor(settings: LeafRemoteSettings): Solicitor {
     const { options } = this;
     const { clock, random, logger } = options;
     const { wires, handshakes } = this;
     const solicitor: Solicitor = new Solicitor({
-      ...{ settings, reconnectMs, clock, random, logger },
+      ...{ settings, clock, random, logger, dial: options.dial },
+      reconnectMs: () => this.settings.current.reconnectMs,
       dialHost: {
         ...{ wires, handshakes, clock },
         deflate: () => (this.deflate ??= Deflate.open()),
         lookup: (name) => options.lookup(name),
       },
-      tls: () => options.remoteTls(index),
+      // Its place among the remotes may change with a reload.
+      tls: () => options.remoteTls(this.remotes.indexOf(solicitor)),
       hasAccount: () => options.hasAccount(settings.account),
       onWire: (wire, infoJson, address) => this.introduce(solicitor, wire, infoJson, address),
     });
@@ -357,4 +363,8 @@ export class LeafPort {
     this.solicitors.set(session, solicitor);
     session.introduce(infoJson, settings.infoTimeoutMs);
   }
+}
+
+function timeless(settings: LeafRemoteSettings): LeafRemoteSettings {
+  return { ...settings, dialTimeoutMs: 0, infoTimeoutMs: 0 };
 }

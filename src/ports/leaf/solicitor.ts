@@ -11,15 +11,17 @@ import type { Random } from "../../base/random.ts";
 import type { LeafInfo } from "../../protocol/leaf-info.ts";
 import type { TlsTerms } from "../../transport/tls.ts";
 import type { Wire } from "../../transport/wire.ts";
-import { dialLeaf, type LeafDialHost } from "./dial.ts";
+import type { LeafDial, LeafDialHost } from "./dial.ts";
 import type { LeafAddress, LeafRemoteSettings } from "./leaf-settings.ts";
 
 export interface SolicitorOptions {
   readonly settings: LeafRemoteSettings;
-  readonly reconnectMs: number;
+  /** Before the next dial; doubled with each failure. */
+  reconnectMs(this: void): number;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly dial: LeafDial;
   readonly dialHost: LeafDialHost;
   tls(): TlsTerms;
   /** Whether the local account is there; with an operator it may have to be looked up. The promise is never rejected. */
@@ -32,7 +34,8 @@ export interface SolicitorOptions {
 const LOGGED_EACH = 20;
 
 export class Solicitor implements Disposable {
-  readonly settings: LeafRemoteSettings;
+  /** Only times change while it is there. */
+  settings: LeafRemoteSettings;
   private readonly options: SolicitorOptions;
   private readonly dials: RemoteDials<LeafAddress>;
   /** A dial, or the time until the next one. */
@@ -120,7 +123,7 @@ export class Solicitor implements Disposable {
       names,
       webSocket: settings.webSocket,
     };
-    this.underWay = dialLeaf(address, terms, options.dialHost, {
+    this.underWay = options.dial(address, terms, options.dialHost, {
       connected: (wire, infoJson) => {
         this.underWay = null;
         if (this.isOver) return wire.destroy();
