@@ -43,6 +43,13 @@ export class Inspector {
     return new Promise((resolve) => this.awaited.set(id, resolve));
   }
 
+  /** What lives once the garbage is collected, in MiB: of the heap, and of memory that it holds beside it. */
+  async liveMiB(): Promise<number> {
+    await this.ask("HeapProfiler.collectGarbage");
+    const heap = await this.ask("Runtime.getHeapUsage");
+    return (Number(heap["usedSize"]) + Number(heap["backingStorageSize"])) / 2 ** 20;
+  }
+
   close(): void {
     this.socket.close();
   }

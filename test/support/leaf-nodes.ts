@@ -2,9 +2,10 @@
 import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { bothServers } from "./both-servers.ts";
 import { freePort } from "./free-port.ts";
+import { findNatsServerOf, type OldSeries } from "./nats-server-binary.ts";
 import { startServer, type ServerProcess } from "./nats-server.ts";
 
-export type LeafServerKind = "shoal" | "nats-server";
+export type LeafServerKind = "shoal" | "nats-server" | `nats-server ${OldSeries}`;
 
 export interface LeafServerOptions {
   readonly name: string;
@@ -16,6 +17,8 @@ export interface LeafServerOptions {
   readonly webSocket?: string;
   /** What else stands in its entry of `remotes`. */
   readonly remote?: string;
+  /** Further entries of `remotes`. */
+  readonly remotes?: readonly string[];
   /** What else stands in the block. */
   readonly leafnodes?: string;
   /** It has no port for leaf nodes of its own. */
@@ -27,6 +30,8 @@ export interface LeafServerOptions {
     /** What else stands in the block. */
     readonly more?: string;
   };
+  /** Of its own; absent: any free one. */
+  readonly leafPort?: number;
   /** Where monitoring is to be had; absent: nowhere. */
   readonly monitorPort?: number | undefined;
   /** Before the host in URLs of this server, as in "user:password@". */
@@ -59,8 +64,18 @@ export class LeafServer {
   }
 }
 
+const oldCommands = new Map<LeafServerKind, string | undefined>();
+
+/** undefined: there is none here. */
+function commandOf(kind: LeafServerKind): string | undefined {
+  if (kind === "shoal" || kind === "nats-server") return bothServers[kind === "shoal" ? 0 : 1]?.command;
+  if (!oldCommands.has(kind))
+    oldCommands.set(kind, findNatsServerOf(kind.slice("nats-server ".length) as OldSeries)?.path);
+  return oldCommands.get(kind);
+}
+
 export function hasKind(kind: LeafServerKind): boolean {
-  return bothServers.length > 1 || kind === "shoal";
+  return commandOf(kind) !== undefined;
 }
 
 export class LeafWorld implements AsyncDisposable {
@@ -68,8 +83,12 @@ export class LeafWorld implements AsyncDisposable {
   private readonly clients: NatsConnection[] = [];
 
   async start(kind: LeafServerKind, options: LeafServerOptions): Promise<LeafServer> {
-    const command = bothServers[kind === "shoal" ? 0 : 1]!.command;
-    const ports = { leaf: await freePort(), route: await freePort(), webSocket: await freePort() };
+    const command = commandOf(kind)!;
+    const ports = {
+      leaf: options.leafPort ?? (await freePort()),
+      route: await freePort(),
+      webSocket: await freePort(),
+    };
     const server = new LeafServer(await startServer(command, configOf(options, ports)), options, ports);
     this.servers.push(server);
     return server;
@@ -93,6 +112,7 @@ function configOf(options: LeafServerOptions, ports: Ports): string {
     name,
     hubs = [],
     remote = "",
+    remotes: others = [],
     leafnodes = "",
     acceptsNone,
     config = "",
@@ -113,7 +133,7 @@ function configOf(options: LeafServerOptions, ports: Ports): string {
       : `cluster { name: ${cluster.name}, listen: "127.0.0.1:${ports.route}", routes: [${routes.join(", ")}], ${cluster.more ?? ""} }`;
   return `server_name: ${name}
     leafnodes { ${acceptsNone === true ? "" : `listen: "127.0.0.1:${ports.leaf}", `}${leafnodes}
-      remotes: [${remotes.join(", ")}] }
+      remotes: [${[...remotes, ...others].join(", ")}] }
     ${clustered}
     ${webSocket === undefined ? "" : `websocket { listen: "127.0.0.1:${ports.webSocket}", ${webSocket} }`}
     ${monitorPort === undefined ? "" : `http: "127.0.0.1:${monitorPort}"`}

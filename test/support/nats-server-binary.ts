@@ -49,6 +49,19 @@ export function findTarNatsServer(): NatsServerBinary | undefined {
   return namedBy("NATS_SERVER_214") ?? all.find(isOne);
 }
 
+/** Series that leaf nodes are tried with, besides the newest. */
+export type OldSeries = "2.14" | "2.10";
+
+/** NATS_SERVER_214 or NATS_SERVER_210, otherwise one of the series in the folder that `.ci/run` installs it in, or anywhere else. */
+export function findNatsServerOf(series: OldSeries): NatsServerBinary | undefined {
+  const own = goPaths().map((path) => binaryAt(join(path, `nats-server-${series}`, "nats-server")));
+  const all = [...own.filter((binary) => binary !== undefined), ...installed()];
+  return (
+    namedBy(`NATS_SERVER_${series.replace(".", "")}`) ??
+    all.find(({ version }) => version.startsWith(`${series}.`))
+  );
+}
+
 /**
  * What somebody who reads the results has to know of the nats-server that was compared with; null where it is the newest of
  * the versions that the comparisons hold for.
