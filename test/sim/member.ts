@@ -74,7 +74,7 @@ export class SimMember implements Host {
   announced = 0;
   private readonly network: Network;
   private readonly timeline: Timeline;
-  private readonly turn: Turn;
+  readonly turn: Turn;
   private readonly random: Random;
   private readonly wires = new Set<LinkWire>();
   private listener: RouteListenerHost | null = null;
@@ -105,6 +105,10 @@ export class SimMember implements Host {
 
   get ip(): string {
     return this.identity.ip;
+  }
+
+  newConnectionId(): number {
+    return this.nextConnectionId++;
   }
 
   /** Whatever happens to the server is one turn of its event loop. */
