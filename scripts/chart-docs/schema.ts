@@ -32,6 +32,7 @@ const EXTENSIBLE_MAPS: ReadonlySet<string> = new Set([
   "global",
   "service.ports.nats",
   "service.ports.websocket",
+  "service.ports.leafnodes",
   "service.ports.cluster",
   "service.ports.monitor",
 ]);

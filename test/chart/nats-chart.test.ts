@@ -41,7 +41,6 @@ describe("the whole values.yaml of the NATS chart", () => {
 
 describe("a part that is not here", () => {
   const PARTS: readonly (readonly [string, string])[] = [
-    ["config.leafnodes", "no values for leaf nodes"],
     ["config.mqtt", "does not speak MQTT"],
     ["config.gateway", "no gateways"],
     ["config.profiling", "no profiling port"],

@@ -30,6 +30,9 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- if $values.websocket.enabled -}}
     {{- $_ := set $config "websocket" (include "shoal.part" (dict "of" $values.websocket "doc" (include "shoal.websocketConfig" . | fromJson)) | fromJson) -}}
   {{- end -}}
+  {{- if or $values.leafnodes.enabled $values.leafnodes.remotes -}}
+    {{- $_ := set $config "leafnodes" (include "shoal.part" (dict "of" $values.leafnodes "doc" (include "shoal.leafnodesConfig" . | fromJson)) | fromJson) -}}
+  {{- end -}}
   {{- if $values.monitor.enabled -}}
     {{- $_ := set $config (ternary "https_port" "http_port" $values.monitor.tls.enabled) $values.monitor.port -}}
   {{- end -}}
@@ -177,6 +180,85 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
     {{- $_ := set $websocket "no_tls" true -}}
   {{- end -}}
   {{- toJson $websocket -}}
+{{- end -}}
+
+{{- define "shoal.leafnodesConfig" -}}
+  {{- $values := .Values.config.leafnodes -}}
+  {{- $leafnodes := dict -}}
+  {{- if $values.enabled -}}
+    {{- $leafnodes = dict "port" $values.port "no_advertise" true -}}
+    {{- if $values.tls.enabled -}}
+      {{- $_ := set $leafnodes "tls" (include "shoal.tls" (dict "ctx" . "of" $values.tls) | fromJson) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- if $values.remotes -}}
+    {{- $remotes := list -}}
+    {{- range $i, $remote := $values.remotes -}}
+      {{- $remotes = append $remotes (include "shoal.leafRemote" (dict "remote" $remote "at" $i) | fromJson) -}}
+    {{- end -}}
+    {{- $_ := set $leafnodes "remotes" $remotes -}}
+  {{- end -}}
+  {{- toJson $leafnodes -}}
+{{- end -}}
+
+{{/* One hub: files of its Secrets are in a folder by its place in the list, and texts of Secrets come by variables. */}}
+{{- define "shoal.leafRemote" -}}
+  {{- $remote := .remote -}}
+  {{- $doc := pick $remote "url" "urls" "account" -}}
+  {{- if not (or $remote.url $remote.urls $remote.urlSecret) -}}
+    {{- fail (printf "config.leafnodes.remotes[%d] needs a url, urls or urlSecret" .at) -}}
+  {{- end -}}
+  {{- if $remote.urlSecret -}}
+    {{- $_ := set $doc "url" (printf "<< $SHOAL_LEAF_%d_URL >>" .at) -}}
+  {{- end -}}
+  {{- with $remote.credentials -}}
+    {{- $_ := set $doc "credentials" (printf "/etc/shoal/leafnodes/%d/credentials/%s" $.at (.key | default "nats.creds")) -}}
+  {{- end -}}
+  {{- if $remote.nkey -}}
+    {{- $_ := set $doc "nkey" (printf "<< $SHOAL_LEAF_%d_NKEY >>" .at) -}}
+  {{- end -}}
+  {{- with $remote.tls -}}
+    {{- $tls := dict -}}
+    {{- $folder := printf "/etc/shoal/leafnodes/%d/tls" $.at -}}
+    {{- if .secretName -}}
+      {{- if .ca -}}{{- $_ := set $tls "ca_file" (printf "%s/%s" $folder .ca) -}}{{- end -}}
+      {{- if or .cert (not .ca) -}}
+        {{- $_ := set $tls "cert_file" (printf "%s/%s" $folder (.cert | default "tls.crt")) -}}
+        {{- $_ := set $tls "key_file" (printf "%s/%s" $folder (.key | default "tls.key")) -}}
+      {{- end -}}
+    {{- end -}}
+    {{- $_ := set $doc "tls" (merge (deepCopy (.merge | default dict)) $tls) -}}
+  {{- end -}}
+  {{- toJson (mustMergeOverwrite $doc (deepCopy ($remote.merge | default dict))) -}}
+{{- end -}}
+
+{{/* Secrets of hubs that are mounted, as {"mounts": LIST of {name, secretName, path}}. */}}
+{{- define "shoal.leafMounts" -}}
+  {{- $mounts := list -}}
+  {{- range $i, $remote := .Values.config.leafnodes.remotes -}}
+    {{- range $kind := list "credentials" "tls" -}}
+      {{- with (get $remote $kind | default dict).secretName -}}
+        {{- $mounts = append $mounts (dict "name" (printf "leaf-%d-%s" $i $kind) "secretName" . "path" (printf "/etc/shoal/leafnodes/%d/%s" $i $kind)) -}}
+      {{- end -}}
+    {{- end -}}
+    {{- if and (hasKey $remote "credentials") (not ($remote.credentials | default dict).secretName) -}}
+      {{- fail (printf "config.leafnodes.remotes[%d].credentials needs a secretName" $i) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- toJson (dict "mounts" $mounts) -}}
+{{- end -}}
+
+{{/* Ports of hubs, as {"ports": LIST}. */}}
+{{- define "shoal.leafRemotePorts" -}}
+  {{- $ports := list -}}
+  {{- range .Values.config.leafnodes.remotes -}}
+    {{- range concat (list .url) (.urls | default list) | compact -}}
+      {{- $usual := ternary "443" (ternary "80" "7422" (hasPrefix "ws:" .)) (hasPrefix "wss:" .) -}}
+      {{- $ports = append $ports (regexFind ":[0-9]+(/.*)?$" . | regexFind "[0-9]+" | default $usual | int) -}}
+    {{- end -}}
+    {{- if .urlSecret -}}{{- $ports = append $ports 7422 -}}{{- end -}}
+  {{- end -}}
+  {{- toJson (dict "ports" (uniq $ports)) -}}
 {{- end -}}
 
 {{- define "shoal.tls" -}}

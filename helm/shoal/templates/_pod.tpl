@@ -65,6 +65,16 @@ volumes:
     secret:
       secretName: {{ include "shoal.tlsSecretName" (dict "ctx" . "for" "websocket") }}
 {{- end }}
+{{- if and .Values.config.leafnodes.enabled .Values.config.leafnodes.tls.enabled }}
+  - name: leafnodes-tls
+    secret:
+      secretName: {{ include "shoal.tlsSecretName" (dict "ctx" . "for" "leafnodes") }}
+{{- end }}
+{{- range (include "shoal.leafMounts" . | fromJson).mounts }}
+  - name: {{ .name }}
+    secret:
+      secretName: {{ .secretName }}
+{{- end }}
 {{- if and .Values.config.cluster.enabled .Values.config.cluster.tls.enabled }}
   - name: cluster-tls
     secret:
@@ -115,7 +125,7 @@ imagePullPolicy: {{ . }}
 {{- end }}
 args: ["--config", "/etc/shoal/config/shoal.conf"]
 ports:
-{{- range $name := list "nats" "websocket" "cluster" "monitor" }}
+{{- range $name := list "nats" "websocket" "leafnodes" "cluster" "monitor" }}
 {{- $port := get $config $name }}
 {{- if or (eq $name "nats") $port.enabled }}
   - {{ mustMerge (dict "name" $name "containerPort" $port.port) (deepCopy (get $.Values.container.ports $name | default dict)) | toJson }}
@@ -173,6 +183,16 @@ volumeMounts:
     mountPath: {{ $config.websocket.tls.dir }}
     readOnly: true
 {{- end }}
+{{- if and $config.leafnodes.enabled $config.leafnodes.tls.enabled }}
+  - name: leafnodes-tls
+    mountPath: {{ $config.leafnodes.tls.dir }}
+    readOnly: true
+{{- end }}
+{{- range (include "shoal.leafMounts" . | fromJson).mounts }}
+  - name: {{ .name }}
+    mountPath: {{ .path }}
+    readOnly: true
+{{- end }}
 {{- if and $config.cluster.enabled $config.cluster.tls.enabled }}
   - name: cluster-tls
     mountPath: {{ $config.cluster.tls.dir }}
@@ -227,6 +247,22 @@ volumeMounts:
       name: {{ include "shoal.routeSecretName" . }}
       key: userinfo
 {{- end }}
+{{- end }}
+{{- end }}
+{{- range $i, $remote := $config.leafnodes.remotes }}
+{{- with $remote.urlSecret }}
+- name: SHOAL_LEAF_{{ $i }}_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .name }}
+      key: {{ .key | default "url" }}
+{{- end }}
+{{- with $remote.nkey }}
+- name: SHOAL_LEAF_{{ $i }}_NKEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secretName }}
+      key: {{ .key | default "nats.nk" }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := .Values.container.env }}
