@@ -1,6 +1,6 @@
 /**
- * Starts and ends the servers under test. Each is told the same: listen on loopback, and for one hop form a cluster of two;
- * everything else is its default.
+ * Starts and ends the servers under test. Each is told the same: listen on loopback, and for one hop form a cluster of two, or become a leaf
+ * node and its hub; everything else is its default.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ export async function startContender(
 ): Promise<RunningServer | undefined> {
   switch (contender.kind) {
     case "attached":
-      if (topology === "hop" && contender.secondPort === undefined) return undefined;
+      if (topology === "leaf" || (topology === "hop" && contender.secondPort === undefined)) return undefined;
       if (config !== "") return undefined; // it is configured already
       return {
         ...contender,
@@ -44,7 +44,8 @@ export async function startContender(
         stop: () => Promise.resolve(),
       };
     case "command":
-      return topology === "one" ? startSingle(contender.command, config) : startPair(contender.command);
+      if (topology === "one") return startSingle(contender.command, config);
+      return topology === "hop" ? startPair(contender.command) : startLeafPair(contender.command);
   }
 }
 
@@ -66,12 +67,31 @@ async function startPair(command: string): Promise<RunningServer> {
     routes[1 - own] ?? "",
   ];
   const first = await startNode(command, port, clusterArguments(0));
+  return withSecond({ port, secondPort }, first, async () =>
+    startNode(command, secondPort, clusterArguments(1)),
+  );
+}
+
+/** The leaf node is the one that publishers connect to. */
+async function startLeafPair(command: string): Promise<RunningServer> {
+  const [port = 0, secondPort = 0, leafPort = 0] = await freePorts(3);
+  const hub = await startNode(command, secondPort, [], `leafnodes { listen: "${loopback}:${leafPort}" }\n`);
+  const remote = `leafnodes { remotes: [{ url: "nats-leaf://${loopback}:${leafPort}" }] }\n`;
+  return withSecond({ port, secondPort }, hub, async () => startNode(command, port, [], remote));
+}
+
+async function withSecond(
+  ports: Pick<RunningServer, "port" | "secondPort">,
+  first: ServerNode,
+  start: () => Promise<ServerNode>,
+): Promise<RunningServer> {
   try {
-    const second = await startNode(command, secondPort, clusterArguments(1));
+    const second = await start();
     const stop = async (): Promise<void> => {
       await Promise.all([first.stop(), second.stop()]);
     };
-    return { host: loopback, port, secondPort, pids: [first.pid, second.pid], version: first.version, stop };
+    const { version } = first;
+    return { host: loopback, ...ports, pids: [first.pid, second.pid], version, stop };
   } catch (error) {
     await first.stop();
     throw error;

@@ -10,8 +10,11 @@ export interface Workload {
   readonly about: string;
   /** flow: messages per second; request: latencies too; hold: memory, on a server started for it. */
   readonly kind: "flow" | "request" | "hold";
-  /** one: a single server; hop: publishers on one server of a cluster of two, subscribers on the other. */
-  readonly topology: "one" | "hop";
+  /**
+   * one: a single server; hop: publishers on one server of a cluster of two, subscribers on the other; leaf: publishers on a leaf node,
+   * subscribers on its hub.
+   */
+  readonly topology: "one" | "hop" | "leaf";
   readonly generator: readonly string[];
   readonly messages: number;
   /** A configuration file for the server, beside its address; "": none. */
@@ -49,6 +52,10 @@ function mapped(workload: Workload): Workload {
 
 function overOneHop(workload: Workload): Workload {
   return { ...workload, topology: "hop" };
+}
+
+function overLeafConnection(workload: Workload): Workload {
+  return { ...workload, topology: "leaf" };
 }
 
 export const workloads: readonly Workload[] = [
@@ -94,6 +101,18 @@ export const workloads: readonly Workload[] = [
     flow("hop16u", "one hop, 16 B, 1000 subjects", 1_000_000, "--mode pubsub --size 16 --subjects 1000"),
   ),
   overOneHop(request("hop_rr", "one hop, request/reply, 1 pair, 16 B", 5_000, "--size 16")),
+  overLeafConnection(flow("leaf16", "leaf node to hub, 16 B", 2_000_000, "--mode pubsub --size 16")),
+  overLeafConnection(flow("leaf128", "leaf node to hub, 128 B", 1_000_000, "--mode pubsub --size 128")),
+  overLeafConnection(flow("leaf1k", "leaf node to hub, 1 KB", 300_000, "--mode pubsub --size 1024")),
+  overLeafConnection(
+    flow(
+      "leaf16u",
+      "leaf node to hub, 16 B, 1000 subjects",
+      1_000_000,
+      "--mode pubsub --size 16 --subjects 1000",
+    ),
+  ),
+  overLeafConnection(request("leaf_rr", "leaf node to hub, request/reply, 1 pair, 16 B", 5_000, "--size 16")),
 ];
 
 /** The workloads of a comma-separated list of names, in the order of the table above. */

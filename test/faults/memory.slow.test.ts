@@ -11,7 +11,6 @@ import { waitFor } from "../support/cluster-wait.ts";
 import { findProgram } from "../support/cluster-programs.ts";
 import { RawConnection } from "../support/raw-connection.ts";
 
-const MIB = 1 << 20;
 const LIVE_GROWN_MAX_MIB = 4;
 const RESIDENT_GROWN_MAX_MIB = 64;
 const ROUNDS_BEFORE = 12;
@@ -27,12 +26,7 @@ function residentMiB(pid: number): number {
 }
 
 async function memoryOf(server: ServerProcess, inspector: Inspector): Promise<Memory> {
-  await inspector.ask("HeapProfiler.collectGarbage");
-  const heap = await inspector.ask("Runtime.getHeapUsage");
-  return {
-    liveMiB: (Number(heap.usedSize) + Number(heap.backingStorageSize)) / MIB,
-    residentMiB: residentMiB(server.pid),
-  };
+  return { liveMiB: await inspector.liveMiB(), residentMiB: residentMiB(server.pid) };
 }
 
 async function pong(connection: RawConnection): Promise<void> {
