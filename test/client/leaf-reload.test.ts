@@ -5,9 +5,10 @@ import { describe, expect, it } from "vitest";
 import type { ConfigOverrides } from "../../src/config/config.ts";
 import { CLIENT_CLOSED } from "../../src/protocol/close-cause.ts";
 import { waitFor } from "../support/cluster-wait.ts";
-import { missingOpenssl } from "../support/certificates.ts";
+import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { startInProcess, type InProcessServer } from "../support/in-process-server.ts";
 import { RawConnection } from "../support/raw-connection.ts";
+import { plainTls } from "../support/tls-config.ts";
 import { expectNewCertificate, itFollows, type ReloadedKey } from "../support/reloaded-keys.ts";
 
 type Block = NonNullable<ConfigOverrides["leafNodes"]>;

@@ -143,6 +143,8 @@ export class LeafMember implements Host {
         ...{ maxPayloadBytes: 1024, hasJetStream: false, leafUrls: [], webSocketUrls: [] },
       }),
       nextConnectionId: () => server.newConnectionId(),
+      hasAccount: () => true,
+      isAccountOver: () => false,
       newLoopSubject: () => `$LDS.${id}${++loops}`,
       tellRoutes: (account, change, leafCluster) =>
         server.port.table.tellOfLeaves(account, change, leafCluster),

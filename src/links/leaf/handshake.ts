@@ -25,6 +25,17 @@ export function peerOf(
   return { serverId, name, version, cluster, domain, account, takesHeaders };
 }
 
+/** How long a server that dialled waits after a loop or a breach of rules, as in nats-server. */
+export const LOOP_DELAY_MS = 30_000;
+const VERSION_DELAY_MS = 5_000;
+/** Errors of peers after which this server does not dial again soon. */
+const DELAYS: readonly (readonly [part: string, delayMs: number])[] = [
+  ["Loop detected", LOOP_DELAY_MS],
+  ["same cluster name", LOOP_DELAY_MS],
+  ["Permissions Violation", LOOP_DELAY_MS],
+  ["minimum version required", VERSION_DELAY_MS],
+];
+
 /** The cluster that nats-server names on routes for leaf nodes without one. */
 const RESERVED_CLUSTER = "_";
 
@@ -103,4 +114,15 @@ function isAtLeast(version: string, least: string): boolean {
 function numbersOf(version: string): readonly number[] {
   const match = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version);
   return match === null ? [0, 0, 0] : match.slice(1).map(Number);
+}
+
+/** How long to wait before dialling again after an error that the peer has told; undefined: as usual. */
+export function redialDelayAfter(said: string): number | undefined {
+  return DELAYS.find(([part]) => said.includes(part))?.[1];
+}
+
+/** Names of clusters are words in lines between servers. */
+export function onOneToken(name: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return name.replace(/[\x00-\x20]/g, "_");
 }

@@ -27,7 +27,9 @@ import { GREETED, OPEN } from "../trunk/phase.ts";
 import {
   connectProblem,
   infoProblem,
+  onOneToken,
   peerOf,
+  redialDelayAfter,
   rulesForConnect,
   rulesForInfo,
   type LeafPeer,
@@ -46,19 +48,8 @@ const UNKNOWN: LeafPeer = {
 };
 const KIND = { idField: "lid", reader: ROUTE_READER, rhythm: "while silent", phase: GREETED } as const;
 const PROTOCOL_VIOLATION = closeCause("violation", "Protocol Violation");
-/** How long a server that dialled waits after a loop or a breach of rules, as in nats-server. */
-export const LOOP_DELAY_MS = 30_000;
-const VERSION_DELAY_MS = 5_000;
 /** For the answer to CONNECT, as in nats-server. */
 const CONNECT_TIMEOUT_MS = 2_000;
-/** Errors of peers after which this server does not dial again soon. */
-const DELAYS: readonly (readonly [part: string, delayMs: number])[] = [
-  ["Loop detected", LOOP_DELAY_MS],
-  ["same cluster name", LOOP_DELAY_MS],
-  ["Permissions Violation", LOOP_DELAY_MS],
-  ["minimum version required", VERSION_DELAY_MS],
-];
-
 export abstract class JoiningLeaf extends Connection<LeafHost> implements Opening {
   /** null: the other server has dialled. */
   readonly remote: LeafRemote | null;
@@ -346,7 +337,7 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
 
   onPeerSaysError(said: string): boolean {
     this.log.error(`Leafnode Error '${said}'`);
-    this.redialDelayMs = DELAYS.find(([part]) => said.includes(part))?.[1] ?? this.redialDelayMs;
+    this.redialDelayMs = redialDelayAfter(said) ?? this.redialDelayMs;
     if (this.redialDelayMs === 0) return true;
     this.close(PROTOCOL_VIOLATION);
     return false;
@@ -397,10 +388,4 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
     account.connections--;
     account.leafnodes--;
   }
-}
-
-/** Names of clusters are words in lines between servers. */
-function onOneToken(name: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return name.replace(/[\x00-\x20]/g, "_");
 }

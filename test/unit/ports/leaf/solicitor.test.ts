@@ -64,6 +64,7 @@ async function connect(answers: readonly (readonly string[] | Error)[]): Promise
       },
     },
     tls: () => UNUSED_TLS,
+    hasAccount: () => true,
     onWire: (wire, infoJson) => {
       expect(infoJson).toContain('"hub"');
       wire.destroy();
