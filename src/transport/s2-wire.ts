@@ -4,8 +4,6 @@
  *
  *     | INFO in plaintext | compress(): a stream of S2 ...        either way, and not at the same time
  *
- * The wire below may be one of WebSocket that does not compress: it hands on what it read once it has taken it all apart.
- *
  * Bounds: `strangerMaxBytes`, or BLOCK_MAX once the peer is admitted, of a block before anything is unpacked; one block that is not handed on yet; what had been
  * read when the receiver began to wait. A stream that breaks the rules ends the connection.
  */

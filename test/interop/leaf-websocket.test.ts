@@ -4,7 +4,6 @@ import { requireNatsServer } from "../support/both-servers.ts";
 import { Authority, missingOpenssl, type Certificate } from "../support/certificates.ts";
 import { allReach, Inbox } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
-import { freePort } from "../support/free-port.ts";
 import { hasKind, LeafWorld, type LeafServer, type LeafServerKind } from "../support/leaf-nodes.ts";
 
 requireNatsServer();
@@ -41,11 +40,6 @@ afterAll(() => authority?.[Symbol.dispose]());
 
 afterEach(async () => world?.[Symbol.asyncDispose]());
 
-async function compressionAt({ monitorPort }: LeafServer): Promise<string | undefined> {
-  const answer = await fetch(`http://127.0.0.1:${monitorPort}/leafz`);
-  return ((await answer.json()) as { leafs?: readonly { compression: string }[] }).leafs?.[0]?.compression;
-}
-
 async function carriesAllKinds(hub: LeafServer, spoke: LeafServer, largest = 960_000): Promise<void> {
   const clients = [await world.connect(hub), await world.connect(spoke)] as const;
   await allReach(clients);
@@ -73,26 +67,6 @@ for (const [hubKind, spokeKind] of MIXES) {
         const spoke = await world.start(spokeKind, { name: "spoke", hubs: [hub], over, remote });
         const isOurs = hubKind === "shoal" && spokeKind === "shoal";
         await carriesAllKinds(hub, spoke, name === COMPRESSED && !isOurs ? 12_000 : 960_000);
-      });
-
-      it.each(["", "ws_no_masking: true,"])("agrees on S2, %s", async (masks) => {
-        world = new LeafWorld();
-        const ports = [await freePort(), await freePort()];
-        const hub = await world.start(hubKind, {
-          name: "hub",
-          webSocket: "no_tls: true, compression: true",
-          leafnodes: "compression: s2_fast",
-          monitorPort: ports[0],
-        });
-        const spoke = await world.start(spokeKind, {
-          name: "spoke",
-          hubs: [hub],
-          over: { scheme: "ws", path: "" },
-          remote: `${masks} compression: s2_best`,
-          monitorPort: ports[1],
-        });
-        await carriesAllKinds(hub, spoke);
-        expect(await Promise.all([hub, spoke].map(compressionAt))).toEqual(["s2_fast", "s2_best"]);
       });
 
       it.skipIf(isWithoutOpenssl)(

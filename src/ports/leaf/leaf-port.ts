@@ -257,9 +257,10 @@ export class LeafPort {
   }
 
   private compressible(wire: Wire, { mode }: CompressionTerms, strangerMaxBytes: number): Wire {
-    // As in nats-server, nothing is compressed twice.
-    const isCompressed = wire instanceof WebSocketWire && wire.isCompressed;
-    return isWanted(mode) && !isCompressed ? this.options.s2.over(wire, strangerMaxBytes) : wire;
+    // WebSocket has a compression of its own. nats-server packs the frames themselves, which no proxy on the way understands.
+    return isWanted(mode) && !(wire instanceof WebSocketWire)
+      ? this.options.s2.over(wire, strangerMaxBytes)
+      : wire;
   }
 
   private open(wire: Wire, remote: LeafRemote | null): LeafSession {

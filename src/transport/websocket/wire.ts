@@ -80,11 +80,6 @@ export class WebSocketWire implements Wire, WireReceiver, FrameHost {
     return this.below.isGathering === true;
   }
 
-  /** Both ends compress messages. */
-  get isCompressed(): boolean {
-    return this.rules.deflate !== null;
-  }
-
   /** The wire below was started with the request. */
   start(receiver: WireReceiver): void {
     this.receiver = receiver;
