@@ -294,16 +294,16 @@ export class Assets {
     { birth, given }: NewStore = AS_IT_IS,
     role: "alone" | "replica" = "alone",
   ): StreamAssets {
-    const { disk, folder } = this.options;
+    const { host, options } = this;
+    const { disk, folder, rowCache } = options;
     const { storage, name } = config;
-    const policy = role === "replica" ? "lazy" : syncPolicyOf(config, this.options.policy);
+    const policy = role === "replica" ? "lazy" : syncPolicyOf(config, options.policy);
     const path = `${folder}/streams/${name}`;
     const positions = new OriginPositions(storage === "file" ? disk : null, `${path}/sources.json`);
-    if (positions.isDamaged) reportPositions(this.host, name);
+    if (positions.isDamaged) reportPositions(host, name);
     const timed = new TimedMessages();
-    const { host, options } = this;
-    const { rowCache } = options;
-    const store = openStore({ config, given, birth, disk, path, policy, timed, positions, host, rowCache });
+    const made = { config, given, birth, disk, path, policy, role };
+    const store = openStore({ ...made, timed, positions, host, rowCache });
     const stream = new Stream({
       config,
       created,

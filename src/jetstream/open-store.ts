@@ -29,6 +29,8 @@ export interface OpenStoreOptions {
   /** Folder of the stream. */
   readonly path: string;
   readonly policy: SyncPolicy;
+  /** A replica gets again from the log of its group what a torn write has damaged: that lies in the last block alone. */
+  readonly role: "alone" | "replica";
   readonly timed: TimedMessages;
   readonly positions: OriginPositions;
   readonly host: AccountHost;
@@ -36,7 +38,7 @@ export interface OpenStoreOptions {
 }
 
 export function openStore(options: OpenStoreOptions): StreamStore {
-  const { config, given, birth, disk, path, policy, timed, positions, host, rowCache } = options;
+  const { config, given, birth, disk, path, policy, role, timed, positions, host, rowCache } = options;
   const { allowSchedules, allowMessageTtl, storage, mirror, sources } = config;
   const isFed = mirror !== null || sources.length > 0;
   const nowNs = host.nowNs();
@@ -61,8 +63,8 @@ export function openStore(options: OpenStoreOptions): StreamStore {
     birth,
     folder: `${path}/msgs`,
     firstSequence: Math.max(1, config.firstSequence),
-    damagedTail: mirror === null ? "kept" : "cut",
-    sealedBlocks: policy === "sync" ? "synced" : "synced later",
+    damagedTail: role === "replica" || mirror !== null ? "cut" : "kept",
+    sealedBlocks: role === "replica" || policy === "sync" ? "synced" : "synced later",
   });
   return store;
 }

@@ -338,11 +338,11 @@ export class BlockLog {
   beginBlock(): void {
     const last = this.blocks.at(-1);
     const spare = last === undefined || last.memory === null ? null : this.seal(last);
+    if (last !== undefined && this.options.sealedBlocks === "synced") this.syncs.syncNames(); // those of blocks that were found
     const block = this.newBlock(this.lastBlock + 1);
     block.memory = spare ?? Buffer.allocUnsafeSlow(BLOCK_START_BYTES);
     block.rows = new BlockRows();
-    const { disk } = this.options;
-    if (disk !== null) block.file = disk.open(this.pathOf(block));
+    block.file = this.options.disk?.open(this.pathOf(block)) ?? null;
     this.lastBlock = block.number;
     this.syncs.namesChanged();
   }

@@ -37,7 +37,7 @@ export class ClusterClients {
   private made = 0;
   private inboxes = 0;
   private hasStream = false;
-  private hasConsumer = false;
+  hasConsumer = false;
 
   constructor(world: ClientsWorld) {
     this.world = world;
@@ -155,12 +155,25 @@ export class ClusterClients {
           this.breach(`${server.name} has ${found ?? "nothing"} at ${sequence}: ${payload}`);
       }
     }
+    this.compare(copies.map(({ server, store }) => ({ name: server.name, store })));
     const leaders = servers.filter(({ cluster }) => cluster?.assets.standing("A", "S", "") === "leads");
     if (leaders.length !== 1) this.breach(`${leaders.length} servers lead the stream`);
     for (const sequence of this.stored.keys())
       if (!this.acked.has(sequence) && !this.removed.has(sequence))
         this.breach(`${sequence} was never delivered`);
     this.world.note(`${this.stored.size} acknowledged, ${this.confirmed.size} consumed`);
+  }
+
+  /** Copies are the same, what nobody was told of included. */
+  private compare(copies: readonly { readonly name: string; readonly store: StreamStore }[]): void {
+    const [first, ...others] = copies;
+    for (const { name, store } of others) {
+      for (let sequence = Math.min(first!.store.first, store.first); sequence <= store.last; sequence++) {
+        const here = store.read(sequence)?.payload.toString("latin1");
+        const there = first!.store.read(sequence)?.payload.toString("latin1");
+        if (here !== there) return this.breach(`${name} has ${here} at ${sequence}, ${first!.name} ${there}`);
+      }
+    }
   }
 
   breach(text: string): void {

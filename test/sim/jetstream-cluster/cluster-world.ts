@@ -1,10 +1,11 @@
 /**
- * A cluster of servers with JetStream in one process, on a virtual clock and a network with delays and partitions: servers are killed and
- * start again on what their disks have, while clients publish to a replicated stream, pull and acknowledge. In the end all copies have
- * to hold the same, and everything that was acknowledged.
+ * A cluster of servers with JetStream in one process, on a virtual clock and a network with delays and partitions. Servers are killed, lose
+ * power in the middle of their work, and find their journals damaged or their disks empty, while clients publish to a replicated stream,
+ * pull and acknowledge. In the end all copies have to hold the same, and everything that was acknowledged.
  */
-import { VirtualClock } from "../../../src/base/clock.ts";
+import type { Clock } from "../../../src/base/clock.ts";
 import { randomInt, seededRandom, type Random } from "../../../src/base/random.ts";
+import { Timeline } from "../timeline.ts";
 import { ClusterClients } from "./clients.ts";
 import { SimulatedServer, type Carried } from "./server.ts";
 
@@ -15,7 +16,8 @@ const HEALING_MS = 90_000;
 const SETTLING_MS = 60_000;
 
 export class ClusterWorld {
-  readonly clock = new VirtualClock(START_MS);
+  readonly clock: Clock;
+  private readonly timeline = new Timeline();
   readonly random: Random;
   readonly servers: SimulatedServer[];
   readonly clients: ClusterClients;
@@ -25,12 +27,26 @@ export class ClusterWorld {
   /** When the last message of a pair arrives: they keep their order. */
   private readonly arrivals = new Map<string, number>();
   private readonly delayMsMax: number;
+  readonly syncMsMax: number;
+  /** Else servers lose power, records of their journals, and disks. */
+  private readonly changesReplicas: boolean;
   private isHealing = false;
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
+    this.changesReplicas = seed % 2 === 0;
+    const { timeline } = this;
+    this.clock = {
+      nowMs: () => START_MS + timeline.nowMs,
+      setTimer(delayMs, fire) {
+        let isSet = true;
+        timeline.after(Math.max(0, delayMs), () => isSet && fire());
+        return { [Symbol.dispose]: () => void (isSet = false) };
+      },
+    };
     const size = randomInt(this.random, 4) === 0 ? 5 : 3;
     this.delayMsMax = [2, 20, 200][randomInt(this.random, 3)]!;
+    this.syncMsMax = [1, 10, 100][randomInt(this.random, 3)]!;
     this.servers = Array.from({ length: size }, (_, i) => new SimulatedServer(`n${i + 1}`, this, size));
     this.clients = new ClusterClients(this);
   }
@@ -44,9 +60,9 @@ export class ClusterWorld {
     this.every(2500, () => this.clients.remove());
     this.every(1500, () => this.clients.makeAssets());
     this.every(6000, () => this.fault());
-    this.clock.advance(FAULTS_MS);
+    this.timeline.runUntil(FAULTS_MS);
     this.heal();
-    this.clock.advance(HEALING_MS);
+    this.timeline.runUntil(FAULTS_MS + HEALING_MS);
     this.clients.judge();
     return this.clients.breaches;
   }
@@ -88,18 +104,53 @@ export class ClusterWorld {
     if (this.isHealing) return;
     const server = this.servers[randomInt(this.random, this.servers.length)]!;
     const dice = randomInt(this.random, 14);
-    if (dice < 4) this.kill(server);
-    else if (dice < 5) for (const each of this.servers) this.kill(each);
-    else if (dice < 8) this.partition();
-    else if (dice < 10) this.clients.stepDown();
-    else if (dice < 13) this.clients.scale();
+    if (dice < 2) this.down(server, "is killed", () => server.kill());
+    else if (dice < 4) for (const each of this.servers) this.down(each, "is killed", () => each.kill());
+    else if (dice < 6) this.partition();
+    else if (dice < 8) this.clients.stepDown();
+    else if (this.changesReplicas) this.change();
+    else this.losePower(server);
+  }
+
+  private change(): void {
+    if (randomInt(this.random, 4) > 0) this.clients.scale();
     else this.clients.replace();
   }
 
-  private kill(server: SimulatedServer): void {
+  private losePower(server: SimulatedServer): void {
+    const dice = randomInt(this.random, 6);
+    if (dice < 2) this.down(server, "loses power", () => server.losePower());
+    else if (dice < 4) server.losePowerAfter(randomInt(this.random, 60));
+    else if (dice < 5)
+      for (const each of this.servers) this.down(each, "loses power", () => each.losePower());
+    else this.damage(server);
+  }
+
+  /** Of one server at a time, so that the others are a majority that has lost nothing. */
+  private damage(server: SimulatedServer): void {
+    if (this.servers.some(({ isLost }) => isLost) || !this.clients.hasConsumer) return;
+    const isDisk = randomInt(this.random, 2) === 0;
+    this.down(server, isDisk ? "loses its disk" : "loses power, and records of its journal", () => {
+      server.losePower();
+      if (isDisk) server.loseDisk();
+      else server.loseRecords();
+    });
+  }
+
+  private down(server: SimulatedServer, what: string, end: () => void): void {
     if (!server.isAlive) return;
-    this.note(`${server.name} is killed`);
-    server.kill();
+    this.note(`${server.name} ${what}`);
+    end();
+    this.startLater(server);
+  }
+
+  died(server: SimulatedServer): void {
+    this.note(`${server.name} loses power in the middle of its work`);
+    this.startLater(server);
+  }
+
+  private startLater(server: SimulatedServer): void {
+    for (const other of this.servers) this.lose(other, server);
     this.clock.setTimer(this.random.next() * 8000, () => {
       if (server.isAlive) return;
       this.note(`${server.name} starts again`);
@@ -112,6 +163,8 @@ export class ClusterWorld {
     for (const other of this.servers) {
       this.cut.add(`${away.name} ${other.name}`);
       this.cut.add(`${other.name} ${away.name}`);
+      this.lose(other, away);
+      this.lose(away, other);
     }
     this.note(`${away.name} is cut off`);
     this.clock.setTimer(this.random.next() * 12_000, () => {
@@ -120,9 +173,19 @@ export class ClusterWorld {
     });
   }
 
+  /** A server notices that its connection to another one has ended; or that has gone silent, and it does not. */
+  private lose(server: SimulatedServer, other: SimulatedServer): void {
+    if (server === other || randomInt(this.random, 2) === 0) return;
+    const { life } = server;
+    this.clock.setTimer(this.random.next() * 100, () => {
+      if (server.life === life) server.serverLost(other.name);
+    });
+  }
+
   private heal(): void {
     this.isHealing = true;
     this.cut.clear();
+    for (const server of this.servers) server.losePowerAfter(Infinity);
     for (const server of this.servers) if (!server.isAlive) server.start();
     this.note("all heals");
   }

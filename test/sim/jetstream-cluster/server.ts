@@ -1,4 +1,7 @@
-/** One server of a simulated cluster: JetStream of production on a disk in memory that outlives it. */
+/**
+ * One server of a simulated cluster: JetStream, journal and stores of production, on a disk that loses what was not synced, tears writes,
+ * and may lose power in the middle of a turn.
+ */
 import type { Clock } from "../../../src/base/clock.ts";
 import { silentLogger, type Logger } from "../../../src/base/logger.ts";
 import type { Random } from "../../../src/base/random.ts";
@@ -9,9 +12,16 @@ import { JetStream } from "../../../src/jetstream/jetstream.ts";
 import { NO_LIMITS } from "../../../src/jetstream/limits.ts";
 import { MemoryJournal } from "../../../src/raft/driver/memory-journal.ts";
 import { StoreOwner } from "../../../src/jetstream/store-owner.ts";
-import { MemoryDisk } from "../../../src/store/memory-disk.ts";
+import { FileJournal } from "../../../src/store/journal/file-journal.ts";
 import { subjectMatches } from "../../../src/subject/subject.ts";
 import { SENT_ANSWERS, sentLane } from "../../support/sent-lane.ts";
+import { damageJournal } from "../raft/journal-damage.ts";
+import { PowerLost, ServerDisk } from "./server-disk.ts";
+
+const STORE = "/js";
+const JOURNAL = "/js/groups";
+/** So small that segments are cleaned all the time. */
+const SEGMENT_BYTES = 32 * 1024;
 
 /** Often, so that logs are cut and copies get messages from each other. */
 const SNAPSHOTS = { entriesMax: 40, bytesMax: 1 << 20 };
@@ -33,7 +43,11 @@ interface Ear {
 export interface ServerWorld {
   readonly clock: Clock;
   readonly random: Random;
+  /** How long a sync takes at most. */
+  readonly syncMsMax: number;
   carry(from: SimulatedServer, message: Carried): boolean;
+  /** It has lost power in the middle of its work. */
+  died(server: SimulatedServer): void;
   note(text: string): void;
 }
 
@@ -48,16 +62,19 @@ export class SimulatedServer {
   readonly inboxes = new Map<string, (message: Incoming) => void>();
   private readonly world: ServerWorld;
   private readonly expected: number;
-  private disk = new MemoryDisk();
-  private journals = { file: new MemoryJournal(), memory: new MemoryJournal() };
+  private readonly disk: ServerDisk;
+  private groups: DrivenGroups | null = null;
+  /** It has lost what it had acknowledged, and is not known to be whole again. */
+  private hasLost = false;
   private ears: Ear[] = [];
   private later: (() => void)[] = [];
-  private isSettling = false;
+  private isRunning = false;
 
   constructor(name: string, world: ServerWorld, expected: number) {
     this.name = name;
     this.world = world;
     this.expected = expected;
+    this.disk = new ServerDisk(world, (act) => this.run(act));
   }
 
   start(): void {
@@ -65,9 +82,30 @@ export class SimulatedServer {
     this.isAlive = true;
     this.ears = [];
     this.later = [];
+    this.run(() => this.open());
+  }
+
+  /** Of its own work: what it does ends where it loses power. */
+  private run(work: () => void): void {
+    if (this.isRunning) return work();
+    this.isRunning = true;
+    try {
+      work();
+      this.settle();
+    } catch (error) {
+      if (!(error instanceof PowerLost)) throw error;
+      this.losePower();
+      this.world.died(this);
+    } finally {
+      this.isRunning = false;
+    }
+  }
+
+  private open(): void {
+    const journals = { file: this.openJournal(), memory: new MemoryJournal() };
     this.jetStream = new JetStream({
       disk: this.disk,
-      folder: "/js",
+      folder: STORE,
       policy: "sync",
       bytesLeft: () => Infinity,
       facts: { level: 5, version: "2.15.3", server: this.name, domain: "", isStrict: true },
@@ -82,31 +120,72 @@ export class SimulatedServer {
       clusterName: () => "C",
       expected: this.expected,
       disk: this.disk,
-      owner: StoreOwner.claim(this.disk, "/js", { server: this.name, cluster: "C" })!,
-      groups: (options) => new DrivenGroups({ ...options, journals: this.journals, snapshots: SNAPSHOTS }),
+      owner: StoreOwner.claim(this.disk, STORE, { server: this.name, cluster: "C" })!,
+      groups: (options) => (this.groups = new DrivenGroups({ ...options, journals, snapshots: SNAPSHOTS })),
     });
     this.jetStream.start();
     this.cluster.start();
-    this.settle();
   }
 
-  /** Its process ends without a word; the disk has all that was written, the journal all that was durable. */
+  private openJournal(): FileJournal {
+    const { life } = this;
+    return new FileJournal({
+      disk: this.disk,
+      folder: JOURNAL,
+      policy: "sync",
+      segmentBytes: SEGMENT_BYTES,
+      later: (work) => this.world.clock.setTimer(1000, () => this.life === life && this.run(work)),
+    });
+  }
+
+  /** Its process ends without a word; the disk has all that was written. */
   kill(): void {
+    this.disk.kill();
+    this.end();
+  }
+
+  /** Its machine loses power after so many more operations of its disk. */
+  losePowerAfter(operations: number): void {
+    this.disk.operationsLeft = operations;
+  }
+
+  losePower(): void {
+    this.disk.crash();
+    this.end();
+  }
+
+  private end(): void {
     this.isAlive = false;
     this.life++;
     this.ears = [];
     this.later = [];
+    this.disk.operationsLeft = Infinity;
     this.inboxes.clear();
-    // its logs are opened again by the next start
-    this.cluster?.stop();
     this.jetStream = null;
     this.cluster = null;
+    this.groups = null;
   }
 
-  /** It starts with nothing. */
+  /** While it is down: its disk is replaced by an empty one. */
   loseDisk(): void {
-    this.disk = new MemoryDisk();
-    this.journals = { file: new MemoryJournal(), memory: new MemoryJournal() };
+    this.hasLost = true;
+    this.disk.removeFolder(STORE);
+  }
+
+  /** While it is down: records of its journal that were durable are damaged or missing. */
+  loseRecords(): void {
+    this.hasLost = true;
+    damageJournal(this.disk, JOURNAL, this.world.random);
+  }
+
+  /** It may lack what it had acknowledged. */
+  get isLost(): boolean {
+    if (!this.hasLost) return false;
+    const groups = [...(this.groups?.["driver"]["groups"].values() ?? [])];
+    const isWhole =
+      this.isAlive && this.cluster!.meta.isCurrent && groups.every(({ status }) => !status.isRecovering);
+    if (isWhole) this.hasLost = false;
+    return this.hasLost;
   }
 
   tellOfItself(): void {
@@ -121,8 +200,11 @@ export class SimulatedServer {
 
   send(account: string, subject: string, payload: string, reply = "", headers = ""): void {
     const message = { account, subject, reply, headers, payload: Buffer.from(payload, "latin1") };
-    this.world.carry(this, message);
-    this.settle();
+    this.run(() => this.world.carry(this, message));
+  }
+
+  serverLost(name: string): void {
+    this.run(() => this.cluster?.serverLost(name));
   }
 
   listens({ account, subject }: Carried): boolean {
@@ -132,8 +214,7 @@ export class SimulatedServer {
 
   /** A message from another server. */
   receive(message: Carried): void {
-    this.hear(message);
-    this.settle();
+    this.run(() => this.hear(message));
   }
 
   hear({ account, subject, reply, headers, payload }: Carried): boolean {
@@ -173,9 +254,7 @@ export class SimulatedServer {
         nowMs: () => clock.nowMs(),
         setTimer: (delayMs, fire) =>
           clock.setTimer(delayMs, () => {
-            if (!isMine()) return;
-            fire();
-            this.settle();
+            if (isMine()) this.run(fire);
           }),
       },
       nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
@@ -218,12 +297,6 @@ export class SimulatedServer {
 
   /** The turn ends: what was put off is done. */
   private settle(): void {
-    if (this.isSettling) return;
-    this.isSettling = true;
-    try {
-      while (this.later.length > 0) for (const work of this.later.splice(0)) work();
-    } finally {
-      this.isSettling = false;
-    }
+    while (this.later.length > 0) for (const work of this.later.splice(0)) work();
   }
 }
