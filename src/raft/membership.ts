@@ -47,7 +47,11 @@ export function mayChangeMembers(state: RaftState): boolean {
 
 /** The membership behind an entry; undefined: the entry does not concern it. */
 export function changed(peers: PeerState, type: number, data: Uint8Array): PeerState | undefined {
-  if (type === EntryType.PEER_STATE) return decodePeerState(data);
+  if (type === EntryType.PEER_STATE) {
+    const told = decodePeerState(data);
+    // each group of a server keeps one, for as long as it is there
+    return told !== undefined && isSame(told, peers) ? peers : told;
+  }
   if ((type !== EntryType.ADD_PEER && type !== EntryType.REMOVE_PEER) || data.length !== PEER_ID_BYTES)
     return undefined;
   const peer = readPeer(data);
@@ -56,6 +60,9 @@ export function changed(peers: PeerState, type: number, data: Uint8Array): PeerS
   assert(new Set(next).size === next.length, "no peer is twice in a group");
   return { ...peers, size: next.length, peers: next };
 }
+
+const isSame = (a: PeerState, b: PeerState): boolean =>
+  a.size === b.size && a.domainExtension === b.domainExtension && a.peers.join() === b.peers.join();
 
 function sameMembers(a: PeerState, b: PeerState): boolean {
   return (
