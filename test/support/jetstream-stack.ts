@@ -191,7 +191,7 @@ export class JetStreamStack {
       },
       random: seededRandom(1),
       logger: this.logger,
-      nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
+      nowNs: () => BigInt(Math.floor(this.clock.nowMs() * 1000)) * 1000n,
       send: (message) => this.send(message),
       sendNumbered: ({ subject, before, number, after }) =>
         this.send({ subject, reply: "", headers: "", payload: `${before}${number}${after}` }),

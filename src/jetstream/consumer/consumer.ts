@@ -336,7 +336,7 @@ export class Consumer implements Reader {
       return -1;
     }
     const pinId = target === "push" ? "" : this.requests.claim();
-    this.journal.delivered(sequence, consumerSequence, count, turnMs);
+    this.journal.delivered(sequence, consumerSequence, count, Math.ceil(turnMs)); // whole numbers take less room
     if (isNew) this.ahead.delivered(sequence);
     this.deliveredMs = turnMs;
     this.heartbeat.delivered(turnMs);

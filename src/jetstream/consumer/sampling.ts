@@ -18,7 +18,7 @@ export function sampleAck(
   measureAck(host, consumer, {
     consumerSeq: consumerSequence,
     streamSeq: sequence,
-    ackTime: Math.round((host.clock.nowMs() - timeMs) * 1e6),
+    ackTime: Math.max(0, Math.round((host.clock.nowMs() - timeMs) * 1e6)),
     deliveries: count,
   });
 }

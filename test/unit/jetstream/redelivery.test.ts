@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ConsumerConfig } from "../../../src/jetstream/consumer/config.ts";
 import { Redelivery } from "../../../src/jetstream/consumer/redelivery.ts";
 import { ConsumerState } from "../../../src/jetstream/consumer/state.ts";
+import { JetStreamStack } from "../../support/jetstream-stack.ts";
 
 const CONFIG = { ackPolicy: "explicit", ackWaitNs: 30e6, backoffNs: [] } as unknown as ConsumerConfig;
 const BACKOFF = { ...CONFIG, backoffNs: [10e6, 20e6, 50e6] } as ConsumerConfig;
@@ -54,4 +55,22 @@ describe("what is to be delivered again", () => {
       { numRuns: 500 },
     );
   });
+});
+
+it("the time of a delivery is kept as a whole number of milliseconds, which takes less room, and is not before it", () => {
+  const stack = new JetStreamStack();
+  stack.clock.advance(0.37);
+  stack.request("STREAM.CREATE.S", { name: "S", subjects: ["s"] });
+  const config = { durable_name: "c", ack_policy: "explicit", ack_wait: 1e9 };
+  stack.request("CONSUMER.DURABLE.CREATE.S.c", { stream_name: "S", config });
+  for (let i = 0; i < 3; i++) stack.publish("s", `${i}`);
+  const heard = stack.listen("inbox");
+  stack.publish("$JS.API.CONSUMER.MSG.NEXT.S.c", "5", {}, "inbox");
+  expect(heard.length).toBe(3);
+  const { pending } = stack.assets.streams.get("S")!.consumers.get("c")!.state;
+  const times = [...pending].map(([, { timeMs }]) => timeMs);
+  expect(times).toEqual(Array(3).fill(Math.ceil(stack.clock.nowMs())));
+  stack.clock.advance(999.9);
+  stack.publish("other");
+  expect(heard.length).toBe(3);
 });
