@@ -47,3 +47,29 @@ it("drops some at a time where very many are too old at once, and counts none of
   expect(duplicates.size).toBe(2 + count / 50);
   expect(duplicates.findAt(`id${count}`, 100)).toBe(count + 2);
 });
+
+it("is right among very many, while its table grows and shrinks", () => {
+  const duplicates = new Duplicates(WINDOW_MS * 1e6);
+  const count = 50_000;
+  const wrong = (
+    name: string,
+    step: number,
+    to: number,
+    nowMs: number,
+    sequenceOf: (i: number) => number,
+  ) => {
+    const found: number[] = [];
+    for (let i = 1; i <= to; i += step)
+      if (duplicates.findAt(`${name}${i}`, nowMs) !== sequenceOf(i)) found.push(i);
+    return found;
+  };
+  for (let i = 1; i <= count; i++) duplicates.noteAt(`id${i}`, i, 0);
+  expect(wrong("id", 1, count, 1, (i) => i)).toEqual([]);
+  expect(wrong("other", 1, count, 1, () => 0)).toEqual([]);
+  for (let i = 1; i <= count; i += 3) duplicates.noteAt(`id${i}`, count + i, 5);
+  expect(wrong("id", 3, count, 12, (i) => count + i)).toEqual([]);
+  for (let i = 1; i <= 5000; i++) duplicates.noteAt(`new${i}`, i, 20);
+  expect(duplicates.size).toBe(5000);
+  expect(wrong("new", 1, 5000, 21, (i) => i)).toEqual([]);
+  expect(wrong("id", 1, count, 20, () => 0)).toEqual([]);
+});
