@@ -11,7 +11,6 @@ import { formatTime } from "../time.ts";
 import { streamConfig, streamInfo, streamState } from "./info.ts";
 import {
   askedBy,
-  bodyOf,
   numberOf,
   streamOf,
   textOf,
@@ -19,6 +18,7 @@ import {
   type Handler,
   type ApiOperation,
 } from "./request.ts";
+import { fieldsOf, RESTORE_FIELDS, SNAPSHOT_FIELDS } from "./request-fields.ts";
 import { Restore } from "./restore.ts";
 import { Snapshot } from "./snapshot.ts";
 
@@ -30,7 +30,7 @@ const snapshot: Handler = (request) => {
   const { payload, names, facts, assets: account, backups } = request;
   if (payload === "" || payload === "{}") throw apiErrors.badRequest();
   const assets = streamOf(request, names[0]!);
-  const body = bodyOf(payload);
+  const body = fieldsOf(request, SNAPSHOT_FIELDS);
   const to = textOf(body, "deliver_subject");
   if (!isValidSubject(to) || hasWildcard(to) || /\s/.test(to) || isReserved(to))
     throw apiErrors.snapshotDeliverInvalid();
@@ -101,9 +101,10 @@ function answerOf(result: StreamAssets | ApiError, { facts }: ApiRequest): Recor
 }
 
 /** Throws `ApiError`. */
-function configOf({ payload, names, assets }: ApiRequest): StreamConfig {
+function configOf(request: ApiRequest): StreamConfig {
+  const { names, assets } = request;
   const [name] = names;
-  const asked = bodyOf(payload)["config"];
+  const asked = fieldsOf(request, RESTORE_FIELDS)["config"];
   const read = readObject(streamShape, knownFields(streamShape, asked ?? {}));
   const config = read.name === "" ? { ...read, name: name! } : read;
   if (config.name !== name) throw apiErrors.streamMismatch();

@@ -23,6 +23,7 @@ import {
   type ApiOperation,
   type Fields,
 } from "./request.ts";
+import { fieldsOf, PAGE_FIELDS, PAUSE_FIELDS } from "./request-fields.ts";
 import { hashName, randomToken } from "../../base/base62.ts";
 import type { Random } from "../../base/random.ts";
 import { VERSION_LINE } from "../headers.ts";
@@ -204,15 +205,17 @@ const remove: Handler = (request) => {
 };
 
 const names: Handler = (request) => {
+  const body = fieldsOf(request, PAGE_FIELDS);
   const all = sorted(streamOf(request, request.names[0]!));
-  const offset = Math.min(numberOf(bodyOf(request.payload), "offset"), all.length);
+  const offset = Math.min(numberOf(body, "offset"), all.length);
   const page = all.slice(offset, offset + NAMES_PAGE).map(({ name }) => name);
   return { total: all.length, offset, limit: NAMES_PAGE, consumers: page };
 };
 
 const list: Handler = (request) => {
+  const body = fieldsOf(request, PAGE_FIELDS);
   const all = sorted(streamOf(request, request.names[0]!));
-  const offset = Math.min(numberOf(bodyOf(request.payload), "offset"), all.length);
+  const offset = Math.min(numberOf(body, "offset"), all.length);
   const page = all.slice(offset, offset + LIST_PAGE).map((one) => consumerInfo(one, request.facts, "listed"));
   return { total: all.length, offset, limit: LIST_PAGE, consumers: page };
 };
@@ -223,7 +226,7 @@ function sorted(assets: StreamAssets): readonly Consumer[] {
 
 const pause: Handler = (request) => {
   const { consumer } = consumerOf(request);
-  const pauseUntil = textOf(bodyOf(request.payload), "pause_until");
+  const pauseUntil = textOf(fieldsOf(request, PAUSE_FIELDS), "pause_until");
   if (pauseUntil !== "" && !isTime(pauseUntil))
     throw apiErrors.invalidJson(`parsing time ${JSON.stringify(pauseUntil)}`);
   const config = { ...consumer.config, pauseUntil };

@@ -11,7 +11,6 @@ import type { Stream } from "../stream/stream.ts";
 import type { StreamStore } from "../../store/stream-store.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import {
-  bodyOf,
   Later,
   expectEmpty,
   notClustered,
@@ -24,6 +23,14 @@ import {
   type Handler,
   type ApiOperation,
 } from "./request.ts";
+import {
+  fieldsOf,
+  MESSAGE_DELETE_FIELDS,
+  MESSAGE_GET_FIELDS,
+  PURGE_FIELDS,
+  STREAM_INFO_FIELDS,
+  STREAM_PAGE_FIELDS,
+} from "./request-fields.ts";
 import { clusterInfo, streamInfo } from "./info.ts";
 import { WRITTEN } from "./written-part.ts";
 
@@ -101,8 +108,8 @@ function isPedantic(body: unknown): boolean {
 }
 
 const info: Handler = (request) => {
-  const { payload, names, facts } = request;
-  const body = bodyOf(payload);
+  const { names, facts } = request;
+  const body = fieldsOf(request, STREAM_INFO_FIELDS);
   const there = streamOf(request, names[0]!);
   const filter = textOf(body, "subjects_filter");
   const deleted = body["deleted_details"] === true;
@@ -162,8 +169,9 @@ const list: Handler = (request) => {
   return { total: found.length, offset, limit: LIST_PAGE, streams };
 };
 
-function matching({ payload, assets }: ApiRequest) {
-  const body = bodyOf(payload);
+function matching(request: ApiRequest) {
+  const { assets } = request;
+  const body = fieldsOf(request, STREAM_PAGE_FIELDS);
   const subject = textOf(body, "subject");
   const found = [...assets.streams.values()]
     .filter(
@@ -180,7 +188,7 @@ const remove: Handler = (request) => {
 };
 
 const purge: Handler = (request) => {
-  const body = bodyOf(request.payload);
+  const body = fieldsOf(request, PURGE_FIELDS);
   const { stream } = streamOf(request, request.names[0]!);
   const shared = request.assets.sharedStream(stream.config.name);
   if (stream.config.sealed) throw apiErrors.sealed();
@@ -201,7 +209,7 @@ const purge: Handler = (request) => {
 };
 
 const getMessage: Handler = (request) => {
-  const body = bodyOf(request.payload);
+  const body = fieldsOf(request, MESSAGE_GET_FIELDS);
   const { stream } = streamOf(request, request.names[0]!);
   const sequence = numberOf(body, "seq");
   const last = textOf(body, "last_by_subj");
@@ -251,7 +259,7 @@ function messageAt(store: StreamStore, at: number, isHeadless: boolean): Fields 
 }
 
 const deleteMessage: Handler = (request) => {
-  const body = bodyOf(request.payload);
+  const body = fieldsOf(request, MESSAGE_DELETE_FIELDS);
   if (request.payload === "") throw apiErrors.badRequest();
   const { stream } = streamOf(request, request.names[0]!);
   if (stream.config.sealed) throw apiErrors.sealed();

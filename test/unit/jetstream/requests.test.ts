@@ -1,5 +1,6 @@
 /** What clients say to consumers, and the numbers of the API: bounded, and read as nats-server reads them. */
 import { describe, expect, it } from "vitest";
+import { JetStreamStack } from "../../support/jetstream-stack.ts";
 import { int, jsonOf, uint } from "../../../src/jetstream/codec.ts";
 import { isTime } from "../../../src/jetstream/time.ts";
 import { readAck, readRequest } from "../../../src/jetstream/consumer/requests.ts";
@@ -50,6 +51,47 @@ describe("numbers of the API", () => {
     for (const value of [1e300, -1e300, 1.5, "1", Infinity])
       expect(() => int.read(value, "x")).toThrow("int64");
     for (const value of [-1, 1e300]) expect(() => uint.read(value, "x")).toThrow("uint64");
+  });
+});
+
+describe("fields of requests", () => {
+  const filled = (more: object = {}): JetStreamStack => {
+    const stack = new JetStreamStack({
+      facts: { level: 5, version: "", server: "test", domain: "", isStrict: true },
+      ...more,
+    });
+    stack.request("STREAM.CREATE.S", { name: "S", subjects: ["s.>"] });
+    for (let i = 0; i < 3; i++) stack.publish(`s.${i}`, "x");
+    return stack;
+  };
+  const messages = (stack: JetStreamStack): unknown =>
+    (stack.request("STREAM.INFO.S")["state"] as { messages: number }).messages;
+
+  it.each([
+    ["misspelt", { fliter: "s.1" }, 'unknown field "fliter"'],
+    ["of another type", { filter: 1 }, "of type string"],
+    ["negative", { keep: -1 }, "of type uint64"],
+  ])("that are %s purge nothing", (_, body, reason) => {
+    const stack = filled();
+    const { error } = stack.request("STREAM.PURGE.S", body) as { error: { description: string } };
+    expect(error.description).toContain(reason);
+    expect(messages(stack)).toBe(3);
+  });
+
+  it("that are unknown are passed over where the server is not strict, as by nats-server", () => {
+    const stack = filled({ facts: { level: 5, version: "", server: "test", domain: "", isStrict: false } });
+    expect(stack.request("STREAM.PURGE.S", { other: 1, filter: "s.1" })).toMatchObject({ purged: 1 });
+  });
+
+  it("that are null are as if they were not there, and pages begin at 0 at the earliest", () => {
+    const stack = filled();
+    expect(stack.request("STREAM.PURGE.S", { filter: "s.1", seq: null })).toMatchObject({ purged: 1 });
+    expect(stack.request("STREAM.NAMES", { offset: -5 })).toMatchObject({ offset: 0, streams: ["S"] });
+  });
+
+  it("have no names of what every object has", () => {
+    expect(filled().request("STREAM.NAMES", '{"toString":1}')).toHaveProperty("error");
+    expect(filled().request("STREAM.NAMES", '{"__proto__":1}')).toHaveProperty("error");
   });
 });
 
