@@ -111,10 +111,12 @@ describe("a backup", () => {
   });
 
   it("does not take the name of a stream that was made meanwhile", () => {
-    const saved = save(filled("memory"), "S");
+    const { config, bytes } = save(filled("memory"), "S");
     const target = new JetStreamStack();
-    const { deliver_subject: to } = target.request("STREAM.RESTORE.S", saved) as { deliver_subject: string };
-    target.ask(to, saved.bytes.toString("latin1"));
+    const { deliver_subject: to } = target.request("STREAM.RESTORE.S", { config }) as {
+      deliver_subject: string;
+    };
+    target.ask(to, bytes.toString("latin1"));
     target.request("STREAM.CREATE.S", { name: "S", subjects: ["other"], storage: "memory" });
     expect(target.ask(to)?.text).toContain('"err_code":10130');
     expect((target.request("STREAM.INFO.S") as { config: Json }).config["subjects"]).toEqual(["other"]);
