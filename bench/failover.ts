@@ -32,14 +32,9 @@ interface Ports {
 
 type Launch = (name: string, own: Ports, routes: readonly number[], folder: string) => ChildProcess;
 
-const launchShoal: Launch = (name, { port, routePort }, routes, folder) => {
-  const member = { name, port, routePort, routes, storeDir: folder };
-  const program = join(import.meta.dirname, "../test/support/jetstream-member.ts");
-  return spawn(process.execPath, [program, JSON.stringify(member)], { stdio: "ignore" });
-};
-
-const launchNatsServer =
-  (command: string): Launch =>
+/** All are configured alike. */
+const launch =
+  (...command: readonly string[]): Launch =>
   (name, { port, routePort }, routes, folder) => {
     const urls = routes.map((route) => `"nats://${LOOPBACK}:${route}"`).join(", ");
     const lines = [
@@ -50,7 +45,8 @@ const launchNatsServer =
     ];
     const file = join(folder, "server.conf");
     writeFileSync(file, lines.join("\n"));
-    return spawn(command, ["-c", file], { stdio: "ignore" });
+    const [program = "", ...args] = command;
+    return spawn(program, [...args, "-c", file], { stdio: "ignore" });
   };
 
 class Cluster {
@@ -186,7 +182,7 @@ function show(name: string, gaps: readonly number[]): void {
 }
 
 const kills = Number(values.kills);
-show("shoal", await measure(launchShoal, kills));
+show("shoal", await measure(launch(join(import.meta.dirname, "../bin/shoal")), kills));
 const command = values["nats-server"];
-if (command !== undefined) show("nats-server", await measure(launchNatsServer(command), kills));
+if (command !== undefined) show("nats-server", await measure(launch(command), kills));
 process.exit(0);
