@@ -12,7 +12,7 @@ import { SimulatedServer, type Carried } from "./server.ts";
 const START_MS = 1_800_000_000_000;
 const FAULTS_MS = 120_000;
 const HEALING_MS = 90_000;
-/** Clients publish nothing behind the first part of it. */
+/** Clients publish and remove nothing behind the first part of it. */
 const SETTLING_MS = 60_000;
 
 export class ClusterWorld {
@@ -54,10 +54,11 @@ export class ClusterWorld {
   run(): readonly string[] {
     for (const server of this.servers) server.start();
     this.every(1000, () => this.tellOfServers());
-    this.every(150, () => this.nowMs < FAULTS_MS + SETTLING_MS && this.clients.publish());
+    const isSettled = (): boolean => this.nowMs >= FAULTS_MS + SETTLING_MS;
+    this.every(150, () => isSettled() || this.clients.publish());
     this.every(400, () => this.clients.pull());
     this.every(120, () => this.clients.acknowledge());
-    this.every(2500, () => this.clients.remove());
+    this.every(2500, () => isSettled() || this.clients.remove());
     this.every(1500, () => this.clients.makeAssets());
     this.every(6000, () => this.fault());
     this.timeline.runUntil(FAULTS_MS);
