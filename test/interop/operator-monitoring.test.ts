@@ -168,6 +168,14 @@ for (const { name: kind, command } of bothServers) {
       expect(details).toMatchObject([{ name: "exporter", id: exporter.publicKey }]);
     });
 
+    // nats-server has neither; the page shows accounts by what /memberz tells.
+    it.skipIf(kind !== "shoal")("calls accounts by their names in metrics and on the page", async () => {
+      const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      const labels = `account="${exporter.publicKey}",account_id="${exporter.publicKey}",account_name="exporter"`;
+      expect(metrics).toContain(labels);
+      expect(JSON.stringify(await get("/memberz"))).toContain(`"name_tag":"exporter"`);
+    });
+
     it("tells users their names, and when their time is over", async () => {
       const client = await Requests.connectAs(
         server.port,

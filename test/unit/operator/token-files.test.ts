@@ -1,5 +1,5 @@
 /** Tokens in a directory: what is written, what is not, and what a name may be. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -39,6 +39,20 @@ describe("tokens in a directory", () => {
     writeFileSync(join(directory, `${b}.jwt`), "y".repeat(2 * 1024 * 1024));
     expect([...open().names]).toEqual([]);
     expect(readdirSync(directory).toSorted()).toEqual([`${b}.jwt`, "notes.jwt"].toSorted());
+  });
+
+  it("are taken out of folders by the last two letters, unless they lie outside already", () => {
+    const put = (folder: string, name: string, text: string): void => {
+      mkdirSync(join(directory, folder), { recursive: true });
+      writeFileSync(join(directory, folder, `${name}.jwt`), text);
+    };
+    put(a.slice(-2), a, "x");
+    put(b.slice(-2), b, "old");
+    put("", b, "new");
+    put(c.slice(-2) === "AA" ? "BB" : "AA", c, "astray");
+    const files = open();
+    expect([...files.names].toSorted()).toEqual([a, b].toSorted());
+    expect([files.load(a, 1), files.load(b, 1)]).toEqual(["x", "new"]);
   });
 
   it("are refused beyond the limit, or take the place of the one not used for longest", async () => {
