@@ -182,7 +182,7 @@ function enter(
         const sig = key.sign(nonce);
         socket.write(`CONNECT ${JSON.stringify({ ...hello, jwt, sig })}\r\nPING\r\n`);
       }
-      if (said.includes("-ERR")) reject(new Error(said));
+      if (said.includes("-ERR '")) reject(new Error(said));
       if (!said.includes("PONG\r\n")) return;
       socket.off("data", onData);
       socket.resume();

@@ -128,7 +128,8 @@ it("shows no seed, token or password", async () => {
     `default_sentinel: ${USERS["of the sentinel"][0]}`,
     `http: "127.0.0.1:${http}"`,
     `websocket { listen: "127.0.0.1:${web}", no_tls: true, jwt_cookie: "jwt" }`,
-    `leafnodes { listen: "127.0.0.1:${hub}", remotes: [{ ${remote} }] }`,
+    // It connects to itself, and is refused for that, once.
+    `leafnodes { listen: "127.0.0.1:${hub}", reconnect: "10m", remotes: [{ ${remote} }] }`,
   ];
   const config = kit.directoryConfig(join(folder, "jwt"), "full", `timeout: "50ms"`, lines.join("\n"));
   const server = await startServer(bothServers[0]!.command, config);
@@ -142,6 +143,7 @@ it("shows no seed, token or password", async () => {
     expect(await server.reload(`${config}\nmax_payload: 65536`)).toBe("reloaded");
     const texts = new Map([...(await shown(http)), ["the log", server.log()], ["errors", errors]]);
     expect(texts.get("the log")).toContain("Account claims are in force");
+    expect(texts.get("the log"), "the protocol is traced").toContain("[REDACTED]");
     expect(texts.get("the log")!.length, "the whole log was kept").toBeLessThan(100_000);
     const alone = [USERS.bearer[0], USERS["of the sentinel"][0], cookie].flatMap(parts);
     const secrets = [...alone, seed, leafSeed];
