@@ -12,6 +12,7 @@ import type { Accounts } from "../core/accounts.ts";
 import { Listener, type Heard } from "../core/listener.ts";
 import { toByteString } from "../protocol/info.ts";
 
+const [BEFORE, BEHIND] = ["$SYS.SERVER.ACCOUNT.", ".CONNS"];
 const SERVERS_MAX = 1000;
 /** Servers repeat their counts after half a minute. */
 const FORGET_MS = 90_000;
@@ -48,8 +49,7 @@ export class ConnectionsElsewhere implements Disposable {
     this.world = world;
     this.inbox = `$SYS._INBOX.${world.serverHash}.CONNS`;
     // Every server publishes them under an older and a newer subject.
-    for (const subject of ["$SYS.SERVER.ACCOUNT.*.CONNS", this.inbox])
-      this.on(subject, ({ payload }) => this.heard(payload));
+    for (const subject of [`${BEFORE}*${BEHIND}`, this.inbox]) this.on(subject, (heard) => this.heard(heard));
     for (const subject of ["$SYS.SERVER.*.SHUTDOWN", "$SYS.SERVER.*.LAMEDUCK"])
       this.on(subject, (heard) => this.forget(heard.subject.split(".")[2] ?? ""));
     this.lookAgain();
@@ -78,8 +78,11 @@ export class ConnectionsElsewhere implements Disposable {
     this.world.system.subscribe(listener);
   }
 
-  private heard(payload: Uint8Array): void {
+  private heard({ subject, payload }: Heard): void {
     const { accounts, serverId, clock } = this.world;
+    // Most accounts have no limit, and a server with many tells of many.
+    const named = accounts.get(subject.slice(BEFORE.length, -BEHIND.length));
+    if (named !== undefined && !isLimited(named)) return this.drop(named);
     const told = parseJson(Buffer.from(payload).toString("utf8")) as Record<string, unknown> | undefined;
     const account = accounts.get(textIn(told, "acc"));
     const server = textIn(told?.["server"], "id");
@@ -110,8 +113,7 @@ export class ConnectionsElsewhere implements Disposable {
   }
 
   private drop(account: Account): void {
-    this.counts.delete(account);
-    account.elsewhere = { connections: 0, leafnodes: 0 };
+    if (this.counts.delete(account)) account.elsewhere = { connections: 0, leafnodes: 0 };
   }
 
   /** The server leaves. */
