@@ -3,7 +3,7 @@
  * they do in parts.ts.
  */
 import { assert } from "../base/assert.ts";
-import { systemClock } from "../base/clock.ts";
+import { keepAwake, systemClock } from "../base/clock.ts";
 import { hostPort } from "../base/host-port.ts";
 import type { Part } from "../base/part.ts";
 import type { Config } from "../config/config.ts";
@@ -132,12 +132,15 @@ export class Server {
 
   /** Listens and joins the cluster. Rejects with the operating system's error; nothing is left open then. */
   async start(): Promise<void> {
+    const awake = keepAwake(); // nothing listens yet, and a part may wait, as for the folder of streams
     logStart(this.rooms);
     try {
       for (const one of this.parts) await one.start?.();
     } catch (error) {
       this.stop();
       throw error;
+    } finally {
+      awake[Symbol.dispose]();
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * Time as the rooms see it: handed in, so that the simulation can run production code on a virtual clock.
- * The only places that read the machine's time are here. Timers never keep the process alive by themselves.
+ * The only places that read the machine's time are here. Timers of a clock never keep the process alive by themselves.
  */
 
 export interface Clock {
@@ -18,6 +18,15 @@ export const systemClock: Clock = {
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
 };
+
+/** Longer than any wait; the timer is set again and again. */
+const AWAKE_MS = 2 ** 30;
+
+/** Keeps the process alive until it is disposed of, for what waits for timers alone. */
+export function keepAwake(): Disposable {
+  const timer = setInterval(() => undefined, AWAKE_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
 
 /** Resolves after the delay, or as soon as `signal` is aborted. */
 export async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {

@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { NodeDisk } from "../../../src/store/node-disk.ts";
+import { waitFor } from "../../support/cluster-wait.ts";
 import { startInProcess } from "../../support/in-process-server.ts";
 
 const nodeDisk = fileURLToPath(new URL("../../../src/store/node-disk.ts", import.meta.url));
@@ -70,4 +71,38 @@ it("a server that follows one that has ended is not refused", async () => {
     await using server = await startInProcess({ jetStream });
     expect(server.server.clientEndpoint).not.toBeNull();
   }
+});
+
+describe("a process", () => {
+  const shoal = fileURLToPath(new URL("../../../bin/shoal", import.meta.url));
+  const open: ChildProcess[] = [];
+  afterEach(() => {
+    for (const child of open) child.kill("SIGKILL");
+  });
+  const start = (): { child: ChildProcess; log: () => string } => {
+    const args = ["--jetstream", "--store_dir", folder, "--addr", "127.0.0.1", "--port", "-1"];
+    const child = spawn(shoal, args, { stdio: ["ignore", "pipe", "pipe"] });
+    open.push(child);
+    let log = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (log += chunk.toString()));
+    return { child, log: () => log };
+  };
+
+  it("is refused the folder of another one by a sentence and code 1, though nothing else keeps it alive", async () => {
+    const first = start();
+    await waitFor("the first to be ready", () => first.log().includes("Server is ready"), first.log);
+    const second = start();
+    const [code] = (await once(second.child, "close")) as [number | null];
+    expect(second.log()).toContain("another server is using the store");
+    expect(code).toBe(1);
+  });
+
+  it("waits for one that is about to end", async () => {
+    const lock = new NodeDisk().lock(join(folder, "jetstream.lock"));
+    const server = start();
+    await waitFor("it to begin", () => server.log().includes("Starting shoal"), server.log);
+    if (isLock(lock)) lock[Symbol.dispose]();
+    await waitFor("it to be ready", () => server.log().includes("Server is ready"), server.log);
+  });
 });
