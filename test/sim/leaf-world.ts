@@ -61,6 +61,7 @@ export class LeafChaos {
     this.endFaults();
     this.settle();
     this.checkQuiet();
+    this.checkAlone();
     this.checkTwice();
   }
 
@@ -217,6 +218,35 @@ export class LeafChaos {
         `a message of ${member.plan.name} for a queue group goes to one member: ${taken.join(" ")}`,
       );
     }
+  }
+
+  /** What one server alone wants gets there from everywhere, and nobody goes on believing that it is wanted. */
+  private checkAlone(): void {
+    const running = this.running();
+    const own = ({ plan }: LeafMember): { subject: string; queue: null } => ({
+      subject: `only.${plan.name}`,
+      queue: null,
+    });
+    for (const one of running) one.run(() => one.server.clients.subscribe(GLOBAL_ACCOUNT, own(one)));
+    this.timeline.runUntil(this.timeline.nowMs + QUIET_MS);
+    for (const from of running) for (const to of running) this.publish(from, own(to).subject, from.plan.name);
+    this.timeline.runUntil(this.timeline.nowMs + QUIET_MS);
+    for (const to of running)
+      for (const from of running) {
+        const copies = to.server.clients.heard.get(`${GLOBAL_ACCOUNT} ${own(to).subject} ${from.plan.name}`);
+        assert(copies === 1, `${to.plan.name} gets one copy of what ${from.plan.name} publishes: ${copies}`);
+      }
+    for (const { run, server } of this.each())
+      run(() => {
+        for (const topic of [...CHANGING, STEADY, ...running.map(own)])
+          server.clients.unsubscribe(GLOBAL_ACCOUNT, topic);
+      });
+    this.timeline.runUntil(this.timeline.nowMs + QUIET_MS);
+    for (const { plan, server } of running)
+      for (const { subject } of [...CHANGING, STEADY, ...running.map(own)]) {
+        const isWanted = server.accounts.global.interest.covers(subject.replace("*", "two"));
+        assert(!isWanted, `${plan.name} believes that ${subject} is wanted`);
+      }
   }
 
   private checkTwice(): void {

@@ -76,14 +76,8 @@ export class LeafFeeds {
 
   leave(account: Account, leaf: LeafListener): void {
     const feed = this.feeds.get(account);
-    if (feed?.leave(leaf) !== true) return;
-    // Interest of its connections may still have to be withdrawn from routes.
-    this.host.chores.add({ steps: this.dropUnused(account), count: 1 });
-  }
-
-  private *dropUnused(account: Account): Generator<undefined, void> {
-    yield;
-    if (this.feeds.get(account)?.isUnused === true) this.feeds.delete(account);
+    feed?.leave(leaf);
+    if (feed?.isUnused === true) this.feeds.delete(account);
   }
 
   /** Subscriptions here have changed. */
@@ -92,7 +86,9 @@ export class LeafFeeds {
   }
 
   remoteChanged(account: Account, interest: RemoteInterest, members: number): void {
-    this.feeds.get(account)?.remoteChanged(interest, members);
+    const feed = this.feeds.get(account);
+    feed?.remoteChanged(interest, members);
+    if (feed?.isUnused === true) this.feeds.delete(account);
   }
 
   /** Imports or mappings may have changed. */
@@ -128,6 +124,8 @@ class AccountFeed {
   private readonly leaves = new Set<LeafListener>();
   private readonly tallies = new Map<string, Tally>();
   private own: ReadonlySet<string> = new Set();
+  /** All that spokes here are interested in, as far as it is counted. */
+  private ofSpokesHere = 0;
   /** The interest that has been counted so far; null: the first count is complete. */
   private counted: Set<RemoteInterest> | null = new Set();
 
@@ -137,8 +135,9 @@ class AccountFeed {
     this.host = host;
   }
 
+  /** The interest of spokes has to be withdrawn from routes, which takes longer than the end of a connection. */
   get isUnused(): boolean {
-    return this.leaves.size === 0;
+    return this.leaves.size === 0 && this.ofSpokesHere === 0;
   }
 
   /** Counts the existing interest. */
@@ -185,9 +184,8 @@ class AccountFeed {
     });
   }
 
-  /** Returns whether it was the last. */
-  leave(leaf: LeafListener): boolean {
-    return this.leaves.delete(leaf) && this.leaves.size === 0;
+  leave(leaf: LeafListener): void {
+    this.leaves.delete(leaf);
   }
 
   localChanged({ subject, queue, count }: InterestChange): void {
@@ -235,7 +233,10 @@ class AccountFeed {
       if (origin === null) tally.routes += members;
       else {
         tally.leaves += members;
-        if (neighbour.tier === "spoke") tally.spokes += members;
+        if (neighbour.tier === "spoke") {
+          tally.spokes += members;
+          this.ofSpokesHere += members;
+        }
         count(tally, origin, before + members);
       }
     });

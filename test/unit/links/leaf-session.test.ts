@@ -1,5 +1,5 @@
 /** What a peer on a leaf connection, which is trusted no more than a client, can do and cannot. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { KnownUser } from "../../../src/auth/known-user.ts";
 import type { AccountsDefinition } from "../../../src/core/definitions.ts";
 import type { UserPermissions } from "../../../src/core/permissions.ts";
@@ -7,6 +7,7 @@ import type { LeafSession } from "../../../src/links/leaf/session.ts";
 import { Packers, STREAM_START } from "../../../src/compress/stream-packer.ts";
 import { MemoryWire } from "../../../src/transport/memory.ts";
 import { S2Wires } from "../../../src/transport/s2-wire.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 import { LeafStack } from "../../property/leaf-stack.ts";
 import type { Link } from "../../property/stack.ts";
 
@@ -147,6 +148,18 @@ describe("a spoke", () => {
       ({ subject, queue, count, leafCluster }) => `${subject} ${queue} ${count} ${leafCluster}`,
     );
     expect(interest).toEqual(["a null 1 S", "b q 3 S", "a null 0 S"]);
+  });
+
+  it("has its interest withdrawn from the other servers once it is gone, however much it was", async () => {
+    const stack = new LeafStack();
+    const { wire } = stack.spoke("S");
+    const count = 5000;
+    wire.receiveText(Array.from({ length: count }, (_, n) => `LS+ a.${n}\r\n`).join(""));
+    const standing = (): number =>
+      stack.toldRoutes.reduce((sum, change) => sum + (change.count > 0 ? 1 : -1), 0);
+    await vi.waitFor(() => expect(standing()).toBe(count), PATIENCE_MS);
+    wire.hangUp();
+    await vi.waitFor(() => expect(standing()).toBe(0), PATIENCE_MS);
   });
 
   it("is told of no interest of other spokes where it is isolated", () => {
