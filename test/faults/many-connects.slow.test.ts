@@ -13,7 +13,7 @@ import { RawConnection } from "../support/raw-connection.ts";
 import { frame } from "../support/websocket-frames.ts";
 
 const CONNECTS = Number(process.env["SHOAL_CONNECTS"] ?? 10_000);
-const AT_ONCE = 250;
+const AT_ONCE = 50;
 /** Far less than a connection that stays would take: some KiB each. */
 const GROWN_MAX_MIB = 6;
 
@@ -65,8 +65,11 @@ it.each(Object.entries(KINDS))(
     const ports = { leaf: await freePort(), webSocket: await freePort() };
     const server = await startServer(
       findProgram("shoal")!,
-      `leafnodes { listen: "127.0.0.1:${ports.leaf}" }
-       websocket { listen: "127.0.0.1:${ports.webSocket}", no_tls: true, compression: true }`,
+      // What the server remembers of clients that are gone is bounded: the first ones fill it. Nobody is too slow here.
+      `max_closed_clients: 100
+       authorization { timeout: "10m" }
+       leafnodes { listen: "127.0.0.1:${ports.leaf}", isolate_leafnode_interest: true, authorization { timeout: "10m" } }
+       websocket { listen: "127.0.0.1:${ports.webSocket}", no_tls: true, compression: true, handshake_timeout: "10m" }`,
       INSPECTED,
     );
     const inspector = await Inspector.of(server);
