@@ -7,12 +7,14 @@ import { connect } from "@nats-io/transport-node";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { waitFor } from "../support/cluster-wait.ts";
-import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
+import { findNatsCli, findTool, NatsCommand } from "../support/nats-cli.ts";
 import { startServer } from "../support/nats-server.ts";
 import { PATIENT } from "../support/patience.ts";
 
 requireNatsServer();
 const program = findNatsCli();
+/** Gives a program a terminal. */
+const terminal = findTool("script", "SCRIPT", "no program script");
 const CONFIG = `accounts {
   A: { jetstream: enabled, users: [{ user: a, password: a }] }
   SYS: { users: [{ user: s, password: s }] }
@@ -39,6 +41,7 @@ function shown(output: string): string[] {
   return (
     output
       .replaceAll(/\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?/g, "TIME")
+      .replaceAll(/\d\d:\d\d:\d\d/g, "TIME")
       .replaceAll(/\b[\d.]+ ?(?:ns|µs|ms|s|m\d+s|m|B|KiB|MiB|GiB|TiB)\b/g, "N")
       .replaceAll(/\b[A-Z2-7]{56}\b/g, "ID")
       .replaceAll(/127\.0\.0\.1:\d+/g, "ADDRESS")
@@ -79,6 +82,17 @@ async function told(command: string): Promise<Map<string, string[]>> {
   for (const [user, words] of COMMANDS) {
     const url = `nats://${user}:${user}@127.0.0.1:${server.port}`;
     lines.set(words.join(" "), shown(await new NatsCommand(program!, url, words).done()));
+  }
+  if (terminal !== undefined) {
+    const shell = (words: string): readonly string[] => [
+      "-qec",
+      `stty rows 50 cols 160; ${program!} ${words}`,
+      "/dev/null",
+    ];
+    const url = `nats://a:a@127.0.0.1:${server.port}`;
+    lines.set("stream view", shown(await new NatsCommand(terminal, url, shell("stream view ORDERS")).done()));
+    await using graph = new NatsCommand(terminal, url, shell("stream graph ORDERS"));
+    await graph.prints(/Messages Stored \/ second/);
   }
   return lines;
 }
