@@ -9,18 +9,20 @@ import type { Random } from "../base/random.ts";
 import type { Account } from "../core/account.ts";
 import { InboxLane, StraightLane } from "../core/lane.ts";
 import type { Accounts } from "../core/accounts.ts";
-import type { JetStreamLimits } from "../jetstream/limits.ts";
+import type { StreamsStanding } from "../health/readiness.ts";
 import type { AccountHost } from "../jetstream/host.ts";
+import { JetStreamClusterReport } from "../jetstream/cluster-report.ts";
 import { JetStreamCluster } from "../jetstream/cluster.ts";
 import { DrivenGroups } from "../jetstream/group/driven-groups.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
-import type { ServerLimits } from "../jetstream/server-limits.ts";
 import { StoreOwner } from "../jetstream/store-owner.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
 import { listenTo } from "./jetstream-ears.ts";
+import type { JetStreamSettings } from "./jetstream-settings.ts";
+import { shownStanding } from "./views/streams-standing.ts";
 import { JetStreamRefusals } from "./jetstream-refusals.ts";
 import type { Turn } from "../links/trunk/turn.ts";
-import type { JetStreamSource, ShownLimits } from "../monitor/source.ts";
+import type { JetStreamSource } from "../monitor/source.ts";
 import { MemoryJournal } from "../raft/driver/memory-journal.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
 import type { BodySeal } from "../store/journal/body-seal.ts";
@@ -30,7 +32,7 @@ import { MeteredDisk } from "../store/metered-disk.ts";
 import { NodeDisk } from "../store/node-disk.ts";
 import { resealStore } from "../store/reseal.ts";
 import { SealedDisk } from "../store/sealed-disk.ts";
-import { refuseEncrypted, StoreKeys, type StoreKeyOptions } from "../store/store-keys.ts";
+import { refuseEncrypted, StoreKeys } from "../store/store-keys.ts";
 
 /** The level of the API that clients may rely on: what nats-server 2.15 has. */
 const API_LEVEL = 5;
@@ -49,31 +51,6 @@ const JOURNAL_FOLDER = "%groups";
 const JOURNAL_RETRY_MS = 1000;
 /** As nats-server calls them. */
 const CIPHER_NAMES = { "chacha20-poly1305": "ChaCha20-Poly1305", "aes-256-gcm": "AES-GCM" };
-
-export interface JetStreamSettings {
-  /** `/jetstream` is appended, as nats-server does. */
-  readonly storeFolder: string;
-  /** Bytes; Infinity: no limit. */
-  readonly maxMemoryBytes: number;
-  /** null: what the volume has, less a reserve. */
-  readonly maxFileBytes: number | null;
-  /** "": none. */
-  readonly domain: string;
-  readonly isStrict: boolean;
-  /** null: the disk has what is acknowledged; else so much later. */
-  readonly syncIntervalMs: number | null;
-  /** null: everything lies on the disk in the clear. */
-  readonly encryption: Omit<StoreKeyOptions, "entropy" | "stretch"> | null;
-  /** Within this time everything on the disk is read back; null: it never is. */
-  readonly scrubIntervalMs: number | null;
-  readonly serverLimits: ServerLimits;
-  /** Those that were written, as monitoring shows them. */
-  readonly shownLimits: ShownLimits;
-  /** Of clusters; "": none. */
-  readonly uniqueTag: string;
-  /** The accounts that have it. */
-  readonly accounts: ReadonlyMap<string, JetStreamLimits>;
-}
 
 interface JetStreamWorld {
   readonly settings: JetStreamSettings;
@@ -95,6 +72,8 @@ export interface ClusterSurroundings {
   readonly clusterName: () => string;
   /** Servers that there have to be before the meta group begins. */
   readonly expected: number;
+  /** Resolves when the other servers have everything that was sent to them before. */
+  readonly routesCaughtUp: () => Promise<void>;
 }
 
 export class JetStreamPart {
@@ -105,6 +84,8 @@ export class JetStreamPart {
   readonly refusals: JetStreamRefusals;
   /** null: the server keeps everything by itself, or has not started. */
   cluster: JetStreamCluster | null = null;
+  /** null: as for `cluster`. */
+  private clusterReport: JetStreamClusterReport | null = null;
   private journal: FileJournal | null = null;
   /** null: bodies of the journal are in the clear. */
   private journalSeal: BodySeal | null = null;
@@ -160,10 +141,8 @@ export class JetStreamPart {
     });
   }
 
-  private clusterWith(
-    { system, clusterName, expected }: ClusterSurroundings,
-    owner: StoreOwner,
-  ): JetStreamCluster {
+  private clusterWith(surroundings: ClusterSurroundings, owner: StoreOwner): JetStreamCluster {
+    const { system, clusterName, expected, routesCaughtUp } = surroundings;
     const journal = (this.journal = this.openJournal());
     return new JetStreamCluster({
       jetStream: this.jetStream,
@@ -172,6 +151,7 @@ export class JetStreamPart {
       clusterName,
       expected,
       owner,
+      routesCaughtUp,
       disk: this.disk,
       groups: (options) =>
         new DrivenGroups({ ...options, journals: { file: journal, memory: new MemoryJournal() } }),
@@ -206,11 +186,16 @@ export class JetStreamPart {
     });
   }
 
+  /** How far it is from keeping what it should keep for its cluster; null: it belongs to none. */
+  get standing(): StreamsStanding | null {
+    return this.clusterReport === null ? null : shownStanding(this.clusterReport.standing);
+  }
+
   /** What monitoring reads. */
   get source(): JetStreamSource {
     const { settings } = this.world;
     return {
-      report: new JetStreamReport(this.jetStream),
+      report: new JetStreamReport(this.jetStream, this.clusterReport),
       settings: {
         ...settings,
         storeFolder: this.folder,
@@ -295,6 +280,7 @@ export class JetStreamPart {
     this.refusals.followAll();
     if (cluster === null || owner === null) return;
     this.cluster = this.clusterWith(cluster, owner);
+    this.clusterReport = new JetStreamClusterReport(this.cluster);
     this.cluster.start();
   }
 

@@ -254,6 +254,7 @@ export class Rooms {
         state: this.life.state,
         mesh: this.cluster?.snapshot() ?? null,
         sources: this.cluster?.discovery ?? [],
+        streams: this.jetStream.current?.standing ?? null,
         faults: this.faults.count,
       }),
       isMeshComplete: () => this.cluster?.isMeshComplete ?? true,

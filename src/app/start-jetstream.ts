@@ -21,7 +21,7 @@ export interface JetStreamSurroundings {
   /** undefined: the machine's. */
   readonly disk: Disk | undefined;
   /** null: the server belongs to no cluster. */
-  readonly cluster: Pick<ClusterPort, "clusterName"> | null;
+  readonly cluster: Pick<ClusterPort, "clusterName" | "table"> | null;
 }
 
 /** null: it is not configured. Rejects with `DiskError`, `StartError`. */
@@ -70,6 +70,7 @@ function clusterOf({
   return {
     system,
     clusterName: () => cluster.clusterName ?? "",
+    routesCaughtUp: async () => cluster.table.caughtUp(),
     expected: clusterSize ?? Math.max(2, config.cluster.routes.length),
   };
 }

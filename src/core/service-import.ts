@@ -167,7 +167,8 @@ function requestInfo(
   { isShared, reply }: Pick<Via, "isShared" | "reply">,
 ): Readonly<Record<string, unknown>> | null {
   const { origin, via } = message;
-  if (origin === null) return null;
+  // a server asks for streams of other servers in the name of an account
+  if (origin === null) return exporter.isSystem ? { acc: importer.name } : null;
   const service = via === null ? {} : { svc: importer.name };
   const server = exporter.isSystem ? origin.serverDetails() : {};
   const awaited = reply === "" ? {} : { reply };

@@ -7,8 +7,10 @@ import type { Logger } from "../base/logger.ts";
 import { judgeReadiness, type Readiness, type ReadinessInput } from "./readiness.ts";
 
 const LOOK_EVERY_MS = 100;
+/** The same, where all streams and consumers have to be looked at. */
+const LOOK_AT_STREAMS_EVERY_MS = 500;
 
-type ReadinessFacts = Pick<ReadinessInput, "state" | "mesh" | "sources" | "faults">;
+type ReadinessFacts = Pick<ReadinessInput, "state" | "mesh" | "sources" | "streams" | "faults">;
 
 export interface ReadinessWatchOptions {
   readonly waitMs: number;
@@ -25,15 +27,18 @@ export class ReadinessWatch implements Disposable {
   private wasReady: boolean | null = null;
   private sinceMs: number;
   private timer: Disposable | null = null;
+  /** What copies of streams lacked when they last came nearer to what they should hold, and when that was. */
+  private least = { troubles: Infinity, behind: Infinity };
+  private movedMs: number;
 
   constructor(options: ReadinessWatchOptions) {
     this.options = options;
-    this.sinceMs = options.clock.nowMs();
+    this.sinceMs = this.movedMs = options.clock.nowMs();
   }
 
   /** The listeners are up: the wait for others begins. */
   begin(): void {
-    this.sinceMs = this.options.clock.nowMs();
+    this.sinceMs = this.movedMs = this.options.clock.nowMs();
     this.lookOn();
   }
 
@@ -41,9 +46,11 @@ export class ReadinessWatch implements Disposable {
   judge(expect = 0): Readiness {
     const { options, hasBeenReady } = this;
     const waitedMs = options.clock.nowMs() - this.sinceMs;
+    const facts = options.facts();
     const readiness = judgeReadiness({
-      ...options.facts(),
+      ...facts,
       hasBeenReady,
+      stalledMs: this.stalledMs(facts.streams),
       waitedMs,
       waitMs: options.waitMs,
       expect,
@@ -57,15 +64,31 @@ export class ReadinessWatch implements Disposable {
     this.timer = null;
   }
 
+  /** Since copies of streams last came nearer to what they should hold. */
+  private stalledMs(streams: ReadinessFacts["streams"]): number {
+    const nowMs = this.options.clock.nowMs();
+    const { least } = this;
+    const troubles = streams?.troubles.length ?? 0;
+    const behind = streams?.behind ?? 0;
+    const isNearer = behind < least.behind || (behind === least.behind && troubles < least.troubles);
+    if (isNearer) {
+      this.least = { troubles, behind };
+      this.movedMs = nowMs;
+    }
+    return nowMs - this.movedMs;
+  }
+
   private lookOn(): void {
     this[Symbol.dispose]();
     const { waitMs, clock } = this.options;
     const mayBeReady = this.options.isMeshComplete() || clock.nowMs() - this.sinceMs >= waitMs;
+    let everyMs = LOOK_EVERY_MS;
     if (mayBeReady || this.wasReady === null) {
-      const { state } = this.judge();
+      const { state, causes } = this.judge();
       if (this.hasBeenReady || state !== "ready") return;
+      if (causes.includes("streams")) everyMs = LOOK_AT_STREAMS_EVERY_MS;
     }
-    this.timer = this.options.clock.setTimer(LOOK_EVERY_MS, () => this.lookOn());
+    this.timer = this.options.clock.setTimer(everyMs, () => this.lookOn());
   }
 
   private notice({ isReady, reasons, missing, state, peers }: Readiness, waitedMs: number): void {

@@ -7,6 +7,9 @@
  * name, or one that DNS does not know yet, and a server that believed it would start a separate cluster. Once a server
  * has been ready, the faults of others do not take that back: else the death of one server would take all the others out of
  * service. The missing servers are reported anyway.
+ *
+ * Copies of streams are waited for in the same way, as long as they come nearer to what they should hold: a copy that is broken
+ * is named, and keeps the server waiting for `waitMs` only.
  */
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
@@ -26,7 +29,8 @@ interface AwaitedPeer {
 }
 
 /** The state that is not "ready", or what a joining server waits for. */
-type ReadinessCause = "starting" | "lame duck" | "stopped" | "expected servers" | "discovery" | "routes";
+type ReadinessCause =
+  "starting" | "lame duck" | "stopped" | "expected servers" | "discovery" | "routes" | "streams";
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -36,6 +40,8 @@ export interface Readiness {
   readonly causes: readonly ReadinessCause[];
   /** Problems, including those that do not make the server unready. */
   readonly missing: readonly string[];
+  /** What this server keeps for its cluster; null: nothing. */
+  readonly streams: StreamsStanding | null;
   /** Faults of this server that have cost a connection, since the start. */
   readonly faults: number;
   /** "starting", "ready" (takes clients), "lame duck" or "stopped". */
@@ -63,11 +69,22 @@ export interface Readiness {
   };
 }
 
+/** Streams and consumers that servers keep together. */
+export interface StreamsStanding {
+  /** Names what is not as it should be; empty: all is well. */
+  readonly troubles: readonly string[];
+  /** What copies that catch up still lack; Infinity: what there should be is not known here. */
+  readonly behind: number;
+}
+
 export interface ReadinessInput {
   readonly state: LifeState;
   /** null: there is no cluster, or its port does not listen yet. */
   readonly mesh: MeshSnapshot | null;
   readonly sources: readonly DiscoverySnapshot[];
+  readonly streams: StreamsStanding | null;
+  /** Since copies last came nearer to what they should hold. */
+  readonly stalledMs: number;
   /** Contained since the start. */
   readonly faults: number;
   readonly hasBeenReady: boolean;
@@ -103,14 +120,21 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
     ...(peers.awaited.length === 0 ? [] : [`no complete route to ${named(peers.awaited)}`]),
   ];
   const isAwaiting = state === "ready" && !hasBeenReady && waitedMs < waitMs;
+  const troubles = shownTroubles(input.streams);
+  const isCatchingUp = state === "ready" && !hasBeenReady && input.stalledMs < waitMs;
   if (isAwaiting) reasons.push(...missing);
+  if (isCatchingUp && troubles.length > 0) {
+    reasons.push(...troubles);
+    causes.push("streams");
+  }
   if (isAwaiting && silent.length + empty.length > 0) causes.push("discovery");
   if (isAwaiting && peers.awaited.length > 0) causes.push("routes");
   return {
     isReady: reasons.length === 0,
     reasons,
     causes,
-    missing: state === "ready" ? missing : [],
+    missing: state === "ready" ? [...missing, ...troubles] : [],
+    streams: input.streams,
     faults: input.faults,
     state,
     sources: sources.map(({ name, peers: listed, answerAgeMs, lastError }) => ({
@@ -121,6 +145,12 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
     })),
     peers: { seen: peers.connected.length + peers.awaited.length, ...peers },
   };
+}
+
+function shownTroubles(streams: StreamsStanding | null): string[] {
+  const troubles = streams?.troubles ?? [];
+  const rest = troubles.length - NAMED_MAX;
+  return [...troubles.slice(0, NAMED_MAX), ...(rest > 0 ? [`${rest} more streams and consumers`] : [])];
 }
 
 /**

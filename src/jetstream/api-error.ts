@@ -55,6 +55,15 @@ export const apiErrors = {
       10022,
       `stream external delivery prefix ${prefix} overlaps with stream subject ${subject}`,
     ),
+  clusterUnavailable: fixed(503, 10008, "JetStream system temporarily unavailable"),
+  streamOffline: fixed(500, 10118, "stream is offline"),
+  consumerOffline: fixed(500, 10119, "consumer is offline"),
+  consumerReplicasExceed: fixed(400, 10126, "consumer config replica count exceeds parent stream"),
+  consumerReplicasDiffer: fixed(
+    400,
+    10134,
+    "consumer config replicas must match interest retention stream's replicas",
+  ),
   insufficientResources: fixed(503, 10023, "insufficient resources"),
   externalDeliverInvalid: (prefix: string) =>
     new ApiError(400, 10024, `stream external delivery prefix ${prefix} must not contain wildcards`),

@@ -22,7 +22,7 @@ import { Consumer } from "./consumer/consumer.ts";
 import type { ConsumerOptions } from "./consumer/consumer-options.ts";
 import { newDeadLetterCounts } from "./consumer/dead-letters.ts";
 import { checkWorkQueue } from "./consumer/work-queue.ts";
-import type { ClusterFigures, SharedStream } from "./group/shared.ts";
+import type { ClusterFigures, FollowedConsumer, SharedConsumer, SharedStream } from "./group/shared.ts";
 import type { AccountHost } from "./host.ts";
 import { Usage, type JetStreamLimits } from "./limits.ts";
 import type { BatchBudgets, ServerLimits } from "./server-limits.ts";
@@ -56,13 +56,14 @@ export interface AssetsOptions {
   readonly policy: SyncPolicy;
   /** Level of the API. */
   readonly level: number;
+  /** Tells what was made, changed and deleted; false: somebody else does. */
+  readonly tellsActions: boolean;
   /** Copies of a stream or a consumer that there can be: 1 without a cluster. */
   readonly replicasMax: number;
   readonly limits: JetStreamLimits;
   readonly serverLimits: ServerLimits;
   /** Shared with all accounts. */
   readonly budgets: BatchBudgets;
-  /** Rows of blocks that are in memory, of all accounts. */
   readonly rowCache: RowCache;
   /** Bytes that the server has left for this kind of storage. */
   readonly serverBytesLeft: (storage: "file" | "memory") => number;
@@ -71,6 +72,8 @@ export interface AssetsOptions {
 export interface StreamAssets {
   readonly stream: Stream;
   readonly consumers: Map<string, Consumer>;
+  /** Copies of consumers that other servers lead. */
+  readonly followed: Map<string, FollowedConsumer>;
   readonly origins: Origins;
 }
 
@@ -100,6 +103,8 @@ export class Assets {
   onChanged: (stream: StreamAssets, consumer?: Consumer) => void = () => {};
   /** A stream whose copies agree on what happens to it; null: this server decides alone. */
   sharedStream: (name: string) => SharedStream | null = () => null;
+  /** The same of a consumer. */
+  sharedConsumer: (stream: string, name: string) => SharedConsumer | null = () => null;
   /** The servers that keep a stream, or one of its consumers; null: there is no cluster. */
   clusterOf: (stream: string, consumer?: string) => ClusterFigures | null = () => null;
   onInactive = (stream: StreamAssets, consumer: Consumer): void => this.deleteConsumer(stream, consumer);
@@ -194,7 +199,7 @@ export class Assets {
     assets.origins.follow();
     for (const { origins } of this.fed) origins.wake(config.name);
     this.onChanged(assets);
-    adviseStream(this.host, "CREATED", config.name, "create");
+    if (this.options.tellsActions) adviseStream(this.host, "CREATED", config.name, "create");
     return assets;
   }
 
@@ -210,7 +215,7 @@ export class Assets {
     origins.follow();
     for (const consumer of consumers.values()) consumer.reconfigure(consumer.config);
     this.onChanged(assets);
-    adviseStream(this.host, "UPDATED", config.name, "modify");
+    if (this.options.tellsActions) adviseStream(this.host, "UPDATED", config.name, "modify");
   }
 
   deleteStream(assets: StreamAssets): void {
@@ -224,7 +229,7 @@ export class Assets {
     stream.stop();
     this.onChanged(assets);
     if (stream.config.storage === "file") discardStream(disk, folder, name, this.host.random);
-    adviseStream(this.host, "DELETED", name, "delete");
+    if (this.options.tellsActions) adviseStream(this.host, "DELETED", name, "delete");
   }
 
   /** Throws `ApiError`. The configuration is complete but for the name of an ephemeral one. */
@@ -240,7 +245,7 @@ export class Assets {
     const consumer = this.openConsumer(assets, { config: named, created, wasNamed, meta });
     consumer.start();
     this.onChanged(assets, consumer);
-    adviseAbout(this.host, consumer, "CREATED", "create");
+    if (this.options.tellsActions) adviseAbout(this.host, consumer, "CREATED", "create");
     return consumer;
   }
 
@@ -273,7 +278,7 @@ export class Assets {
     consumer.stop();
     if (isKept(consumer.config, stream.config))
       this.options.disk.removeFolder(this.consumerPath(stream, consumer.name));
-    adviseAbout(this.host, consumer, "DELETED", "delete");
+    if (this.options.tellsActions) adviseAbout(this.host, consumer, "DELETED", "delete");
   }
 
   stop(): void {
@@ -317,8 +322,8 @@ export class Assets {
       budgets: this.options.budgets,
       role,
     });
-    const assets = { stream, consumers: new Map<string, Consumer>(), origins: new Origins(stream) };
-    this.streams.set(name, assets);
+    const origins = new Origins(stream);
+    const assets: StreamAssets = { stream, consumers: new Map(), followed: new Map(), origins };
     this.note(assets);
     return assets;
   }
@@ -326,6 +331,7 @@ export class Assets {
   /** Its configuration holds from here on. */
   private note(assets: StreamAssets): void {
     const { config } = assets.stream;
+    this.streams.set(config.name, assets);
     this.usage.noteSubjects(config);
     if (config.mirror !== null || config.sources.length > 0) this.fed.add(assets);
   }

@@ -10,16 +10,22 @@ import type { Clock } from "../base/clock.ts";
 import type { PeerId } from "../raft/messages.ts";
 import type { Disk } from "../store/disk.ts";
 import type { Assets, StreamAssets } from "./assets.ts";
+import type { AdvisedAsset } from "./cluster-advisories.ts";
 import { ClusterConsumers, type KeptConsumers } from "./cluster-consumers.ts";
 import { writeObject } from "./codec.ts";
 import { reportLost } from "./damage.ts";
+import type { ConsumerReplica } from "./group/consumer-replica.ts";
+import { figuresOf } from "./group/figures.ts";
 import type { Group, Groups, GroupTransport } from "./group/group.ts";
 import { Reshaping } from "./group/reshaping.ts";
-import type { ClusterFigures } from "./group/shared.ts";
+import type { ClusterFigures, ClusterTrouble } from "./group/shared.ts";
 import { StreamReplica } from "./group/stream-replica.ts";
+import { troublesOf } from "./cluster-troubles.ts";
+import { LEADERLESS_MS } from "./meta/meta-group.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import {
   isShared,
+  publicNames,
   type Assignments,
   type ConsumerAssignment,
   type PlacedStream,
@@ -42,8 +48,10 @@ export interface ClusterAssetsOptions {
   readonly nameOf: (peer: PeerId) => string;
   readonly isOnline: (peer: PeerId) => boolean;
   readonly clusterName: () => string;
+  /** The account that messages between servers go through. */
+  readonly traffic: string;
   /** Something leads here now, or does no longer. */
-  readonly onLeadership: (account: string, stream: string, consumer: string) => void;
+  readonly onLeadership: (asset: AdvisedAsset, group: Group | null) => void;
   /** The members of a group, which this server leads, are those that it is to have. */
   readonly onReshaped: (assignment: StreamAssignment | ConsumerAssignment) => void;
   /** The journal knows all groups that this server is or was a member of. */
@@ -139,6 +147,19 @@ export class ClusterAssets {
     return this.of(account).get(stream)?.replica ?? null;
   }
 
+  /** The same of a consumer. */
+  consumerReplicaOf(account: string, stream: string, consumer: string): ConsumerReplica | null {
+    return this.of(account).get(stream)?.consumers.get(consumer)?.replica ?? null;
+  }
+
+  /** This server has a copy, and nobody has led its group for a while. */
+  isLeaderless(account: string, stream: string, consumer: string): boolean {
+    const kept = this.of(account).get(stream);
+    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
+    if (replica === null || replica === undefined) return false;
+    return replica.group.leader === "" && replica.group.ageMs > LEADERLESS_MS;
+  }
+
   /** "": what is asked for is not kept here. */
   standing(account: string, stream: string, consumer: string): "leads" | "follows" | "" {
     const kept = this.of(account).get(stream);
@@ -160,28 +181,40 @@ export class ClusterAssets {
 
   /** null: it is not assigned. */
   figuresOf(account: string, stream: string, consumer = ""): ClusterFigures | null {
-    const { assignments, clusterName, nameOf, isOnline, self } = this.options;
+    const { assignments, clusterName, traffic } = this.options;
     const placed = assignments.stream(account, stream);
     const assigned = consumer === "" ? placed?.assignment : placed?.consumers.get(consumer);
-    if (assigned === undefined) return null;
+    if (assigned === undefined || placed === undefined) return null;
     const kept = this.of(account).get(stream);
     const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
-    const name = clusterName();
+    const about = {
+      name: clusterName(),
+      traffic,
+      consumers: publicNames(placed).length,
+      alternates: consumer === "" ? assignments.alternatesOf(account, stream) : [],
+    };
     if (replica === null || replica === undefined) {
-      const [peer] = assigned.group.peers;
-      return { name, group: "", leader: nameOf(peer ?? ""), replicas: [] };
+      const [peer = ""] = assigned.group.peers;
+      return { ...about, group: "", leader: this.options.nameOf(peer), leadsSinceMs: 0, replicas: [] };
     }
-    const { group } = replica;
-    const replicas = group.progress().map(({ peer, isCurrent, silentMs, lag }) => ({
-      name: nameOf(peer),
-      peer,
-      isCurrent,
-      isOffline: !isOnline(peer),
-      silentMs,
-      lag,
-    }));
-    const leader = group.leader === self || group.leads ? nameOf(self) : nameOf(group.leader);
-    return { name, group: assigned.group.name, leader, replicas };
+    return { ...about, group: assigned.group.name, ...figuresOf(replica.group, this.options) };
+  }
+
+  /** Replicated streams and consumers that this server keeps. */
+  get groupCount(): number {
+    return [...this.groups()].length;
+  }
+
+  /** What this server is assigned and does not keep well. */
+  *troubles(): Generator<ClusterTrouble, void> {
+    const { assignments, accountNamed, self } = this.options;
+    for (const { assignment, consumers } of assignments.all()) {
+      const { account, config, group } = assignment;
+      if (!group.peers.includes(self) || accountNamed(account) === undefined) continue;
+      const mine = [...consumers.values()].filter((one) => one.group.peers.includes(self));
+      const names = mine.map(({ name }) => name);
+      yield* troublesOf(this.of(account).get(config.name), { assignment, consumers: names });
+    }
   }
 
   private of(account: string): Map<string, KeptStream> {
@@ -205,7 +238,7 @@ export class ClusterAssets {
     opened.stream.start();
     opened.origins.follow();
     const { self, transport, onLeadership } = this.options;
-    const replica = !isShared(group)
+    const replica: StreamReplica | null = !isShared(group)
       ? null
       : new StreamReplica({
           stream: opened.stream,
@@ -215,7 +248,11 @@ export class ClusterAssets {
           sync,
           onLeadership: () => {
             assets.onChanged(opened);
-            onLeadership(assets.host.name, config.name, "");
+            opened.origins.follow();
+            onLeadership(
+              { account: assets.host.name, stream: config.name, consumer: "" },
+              replica?.group ?? null,
+            );
           },
         });
     if (replica !== null) {

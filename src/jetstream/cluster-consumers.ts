@@ -2,11 +2,14 @@
 import type { Clock } from "../base/clock.ts";
 import type { PeerId } from "../raft/messages.ts";
 import type { Disk } from "../store/disk.ts";
+import { advisePause } from "./advisories.ts";
 import type { Assets, StreamAssets } from "./assets.ts";
+import type { AdvisedAsset } from "./cluster-advisories.ts";
 import { writeObject } from "./codec.ts";
 import { consumerShape, type ConsumerConfig } from "./consumer/config.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import { ConsumerReplica } from "./group/consumer-replica.ts";
+import type { Group } from "./group/group.ts";
 import { Reshaping } from "./group/reshaping.ts";
 import { isKept } from "./making.ts";
 import { readMeta, writeMeta } from "./meta.ts";
@@ -33,7 +36,7 @@ export interface ClusterConsumersOptions {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly opener: GroupOpener;
-  readonly onLeadership: (account: string, stream: string, consumer: string) => void;
+  readonly onLeadership: (asset: AdvisedAsset, group: Group) => void;
   /** The members of its group are those that it is to have. */
   readonly onReshaped: (assignment: ConsumerAssignment) => void;
 }
@@ -97,9 +100,24 @@ export class ClusterConsumers {
     const alone = at.consumers.get(name);
     const isSame = JSON.stringify(there.assignment.config) === JSON.stringify(config);
     there.assignment = assignment;
+    this.beginAgain(there, alone);
     if (isSame) return;
+    const working = there.replica === null ? alone : (there.replica.consumer ?? undefined);
+    const { pauseUntil = "" } = working?.config ?? {};
     if (there.replica !== null) there.replica.reconfigure(named);
     else if (alone !== undefined) assets.updateConsumer(at, alone, named);
+    if (working !== undefined && pauseUntil !== config.pauseUntil)
+      advisePause(assets.host, working, config.pauseUntil);
+  }
+
+  /** A server that takes messages for another stream has asked for it again: it gets what it has not acknowledged. */
+  private beginAgain({ assignment, replica }: KeptConsumer, alone: Consumer | undefined): void {
+    if (!assignment.config.sourcing) return;
+    const working = replica === null ? alone : (replica.consumer ?? undefined);
+    if (working === undefined) return;
+    const from = working.state.floor.stream + 1;
+    if (replica === null) working.reset(from);
+    else replica.reset(from, () => {});
   }
 
   /** `state`: as JSON, of one that was kept alone in memory; null: the disk has it, or it begins. */
@@ -147,13 +165,14 @@ export class ClusterConsumers {
     const account = assets.host.name;
     const config = { ...asked, name };
     const { onLeadership, opener } = this.options;
-    const replica = new ConsumerReplica({
+    const replica: ConsumerReplica = new ConsumerReplica({
       assets,
       stream,
       config,
       created,
       wasNamed: wasNamed(asked),
-      onLeadership: () => onLeadership(account, stream.stream.config.name, name),
+      onLeadership: () =>
+        onLeadership({ account, stream: stream.stream.config.name, consumer: name }, replica.group),
     });
     const isKnown = opener.exists(group);
     const before = isKnown ? null : (state ?? this.stateOnDisk(assets, stream, config, created));

@@ -10,7 +10,11 @@ import type { PeerId } from "../raft/messages.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
 import type { Assets } from "./assets.ts";
 import { ClusterApi } from "./api/cluster-api.ts";
+import type { RoutesCaughtUp } from "./api/interest-wait.ts";
+import { ClusterAdvisories } from "./cluster-advisories.ts";
 import { ClusterAssets } from "./cluster-assets.ts";
+import { ClusterUsage } from "./cluster-usage.ts";
+import type { FiguresHost } from "./group/figures.ts";
 import type { Groups } from "./group/group.ts";
 import { SystemTransport } from "./group/transport.ts";
 import type { AccountHost } from "./host.ts";
@@ -36,6 +40,8 @@ export interface JetStreamClusterOptions {
   readonly owner: Pick<StoreOwner, "isWhole" | "becomeWhole">;
   readonly disk: Disk;
   readonly groups: (options: GroupsOptions) => Groups;
+  /** Absent: what was sent has arrived. */
+  readonly routesCaughtUp?: RoutesCaughtUp;
 }
 
 interface GroupsOptions {
@@ -53,9 +59,13 @@ export class JetStreamCluster {
   readonly assets: ClusterAssets;
   readonly servers: KnownServers;
   private readonly options: JetStreamClusterOptions;
+  readonly api: ClusterApi;
+  readonly figuresHost: FiguresHost & Pick<JetStreamClusterOptions, "clusterName">;
   private readonly groups: Groups;
-  private readonly api: ClusterApi;
   private readonly settling: Settling;
+  private readonly advisories: ClusterAdvisories;
+  private readonly usage: ClusterUsage;
+  private ledMeta = false;
   /** Everything that was agreed on before is known. */
   private isReady = false;
 
@@ -70,6 +80,8 @@ export class JetStreamCluster {
     const afterwards = (work: () => void): void => host.afterwards(work);
     this.groups = options.groups({ self, clock, random, logger, transport, afterwards });
     const nameOf = (peer: PeerId): string => (peer === self ? serverName : this.servers.nameOf(peer));
+    const isOnline = (peer: PeerId): boolean => peer === self || this.servers.isOnline(peer);
+    this.figuresHost = { self, nameOf, isOnline, clusterName };
     this.meta = new MetaGroup({
       groups: this.groups,
       transport,
@@ -80,30 +92,41 @@ export class JetStreamCluster {
       clusterName,
       expected,
       changed: (change) => this.changed(change),
-      leadershipChanged: () => this.becomeReady(),
+      leadershipChanged: () => this.metaLeadershipChanged(),
+    });
+    this.advisories = new ClusterAdvisories({
+      system: host,
+      hostOf: (name) => jetStream.accounts.get(name)?.assets.host,
+      figuresHost: this.figuresHost,
+      clusterName,
     });
     this.assets = new ClusterAssets({
-      self,
       disk,
       clock,
       groups: this.groups,
       transport,
       assignments: this.meta.assignments,
       accountNamed: (name) => jetStream.accounts.get(name)?.assets,
-      nameOf,
-      isOnline: (peer) => this.servers.isOnline(peer),
-      clusterName,
-      onLeadership: (account, stream, consumer) => this.api.leadershipChanged(account, stream, consumer),
+      ...this.figuresHost,
+      traffic: host.name,
+      onLeadership: (asset, group) => {
+        if (group !== null) this.advisories.leadershipChanged(asset, group);
+        this.api.leadershipChanged(asset.account, asset.stream, asset.consumer);
+      },
       onReshaped: (assignment) => this.settling.tell(assignment),
       isWhole: () => options.owner.isWhole,
     });
     this.settling = new Settling(transport, this.meta);
+    this.usage = new ClusterUsage({ self, clock, transport, jetStream });
     this.api = new ClusterApi({
       self,
+      usage: this.usage,
+      routesCaughtUp: options.routesCaughtUp ?? null,
       host,
       transport,
       jetStream,
       meta: this.meta,
+      advisories: this.advisories,
       assets: this.assets,
       servers: this.servers,
       clusterName,
@@ -120,6 +143,7 @@ export class JetStreamCluster {
       if (what === "added" && this.isReady) this.assets.followAll([assets]);
     };
     this.meta.start();
+    this.usage.start();
     this.api.start();
   }
 
@@ -142,6 +166,11 @@ export class JetStreamCluster {
   private enter(assets: Assets): void {
     const { name } = assets.host;
     assets.sharedStream = (stream) => this.assets.replicaOf(name, stream);
+    assets.sharedConsumer = (stream, consumer) => this.assets.consumerReplicaOf(name, stream, consumer);
+    assets.usage.elsewhereBytes = (storage) => {
+      const { memoryBytes, storageBytes } = this.usage.elsewhere(name);
+      return storage === "file" ? storageBytes : memoryBytes;
+    };
     assets.clusterOf = (stream, consumer) => this.assets.figuresOf(name, stream, consumer);
     assets.onInactive = ({ stream }, consumer) => this.api.forget(name, stream.config.name, consumer.name);
   }
@@ -149,6 +178,7 @@ export class JetStreamCluster {
   stop(): void {
     this.api.stop();
     this.settling.stop();
+    this.usage.stop();
     this.servers.stop();
     this.assets.stop();
     this.meta.stop();
@@ -158,6 +188,18 @@ export class JetStreamCluster {
   /** The last connection to a server of the cluster has ended. */
   serverLost(name: string): void {
     this.groups.peerLost(hashName(name));
+  }
+
+  /** It keeps what it is assigned, and knows all that was agreed on. */
+  get isFollowing(): boolean {
+    return this.isReady;
+  }
+
+  private metaLeadershipChanged(): void {
+    const { group, leads } = this.meta;
+    if (leads && !this.ledMeta) this.advisories.metaLed(group!);
+    this.ledMeta = leads;
+    this.becomeReady();
   }
 
   private becomeReady(): void {

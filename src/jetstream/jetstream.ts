@@ -104,6 +104,7 @@ export class JetStream {
       folder: `${folder}/${encodeURIComponent(host.name)}`,
       policy,
       level: facts.level,
+      tellsActions: !isClustered,
       replicasMax: isClustered ? REPLICAS_MAX : 1,
       limits,
       serverLimits,

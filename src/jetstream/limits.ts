@@ -47,6 +47,8 @@ export class Usage {
   private readonly subjects = new OverlapIndex<string>();
   private readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   private limits: JetStreamLimits;
+  /** What the account stores on other servers. */
+  elsewhereBytes: (storage: Storage) => number = () => 0;
   private readonly serverBytesLeft: (storage: Storage) => number;
 
   constructor(
@@ -91,7 +93,7 @@ export class Usage {
   /** Infinity: no limit. */
   bytesLeft(storage: Storage): number {
     const most = this.mostOf(storage);
-    return most < 0 ? Infinity : most - this.bytesOf(storage);
+    return most < 0 ? Infinity : most - this.bytesOf(storage) - this.elsewhereBytes(storage);
   }
 
   /** What all streams with this storage may still take. */

@@ -2,13 +2,16 @@
  * JetStream as monitoring shows it, in nats-server's words. Everything is read when it is asked for; lists are made piece by piece,
  * since there may be a hundred thousand streams. Names and other texts, which inside JetStream are byte strings, are texts here.
  */
-import { publicConsumers, type StreamAssets } from "./assets.ts";
-import { consumerInfo, originsInfo, streamConfig, streamState, type AnswerFacts } from "./api/info.ts";
+import { publicConsumers, type Assets, type StreamAssets } from "./assets.ts";
+import { clusterInfo, originsInfo, streamConfig, streamState, type AnswerFacts } from "./api/info.ts";
 import { browse, type Browsed, type BrowseOptions } from "./browse.ts";
-import type { Consumer } from "./consumer/consumer.ts";
+import type { JetStreamClusterReport } from "./cluster-report.ts";
 import type { DeadLetterCounts } from "./consumer/dead-letters.ts";
+import type { ClusterFigures } from "./group/shared.ts";
 import type { JetStream } from "./jetstream.ts";
 import type { JetStreamLimits } from "./limits.ts";
+import { consumerReport, followedReport, type ConsumerReport } from "./report-consumers.ts";
+import { bytesOf, readable, textOf } from "./report-texts.ts";
 
 type Json = Record<string, unknown>;
 
@@ -29,13 +32,22 @@ export interface JetStreamTotals {
   readonly consumers: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Those that this server leads. */
+  readonly streamsLed: number;
+  readonly consumersLed: number;
 }
 
 export interface StreamReport {
   readonly name: string;
   readonly created: string;
-  /** Name of the server that leads it. */
+  /** Name of the server that leads it; "": nobody does. */
   readonly leader: string;
+  /** The servers that keep it, in nats-server's words. */
+  readonly cluster: Json;
+  /** "": one server keeps it. */
+  readonly group: string;
+  /** This server leads it. */
+  readonly isLed: boolean;
   /** nats-server's `config`. */
   readonly config: Json;
   /** nats-server's `state`. */
@@ -68,36 +80,6 @@ interface StreamFigures {
   readonly maxBytes: number;
 }
 
-/** Why a consumer delivers nothing of what it has. */
-type Standstill = "paused" | "max_ack_pending" | "no_interest" | "no_waiting_pulls";
-
-interface ConsumerFigures {
-  readonly description: string;
-  /** Deliveries, and the sequence of the last message that was delivered. */
-  readonly delivered: number;
-  readonly deliveredStream: number;
-  /** null: never. */
-  readonly deliveredAgoSeconds: number | null;
-  readonly ackedAgoSeconds: number | null;
-  readonly floor: number;
-  readonly floorStream: number;
-  readonly ackPending: number;
-  readonly redelivered: number;
-  /** Pull requests. */
-  readonly waiting: number;
-  /** Messages. */
-  readonly pending: number;
-}
-
-export interface ConsumerReport {
-  readonly name: string;
-  /** null: it delivers, or has nothing to deliver. */
-  readonly standstill: Standstill | null;
-  readonly figures: ConsumerFigures;
-  /** nats-server's information about a consumer, with its configuration. */
-  readonly info: Json;
-}
-
 export interface JetStreamAccountReport {
   readonly name: string;
   readonly limits: JetStreamLimits;
@@ -111,9 +93,12 @@ export interface JetStreamAccountReport {
 
 export class JetStreamReport {
   private readonly jetStream: JetStream;
+  /** null: this server belongs to no cluster. */
+  readonly cluster: JetStreamClusterReport | null;
 
-  constructor(jetStream: JetStream) {
+  constructor(jetStream: JetStream, cluster: JetStreamClusterReport | null = null) {
     this.jetStream = jetStream;
+    this.cluster = cluster;
   }
 
   get stats(): JetStreamStats {
@@ -139,11 +124,14 @@ export class JetStreamReport {
   }
 
   get totals(): JetStreamTotals {
-    const totals = { streams: 0, consumers: 0, messages: 0, bytes: 0 };
+    const totals = { streams: 0, consumers: 0, messages: 0, bytes: 0, streamsLed: 0, consumersLed: 0 };
     for (const { assets } of this.jetStream.accounts.values()) {
       totals.streams += assets.streams.size;
-      for (const { stream, consumers } of assets.streams.values()) {
-        totals.consumers += publicConsumers({ consumers }).length;
+      for (const { stream, consumers, followed } of assets.streams.values()) {
+        const led = publicConsumers({ consumers }).length;
+        totals.consumers += led + followed.size;
+        totals.consumersLed += led;
+        if (stream.serves) totals.streamsLed++;
         totals.messages += stream.store.messages;
         totals.bytes += stream.store.bytes;
       }
@@ -188,12 +176,12 @@ export class JetStreamReport {
       },
       streams: {
         *[Symbol.iterator]() {
-          for (const one of streams.values()) yield streamReport(one, facts, streams);
+          for (const one of streams.values()) yield streamReport(assets, one, facts);
         },
       },
       stream: (wanted) => {
         const found = streams.get(bytesOf(wanted));
-        return found === undefined ? null : streamReport(found, facts, streams);
+        return found === undefined ? null : streamReport(assets, found, facts);
       },
     };
   }
@@ -203,16 +191,21 @@ export class JetStreamReport {
   }
 }
 
-function streamReport(
-  assets: StreamAssets,
-  facts: AnswerFacts,
-  all: ReadonlyMap<string, StreamAssets>,
-): StreamReport {
-  const { stream, consumers } = assets;
+function streamReport(account: Assets, assets: StreamAssets, facts: AnswerFacts): StreamReport {
+  const { stream, consumers, followed } = assets;
+  const { name } = stream.config;
+  const figures = account.clusterOf(name);
+  const clusterOf = (consumer: string): ClusterFigures | null => account.clusterOf(name, consumer);
+  const all = account.streams;
   return {
-    name: textOf(stream.config.name),
+    name: textOf(name),
     created: stream.created,
-    leader: facts.server,
+    leader: figures?.leader ?? facts.server,
+    group: figures?.group ?? "",
+    isLed: stream.serves,
+    get cluster() {
+      return readable(clusterInfo(figures) ?? { leader: facts.server });
+    },
     lost: stream.store.lost.count,
     lostBytes: stream.store.lostBytes,
     problem: stream.problem,
@@ -230,16 +223,18 @@ function streamReport(
     },
     consumers: {
       *[Symbol.iterator]() {
-        for (const consumer of publicConsumers(assets)) yield consumerReport(consumer, facts);
+        for (const one of publicConsumers(assets)) yield consumerReport(one, facts, clusterOf(one.name));
+        for (const one of followed.values())
+          yield followedReport(one, { assets, facts, figures: clusterOf(one.config.name) });
       },
     },
     originConsumers: {
       *[Symbol.iterator]() {
         for (const consumer of consumers.values())
-          if (consumer.config.direct) yield consumerReport(consumer, facts);
+          if (consumer.config.direct) yield consumerReport(consumer, facts, clusterOf(consumer.name));
       },
     },
-    hasConsumer: (name) => consumers.has(bytesOf(name)),
+    hasConsumer: (wanted) => consumers.has(bytesOf(wanted)) || followed.has(bytesOf(wanted)),
     browse: (options) => browse(stream, options, () => all.get(stream.config.name) === assets),
   };
 }
@@ -251,77 +246,9 @@ function streamFigures(assets: StreamAssets): StreamFigures {
     bytes: store.bytes,
     firstSequence: store.first,
     lastSequence: store.last,
-    consumers: publicConsumers(assets).length,
+    consumers: publicConsumers(assets).length + assets.followed.size,
     subjects: store.subjects.size,
     maxMessages: config.maxMessages,
     maxBytes: config.maxBytes,
   };
 }
-
-function consumerReport(consumer: Consumer, facts: AnswerFacts): ConsumerReport {
-  return {
-    name: textOf(consumer.name),
-    get standstill() {
-      return standstillOf(consumer);
-    },
-    get figures() {
-      return consumerFigures(consumer);
-    },
-    get info() {
-      return readable(consumerInfo(consumer, facts, "listed"));
-    },
-  };
-}
-
-function standstillOf(consumer: Consumer): Standstill | null {
-  if (consumer.ahead.count === 0) return null;
-  if (consumer.isPaused) return "paused";
-  const { config, state, host } = consumer.parts;
-  if (config.maxAckPending > 0 && state.pending.size >= config.maxAckPending) return "max_ack_pending";
-  if (consumer.isPush) return host.isAwaited(config.deliverSubject) ? null : "no_interest";
-  return consumer.requests.size === 0 ? "no_waiting_pulls" : null;
-}
-
-function consumerFigures(consumer: Consumer): ConsumerFigures {
-  const { config, state, host } = consumer.parts;
-  const ago = (ms: number): number | null => (ms === 0 ? null : (host.clock.nowMs() - ms) / 1000);
-  return {
-    description: textOf(config.description),
-    delivered: state.delivered.consumer,
-    deliveredStream: state.delivered.stream,
-    deliveredAgoSeconds: ago(consumer.deliveredMs),
-    ackedAgoSeconds: ago(consumer.acks.ackedMs),
-    floor: state.floor.consumer,
-    floorStream: state.floor.stream,
-    ackPending: state.pending.size,
-    redelivered: state.pending.redeliveredCount,
-    waiting: consumer.requests.size,
-    pending: consumer.ahead.count,
-  };
-}
-
-// oxlint-disable-next-line no-control-regex
-const ASCII = /^[\x00-\x7f]*$/;
-
-function textOf(bytes: string): string {
-  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
-}
-
-function bytesOf(text: string): string {
-  return ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
-}
-
-/** Fields with byte strings in them as texts; numbers stay as they are, however they are written. */
-function readable(fields: Json): Json {
-  return ASCII.test(JSON.stringify(fields)) ? fields : (asText(fields) as Json);
-}
-
-function asText(value: unknown): unknown {
-  if (typeof value === "string") return textOf(value);
-  if (Array.isArray(value)) return value.map(asText);
-  if (typeof value !== "object" || value === null || isRaw(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [textOf(key), asText(one)]));
-}
-
-/** TypeScript does not know of this function yet. */
-const isRaw = (JSON as unknown as { isRawJSON(this: void, value: unknown): boolean }).isRawJSON;

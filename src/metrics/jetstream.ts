@@ -13,7 +13,6 @@ import type {
   StreamLook,
 } from "./look.ts";
 
-/** Without a cluster every server is the leader of what it has. */
 const SERVER = ["server_id", "server_name", "cluster", "domain", "meta_leader", "is_meta_leader"] as const;
 const ACCOUNT = [...SERVER, "account", "account_name", "account_id"] as const;
 const STREAM = [...ACCOUNT, "stream_name", "stream_leader", "is_stream_leader", "stream_raft_group"] as const;
@@ -71,6 +70,24 @@ export const jetStreamFamilies: readonly Family[] = [
   ofConsumer("num_pending", "Messages that it has not delivered yet.", (c) => c.pending),
   ofConsumer("ack_floor_stream_seq", "Sequence up to which all is acknowledged.", (c) => c.floorStream),
   ofConsumer("ack_floor_consumer_seq", "Delivery up to which all is acknowledged.", (c) => c.floor),
+  ofCluster(
+    "meta_cluster_size",
+    "Servers of the group of all servers with JetStream.",
+    ({ meta }) => meta?.size,
+  ),
+  ofCluster("meta_pending_requests", "Requests to the API that wait.", ({ meta }) => meta?.pending),
+  ofCluster("meta_has_leader", "Whether the group of all servers has a leader.", ({ meta }) =>
+    meta === null ? undefined : Number(meta.leader !== ""),
+  ),
+  ofCluster("groups", "Groups of servers that this one belongs to.", ({ notCurrent, groups }) =>
+    notCurrent === null ? undefined : groups,
+  ),
+  ofCluster("not_current", "Streams and consumers whose copy here is not current.", ({ notCurrent }) => {
+    return notCurrent?.count;
+  }),
+  ofCluster("behind_operations", "What copies that catch up still lack.", ({ notCurrent }) => {
+    return notCurrent?.behind;
+  }),
   own("requests_total", "counter", "Requests to the API.", (look) => look.requests),
   own("request_errors_total", "counter", "Requests to the API that were refused.", (look) => look.errors),
   own("syncs_total", "counter", "Syncs of files to the disk.", (look) => look.syncs.syncs),
@@ -208,7 +225,7 @@ function ofStream(name: string, help: string, value: (stream: StreamLook) => num
       (look.jetStream?.streams ?? []).map((stream): Sample => [
         value(stream),
         ...serverLabels(look, look.jetStream!),
-        ...streamLabels(look, stream.account, stream.name),
+        ...streamLabels(look, stream),
       ]),
   };
 }
@@ -232,7 +249,12 @@ function ofOrigin(
         yield [
           value(origin),
           ...serverLabels(look, look.jetStream!),
-          ...streamLabels(look, origin.account, origin.stream),
+          ...streamLabels(look, {
+            account: origin.account,
+            name: origin.stream,
+            leader: origin.streamLeader,
+            group: origin.streamGroup,
+          }),
           origin.name,
           origin.apiPrefix,
           origin.deliverPrefix,
@@ -257,10 +279,15 @@ function ofConsumer(name: string, help: string, value: (consumer: ConsumerLook) 
         yield [
           figure,
           ...serverLabels(look, look.jetStream!),
-          ...streamLabels(look, consumer.account, consumer.stream),
+          ...streamLabels(look, {
+            account: consumer.account,
+            name: consumer.stream,
+            leader: consumer.streamLeader,
+            group: consumer.streamGroup,
+          }),
           consumer.name,
-          look.serverName,
-          "true",
+          consumer.leader,
+          String(consumer.leader === look.serverName),
           consumer.description,
         ];
       }
@@ -283,6 +310,20 @@ function own(
   };
 }
 
+/** Nothing without a cluster. */
+function ofCluster(name: string, help: string, value: (look: JetStreamLook) => number | undefined): Family {
+  return {
+    name: `jetstream_${name}`,
+    type: "gauge",
+    help,
+    labels: [],
+    samples({ jetStream }) {
+      const found = jetStream === null ? undefined : value(jetStream);
+      return found === undefined ? [] : [[found]];
+    },
+  };
+}
+
 /** Nothing where the scrub is off. */
 function ofScrub(
   name: string,
@@ -302,14 +343,20 @@ function ofScrub(
   };
 }
 
-function serverLabels({ serverId, serverName }: Look, { domain }: JetStreamLook): string[] {
-  return [serverId, serverName, "", domain, "", "true"];
+/** Without a cluster every server is the leader of what it has. */
+function serverLabels({ serverId, serverName }: Look, { domain, meta }: JetStreamLook): string[] {
+  const cluster =
+    meta === null ? ["", domain, "", "true"] : [meta.name, domain, meta.leader, String(meta.leads)];
+  return [serverId, serverName, ...cluster];
 }
 
 function accountLabels(name: string): string[] {
   return [name, name, name];
 }
 
-function streamLabels({ serverName }: Look, account: string, stream: string): string[] {
-  return [...accountLabels(account), stream, serverName, "true", ""];
+function streamLabels(
+  { serverName }: Look,
+  { account, name, leader, group }: Pick<StreamLook, "account" | "name" | "leader" | "group">,
+): string[] {
+  return [...accountLabels(account), name, leader, String(leader === serverName), group];
 }

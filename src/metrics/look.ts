@@ -193,6 +193,12 @@ export interface JetStreamLook {
   }[];
   /** They take no messages. */
   readonly refusing: readonly { readonly account: string; readonly name: string }[];
+  /** null: there is no cluster, or its group has not begun. */
+  readonly meta: MetaLook | null;
+  /** Groups that this server belongs to. */
+  readonly groups: number;
+  /** Streams and consumers that are not current here, and what copies that catch up lack. */
+  readonly notCurrent: { readonly count: number; readonly behind: number } | null;
   /** Consumers that have messages and deliver none, by reason. */
   readonly idle: ReadonlyMap<string, number>;
   /** How many are in none of the lists. */
@@ -204,6 +210,8 @@ export interface OriginLook {
   readonly kind: "mirror" | "source";
   readonly account: string;
   readonly stream: string;
+  readonly streamLeader: string;
+  readonly streamGroup: string;
   readonly name: string;
   /** "": it is in the same account. */
   readonly apiPrefix: string;
@@ -212,6 +220,17 @@ export interface OriginLook {
   readonly lag: number;
   /** Since it was heard; -1: never. */
   readonly activeNs: number;
+}
+
+/** The group of all servers with JetStream. */
+interface MetaLook {
+  /** The name of the cluster. */
+  readonly name: string;
+  /** "": nobody leads it. */
+  readonly leader: string;
+  readonly leads: boolean;
+  readonly size: number;
+  readonly pending: number;
 }
 
 /** Limits: -1 is none. */
@@ -234,6 +253,10 @@ export interface JetStreamAccountLook {
 export interface StreamLook {
   readonly account: string;
   readonly name: string;
+  /** Name of the server that leads it; "": nobody does. */
+  readonly leader: string;
+  /** "": one server keeps it. */
+  readonly group: string;
   readonly messages: number;
   readonly bytes: number;
   readonly firstSequence: number;
@@ -248,7 +271,11 @@ export interface StreamLook {
 export interface ConsumerLook {
   readonly account: string;
   readonly stream: string;
+  readonly streamLeader: string;
+  readonly streamGroup: string;
   readonly name: string;
+  /** Name of the server that leads it; "": nobody does. */
+  readonly leader: string;
   readonly description: string;
   /** Deliveries, and the sequence of the last message that was delivered. */
   readonly delivered: number;

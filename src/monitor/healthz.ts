@@ -1,4 +1,5 @@
 /** `/healthz`: whether the server serves clients, and whether JetStream keeps what it should. */
+import type { JetStreamClusterReport } from "../jetstream/cluster-report.ts";
 import type { JetStreamAccountReport, JetStreamReport, StreamReport } from "../jetstream/report.ts";
 import { compactJson, type Answer } from "./answer.ts";
 import type { Query } from "./query.ts";
@@ -9,7 +10,7 @@ interface Complaint {
   readonly code: number;
   readonly status: "error" | "unavailable";
   /** nats-server's name for the kind of problem. */
-  readonly type: "BAD_REQUEST" | "CONNECTION" | "ACCOUNT" | "STREAM" | "CONSUMER";
+  readonly type: "BAD_REQUEST" | "CONNECTION" | "JETSTREAM" | "ACCOUNT" | "STREAM" | "CONSUMER";
   readonly error: string;
   readonly account?: string;
   readonly stream?: string;
@@ -32,7 +33,7 @@ export function healthz(source: MonitorSource, query: Query): Answer {
     "js-enabled-only",
     "js-server-only",
   ].map((option) => query.flag(option));
-  query.flag("js-meta-only"); // without a cluster there is no group to look at
+  const isMetaAsked = query.flag("js-meta-only");
   const areRemotesAsked = query.flag("leaf-remotes-connected");
   const isDetailed = query.flag("details");
   const wanted = {
@@ -46,7 +47,13 @@ export function healthz(source: MonitorSource, query: Query): Answer {
   if (unconnected.length > 0) return answer(unconnected, isDetailed);
   const report = source.jetStream()?.report ?? null;
   if (report === null || isServerAsked || isEnabledAsked || isEnabledOnlyAsked) return answer([], isDetailed);
-  const complaints = complaintsOfStreams(report, wanted);
+  const { cluster } = report;
+  const metaTrouble = cluster?.metaTrouble ?? "";
+  if (metaTrouble !== "")
+    return answer([{ code: 503, status: "unavailable", type: "JETSTREAM", error: metaTrouble }], isDetailed);
+  if (cluster !== null && isMetaAsked) return answer([], isDetailed);
+  const complaints =
+    cluster === null ? complaintsOfStreams(report, wanted) : complaintsOfCopies(report, cluster, wanted);
   return answer(complaints, isDetailed, isDetailed ? damageIn(report, wanted) : []);
 }
 
@@ -86,6 +93,35 @@ function complaintsOfStreams(report: JetStreamReport, wanted: Wanted): Complaint
     }
   }
   return complaints;
+}
+
+/** What this server should keep for its cluster and does not keep well. */
+function complaintsOfCopies(
+  report: JetStreamReport,
+  cluster: JetStreamClusterReport,
+  wanted: Wanted,
+): Complaint[] {
+  const missing = missingOf(report, wanted);
+  const isWanted = (asked: string, name: string): boolean => asked === "" || asked === name;
+  const complaints: Complaint[] = [];
+  for (const { account, stream, consumer, error } of cluster.troubles()) {
+    if (!isWanted(wanted.account, account) || !isWanted(wanted.stream, stream)) continue;
+    if (consumer !== "" && !isWanted(wanted.consumer, consumer)) continue;
+    const isStream = consumer === "";
+    const what = isStream
+      ? `stream '${account} > ${stream}'`
+      : `consumer '${account} > ${stream} > ${consumer}'`;
+    complaints.push({
+      code: 503,
+      status: "unavailable",
+      type: isStream ? "STREAM" : "CONSUMER",
+      error: `JetStream ${what} is not current: ${error}`,
+      account,
+      stream,
+      ...(isStream ? {} : { consumer }),
+    });
+  }
+  return complaints.length === 0 && missing !== null ? [missing] : complaints;
 }
 
 /** null: nothing that was asked for is missing. */

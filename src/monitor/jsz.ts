@@ -1,12 +1,19 @@
 /** `/jsz`: the state of JetStream on this server, by account, stream and consumer. */
 import type { JetStreamAccountReport, JetStreamStats, StreamReport } from "../jetstream/report.ts";
-import { json, type Answer } from "./answer.ts";
+import { json, text, type Answer } from "./answer.ts";
 import { goTime } from "./go-format.ts";
 import { List } from "./json.ts";
 import { pageOf, type Query } from "./query.ts";
 import type { JetStreamSource, MonitorSource } from "./source.ts";
 
+/** When no snapshot was taken. */
+const NO_TIME = "0001-01-01T00:00:00Z";
+
 interface Details {
+  /** Names of groups. */
+  readonly groups?: boolean;
+  /** Streams that this server leads, no others. */
+  readonly ledOnly?: boolean;
   readonly streams: boolean;
   readonly consumers: boolean;
   readonly config: boolean;
@@ -18,15 +25,23 @@ export function jsz(source: MonitorSource, query: Query): Answer {
   const flag = (name: string): boolean => query.flag(name);
   const [accounts, streams, consumers] = [flag("accounts"), flag("streams"), flag("consumers")];
   const origins = flag("direct-consumers");
-  const details = { streams: streams || consumers, consumers, origins, config: flag("config") };
   const page = pageOf(query);
-  flag("leader-only"); // without a cluster each server leads what it has
-  const countsLeaders = flag("raft");
-  flag("stream-leader-only");
+  const isLeaderAsked = flag("leader-only");
+  const groups = flag("raft");
+  const ledOnly = flag("stream-leader-only");
+  const details = {
+    streams: streams || consumers,
+    consumers,
+    origins,
+    config: flag("config"),
+    groups,
+    ledOnly,
+  };
   const head = { server_id: source.facts().id, now: goTime(source.nowMs()) };
   const jetStream = source.jetStream();
-  if (jetStream === null) return json(disabled(head));
+  if (jetStream === null) return isLeaderAsked ? notLeader() : json(disabled(head));
   const { report } = jetStream;
+  if (isLeaderAsked && report.cluster !== null && report.cluster.meta?.leads !== true) return notLeader();
   const name = query.text("acc");
   const one = report.account(name);
   const listed =
@@ -37,16 +52,17 @@ export function jsz(source: MonitorSource, query: Query): Answer {
     one === null ? listed.map((each) => report.account(each)).filter((each) => each !== null) : [one];
   const { totals, stats } = report;
   return json({
-    ...statsFields(stats, report.accountCount, report.level),
+    ...statsFields(stats, report.accountCount, report.level, groupsOf(report)),
     ...head,
     config: jetStreamConfig(jetStream, stats),
     limits: limitsFields(jetStream),
     streams: totals.streams,
-    streams_leader: countsLeaders && totals.streams > 0 ? totals.streams : undefined,
+    streams_leader: groups && totals.streamsLed > 0 ? totals.streamsLed : undefined,
     consumers: totals.consumers,
-    consumers_leader: countsLeaders && totals.consumers > 0 ? totals.consumers : undefined,
+    consumers_leader: groups && totals.consumersLed > 0 ? totals.consumersLed : undefined,
     messages: totals.messages,
     bytes: totals.bytes,
+    meta_cluster: metaFields(report),
     account_details:
       shown.length === 0 ? undefined : new List(shown.map((each) => accountFields(source, each, details))),
     total: report.accountCount,
@@ -81,9 +97,37 @@ export function jetStreamFields(jetStream: JetStreamSource, shows: "folder" | "n
   const config = jetStreamConfig(jetStream, stats);
   return {
     config: shows === "folder" ? config : { ...config, store_dir: undefined },
-    stats: statsFields(stats, report.accountCount, report.level),
+    stats: statsFields(stats, report.accountCount, report.level, groupsOf(report)),
+    meta: metaFields(report),
     limits: limitsFields(jetStream),
   };
+}
+
+/** The group of all servers with JetStream; undefined: there is none. */
+function metaFields({ cluster }: JetStreamSource["report"]): object | undefined {
+  const meta = cluster?.meta ?? null;
+  if (meta === null) return undefined;
+  const { name, leader, peer, replicas, size, quorum, pendingRequests, entries, bytes } = meta;
+  return {
+    name,
+    leader: leader || undefined,
+    peer: peer || undefined,
+    replicas: replicas.length === 0 ? undefined : replicas,
+    cluster_size: size,
+    quorum_needed: quorum,
+    pending: pendingRequests,
+    pending_requests: pendingRequests,
+    pending_infos: 0,
+    snapshot: { pending_entries: entries, pending_size: bytes, last_time: NO_TIME },
+  };
+}
+
+function groupsOf({ cluster }: JetStreamSource["report"]): number {
+  return cluster?.groupCount ?? 0;
+}
+
+function notLeader(): Answer {
+  return text(400, "filtered response: not leader");
 }
 
 function jetStreamConfig({ settings }: JetStreamSource, stats: JetStreamStats): Record<string, unknown> {
@@ -101,14 +145,14 @@ function jetStreamConfig({ settings }: JetStreamSource, stats: JetStreamStats): 
   };
 }
 
-function statsFields(stats: JetStreamStats, accounts: number, level: number): object {
+function statsFields(stats: JetStreamStats, accounts: number, level: number, groups: number): object {
   return {
     memory: stats.memoryBytes,
     storage: stats.storageBytes,
     reserved_memory: unsigned(stats.reservedMemoryBytes),
     reserved_storage: unsigned(stats.reservedStorageBytes),
     accounts,
-    ha_assets: 0,
+    ha_assets: groups,
     api: { level, total: stats.requests, errors: stats.errors },
   };
 }
@@ -145,25 +189,47 @@ function accountFields(
   return {
     name: accounts.get(name)?.nameTag || name,
     id: name,
-    ...statsFields(stats, 0, 0),
+    ...statsFields(stats, 0, 0, 0),
     stream_detail: details.streams
-      ? orOmitted(streams, (stream) => streamFields(stream, details))
+      ? orOmitted(details.ledOnly === true ? ledOf(streams) : streams, (stream) =>
+          streamFields(stream, details),
+        )
       : undefined,
   };
 }
 
-function streamFields(stream: StreamReport, { consumers, config, origins }: Details): object {
+function ledOf(streams: Iterable<StreamReport>): Iterable<StreamReport> {
+  return {
+    *[Symbol.iterator]() {
+      for (const stream of streams) if (stream.isLed) yield stream;
+    },
+  };
+}
+
+function streamFields(stream: StreamReport, { consumers, config, origins, groups }: Details): object {
   const shown = (all: StreamReport["consumers"]): List | undefined =>
     orOmitted(all, ({ info }) => (config ? info : { ...info, config: undefined }));
   return {
     name: stream.name,
     created: stream.created,
-    cluster: { leader: stream.leader },
+    cluster: stream.cluster,
     config: config ? stream.config : undefined,
     state: stream.state,
     consumer_detail: consumers ? shown(stream.consumers) : undefined,
     direct_consumer_detail: consumers && origins === true ? shown(stream.originConsumers) : undefined,
     ...stream.origins,
+    ...(groups === true ? groupFields(stream, consumers) : {}),
+  };
+}
+
+function groupFields({ group, consumers }: StreamReport, areConsumersAsked: boolean): object {
+  if (group === "") return {};
+  const groups = areConsumersAsked
+    ? [...consumers].flatMap((one) => (one.group === "" ? [] : [{ name: one.name, raft_group: one.group }]))
+    : [];
+  return {
+    stream_raft_group: group,
+    consumer_raft_groups: groups.length === 0 ? undefined : groups,
   };
 }
 

@@ -1,7 +1,8 @@
 /** `/memberz`: what the page shows of one server. Small, since all members send theirs whenever somebody looks at the page. */
 import { hostPort } from "../base/host-port.ts";
 import { compactJson, type Answer } from "./answer.ts";
-import type { ConsumerReport, StreamReport } from "../jetstream/report.ts";
+import type { StreamReport } from "../jetstream/report.ts";
+import type { ConsumerReport } from "../jetstream/report-consumers.ts";
 import { goTime } from "./go-format.ts";
 import { registeredRoutes } from "./routez.ts";
 import { shortcomings } from "./probes.ts";

@@ -7,7 +7,7 @@ import { compactJson, type Answer } from "./answer.ts";
 import { goDuration, goTime } from "./go-format.ts";
 import type { Audience } from "./guard.ts";
 import type { Query } from "./query.ts";
-import type { Readiness } from "../health/readiness.ts";
+import type { Readiness, StreamsStanding } from "../health/readiness.ts";
 import type { MonitorSource } from "./source.ts";
 
 /** That it answers is the answer: a server that drains, or waits for others, is not to be restarted. */
@@ -38,6 +38,7 @@ export function readyz(source: MonitorSource, query: Query): Answer {
     ...identity(source, query.audience),
     ...asked,
     missing: shortcomings(readiness),
+    ...(readiness.streams === null ? {} : { jetstream: streamsFields(readiness.streams) }),
     sources: readiness.sources.map(({ name: source, listed, answerAgeMs, lastError }) => ({
       name: source,
       listed,
@@ -62,6 +63,10 @@ export function readyz(source: MonitorSource, query: Query): Answer {
       })),
     },
   });
+}
+
+function streamsFields({ troubles, behind }: StreamsStanding): object {
+  return { behind: behind === Infinity ? null : behind, not_current: troubles };
 }
 
 /** Problems. Faults do not affect readiness, since the connections that caused them are gone. */

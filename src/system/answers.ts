@@ -43,7 +43,7 @@ const OF_SERVER: Readonly<Record<string, Answerer>> = {
   GATEWAYZ: (asked) => ask(asked, "/gatewayz", {}),
   LEAFZ: (asked) => ask(asked, "/leafz", {}),
   ACCOUNTZ: (asked) => ask(asked, "/accountz", { acc: textOf(asked.options, "account") }),
-  JSZ: (asked) => ask(asked, "/jsz", jszQuery(asked.options)),
+  JSZ: jetStream,
   HEALTHZ: healthz,
   EXPVARZ: expvarz,
   MEMBERZ: (asked) => ask(asked, "/memberz", {}),
@@ -90,6 +90,12 @@ export class Answers {
   private parts(options: Options): Omit<Asked, "account"> {
     return { endpoints: this.endpoints, source: this.source, options };
   }
+}
+
+/** One that does not lead the group of all servers keeps silent where only the leader is asked. */
+async function jetStream({ endpoints, options }: Asked): Promise<object | null> {
+  const query = new URLSearchParams(jszQuery(options)).toString();
+  return (await endpoints.ask("/jsz", new Query(query))).value ?? null;
 }
 
 async function ask(
@@ -156,7 +162,13 @@ function accountJetStream({ source, options, account }: Asked): object {
   if (source.accounts.get(account) === undefined)
     throw new Refusal(`account ${JSON.stringify(account)} not found`);
   const consumers = flagOf(options, "consumer");
-  const details = { streams: flagOf(options, "streams"), consumers, config: flagOf(options, "config") };
+  const details = {
+    streams: flagOf(options, "streams"),
+    consumers,
+    config: flagOf(options, "config"),
+    groups: flagOf(options, "raft"),
+    ledOnly: flagOf(options, "stream_leader_only"),
+  };
   const found = accountJsz(source, account, details);
   if (found === null) throw new Refusal(`account ${JSON.stringify(account)} not jetstream enabled`);
   return found;

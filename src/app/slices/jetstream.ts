@@ -7,7 +7,7 @@ import type { AccountJetStream } from "../../config/values/account-features.ts";
 import { GLOBAL_ACCOUNT } from "../../subject/account-names.ts";
 import { NO_LIMITS as NO_JETSTREAM_LIMITS, type JetStreamLimits } from "../../jetstream/limits.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "../../jetstream/server-limits.ts";
-import type { JetStreamSettings } from "../jetstream.ts";
+import type { JetStreamSettings } from "../jetstream-settings.ts";
 import { systemAccountOf } from "./accounts.ts";
 
 /** Share of the machine's memory that streams in memory may take. */

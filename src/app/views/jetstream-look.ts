@@ -1,5 +1,6 @@
 /** What metrics show of JetStream, in one pass over streams and consumers. */
-import type { ConsumerReport, JetStreamAccountReport, StreamReport } from "../../jetstream/report.ts";
+import type { JetStreamAccountReport, StreamReport } from "../../jetstream/report.ts";
+import type { ConsumerReport } from "../../jetstream/report-consumers.ts";
 import type {
   ConsumerLook,
   JetStreamAccountLook,
@@ -33,6 +34,7 @@ export function jetStreamLook(source: JetStreamSource): JetStreamLook {
     streams,
     consumers,
     ...others,
+    ...clusterLook(report),
     leftOut: {
       streams: totals.streams - streams.length,
       consumers: totals.consumers - consumers.length,
@@ -61,7 +63,7 @@ function streamsOf(report: JetStreamSource["report"]): StreamLooks {
       if (stream.problem !== "" && refusing.length < STREAMS_MAX)
         refusing.push({ account: name, name: stream.name });
       for (const consumer of stream.consumers) {
-        if (consumers.length < CONSUMERS_MAX) consumers.push(consumerLook(name, stream.name, consumer));
+        if (consumers.length < CONSUMERS_MAX) consumers.push(consumerLook(name, stream, consumer));
         const { standstill } = consumer;
         if (standstill !== null) idle.set(standstill, (idle.get(standstill) ?? 0) + 1);
       }
@@ -88,12 +90,32 @@ function accountLook({
   };
 }
 
-function streamLook(account: string, { name, figures }: StreamReport): StreamLook {
-  return { account, name, ...figures };
+function clusterLook({
+  cluster,
+}: JetStreamSource["report"]): Pick<JetStreamLook, "meta" | "groups" | "notCurrent"> {
+  if (cluster === null) return { meta: null, groups: 0, notCurrent: null };
+  const { meta } = cluster;
+  let count = 0;
+  let behind = 0;
+  for (const trouble of cluster.troubles()) {
+    count++;
+    behind += trouble.behind;
+  }
+  return {
+    meta: meta === null ? null : { ...meta, pending: meta.pendingRequests },
+    groups: cluster.groupCount,
+    notCurrent: { count, behind },
+  };
 }
 
-function consumerLook(account: string, stream: string, { name, figures }: ConsumerReport): ConsumerLook {
-  return { account, stream, name, ...figures };
+function streamLook(account: string, { name, leader, group, figures }: StreamReport): StreamLook {
+  return { account, name, leader, group, ...figures };
+}
+
+function consumerLook(account: string, of: StreamReport, consumer: ConsumerReport): ConsumerLook {
+  const { name, leader, figures } = consumer;
+  const { leader: streamLeader, group: streamGroup } = of;
+  return { account, stream: of.name, streamLeader, streamGroup, name, leader, ...figures };
 }
 
 interface ToldOrigin {
@@ -104,14 +126,26 @@ interface ToldOrigin {
 }
 
 /** As stream info tells them. */
-function originLooks(account: string, { name: stream, origins }: StreamReport): OriginLook[] {
+function originLooks(account: string, of: StreamReport): OriginLook[] {
+  const { name: stream, origins, leader: streamLeader, group: streamGroup } = of;
   const { mirror, sources = [] } = origins as { mirror?: ToldOrigin; sources?: readonly ToldOrigin[] };
   const look = (
     kind: OriginLook["kind"],
     { name, external, lag, active: activeNs }: ToldOrigin,
   ): OriginLook => {
     const [apiPrefix, deliverPrefix] = [external?.api ?? "", external?.deliver ?? ""];
-    return { kind, account, stream, name, apiPrefix, deliverPrefix, lag, activeNs };
+    return {
+      kind,
+      account,
+      stream,
+      streamLeader,
+      streamGroup,
+      name,
+      apiPrefix,
+      deliverPrefix,
+      lag,
+      activeNs,
+    };
   };
   return [
     ...(mirror === undefined ? [] : [look("mirror", mirror)]),

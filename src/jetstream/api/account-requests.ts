@@ -1,11 +1,9 @@
 /** What an account may ask about itself. */
 import type { Assets } from "../assets.ts";
 import { NO_LIMITS, tierOf, type TierLimits } from "../limits.ts";
-import type { Handler } from "./request.ts";
+import type { ApiRequest, Fields } from "./request.ts";
 
-type Fields = Record<string, unknown>;
-
-export const accountInfo: Handler = ({ assets, facts }) => {
+export const accountInfo = ({ assets, facts }: Pick<ApiRequest, "assets" | "facts">): Fields => {
   const { tiers } = assets.limits;
   return {
     ...usageFields(assets),

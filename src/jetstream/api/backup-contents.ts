@@ -29,7 +29,19 @@ export function contentsOf(
 ): BackupContents {
   const { stream } = assets;
   const lastSequence = stream.store.last;
-  const saved = extent === "with consumers" ? publicConsumers(assets) : [];
+  const own = publicConsumers(assets).map(({ name, config, created, state }) => ({
+    name,
+    config,
+    created,
+    state,
+  }));
+  const followed = [...assets.followed].map(([name, { config, created, state }]) => ({
+    name,
+    config,
+    created,
+    state,
+  }));
+  const saved = extent === "with consumers" ? [...own, ...followed] : [];
   return {
     stream,
     state,
@@ -39,7 +51,10 @@ export function contentsOf(
   };
 }
 
-function consumerOf({ name, config, created, state }: Consumer, last: number): BackupConsumer {
+function consumerOf(
+  { name, config, created, state }: Pick<Consumer, "name" | "config" | "created" | "state">,
+  last: number,
+): BackupConsumer {
   const { delivered, floor, pending } = state;
   const position = ({ consumer, stream }: SavedConsumer["floor"]): SavedConsumer["floor"] => ({
     consumer,

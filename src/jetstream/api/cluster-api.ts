@@ -6,7 +6,9 @@
  */
 import { apiErrors } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
+import type { ClusterAdvisories } from "../cluster-advisories.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
+import type { ClusterUsage } from "../cluster-usage.ts";
 import type { GroupTransport } from "../group/group.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import { MessageHeaders } from "../headers.ts";
@@ -16,17 +18,22 @@ import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
 import { findOperation, refusalOf } from "./api.ts";
 import { Backups } from "./backups.ts";
+import { ClusterAnswers, type AnsweredRequest } from "./cluster-answers.ts";
 import { ClusterLists } from "./cluster-lists.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
 import { META_REQUESTS } from "./cluster-requests.ts";
 import { ownedRequests, type OwnedHost } from "./cluster-owned.ts";
-import { infoWhenCounted } from "./consumer-requests.ts";
-import { clusterInfo, streamInfo, type AnswerFacts } from "./info.ts";
+import { InterestWait, type RoutesCaughtUp } from "./interest-wait.ts";
+import { identityBlock, infoWhenCounted } from "./consumer-requests.ts";
+import { streamInfo, type AnswerFacts } from "./info.ts";
 import { Later, type ApiOperation, type Fields } from "./request.ts";
+import type { WrittenPart } from "./written-part.ts";
 
 const PREFIX = "$JS.API.";
 const QUEUED_MAX = 10_000;
 const ANSWER_MS = 10_000;
+/** A refusal that another server may know better waits so long. */
+const OTHERS_FIRST_MS = 500;
 const REQUEST_INFO = "Nats-Request-Info";
 /** What clusters alone have, beside what every server answers. */
 const OF_CLUSTERS: readonly ApiOperation[] = [
@@ -41,14 +48,20 @@ export interface ClusterApiOptions {
   readonly transport: GroupTransport;
   readonly jetStream: JetStream;
   readonly meta: MetaGroup;
+  readonly advisories: ClusterAdvisories;
+  readonly usage: ClusterUsage;
   readonly assets: ClusterAssets;
   readonly servers: KnownServers;
+  /** As for JetStreamCluster. */
+  readonly routesCaughtUp: RoutesCaughtUp;
   readonly clusterName: () => string;
   readonly nameOf: (peer: string) => string;
 }
 
 interface AwaitedAnswer {
-  readonly reply: string;
+  readonly request: AnsweredRequest;
+  /** null: nothing has changed. */
+  readonly change: "new" | "changed" | null;
   readonly type: string;
   readonly untilMs: number;
 }
@@ -56,17 +69,22 @@ interface AwaitedAnswer {
 export class ClusterApi {
   private readonly options: ClusterApiOptions;
   private readonly facts: AnswerFacts;
+  private readonly answers: ClusterAnswers;
   private readonly lists: ClusterLists;
+  private readonly interest: InterestWait;
   private readonly backups = new Backups();
   private readonly ears: Disposable[] = [];
   private received: ClusterRequest[] = [];
   /** By account, stream and consumer. */
   private readonly awaited = new Map<string, AwaitedAnswer[]>();
+  private readonly delayed = new Set<Disposable>();
   private isDue = false;
 
   constructor(options: ClusterApiOptions) {
     this.options = options;
     this.facts = options.jetStream.options.facts;
+    this.answers = new ClusterAnswers(options.host, options.jetStream, this.facts);
+    this.interest = new InterestWait(options.host, options.routesCaughtUp);
     this.lists = new ClusterLists({ ...options, facts: this.facts });
   }
 
@@ -75,8 +93,13 @@ export class ClusterApi {
     this.lists.start();
   }
 
+  /** Requests that have come and are not handled yet. */
+  get queued(): number {
+    return this.received.length + this.options.meta.waitingCount;
+  }
+
   stop(): void {
-    for (const ear of this.ears) ear[Symbol.dispose]();
+    for (const one of [...this.ears, ...this.delayed]) one[Symbol.dispose]();
     this.lists.stop();
     this.backups.stop();
   }
@@ -90,19 +113,23 @@ export class ClusterApi {
   }
 
   /** Something was agreed on, and this server has followed. */
-  changed({ kind, account, stream, consumer, asked, isUpdate }: AssignmentChange): void {
-    const { assets, meta } = this.options;
-    if (asked.reply === "") return;
+  changed(change: AssignmentChange): void {
+    const { kind, account, stream, consumer, asked, isUpdate, isNew } = change;
+    const { assets, meta, advisories } = this.options;
+    if (kind === "removed" && meta.leads) advisories.removed(change);
     const what = consumer === "" ? "stream" : "consumer";
     if (kind === "removed") {
-      if (meta.leads) this.respond(asked.reply, `${what}_delete`, { success: true });
+      if (meta.leads && asked.reply !== "")
+        this.answers.send(askedOf(change), { success: true }, { type: `${what}_delete` });
       return;
     }
     if (assets.standing(account, stream, consumer) === "") return;
     const type = `${what}_${isUpdate && consumer === "" && asked.subject.includes("UPDATE") ? "update" : "create"}`;
     const untilMs = this.options.host.clock.nowMs() + ANSWER_MS;
     const key = keyOf(account, stream, consumer);
-    this.awaited.set(key, [...(this.awaited.get(key) ?? []), { reply: asked.reply, type, untilMs }]);
+    const made = isNew ? "new" : isUpdate ? "changed" : null;
+    const answer: AwaitedAnswer = { request: askedOf(change), type, untilMs, change: made };
+    this.awaited.set(key, [...(this.awaited.get(key) ?? []), answer]);
     if (this.awaited.size > QUEUED_MAX) this.awaited.delete(this.awaited.keys().next().value!);
     this.leadershipChanged(account, stream, consumer);
   }
@@ -114,31 +141,38 @@ export class ClusterApi {
     const { assets, host } = this.options;
     if (awaited === undefined || assets.standing(account, stream, consumer) !== "leads") return;
     this.awaited.delete(key);
-    for (const { reply, type, untilMs } of awaited)
-      if (untilMs > host.clock.nowMs()) this.tell(account, stream, consumer, { reply, type });
+    for (const { request, type, untilMs, change } of awaited) {
+      if (change !== null) this.options.advisories.assigned({ account, stream, consumer }, change);
+      if (request.reply === "" || untilMs <= host.clock.nowMs()) continue;
+      this.tell({ stream, consumer }, { request, type, change });
+    }
   }
 
+  /** What the answer says holds now; it leaves when whoever gets it may use what was made. */
   private tell(
-    account: string,
-    stream: string,
-    consumer: string,
-    { reply, type }: Pick<AwaitedAnswer, "reply" | "type">,
+    { stream, consumer }: { readonly stream: string; readonly consumer: string },
+    { request, type, change }: Pick<AwaitedAnswer, "request" | "type" | "change">,
   ): void {
-    const assets = this.assetsOf(account);
+    const assets = this.assetsOf(request.account);
     const found = assets?.streams.get(stream);
     if (assets === undefined || found === undefined) return;
+    const send = (fields: Fields, headers = ""): void => {
+      const now = (): void => this.answers.send(request, fields, { type, headers });
+      const { deliver_subject: isPush } = (fields["config"] ?? {}) as Fields;
+      if (change === "new" && isPush === undefined) this.interest.whenTold(now);
+      else now();
+    };
     if (consumer === "") {
-      const info = streamInfo(found, this.facts, { deleted: false, subjects: null });
-      const created = type === "stream_create" ? { did_create: true } : {};
-      const cluster = clusterInfo(assets.clusterOf(stream));
-      this.respond(reply, type, { ...info, ...created, cluster });
+      const cluster = assets.clusterOf(stream);
+      const info = streamInfo(found, this.facts, { deleted: false, subjects: null, cluster });
+      send({ ...info, ...(type === "stream_create" && change === "new" ? { did_create: true } : {}) });
       return;
     }
     const one = found.consumers.get(consumer);
     if (one === undefined) return;
     const later = infoWhenCounted(one, assets, this.facts);
     later.begin(
-      (fields) => this.respond(reply, type, fields),
+      (fields) => send(fields, identityBlock(found.stream, fields)),
       () => {},
     );
   }
@@ -148,15 +182,17 @@ export class ClusterApi {
     const asked = subject.slice(PREFIX.length);
     const operation = OF_CLUSTERS.find((one) => one.subject === asked);
     const found = operation === undefined ? findOperation(asked) : { operation, names: [] };
-    if (found === null || reply === "" || this.received.length >= QUEUED_MAX) return;
+    if (found === null || this.received.length >= QUEUED_MAX) return;
+    if (reply === "" && !META_REQUESTS.has(found.operation.subject)) return;
     const headers = headerLength === 0 ? null : MessageHeaders.of(body, headerLength);
     const info = headers?.get(REQUEST_INFO) ?? null;
     const client = info === null ? {} : parseInfo(info);
     const { name } = this.options.host;
     const account = info === null ? name : accountOf(client);
     const level = Number(headers?.get("Nats-Required-Api-Level") ?? 0);
+    const identity = headers?.get("Nats-Stream-Identity") ?? "";
     const payload = payloadOf(message);
-    this.received.push({ subject, reply, payload, client, account, found, level });
+    this.received.push({ subject, reply, payload, client, account, found, level, identity });
     if (this.isDue) return;
     this.isDue = true;
     this.options.host.afterwards(() => {
@@ -175,12 +211,15 @@ export class ClusterApi {
     if (!(request.level <= this.facts.level)) {
       if (meta.leads) this.refuse(request, apiErrors.requiredApiLevel());
     } else if (judge !== undefined) {
-      if (!meta.leads) return;
+      if (!meta.leads) {
+        if (meta.isLeaderless) this.refuse(request, apiErrors.clusterUnavailable());
+        return;
+      }
       meta.whenSettled(() =>
         this.attempt(request, () => {
           if (inAccount === undefined) throw apiErrors.notForAccount();
-          const { account, payload, subject, reply, client } = request;
-          const asked = { account, payload, subject, reply, client: withoutSecrets(client), names };
+          const { account, payload, subject, reply, client, identity } = request;
+          const asked = { account, payload, subject, reply, identity, client: withoutSecrets(client), names };
           const clusterName = this.options.clusterName();
           const answer = (fields: Fields): void => this.answer(request, fields);
           judge({ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName, answer });
@@ -208,8 +247,20 @@ export class ClusterApi {
       around: { meta, servers, clusterName: this.options.clusterName(), random: this.options.host.random },
       attempt: (act) => this.attempt(request, act),
       answer: (fields) => this.answer(request, fields),
+      isOnline: (peer) => peer === this.options.self || servers.isOnline(peer),
+      afterAWhile: (act) => this.afterAWhile(act),
       handle: () => this.handle(request),
     };
+  }
+
+  /** Bounded: more than so many are not called. */
+  private afterAWhile(act: () => void): void {
+    if (this.delayed.size >= QUEUED_MAX) return;
+    const timer = this.options.host.clock.setTimer(OTHERS_FIRST_MS, () => {
+      this.delayed.delete(timer);
+      act();
+    });
+    this.delayed.add(timer);
   }
 
   /** As a server by itself would. */
@@ -219,13 +270,15 @@ export class ClusterApi {
     if (assets === undefined) throw apiErrors.notForAccount();
     const { names, operation } = found;
     const { facts, backups } = this;
-    const result = operation.handle({ names, payload, identity: "", assets, facts, backups, origin: null });
-    if (result instanceof Later)
-      result.begin(
-        (fields) => this.answer(request, fields),
-        (error) => this.refuse(request, error),
-      );
-    else this.answer(request, result);
+    const { identity } = request;
+    const asked = { names, payload, identity, assets, facts, backups, origin: null };
+    const respond = (fields: Fields, part?: WrittenPart): void => {
+      const headers = operation.headers?.(asked, fields) ?? "";
+      this.answers.send(request, fields, { type: operation.type, part, headers });
+    };
+    const result = operation.handle(asked);
+    if (result instanceof Later) result.begin(respond, (error) => this.refuse(request, error));
+    else respond(result);
   }
 
   private attempt(request: ClusterRequest, act: () => void): void {
@@ -236,19 +289,14 @@ export class ClusterApi {
     }
   }
 
-  private refuse({ reply, subject, found }: ClusterRequest, error: unknown): void {
-    const { operation } = found;
-    const refusal = refusalOf(error, subject, this.options.host.logger);
-    this.respond(reply, operation.type, { error: refusal, ...operation.refusal });
+  private refuse(request: ClusterRequest, error: unknown): void {
+    const { operation } = request.found;
+    const refusal = refusalOf(error, request.subject, this.options.host.logger);
+    this.answer(request, { error: refusal, ...operation.refusal });
   }
 
-  private answer({ reply, found }: ClusterRequest, fields: Fields): void {
-    this.respond(reply, found.operation.type, fields);
-  }
-
-  private respond(reply: string, type: string, fields: Fields): void {
-    const payload = JSON.stringify({ type: `io.nats.jetstream.api.v1.${type}_response`, ...fields });
-    this.options.host.send({ subject: reply, reply: "", headers: "", payload });
+  private answer(request: ClusterRequest, fields: Fields): void {
+    this.answers.send(request, fields, { type: request.found.operation.type });
   }
 
   private assetsOf(account: string): Assets | undefined {
@@ -259,6 +307,11 @@ export class ClusterApi {
 /** It is answered where it is found. */
 function unasked(): never {
   throw apiErrors.badRequest();
+}
+
+function askedOf({ account, asked }: AssignmentChange): AnsweredRequest {
+  const { subject, reply, client } = asked;
+  return { account, subject, reply, payload: "", client };
 }
 
 function keyOf(account: string, stream: string, consumer: string): string {

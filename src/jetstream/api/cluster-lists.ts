@@ -9,12 +9,13 @@ import { subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
+import type { ClusterUsage } from "../cluster-usage.ts";
 import type { GroupTransport } from "../group/group.ts";
 import type { AccountHost } from "../host.ts";
 import type { JetStream } from "../jetstream.ts";
+import { publicNames } from "../meta/assignments.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
 import { accountInfo } from "./account-requests.ts";
-import { Backups } from "./backups.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
 import { clusterInfo, consumerInfo, streamInfo, type AnswerFacts } from "./info.ts";
 import { bodyOf, numberOf, textOf, type Fields } from "./request.ts";
@@ -29,6 +30,7 @@ export interface ClusterListsOptions {
   readonly jetStream: JetStream;
   readonly meta: MetaGroup;
   readonly assets: ClusterAssets;
+  readonly usage: ClusterUsage;
   readonly facts: AnswerFacts;
 }
 
@@ -74,10 +76,12 @@ export class ClusterLists {
     const list = LISTS.get(request.found.operation.subject);
     if (list === undefined) return false;
     if (meta.leads)
-      asker.attempt(() => {
-        if (asker.assets === undefined) throw apiErrors.notForAccount();
-        this[list](request, asker, asker.assets);
-      });
+      meta.whenSettled(() =>
+        asker.attempt(() => {
+          if (asker.assets === undefined) throw apiErrors.notForAccount();
+          this[list](request, asker, asker.assets);
+        }),
+      );
     return true;
   }
 
@@ -90,27 +94,39 @@ export class ClusterLists {
     if (at === undefined || found === undefined) return null;
     const one = consumer === "" ? undefined : found.consumers.get(consumer);
     if (consumer !== "" && one === undefined) return null;
+    const cluster = at.clusterOf(stream, consumer === "" ? undefined : consumer);
     const info =
       one === undefined
-        ? streamInfo(found, facts, { deleted: false, subjects: null, isListed: true })
-        : consumerInfo(one, facts, "listed");
-    return { ...info, cluster: clusterInfo(at.clusterOf(stream, consumer === "" ? undefined : consumer)) };
+        ? streamInfo(found, facts, { deleted: false, subjects: null, isListed: true, cluster })
+        : { ...consumerInfo(one, facts, "listed"), cluster: clusterInfo(cluster) };
+    return info;
   }
 
   private account(_request: ClusterRequest, { answer }: Asker, assets: Assets): void {
-    const { facts, meta } = this.options;
-    const local = accountInfo({
-      names: [],
-      payload: "",
-      identity: "",
-      assets,
-      facts,
-      backups: new Backups(),
-      origin: null,
-    });
-    const streams = [...meta.assignments.streamsOf(assets.host.name).values()];
+    const { facts, meta, usage } = this.options;
+    const local: Fields = accountInfo({ assets, facts });
+    const { name } = assets.host;
+    const streams = [...meta.assignments.streamsOf(name).values()];
     const consumers = streams.reduce((sum, one) => sum + one.consumers.size, 0);
-    answer({ ...(local as Fields), streams: streams.length, consumers });
+    const reserved = (storage: "memory" | "file"): number =>
+      streams.reduce((sum, { assignment: { config } }) => {
+        return config.storage === storage ? sum + Math.max(0, config.maxBytes) * config.replicas : sum;
+      }, 0);
+    const { memoryBytes, storageBytes, requests, errors } = usage.elsewhere(name);
+    answer({
+      ...local,
+      memory: assets.usage.bytesOf("memory") + memoryBytes,
+      storage: assets.usage.bytesOf("file") + storageBytes,
+      reserved_memory: reserved("memory"),
+      reserved_storage: reserved("file"),
+      streams: streams.length,
+      consumers,
+      api: {
+        level: facts.level,
+        total: assets.counters.total + requests,
+        errors: assets.counters.errors + errors,
+      },
+    });
   }
 
   private streamNames(request: ClusterRequest, { answer }: Asker): void {
@@ -120,7 +136,7 @@ export class ClusterLists {
       total: found.length,
       offset,
       limit: NAMES_PAGE,
-      streams: streams.length === 0 ? null : streams,
+      streams: found.length === 0 ? null : streams,
     });
   }
 
@@ -130,8 +146,7 @@ export class ClusterLists {
     this.gather(
       names.map((name) => [request.account, name, ""] as const),
       (infos, missing) => {
-        const streams = infos.length === 0 ? null : infos;
-        answer({ total: found.length, offset, limit: LIST_PAGE, streams, ...lacking(missing) });
+        answer({ total: found.length, offset, limit: LIST_PAGE, streams: infos, ...lacking(missing) });
       },
     );
   }
@@ -167,7 +182,7 @@ export class ClusterLists {
   private consumersOf({ payload, account, found: { names } }: ClusterRequest) {
     const placed = this.options.meta.assignments.stream(account, names[0]!);
     if (placed === undefined) throw apiErrors.streamNotFound();
-    const found = [...placed.consumers.keys()].toSorted();
+    const found = publicNames(placed).toSorted();
     return { offset: Math.min(numberOf(bodyOf(payload), "offset"), found.length), found };
   }
 

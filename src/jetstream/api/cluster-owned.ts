@@ -3,13 +3,13 @@
  * of the meta group refuses.
  */
 import { hashName } from "../../base/base62.ts";
-import { apiErrors } from "../api-error.ts";
+import { apiErrors, type ApiError } from "../api-error.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
 import { emptyServer, type PlacementRoom } from "./cluster-moves.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
-import { bodyOf, textOf, type Fields } from "./request.ts";
+import { bodyOf, expectEmpty, textOf, type Fields } from "./request.ts";
 
 export interface OwnedHost {
   readonly meta: MetaGroup;
@@ -21,6 +21,9 @@ export interface OwnedHost {
   /** Refuses the request with what `act` throws. */
   readonly attempt: (act: () => void) => void;
   readonly answer: (fields: Fields) => void;
+  readonly isOnline: (peer: string) => boolean;
+  /** Calls once, when others have had time to answer. */
+  readonly afterAWhile: (act: () => void) => void;
   /** Answers as a server by itself does. */
   readonly handle: () => void;
 }
@@ -36,32 +39,73 @@ const OF_STREAM = new Set([
   "STREAM.SNAPSHOT",
   "STREAM.RESTORE",
 ]);
-const UNBUILT = new Set([
-  "STREAM.SNAPSHOT",
-  "STREAM.RESTORE",
-  "CONSUMER.PAUSE",
-  "CONSUMER.RESET",
-  "CONSUMER.PEER.REMOVE",
-]);
+const UNBUILT = new Set(["STREAM.RESTORE", "CONSUMER.PEER.REMOVE"]);
 
 export function ownedRequests(request: ClusterRequest, host: OwnedHost, assets: ClusterAssets): void {
   const { operation } = request.found;
   if (operation.subject === "META.LEADER.STEPDOWN") return stepDownMeta(request, host);
   if (operation.subject === "SERVER.REMOVE") return removeServer(request, host);
   const { meta, attempt } = host;
-  const { account } = request;
-  const [stream = "", name = ""] = request.found.names;
-  const consumer = OF_STREAM.has(operation.subject) ? "" : name;
-  const placed = meta.assignments.stream(account, stream);
-  const isAssigned = placed !== undefined && (consumer === "" || placed.consumers.has(consumer));
-  if (!isAssigned) {
-    if (meta.leads)
-      attempt(() => {
-        throw placed === undefined ? apiErrors.streamNotFound() : apiErrors.consumerNotFound();
-      });
+  const asked = askedOf(request);
+  if (placedOf(asked, meta) !== undefined) {
+    ownedByLeader(request, { asked, host, assets });
     return;
   }
-  if (assets.standing(account, stream, consumer) !== "leads") return;
+  if (!meta.leads) {
+    refuseLater(host, () => meta.isLeaderless, apiErrors.clusterUnavailable());
+    return;
+  }
+  // it may be under way, and known to the server already that has answered for it
+  meta.whenSettled(() => {
+    if (placedOf(asked, meta) !== undefined) ownedByLeader(request, { asked, host, assets });
+    else
+      attempt(() => {
+        if (operation.subject === "CONSUMER.INFO") expectEmpty(request.payload);
+        const there = meta.assignments.stream(asked.account, asked.stream);
+        throw there === undefined ? apiErrors.streamNotFound() : apiErrors.consumerNotFound();
+      });
+  });
+}
+
+interface Asked {
+  readonly account: string;
+  readonly stream: string;
+  /** "": it is about the stream. */
+  readonly consumer: string;
+}
+
+function askedOf({ account, found }: ClusterRequest): Asked {
+  const [stream = "", name = ""] = found.names;
+  return { account, stream, consumer: OF_STREAM.has(found.operation.subject) ? "" : name };
+}
+
+/** undefined: nobody keeps it. */
+function placedOf({ account, stream, consumer }: Asked, { assignments }: MetaGroup) {
+  const placed = assignments.stream(account, stream);
+  return consumer === "" ? placed?.assignment : placed?.consumers.get(consumer);
+}
+
+interface Owned {
+  readonly asked: Asked;
+  readonly host: OwnedHost;
+  readonly assets: ClusterAssets;
+}
+
+function ownedByLeader(request: ClusterRequest, { asked, host, assets }: Owned): void {
+  const { operation } = request.found;
+  const { meta, attempt } = host;
+  const { account, stream, consumer } = asked;
+  if (assets.standing(account, stream, consumer) !== "leads") {
+    const { peers } = placedOf(asked, meta)!.group;
+    const isOffline = (): boolean => meta.leads && peers.every((peer) => !host.isOnline(peer));
+    const offline = consumer === "" ? apiErrors.streamOffline() : apiErrors.consumerOffline();
+    const isLeaderless = (): boolean => meta.isLeaderless || assets.isLeaderless(account, stream, consumer);
+    if (isOffline()) refuseLater(host, isOffline, offline);
+    else if (operation.subject === "STREAM.INFO" && assets.isLeaderless(account, stream, ""))
+      attempt(host.handle);
+    else refuseLater(host, isLeaderless, apiErrors.clusterUnavailable());
+    return;
+  }
   attempt(() => {
     if (operation.subject.endsWith("LEADER.STEPDOWN")) {
       assets.stepDown(account, stream, consumer, preferredOf(request));
@@ -71,6 +115,17 @@ export function ownedRequests(request: ClusterRequest, host: OwnedHost, assets: 
         `${operation.subject} is not supported by this server in a cluster yet`,
       );
     else host.handle();
+  });
+}
+
+/** Others have a moment to answer first. */
+function refuseLater({ afterAWhile, attempt }: OwnedHost, isSo: () => boolean, refusal: ApiError): void {
+  if (!isSo()) return;
+  afterAWhile(() => {
+    if (isSo())
+      attempt(() => {
+        throw refusal;
+      });
   });
 }
 

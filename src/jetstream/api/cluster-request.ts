@@ -10,4 +10,6 @@ export interface ClusterRequest {
   readonly account: string;
   readonly found: FoundOperation;
   readonly level: number;
+  /** `Nats-Stream-Identity`; "": none, or an empty one. */
+  readonly identity: string;
 }

@@ -26,7 +26,15 @@ import type { MetaGroup } from "../meta/meta-group.ts";
 import { checkStreamUpdate } from "../stream/complete.ts";
 import type { StreamConfig } from "../stream/config.ts";
 import { formatTime } from "../time.ts";
-import { askedConsumer, askedDurable } from "./consumer-requests.ts";
+import {
+  askedConsumer,
+  askedDurable,
+  askedPause,
+  atPlaceThere,
+  checkIdentity,
+  configForOrigin,
+  pauseFields,
+} from "./consumer-requests.ts";
 import type { AnswerFacts } from "./info.ts";
 import { choosePeers, fittingPeers, moveStream, wantedPeers, type PlacementRoom } from "./cluster-moves.ts";
 import { bodyOf, expectEmpty, textOf, type Fields } from "./request.ts";
@@ -38,6 +46,8 @@ interface MetaRequest {
   readonly facts: AnswerFacts;
   readonly names: readonly string[];
   readonly payload: string;
+  /** `Nats-Stream-Identity`; "": none. */
+  readonly identity: string;
   readonly subject: string;
   readonly reply: string;
   readonly client: Record<string, unknown>;
@@ -54,13 +64,15 @@ const createStream: Judge = (request) => {
   const { account, meta } = request;
   const config = configOf(withAssigned(request));
   refuseUnbuilt(config, false);
+  if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
+  if (config.mirrorDirect && config.mirror === null)
+    throw apiErrors.streamInvalidConfig("stream has no mirror but does have mirror direct");
   const there = meta.assignments.stream(account, config.name);
   if (there !== undefined) {
     if (!isDeepStrictEqual(there.assignment.config, config)) throw apiErrors.streamNameExists();
     meta.propose(encodeStream({ ...there.assignment, ...askedIn(request) }, "assign"));
     return;
   }
-  if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
   checkRoom(request, config);
   const { assets } = request;
   const assignment: StreamAssignment = {
@@ -124,8 +136,13 @@ const createConsumer: Judge = (request) => {
   const there = placed(request, request.names[0]!);
   const stream = there.assignment.config;
   const strictness = isPedantic ? "pedantic" : "lenient";
-  const config = completeConsumer(asked, stream, consumerBounds(assets.options), strictness);
-  if (config.direct || config.sourcing) throw apiErrors.consumerCreate(NO_ORIGINS);
+  const forOrigin = configForOrigin(asked, stream, assets.host.random);
+  checkIdentity(forOrigin, there.assignment.created, request.identity);
+  const placedConfig = atPlaceThere(forOrigin, there);
+  const config = completeConsumer(placedConfig, stream, consumerBounds(assets.options), strictness);
+  if (config.replicas > stream.replicas) throw apiErrors.consumerReplicasExceed();
+  if (stream.retention !== "limits" && config.replicas > 0 && config.replicas !== stream.replicas)
+    throw apiErrors.consumerReplicasDiffer();
   const name = config.name || config.durable || randomToken(assets.host.random);
   const before = there.consumers.get(name);
   const queue = { stream: { config: stream }, consumers: there.consumers };
@@ -138,6 +155,9 @@ const createConsumer: Judge = (request) => {
     if (action === "create" && !isSame) throw apiErrors.consumerExists();
     if (!isSame) checkConsumerUpdate(before.config, config);
     if (!isSame) checkWorkQueue(queue, config, before);
+    const { deliverSubject } = before.config;
+    if (config.deliverSubject !== deliverSubject && assets.host.isAwaited(deliverSubject))
+      throw apiErrors.consumerNameTaken();
   }
   const assignment: ConsumerAssignment = {
     ...askedIn(request),
@@ -158,6 +178,17 @@ const deleteConsumer: Judge = (request) => {
   request.meta.propose(encodeConsumer({ ...found, ...askedIn(request) }, "remove"));
 };
 
+/** Every copy has to know of it. */
+const pauseConsumer: Judge = (request) => {
+  const { meta, names, answer, assets } = request;
+  const found = placed(request, names[0]!).consumers.get(names[1]!);
+  if (found === undefined) throw apiErrors.consumerNotFound();
+  const pauseUntil = askedPause(request);
+  const config = { ...found.config, pauseUntil };
+  meta.propose(encodeConsumer({ ...found, ...askedIn(request), reply: "", config }, "assign"));
+  meta.whenSettled(() => answer(pauseFields(pauseUntil, assets.host.clock.nowMs())));
+};
+
 /** By the subject of the operation. */
 export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
   ["STREAM.CREATE", createStream],
@@ -167,20 +198,17 @@ export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
   ["CONSUMER.CREATE", createConsumer],
   ["CONSUMER.DURABLE.CREATE", createConsumer],
   ["CONSUMER.DELETE", deleteConsumer],
+  ["CONSUMER.PAUSE", pauseConsumer],
 ]);
-
-const NO_ORIGINS = "mirrors and sources are not supported by this server in a cluster yet";
 
 /** What works on a server by itself alone, so far. Throws `ApiError`. */
 function refuseUnbuilt(config: StreamConfig, isInGroup: boolean): void {
   const isReplicated = config.replicas > 1 || isInGroup;
   const unbuilt: readonly (readonly [boolean, string])[] = [
-    [config.mirror !== null || config.sources.length > 0, "mirrors and sources are"],
     [isReplicated && config.retention === "interest", "retention interest with replicas is"],
     [isReplicated && (config.allowAtomic || config.allowBatched), "batches with replicas are"],
     [isReplicated && config.allowSchedules, "message schedules with replicas are"],
     [isReplicated && config.deleteMarkerTtlNs > 0, "subject delete markers with replicas are"],
-    [isReplicated && config.republish !== null, "republish with replicas is"],
   ];
   const found = unbuilt.find(([isAsked]) => isAsked);
   if (found !== undefined)

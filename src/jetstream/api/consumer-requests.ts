@@ -28,9 +28,9 @@ import { hashName, randomToken } from "../../base/base62.ts";
 import type { Random } from "../../base/random.ts";
 import { VERSION_LINE } from "../headers.ts";
 import { IDENTITY_HEADER } from "../origins/setup.ts";
-import type { Stream } from "../stream/stream.ts";
+import type { StreamConfig } from "../stream/config.ts";
 import { isTime, NO_TIME } from "../time.ts";
-import { clusterInfo, consumerInfo, pauseRemainingNs, type AnswerFacts } from "./info.ts";
+import { clusterInfo, consumerInfo, type AnswerFacts } from "./info.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
@@ -96,8 +96,8 @@ function make(request: ApiRequest, { config: asked, action, isPedantic }: Create
   const { assets } = request;
   const found = streamOf(request, request.names[0]!);
   const strictness = isPedantic ? "pedantic" : "lenient";
-  const forOrigin = configForOrigin(asked, found.stream, assets.host.random);
-  checkIdentity(forOrigin, found.stream, request.identity);
+  const forOrigin = configForOrigin(asked, found.stream.config, assets.host.random);
+  checkIdentity(forOrigin, found.stream.created, request.identity);
   const config = completeConsumer(
     atPlaceThere(forOrigin, found),
     found.stream.config,
@@ -133,10 +133,13 @@ function infoWhenKept(request: ApiRequest, found: StreamAssets, consumer: Consum
  * A server asks for a consumer for a mirror or a source, always by the same name. If messages are removed once they are
  * acknowledged, the consumer keeps its position, and a message is settled when the other stream has it; otherwise each request gets a new one.
  */
-function configForOrigin(config: ConsumerConfig, stream: Stream, random: Random): ConsumerConfig {
+export function configForOrigin(
+  config: ConsumerConfig,
+  stream: StreamConfig,
+  random: Random,
+): ConsumerConfig {
   if (!config.direct || !config.sourcing || config.name === "") return config;
-  if (stream.config.retention === "limits")
-    return { ...config, name: `${config.name}-${randomToken(random)}` };
+  if (stream.retention === "limits") return { ...config, name: `${config.name}-${randomToken(random)}` };
   return {
     ...config,
     direct: false,
@@ -148,31 +151,36 @@ function configForOrigin(config: ConsumerConfig, stream: Stream, random: Random)
   };
 }
 
-/** The stream has to be the one that messages were taken from before. Throws `ApiError`. */
-function checkIdentity({ direct, sourcing }: ConsumerConfig, stream: Stream, expected: string): void {
+/** The stream has to be the one that messages were taken from before. `created`: when it was made. Throws `ApiError`. */
+export function checkIdentity({ direct, sourcing }: ConsumerConfig, created: string, expected: string): void {
   if ((!direct && !sourcing) || expected === "") return;
-  const identity = identityOf(stream);
+  const identity = hashName(created);
   if (expected !== identity) throw apiErrors.identityMismatch(identity);
 }
 
 /** One that keeps its place goes on there, whatever the request says. */
-function atPlaceThere(config: ConsumerConfig, { consumers }: StreamAssets): ConsumerConfig {
+export function atPlaceThere(
+  config: ConsumerConfig,
+  { consumers }: { readonly consumers: ReadonlyMap<string, { readonly config: ConsumerConfig }> },
+): ConsumerConfig {
   const there = consumers.get(config.name)?.config;
   if (!config.sourcing || config.durable === "" || there === undefined) return config;
   const { deliverPolicy, startSequence, startTime } = there;
   return { ...config, deliverPolicy, startSequence, startTime };
 }
 
-function identityOf({ created }: Stream): string {
-  return hashName(created);
-}
-
 /** Servers that take messages from a stream are told which one it is. */
 function identityHeaders(request: ApiRequest, answer: Readonly<Record<string, unknown>>): string {
+  return identityBlock(request.assets.streams.get(request.names[0]!)?.stream, answer);
+}
+
+export function identityBlock(
+  stream: { readonly created: string } | undefined,
+  answer: Readonly<Record<string, unknown>>,
+): string {
   const { direct, sourcing } = (answer["config"] ?? {}) as { direct?: boolean; sourcing?: boolean };
-  const stream = request.assets.streams.get(request.names[0]!)?.stream;
   if (stream === undefined || (direct !== true && sourcing !== true)) return "";
-  return `${VERSION_LINE}${IDENTITY_HEADER}: ${identityOf(stream)}\r\n\r\n`;
+  return `${VERSION_LINE}${IDENTITY_HEADER}: ${hashName(stream.created)}\r\n\r\n`;
 }
 
 function consumerOf(request: ApiRequest): { found: StreamAssets; consumer: Consumer } {
@@ -224,17 +232,28 @@ function sorted(assets: StreamAssets): readonly Consumer[] {
   return publicConsumers(assets).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-const pause: Handler = (request) => {
-  const { consumer } = consumerOf(request);
+/** "": it is not to pause. Throws `ApiError`. */
+export function askedPause(request: Pick<ApiRequest, "payload" | "facts">): string {
   const pauseUntil = textOf(fieldsOf(request, PAUSE_FIELDS), "pause_until");
   if (pauseUntil !== "" && !isTime(pauseUntil))
     throw apiErrors.invalidJson(`parsing time ${JSON.stringify(pauseUntil)}`);
+  return pauseUntil;
+}
+
+export function pauseFields(pauseUntil: string, nowMs: number): Fields {
+  const remainingMs = pauseUntil === "" ? 0 : Date.parse(pauseUntil) - nowMs;
+  if (remainingMs <= 0) return { paused: false, pause_until: pauseUntil === "" ? NO_TIME : pauseUntil };
+  return { paused: true, pause_until: pauseUntil, pause_remaining: Math.round(remainingMs * 1e6) };
+}
+
+const pause: Handler = (request) => {
+  const { consumer } = consumerOf(request);
+  const pauseUntil = askedPause(request);
   const config = { ...consumer.config, pauseUntil };
   request.assets.keepConfig(consumer, config);
   consumer.reconfigure(config);
   advisePause(request.assets.host, consumer, pauseUntil);
-  if (!consumer.isPaused) return { paused: false, pause_until: pauseUntil === "" ? NO_TIME : pauseUntil };
-  return { paused: true, pause_until: pauseUntil, pause_remaining: pauseRemainingNs(consumer) };
+  return pauseFields(pauseUntil, request.assets.host.clock.nowMs());
 };
 
 const reset: Handler = (request) => {
@@ -242,8 +261,20 @@ const reset: Handler = (request) => {
   const asked = numberOf(bodyOf(request.payload), "seq");
   if (asked !== 0) checkReset(consumer, asked);
   const sequence = asked === 0 ? consumer.state.floor.stream + 1 : asked;
+  const { assets, facts } = request;
+  const stream = consumer.stream.config.name;
+  const answerOf = (): Fields => {
+    const cluster = clusterInfo(assets.clusterOf(stream, consumer.name));
+    return {
+      ...consumerInfo(consumer, facts),
+      ...(cluster === undefined ? {} : { cluster }),
+      reset_seq: sequence,
+    };
+  };
+  const shared = assets.sharedConsumer(stream, consumer.name);
+  if (shared !== null) return new Later((answer) => shared.reset(sequence, () => answer(answerOf())));
   consumer.reset(sequence);
-  return { ...consumerInfo(consumer, request.facts), reset_seq: sequence };
+  return answerOf();
 };
 
 /** Throws `ApiError`: a consumer does not go back below the place where it had to begin. */

@@ -1,12 +1,13 @@
 /** What answers tell of streams and consumers, in nats-server's words and order. */
 import { formatTime, NO_TIME } from "../time.ts";
 import { writeObject } from "../codec.ts";
-import { consumerShape, requiredConsumerLevel } from "../consumer/config.ts";
+import { consumerShape, filtersOf, requiredConsumerLevel } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { requiredLevel, streamShape } from "../stream/config.ts";
 import type { Stream } from "../stream/stream.ts";
 import { errorJson } from "../api-error.ts";
-import type { ClusterFigures } from "../group/shared.ts";
+import type { ClusterFigures, FollowedConsumer, ReplicaFigures } from "../group/shared.ts";
+import type { StreamStore } from "../../store/stream-store.ts";
 import { publicConsumers, type StreamAssets } from "../assets.ts";
 import type { Link } from "../origins/link.ts";
 import type { WRITTEN } from "./written-part.ts";
@@ -37,6 +38,8 @@ export interface StreamDetails {
   readonly subjects: typeof WRITTEN | null;
   /** One of a list: it has no levels. */
   readonly isListed?: boolean;
+  /** The servers that keep it; absent: it is not told. */
+  readonly cluster?: ClusterFigures | null;
 }
 
 export function streamInfo(assets: StreamAssets, facts: AnswerFacts, details: StreamDetails): Json {
@@ -47,9 +50,20 @@ export function streamInfo(assets: StreamAssets, facts: AnswerFacts, details: St
     created,
     state: streamState(assets, details),
     ...(facts.domain === "" ? {} : { domain: facts.domain }),
+    ...(details.cluster === undefined
+      ? {}
+      : { cluster: clusterInfo(details.cluster) ?? { leader: facts.server } }),
     ...originsInfo(assets),
+    ...alternatesInfo(details, facts),
     ts: formatTime(host.nowNs()),
   };
+}
+
+/** Those that clients may read instead. Lists do not have them. */
+function alternatesInfo({ cluster, isListed }: StreamDetails, { domain }: AnswerFacts): Json {
+  const alternates = cluster?.alternates ?? [];
+  if (alternates.length === 0 || isListed === true) return {};
+  return { alternates: alternates.map((one) => (domain === "" ? one : { ...one, domain })) };
 }
 
 /** Where the stream takes messages from, as it stands now. */
@@ -95,7 +109,7 @@ export function streamConfig({ config }: Stream, facts: AnswerFacts, as: "listed
   return { ...writeObject(streamShape, config), metadata: answeredMetadata(config.metadata, levels, as) };
 }
 
-export function streamState(assets: StreamAssets, { deleted, subjects }: StreamDetails): Json {
+export function streamState(assets: StreamAssets, { deleted, subjects, cluster }: StreamDetails): Json {
   const { store } = assets.stream;
   const isEmpty = store.messages === 0;
   const holes = store.holeCount;
@@ -112,31 +126,38 @@ export function streamState(assets: StreamAssets, { deleted, subjects }: StreamD
     ...(holes === 0 || isEmpty ? {} : { num_deleted: holes }),
     ...(deleted && holes > 0 && !isEmpty ? { deleted: firstOf(store.holes(), DELETED_MAX) } : {}),
     ...(store.lost.count === 0 ? {} : { lost: { msgs: lostSequences(store.lost), bytes: store.lostBytes } }),
-    consumer_count: publicConsumers(assets).length,
+    // wherever they are kept
+    consumer_count: cluster?.consumers || publicConsumers(assets).length + assets.followed.size,
   };
 }
 
 /** undefined: there is no cluster. */
 export function clusterInfo(figures: ClusterFigures | null): Json | undefined {
   if (figures === null) return undefined;
-  const { name, group, leader, replicas } = figures;
+  const { name, group, leader, leadsSinceMs, traffic, replicas } = figures;
   return {
     name,
     ...(group === "" ? {} : { raft_group: group }),
     ...(leader === "" ? {} : { leader }),
-    ...(replicas.length === 0
-      ? {}
-      : {
-          replicas: replicas.map((one) => ({
-            name: one.name,
-            current: one.isCurrent,
-            ...(one.isOffline ? { offline: true } : {}),
-            active: Math.max(0, Math.round(one.silentMs * 1e6)),
-            ...(one.lag === 0 ? {} : { lag: one.lag }),
-            peer: one.peer,
-          })),
-        }),
+    ...(leadsSinceMs === 0 ? {} : { leader_since: momentOf(leadsSinceMs) }),
+    ...(group === "" ? {} : { system_account: true, traffic_account: traffic }),
+    ...(replicas.length === 0 ? {} : { replicas: replicas.map(replicaInfo) }),
   };
+}
+
+export function replicaInfo({ name, peer, isCurrent, isOffline, silentMs, lag }: ReplicaFigures): Json {
+  return {
+    name,
+    current: isCurrent,
+    ...(isOffline ? { offline: true } : {}),
+    active: Math.max(0, Math.round(silentMs * 1e6)),
+    ...(lag === 0 ? {} : { lag }),
+    peer,
+  };
+}
+
+function momentOf(ms: number): string {
+  return formatTime(BigInt(Math.floor(ms * 1000)) * 1000n);
 }
 
 export function consumerInfo(consumer: Consumer, facts: AnswerFacts, as: "listed" | "alone" = "alone"): Json {
@@ -146,7 +167,7 @@ export function consumerInfo(consumer: Consumer, facts: AnswerFacts, as: "listed
     stream_name: stream.config.name,
     name: consumer.name,
     created: consumer.created,
-    config: consumerConfig(consumer, facts, as),
+    config: configInfo(consumer, facts, as),
     delivered: position(state.delivered, consumer.deliveredMs),
     ack_floor: position(state.floor, consumer.acks.ackedMs),
     num_ack_pending: state.pending.size,
@@ -160,6 +181,33 @@ export function consumerInfo(consumer: Consumer, facts: AnswerFacts, as: "listed
   };
 }
 
+/** What a server knows of a consumer that another one leads. */
+export function followedInfo(copy: FollowedConsumer, { stream }: StreamAssets, facts: AnswerFacts): Json {
+  const { config, state, created } = copy;
+  const { store, host } = stream;
+  return {
+    stream_name: stream.config.name,
+    name: config.name,
+    created,
+    config: configInfo(copy, facts, "listed"),
+    delivered: position(state.delivered, 0),
+    ack_floor: position(state.floor, 0),
+    num_ack_pending: state.pending.size,
+    num_redelivered: state.pending.redeliveredCount,
+    num_waiting: 0,
+    num_pending: followedPending(copy, store),
+    ts: formatTime(host.nowNs()),
+  };
+}
+
+/** 0 where they would have to be counted one by one. */
+export function followedPending({ config, state }: FollowedConsumer, store: StreamStore): number {
+  const asked = filtersOf(config);
+  const filters = asked.length === 0 ? null : asked;
+  const from = store.next(state.delivered.stream + 1, filters);
+  return from === 0 || !store.isCountedAtOnce(from, filters) ? 0 : store.countFrom(from, filters);
+}
+
 /** nats-server shows the first group only. */
 function priorityGroups({ config, pin }: Consumer): Json {
   const [group] = config.priorityGroups;
@@ -169,12 +217,16 @@ function priorityGroups({ config, pin }: Consumer): Json {
   return { priority_groups: [{ group, ...pinned, pinned_ts: since }] };
 }
 
-export function pauseRemainingNs({ config, parts }: Consumer): number {
+function pauseRemainingNs({ config, parts }: Consumer): number {
   return Math.max(0, Math.round((Date.parse(config.pauseUntil) - parts.host.clock.nowMs()) * 1e6));
 }
 
 /** A name that was made up does not stand in the configuration. */
-function consumerConfig({ config, wasNamed }: Consumer, facts: AnswerFacts, as: "listed" | "alone"): Json {
+function configInfo(
+  { config, wasNamed }: Pick<FollowedConsumer, "config" | "wasNamed">,
+  facts: AnswerFacts,
+  as: "listed" | "alone",
+): Json {
   const json = writeObject(consumerShape, wasNamed ? config : { ...config, name: "" });
   return {
     ...json,

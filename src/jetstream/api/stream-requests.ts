@@ -31,7 +31,7 @@ import {
   STREAM_INFO_FIELDS,
   STREAM_PAGE_FIELDS,
 } from "./request-fields.ts";
-import { clusterInfo, streamInfo } from "./info.ts";
+import { streamInfo } from "./info.ts";
 import { WRITTEN } from "./written-part.ts";
 
 const NAMES_PAGE = 1024;
@@ -113,14 +113,14 @@ const info: Handler = (request) => {
   const there = streamOf(request, names[0]!);
   const filter = textOf(body, "subjects_filter");
   const deleted = body["deleted_details"] === true;
-  const cluster = clusterInfo(request.assets.clusterOf(there.stream.config.name)) ?? { leader: facts.server };
-  if (filter === "") return { ...NO_PAGE, ...streamInfo(there, facts, { deleted, subjects: null }), cluster };
+  const cluster = request.assets.clusterOf(there.stream.config.name);
+  if (filter === "") return { ...NO_PAGE, ...streamInfo(there, facts, { deleted, subjects: null, cluster }) };
   const offset = numberOf(body, "offset");
   return new Later((answer) =>
     countSubjects(there.stream, { filter, offset }, ({ total, json }) => {
       const paging = { total, offset, limit: SUBJECTS_PAGE };
-      const about = streamInfo(there, facts, { deleted, subjects: WRITTEN });
-      answer({ ...paging, ...about, cluster }, { name: "subjects", json });
+      const about = streamInfo(there, facts, { deleted, subjects: WRITTEN, cluster });
+      answer({ ...paging, ...about }, { name: "subjects", json });
     }),
   );
 };

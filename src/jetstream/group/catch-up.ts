@@ -93,7 +93,7 @@ export class StreamCatchUp {
     else if (payload[0] === OperationCode.DELETE_RANGE) {
       const { First: first, Num: count } = decodeJson(payload) ?? {};
       if (typeof first === "number" && typeof count === "number" && first === stream.store.last + 1)
-        stream.passOver(first + count - 1);
+        stream.skipTo(first + count - 1);
     }
     if (reply !== "") transport.send(reply, "", NOTHING);
     stream.touch();

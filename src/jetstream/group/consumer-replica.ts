@@ -14,8 +14,11 @@ import { countedBy, type ConsumerConfig } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { startOf } from "../consumer/start.ts";
 import { ConsumerState } from "../consumer/state.ts";
+import type { FollowedConsumer, SharedConsumer } from "./shared.ts";
 import { decodeConsumerState, encodeConsumerState, entryOf, operationsOf } from "./consumer-entries.ts";
+import { troubleOf, type CopyTrouble } from "./copy-trouble.ts";
 import type { Group, GroupMachine } from "./group.ts";
+import { decodeReset, encodeReset } from "./operations.ts";
 
 /** A leader looks so often whether the copy of the stream here is as far as the consumer. */
 const RETRY_MS = 100;
@@ -30,14 +33,15 @@ export interface ConsumerReplicaOptions {
   readonly onLeadership: () => void;
 }
 
-export class ConsumerReplica implements GroupMachine {
+export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedConsumer {
   /** Works; null: this copy does not lead. */
   consumer: Consumer | null = null;
   problem = "";
-  private config: ConsumerConfig;
+  config: ConsumerConfig;
+  /** The state that was agreed on. */
+  state: ConsumerState;
   private readonly options: ConsumerReplicaOptions;
   private readonly policy: "none" | "all" | "explicit";
-  private state: ConsumerState;
   /** Where it begins has been agreed on. */
   private isPlaced = false;
   private joined: Group | null = null;
@@ -49,6 +53,15 @@ export class ConsumerReplica implements GroupMachine {
     this.config = options.config;
     this.policy = countedBy(options.config);
     this.state = this.emptyState();
+    options.stream.followed.set(this.config.name, this);
+  }
+
+  get created(): string {
+    return this.options.created;
+  }
+
+  get wasNamed(): boolean {
+    return this.options.wasNamed;
   }
 
   get group(): Group {
@@ -67,6 +80,12 @@ export class ConsumerReplica implements GroupMachine {
     this.isPlaced = true;
   }
 
+  /** Why this copy is not where its group is. */
+  get trouble(): CopyTrouble {
+    if (this.problem !== "") return { error: `consumer write error: ${this.problem}`, behind: 0 };
+    return troubleOf(this.group);
+  }
+
   join(group: Group): void {
     this.joined = group;
     this.leadershipChanged();
@@ -81,12 +100,24 @@ export class ConsumerReplica implements GroupMachine {
     this.retrying?.[Symbol.dispose]();
     this.joined = null;
     this.giveUp(status);
+    this.options.stream.followed.delete(this.config.name);
+  }
+
+  /** The consumer that works begins again at once; what it does from then on comes behind it in the log. */
+  reset(sequence: number, done: () => void): void {
+    const { consumer, log } = this;
+    if (consumer === null || log === null) return;
+    log.appendReset(sequence);
+    consumer.reset(sequence);
+    log.sync((error) => void (error === null && done()));
   }
 
   apply(_index: number, operations: readonly Uint8Array[]): void {
     for (const operation of operations) {
       const entry = entryOf(operation);
-      if (entry === undefined) this.fail(`an operation that this server does not know: ${operation[0]}`);
+      const start = decodeReset(operation);
+      if (start !== undefined) this.state.reset(start, this.options.stream.stream.store.last);
+      else if (entry === undefined) this.fail(`an operation that this server does not know: ${operation[0]}`);
       else this.state.apply(entry);
       this.isPlaced = true;
     }
@@ -132,7 +163,9 @@ export class ConsumerReplica implements GroupMachine {
 
   /** The copy of the stream here is as far as the consumer: one that is behind would take messages for removed. */
   private hasMessages(): boolean {
-    return this.options.stream.stream.store.last >= this.state.delivered.stream;
+    const { delivered } = this.state;
+    // one that has delivered nothing may wait for a sequence that is far ahead
+    return delivered.consumer === 0 || this.options.stream.stream.store.last >= delivered.stream;
   }
 
   private retry(): void {
@@ -163,6 +196,7 @@ export class ConsumerReplica implements GroupMachine {
       read: (sequence: number) => store.read(sequence),
     };
     const kept = { log, state, ...(waits ? { deferral } : {}) };
+    at.followed.delete(config.name);
     this.consumer = assets.enterConsumer(at, { config, created, wasNamed }, kept);
     this.consumer.start();
     assets.onChanged(at, this.consumer);
@@ -184,6 +218,7 @@ export class ConsumerReplica implements GroupMachine {
     const { assets, stream: at } = options;
     this.consumer = null;
     at.consumers.delete(consumer.name);
+    at.followed.set(consumer.name, this);
     at.stream.readers.delete(consumer);
     assets.onChanged(at, consumer);
     consumer.dismiss(status);
@@ -232,6 +267,10 @@ class SharedLog implements EntryLog {
   append(entry: ConsumerEntry): void {
     this.last++;
     this.open.push(...operationsOf(entry, this.policy));
+  }
+
+  appendReset(sequence: number): void {
+    this.open.push(encodeReset(sequence));
   }
 
   flush(): void {

@@ -10,12 +10,22 @@ import type { RaftJournal } from "../../raft/driver/group-log.ts";
 import type { CommittedEntry, GroupLayer } from "../../raft/driver/layer.ts";
 import { EntryType, type PeerId, type PeerState } from "../../raft/messages.ts";
 import type { RaftSnapshot } from "../../raft/state.ts";
-import type { Group, GroupMachine, JoinOptions, Groups, GroupTransport, PeerProgress } from "./group.ts";
+import type {
+  Group,
+  GroupMachine,
+  Groups,
+  GroupStanding,
+  GroupTransport,
+  JoinOptions,
+  PeerProgress,
+} from "./group.ts";
 
 /** A follower that was heard within this is there. */
 const HEARD_MS = 3000;
 /** Entries that a follower lacks while others are on their way. */
 const NEAR_ENTRIES = 256;
+/** Entries that a member may lack and still stand where its group does: those of a busy group are always some on their way. */
+const BEHIND_MAX = 1000;
 
 export interface DrivenGroupsOptions {
   readonly self: PeerId;
@@ -72,13 +82,14 @@ export class DrivenGroups implements Groups {
   }
 
   open(options: JoinOptions): Group {
-    const { journals, transport, snapshots = options.snapshots } = this.options;
+    const { journals, transport, clock, snapshots = options.snapshots } = this.options;
     const group = new DrivenGroup(
       { ...options, snapshots },
       {
         driver: this.driver,
         journal: journals[options.storage],
         transport,
+        clock,
         closed: () => this.groups.delete(group),
       },
     );
@@ -97,6 +108,7 @@ interface GroupParts {
   readonly driver: RaftDriver;
   readonly journal: RaftJournal;
   readonly transport: GroupTransport;
+  readonly clock: Clock;
   readonly closed: () => void;
 }
 
@@ -112,6 +124,11 @@ class DrivenGroup implements Group, GroupLayer {
   private bytesSince = 0;
   private shownPeers: PeerState | null = null;
   private isStopped = false;
+  leadsSinceMs = 0;
+  hasLostQuorum = false;
+  /** The term that it leads or led, unless it has handed its leadership on; 0: none. */
+  private ledTerm = 0;
+  private readonly openedMs: number;
 
   constructor(options: JoinOptions, parts: GroupParts) {
     const { name, peers, isNew: isNewGroup, machine, beginsWith = null } = options;
@@ -121,6 +138,7 @@ class DrivenGroup implements Group, GroupLayer {
     this.options = options;
     this.machine = machine;
     this.parts = parts;
+    this.openedMs = parts.clock.nowMs();
     this.raft = driver.open({ name, peers, isNewGroup, journal, layer: this });
   }
 
@@ -134,6 +152,10 @@ class DrivenGroup implements Group, GroupLayer {
 
   get term(): number {
     return this.raft.status.term;
+  }
+
+  get ageMs(): number {
+    return this.parts.clock.nowMs() - this.openedMs;
   }
 
   get applied(): number {
@@ -152,13 +174,28 @@ class DrivenGroup implements Group, GroupLayer {
     return isFollowing && applied >= commit && this.appliedTerm === term;
   }
 
+  get standing(): GroupStanding {
+    const { leader, term, isCatchingUp, isRecovering, applied, commit, lastIndex } = this.raft.status;
+    const behind = Math.max(0, Math.max(commit, isCatchingUp ? lastIndex : 0) - applied);
+    if (this.isStopped || leader === "") return { obstacle: "no leader", behind };
+    if (isRecovering) return { obstacle: "recovering", behind };
+    if (isCatchingUp) return { obstacle: "catching up", behind };
+    return { obstacle: behind > BEHIND_MAX || this.appliedTerm !== term ? "behind" : "", behind };
+  }
+
+  get logged(): { readonly entries: number; readonly bytes: number } {
+    const { lastIndex, snapshotIndex, entryBytes } = this.raft.status;
+    return { entries: Math.max(0, lastIndex - snapshotIndex), bytes: entryBytes };
+  }
+
   progress(): PeerProgress[] {
     const { self } = this.options;
     return this.peers.peers.filter((peer) => peer !== self).map((peer) => this.progressOf(peer));
   }
 
   progressOf(peer: PeerId): PeerProgress {
-    const { followers, commit } = this.raft.status;
+    const { followers, commit, leader } = this.raft.status;
+    if (!this.leads) return { peer, silentMs: -1, lag: 0, isCurrent: peer === leader, isNear: false };
     const known = followers.find((one) => one.peer === peer);
     const silentMs = known === undefined || known.heardMsAgo === Infinity ? -1 : known.heardMsAgo;
     const lag = Math.max(0, commit - (known?.acknowledged ?? 0));
@@ -175,6 +212,7 @@ class DrivenGroup implements Group, GroupLayer {
   }
 
   transfer(to: PeerId): void {
+    this.ledTerm = 0;
     this.raft.transfer(to);
   }
 
@@ -236,10 +274,21 @@ class DrivenGroup implements Group, GroupLayer {
   }
 
   leadershipChanged(): void {
+    this.noteLeadership();
     this.machine.leadershipChanged();
   }
 
+  private noteLeadership(): void {
+    const { leads, ledTerm } = this;
+    if (leads === this.leadsSinceMs > 0) return;
+    this.leadsSinceMs = leads ? this.parts.clock.nowMs() : 0;
+    // nobody else has begun a term, and it was not asked to go
+    this.hasLostQuorum = !leads && !this.isStopped && ledTerm === this.term;
+    this.ledTerm = leads ? this.term : 0;
+  }
+
   statusChanged(): void {
+    this.noteLeadership();
     const { peers } = this;
     if (peers !== this.shownPeers) {
       this.shownPeers = peers;

@@ -34,6 +34,14 @@ export interface PeerProgress {
   readonly isNear: boolean;
 }
 
+/** Where a member stands in its group. */
+export interface GroupStanding {
+  /** Why it is not where the group is; "": it is, within some entries. */
+  readonly obstacle: "" | "no leader" | "recovering" | "catching up" | "behind";
+  /** Entries that it has to apply, as far as it knows. */
+  readonly behind: number;
+}
+
 export interface Group {
   readonly name: string;
   /** "": not known. */
@@ -41,11 +49,20 @@ export interface Group {
   /** It may propose: all from before its leadership has been applied. */
   readonly leads: boolean;
   readonly term: number;
+  /** Since it was opened here. */
+  readonly ageMs: number;
   readonly applied: number;
   readonly peers: PeerState;
   /** All that the leader said was committed has been applied. */
   readonly isCurrent: boolean;
-  /** The other members, as the leader knows them; only their ids elsewhere. */
+  readonly standing: GroupStanding;
+  /** When this member began to lead, in milliseconds since 1970; 0: it does not. */
+  readonly leadsSinceMs: number;
+  /** It led, and gave that up since it heard no majority any more. */
+  readonly hasLostQuorum: boolean;
+  /** Entries and bytes behind the last snapshot. */
+  readonly logged: { readonly entries: number; readonly bytes: number };
+  /** The other members, as the leader knows them; elsewhere it is only known whether the leader is there. */
   progress(): PeerProgress[];
   /** The same of one that may be no member. */
   progressOf(peer: PeerId): PeerProgress;

@@ -75,6 +75,12 @@ export class InFlight implements JudgedStream {
     return sequence;
   }
 
+  /** No message has the sequences up to this one. */
+  passOver(sequence: number): void {
+    assert(sequence > this.last, "sequences ascend");
+    this.lastProposed = sequence;
+  }
+
   /** The message of a sequence is agreed on; undefined: it was proposed by another leader. */
   take(sequence: number): UnderWay | undefined {
     const found = this.messages.get(sequence);

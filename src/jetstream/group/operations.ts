@@ -17,6 +17,7 @@ export const OperationCode = {
   UPDATE_SKIP: 10,
   UPDATE_STREAM: 11,
   DELETE_RANGE: 15,
+  RESET_SEQUENCE: 18,
 } as const;
 
 /** A message of a stream. */
@@ -30,17 +31,21 @@ export interface MessageOperation {
   readonly headerLength: number;
   /** Headers and payload. */
   readonly body: Uint8Array;
+  /** It was taken from another stream. */
+  readonly isFed?: boolean;
 }
 
+/** nats-server's flag for that. */
+const FED = 1;
 /** Code, sequence, time, three lengths of 2 bytes, one of 4. */
 const MESSAGE_REST = 1 + 8 + 8 + 3 * 2 + 4;
 const SHORT_MAX = 0xffff;
 
 export function encodeMessage(message: MessageOperation): Uint8Array {
-  const { after, timeNs, subject, reply, headerLength, body } = message;
+  const { after, timeNs, subject, reply, headerLength, body, isFed = false } = message;
   assert(subject.length <= SHORT_MAX && reply.length <= SHORT_MAX, "subjects fit into their fields");
   assert(headerLength <= SHORT_MAX, "headers fit into their field");
-  const bytes = Buffer.alloc(MESSAGE_REST + subject.length + reply.length + body.length);
+  const bytes = Buffer.alloc(MESSAGE_REST + subject.length + reply.length + body.length + Number(isFed));
   bytes[0] = OperationCode.STREAM_MESSAGE;
   bytes.writeBigUInt64LE(BigInt(after), 1);
   bytes.writeBigInt64LE(timeNs, 9);
@@ -51,6 +56,7 @@ export function encodeMessage(message: MessageOperation): Uint8Array {
   at += 2 + headerLength;
   bytes.writeUInt32LE(body.length - headerLength, at);
   bytes.set(body.subarray(headerLength), at + 4);
+  if (isFed) bytes[bytes.length - 1] = FED;
   return bytes;
 }
 
@@ -96,6 +102,14 @@ function readShort(bytes: Buffer, at: number): { from: number; end: number } | u
 /** JSON behind a code. Texts of it are byte strings. */
 export function encodeJson(code: number, value: unknown): Uint8Array {
   return Buffer.concat([Buffer.from([code]), Buffer.from(`${JSON.stringify(value)}\n`, "latin1")]);
+}
+
+export const NO_ERASE = "no_erase";
+
+/** The removal of a message of a stream. */
+export function encodeDelete(stream: string, seq: number, how: "erase" | "forget"): Uint8Array {
+  const noErase = how === "forget" ? { [NO_ERASE]: true } : {};
+  return encodeJson(OperationCode.DELETE_MESSAGE, { stream, seq, ...noErase });
 }
 
 /** undefined: it is no JSON object. */
@@ -192,6 +206,20 @@ export function encodeSkip(next: number): Uint8Array {
 export function decodeSkip(data: Uint8Array): number | undefined {
   if (data.length !== 9) return undefined;
   return Number(Buffer.from(data).readBigUInt64LE(1));
+}
+
+/** Where a consumer begins again. nats-server writes behind it where that is confirmed. */
+export function encodeReset(sequence: number): Uint8Array {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = OperationCode.RESET_SEQUENCE;
+  bytes.writeBigUInt64LE(BigInt(sequence), 1);
+  return bytes;
+}
+
+/** undefined: it is another operation, or damaged. */
+export function decodeReset(data: Uint8Array): number | undefined {
+  if (data[0] !== OperationCode.RESET_SEQUENCE || data.length < 9) return undefined;
+  return Number(Buffer.from(data.buffer, data.byteOffset, data.length).readBigUInt64LE(1));
 }
 
 export function pushVarint(to: number[], value: bigint): void {

@@ -16,16 +16,19 @@ import { refusalOf, Confirmations } from "../stream/confirmations.ts";
 import type { StreamConfig } from "../stream/config.ts";
 import { Judge, type Operation, type Room } from "../stream/judge.ts";
 import type { Stream } from "../stream/stream.ts";
-import { DependentAnswers } from "./dependent-answers.ts";
+import { catchingUp, troubleOf, type CopyTrouble } from "./copy-trouble.ts";
 import type { Group, GroupMachine, GroupTransport } from "./group.ts";
+import { applyRange, Feeding } from "./feeding.ts";
+import { HeldUntilAgreed } from "./held-until-agreed.ts";
 import { InFlight } from "./in-flight.ts";
 import {
   decodeJson,
   decodeMessage,
   decodePurge,
-  encodeJson,
+  encodeDelete,
   encodeMessage,
   encodePurge,
+  NO_ERASE,
   OperationCode,
 } from "./operations.ts";
 import { operationOf } from "./replayed.ts";
@@ -33,6 +36,7 @@ import { StreamCatchUp } from "./catch-up.ts";
 import { CopyReports } from "./copy-reports.ts";
 import { decodeState, encodeState, stateOf } from "./stream-state.ts";
 import { SyncServer } from "./sync-server.ts";
+import { TurnProposals } from "./turn-proposals.ts";
 
 export interface StreamReplicaOptions {
   readonly stream: Stream;
@@ -58,13 +62,14 @@ export class StreamReplica implements GroupMachine {
   private readonly confirmations: Confirmations;
   private readonly syncServer: SyncServer;
   private catchUp: StreamCatchUp | null = null;
+  private catchUpFrom = { sequence: 0, to: 0, sinceMs: 0 };
   private joined: Group | null = null;
   private isLeading = false;
   private listeners: Disposable[] = [];
-  private proposals: Uint8Array[] = [];
-  private isProposing = false;
-  private readonly held = new DependentAnswers();
+  private readonly proposals: TurnProposals;
+  private readonly held: HeldUntilAgreed;
   private commands: Done[] = [];
+  private readonly feeding: Feeding;
   /** Whose copy is complete; null: nobody asks. */
   reports: CopyReports | null = null;
 
@@ -74,7 +79,15 @@ export class StreamReplica implements GroupMachine {
     this.stream = stream;
     this.flight = new InFlight(stream);
     this.judge = new Judge(this.flight, room);
+    this.proposals = new TurnProposals(stream.host, (operations) => this.proposeAll(operations));
+    this.feeding = new Feeding({
+      stream,
+      flight: this.flight,
+      judge: () => this.judge,
+      propose: (operation) => this.proposals.add(operation),
+    });
     this.confirmations = new Confirmations(stream.config.name, stream.host);
+    this.held = new HeldUntilAgreed(stream);
     this.syncServer = new SyncServer({ stream, transport, subject: sync });
   }
 
@@ -90,6 +103,15 @@ export class StreamReplica implements GroupMachine {
   /** It has all that its group has agreed on. */
   get isCurrent(): boolean {
     return this.catchUp === null && this.group.isCurrent;
+  }
+
+  /** Why this copy is not where its group is. */
+  get trouble(): CopyTrouble {
+    const { catchUpFrom: begun, stream } = this;
+    if (this.problem !== "") return { error: `stream write error: ${this.problem}`, behind: 0 };
+    if (this.catchUp === null) return troubleOf(this.group);
+    const elapsedMs = stream.host.clock.nowMs() - begun.sinceMs;
+    return catchingUp({ from: begun.sequence, to: begun.to, at: stream.store.last }, elapsedMs);
   }
 
   join(group: Group): void {
@@ -166,6 +188,7 @@ export class StreamReplica implements GroupMachine {
     this.catchUp?.stop();
     const { self, transport, sync } = this.options;
     const { stream } = this;
+    this.catchUpFrom = { sequence: stream.store.last, to, sinceMs: stream.host.clock.nowMs() };
     return (this.catchUp = new StreamCatchUp({ stream, self, transport, subject: sync }, to, (rest) =>
       this.caughtUp(rest),
     ));
@@ -195,15 +218,12 @@ export class StreamReplica implements GroupMachine {
 
   /** `done`: 1, or 0 where there is no such message. */
   delete(sequence: number, how: "erase" | "forget", done: Done): void {
-    const noErase = how === "forget" ? { [NO_ERASE]: true } : {};
-    const body = { stream: this.stream.config.name, seq: sequence, ...noErase };
-    this.command(encodeJson(OperationCode.DELETE_MESSAGE, body), done);
+    this.command(encodeDelete(this.stream.config.name, sequence, how), done);
   }
 
   /** A consumer of this server needs the message no longer. */
   forwardDelete(sequence: number): void {
-    const body = { stream: this.stream.config.name, seq: sequence, [NO_ERASE]: true };
-    const operation = encodeJson(OperationCode.DELETE_MESSAGE, body);
+    const operation = encodeDelete(this.stream.config.name, sequence, "forget");
     if (this.isLeading) this.command(operation, () => {});
     else this.group.forward(operation);
   }
@@ -214,12 +234,13 @@ export class StreamReplica implements GroupMachine {
       return;
     }
     this.commands.push(done);
-    this.proposeSoon(operation);
+    this.proposals.add(operation);
   }
 
   private lead(): void {
     this.isLeading = true;
     this.stream.serves = true;
+    this.stream.feed = this.feeding;
     this.flight.clear();
     this.listen();
     this.syncServer.start();
@@ -232,7 +253,7 @@ export class StreamReplica implements GroupMachine {
     this.listeners = [];
     this.syncServer.stop();
     this.flight.clear();
-    this.proposals = [];
+    this.proposals.clear();
     this.held.clear();
     for (const done of this.commands.splice(0)) done(null);
   }
@@ -252,12 +273,17 @@ export class StreamReplica implements GroupMachine {
       if (flight.isFull) throw apiErrors.insufficientResources();
       const judged = this.judge.judge(message, "published");
       if (typeof judged === "number")
-        this.answerAfter(judged, message.reply, `${this.confirmations.head(judged)},"duplicate": true}`);
+        this.held.add({
+          after: judged,
+          reply: message.reply,
+          payload: `${this.confirmations.head(judged)},"duplicate": true}`,
+        });
       else if (judged instanceof MessageHeaders) throw apiErrors.storeFailed(NO_BATCHES);
       else this.proposeMessage(judged, message);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.answerAfter(flight.last, message.reply, refusalOf(stream.config.name, error));
+      const payload = refusalOf(stream.config.name, error);
+      this.held.add({ after: flight.last, reply: message.reply, payload });
     }
   }
 
@@ -271,35 +297,12 @@ export class StreamReplica implements GroupMachine {
     const after = flight.last;
     flight.add(operation, to);
     const { headerLength } = operation;
-    this.proposeSoon(encodeMessage({ after, timeNs, subject, reply: to, headerLength, body }));
+    this.proposals.add(encodeMessage({ after, timeNs, subject, reply: to, headerLength, body }));
   }
 
-  private proposeSoon(operation: Uint8Array): void {
-    this.proposals.push(operation);
-    if (this.isProposing) return;
-    this.isProposing = true;
-    this.stream.host.afterwards(() => {
-      this.isProposing = false;
-      const { proposals } = this;
-      this.proposals = [];
-      if (!this.isLeading || proposals.length === 0) return;
-      // what follows on a message that was not proposed must not be
-      if (!this.group.propose(proposals)) this.group.transfer("");
-    });
-  }
-
-  /** Answers once everything up to a sequence is agreed on. */
-  private answerAfter(after: number, reply: string, payload: string): void {
-    if (reply === "" || this.stream.config.noAck) return;
-    this.held.add({ after, reply, payload });
-    this.stream.host.afterwards(() => this.releaseHeld());
-  }
-
-  private releaseHeld(): void {
-    const { store, host } = this.stream;
-    if (!this.isLeading) return;
-    for (const { reply, payload } of this.held.take(store.last))
-      host.send({ subject: reply, reply: "", headers: "", payload });
+  private proposeAll(operations: readonly Uint8Array[]): void {
+    // what follows on a message that was not proposed must not be
+    if (this.isLeading && !this.group.propose(operations)) this.group.transfer("");
   }
 
   // ---- applying ----
@@ -314,6 +317,9 @@ export class StreamReplica implements GroupMachine {
         break;
       case OperationCode.DELETE_MESSAGE:
         this.applyDelete(decodeJson(data));
+        break;
+      case OperationCode.DELETE_RANGE:
+        this.fail(applyRange(data, this.stream));
         break;
       default:
         this.fail(`the group has agreed on an operation that this server does not know: ${data[0]}`);
@@ -350,7 +356,7 @@ export class StreamReplica implements GroupMachine {
       stream.commit.confirm(subject, 0, subject.length, sequence);
     } else if (reply !== "")
       stream.commit.hold({ reply, payload: `${confirmations.head(sequence)},"val":"${value}"}` });
-    if (!this.held.isEmpty) stream.host.afterwards(() => this.releaseHeld());
+    this.held.agreed();
   }
 
   private applyPurge(data: Uint8Array): void {
@@ -382,8 +388,9 @@ export class StreamReplica implements GroupMachine {
     this.leadershipChanged();
   }
 
+  /** "": nothing is wrong. */
   private fail(problem: string): void {
-    if (this.problem !== "") return;
+    if (this.problem !== "" || problem === "") return;
     this.problem = problem;
     const { config, host } = this.stream;
     host.logger.error("a copy of a stream has stopped: it may differ from the others", {
@@ -396,5 +403,4 @@ export class StreamReplica implements GroupMachine {
 }
 
 const NO_BATCHES = "batches are not supported by this server for replicated streams yet";
-const NO_ERASE = "no_erase";
 const ignore: Done = () => {};

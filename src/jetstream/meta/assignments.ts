@@ -80,6 +80,10 @@ export interface AssignmentChange {
   /** The request that has led to it. */
   readonly asked: Asked;
   readonly isUpdate: boolean;
+  /** Nothing of this name was there before. */
+  readonly isNew: boolean;
+  /** The names of consumers that have gone with their stream. */
+  readonly consumers: readonly string[];
 }
 
 export class Assignments {
@@ -96,6 +100,19 @@ export class Assignments {
 
   *all(): Generator<PlacedStream, void> {
     for (const streams of this.accounts.values()) yield* streams.values();
+  }
+
+  /** A stream and its mirrors; none where it has no mirror. */
+  alternatesOf(
+    account: string,
+    name: string,
+  ): readonly { readonly name: string; readonly cluster: string }[] {
+    const found = [...this.streamsOf(account).values()].flatMap(({ assignment: { config, group } }) =>
+      config.name === name || config.mirror?.name === name
+        ? [{ name: config.name, cluster: group.cluster }]
+        : [],
+    );
+    return found.length === 1 ? [] : found;
   }
 
   /** null: it changes nothing. "unknown": it is no operation that this server knows. */
@@ -154,9 +171,10 @@ export class Assignments {
     if (streams === undefined) this.accounts.set(account, (streams = new Map<string, PlacedStream>()));
     const there = streams.get(config.name);
     if (isUpdate && there === undefined) return null;
-    if (there !== undefined && there.assignment.created === assignment.created) there.assignment = assignment;
-    else streams.set(config.name, { assignment, consumers: new Map() });
-    return { ...changeOf(assignment, config.name, ""), kind: "assigned", isUpdate };
+    const isNew = there?.assignment.created !== assignment.created;
+    if (isNew) streams.set(config.name, { assignment, consumers: new Map() });
+    else there.assignment = assignment;
+    return { ...changeOf(assignment, config.name, ""), kind: "assigned", isUpdate, isNew };
   }
 
   /** One that was made later under the same name stays. */
@@ -166,7 +184,8 @@ export class Assignments {
     const there = this.stream(account, config.name);
     if (there === undefined || Date.parse(created) < Date.parse(there.assignment.created)) return null;
     this.accounts.get(account)!.delete(config.name);
-    return { ...changeOf(asked, config.name, ""), kind: "removed", isUpdate: false };
+    const consumers = [...there.consumers.keys()];
+    return { ...changeOf(asked, config.name, ""), kind: "removed", isUpdate: false, consumers };
   }
 
   private assignConsumer(assignment: ConsumerAssignment | undefined): AssignmentChange | "unknown" | null {
@@ -176,7 +195,7 @@ export class Assignments {
     if (there === undefined) return null;
     const isUpdate = there.consumers.has(name);
     there.consumers.set(name, assignment);
-    return { ...changeOf(assignment, stream, name), kind: "assigned", isUpdate };
+    return { ...changeOf(assignment, stream, name), kind: "assigned", isUpdate, isNew: !isUpdate };
   }
 
   private removeConsumer(asked: ConsumerAssignment | undefined): AssignmentChange | "unknown" | null {
@@ -190,10 +209,15 @@ export class Assignments {
   }
 }
 
+/** The names of consumers that lists and counts show: not those that servers made for mirrors and sources. */
+export function publicNames({ consumers }: Pick<PlacedStream, "consumers">): string[] {
+  return [...consumers.values()].flatMap(({ name, config }) => (config.direct ? [] : [name]));
+}
+
 const NO_STREAMS: ReadonlyMap<string, PlacedStream> = new Map();
 
 function changeOf(asked: Asked & { readonly account: string }, stream: string, consumer: string) {
-  return { account: asked.account, stream, consumer, asked };
+  return { account: asked.account, stream, consumer, asked, isNew: false, consumers: [] };
 }
 
 export function encodeStream(assignment: StreamAssignment, what: "assign" | "update" | "remove"): Uint8Array {

@@ -22,6 +22,8 @@ const FIRST_CAMPAIGN_MS = 300;
 const LOOK_MS = 1000;
 /** A server that is there tells of itself more often than this. */
 const HEARD_MS = 15_000;
+/** An election takes less. */
+export const LEADERLESS_MS = 10_000;
 
 export interface MetaGroupOptions {
   readonly groups: Groups;
@@ -49,6 +51,7 @@ export class MetaGroup implements GroupMachine {
   private underWay: Uint8Array[] = [];
   private waiting: (() => void)[] = [];
   private timer: Disposable | null = null;
+  private startedMs = 0;
   /** Peers that were removed on purpose: they do not come back by themselves. */
   private readonly removed = new Set<PeerId>();
 
@@ -58,6 +61,7 @@ export class MetaGroup implements GroupMachine {
 
   start(): void {
     const { groups, transport, clock, random, expected } = this.options;
+    this.startedMs = clock.nowMs();
     if (groups.exists(META_GROUP)) this.open(UNKNOWN, "known");
     const known = this.group?.peers.peers ?? [];
     // a log without entries says nothing of its members: it may not take itself for the only one
@@ -89,9 +93,21 @@ export class MetaGroup implements GroupMachine {
     return this.group?.leads === true && this.problem === "";
   }
 
+  /** Nobody has led it for a while, so that nothing can be changed. */
+  get isLeaderless(): boolean {
+    const { clock } = this.options;
+    if (this.group === null) return clock.nowMs() - this.startedMs > LEADERLESS_MS;
+    return this.group.leader === "" && this.group.ageMs > LEADERLESS_MS;
+  }
+
   /** All that was agreed on is known here. */
   get isCurrent(): boolean {
     return this.group?.isCurrent === true && this.problem === "";
+  }
+
+  /** Calls that wait for what is under way. */
+  get waitingCount(): number {
+    return this.waiting.length;
   }
 
   /** Calls once nothing is under way, in order. */

@@ -28,9 +28,15 @@ export class Origins {
     return this.stream.config.mirror === null ? this.links : [];
   }
 
-  /** The configuration holds from here on: links that are not in it any more go, new ones begin. */
+  /** The configuration, or who leads the stream, has changed: links that are not in it any more go, new ones begin. */
   follow(): void {
     const { mirror, sources } = this.stream.config;
+    if (!this.stream.serves) {
+      this.stop();
+      this.links = []; // the one that leads takes what they took
+      this.waiting = [];
+      return;
+    }
     const wanted = (mirror === null ? sources : [mirror]).map((origin) => this.optionsFor(origin));
     const kept = this.links.filter(({ options }) => wanted.some((one) => isSame(one, options)));
     for (const link of this.links) if (!kept.includes(link)) link.dismiss();
@@ -83,9 +89,9 @@ export class Origins {
   }
 
   private whenStored(call: () => void): void {
-    const { store } = this.stream;
+    const { store, feed } = this.stream;
     if (this.waiting.length >= WAITING_MAX) this.waiting.shift();
-    this.waiting.push({ sequence: store.last, call });
+    this.waiting.push({ sequence: feed?.last ?? store.last, call });
     this.stream.host.afterwards(() => this.committed(this.stream.commit.sequence));
   }
 

@@ -21,7 +21,6 @@ import { Duplicates, recallIds } from "./duplicates.ts";
 import { Expiry } from "./expiry.ts";
 import { FAST_REPLY } from "./fast-batches.ts";
 import { Confirmations, refusalOf } from "./confirmations.ts";
-import type { CommitAnswer } from "./held-answers.ts";
 import { Judge, type Operation, type Place } from "./judge.ts";
 import type { OriginPositions } from "./origin-positions.ts";
 import { enforceLimits } from "./enforce.ts";
@@ -31,6 +30,7 @@ import { Removals } from "./removals.ts";
 import { Republisher } from "./republisher.ts";
 import { isUnwanted } from "./retention.ts";
 import { Scheduler } from "./scheduler.ts";
+import type { StreamFeed } from "./stream-feed.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import type { TimedMessages } from "./timed.ts";
 import { WriteFailure } from "./write-failure.ts";
@@ -69,6 +69,8 @@ export class Stream {
   private isDue = false;
   private isStopped = false;
   private readonly isReplica: boolean;
+  /** Where its own messages go; null: to its store. */
+  feed: StreamFeed | null = null;
   /** It answers for what it holds; a replica, which gets that from its group, while it leads. */
   serves: boolean;
 
@@ -105,7 +107,7 @@ export class Stream {
       apply: (operation) => this.apply(operation),
       applyBatch: (operations) => this.applyBatch(operations),
       answer: (message, payload) => this.answer(message, payload),
-      refuse: (message, error) => this.refuse(message, error),
+      refuse: (message, error) => this.answer(message, refusalOf(this.config.name, error)),
       ackHead: (sequence) => this.confirmations.head(sequence),
     });
     this.longWork = new LongWork(host);
@@ -113,7 +115,7 @@ export class Stream {
     this.failure = new WriteFailure({ name: config.name, host, attempt: () => this.commit.end() });
     this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
-      send: (answer) => this.sendAnswer(answer),
+      send: ({ reply, payload }) => void host.send({ subject: reply, reply: "", headers: "", payload }),
       confirm: (confirmation) => this.confirmations.send(confirmation),
       committed: (sequence) => {
         this.marks.committed(sequence);
@@ -186,7 +188,7 @@ export class Stream {
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.refuse(message, error);
+      this.answer(message, refusalOf(this.config.name, error));
     }
     this.touch();
   }
@@ -211,10 +213,6 @@ export class Stream {
       this.commit.confirm(bytes, at + replyFrom, replyLength, sequence);
     this.touch();
     return true;
-  }
-
-  private refuse(message: Incoming, error: ApiError): void {
-    this.answer(message, refusalOf(this.config.name, error));
   }
 
   touch(): void {
@@ -261,6 +259,7 @@ export class Stream {
    * sequence, now. False: it is a duplicate. Throws `ApiError`.
    */
   takeOver(message: Incoming, place: Place | null): boolean {
+    if (this.feed !== null) return this.feed.takeOver(message, place);
     const operation = this.judgement.judge(message, "trusted");
     if (typeof operation === "number") return false;
     assert(!(operation instanceof MessageHeaders), "only what clients publish belongs to a batch");
@@ -275,6 +274,11 @@ export class Stream {
 
   /** A mirror: its origin has no messages up to this sequence that are not here. */
   passOver(sequence: number): void {
+    if (this.feed === null) this.skipTo(sequence);
+    else this.feed.passOver(sequence);
+  }
+
+  skipTo(sequence: number): void {
     if (sequence <= this.store.last) return;
     if (this.store.messages === 0) this.store.compact(sequence + 1);
     else this.store.skip(sequence);
@@ -337,7 +341,7 @@ export class Stream {
     for (const reader of this.readers) reader.added(sequence, subject);
     if (ttlSeconds > 0 && this.config.allowMessageTtl) this.timed.expires(sequence, timeNs, ttlSeconds);
     if (this.config.allowSchedules) this.timed.scheduled(subject, sequence, schedule);
-    if (this.republisher.isOn) this.republisher.stored(operation, sequence, before);
+    if (this.republisher.isOn && this.serves) this.republisher.stored(operation, sequence, before);
     if (this.isFed)
       this.positions.note({ sequence, headerLength: operation.headerLength, body: operation.body });
   }
@@ -392,9 +396,5 @@ export class Stream {
     if (reply === "" || this.config.noAck) return;
     const subject = Buffer.from(reply, "latin1");
     this.commit.confirm(subject, 0, subject.length, sequence);
-  }
-
-  private sendAnswer({ reply: subject, payload }: CommitAnswer): void {
-    this.host.send({ subject, reply: "", headers: "", payload });
   }
 }

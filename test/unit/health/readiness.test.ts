@@ -1,7 +1,10 @@
 /** Whether a server is ready, and why not: the judgement alone. */
 import { describe, expect, it } from "vitest";
 import type { DiscoverySnapshot } from "../../../src/discovery/discovery.ts";
-import { judgeReadiness, type ReadinessInput } from "../../../src/health/readiness.ts";
+import { VirtualClock } from "../../../src/base/clock.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { ReadinessWatch } from "../../../src/health/readiness-watch.ts";
+import { judgeReadiness, type ReadinessInput, type StreamsStanding } from "../../../src/health/readiness.ts";
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../../../src/cluster/mesh-types.ts";
 
 function mesh(peers: readonly PeerSnapshot[], addresses: readonly AddressSnapshot[] = []): MeshSnapshot {
@@ -33,6 +36,8 @@ function address(host: string, more: Partial<AddressSnapshot> = {}): AddressSnap
 function judge(input: Partial<ReadinessInput>): ReturnType<typeof judgeReadiness> {
   return judgeReadiness({
     faults: 0,
+    streams: null,
+    stalledMs: 0,
     state: "ready",
     mesh: mesh([]),
     sources: [],
@@ -196,3 +201,52 @@ function source(
   const hasShown = answerAgeMs !== null;
   return { name, peers: [], lookups: 1, failures: 0, answerAgeMs, lastError, hasShown, ...more };
 }
+
+describe("a server that keeps streams with others", () => {
+  const troubles = ["A > S: stream catching up: 7 messages to go"];
+
+  it("waits for copies as long as they come nearer to what they should hold", () => {
+    const waiting = judge({ streams: { troubles, behind: 7 }, waitedMs: 300_000, stalledMs: 1000 });
+    expect(waiting).toMatchObject({ isReady: false, reasons: troubles, causes: ["streams"] });
+  });
+
+  it("names a copy that stays as it is, and does not wait for it indefinitely", () => {
+    const late = judge({ streams: { troubles, behind: 7 }, waitedMs: 300_000, stalledMs: 30_000 });
+    expect(late).toMatchObject({ isReady: true, reasons: [], missing: troubles });
+  });
+
+  it("stays ready when a copy falls behind later", () => {
+    const later = judge({ streams: { troubles, behind: 7 }, hasBeenReady: true, stalledMs: 0 });
+    expect(later).toMatchObject({ isReady: true, reasons: [], missing: troubles });
+  });
+
+  it("names a few of many", () => {
+    const many = Array.from({ length: 9 }, (_, i) => `A > S${i}: group has no leader`);
+    const { reasons } = judge({ streams: { troubles: many, behind: 0 } });
+    expect(reasons).toHaveLength(6);
+    expect(reasons[5]).toBe("4 more streams and consumers");
+  });
+
+  it("is ready once all are there, with progress that counts from the last one", () => {
+    const clock = new VirtualClock();
+    let streams: StreamsStanding = { troubles: ["no leader"], behind: Infinity };
+    const watch = new ReadinessWatch({
+      waitMs: 1000,
+      clock,
+      logger: silentLogger,
+      facts: () => ({ state: "ready", mesh: null, sources: [], streams, faults: 0 }),
+      isMeshComplete: () => true,
+    });
+    watch.begin();
+    clock.advance(900);
+    expect(watch.judge().isReady).toBe(false);
+    for (let behind = 5; behind > 0; behind--) {
+      streams = { troubles: ["catching up"], behind };
+      clock.advance(900);
+      expect(watch.judge().isReady).toBe(false);
+    }
+    clock.advance(1000);
+    expect(watch.judge()).toMatchObject({ isReady: true, missing: ["catching up"] });
+    expect(clock.timerCount).toBe(0);
+  });
+});

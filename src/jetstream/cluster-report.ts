@@ -1,0 +1,104 @@
+/**
+ * JetStream of a cluster as monitoring shows it: the meta group, and what is wrong with what this server keeps. Judged when it is asked
+ * for; nothing is remembered.
+ */
+import { replicaInfo } from "./api/info.ts";
+import type { JetStreamCluster } from "./cluster.ts";
+import { figuresOf } from "./group/figures.ts";
+import type { ClusterTrouble } from "./group/shared.ts";
+
+export interface MetaReport {
+  /** The name of the cluster. */
+  readonly name: string;
+  /** The name and the id of the server that leads it; "": nobody does, as far as this server knows. */
+  readonly leader: string;
+  readonly peer: string;
+  readonly leads: boolean;
+  /** In nats-server's words. */
+  readonly replicas: readonly object[];
+  readonly size: number;
+  readonly quorum: number;
+  /** Requests that wait to be handled. */
+  readonly pendingRequests: number;
+  /** Behind its last snapshot. */
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** How far this server is from keeping what it has to keep, for readiness. */
+export interface ClusterStanding {
+  /** Names of what is not as it should be, some of them; empty: all is well. */
+  readonly troubles: readonly ClusterTrouble[];
+  /** What those that catch up lack, in operations; Infinity: what there should be is not known here. */
+  readonly behind: number;
+}
+
+/** Troubles that are named. */
+const NAMED_MAX = 100;
+
+export class JetStreamClusterReport {
+  private readonly cluster: JetStreamCluster;
+
+  constructor(cluster: JetStreamCluster) {
+    this.cluster = cluster;
+  }
+
+  /** null: the group has not begun. */
+  get meta(): MetaReport | null {
+    const { meta, api, self } = this.cluster;
+    const { group } = meta;
+    const names = this.cluster.figuresHost;
+    const known = { name: names.clusterName(), pendingRequests: api.queued };
+    if (group === null) return null;
+    const { leader, replicas } = figuresOf(group, names);
+    const { size } = group.peers;
+    return {
+      ...known,
+      leader,
+      peer: leader === "" ? "" : group.leads ? self : group.leader,
+      leads: group.leads,
+      replicas: replicas.map(replicaInfo),
+      size,
+      quorum: Math.floor(size / 2) + 1,
+      ...group.logged,
+    };
+  }
+
+  /** Groups that this server belongs to, that of the servers among them. */
+  get groupCount(): number {
+    return this.cluster.assets.groupCount + (this.cluster.meta.group === null ? 0 : 1);
+  }
+
+  /** Why what was agreed on is not known here, in nats-server's words; "": it is. */
+  get metaTrouble(): string {
+    const { meta } = this.cluster;
+    if (meta.problem !== "") return `JetStream meta layer apply error: ${meta.problem}`;
+    const standing = meta.group?.standing;
+    if (standing === undefined || standing.obstacle === "no leader")
+      return "JetStream has not established contact with a meta leader";
+    if (standing.obstacle === "recovering") return "JetStream is still recovering meta layer";
+    if (standing.obstacle !== "" || !this.cluster.isFollowing)
+      return "JetStream is not current with the meta leader";
+    return "";
+  }
+
+  /** What this server should keep and does not keep well. */
+  troubles(): Iterable<ClusterTrouble> {
+    return this.cluster.assets.troubles();
+  }
+
+  get standing(): ClusterStanding {
+    const { metaTrouble } = this;
+    if (metaTrouble !== "") {
+      const trouble = { account: "", stream: "", consumer: "", error: metaTrouble, behind: 0 };
+      return { troubles: [trouble], behind: Infinity };
+    }
+    const troubles: ClusterTrouble[] = [];
+    let sum = 0;
+    for (const trouble of this.troubles()) {
+      sum += trouble.behind;
+      if (troubles.length < NAMED_MAX) troubles.push(trouble);
+    }
+    return { troubles, behind: sum };
+  }
+}
