@@ -1,4 +1,4 @@
-/** What is wrong with what this server keeps of a stream for its cluster. */
+/** Names the troubles of what this server keeps of a stream for its cluster. */
 import type { StreamAssets } from "./assets.ts";
 import type { ConsumerReplica } from "./group/consumer-replica.ts";
 import type { ClusterTrouble } from "./group/shared.ts";

@@ -118,17 +118,21 @@ export class JetStreamCluster {
     });
     this.settling = new Settling(transport, this.meta);
     this.usage = new ClusterUsage({ self, clock, transport, jetStream });
-    this.api = new ClusterApi({
+    this.api = this.openApi(transport);
+  }
+
+  private openApi(transport: SystemTransport): ClusterApi {
+    const { host, jetStream, clusterName, routesCaughtUp = null } = this.options;
+    const { self, usage, meta, advisories, assets, servers } = this;
+    const { nameOf } = this.figuresHost;
+    const rooms = { usage, meta, advisories, assets, servers };
+    return new ClusterApi({
       self,
-      usage: this.usage,
-      routesCaughtUp: options.routesCaughtUp ?? null,
+      ...rooms,
+      routesCaughtUp,
       host,
       transport,
       jetStream,
-      meta: this.meta,
-      advisories: this.advisories,
-      assets: this.assets,
-      servers: this.servers,
       clusterName,
       nameOf,
     });

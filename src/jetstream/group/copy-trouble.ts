@@ -1,4 +1,5 @@
 /** What keeps a copy from being where its group is, in words. */
+import type { Stream } from "../stream/stream.ts";
 import type { Group } from "./group.ts";
 
 export interface CopyTrouble {
@@ -23,12 +24,12 @@ export function troubleOf(group: Group): CopyTrouble {
 
 /** `from`: where the copy was at `sinceMs`. The estimate supposes that it goes on as it has. */
 export function catchingUp(
-  { from, to, at }: { readonly from: number; readonly to: number; readonly at: number },
-  elapsedMs: number,
+  { from, to, sinceMs }: { readonly from: number; readonly to: number; readonly sinceMs: number },
+  { store, host }: Stream,
 ): CopyTrouble {
-  const behind = Math.max(0, to - at);
-  const done = at - from;
-  const restMs = done > 0 ? (elapsedMs / done) * behind : 0;
+  const behind = Math.max(0, to - store.last);
+  const done = store.last - from;
+  const restMs = done > 0 ? ((host.clock.nowMs() - sinceMs) / done) * behind : 0;
   const estimate = done > 0 ? `, about ${Math.max(1, Math.ceil(restMs / 1000))} s at this rate` : "";
   return { error: `stream catching up: ${behind} messages to go${estimate}`, behind };
 }

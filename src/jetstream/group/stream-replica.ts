@@ -62,7 +62,7 @@ export class StreamReplica implements GroupMachine {
   private readonly confirmations: Confirmations;
   private readonly syncServer: SyncServer;
   private catchUp: StreamCatchUp | null = null;
-  private catchUpFrom = { sequence: 0, to: 0, sinceMs: 0 };
+  private begun = { from: 0, to: 0, sinceMs: 0 };
   private joined: Group | null = null;
   private isLeading = false;
   private listeners: Disposable[] = [];
@@ -107,11 +107,9 @@ export class StreamReplica implements GroupMachine {
 
   /** Why this copy is not where its group is. */
   get trouble(): CopyTrouble {
-    const { catchUpFrom: begun, stream } = this;
-    if (this.problem !== "") return { error: `stream write error: ${this.problem}`, behind: 0 };
-    if (this.catchUp === null) return troubleOf(this.group);
-    const elapsedMs = stream.host.clock.nowMs() - begun.sinceMs;
-    return catchingUp({ from: begun.sequence, to: begun.to, at: stream.store.last }, elapsedMs);
+    const { problem, begun, stream } = this;
+    if (problem !== "") return { error: `stream write error: ${problem}`, behind: 0 };
+    return this.catchUp === null ? troubleOf(this.group) : catchingUp(begun, stream);
   }
 
   join(group: Group): void {
@@ -188,7 +186,7 @@ export class StreamReplica implements GroupMachine {
     this.catchUp?.stop();
     const { self, transport, sync } = this.options;
     const { stream } = this;
-    this.catchUpFrom = { sequence: stream.store.last, to, sinceMs: stream.host.clock.nowMs() };
+    this.begun = { from: stream.store.last, to, sinceMs: stream.host.clock.nowMs() };
     return (this.catchUp = new StreamCatchUp({ stream, self, transport, subject: sync }, to, (rest) =>
       this.caughtUp(rest),
     ));
@@ -272,13 +270,11 @@ export class StreamReplica implements GroupMachine {
     try {
       if (flight.isFull) throw apiErrors.insufficientResources();
       const judged = this.judge.judge(message, "published");
-      if (typeof judged === "number")
-        this.held.add({
-          after: judged,
-          reply: message.reply,
-          payload: `${this.confirmations.head(judged)},"duplicate": true}`,
-        });
-      else if (judged instanceof MessageHeaders) throw apiErrors.storeFailed(NO_BATCHES);
+      if (typeof judged === "number") {
+        const payload = `${this.confirmations.head(judged)},"duplicate": true}`;
+        this.held.add({ after: judged, reply: message.reply, payload });
+      } else if (judged instanceof MessageHeaders)
+        throw apiErrors.storeFailed("batches are not supported for replicated streams yet");
       else this.proposeMessage(judged, message);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -402,5 +398,4 @@ export class StreamReplica implements GroupMachine {
   }
 }
 
-const NO_BATCHES = "batches are not supported by this server for replicated streams yet";
 const ignore: Done = () => {};
