@@ -92,6 +92,16 @@ const VARIES = new Set([
   ...["_nats.req.level", "last_active", "sync_interval", "sync_always", "compress_ok", "strict"],
 ]);
 
+/** Fields of one kind alone, and those that are there by chance. */
+const ABSENT = new Set([
+  "sync_interval",
+  "sync_always",
+  "lag",
+  "scrub",
+  "streams_leader",
+  "consumers_leader",
+]);
+
 /** The form of a document: its fields, and what does not vary. */
 function form(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
@@ -101,7 +111,7 @@ function form(value: unknown): unknown {
   }
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key]) => key !== "sync_interval" && key !== "sync_always" && key !== "lag")
+      .filter(([key]) => !ABSENT.has(key))
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, one]) => [key, VARIES.has(key) ? typeof one : form(one)]),
   );
@@ -267,8 +277,8 @@ function lines(text: string): string[] {
         .replaceAll(/20\d\d-\d\d-\d\d \d\d:\d\d:\d\d/g, "T")
         .replaceAll(/\b\d+(\.\d+)?(ns|µs|ms|s|m|h|d)?\b/g, "N")
         .replaceAll(/\bn[123]\*?/g, "SERVER")
-        .replaceAll(/ yes (?=true)/g, " ")
         .replaceAll(/\s+/g, " ")
+        .replaceAll(" yes true", " true")
         .trim(),
     )
     .filter((line) => line !== "")

@@ -207,8 +207,6 @@ export class StreamReplica implements GroupMachine {
 
   peersChanged(): void {} // the assignment says who belongs to it
 
-  // ---- what the leader does ----
-
   /** `done`: how many went; null: the leadership has ended, so that nobody knows. */
   purge(request: { filter: string | null; below: number; keep: number }, done: Done): void {
     this.command(encodePurge(this.stream.config.name, { ...request, last: this.flight.last }), done);
