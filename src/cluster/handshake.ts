@@ -47,6 +47,9 @@ import {
   takeSlot,
 } from "./peers.ts";
 
+/** Servers of another kind with JetStream keep trying; they are reported no more often than this. */
+const OTHER_TOLD_EVERY_MS = 30_000;
+
 export function acceptConn(state: MeshState, connId: ConnId, remoteIp: string | undefined): void {
   addConn(state, { id: connId, purpose: undefined, remoteIp, isStranger: false });
 }
@@ -235,11 +238,13 @@ function tellConflict(state: MeshState, conn: ConnRow, theirs: string): void {
   tell(state, { kind: "clusterNameConflict", own: state.clusterName, theirs, peer });
 }
 
-/** Its streams and those of this cluster would be agreed on under the same subjects. It is reported as rarely as a conflict of names. */
+/** Its streams and those of this cluster would be agreed on under the same subjects. It comes again each second. */
 function refuseStreams(state: MeshState, conn: ConnRow, { id, name }: RouteInfo): void {
-  const row = addressDialled(state, conn);
-  if (row === undefined || isPowerOfTwo(row.attempts + 1))
-    tell(state, { kind: "otherJetStream", name, id, address: row?.key ?? conn.remoteIp ?? "" });
+  if (state.nowMs - state.otherToldMs >= OTHER_TOLD_EVERY_MS) {
+    state.otherToldMs = state.nowMs;
+    const address = addressDialled(state, conn)?.key ?? conn.remoteIp ?? "";
+    tell(state, { kind: "otherJetStream", name, id, address });
+  }
   closeConn(state, conn, "otherJetStream", name);
 }
 

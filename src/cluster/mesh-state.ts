@@ -152,6 +152,8 @@ export interface MeshState {
   dialsBegun: number;
   /** Ids that have said good-bye, or whose name came back with a new id, with the time until which nothing is believed of them. */
   readonly superseded: Map<ServerId, number>;
+  /** When a server of another kind with JetStream was reported last. */
+  otherToldMs: number;
   /** Which name that two servers have was told of last, and when. */
   duplicateTold: { readonly name: string; readonly atMs: number } | undefined;
   /** Wanted addresses that lead to no connected peer. */
@@ -205,6 +207,7 @@ export function createMeshState(options: MeshOptions, random: Random, nowMs: num
     dialsBegun: 0,
     superseded: new Map(),
     duplicateTold: undefined,
+    otherToldMs: -Infinity,
     open: new OpenAddresses(),
     unlisted: 0,
     partial: new Set(),

@@ -7,9 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { waitFor } from "./cluster-wait.ts";
+import { findProgram } from "./cluster-programs.ts";
 import { freePort } from "./free-port.ts";
-
-const program = join(import.meta.dirname, "../../src/main.ts");
 
 export class JetStreamMembers implements AsyncDisposable {
   readonly names: readonly string[];
@@ -88,9 +87,9 @@ export class JetStreamMembers implements AsyncDisposable {
     const { port, routePort } = this.ports.get(name)!;
     const routes = [...this.ports.values()].map((one) => `nats://127.0.0.1:${one.routePort}`);
     const child = spawn(
-      process.execPath,
+      findProgram("shoal")!,
       [
-        ...[program, "-n", name, "-a", "127.0.0.1", "-p", `${port}`],
+        ...["-n", name, "-a", "127.0.0.1", "-p", `${port}`],
         ...[
           "--cluster",
           `nats://127.0.0.1:${routePort}`,

@@ -62,9 +62,23 @@ export class Reshaping {
     const isReady = others.every((peer) => group.progressOf(peer).isNear && isComplete(peer));
     if (missing.length > 0 || !isReady) return;
     const leaving = members.filter((peer) => !wanted.includes(peer) && mayRemove(peer));
-    const other = leaving.find((peer) => peer !== self);
+    const isThere = (peer: PeerId): boolean => peer === self || group.progressOf(peer).isNear;
+    // those that are not there go first, and the rest has to have a majority that is
+    const other = leaving
+      .filter((peer) => peer !== self)
+      .toSorted((a, b) => Number(isThere(a)) - Number(isThere(b)))
+      .find((peer) =>
+        hasMajority(
+          members.filter((one) => one !== peer),
+          isThere,
+        ),
+      );
     if (other !== undefined) return group.removePeer(other);
-    if (leaving.length > 0) return group.transfer(others[0]!);
-    if (members.length === wanted.length) finished();
+    if (leaving.length === 1 && leaving[0] === self) return group.transfer(others[0]!);
+    if (leaving.length === 0 && members.length === wanted.length) finished();
   }
+}
+
+function hasMajority(members: readonly PeerId[], isThere: (peer: PeerId) => boolean): boolean {
+  return members.filter((peer) => isThere(peer)).length > members.length / 2;
 }

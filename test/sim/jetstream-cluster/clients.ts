@@ -12,6 +12,8 @@ const STREAM = { name: "S", subjects: ["s.>"] };
 
 interface ClientsWorld {
   readonly random: Random;
+  /** Else servers lose their disks, so that one copy is not enough. */
+  readonly changesReplicas: boolean;
   readonly servers: readonly SimulatedServer[];
   readonly nowMs: number;
   note(text: string): void;
@@ -45,7 +47,7 @@ export class ClusterClients {
 
   makeAssets(): void {
     if (!this.hasStream) {
-      const replicas = randomInt(this.world.random, 3) === 0 ? 1 : 3;
+      const replicas = this.world.changesReplicas && randomInt(this.world.random, 3) === 0 ? 1 : 3;
       this.ask("STREAM.CREATE.S", { ...STREAM, num_replicas: replicas }, (answer) => {
         if (answer["error"] === undefined) this.hasStream = true;
       });

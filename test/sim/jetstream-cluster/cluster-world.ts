@@ -29,8 +29,9 @@ export class ClusterWorld {
   private readonly delayMsMax: number;
   readonly syncMsMax: number;
   /** Else servers lose power, records of their journals, and disks. */
-  private readonly changesReplicas: boolean;
+  readonly changesReplicas: boolean;
   private isHealing = false;
+  private hasWiped = false;
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
@@ -114,8 +115,20 @@ export class ClusterWorld {
   }
 
   private change(): void {
-    if (randomInt(this.random, 4) > 0) this.clients.scale();
-    else this.clients.replace();
+    const dice = randomInt(this.random, 5);
+    if (dice === 0 && !this.hasWiped && this.isAllWell) this.wipe();
+    else if (dice === 1) this.clients.replace();
+    else this.clients.scale();
+  }
+
+  /** Once: the copies are changed while it gets its own again. */
+  private wipe(): void {
+    const server = this.servers[randomInt(this.random, this.servers.length)]!;
+    this.hasWiped = true;
+    this.down(server, "loses its disk", () => {
+      server.kill();
+      server.loseDisk();
+    });
   }
 
   private losePower(server: SimulatedServer): void {
@@ -157,6 +170,20 @@ export class ClusterWorld {
       this.note(`${server.name} starts again`);
       server.start();
     });
+  }
+
+  /** Three copies of the stream are complete, so that one of them may go. */
+  private get isAllWell(): boolean {
+    if (this.cut.size > 0 || !this.servers.every(({ isAlive }) => isAlive)) return false;
+    const leader = this.servers.find(({ cluster }) => cluster?.meta.leads);
+    const group = leader?.cluster?.meta.assignments.stream("A", "S")?.assignment.group;
+    if (group === undefined || group.desired !== undefined || group.peers.length < 3) return false;
+    const copies = this.servers.filter(
+      ({ cluster }) => cluster?.assets.replicaOf("A", "S")?.isCurrent === true,
+    );
+    return (
+      copies.length === group.peers.length && this.servers.every(({ cluster }) => cluster?.meta.isCurrent)
+    );
   }
 
   private partition(): void {

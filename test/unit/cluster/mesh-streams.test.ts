@@ -10,6 +10,7 @@ test("a server of another kind that keeps streams is refused, and named", () => 
   expect(only(actions, "close")).toMatchObject({ reason: "otherJetStream", detail: info("B").name });
   expect(facts(actions)).toContain("otherJetStream");
   expect(driver.mesh.snapshot(driver.nowMs).peers).toEqual([]);
+  expect(facts(driver.accept(info("B", OTHER), "10.0.0.2").actions)).not.toContain("otherJetStream");
 });
 
 test("it is a member where this server keeps none, and so is one that keeps none", () => {
