@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -82,6 +82,10 @@ class Cluster {
     await ended;
   }
 
+  removeFolders(): void {
+    for (const folder of this.folders.values()) rmSync(folder, { recursive: true, force: true });
+  }
+
   client(name: string): Promise<NatsConnection> {
     const servers = `${LOOPBACK}:${this.ports.get(name)!.port}`;
     return until(`${name} to take a client`, () =>
@@ -129,6 +133,7 @@ async function measure(launch: Launch, kills: number): Promise<number[]> {
   const gaps: number[] = [];
   for (let i = 0; i < kills; i++) gaps.push(await killLeader(cluster));
   for (const name of NAMES) await cluster.kill(name);
+  cluster.removeFolders();
   return gaps;
 }
 

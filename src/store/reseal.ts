@@ -32,7 +32,7 @@ interface Folder {
 
 /** `disk`: as it is. Yields each stream whose files are all under the present key now. Throws `DiskError`. */
 export function* resealStore(disk: Disk, folder: string, keys: StoreKeys): Generator<Resealed, void> {
-  for (const account of disk.names(folder)) {
+  for (const account of disk.names(folder).filter(isAccount)) {
     for (const stream of disk.names(`${folder}/${account}/streams`)) {
       const from = resealStream(disk, `${folder}/${account}/streams/${stream}`, keys);
       if (from !== null) yield { account: decodeURIComponent(account), stream, from };
@@ -42,6 +42,9 @@ export function* resealStore(disk: Disk, folder: string, keys: StoreKeys): Gener
   }
   keys.settle();
 }
+
+/** What lies beside the folders of accounts begins as no name of an account that is encoded for a URL can. */
+const isAccount = (name: string): boolean => !/^%(?![0-9A-F]{2})/.test(name);
 
 /** null: nothing had to be done, or it cannot be opened. */
 function resealStream(disk: Disk, path: string, keys: StoreKeys): Resealed["from"] | null {

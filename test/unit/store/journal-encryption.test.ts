@@ -1,11 +1,17 @@
 /** The journal of an encrypted store: nothing lies in the clear, what is tampered with is damage, keys change, a foreign one opens nothing. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { StoreOwner } from "../../../src/jetstream/store-owner.ts";
 import type { HardState } from "../../../src/raft/state.ts";
 import { checksum, putU32 } from "../../../src/store/bytes.ts";
 import { DiskError } from "../../../src/store/disk.ts";
 import { FileJournal } from "../../../src/store/journal/file-journal.ts";
 import { readHead } from "../../../src/store/journal/journal-record.ts";
 import { sealJournal } from "../../../src/store/journal/seal-journal.ts";
+import { NodeDisk } from "../../../src/store/node-disk.ts";
+import { resealStore } from "../../../src/store/reseal.ts";
 import { MemoryDisk } from "../../../src/store/memory-disk.ts";
 import type { CipherName } from "../../../src/store/seal.ts";
 import { StoreKeys } from "../../../src/store/store-keys.ts";
@@ -137,6 +143,28 @@ describe("the journal of an encrypted store", () => {
     const log = opened(disk, { key: "one" }).open("g");
     expect(log.isDamaged).toBe(true);
     expect(log.lastIndex).toBe(first!.index - 1);
+  });
+
+  it("is opened again on a real disk, beside the file that says whose the store is", () => {
+    const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
+    try {
+      const store = join(folder, "jetstream");
+      const disk = new NodeDisk();
+      disk.makeFolder(store);
+      for (const round of [1, 2]) {
+        StoreOwner.claim(disk, store, { server: "n1", cluster: "C" });
+        const options = { key: "one", previousKey: null, cipher: "aes-256-gcm" } as const;
+        const keys = new StoreKeys(disk, store, { ...options, entropy: drawnFrom(round), stretch: quickly });
+        const bodies = sealJournal(disk, join(store, "%groups"), keys);
+        expect([...resealStore(disk, store, keys)]).toEqual([]);
+        const at = { disk, folder: join(store, "%groups"), policy: "sync", bodies } as const;
+        const journal = new FileJournal({ ...at, later: () => {} });
+        if (round === 1) fill(journal);
+        else expectAll(journal);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("is not opened where its key cannot be", () => {
