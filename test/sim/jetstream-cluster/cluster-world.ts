@@ -140,9 +140,15 @@ export class ClusterWorld {
     else this.damage(server);
   }
 
+  /** The servers that are to keep the stream, as they have agreed. */
+  private get copies(): number {
+    const leader = this.servers.find(({ cluster }) => cluster?.meta.leads);
+    return leader?.cluster?.meta.assignments.stream("A", "S")?.assignment.group.peers.length ?? 0;
+  }
+
   /** Of one server at a time, so that the others are a majority that has lost nothing. */
   private damage(server: SimulatedServer): void {
-    if (this.servers.some(({ isLost }) => isLost) || !this.clients.hasConsumer) return;
+    if (this.servers.some(({ isLost }) => isLost) || !this.clients.hasConsumer || this.copies < 2) return;
     const isDisk = randomInt(this.random, 2) === 0;
     this.down(server, isDisk ? "loses its disk" : "loses power, and records of its journal", () => {
       server.losePower();
