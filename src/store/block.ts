@@ -17,6 +17,8 @@ export interface Block {
   /** Records that their owner still wants, and their bytes. */
   live: number;
   liveBytes: number;
+  /** Messages with headers that there were in it. */
+  headed: number;
   facts: BlockFacts;
   /** Sequence of the first row; 0: it has none. */
   base: number;
@@ -51,6 +53,7 @@ export function emptyBlock(number: number, reach: number): Block {
     flushed: 0,
     live: 0,
     liveBytes: 0,
+    headed: 0,
     facts: noFacts(),
     base: 0,
     reach,

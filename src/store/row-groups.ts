@@ -1,4 +1,5 @@
 /** The rows of a block by the hashes of their subjects: how many there are of each, and where the first and the last lie. */
+import type { Block } from "./block.ts";
 import { ROW_WORDS, type BlockRows } from "./block-rows.ts";
 import type { SubjectTable } from "./subject-table.ts";
 
@@ -11,8 +12,9 @@ export class RowGroups {
   /** Sequences, less the base. */
   private readonly firsts: Uint32Array;
   private readonly lasts: Uint32Array;
-  /** Groups. */
+  /** Groups, and rows. */
   size = 0;
+  private rows = 0;
   /** Bytes of all records, and how many of them have headers. */
   bytes = 0;
   headed = 0;
@@ -34,6 +36,7 @@ export class RowGroups {
   static of({ words, count, base }: BlockRows, most: number): RowGroups | null {
     const groups = new RowGroups(base, most);
     const { counts, lasts } = groups;
+    groups.rows = count;
     for (let row = 0; row < count; row++) {
       const at = row * ROW_WORDS;
       const place = words[at]!;
@@ -49,10 +52,13 @@ export class RowGroups {
   }
 
   /** The messages come behind those that the subjects have. `numbers`: of the subject of each group. */
-  addTo(subjects: SubjectTable, numbers: Uint32Array): void {
+  addTo(subjects: SubjectTable, numbers: Uint32Array, block: Block): void {
     const { base, firsts, lasts, counts } = this;
     for (let i = 0; i < this.size; i++)
       subjects.addSome(numbers[i]!, base + firsts[i]!, base + lasts[i]!, counts[i]!);
+    block.live += this.rows;
+    block.liveBytes += this.bytes;
+    block.headed += this.headed;
   }
 
   /** The group of the hash, which begins at this place if it is new; below 0: there is no room for it. */

@@ -5,6 +5,7 @@
 import { BlockLog, type BlockLogOptions } from "./block-log.ts";
 import type { Block } from "./block.ts";
 import type { Disk } from "./disk.ts";
+import { visitHeaded } from "./headed.ts";
 import { findBack, findBackWithin } from "./look-back.ts";
 import { MessageIndex } from "./message-index.ts";
 import { Ranges } from "./ranges.ts";
@@ -229,6 +230,11 @@ export abstract class StreamContents {
     if (start > to) return 0;
     const filter = filters === null ? null : this.subjects.filterOf(filters);
     return this.index.visitSome({ from: start, to }, filter, messages, visit);
+  }
+
+  /** Visits messages with headers, from a sequence on. */
+  visitHeaded(from: number, visit: (sequence: number) => void): void {
+    visitHeaded(this.index, this.log.blocks, Math.max(from, this.first), visit);
   }
 
   /** Whether no later message is on the subject of this number. */

@@ -323,6 +323,7 @@ export class StreamStore extends StreamForgetting {
     this.lastMessage = sequence;
     block.live++;
     block.liveBytes += length;
+    if (hasHeaders) block.headed++;
   }
 
   /** False: the record is not a message of this stream any more. */
@@ -354,12 +355,10 @@ export class StreamStore extends StreamForgetting {
     const { base, count } = block.rows!;
     if (this.messages === 0) this.first = base;
     this.last = Math.max(this.last, block.reach);
-    groups.addTo(this.subjects, numbers);
+    groups.addTo(this.subjects, numbers, block);
     this.messages += count;
     this.bytes += this.countedAll(count, groups.bytes, groups.headed);
     this.lastMessage = block.reach;
-    block.live += count;
-    block.liveBytes += groups.bytes;
   }
 
   /** What lies below is gone on purpose: not what is known missing. */

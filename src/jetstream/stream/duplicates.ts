@@ -162,12 +162,12 @@ export class Duplicates {
 /** Ids of messages that were stored since are known again. Returns that of the last message; null: it has none, or is older. */
 export function recallIds(store: StreamStore, fromNs: bigint, duplicates: Duplicates): string | null {
   let lastId: string | null = null;
-  for (let at = store.next(store.atTime(fromNs), null); at !== 0; at = store.next(at + 1, null)) {
+  store.visitHeaded(store.atTime(fromNs), (at) => {
     const view = store.read(at);
-    if (view === null || view.headerLength === 0) continue;
+    if (view === null || view.headerLength === 0) return;
     const id = MessageHeaders.of(view.body, view.headerLength).get("Nats-Msg-Id");
     if (id !== null && id !== "") duplicates.note(id, at, view.timeNs);
     if (at === store.last) lastId = id;
-  }
+  });
   return lastId;
 }

@@ -57,7 +57,10 @@ function answers(store: StreamStore): unknown {
     for (let at = store.next(1, filters); at !== 0; at = store.next(at + 1, filters)) found.push(at);
     return found;
   };
+  const headed: number[] = [];
+  store.visitHeaded(50, (sequence) => headed.push(sequence));
   return {
+    headed,
     all: sequences(null).map((at) => [at, store.read(at)?.subject, store.bytesOf(at)]),
     one: sequences(["s.1"]),
     some: sequences(["s.1", "*.2"]),
