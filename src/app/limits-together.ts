@@ -7,9 +7,9 @@ import { serverHash } from "./process/identity.ts";
 import type { Rooms } from "./rooms.ts";
 
 export function limitsTogether(
-  rooms: Pick<Rooms, "accounts" | "cluster" | "clients" | "identity" | "elsewhere">,
+  rooms: Pick<Rooms, "accounts" | "cluster" | "clients" | "leafNodes" | "identity" | "elsewhere">,
 ): Part<Config> {
-  const { accounts, cluster, clients, identity, elsewhere } = rooms;
+  const { accounts, cluster, clients, leafNodes, identity, elsewhere } = rooms;
   return {
     name: "limits of accounts",
     start() {
@@ -21,6 +21,7 @@ export function limitsTogether(
         serverHash: serverHash(identity.name),
         onGrowth(account) {
           if (account.isOverfull) clients.recheckAccountsOf(new Set([account.name]));
+          if (account.leafnodesBeyond > 0) leafNodes.recheckGrants();
         },
       });
     },

@@ -52,6 +52,8 @@ describe("connections elsewhere", () => {
     expect(free.elsewhere).toEqual({ connections: 0, leafnodes: 0 });
     expect(grown).toEqual(["L", "L"]);
     expect([limited.isFull, limited.isOverfull]).toEqual([false, false]);
+    await tell("N2", "L", 1, 4);
+    expect([limited.elsewhere.leafnodes, grown.length]).toEqual([4, 3]);
     limited.connections = 2;
     expect([limited.isFull, limited.isOverfull]).toEqual([true, true]);
     limited.connections = 0;
