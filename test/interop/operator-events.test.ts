@@ -53,6 +53,8 @@ const USERS: Readonly<Record<string, readonly [jwt: string, key: SigningNkey | n
 function steady({ subject, body }: Event): Json {
   const { id: _id, timestamp: _time, server: _server, client, ...rest } = body;
   const { id: _cid, start: _start, stop: _stop, rtt: _rtt, ...about } = (client ?? {}) as Json;
+  // A client that goes may leave something unread, and then its connection is reset.
+  if (rest["reason"] === "Read Error") rest["reason"] = "Client Closed";
   return { subject: subject.replace(/\bN[A-Z2-7]{55}\b/, "SERVER"), ...rest, client: about };
 }
 
