@@ -94,6 +94,7 @@ const VARIES = new Set([
 
 /** Fields of one kind alone, and those that are there by chance. */
 const ABSENT = new Set([
+  "leader_since",
   "sync_interval",
   "sync_always",
   "lag",
