@@ -119,7 +119,7 @@ for (const kinds of SIGNED_PAIRS) {
       const account = newAccount();
       await push(account);
       const client = await enter(1, account);
-      await push(account, {}, { exp: Math.floor(Date.now() / 1000) + 2 });
+      await push(account, {}, { exp: Math.floor(Date.now() / 1000) + 6 });
       await client.closed();
       expect(client.errors).toEqual(["Account Authentication Expired"]);
     });

@@ -116,7 +116,9 @@ describe.each(KINDS.filter((kinds) => kinds.every(hasKind)))(
           await teller.flush();
           return here.text.includes("MSG told 1 0\r\n");
         });
-        await system.update(accountToken(account, kit.operator, { iat: nowS, exp: nowS + 2 }));
+        // A busy machine must not take longer to push it.
+        const exp = Math.floor(Date.now() / 1000) + 6;
+        await system.update(accountToken(account, kit.operator, { iat: nowS, exp }));
         const asking = await RawConnection.greeted(hub.process.port, { headers: true, no_responders: true });
         asking.send("SUB inbox 1\r\n");
         await waitFor("the hub to be without the interest", async () => {
