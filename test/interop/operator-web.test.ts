@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { waitFor } from "../support/cluster-wait.ts";
 import { freePort } from "../support/free-port.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import {
@@ -25,13 +26,13 @@ import { WebServer } from "../support/web-server.ts";
 requireNatsServer();
 
 const kit = new OperatorKit();
-const [account, unknown, user] = [newAccount(), newAccount(), newUser()];
+const [account, later, unknown, user] = [newAccount(), newAccount(), newAccount(), newUser()];
 const BASE = "/jwt/v1/accounts/";
 
 /** What an account server has: nats-server asks for the bare path at its start. */
 function tokenAt(path: string, of = kit): string | null {
   if (path === BASE) return "here";
-  const found = [account, of.system].find(({ publicKey }) => path === BASE + publicKey);
+  const found = [account, later, of.system].find(({ publicKey }) => path === BASE + publicKey);
   return found === undefined ? null : accountToken(found, of.operator);
 }
 
@@ -87,6 +88,18 @@ describe.skipIf(missingOpenssl()).each(bothServers)("over TLS, $name", ({ comman
       `resolver_tls { ca_file: ${JSON.stringify(authority.caFile)} }`,
     ])
       await expect(startServer(command, configOf(tls))).rejects.toThrow("did not start");
+  });
+
+  it("asks with other certificates after a reload", async () => {
+    const configWith = ({ caFile }: Authority): string =>
+      configOf(`resolver_tls { ca_file: ${JSON.stringify(caFile)}, ${pair()} }`);
+    await withServer(command, configWith(authority), async (server) => {
+      expect(await outcome(server)).toBe("in");
+      expect(await server.reload(configWith(other))).toBe("reloaded");
+      expect(await outcome(server, later)).toBe("Authorization Violation");
+      expect(await server.reload(configWith(authority))).toBe("reloaded");
+      await waitFor("the account to be found", async () => (await outcome(server, later)) === "in");
+    });
   });
 
   it("asks whomever it finds where that is configured", async () => {
