@@ -20,6 +20,7 @@ import type { AccountDefinition } from "../../src/core/definitions.ts";
 import { GLOBAL_ACCOUNT } from "../../src/subject/account-names.ts";
 import { Turn } from "../../src/links/trunk/turn.ts";
 import { S2Wires } from "../../src/transport/s2-wire.ts";
+import type { Wire } from "../../src/transport/wire.ts";
 import type { ClusterPortOptions } from "../../src/ports/cluster/cluster-port-options.ts";
 import { ClusterPort } from "../../src/ports/cluster/cluster-port.ts";
 import type { ConfiguredRoute } from "../../src/ports/cluster/peer-discovery.ts";
@@ -50,9 +51,27 @@ export interface MemberIdentity {
 /** From listening for servers until clients can connect. */
 const OPENING_MAX_MS = 50;
 const SHOAL = '"shoal":true';
-const NOT_SHOAL = '"shoal":false';
+/** As long, since it is counted how much of what is written goes in plaintext. */
+const NOT_SHOAL = '"shoal":null';
 
 const S2 = new S2Wires();
+/** A nats-server's words are its own before they are packed: what is packed has checksums. */
+const S2_OF_NATS = new (class extends S2Wires {
+  override over(below: Wire, strangerMaxBytes: number): Wire {
+    const wire = super.over(below, strangerMaxBytes);
+    const write = wire.write.bind(wire);
+    const writeMany = wire.writeMany.bind(wire);
+    wire.write = (piece) => write(natsWords(piece));
+    wire.writeMany = (pieces) => writeMany(pieces.map(natsWords));
+    return wire;
+  }
+})();
+
+/** What a nats-server tells on loses the fields that it does not know. */
+function natsWords(data: Uint8Array): Buffer {
+  return Buffer.from(Buffer.from(data).toString("latin1").replaceAll(SHOAL, NOT_SHOAL), "latin1");
+}
+
 /** Members differ in what they want of compression. */
 const COMPRESSION = ["accept", "s2_fast", "accept", "s2_auto", "off", "s2_better"] as const;
 
@@ -126,10 +145,9 @@ export class SimMember implements Host {
 
   voice(data: Uint8Array): Uint8Array {
     if (this.identity.shoal) return data;
-    // What a nats-server tells on loses the fields that it does not know.
-    const text = Buffer.from(data).toString("latin1").replaceAll(SHOAL, NOT_SHOAL);
-    const isHello = this.identity.poolSize === 0 && text.startsWith("CONNECT ");
-    return Buffer.from(isHello ? text + this.info() : text, "latin1");
+    const words = natsWords(data);
+    const isHello = this.identity.poolSize === 0 && words.toString("latin1", 0, 8) === "CONNECT ";
+    return isHello ? Buffer.concat([words, Buffer.from(this.info(), "latin1")]) : words;
   }
 
   /** Which connection of the network this is; undefined once closed. */
@@ -260,7 +278,7 @@ export class SimMember implements Host {
       clock: this.clock,
       logger: silentLogger,
       faults: NOT_CONTAINED,
-      s2: S2,
+      s2: identity.shoal ? S2 : S2_OF_NATS,
       ownConnectUrls: (side) => (side === "inside" && this.alive ? [`${identity.ip}:4222`] : []),
       nextConnectionId: () => this.nextConnectionId++,
       onMembersChanged: () => undefined,
