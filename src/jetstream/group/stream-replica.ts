@@ -171,14 +171,14 @@ export class StreamReplica implements GroupMachine {
     }
     const { stream } = this;
     const { store } = stream;
-    if (store.last >= state.last && this.catchUp === null) return; // it is of what this copy has
+    // a copy may have every message, and not know yet which of them went
     if (state.first > store.first) store.compact(state.first);
     for (const { first, count } of state.deleted)
       for (let at = store.next(first, null, first + count - 1); at !== 0 && at < first + count;) {
         store.remove(at);
         at = store.next(at + 1, null, first + count - 1);
       }
-    this.getMissing(state.last);
+    if (store.last < state.last || this.catchUp !== null) this.getMissing(state.last);
   }
 
   /** From the leader, up to a sequence. */
