@@ -87,7 +87,7 @@ function refuseOwnStreams(disk: Disk, folder: string): void {
   const rest = found.length > SHOWN_MAX ? ` and ${found.length - SHOWN_MAX} more` : "";
   throw new StoreRefused(
     `the store in ${folder} holds streams that this server kept by itself (${shown}${rest}), and a cluster would not know them: ` +
-      "start it without the cluster and back them up (nats account backup), give it another store_dir, and restore them in the cluster",
+      "start it without the cluster to go on with them, or give it another store_dir: a cluster cannot take them over yet",
   );
 }
 

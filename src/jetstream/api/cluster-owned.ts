@@ -60,6 +60,7 @@ export function ownedRequests(request: ClusterRequest, host: OwnedHost, assets: 
     if (placedOf(asked, meta) !== undefined) ownedByLeader(request, { asked, host, assets });
     else
       attempt(() => {
+        refuseUnbuilt(operation.subject);
         if (operation.subject === "CONSUMER.INFO") expectEmpty(request.payload);
         const there = meta.assignments.stream(asked.account, asked.stream);
         throw there === undefined ? apiErrors.streamNotFound() : apiErrors.consumerNotFound();
@@ -110,12 +111,16 @@ function ownedByLeader(request: ClusterRequest, { asked, host, assets }: Owned):
     if (operation.subject.endsWith("LEADER.STEPDOWN")) {
       assets.stepDown(account, stream, consumer, preferredOf(request));
       host.answer({ success: true });
-    } else if (UNBUILT.has(operation.subject))
-      throw apiErrors.streamInvalidConfig(
-        `${operation.subject} is not supported by this server in a cluster yet`,
-      );
-    else host.handle();
+    } else {
+      refuseUnbuilt(operation.subject);
+      host.handle();
+    }
   });
+}
+
+function refuseUnbuilt(subject: string): void {
+  if (UNBUILT.has(subject))
+    throw apiErrors.streamInvalidConfig(`${subject} is not supported by this server in a cluster yet`);
 }
 
 /** Others have a moment to answer first. */
