@@ -23,6 +23,7 @@ const VALUE_SETS: Record<string, readonly string[]> = {
     "config.cluster.enabled=false",
     `config.jetstream={"enabled":true,"fileStore":{"maxSize":"8Gi"},"merge":{"sync_interval":"2m"}}`,
   ],
+  "jetstream-cluster": ["config.jetstream.enabled=true"],
   resolver: [`config.operator={"configMapName":"acme"}`, "config.resolver.enabled=true"],
   deployment: [`workload.kind="Deployment"`],
   tls: [tls, clusterTls, ca],

@@ -81,9 +81,6 @@ describe("config.jetstream", () => {
   });
 
   it("is refused where it cannot work, with what to do", async () => {
-    await expect(render("config.jetstream.enabled=true")).rejects.toThrow(
-      "config.jetstream.enabled: shoal keeps streams on one server so far, not in clusters. Set config.cluster.enabled to false",
-    );
     await expect(single(`workload.kind="Deployment"`)).rejects.toThrow(
       "config.jetstream.fileStore.pvc.enabled: a Deployment has no volume claims for its pods",
     );

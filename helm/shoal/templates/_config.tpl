@@ -50,6 +50,9 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- end -}}
   {{- $config = merge $config (include "shoal.operatorConfig" . | fromJson) -}}
   {{- $config = include "shoal.part" (dict "of" $values "doc" $config) | fromJson -}}
+  {{- if and $values.jetstream.enabled $values.cluster.enabled (not ($config.jetstream | default dict).cluster_size) -}}
+    {{- fail "config.cluster.extraRoutes: with servers of other releases the chart does not know how many begin to keep streams together. Set config.jetstream.merge.cluster_size to the number of all of them" -}}
+  {{- end -}}
   {{- $leave := include "shoal.leave" $config | fromJson -}}
   {{- /* the chart's own grace period gives way to a shorter duration, of which the server then takes a third */ -}}
   {{- if and (ge $leave.graceMs $leave.durationMs) (not (hasKey ($values.merge | default dict) "lame_duck_grace_period")) -}}
@@ -76,14 +79,15 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- add (mul 1000 (sub (unixEpoch $end | int64) (unixEpoch $start | int64))) (date ".000" $end | trimPrefix "." | atoi) -}}
 {{- end -}}
 
-{{/* What cannot work is refused: servers of a cluster keep no streams yet, and a claim for each pod needs a StatefulSet. */}}
+{{/* What cannot work is refused: a claim for each pod needs a StatefulSet, and so do servers that keep streams together. */}}
 {{- define "shoal.jetstreamConfig" -}}
   {{- $values := .Values.config.jetstream -}}
-  {{- if .Values.config.cluster.enabled -}}
-    {{- fail "config.jetstream.enabled: shoal keeps streams on one server so far, not in clusters. Set config.cluster.enabled to false, or keep nats-servers with JetStream: shoal joins their cluster, and its clients reach their streams" -}}
-  {{- end -}}
+  {{- $cluster := .Values.config.cluster -}}
   {{- if and (include "shoal.streamClaim" .) (ne .Values.workload.kind "StatefulSet") -}}
     {{- fail (printf "config.jetstream.fileStore.pvc.enabled: a %s has no volume claims for its pods. Set workload.kind to StatefulSet" .Values.workload.kind) -}}
+  {{- end -}}
+  {{- if $cluster.enabled -}}
+    {{- include "shoal.checkJetstreamCluster" . -}}
   {{- end -}}
   {{- $jetstream := dict -}}
   {{- if $values.memoryStore.enabled -}}
@@ -99,7 +103,28 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
       {{- $_ := set $jetstream "max_file_store" (printf "<< %s >>" .) -}}
     {{- end -}}
   {{- end -}}
+  {{- /* servers of other releases may belong to those that begin */ -}}
+  {{- if and $cluster.enabled (not $cluster.extraRoutes) -}}
+    {{- $_ := set $jetstream "cluster_size" (int $cluster.replicas) -}}
+  {{- end -}}
   {{- toJson $jetstream -}}
+{{- end -}}
+
+{{/* Servers that keep streams together are known by their names and keep what they agree on, and there are as many as was said. */}}
+{{- define "shoal.checkJetstreamCluster" -}}
+  {{- $cluster := .Values.config.cluster -}}
+  {{- if ne .Values.workload.kind "StatefulSet" -}}
+    {{- fail (printf "config.jetstream.enabled: servers that keep streams together are known by their names, and pods of a %s get new ones. Set workload.kind to StatefulSet" .Values.workload.kind) -}}
+  {{- end -}}
+  {{- if not .Values.config.jetstream.fileStore.enabled -}}
+    {{- fail "config.jetstream.fileStore.enabled: servers of a cluster keep on the disk what they agree on, also about streams in memory. Leave it on, or set config.cluster.enabled to false" -}}
+  {{- end -}}
+  {{- if .Values.autoscaling.enabled -}}
+    {{- fail "autoscaling.enabled: a pod that goes takes its copies of streams with it. Set it to false, or config.jetstream.enabled" -}}
+  {{- end -}}
+  {{- if lt (int $cluster.replicas) 2 -}}
+    {{- fail "config.cluster.replicas must be 2 or higher when config.jetstream is enabled, and 3 for streams that outlive a server. For one server set config.cluster.enabled to false" -}}
+  {{- end -}}
 {{- end -}}
 
 {{/* Where streams have a volume, the name of its claim; else nothing. */}}

@@ -2,7 +2,8 @@
   {{- $labels := mustMergeOverwrite (include "shoal.labels" . | fromYaml) (.Values.podTemplate.labels | default dict) -}}
   {{- $annotations := deepCopy (.Values.podTemplate.annotations | default dict) -}}
   {{- if .Values.podTemplate.configChecksumAnnotation -}}
-    {{- $_ := set $annotations "checksum/config" (include "shoal.config" . | sha256sum) -}}
+    {{- /* how many servers began to keep streams together means nothing to those that have begun */ -}}
+    {{- $_ := set $annotations "checksum/config" (regexReplaceAll "\"cluster_size\": [0-9]+" (include "shoal.config" .) "" | sha256sum) -}}
   {{- end -}}
   {{- $metadata := dict "labels" $labels -}}
   {{- with $annotations -}}{{- $_ := set $metadata "annotations" . -}}{{- end -}}
