@@ -1,11 +1,14 @@
 /**
  * `npm start`: a cluster of three members on this machine, and a line for everything that happens to it. A member that
- * is killed comes back after a moment; Ctrl-C stops all.
+ * is killed comes back after a moment; Ctrl-C stops all. The members keep streams together, in a folder that is gone in the end.
  *
- *     npm start -- --exit-when-complete     stops once the mesh is complete; exit code 1 if that takes over 30 s
+ *     npm start -- --exit-when-complete     stops once the mesh is complete and a stream was tried; exit code 1 if the mesh takes over 30 s
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, styleText } from "node:util";
+import { keepMessage } from "./start-cluster/kept-message.ts";
 import { Member } from "./start-cluster/member.ts";
 import { choosePorts, type ChosenPort } from "./start-cluster/ports.ts";
 import { Story, type StoryEvent } from "./start-cluster/story.ts";
@@ -15,6 +18,7 @@ const NAMES = ["shoal-1", "shoal-2", "shoal-3"] as const;
 const CLIENT_PORTS = [4222, 5222, 6222] as const;
 const CLUSTER_PORTS = [4248, 5248, 6248] as const;
 const COMPLETE_WITHIN_MS = 30_000;
+const STREAM_WITHIN_MS = 60_000;
 const command = join(import.meta.dirname, "../bin/shoal");
 
 const { values: flags } = parseArgs({
@@ -25,6 +29,7 @@ const colour = process.stdout.isTTY && !process.env["NO_COLOR"];
 const ports = await choosePorts(HOST, [...CLIENT_PORTS, ...CLUSTER_PORTS]);
 const clientPorts = ports.slice(0, NAMES.length);
 const clusterPorts = ports.slice(NAMES.length);
+const folder = mkdtempSync(join(tmpdir(), "shoal-start-"));
 const story = new Story(NAMES.length);
 const members = NAMES.map((name, i) => createMember(name, clientPorts[i]!.port, clusterPorts[i]!.port));
 let introduced = false;
@@ -34,10 +39,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 introduce();
 for (const member of members) member.start();
 if (flags["exit-when-complete"]) {
-  setTimeout(
-    () => void stop(`the mesh was not complete within ${COMPLETE_WITHIN_MS / 1000} s`),
-    COMPLETE_WITHIN_MS,
-  );
+  setTimeout(() => {
+    if (!introduced) void stop(`the mesh was not complete within ${COMPLETE_WITHIN_MS / 1000} s`);
+  }, COMPLETE_WITHIN_MS);
 }
 
 function createMember(name: string, clientPort: number, clusterPort: number): Member {
@@ -51,7 +55,8 @@ function createMember(name: string, clientPort: number, clusterPort: number): Me
     "--routes",
     routes,
   ];
-  return new Member({ name, command, args: [...address, ...cluster], onEvent: tell });
+  const streams = ["--jetstream", "--store_dir", join(folder, name)];
+  return new Member({ name, command, args: [...address, ...cluster, ...streams], onEvent: tell });
 }
 
 function introduce(): void {
@@ -73,7 +78,31 @@ function tell(event: StoryEvent): void {
   if (!story.complete || introduced) return;
   introduced = true;
   explain();
+  void tryStream();
+}
+
+/** A slow machine may take its time: nothing else waits for it. */
+async function tryStream(): Promise<void> {
+  const [publishUrl, , readUrl] = clientPorts.map(({ port }) => `nats://${HOST}:${port}`);
+  const replicas = NAMES.length;
+  try {
+    const text = await keepMessage({
+      replicas,
+      publishUrl: publishUrl!,
+      readUrl: readUrl!,
+      withinMs: STREAM_WITHIN_MS,
+    });
+    printUnlessStopping(
+      `a stream with ${replicas} replicas keeps a message: published at ${NAMES[0]}, read back at ${NAMES[2]}: ${text}`,
+    );
+  } catch (error) {
+    printUnlessStopping(`there is no stream with ${replicas} replicas yet: ${String(error)}`);
+  }
   if (flags["exit-when-complete"]) void stop();
+}
+
+function printUnlessStopping(line: string): void {
+  if (!stopping) print(line);
 }
 
 /** Where to connect and what to try, once it will work. */
@@ -86,8 +115,8 @@ function explain(): void {
   print("or, with the nats command:");
   print(`    nats -s ${urls[0]} sub greet`);
   print(`    nats -s ${urls[2]} pub greet hello`);
-  print("or, on a server of its own, make a stream, publish to it and read it back:");
-  print("    npm run streams");
+  print("or make a stream, publish to it and read it back:");
+  print(`    npm run streams -- ${urls[0]}`);
   print("or kill a member by its pid and watch it return");
 }
 
@@ -98,6 +127,7 @@ async function stop(failure?: string): Promise<void> {
   if (failure !== undefined) print(failure);
   print("stopping");
   await Promise.all(members.map((member) => member.stop()));
+  rmSync(folder, { recursive: true, force: true });
   print("all members have stopped");
   process.exit(failure === undefined ? 0 : 1);
 }
