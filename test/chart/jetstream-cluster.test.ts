@@ -85,53 +85,96 @@ describe("config.jetstream with config.cluster", () => {
   });
 });
 
+interface Pod {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly monitorPort: number;
+  log: string;
+}
+
 /** Pods of the release, as programs: the configuration file of the chart, and ports and folders of their own. */
 class Pods implements AsyncDisposable {
   private readonly folder = mkdtempSync(join(tmpdir(), "shoal-pods-"));
-  private readonly running = new Map<string, { readonly child: ChildProcess; log: string; port: number }>();
-  private clusterPorts: readonly number[] = [];
+  private readonly clusterPorts: number[] = [];
+  private readonly running: Pod[] = [];
 
-  get names(): readonly string[] {
-    return this.clusterPorts.map((_, n) => `release-shoal-${n}`);
-  }
-
-  async start(config: string, count: number): Promise<void> {
-    writeFileSync(join(this.folder, "shoal.conf"), config);
-    const ports: number[] = [];
-    while (ports.length < count) ports.push(await freePort());
-    this.clusterPorts = ports;
-    for (const n of ports.keys()) await this.startOne(n);
-  }
-
-  private async startOne(n: number): Promise<void> {
-    const name = this.names[n]!;
-    const port = await freePort();
-    const flags = ["--addr", "127.0.0.1", "--port", String(port), "--http_port", String(await freePort())];
+  /** The pod of that number, for the first time or again. */
+  async start(n: number, config: string): Promise<void> {
+    const name = `release-shoal-${n}`;
+    const configFile = join(this.folder, `${name}.conf`);
+    writeFileSync(configFile, config);
+    this.clusterPorts[n] ??= await freePort();
+    const [port, monitorPort] = [await freePort(), await freePort()];
+    const flags = ["--addr", "127.0.0.1", "--port", String(port), "--http_port", String(monitorPort)];
     const env = {
       ...process.env,
       SHOAL__SERVER_NAME: name,
-      SHOAL__CLUSTER__PORT: String(this.clusterPorts[n]),
       SHOAL__CLUSTER__HOST: "127.0.0.1",
+      SHOAL__CLUSTER__PORT: String(this.clusterPorts[n]),
       SHOAL__CLUSTER__ROUTES: `nats://127.0.0.1:${this.clusterPorts[0]}`,
       SHOAL__JETSTREAM__STORE_DIR: join(this.folder, name),
     };
-    const args = ["--config", join(this.folder, "shoal.conf"), ...flags];
-    const child = spawn(BINARY, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-    const pod = { child, log: "", port };
-    this.running.set(name, pod);
+    const child = spawn(BINARY, ["--config", configFile, ...flags], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const pod: Pod = { child, port, monitorPort, log: "" };
+    this.running[n] = pod;
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (pod.log += chunk.toString()));
   }
 
-  /** Answers of the API; undefined: none yet, or an error. */
-  async ask(subject: string, body: object | null = null): Promise<Record<string, unknown> | undefined> {
-    const { port } = this.running.get(this.names.at(-1)!)!;
+  async kill(n: number): Promise<void> {
+    const { child } = this.running[n]!;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "close");
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** The answer, asked for until there is one without an error. */
+  async answer(n: number, subject: string, body: object | null = null): Promise<Record<string, unknown>> {
+    return waitFor(`an answer to ${subject}`, async () => this.ask(n, subject, body), this.logs);
+  }
+
+  async isReady(n: number): Promise<true> {
+    return waitFor(
+      `pod ${n} to be ready`,
+      async () => (await this.monitor(n, "/readyz")) !== undefined,
+      this.logs,
+    );
+  }
+
+  /** Servers that take part in decisions, as the pod knows. */
+  async members(n: number, count: number): Promise<true> {
+    return waitFor(
+      `${count} members`,
+      async () => {
+        const { meta_cluster: meta } = ((await this.monitor(n, "/jsz")) ?? {}) as { meta_cluster?: object };
+        return meta !== undefined && "cluster_size" in meta && meta.cluster_size === count;
+      },
+      this.logs,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const n of this.running.keys()) await this.kill(n);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private readonly logs = (): string => this.running.map(({ log }) => log).join("\n");
+
+  private async ask(
+    n: number,
+    subject: string,
+    body: object | null,
+  ): Promise<Record<string, unknown> | undefined> {
     let client: NatsConnection | undefined;
     try {
-      client = await connect({ servers: `127.0.0.1:${port}`, reconnect: false });
+      client = await connect({ servers: `127.0.0.1:${this.running[n]!.port}`, reconnect: false });
       const payload = body === null ? "" : JSON.stringify(body);
-      const answer = (await client.request(subject, payload, { timeout: 2000 })).json<{ error?: object }>();
-      return answer.error === undefined ? { ...answer } : undefined;
+      const answer = (await client.request(subject, payload, { timeout: 2000 })).json<object>();
+      return "error" in answer ? undefined : { ...answer };
     } catch {
       return undefined;
     } finally {
@@ -139,41 +182,32 @@ class Pods implements AsyncDisposable {
     }
   }
 
-  async eventually(what: string, ...request: Parameters<Pods["ask"]>): Promise<Record<string, unknown>> {
-    const logs = (): string => [...this.running.values()].map(({ log }) => log).join("\n");
-    return waitFor(what, async () => this.ask(...request), logs);
-  }
-
-  async stop(): Promise<void> {
-    const ended = [...this.running.values()].map(async ({ child }) => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const closed = once(child, "close");
-      child.kill("SIGKILL");
-      await closed;
-    });
-    await Promise.all(ended);
-    this.running.clear();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-    rmSync(this.folder, { recursive: true, force: true });
+  /** undefined: it does not answer, or not with 200. */
+  private async monitor(n: number, path: string): Promise<unknown> {
+    const answer = await fetch(`http://127.0.0.1:${this.running[n]!.monitorPort}${path}`).catch(
+      () => undefined,
+    );
+    return answer?.ok === true ? answer.json() : undefined;
   }
 }
 
-it("servers with the configuration of the chart keep a stream together, also when it names another number later", async () => {
+it("servers with the configuration of the chart keep a stream together, also when there are more of them later", async () => {
   await using pods = new Pods();
   const { text: three } = await renderedConfig(STREAMS);
   const { text: five } = await renderedConfig(STREAMS, "config.cluster.replicas=5");
-  await pods.start(three, 3);
+  for (const n of [0, 1, 2]) await pods.start(n, three);
   const config = { name: "ORDERS", subjects: ["orders.>"], num_replicas: 3 };
-  await pods.eventually("a stream with three replicas", "$JS.API.STREAM.CREATE.ORDERS", config);
-  const stored = await pods.eventually("a message that is stored", "orders.1", { n: 1 });
+  await pods.answer(2, "$JS.API.STREAM.CREATE.ORDERS", config);
+  const stored = await pods.answer(2, "orders.1", { n: 1 });
   expect(stored).toMatchObject({ stream: "ORDERS" });
-  await pods.stop();
-  await pods.start(five, 3);
-  const info = await pods.eventually("the stream after a restart", "$JS.API.STREAM.INFO.ORDERS");
+
+  for (const n of [3, 4]) await pods.start(n, five);
+  await pods.members(4, 5);
+  await pods.kill(1);
+  await pods.start(1, five);
+  for (const n of [1, 3, 4]) await pods.isReady(n);
+  const info = await pods.answer(1, "$JS.API.STREAM.INFO.ORDERS");
   expect(info).toMatchObject({ cluster: { name: "release-shoal" }, config: { num_replicas: 3 } });
-  const got = await pods.eventually("the message", "$JS.API.STREAM.MSG.GET.ORDERS", { seq: stored["seq"] });
+  const got = await pods.answer(4, "$JS.API.STREAM.MSG.GET.ORDERS", { seq: stored["seq"] });
   expect(got).toMatchObject({ message: { subject: "orders.1" } });
 });
