@@ -90,6 +90,7 @@ export class DrivenGroups implements Groups {
         journal: journals[options.storage],
         transport,
         clock,
+        afterwards: this.options.afterwards,
         closed: () => this.groups.delete(group),
       },
     );
@@ -109,6 +110,7 @@ interface GroupParts {
   readonly journal: RaftJournal;
   readonly transport: GroupTransport;
   readonly clock: Clock;
+  readonly afterwards: DrivenGroupsOptions["afterwards"];
   readonly closed: () => void;
 }
 
@@ -124,6 +126,8 @@ class DrivenGroup implements Group, GroupLayer {
   private bytesSince = 0;
   private shownPeers: PeerState | null = null;
   private isStopped = false;
+  /** Bounded by what happens in one turn. */
+  private forwarded: Uint8Array[] = [];
   leadsSinceMs = 0;
   hasLostQuorum = false;
   /** The term that it leads or led, unless it has handed its leadership on; 0: none. */
@@ -207,8 +211,14 @@ class DrivenGroup implements Group, GroupLayer {
     return operations.every((data) => this.raft.propose({ type: EntryType.NORMAL, data }));
   }
 
+  /** It leaves at the end of the turn: whoever forwards may be handling a message, and nothing is sent meanwhile. */
   forward(operation: Uint8Array): void {
-    this.raft.forward(operation);
+    if (this.forwarded.push(operation) > 1) return;
+    this.parts.afterwards(() => {
+      const { forwarded } = this;
+      this.forwarded = [];
+      for (const one of forwarded) this.raft.forward(one);
+    });
   }
 
   transfer(to: PeerId): void {

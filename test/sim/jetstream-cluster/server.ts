@@ -2,6 +2,7 @@
  * One server of a simulated cluster: JetStream, journal and stores of production, on a disk that loses what was not synced, tears writes,
  * and may lose power in the middle of a turn.
  */
+import { assert } from "../../../src/base/assert.ts";
 import type { Clock } from "../../../src/base/clock.ts";
 import { silentLogger, type Logger } from "../../../src/base/logger.ts";
 import type { Random } from "../../../src/base/random.ts";
@@ -68,6 +69,8 @@ export class SimulatedServer {
   private hasLost = false;
   private ears: Ear[] = [];
   private later: (() => void)[] = [];
+  /** A message is being delivered. */
+  private isHearing = false;
   private isRunning = false;
 
   constructor(name: string, world: ServerWorld, expected: number) {
@@ -224,7 +227,9 @@ export class SimulatedServer {
       : this.ears.filter((one) => one.account === account && subjectMatches(one.subject, subject));
     const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
     inbox?.({ subject, reply, headerLength: headers.length, body });
+    this.isHearing = true;
     for (const ear of found) ear.receive({ subject, reply, headerLength: headers.length, body });
+    this.isHearing = false;
     return inbox !== undefined || found.length > 0;
   }
 
@@ -258,15 +263,13 @@ export class SimulatedServer {
           }),
       },
       nowNs: () => BigInt(Math.floor(clock.nowMs() * 1000)) * 1000n,
-      send: ({ subject, reply, headers, payload }) =>
-        isMine() &&
-        world.carry(this, {
-          account,
-          subject,
-          reply: String(reply),
-          headers,
-          payload: typeof payload === "string" ? Buffer.from(payload, "latin1") : new Uint8Array(payload),
-        }),
+      send: ({ subject, reply, headers, payload }) => {
+        assert(!this.isHearing, "nothing is sent while a message is being delivered");
+        const bytes = typeof payload === "string" ? Buffer.from(payload, "latin1") : new Uint8Array(payload);
+        return (
+          isMine() && world.carry(this, { account, subject, reply: String(reply), headers, payload: bytes })
+        );
+      },
       sendNumbered: ({ subject, before, number, after }) =>
         isMine() &&
         world.carry(this, {
