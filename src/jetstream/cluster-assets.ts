@@ -160,6 +160,13 @@ export class ClusterAssets {
     return replica.group.leader === "" && replica.group.ageMs > LEADERLESS_MS;
   }
 
+  /** The leader of the group of something that this server has a copy of; "": it knows of none. */
+  leaderOf(account: string, stream: string, consumer: string): PeerId {
+    const kept = this.of(account).get(stream);
+    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
+    return replica?.group.leader ?? "";
+  }
+
   /** "": what is asked for is not kept here. */
   standing(account: string, stream: string, consumer: string): "leads" | "follows" | "" {
     const kept = this.of(account).get(stream);

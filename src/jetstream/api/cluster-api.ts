@@ -2,7 +2,9 @@
  * The requests of clients in a cluster. Each reaches every server, in the system account, and one answers: the leader of the meta group
  * what is asked about all, the leader of a stream or a consumer what is asked about that. Others keep silent, as nats-servers do.
  *
- * Bounded: QUEUED_MAX requests wait for the meta group, and as many answers for a leader; an answer waits for ANSWER_MS at most.
+ * A request that comes before what it is about is known here, or led, is held (`held-requests.ts`), so that somebody answers it.
+ *
+ * Bounded: QUEUED_MAX requests wait for the meta group.
  */
 import { apiErrors } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
@@ -18,6 +20,8 @@ import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
 import { findOperation, refusalOf } from "./api.ts";
 import { Backups } from "./backups.ts";
+import { AwaitedAnswers, type AwaitedAnswer } from "./awaited-answers.ts";
+import { HeldRequests } from "./held-requests.ts";
 import { ClusterAnswers, type AnsweredRequest } from "./cluster-answers.ts";
 import { ClusterLists } from "./cluster-lists.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
@@ -31,7 +35,9 @@ import type { WrittenPart } from "./written-part.ts";
 
 const PREFIX = "$JS.API.";
 const QUEUED_MAX = 10_000;
-const ANSWER_MS = 10_000;
+/** The leader of the meta group has refused the request that wanted its answer at the reply subject: nobody else answers it. */
+const REFUSED = "$SHOAL.META.REFUSED";
+const NOTHING = new Uint8Array(0);
 /** A refusal that another server may know better waits so long. */
 const OTHERS_FIRST_MS = 500;
 const REQUEST_INFO = "Nats-Request-Info";
@@ -58,14 +64,6 @@ export interface ClusterApiOptions {
   readonly nameOf: (peer: string) => string;
 }
 
-interface AwaitedAnswer {
-  readonly request: AnsweredRequest;
-  /** null: nothing has changed. */
-  readonly change: "new" | "changed" | null;
-  readonly type: string;
-  readonly untilMs: number;
-}
-
 export class ClusterApi {
   private readonly options: ClusterApiOptions;
   private readonly facts: AnswerFacts;
@@ -75,8 +73,8 @@ export class ClusterApi {
   private readonly backups = new Backups();
   private readonly ears: Disposable[] = [];
   private received: ClusterRequest[] = [];
-  /** By account, stream and consumer. */
-  private readonly awaited = new Map<string, AwaitedAnswer[]>();
+  private readonly awaited: AwaitedAnswers;
+  private readonly held: HeldRequests;
   private readonly delayed = new Set<Disposable>();
   private isDue = false;
 
@@ -86,21 +84,31 @@ export class ClusterApi {
     this.answers = new ClusterAnswers(options.host, options.jetStream, this.facts);
     this.interest = new InterestWait(options.host, options.routesCaughtUp);
     this.lists = new ClusterLists({ ...options, facts: this.facts });
+    const { clock } = options.host;
+    this.awaited = new AwaitedAnswers(clock);
+    this.held = new HeldRequests({
+      clock,
+      judge: (request) => this.route(request),
+      refuse: (request) => this.lost(request),
+    });
   }
 
   start(): void {
     this.ears.push(this.options.host.listen(`${PREFIX}>`, (message) => this.receive(message)));
+    this.ears.push(this.options.transport.listen(REFUSED, (_subject, reply) => this.held.drop(reply)));
     this.lists.start();
   }
 
   /** Requests that have come and are not handled yet. */
   get queued(): number {
-    return this.received.length + this.options.meta.waitingCount;
+    return this.received.length + this.options.meta.waitingCount + this.held.count;
   }
 
   stop(): void {
     for (const one of [...this.ears, ...this.delayed]) one[Symbol.dispose]();
     this.lists.stop();
+    this.held.stop();
+    this.awaited.stop();
     this.backups.stop();
   }
 
@@ -119,39 +127,38 @@ export class ClusterApi {
     if (kind === "removed" && meta.leads) advisories.removed(change);
     const what = consumer === "" ? "stream" : "consumer";
     if (kind === "removed") {
+      this.awaited.removed(account, stream, consumer);
       if (meta.leads && asked.reply !== "")
         this.answers.send(askedOf(change), { success: true }, { type: `${what}_delete` });
       return;
     }
     if (assets.standing(account, stream, consumer) === "") return;
     const type = `${what}_${isUpdate && consumer === "" && asked.subject.includes("UPDATE") ? "update" : "create"}`;
-    const untilMs = this.options.host.clock.nowMs() + ANSWER_MS;
-    const key = keyOf(account, stream, consumer);
     const made = isNew ? "new" : isUpdate ? "changed" : null;
-    const answer: AwaitedAnswer = { request: askedOf(change), type, untilMs, change: made };
-    this.awaited.set(key, [...(this.awaited.get(key) ?? []), answer]);
-    if (this.awaited.size > QUEUED_MAX) this.awaited.delete(this.awaited.keys().next().value!);
+    this.awaited.add(account, stream, consumer, { request: askedOf(change), type, change: made });
     this.leadershipChanged(account, stream, consumer);
   }
 
   /** Something may lead here now: then it answers whoever asked for it. */
   leadershipChanged(account: string, stream: string, consumer: string): void {
-    const key = keyOf(account, stream, consumer);
-    const awaited = this.awaited.get(key);
-    const { assets, host } = this.options;
-    if (awaited === undefined || assets.standing(account, stream, consumer) !== "leads") return;
-    this.awaited.delete(key);
-    for (const { request, type, untilMs, change } of awaited) {
-      if (change !== null) this.options.advisories.assigned({ account, stream, consumer }, change);
-      if (request.reply === "" || untilMs <= host.clock.nowMs()) continue;
-      this.tell({ stream, consumer }, { request, type, change });
-    }
+    const { assets, advisories } = this.options;
+    if (assets.standing(account, stream, consumer) === "leads")
+      for (const { request, type, change } of this.awaited.take(account, stream, consumer)) {
+        if (change !== null) advisories.assigned({ account, stream, consumer }, change);
+        if (request.reply !== "") this.tell({ stream, consumer }, { request, type, change });
+      }
+    this.lookLater();
+  }
+
+  /** Requests that are held may be answered now. */
+  private lookLater(): void {
+    if (this.held.count > 0) this.options.host.afterwards(() => this.held.look());
   }
 
   /** What the answer says holds now; it leaves when whoever gets it may use what was made. */
   private tell(
     { stream, consumer }: { readonly stream: string; readonly consumer: string },
-    { request, type, change }: Pick<AwaitedAnswer, "request" | "type" | "change">,
+    { request, type, change }: AwaitedAnswer,
   ): void {
     const assets = this.assetsOf(request.account);
     const found = assets?.streams.get(stream);
@@ -208,22 +215,32 @@ export class ClusterApi {
     const { operation, names } = request.found;
     const judge = META_REQUESTS.get(operation.subject);
     const inAccount = this.assetsOf(request.account);
-    if (!(request.level <= this.facts.level)) {
-      if (meta.leads) this.refuse(request, apiErrors.requiredApiLevel());
+    const isTooHigh = !(request.level <= this.facts.level);
+    if (!meta.leads && (isTooHigh || judge !== undefined || this.lists.has(request))) {
+      if (meta.isLeaderless) this.refuse(request, apiErrors.clusterUnavailable());
+      else if (meta.isUndecided) this.held.hold(request, "leaderless");
+    } else if (isTooHigh) {
+      this.refuse(request, apiErrors.requiredApiLevel());
     } else if (judge !== undefined) {
-      if (!meta.leads) {
-        if (meta.isLeaderless) this.refuse(request, apiErrors.clusterUnavailable());
-        return;
-      }
-      meta.whenSettled(() =>
-        this.attempt(request, () => {
-          if (inAccount === undefined) throw apiErrors.notForAccount();
-          const { account, payload, subject, reply, client, identity } = request;
-          const asked = { account, payload, subject, reply, identity, client: withoutSecrets(client), names };
-          const clusterName = this.options.clusterName();
-          const answer = (fields: Fields): void => this.answer(request, fields);
-          judge({ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName, answer });
-        }),
+      meta.whenSettled(
+        () =>
+          this.attempt(request, () => {
+            if (inAccount === undefined) throw apiErrors.notForAccount();
+            const { account, payload, subject, reply, client, identity } = request;
+            const asked = {
+              account,
+              payload,
+              subject,
+              reply,
+              identity,
+              client: withoutSecrets(client),
+              names,
+            };
+            const clusterName = this.options.clusterName();
+            const answer = (fields: Fields): void => this.answer(request, fields);
+            judge({ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName, answer });
+          }),
+        () => this.lost(request),
       );
     } else if (!this.lists.take(request, this.lister(request)))
       ownedRequests(request, this.owned(request), assets);
@@ -234,12 +251,14 @@ export class ClusterApi {
       assets: this.assetsOf(request.account),
       answer: (fields: Fields) => this.answer(request, fields),
       attempt: (act: () => void) => this.attempt(request, act),
+      lost: () => this.lost(request),
     };
   }
 
   private owned(request: ClusterRequest): OwnedHost {
     const { meta, nameOf, servers } = this.options;
     return {
+      self: this.options.self,
       meta,
       servers,
       nameOf,
@@ -250,6 +269,9 @@ export class ClusterApi {
       isOnline: (peer) => peer === this.options.self || servers.isOnline(peer),
       afterAWhile: (act) => this.afterAWhile(act),
       handle: () => this.handle(request),
+      hold: (reason) => this.held.hold(request, reason),
+      tellRefused: () => this.options.transport.send(REFUSED, request.reply, NOTHING),
+      lost: () => this.lost(request),
     };
   }
 
@@ -295,6 +317,11 @@ export class ClusterApi {
     this.answer(request, { error: refusal, ...operation.refusal });
   }
 
+  /** What it waited for does not come. */
+  private lost(request: ClusterRequest): void {
+    this.refuse(request, apiErrors.clusterUnavailable());
+  }
+
   private answer(request: ClusterRequest, fields: Fields): void {
     this.answers.send(request, fields, { type: request.found.operation.type });
   }
@@ -312,10 +339,6 @@ function unasked(): never {
 function askedOf({ account, asked }: AssignmentChange): AnsweredRequest {
   const { subject, reply, client } = asked;
   return { account, subject, reply, payload: "", client };
-}
-
-function keyOf(account: string, stream: string, consumer: string): string {
-  return `${account} ${stream} ${consumer}`;
 }
 
 function parseInfo(text: string): Fields {

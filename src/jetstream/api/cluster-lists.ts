@@ -39,6 +39,8 @@ interface Asker {
   readonly assets: Assets | undefined;
   readonly answer: (fields: Fields) => void;
   readonly attempt: (act: () => void) => void;
+  /** This server leads the meta group no longer, and has not answered. */
+  readonly lost: () => void;
 }
 
 export class ClusterLists {
@@ -70,18 +72,23 @@ export class ClusterLists {
     for (const ear of [...this.ears, ...this.gathering]) ear[Symbol.dispose]();
   }
 
-  /** False: the request is none for a list. */
+  has({ found: { operation } }: ClusterRequest): boolean {
+    return LISTS.has(operation.subject);
+  }
+
+  /** This server leads the meta group. False: the request is none for a list. */
   take(request: ClusterRequest, asker: Asker): boolean {
     const { meta } = this.options;
     const list = LISTS.get(request.found.operation.subject);
     if (list === undefined) return false;
-    if (meta.leads)
-      meta.whenSettled(() =>
+    meta.whenSettled(
+      () =>
         asker.attempt(() => {
           if (asker.assets === undefined) throw apiErrors.notForAccount();
           this[list](request, asker, asker.assets);
         }),
-      );
+      asker.lost,
+    );
     return true;
   }
 

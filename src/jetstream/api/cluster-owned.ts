@@ -3,15 +3,18 @@
  * of the meta group refuses.
  */
 import { hashName } from "../../base/base62.ts";
+import type { PeerId } from "../../raft/messages.ts";
 import { apiErrors, type ApiError } from "../api-error.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
 import { emptyServer, type PlacementRoom } from "./cluster-moves.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
+import type { HeldFor } from "./held-requests.ts";
 import { bodyOf, expectEmpty, textOf, type Fields } from "./request.ts";
 
 export interface OwnedHost {
+  readonly self: PeerId;
   readonly meta: MetaGroup;
   readonly servers: KnownServers;
   readonly nameOf: (peer: string) => string;
@@ -26,6 +29,12 @@ export interface OwnedHost {
   readonly afterAWhile: (act: () => void) => void;
   /** Answers as a server by itself does. */
   readonly handle: () => void;
+  /** The request is judged again, when something has changed. */
+  readonly hold: (reason: HeldFor) => void;
+  /** Whoever holds it does so no longer: this server has refused it. */
+  readonly tellRefused: () => void;
+  /** This server leads the meta group no longer, and has not answered. */
+  readonly lost: () => void;
 }
 
 /** Names behind it: a stream. */
@@ -52,7 +61,9 @@ export function ownedRequests(request: ClusterRequest, host: OwnedHost, assets: 
     return;
   }
   if (!meta.leads) {
-    refuseLater(host, () => meta.isLeaderless, apiErrors.clusterUnavailable());
+    if (meta.isLeaderless) refuseLater(host, () => meta.isLeaderless, apiErrors.clusterUnavailable());
+    // it may have been agreed on, and not be known here yet
+    else host.hold(meta.isUndecided ? "leaderless" : "unknown");
     return;
   }
   // it may be under way, and known to the server already that has answered for it
@@ -60,12 +71,13 @@ export function ownedRequests(request: ClusterRequest, host: OwnedHost, assets: 
     if (placedOf(asked, meta) !== undefined) ownedByLeader(request, { asked, host, assets });
     else
       attempt(() => {
+        host.tellRefused(); // before anything is proposed that would make it
         refuseUnbuilt(operation.subject);
         if (operation.subject === "CONSUMER.INFO") expectEmpty(request.payload);
         const there = meta.assignments.stream(asked.account, asked.stream);
         throw there === undefined ? apiErrors.streamNotFound() : apiErrors.consumerNotFound();
       });
-  });
+  }, host.lost);
 }
 
 interface Asked {
@@ -101,10 +113,13 @@ function ownedByLeader(request: ClusterRequest, { asked, host, assets }: Owned):
     const isOffline = (): boolean => meta.leads && peers.every((peer) => !host.isOnline(peer));
     const offline = consumer === "" ? apiErrors.streamOffline() : apiErrors.consumerOffline();
     const isLeaderless = (): boolean => meta.isLeaderless || assets.isLeaderless(account, stream, consumer);
+    const leader = assets.leaderOf(account, stream, consumer);
     if (isOffline()) refuseLater(host, isOffline, offline);
     else if (operation.subject === "STREAM.INFO" && assets.isLeaderless(account, stream, ""))
       attempt(host.handle);
-    else refuseLater(host, isLeaderless, apiErrors.clusterUnavailable());
+    else if (isLeaderless()) refuseLater(host, isLeaderless, apiErrors.clusterUnavailable());
+    // nobody leads it yet, or this server is about to
+    else if (peers.includes(host.self) && (leader === "" || leader === host.self)) host.hold("leaderless");
     return;
   }
   attempt(() => {

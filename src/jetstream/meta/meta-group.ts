@@ -40,6 +40,11 @@ export interface MetaGroupOptions {
   readonly leadershipChanged: () => void;
 }
 
+interface Waiting {
+  readonly call: () => void;
+  readonly lost: () => void;
+}
+
 export class MetaGroup implements GroupMachine {
   readonly assignments = new Assignments();
   /** null: it has not begun. */
@@ -49,7 +54,7 @@ export class MetaGroup implements GroupMachine {
   private readonly options: MetaGroupOptions;
   private bootstrap: Bootstrap | null = null;
   private underWay: Uint8Array[] = [];
-  private waiting: (() => void)[] = [];
+  private waiting: Waiting[] = [];
   private timer: Disposable | null = null;
   private startedMs = 0;
   /** Peers that were removed on purpose: they do not come back by themselves. */
@@ -110,9 +115,15 @@ export class MetaGroup implements GroupMachine {
     return this.waiting.length;
   }
 
-  /** Calls once nothing is under way, in order. */
-  whenSettled(call: () => void): void {
-    this.waiting.push(call);
+  /** Nobody leads it that this server knows of, or this server is about to. */
+  get isUndecided(): boolean {
+    const leader = this.group?.leader ?? "";
+    return !this.leads && (leader === "" || leader === this.options.groups.self);
+  }
+
+  /** Calls once nothing is under way, in order; `lost` where this server leads no longer by then. */
+  whenSettled(call: () => void, lost: () => void = () => {}): void {
+    this.waiting.push({ call, lost });
     this.callWaiting();
   }
 
@@ -155,7 +166,9 @@ export class MetaGroup implements GroupMachine {
   leadershipChanged(): void {
     if (!this.leads) {
       this.underWay = [];
+      const { waiting } = this;
       this.waiting = [];
+      for (const { lost } of waiting) lost();
     }
     this.options.leadershipChanged();
     this.callWaiting();
@@ -183,7 +196,7 @@ export class MetaGroup implements GroupMachine {
   }
 
   private callWaiting(): void {
-    while (this.waiting.length > 0 && this.leads && this.underWay.length === 0) this.waiting.shift()!();
+    while (this.waiting.length > 0 && this.leads && this.underWay.length === 0) this.waiting.shift()!.call();
   }
 
   /** The leader takes in servers with JetStream that are no members yet. */
