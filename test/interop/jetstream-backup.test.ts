@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { jetstream } from "@nats-io/jetstream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
+import { withWrongChecksum } from "../support/damaged-archive.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
 import { PATIENT } from "../support/patience.ts";
 import { contents, fill, start } from "./backed-up-stream.ts";
@@ -50,12 +51,10 @@ describe.skipIf(program === undefined)("nats stream backup and restore", () => {
       readdirSync(backup).find((name) => name.endsWith(".s2"))!,
     );
     const whole = readFileSync(file);
-    const flipped = Buffer.from(whole);
-    flipped[whole.length >> 1]! ^= 1;
     const damaged = [
       ["cut off", whole.subarray(0, whole.length >> 1)],
       ["cut off", Buffer.alloc(0)],
-      ["checksum is wrong", flipped],
+      ["checksum is wrong", withWrongChecksum(whole)],
     ] as const;
     for (const [reason, content] of damaged) {
       writeFileSync(file, content);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { jetstream } from "@nats-io/jetstream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { bothServers } from "../support/both-servers.ts";
+import { withWrongChecksum } from "../support/damaged-archive.ts";
 import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
 import { findTarNatsServer } from "../support/nats-server-binary.ts";
 import { PATIENT } from "../support/patience.ts";
@@ -77,11 +78,9 @@ describe.skipIf(!isThere)("backups of nats-server 2.14", () => {
     await nats(source, "backup", "S", backup, "--consumers");
     const file = join(backup, dataIn(backup));
     const whole = readFileSync(file);
-    const flipped = Buffer.from(whole);
-    flipped[whole.length >> 1]! ^= 1;
     for (const [reason, content] of [
       [/cut off|truncated/, whole.subarray(0, whole.length >> 1)],
-      [/is damaged/, flipped],
+      [/is damaged/, withWrongChecksum(whole)],
     ] as const) {
       writeFileSync(file, content);
       await expect(nats(target, "restore", backup)).rejects.toThrow(reason);
