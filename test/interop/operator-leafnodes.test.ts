@@ -2,11 +2,11 @@
  * Leaf nodes of accounts that an operator has signed: a spoke that trusts an operator connects in an account by its key, a hub takes the one
  * user of its block into such an account, and both servers refuse the same configurations.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import type { SigningNkey } from "../../src/keys/nkey.ts";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
@@ -50,6 +50,18 @@ async function heardBy(client: RawConnection): Promise<string> {
   return client.text;
 }
 
+/** What `teller` publishes comes over the leaf connection to the account `inside` of `server`, and to no other. */
+async function expectToldInside(teller: NatsConnection, server: LeafServer): Promise<void> {
+  const [here, elsewhere] = [await listener(server, inside), await listener(server, outside)];
+  await waitFor("a message over the leaf connection", async () => {
+    teller.publish("told");
+    await teller.flush();
+    return here.text.includes("MSG told 1 0\r\n");
+  });
+  expect(await heardBy(elsewhere)).not.toContain("MSG");
+  for (const client of [here, elsewhere]) client.destroy();
+}
+
 describe.each(KINDS.filter((kinds) => kinds.every(hasKind)))(
   "a hub of %s and a spoke of %s",
   (hubKind, leafKind) => {
@@ -62,15 +74,7 @@ describe.each(KINDS.filter((kinds) => kinds.every(hasKind)))(
         remote: `account: ${inside.publicKey}`,
         config: kit.memoryConfig(accounts),
       });
-      const [here, elsewhere] = [await listener(leaf, inside), await listener(leaf, outside)];
-      const teller = await world.connect(hub);
-      await waitFor("a message over the leaf connection", async () => {
-        teller.publish("told");
-        await teller.flush();
-        return here.text.includes("MSG told 1 0\r\n");
-      });
-      expect(await heardBy(elsewhere)).not.toContain("MSG");
-      for (const client of [here, elsewhere]) client.destroy();
+      await expectToldInside(await world.connect(hub), leaf);
     });
 
     it("join the account of the one user of the hub's block", async () => {
@@ -82,15 +86,7 @@ describe.each(KINDS.filter((kinds) => kinds.every(hasKind)))(
         urlUser: "leaf:secret@",
       });
       const leaf = await world.start(leafKind, { name: "leaf", hubs: [hub] });
-      const [here, elsewhere] = [await listener(hub, inside), await listener(hub, outside)];
-      const teller = await world.connect(leaf);
-      await waitFor("a message over the leaf connection", async () => {
-        teller.publish("told");
-        await teller.flush();
-        return here.text.includes("MSG told 1 0\r\n");
-      });
-      expect(await heardBy(elsewhere)).not.toContain("MSG");
-      for (const client of [here, elsewhere]) client.destroy();
+      await expectToldInside(await world.connect(leaf), hub);
     });
 
     it("wait for an account that is pushed later, and part when its time is over", async () => {

@@ -4,12 +4,11 @@
  */
 import { createUser } from "@nats-io/nkeys";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { bothServers } from "../support/both-servers.ts";
-import { waitFor } from "../support/cluster-wait.ts";
+import { answerToCookie } from "../support/cookie-login.ts";
 import { freePort } from "../support/free-port.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
 import {
@@ -22,7 +21,6 @@ import {
   SystemRequests,
   userToken,
 } from "../support/operator-kit.ts";
-import { frame } from "../support/websocket-frames.ts";
 
 const HOUR_S = 3600;
 const nowS = Math.floor(Date.now() / 1000);
@@ -61,21 +59,6 @@ function parts(jwt: string): string[] {
   return jwt.split(".").slice(1);
 }
 
-async function answerOverWebSocket(port: number, jwt: string): Promise<void> {
-  const socket = connectSocket(port, "127.0.0.1");
-  let text = "";
-  let isOver = false;
-  socket.on("data", (bytes: Buffer) => (text += bytes.toString("latin1")));
-  socket.on("close", () => (isOver = true));
-  const head = ["GET / HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade"];
-  const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-  socket.write([...head, key, "Sec-WebSocket-Version: 13", `Cookie: jwt=${jwt}`, "", ""].join("\r\n"));
-  await waitFor("INFO", () => text.includes("INFO {"));
-  socket.write(frame({ payload: 'CONNECT {"verbose":false}\r\nPING\r\n' }));
-  await waitFor("an answer", () => isOver || /PONG|-ERR/.test(text));
-  socket.destroy();
-}
-
 /** Everything that monitoring shows, by path. */
 async function shown(port: number): Promise<ReadonlyMap<string, string>> {
   const paths = [
@@ -99,7 +82,7 @@ async function tryAll(server: ServerProcess, web: number): Promise<string> {
   const lent = await connectWith(server.port, "", null);
   await lent.has("PONG\r\n");
   lent.destroy();
-  for (const jwt of [cookie, userToken(user, account, { name: "x" })]) await answerOverWebSocket(web, jwt);
+  for (const jwt of [cookie, userToken(user, account, { name: "x" })]) await answerToCookie(web, jwt);
   const system = await SystemRequests.connectTo(server.port, kit);
   const imports = [{ subject: "g.>", account: exporter.publicKey, type: "stream", token: activation }];
   for (const jwt of [

@@ -6,12 +6,12 @@ import { createUser } from "@nats-io/nkeys";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { waitFor } from "../support/cluster-wait.ts";
+import { answerToCookie } from "../support/cookie-login.ts";
 import { freePort } from "../support/free-port.ts";
 import { hasKind, LeafWorld, type LeafServerKind } from "../support/leaf-nodes.ts";
 import { startServer, type ServerProcess } from "../support/nats-server.ts";
@@ -26,7 +26,6 @@ import {
   userToken,
 } from "../support/operator-kit.ts";
 import type { RawConnection } from "../support/raw-connection.ts";
-import { frame } from "../support/websocket-frames.ts";
 
 requireNatsServer();
 
@@ -199,21 +198,8 @@ describe.each(bothServers)("$name", ({ name: kind, command }) => {
     const accounts = new Map([[account, accountToken(account, kit.operator)]]);
     const port = await freePort();
     const lines = `websocket { listen: "127.0.0.1:${port}", no_tls: true, jwt_cookie: "jwt" }`;
-    const answerTo = async (jwt: string): Promise<string> => {
-      const socket = connectSocket(port, "127.0.0.1");
-      let text = "";
-      let isOver = false;
-      socket.on("data", (bytes: Buffer) => (text += bytes.toString("latin1")));
-      socket.on("close", () => (isOver = true));
-      const head = ["GET / HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade"];
-      const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-      socket.write([...head, key, "Sec-WebSocket-Version: 13", `Cookie: jwt=${jwt}`, "", ""].join("\r\n"));
-      await waitFor("INFO", () => text.includes("INFO {"));
-      socket.write(frame({ payload: 'CONNECT {"verbose":false}\r\nPING\r\n' }));
-      await waitFor("an answer", () => isOver || /PONG|-ERR/.test(text));
-      socket.destroy();
-      return text.includes("PONG") ? "in" : "refused";
-    };
+    const answerTo = async (jwt: string): Promise<string> =>
+      (await answerToCookie(port, jwt)).includes("PONG") ? "in" : "refused";
     await withServer(kit.memoryConfig(accounts, lines), async () => {
       const bearer = { nats: { bearer_token: true } };
       expect(await answerTo(userToken(user, account, bearer))).toBe("in");
