@@ -8,7 +8,7 @@
 import { assert } from "../src/base/assert.ts";
 import { BlockEncoder, packedMax } from "../src/compress/block-encoder.ts";
 import { unpackBlock } from "../src/compress/block-decoder.ts";
-import { Packers, STREAM_START, type Framing } from "../src/compress/stream-packer.ts";
+import { Packers, STREAM_START, UNCHECKED, type Framing } from "../src/compress/stream-packer.ts";
 import { StreamUnpacker } from "../src/compress/stream-unpacker.ts";
 import { pieceLength } from "./support/shared-stack.ts";
 
@@ -23,6 +23,7 @@ function framed(framing: Framing, text: string): Buffer {
 
 export const dictionary = [
   Buffer.from(STREAM_START),
+  Buffer.from(UNCHECKED),
   Buffer.from("\xff\x06\0\0sNaPpY", "latin1"),
   ...FRAMINGS.map((framing) => framed(framing, "PING\r\n".repeat(20))),
   framed("best", `LMSG a.b 5\r\n${"0123456789".repeat(30)}\r\n`.repeat(9)),
@@ -44,7 +45,8 @@ interface Outcome {
 export function fuzz(input: Uint8Array): void {
   const [how = 0, second = 0] = input;
   const data = input.subarray(2);
-  const stream = (how & 4) === 0 ? data : Buffer.concat([STREAM_START, data]);
+  const note = (how & 8) === 0 ? [] : [UNCHECKED];
+  const stream = (how & 4) === 0 ? data : Buffer.concat([STREAM_START, ...note, data]);
   const whole = unpack(stream, Math.max(1, stream.length));
   const pieces = unpack(stream, pieceLength(stream, second & 63));
   assert(whole.isBroken === pieces.isBroken, "a stream breaks however it is cut");

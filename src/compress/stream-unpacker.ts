@@ -5,18 +5,22 @@
  *       0xff   6                  S2sTwO, or sNaPpY: a stream begins, as often as it likes
  *       0x00   4 + n              checksum, packed block
  *       0x01   4 + n              checksum, block as it is
+ *       0xc5   12                 "no checksums": the sender checks none, so none are checked here either (stream-packer.ts)
  *       0x80 to 0xfe              skipped; others are not allowed
  *
- * The reader asks how long the next block is, and has it unpacked where it has room. Bounds: `blockMax` bytes of a block, which the reader may raise;
+ * The reader asks how long the next block is, and has it unpacked where it has room. Where no sum has to hold, a block as it is comes in
+ * the pieces that have arrived. Bounds: `blockMax` bytes of a block, which the reader may raise;
  * a chunk that has not come whole is kept, and is no longer than such a block may be.
  */
 import { assertOwn } from "../base/assert.ts";
 import { BROKEN, unpackBlock, unpackedLength } from "./block-decoder.ts";
 import { packedMax } from "./block-encoder.ts";
-import { maskedCrc } from "./crc32c.ts";
+import { NOTE, sumOf, UNCHECKED_TEXT } from "./stream-packer.ts";
 
 /** More has to come before there is a block. */
 export const INCOMPLETE = 0;
+/** In place of a length: the block had nothing in it. */
+const EMPTY = -2;
 
 const HEAD = 4;
 const CHECKSUM = 4;
@@ -31,6 +35,10 @@ const NONE = new Uint8Array(0);
 export class StreamUnpacker {
   /** Longer blocks break the rules. */
   blockMax: number;
+  /** The sender checks no sums. */
+  isUnchecked = false;
+  /** What `next` has found goes as it is: it takes no more room than it had. */
+  isPlain = false;
   private hasBegun = false;
   /** The bytes that have come and are not taken stand from `from` up to `filled`. */
   private input: Uint8Array = NONE;
@@ -39,6 +47,8 @@ export class StreamUnpacker {
   private isOwn = true;
   /** Bytes of a chunk to pass over that have not come. */
   private skip = 0;
+  /** Bytes to come of a block that is handed on in pieces. */
+  private left = 0;
   private filled = 0;
 
   constructor(blockMax: number) {
@@ -63,6 +73,14 @@ export class StreamUnpacker {
     this.reserve(bytes.length);
     this.input.set(bytes, this.filled);
     this.filled += bytes.length;
+  }
+
+  /** What was fed and is not taken now lies here. */
+  moved(rest: Uint8Array): void {
+    assertOwn(!this.isOwn && rest.length === this.keptBytes, "what moves is all that is not taken");
+    this.input = rest;
+    this.from = 0;
+    this.filled = rest.length;
   }
 
   /** The memory that was fed is needed for something else. */
@@ -91,24 +109,21 @@ export class StreamUnpacker {
         if (this.skip > 0) return INCOMPLETE;
         continue;
       }
+      if (this.left > 0) return Math.min(this.left, filled - from);
       if (filled - from < HEAD) return INCOMPLETE;
       const kind = input[from]!;
       const length = chunkLength(input, from);
       if (!this.hasBegun && kind !== STREAM_START) return BROKEN;
       if (kind === PACKED || kind === PLAIN) {
-        if (length === CHECKSUM && kind === PLAIN) {
-          if (filled - from < HEAD + length) return INCOMPLETE;
-          if (!this.take(NONE)) return BROKEN;
-          continue;
-        }
-        return this.blockLength(kind, from, length);
-      }
-      if (kind === STREAM_START) {
-        if (length !== NAME_LENGTH) return BROKEN;
+        const found = this.blockLength(kind, from, length);
+        if (found !== EMPTY) return found;
+      } else if (kind === STREAM_START || (kind === NOTE && length === UNCHECKED_TEXT.length)) {
+        if (kind === STREAM_START && length !== NAME_LENGTH) return BROKEN;
         if (filled - from < HEAD + length) return INCOMPLETE;
-        const name = String.fromCharCode(...input.subarray(from + HEAD, from + HEAD + length));
-        if (!NAMES.includes(name)) return BROKEN;
+        const text = String.fromCharCode(...input.subarray(from + HEAD, from + HEAD + length));
+        if (kind === STREAM_START && !NAMES.includes(text)) return BROKEN;
         this.hasBegun = true;
+        if (text === UNCHECKED_TEXT) this.isUnchecked = true;
         this.from += HEAD + length;
       } else {
         if (kind < FIRST_SKIPPED) return BROKEN;
@@ -121,6 +136,16 @@ export class StreamUnpacker {
   /** Unpacks the block that `next` has found to `target`, which is as long as it is. Returns whether it is what was sent. */
   take(target: Uint8Array): boolean {
     const { input, from } = this;
+    if (this.left > 0) {
+      target.set(input.subarray(from, from + target.length));
+      this.from += target.length;
+      this.left -= target.length;
+      assertOwn(
+        this.left >= 0 && this.from <= this.filled,
+        "a piece of a block has come, and is no longer than it",
+      );
+      return true;
+    }
     const length = chunkLength(input, from);
     const dataFrom = from + HEAD + CHECKSUM;
     const dataEnd = from + HEAD + length;
@@ -128,20 +153,32 @@ export class StreamUnpacker {
     this.from = dataEnd;
     if (input[from] === PLAIN) target.set(data);
     else if (unpackBlock(data, target) !== target.length) return false;
-    const words = new DataView(target.buffer, target.byteOffset, target.length);
-    return maskedCrc(words, 0, target.length) === checksumAt(input, from + HEAD);
+    return this.isUnchecked || sumOf(target) === checksumAt(input, from + HEAD);
   }
 
+  /** EMPTY: it is behind us. */
   private blockLength(kind: number, from: number, length: number): number {
     const { input, filled, blockMax } = this;
+    const isPlain = kind === PLAIN;
     if (length < CHECKSUM) return BROKEN;
-    if (length - CHECKSUM > (kind === PLAIN ? blockMax : packedMax(blockMax))) return BROKEN;
+    if (length - CHECKSUM > (isPlain ? blockMax : packedMax(blockMax))) return BROKEN;
+    this.isPlain = isPlain;
+    if (isPlain && this.isUnchecked) return this.beginPieces(length - CHECKSUM);
     if (filled - from < HEAD + length) return INCOMPLETE;
-    if (kind === PLAIN) return length - CHECKSUM;
+    if (isPlain && length === CHECKSUM) return this.take(NONE) ? EMPTY : BROKEN;
+    if (isPlain) return length - CHECKSUM;
     const data = input.subarray(from + HEAD + CHECKSUM, from + HEAD + length);
     const unpacked = unpackedLength(data);
     // A packed block of nothing is of no use, and would be taken for one that has not come.
     return unpacked <= 0 || unpacked > blockMax ? BROKEN : unpacked;
+  }
+
+  /** A block of `length` bytes that goes as it is and is not checked. */
+  private beginPieces(length: number): number {
+    if (this.keptBytes < HEAD + CHECKSUM) return INCOMPLETE;
+    this.from += HEAD + CHECKSUM;
+    this.left = length;
+    return length === 0 ? EMPTY : Math.min(length, this.keptBytes);
   }
 
   /** Makes room for `length` more bytes behind what is kept. */
@@ -163,7 +200,7 @@ export class StreamUnpacker {
 
   /** Bytes that the chunk at the beginning of `rest` takes, where it is a block and may be that long; else 0. */
   private wholeLength(rest: Uint8Array): number {
-    if (this.skip > 0 || rest.length < HEAD || rest[0]! > PLAIN) return 0;
+    if (this.skip > 0 || this.left > 0 || rest.length < HEAD || rest[0]! > PLAIN) return 0;
     const length = chunkLength(rest, 0);
     return length <= CHECKSUM + packedMax(this.blockMax) ? HEAD + length : 0;
   }

@@ -1,6 +1,7 @@
 /**
  * S2 over another wire, from the moment both ends have agreed on it: until then bytes pass as they are. What comes is moved out of the read
- * window (AREA.framed), since it grows when it is unpacked into it; what goes out is packed a write at a time.
+ * window (AREA.framed), since it grows when it is unpacked into it, unless its blocks go as they are and need no check; what goes out is
+ * packed a write at a time.
  *
  *     | INFO in plaintext | compress(): a stream of S2 ...        either way, and not at the same time
  *
@@ -12,13 +13,16 @@ import {
   BLOCK_HEAD,
   Packers,
   STREAM_START,
-  writeBlockHead,
+  sumOf,
+  UNCHECKED,
+  writePlainHead,
   type Framing,
+  type Sums,
 } from "../compress/stream-packer.ts";
 import { INCOMPLETE, StreamUnpacker } from "../compress/stream-unpacker.ts";
 import { CHUNK_SIZE, hasFrameRoom } from "../slab/chunks.ts";
 import { AREA, FRAME_ROOM, READ_SIZE, READ_START } from "../slab/layout.ts";
-import { assert } from "../base/assert.ts";
+import { assert, assertOwn } from "../base/assert.ts";
 import { bytes, copyLong, slice } from "../slab/memory.ts";
 import type { Endpoint, EndReason, Opening, Security, Wire, WireReceiver } from "./wire.ts";
 
@@ -83,6 +87,11 @@ class S2Wire implements Wire, WireReceiver {
     this.reader = new StreamUnpacker(this.blockMax);
   }
 
+  /** A peer that checks no sums needs none. */
+  private get sums(): Sums {
+    return this.reader?.isUnchecked === true ? "left out" : "written";
+  }
+
   admitted(): void {
     this.isAdmitted = true;
     if (this.reader !== null) this.reader.blockMax = this.blockMax;
@@ -106,7 +115,7 @@ class S2Wire implements Wire, WireReceiver {
     const isInPlace = framing === "uncompressed" && this.hasBegun && this.plainBytes === 0;
     if (!isInPlace || !hasHeadRoom(piece)) return this.writePacked(framing, [piece]);
     const from = piece.byteOffset - BLOCK_HEAD;
-    writeBlockHead(bytes, from, piece, 0);
+    writePlainHead(bytes, from, piece.length, this.sums === "written" ? sumOf(piece) : 0);
     return this.below.write(slice(from, BLOCK_HEAD + piece.length));
   }
 
@@ -126,9 +135,9 @@ class S2Wire implements Wire, WireReceiver {
     }
     if (rest.length > 0 && !this.hasBegun) {
       this.hasBegun = true;
-      plain.push(STREAM_START);
+      plain.push(STREAM_START, UNCHECKED);
     }
-    const framed = this.packers.pack(framing, rest);
+    const framed = this.packers.pack(framing, rest, this.sums);
     const isDone = this.below.writeMany(plain.length === 0 ? framed : [...plain, ...framed]);
     if (isDone) this.packers.release(framed);
     return isDone;
@@ -140,11 +149,31 @@ class S2Wire implements Wire, WireReceiver {
     const { reader } = this;
     if (reader === null) return this.receiver?.onBytes(length) ?? true;
     if (this.isOver) return true;
-    copyLong(AREA.framed.at, READ_START, length);
-    reader.feed(slice(AREA.framed.at, length));
+    const mayStay = reader.isUnchecked && reader.keptBytes === 0 && this.large === null && !this.isWaiting;
+    if (mayStay) this.takePlain(reader, length);
+    else {
+      copyLong(AREA.framed.at, READ_START, length);
+      reader.feed(slice(AREA.framed.at, length));
+    }
     const goesOn = !this.isWaiting && this.unpack(reader);
     reader.keep();
     return goesOn;
+  }
+
+  /** Blocks that go as they are move together in the window, which they do not outgrow; from the first packed one on, the rest leaves it. */
+  private takePlain(reader: StreamUnpacker, length: number): void {
+    assertOwn(this.out === 0, "all that came before has been handed on");
+    reader.feed(slice(READ_START, length));
+    for (;;) {
+      const found = reader.next();
+      if (found <= 0 || !reader.isPlain) break;
+      reader.take(slice(READ_START + this.out, found));
+      this.out += found;
+    }
+    const rest = reader.keptBytes;
+    if (rest === 0) return;
+    copyLong(AREA.framed.at, READ_START + length - rest, rest);
+    reader.moved(slice(AREA.framed.at, rest));
   }
 
   /** Returns false while the receiver waits. */

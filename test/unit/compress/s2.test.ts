@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { BLOCK_MAX, BROKEN, unpackBlock, unpackedLength } from "../../../src/compress/block-decoder.ts";
 import { BlockEncoder, packedMax, type Level } from "../../../src/compress/block-encoder.ts";
 import { maskedCrc } from "../../../src/compress/crc32c.ts";
-import { Packers, STREAM_START, type Framing } from "../../../src/compress/stream-packer.ts";
+import { Packers, STREAM_START, UNCHECKED, type Framing } from "../../../src/compress/stream-packer.ts";
 import { StreamUnpacker } from "../../../src/compress/stream-unpacker.ts";
 import { messages, noise, runs } from "./inputs.ts";
 import { VECTORS } from "./vectors.ts";
@@ -94,6 +94,34 @@ describe("streams of S2", () => {
         expect(unpackStream(damaged, damaged.length)).toBe(null);
       }
     }
+  });
+
+  it.each(FRAMINGS)("needs no checksums of a sender that checks none, at level %s", (framing) => {
+    const inputs = [Buffer.from("a"), messages(3000), noise(70_000), runs(), Buffer.alloc(0), messages(2)];
+    const blocks = new Packers().pack(framing, inputs, "left out");
+    const bare = Buffer.concat([STREAM_START, UNCHECKED, ...blocks]);
+    for (const length of [bare.length, 65_536, 997, 8, 1])
+      expect(unpackStream(bare, length)?.equals(Buffer.concat(inputs))).toBe(true);
+    expect(unpackStream(Buffer.concat([STREAM_START, ...blocks]), bare.length)).toBe(null);
+    const other = Buffer.from(UNCHECKED);
+    other[other.length - 1]! ^= 1; // a chunk like any other that is skipped
+    expect(unpackStream(Buffer.concat([STREAM_START, other, ...blocks]), bare.length)).toBe(null);
+  });
+
+  it("hands on what has come of a block that it does not check, and refuses one that is too long", () => {
+    const bare = Buffer.concat([
+      STREAM_START,
+      UNCHECKED,
+      ...new Packers().pack("uncompressed", [noise(5000)], "left out"),
+    ]);
+    const whole = bare.length;
+    expect(unpackStream(bare.subarray(0, whole - 4000), 300)?.equals(noise(5000).subarray(0, 1000))).toBe(
+      true,
+    );
+    expect(unpackStream(bare, 300, 4999)).toBe(null);
+    const reader = new StreamUnpacker(5000);
+    reader.feed(bare.subarray(0, whole - 4000));
+    expect([reader.next(), reader.isPlain]).toEqual([1000, true]);
   });
 
   it("refuses a block that is longer than it may be before anything is unpacked, and keeps no more of it", () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { maskedCrc } from "../../../src/compress/crc32c.ts";
-import { Packers, STREAM_START, type Framing } from "../../../src/compress/stream-packer.ts";
+import { Packers, STREAM_START, UNCHECKED, type Framing } from "../../../src/compress/stream-packer.ts";
 import { StreamUnpacker } from "../../../src/compress/stream-unpacker.ts";
 import { releaseChunk, takeChunk } from "../../../src/slab/chunks.ts";
 import { READ_SIZE, READ_START } from "../../../src/slab/layout.ts";
@@ -132,6 +132,55 @@ describe("a wire with S2", () => {
     }
   });
 
+  it("tells the other side that it checks no sums, and leaves them out where that checks none either", () => {
+    wire.compress?.("uncompressed", 0);
+    wire.write(Buffer.from("first"));
+    const first = below.take();
+    expect(first.equals(Buffer.concat([STREAM_START, UNCHECKED, block("first")]))).toBe(true);
+    below.receive(Buffer.concat([STREAM_START, UNCHECKED]));
+    wire.write(Buffer.from("second"));
+    wire.writeMany([Buffer.from("third")]);
+    const bare = [Buffer.from("second"), Buffer.from("third")];
+    expect(below.take().equals(Buffer.concat(new Packers().pack("uncompressed", bare, "left out")))).toBe(
+      true,
+    );
+  });
+
+  it.each(FRAMINGS)("takes blocks without sums in any pieces, mixed with others, at level %s", (framing) => {
+    wire.compress?.("fast", 0);
+    wire.admitted?.();
+    below.receive(Buffer.concat([STREAM_START, UNCHECKED]));
+    const packers = new Packers();
+    const pieces = [messages(20), noise(90_000), messages(2000), noise(10), messages(7), noise(READ_SIZE)];
+    const framings = [framing, "uncompressed", "uncompressed", framing, "fast", "uncompressed"] as const;
+    const blocks = pieces.flatMap((piece, i) => packers.pack(framings[i]!, [piece], "left out").map(copied));
+    const stream = Buffer.concat(blocks);
+    for (const length of [READ_SIZE, 5000, 9, 1]) {
+      far.pieces.length = 0;
+      for (let from = 0; from < stream.length; from += length)
+        below.receive(stream.subarray(from, from + length));
+      expect(far.received.equals(Buffer.concat(pieces))).toBe(true);
+    }
+  });
+
+  it("waits within a block without a sum where the receiver does", () => {
+    wire.compress?.("fast", 0);
+    wire.admitted?.();
+    below.receive(Buffer.concat([STREAM_START, UNCHECKED]));
+    const packedNoise = Buffer.concat(new Packers().pack("uncompressed", [noise(60_000)], "left out"));
+    far.waits = true;
+    for (let from = 0; from < packedNoise.length; from += 7000) {
+      below.isPaused = false; // it was on its way
+      below.receive(packedNoise.subarray(from, from + 7000));
+    }
+    expect(far.received.length).toBe(7000 - 8);
+    far.waits = false;
+    wire.resume();
+    expect(far.received.equals(noise(60_000))).toBe(true);
+    below.receive(Buffer.concat(new Packers().pack("fast", [messages(2)], "left out")));
+    expect(far.pieces.at(-1)!.equals(messages(2))).toBe(true);
+  });
+
   it("hands on blocks that are longer than the window, and waits where the receiver does", () => {
     wire.compress?.("fast", 0);
     wire.admitted?.();
@@ -185,6 +234,15 @@ describe("a wire with S2", () => {
     expect(far.closedFor).toBe("what came is no S2");
   });
 });
+
+function copied(piece: Uint8Array): Buffer {
+  return Buffer.from(piece);
+}
+
+/** A block as it is, with its sum. */
+function block(text: string): Buffer {
+  return Buffer.concat(new Packers().pack("uncompressed", [Buffer.from(text)]));
+}
 
 /** All of `data` in one block of repeats: the packers make shorter ones. */
 function longBlock(data: Buffer): Buffer {
