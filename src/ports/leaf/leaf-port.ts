@@ -83,6 +83,10 @@ export interface LeafWatcher {
 }
 
 const UNADMITTED_MAX = 4096;
+/** What it takes for one connection, in steps of chores. */
+const WRITE_STEPS = 10;
+const RECHECK_STEPS = 4;
+const TRACE_STEPS = 2;
 const NONCE_BYTES = 11;
 
 export class LeafPort {
@@ -199,25 +203,31 @@ export class LeafPort {
     const before = this.settings.current;
     this.settings.current = next;
     if (!sameValues(before.remotes, next.remotes)) this.followRemotes();
-    for (const session of [...this.sessions.values()]) {
+    this.withEach(RECHECK_STEPS, (session) => {
       session.onLimitsChanged();
       session.followCompression();
-    }
+    });
     this.sayInfoToAll();
   }
 
   /** Users or accounts have changed: closes connections that would no longer be admitted, the newest of an account first. */
   recheckGrants(): void {
-    for (const session of [...this.sessions.values()].reverse()) session.recheckGrant();
+    this.withEach(RECHECK_STEPS, (session) => session.recheckGrant());
   }
 
   /** The addresses that leaf nodes are told have changed, or the server leaves. */
   sayInfoToAll(): void {
-    for (const session of this.sessions.values()) session.sayInfo();
+    this.withEach(WRITE_STEPS, (session) => session.sayInfo());
   }
 
   followTracing(): void {
-    for (const session of this.sessions.values()) session.followTracing();
+    this.withEach(TRACE_STEPS, (session) => session.followTracing());
+  }
+
+  /** The newest first, in slices, at so many steps each. */
+  private withEach(cost: number, act: (session: LeafSession) => void): void {
+    const items = [...this.sessions.values()].reverse();
+    void this.options.turn.chores.each({ items, count: items.length, cost, act });
   }
 
   /** Accepts and dials no more connections. */
