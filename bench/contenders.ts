@@ -1,6 +1,6 @@
 /**
  * Starts and ends the servers under test. Each is told the same: listen on loopback, and for one hop form a cluster of two, or become a leaf
- * node and its hub; everything else is its default.
+ * node and its hub, or listen for WebSocket; everything else is its default.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -35,7 +35,8 @@ export async function startContender(
 ): Promise<RunningServer | undefined> {
   switch (contender.kind) {
     case "attached":
-      if (topology === "leaf" || (topology === "hop" && contender.secondPort === undefined)) return undefined;
+      if (topology === "leaf" || topology === "websocket") return undefined;
+      if (topology === "hop" && contender.secondPort === undefined) return undefined;
       if (config !== "") return undefined; // it is configured already
       return {
         ...contender,
@@ -44,15 +45,29 @@ export async function startContender(
         stop: () => Promise.resolve(),
       };
     case "command":
-      if (topology === "one") return startSingle(contender.command, config);
-      return topology === "hop" ? startPair(contender.command) : startLeafPair(contender.command);
+      return STARTS[topology](contender.command, config);
   }
 }
+
+const STARTS = {
+  one: startSingle,
+  hop: startPair,
+  leaf: startLeafPair,
+  websocket: startForWebSocket,
+} as const;
 
 async function startSingle(command: string, config: string): Promise<RunningServer> {
   const [port = 0] = await freePorts(1);
   const node = await startNode(command, port, [], config);
   return { host: loopback, port, secondPort: undefined, ...node, pids: [node.pid] };
+}
+
+/** The generator connects to the port of WebSocket. */
+async function startForWebSocket(command: string): Promise<RunningServer> {
+  const [port = 0, webPort = 0] = await freePorts(2);
+  const config = `websocket { listen: "${loopback}:${webPort}", no_tls: true }\n`;
+  const node = await startNode(command, port, [], config);
+  return { host: loopback, port: webPort, secondPort: undefined, ...node, pids: [node.pid] };
 }
 
 async function startPair(command: string): Promise<RunningServer> {

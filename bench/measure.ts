@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { startContender, type RunningServer } from "./contenders.ts";
 import type { ContenderArgument } from "./arguments.ts";
 import { register } from "./children.ts";
-import { MAPPED, type Workload } from "./workloads.ts";
+import { MAPPED, WEBSOCKET, type Workload } from "./workloads.ts";
 
 const DEADLINE_SECONDS = 60;
 const HOLD_ROUNDS_MAX = 3;
@@ -131,7 +131,7 @@ async function measureCeiling(workload: Workload, options: MeasureOptions): Prom
   if (workload.kind === "hold") return undefined;
   return runGenerator(options.generator, [
     "--calibrate",
-    ...workload.generator.filter((option) => option !== MAPPED), // which the stand-in cannot do
+    ...workload.generator.filter((option) => ![MAPPED, WEBSOCKET].includes(option)), // which the stand-in cannot do
     ...messageCount(workload.messages),
   ]);
 }

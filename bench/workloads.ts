@@ -12,9 +12,9 @@ export interface Workload {
   readonly kind: "flow" | "request" | "hold";
   /**
    * one: a single server; hop: publishers on one server of a cluster of two, subscribers on the other; leaf: publishers on a leaf node,
-   * subscribers on its hub.
+   * subscribers on its hub; websocket: a single server, to which all connect over WebSocket.
    */
-  readonly topology: "one" | "hop" | "leaf";
+  readonly topology: "one" | "hop" | "leaf" | "websocket";
   readonly generator: readonly string[];
   readonly messages: number;
   /** A configuration file for the server, beside its address; "": none. */
@@ -23,6 +23,8 @@ export interface Workload {
 
 /** The option of the generator to publish to subjects that the server maps to those of the subscribers. */
 export const MAPPED = "--mapped";
+/** Connects over WebSocket. */
+export const WEBSOCKET = "--websocket";
 const MAPPINGS = 'mappings { "outer.*": "bench.$1", "outer.*.*": "bench.$1.$2" }\n';
 const mixedSizes = "8,16,100,32,1200,64,20,512,4096,128,48,256,9000,24,700,80";
 
@@ -56,6 +58,10 @@ function overOneHop(workload: Workload): Workload {
 
 function overLeafConnection(workload: Workload): Workload {
   return { ...workload, topology: "leaf" };
+}
+
+function overWebSocket(workload: Workload): Workload {
+  return { ...workload, topology: "websocket", generator: [...workload.generator, WEBSOCKET] };
 }
 
 export const workloads: readonly Workload[] = [
@@ -113,6 +119,9 @@ export const workloads: readonly Workload[] = [
     ),
   ),
   overLeafConnection(request("leaf_rr", "leaf node to hub, request/reply, 1 pair, 16 B", 5_000, "--size 16")),
+  overWebSocket(flow("ws16", "over WebSocket, 1:1, 16 B", 2_000_000, "--mode pubsub --size 16")),
+  overWebSocket(flow("ws128", "over WebSocket, 1:1, 128 B", 1_000_000, "--mode pubsub --size 128")),
+  overWebSocket(flow("ws1k", "over WebSocket, 1:1, 1 KB", 300_000, "--mode pubsub --size 1024")),
 ];
 
 /** The workloads of a comma-separated list of names, in the order of the table above. */

@@ -20,6 +20,15 @@ void open_loop(void) {
 }
 
 void send_now(struct conn *c, const char *bytes, size_t len) {
+  static char frame[FRAME_HEAD + 0xffff];
+  if (opt.websocket) {
+    len = frame_control(frame, bytes, len);
+    bytes = frame;
+  }
+  send_bytes(c, bytes, len);
+}
+
+void send_bytes(struct conn *c, const char *bytes, size_t len) {
   while (len) {
     ssize_t sent = send(c->fd, bytes, len, MSG_NOSIGNAL);
     if (sent < 0) die("send on connection %d: %s", c->id, strerror(errno));
@@ -49,6 +58,7 @@ struct conn *connect_client(int port, int id) {
   if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to)) die("connect to port %d: %s", port, strerror(errno));
   int on = 1;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (opt.websocket) upgrade(c);
   send_now(c, hello, sizeof hello - 1);
   ping_and_wait(c);
   return c;

@@ -15,12 +15,17 @@ static uint8_t *queue_seen;  // one bit per message: a queue group gets each exa
 
 // ---- publishing
 
+static void put_out(struct conn *c, const char *line) {
+  c->out_len = strlen(line);
+  c->out = opt.websocket ? c->control : line;
+  if (opt.websocket) c->out_len = frame_control(c->control, line, c->out_len);
+}
+
 // What goes out next: an owed PONG, the next frames, the closing PING. Only between frames.
 static bool next_output(struct conn *c) {
   if (c->owes_pong) {
     c->owes_pong = false;
-    c->out = "PONG\r\n";
-    c->out_len = 6;
+    put_out(c, "PONG\r\n");
     return true;
   }
   c->out = c->block->bytes;
@@ -28,8 +33,7 @@ static bool next_output(struct conn *c) {
   if (c->out_len) return true;
   if (c->closing_ping_sent) return false;
   c->closing_ping_sent = true;
-  c->out = "PING\r\n";
-  c->out_len = 6;
+  put_out(c, "PING\r\n");
   return true;
 }
 

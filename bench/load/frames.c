@@ -131,6 +131,18 @@ static size_t cycle_bytes(const char *op, int publisher, int cycle) {
   return bytes;
 }
 
+// Whether a message of so many bytes begins another frame of WebSocket.
+static bool needs_frame(const struct block *b, uint32_t at, int size) {
+  return !b->head_count || at - b->heads[b->head_count - 1] + (uint32_t)size > FRAME_BYTES;
+}
+
+// The frame that holds what lies in front of `end` is no longer.
+static void end_frame(const struct block *b, uint32_t end) {
+  int last = b->head_count - 1;
+  while (b->heads[last] >= end) last--;
+  write_frame_head(b->bytes + b->heads[last], end - b->heads[last] - FRAME_HEAD);
+}
+
 struct block *new_block(const char *op, int publisher, uint32_t first, uint32_t stride, uint32_t count) {
   struct block *b = calloc(1, sizeof *b);
   b->publisher = publisher;
@@ -139,19 +151,25 @@ struct block *new_block(const char *op, int publisher, uint32_t first, uint32_t 
   b->left = count;
   int cycle = least_common_multiple(opt.subjects, opt.size_count);
   size_t room = 0;
-  for (int i = 0; i < cycle; i++) room += size_at(i) + SUBJECT_MAX + 32 + (opt.headers ? sizeof headers : 0);
+  for (int i = 0; i < cycle; i++) room += size_at(i) + SUBJECT_MAX + 32 + FRAME_HEAD + (opt.headers ? sizeof headers : 0);
   int cycles = WRITE_BYTES / cycle_bytes(op, publisher, cycle);
   b->frames = cycle * (cycles ? cycles : 1);
   b->bytes = malloc(room * (b->frames / cycle));
   b->slots = calloc(b->frames, sizeof *b->slots);
+  b->heads = calloc(b->frames, sizeof *b->heads);
   uint32_t at = 0;
   for (int i = 0; i < b->frames; i++) {
     int size = size_at(i);
+    if (opt.websocket && needs_frame(b, at, size)) {
+      b->heads[b->head_count++] = at;
+      at += FRAME_HEAD;
+    }
     at += frame_line(b->bytes + at, op, publisher, i % opt.subjects, size);
     b->slots[i] = (struct slot){.payload = at, .end = at + size + 2, .size = size};
     fill_payload(b->bytes + at, 0, publisher, size);
     memcpy(b->bytes + at + size, "\r\n", 2);
     at += size + 2;
+    if (opt.websocket) end_frame(b, at);
   }
   return b;
 }
@@ -164,5 +182,7 @@ size_t refill(struct block *b) {
     number_payload(b->bytes + s->payload, sequence, b->publisher, s->size);
   b->next_sequence = sequence;
   b->left -= frames;
-  return b->slots[frames - 1].end;
+  uint32_t end = b->slots[frames - 1].end;
+  if (opt.websocket && frames < b->frames) end_frame(b, end);
+  return end;
 }

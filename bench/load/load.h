@@ -9,6 +9,7 @@
 //   request.c    mode rr (request and reply, latencies)
 //   hold.c       modes idle and subs (memory)
 //   usage.c      processor time and memory of other processes
+//   websocket.c  the upgrade and frames of WebSocket
 //   straw.c      a stand-in server, to find out how fast the generator itself is
 //
 // The program is one thread. Every run ends: by its message count, or by the deadline (SIGALRM), or by the first fault.
@@ -30,6 +31,8 @@ enum {
   SUBJECT_MAX = 48,
   WRITE_BYTES = 64 * 1024,  // one write at most
   READ_BYTES = 256 * 1024,
+  FRAME_HEAD = 8,           // WebSocket: of a frame of up to 64 KiB
+  FRAME_BYTES = 16 * 1024,  // WebSocket: what clients put into one frame
 };
 
 enum mode { MODE_PUB, MODE_PUBSUB, MODE_QUEUE, MODE_RR, MODE_IDLE, MODE_SUBS };
@@ -51,6 +54,7 @@ struct options {
   bool shared;              // all publishers use one subject
   bool mapped;              // publishers use other subjects than subscribers: the server maps them
   bool headers;
+  bool websocket;           // the ports are those of WebSocket
   bool unique_replies;      // a fresh reply subject per request, as client libraries do
   double hold_seconds;
   int deadline_seconds;
@@ -83,11 +87,15 @@ struct conn {
   bool owes_pong;           // a publisher may answer a PING only between two frames
   char *carry;              // start of a frame whose end has not arrived
   size_t carry_len, carry_cap;
+  uint64_t frame_left;      // WebSocket: of the frame that is arriving
+  unsigned char frame_head[10];
+  size_t frame_head_len;
   void (*on_message)(struct conn *, const struct message *);
   void (*on_writable)(struct conn *);
   bool wants_write;
   uint32_t *next_sequence;  // per publisher
   struct block *block;      // what a publisher sends
+  char control[16];         // WebSocket: a PING or PONG in its frame
   const char *out;          // rest of what is being written
   size_t out_len;
   bool closing_ping_sent;
@@ -104,7 +112,8 @@ void subscribe(struct conn *, const char *subject, const char *queue, int sid);
 void ping_and_wait(struct conn *);  // blocks until the server has handled all that was sent before
 void watch(struct conn *);          // from here on the connection belongs to the event loop
 void want_write(struct conn *, bool wanted);
-void send_now(struct conn *, const char *bytes, size_t len);
+void send_now(struct conn *, const char *bytes, size_t len);    // one line, or a few
+void send_bytes(struct conn *, const char *bytes, size_t len);  // as they are
 void loop_turn(int timeout_ms);
 void loop_for(double seconds);
 void await_route_interest(void);    // one hop: until each server knows what the other's clients subscribed to
@@ -112,6 +121,13 @@ void check_nothing_more(struct conn **, int count, long expected_total, long *re
 
 // Takes bytes that were just read in; calls on_message for whole frames and keeps the rest.
 void receive(struct conn *);
+
+// ---- WebSocket
+
+void upgrade(struct conn *);
+void write_frame_head(char *into, size_t len);
+size_t frame_control(char *into, const char *bytes, size_t len);
+size_t unframe(struct conn *, char *bytes, size_t len);
 
 // ---- frames
 
@@ -126,6 +142,8 @@ struct block {
   char *bytes;
   struct slot *slots;
   int frames;
+  uint32_t *heads;          // WebSocket: where the heads of its frames are
+  int head_count;
   int publisher;
   uint32_t next_sequence, stride, left;
 };

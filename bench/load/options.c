@@ -28,6 +28,7 @@ static const char usage[] =
   "  --subjects N                 subjects per publisher, used in turn; subscribers use a wildcard\n"
   "  --shared                     all publishers use one subject, every subscriber gets everything\n"
   "  --mapped                     publish to outer.…, which the server maps to the subjects of the subscribers\n"
+  "  --websocket                  over WebSocket\n"
   "  --headers                    HPUB with two headers\n"
   "  --unique-replies             rr: a fresh reply subject for every request\n"
   "  --hold-seconds S             idle, subs: how long to hold before memory is read (2)\n"
@@ -62,7 +63,7 @@ static int number_list(const char *what, char *text, int *into, int limit, long 
 static const struct option long_options[] = {
   {"mode", 1, 0, 'm'}, {"host", 1, 0, 'H'}, {"port", 1, 0, 'p'}, {"sub-port", 1, 0, 'q'}, {"pids", 1, 0, 'P'},
   {"messages", 1, 0, 'n'}, {"size", 1, 0, 's'}, {"publishers", 1, 0, 'x'}, {"subscribers", 1, 0, 'y'},
-  {"subjects", 1, 0, 'u'}, {"shared", 0, 0, 'S'}, {"mapped", 0, 0, 'M'}, {"headers", 0, 0, 'h'}, {"unique-replies", 0, 0, 'r'},
+  {"subjects", 1, 0, 'u'}, {"shared", 0, 0, 'S'}, {"mapped", 0, 0, 'M'}, {"headers", 0, 0, 'h'}, {"websocket", 0, 0, 'w'}, {"unique-replies", 0, 0, 'r'},
   {"hold-seconds", 1, 0, 'o'}, {"deadline-seconds", 1, 0, 'd'}, {"calibrate", 0, 0, 'c'}, {"fault", 1, 0, 'f'},
   {"help", 0, 0, '?'}, {0, 0, 0, 0},
 };
@@ -84,6 +85,7 @@ static void take(int option, char *value) {
     case 'S': opt.shared = true; break;
     case 'M': opt.mapped = true; break;
     case 'h': opt.headers = true; break;
+    case 'w': opt.websocket = true; break;
     case 'r': opt.unique_replies = true; break;
     case 'o': opt.hold_seconds = number("hold-seconds", value, 0, 3600); break;
     case 'd': opt.deadline_seconds = number("deadline-seconds", value, 1, 3600); break;
@@ -101,6 +103,8 @@ void parse_options(int argc, char **argv) {
   if (opt.mode == MODE_QUEUE) opt.shared = true;
   if (opt.shared && opt.subjects > 1) die("--shared goes with one subject");
   if (opt.mapped && opt.calibrate) die("--mapped needs a server that maps; the stand-in does not");
+  if (opt.websocket && opt.calibrate) die("--websocket needs a server; the stand-in does not speak it");
+  if (opt.websocket && opt.mode > MODE_QUEUE) die("--websocket goes with pub, pubsub and queue");
   if (opt.fault && !opt.calibrate) die("--fault needs --calibrate");
   if (opt.calibrate && opt.mode > MODE_RR) die("--calibrate measures pub, pubsub, queue and rr");
 }

@@ -89,6 +89,7 @@ void receive(struct conn *c) {
   ssize_t got = recv(c->fd, buffer + c->carry_len, READ_BYTES, MSG_DONTWAIT);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) die("connection %d was closed by the server (%s)", c->id, got ? strerror(errno) : "end of stream");
+  if (opt.websocket) got = (ssize_t)unframe(c, buffer + c->carry_len, (size_t)got);
   const char *end = buffer + c->carry_len + got;
   const char *rest = consume(c, buffer, end);
   keep_rest(c, rest, (size_t)(end - rest));
