@@ -12,7 +12,7 @@ const MESSAGE_MAX_BYTES = 64 * 1024 * 1024;
 const deflate = Deflate.open();
 
 /** Keeps what comes until its message ends. */
-class EchoWire extends WebSocketWire {
+export class EchoWire extends WebSocketWire {
   private readonly pieces: Buffer[] = [];
   private readonly plain: Wire;
 

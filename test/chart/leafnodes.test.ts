@@ -1,7 +1,11 @@
 /** Values of the chart for leaf nodes: those of the NATS chart, hubs that are dialled, and what cannot work. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { podSpec, render, renderNotes } from "../support/helm.ts";
-import { renderedConfig } from "../support/rendered-config.ts";
+import { renderedConfig, verdictOn } from "../support/rendered-config.ts";
 
 const ON = "config.leafnodes.enabled=true";
 const URL_VARIABLE = "SHOAL_LEAF_0_URL";
@@ -131,6 +135,28 @@ describe("config.leafnodes.remotes", () => {
       remotes({ url: "tls://hub.example.com", tls: { secretName: "ca", ca: "ca.crt" } }),
     );
     expect(authorityAlone.text).not.toContain("cert_file");
+  });
+
+  it("makes a cluster at the edge of the example of the documentation", async () => {
+    const page = readFileSync(join(import.meta.dirname, "../../docs/leafnodes.md"), "utf8");
+    const [, example = ""] = /A cluster at the edge[^`]*```yaml\n([^`]*)```/.exec(page) ?? [];
+    const { config } = parse(example) as { config: object };
+    const { text, manifests } = await render(`config=${JSON.stringify(config)}`);
+    const server = manifests.get("ConfigMap/release-shoal-config")!.data!["shoal.conf"]!;
+    expect(server).toContain('"url": "tls://hub.example.com:7422"');
+    expect(server).toContain('"credentials": "/etc/shoal/leafnodes/0/credentials/nats.creds"');
+    const spec = podSpec(manifests.get("StatefulSet/release-shoal"))!;
+    for (const [name, secretName] of [
+      ["leaf-0-credentials", "edge-user"],
+      ["leaf-0-tls", "hub-authority"],
+    ])
+      expect(spec.volumes).toContainEqual({ name, secret: { secretName } });
+    expect(text).toMatch(/"?name"?: "?edge"?/);
+    if (missingOpenssl()) return;
+    using authority = new Authority();
+    expect(await verdictOn(server.replace("/etc/shoal/leafnodes/0/tls/ca.crt", authority.caFile))).toContain(
+      "is valid",
+    );
   });
 
   it("is refused where it leads nowhere", async () => {

@@ -5,6 +5,8 @@ import { Authority, missingOpenssl, type Certificate } from "../support/certific
 import { allReach, Inbox } from "../support/cluster-clients.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { hasKind, LeafWorld, type LeafServer, type LeafServerKind } from "../support/leaf-nodes.ts";
+import { RawConnection } from "../support/raw-connection.ts";
+import { frame } from "../support/websocket-frames.ts";
 
 requireNatsServer();
 
@@ -55,6 +57,44 @@ async function carriesAllKinds(hub: LeafServer, spoke: LeafServer, largest = 960
     for (const body of bodies) expect(inbox.texts.filter((text) => text === body)).toHaveLength(2);
   }
 }
+
+const UPGRADE =
+  "GET /leafnode HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const STREAM_OF_S2 = "\xff\x06\0\0S2sTwO";
+
+describe("S2 where a spoke comes by WebSocket", () => {
+  it.skipIf(!hasKind("nats-server"))("packs the frames themselves at a nats-server", async () => {
+    world = new LeafWorld();
+    const hub = await world.start("nats-server", { name: "hub", webSocket: "no_tls: true" });
+    const spoke = await RawConnection.open(hub.webSocketPort);
+    spoke.send(UPGRADE);
+    await spoke.has('"compression":"s2_auto"');
+    await spoke.has("\r\n");
+    const info = JSON.stringify({ server_id: "NRAW", compression: "s2_fast" });
+    spoke.send(frame({ payload: `INFO ${info}\r\n` }));
+    await spoke.has(STREAM_OF_S2);
+    spoke.socket.destroy();
+  });
+
+  it("is not offered by a shoal, nor begun where a spoke asks for it", async () => {
+    world = new LeafWorld();
+    const hub = await world.start("shoal", { name: "hub", webSocket: "no_tls: true" });
+    const spoke = await RawConnection.open(hub.webSocketPort);
+    spoke.send(UPGRADE);
+    await spoke.has("INFO {");
+    const words = [
+      `INFO ${JSON.stringify({ server_id: "NRAW", compression: "s2_fast" })}\r\n`,
+      `CONNECT ${JSON.stringify({ name: "raw", server_id: "NRAW", headers: true })}\r\n`,
+      "PING\r\n",
+    ];
+    spoke.send(Buffer.concat(words.map((payload) => frame({ payload }))));
+    await spoke.has("PONG\r\n");
+    expect(spoke.text).not.toContain('"compression"');
+    expect(spoke.text).not.toContain(STREAM_OF_S2);
+    spoke.socket.destroy();
+  });
+});
 
 for (const [hubKind, spokeKind] of MIXES) {
   describe.skipIf(!hasKind(hubKind) || !hasKind(spokeKind))(

@@ -12,8 +12,13 @@ const BINARY = join(import.meta.dirname, "../../bin/shoal");
 export async function renderedConfig(...sets: string[]): Promise<{ text: string; verdict: string }> {
   const { manifests } = await render(...sets);
   const text = manifests.get("ConfigMap/release-shoal-config")!.data!["shoal.conf"]!;
+  return { text, verdict: await verdictOn(text) };
+}
+
+/** Rejects where the server does not take it. */
+export async function verdictOn(text: string): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), "shoal-test-")), "shoal.conf");
   await writeFile(file, text);
   const { stdout, stderr } = await promisify(execFile)(BINARY, ["-t", "-c", file]);
-  return { text, verdict: `${stdout}${stderr}` };
+  return `${stdout}${stderr}`;
 }
