@@ -14,7 +14,7 @@ export type Framing = "uncompressed" | Level;
 
 /** The first bytes of a stream. */
 export const STREAM_START = Uint8Array.of(0xff, 6, 0, 0, ...Buffer.from("S2sTwO"));
-/** Of the kinds of chunks that readers skip. */
+/** The kind of a chunk that readers skip. */
 export const NOTE = 0xc5;
 /** What the chunk holds whose sender checks no sums. */
 export const UNCHECKED_TEXT = "no checksums";

@@ -75,7 +75,7 @@ export class StreamUnpacker {
     this.filled += bytes.length;
   }
 
-  /** What was fed and is not taken now lies here. */
+  /** The bytes that were fed and are not taken lie here now. */
   moved(rest: Uint8Array): void {
     assertOwn(!this.isOwn && rest.length === this.keptBytes, "what moves is all that is not taken");
     this.input = rest;
