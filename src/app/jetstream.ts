@@ -49,6 +49,8 @@ const LOCK_RETRY_MS = 50;
 /** Beside the folders of accounts, none of which is called so. */
 const JOURNAL_FOLDER = "%groups";
 const JOURNAL_RETRY_MS = 1000;
+/** Streams that one log line names. */
+const OFFERED_SHOWN_MAX = 20;
 /** As nats-server calls them. */
 const CIPHER_NAMES = { "chacha20-poly1305": "ChaCha20-Poly1305", "aes-256-gcm": "AES-GCM" };
 
@@ -276,6 +278,12 @@ export class JetStreamPart {
     const { cluster, serverName } = this.world;
     const names = { server: serverName, cluster: cluster?.clusterName() ?? "" };
     const owner = StoreOwner.claim(this.bare, this.folder, names);
+    if (owner !== null && owner.offered.length > 0)
+      logger.info("streams that this server kept by itself are offered to its cluster", {
+        cluster: names.cluster,
+        streams: owner.offered.slice(0, OFFERED_SHOWN_MAX),
+        count: owner.offered.length,
+      });
     this.jetStream.start();
     this.refusals.followAll();
     if (cluster === null || owner === null) return;

@@ -6,6 +6,7 @@
  *     streams/<stream>/sources.json  how far it has taken messages from its sources, where messages do not say it any more
  *     streams/<stream>/obs/<name>/   a consumer: meta.json, state, log
  *     deleted/                       streams whose files are being removed
+ *     offered/<stream>/              as streams/<stream>/: what the cluster does not know yet (offers.ts)
  *     quarantine/                    what could not be understood; it is never deleted
  */
 import { assert } from "../base/assert.ts";
@@ -28,7 +29,7 @@ import { Usage, type JetStreamLimits } from "./limits.ts";
 import type { BatchBudgets, ServerLimits } from "./server-limits.ts";
 import {
   beginConsumer,
-  discardRest,
+  discardUnfinished,
   discardStream,
   isKept,
   makeConsumer,
@@ -141,8 +142,7 @@ export class Assets {
   /** Reads what is on the disk. What cannot be understood is put aside and named in the log. */
   recover(): void {
     const { disk, folder } = this.options;
-    disk.removeFolder(`${folder}/restoring`); // what nobody was told is there
-    discardRest(disk, folder);
+    discardUnfinished(this.options);
     for (const name of disk.names(`${folder}/streams`))
       if (this.recoverStream(name) === null) this.quarantine(`${folder}/streams/${name}`, `stream-${name}`);
     for (const { origins } of this.streams.values()) origins.follow();

@@ -31,6 +31,7 @@ import {
   type PlacedStream,
   type StreamAssignment,
 } from "./meta/assignments.ts";
+import type { Offers } from "./offers.ts";
 import { GroupOpener } from "./opened-groups.ts";
 import { releaseStream } from "./releasing.ts";
 import { streamShape } from "./stream/config.ts";
@@ -56,6 +57,7 @@ export interface ClusterAssetsOptions {
   readonly onReshaped: (assignment: StreamAssignment | ConsumerAssignment) => void;
   /** The journal knows all groups that this server is or was a member of. */
   readonly isWhole: () => boolean;
+  readonly offers: Offers;
 }
 
 interface KeptStream extends KeptConsumers {
@@ -81,9 +83,10 @@ export class ClusterAssets {
 
   /** Makes everything as it is assigned. */
   followAll(accounts: Iterable<Assets>): void {
-    const { assignments, disk } = this.options;
+    const { assignments, disk, offers } = this.options;
     for (const assets of accounts) {
       const account = assets.host.name;
+      offers.gather(assets);
       for (const name of [...this.of(account).keys()]) this.follow(account, name);
       for (const name of assignments.streamsOf(account).keys()) this.follow(account, name);
       const folder = `${assets.options.folder}/streams`;
@@ -114,9 +117,11 @@ export class ClusterAssets {
   }
 
   /** The account has JetStream no longer: what the disk has of it stays. */
-  leave({ host: { name } }: Assets): void {
+  leave(assets: Assets): void {
+    const { name } = assets.host;
     for (const kept of this.of(name).values()) stopKept(kept);
     this.kept.delete(name);
+    this.options.offers.leave(assets);
   }
 
   stop(): void {
@@ -232,9 +237,10 @@ export class ClusterAssets {
 
   private open(assets: Assets, assignment: StreamAssignment): KeptStream {
     const { config, created, group } = assignment;
+    const given = this.options.offers.take(assets, config.name, created);
     this.prepare(assets, assignment);
     const role = isShared(group) ? "replica" : "alone";
-    const opened = assets.open(config, created, undefined, role);
+    const opened = assets.open(config, created, { birth: null, given }, role);
     reportLost(assets.host, config.name, opened.stream.store.lost);
     return this.begin(assets, opened, assignment);
   }

@@ -14,6 +14,7 @@ import { Reshaping } from "./group/reshaping.ts";
 import { isKept } from "./making.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { isShared, type ConsumerAssignment, type PlacedStream } from "./meta/assignments.ts";
+import type { Offers } from "./offers.ts";
 import { openConsumerState } from "./open-consumer.ts";
 import type { GroupOpener } from "./opened-groups.ts";
 
@@ -39,6 +40,7 @@ export interface ClusterConsumersOptions {
   readonly onLeadership: (asset: AdvisedAsset, group: Group) => void;
   /** The members of its group are those that it is to have. */
   readonly onReshaped: (assignment: ConsumerAssignment) => void;
+  readonly offers: Pick<Offers, "stateOf">;
 }
 
 export class ClusterConsumers {
@@ -66,10 +68,16 @@ export class ClusterConsumers {
     for (const [name, wanted] of consumers) {
       if (!wanted.group.peers.includes(self)) continue;
       const there = kept.consumers.get(name);
-      if (there === undefined) kept.consumers.set(name, this.open(assets, kept, wanted, null));
+      if (there === undefined)
+        kept.consumers.set(name, this.open(assets, kept, wanted, this.offeredState(wanted)));
       else if (there.assignment !== wanted) this.change(assets, kept, there, wanted);
       this.reshape(kept.consumers.get(name)!);
     }
+  }
+
+  /** As JSON, of one that was offered to the cluster; null: the disk has it, or it begins. */
+  private offeredState({ account, stream, name }: ConsumerAssignment): string | null {
+    return this.options.offers.stateOf(account, stream, name);
   }
 
   drop(assets: Assets, { assets: at, consumers }: KeptConsumers, name: string): void {

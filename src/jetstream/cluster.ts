@@ -23,6 +23,7 @@ import type { AssignmentChange } from "./meta/assignments.ts";
 import { KnownServers } from "./meta/known-servers.ts";
 import { MetaGroup } from "./meta/meta-group.ts";
 import { Settling } from "./meta/settling.ts";
+import { Offers } from "./offers.ts";
 import type { StoreOwner } from "./store-owner.ts";
 
 /** How long the others are waited for that are to lead, and how often it is looked. */
@@ -63,6 +64,7 @@ export class JetStreamCluster {
   readonly figuresHost: FiguresHost & Pick<JetStreamClusterOptions, "clusterName">;
   private readonly groups: Groups;
   private readonly settling: Settling;
+  readonly offers: Offers;
   private readonly advisories: ClusterAdvisories;
   private readonly usage: ClusterUsage;
   private ledMeta = false;
@@ -100,8 +102,13 @@ export class JetStreamCluster {
       figuresHost: this.figuresHost,
       clusterName,
     });
+    this.offers = new Offers({
+      ...{ self, clock, logger, disk, transport, assignments: this.meta.assignments },
+      mayBegin: () => options.owner.isWhole,
+    });
     this.assets = new ClusterAssets({
       disk,
+      offers: this.offers,
       clock,
       groups: this.groups,
       transport,
@@ -123,9 +130,9 @@ export class JetStreamCluster {
 
   private openApi(transport: SystemTransport): ClusterApi {
     const { host, jetStream, clusterName, routesCaughtUp = null } = this.options;
-    const { self, usage, meta, advisories, assets, servers } = this;
+    const { self, usage, meta, advisories, assets, servers, offers } = this;
     const { nameOf } = this.figuresHost;
-    const rooms = { usage, meta, advisories, assets, servers };
+    const rooms = { usage, meta, advisories, assets, servers, offers };
     return new ClusterApi({
       self,
       ...rooms,
@@ -182,6 +189,7 @@ export class JetStreamCluster {
   stop(): void {
     this.api.stop();
     this.settling.stop();
+    this.offers.stop();
     this.usage.stop();
     this.servers.stop();
     this.assets.stop();
@@ -233,12 +241,12 @@ export class JetStreamCluster {
       this.becomeReady();
       return;
     }
-    if (change === null) {
-      this.followAll();
-      return;
+    if (change === null) this.followAll();
+    else {
+      const { account, stream, kind, isUpdate } = change;
+      this.assets.follow(account, stream, kind === "assigned" && !isUpdate ? "fresh" : "known");
+      this.api.changed(change);
     }
-    const { account, stream, kind, isUpdate } = change;
-    this.assets.follow(account, stream, kind === "assigned" && !isUpdate ? "fresh" : "known");
-    this.api.changed(change);
+    this.offers.changed(change);
   }
 }

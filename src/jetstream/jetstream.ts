@@ -15,6 +15,7 @@ import type { AnswerFacts } from "./api/info.ts";
 import { Acked } from "./consumer/acked.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import { MessageHeaders } from "./headers.ts";
+import { discardUnfinished } from "./making.ts";
 import { isText } from "../slab/memory.ts";
 import type { Message } from "../protocol/message.ts";
 import { Scrubber } from "./scrub.ts";
@@ -194,7 +195,8 @@ class JetStreamAccount {
   }
 
   start(): void {
-    if (!this.isClustered) this.assets.recover();
+    if (this.isClustered) discardUnfinished(this.assets.options);
+    else this.assets.recover();
     this.listeners = [
       this.host.listen(`${ACK}>`, (message) => this.acknowledge(message)),
       this.host.listen(`${FLOW}>`, (message) => this.flowed(message)),

@@ -66,8 +66,9 @@ export function whenDurable(
   else made.whenBorn(done);
 }
 
-/** Streams that were deleted, and that a kill has left a part of. `folder`: of the account. */
-export function discardRest(disk: Disk, folder: string): void {
+/** Removes what a kill has left of restores and of deleted streams: nobody was told that it is there. `folder`: of the account. */
+export function discardUnfinished({ disk, folder }: { readonly disk: Disk; readonly folder: string }): void {
+  disk.removeFolder(`${folder}/restoring`);
   for (const name of disk.names(`${folder}/deleted`)) {
     const path = `${folder}/deleted/${name}`;
     disk.discardFolder(path, path, () => undefined);

@@ -1,13 +1,18 @@
 /**
  * Whose a store is: the server and the cluster that keep streams in it, and whether its journal knows every group that this server has
  * ever been a member of. A server that took the store of another one would vote under a name whose votes it does not know, and one that
- * left its cluster would change copies of streams that others keep as well.
+ * left its cluster would change copies of streams that others keep as well. A server that kept streams by itself may become one of a
+ * cluster, to which it offers them (`offers.ts`).
  *
  *     %owner.json    beside the folders of accounts, none of which is called so
  */
 import type { Disk } from "../store/disk.ts";
+import { OFFERED_FOLDER } from "./offers.ts";
 
 const FILE = "%owner.json";
+const STREAMS_FOLDER = "streams";
+/** What lies beside the folders of accounts begins as none of them can, whose names are encoded as in a URL. */
+const ACCOUNT = /^(?!%(?![0-9A-F]{2}))/;
 
 /** The server, and its cluster; "": it belongs to none. */
 export interface Owner {
@@ -21,6 +26,8 @@ class StoreRefused extends Error {}
 export class StoreOwner {
   /** The journal knows all groups that this server is or was a member of: of a group that is not in it, it has kept nothing. */
   isWhole: boolean;
+  /** Streams that the server kept by itself until now, as account/stream: its cluster is to take them over. */
+  readonly offered: readonly string[];
   private readonly disk: Disk;
   private readonly path: string;
   private readonly owner: Owner;
@@ -29,14 +36,16 @@ export class StoreOwner {
     disk: Disk,
     path: string,
     { isWhole, ...owner }: Owner & { readonly isWhole: boolean },
+    offered: readonly string[] = [],
   ) {
     this.disk = disk;
     this.path = path;
     this.owner = owner;
     this.isWhole = isWhole;
+    this.offered = offered;
   }
 
-  /** null: the server belongs to no cluster. Throws `StoreRefused`, `DiskError`. */
+  /** null: the server belongs to no cluster. `disk`: nothing of it is open. Throws `StoreRefused`, `DiskError`. */
   static claim(disk: Disk, folder: string, owner: Owner): StoreOwner | null {
     const path = `${folder}/${FILE}`;
     const known = read(disk, path);
@@ -47,6 +56,7 @@ export class StoreOwner {
           `the store in ${folder} belongs to the server ${known.server} of the cluster ${known.cluster}, which keeps streams together with others: ` +
             "start it as a server of that cluster, or with another store_dir",
         );
+      moveStreams(disk, folder, { from: OFFERED_FOLDER, to: STREAMS_FOLDER }); // no cluster has begun to take them over
       return null;
     }
     if (isKept) {
@@ -57,8 +67,9 @@ export class StoreOwner {
         );
       return new StoreOwner(disk, path, known);
     }
-    refuseOwnStreams(disk, folder);
-    const made = new StoreOwner(disk, path, { ...owner, isWhole: false });
+    // a cluster knows nothing of streams that a server kept by itself before
+    const offered = moveStreams(disk, folder, { from: STREAMS_FOLDER, to: OFFERED_FOLDER });
+    const made = new StoreOwner(disk, path, { ...owner, isWhole: false }, offered);
     made.write();
     return made;
   }
@@ -76,22 +87,27 @@ export class StoreOwner {
   }
 }
 
-/** A cluster knows nothing of streams that a server kept by itself before. */
-function refuseOwnStreams(disk: Disk, folder: string): void {
-  const found = disk
-    .names(folder)
-    .filter((account) => !account.startsWith("%"))
-    .flatMap((account) => disk.names(`${folder}/${account}/streams`).map((name) => `${account}/${name}`));
-  if (found.length === 0) return;
-  const shown = found.slice(0, SHOWN_MAX).join(", ");
-  const rest = found.length > SHOWN_MAX ? ` and ${found.length - SHOWN_MAX} more` : "";
-  throw new StoreRefused(
-    `the store in ${folder} holds streams that this server kept by itself (${shown}${rest}), and a cluster would not know them: ` +
-      "start it without the cluster to go on with them, or give it another store_dir: a cluster cannot take them over yet",
-  );
+/** Returns those that were moved, as account/stream. One that is there already stays. Throws `DiskError`. */
+function moveStreams(
+  disk: Disk,
+  folder: string,
+  { from, to }: { readonly from: string; readonly to: string },
+): string[] {
+  const moved: string[] = [];
+  for (const account of disk.names(folder)) {
+    if (!ACCOUNT.test(account)) continue;
+    const streams = disk.names(`${folder}/${account}/${from}`);
+    if (streams.length === 0) continue;
+    disk.makeFolder(`${folder}/${account}/${to}`);
+    const there = disk.names(`${folder}/${account}/${to}`);
+    for (const name of streams) {
+      if (there.includes(name)) continue;
+      disk.rename(`${folder}/${account}/${from}/${name}`, `${folder}/${account}/${to}/${name}`);
+      moved.push(`${decodeURIComponent(account)}/${name}`);
+    }
+  }
+  return moved;
 }
-
-const SHOWN_MAX = 5;
 
 /** null: there is none. A file that cannot be understood is nobody's. */
 function read(disk: Disk, path: string): (Owner & { readonly isWhole: boolean }) | null {

@@ -20,6 +20,8 @@ export interface Resealed {
   readonly from: "plain" | "sealed";
 }
 
+/** Those that a cluster does not know yet lie in a folder of their own. */
+const STREAM_FOLDERS = ["streams", "offered"];
 /** The names of the logs of a consumer. */
 const LOG = /^log(?:\.\d+)?$/;
 
@@ -33,10 +35,11 @@ interface Folder {
 /** `disk`: as it is. Yields each stream whose files are all under the present key now. Throws `DiskError`. */
 export function* resealStore(disk: Disk, folder: string, keys: StoreKeys): Generator<Resealed, void> {
   for (const account of disk.names(folder).filter(isAccount)) {
-    for (const stream of disk.names(`${folder}/${account}/streams`)) {
-      const from = resealStream(disk, `${folder}/${account}/streams/${stream}`, keys);
-      if (from !== null) yield { account: decodeURIComponent(account), stream, from };
-    }
+    for (const streams of STREAM_FOLDERS)
+      for (const stream of disk.names(`${folder}/${account}/${streams}`)) {
+        const from = resealStream(disk, `${folder}/${account}/${streams}/${stream}`, keys);
+        if (from !== null) yield { account: decodeURIComponent(account), stream, from };
+      }
     for (const name of disk.names(`${folder}/${account}/quarantine`))
       rewrap(disk, `${folder}/${account}/quarantine/${name}/${KEY_FILE}`, keys);
   }

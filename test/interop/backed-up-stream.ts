@@ -28,8 +28,12 @@ export async function start(command: string): Promise<Started> {
 }
 
 /** Messages with headers and times to live, large ones, gaps at both ends and between; consumers that wait for some. */
-export async function fill({ client, manager }: Started): Promise<void> {
-  await manager.streams.add({ name: "S", subjects: ["s.>"], allow_msg_ttl: true, max_msgs_per_subject: 500 });
+export async function fill(
+  { client, manager }: Pick<Started, "client" | "manager">,
+  replicas = 1,
+): Promise<void> {
+  const about = { allow_msg_ttl: true, max_msgs_per_subject: 500, num_replicas: replicas };
+  await manager.streams.add({ name: "S", subjects: ["s.>"], ...about });
   const js = jetstream(client, PATIENT);
   for (let i = 1; i <= 300; i++) {
     const extra = headers();
@@ -51,7 +55,7 @@ export async function fill({ client, manager }: Started): Promise<void> {
 }
 
 /** All that a backup has to keep. */
-export async function contents({ manager }: Started): Promise<unknown> {
+export async function contents({ manager }: Pick<Started, "manager">): Promise<unknown> {
   const { state, config } = await manager.streams.info("S", { deleted_details: true });
   const messages: unknown[] = [];
   for (let seq = state.first_seq; seq <= state.last_seq; seq++) {

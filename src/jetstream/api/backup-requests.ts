@@ -8,18 +8,20 @@ import { knownFields, readObject } from "../codec.ts";
 import { completeStream } from "../stream/complete.ts";
 import { isReserved, streamShape, type StreamConfig } from "../stream/config.ts";
 import { formatTime } from "../time.ts";
-import { streamConfig, streamInfo, streamState } from "./info.ts";
+import type { Backups } from "./backups.ts";
+import { streamConfig, streamInfo, streamState, type AnswerFacts } from "./info.ts";
 import {
   askedBy,
   numberOf,
   streamOf,
   textOf,
   type ApiRequest,
+  type Fields,
   type Handler,
   type ApiOperation,
 } from "./request.ts";
 import { fieldsOf, RESTORE_FIELDS, SNAPSHOT_FIELDS } from "./request-fields.ts";
-import { Restore } from "./restore.ts";
+import { Restore, type RestoreOptions } from "./restore.ts";
 import { Snapshot } from "./snapshot.ts";
 
 const CHUNK_BYTES = { standard: 128 * 1024, least: 1024, most: 1024 * 1024 };
@@ -67,23 +69,40 @@ function clamp(value: number, { standard, least, most }: typeof CHUNK_BYTES): nu
 }
 
 const restore: Handler = (request) => {
-  const { payload, assets, backups } = request;
+  const { payload, assets, backups, facts } = request;
   if (payload === "" || payload === "{}") throw apiErrors.badRequest();
-  const config = configOf(request);
-  const { name } = config;
+  const config = restoredConfig(request);
   assets.usage.check(config, null);
+  const made = beginRestore({
+    ...{ assets, backups, config, facts },
+    asked: askedBy(request.origin),
+    becomes: "the same",
+    settle: (stream) => stream.finish(),
+  });
+  return { deliver_subject: made.subject };
+};
+
+export interface RestoreBegin extends Pick<RestoreOptions, "assets" | "config" | "becomes" | "settle"> {
+  readonly backups: Backups;
+  readonly facts: AnswerFacts;
+  /** The client that asked, as advisories show it. */
+  readonly asked: Fields;
+}
+
+/** Takes a backup in from now on. Throws `ApiError`, `DiskError`. */
+export function beginRestore(begin: RestoreBegin): Restore {
+  const { assets, backups, config, facts, asked, becomes, settle } = begin;
+  const { name } = config;
   if (assets.streams.has(name) || backups.isRestoring(name)) throw apiErrors.restoreNameTaken();
   if (!backups.hasRoom)
     throw apiErrors.restoreFailed("as many restores as may be are under way: try again later");
   const { host } = assets;
   const start = formatTime(host.nowNs());
-  const asked = askedBy(request.origin);
   advise(host, `STREAM.RESTORE_CREATE.${name}`, "restore_create", { stream: name, ...asked });
   const made: Restore = new Restore({
-    assets,
-    config,
+    ...{ assets, config, becomes, settle },
     otherBytes: () => backups.otherBytes(name, config.storage),
-    answer: (result) => answerOf(result, request),
+    answer: (result) => answerOf(result, facts),
     ended: () => {
       backups.ended(made, name);
       const fields = { stream: name, start, end: formatTime(host.nowNs()), bytes: made.bytes, ...asked };
@@ -91,17 +110,21 @@ const restore: Handler = (request) => {
     },
   });
   backups.restoringTo(name, made);
-  return { deliver_subject: made.subject };
-};
+  return made;
+}
 
-function answerOf(result: StreamAssets | ApiError, { facts }: ApiRequest): Record<string, unknown> {
+function answerOf(result: StreamAssets | ApiError, facts: AnswerFacts): Record<string, unknown> {
   const type = "io.nats.jetstream.api.v1.stream_create_response";
   if (!(result instanceof ApiError)) return { type, ...streamInfo(result, facts, NO_DETAILS) };
   return { type, error: { code: result.code, err_code: result.errorCode, description: result.message } };
 }
 
-/** Throws `ApiError`. */
-function configOf(request: ApiRequest): StreamConfig {
+interface ConfigRequest extends Pick<ApiRequest, "names" | "payload" | "facts"> {
+  readonly assets: Parameters<typeof streamSurroundings>[0];
+}
+
+/** Of the stream that a backup is to become. Throws `ApiError`. */
+export function restoredConfig(request: ConfigRequest): StreamConfig {
   const { names, assets } = request;
   const [name] = names;
   const asked = fieldsOf(request, RESTORE_FIELDS)["config"];

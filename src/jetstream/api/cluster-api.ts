@@ -18,18 +18,21 @@ import type { JetStream } from "../jetstream.ts";
 import { accountOf, encodeConsumer, type AssignmentChange } from "../meta/assignments.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
+import type { Offers } from "../offers.ts";
 import { findOperation, refusalOf } from "./api.ts";
-import { Backups } from "./backups.ts";
-import { AwaitedAnswers, type AwaitedAnswer } from "./awaited-answers.ts";
 import { HeldRequests } from "./held-requests.ts";
-import { ClusterAnswers, type AnsweredRequest } from "./cluster-answers.ts";
+import { ClusterAnswers } from "./cluster-answers.ts";
 import { ClusterLists } from "./cluster-lists.ts";
+import { ClusterOffers } from "./cluster-offers.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
 import { META_REQUESTS } from "./cluster-requests.ts";
+import { MadeAnswers } from "./made-answers.ts";
+import { LeavingServers } from "./leaving-servers.ts";
+import { ClusterRestores } from "./cluster-restores.ts";
+import type { PlacementRoom } from "./cluster-moves.ts";
 import { ownedRequests, type OwnedHost } from "./cluster-owned.ts";
 import { InterestWait, type RoutesCaughtUp } from "./interest-wait.ts";
-import { identityBlock, infoWhenCounted } from "./consumer-requests.ts";
-import { streamInfo, type AnswerFacts } from "./info.ts";
+import type { AnswerFacts } from "./info.ts";
 import { Later, type ApiOperation, type Fields } from "./request.ts";
 import type { WrittenPart } from "./written-part.ts";
 
@@ -58,6 +61,7 @@ export interface ClusterApiOptions {
   readonly usage: ClusterUsage;
   readonly assets: ClusterAssets;
   readonly servers: KnownServers;
+  readonly offers: Offers;
   /** As for JetStreamCluster. */
   readonly routesCaughtUp: RoutesCaughtUp;
   readonly clusterName: () => string;
@@ -70,10 +74,12 @@ export class ClusterApi {
   private readonly answers: ClusterAnswers;
   private readonly lists: ClusterLists;
   private readonly interest: InterestWait;
-  private readonly backups = new Backups();
+  private readonly restores: ClusterRestores;
+  private readonly offers: ClusterOffers;
+  private readonly leaving: LeavingServers;
   private readonly ears: Disposable[] = [];
   private received: ClusterRequest[] = [];
-  private readonly awaited: AwaitedAnswers;
+  private readonly made: MadeAnswers;
   private readonly held: HeldRequests;
   private readonly delayed = new Set<Disposable>();
   private isDue = false;
@@ -84,8 +90,25 @@ export class ClusterApi {
     this.answers = new ClusterAnswers(options.host, options.jetStream, this.facts);
     this.interest = new InterestWait(options.host, options.routesCaughtUp);
     this.lists = new ClusterLists({ ...options, facts: this.facts });
+    const { self, transport, meta, offers } = options;
     const { clock } = options.host;
-    this.awaited = new AwaitedAnswers(clock);
+    const assetsOf = (account: string): Assets | undefined => this.assetsOf(account);
+    this.restores = new ClusterRestores({
+      ...{ self, transport, offers, facts: this.facts, assetsOf },
+      answer: (request, fields) =>
+        this.interest.whenTold(() => this.answers.send(request, fields, { type: "stream_restore" })),
+      attempt: (request, act) => {
+        const restored = { ...request, found: findOperation(request.subject.slice(PREFIX.length))! };
+        this.attempt({ ...restored, level: 0, identity: "" }, act);
+      },
+    });
+    this.offers = new ClusterOffers({ transport, meta, around: () => this.around, assetsOf });
+    this.leaving = new LeavingServers({
+      ...{ clock, logger: options.host.logger, around: () => this.around, nameOf: options.nameOf },
+      isOnline: (peer) => this.isOnline(peer),
+    });
+    const { answers, interest, facts } = this;
+    this.made = new MadeAnswers({ ...options, clock, answers, interest, facts, assetsOf });
     this.held = new HeldRequests({
       clock,
       judge: (request) => this.route(request),
@@ -108,8 +131,10 @@ export class ClusterApi {
     for (const one of [...this.ears, ...this.delayed]) one[Symbol.dispose]();
     this.lists.stop();
     this.held.stop();
-    this.awaited.stop();
-    this.backups.stop();
+    this.made.stop();
+    this.restores.stop();
+    this.offers.stop();
+    this.leaving.stop();
   }
 
   /** Nobody uses a consumer of this server any more. */
@@ -122,66 +147,19 @@ export class ClusterApi {
 
   /** Something was agreed on, and this server has followed. */
   changed(change: AssignmentChange): void {
-    const { kind, account, stream, consumer, asked, isUpdate, isNew } = change;
-    const { assets, meta, advisories } = this.options;
-    if (kind === "removed" && meta.leads) advisories.removed(change);
-    const what = consumer === "" ? "stream" : "consumer";
-    if (kind === "removed") {
-      this.awaited.removed(account, stream, consumer);
-      if (meta.leads && asked.reply !== "")
-        this.answers.send(askedOf(change), { success: true }, { type: `${what}_delete` });
-      return;
-    }
-    if (assets.standing(account, stream, consumer) === "") return;
-    const type = `${what}_${isUpdate && consumer === "" && asked.subject.includes("UPDATE") ? "update" : "create"}`;
-    const made = isNew ? "new" : isUpdate ? "changed" : null;
-    this.awaited.add(account, stream, consumer, { request: askedOf(change), type, change: made });
-    this.leadershipChanged(account, stream, consumer);
+    this.made.changed(change);
+    this.lookLater();
   }
 
   /** Something may lead here now: then it answers whoever asked for it. */
   leadershipChanged(account: string, stream: string, consumer: string): void {
-    const { assets, advisories } = this.options;
-    if (assets.standing(account, stream, consumer) === "leads")
-      for (const { request, type, change } of this.awaited.take(account, stream, consumer)) {
-        if (change !== null) advisories.assigned({ account, stream, consumer }, change);
-        if (request.reply !== "") this.tell({ stream, consumer }, { request, type, change });
-      }
+    this.made.leadershipChanged(account, stream, consumer);
     this.lookLater();
   }
 
   /** Requests that are held may be answered now. */
   private lookLater(): void {
     if (this.held.count > 0) this.options.host.afterwards(() => this.held.look());
-  }
-
-  /** What the answer says holds now; it leaves when whoever gets it may use what was made. */
-  private tell(
-    { stream, consumer }: { readonly stream: string; readonly consumer: string },
-    { request, type, change }: AwaitedAnswer,
-  ): void {
-    const assets = this.assetsOf(request.account);
-    const found = assets?.streams.get(stream);
-    if (assets === undefined || found === undefined) return;
-    const send = (fields: Fields, headers = ""): void => {
-      const now = (): void => this.answers.send(request, fields, { type, headers });
-      const { deliver_subject: isPush } = (fields["config"] ?? {}) as Fields;
-      if (change === "new" && isPush === undefined) this.interest.whenTold(now);
-      else now();
-    };
-    if (consumer === "") {
-      const cluster = assets.clusterOf(stream);
-      const info = streamInfo(found, this.facts, { deleted: false, subjects: null, cluster });
-      send({ ...info, ...(type === "stream_create" && change === "new" ? { did_create: true } : {}) });
-      return;
-    }
-    const one = found.consumers.get(consumer);
-    if (one === undefined) return;
-    const later = infoWhenCounted(one, assets, this.facts);
-    later.begin(
-      (fields) => send(fields, identityBlock(found.stream, fields)),
-      () => {},
-    );
   }
 
   private receive(message: Incoming): void {
@@ -237,8 +215,12 @@ export class ClusterApi {
               names,
             };
             const clusterName = this.options.clusterName();
-            const answer = (fields: Fields): void => this.answer(request, fields);
-            judge({ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName, answer });
+            judge({
+              ...{ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName },
+              answer: (fields) => this.answer(request, fields),
+              restoreAt: (peer, config) =>
+                this.restores.hand(peer, { ...request, client: asked.client }, config),
+            });
           }),
         () => this.lost(request),
       );
@@ -263,16 +245,25 @@ export class ClusterApi {
       servers,
       nameOf,
       isSystem: request.account === this.options.host.name,
-      around: { meta, servers, clusterName: this.options.clusterName(), random: this.options.host.random },
+      leaves: (peer) => this.leaving.begin(peer),
       attempt: (act) => this.attempt(request, act),
       answer: (fields) => this.answer(request, fields),
-      isOnline: (peer) => peer === this.options.self || servers.isOnline(peer),
+      isOnline: (peer) => this.isOnline(peer),
       afterAWhile: (act) => this.afterAWhile(act),
       handle: () => this.handle(request),
       hold: (reason) => this.held.hold(request, reason),
       tellRefused: () => this.options.transport.send(REFUSED, request.reply, NOTHING),
       lost: () => this.lost(request),
     };
+  }
+
+  private isOnline(peer: string): boolean {
+    return peer === this.options.self || this.options.servers.isOnline(peer);
+  }
+
+  private get around(): PlacementRoom {
+    const { meta, servers, clusterName, host } = this.options;
+    return { meta, servers, clusterName: clusterName(), random: host.random };
   }
 
   /** Bounded: more than so many are not called. */
@@ -291,9 +282,9 @@ export class ClusterApi {
     const assets = this.assetsOf(account);
     if (assets === undefined) throw apiErrors.notForAccount();
     const { names, operation } = found;
-    const { facts, backups } = this;
+    const { facts, restores } = this;
     const { identity } = request;
-    const asked = { names, payload, identity, assets, facts, backups, origin: null };
+    const asked = { names, payload, identity, assets, facts, backups: restores.of(account), origin: null };
     const respond = (fields: Fields, part?: WrittenPart): void => {
       const headers = operation.headers?.(asked, fields) ?? "";
       this.answers.send(request, fields, { type: operation.type, part, headers });
@@ -334,11 +325,6 @@ export class ClusterApi {
 /** It is answered where it is found. */
 function unasked(): never {
   throw apiErrors.badRequest();
-}
-
-function askedOf({ account, asked }: AssignmentChange): AnsweredRequest {
-  const { subject, reply, client } = asked;
-  return { account, subject, reply, payload: "", client };
 }
 
 function parseInfo(text: string): Fields {

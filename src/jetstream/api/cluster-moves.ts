@@ -29,6 +29,10 @@ export interface PlacementRoom {
   readonly without?: PeerId;
 }
 
+interface EmptyingRoom extends PlacementRoom {
+  readonly isThere: (peer: PeerId) => boolean;
+}
+
 /** Nobody waits for an answer. */
 const UNASKED = { client: {}, subject: "", reply: "" };
 
@@ -98,14 +102,16 @@ export function moveStream(
   }
 }
 
-/** Streams that the server keeps are kept by others from now on, where there are any. */
-export function emptyServer(around: PlacementRoom, peer: PeerId): void {
+/** Streams that the server keeps are kept by others from now on, where there are any. Its only copies move while it is there. */
+export function emptyServer(around: EmptyingRoom, peer: PeerId): void {
   const without = { ...around, without: peer };
   for (const placed of around.meta.assignments.all()) {
     const { assignment } = placed;
-    const left = wantedPeers(assignment.group).filter((one) => one !== peer);
-    if (left.length === 0 || !wantedPeers(assignment.group).includes(peer)) continue;
-    moveStream(around, placed, { ...assignment, ...UNASKED }, replacedPeers(without, assignment, left));
+    const wanted = wantedPeers(assignment.group);
+    const left = wanted.filter((one) => one !== peer);
+    if (!wanted.includes(peer)) continue;
+    const others = left.length > 0 || around.isThere(peer) ? replacedPeers(without, assignment, left) : [];
+    if (others.length > 0) moveStream(around, placed, { ...assignment, ...UNASKED }, others);
   }
 }
 
@@ -121,7 +127,7 @@ function replacedPeers(
 }
 
 /** Those of a stream that are to keep one of its consumers. */
-function consumerPeers(
+export function consumerPeers(
   { servers }: PlacementRoom,
   stream: StreamConfig,
   { replicas, durable }: ConsumerConfig,

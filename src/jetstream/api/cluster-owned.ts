@@ -4,11 +4,10 @@
  */
 import { hashName } from "../../base/base62.ts";
 import type { PeerId } from "../../raft/messages.ts";
-import { apiErrors, type ApiError } from "../api-error.ts";
+import { apiErrors, ApiError } from "../api-error.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
-import { emptyServer, type PlacementRoom } from "./cluster-moves.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
 import type { HeldFor } from "./held-requests.ts";
 import { bodyOf, expectEmpty, textOf, type Fields } from "./request.ts";
@@ -20,7 +19,8 @@ export interface OwnedHost {
   readonly nameOf: (peer: string) => string;
   /** The request comes from the system account. */
   readonly isSystem: boolean;
-  readonly around: PlacementRoom;
+  /** The server is to leave the cluster for good. */
+  readonly leaves: (peer: PeerId) => void;
   /** Refuses the request with what `act` throws. */
   readonly attempt: (act: () => void) => void;
   readonly answer: (fields: Fields) => void;
@@ -46,9 +46,8 @@ const OF_STREAM = new Set([
   "STREAM.LEADER.STEPDOWN",
   "STREAM.PEER.REMOVE",
   "STREAM.SNAPSHOT",
-  "STREAM.RESTORE",
 ]);
-const UNBUILT = new Set(["STREAM.RESTORE", "CONSUMER.PEER.REMOVE"]);
+const UNBUILT = new Set(["CONSUMER.PEER.REMOVE"]);
 
 export function ownedRequests(request: ClusterRequest, host: OwnedHost, assets: ClusterAssets): void {
   const { operation } = request.found;
@@ -166,15 +165,33 @@ function stepDownMeta(request: ClusterRequest, { meta, isSystem, answer, attempt
 }
 
 function removeServer({ payload }: ClusterRequest, host: OwnedHost): void {
-  const { meta, isSystem, answer, attempt, around } = host;
-  if (!isSystem || !meta.leads) return;
+  const { meta, isSystem, answer, attempt, leaves } = host;
+  if (!isSystem) return;
+  if (!meta.leads) {
+    const peer = leavingPeer(payload);
+    if (peer !== null) leaves(peer);
+    return;
+  }
   attempt(() => {
-    const body = bodyOf(payload);
-    const name = textOf(body, "peer");
-    const peer = textOf(body, "peer_id") || hashName(name);
+    const peer = peerOf(payload);
     if (!meta.group!.peers.peers.includes(peer)) throw apiErrors.serverNotMember();
-    meta.whenSettled(() => emptyServer(around, peer));
-    meta.removePeer(peer);
+    leaves(peer);
     answer({ success: true });
   });
+}
+
+/** null: whoever leads refuses the request. */
+function leavingPeer(payload: string): PeerId | null {
+  try {
+    return peerOf(payload);
+  } catch (error) {
+    if (error instanceof ApiError) return null;
+    throw error;
+  }
+}
+
+/** Throws `ApiError`. */
+function peerOf(payload: string): PeerId {
+  const body = bodyOf(payload);
+  return textOf(body, "peer_id") || hashName(textOf(body, "peer"));
 }

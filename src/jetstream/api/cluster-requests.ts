@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { hashName, randomToken } from "../../base/base62.ts";
 import { randomInt } from "../../base/random.ts";
+import type { PeerId } from "../../raft/messages.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
@@ -38,7 +39,15 @@ import {
 import type { AnswerFacts } from "./info.ts";
 import { choosePeers, fittingPeers, moveStream, wantedPeers, type PlacementRoom } from "./cluster-moves.ts";
 import { bodyOf, expectEmpty, textOf, type Fields } from "./request.ts";
+import { restoredConfig } from "./backup-requests.ts";
 import { configOf } from "./stream-requests.ts";
+
+/** What a configuration is judged against. */
+interface Judged {
+  readonly account: string;
+  readonly assets: Pick<Assets, "limits">;
+  readonly meta: MetaGroup;
+}
 
 interface MetaRequest {
   readonly account: string;
@@ -56,6 +65,8 @@ interface MetaRequest {
   readonly clusterName: string;
   /** Answers at once; else whoever leads what was asked for answers. */
   readonly answer: (fields: Fields) => void;
+  /** Lets a server take in a backup, which answers from then on. */
+  readonly restoreAt: (peer: PeerId, config: StreamConfig) => void;
 }
 
 type Judge = (request: MetaRequest) => void;
@@ -84,6 +95,19 @@ const createStream: Judge = (request) => {
     sync: `$JSC.SYNC.${randomToken(assets.host.random)}`,
   };
   meta.propose(encodeStream(assignment, "assign"));
+};
+
+/** One of those that may keep the stream takes the backup in, and offers what it has made of it to the cluster at the end. */
+const restoreStream: Judge = (request) => {
+  const { account, meta, servers, assets, payload, names, restoreAt } = request;
+  if (payload === "" || payload === "{}") throw apiErrors.badRequest();
+  const config = restoredConfig(withAssigned(request));
+  refuseUnbuilt(config, false);
+  if (meta.assignments.stream(account, names[0]!) !== undefined) throw apiErrors.restoreNameTaken();
+  checkRoom(request, config);
+  const peers = choosePeers(surroundingsOf(request), config, []);
+  const online = peers.filter((peer) => servers.isOnline(peer));
+  restoreAt(online[randomInt(assets.host.random, online.length)]!, config);
 };
 
 const updateStream: Judge = (request) => {
@@ -194,6 +218,7 @@ export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
   ["STREAM.CREATE", createStream],
   ["STREAM.UPDATE", updateStream],
   ["STREAM.DELETE", deleteStream],
+  ["STREAM.RESTORE", restoreStream],
   ["STREAM.PEER.REMOVE", removePeer],
   ["CONSUMER.CREATE", createConsumer],
   ["CONSUMER.DURABLE.CREATE", createConsumer],
@@ -202,7 +227,7 @@ export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
 ]);
 
 /** What works on a server by itself alone, so far. Throws `ApiError`. */
-function refuseUnbuilt(config: StreamConfig, isInGroup: boolean): void {
+export function refuseUnbuilt(config: StreamConfig, isInGroup: boolean): void {
   const isReplicated = config.replicas > 1 || isInGroup;
   const unbuilt: readonly (readonly [boolean, string])[] = [
     [isReplicated && config.retention === "interest", "retention interest with replicas is"],
@@ -236,7 +261,8 @@ function placed({ account, meta }: MetaRequest, name: string): PlacedStream {
   return found;
 }
 
-function checkRoom({ account, assets, meta }: MetaRequest, config: StreamConfig): void {
+/** Throws `ApiError`. */
+export function checkRoom({ account, assets, meta }: Judged, config: StreamConfig): void {
   const { limits } = assets;
   const streams = meta.assignments.streamsOf(account);
   if (limits.maxStreams >= 0 && streams.size >= limits.maxStreams) throw apiErrors.maximumStreams();
@@ -254,7 +280,8 @@ function checkRoom({ account, assets, meta }: MetaRequest, config: StreamConfig)
   if (reserved > accountMax) throw isFile ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
 }
 
-function checkOverlap(streams: ReadonlyMap<string, PlacedStream>, config: StreamConfig): void {
+/** Throws `ApiError`. */
+export function checkOverlap(streams: ReadonlyMap<string, PlacedStream>, config: StreamConfig): void {
   for (const { assignment } of streams.values()) {
     const other = assignment.config;
     if (other.name === config.name) continue;
@@ -270,7 +297,8 @@ function surroundingsOf({ meta, servers, clusterName, assets }: MetaRequest): Pl
 function groupFor(request: MetaRequest, config: StreamConfig): GroupAssignment {
   const peers = choosePeers(surroundingsOf(request), config, []);
   const { storage, placement } = config;
-  return namedGroup(request, "S", { peers, storage, cluster: placement?.cluster || request.clusterName });
+  const cluster = placement?.cluster || request.clusterName;
+  return namedGroup(surroundingsOf(request), "S", { peers, storage, cluster });
 }
 
 function consumerGroup(
@@ -288,15 +316,14 @@ function consumerGroup(
   const from = online.length === 0 ? 0 : randomInt(random, online.length);
   const peers = [...online.slice(from), ...online.slice(0, from), ...others].slice(0, count);
   const storage = memoryStorage ? "memory" : stream.storage;
-  return namedGroup(request, "C", { peers, storage, cluster: group.cluster });
+  return namedGroup(surroundingsOf(request), "C", { peers, storage, cluster: group.cluster });
 }
 
-function namedGroup(
-  { assets, servers }: MetaRequest,
+export function namedGroup(
+  { random, servers }: Pick<PlacementRoom, "random" | "servers">,
   kind: "S" | "C",
   { peers, storage, cluster }: Pick<GroupAssignment, "peers" | "storage" | "cluster">,
 ): GroupAssignment {
-  const { random } = assets.host;
   const letter = storage === "file" ? "F" : "M";
   const online = peers.filter((peer) => servers.isOnline(peer));
   const preferred = online[randomInt(random, Math.max(1, online.length))] ?? "";

@@ -125,7 +125,7 @@ export class RestoreTar implements BackupForm {
   private meta(content: Buffer): void {
     const { name, Created: created } = jsonOf(content);
     if (name !== this.name) throw new DamagedBackup("stream names do not match");
-    if (typeof created === "string" && isTime(created)) this.stream.created = created;
+    if (typeof created === "string" && isTime(created)) this.stream.wasCreated(created);
     this.hasMeta = true;
     this.metaSum = oldHash(this.name).hash([content]).toString("hex");
   }

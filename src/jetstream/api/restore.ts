@@ -20,10 +20,19 @@ export interface RestoreOptions {
   readonly config: StreamConfig;
   /** Bytes of other streams that are being restored to the same storage. */
   readonly otherBytes: () => number;
+  /** Which stream it becomes: the one that was saved, by the time of its creation, or another one. */
+  readonly becomes: "the same" | "a new one";
+  /**
+   * Makes it one of the streams that there are. null: somebody else decides whether, and answers at `reply`; `refused` is called where
+   * there is to be none. Throws `ApiError`, `DiskError`.
+   */
+  readonly settle: (stream: RestoredStream, reply: string, refused: Refused) => StreamAssets | null;
   /** The answer to the last chunk: what there is now, or why there is nothing. */
   readonly answer: (made: StreamAssets | ApiError) => Json;
   readonly ended: () => void;
 }
+
+type Refused = (error: ApiError) => void;
 
 /** How long no chunk may come. */
 const IDLE_MS = 5000;
@@ -152,22 +161,30 @@ export class Restore {
   }
 
   private finish(reply: string): void {
-    const { assets, answer } = this.options;
+    const { settle } = this.options;
     this.frames.end();
     if (this.form === null) throw new DamagedBackup("the backup is cut off");
     this.form.end();
-    const made = this.stream.finish();
+    const made = settle(this.stream, reply, (error) => this.refuse(error, reply));
     this.stop();
-    assets.host.send({ subject: reply, reply: "", headers: "", payload: JSON.stringify(answer(made)) });
+    if (made !== null) this.tell(made, reply);
   }
 
   private fail(error: unknown, reply: string): void {
     const refusal = refusalOf(error);
-    const { assets, config, answer } = this.options;
-    assets.host.logger.warn("a stream was not restored", { stream: config.name, error: refusal.message });
     this.stop();
-    if (reply === "") return;
-    assets.host.send({ subject: reply, reply: "", headers: "", payload: JSON.stringify(answer(refusal)) });
+    this.refuse(refusal, reply);
+  }
+
+  private refuse(refusal: ApiError, reply: string): void {
+    const { assets, config } = this.options;
+    assets.host.logger.warn("a stream was not restored", { stream: config.name, error: refusal.message });
+    if (reply !== "") this.tell(refusal, reply);
+  }
+
+  private tell(made: StreamAssets | ApiError, reply: string): void {
+    const { assets, answer } = this.options;
+    assets.host.send({ subject: reply, reply: "", headers: "", payload: JSON.stringify(answer(made)) });
   }
 
   private watch(): void {

@@ -1,12 +1,12 @@
 /**
  * A stream that is being made of a backup. What is in files is written to a folder of its own, `restoring/<stream>`, and becomes the
- * stream's by one rename at the end; what is in memory becomes the stream's there. A kill, or a backup that is damaged, leaves nothing
- * behind.
+ * stream's by one rename at the end; what is in memory becomes the stream's there. In a cluster it is handed over to be offered to that
+ * (`offers.ts`). A kill, or a backup that is damaged, leaves nothing behind.
  */
 import { ConsumerLog } from "../../store/consumer-log.ts";
 import { StreamStore } from "../../store/stream-store.ts";
 import { apiErrors } from "../api-error.ts";
-import type { Assets, StreamAssets } from "../assets.ts";
+import type { Assets, RestoredContents, StreamAssets } from "../assets.ts";
 import { consumerBounds } from "../bounds.ts";
 import { DamagedBackup } from "../backup/s2-stream.ts";
 import { soundConsumer, type SavedConsumer } from "../backup/saved-consumer.ts";
@@ -15,6 +15,7 @@ import { completeConsumer } from "../consumer/complete.ts";
 import { consumerShape } from "../consumer/config.ts";
 import { MessageHeaders } from "../headers.ts";
 import { writeMeta } from "../meta.ts";
+import { OFFERED_FOLDER, writeOffer } from "../offers.ts";
 import { isKept } from "../making.ts";
 import type { RestoredConsumer } from "../open-consumer.ts";
 import { streamShape, type StreamConfig } from "../stream/config.ts";
@@ -26,6 +27,8 @@ export interface RestoredStreamOptions {
   readonly config: StreamConfig;
   /** Bytes of other streams that are being restored to the same storage. */
   readonly otherBytes: () => number;
+  /** As for `RestoreOptions`. */
+  readonly becomes: "the same" | "a new one";
 }
 
 export interface SavedMessage {
@@ -44,7 +47,7 @@ const SUBJECT_MAX = 65_535;
 
 export class RestoredStream {
   /** When the stream was made. */
-  created: string;
+  private created: string;
   private readonly options: RestoredStreamOptions;
   private readonly folder: string;
   private readonly store: StreamStore;
@@ -69,6 +72,11 @@ export class RestoredStream {
 
   private get isInFiles(): boolean {
     return this.options.config.storage === "file";
+  }
+
+  /** When the stream that was saved was made: before its consumers come. */
+  wasCreated(time: string): void {
+    if (this.options.becomes === "the same") this.created = time;
   }
 
   get bytes(): number {
@@ -151,16 +159,28 @@ export class RestoredStream {
     const { assets, config } = this.options;
     if (assets.streams.has(config.name)) throw apiErrors.restoreNameTaken();
     assets.usage.check(config, null);
+    return assets.restored(this.close("streams"));
+  }
+
+  /** Throws `DiskError`. */
+  handOver(): RestoredContents {
+    return this.close(OFFERED_FOLDER);
+  }
+
+  /** `to`: the folder of streams that it becomes one of. */
+  private close(to: "streams" | typeof OFFERED_FOLDER): RestoredContents {
+    const { assets, config } = this.options;
     const { store, consumers, created } = this;
     store.syncNow();
     this.isClosed = true;
-    if (!this.isInFiles) return assets.restored({ config, created, consumers, store });
+    if (!this.isInFiles) return { config, created, consumers, store };
     store.close();
     const { disk, folder } = assets.options;
     writeMeta(disk, this.folder, created, writeObject(streamShape, config));
-    disk.makeFolder(`${folder}/streams`);
-    disk.rename(this.folder, `${folder}/streams/${config.name}`);
-    return assets.restored({ config, created, consumers, store: null });
+    if (to === OFFERED_FOLDER) writeOffer(disk, this.folder, "backup");
+    disk.makeFolder(`${folder}/${to}`);
+    disk.rename(this.folder, `${folder}/${to}/${config.name}`);
+    return { config, created, consumers, store: null };
   }
 
   /** Leaves nothing behind; does nothing after `finish`. */

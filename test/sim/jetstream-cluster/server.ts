@@ -59,6 +59,8 @@ export class SimulatedServer {
   isAlive = false;
   jetStream: JetStream | null = null;
   cluster: JetStreamCluster | null = null;
+  /** As a configuration says them. */
+  tags: readonly string[] = [];
   /** What clients here wait for. */
   readonly inboxes = new Map<string, (message: Incoming) => void>();
   private readonly world: ServerWorld;
@@ -193,8 +195,8 @@ export class SimulatedServer {
 
   tellOfItself(): void {
     if (!this.isAlive) return;
-    const { name } = this;
-    const server = { name, id: `id-${name}`, cluster: "C", jetstream: true };
+    const { name, tags } = this;
+    const server = { name, id: `id-${name}`, cluster: "C", jetstream: true, tags };
     const config = { max_memory: -1, max_storage: -1 };
     const stats = { memory: 0, storage: 0, reserved_memory: 0, reserved_storage: 0, ha_assets: 0 };
     const statsz = { jetstream: { config, stats } };

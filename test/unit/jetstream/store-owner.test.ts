@@ -27,14 +27,27 @@ describe("the store of a server", () => {
     expect(StoreOwner.claim(disk, "/js", IN_CLUSTER)).not.toBeNull();
   });
 
-  it("is refused to a cluster with streams that a server kept by itself, and is left as it was", () => {
+  it("with streams that the server kept by itself is the cluster's, and they are put where they are offered from", () => {
     const disk = new MemoryDisk();
     expect(StoreOwner.claim(disk, "/js", ALONE)).toBeNull();
-    disk.replace("/js/A/streams/ORDERS/meta.json", Buffer.from("{}"));
-    expect(() => StoreOwner.claim(disk, "/js", IN_CLUSTER)).toThrow(
-      "the store in /js holds streams that this server kept by itself (A/ORDERS)",
-    );
+    disk.replace("/js/A%20B/streams/ORDERS/meta.json", Buffer.from("{}"));
+    disk.replace("/js/%groups/streams/ORDERS/meta.json", Buffer.from("{}"));
+    expect(StoreOwner.claim(disk, "/js", IN_CLUSTER)!.offered).toEqual(["A B/ORDERS"]);
+    expect(disk.names("/js/A%20B/offered")).toEqual(["ORDERS"]);
+    expect(disk.names("/js/A%20B/streams")).toEqual([]);
+    expect(disk.names("/js/%groups/streams")).toEqual(["ORDERS"]);
+    expect(StoreOwner.claim(disk, "/js", IN_CLUSTER)!.offered).toEqual([]);
+  });
+
+  it("is the server's own again while no cluster has it, with its streams", () => {
+    const disk = new MemoryDisk();
+    disk.replace("/js/A/offered/ORDERS/meta.json", Buffer.from("{}"));
+    disk.replace("/js/A/offered/SAME/meta.json", Buffer.from("offered"));
+    disk.replace("/js/A/streams/SAME/meta.json", Buffer.from("own"));
     expect(StoreOwner.claim(disk, "/js", ALONE)).toBeNull();
+    expect(disk.names("/js/A/streams")).toEqual(["ORDERS", "SAME"]);
+    expect(disk.names("/js/A/offered")).toEqual(["SAME"]);
+    expect(Buffer.from(disk.read("/js/A/streams/SAME/meta.json")!).toString()).toBe("own");
   });
 
   it("is nobody's while it cannot be read whose it is", () => {

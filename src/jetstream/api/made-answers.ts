@@ -1,0 +1,118 @@
+/**
+ * Answers to requests that have made, changed or deleted something. They are given once that is agreed on: by whoever leads it, or, where
+ * it is gone, by the leader of the meta group.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Assets } from "../assets.ts";
+import type { ClusterAdvisories } from "../cluster-advisories.ts";
+import type { ClusterAssets } from "../cluster-assets.ts";
+import type { AssignmentChange } from "../meta/assignments.ts";
+import type { MetaGroup } from "../meta/meta-group.ts";
+import type { Offers } from "../offers.ts";
+import { AwaitedAnswers, type AwaitedAnswer } from "./awaited-answers.ts";
+import type { AnsweredRequest, ClusterAnswers } from "./cluster-answers.ts";
+import { identityBlock, infoWhenCounted } from "./consumer-requests.ts";
+import { streamInfo, type AnswerFacts } from "./info.ts";
+import type { InterestWait } from "./interest-wait.ts";
+import type { Fields } from "./request.ts";
+
+export interface MadeAnswersHost {
+  readonly clock: Clock;
+  readonly facts: AnswerFacts;
+  readonly answers: ClusterAnswers;
+  readonly interest: InterestWait;
+  readonly meta: MetaGroup;
+  readonly advisories: ClusterAdvisories;
+  readonly assets: ClusterAssets;
+  readonly offers: Offers;
+  readonly assetsOf: (account: string) => Assets | undefined;
+}
+
+export class MadeAnswers {
+  private readonly host: MadeAnswersHost;
+  private readonly awaited: AwaitedAnswers;
+
+  constructor(host: MadeAnswersHost) {
+    this.host = host;
+    this.awaited = new AwaitedAnswers(host.clock);
+  }
+
+  stop(): void {
+    this.awaited.stop();
+  }
+
+  /** Something was agreed on, and this server has followed. */
+  changed(change: AssignmentChange): void {
+    const { kind, account, stream, consumer, asked, isUpdate, isNew } = change;
+    const { assets, meta, advisories, answers } = this.host;
+    if (kind === "removed" && meta.leads) advisories.removed(change);
+    const what = consumer === "" ? "stream" : "consumer";
+    if (kind === "removed") {
+      this.awaited.removed(account, stream, consumer);
+      if (meta.leads && asked.reply !== "")
+        answers.send(askedOf(change), { success: true }, { type: `${what}_delete` });
+      return;
+    }
+    if (assets.standing(account, stream, consumer) === "") return;
+    const type = `${what}_${isUpdate && consumer === "" && asked.subject.includes("UPDATE") ? "update" : "create"}`;
+    // the answer to who restores a stream, and what advisories say of that, are those of the restore
+    const made = isRestore(asked.subject) ? null : isNew ? "new" : isUpdate ? "changed" : null;
+    this.awaited.add(account, stream, consumer, { request: askedOf(change), type, change: made });
+    this.leadershipChanged(account, stream, consumer);
+  }
+
+  /** Something may lead here now: then it answers whoever asked for it. */
+  leadershipChanged(account: string, stream: string, consumer: string): void {
+    const { assets, advisories } = this.host;
+    if (assets.standing(account, stream, consumer) === "leads")
+      for (const { request, type, change } of this.awaited.take(account, stream, consumer)) {
+        if (change !== null) advisories.assigned({ account, stream, consumer }, change);
+        if (request.reply !== "") this.tell({ stream, consumer }, { request, type, change });
+      }
+  }
+
+  /** What the answer says holds now; it leaves when whoever gets it may use what was made. */
+  private tell(
+    { stream, consumer }: { readonly stream: string; readonly consumer: string },
+    { request, type, change }: AwaitedAnswer,
+  ): void {
+    const { answers, interest, facts, offers } = this.host;
+    const assets = this.host.assetsOf(request.account);
+    const found = assets?.streams.get(stream);
+    if (assets === undefined || found === undefined) return;
+    const send = (fields: Fields, headers = ""): void => {
+      const now = (): void => answers.send(request, fields, { type, headers });
+      const { deliver_subject: isPush } = (fields["config"] ?? {}) as Fields;
+      const isNew = change === "new" || isRestore(request.subject);
+      if (isNew && isPush === undefined) interest.whenTold(now);
+      else now();
+    };
+    if (consumer === "" && offers.has(request.account, stream)) {
+      const again = (): void => this.tell({ stream, consumer }, { request, type, change });
+      offers.whenWhole(request.account, stream, again);
+      return;
+    }
+    if (consumer === "") {
+      const about = isRestore(request.subject) ? {} : { cluster: assets.clusterOf(stream) };
+      const info = streamInfo(found, facts, { deleted: false, subjects: null, ...about });
+      send({ ...info, ...(type === "stream_create" && change === "new" ? { did_create: true } : {}) });
+      return;
+    }
+    const one = found.consumers.get(consumer);
+    if (one === undefined) return;
+    const later = infoWhenCounted(one, assets, facts);
+    later.begin(
+      (fields) => send(fields, identityBlock(found.stream, fields)),
+      () => {},
+    );
+  }
+}
+
+function isRestore(subject: string): boolean {
+  return subject.startsWith("$JS.API.STREAM.RESTORE.");
+}
+
+function askedOf({ account, asked }: AssignmentChange): AnsweredRequest {
+  const { subject, reply, client } = asked;
+  return { account, subject, reply, payload: "", client };
+}
