@@ -55,7 +55,9 @@ export async function fill(
 }
 
 /** All that a backup has to keep. */
-export async function contents({ manager }: Pick<Started, "manager">): Promise<unknown> {
+export async function contents({
+  manager,
+}: Pick<Started, "manager">): Promise<{ readonly consumers: unknown }> {
   const { state, config } = await manager.streams.info("S", { deleted_details: true });
   const messages: unknown[] = [];
   for (let seq = state.first_seq; seq <= state.last_seq; seq++) {

@@ -83,8 +83,8 @@ export class MadeAnswers {
     const send = (fields: Fields, headers = ""): void => {
       const now = (): void => answers.send(request, fields, { type, headers });
       const { deliver_subject: isPush } = (fields["config"] ?? {}) as Fields;
-      const isNew = change === "new" || isRestore(request.subject);
-      if (isNew && isPush === undefined) interest.whenTold(now);
+      if (isRestore(request.subject)) interest.whenTold(() => tellRestored(assets, request, fields));
+      else if (change === "new" && isPush === undefined) interest.whenTold(now);
       else now();
     };
     if (consumer === "" && offers.has(request.account, stream)) {
@@ -106,6 +106,12 @@ export class MadeAnswers {
       () => {},
     );
   }
+}
+
+/** The last chunk of a backup is no request to the API: it is answered in the account that it came from. */
+function tellRestored({ host }: Assets, { reply }: AnsweredRequest, fields: Fields): void {
+  const answer = { type: "io.nats.jetstream.api.v1.stream_create_response", ...fields };
+  host.send({ subject: reply, reply: "", headers: "", payload: JSON.stringify(answer) });
 }
 
 function isRestore(subject: string): boolean {
