@@ -31,7 +31,7 @@ export class AwaitedAnswers {
   /** By account and stream. */
   private readonly awaited = new Map<string, OfStream>();
   private timer: Disposable | null = null;
-  /** Of all lists. */
+  /** How many there are in all lists. */
   private kept = 0;
 
   constructor(clock: Clock) {

@@ -123,7 +123,7 @@ interface ConfigRequest extends Pick<ApiRequest, "names" | "payload" | "facts"> 
   readonly assets: Parameters<typeof streamSurroundings>[0];
 }
 
-/** Of the stream that a backup is to become. Throws `ApiError`. */
+/** The configuration of the stream that a backup is to become. Throws `ApiError`. */
 export function restoredConfig(request: ConfigRequest): StreamConfig {
   const { names, assets } = request;
   const [name] = names;

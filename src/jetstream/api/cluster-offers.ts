@@ -91,7 +91,7 @@ export class ClusterOffers {
     const room = around();
     if (origin === "own") checkOverlap(meta.assignments.streamsOf(account), config);
     else {
-      refuseUnbuilt(config, false);
+      refuseUnbuilt(config, "by its replicas");
       checkRoom({ account, assets, meta }, config);
     }
     const cluster = config.placement?.cluster || room.clusterName;

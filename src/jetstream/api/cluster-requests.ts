@@ -74,7 +74,7 @@ type Judge = (request: MetaRequest) => void;
 const createStream: Judge = (request) => {
   const { account, meta } = request;
   const config = configOf(withAssigned(request));
-  refuseUnbuilt(config, false);
+  refuseUnbuilt(config, "by its replicas");
   if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
   if (config.mirrorDirect && config.mirror === null)
     throw apiErrors.streamInvalidConfig("stream has no mirror but does have mirror direct");
@@ -102,7 +102,7 @@ const restoreStream: Judge = (request) => {
   const { account, meta, servers, assets, payload, names, restoreAt } = request;
   if (payload === "" || payload === "{}") throw apiErrors.badRequest();
   const config = restoredConfig(withAssigned(request));
-  refuseUnbuilt(config, false);
+  refuseUnbuilt(config, "by its replicas");
   if (meta.assignments.stream(account, names[0]!) !== undefined) throw apiErrors.restoreNameTaken();
   checkRoom(request, config);
   const peers = choosePeers(surroundingsOf(request), config, []);
@@ -115,7 +115,7 @@ const updateStream: Judge = (request) => {
   const config = configOf(withAssigned(request));
   const there = placed(request, config.name);
   const before = there.assignment.config;
-  refuseUnbuilt(config, isShared(there.assignment.group));
+  refuseUnbuilt(config, isShared(there.assignment.group) ? "in a group" : "by its replicas");
   const next = checkStreamUpdate(before, config);
   checkOverlap(meta.assignments.streamsOf(account), next);
   const assignment = { ...there.assignment, ...askedIn(request), config: next };
@@ -226,9 +226,9 @@ export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
   ["CONSUMER.PAUSE", pauseConsumer],
 ]);
 
-/** What works on a server by itself alone, so far. Throws `ApiError`. */
-export function refuseUnbuilt(config: StreamConfig, isInGroup: boolean): void {
-  const isReplicated = config.replicas > 1 || isInGroup;
+/** What works on a server by itself alone, so far. `where`: a stream may be kept by a group that has one member. Throws `ApiError`. */
+export function refuseUnbuilt(config: StreamConfig, where: "in a group" | "by its replicas"): void {
+  const isReplicated = config.replicas > 1 || where === "in a group";
   const unbuilt: readonly (readonly [boolean, string])[] = [
     [isReplicated && config.retention === "interest", "retention interest with replicas is"],
     [isReplicated && (config.allowAtomic || config.allowBatched), "batches with replicas are"],

@@ -3,7 +3,7 @@
  *
  *     {peer, round, account, created, config, consumers, …} ─▶ $SHOAL.META.OFFER      {account, stream, round, …} ─▶ its reply subject
  *
- * Who is not refused sees the stream assigned.
+ * A server whose offer is accepted gets no answer: it sees the stream assigned.
  */
 import { parseJson } from "../../base/json.ts";
 import type { PeerId } from "../../raft/messages.ts";
