@@ -8,6 +8,13 @@ import { onTestFinished } from "vitest";
 import { startServer } from "../support/nats-server.ts";
 import { PATIENT } from "../support/patience.ts";
 
+type Filled = Pick<Started, "client" | "manager"> & { readonly url?: string };
+
+interface Contents {
+  readonly consumers: readonly unknown[];
+  readonly [field: string]: unknown;
+}
+
 export interface Started {
   readonly url: string;
   readonly client: NatsConnection;
@@ -28,10 +35,7 @@ export async function start(command: string): Promise<Started> {
 }
 
 /** Messages with headers and times to live, large ones, gaps at both ends and between; consumers that wait for some. */
-export async function fill(
-  { client, manager }: Pick<Started, "client" | "manager">,
-  replicas = 1,
-): Promise<void> {
+export async function fill({ client, manager }: Filled, replicas = 1): Promise<void> {
   const about = { allow_msg_ttl: true, max_msgs_per_subject: 500, num_replicas: replicas };
   await manager.streams.add({ name: "S", subjects: ["s.>"], ...about });
   const js = jetstream(client, PATIENT);
@@ -55,9 +59,7 @@ export async function fill(
 }
 
 /** All that a backup has to keep. */
-export async function contents({
-  manager,
-}: Pick<Started, "manager">): Promise<{ readonly consumers: unknown }> {
+export async function contents({ manager }: Pick<Started, "manager">): Promise<Contents> {
   const { state, config } = await manager.streams.info("S", { deleted_details: true });
   const messages: unknown[] = [];
   for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
