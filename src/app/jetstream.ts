@@ -14,6 +14,7 @@ import type { AccountHost } from "../jetstream/host.ts";
 import { JetStreamClusterReport } from "../jetstream/cluster-report.ts";
 import { JetStreamCluster } from "../jetstream/cluster.ts";
 import { DrivenGroups } from "../jetstream/group/driven-groups.ts";
+import type { Company } from "../jetstream/group/group.ts";
 import { JetStream } from "../jetstream/jetstream.ts";
 import { StoreOwner } from "../jetstream/store-owner.ts";
 import { JetStreamReport } from "../jetstream/report.ts";
@@ -72,6 +73,7 @@ interface JetStreamWorld {
 export interface ClusterSurroundings {
   readonly system: Account;
   readonly clusterName: () => string;
+  readonly company: Company;
   /** Servers that there have to be before the meta group begins. */
   readonly expected: number;
   /** Resolves when the other servers have everything that was sent to them before. */
@@ -144,19 +146,20 @@ export class JetStreamPart {
   }
 
   private clusterWith(surroundings: ClusterSurroundings, owner: StoreOwner): JetStreamCluster {
-    const { system, clusterName, expected, routesCaughtUp } = surroundings;
+    const { system, clusterName, company, expected, routesCaughtUp } = surroundings;
     const journal = (this.journal = this.openJournal());
     return new JetStreamCluster({
       jetStream: this.jetStream,
       host: this.hostFor(system),
       serverName: this.world.serverName,
       clusterName,
+      company,
       expected,
       owner,
       routesCaughtUp,
       disk: this.disk,
       groups: (options) =>
-        new DrivenGroups({ ...options, journals: { file: journal, memory: new MemoryJournal() } }),
+        new DrivenGroups({ ...options, company, journals: { file: journal, memory: new MemoryJournal() } }),
     });
   }
 

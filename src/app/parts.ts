@@ -141,7 +141,16 @@ export function configWatch(options: Omit<ConfigWatchOptions, "clock">): ServerP
 export function streams(
   rooms: Pick<
     Rooms,
-    "accounts" | "turn" | "logger" | "identity" | "disk" | "inForce" | "jetStream" | "cluster" | "leafNodes"
+    | "accounts"
+    | "turn"
+    | "logger"
+    | "identity"
+    | "disk"
+    | "company"
+    | "inForce"
+    | "jetStream"
+    | "cluster"
+    | "leafNodes"
   >,
 ): ServerPart {
   const { jetStream, inForce, cluster, turn, leafNodes } = rooms;

@@ -23,6 +23,7 @@ import { WEBSOCKET } from "../ports/entrance.ts";
 import { allAddresses } from "../ports/leaf/addresses.ts";
 import { dialLeaf } from "../ports/leaf/dial.ts";
 import { LeafPort } from "../ports/leaf/leaf-port.ts";
+import type { Company } from "../jetstream/group/group.ts";
 import { S2Wires } from "../transport/s2-wire.ts";
 import { PortTls } from "../ports/port-tls.ts";
 import { WebSocketPort, type WebSocketSettings } from "../ports/websocket/websocket-port.ts";
@@ -56,6 +57,8 @@ export interface RoomsOptions {
   readonly ownDnsName?: string | null;
   /** Where streams are kept; absent: on the machine's. */
   readonly disk?: Disk | undefined;
+  /** Absent: shoals alone; nats-servers with JetStream are refused as members. */
+  readonly company?: Company | undefined;
   /** Lines that the destination of the log did not take; absent: it takes all. */
   readonly logLinesLost?: () => number;
   /** Whether the process is the server's own, so that it prepares for its first clients; absent: it is not. */
@@ -72,6 +75,7 @@ export class Rooms {
   readonly identity: ServerIdentity;
   readonly logger: Logger;
   readonly disk: Disk | undefined;
+  readonly company: Company;
   readonly logLinesLost: () => number;
   readonly warmsUp: boolean;
   readonly inForce: LiveCell<ConfigInForce>;
@@ -117,6 +121,7 @@ export class Rooms {
     limitSlab(slabBudgetBytes());
     this.logger = this.events.follow(logger);
     this.disk = disk;
+    this.company = options.company ?? "shoals";
     this.warmsUp = options.warmsUp ?? false;
     this.logLinesLost = logLinesLost ?? ((): number => 0);
     this.inForce = liveCell({ config, digest: configDigest ?? "", loadedMs: this.startedMs });
@@ -191,6 +196,7 @@ export class Rooms {
     return new ClusterPort({
       ...this.shared(),
       ...clusterPortOptions(config, config.cluster.port, ownDnsName ?? null),
+      ...(this.company === "nats-servers" ? { keepsStreams: false } : {}),
       identity: this.identity,
       edge: SYSTEM_EDGE,
       tls: () => this.tls.cluster,

@@ -7,6 +7,7 @@ import type { Accounts } from "../core/accounts.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { StartError } from "../ports/start-error.ts";
+import type { Company } from "../jetstream/group/group.ts";
 import { NATS_LEVEL, type ServerIdentity } from "../protocol/info.ts";
 import type { Disk } from "../store/disk.ts";
 import { jetStreamSettings } from "./slices/jetstream.ts";
@@ -22,6 +23,7 @@ export interface JetStreamSurroundings {
   readonly disk: Disk | undefined;
   /** null: the server belongs to no cluster. */
   readonly cluster: Pick<ClusterPort, "clusterName" | "table"> | null;
+  readonly company: Company;
 }
 
 /** null: it is not configured. Rejects with `DiskError`, `StartError`. */
@@ -58,6 +60,7 @@ function clusterOf({
   cluster,
   accounts,
   config,
+  company,
   identity,
 }: JetStreamSurroundings): ClusterSurroundings | null {
   if (cluster === null) return null;
@@ -70,6 +73,7 @@ function clusterOf({
   return {
     system,
     clusterName: () => cluster.clusterName ?? "",
+    company,
     routesCaughtUp: async () => cluster.table.caughtUp(),
     expected: clusterSize ?? Math.max(2, config.cluster.routes.length),
   };

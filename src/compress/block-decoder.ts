@@ -7,7 +7,7 @@
  * Nothing is written outside the target, and nothing is read outside the source, whatever the block says.
  */
 
-/** The longest block of S2. */
+/** The longest block in a stream of S2. */
 export const BLOCK_MAX = 4 * 1024 * 1024;
 /** The block breaks the rules of the format. */
 export const BROKEN = -1;
@@ -18,22 +18,22 @@ const COPY_2 = 2;
 /** Bytes that one word takes, which copies may write beyond their end where there is room. */
 const WORD = 8;
 
-/** Bytes that the block which `source` begins with unpacks to; BROKEN: it does not say, or more than BLOCK_MAX. */
-export function unpackedLength(source: Uint8Array): number {
+/** Bytes that the block which `source` begins with unpacks to; BROKEN: it does not say, or more than `lengthMax`. */
+export function unpackedLength(source: Uint8Array, lengthMax = BLOCK_MAX): number {
   let length = 0;
   for (let i = 0; i < 4; i++) {
     if (i >= source.length) return BROKEN;
     const byte = source[i]!;
     length |= (byte & 0x7f) << (7 * i);
-    if (byte < 0x80) return length > BLOCK_MAX ? BROKEN : length;
+    if (byte < 0x80) return length > lengthMax ? BROKEN : length;
   }
   return BROKEN;
 }
 
 /** Unpacks the block `source` to the beginning of `target`. Returns its length, or BROKEN, after which `target` may hold anything. */
 export function unpackBlock(source: Uint8Array, target: Uint8Array): number {
-  const length = unpackedLength(source);
-  if (length < 0 || length > target.length) return BROKEN;
+  const length = unpackedLength(source, target.length);
+  if (length === BROKEN) return BROKEN;
   let from = 0;
   while (source[from++]! >= 0x80);
   return new Unpacking(source, target, length).run(from) ? length : BROKEN;

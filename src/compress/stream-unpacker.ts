@@ -60,6 +60,11 @@ export class StreamUnpacker {
     return this.filled - this.from;
   }
 
+  /** Some of a chunk that is passed over has not come. */
+  get isAmidChunk(): boolean {
+    return this.skip > 0;
+  }
+
   /** These come behind what is kept. They are not copied before `keep`, unless something is kept. */
   feed(bytes: Uint8Array): void {
     if (this.from === this.filled) {

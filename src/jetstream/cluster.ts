@@ -15,7 +15,7 @@ import { ClusterAdvisories } from "./cluster-advisories.ts";
 import { ClusterAssets } from "./cluster-assets.ts";
 import { ClusterUsage } from "./cluster-usage.ts";
 import type { FiguresHost } from "./group/figures.ts";
-import type { Groups } from "./group/group.ts";
+import type { Company, Groups } from "./group/group.ts";
 import { SystemTransport } from "./group/transport.ts";
 import type { AccountHost } from "./host.ts";
 import type { JetStream } from "./jetstream.ts";
@@ -36,6 +36,8 @@ export interface JetStreamClusterOptions {
   readonly host: AccountHost;
   readonly serverName: string;
   readonly clusterName: () => string;
+  /** Absent: shoals alone. */
+  readonly company?: Company;
   /** Servers that there have to be before the meta group begins. */
   readonly expected: number;
   readonly owner: Pick<StoreOwner, "isWhole" | "becomeWhole">;
@@ -72,7 +74,7 @@ export class JetStreamCluster {
   private isReady = false;
 
   constructor(options: JetStreamClusterOptions) {
-    const { host, serverName, disk, jetStream, clusterName, expected } = options;
+    const { host, serverName, disk, jetStream, clusterName, expected, company = "shoals" } = options;
     const { clock, random, logger } = host;
     this.options = options;
     this.self = hashName(serverName);
@@ -92,6 +94,7 @@ export class JetStreamCluster {
       random,
       logger,
       clusterName,
+      company,
       expected,
       changed: (change) => this.changed(change),
       leadershipChanged: () => this.metaLeadershipChanged(),

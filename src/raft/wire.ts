@@ -27,8 +27,6 @@ const UVARINT_BYTES_MAX = 10;
 const GRANTED = 1;
 const EMPTY = 2;
 
-const latin1 = new TextDecoder("latin1");
-
 function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -44,8 +42,11 @@ function writeCount(to: DataView, at: number, value: number): void {
   to.setBigUint64(at, BigInt(value), true);
 }
 
+/** One character for each byte, whatever a peer has sent. */
 export function readPeer(bytes: Uint8Array, at = 0): PeerId {
-  return latin1.decode(bytes.subarray(at, at + PEER_ID_BYTES));
+  let peer = "";
+  for (let i = at; i < at + PEER_ID_BYTES; i++) peer += String.fromCharCode(bytes[i]!);
+  return peer;
 }
 
 function writePeer(to: Uint8Array, at: number, peer: PeerId): void {

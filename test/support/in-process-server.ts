@@ -5,6 +5,7 @@ import type { ReloadOutcome } from "../../src/app/reload.ts";
 import type { Config, ConfigOverrides } from "../../src/config/config.ts";
 import type { LoadResult } from "../../src/config/load.ts";
 import { defaultConfig } from "../../src/config/finish.ts";
+import type { Company } from "../../src/jetstream/group/group.ts";
 import type { Disk } from "../../src/store/disk.ts";
 
 export interface InProcessServer extends AsyncDisposable {
@@ -17,8 +18,12 @@ export interface InProcessServer extends AsyncDisposable {
   reload(overrides: ConfigOverrides): Promise<ReloadOutcome>;
 }
 
-/** `disk`: where streams are kept; absent: on the machine's. */
-export async function startInProcess(overrides: ConfigOverrides = {}, disk?: Disk): Promise<InProcessServer> {
+/** `disk`: where streams are kept; absent: on the machine's. `company`: with whom; absent: with shoals alone. */
+export async function startInProcess(
+  overrides: ConfigOverrides = {},
+  disk?: Disk,
+  company?: Company,
+): Promise<InProcessServer> {
   let config = configOf(overrides);
   const load = async (): Promise<LoadResult> => ({
     kind: "run",
@@ -31,7 +36,7 @@ export async function startInProcess(overrides: ConfigOverrides = {}, disk?: Dis
     positionOf: () => null,
   });
   const configSource = { load, files: [], parts: [] };
-  const server = new Server({ config, logger: silentLogger, configSource, disk });
+  const server = new Server({ config, logger: silentLogger, configSource, disk, company });
   await server.start();
   return {
     server,

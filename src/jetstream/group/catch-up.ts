@@ -1,6 +1,7 @@
 /**
- * A copy of a stream that a snapshot has found behind: gets the messages that it lacks from the leader, as nats-server does it. What the
- * group agrees on meanwhile waits; where too much does, the leader is asked for that, too.
+ * A copy of a stream that a snapshot has found behind: gets the messages that it lacks from the leader, as nats-server does it. There a
+ * message says its own sequence, and not the one that it follows on. What the group agrees on meanwhile waits; where too much does, the
+ * leader is asked for that, too.
  *
  *     {"peer", "first_seq", "last_seq"} ─▶ sync subject of the stream      messages, ranges of deleted ones, an empty message ─▶ inbox
  *
@@ -10,7 +11,7 @@ import { randomToken } from "../../base/base62.ts";
 import type { PeerId } from "../../raft/messages.ts";
 import type { Stream } from "../stream/stream.ts";
 import type { GroupTransport } from "./group.ts";
-import { decodeJson, decodeMessage, OperationCode } from "./operations.ts";
+import { decodeJson, decodeMessage, isSkip, OperationCode } from "./operations.ts";
 import { operationOf } from "./replayed.ts";
 
 const HELD_BYTES_MAX = 64 * 1024 * 1024;
@@ -23,6 +24,8 @@ export interface CatchUpHost {
   readonly self: PeerId;
   readonly transport: GroupTransport;
   readonly subject: string;
+  /** Messages that were agreed on before and have no sequence. */
+  readonly failed: number;
 }
 
 export class StreamCatchUp {
@@ -55,7 +58,7 @@ export class StreamCatchUp {
     if (this.heldBytes <= HELD_BYTES_MAX) return;
     // whoever leads has applied all of this: what it sends says it, too
     for (const one of this.held) {
-      const sequence = (decodeMessage(one)?.after ?? 0) + 1;
+      const sequence = (decodeMessage(one)?.after ?? 0) + 1 - this.host.failed;
       this.target = Math.max(this.target, sequence);
     }
     this.held = [];
@@ -89,8 +92,8 @@ export class StreamCatchUp {
       return;
     }
     this.waitOn();
-    if (payload[0] === OperationCode.STREAM_MESSAGE) this.store(payload);
-    else if (payload[0] === OperationCode.DELETE_RANGE) {
+    if (payload[0] !== OperationCode.DELETE_RANGE) this.store(payload);
+    else {
       const { First: first, Num: count } = decodeJson(payload) ?? {};
       if (typeof first === "number" && typeof count === "number" && first === stream.store.last + 1)
         stream.skipTo(first + count - 1);
@@ -103,6 +106,7 @@ export class StreamCatchUp {
     const { stream } = this.host;
     const message = decodeMessage(payload);
     if (message === undefined || message.after !== stream.store.last + 1) return;
+    if (isSkip(message)) return stream.skipTo(message.after);
     const { config } = stream;
     stream.apply(operationOf(message, { subject: message.subject, config }), message.after);
   }

@@ -28,6 +28,7 @@ import {
 
 const MAGIC = 22;
 const VERSION = 2;
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** None: the others need not know. `policy` "all": giving one up says nothing about those before. */
 export function operationsOf(entry: ConsumerEntry, policy: "none" | "all" | "explicit"): Uint8Array[] {
@@ -50,6 +51,12 @@ export function operationsOf(entry: ConsumerEntry, policy: "none" | "all" | "exp
     default:
       return [];
   }
+}
+
+/** It says that a client waits for messages, or does no longer: nothing of the state. */
+export function isAboutWaiting(operation: Uint8Array): boolean {
+  const { ADD_PENDING_REQUEST, REMOVE_PENDING_REQUEST } = OperationCode;
+  return operation[0] === ADD_PENDING_REQUEST || operation[0] === REMOVE_PENDING_REQUEST;
 }
 
 /** undefined: this server does not know the operation. `nowMs` is of no effect on the state. */
@@ -101,6 +108,7 @@ export function encodeConsumerState({ floor, delivered, pending }: ConsumerState
 export function decodeConsumerState(data: Uint8Array): string | undefined {
   if (data[0] !== MAGIC || data[1] !== VERSION) return undefined;
   const values = readVarints(data, Infinity, 2);
+  if (!values.every((value) => value <= MAX_SAFE)) return undefined;
   let at = 0;
   const take = (): number => Number(values[at++] ?? 0n);
   const takeSigned = (): number => {
@@ -110,6 +118,7 @@ export function decodeConsumerState(data: Uint8Array): string | undefined {
   const floor = { consumer: take(), stream: take() };
   const delivered = { consumer: take(), stream: take() };
   const size = take();
+  if (size > values.length) return undefined;
   const baseSeconds = size > 0 ? takeSigned() : 0;
   const pending = new Map<number, { consumerSequence: number; count: number; timeMs: number }>();
   for (let left = size; left > 0; left--) {
@@ -117,11 +126,15 @@ export function decodeConsumerState(data: Uint8Array): string | undefined {
     const consumerSequence = take() + floor.consumer;
     pending.set(sequence, { consumerSequence, count: 1, timeMs: (baseSeconds - takeSigned()) * 1000 });
   }
-  for (let left = take(); left > 0; left--) {
+  const again = take();
+  if (again > values.length) return undefined;
+  for (let left = again; left > 0; left--) {
     const found = pending.get(take() + floor.stream);
     const times = take();
     if (found !== undefined) found.count = times + 1;
   }
   if (at > values.length) return undefined;
-  return JSON.stringify({ delivered, floor, placed: 0, pending: [...pending] });
+  // nats-server writes them in any order
+  const inOrder = [...pending].toSorted(([a], [b]) => a - b);
+  return JSON.stringify({ delivered, floor, placed: 0, pending: inOrder });
 }

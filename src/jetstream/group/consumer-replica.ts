@@ -15,7 +15,13 @@ import type { Consumer } from "../consumer/consumer.ts";
 import { startOf } from "../consumer/start.ts";
 import { ConsumerState } from "../consumer/state.ts";
 import type { FollowedConsumer, SharedConsumer } from "./shared.ts";
-import { decodeConsumerState, encodeConsumerState, entryOf, operationsOf } from "./consumer-entries.ts";
+import {
+  decodeConsumerState,
+  encodeConsumerState,
+  entryOf,
+  isAboutWaiting,
+  operationsOf,
+} from "./consumer-entries.ts";
 import { troubleOf, type CopyTrouble } from "./copy-trouble.ts";
 import type { Group, GroupMachine } from "./group.ts";
 import { decodeReset, encodeReset } from "./operations.ts";
@@ -114,6 +120,7 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
 
   apply(_index: number, operations: readonly Uint8Array[]): void {
     for (const operation of operations) {
+      if (isAboutWaiting(operation)) continue;
       const entry = entryOf(operation);
       const start = decodeReset(operation);
       if (start !== undefined) this.state.reset(start, this.options.stream.stream.store.last);

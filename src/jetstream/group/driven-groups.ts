@@ -11,6 +11,7 @@ import type { CommittedEntry, GroupLayer } from "../../raft/driver/layer.ts";
 import { EntryType, type PeerId, type PeerState } from "../../raft/messages.ts";
 import type { RaftSnapshot } from "../../raft/state.ts";
 import type {
+  Company,
   Group,
   GroupMachine,
   Groups,
@@ -37,6 +38,8 @@ export interface DrivenGroupsOptions {
   readonly journals: { readonly file: RaftJournal; readonly memory: RaftJournal };
   /** Absent: each group's own. */
   readonly snapshots?: JoinOptions["snapshots"];
+  /** Absent: shoals alone. */
+  readonly company?: Company;
 }
 
 export class DrivenGroups implements Groups {
@@ -82,7 +85,7 @@ export class DrivenGroups implements Groups {
   }
 
   open(options: JoinOptions): Group {
-    const { journals, transport, clock, snapshots = options.snapshots } = this.options;
+    const { journals, transport, clock, snapshots = options.snapshots, company = "shoals" } = this.options;
     const group = new DrivenGroup(
       { ...options, snapshots },
       {
@@ -91,6 +94,7 @@ export class DrivenGroups implements Groups {
         transport,
         clock,
         afterwards: this.options.afterwards,
+        company,
         closed: () => this.groups.delete(group),
       },
     );
@@ -111,6 +115,7 @@ interface GroupParts {
   readonly transport: GroupTransport;
   readonly clock: Clock;
   readonly afterwards: DrivenGroupsOptions["afterwards"];
+  readonly company: Company;
   readonly closed: () => void;
 }
 
@@ -151,7 +156,12 @@ class DrivenGroup implements Group, GroupLayer {
   }
 
   get leads(): boolean {
-    return !this.isStopped && this.raft.leads;
+    return !this.isStopped && this.raft.leads && !this.isToFollow;
+  }
+
+  /** A nats-server is to lead. */
+  private get isToFollow(): boolean {
+    return this.parts.company === "nats-servers" && this.peers.peers.length > 1;
   }
 
   get term(): number {
@@ -285,7 +295,21 @@ class DrivenGroup implements Group, GroupLayer {
 
   leadershipChanged(): void {
     this.noteLeadership();
+    if (this.raft.leads && this.isToFollow) this.parts.afterwards(() => this.handOn());
     this.machine.leadershipChanged();
+  }
+
+  /**
+   * It was elected since nobody else could be: its log may be the only one that all others accept. By now a majority has that. It names a
+   * nats-server; where none is there it steps down, and the next election may find one.
+   */
+  private handOn(): void {
+    if (this.isStopped || !this.raft.leads) return;
+    const { signs } = this.parts.driver;
+    const [best] = this.raft.status.followers
+      .filter(({ peer, heardMsAgo }) => heardMsAgo < HEARD_MS && signs.heardMs(peer) === -Infinity)
+      .toSorted((a, b) => b.acknowledged - a.acknowledged);
+    this.raft.transfer(best?.peer ?? "");
   }
 
   private noteLeadership(): void {

@@ -8,6 +8,9 @@ import { assert } from "../../base/assert.ts";
 import type { PeerId, PeerState } from "../../raft/messages.ts";
 import { PEER_ID_BYTES } from "../../raft/wire.ts";
 
+/** The servers that keep streams together with this one. "nats-servers": these lead, and shoals follow. */
+export type Company = "shoals" | "nats-servers";
+
 /** The layer above. Its calls come outside of deliveries, so that it may send. */
 export interface GroupMachine {
   /** Operations that are agreed on, in order, also those that the log holds at a start. One index has some. */

@@ -3,6 +3,7 @@
  * endian; texts are byte strings. A decoder takes what another server sent: undefined says that the bytes are no such operation.
  */
 import { assert } from "../../base/assert.ts";
+import { unpackWholeBlock } from "../../compress/whole.ts";
 
 export const OperationCode = {
   ASSIGN_STREAM: 0,
@@ -14,9 +15,19 @@ export const OperationCode = {
   DELETE_MESSAGE: 6,
   UPDATE_DELIVERED: 7,
   UPDATE_ACKS: 8,
+  /** JSON, packed as a stream of S2. */
+  ASSIGN_PACKED_CONSUMER: 9,
   UPDATE_SKIP: 10,
   UPDATE_STREAM: 11,
+  /** Where a client waits for messages, so that another leader can tell it that it waits in vain. */
+  ADD_PENDING_REQUEST: 12,
+  REMOVE_PENDING_REQUEST: 13,
+  /** A message, packed as a block of S2. */
+  PACKED_STREAM_MESSAGE: 14,
   DELETE_RANGE: 15,
+  /** A message of an atomic batch, and the last one of it. */
+  BATCH_MESSAGE: 16,
+  BATCH_COMMIT: 17,
   RESET_SEQUENCE: 18,
 } as const;
 
@@ -36,10 +47,12 @@ export interface MessageOperation {
 }
 
 /** nats-server's flag for that. */
-const FED = 1;
+const FED = 1n;
 /** Code, sequence, time, three lengths of 2 bytes, one of 4. */
 const MESSAGE_REST = 1 + 8 + 8 + 3 * 2 + 4;
 const SHORT_MAX = 0xffff;
+/** The longest payload, and all that may stand around it. */
+const UNPACKED_MAX = 64 * 1024 * 1024 + 4 * SHORT_MAX;
 
 export function encodeMessage(message: MessageOperation): Uint8Array {
   const { after, timeNs, subject, reply, headerLength, body, isFed = false } = message;
@@ -56,17 +69,18 @@ export function encodeMessage(message: MessageOperation): Uint8Array {
   at += 2 + headerLength;
   bytes.writeUInt32LE(body.length - headerLength, at);
   bytes.set(body.subarray(headerLength), at + 4);
-  if (isFed) bytes[bytes.length - 1] = FED;
+  if (isFed) bytes[bytes.length - 1] = Number(FED);
   return bytes;
 }
 
-/** Its body is a copy. */
+/** Its body is a copy. nats-server packs messages of some length. */
 export function decodeMessage(data: Uint8Array): MessageOperation | undefined {
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
-  if (bytes.length < MESSAGE_REST || bytes[0] !== OperationCode.STREAM_MESSAGE) return undefined;
-  const after = Number(bytes.readBigUInt64LE(1));
-  const timeNs = bytes.readBigInt64LE(9);
-  const subject = readShort(bytes, 17);
+  const layout = messageLayout(data);
+  if (layout === undefined || layout.length < MESSAGE_REST - 1) return undefined;
+  const bytes = Buffer.from(layout.buffer, layout.byteOffset, layout.length);
+  const after = Number(bytes.readBigUInt64LE(0));
+  const timeNs = bytes.readBigInt64LE(8);
+  const subject = readShort(bytes, 16);
   const reply = subject && readShort(bytes, subject.end);
   const headers = reply && readShort(bytes, reply.end);
   if (headers === undefined || headers.end + 4 > bytes.length) return undefined;
@@ -77,6 +91,7 @@ export function decodeMessage(data: Uint8Array): MessageOperation | undefined {
   const body = new Uint8Array(headerLength + length);
   body.set(bytes.subarray(headers.from, headers.end));
   body.set(bytes.subarray(from, from + length), headerLength);
+  const [flags = 0n] = readVarints(bytes, 1, from + length);
   return {
     after,
     timeNs,
@@ -84,7 +99,20 @@ export function decodeMessage(data: Uint8Array): MessageOperation | undefined {
     reply: bytes.toString("latin1", reply!.from, reply!.end),
     headerLength,
     body,
+    ...((flags & FED) === FED ? { isFed: true } : {}),
   };
+}
+
+/** The sequence is taken, and no message has it. */
+export function isSkip({ subject, timeNs, body }: MessageOperation): boolean {
+  return subject === "" && timeNs === 0n && body.length === 0;
+}
+
+/** undefined: it is no message. */
+function messageLayout(data: Uint8Array): Uint8Array | undefined {
+  if (data[0] === OperationCode.STREAM_MESSAGE) return data.subarray(1);
+  if (data[0] !== OperationCode.PACKED_STREAM_MESSAGE) return undefined;
+  return unpackWholeBlock(data.subarray(1), UNPACKED_MAX);
 }
 
 function writeShort(bytes: Buffer, at: number, text: string): number {

@@ -32,9 +32,10 @@ import {
   OperationCode,
 } from "./operations.ts";
 import { operationOf } from "./replayed.ts";
+import { judgeAgreed } from "./agreed-message.ts";
 import { StreamCatchUp } from "./catch-up.ts";
 import { CopyReports } from "./copy-reports.ts";
-import { decodeState, encodeState, stateOf } from "./stream-state.ts";
+import { decodeState, dropGone, encodeState, stateOf } from "./stream-state.ts";
 import { SyncServer } from "./sync-server.ts";
 import { TurnProposals } from "./turn-proposals.ts";
 
@@ -62,6 +63,8 @@ export class StreamReplica implements GroupMachine {
   private readonly confirmations: Confirmations;
   private readonly syncServer: SyncServer;
   private catchUp: StreamCatchUp | null = null;
+  /** Messages that were agreed on and that every copy has refused. */
+  private failed = 0;
   private begun = { from: 0, to: 0, sinceMs: 0 };
   private joined: Group | null = null;
   private isLeading = false;
@@ -160,7 +163,7 @@ export class StreamReplica implements GroupMachine {
   contents(): Uint8Array {
     const { store } = this.stream;
     store.syncNow();
-    return encodeState(stateOf(store));
+    return encodeState(stateOf(store, this.failed));
   }
 
   install(data: Uint8Array): void {
@@ -169,27 +172,20 @@ export class StreamReplica implements GroupMachine {
       this.fail("a snapshot of the group cannot be read");
       return;
     }
-    const { stream } = this;
-    const { store } = stream;
-    // a copy may have every message, and not know yet which of them went
-    if (state.first > store.first) store.compact(state.first);
-    for (const { first, count } of state.deleted)
-      for (let at = store.next(first, null, first + count - 1); at !== 0 && at < first + count;) {
-        store.remove(at);
-        at = store.next(at + 1, null, first + count - 1);
-      }
+    const { store } = this.stream;
+    this.failed = state.failed;
+    dropGone(state, store);
     if (store.last < state.last || this.catchUp !== null) this.getMissing(state.last);
   }
 
   /** From the leader, up to a sequence. */
   private getMissing(to: number): StreamCatchUp {
     this.catchUp?.stop();
-    const { self, transport, sync } = this.options;
-    const { stream } = this;
+    const { self, transport, sync: subject } = this.options;
+    const { stream, failed } = this;
     this.begun = { from: stream.store.last, to, sinceMs: stream.host.clock.nowMs() };
-    return (this.catchUp = new StreamCatchUp({ stream, self, transport, subject: sync }, to, (rest) =>
-      this.caughtUp(rest),
-    ));
+    const host = { stream, self, transport, subject, failed };
+    return (this.catchUp = new StreamCatchUp(host, to, (rest) => this.caughtUp(rest)));
   }
 
   leadershipChanged(): void {
@@ -304,6 +300,7 @@ export class StreamReplica implements GroupMachine {
   private applyOne(data: Uint8Array): void {
     switch (data[0]) {
       case OperationCode.STREAM_MESSAGE:
+      case OperationCode.PACKED_STREAM_MESSAGE:
         this.applyMessage(data);
         break;
       case OperationCode.PURGE_STREAM:
@@ -327,14 +324,16 @@ export class StreamReplica implements GroupMachine {
       this.fail("the group has agreed on a message that cannot be read");
       return;
     }
-    const sequence = message.after + 1;
-    if (sequence <= stream.store.last) return; // it is here already
-    if (sequence > stream.store.last + 1) {
+    const sequence = message.after + 1 - this.failed;
+    const agreed = judgeAgreed(message, stream, this.failed);
+    if (agreed === "skip") stream.skipTo(sequence);
+    if (agreed === "refused") this.failed++;
+    if (agreed === "ahead") {
       if (this.isLeading)
         this.fail(`message ${sequence} was agreed on, and the last one here is ${stream.store.last}`);
-      else this.getMissing(message.after).hold(data);
-      return;
+      else this.getMissing(sequence - 1).hold(data);
     }
+    if (agreed !== "next") return;
     const mine = this.flight.take(sequence);
     const operation =
       mine?.operation ??

@@ -2,15 +2,19 @@
  * What the servers of a cluster have agreed on: which streams and consumers there are, and who keeps them. A deterministic state machine:
  * each server applies the same operations, written as nats-server writes them, and comes to the same state.
  */
+import { unpackWholeBlock, unpackWholeStream } from "../../compress/whole.ts";
 import type { PeerId } from "../../raft/messages.ts";
 import { ApiError } from "../api-error.ts";
 import { readObject, writeObject } from "../codec.ts";
 import { consumerShape, type ConsumerConfig } from "../consumer/config.ts";
 import { decodeJson, encodeJson, OperationCode } from "../group/operations.ts";
 import { streamShape, type StreamConfig } from "../stream/config.ts";
-import { packBlock, unpackBlock } from "./literal-block.ts";
+import { packBlock } from "./literal-block.ts";
 
 type Json = Record<string, unknown>;
+
+/** Bytes of a snapshot, or of the assignment of a consumer, unpacked. */
+const UNPACKED_MAX = 256 * 1024 * 1024 - 1;
 
 /** The servers that keep a stream or a consumer. */
 export interface GroupAssignment {
@@ -24,6 +28,8 @@ export interface GroupAssignment {
   readonly isShared?: boolean;
   /** It is being changed; absent: it is not. `peers` are all that keep something meanwhile. */
   readonly desired?: DesiredPeers;
+  /** What a nats-server says of it beside that; absent: nothing. It is handed on as it came. */
+  readonly others?: Json;
 }
 
 interface DesiredPeers {
@@ -31,6 +37,7 @@ interface DesiredPeers {
   readonly peers: readonly PeerId[];
   /** Those that kept it when the change began. */
   readonly members: readonly PeerId[];
+  readonly others?: Json;
 }
 
 /** Whether the servers that keep it agree on what happens to it, as members of a group. */
@@ -125,6 +132,8 @@ export class Assignments {
         return this.removeStream(readStream(decodeJson(data)));
       case OperationCode.ASSIGN_CONSUMER:
         return this.assignConsumer(readConsumer(decodeJson(data)));
+      case OperationCode.ASSIGN_PACKED_CONSUMER:
+        return this.assignConsumer(readConsumer(unpackJson(data)));
       case OperationCode.REMOVE_CONSUMER:
         return this.removeConsumer(readConsumer(decodeJson(data)));
       default:
@@ -145,9 +154,10 @@ export class Assignments {
   install(data: Uint8Array): boolean {
     this.accounts.clear();
     if (data.length === 0) return true;
-    const bytes = unpackBlock(data);
+    const bytes = unpackWholeBlock(data, UNPACKED_MAX);
     if (bytes === undefined) return false;
-    const streams = JSON.parse(Buffer.from(bytes).toString("latin1")) as Json[];
+    const streams = parseList(bytes);
+    if (streams === undefined) return false;
     for (const each of streams) {
       const assignment = readStream(each);
       if (assignment === undefined) return false;
@@ -269,16 +279,21 @@ function clientJson(client: Json, account: string, form: Form): Json {
 }
 
 function groupJson(group: GroupAssignment): Json {
-  const { name, peers, storage, cluster, preferred, desired, isShared: isMarked } = group;
+  const { name, peers, storage, cluster, preferred, desired, isShared: isMarked, others } = group;
   return {
+    ...others,
     name,
     peers,
     store: storage,
     ...(cluster === "" ? {} : { cluster }),
     ...(preferred === "" ? {} : { preferred }),
     ...(isMarked === true ? { shared: true } : {}),
-    ...(desired === undefined ? {} : { desired }),
+    ...(desired === undefined ? {} : { desired: desiredJson(desired) }),
   };
+}
+
+function desiredJson({ peers, members, others }: DesiredPeers): Json {
+  return { ...others, peers, members };
 }
 
 function readStream(json: Json | undefined): StreamAssignment | undefined {
@@ -325,22 +340,28 @@ function readConfig<T>(read: () => T): T | undefined {
 
 function readGroup(value: unknown): GroupAssignment | undefined {
   if (!isRecord(value) || !Array.isArray(value["peers"])) return undefined;
+  const { name, peers, store, cluster, preferred, shared, desired, ...others } = value;
   return {
-    name: textOf(value["name"]),
-    peers: value["peers"].map(textOf),
-    storage: value["store"] === "memory" ? "memory" : "file",
-    cluster: textOf(value["cluster"]),
-    preferred: textOf(value["preferred"]),
-    ...(value["shared"] === true ? { isShared: true } : {}),
-    ...readDesired(value["desired"]),
+    name: textOf(name),
+    peers: (peers as unknown[]).map(textOf),
+    storage: store === "memory" ? "memory" : "file",
+    cluster: textOf(cluster),
+    preferred: textOf(preferred),
+    ...(shared === true ? { isShared: true } : {}),
+    ...readDesired(desired),
+    ...keptOf(others),
   };
 }
 
 function readDesired(value: unknown): { readonly desired?: DesiredPeers } {
   if (!isRecord(value)) return {};
-  const { peers, members } = value;
+  const { peers, members, ...others } = value;
   if (!Array.isArray(peers) || !Array.isArray(members)) return {};
-  return { desired: { peers: peers.map(textOf), members: members.map(textOf) } };
+  return { desired: { peers: peers.map(textOf), members: members.map(textOf), ...keptOf(others) } };
+}
+
+function keptOf(others: Json): { readonly others?: Json } {
+  return Object.keys(others).length === 0 ? {} : { others };
 }
 
 function askedOf(json: Json, client: Json): Asked {
@@ -350,6 +371,23 @@ function askedOf(json: Json, client: Json): Asked {
 /** The account that the asset belongs to. */
 export function accountOf(client: Json): string {
   return textOf(client["svc"]) || textOf(client["acc"]);
+}
+
+/** undefined: it is no JSON object behind a code, packed as a stream. */
+function unpackJson(data: Uint8Array): Json | undefined {
+  const content = unpackWholeStream(data.subarray(1), UNPACKED_MAX);
+  return content === undefined ? undefined : decodeJson(Buffer.concat([data.subarray(0, 1), content]));
+}
+
+/** undefined: it is no list of objects. */
+function parseList(bytes: Uint8Array): Json[] | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString("latin1"));
+    return Array.isArray(value) && value.every(isRecord) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");

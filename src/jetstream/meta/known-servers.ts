@@ -27,6 +27,8 @@ export interface KnownServer {
   readonly memoryBytesLeft: number;
   /** Replicated streams and consumers. */
   readonly haAssets: number;
+  /** The members of the meta group, where it leads that; empty: it does not say. */
+  readonly led: readonly PeerId[];
 }
 
 /** The documents of other servers; field names are nats-server's. */
@@ -99,6 +101,7 @@ export class KnownServers {
       fileBytesLeft: left(config["max_storage"], stats["storage"], stats["reserved_storage"]),
       memoryBytesLeft: left(config["max_memory"], stats["memory"], stats["reserved_memory"]),
       haAssets: numberOf(stats["ha_assets"]),
+      led: membersLedBy(name, recordOf(jetStream["meta"])),
     });
     if (this.byPeer.size > SERVERS_MAX) this.byPeer.delete(this.byPeer.keys().next().value!);
     if (before?.isOnline !== true || before.hasJetStream !== (server["jetstream"] === true)) this.onChanged();
@@ -121,6 +124,15 @@ function left(max: unknown, used: unknown, reserved: unknown): number {
   const taken = numberOf(reserved) > most ? numberOf(used) : Math.max(numberOf(used), numberOf(reserved));
   return Math.max(0, most - taken);
 }
+
+/** Only the leader of the meta group names the members. Empty: the server does not lead it. */
+function membersLedBy(name: string, { leader, replicas }: Json): readonly PeerId[] {
+  if (leader !== name || !Array.isArray(replicas)) return [];
+  const others = replicas.map((one) => textOf(recordOf(one)["peer"])).filter((peer) => PEER.test(peer));
+  return [...new Set([hashName(name), ...others])];
+}
+
+const PEER = /^[0-9A-Za-z]{8}$/;
 
 function parse(payload: Uint8Array): Json | null {
   try {

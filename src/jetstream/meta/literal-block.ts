@@ -3,7 +3,7 @@
  *
  *     uvarint: length of what follows unpacked    then pieces: 1 byte tag, 4 bytes length less one, the bytes
  */
-import { pushVarint, readVarints } from "../group/operations.ts";
+import { pushVarint } from "../group/operations.ts";
 
 /** A literal whose length stands in the four bytes behind the tag. */
 const LONG_LITERAL = 63 << 2;
@@ -21,22 +21,4 @@ export function packBlock(content: Uint8Array): Uint8Array {
     parts.push(tag, piece);
   }
   return Buffer.concat(parts);
-}
-
-/** undefined: it is no such block. */
-export function unpackBlock(block: Uint8Array): Uint8Array | undefined {
-  const bytes = Buffer.from(block.buffer, block.byteOffset, block.length);
-  const [size] = readVarints(bytes, 1, 0);
-  let at = bytes.findIndex((byte) => byte < 128) + 1;
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  while (at < bytes.length) {
-    if (bytes[at] !== LONG_LITERAL || at + 5 > bytes.length) return undefined;
-    const count = bytes.readUInt32LE(at + 1) + 1;
-    if (at + 5 + count > bytes.length) return undefined;
-    parts.push(bytes.subarray(at + 5, at + 5 + count));
-    length += count;
-    at += 5 + count;
-  }
-  return BigInt(length) === size ? Buffer.concat(parts) : undefined;
 }

@@ -8,7 +8,14 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Random } from "../../base/random.ts";
 import type { PeerId, PeerState } from "../../raft/messages.ts";
-import type { Group, GroupMachine, Groups, GroupTransport } from "../group/group.ts";
+import {
+  peerStateOf,
+  type Company,
+  type Group,
+  type GroupMachine,
+  type Groups,
+  type GroupTransport,
+} from "../group/group.ts";
 import { Assignments, type AssignmentChange } from "./assignments.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import type { KnownServers } from "./known-servers.ts";
@@ -33,6 +40,7 @@ export interface MetaGroupOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly clusterName: () => string;
+  readonly company: Company;
   /** Servers that there have to be before the group begins. */
   readonly expected: number;
   /** Something was agreed on; null: everything may be different. */
@@ -65,7 +73,7 @@ export class MetaGroup implements GroupMachine {
   }
 
   start(): void {
-    const { groups, transport, clock, random, expected } = this.options;
+    const { groups, transport, clock, random, expected, company } = this.options;
     this.startedMs = clock.nowMs();
     if (groups.exists(META_GROUP)) this.open(UNKNOWN, "known");
     const known = this.group?.peers.peers ?? [];
@@ -73,18 +81,18 @@ export class MetaGroup implements GroupMachine {
     if (known.length === 0) this.group?.stop();
     if (known.length === 0) this.group = null;
     const members = known.length === 0 ? null : known;
-    this.bootstrap = new Bootstrap(
-      {
-        self: groups.self,
-        expected,
-        transport,
-        clock,
-        random,
-        begin: ({ kind, peers }) =>
-          this.open({ size: peers.length, peers, domainExtension: 0 }, kind === "new" ? "new" : "known"),
-      },
-      members,
-    );
+    if (company === "shoals")
+      this.bootstrap = new Bootstrap(
+        {
+          self: groups.self,
+          expected,
+          transport,
+          clock,
+          random,
+          begin: ({ kind, peers }) => this.open(peerStateOf(peers), kind === "new" ? "new" : "known"),
+        },
+        members,
+      );
     this.look();
   }
 
@@ -215,8 +223,25 @@ export class MetaGroup implements GroupMachine {
       );
       if (stranger !== undefined) group.addPeer(stranger.peer);
     }
+    if (this.options.company === "nats-servers" && group === null) this.joinLed();
     this.options.leadershipChanged();
     this.timer = clock.setTimer(LOOK_MS, () => this.look());
+  }
+
+  /**
+   * Follows the group that a nats-server leads. It may be one that this server belonged to before its disk was lost, so that this server
+   * counts for nothing before it has all that the leader has. The leader takes in whoever answers.
+   */
+  private joinLed(): void {
+    const { clock, servers, clusterName, groups } = this.options;
+    const sinceMs = clock.nowMs() - HEARD_MS;
+    const found = servers.servers.find(
+      ({ led, isOnline, heardMs, cluster }) =>
+        led.length > 0 && isOnline && heardMs > sinceMs && cluster === clusterName(),
+    );
+    if (found === undefined) return;
+    this.options.logger.info("Joining the group of servers that keep streams", { leader: found.name });
+    this.open(peerStateOf([...new Set([...found.led, groups.self])].toSorted()), "known");
   }
 
   private fail(problem: string): void {
