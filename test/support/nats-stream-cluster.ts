@@ -52,7 +52,7 @@ export class NatsStreamCluster implements AsyncDisposable {
     return this.connected(this.member(index).clientUrl, {});
   }
 
-  /** Of the system account. */
+  /** A client of the system account. */
   async admin(index: number): Promise<NatsConnection> {
     return this.connected(this.member(index).clientUrl, SYSTEM_USER);
   }
