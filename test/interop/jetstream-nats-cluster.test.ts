@@ -54,7 +54,9 @@ describe.skipIf(missing.length > 0)("a shoal that joins nats-servers with stream
   it("becomes a member, knows everything that is assigned, and does so after a restart and without its disk", async () => {
     await using servers = await new NatsStreamCluster().start();
     const manager = await jetstreamManager(await servers.client(1), PATIENT);
-    await manager.streams.add({ name: "BEFORE", subjects: ["before"], num_replicas: 3 });
+    await waitFor("a stream to be made", () =>
+      manager.streams.add({ name: "BEFORE", subjects: ["before"], num_replicas: 3 }).catch(() => undefined),
+    );
     await manager.consumers.add("BEFORE", { durable_name: "reader" });
 
     const shoal = await servers.startShoal("s1");
