@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { Member } from "../support/cluster-member.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { Stage, whole, type RunningServer, type ServerText } from "./stage.ts";
 
@@ -43,7 +44,11 @@ interface Asked {
 }
 
 async function ask({ server }: RunningServer, path: string): Promise<Asked> {
-  const response = await fetch(`http://127.0.0.1:${server.monitorPort}${path}`);
+  return await askPort(server.monitorPort, path);
+}
+
+async function askPort(port: number, path: string): Promise<Asked> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
   return { status: response.status, body: (await response.json()) as Asked["body"] };
 }
 
@@ -164,14 +169,17 @@ describe("a server that joins", () => {
   });
 
   it("stays ready when another one dies, and says who is missing", async () => {
-    const actors = stage();
-    const [one, two] = await actors.cluster([text({ name: "one" }), text({ name: "two" })]);
-    await whole([one!, two!]);
-    await ready(two!);
-    await one!.stop();
+    const clusterLines = ["name: c", 'readiness_wait: "60s"'];
+    await using one = await Member.create({ kind: "shoal", name: "one", clusterLines });
+    await using two = await Member.create({ kind: "shoal", name: "two", clusterLines });
+    two.routes = [one.routeUrl()];
+    await Promise.all([one.start(), two.start()]);
+    const asked = (): Promise<Asked> => askPort(two.ports.monitor, "/readyz");
+    await waitFor("the cluster", async () => (await asked()).body.peers.connected.length === 1);
+    await one.kill();
     const { status, body } = await waitFor("the loss to be seen", async () => {
-      const asked = await ask(two!, "/readyz");
-      return asked.body.missing.length > 0 ? asked : undefined;
+      const answer = await asked();
+      return answer.body.missing.length > 0 ? answer : undefined;
     });
     expect([status, body.reasons, body.peers.awaited.length]).toEqual([200, [], 1]);
   });
