@@ -269,7 +269,7 @@ export class ClusterAssets {
           },
         });
     if (replica !== null) {
-      opened.stream.onSettled = (sequence) => replica.forwardDelete(sequence);
+      opened.stream.onSettled = (sequence) => replica.removals.add(sequence);
       replica.join(this.opener.open(group, replica));
     }
     assets.onChanged(opened);

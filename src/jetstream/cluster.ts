@@ -98,6 +98,7 @@ export class JetStreamCluster {
       expected,
       changed: (change) => this.changed(change),
       leadershipChanged: () => this.metaLeadershipChanged(),
+      begun: () => this.noteWhole(),
     });
     this.advisories = new ClusterAdvisories({
       system: host,
@@ -221,6 +222,11 @@ export class JetStreamCluster {
     if (this.isReady || !this.meta.isCurrent) return;
     this.isReady = true;
     this.followAll();
+    this.noteWhole();
+  }
+
+  /** Once all groups that this server belongs to are in the journal. */
+  private noteWhole(): void {
     const { owner, host } = this.options;
     this.groups.whenStored(() => {
       try {

@@ -31,6 +31,7 @@ import {
   NO_ERASE,
   OperationCode,
 } from "./operations.ts";
+import { OpenRemovals } from "./open-removals.ts";
 import { operationOf } from "./replayed.ts";
 import { judgeAgreed } from "./agreed-message.ts";
 import { StreamCatchUp } from "./catch-up.ts";
@@ -73,6 +74,8 @@ export class StreamReplica implements GroupMachine {
   private readonly held: HeldUntilAgreed;
   private commands: Done[] = [];
   private readonly feeding: Feeding;
+  /** What consumers of this server need no longer. */
+  readonly removals: OpenRemovals;
   /** Whose copy is complete; null: nobody asks. */
   reports: CopyReports | null = null;
 
@@ -91,6 +94,7 @@ export class StreamReplica implements GroupMachine {
     });
     this.confirmations = new Confirmations(stream.config.name, stream.host);
     this.held = new HeldUntilAgreed(stream);
+    this.removals = new OpenRemovals(stream, (sequence) => this.forwardDelete(sequence));
     this.syncServer = new SyncServer({ stream, transport, subject: sync });
   }
 
@@ -128,6 +132,7 @@ export class StreamReplica implements GroupMachine {
 
   stop(): void {
     this.reports?.stop();
+    this.removals.stop();
     this.followAgain();
     this.catchUp?.stop();
     this.syncServer.stop();
@@ -213,8 +218,7 @@ export class StreamReplica implements GroupMachine {
     this.command(encodeDelete(this.stream.config.name, sequence, how), done);
   }
 
-  /** A consumer of this server needs the message no longer. */
-  forwardDelete(sequence: number): void {
+  private forwardDelete(sequence: number): void {
     const operation = encodeDelete(this.stream.config.name, sequence, "forget");
     if (this.isLeading) this.command(operation, () => {});
     else this.group.forward(operation);
@@ -241,8 +245,7 @@ export class StreamReplica implements GroupMachine {
   private followAgain(): void {
     this.isLeading = false;
     this.stream.serves = false;
-    for (const listener of this.listeners) listener[Symbol.dispose]();
-    this.listeners = [];
+    for (const listener of this.listeners.splice(0)) listener[Symbol.dispose]();
     this.syncServer.stop();
     this.flight.clear();
     this.proposals.clear();

@@ -15,7 +15,7 @@ const VERSION = 1;
 const VERSION_WITH_SOURCES = 2;
 const RUN = 33;
 /** Runs of deleted messages that a snapshot names. */
-const RUNS_MAX = 100_000;
+const RUNS_MAX = 1 << 20;
 
 export interface SnapshotState {
   readonly messages: number;
@@ -131,4 +131,6 @@ function* deletedRuns(store: StreamStore): Generator<DeletedRun, void> {
     if (at > expected && runs++ < RUNS_MAX) yield { first: expected, count: at - expected };
     expected = at + 1;
   }
+  // a copy that is behind may have those at the end, too
+  if (expected <= store.last) yield { first: expected, count: store.last + 1 - expected };
 }

@@ -46,6 +46,8 @@ export interface MetaGroupOptions {
   /** Something was agreed on; null: everything may be different. */
   readonly changed: (change: AssignmentChange | null) => void;
   readonly leadershipChanged: () => void;
+  /** The group begins now, so that this server has been a member of nothing before. */
+  readonly begun: () => void;
 }
 
 interface Waiting {
@@ -89,7 +91,10 @@ export class MetaGroup implements GroupMachine {
           transport,
           clock,
           random,
-          begin: ({ kind, peers }) => this.open(peerStateOf(peers), kind === "new" ? "new" : "known"),
+          begin: ({ kind, peers }) => {
+            this.open(peerStateOf(peers), kind === "new" ? "new" : "known");
+            if (kind === "new") this.options.begun();
+          },
         },
         members,
       );
