@@ -219,13 +219,13 @@ export class ClusterAssets {
 
   /** What this server is assigned and does not keep well. */
   *troubles(): Generator<ClusterTrouble, void> {
-    const { assignments, accountNamed, self } = this.options;
+    const { assignments, accountNamed, self, nameOf } = this.options;
     for (const { assignment, consumers } of assignments.all()) {
       const { account, config, group } = assignment;
       if (!group.peers.includes(self) || accountNamed(account) === undefined) continue;
       const mine = [...consumers.values()].filter((one) => one.group.peers.includes(self));
       const names = mine.map(({ name }) => name);
-      yield* troublesOf(this.of(account).get(config.name), { assignment, consumers: names });
+      yield* troublesOf(this.of(account).get(config.name), { assignment, consumers: names, nameOf });
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { replicaInfo } from "./api/info.ts";
 import type { JetStreamCluster } from "./cluster.ts";
+import { lossOf } from "./cluster-troubles.ts";
 import { figuresOf } from "./group/figures.ts";
 import type { ClusterTrouble } from "./group/shared.ts";
 
@@ -73,6 +74,8 @@ export class JetStreamClusterReport {
   get metaTrouble(): string {
     const { meta } = this.cluster;
     if (meta.problem !== "") return `JetStream meta layer apply error: ${meta.problem}`;
+    const lost = meta.group === null ? "" : lossOf(meta.group, this.cluster.figuresHost.nameOf, "servers");
+    if (lost !== "") return `JetStream has no meta leader: ${lost}`;
     const standing = meta.group?.standing;
     if (standing === undefined || standing.obstacle === "no leader")
       return "JetStream has not established contact with a meta leader";

@@ -9,7 +9,7 @@ import { assert } from "../base/assert.ts";
 import { randomInt } from "../base/random.ts";
 import { isMember, quorum } from "./membership.ts";
 import { EntryType, type VoteRequest, type VoteResponse } from "./messages.ts";
-import { areAllBlank, asksTerms, hearTerm, isBlank, isWhole, recovered } from "./recovery.ts";
+import { areAllBlank, asksTerms, hearLoss, hearTerm, isBlank, isWhole, recovered } from "./recovery.ts";
 import { ignoreSigns, leaderHeardMs } from "./signs.ts";
 import { becomeFollower, campaignSoon, endCatchUp, resetElection, save, takeTerm } from "./standing.ts";
 import { Timing, type OutgoingMessage, type RaftEvent, type RaftState } from "./state.ts";
@@ -103,11 +103,18 @@ export function takeVoteRequest(state: RaftState, request: VoteRequest, reply: s
     save(state);
     resetElection(state);
   }
-  const body = { term: state.term, peer: state.id, isGranted, isEmpty: saysEmpty(state) };
+  const body = {
+    term: state.term,
+    peer: state.id,
+    isGranted,
+    isEmpty: saysEmpty(state),
+    hasLost: !isWhole(state),
+  };
   send(state, { subject: reply, reply: "", message: { kind: "vote response", body } });
 }
 
 export function takeVoteResponse(state: RaftState, response: VoteResponse): void {
+  hearLoss(state, response);
   if (hearTerm(state, response)) {
     if (!asksTerms(state)) becomeFollower(state, "");
     if (state.role !== "candidate") return;

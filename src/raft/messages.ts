@@ -56,6 +56,8 @@ export interface VoteResponse {
   readonly isGranted: boolean;
   /** The log of the voter is empty, although the voter was a member before. */
   readonly isEmpty: boolean;
+  /** The voter has lost something that it had acknowledged, and is not whole again. */
+  readonly hasLost: boolean;
 }
 
 export interface AppendResponse {

@@ -19,7 +19,7 @@ import {
 import { LogView } from "./log-view.ts";
 import { committedPeers, takeMembership } from "./membership.ts";
 import { EntryType, indexOf, type AppendEntry, type PeerId, type PeerState } from "./messages.ts";
-import { areAllBlank, askTerms, asksTerms, recoverAll, recoverLog } from "./recovery.ts";
+import { areAllBlank, askTerms, asksTerms, lostPeers, recoverAll, recoverLog } from "./recovery.ts";
 import {
   emptyReady,
   NO_SIGNS,
@@ -101,6 +101,7 @@ export class RaftNode {
       leadsFrom: 0,
       catchingUp: undefined,
       recovery: undefined,
+      lost: null,
       ready: emptyReady(commit),
     };
     for (const entry of restored.entries) {
@@ -146,6 +147,11 @@ export class RaftNode {
   /** It may not vote yet. */
   get isRecovering(): boolean {
     return this.state.recovery !== undefined;
+  }
+
+  /** Members that have lost something, as far as is known here, this one among them. */
+  get lostPeers(): readonly PeerId[] {
+    return lostPeers(this.state);
   }
 
   /** The first index of the own leadership is committed: everything before is known. */

@@ -98,6 +98,19 @@ export function hearTerm(state: RaftState, { peer, term, isEmpty }: VoteResponse
   return true;
 }
 
+/** A voter says whether it has lost something. */
+export function hearLoss(state: RaftState, { peer, hasLost }: VoteResponse): void {
+  if (!hasLost) state.lost?.delete(peer);
+  else if (isMember(state, peer)) (state.lost ??= new Map()).set(peer, state.nowMs);
+}
+
+/** Members that have lost something and are not whole again, as far as they have told not long ago. */
+export function lostPeers(state: RaftState): readonly PeerId[] {
+  const sinceMs = state.nowMs - Timing.LOST_COUNTS_MS;
+  const lost = state.peers.peers.filter((peer) => (state.lost?.get(peer) ?? -Infinity) >= sinceMs);
+  return isWhole(state) || !isMember(state, state.id) ? lost : [...lost, state.id];
+}
+
 /** Nothing that others say of themselves is believed for longer. */
 const BLANK_MS = 3 * Timing.ASK_TERMS_MS;
 /** A vote that nobody can have. */

@@ -32,6 +32,8 @@ export const Timing = {
   LIVE_MS: 3000,
   /** A candidacy of anybody that was voted for before a restart is over after this: longer than any election timeout. */
   VOTE_FORGOTTEN_MS: 12_000,
+  /** A voter that has told that it has lost something counts as one for so long: several elections that come to nothing. */
+  LOST_COUNTS_MS: 30_000,
   /** Terms are asked for again so often by a node that has lost its own. */
   ASK_TERMS_MS: 1000,
 } as const;
@@ -237,6 +239,8 @@ export interface RaftState {
   leadsFrom: number;
   catchingUp: CatchingUp | undefined;
   recovery: LossRecovery | undefined;
+  /** Other members that have told of a loss, and when; null: none has. */
+  lost: Map<PeerId, number> | null;
   ready: Ready;
 }
 

@@ -26,6 +26,8 @@ const PEERS_MAX = 4096;
 const UVARINT_BYTES_MAX = 10;
 const GRANTED = 1;
 const EMPTY = 2;
+/** Between shoals; nats-servers look at the two others alone. */
+const LOST = 4;
 
 function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -84,7 +86,8 @@ export function encodeVoteResponse(response: VoteResponse): Uint8Array {
   const bytes = new Uint8Array(VOTE_RESPONSE_BYTES);
   writeCount(view(bytes), 0, response.term);
   writePeer(bytes, 8, response.peer);
-  bytes[16] = (response.isGranted ? GRANTED : 0) | (response.isEmpty ? EMPTY : 0);
+  bytes[16] =
+    (response.isGranted ? GRANTED : 0) | (response.isEmpty ? EMPTY : 0) | (response.hasLost ? LOST : 0);
   return bytes;
 }
 
@@ -98,6 +101,7 @@ export function decodeVoteResponse(bytes: Uint8Array): VoteResponse | undefined 
     peer: readPeer(bytes, 8),
     isGranted: (flags & GRANTED) !== 0,
     isEmpty: (flags & EMPTY) !== 0,
+    hasLost: (flags & LOST) !== 0,
   };
 }
 

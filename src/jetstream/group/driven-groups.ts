@@ -197,6 +197,10 @@ class DrivenGroup implements Group, GroupLayer {
     return { obstacle: behind > BEHIND_MAX || this.appliedTerm !== term ? "behind" : "", behind };
   }
 
+  get lostPeers(): readonly PeerId[] {
+    return this.raft.lostPeers;
+  }
+
   get logged(): { readonly entries: number; readonly bytes: number } {
     const { lastIndex, snapshotIndex, entryBytes } = this.raft.status;
     return { entries: Math.max(0, lastIndex - snapshotIndex), bytes: entryBytes };

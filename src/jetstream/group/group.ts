@@ -59,6 +59,8 @@ export interface Group {
   /** All that the leader said was committed has been applied. */
   readonly isCurrent: boolean;
   readonly standing: GroupStanding;
+  /** Members that have lost something, and neither vote nor count before they are whole; as far as is known here. */
+  readonly lostPeers: readonly PeerId[];
   /** When this member began to lead, in milliseconds since 1970; 0: it does not. */
   readonly leadsSinceMs: number;
   /** It led, and gave that up since it heard no majority any more. */

@@ -111,6 +111,10 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
     };
   }
 
+  get lostPeers(): readonly PeerId[] {
+    return this.node.lostPeers;
+  }
+
   /** It leads, and the layer has applied all of former terms. */
   get leads(): boolean {
     return this.node.leads && this.applying.applied >= this.node.leadsFrom;

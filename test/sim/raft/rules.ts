@@ -3,95 +3,13 @@
  * come upon a break.
  */
 import assert from "node:assert/strict";
-import { seededRandom } from "../../../src/base/random.ts";
-import { EntryType, type AppendEntry, type RaftMessage } from "../../../src/raft/messages.ts";
-import { RaftNode, type Restored } from "../../../src/raft/node.ts";
-import { Timing, type HardState, type RaftEvent, type Ready } from "../../../src/raft/state.ts";
+import { EntryType } from "../../../src/raft/messages.ts";
+import type { RaftNode } from "../../../src/raft/node.ts";
+import { Timing, type Ready } from "../../../src/raft/state.ts";
 import { peerBytes } from "../../../src/raft/wire.ts";
+import { CATCH_UP_RULES } from "./catch-up-rules.ts";
 import { JOURNAL_RULES, type Rule } from "./journal-rules.ts";
-
-const GROUP = "S-R3F-rules";
-const [SELF, B, C, D, E] = ["aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd", "eeeeeeee"] as const;
-const THREE = [SELF, B, C];
-const FIVE = [SELF, B, C, D, E];
-
-interface Kept {
-  readonly peers?: readonly string[];
-  /** The terms of the entries of the log, from index 1 on. */
-  readonly terms?: readonly number[];
-  readonly hard?: HardState | undefined;
-  readonly isNewGroup?: boolean;
-  readonly isDamaged?: boolean;
-}
-
-const hardOf = (term: number, vote = ""): HardState => ({ term, vote, loss: "none" });
-
-function entry(index: number, term: number, prevTerm: number, commit = 0, leader: string = B): AppendEntry {
-  const entries = [{ type: EntryType.NORMAL, data: Buffer.from(`${index} of ${term}`) }];
-  return { leader, term, commit, prevTerm, prevIndex: index - 1, entries, currentTerm: 0 };
-}
-
-function logOf(terms: readonly number[]): AppendEntry[] {
-  return terms.map((term, i) => entry(i + 1, term, terms[i - 1] ?? 0));
-}
-
-class Member {
-  readonly node: RaftNode;
-  readonly first: Ready;
-  nowMs = 0;
-
-  constructor({ peers = THREE, terms = [], isNewGroup = false, isDamaged = false, ...kept }: Kept) {
-    const hard = "hard" in kept ? kept.hard : hardOf(terms.at(-1) ?? 0);
-    const restored: Restored = { hard, snapshot: undefined, entries: logOf(terms), isDamaged };
-    this.node = new RaftNode({
-      id: SELF,
-      group: GROUP,
-      random: seededRandom(1),
-      nowMs: 0,
-      peers: { size: peers.length, peers, domainExtension: 0 },
-      isNewGroup,
-      restored,
-    });
-    this.first = this.node.start();
-  }
-
-  step(event: RaftEvent): Ready {
-    return this.node.step(event, this.nowMs);
-  }
-
-  receive(message: RaftMessage, subject = `$NRG.R.x`): Ready {
-    return this.step({ kind: "message", subject, reply: "answer", message });
-  }
-
-  live(append: AppendEntry): Ready {
-    return this.receive({ kind: "append", body: append }, `$NRG.AE.${GROUP}`);
-  }
-
-  asked(term: number, lastTerm: number, lastIndex: number, candidate: string = B): Ready {
-    const body = { term, lastTerm, lastIndex, candidate };
-    return this.receive({ kind: "vote request", body }, `$NRG.V.${GROUP}`);
-  }
-
-  voted(peer: string, isGranted = true, isEmpty = false, { term } = this.node): Ready {
-    return this.receive({ kind: "vote response", body: { term, peer, isGranted, isEmpty } });
-  }
-
-  has(peer: string, index: number, { term } = this.node): Ready {
-    return this.receive({ kind: "append response", body: { term, index, peer, isSuccess: true } });
-  }
-
-  written(index: number, { term } = this.node): Ready {
-    return this.step({ kind: "written", index, term });
-  }
-
-  /** It leads, with the votes of these; nothing of its own is durable yet. */
-  lead(...votes: readonly string[]): this {
-    this.step({ kind: "campaign" });
-    for (const peer of votes) this.voted(peer);
-    assert.equal(this.node.role, "leader");
-    return this;
-  }
-}
+import { B, C, D, E, entry, FIVE, hardOf, Member, SELF, THREE } from "./one-member.ts";
 
 function grants({ send }: Ready): boolean {
   return send.some(({ message }) => message.kind === "vote response" && message.body.isGranted);
@@ -295,6 +213,25 @@ const LOSSES: readonly Rule[] = [
       assert.equal(member.node.role, "candidate");
     },
   ],
+  [
+    "tells that it has lost something, and knows for a while who has told that",
+    () => {
+      const lost = new Member({ terms: [1], isDamaged: true });
+      assert.deepEqual(lost.node.lostPeers, [SELF]);
+      const [answer] = lost.asked(2, 1, 9).send;
+      assert.ok(answer?.message.kind === "vote response" && answer.message.body.hasLost);
+      const whole = new Member({ terms: [1] });
+      whole.step({ kind: "campaign" });
+      whole.voted(B, false, true);
+      whole.voted(C, false, true);
+      assert.deepEqual(whole.node.lostPeers, [B, C]);
+      whole.voted(C, false);
+      assert.deepEqual(whole.node.lostPeers, [B]);
+      whole.nowMs = Timing.LOST_COUNTS_MS + 1;
+      whole.step({ kind: "tick" });
+      assert.deepEqual(whole.node.lostPeers, []);
+    },
+  ],
 ];
 
-export const RULES: readonly Rule[] = [...VOTING, ...LOGS, ...LOSSES, ...JOURNAL_RULES];
+export const RULES: readonly Rule[] = [...VOTING, ...LOGS, ...LOSSES, ...CATCH_UP_RULES, ...JOURNAL_RULES];

@@ -1,5 +1,6 @@
 /** Groups on drivers: what the layer above is told, and when. */
 import { describe, expect, it } from "vitest";
+import { MemoryJournal } from "../../../src/raft/driver/memory-journal.ts";
 import type { RaftGroup } from "../../../src/raft/driver/group.ts";
 import { NotingLayer, operation, RaftServers } from "../../support/raft-servers.ts";
 
@@ -315,6 +316,28 @@ describe("a group on three drivers", () => {
     // signs of life alone
     for (const { bytes } of bundles) expect(bytes).toHaveLength(16);
     expect(groups.some(({ leads }) => leads)).toBe(true);
+  });
+
+  it("knows who has lost something where nobody is elected since most have, and elects again when one has its disk back", () => {
+    const { world, groups } = three();
+    world.until(() => groups.some(({ leads }) => leads));
+    groups.find(({ leads }) => leads)!.propose(operation("o"));
+    world.advance(100);
+    const [first, second] = world.servers;
+    const { journal } = first!;
+    for (const server of [first!, second!]) {
+      server.journal = new MemoryJournal();
+      server.restart();
+      server.open(GROUP, NAMES, new NotingLayer(), false);
+    }
+    const rest = groups[2]!;
+    world.until(() => rest.lostPeers.length === 2);
+    expect(rest.lostPeers.toSorted()).toEqual([first!.id, second!.id].toSorted());
+    expect(rest.leader).toBe("");
+    first!.journal = journal;
+    first!.restart();
+    first!.open(GROUP, NAMES, new NotingLayer(), false);
+    world.until(() => rest.leader !== "" && second!.driver.group(GROUP)!.lostPeers.length === 0);
   });
 
   it("has one timer for all groups, and none once they are closed", () => {

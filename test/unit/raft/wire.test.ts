@@ -42,10 +42,11 @@ describe("known bytes", () => {
     expect(wire.decodePeerState(bytes.subarray(0, 32))).toEqual({ size: 3, peers, domainExtension: 0 });
   });
 
-  it("of a vote say whether it is granted and whether the log is empty", () => {
-    const vote = { term: 5, peer: "44jzkV9D", isGranted: true, isEmpty: true };
+  it("of a vote say whether it is granted, whether the log is empty, and whether something is lost", () => {
+    const vote = { term: 5, peer: "44jzkV9D", isGranted: true, isEmpty: true, hasLost: false };
     expect(wire.encodeVoteResponse(vote).at(-1)).toBe(3);
     expect(wire.encodeVoteResponse({ ...vote, isEmpty: false }).at(-1)).toBe(1);
+    expect(wire.encodeVoteResponse({ ...vote, isGranted: false, hasLost: true }).at(-1)).toBe(6);
   });
 
   it("of an entry have its length with the type, and a live one ends in a zero", () => {
@@ -73,7 +74,7 @@ describe("everything", () => {
         expect(wire.decodeVoteRequest(wire.encodeVoteRequest(request))).toEqual(request);
         const response = { term: index, index: body.term, peer: id, isSuccess: flag };
         expect(wire.decodeAppendResponse(wire.encodeAppendResponse(response))).toEqual(response);
-        const vote = { term: index, peer: id, isGranted: flag, isEmpty: !flag };
+        const vote = { term: index, peer: id, isGranted: flag, isEmpty: !flag, hasLost: flag };
         expect(wire.decodeVoteResponse(wire.encodeVoteResponse(vote))).toEqual(vote);
       }),
     );
