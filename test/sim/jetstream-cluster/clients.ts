@@ -1,9 +1,8 @@
 /** Clients of a simulated cluster, and what they know: which message was acknowledged with which sequence, and which acknowledgements count. */
 import { randomInt, type Random } from "../../../src/base/random.ts";
-import type { StreamStore } from "../../../src/store/stream-store.ts";
+import { copiesOf, differences, messagesIn } from "./copies.ts";
+import { ClientRequests } from "./requests.ts";
 import type { SimulatedServer } from "./server.ts";
-
-const REQUEST_INFO = 'NATS/1.0\r\nNats-Request-Info: {"acc":"A"}\r\n\r\n';
 
 /** A message that was sent before its acknowledgement was confirmed may come after that. */
 const UNDER_WAY_MS = 1000;
@@ -26,6 +25,7 @@ interface InHand {
 
 export class ClusterClients {
   readonly breaches: string[] = [];
+  readonly requests: ClientRequests;
   private readonly world: ClientsWorld;
   /** Payloads by the sequence that their publisher was told. */
   private readonly stored = new Map<number, string>();
@@ -37,23 +37,23 @@ export class ClusterClients {
   /** Somebody has asked for their removal, whatever has become of that. */
   private readonly removed = new Set<number>();
   private made = 0;
-  private inboxes = 0;
   private hasStream = false;
   hasConsumer = false;
 
   constructor(world: ClientsWorld) {
     this.world = world;
+    this.requests = new ClientRequests(world);
   }
 
   makeAssets(): void {
     if (!this.hasStream) {
       const replicas = this.world.changesReplicas && randomInt(this.world.random, 3) === 0 ? 1 : 3;
-      this.ask("STREAM.CREATE.S", { ...STREAM, num_replicas: replicas }, (answer) => {
+      this.requests.ask("STREAM.CREATE.S", { ...STREAM, num_replicas: replicas }, (answer) => {
         if (answer["error"] === undefined) this.hasStream = true;
       });
     } else if (!this.hasConsumer) {
       const config = { durable_name: "c", ack_policy: "explicit", ack_wait: 5e9, max_ack_pending: 50 };
-      this.ask("CONSUMER.CREATE.S.c", { stream_name: "S", config }, (answer) => {
+      this.requests.ask("CONSUMER.CREATE.S.c", { stream_name: "S", config }, (answer) => {
         if (answer["error"] === undefined) this.hasConsumer = true;
       });
     }
@@ -64,7 +64,7 @@ export class ClusterClients {
     if (!this.hasStream) return;
     const { servers, random } = this.world;
     const replicas = randomInt(random, 2) === 0 ? 1 : randomInt(random, 2) === 0 ? 3 : servers.length;
-    this.ask("STREAM.UPDATE.S", { ...STREAM, num_replicas: replicas }, (answer) =>
+    this.requests.ask("STREAM.UPDATE.S", { ...STREAM, num_replicas: replicas }, (answer) =>
       this.world.note(`${replicas} replicas: ${JSON.stringify(answer["error"] ?? "taken")}`),
     );
   }
@@ -73,7 +73,7 @@ export class ClusterClients {
   replace(): void {
     const { servers, random } = this.world;
     const { name } = servers[randomInt(random, servers.length)]!;
-    this.ask("STREAM.PEER.REMOVE.S", { peer: name }, (answer) =>
+    this.requests.ask("STREAM.PEER.REMOVE.S", { peer: name }, (answer) =>
       this.world.note(`${name} is to keep nothing: ${JSON.stringify(answer["error"] ?? "taken")}`),
     );
   }
@@ -84,19 +84,19 @@ export class ClusterClients {
     const sequence = sequences[randomInt(this.world.random, Math.max(1, sequences.length))];
     if (sequence === undefined || !this.acked.has(sequence)) return;
     this.removed.add(sequence);
-    this.ask("STREAM.MSG.DELETE.S", { seq: sequence }, () => {});
+    this.requests.ask("STREAM.MSG.DELETE.S", { seq: sequence }, () => {});
   }
 
   stepDown(): void {
     const { random } = this.world;
     const what = ["STREAM.LEADER.STEPDOWN.S", "CONSUMER.LEADER.STEPDOWN.S.c"][randomInt(random, 2)]!;
-    this.ask(what, {}, () => this.world.note(`${what} was done`));
+    this.requests.ask(what, {}, () => this.world.note(`${what} was done`));
   }
 
   publish(): void {
     if (!this.hasStream) return;
     const payload = `message ${++this.made}`;
-    this.request("A", `s.${randomInt(this.world.random, 5)}`, payload, "", (text) => {
+    this.requests.send({ subject: `s.${randomInt(this.world.random, 5)}`, payload }, (text) => {
       const { seq, error } = JSON.parse(text) as { seq?: number; error?: unknown };
       if (error !== undefined || seq === undefined) return;
       const other = this.stored.get(seq);
@@ -108,7 +108,7 @@ export class ClusterClients {
   pull(): void {
     if (!this.hasConsumer) return;
     const body = JSON.stringify({ batch: 5, expires: 2e9 });
-    this.request("A", "$JS.API.CONSUMER.MSG.NEXT.S.c", body, "", (payload, reply) => {
+    this.requests.send({ subject: "$JS.API.CONSUMER.MSG.NEXT.S.c", payload: body }, (payload, reply) => {
       const sequence = Number(reply.split(".")[5]);
       if (!reply.startsWith("$JS.ACK.") || !Number.isSafeInteger(sequence)) return;
       const known = this.stored.get(sequence);
@@ -127,97 +127,33 @@ export class ClusterClients {
 
   private acknowledgeOne(taken: InHand): void {
     this.acked.add(taken.sequence);
-    this.request("A", taken.ack, "+ACK", "", () => void this.confirmed.set(taken.sequence, this.world.nowMs));
+    this.requests.send({ subject: taken.ack, payload: "+ACK" }, () => {
+      this.confirmed.set(taken.sequence, this.world.nowMs);
+    });
   }
 
   judge(): void {
     const { servers } = this.world;
     if (this.stored.size === 0) return this.breach("nothing was acknowledged");
-    const copies = servers.flatMap((server) => {
-      const stream = server.jetStream?.accounts.get("A")?.assets.streams.get("S")?.stream;
-      return stream === undefined ? [] : [{ server, store: stream.store }];
-    });
-    const leader = servers.find(({ cluster }) => cluster?.meta.leads);
-    const group = leader?.cluster?.meta.assignments.stream("A", "S")?.assignment.group;
-    if (group?.desired !== undefined) this.breach("the members of the group are still being changed");
-    if (copies.length !== group?.peers.length)
-      this.breach(`${copies.length} copies, not ${group?.peers.length}`);
-    for (const { server, store } of copies) {
-      if (JSON.stringify(contentsOf(store)) !== JSON.stringify(contentsOf(copies[0]!.store)))
-        this.breach(`${server.name} and ${copies[0]!.server.name} differ`);
-      const replica = server.cluster!.assets.replicaOf("A", "S");
-      const problem = replica?.problem ?? "";
-      if (problem !== "") this.breach(`${server.name}: ${problem}`);
-      if (store.last !== copies[0]!.store.last)
-        this.breach(`${server.name} ends at ${store.last}, another at ${copies[0]!.store.last}`);
+    for (const difference of differences(servers, "S")) this.breach(difference);
+    for (const { server, store } of copiesOf(servers, "S")) {
       for (const [sequence, payload] of this.stored) {
         if (this.removed.has(sequence)) continue;
         const found = store.read(sequence)?.payload.toString("latin1");
         if (found !== payload)
           this.breach(`${server.name} has ${found ?? "nothing"} at ${sequence}: ${payload}`);
       }
+      const all = [...messagesIn(store)].map(({ payload }) => payload);
+      if (new Set(all).size !== all.length) this.breach(`${server.name} has a message twice`);
     }
-    this.compare(copies.map(({ server, store }) => ({ name: server.name, store })));
-    const leaders = servers.filter(({ cluster }) => cluster?.assets.standing("A", "S", "") === "leads");
-    if (leaders.length !== 1) this.breach(`${leaders.length} servers lead the stream`);
     for (const sequence of this.stored.keys())
       if (!this.acked.has(sequence) && !this.removed.has(sequence))
         this.breach(`${sequence} was never delivered`);
     this.world.note(`${this.stored.size} acknowledged, ${this.confirmed.size} consumed`);
   }
 
-  /** Copies are the same, what nobody was told of included. */
-  private compare(copies: readonly { readonly name: string; readonly store: StreamStore }[]): void {
-    const [first, ...others] = copies;
-    for (const { name, store } of others) {
-      for (let sequence = Math.min(first!.store.first, store.first); sequence <= store.last; sequence++) {
-        const here = store.read(sequence)?.payload.toString("latin1");
-        const there = first!.store.read(sequence)?.payload.toString("latin1");
-        if (here !== there) return this.breach(`${name} has ${here} at ${sequence}, ${first!.name} ${there}`);
-      }
-    }
-  }
-
   breach(text: string): void {
     if (this.breaches.length < 20) this.breaches.push(text);
     this.world.note(`BREACH: ${text}`);
   }
-
-  private ask(what: string, body: object, take: (answer: Record<string, unknown>) => void): void {
-    this.request("$SYS", `$JS.API.${what}`, JSON.stringify(body), REQUEST_INFO, (text) =>
-      take(JSON.parse(text) as Record<string, unknown>),
-    );
-  }
-
-  /** Through any server; answers come to an inbox there. */
-  private request(
-    account: string,
-    subject: string,
-    payload: string,
-    headers: string,
-    take: (payload: string, reply: string) => void,
-  ): void {
-    const server = this.pick();
-    if (server === undefined) return;
-    const inbox = `_INBOX.${++this.inboxes}`;
-    server.inboxes.set(inbox, ({ body, headerLength, reply }) =>
-      take(Buffer.from(body.subarray(headerLength)).toString("latin1"), reply),
-    );
-    server.send(account, subject, payload, inbox, headers);
-  }
-
-  private pick(): SimulatedServer | undefined {
-    const alive = this.world.servers.filter(({ isAlive }) => isAlive);
-    return alive[randomInt(this.world.random, alive.length)];
-  }
-}
-
-/** Sequence, time and payload of each message. */
-function contentsOf(store: StreamStore): readonly unknown[] {
-  const found: unknown[] = [store.first, store.last];
-  for (let at = store.next(1, null); at !== 0; at = store.next(at + 1, null)) {
-    const view = store.read(at);
-    found.push([at, String(view?.timeNs), view?.payload.toString("latin1")]);
-  }
-  return found;
 }

@@ -1,13 +1,19 @@
 /**
  * A cluster of servers with JetStream in one process, on a virtual clock and a network with delays and partitions. Servers are killed, lose
  * power in the middle of their work, and find their journals damaged or their disks empty, while clients publish to a replicated stream,
- * pull and acknowledge. In the end all copies have to hold the same, and everything that was acknowledged.
+ * pull and acknowledge, and do one thing more with another one. In the end all copies have to hold the same, and everything that was
+ * acknowledged.
+ *
+ * The promise covers one loss at a time: a server loses something only while each of the others is whole in every group that it belongs to.
+ * Were another one without a vote meanwhile, two of three would be gone, and the third could not know what they had acknowledged.
  */
 import type { Clock } from "../../../src/base/clock.ts";
 import { randomInt, seededRandom, type Random } from "../../../src/base/random.ts";
 import { Timeline } from "../timeline.ts";
 import { ClusterClients } from "./clients.ts";
+import type { ClientRequests } from "./requests.ts";
 import { SimulatedServer, type Carried } from "./server.ts";
+import { workloadOf, type Workload } from "./workloads.ts";
 
 const START_MS = 1_800_000_000_000;
 const FAULTS_MS = 120_000;
@@ -21,6 +27,7 @@ export class ClusterWorld {
   readonly random: Random;
   readonly servers: SimulatedServer[];
   readonly clients: ClusterClients;
+  private readonly workload: Workload;
   readonly log: string[] = [];
   /** "from to": nothing passes. */
   private readonly cut = new Set<string>();
@@ -50,6 +57,11 @@ export class ClusterWorld {
     this.syncMsMax = [1, 10, 100][randomInt(this.random, 3)]!;
     this.servers = Array.from({ length: size }, (_, i) => new SimulatedServer(`n${i + 1}`, this, size));
     this.clients = new ClusterClients(this);
+    this.workload = workloadOf(Math.floor(seed / 2), this);
+  }
+
+  get requests(): ClientRequests {
+    return this.clients.requests;
   }
 
   run(): readonly string[] {
@@ -61,17 +73,25 @@ export class ClusterWorld {
     this.every(120, () => this.clients.acknowledge());
     this.every(2500, () => isSettled() || this.clients.remove());
     this.every(1500, () => this.clients.makeAssets());
+    this.every(1500, () => this.workload.make());
+    this.every(500, () => isSettled() || this.workload.publish());
+    this.every(500, () => this.workload.consume());
     this.every(6000, () => this.fault());
     this.timeline.runUntil(FAULTS_MS);
     this.heal();
     this.timeline.runUntil(FAULTS_MS + HEALING_MS);
     this.clients.judge();
+    this.workload.judge();
     return this.clients.breaches;
   }
 
-  note(text: string): void {
-    if (this.log.length < 20_000) this.log.push(`${(this.clock.nowMs() - START_MS).toFixed(0)} ms: ${text}`);
+  breach(text: string): void {
+    this.clients.breach(text);
   }
+
+  readonly note = (text: string): void => {
+    if (this.log.length < 20_000) this.log.push(`${(this.clock.nowMs() - START_MS).toFixed(0)} ms: ${text}`);
+  };
 
   /** To all that listen, on this server at once, on the others after a while. */
   carry(from: SimulatedServer, message: Carried): boolean {
@@ -115,15 +135,34 @@ export class ClusterWorld {
   }
 
   private change(): void {
-    const dice = randomInt(this.random, 5);
+    const dice = randomInt(this.random, 6);
     if (dice === 0 && !this.hasWiped && this.isAllWell) this.wipe();
     else if (dice === 1) this.clients.replace();
+    else if (dice === 2) this.workload.replace();
+    else if (dice === 3) this.disturb();
     else this.clients.scale();
+  }
+
+  /** Copies move, and in the midst of that whoever leads is killed, cut off, or to lead no more. */
+  private disturb(): void {
+    if (randomInt(this.random, 2) === 0) this.clients.replace();
+    else this.workload.replace();
+    this.clock.setTimer(this.random.next() * 1500, () => {
+      if (this.isHealing) return;
+      const dice = randomInt(this.random, 3);
+      const leader = this.servers.find(({ cluster }) =>
+        dice === 0 ? cluster?.meta.leads : cluster?.assets.standing("A", "S", "") === "leads",
+      );
+      if (dice === 2) this.clients.stepDown();
+      else if (leader !== undefined && randomInt(this.random, 2) === 0) this.partition(leader);
+      else if (leader !== undefined) this.down(leader, "is killed", () => leader.kill());
+    });
   }
 
   /** Once: the copies are changed while it gets its own again. */
   private wipe(): void {
     const server = this.servers[randomInt(this.random, this.servers.length)]!;
+    if (!this.mayLose(server)) return;
     this.hasWiped = true;
     this.down(server, "loses its disk", () => {
       server.kill();
@@ -140,15 +179,12 @@ export class ClusterWorld {
     else this.damage(server);
   }
 
-  /** The servers that are to keep the stream, as they have agreed. */
-  private get copies(): number {
-    const leader = this.servers.find(({ cluster }) => cluster?.meta.leads);
-    return leader?.cluster?.meta.assignments.stream("A", "S")?.assignment.group.peers.length ?? 0;
+  private mayLose(server: SimulatedServer): boolean {
+    return this.servers.every((other) => other === server || other.isWhole);
   }
 
-  /** Of one server at a time, so that the others are a majority that has lost nothing. */
   private damage(server: SimulatedServer): void {
-    if (this.servers.some(({ isLost }) => isLost) || !this.clients.hasConsumer || this.copies < 2) return;
+    if (!this.mayLose(server) || !this.clients.hasConsumer) return;
     const isDisk = randomInt(this.random, 2) === 0;
     this.down(server, isDisk ? "loses its disk" : "loses power, and records of its journal", () => {
       server.losePower();
@@ -192,8 +228,7 @@ export class ClusterWorld {
     );
   }
 
-  private partition(): void {
-    const away = this.servers[randomInt(this.random, this.servers.length)]!;
+  private partition(away = this.servers[randomInt(this.random, this.servers.length)]!): void {
     for (const other of this.servers) {
       this.cut.add(`${away.name} ${other.name}`);
       this.cut.add(`${other.name} ${away.name}`);

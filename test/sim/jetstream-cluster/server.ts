@@ -67,8 +67,11 @@ export class SimulatedServer {
   private readonly expected: number;
   private readonly disk: ServerDisk;
   private groups: DrivenGroups | null = null;
-  /** It has lost what it had acknowledged, and is not known to be whole again. */
-  private hasLost = false;
+  private owner: StoreOwner | null = null;
+  /** Groups of which this server has on its disk that it is whole. */
+  private readonly wholeGroups = new Set<string>();
+  /** It was whole when it ended. */
+  private endedWhole = false;
   private ears: Ear[] = [];
   private later: (() => void)[] = [];
   /** A message is being delivered. */
@@ -118,6 +121,7 @@ export class SimulatedServer {
       isClustered: true,
       accounts: [{ host: this.host("A"), limits: NO_LIMITS }],
     });
+    this.owner = StoreOwner.claim(this.disk, STORE, { server: this.name, cluster: "C" })!;
     this.cluster = new JetStreamCluster({
       jetStream: this.jetStream,
       host: this.host("$SYS"),
@@ -125,7 +129,7 @@ export class SimulatedServer {
       clusterName: () => "C",
       expected: this.expected,
       disk: this.disk,
-      owner: StoreOwner.claim(this.disk, STORE, { server: this.name, cluster: "C" })!,
+      owner: this.owner,
       groups: (options) => (this.groups = new DrivenGroups({ ...options, journals, snapshots: SNAPSHOTS })),
     });
     this.jetStream.start();
@@ -160,6 +164,7 @@ export class SimulatedServer {
   }
 
   private end(): void {
+    this.endedWhole = this.isWhole;
     this.isAlive = false;
     this.life++;
     this.ears = [];
@@ -173,28 +178,43 @@ export class SimulatedServer {
 
   /** While it is down: its disk is replaced by an empty one. */
   loseDisk(): void {
-    this.hasLost = true;
+    this.lost();
     this.disk.removeFolder(STORE);
   }
 
   /** While it is down: records of its journal that were durable are damaged or missing. */
   loseRecords(): void {
-    this.hasLost = true;
+    this.lost();
     damageJournal(this.disk, JOURNAL, this.world.random);
   }
 
-  /** It may lack what it had acknowledged. */
-  get isLost(): boolean {
-    if (!this.hasLost) return false;
+  private lost(): void {
+    this.endedWhole = false;
+    this.wholeGroups.clear();
+  }
+
+  /** It has everything that it is to keep, and its disk says so: it votes in all of its groups, whatever happens to it now. */
+  get isWhole(): boolean {
+    const { cluster, owner } = this;
+    if (!this.isAlive || cluster === null) return this.endedWhole;
+    const names = this.lookWhole();
+    if (!cluster.meta.isCurrent || owner?.isWhole !== true) return false;
+    return names.every((name) => this.wholeGroups.has(name)) && [...cluster.assets.troubles()].length === 0;
+  }
+
+  /** The names of its groups. */
+  private lookWhole(): string[] {
     const groups = [...(this.groups?.["driver"]["groups"].values() ?? [])];
-    const isWhole =
-      this.isAlive && this.cluster!.meta.isCurrent && groups.every(({ status }) => !status.isRecovering);
-    if (isWhole) this.hasLost = false;
-    return this.hasLost;
+    for (const group of groups) {
+      if (group.status.isRecovering) this.wholeGroups.delete(group.name);
+      else if (group["unwritten"] === 0) this.wholeGroups.add(group.name);
+    }
+    return groups.map(({ name }) => name);
   }
 
   tellOfItself(): void {
     if (!this.isAlive) return;
+    this.lookWhole();
     const { name, tags } = this;
     const server = { name, id: `id-${name}`, cluster: "C", jetstream: true, tags };
     const config = { max_memory: -1, max_storage: -1 };

@@ -195,7 +195,9 @@ export class DrivenMember implements SimMember {
     if (node === undefined) return;
     if (node.role === "leader") world.checks.leads(node.term, this.id);
     if (node.leads) world.membershipIs(node.committedPeers);
-    this.isLost = node.isRecovering;
+    // a member that crashes before its disk says that it is whole begins again as one that is not
+    if (node.isRecovering) this.isLost = true;
+    else if (this.group!["unwritten"] === 0) this.isLost = false;
   }
 
   private clock(): Clock {
