@@ -26,7 +26,7 @@ export class ClientRequests {
     this.world = world;
   }
 
-  /** Of the API. */
+  /** Asks the API. */
   ask(what: string, body: object, take: (answer: Answer) => void): void {
     const request = { subject: `$JS.API.${what}`, payload: JSON.stringify(body), headers: REQUEST_INFO };
     this.request("$SYS", request, (text) => take(JSON.parse(text) as Answer));

@@ -73,6 +73,8 @@ export class SimulatedServer {
   /** It was whole when it ended. */
   private endedWhole = false;
   private ears: Ear[] = [];
+  /** By account and subject; empty as soon as somebody else listens. */
+  private readonly found = new Map<string, readonly Ear[]>();
   private later: (() => void)[] = [];
   /** A message is being delivered. */
   private isHearing = false;
@@ -89,6 +91,7 @@ export class SimulatedServer {
     this.life++;
     this.isAlive = true;
     this.ears = [];
+    this.found.clear();
     this.later = [];
     this.run(() => this.open());
   }
@@ -168,6 +171,7 @@ export class SimulatedServer {
     this.isAlive = false;
     this.life++;
     this.ears = [];
+    this.found.clear();
     this.later = [];
     this.disk.operationsLeft = Infinity;
     this.inboxes.clear();
@@ -234,7 +238,17 @@ export class SimulatedServer {
 
   listens({ account, subject }: Carried): boolean {
     if (subject.startsWith("_INBOX.")) return this.inboxes.has(subject);
-    return this.ears.some((one) => one.account === account && subjectMatches(one.subject, subject));
+    return this.earsFor(account, subject).length > 0;
+  }
+
+  private earsFor(account: string, subject: string): readonly Ear[] {
+    const key = `${account} ${subject}`;
+    let found = this.found.get(key);
+    if (found === undefined) {
+      found = this.ears.filter((one) => one.account === account && subjectMatches(one.subject, subject));
+      this.found.set(key, found);
+    }
+    return found;
   }
 
   /** A message from another server. */
@@ -244,9 +258,7 @@ export class SimulatedServer {
 
   hear({ account, subject, reply, headers, payload }: Carried): boolean {
     const inbox = this.inboxes.get(subject);
-    const found = subject.startsWith("_INBOX.")
-      ? []
-      : this.ears.filter((one) => one.account === account && subjectMatches(one.subject, subject));
+    const found = subject.startsWith("_INBOX.") ? [] : this.earsFor(account, subject);
     const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
     inbox?.({ subject, reply, headerLength: headers.length, body });
     this.isHearing = true;
@@ -257,12 +269,14 @@ export class SimulatedServer {
 
   listen(account: string, subject: string, receive: (message: Incoming) => void): Disposable {
     const ear = { account, subject, receive };
-    const { ears } = this;
+    const { ears, found } = this;
     ears.push(ear);
+    found.clear();
     return {
       [Symbol.dispose]() {
         const at = ears.indexOf(ear);
         if (at >= 0) ears.splice(at, 1);
+        found.clear();
       },
     };
   }

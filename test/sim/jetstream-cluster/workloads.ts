@@ -1,5 +1,5 @@
 /**
- * What else clients do with a replicated stream, beside publishing and consuming: a work queue, messages with ids that are sent again
+ * Clients do more with a replicated stream than to publish and to consume: a work queue, messages with ids that are sent again
  * until they are acknowledged, messages that expire by themselves, and counters. Each judges in the end what its stream holds.
  *
  * Whatever is sent has a name of its own, so that a message that is stored twice shows.
@@ -221,7 +221,7 @@ class Expiring extends Workload {
   }
 }
 
-/** What is added up is what was stored. */
+/** A counter is the sum of what was stored. */
 class Counters extends Workload {
   readonly stream = "C";
   readonly config = { allow_msg_counter: true };
