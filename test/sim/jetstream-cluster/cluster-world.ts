@@ -10,6 +10,7 @@
 import type { Clock } from "../../../src/base/clock.ts";
 import { randomInt, seededRandom, type Random } from "../../../src/base/random.ts";
 import { Timeline } from "../timeline.ts";
+import { Advisories } from "./advisories.ts";
 import { ClusterClients } from "./clients.ts";
 import type { ClientRequests } from "./requests.ts";
 import { SimulatedServer, type Carried } from "./server.ts";
@@ -28,6 +29,8 @@ export class ClusterWorld {
   readonly servers: SimulatedServer[];
   readonly clients: ClusterClients;
   private readonly workload: Workload;
+  private readonly advisories: Advisories;
+  calmSinceMs = 0;
   readonly log: string[] = [];
   /** "from to": nothing passes. */
   private readonly cut = new Set<string>();
@@ -58,6 +61,7 @@ export class ClusterWorld {
     this.servers = Array.from({ length: size }, (_, i) => new SimulatedServer(`n${i + 1}`, this, size));
     this.clients = new ClusterClients(this);
     this.workload = workloadOf(Math.floor(seed / 2), this);
+    this.advisories = new Advisories(this);
   }
 
   get requests(): ClientRequests {
@@ -82,6 +86,7 @@ export class ClusterWorld {
     this.timeline.runUntil(FAULTS_MS + HEALING_MS);
     this.clients.judge();
     this.workload.judge();
+    this.advisories.judge();
     return this.clients.breaches;
   }
 
@@ -95,6 +100,7 @@ export class ClusterWorld {
 
   /** To all that listen, on this server at once, on the others after a while. */
   carry(from: SimulatedServer, message: Carried): boolean {
+    this.advisories.take(message);
     let reached = from.hear(message);
     for (const to of this.servers) {
       if (to === from || !to.listens(message)) continue;
@@ -206,11 +212,13 @@ export class ClusterWorld {
   }
 
   private startLater(server: SimulatedServer): void {
+    this.calmSinceMs = Infinity;
     for (const other of this.servers) this.lose(other, server);
     this.clock.setTimer(this.random.next() * 8000, () => {
       if (server.isAlive) return;
       this.note(`${server.name} starts again`);
       server.start();
+      this.calmDown();
     });
   }
 
@@ -235,11 +243,18 @@ export class ClusterWorld {
       this.lose(other, away);
       this.lose(away, other);
     }
+    this.calmSinceMs = Infinity;
     this.note(`${away.name} is cut off`);
     this.clock.setTimer(this.random.next() * 12_000, () => {
       this.cut.clear();
       this.note("all are connected");
+      this.calmDown();
     });
+  }
+
+  /** All is well from here on, unless something else is not. */
+  private calmDown(): void {
+    if (this.cut.size === 0 && this.servers.every(({ isAlive }) => isAlive)) this.calmSinceMs = this.nowMs;
   }
 
   /** A server notices that its connection to another one has ended; or that has gone silent, and it does not. */
@@ -256,6 +271,7 @@ export class ClusterWorld {
     this.cut.clear();
     for (const server of this.servers) server.losePowerAfter(Infinity);
     for (const server of this.servers) if (!server.isAlive) server.start();
+    this.calmDown();
     this.note("all heals");
   }
 
