@@ -24,6 +24,8 @@ const ENTRIES_MAX = 65_535;
 /** The largest number of peers that a peer state may name: no group has so many. */
 const PEERS_MAX = 4096;
 const UVARINT_BYTES_MAX = 10;
+/** Terms and indexes stay below, so that there is always a next one. */
+const COUNT_MAX = 2 ** 52;
 const GRANTED = 1;
 const EMPTY = 2;
 /** Between shoals; nats-servers look at the two others alone. */
@@ -33,10 +35,10 @@ function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A count, or undefined where it cannot be held exactly. */
+/** A count; undefined where no group comes to so many. */
 function readCount(from: DataView, at: number): number | undefined {
   const value = from.getBigUint64(at, true);
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined;
+  return value <= BigInt(COUNT_MAX) ? Number(value) : undefined;
 }
 
 function writeCount(to: DataView, at: number, value: number): void {
@@ -171,7 +173,7 @@ export function decodeAppend(bytes: Uint8Array): AppendEntry | undefined {
   }
   // servers before 2.11 end here
   const currentTerm = at === bytes.length ? 0 : readUvarint(bytes, at);
-  if (currentTerm === undefined) return undefined;
+  if (currentTerm === undefined || currentTerm > COUNT_MAX || term < prevTerm) return undefined;
   return { leader: readPeer(bytes), term, commit, prevTerm, prevIndex, entries, currentTerm };
 }
 
@@ -194,6 +196,7 @@ export function decodePeerState(bytes: Uint8Array): PeerState | undefined {
   const end = 8 + count * PEER_ID_BYTES;
   if (count > PEERS_MAX || size > PEERS_MAX || end > bytes.length) return undefined;
   const peers = Array.from({ length: count }, (_, i) => readPeer(bytes, 8 + i * PEER_ID_BYTES));
+  if (new Set(peers).size !== count) return undefined;
   return { size, peers, domainExtension: bytes.length >= end + 2 ? from.getUint16(end, true) : 0 };
 }
 

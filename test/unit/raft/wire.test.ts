@@ -4,18 +4,20 @@ import { describe, expect, it } from "vitest";
 import { EntryType, type AppendEntry } from "../../../src/raft/messages.ts";
 import * as wire from "../../../src/raft/wire.ts";
 
-const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const count = fc.integer({ min: 0, max: 2 ** 52 });
 const peer = fc.string({ unit: fc.constantFrom("0", "9", "a", "z", "A", "Z"), minLength: 8, maxLength: 8 });
 const entry = fc.record({ type: fc.integer({ min: 0, max: 7 }), data: fc.uint8Array({ maxLength: 50 }) });
-const append: fc.Arbitrary<AppendEntry> = fc.record({
-  leader: peer,
-  term: count,
-  commit: count,
-  prevTerm: count,
-  prevIndex: count,
-  entries: fc.array(entry, { maxLength: 5 }),
-  currentTerm: count,
-});
+const append: fc.Arbitrary<AppendEntry> = fc
+  .record({
+    leader: peer,
+    term: count,
+    commit: count,
+    prevTerm: count,
+    prevIndex: count,
+    entries: fc.array(entry, { maxLength: 5 }),
+    currentTerm: count,
+  })
+  .map((body) => ({ ...body, prevTerm: Math.min(body.prevTerm, body.term) }));
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
@@ -119,5 +121,19 @@ describe("what a peer sends instead", () => {
     expect(wire.decodePeerState(peers)).toBeUndefined();
     const large = new Uint8Array(wire.VOTE_REQUEST_BYTES).fill(255);
     expect(wire.decodeVoteRequest(large)).toBeUndefined();
+  });
+
+  it("is no message where its term is older than that of the entry before, or leaves no room for a next one", () => {
+    const append = { leader: "fjFyEjc1", term: 4, commit: 0, prevTerm: 5, prevIndex: 1, entries: [] };
+    expect(wire.decodeAppend(wire.encodeAppend({ ...append, currentTerm: 0 }))).toBeUndefined();
+    const last = { ...append, term: 9, currentTerm: Number.MAX_SAFE_INTEGER };
+    expect(wire.decodeAppend(wire.encodeAppend(last))).toBeUndefined();
+    const request = { term: Number.MAX_SAFE_INTEGER, lastTerm: 0, lastIndex: 0, candidate: "fjFyEjc1" };
+    expect(wire.decodeVoteRequest(wire.encodeVoteRequest(request))).toBeUndefined();
+  });
+
+  it("is no membership where it names a peer twice", () => {
+    const bytes = wire.encodePeerState({ size: 3, peers: ["fjFyEjc1", "fjFyEjc1"], domainExtension: 0 });
+    expect(wire.decodePeerState(bytes)).toBeUndefined();
   });
 });
