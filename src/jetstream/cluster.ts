@@ -187,6 +187,9 @@ export class JetStreamCluster {
       return storage === "file" ? storageBytes : memoryBytes;
     };
     assets.clusterOf = (stream, consumer) => this.assets.figuresOf(name, stream, consumer);
+    const account = this.options.jetStream.accounts.get(name);
+    if (account !== undefined)
+      account.stepDown = (stream, consumer) => this.assets.stepDown(name, stream, consumer, "");
     assets.onInactive = ({ stream }, consumer) => this.api.forget(name, stream.config.name, consumer.name);
   }
 

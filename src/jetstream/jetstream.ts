@@ -16,6 +16,7 @@ import { Acked } from "./consumer/acked.ts";
 import type { Consumer } from "./consumer/consumer.ts";
 import { MessageHeaders } from "./headers.ts";
 import { discardUnfinished } from "./making.ts";
+import { DeliveryWatch } from "./delivery-watch.ts";
 import { isText } from "../slab/memory.ts";
 import type { Message } from "../protocol/message.ts";
 import { Scrubber } from "./scrub.ts";
@@ -154,7 +155,7 @@ const REPLICAS_MAX = 5;
 const ACK = "$JS.ACK.";
 const ACKNOWLEDGED = "+ACK";
 const FLOW = "$JS.FC.";
-/** Blocks that are looked at for what can be left out, and how often. */
+/** How often blocks are looked at for what can be left out, and consumers whether they deliver. */
 const CLEAN_MS = 1000;
 /** How often what was written to streams that are lazy is synced, where the server itself is not. */
 const LAZY_SYNC_MS = 120_000;
@@ -163,6 +164,9 @@ const LAZY_SYNC_MS = 120_000;
 class JetStreamAccount {
   readonly assets: Assets;
   readonly api: Api;
+  readonly watch: DeliveryWatch;
+  /** Lets another server lead a consumer. False: this one keeps it alone. */
+  stepDown: (stream: string, consumer: string) => boolean = () => false;
   private readonly host: AccountHost;
   private readonly own: Listeners;
   private readonly acked = new Acked<Consumer>((stream, name) =>
@@ -185,6 +189,9 @@ class JetStreamAccount {
     this.syncIntervalMs = Math.min(TIMER_MAX_MS, syncIntervalMs);
     this.host = assets.host;
     this.api = new Api(assets, facts);
+    const { name: account, logger } = assets.host;
+    const stepDown = (stream: string, consumer: string): boolean => this.stepDown(stream, consumer);
+    this.watch = new DeliveryWatch({ account, logger, streams: assets.streams, stepDown });
     assets.counters = this.api.counters;
     this.own = new Listeners(this.host, assets.streams);
     assets.onChanged = (stream, consumer) => {
@@ -258,11 +265,12 @@ class JetStreamAccount {
     });
   }
 
-  /** One block of a stream at a time, so that others have their turn. */
+  /** One block of a stream at a time, so that others have their turn; and what is looked at as often. */
   private cleanLater(): void {
     this.cleaning = this.host.clock.setTimer(CLEAN_MS, () => {
       for (const { stream } of this.assets.streams.values()) stream.clean();
       this.own.followMirrors();
+      this.watch.look();
       this.cleanLater();
     });
   }

@@ -88,6 +88,8 @@ export interface JetStreamAccountReport {
   /** Folders that could not be understood, as they are called now. */
   readonly putAside: readonly string[];
   readonly deadLetters: Readonly<DeadLetterCounts>;
+  /** Times that a consumer was found to deliver nothing though it should. */
+  readonly stuckConsumers: number;
   stream(name: string): StreamReport | null;
 }
 
@@ -155,8 +157,9 @@ export class JetStreamReport {
 
   /** null: the account has no JetStream. */
   account(name: string): JetStreamAccountReport | null {
-    const assets = this.jetStream.accounts.get(name)?.assets;
-    if (assets === undefined) return null;
+    const account = this.jetStream.accounts.get(name);
+    if (account === undefined) return null;
+    const { assets, watch } = account;
     const { facts } = this;
     const { limits, counters, streams, putAside, deadLetters } = assets;
     return {
@@ -164,6 +167,7 @@ export class JetStreamReport {
       limits,
       putAside,
       deadLetters,
+      stuckConsumers: watch.breaches,
       get stats() {
         return {
           memoryBytes: assets.usage.bytesOf("memory"),

@@ -159,6 +159,12 @@ export const jetStreamFamilies: readonly Family[] = [
     "Attempts to keep such a message elsewhere that failed: it stays with its consumer.",
     (look) => look.accounts.reduce((sum, { deadLetters }) => sum + deadLetters.refused, 0),
   ),
+  own(
+    "stuck_consumers_total",
+    "counter",
+    "Times that a consumer delivered nothing for seconds though it had messages and requests waited. It is set going again; a fault of the server.",
+    (look) => look.accounts.reduce((sum, { stuckConsumers }) => sum + stuckConsumers, 0),
+  ),
   {
     name: "jetstream_refusing_streams",
     type: "gauge",

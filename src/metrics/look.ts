@@ -241,6 +241,8 @@ export interface JetStreamAccountLook {
     readonly terminated: number;
     readonly refused: number;
   };
+  /** Since the start. */
+  readonly stuckConsumers: number;
   readonly name: string;
   readonly maxMemoryBytes: number;
   readonly maxStorageBytes: number;

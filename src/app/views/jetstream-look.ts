@@ -78,6 +78,7 @@ function accountLook({
   stats,
   putAside,
   deadLetters,
+  stuckConsumers,
 }: JetStreamAccountReport): JetStreamAccountLook {
   return {
     name,
@@ -87,6 +88,7 @@ function accountLook({
     memoryBytes: stats.memoryBytes,
     putAside: putAside.length,
     deadLetters,
+    stuckConsumers,
   };
 }
 
