@@ -60,7 +60,7 @@ export interface ClusterAssetsOptions {
   readonly offers: Offers;
 }
 
-interface KeptStream extends KeptConsumers {
+export interface KeptStream extends KeptConsumers {
   assignment: StreamAssignment;
   readonly assets: StreamAssets;
   /** null: this server keeps it alone. */
@@ -79,6 +79,11 @@ export class ClusterAssets {
     this.options = options;
     const opener = (this.opener = new GroupOpener(options));
     this.consumers = new ClusterConsumers({ ...options, opener });
+  }
+
+  /** By name. */
+  openStreams(account: string): ReadonlyMap<string, KeptStream> {
+    return this.of(account);
   }
 
   /** Makes everything as it is assigned. */

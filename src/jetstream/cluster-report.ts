@@ -5,6 +5,7 @@
 import { replicaInfo } from "./api/info.ts";
 import type { JetStreamCluster } from "./cluster.ts";
 import { lossOf } from "./cluster-troubles.ts";
+import type { Difference } from "./differences.ts";
 import { figuresOf } from "./group/figures.ts";
 import type { ClusterTrouble } from "./group/shared.ts";
 
@@ -83,6 +84,11 @@ export class JetStreamClusterReport {
     if (standing.obstacle !== "" || !this.cluster.isFollowing)
       return "JetStream is not current with the meta leader";
     return "";
+  }
+
+  /** Where what it has open or on its disk differs from what was agreed on, as of the last minute. */
+  get differences(): readonly Difference[] {
+    return this.cluster.reconciler.shown;
   }
 
   /** What this server should keep and does not keep well. */

@@ -24,6 +24,8 @@ import { KnownServers } from "./meta/known-servers.ts";
 import { MetaGroup } from "./meta/meta-group.ts";
 import { Settling } from "./meta/settling.ts";
 import { Offers } from "./offers.ts";
+import type { Reconciler } from "./reconciler.ts";
+import { makeReconciler } from "./reconciling.ts";
 import type { StoreOwner } from "./store-owner.ts";
 
 /** How long the others are waited for that are to lead, and how often it is looked. */
@@ -67,6 +69,7 @@ export class JetStreamCluster {
   private readonly groups: Groups;
   private readonly settling: Settling;
   readonly offers: Offers;
+  readonly reconciler: Reconciler;
   private readonly advisories: ClusterAdvisories;
   private readonly usage: ClusterUsage;
   private ledMeta = false;
@@ -130,6 +133,12 @@ export class JetStreamCluster {
     this.settling = new Settling(transport, this.meta);
     this.usage = new ClusterUsage({ self, clock, transport, jetStream });
     this.api = this.openApi(transport);
+    const { groups, offers, meta, assets } = this;
+    this.reconciler = makeReconciler({
+      ...{ self, disk, groups, host, meta, assets, accounts: jetStream.accounts },
+      isOffered: (account, stream) => offers.has(account, stream),
+      afterRound: () => this.api.completeStreams(),
+    });
   }
 
   private openApi(transport: SystemTransport): ClusterApi {
@@ -160,6 +169,7 @@ export class JetStreamCluster {
     this.meta.start();
     this.usage.start();
     this.api.start();
+    this.reconciler.start();
   }
 
   /** Lets others lead what this server leads. Resolves when they do, or after a while. */
@@ -194,6 +204,7 @@ export class JetStreamCluster {
   }
 
   stop(): void {
+    this.reconciler.stop();
     this.api.stop();
     this.settling.stop();
     this.offers.stop();

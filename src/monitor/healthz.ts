@@ -24,6 +24,8 @@ interface Wanted {
   readonly consumer: string;
 }
 
+/** Differences that are shown. */
+const DIFFERENCES_MAX = 100;
 const NO_ACCOUNT = '"account" must not be empty when checking stream health';
 const NO_STREAM = '"stream" must not be empty when checking consumer health';
 
@@ -54,7 +56,11 @@ export function healthz(source: MonitorSource, query: Query): Answer {
   if (cluster !== null && isMetaAsked) return answer([], isDetailed);
   const complaints =
     cluster === null ? complaintsOfStreams(report, wanted) : complaintsOfCopies(report, cluster, wanted);
-  return answer(complaints, isDetailed, isDetailed ? damageIn(report, wanted) : []);
+  if (!isDetailed) return answer(complaints, false);
+  return answer(complaints, true, {
+    damage: damageIn(report, wanted),
+    differences: differencesIn(cluster, wanted),
+  });
 }
 
 function complaintOfServer(source: MonitorSource, { account, stream, consumer }: Wanted): Complaint | null {
@@ -155,6 +161,21 @@ function damageIn(report: JetStreamReport, wanted: Wanted): object[] {
   return damage;
 }
 
+/** Not in nats-server: it is mended after a while, and does not change the status. */
+function differencesIn(cluster: JetStreamClusterReport | null, wanted: Wanted): object[] {
+  return (cluster?.differences ?? [])
+    .filter(
+      ({ account, stream }) =>
+        wanted.account === "" ||
+        (account === wanted.account && (wanted.stream === "" || stream === wanted.stream)),
+    )
+    .slice(0, DIFFERENCES_MAX)
+    .map(({ kind, ...about }) => ({
+      difference: kind,
+      ...Object.fromEntries(Object.entries(about).filter(([, name]) => name !== "")),
+    }));
+}
+
 function accountsOf(report: JetStreamReport, { account }: Wanted): JetStreamAccountReport[] {
   const names = account === "" ? report.accountNames : [account];
   return names.map((name) => report.account(name)).filter((one) => one !== null);
@@ -169,10 +190,10 @@ function streamsOf(account: JetStreamAccountReport, { stream }: Wanted): Iterabl
 function answer(
   complaints: readonly Complaint[],
   isDetailed: boolean,
-  damage: readonly object[] = [],
+  details: Readonly<Record<string, readonly object[]>> = {},
 ): Answer {
   const [first] = complaints;
-  const more = damage.length === 0 ? {} : { damage };
+  const more = Object.fromEntries(Object.entries(details).filter(([, list]) => list.length > 0));
   if (first === undefined) return compactJson(200, { status: "ok", ...more });
   if (!isDetailed) return compactJson(first.code, { status: first.status, error: first.error });
   const errors = complaints.map(({ type, account, stream, consumer, error }) => ({

@@ -29,7 +29,7 @@ import { META_REQUESTS } from "./cluster-requests.ts";
 import { MadeAnswers } from "./made-answers.ts";
 import { LeavingServers } from "./leaving-servers.ts";
 import { ClusterRestores } from "./cluster-restores.ts";
-import type { PlacementRoom } from "./cluster-moves.ts";
+import { completeStreams, type PlacementRoom } from "./cluster-moves.ts";
 import { ownedRequests, type OwnedHost } from "./cluster-owned.ts";
 import { InterestWait, type RoutesCaughtUp } from "./interest-wait.ts";
 import type { AnswerFacts } from "./info.ts";
@@ -143,6 +143,12 @@ export class ClusterApi {
     const found = meta.assignments.stream(account, stream)?.consumers.get(name);
     if (found !== undefined)
       meta.forward(encodeConsumer({ ...found, client: {}, subject: "", reply: "" }, "remove"));
+  }
+
+  /** Streams with fewer copies than they should have get more, where there are servers for them by now. */
+  completeStreams(): void {
+    const { meta } = this.options;
+    if (meta.leads) meta.whenSettled(() => completeStreams(this.around));
   }
 
   /** Something was agreed on, and this server has followed. */

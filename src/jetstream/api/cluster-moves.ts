@@ -33,6 +33,8 @@ interface EmptyingRoom extends PlacementRoom {
   readonly isThere: (peer: PeerId) => boolean;
 }
 
+/** Streams that get more copies in one round. */
+const COMPLETED_MAX = 16;
 /** Nobody waits for an answer. */
 const UNASKED = { client: {}, subject: "", reply: "" };
 
@@ -112,6 +114,19 @@ export function emptyServer(around: EmptyingRoom, peer: PeerId): void {
     if (!wanted.includes(peer)) continue;
     const others = left.length > 0 || around.isThere(peer) ? replacedPeers(without, assignment, left) : [];
     if (others.length > 0) moveStream(around, placed, { ...assignment, ...UNASKED }, others);
+  }
+}
+
+/** Streams that are kept by fewer servers than they should be, since there were no others: at most some at a time. */
+export function completeStreams(around: PlacementRoom): void {
+  let left = COMPLETED_MAX;
+  for (const placed of around.meta.assignments.all()) {
+    const { config, group } = placed.assignment;
+    if (group.desired !== undefined || group.peers.length >= config.replicas) continue;
+    const peers = replacedPeers(around, placed.assignment, group.peers);
+    if (peers.length === group.peers.length) continue;
+    moveStream(around, placed, { ...placed.assignment, ...UNASKED }, peers);
+    if (--left === 0) return;
   }
 }
 

@@ -76,6 +76,17 @@ export class DrivenGroups implements Groups {
     return file.groups.includes(name) || memory.groups.includes(name);
   }
 
+  get stored(): readonly string[] {
+    const { file, memory } = this.options.journals;
+    return [...file.groups, ...memory.groups];
+  }
+
+  discard(name: string): void {
+    for (const one of this.groups) if (one.name === name) return one.destroy();
+    const { file, memory } = this.options.journals;
+    for (const journal of [file, memory]) if (journal.groups.includes(name)) journal.open(name).remove();
+  }
+
   peerLost(peer: PeerId): void {
     this.driver.peerLost(peer);
   }

@@ -108,6 +108,10 @@ export interface Groups {
   open(options: JoinOptions): Group;
   /** Whether this server has kept something of such a group. */
   exists(name: string): boolean;
+  /** The groups that this server has kept something of. */
+  readonly stored: readonly string[];
+  /** Removes what is stored of a group; one that is open ends. */
+  discard(name: string): void;
   /** The connection to a server has ended: groups that it led need not wait to elect another leader. */
   peerLost(peer: PeerId): void;
   /** Calls once all that groups have stored so far is durable. */

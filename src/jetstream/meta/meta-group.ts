@@ -20,7 +20,7 @@ import { Assignments, type AssignmentChange } from "./assignments.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import type { KnownServers } from "./known-servers.ts";
 
-const META_GROUP = "_meta_";
+export const META_GROUP = "_meta_";
 /** No majority of so many is ever there. */
 const UNKNOWN: PeerState = { size: 4096, peers: [], domainExtension: 0 };
 const SNAPSHOTS = { entriesMax: 256, bytesMax: 1 << 20 };

@@ -61,7 +61,7 @@ describe("a consumer with messages and requests that wait", () => {
     cluster.ask("CONSUMER.CREATE.S.c", { stream_name: "S", config });
     const leads = (name: string): boolean =>
       cluster.server(name).cluster!.assets.standing("A", "S", "c") === "leads";
-    const leader = cluster.until("a leader", () => cluster.servers.find(({ name }) => leads(name)))!;
+    const leader = cluster.until("a leader", () => cluster.servers.find(({ name }) => leads(name)));
     const consumer = leader.jetStream!.accounts.get("A")!.assets.streams.get("S")!.consumers.get("c")!;
     consumer["pumping"].wake = () => {};
     cluster.send("A", "$JS.API.CONSUMER.MSG.NEXT.S.c", PULL);
