@@ -133,8 +133,13 @@ export class JetStreamCluster {
     this.settling = new Settling(transport, this.meta);
     this.usage = new ClusterUsage({ self, clock, transport, jetStream });
     this.api = this.openApi(transport);
-    const { groups, offers, meta, assets } = this;
-    this.reconciler = makeReconciler({
+    this.reconciler = this.makeReconciler();
+  }
+
+  private makeReconciler(): Reconciler {
+    const { disk, host, jetStream } = this.options;
+    const { self, groups, offers, meta, assets } = this;
+    return makeReconciler({
       ...{ self, disk, groups, host, meta, assets, accounts: jetStream.accounts },
       isOffered: (account, stream) => offers.has(account, stream),
       afterRound: () => this.api.completeStreams(),
