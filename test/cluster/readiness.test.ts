@@ -47,7 +47,7 @@ async function ask({ server }: RunningServer, path: string): Promise<Asked> {
   return await askPort(server.monitorPort, path);
 }
 
-async function askPort(port: number, path: string): Promise<Asked> {
+async function askPort(port: number | null, path: string): Promise<Asked> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`);
   return { status: response.status, body: (await response.json()) as Asked["body"] };
 }

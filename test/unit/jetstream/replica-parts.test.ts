@@ -17,7 +17,7 @@ function filled(): JetStreamStack {
 it("the state of a stream names what was deleted behind its last message as well", () => {
   const stack = filled();
   for (const seq of [1, 3, 5, 6]) stack.request("STREAM.MSG.DELETE.S", { seq });
-  const state = decodeState(encodeState(stateOf(stack.stream("S").store)))!;
+  const state = decodeState(encodeState(stateOf(stack.stream("S").store, 0)))!;
   expect(state).toMatchObject({ messages: 2, first: 2, last: 6 });
   expect(state.deleted).toEqual([
     { first: 3, count: 1 },
