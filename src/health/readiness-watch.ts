@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { judgeReadiness, type Readiness, type ReadinessInput } from "./readiness.ts";
+import { judgeReadiness, type Readiness, type ReadinessInput, type StreamsRule } from "./readiness.ts";
 
 const LOOK_EVERY_MS = 100;
 /** The same, where all streams and consumers have to be looked at. */
@@ -30,6 +30,8 @@ export class ReadinessWatch implements Disposable {
   /** What copies of streams lacked when they last came nearer to what they should hold, and when that was. */
   private least = { troubles: Infinity, behind: Infinity };
   private movedMs: number;
+  /** Where copies that catch up were first seen; null: they have everything, or nobody knows what that is. */
+  private began: { readonly behind: number; readonly atMs: number } | null = null;
 
   constructor(options: ReadinessWatchOptions) {
     this.options = options;
@@ -43,19 +45,21 @@ export class ReadinessWatch implements Disposable {
   }
 
   /** As it is now. `expect`: servers that have to be connected, this one included; 0: whatever there is. */
-  judge(expect = 0): Readiness {
+  judge(expect = 0, streamsRule: StreamsRule = "joining"): Readiness {
     const { options, hasBeenReady } = this;
     const waitedMs = options.clock.nowMs() - this.sinceMs;
     const facts = options.facts();
     const readiness = judgeReadiness({
       ...facts,
       hasBeenReady,
+      streamsRule,
       stalledMs: this.stalledMs(facts.streams),
+      restMs: this.restMs(facts.streams),
       waitedMs,
       waitMs: options.waitMs,
       expect,
     });
-    if (expect === 0) this.notice(readiness, waitedMs);
+    if (expect === 0 && streamsRule === "joining") this.notice(readiness, waitedMs);
     return readiness;
   }
 
@@ -76,6 +80,19 @@ export class ReadinessWatch implements Disposable {
       this.movedMs = nowMs;
     }
     return nowMs - this.movedMs;
+  }
+
+  /** Supposes that copies go on as they have since they were first seen behind. */
+  private restMs(streams: ReadinessFacts["streams"]): number | null {
+    const behind = streams?.behind ?? 0;
+    if (behind === 0 || behind === Infinity) {
+      this.began = null;
+      return behind === 0 ? 0 : null;
+    }
+    const atMs = this.options.clock.nowMs();
+    if (this.began === null || behind > this.began.behind) this.began = { behind, atMs };
+    const done = this.began.behind - behind;
+    return done === 0 ? null : ((atMs - this.began.atMs) / done) * behind;
   }
 
   private lookOn(): void {

@@ -9,7 +9,7 @@
  * service. The missing servers are reported anyway.
  *
  * Copies of streams are waited for in the same way, as long as they come nearer to what they should hold: a copy that is broken
- * is named, and keeps the server waiting for `waitMs` only.
+ * is named, and keeps the server waiting for `waitMs` only. Whoever asks for it is told of them strictly, whatever was before.
  */
 import type { AddressSnapshot, MeshSnapshot, PeerSnapshot } from "../cluster/mesh-types.ts";
 import type { DiscoverySnapshot } from "../discovery/discovery.ts";
@@ -41,7 +41,7 @@ export interface Readiness {
   /** Problems, including those that do not make the server unready. */
   readonly missing: readonly string[];
   /** What this server keeps for its cluster; null: nothing. */
-  readonly streams: StreamsStanding | null;
+  readonly streams: StreamsProgress | null;
   /** Faults of this server that have cost a connection, since the start. */
   readonly faults: number;
   /** "starting", "ready" (takes clients), "lame duck" or "stopped". */
@@ -77,12 +77,24 @@ export interface StreamsStanding {
   readonly behind: number;
 }
 
+/** Progress of copies that catch up. */
+interface StreamsProgress extends StreamsStanding {
+  /** Until they have everything, if they go on as they have; null: nobody knows. */
+  readonly restMs: number | null;
+}
+
+/** "joining": a server that joins waits for its copies, within bounds. "always": whatever it was before. */
+export type StreamsRule = "joining" | "always";
+
 export interface ReadinessInput {
   readonly state: LifeState;
   /** null: there is no cluster, or its port does not listen yet. */
   readonly mesh: MeshSnapshot | null;
   readonly sources: readonly DiscoverySnapshot[];
   readonly streams: StreamsStanding | null;
+  readonly streamsRule: StreamsRule;
+  /** Until copies have everything; null: nobody knows. */
+  readonly restMs: number | null;
   /** Since copies last came nearer to what they should hold. */
   readonly stalledMs: number;
   /** Contained since the start. */
@@ -102,7 +114,7 @@ const KUBERNETES = "kubernetes";
 const NAMED_MAX = 5;
 
 export function judgeReadiness(input: ReadinessInput): Readiness {
-  const { state, mesh, sources, hasBeenReady, waitedMs, waitMs, expect } = input;
+  const { state, mesh, sources, hasBeenReady, waitedMs, waitMs, expect, streams, restMs } = input;
   const peers = mesh === null ? { connected: [], awaited: [] } : peersOf(mesh);
   const reasons: string[] = [];
   const causes: ReadinessCause[] = [];
@@ -120,10 +132,11 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
     ...(peers.awaited.length === 0 ? [] : [`no complete route to ${named(peers.awaited)}`]),
   ];
   const isAwaiting = state === "ready" && !hasBeenReady && waitedMs < waitMs;
-  const troubles = shownTroubles(input.streams);
-  const isCatchingUp = state === "ready" && !hasBeenReady && input.stalledMs < waitMs;
+  const troubles = shownTroubles(streams);
+  const areStreamsAwaited =
+    state === "ready" && (input.streamsRule === "always" || (!hasBeenReady && input.stalledMs < waitMs));
   if (isAwaiting) reasons.push(...missing);
-  if (isCatchingUp && troubles.length > 0) {
+  if (areStreamsAwaited && troubles.length > 0) {
     reasons.push(...troubles);
     causes.push("streams");
   }
@@ -134,7 +147,7 @@ export function judgeReadiness(input: ReadinessInput): Readiness {
     reasons,
     causes,
     missing: state === "ready" ? [...missing, ...troubles] : [],
-    streams: input.streams,
+    streams: streams === null ? null : { ...streams, restMs },
     faults: input.faults,
     state,
     sources: sources.map(({ name, peers: listed, answerAgeMs, lastError }) => ({

@@ -7,7 +7,7 @@ import { compactJson, type Answer } from "./answer.ts";
 import { goDuration, goTime } from "./go-format.ts";
 import type { Audience } from "./guard.ts";
 import type { Query } from "./query.ts";
-import type { Readiness, StreamsStanding } from "../health/readiness.ts";
+import type { Readiness } from "../health/readiness.ts";
 import type { MonitorSource } from "./source.ts";
 
 /** That it answers is the answer: a server that drains, or waits for others, is not to be restarted. */
@@ -23,10 +23,13 @@ export function startupz(source: MonitorSource, { audience }: Query): Answer {
   return answer({ isWell, reasons: isWell ? [] : why, state, ...identity(source, audience) });
 }
 
-/** `expect=N`: at least so many servers are connected, this one included. */
+/**
+ * `expect=N`: at least so many servers are connected, this one included. `streams=1`: every group here has a leader, and each copy is
+ * where its group is, also where the server has been ready.
+ */
 export function readyz(source: MonitorSource, query: Query): Answer {
   const expect = query.unsigned("expect");
-  const readiness = source.readiness(expect);
+  const readiness = source.readiness(expect, query.flag("streams") ? "always" : "joining");
   const { isReady: isWell, state, reasons, causes } = readiness;
   const asked = expect === 0 ? {} : { expect };
   if (query.audience === "stranger") return answer({ isWell, reasons: causes, state, ...asked });
@@ -65,8 +68,12 @@ export function readyz(source: MonitorSource, query: Query): Answer {
   });
 }
 
-function streamsFields({ troubles, behind }: StreamsStanding): object {
-  return { behind: behind === Infinity ? null : behind, not_current: troubles };
+function streamsFields({ troubles, behind, restMs }: NonNullable<Readiness["streams"]>): object {
+  return {
+    behind: behind === Infinity ? null : behind,
+    ...(restMs === null || behind === 0 ? {} : { estimate: goDuration(restMs) }),
+    not_current: troubles,
+  };
 }
 
 /** Problems. Faults do not affect readiness, since the connections that caused them are gone. */

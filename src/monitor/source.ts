@@ -10,7 +10,7 @@ import type { OpenRoute } from "../ports/cluster/cluster-port.ts";
 import type { ClosedConnection } from "./closed-connections.ts";
 import type { ConnectionHost } from "../links/trunk/host.ts";
 import type { Traffic } from "../links/trunk/traffic.ts";
-import type { Readiness } from "../health/readiness.ts";
+import type { Readiness, StreamsRule } from "../health/readiness.ts";
 import type { OpenConnection } from "../ports/client/open-connection.ts";
 
 export interface AccountTraffic extends Readonly<Traffic> {
@@ -234,7 +234,7 @@ export interface MonitorSource {
   /** Why the server takes no clients yet; null: it does. */
   whyNotReady(): string | null;
   /** `expect`: servers that have to be connected, this one included; 0: whatever there is. */
-  readiness(expect: number): Readiness;
+  readiness(expect: number, streamsRule?: StreamsRule): Readiness;
   facts(): ServerFacts;
   /** Where clients can connect, here and elsewhere in the cluster, as `host:port`. */
   connectUrls(): readonly string[];

@@ -48,7 +48,7 @@ export function monitorSource(
   return {
     nowMs: () => systemClock.nowMs(),
     whyNotReady: () => whyNotReady(rooms),
-    readiness: (expect) => rooms.readiness.judge(expect),
+    readiness: (expect, streamsRule) => rooms.readiness.judge(expect, streamsRule),
     facts: () => serverFacts(rooms),
     connectUrls: () => rooms.self.connectUrls(),
     webSocketUrls: () => rooms.self.connectUrls("websocket"),

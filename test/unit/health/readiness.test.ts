@@ -37,6 +37,8 @@ function judge(input: Partial<ReadinessInput>): ReturnType<typeof judgeReadiness
   return judgeReadiness({
     faults: 0,
     streams: null,
+    streamsRule: "joining",
+    restMs: null,
     stalledMs: 0,
     state: "ready",
     mesh: mesh([]),
@@ -220,6 +222,13 @@ describe("a server that keeps streams with others", () => {
     expect(later).toMatchObject({ isReady: true, reasons: [], missing: troubles });
   });
 
+  it("is judged by its copies whatever it was, where that is asked for", () => {
+    const input = { streams: { troubles, behind: 7 }, hasBeenReady: true, stalledMs: 300_000 };
+    const asked = judge({ ...input, streamsRule: "always" });
+    expect(asked).toMatchObject({ isReady: false, reasons: troubles, causes: ["streams"] });
+    expect(judge({ streams: { troubles: [], behind: 0 }, streamsRule: "always" }).isReady).toBe(true);
+  });
+
   it("names a few of many", () => {
     const many = Array.from({ length: 9 }, (_, i) => `A > S${i}: group has no leader`);
     const { reasons } = judge({ streams: { troubles: many, behind: 0 } });
@@ -248,5 +257,49 @@ describe("a server that keeps streams with others", () => {
     clock.advance(1000);
     expect(watch.judge()).toMatchObject({ isReady: true, missing: ["catching up"] });
     expect(clock.timerCount).toBe(0);
+  });
+
+  it("estimates how long its copies take, from when they were first behind", () => {
+    const clock = new VirtualClock();
+    let behind = Infinity;
+    const watch = new ReadinessWatch({
+      waitMs: 1000,
+      clock,
+      logger: silentLogger,
+      facts: () => ({
+        ...{ state: "ready", mesh: null, sources: [], faults: 0 },
+        streams: { troubles: behind === 0 ? [] : ["not current"], behind },
+      }),
+      isMeshComplete: () => true,
+    });
+    const estimate = (nowBehind: number, afterMs: number): number | null | undefined => {
+      behind = nowBehind;
+      clock.advance(afterMs);
+      return watch.judge().streams?.restMs;
+    };
+    expect(estimate(Infinity, 0)).toBeNull();
+    expect(estimate(1000, 100)).toBeNull();
+    expect(estimate(900, 1000)).toBe(9000);
+    expect(estimate(500, 1000)).toBe(2000);
+    expect(estimate(2000, 1000)).toBeNull();
+    expect(estimate(1000, 500)).toBe(500);
+    expect(estimate(0, 500)).toBe(0);
+    watch[Symbol.dispose]();
+  });
+
+  it("says no more in its log where it is asked strictly", () => {
+    const clock = new VirtualClock();
+    const lines: string[] = [];
+    const logger = { ...silentLogger, info: (text: string) => void lines.push(text) };
+    let streams: StreamsStanding = { troubles: [], behind: 0 };
+    const watch = new ReadinessWatch({
+      ...{ waitMs: 1000, clock, logger, isMeshComplete: () => true },
+      facts: () => ({ state: "ready", mesh: null, sources: [], streams, faults: 0 }),
+    });
+    expect(watch.judge().isReady).toBe(true);
+    streams = { troubles, behind: 7 };
+    expect(watch.judge(0, "always").isReady).toBe(false);
+    expect(watch.judge().isReady).toBe(true);
+    expect(lines).toEqual(["Ready"]);
   });
 });
