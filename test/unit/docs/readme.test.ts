@@ -81,7 +81,7 @@ describe("the README", () => {
     for (const [i, url] of urls.entries()) {
       const publisher = await connect({ servers: url });
       const probe = `probe.${i}`;
-      subscriber.subscribe(probe, { max: 1, callback: (_error, message) => void message.respond() });
+      subscriber.subscribe(probe, { callback: (_error, message) => void message.respond() });
       await expect.poll(() => answers(publisher, probe)).toBe(true);
       publisher.publish("hello", `world ${i}`);
       await publisher.drain();
