@@ -12,6 +12,8 @@ const load = (): Promise<LoadResult> => loadConfigInAnyFormat(process.argv.slice
 await main();
 
 async function main(): Promise<void> {
+  // nats-server has no such command.
+  if (process.argv[2] === "doctor" && !program.isNatsServer) return examine();
   const loaded = await load();
   switch (loaded.kind) {
     case "help":
@@ -61,6 +63,15 @@ async function check(
     if (problems.length > 0) return fail(problems.map((problem) => `${program.name}: ${problem}`));
   }
   process.stdout.write(`${program.name}: ${text}\n`);
+}
+
+/** A command of its own: it reads no configuration. */
+async function examine(): Promise<void> {
+  const { doctor } = await import("./app/doctor/command.ts");
+  const { exitCode, lines, problem } = await doctor(process.argv.slice(3), process.env);
+  for (const line of lines) process.stdout.write(`${line}\n`);
+  if (problem !== "") process.stderr.write(`${program.name} doctor: ${problem}\n`);
+  process.exitCode = exitCode;
 }
 
 /** What a server consists of is loaded here alone: it takes longer than all other commands. */

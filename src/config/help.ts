@@ -66,6 +66,7 @@ export function helpText(): string {
   return [
     "",
     "Usage: shoal [options]",
+    "or: shoal doctor --help          what is unhealthy or idle in a cluster, and why",
     "",
     ...texts.flatMap((group) => [group, ""]),
     ...common,

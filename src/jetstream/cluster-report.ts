@@ -8,6 +8,7 @@ import { lossOf } from "./cluster-troubles.ts";
 import type { Difference } from "./differences.ts";
 import { figuresOf } from "./group/figures.ts";
 import type { ClusterTrouble } from "./group/shared.ts";
+import { textOf } from "./report-texts.ts";
 
 export interface MetaReport {
   /** The name of the cluster. */
@@ -33,6 +34,16 @@ export interface ClusterStanding {
   readonly troubles: readonly ClusterTrouble[];
   /** What those that catch up lack, in operations; Infinity: what there should be is not known here. */
   readonly behind: number;
+}
+
+/** A stream, or a consumer, all of whose copies are on servers that are not there. */
+interface UnservedAsset {
+  readonly account: string;
+  readonly stream: string;
+  /** "": it is the stream. */
+  readonly consumer: string;
+  /** Names of the servers, or their ids where those are not known. */
+  readonly servers: readonly string[];
 }
 
 /** Troubles that are named. */
@@ -94,6 +105,30 @@ export class JetStreamClusterReport {
   /** What this server should keep and does not keep well. */
   troubles(): Iterable<ClusterTrouble> {
     return this.cluster.assets.troubles();
+  }
+
+  /** What nobody keeps of those that are there, NAMED_MAX of it. Consumers of such a stream are left out. */
+  unserved(isThere: (server: string) => boolean): UnservedAsset[] {
+    const { meta, figuresHost } = this.cluster;
+    const nameOf = (peer: string): string => figuresHost.nameOf(peer) || peer;
+    const away = (meta.group?.peers.peers ?? []).filter((peer) => !isThere(nameOf(peer)));
+    const found: UnservedAsset[] = [];
+    if (away.length === 0) return found;
+    const isAway = ({ group }: { readonly group: { readonly peers: readonly string[] } }): boolean =>
+      group.peers.every((peer) => away.includes(peer));
+    for (const { assignment, consumers } of meta.assignments.all()) {
+      const lost = isAway(assignment) ? [assignment] : [...consumers.values()].filter(isAway);
+      for (const one of lost) {
+        if (found.length === NAMED_MAX) return found;
+        found.push({
+          account: textOf(assignment.account),
+          stream: textOf(assignment.config.name),
+          consumer: "name" in one ? textOf(one.name) : "",
+          servers: one.group.peers.map(nameOf),
+        });
+      }
+    }
+    return found;
   }
 
   get standing(): ClusterStanding {

@@ -4,6 +4,7 @@ import { json, text, type Answer } from "./answer.ts";
 import { ClusterReport } from "./clusterz.ts";
 import { connz } from "./connz.ts";
 import { debugVars, stacksz } from "./debug.ts";
+import { DoctorReport } from "./doctorz.ts";
 import { healthz } from "./healthz.ts";
 import { indexPage } from "./index-page.ts";
 import { jsz } from "./jsz.ts";
@@ -40,6 +41,7 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
   "/startupz",
   "/memberz",
   "/clusterz",
+  "/doctorz",
   "/messagez",
 ]);
 
@@ -66,6 +68,7 @@ export class Endpoints {
     this.uncounted = new Set([...UNCOUNTED, ...further.map(({ path }) => path)]);
     this.usage = new ProcessUsage(startedMs, () => source.nowMs());
     const report = new ClusterReport(source, () => this.varz());
+    const doctor = new DoctorReport(source, (name, query) => this.ask(name, query));
     const messageRequests = new RequestBudget();
     this.table = new Map<string, Endpoint>([
       // First, so that they replace no endpoint.
@@ -83,6 +86,7 @@ export class Endpoints {
       ["/startupz", startupz],
       ["/memberz", () => memberz(source, this.varz())],
       ["/clusterz", (_, query) => report.answer(query)],
+      ["/doctorz", () => doctor.answer()],
       ["/messagez", (_, query, turns) => messagez(source, query, turns, messageRequests)],
       ["/gatewayz", gatewayz],
       ["/leafz", leafz],

@@ -18,6 +18,7 @@ const ENTRIES: readonly (readonly [title: string, path: string])[] = [
   ["Life", "livez"],
   ["Cluster", "clusterz"],
   ["Member", "memberz"],
+  ["Doctor", "doctorz"],
   ["JetStream", "jsz"],
   ["Leaf nodes", "leafz"],
   ["Gateways", "gatewayz"],

@@ -52,6 +52,7 @@ export function memberFields(source: MonitorSource, varz: object): object {
     accounts: accountsOf(source),
     ...leafNodesOf(source),
     ...streamsOf(source),
+    ...unservedOf(source),
     events: source.recentEvents().map(({ timeMs, ...event }) => ({ time: goTime(timeMs), ...event })),
   };
 }
@@ -179,6 +180,15 @@ function streamsOf(source: MonitorSource): object {
       .slice(0, CONSUMERS_MAX),
     consumers_total,
   };
+}
+
+/** Streams and consumers that only members keep which are not there. */
+function unservedOf(source: MonitorSource): object {
+  const cluster = source.jetStream()?.report.cluster ?? null;
+  if (cluster === null) return {};
+  const peers = source.cluster?.snapshot()?.peers ?? [];
+  const there = new Set([source.facts().name, ...peers.map(({ name }) => name)]);
+  return { unserved: cluster.unserved((server) => there.has(server)) };
 }
 
 type StreamFields = Record<string, unknown> & { readonly bytes: number };

@@ -120,10 +120,22 @@ interface RecentEvent {
 
 type Told = Readonly<Record<string, unknown>>;
 
+/** The answer of a member. */
+interface ToldBy {
+  readonly id: string;
+  readonly name: string;
+  /** null: it has refused. */
+  readonly data: Told | null;
+  /** Why; "": it has not. */
+  readonly error: string;
+}
+
 /** How other members are asked: through the system account. An answer is what they say of themselves, unchecked. */
 export interface ClusterView {
   /** All that know this kind: MEMBERZ, VARZ and the like; `expected` of them, or those that answer in time. */
   everybody(kind: string, expected: number): Promise<readonly Told[]>;
+  /** The same with options, and who has answered. */
+  answers(kind: string, options: object, expected: number): Promise<readonly ToldBy[]>;
   /** What `/accstatz` of `expected` servers tells, or of those that answer in time. */
   accounts(expected: number): Promise<readonly Told[]>;
   /** One server, by its id. null: no answer in time. */

@@ -18,6 +18,8 @@ export interface ServerAnswer {
   readonly server: Readonly<Record<string, unknown>> & { readonly id: string; readonly name: string };
   /** For STATSZ: the field `statsz`. undefined: the server has answered with an error. */
   readonly data: unknown;
+  /** What the error says; "": there is none. */
+  readonly error: string;
 }
 
 interface Asked {
@@ -103,11 +105,16 @@ export class ClusterQuery implements Disposable {
 function readAnswer(payload: Uint8Array): ServerAnswer | null {
   const told = parseJson(Buffer.from(payload).toString("utf8"));
   if (!isRecord(told)) return null;
-  const { server, data, statsz } = told;
+  const { server, data, statsz, error } = told;
   if (!isRecord(server)) return null;
   const { id, name } = server;
   if (typeof id !== "string" || typeof name !== "string") return null;
-  return { server: { ...server, id, name }, data: statsz ?? data ?? undefined };
+  const description = isRecord(error) ? error["description"] : "";
+  return {
+    server: { ...server, id, name },
+    data: statsz ?? data ?? undefined,
+    error: typeof description === "string" ? description : "",
+  };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -28,13 +28,14 @@ export const TABLE: Readonly<Record<string, string>> = {
   transport: "base slab compress",
   links: "base slab protocol subject core auth",
   health: "base types: cluster discovery",
+  doctor: "base",
   store: "base compress subject types: raft",
   jetstream: "base slab compress protocol subject core raft store",
   ports: "base keys protocol subject core auth transport links cluster discovery",
-  monitor: "base protocol subject health types: core auth links cluster ports jetstream",
+  monitor: "base protocol subject health doctor types: core auth links cluster ports jetstream",
   system: "base keys protocol core monitor types: links",
   config: "base subject keys types: core auth links",
-  app: "base slab keys compress subject cluster raft discovery metrics log protocol core auth operator transport links health store jetstream ports monitor system config",
+  app: "base slab keys compress subject cluster raft discovery metrics log protocol core auth operator transport links health store jetstream ports doctor monitor system config",
   // src/main.ts and src/index.ts
   "": "app base config log ports store",
 };
@@ -74,7 +75,7 @@ const OWNERS: readonly (readonly [specifier: RegExp, owners: RegExp])[] = [
 
 /** Time, chance and the process are handed in here, so that the simulation runs the code of production. */
 const PURE = new Set(
-  "slab compress subject cluster raft protocol core links health store jetstream".split(" "),
+  "slab compress subject cluster raft protocol core links health doctor store jetstream".split(" "),
 );
 
 /** Rules about single expressions: the text of a file without its comments must not match. */

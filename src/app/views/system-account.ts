@@ -89,6 +89,14 @@ export function eventClient(session: ClientSession): EventClient {
 function viewThrough(service: () => SystemService | null): ClusterView {
   return {
     everybody: (kind, expected) => told(service()?.clusterQuery(kind, VIEW_TIMEOUT_MS, expected)),
+    async answers(kind, options, expected) {
+      const asked = service()?.clusterQuery(kind, VIEW_TIMEOUT_MS, expected, options);
+      const answers = (await asked?.catch(() => [])) ?? [];
+      return answers.map(({ server: { id, name }, data, error }) => ({
+        ...{ id, name, error },
+        data: isRecord(data) ? data : null,
+      }));
+    },
     accounts: (expected) => told(service()?.accountsQuery(VIEW_TIMEOUT_MS, expected)),
     async one(serverId, kind, options) {
       const asked = service()?.serverQuery(serverId, kind, VIEW_TIMEOUT_MS, options);
