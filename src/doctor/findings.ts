@@ -39,7 +39,7 @@ export function inOrder(findings: readonly DoctorFinding[]): DoctorFinding[] {
   return findings.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
-export function lineOf({ state, kind, name, why, todo }: DoctorFinding): string {
+function lineOf({ state, kind, name, why, todo }: DoctorFinding): string {
   return printable(`${state}: ${kind} ${name}: ${why}. ${todo}.`);
 }
 

@@ -74,7 +74,7 @@ function behindText({ name, lag }: ReplicaFacts): string {
   return lag === 0 ? `the copy on ${name} is not current` : `the copy on ${name} is ${lag} operations behind`;
 }
 
-export function quorumOf(size: number): number {
+function quorumOf(size: number): number {
   return Math.floor(size / 2) + 1;
 }
 

@@ -53,7 +53,7 @@ export function assetFindings(
   return { findings, streams: streams.size, consumers };
 }
 
-export function nameOf(account: string, stream: string, consumer = ""): string {
+function nameOf(account: string, stream: string, consumer = ""): string {
   return [account, stream, consumer].filter((one) => one !== "").join(" > ");
 }
 
