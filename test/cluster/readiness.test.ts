@@ -43,8 +43,8 @@ interface Asked {
   };
 }
 
-async function ask({ server }: RunningServer, path: string): Promise<Asked> {
-  return await askPort(server.monitorPort, path);
+function ask({ server }: RunningServer, path: string): Promise<Asked> {
+  return askPort(server.monitorPort, path);
 }
 
 async function askPort(port: number | null, path: string): Promise<Asked> {

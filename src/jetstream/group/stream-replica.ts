@@ -173,10 +173,7 @@ export class StreamReplica implements GroupMachine {
 
   install(data: Uint8Array): void {
     const state = decodeState(data);
-    if (state === undefined) {
-      this.fail("a snapshot of the group cannot be read");
-      return;
-    }
+    if (state === undefined) return this.fail("a snapshot of the group cannot be read");
     const { store } = this.stream;
     this.failed = state.failed;
     dropGone(state, store);
