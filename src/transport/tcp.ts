@@ -120,9 +120,10 @@ export class TcpWire implements Wire {
   }
 
   protected closed(): void {
-    this.wires.closed();
-    this.receiver?.onClosed(this.problem);
-    this.receiver = null;
+    this.wires.closed(() => {
+      this.receiver?.onClosed(this.problem);
+      this.receiver = null;
+    });
   }
 
   protected readByEvents(): void {
