@@ -2,11 +2,13 @@
  * The wires that are open: who stops waits for them, so that no handle is left. Thousands of them may end in one turn of the event loop, such
  * as those of a proxy that has died; what that sets off is spread over many turns.
  *
- * Bounded by the number of wires, each of which ends once.
+ *     the peer's last byte -> `peerEnded`: the socket is closed -> `closed`: the session ends
+ *
+ * Bounded by the number of wires, each of which does either once.
  */
 import { assert } from "../base/assert.ts";
 
-/** Ends of wires in one turn: each ends a session, which takes up to 50 µs. */
+/** Sockets that are closed, and sessions that end, in one turn: each takes up to 50 µs. */
 export const ENDS_PER_TURN = 64;
 
 export class OpenWires {
@@ -27,9 +29,20 @@ export class OpenWires {
     this.count++;
   }
 
-  /** A wire has closed, and `finish` does what that means: at once, unless many have closed in this turn. Until then it counts as open. */
+  /** The peer of a wire says no more, so `close` closes it: at once, unless many have ended in this turn. */
+  peerEnded(close: () => void): void {
+    this.ends.push(close);
+    this.workOff();
+  }
+
+  /** A wire has closed, and `finish` does what that means, in the same order. Until then it counts as open. */
   closed(finish: () => void): void {
-    this.ends.push(finish);
+    this.ends.push(() => {
+      this.count--;
+      assert(this.count >= 0, "a wire closes once");
+      finish();
+      if (this.count === 0) this.wake();
+    });
     this.workOff();
   }
 
@@ -39,7 +52,7 @@ export class OpenWires {
   }
 
   private workOff(): void {
-    for (; this.left > 0 && this.next < this.ends.length; this.left--) this.finish(this.ends[this.next++]!);
+    for (; this.left > 0 && this.next < this.ends.length; this.left--) this.ends[this.next++]!();
     if (this.next === this.ends.length) {
       this.ends = [];
       this.next = 0;
@@ -53,11 +66,7 @@ export class OpenWires {
     });
   }
 
-  private finish(end: () => void): void {
-    this.count--;
-    assert(this.count >= 0, "a wire closes once");
-    end();
-    if (this.count > 0) return;
+  private wake(): void {
     for (const resolve of this.waiting) resolve();
     this.waiting = [];
   }

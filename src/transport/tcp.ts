@@ -58,7 +58,10 @@ export class TcpWire implements Wire {
     else this.socket = taken;
     const { socket } = this;
     this.drains = taken !== null;
-    if (this.drains) socket.on("drain", this.written);
+    if (this.drains) {
+      socket.on("drain", this.written);
+      socket.on("end", () => this.wires.peerEnded(() => socket.end()));
+    }
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on("error", (error: NodeJS.ErrnoException) => (this.problem = error.code ?? error.message));
     socket.on("close", () => this.closed());
@@ -147,6 +150,7 @@ function takeOver(accepted: net.Socket, onBytes: (length: number) => boolean): n
     handle,
     readable: true,
     writable: true,
+    allowHalfOpen: true, // else Node.js closes all at once whose peers have ended
     onread: { buffer: readWindow, callback: onBytes },
     writableHighWaterMark: 0, // "drain" comes after every write that has to wait
   };

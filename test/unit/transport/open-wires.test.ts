@@ -49,6 +49,13 @@ it("many end in slices and in their order, and are waited for", async () => {
   expect(turns).toHaveLength(0);
 });
 
+it("a socket whose peer has ended is closed in the same order, and counts as open until it is", () => {
+  wires.opened();
+  wires.peerEnded(() => void ended.push(1));
+  wires.closed(() => void ended.push(2));
+  expect(ended).toEqual([1, 2]);
+});
+
 it("one that ends while others wait comes after them", () => {
   for (let i = 0; i < WIRES; i++) wires.opened();
   close(0, 2 * ENDS_PER_TURN);
