@@ -43,6 +43,8 @@ interface Rule {
 
 /** Bound of the verdicts that are remembered, for each user: a newer one takes the place of an older. */
 const REMEMBERED = 1024;
+/** In place of the verdicts of rules that nobody has asked of a plan yet, as most never are: plans have no number 0. Nothing is written to it. */
+const NO_VERDICTS = new Float64Array(REMEMBERED);
 
 export class Permissions implements DeliveryFilter {
   readonly rules: UserPermissions;
@@ -51,7 +53,7 @@ export class Permissions implements DeliveryFilter {
   private readonly subscribeAllow: Sublist<Rule> | null;
   private readonly subscribeDeny: Sublist<Rule> | null;
   /** By the low bits of a plan's number: the number, below 0 where it was refused. */
-  private readonly verdicts = new Float64Array(REMEMBERED);
+  private verdicts = NO_VERDICTS;
   private readonly found: Rule[] = [];
 
   constructor(rules: UserPermissions) {
@@ -73,6 +75,7 @@ export class Permissions implements DeliveryFilter {
     if (remembered === plan.number) return true;
     if (remembered === -plan.number) return false;
     const may = this.mayPublishTo(readText(plan.subjectAt, plan.subjectLength));
+    if (this.verdicts === NO_VERDICTS) this.verdicts = new Float64Array(REMEMBERED);
     this.verdicts[slot] = may ? plan.number : -plan.number;
     return may;
   }
