@@ -25,6 +25,8 @@ export interface JetStreamSettings {
   readonly shownLimits: ShownLimits;
   /** Of clusters; "": none. */
   readonly uniqueTag: string;
+  /** Of clusters: leaderships are spread over the servers. */
+  readonly balancesLeaders: boolean;
   /** The accounts that have it. */
   readonly accounts: ReadonlyMap<string, JetStreamLimits>;
 }

@@ -157,6 +157,8 @@ export class JetStreamPart {
       expected,
       owner,
       routesCaughtUp,
+      uniqueTag: this.world.settings.uniqueTag,
+      balancesLeaders: this.world.settings.balancesLeaders,
       disk: this.disk,
       groups: (options) =>
         new DrivenGroups({ ...options, company, journals: { file: journal, memory: new MemoryJournal() } }),

@@ -144,7 +144,8 @@ export class ClusterAssets {
     return count;
   }
 
-  private *groups(): Generator<Group, void> {
+  /** Of replicated streams and consumers that this server keeps. */
+  *groups(): Generator<Group, void> {
     for (const streams of this.kept.values())
       for (const { replica, consumers } of streams.values()) {
         if (replica !== null) yield replica.group;

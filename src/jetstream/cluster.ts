@@ -9,6 +9,7 @@ import type { Random } from "../base/random.ts";
 import type { PeerId } from "../raft/messages.ts";
 import { DiskError, type Disk } from "../store/disk.ts";
 import type { Assets } from "./assets.ts";
+import { Balancer } from "./balancer.ts";
 import { ClusterApi } from "./api/cluster-api.ts";
 import type { RoutesCaughtUp } from "./api/interest-wait.ts";
 import { ClusterAdvisories } from "./cluster-advisories.ts";
@@ -45,6 +46,10 @@ export interface JetStreamClusterOptions {
   readonly owner: Pick<StoreOwner, "isWhole" | "becomeWhole">;
   readonly disk: Disk;
   readonly groups: (options: GroupsOptions) => Groups;
+  /** Leaderships are spread over the servers. */
+  readonly balancesLeaders?: boolean;
+  /** How the tag begins by which any two copies of a stream have to differ; absent: they are spread over zones as far as it goes. */
+  readonly uniqueTag?: string;
   /** Absent: what was sent has arrived. */
   readonly routesCaughtUp?: RoutesCaughtUp;
 }
@@ -70,6 +75,8 @@ export class JetStreamCluster {
   private readonly settling: Settling;
   readonly offers: Offers;
   readonly reconciler: Reconciler;
+  /** null: leaderships stay where they are. */
+  readonly balancer: Balancer | null;
   private readonly advisories: ClusterAdvisories;
   private readonly usage: ClusterUsage;
   private ledMeta = false;
@@ -134,6 +141,17 @@ export class JetStreamCluster {
     this.usage = new ClusterUsage({ self, clock, transport, jetStream });
     this.api = this.openApi(transport);
     this.reconciler = this.makeReconciler();
+    this.balancer = options.balancesLeaders === true ? this.makeBalancer(transport) : null;
+  }
+
+  private makeBalancer(transport: SystemTransport): Balancer {
+    const { meta, assets, self } = this;
+    return new Balancer({
+      ...{ self, transport, clock: this.options.host.clock },
+      groups: () => assets.groups(),
+      members: () => meta.group?.peers.peers ?? [],
+      isHealthy: () => this.isReady && meta.isCurrent && assets.troubles().next().done === true,
+    });
   }
 
   private makeReconciler(): Reconciler {
@@ -147,7 +165,7 @@ export class JetStreamCluster {
   }
 
   private openApi(transport: SystemTransport): ClusterApi {
-    const { host, jetStream, clusterName, routesCaughtUp = null } = this.options;
+    const { host, jetStream, clusterName, routesCaughtUp = null, uniqueTag = "" } = this.options;
     const { self, usage, meta, advisories, assets, servers, offers } = this;
     const { nameOf } = this.figuresHost;
     const rooms = { usage, meta, advisories, assets, servers, offers };
@@ -159,6 +177,7 @@ export class JetStreamCluster {
       transport,
       jetStream,
       clusterName,
+      uniqueTag,
       nameOf,
     });
   }
@@ -175,6 +194,7 @@ export class JetStreamCluster {
     this.usage.start();
     this.api.start();
     this.reconciler.start();
+    this.balancer?.start();
   }
 
   /** Lets others lead what this server leads. Resolves when they do, or after a while. */
@@ -209,6 +229,7 @@ export class JetStreamCluster {
   }
 
   stop(): void {
+    this.balancer?.stop();
     this.reconciler.stop();
     this.api.stop();
     this.settling.stop();

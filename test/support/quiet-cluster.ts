@@ -28,7 +28,10 @@ export class QuietCluster implements ServerWorld {
   readonly log: string[] = [];
   private inboxes = 0;
 
-  constructor(names: readonly string[] = ["n1", "n2", "n3"]) {
+  constructor(
+    names: readonly string[] = ["n1", "n2", "n3"],
+    { balances = false }: { readonly balances?: boolean } = {},
+  ) {
     const { timeline } = this;
     this.clock = {
       nowMs: () => START_MS + timeline.nowMs,
@@ -39,7 +42,10 @@ export class QuietCluster implements ServerWorld {
       },
     };
     this.servers = names.map((name) => new SimulatedServer(name, this, names.length));
-    for (const server of this.servers) server.tags = [`name:${server.name}`];
+    for (const server of this.servers) {
+      server.tags = [`name:${server.name}`];
+      server.balancesLeaders = balances;
+    }
   }
 
   /** Until all know what was agreed on. */

@@ -35,6 +35,7 @@ export function jetStreamSettings({
     syncIntervalMs: jetStream.syncIntervalMs,
     scrubIntervalMs: jetStream.scrubIntervalMs,
     uniqueTag: jetStream.uniqueTag,
+    balancesLeaders: jetStream.balancesLeaders,
     serverLimits: serverLimits(jetStreamLimits),
     shownLimits: jetStreamLimits,
     encryption: encryptionOf(jetStream),

@@ -43,8 +43,10 @@ interface JetStreamConfig {
   readonly syncIntervalMs: number | null;
   /** Within this time all that is on the disk is read back; null: it never is. */
   readonly scrubIntervalMs: number | null;
-  /** Shown by monitoring: of no effect on one server. "": none. */
+  /** Of clusters: how the tag begins by which copies of a stream differ. "": none. */
   readonly uniqueTag: string;
+  /** Of clusters: leaderships are spread over the servers. */
+  readonly balancesLeaders: boolean;
   /** "": nothing is encrypted. */
   readonly key: string;
   /** The one before, while it is being changed; "": it is not. */
@@ -271,7 +273,16 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       defaultText: "",
       reload: "restart",
       description:
-        "Of clusters, which spread replicas by it: shown by monitoring, of no effect on one server",
+        "How the tag of servers begins (server_tags) by which any two replicas of a stream differ; without it they are spread by the tags zone: and az: as far as it goes",
+    }),
+    option({
+      key: "jetstream.balance_leaders",
+      field: "balancesLeaders",
+      type: bool,
+      default: true,
+      reload: "restart",
+      description:
+        "In a cluster, spread leaderships of streams and consumers over the servers: one in some seconds, while all is well",
     }),
     option({
       key: "jetstream.cluster_size",

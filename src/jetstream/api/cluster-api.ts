@@ -65,6 +65,8 @@ export interface ClusterApiOptions {
   /** As for JetStreamCluster. */
   readonly routesCaughtUp: RoutesCaughtUp;
   readonly clusterName: () => string;
+  /** As for `PlacementWish`. */
+  readonly uniqueTag: string;
   readonly nameOf: (peer: string) => string;
 }
 
@@ -220,9 +222,10 @@ export class ClusterApi {
               client: withoutSecrets(client),
               names,
             };
+            const { uniqueTag } = this.options;
             const clusterName = this.options.clusterName();
             judge({
-              ...{ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName },
+              ...{ ...asked, assets: inAccount, facts: this.facts, meta, servers, clusterName, uniqueTag },
               answer: (fields) => this.answer(request, fields),
               restoreAt: (peer, config) =>
                 this.restores.hand(peer, { ...request, client: asked.client }, config),
@@ -268,8 +271,8 @@ export class ClusterApi {
   }
 
   private get around(): PlacementRoom {
-    const { meta, servers, clusterName, host } = this.options;
-    return { meta, servers, clusterName: clusterName(), random: host.random };
+    const { meta, servers, clusterName, host, uniqueTag } = this.options;
+    return { meta, servers, clusterName: clusterName(), random: host.random, uniqueTag };
   }
 
   /** Bounded: more than so many are not called. */

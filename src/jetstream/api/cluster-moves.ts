@@ -17,7 +17,7 @@ import {
 } from "../meta/assignments.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
-import { fits, place, type Candidate, type PlacementWish } from "../meta/placement.ts";
+import { fits, place, type Candidate, type PlacementServers, type PlacementWish } from "../meta/placement.ts";
 import type { StreamConfig } from "../stream/config.ts";
 
 export interface PlacementRoom {
@@ -25,6 +25,8 @@ export interface PlacementRoom {
   readonly servers: KnownServers;
   readonly clusterName: string;
   readonly random: Random;
+  /** As for `PlacementWish`. */
+  readonly uniqueTag: string;
   /** A server that is to keep nothing more; absent: none. */
   readonly without?: PeerId;
 }
@@ -54,8 +56,8 @@ export function choosePeers(
     return kept
       .toSorted((a, b) => Number(servers.isOnline(b)) - Number(servers.isOnline(a)))
       .slice(0, replicas);
-  const candidates = candidatesOf(around).filter(({ peer }) => !kept.includes(peer));
-  const found = place({ ...wishOf(around, config), replicas: replicas - kept.length }, candidates, random);
+  const wish = { ...wishOf(around, config), replicas: replicas - kept.length };
+  const found = place(wish, serversBeside(around, kept), random);
   if (typeof found === "string") throw apiErrors.noPeers(found);
   return [...kept, ...found];
 }
@@ -71,10 +73,15 @@ export function fittingPeers(
   return peers.filter((peer) => candidates.some((one) => one.peer === peer && fits(wish, one)));
 }
 
-function wishOf({ clusterName }: PlacementRoom, config: StreamConfig): PlacementWish {
+function serversBeside(around: PlacementRoom, kept: readonly PeerId[]): PlacementServers {
+  const candidates = candidatesOf(around).filter(({ peer }) => !kept.includes(peer));
+  return { candidates, kept: around.servers.servers.filter(({ peer }) => kept.includes(peer)) };
+}
+
+function wishOf({ clusterName, uniqueTag }: PlacementRoom, config: StreamConfig): PlacementWish {
   const { replicas, storage, maxBytes, placement } = config;
   const cluster = placement?.cluster || clusterName;
-  return { replicas, storage, maxBytes, cluster, tags: placement?.tags ?? [] };
+  return { replicas, storage, maxBytes, cluster, tags: placement?.tags ?? [], uniqueTag };
 }
 
 function candidatesOf({ meta, servers, without }: PlacementRoom): Candidate[] {
@@ -135,9 +142,9 @@ function replacedPeers(
   { config }: StreamAssignment,
   left: readonly PeerId[],
 ): readonly PeerId[] {
-  const candidates = candidatesOf(around).filter(({ peer }) => !left.includes(peer));
   const missing = config.replicas - left.length;
-  const found = place({ ...wishOf(around, config), replicas: missing }, candidates, around.random);
+  const wish = { ...wishOf(around, config), replicas: missing };
+  const found = place(wish, serversBeside(around, left), around.random);
   return typeof found === "string" ? left : [...left, ...found];
 }
 

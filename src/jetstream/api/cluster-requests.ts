@@ -63,6 +63,7 @@ interface MetaRequest {
   readonly meta: MetaGroup;
   readonly servers: KnownServers;
   readonly clusterName: string;
+  readonly uniqueTag: string;
   /** Answers at once; else whoever leads what was asked for answers. */
   readonly answer: (fields: Fields) => void;
   /** Lets a server take in a backup, which answers from then on. */
@@ -290,8 +291,8 @@ export function checkOverlap(streams: ReadonlyMap<string, PlacedStream>, config:
   }
 }
 
-function surroundingsOf({ meta, servers, clusterName, assets }: MetaRequest): PlacementRoom {
-  return { meta, servers, clusterName, random: assets.host.random };
+function surroundingsOf({ meta, servers, clusterName, uniqueTag, assets }: MetaRequest): PlacementRoom {
+  return { meta, servers, clusterName, uniqueTag, random: assets.host.random };
 }
 
 function groupFor(request: MetaRequest, config: StreamConfig): GroupAssignment {

@@ -61,6 +61,7 @@ export class SimulatedServer {
   cluster: JetStreamCluster | null = null;
   /** As a configuration says them. */
   tags: readonly string[] = [];
+  balancesLeaders = false;
   /** What clients here wait for. */
   readonly inboxes = new Map<string, (message: Incoming) => void>();
   private readonly world: ServerWorld;
@@ -131,6 +132,7 @@ export class SimulatedServer {
       serverName: this.name,
       clusterName: () => "C",
       expected: this.expected,
+      balancesLeaders: this.balancesLeaders,
       disk: this.disk,
       owner: this.owner,
       groups: (options) => (this.groups = new DrivenGroups({ ...options, journals, snapshots: SNAPSHOTS })),
