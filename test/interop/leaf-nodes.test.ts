@@ -17,6 +17,10 @@ const MIXES: readonly (readonly [hub: LeafServerKind, spoke: LeafServerKind])[] 
   ["shoal", "nats-server"],
   ["nats-server", "shoal"],
   ["shoal", "shoal"],
+  ["shoal", "nats-server 2.14"],
+  ["nats-server 2.14", "shoal"],
+  ["shoal", "nats-server 2.10"],
+  ["nats-server 2.10", "shoal"],
 ];
 
 let world: LeafWorld;
@@ -102,6 +106,9 @@ for (const [hubKind, spokeKind] of MIXES) {
           await expect(from.request("ask", "", { timeout: 5_000 })).rejects.toSatisfy(isNoResponders);
         }
       });
+
+      // Older series are tried with what every message takes part in.
+      if (hubKind.startsWith("nats-server ") || spokeKind.startsWith("nats-server ")) return;
 
       it("joins two clusters, of which each server has its own connection, without doubling or looping anything", async () => {
         world = new LeafWorld();
