@@ -12,6 +12,7 @@ import type { Disk } from "../store/disk.ts";
 import type { Assets, StreamAssets } from "./assets.ts";
 import type { AdvisedAsset } from "./cluster-advisories.ts";
 import { ClusterConsumers, type KeptConsumers } from "./cluster-consumers.ts";
+import { ConsumersInterest } from "./consumers-interest.ts";
 import { writeObject } from "./codec.ts";
 import { reportLost } from "./damage.ts";
 import type { ConsumerReplica } from "./group/consumer-replica.ts";
@@ -55,6 +56,8 @@ export interface ClusterAssetsOptions {
   readonly onLeadership: (asset: AdvisedAsset, group: Group | null) => void;
   /** The members of a group, which this server leads, are those that it is to have. */
   readonly onReshaped: (assignment: StreamAssignment | ConsumerAssignment) => void;
+  /** This server knows all that the meta group has agreed on. */
+  readonly knowsAll: () => boolean;
   /** The journal knows all groups that this server is or was a member of. */
   readonly isWhole: () => boolean;
   readonly offers: Offers;
@@ -256,31 +259,33 @@ export class ClusterAssets {
     const { config, group, sync } = assignment;
     opened.stream.start();
     opened.origins.follow();
-    const { self, transport, onLeadership } = this.options;
+    const { self, transport, onLeadership, assignments } = this.options;
+    const account = assets.host.name;
+    const { level, budgets } = assets.options;
     const replica: StreamReplica | null = !isShared(group)
       ? null
       : new StreamReplica({
           stream: opened.stream,
-          room: assets.usage.roomFor(config.storage),
+          batches: { level, budgets, room: assets.usage.roomFor(config.storage) },
+          interest: new ConsumersInterest({
+            isKnown: () => this.options.knowsAll(),
+            placed: () => assignments.stream(account, config.name),
+            kept: () => this.of(account).get(config.name)?.consumers,
+            assets: opened,
+          }),
           self,
           transport,
           sync,
           onLeadership: () => {
             assets.onChanged(opened);
             opened.origins.follow();
-            onLeadership(
-              { account: assets.host.name, stream: config.name, consumer: "" },
-              replica?.group ?? null,
-            );
+            onLeadership({ account, stream: config.name, consumer: "" }, replica?.group ?? null);
           },
         });
-    if (replica !== null) {
-      opened.stream.onSettled = (sequence) => replica.removals.add(sequence);
-      replica.join(this.opener.open(group, replica));
-    }
+    replica?.join(this.opener.open(group, replica));
     assets.onChanged(opened);
     const kept = { assignment, assets: opened, replica, consumers: new Map(), reshaping: null };
-    this.of(assets.host.name).set(config.name, kept);
+    this.of(account).set(config.name, kept);
     return kept;
   }
 

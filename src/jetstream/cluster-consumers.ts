@@ -91,6 +91,7 @@ export class ClusterConsumers {
       replica.stop("409 Consumer Deleted");
       group.destroy();
       this.options.disk.removeFolder(assets.consumerPath(at.stream, name));
+      at.stream.removals.dropUnwanted();
       return;
     }
     const consumer = at.consumers.get(name);
@@ -114,6 +115,7 @@ export class ClusterConsumers {
     const { pauseUntil = "" } = working?.config ?? {};
     if (there.replica !== null) there.replica.reconfigure(named);
     else if (alone !== undefined) assets.updateConsumer(at, alone, named);
+    at.stream.removals.dropUnwanted();
     if (working !== undefined && pauseUntil !== config.pauseUntil)
       advisePause(assets.host, working, config.pauseUntil);
   }
@@ -211,6 +213,7 @@ export class ClusterConsumers {
     const consumer = kept.assets.consumers.get(name);
     const state = consumer === undefined ? null : this.end(assets, kept.assets, consumer);
     kept.consumers.set(name, this.open(assets, kept, wanted, state));
+    kept.assets.stream.removals.dropUnwanted();
   }
 
   /** Returns its state, as JSON. What is on the disk of it stays. */

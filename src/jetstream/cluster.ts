@@ -136,6 +136,7 @@ export class JetStreamCluster {
       },
       onReshaped: (assignment) => this.settling.tell(assignment),
       isWhole: () => options.owner.isWhole,
+      knowsAll: () => this.meta.isCurrent,
     });
     this.settling = new Settling(transport, this.meta);
     this.usage = new ClusterUsage({ self, clock, transport, jetStream });

@@ -11,6 +11,7 @@ import { bothServers, requireNatsServer } from "../support/both-servers.ts";
 import { JetStreamTrio } from "../support/jetstream-trio.ts";
 import { startServer } from "../support/nats-server.ts";
 import { TEST_TIMEOUT_MS } from "../support/patience.ts";
+import { BATCHES } from "./jetstream-batch-conversations.ts";
 import { CONVERSATIONS, type Step } from "./jetstream-conversations.ts";
 import { FEATURES } from "./jetstream-feature-conversations.ts";
 import { ORIGINS } from "./jetstream-origin-conversations.ts";
@@ -27,9 +28,6 @@ afterAll(async () => trio[Symbol.asyncDispose]());
 const OF_CLUSTERS = /STEPDOWN|PEER\.|STREAM\.CANCEL_MOVE/;
 const isForBoth = ([subject, payload]: Step): boolean =>
   !OF_CLUSTERS.test(subject) && !JSON.stringify(payload ?? "").includes("num_replicas");
-
-/** Conversations about what streams with replicas do not have yet. */
-const SINGLE = new Set(["markers of deleted subjects", "schedules"]);
 
 async function answersOfCluster(steps: readonly Step[], replicas: number): Promise<unknown[]> {
   const servers = trio.url("n1").replace("a:a@", "");
@@ -85,11 +83,7 @@ function comparable(value: unknown): unknown {
 const isUsage = (key: string, value: unknown): boolean => key === "storage" && typeof value === "number";
 
 describe.each([1, 3])("with %d replicas", (replicas) => {
-  it.each(
-    Object.entries({ ...CONVERSATIONS, ...FEATURES, ...ORIGINS }).filter(
-      ([name]) => replicas === 1 || !SINGLE.has(name),
-    ),
-  )(
+  it.each(Object.entries({ ...CONVERSATIONS, ...FEATURES, ...BATCHES, ...ORIGINS }))(
     "%s are answered as by one server",
     async (_name, all) => {
       const steps = all.filter(isForBoth);

@@ -344,6 +344,44 @@ const paced: readonly Step[] = [
   [`${api}CONSUMER.INFO.S.flow`],
 ];
 
+/** Pulls the next message of a consumer of the stream I, and acknowledges it. */
+const taken = (name: string, seq: number, count: number): readonly Step[] => [
+  [`${api}CONSUMER.MSG.NEXT.I.${name}`, "1"],
+  [`$JS.ACK.I.${name}.1.${seq}.${count}.0.0`, "+ACK"],
+];
+const interest: readonly Step[] = [
+  create("I", { subjects: ["i.>"], retention: "interest" }),
+  ["i.1", "nobody wants it"],
+  info("I"),
+  consumer("I", "some", { durable_name: "some", ack_policy: "explicit", filter_subject: "i.1" }),
+  consumer("I", "all", { durable_name: "all", ack_policy: "all" }),
+  ["i.1", "both want it"],
+  ["i.2", "one wants it"],
+  ["i.1", "again both"],
+  info("I", { subjects_filter: ">" }),
+  ["!until", { request: `${api}CONSUMER.INFO.I.some`, path: "num_pending", is: 2 }],
+  ["!until", { request: `${api}CONSUMER.INFO.I.all`, path: "num_pending", is: 3 }],
+  ...taken("some", 2, 1),
+  info("I"),
+  [`${api}CONSUMER.MSG.NEXT.I.all`, "1"],
+  ...taken("all", 3, 2),
+  until("I", "messages", 1),
+  info("I", { subjects_filter: ">", deleted_details: true }),
+  consumer("I", "late", { durable_name: "late", ack_policy: "explicit" }),
+  ...taken("some", 4, 2),
+  ...taken("all", 4, 3),
+  info("I"),
+  [`${api}CONSUMER.DELETE.I.late`],
+  until("I", "messages", 0),
+  [`${api}CONSUMER.DELETE.I.all`],
+  ["i.2", "nobody wants it any more"],
+  ["i.1", "one wants it"],
+  info("I", { subjects_filter: ">" }),
+  [`${api}CONSUMER.DELETE.I.some`],
+  until("I", "messages", 0),
+  info("I"),
+];
+
 export const FEATURES: Readonly<Record<string, readonly Step[]>> = {
   "times to live": ttl,
   "markers of deleted subjects": markers,
@@ -351,6 +389,7 @@ export const FEATURES: Readonly<Record<string, readonly Step[]>> = {
   "messages that are republished": republished,
   counters,
   schedules,
+  "retention by interest": interest,
   "priority groups": groups,
   "the pace of consumers": paced,
   "requests that are told of": audited,

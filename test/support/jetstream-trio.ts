@@ -18,6 +18,7 @@ export const trioKinds: readonly string[] = bothServers.map(({ name }) => name);
 interface Server {
   readonly port: number;
   readonly monitorPort: number;
+  readonly leafPort: number;
   readonly configFile: string;
   child: ChildProcess | null;
   log: string;
@@ -30,9 +31,12 @@ export class JetStreamTrio implements AsyncDisposable {
   private readonly servers = new Map<string, Server>();
   private readonly clients = new Map<string, NatsConnection>();
 
-  /** `kind`: one of `trioKinds`. */
-  constructor(kind: string) {
+  private readonly domain: string;
+
+  /** `kind`: one of `trioKinds`. `domain`: of their JetStream; "": none. */
+  constructor(kind: string, domain = "") {
     this.kind = kind;
+    this.domain = domain;
     this.command = bothServers.find(({ name }) => name === kind)!.command;
   }
 
@@ -44,7 +48,9 @@ export class JetStreamTrio implements AsyncDisposable {
     for (const name of TRIO) {
       const [port, monitorPort] = [await freePort(), await freePort()];
       const [configFile, storeDir] = [join(this.folder, `${name}.conf`), join(this.folder, name)];
-      const streams = `jetstream { store_dir: ${JSON.stringify(storeDir)}, max_mem: 100M, max_file: 1G }`;
+      const domain = this.domain === "" ? "" : `, domain: ${this.domain}`;
+      const streams = `jetstream { store_dir: ${JSON.stringify(storeDir)}, max_mem: 100M, max_file: 1G${domain} }`;
+      const leafPort = await freePort();
       const lines = [
         `server_name: ${name}`,
         `listen: "127.0.0.1:${port}"`,
@@ -55,10 +61,11 @@ export class JetStreamTrio implements AsyncDisposable {
         "  SYS { users: [{user: s, password: s}] }",
         "}",
         "system_account: SYS",
+        this.domain === "" ? "" : `leafnodes { listen: "127.0.0.1:${leafPort}" }`,
         streams,
       ];
       writeFileSync(configFile, lines.join("\n"));
-      this.servers.set(name, { port, monitorPort, configFile, child: null, log: "" });
+      this.servers.set(name, { port, monitorPort, leafPort, configFile, child: null, log: "" });
     }
     for (const name of TRIO) this.spawn(name);
     await this.whenReady();
@@ -71,6 +78,10 @@ export class JetStreamTrio implements AsyncDisposable {
 
   url(name: string, user: "a" | "s" = "a"): string {
     return `nats://${user}:${user}@127.0.0.1:${this.servers.get(name)!.port}`;
+  }
+
+  leafUrl(name: string): string {
+    return `nats-leaf://a:a@127.0.0.1:${this.servers.get(name)!.leafPort}`;
   }
 
   log(name: string): string {

@@ -341,8 +341,6 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
         "jetStream.clusterSize",
         "JetStream in a cluster has to know how many servers begin it: set jetstream.cluster_size, or list all of them in cluster.routes",
       );
-    if (domain !== "")
-      refuse("jetStream.domain", "a domain of JetStream in a cluster is not supported by shoal yet");
     return errors;
   },
   unsupported: [{ feature: "Encryption by a TPM is", keys: ["jetstream.tpm"] }],

@@ -25,7 +25,7 @@ import {
 import type { MetaGroup } from "../meta/meta-group.ts";
 import { streamShape, type StreamConfig } from "../stream/config.ts";
 import { choosePeers, consumerPeers, type PlacementRoom } from "./cluster-moves.ts";
-import { checkOverlap, checkRoom, namedGroup, refuseUnbuilt } from "./cluster-requests.ts";
+import { checkOverlap, checkRoom, namedGroup } from "./cluster-requests.ts";
 
 export interface ClusterOffersHost {
   readonly transport: GroupTransport;
@@ -91,7 +91,6 @@ export class ClusterOffers {
     const room = around();
     if (origin === "own") checkOverlap(meta.assignments.streamsOf(account), config);
     else {
-      refuseUnbuilt(config, "by its replicas");
       checkRoom({ account, assets, meta }, config);
     }
     const cluster = config.placement?.cluster || room.clusterName;

@@ -16,7 +16,6 @@ import { checkWorkQueue } from "../consumer/work-queue.ts";
 import {
   encodeConsumer,
   encodeStream,
-  isShared,
   type ConsumerAssignment,
   type GroupAssignment,
   type PlacedStream,
@@ -75,7 +74,6 @@ type Judge = (request: MetaRequest) => void;
 const createStream: Judge = (request) => {
   const { account, meta } = request;
   const config = configOf(withAssigned(request));
-  refuseUnbuilt(config, "by its replicas");
   if (config.sealed) throw apiErrors.streamInvalidConfig("stream configuration for create can not be sealed");
   if (config.mirrorDirect && config.mirror === null)
     throw apiErrors.streamInvalidConfig("stream has no mirror but does have mirror direct");
@@ -103,7 +101,6 @@ const restoreStream: Judge = (request) => {
   const { account, meta, servers, assets, payload, names, restoreAt } = request;
   if (payload === "" || payload === "{}") throw apiErrors.badRequest();
   const config = restoredConfig(withAssigned(request));
-  refuseUnbuilt(config, "by its replicas");
   if (meta.assignments.stream(account, names[0]!) !== undefined) throw apiErrors.restoreNameTaken();
   checkRoom(request, config);
   const peers = choosePeers(surroundingsOf(request), config, []);
@@ -116,7 +113,6 @@ const updateStream: Judge = (request) => {
   const config = configOf(withAssigned(request));
   const there = placed(request, config.name);
   const before = there.assignment.config;
-  refuseUnbuilt(config, isShared(there.assignment.group) ? "in a group" : "by its replicas");
   const next = checkStreamUpdate(before, config);
   checkOverlap(meta.assignments.streamsOf(account), next);
   const assignment = { ...there.assignment, ...askedIn(request), config: next };
@@ -227,20 +223,6 @@ export const META_REQUESTS: ReadonlyMap<string, Judge> = new Map([
   ["CONSUMER.PAUSE", pauseConsumer],
 ]);
 
-/** What works on a server by itself alone, so far. `where`: a stream may be kept by a group that has one member. Throws `ApiError`. */
-export function refuseUnbuilt(config: StreamConfig, where: "in a group" | "by its replicas"): void {
-  const isReplicated = config.replicas > 1 || where === "in a group";
-  const unbuilt: readonly (readonly [boolean, string])[] = [
-    [isReplicated && config.retention === "interest", "retention interest with replicas is"],
-    [isReplicated && (config.allowAtomic || config.allowBatched), "batches with replicas are"],
-    [isReplicated && config.allowSchedules, "message schedules with replicas are"],
-    [isReplicated && config.deleteMarkerTtlNs > 0, "subject delete markers with replicas are"],
-  ];
-  const found = unbuilt.find(([isAsked]) => isAsked);
-  if (found !== undefined)
-    throw apiErrors.streamInvalidConfig(`${found[1]} not supported by this server in a cluster yet`);
-}
-
 function askedIn({ client, subject, reply }: MetaRequest) {
   return { client, subject, reply };
 }
@@ -311,7 +293,7 @@ function consumerGroup(
   const isEphemeral = durable === "" && stream.retention === "limits";
   const wanted = replicas > 0 ? replicas : isEphemeral ? 1 : stream.replicas;
   const all = wantedPeers(group);
-  const count = stream.retention === "workqueue" ? all.length : Math.min(wanted, all.length);
+  const count = stream.retention !== "limits" ? all.length : Math.min(wanted, all.length);
   const online = all.filter((peer) => request.servers.isOnline(peer));
   const others = all.filter((peer) => !online.includes(peer));
   const from = online.length === 0 ? 0 : randomInt(random, online.length);

@@ -3,12 +3,17 @@
  * it is gone, by the leader of the meta group.
  */
 import type { Clock } from "../../base/clock.ts";
-import type { Assets } from "../assets.ts";
+import { apiErrors } from "../api-error.ts";
+import type { Assets, StreamAssets } from "../assets.ts";
 import type { ClusterAdvisories } from "../cluster-advisories.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
+import type { GroupTransport } from "../group/group.ts";
+import { InterestQuestions } from "../group/interest-known.ts";
+import type { AccountHost } from "../host.ts";
 import type { AssignmentChange } from "../meta/assignments.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
 import type { Offers } from "../offers.ts";
+import { refusalOf } from "./api.ts";
 import { AwaitedAnswers, type AwaitedAnswer } from "./awaited-answers.ts";
 import type { AnsweredRequest, ClusterAnswers } from "./cluster-answers.ts";
 import { identityBlock, infoWhenCounted } from "./consumer-requests.ts";
@@ -18,6 +23,8 @@ import type { Fields } from "./request.ts";
 
 export interface MadeAnswersHost {
   readonly clock: Clock;
+  readonly host: AccountHost;
+  readonly transport: GroupTransport;
   readonly facts: AnswerFacts;
   readonly answers: ClusterAnswers;
   readonly interest: InterestWait;
@@ -31,14 +38,18 @@ export interface MadeAnswersHost {
 export class MadeAnswers {
   private readonly host: MadeAnswersHost;
   private readonly awaited: AwaitedAnswers;
+  private readonly questions: InterestQuestions;
 
   constructor(host: MadeAnswersHost) {
     this.host = host;
     this.awaited = new AwaitedAnswers(host.clock);
+    const { clock, transport } = host;
+    this.questions = new InterestQuestions({ clock, transport, random: host.host.random });
   }
 
   stop(): void {
     this.awaited.stop();
+    this.questions.stop();
   }
 
   /** Something was agreed on, and this server has followed. */
@@ -95,16 +106,35 @@ export class MadeAnswers {
     if (consumer === "") {
       const about = isRestore(request.subject) ? {} : { cluster: assets.clusterOf(stream) };
       const info = streamInfo(found, facts, { deleted: false, subjects: null, ...about });
-      send({ ...info, ...(type === "stream_create" && change === "new" ? { did_create: true } : {}) });
+      // nats-server tells no domain here
+      const told = { ...info, domain: undefined };
+      send({ ...told, ...(type === "stream_create" && change === "new" ? { did_create: true } : {}) });
       return;
     }
     const one = found.consumers.get(consumer);
     if (one === undefined) return;
     const later = infoWhenCounted(one, assets, facts);
-    later.begin(
-      (fields) => send(fields, identityBlock(found.stream, fields)),
-      () => {},
-    );
+    this.whenWanted(found, consumer, (isKnown) => {
+      if (!isKnown) answers.send(request, { error: this.unknown(request) }, { type });
+      else
+        later.begin(
+          (fields) => send(fields, identityBlock(found.stream, fields)),
+          () => {},
+        );
+    });
+  }
+
+  /** Where the stream keeps what consumers need, its leader has to know of this one. */
+  private whenWanted({ stream }: StreamAssets, consumer: string, call: (isKnown: boolean) => void): void {
+    const { assets, host } = this.host;
+    const { config, serves } = stream;
+    const group = assets.replicaOf(stream.host.name, config.name)?.group.name ?? "";
+    if (config.retention !== "interest" || group === "" || serves) call(true);
+    else this.questions.ask(group, consumer, (isKnown) => host.afterwards(() => call(isKnown)));
+  }
+
+  private unknown({ subject }: AnsweredRequest): Fields {
+    return refusalOf(apiErrors.clusterUnavailable(), subject, this.host.host.logger);
   }
 }
 

@@ -11,7 +11,7 @@ import { randomToken } from "../../base/base62.ts";
 import type { PeerId } from "../../raft/messages.ts";
 import type { Stream } from "../stream/stream.ts";
 import type { GroupTransport } from "./group.ts";
-import { decodeJson, decodeMessage, isSkip, OperationCode } from "./operations.ts";
+import { decodeJson, decodeMessage, isSkip, OperationCode, sequenceIn } from "./operations.ts";
 import { operationOf } from "./replayed.ts";
 
 const HELD_BYTES_MAX = 64 * 1024 * 1024;
@@ -57,10 +57,7 @@ export class StreamCatchUp {
     this.heldBytes += operation.length;
     if (this.heldBytes <= HELD_BYTES_MAX) return;
     // whoever leads has applied all of this: what it sends says it, too
-    for (const one of this.held) {
-      const sequence = (decodeMessage(one)?.after ?? 0) + 1 - this.host.failed;
-      this.target = Math.max(this.target, sequence);
-    }
+    for (const one of this.held) this.target = Math.max(this.target, sequenceIn(one) - this.host.failed);
     this.held = [];
     this.heldBytes = 0;
   }

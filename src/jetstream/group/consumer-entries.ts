@@ -21,6 +21,7 @@ import {
   encodeAcked,
   encodeDelivered,
   encodeSkip,
+  GIVEN_UP_MARK,
   OperationCode,
   pushVarint,
   readVarints,
@@ -47,7 +48,7 @@ export function operationsOf(entry: ConsumerEntry, policy: "none" | "all" | "exp
     case SKIPPED:
       return [encodeSkip(stream + 1)];
     case GIVEN_UP:
-      return policy === "all" ? [] : [encodeAcked(0, stream)];
+      return policy === "all" ? [] : [encodeAcked(GIVEN_UP_MARK, stream)];
     default:
       return [];
   }
@@ -69,8 +70,10 @@ export function entryOf(operation: Uint8Array): ConsumerEntry | undefined {
       return ConsumerState.delivery(stream, consumer, count, timeMs);
     }
     case OperationCode.UPDATE_ACKS: {
-      const stream = decodeAcked(operation);
-      return stream === undefined ? undefined : ConsumerState.ack(stream, 0);
+      const acked = decodeAcked(operation);
+      if (acked === undefined) return undefined;
+      const { consumer, stream } = acked;
+      return consumer === GIVEN_UP_MARK ? ConsumerState.giveUp(stream, 0) : ConsumerState.ack(stream, 0);
     }
     case OperationCode.UPDATE_SKIP: {
       const next = decodeSkip(operation);

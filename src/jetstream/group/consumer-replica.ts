@@ -10,10 +10,11 @@ import type { ConsumerEntry } from "../../store/consumer-entries.ts";
 import type { EntryLog } from "../../store/consumer-log.ts";
 import type { DiskError } from "../../store/disk.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
-import { countedBy, type ConsumerConfig } from "../consumer/config.ts";
+import { countedBy, filtersOf, type ConsumerConfig } from "../consumer/config.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { startOf } from "../consumer/start.ts";
-import { ConsumerState } from "../consumer/state.ts";
+import { ACKED, ConsumerState, DELIVERED } from "../consumer/state.ts";
+import { isCovered } from "../stream/reader.ts";
 import type { FollowedConsumer, SharedConsumer } from "./shared.ts";
 import {
   decodeConsumerState,
@@ -119,16 +120,41 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
   }
 
   apply(_index: number, operations: readonly Uint8Array[]): void {
+    const { stream } = this.options.stream;
     for (const operation of operations) {
       if (isAboutWaiting(operation)) continue;
       const entry = entryOf(operation);
       const start = decodeReset(operation);
-      if (start !== undefined) this.state.reset(start, this.options.stream.stream.store.last);
+      if (start !== undefined) this.state.reset(start, stream.store.last);
       else if (entry === undefined) this.fail(`an operation that this server does not know: ${operation[0]}`);
+      else if (stream.config.retention === "interest" && stream.serves) this.applyAndSettle(entry);
       else this.state.apply(entry);
+      if (start !== undefined) stream.removals.dropUnwanted();
       this.isPlaced = true;
     }
     this.log?.agreed(operations.length);
+  }
+
+  /** The stream is led here, and keeps what consumers need. */
+  private applyAndSettle(entry: ConsumerEntry): void {
+    const { state, policy } = this;
+    const { stream } = this.options.stream;
+    const { streamSequence: sequence } = entry;
+    const upTo = policy === "all" && entry.kind === ACKED ? state.pending.upTo(sequence) : null;
+    state.apply(entry);
+    if (upTo !== null) stream.removals.settleAll(upTo);
+    else if (entry.kind === (policy === "none" ? DELIVERED : ACKED)) stream.settled(sequence);
+  }
+
+  /** By what was agreed on. */
+  needs(sequence: number, subject: string): boolean {
+    const { delivered, pending } = this.state;
+    if (!this.takes(subject)) return false;
+    return !this.isPlaced || sequence > delivered.stream || pending.has(sequence);
+  }
+
+  takes(subject: string): boolean {
+    return isCovered(subject, filtersOf(this.config));
   }
 
   /** null: it has not begun. */
@@ -149,6 +175,7 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
     this.state = this.emptyState();
     this.state.restore(json);
     this.isPlaced = true;
+    this.options.stream.stream.removals.dropUnwanted();
   }
 
   leadershipChanged(): void {

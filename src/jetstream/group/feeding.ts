@@ -11,13 +11,18 @@ import type { Judge, Operation, Place } from "../stream/judge.ts";
 import type { StreamFeed } from "../stream/stream-feed.ts";
 import type { Stream } from "../stream/stream.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { InterestKeeper } from "./interest.ts";
 import { decodeJson, encodeJson, encodeMessage, OperationCode } from "./operations.ts";
+import { takenAt } from "./replayed.ts";
 
 export interface FeedingHost {
   readonly stream: Stream;
   readonly flight: InFlight;
-  readonly judge: () => Judge;
+  readonly judge: Judge;
+  readonly interest: InterestKeeper;
   readonly propose: (operation: Uint8Array) => void;
+  /** Messages that were agreed on and that every copy has refused: the log counts them. */
+  readonly failed: () => number;
 }
 
 export class Feeding implements StreamFeed {
@@ -31,21 +36,26 @@ export class Feeding implements StreamFeed {
     return this.host.flight.last;
   }
 
+  countOf(subject: string): number {
+    return this.host.flight.store.countOf(subject);
+  }
+
   takeOver(message: Incoming, place: Place | null): boolean {
-    const { flight, judge, propose, stream } = this.host;
-    const judged = judge().judge(message, "trusted");
+    const { flight, judge, propose, stream, interest, failed } = this.host;
+    const judged = judge.judge(message, "trusted");
     if (typeof judged === "number") return false;
     assert(!(judged instanceof MessageHeaders), "only what clients publish belongs to a batch");
     if (place !== null) this.passOver(place.sequence - 1);
     const { lastTimeNs } = stream.store;
     const timeNs = place?.timeNs ?? (judged.timeNs > lastTimeNs ? judged.timeNs : lastTimeNs);
-    const body = new Uint8Array(judged.body); // a copy
-    const operation: Operation = { ...judged, body, timeNs };
-    const { headerLength } = operation;
-    const after = flight.last;
+    const isUnwanted = !interest.wants(judged.subject);
+    const operation: Operation = { ...takenAt(judged, timeNs), isUnwanted };
+    const { headerLength, body } = operation;
+    const { subject } = message;
+    const after = flight.last + failed();
     flight.add(operation, "");
     propose(
-      encodeMessage({ after, timeNs, subject: message.subject, reply: "", headerLength, body, isFed: true }),
+      encodeMessage({ after, timeNs, subject, reply: "", headerLength, body, isFed: true, isUnwanted }),
     );
     return true;
   }

@@ -13,6 +13,8 @@ import type { Stream } from "../stream/stream.ts";
 
 const MESSAGES_MAX = 20_000;
 const BYTES_MAX = 32 * 1024 * 1024;
+/** A batch may be larger by itself than what else is under way. */
+const BATCHED_BYTES_MAX = 48 * 1024 * 1024;
 
 /** A message that is proposed. */
 export interface UnderWay {
@@ -30,12 +32,18 @@ export class InFlight implements JudgedStream {
   private readonly subjects = new Map<string, { count: number; last: number }>();
   private readonly ids = new Map<string, number>();
   private bytes = 0;
+  private unwanted = 0;
   private lastProposed = 0;
   private lastIdProposed: string | null = null;
 
   constructor(stream: Stream) {
     this.stream = stream;
-    this.store = new InFlightStore(stream, this.messages, this.subjects, () => this.last);
+    this.store = new InFlightStore(stream, {
+      messages: this.messages,
+      subjects: this.subjects,
+      last: () => this.last,
+      kept: () => this.messages.size - this.unwanted,
+    });
     this.duplicates = {
       find: (id, nowNs) => this.ids.get(id) ?? stream.duplicates.find(id, nowNs),
     };
@@ -63,12 +71,17 @@ export class InFlight implements JudgedStream {
     return this.messages.size >= MESSAGES_MAX || this.bytes >= BYTES_MAX;
   }
 
+  /** Whether a batch of so many bytes may be proposed at once. */
+  hasRoomFor(bytes: number): boolean {
+    return this.bytes + bytes <= BATCHED_BYTES_MAX;
+  }
+
   add(operation: Operation, reply: string): number {
-    const { subject, id, body } = operation;
+    const { subject, id, body, isUnwanted = false } = operation;
     const sequence = (this.lastProposed = this.last + 1);
     this.messages.set(sequence, { sequence, operation, reply });
-    const there = this.subjects.get(subject);
-    this.subjects.set(subject, { count: (there?.count ?? 0) + 1, last: sequence });
+    if (isUnwanted) this.unwanted++;
+    else this.subjects.set(subject, { count: (this.subjects.get(subject)?.count ?? 0) + 1, last: sequence });
     if (id !== null) this.ids.set(id, sequence);
     this.lastIdProposed = id;
     this.bytes += body.length;
@@ -85,14 +98,19 @@ export class InFlight implements JudgedStream {
   take(sequence: number): UnderWay | undefined {
     const found = this.messages.get(sequence);
     if (found === undefined) return undefined;
-    const { subject, id, body } = found.operation;
+    const { subject, id, body, isUnwanted = false } = found.operation;
     this.messages.delete(sequence);
-    const there = this.subjects.get(subject);
-    assert(there !== undefined, "the subject of a message under way is known");
-    if (--there.count === 0) this.subjects.delete(subject);
+    if (isUnwanted) this.unwanted--;
+    else this.takeOf(subject);
     if (id !== null && this.ids.get(id) === sequence) this.ids.delete(id);
     this.bytes -= body.length;
     return found;
+  }
+
+  private takeOf(subject: string): void {
+    const there = this.subjects.get(subject);
+    assert(there !== undefined, "the subject of a message under way is known");
+    if (--there.count === 0) this.subjects.delete(subject);
   }
 
   /** The leadership is over: what is under way may be agreed on or not. */
@@ -100,39 +118,39 @@ export class InFlight implements JudgedStream {
     this.messages.clear();
     this.subjects.clear();
     this.ids.clear();
-    this.bytes = 0;
+    this.bytes = this.unwanted = 0;
     this.lastProposed = 0;
     this.lastIdProposed = null;
   }
 }
 
+interface UnderWayFigures {
+  readonly messages: ReadonlyMap<number, UnderWay>;
+  readonly subjects: ReadonlyMap<string, { readonly count: number; readonly last: number }>;
+  readonly last: () => number;
+  /** Messages that are kept. */
+  readonly kept: () => number;
+}
+
 class InFlightStore implements JudgedStore {
   private readonly stream: Stream;
-  private readonly messagesUnderWay: ReadonlyMap<number, UnderWay>;
-  private readonly subjects: ReadonlyMap<string, { count: number; last: number }>;
-  private readonly lastGiven: () => number;
+  private readonly underWay: UnderWayFigures;
 
-  constructor(
-    stream: Stream,
-    messages: ReadonlyMap<number, UnderWay>,
-    subjects: ReadonlyMap<string, { count: number; last: number }>,
-    lastGiven: () => number,
-  ) {
+  constructor(stream: Stream, underWay: UnderWayFigures) {
     this.stream = stream;
-    this.messagesUnderWay = messages;
-    this.subjects = subjects;
-    this.lastGiven = lastGiven;
+    this.underWay = underWay;
   }
 
   get last(): number {
-    return this.lastGiven();
+    return this.underWay.last();
   }
   get messages(): number {
-    return this.stream.store.messages + this.messagesUnderWay.size;
+    return this.stream.store.messages + this.underWay.kept();
   }
   get bytes(): number {
     let sum = this.stream.store.bytes;
-    for (const { operation } of this.messagesUnderWay.values()) sum += this.stream.store.bytesFor(operation);
+    for (const { operation } of this.underWay.messages.values())
+      if (operation.isUnwanted !== true) sum += this.stream.store.bytesFor(operation);
     return sum;
   }
   bytesFor(message: Parameters<JudgedStore["bytesFor"]>[0]): number {
@@ -145,19 +163,19 @@ class InFlightStore implements JudgedStore {
     return this.stream.store.firstOf(subject);
   }
   countOf(subject: string): number {
-    return this.stream.store.countOf(subject) + (this.subjects.get(subject)?.count ?? 0);
+    return this.stream.store.countOf(subject) + (this.underWay.subjects.get(subject)?.count ?? 0);
   }
   lastOf(subject: string): number {
-    return this.subjects.get(subject)?.last ?? this.stream.store.lastOf(subject);
+    return this.underWay.subjects.get(subject)?.last ?? this.stream.store.lastOf(subject);
   }
   lastMatching(pattern: string): number {
     let last = 0;
-    for (const [subject, underWay] of this.subjects)
-      if (subjectMatches(pattern, subject)) last = Math.max(last, underWay.last);
+    for (const [subject, one] of this.underWay.subjects)
+      if (subjectMatches(pattern, subject)) last = Math.max(last, one.last);
     return last === 0 ? this.stream.store.lastMatching(pattern) : last;
   }
   read(sequence: number): Pick<RecordView, "body" | "headerLength"> | null {
-    const found = this.messagesUnderWay.get(sequence);
+    const found = this.underWay.messages.get(sequence);
     if (found === undefined) return this.stream.store.read(sequence);
     const { body, headerLength } = found.operation;
     return { body: Buffer.from(body.buffer, body.byteOffset, body.length), headerLength };

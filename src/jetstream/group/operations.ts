@@ -44,10 +44,14 @@ export interface MessageOperation {
   readonly body: Uint8Array;
   /** It was taken from another stream. */
   readonly isFed?: boolean;
+  /** No consumer wanted it when the leader took it: it has a sequence, and is not kept. */
+  readonly isUnwanted?: boolean;
 }
 
-/** nats-server's flag for that. */
+/** nats-server's flag for a message of another stream. */
 const FED = 1n;
+/** A flag that nats-server does not have: there each copy decides by itself what is not kept. */
+const UNWANTED = 2n;
 /** Code, sequence, time, three lengths of 2 bytes, one of 4. */
 const MESSAGE_REST = 1 + 8 + 8 + 3 * 2 + 4;
 const SHORT_MAX = 0xffff;
@@ -55,10 +59,12 @@ const SHORT_MAX = 0xffff;
 const UNPACKED_MAX = 64 * 1024 * 1024 + 4 * SHORT_MAX;
 
 export function encodeMessage(message: MessageOperation): Uint8Array {
-  const { after, timeNs, subject, reply, headerLength, body, isFed = false } = message;
+  const { after, timeNs, subject, reply, headerLength, body } = message;
+  const flags = Number((message.isFed === true ? FED : 0n) | (message.isUnwanted === true ? UNWANTED : 0n));
+  const flagBytes = flags === 0 ? 0 : 1;
   assert(subject.length <= SHORT_MAX && reply.length <= SHORT_MAX, "subjects fit into their fields");
   assert(headerLength <= SHORT_MAX, "headers fit into their field");
-  const bytes = Buffer.alloc(MESSAGE_REST + subject.length + reply.length + body.length + Number(isFed));
+  const bytes = Buffer.alloc(MESSAGE_REST + subject.length + reply.length + body.length + flagBytes);
   bytes[0] = OperationCode.STREAM_MESSAGE;
   bytes.writeBigUInt64LE(BigInt(after), 1);
   bytes.writeBigInt64LE(timeNs, 9);
@@ -69,7 +75,7 @@ export function encodeMessage(message: MessageOperation): Uint8Array {
   at += 2 + headerLength;
   bytes.writeUInt32LE(body.length - headerLength, at);
   bytes.set(body.subarray(headerLength), at + 4);
-  if (isFed) bytes[bytes.length - 1] = Number(FED);
+  if (flags !== 0) bytes[bytes.length - 1] = flags;
   return bytes;
 }
 
@@ -100,6 +106,7 @@ export function decodeMessage(data: Uint8Array): MessageOperation | undefined {
     headerLength,
     body,
     ...((flags & FED) === FED ? { isFed: true } : {}),
+    ...((flags & UNWANTED) === UNWANTED ? { isUnwanted: true } : {}),
   };
 }
 
@@ -113,6 +120,45 @@ function messageLayout(data: Uint8Array): Uint8Array | undefined {
   if (data[0] === OperationCode.STREAM_MESSAGE) return data.subarray(1);
   if (data[0] !== OperationCode.PACKED_STREAM_MESSAGE) return undefined;
   return unpackWholeBlock(data.subarray(1), UNPACKED_MAX);
+}
+
+/** A message of a batch, of which all are stored or none. */
+export interface BatchedOperation {
+  readonly id: string;
+  /** In the batch, from 1. */
+  readonly position: number;
+  readonly isLast: boolean;
+  readonly message: MessageOperation;
+}
+
+export function encodeBatched({ id, position, isLast, message }: BatchedOperation): Uint8Array {
+  assert(id.length <= SHORT_MAX, "the id of a batch fits into its field");
+  const head = Buffer.alloc(3 + id.length);
+  head[0] = isLast ? OperationCode.BATCH_COMMIT : OperationCode.BATCH_MESSAGE;
+  writeShort(head, 1, id);
+  const number: number[] = [];
+  pushVarint(number, BigInt(position));
+  return Buffer.concat([head, Uint8Array.from(number), encodeMessage(message)]);
+}
+
+export function decodeBatched(data: Uint8Array): BatchedOperation | undefined {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
+  const isLast = bytes[0] === OperationCode.BATCH_COMMIT;
+  if (!isLast && bytes[0] !== OperationCode.BATCH_MESSAGE) return undefined;
+  const id = readShort(bytes, 1);
+  if (id === undefined) return undefined;
+  const [position] = readVarints(bytes, 1, id.end);
+  let at = id.end;
+  while (at < bytes.length && bytes[at]! >= 128) at++;
+  const message = decodeMessage(bytes.subarray(at + 1));
+  if (position === undefined || message === undefined) return undefined;
+  return { id: bytes.toString("latin1", id.from, id.end), position: Number(position), isLast, message };
+}
+
+/** The sequence that a message in the log gets; 0: it is no message. */
+export function sequenceIn(data: Uint8Array): number {
+  const message = decodeMessage(data) ?? decodeBatched(data)?.message;
+  return message === undefined ? 0 : message.after + 1;
 }
 
 function writeShort(bytes: Buffer, at: number, text: string): number {
@@ -132,12 +178,34 @@ export function encodeJson(code: number, value: unknown): Uint8Array {
   return Buffer.concat([Buffer.from([code]), Buffer.from(`${JSON.stringify(value)}\n`, "latin1")]);
 }
 
-export const NO_ERASE = "no_erase";
+const NO_ERASE = "no_erase";
 
 /** The removal of a message of a stream. */
 export function encodeDelete(stream: string, seq: number, how: "erase" | "forget"): Uint8Array {
   const noErase = how === "forget" ? { [NO_ERASE]: true } : {};
   return encodeJson(OperationCode.DELETE_MESSAGE, { stream, seq, ...noErase });
+}
+
+/** The removal of all messages from a sequence on that have expired; nats-server knows `num` not, and removes one. */
+export function encodeExpired(stream: string, seq: number, num: number): Uint8Array {
+  const count = num === 1 ? {} : { num };
+  return encodeJson(OperationCode.DELETE_MESSAGE, { stream, seq, [NO_ERASE]: true, ...count });
+}
+
+export interface DeleteOperation {
+  readonly sequence: number;
+  /** Sequences from there on. */
+  readonly count: number;
+  readonly how: "erase" | "forget";
+}
+
+export function decodeDelete(data: Uint8Array): DeleteOperation | undefined {
+  const json = decodeJson(data);
+  const sequence = json?.["seq"];
+  const count = json?.["num"] ?? 1;
+  if (!Number.isSafeInteger(sequence) || !Number.isSafeInteger(count)) return undefined;
+  const how = json?.[NO_ERASE] === true ? "forget" : "erase";
+  return { sequence: sequence as number, count: count as number, how };
 }
 
 /** undefined: it is no JSON object. */
@@ -211,16 +279,21 @@ export function decodeDelivered(data: Uint8Array): DeliveredOperation | undefine
   };
 }
 
+/** Stands for the consumer sequence of a message that was given up: it needs no acknowledgement, and stays in the stream. */
+export const GIVEN_UP_MARK = Number.MAX_SAFE_INTEGER;
+
 export function encodeAcked(consumer: number, stream: number): Uint8Array {
   const out: number[] = [OperationCode.UPDATE_ACKS];
   for (const value of [consumer, stream]) pushVarint(out, BigInt(value));
   return Uint8Array.from(out);
 }
 
-/** The sequence of the stream. */
-export function decodeAcked(data: Uint8Array): number | undefined {
-  const [, stream] = readVarints(data, 2);
-  return stream === undefined ? undefined : Number(stream);
+export function decodeAcked(
+  data: Uint8Array,
+): { readonly consumer: number; readonly stream: number } | undefined {
+  const [consumer, stream] = readVarints(data, 2);
+  if (consumer === undefined || stream === undefined) return undefined;
+  return { consumer: Number(consumer), stream: Number(stream) };
 }
 
 /** `next`: the sequence that is delivered next. */

@@ -8,10 +8,10 @@ import type { MessageOperation } from "./operations.ts";
 
 /** `subject`: the one that it is stored under. */
 export function operationOf(
-  { headerLength, body, timeNs }: MessageOperation,
+  { headerLength, body, timeNs, isUnwanted = false }: MessageOperation,
   { subject, config }: { readonly subject: string; readonly config: StreamConfig },
 ): Operation {
-  const plain = { subject, headerLength, body, timeNs, value: null };
+  const plain = { subject, headerLength, body, timeNs, value: null, isUnwanted };
   if (headerLength === 0) return { ...plain, id: null, rollup: null, ttlSeconds: 0, schedule: null };
   const headers = MessageHeaders.of(body, headerLength);
   const rollup = (headers.get("Nats-Rollup") ?? "").toLowerCase();
@@ -23,4 +23,12 @@ export function operationOf(
     ttlSeconds: readTtl(headers.get("Nats-TTL")) ?? 0,
     schedule: config.allowSchedules ? scheduleOf(headers, timeNs) : null,
   };
+}
+
+/** What the leader has judged, at the time that the log gives it. Its body is a copy. */
+export function takenAt(judged: Operation, timeNs: bigint): Operation {
+  const { headerLength, schedule } = judged;
+  const body = new Uint8Array(judged.body);
+  if (timeNs === judged.timeNs || schedule?.kind !== "set") return { ...judged, body, timeNs };
+  return { ...judged, body, timeNs, schedule: scheduleOf(MessageHeaders.of(body, headerLength), timeNs) };
 }

@@ -3,46 +3,51 @@
  * copy applies what is agreed on, in order, and comes to the same messages. A publisher is answered once a majority has its message,
  * durable, and the leader has applied it.
  *
- *     receive ─▶ judge (InFlight) ─▶ propose, at the end of the turn ─▶ agreed ─▶ apply ─▶ answer
+ *     receive ─▶ judge (LeaderIntake) ─▶ propose, at the end of the turn ─▶ agreed ─▶ apply ─▶ answer
+ *
+ * Messages that have to go by themselves (expired, unwanted, settled in a work queue) go the same way, so that copies stay the same, whatever their
+ * clocks say and whatever they know of consumers.
  *
  * Invariant: answers, refusals among them, leave in the order of what they depend on, so that nobody learns of what may be lost.
  */
 import { assert } from "../../base/assert.ts";
 import type { PeerId } from "../../raft/messages.ts";
-import { apiErrors, ApiError } from "../api-error.ts";
-import { MessageHeaders } from "../headers.ts";
-import type { Incoming } from "../host.ts";
-import { refusalOf, Confirmations } from "../stream/confirmations.ts";
 import type { StreamConfig } from "../stream/config.ts";
-import { Judge, type Operation, type Room } from "../stream/judge.ts";
+import { Judge, type Operation } from "../stream/judge.ts";
 import type { Stream } from "../stream/stream.ts";
+import type { StreamOptions } from "../stream/stream-options.ts";
+import { AgreedBatches } from "./agreed-batches.ts";
+import { StreamCatchUp } from "./catch-up.ts";
+import { Commands, type Done } from "./commands.ts";
+import { CopyReports } from "./copy-reports.ts";
 import { catchingUp, troubleOf, type CopyTrouble } from "./copy-trouble.ts";
-import type { Group, GroupMachine, GroupTransport } from "./group.ts";
+import { ExpiredRuns, removeAll } from "./expired-runs.ts";
 import { applyRange, Feeding } from "./feeding.ts";
-import { HeldUntilAgreed } from "./held-until-agreed.ts";
+import type { Group, GroupMachine, GroupTransport } from "./group.ts";
 import { InFlight } from "./in-flight.ts";
+import { LeaderIntake } from "./leader-intake.ts";
+import { InterestKeeper, type StreamInterest } from "./interest.ts";
+import { answerInterest } from "./interest-known.ts";
 import {
-  decodeJson,
+  decodeDelete,
   decodeMessage,
   decodePurge,
   encodeDelete,
-  encodeMessage,
   encodePurge,
-  NO_ERASE,
   OperationCode,
+  type MessageOperation,
 } from "./operations.ts";
+import { judgeAgreed } from "./agreed-message.ts";
 import { OpenRemovals } from "./open-removals.ts";
 import { operationOf } from "./replayed.ts";
-import { judgeAgreed } from "./agreed-message.ts";
-import { StreamCatchUp } from "./catch-up.ts";
-import { CopyReports } from "./copy-reports.ts";
 import { decodeState, dropGone, encodeState, stateOf } from "./stream-state.ts";
 import { SyncServer } from "./sync-server.ts";
 import { TurnProposals } from "./turn-proposals.ts";
 
 export interface StreamReplicaOptions {
   readonly stream: Stream;
-  readonly room: Room;
+  readonly batches: Pick<StreamOptions, "level" | "room" | "budgets">;
+  readonly interest: StreamInterest;
   readonly self: PeerId;
   readonly transport: GroupTransport;
   /** Where copies ask for messages that they lack. */
@@ -51,17 +56,13 @@ export interface StreamReplicaOptions {
   readonly onLeadership: () => void;
 }
 
-/** What a leader has proposed beside messages, and who wants to know that it is done. */
-type Done = (result: number | null) => void;
-
 export class StreamReplica implements GroupMachine {
   readonly stream: Stream;
   /** Why this copy takes nothing more; "": all is well. */
   problem = "";
   private readonly options: StreamReplicaOptions;
   private readonly flight: InFlight;
-  private judge: Judge;
-  private readonly confirmations: Confirmations;
+  private readonly judge: Judge;
   private readonly syncServer: SyncServer;
   private catchUp: StreamCatchUp | null = null;
   /** Messages that were agreed on and that every copy has refused. */
@@ -70,32 +71,41 @@ export class StreamReplica implements GroupMachine {
   private joined: Group | null = null;
   private isLeading = false;
   private listeners: Disposable[] = [];
+  private readonly ears: Disposable[] = [];
   private readonly proposals: TurnProposals;
-  private readonly held: HeldUntilAgreed;
-  private commands: Done[] = [];
+  private readonly intake: LeaderIntake;
+  private readonly interest: InterestKeeper;
+  private readonly expired: ExpiredRuns;
+  private readonly batches = new AgreedBatches();
+  private readonly commands = new Commands();
   private readonly feeding: Feeding;
   /** What consumers of this server need no longer. */
-  readonly removals: OpenRemovals;
+  private readonly removals: OpenRemovals;
   /** Whose copy is complete; null: nobody asks. */
   reports: CopyReports | null = null;
 
   constructor(options: StreamReplicaOptions) {
-    const { stream, room, transport, sync } = options;
+    const { stream, batches, transport, sync } = options;
     this.options = options;
     this.stream = stream;
-    this.flight = new InFlight(stream);
-    this.judge = new Judge(this.flight, room);
+    const flight = (this.flight = new InFlight(stream));
+    const judge = (this.judge = new Judge(flight, batches.room));
     this.proposals = new TurnProposals(stream.host, (operations) => this.proposeAll(operations));
-    this.feeding = new Feeding({
+    const propose = (operation: Uint8Array): void => this.proposals.add(operation);
+    const { name } = stream.config;
+    const interest = (this.interest = new InterestKeeper({
       stream,
-      flight: this.flight,
-      judge: () => this.judge,
-      propose: (operation) => this.proposals.add(operation),
-    });
-    this.confirmations = new Confirmations(stream.config.name, stream.host);
-    this.held = new HeldUntilAgreed(stream);
+      interest: options.interest,
+      remove: (sequence) => propose(encodeDelete(name, sequence, "forget")),
+    }));
+    this.expired = new ExpiredRuns(stream, propose);
     this.removals = new OpenRemovals(stream, (sequence) => this.forwardDelete(sequence));
+    const leading = { stream, flight, judge, interest, propose, failed: () => this.failed };
+    this.feeding = new Feeding(leading);
+    this.intake = new LeaderIntake({ ...leading, batches });
     this.syncServer = new SyncServer({ stream, transport, subject: sync });
+    stream.onSettled = (sequence) => this.settled(sequence);
+    stream.onExpired = (sequence) => this.expired.add(sequence);
   }
 
   get group(): Group {
@@ -110,6 +120,10 @@ export class StreamReplica implements GroupMachine {
   /** It has all that its group has agreed on. */
   get isCurrent(): boolean {
     return this.catchUp === null && this.group.isCurrent;
+  }
+
+  private get isWhole(): boolean {
+    return this.catchUp === null && this.problem === "";
   }
 
   /** Why this copy is not where its group is. */
@@ -138,8 +152,6 @@ export class StreamReplica implements GroupMachine {
     this.syncServer.stop();
   }
 
-  // ---- what the group says ----
-
   apply(_index: number, operations: readonly Uint8Array[]): void {
     for (const operation of operations) {
       if (this.catchUp !== null) this.catchUp.hold(operation);
@@ -152,16 +164,15 @@ export class StreamReplica implements GroupMachine {
   reshape(how: "begins" | "ends"): void {
     this.reports?.stop();
     const { self, transport } = this.options;
-    const isComplete = (): boolean => this.catchUp === null && this.problem === "";
+    const isComplete = (): boolean => this.isWhole;
     const host = { stream: this.stream, self, transport, group: this.group.name, isComplete };
     this.reports = how === "begins" ? new CopyReports(host) : null;
   }
 
   snapshot(): Uint8Array | null {
     const { longWork } = this.stream;
-    // a purge that is under way would be forgotten
-    if (this.catchUp !== null || this.problem !== "" || longWork.isBusy) return null;
-    return this.contents();
+    // a purge or a batch that is under way would be forgotten
+    return !this.isWhole || longWork.isBusy || this.batches.isOpen ? null : this.contents();
   }
 
   /** Which messages this copy holds, durably. */
@@ -176,6 +187,7 @@ export class StreamReplica implements GroupMachine {
     if (state === undefined) return this.fail("a snapshot of the group cannot be read");
     const { store } = this.stream;
     this.failed = state.failed;
+    this.batches.drop();
     dropGone(state, store);
     if (store.last < state.last || this.catchUp !== null) this.getMissing(state.last);
   }
@@ -193,10 +205,8 @@ export class StreamReplica implements GroupMachine {
   leadershipChanged(): void {
     if (this.joined === null) return;
     const { leads } = this.joined;
-    if (leads && this.catchUp !== null) {
-      this.joined.transfer(""); // others have what this copy lacks
-      return;
-    }
+    // others have what this copy lacks
+    if (leads && this.catchUp !== null) return this.joined.transfer("");
     if (leads === this.isLeading) return;
     if (leads) this.lead();
     else this.followAgain();
@@ -215,79 +225,56 @@ export class StreamReplica implements GroupMachine {
     this.command(encodeDelete(this.stream.config.name, sequence, how), done);
   }
 
+  /** A consumer of this server needs the message no longer. */
+  private settled(sequence: number): void {
+    if (this.interest.isOn) this.interest.settled(sequence);
+    else this.removals.add(sequence);
+  }
+
   private forwardDelete(sequence: number): void {
     const operation = encodeDelete(this.stream.config.name, sequence, "forget");
-    if (this.isLeading) this.command(operation, () => {});
+    if (this.isLeading) this.proposals.add(operation);
     else this.group.forward(operation);
   }
 
   private command(operation: Uint8Array, done: Done): void {
-    if (!this.isLeading) {
-      done(null);
-      return;
-    }
-    this.commands.push(done);
+    if (!this.isLeading) return done(null);
+    this.commands.add(operation, done);
     this.proposals.add(operation);
   }
 
   private lead(): void {
     this.isLeading = true;
-    this.stream.serves = true;
     this.stream.feed = this.feeding;
     this.flight.clear();
     this.listen();
     this.syncServer.start();
+    const { transport, interest } = this.options;
+    this.ears.push(answerInterest(transport, this.group.name, interest));
+    this.stream.serve("begins");
   }
 
   private followAgain(): void {
     this.isLeading = false;
-    this.stream.serves = false;
-    for (const listener of this.listeners.splice(0)) listener[Symbol.dispose]();
+    this.stream.serve("ends");
+    this.interest.stop();
+    this.expired.clear();
+    for (const listener of [...this.listeners, ...this.ears.splice(0)]) listener[Symbol.dispose]();
+    this.listeners = [];
     this.syncServer.stop();
     this.flight.clear();
     this.proposals.clear();
-    this.held.clear();
-    for (const done of this.commands.splice(0)) done(null);
+    this.intake.clear();
+    this.commands.clear();
   }
 
   private listen(): void {
     const old = this.listeners;
     const { config, host } = this.stream;
     this.listeners = config.subjects.map((subject) =>
-      host.listen(subject, (message) => this.receive(message)),
+      host.listen(subject, (message) => this.intake.receive(message)),
     );
     for (const listener of old) listener[Symbol.dispose]();
-  }
-
-  private receive(message: Incoming): void {
-    const { flight, stream } = this;
-    try {
-      if (flight.isFull) throw apiErrors.insufficientResources();
-      const judged = this.judge.judge(message, "published");
-      if (typeof judged === "number") {
-        const payload = `${this.confirmations.head(judged)},"duplicate": true}`;
-        this.held.add({ after: judged, reply: message.reply, payload });
-      } else if (judged instanceof MessageHeaders)
-        throw apiErrors.storeFailed("batches are not supported for replicated streams yet");
-      else this.proposeMessage(judged, message);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const payload = refusalOf(stream.config.name, error);
-      this.held.add({ after: flight.last, reply: message.reply, payload });
-    }
-  }
-
-  private proposeMessage(judged: Operation, { subject, reply }: Incoming): void {
-    const { flight, stream } = this;
-    const body = new Uint8Array(judged.body); // a copy
-    const { lastTimeNs } = stream.store;
-    const timeNs = judged.timeNs > lastTimeNs ? judged.timeNs : lastTimeNs;
-    const operation = { ...judged, body, timeNs };
-    const to = stream.config.noAck ? "" : reply;
-    const after = flight.last;
-    flight.add(operation, to);
-    const { headerLength } = operation;
-    this.proposals.add(encodeMessage({ after, timeNs, subject, reply: to, headerLength, body }));
   }
 
   private proposeAll(operations: readonly Uint8Array[]): void {
@@ -298,6 +285,8 @@ export class StreamReplica implements GroupMachine {
   // ---- applying ----
 
   private applyOne(data: Uint8Array): void {
+    const isBatched = data[0] === OperationCode.BATCH_MESSAGE || data[0] === OperationCode.BATCH_COMMIT;
+    if (!isBatched) this.batches.drop();
     switch (data[0]) {
       case OperationCode.STREAM_MESSAGE:
       case OperationCode.PACKED_STREAM_MESSAGE:
@@ -307,7 +296,11 @@ export class StreamReplica implements GroupMachine {
         this.applyPurge(data);
         break;
       case OperationCode.DELETE_MESSAGE:
-        this.applyDelete(decodeJson(data));
+        this.applyDelete(data);
+        break;
+      case OperationCode.BATCH_MESSAGE:
+      case OperationCode.BATCH_COMMIT:
+        this.applyBatch(data);
         break;
       case OperationCode.DELETE_RANGE:
         this.fail(applyRange(data, this.stream));
@@ -328,28 +321,43 @@ export class StreamReplica implements GroupMachine {
     const agreed = judgeAgreed(message, stream, this.failed);
     if (agreed === "skip") stream.skipTo(sequence);
     if (agreed === "refused") this.failed++;
-    if (agreed === "ahead") {
-      if (this.isLeading)
-        this.fail(`message ${sequence} was agreed on, and the last one here is ${stream.store.last}`);
-      else this.getMissing(sequence - 1).hold(data);
-    }
+    if (agreed === "ahead") this.missing(sequence - 1, [data]);
     if (agreed !== "next") return;
     const mine = this.flight.take(sequence);
-    const operation =
-      mine?.operation ??
-      operationOf(message, { subject: this.judge.subjectOf(message.subject), config: stream.config });
-    stream.apply(operation, sequence);
-    if (mine !== undefined && this.isLeading) this.confirm(mine.reply, sequence, operation.value);
+    stream.apply(mine?.operation ?? this.operationOf(message), sequence);
+    if (mine !== undefined && this.isLeading) this.intake.agreed(mine, sequence);
   }
 
-  private confirm(reply: string, sequence: number, value: string | null): void {
-    const { stream, confirmations } = this;
-    if (reply !== "" && value === null) {
-      const subject = Buffer.from(reply, "latin1");
-      stream.commit.confirm(subject, 0, subject.length, sequence);
-    } else if (reply !== "")
-      stream.commit.hold({ reply, payload: `${confirmations.head(sequence)},"val":"${value}"}` });
-    this.held.agreed();
+  private applyBatch(data: Uint8Array): void {
+    const { stream } = this;
+    const batch = this.batches.take(data);
+    if (batch === undefined) this.fail("the group has agreed on a message of a batch that cannot be read");
+    if (batch === undefined || batch === null) return;
+    const placed = batch.messages.map((message) => ({ message, sequence: message.after + 1 - this.failed }));
+    const rest = placed.filter(({ sequence }) => sequence > stream.store.last);
+    const [first] = rest;
+    if (first === undefined) return; // all of it is here already
+    if (first.sequence > stream.store.last + 1) return this.missing(first.sequence - 1, batch.raw);
+    const mine = rest.map(({ sequence }) => this.flight.take(sequence));
+    stream.applyBatch(rest.map(({ message }, i) => mine[i]?.operation ?? this.operationOf(message)));
+    for (const [i, one] of mine.entries())
+      if (one !== undefined && this.isLeading) this.intake.agreed(one, rest[i]!.sequence);
+  }
+
+  private operationOf(message: MessageOperation): Operation {
+    const { config } = this.stream;
+    return operationOf(message, { subject: this.judge.subjectOf(message.subject), config });
+  }
+
+  /** The group has agreed on something that follows on a message that this copy lacks. */
+  private missing(after: number, held: readonly Uint8Array[]): void {
+    if (this.isLeading) {
+      const { last } = this.stream.store;
+      this.fail(`message ${after + 1} was agreed on, and the last one here is ${last}`);
+      return;
+    }
+    const catchUp = this.getMissing(after);
+    for (const one of held) catchUp.hold(one);
   }
 
   private applyPurge(data: Uint8Array): void {
@@ -359,20 +367,16 @@ export class StreamReplica implements GroupMachine {
       return;
     }
     const { filter, below, keep, last } = purge;
-    const done = this.isLeading ? (this.commands.shift() ?? ignore) : ignore;
+    const done = this.commands.doneOf(data);
     // messages that came later must stay where the log is applied again
     if (keep > 0 && this.stream.store.last > last) return;
     this.stream.removals.purge({ filter, below, keep }, done);
   }
 
-  private applyDelete(json: Record<string, unknown> | undefined): void {
-    const sequence = json?.["seq"];
-    if (typeof sequence !== "number") {
-      this.fail("the group has agreed on a deletion that cannot be read");
-      return;
-    }
-    const went = this.stream.remove(sequence, json?.[NO_ERASE] === true ? "forget" : "erase");
-    if (this.isLeading) this.commands.shift()?.(went ? 1 : 0);
+  private applyDelete(data: Uint8Array): void {
+    const operation = decodeDelete(data);
+    if (operation === undefined) return this.fail("the group has agreed on a deletion that cannot be read");
+    this.commands.doneOf(data)(removeAll(this.stream, operation) === 0 ? 0 : 1);
   }
 
   private caughtUp(rest: readonly Uint8Array[]): void {
@@ -394,5 +398,3 @@ export class StreamReplica implements GroupMachine {
     if (this.joined?.leads === true) this.joined.transfer("");
   }
 }
-
-const ignore: Done = () => {};

@@ -1,6 +1,5 @@
 /** Both kinds of batches of one stream, and how a batch is judged and stored as one. */
 import { assert } from "../../base/assert.ts";
-import type { StreamStore } from "../../store/stream-store.ts";
 import { advise } from "../advisories.ts";
 import { apiErrors, type ApiError } from "../api-error.ts";
 import { MessageHeaders } from "../headers.ts";
@@ -12,13 +11,13 @@ import type { StreamOptions } from "./stream-options.ts";
 import { StagedStream } from "./staged.ts";
 
 export interface BatchesHost {
-  readonly stream: JudgedStream & { readonly store: StreamStore };
+  readonly stream: JudgedStream;
   readonly judgement: Judge;
   /** The stream's. */
   readonly options: Pick<StreamOptions, "level" | "room" | "budgets">;
-  apply(operation: Operation): number;
-  /** Stores all of them, or none. Returns the last sequence. */
-  applyBatch(operations: readonly Operation[]): number;
+  apply(operation: Operation, message: Incoming): number;
+  /** Stores all of them, or none. Returns the last sequence. Throws `ApiError`. */
+  applyBatch(operations: readonly Operation[], messages: readonly Incoming[]): number;
   answer(message: Incoming, payload: string): void;
   refuse(message: Incoming, error: ApiError): void;
   ackHead(sequence: number): string;
@@ -85,7 +84,7 @@ export class Batches {
       assert(!(operation instanceof MessageHeaders), "a message of a batch is judged by itself");
       staged.add(operation);
     }
-    return this.host.applyBatch(staged.operations);
+    return this.host.applyBatch(staged.operations, messages);
   }
 
   private checkFast({ body }: Incoming): void {
@@ -101,6 +100,6 @@ export class Batches {
     const operation = this.host.judgement.judge(message, "batched");
     if (typeof operation === "number") return { sequence: operation, kind: "duplicate" };
     assert(!(operation instanceof MessageHeaders), "a message of a batch is judged by itself");
-    return { sequence: this.host.apply(operation), kind: "stored" };
+    return { sequence: this.host.apply(operation, message), kind: "stored" };
   }
 }

@@ -1,6 +1,9 @@
 /**
  * Removes messages whose time has come: those older than `max_age`, and those with a time of their own. Where the stream marks deleted
  * subjects, the last message of a subject is replaced by a marker. Some in a turn, so that others have theirs.
+ *
+ * In a replicated stream the leader decides, and what it has decided happens once that is agreed on: until then it is under way, bounded
+ * by what the group lets wait. A leadership that ends leaves it to the next one.
  */
 import type { Clock } from "../../base/clock.ts";
 import { TIMER_MAX_MS } from "../../base/duration.ts";
@@ -16,7 +19,12 @@ export interface ExpiryHost {
   readonly timed: TimedMessages;
   readonly clock: Clock;
   nowNs(): bigint;
+  /** False: another server decides what has expired. */
+  decides(): boolean;
   config(): StreamConfig;
+  /** Messages on the subject, those included that are not agreed on yet. */
+  countOf(subject: string): number;
+  /** It goes, now or once that is agreed on. */
   remove(sequence: number): void;
   /** Stores a marker. False: it could not be. */
   mark(subject: string, headers: string): boolean;
@@ -36,16 +44,18 @@ export class Expiry {
   /** What lies below is gone, or never expires by its age. */
   private eldest = 0;
   private left = 0;
-  private isStopped = false;
+  private readonly underWay: ExpiriesUnderWay;
 
   constructor(host: ExpiryHost) {
     this.host = host;
+    this.underWay = new ExpiriesUnderWay(host.store);
   }
 
   /** Something may be due earlier than was known. */
   follow(): void {
     const { maxAgeNs } = this.host.config();
-    if (maxAgeNs > 0 && this.ageMs === Infinity) this.setTimer(this.ageDueMs());
+    if (!this.host.decides()) this.trim();
+    else if (maxAgeNs > 0 && this.ageMs === Infinity) this.setTimer(this.ageDueMs());
     else if (this.host.timed.expiries.nextMs < this.timerMs) this.setTimer(this.ageMs);
   }
 
@@ -55,19 +65,27 @@ export class Expiry {
     this.run();
   }
 
-  stop(): void {
-    this.isStopped = true;
+  /** It does not decide any more, or has ended. */
+  yield(): void {
     this.timer?.[Symbol.dispose]();
+    this.timer = null;
+    this.timerMs = this.ageMs = Infinity;
+    this.underWay.giveBack(this.host.timed);
   }
 
   private run(): void {
-    if (this.isStopped) return;
-    const { timed, store } = this.host;
+    if (!this.host.decides()) return;
     this.left = PER_TURN;
-    timed.trim(store.messages, (sequence) => store.has(sequence));
+    this.trim();
+    this.underWay.prune();
     const isDone = this.expireOld() && this.expireTimed();
     if (isDone) this.setTimer(this.ageDueMs());
     else this.setTimer(this.host.clock.nowMs() + (this.left === 0 ? 0 : RETRY_MS), "even if more is due");
+  }
+
+  private trim(): void {
+    const { timed, store } = this.host;
+    timed.trim(store.messages, (sequence) => store.has(sequence));
   }
 
   /** False: it is to go on later. */
@@ -76,7 +94,9 @@ export class Expiry {
     if (maxAgeNs === 0) return true;
     const lastNs = this.host.nowNs() - BigInt(maxAgeNs);
     for (let view = this.oldest(); view !== null && view.timeNs <= lastNs; view = this.oldest()) {
-      if (this.left === 0 || !this.expire(view)) return false;
+      const next = view.sequence + 1;
+      if (this.left === 0 || !this.expire(view, Infinity)) return false;
+      this.eldest = next;
       this.left--;
     }
     return true;
@@ -91,7 +111,7 @@ export class Expiry {
     ) {
       const view = store.has(due.sequence) ? store.read(due.sequence) : null;
       if (view === null) continue;
-      if (this.left === 0 || !this.expire(view)) {
+      if (this.left === 0 || !this.expire(view, due.atMs)) {
         timed.expiries.add(due.sequence, due.atMs);
         return false;
       }
@@ -100,15 +120,22 @@ export class Expiry {
     return true;
   }
 
-  /** False: its marker could not be stored, so it stays. */
-  private expire(view: RecordView): boolean {
-    const { host } = this;
+  /** False: its marker could not be stored, so it stays. `atMs`: by its own time; Infinity: by its age. */
+  private expire(view: RecordView, atMs: number): boolean {
+    const { host, underWay } = this;
     const { sequence, subject } = view;
+    if (underWay.has(sequence)) return true;
     const markerSeconds = Math.floor(host.config().deleteMarkerTtlNs / 1e9);
-    if (markerSeconds > 0 && host.store.countOf(subject) === 1 && !isMarkerMessage(view))
-      return host.mark(subject, markerHeaders(markerSeconds));
-    host.remove(sequence);
+    const isMarked = markerSeconds > 0 && this.isOnly(subject) && !isMarkerMessage(view);
+    if (isMarked && !host.mark(subject, markerHeaders(markerSeconds))) return false;
+    if (!isMarked) host.remove(sequence);
+    if (host.store.has(sequence)) underWay.add(sequence, { subject, atMs });
     return true;
+  }
+
+  /** No other message of the subject stays. */
+  private isOnly(subject: string): boolean {
+    return this.host.countOf(subject) - this.underWay.countOf(subject) === 1;
   }
 
   /** The oldest message that expires by its age; null: there is none. */
@@ -133,7 +160,6 @@ export class Expiry {
     ageDueMs: number,
     when: "by what is due" | "even if more is due" = "by what is due",
   ): void {
-    if (this.isStopped) return;
     const { timed, clock } = this.host;
     this.ageMs = ageDueMs;
     const atMs = when === "by what is due" ? Math.min(ageDueMs, timed.expiries.nextMs) : ageDueMs;
@@ -143,6 +169,55 @@ export class Expiry {
     if (atMs === Infinity) return;
     const waitMs = Math.min(TIMER_MAX_MS, Math.max(0, Math.ceil(atMs - clock.nowMs())));
     this.timer = clock.setTimer(waitMs, () => this.run());
+  }
+}
+
+interface UnderWay {
+  readonly subject: string;
+  /** When its own time was over; Infinity: it is too old. */
+  readonly atMs: number;
+}
+
+/** Messages whose removal is decided and has not happened yet. Without replicas there are none, but for what a long purge leaves. */
+class ExpiriesUnderWay {
+  private readonly store: Pick<StreamStore, "has">;
+  private readonly messages = new Map<number, UnderWay>();
+  private readonly counts = new Map<string, number>();
+
+  constructor(store: Pick<StreamStore, "has">) {
+    this.store = store;
+  }
+
+  has(sequence: number): boolean {
+    return this.messages.has(sequence);
+  }
+
+  countOf(subject: string): number {
+    return this.counts.get(subject) ?? 0;
+  }
+
+  add(sequence: number, message: UnderWay): void {
+    this.messages.set(sequence, message);
+    this.counts.set(message.subject, this.countOf(message.subject) + 1);
+  }
+
+  /** Those that are gone are under way no longer. */
+  prune(): void {
+    for (const [sequence, { subject }] of this.messages) {
+      if (this.store.has(sequence)) continue;
+      this.messages.delete(sequence);
+      const left = this.countOf(subject) - 1;
+      if (left === 0) this.counts.delete(subject);
+      else this.counts.set(subject, left);
+    }
+  }
+
+  /** Those that are still there may stay: they are due again. */
+  giveBack({ expiries }: TimedMessages): void {
+    for (const [sequence, { atMs }] of this.messages)
+      if (atMs < Infinity && this.store.has(sequence)) expiries.add(sequence, atMs);
+    this.messages.clear();
+    this.counts.clear();
   }
 }
 

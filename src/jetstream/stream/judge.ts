@@ -31,6 +31,8 @@ export interface Operation {
   readonly value: string | null;
   /** What it says about a schedule, its own or the one that made it; null: nothing. */
   readonly schedule: Schedule | null;
+  /** It takes a sequence and is not kept, since no consumer wants it: what the leader of a replicated stream has found. */
+  readonly isUnwanted?: boolean;
 }
 
 /** Where a mirror keeps a message, and since when it is there. */

@@ -20,6 +20,8 @@ export interface RemovalsHost {
   readonly store: StreamStore;
   readonly readers: ReadonlySet<Reader>;
   readonly longWork: LongWork;
+  /** False: another server decides. */
+  readonly serves: boolean;
   remove(sequence: number): boolean;
   settled(sequence: number): void;
   touch(): void;
@@ -68,8 +70,8 @@ export class Removals {
 
   /** A reader has come or gone, or its filters have changed. Only for interest retention. */
   dropUnwanted(): void {
-    const { config, store, longWork } = this.host;
-    if (config.retention !== "interest") return;
+    const { config, store, longWork, serves } = this.host;
+    if (config.retention !== "interest" || !serves) return;
     const isUnderWay = this.unwantedFrom > 0;
     this.unwantedFrom = 1;
     if (isUnderWay) return;

@@ -1,4 +1,7 @@
-/** Publishes what schedules ask for when they are due. Some in a turn, so that others have theirs. */
+/**
+ * Publishes what schedules ask for when they are due. Some in a turn, so that others have theirs. In a replicated stream the leader does,
+ * and a schedule goes on once what it has published is agreed on.
+ */
 import type { Clock } from "../../base/clock.ts";
 import { TIMER_MAX_MS } from "../../base/duration.ts";
 import type { StreamStore } from "../../store/stream-store.ts";
@@ -9,6 +12,8 @@ export interface SchedulerHost {
   readonly store: StreamStore;
   readonly timed: TimedMessages;
   readonly clock: Clock;
+  /** False: another server publishes. */
+  decides(): boolean;
   /** Stores a message. False: it was refused. */
   publish(message: {
     readonly subject: string;
@@ -25,7 +30,8 @@ export class Scheduler {
   private readonly host: SchedulerHost;
   private timer: Disposable | null = null;
   private timerMs = Infinity;
-  private isStopped = false;
+  /** Schedules whose message is not agreed on yet: by subject, when they were due. */
+  private readonly fired = new Map<string, number>();
 
   constructor(host: SchedulerHost) {
     this.host = host;
@@ -35,20 +41,31 @@ export class Scheduler {
   follow(): void {
     const { clock, timed } = this.host;
     const { nextMs } = timed.schedules;
-    if (this.isStopped || nextMs >= this.timerMs) return;
+    if (!this.host.decides() || nextMs >= this.timerMs) return;
     this.timer?.[Symbol.dispose]();
     this.timerMs = nextMs;
     const waitMs = Math.min(TIMER_MAX_MS, Math.max(0, Math.ceil(nextMs - clock.nowMs())));
     this.timer = clock.setTimer(waitMs, () => this.run());
   }
 
-  stop(): void {
-    this.isStopped = true;
+  /** It publishes from here on, what was due before included. */
+  begin(): void {
+    this.host.timed.gatherSchedules();
+    this.follow();
+  }
+
+  /** It does not any more, or has ended. */
+  yield(): void {
     this.timer?.[Symbol.dispose]();
+    this.timer = null;
+    this.timerMs = Infinity;
+    this.fired.clear();
   }
 
   private run(): void {
     const { clock, timed } = this.host;
+    for (const [subject, atMs] of this.fired)
+      if (timed.scheduleTimeOf(subject) !== atMs) this.fired.delete(subject);
     for (let i = 0; i < PER_TURN; i++) {
       const due = timed.schedules.take(clock.nowMs());
       if (due === null) break;
@@ -64,6 +81,7 @@ export class Scheduler {
     if (!store.has(sequence)) return;
     const subject = store.subjectOf(sequence);
     if (timed.scheduleOn(subject, sequence)?.atMs !== atMs) return; // it was set to another time, or ended
+    if (this.fired.get(subject) === atMs) return;
     const view = store.read(sequence);
     if (view === null) return;
     const message = messageOf(view, atMs, clock.nowMs(), (of) => {
@@ -72,5 +90,6 @@ export class Scheduler {
     });
     if (message === null) timed.endSchedule(subject);
     else if (!this.host.publish(message)) timed.postpone(subject, clock.nowMs() + RETRY_MS);
+    else if (timed.scheduleTimeOf(subject) === atMs) this.fired.set(subject, atMs);
   }
 }

@@ -2,7 +2,6 @@
  * A stream as it will be once the messages of a batch are stored: what is judged of each sees those before it. Nothing is stored here.
  */
 import type { RecordView } from "../../store/record.ts";
-import type { StreamStore } from "../../store/stream-store.ts";
 import { subjectMatches } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import type { MessageHeaders } from "../headers.ts";
@@ -16,7 +15,7 @@ export class StagedStream implements JudgedStream {
   private readonly subjects = new Map<string, { count: number; last: number }>();
   private readonly ids = new Set<string>();
 
-  constructor(stream: JudgedStream, store: StreamStore) {
+  constructor(stream: JudgedStream, store: JudgedStore) {
     this.stream = stream;
     this.store = new StagedStore(store, this.operations, this.subjects);
   }
@@ -67,12 +66,12 @@ export class StagedStream implements JudgedStream {
 
 /** Sequences beyond the last are those of staged messages, in order. */
 class StagedStore implements JudgedStore {
-  private readonly store: StreamStore;
+  private readonly store: JudgedStore;
   private readonly operations: readonly Operation[];
   private readonly subjects: ReadonlyMap<string, { count: number; last: number }>;
 
   constructor(
-    store: StreamStore,
+    store: JudgedStore,
     operations: readonly Operation[],
     subjects: ReadonlyMap<string, { count: number; last: number }>,
   ) {

@@ -8,4 +8,6 @@ export interface StreamFeed {
   /** As Stream.takeOver. */
   takeOver(message: Incoming, place: Place | null): boolean;
   passOver(sequence: number): void;
+  /** Messages on the subject, those that are not agreed on yet included. */
+  countOf(subject: string): number;
 }

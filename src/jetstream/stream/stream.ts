@@ -18,7 +18,7 @@ import { LongWork } from "./long-work.ts";
 import { Commit } from "./commit.ts";
 import type { StreamConfig } from "./config.ts";
 import { Duplicates, recallIds } from "./duplicates.ts";
-import { Expiry } from "./expiry.ts";
+import { DueMessages } from "./due-messages.ts";
 import { FAST_REPLY } from "./fast-batches.ts";
 import { Confirmations, refusalOf } from "./confirmations.ts";
 import { Judge, type Operation, type Place } from "./judge.ts";
@@ -29,13 +29,10 @@ import { PlainMessages } from "./plain-messages.ts";
 import { Removals } from "./removals.ts";
 import { Republisher } from "./republisher.ts";
 import { isUnwanted } from "./retention.ts";
-import { Scheduler } from "./scheduler.ts";
 import type { StreamFeed } from "./stream-feed.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import type { TimedMessages } from "./timed.ts";
 import { WriteFailure } from "./write-failure.ts";
-
-const EMPTY = new Uint8Array(0);
 
 export class Stream {
   config: StreamConfig;
@@ -53,12 +50,13 @@ export class Stream {
   readonly positions: OriginPositions;
   /** A reader of a replica needs a message no longer: its group has to agree on its removal. */
   onSettled: (sequence: number) => void = () => {};
+  /** The time of a message is over; of a replica, whose group has to agree on its removal, nothing goes by this alone. */
+  onExpired = (sequence: number): void => void this.remove(sequence);
   /** Messages up to this sequence are as durable as the policy says. */
   onCommitted: (sequence: number) => void = () => {};
   private readonly timed: TimedMessages;
   private readonly judgement: Judge;
-  private readonly expiry: Expiry;
-  private readonly scheduler: Scheduler;
+  private readonly due: DueMessages;
   private readonly republisher: Republisher;
   private readonly batches: Batches;
   private readonly marks: BatchMarks;
@@ -76,7 +74,6 @@ export class Stream {
 
   constructor(options: StreamOptions) {
     const { config, created, host, store, policy, timed } = options;
-    const { clock } = host;
     this.config = config;
     this.serves = !(this.isReplica = options.role === "replica");
     this.created = created;
@@ -91,15 +88,7 @@ export class Stream {
     this.duplicates = new Duplicates(config.duplicateWindowNs);
     this.judgement = new Judge(this, options.room);
     this.republisher = new Republisher(host, config);
-    this.expiry = new Expiry({
-      store,
-      timed,
-      clock,
-      nowNs: () => host.nowNs(),
-      config: () => this.config,
-      remove: (sequence) => void this.remove(sequence),
-      mark: (subject, headers) => this.storeOwn({ subject, headers, payload: EMPTY }),
-    });
+    this.due = new DueMessages(this, timed);
     this.batches = new Batches({
       stream: this,
       judgement: this.judgement,
@@ -113,7 +102,6 @@ export class Stream {
     this.longWork = new LongWork(host);
     this.removals = new Removals(this);
     this.failure = new WriteFailure({ name: config.name, host, attempt: () => this.commit.end() });
-    this.scheduler = new Scheduler({ store, timed, clock, publish: (message) => this.storeOwn(message) });
     this.commit = new Commit(store, policy, {
       send: ({ reply, payload }) => void host.send({ subject: reply, reply: "", headers: "", payload }),
       confirm: (confirmation) => this.confirmations.send(confirmation),
@@ -137,8 +125,15 @@ export class Stream {
   start(): void {
     this.listen();
     this.removals.enforce();
-    this.expiry.restart();
-    this.scheduler.follow();
+    this.due.restart();
+  }
+
+  /** A replica begins to lead, or does no longer: the leader decides what has expired, and which schedules are due. */
+  serve(how: "begins" | "ends"): void {
+    this.serves = how === "begins";
+    if (how === "begins") this.due.begin();
+    else this.due.yield();
+    this.removals.dropUnwanted();
   }
 
   /** The configuration has been checked. */
@@ -151,17 +146,17 @@ export class Stream {
     this.republisher.configure(config);
     if (subjects.join(" ") !== config.subjects.join(" ")) this.listen();
     this.removals.enforce();
-    this.expiry.restart();
+    this.due.restart();
     this.touch();
   }
 
   stop(how: "closes its store" | "keeps its store" = "closes its store"): void {
     this.isStopped = true;
+    this.serves = false;
     this.longWork.stop();
     for (const listener of this.listeners) listener[Symbol.dispose]();
     this.listeners = [];
-    this.expiry.stop();
-    this.scheduler.stop();
+    this.due.yield();
     this.batches.stop();
     this.failure.stop();
     this.commit.finish();
@@ -206,8 +201,7 @@ export class Stream {
     if (id !== null) this.duplicates.noteAt(id, sequence, timeMs);
     for (const reader of this.readers) reader.added(sequence, subject);
     this.holdLimits(subject);
-    this.expiry.follow();
-    this.scheduler.follow();
+    this.due.follow();
     const { at, replyFrom, replyLength } = lies;
     if (replyLength > 0 && !this.config.noAck)
       this.commit.confirm(bytes, at + replyFrom, replyLength, sequence);
@@ -285,27 +279,12 @@ export class Stream {
     this.touch();
   }
 
-  /** Stores a message that nobody published. False: it was refused. */
-  private storeOwn(message: { subject: string; headers: string; payload: Uint8Array }): boolean {
-    const { subject, headers, payload } = message;
-    const body = Buffer.concat([Buffer.from(headers, "latin1"), payload]);
-    try {
-      this.takeOver({ subject, reply: "", headerLength: headers.length, body }, null);
-      return true;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const where = { stream: this.config.name, subject, error: error.message };
-      this.host.logger.warn("a message of the stream's own cannot be stored", where);
-      return false;
-    }
-  }
-
   /** `sequence`: the next one; in a mirror, which leaves gaps, it may be a later one. */
   apply(operation: Operation, sequence = this.store.last + 1): number {
     const { store } = this;
     const { subject, rollup } = operation;
     this.lastId = operation.id;
-    if (!this.isReplica && isUnwanted(this, subject)) return this.skip(operation, sequence);
+    if (this.passesOver(operation)) return this.skip(operation, sequence);
     const before = this.republisher.isOn ? store.lastOf(subject) : 0;
     store.append(operation, 0, sequence);
     this.noteStored(operation, sequence, before);
@@ -316,9 +295,9 @@ export class Stream {
   }
 
   /** All are there after a power loss, or none: nothing is removed before the last of them is appended. */
-  private applyBatch(operations: readonly Operation[]): number {
+  applyBatch(operations: readonly Operation[]): number {
     const { store } = this;
-    const stored = operations.filter(({ subject }) => !isUnwanted(this, subject));
+    const stored = operations.filter((operation) => !this.passesOver(operation));
     const before = stored.map(({ subject }) => (this.republisher.isOn ? store.lastOf(subject) : 0));
     const from = store.last + 1;
     store.appendBatch(stored);
@@ -333,6 +312,11 @@ export class Stream {
       else this.skip(operation);
     }
     return store.last;
+  }
+
+  /** With interest retention it is not kept; the copies of a replicated stream are told by the leader. */
+  private passesOver({ subject, isUnwanted: isTold }: Operation): boolean {
+    return this.isReplica ? isTold === true : isUnwanted(this, subject);
   }
 
   private noteStored(operation: Operation, sequence: number, before: number): void {
@@ -354,8 +338,7 @@ export class Stream {
   private finish({ subject, schedule }: Operation): void {
     if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
     this.holdLimits(subject);
-    this.expiry.follow();
-    this.scheduler.follow();
+    this.due.follow();
   }
 
   private holdLimits(subject: string): void {
@@ -371,6 +354,8 @@ export class Stream {
     if (rollup !== null)
       this.removals.purge({ filter: rollup === "sub" ? subject : null, below: 0, keep: 0 });
     if (schedule?.kind === "purge") this.endSchedule(schedule.scheduler);
+    if (schedule?.kind === "next") this.timed.postpone(schedule.scheduler, schedule.atMs);
+    this.due.follow();
     return skipped;
   }
 

@@ -9,6 +9,9 @@ import type { StreamConfig } from "./config.ts";
 import { scheduleOf, type Schedule } from "./schedule.ts";
 import { readTtl } from "./ttl.ts";
 
+/** Deadlines beside those of messages that are there, before they are looked through. */
+const SLACK = 1024;
+
 interface ScheduleEntry {
   readonly sequence: number;
   readonly atMs: number;
@@ -60,13 +63,26 @@ export class TimedMessages {
     this.scheduled(view.subject, sequence, schedule);
   }
 
+  /** When the schedule on the subject is due; Infinity: there is none. */
+  scheduleTimeOf(subject: string): number {
+    return this.bySubject.get(subject)?.atMs ?? Infinity;
+  }
+
+  /** All schedules are to be looked at again when they are due, and nothing besides. */
+  gatherSchedules(): void {
+    this.schedules.clear();
+    for (const { sequence, atMs } of this.bySubject.values()) this.schedules.add(sequence, atMs);
+  }
+
   /** Throws out what became of messages that are gone, when there is much of it. */
   trim(messages: number, holds: (sequence: number) => boolean): void {
     this.expiries.trim(messages, holds);
-    this.schedules.trim(messages, holds);
-    if (this.bySubject.size <= 2 * messages + 1024) return;
-    for (const [subject, { sequence }] of this.bySubject)
-      if (!holds(sequence)) this.bySubject.delete(subject);
+    const most = 2 * messages + SLACK;
+    if (this.bySubject.size > most)
+      for (const [subject, { sequence }] of this.bySubject)
+        if (!holds(sequence)) this.bySubject.delete(subject);
+    // one that repeats leaves a deadline behind each time, where another server publishes
+    if (this.schedules.size > most) this.gatherSchedules();
   }
 
   private set(subject: string, sequence: number, atMs: number): void {
