@@ -98,14 +98,8 @@ export class JetStreamCluster {
     this.figuresHost = { self, nameOf, isOnline, clusterName };
     this.meta = new MetaGroup({
       groups: this.groups,
-      transport,
       servers: this.servers,
-      clock,
-      random,
-      logger,
-      clusterName,
-      company,
-      expected,
+      ...{ transport, clock, random, logger, clusterName, company, expected },
       changed: (change) => this.changed(change),
       leadershipChanged: () => this.metaLeadershipChanged(),
       begun: () => this.noteWhole(),
