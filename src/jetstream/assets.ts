@@ -359,7 +359,7 @@ export class Assets {
   enterConsumer(
     assets: StreamAssets,
     { config, created, wasNamed }: Pick<ConsumerOptions, "config" | "created" | "wasNamed">,
-    kept: Pick<ConsumerOptions, "log" | "state" | "deferral">,
+    kept: Pick<ConsumerOptions, "log" | "state" | "deferral" | "leavesDamage">,
   ): Consumer {
     const { stream, consumers } = assets;
     const consumer = new Consumer({

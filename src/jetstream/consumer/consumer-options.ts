@@ -19,6 +19,8 @@ export interface ConsumerOptions {
   readonly state: ConsumerState;
   /** Absent: messages go out as soon as they are noted. */
   readonly deferral?: Deferral;
+  /** A message here is damaged. True: another server is to deliver it; absent: there is none. */
+  readonly leavesDamage?: () => boolean;
   readonly policy: SyncPolicy;
   /** False: the client gave it no name. */
   readonly wasNamed: boolean;

@@ -299,6 +299,7 @@ export class Consumer implements Reader {
       const sequence = this.choice.next();
       if (sequence === 0) return this.choice.isLooking;
       const view = this.stream.store.read(sequence);
+      if (view === null && this.options.leavesDamage?.() === true) return false;
       if (view === null) {
         this.skipDamaged(sequence);
         continue;
@@ -308,8 +309,7 @@ export class Consumer implements Reader {
         return false;
       }
       const sent = this.deliver(sequence, view, target);
-      if (sent < 0) continue;
-      bytes += sent;
+      bytes += Math.max(0, sent);
     }
     return true;
   }

@@ -24,6 +24,7 @@ import {
   operationsOf,
 } from "./consumer-entries.ts";
 import { troubleOf, type CopyTrouble } from "./copy-trouble.ts";
+import { DamagedCopy } from "./damaged-copy.ts";
 import type { Group, GroupMachine } from "./group.ts";
 import { decodeReset, encodeReset } from "./operations.ts";
 
@@ -51,6 +52,7 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
   private readonly policy: "none" | "all" | "explicit";
   /** Where it begins has been agreed on. */
   private isPlaced = false;
+  private readonly damage: DamagedCopy;
   private joined: Group | null = null;
   private log: SharedLog | null = null;
   private retrying: Disposable | null = null;
@@ -59,6 +61,7 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
     this.options = options;
     this.config = options.config;
     this.policy = countedBy(options.config);
+    this.damage = new DamagedCopy(options.stream.stream);
     this.state = this.emptyState();
     options.stream.followed.set(this.config.name, this);
   }
@@ -182,6 +185,7 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
     if (this.joined === null) return;
     const leads = this.joined.leads && this.problem === "";
     if (leads === this.leads) return;
+    if (leads && this.damage.leaves(this.joined)) return;
     if (leads && !this.hasMessages()) {
       this.retry();
       return;
@@ -229,7 +233,8 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
       later: (deliver: () => void) => log.later(deliver),
       read: (sequence: number) => store.read(sequence),
     };
-    const kept = { log, state, ...(waits ? { deferral } : {}) };
+    const leavesDamage = (): boolean => group.leads && this.damage.leaves(group);
+    const kept = { log, state, leavesDamage, ...(waits ? { deferral } : {}) };
     at.followed.delete(config.name);
     this.consumer = assets.enterConsumer(at, { config, created, wasNamed }, kept);
     this.consumer.start();

@@ -21,6 +21,7 @@ import { StreamCatchUp } from "./catch-up.ts";
 import { Commands, type Done } from "./commands.ts";
 import { CopyReports } from "./copy-reports.ts";
 import { catchingUp, troubleOf, type CopyTrouble } from "./copy-trouble.ts";
+import { DamagedCopy } from "./damaged-copy.ts";
 import { ExpiredRuns, removeAll } from "./expired-runs.ts";
 import { applyRange, Feeding } from "./feeding.ts";
 import type { Group, GroupMachine, GroupTransport } from "./group.ts";
@@ -76,6 +77,7 @@ export class StreamReplica implements GroupMachine {
   private readonly intake: LeaderIntake;
   private readonly interest: InterestKeeper;
   private readonly expired: ExpiredRuns;
+  private readonly damage: DamagedCopy;
   private readonly batches = new AgreedBatches();
   private readonly commands = new Commands();
   private readonly feeding: Feeding;
@@ -99,6 +101,7 @@ export class StreamReplica implements GroupMachine {
       remove: (sequence) => propose(encodeDelete(name, sequence, "forget")),
     }));
     this.expired = new ExpiredRuns(stream, propose);
+    this.damage = new DamagedCopy(stream);
     this.removals = new OpenRemovals(stream, (sequence) => this.forwardDelete(sequence));
     const leading = { stream, flight, judge, interest, propose, failed: () => this.failed };
     this.feeding = new Feeding(leading);
@@ -157,6 +160,7 @@ export class StreamReplica implements GroupMachine {
       if (this.catchUp !== null) this.catchUp.hold(operation);
       else if (this.problem === "") this.applyOne(operation);
     }
+    if (this.isLeading) this.damage.leaves(this.group);
     this.stream.touch();
   }
 
@@ -195,8 +199,8 @@ export class StreamReplica implements GroupMachine {
   /** From the leader, up to a sequence. */
   private getMissing(to: number): StreamCatchUp {
     this.catchUp?.stop();
-    const { self, transport, sync: subject } = this.options;
-    const { stream, failed } = this;
+    const { stream, self, transport, sync: subject } = this.options;
+    const { failed } = this;
     this.begun = { from: stream.store.last, to, sinceMs: stream.host.clock.nowMs() };
     const host = { stream, self, transport, subject, failed };
     return (this.catchUp = new StreamCatchUp(host, to, (rest) => this.caughtUp(rest)));
@@ -207,6 +211,7 @@ export class StreamReplica implements GroupMachine {
     const { leads } = this.joined;
     // others have what this copy lacks
     if (leads && this.catchUp !== null) return this.joined.transfer("");
+    if (leads && this.damage.leaves(this.joined)) return;
     if (leads === this.isLeading) return;
     if (leads) this.lead();
     else this.followAgain();
@@ -313,10 +318,7 @@ export class StreamReplica implements GroupMachine {
   private applyMessage(data: Uint8Array): void {
     const { stream } = this;
     const message = decodeMessage(data);
-    if (message === undefined) {
-      this.fail("the group has agreed on a message that cannot be read");
-      return;
-    }
+    if (message === undefined) return this.fail("the group has agreed on a message that cannot be read");
     const sequence = message.after + 1 - this.failed;
     const agreed = judgeAgreed(message, stream, this.failed);
     if (agreed === "skip") stream.skipTo(sequence);
@@ -362,10 +364,7 @@ export class StreamReplica implements GroupMachine {
 
   private applyPurge(data: Uint8Array): void {
     const purge = decodePurge(data);
-    if (purge === undefined) {
-      this.fail("the group has agreed on a purge that cannot be read");
-      return;
-    }
+    if (purge === undefined) return this.fail("the group has agreed on a purge that cannot be read");
     const { filter, below, keep, last } = purge;
     const done = this.commands.doneOf(data);
     // messages that came later must stay where the log is applied again

@@ -17,6 +17,11 @@ const RUN = 33;
 /** Runs of deleted messages that a snapshot names. */
 const RUNS_MAX = 1 << 20;
 
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface SnapshotState {
   readonly messages: number;
   readonly bytes: number;
@@ -27,9 +32,23 @@ export interface SnapshotState {
   readonly deleted: readonly DeletedRun[];
 }
 
+/** Messages that are damaged here were not deleted: other copies keep theirs. */
 export function stateOf(store: StreamStore, failed: number): SnapshotState {
-  const { messages, bytes, first, last } = store;
-  return { messages, bytes, first, last, failed, deleted: [...deletedRuns(store)] };
+  const { messages, bytes, last, lost } = store;
+  const first = Math.min(store.first, lost.lowest);
+  const deleted = [...deletedRuns(store)].flatMap((run) => [...without(run, lost)]);
+  return { messages, bytes, first, last, failed, deleted };
+}
+
+function* without({ first, count }: DeletedRun, lost: Iterable<Range>): Generator<DeletedRun, void> {
+  const last = first + count - 1;
+  let next = first;
+  for (const { from, to } of lost) {
+    if (to < next || from > last) continue;
+    if (from > next) yield { first: next, count: from - next };
+    next = to + 1;
+  }
+  if (next <= last) yield { first: next, count: last + 1 - next };
 }
 
 export function encodeState({ messages, bytes, first, last, failed, deleted }: SnapshotState): Uint8Array {

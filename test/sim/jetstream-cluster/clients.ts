@@ -1,6 +1,6 @@
 /** Clients of a simulated cluster, and what they know: which message was acknowledged with which sequence, and which acknowledgements count. */
 import { randomInt, type Random } from "../../../src/base/random.ts";
-import { copiesOf, differences, messagesIn } from "./copies.ts";
+import { copiesOf, differences, isDamaged, messagesIn } from "./copies.ts";
 import { ClientRequests } from "./requests.ts";
 import type { SimulatedServer } from "./server.ts";
 
@@ -138,7 +138,7 @@ export class ClusterClients {
     for (const difference of differences(servers, "S")) this.breach(difference);
     for (const { server, store } of copiesOf(servers, "S")) {
       for (const [sequence, payload] of this.stored) {
-        if (this.removed.has(sequence)) continue;
+        if (this.removed.has(sequence) || isDamaged(store, sequence)) continue;
         const found = store.read(sequence)?.payload.toString("latin1");
         if (found !== payload)
           this.breach(`${server.name} has ${found ?? "nothing"} at ${sequence}: ${payload}`);

@@ -30,6 +30,8 @@ export class ClusterWorld {
   readonly clients: ClusterClients;
   private readonly workload: Workload;
   private readonly advisories: Advisories;
+  /** A server is to lose something. */
+  private isLossDue = false;
   calmSinceMs = 0;
   readonly log: string[] = [];
   /** "from to": nothing passes. */
@@ -81,6 +83,7 @@ export class ClusterWorld {
     this.every(500, () => isSettled() || this.workload.publish());
     this.every(500, () => this.workload.consume());
     this.every(6000, () => this.fault());
+    this.every(300, () => this.loseSomething());
     this.timeline.runUntil(FAULTS_MS);
     this.heal();
     this.timeline.runUntil(FAULTS_MS + HEALING_MS);
@@ -182,20 +185,26 @@ export class ClusterWorld {
     else if (dice < 4) server.losePowerAfter(randomInt(this.random, 60));
     else if (dice < 5)
       for (const each of this.servers) this.down(each, "loses power", () => each.losePower());
-    else this.damage(server);
+    else this.isLossDue = true;
   }
 
   private mayLose(server: SimulatedServer): boolean {
     return this.servers.every((other) => other === server || other.isWhole);
   }
 
-  private damage(server: SimulatedServer): void {
-    if (!this.mayLose(server) || !this.clients.hasConsumer) return;
-    const isDisk = randomInt(this.random, 2) === 0;
-    this.down(server, isDisk ? "loses its disk" : "loses power, and records of its journal", () => {
+  /** As soon as it may be: often the others have become whole a moment ago. */
+  private loseSomething(): void {
+    const server = this.servers[randomInt(this.random, this.servers.length)]!;
+    if (this.isHealing || !this.isLossDue || !this.clients.hasConsumer) return;
+    if (!server.isAlive || !this.mayLose(server)) return;
+    this.isLossDue = false;
+    const dice = randomInt(this.random, 3);
+    const what = ["loses its disk", "loses power, and records of its journal", "loses power, and messages"];
+    this.down(server, what[dice]!, () => {
       server.losePower();
-      if (isDisk) server.loseDisk();
-      else server.loseRecords();
+      if (dice === 0) server.loseDisk();
+      else if (dice === 1) server.loseRecords();
+      else server.loseMessages(["S", this.workload.stream][randomInt(this.random, 2)]!);
     });
   }
 

@@ -39,11 +39,18 @@ export function* differences(servers: readonly SimulatedServer[], stream: string
 function firstDifference(here: StreamStore, there: StreamStore): string {
   const last = Math.max(here.last, there.last);
   for (let at = Math.min(here.first, there.first); at <= last; at++)
-    if (textOf(here, at) !== textOf(there, at))
+    if (!isDamaged(here, at) && !isDamaged(there, at) && textOf(here, at) !== textOf(there, at))
       return `${at} is ${textOf(here, at)}, and ${textOf(there, at)}`;
+  if (here.lost.count > 0 || there.lost.count > 0) return "";
   if (here.first !== there.first) return `one begins at ${here.first}, the other at ${there.first}`;
   if (here.last !== there.last) return `one ends at ${here.last}, the other at ${there.last}`;
   return "";
+}
+
+/** A message that is known missing may be found to be so as it is read. */
+export function isDamaged(store: StreamStore, sequence: number): boolean {
+  store.read(sequence);
+  return store.lost.has(sequence);
 }
 
 /** Subject, time, headers and payload. */

@@ -17,6 +17,7 @@ import { FileJournal } from "../../../src/store/journal/file-journal.ts";
 import { subjectMatches } from "../../../src/subject/subject.ts";
 import { SENT_ANSWERS, sentLane } from "../../support/sent-lane.ts";
 import { damageJournal } from "../raft/journal-damage.ts";
+import { damageMessages } from "./message-damage.ts";
 import { PowerLost, ServerDisk } from "./server-disk.ts";
 
 const STORE = "/js";
@@ -194,6 +195,11 @@ export class SimulatedServer {
     damageJournal(this.disk, JOURNAL, this.world.random);
   }
 
+  /** While it is down: bits of messages of a stream flip. */
+  loseMessages(stream: string): void {
+    if (damageMessages(this.disk, `${STORE}/A/streams/${stream}/msgs`, this.world.random)) this.lost();
+  }
+
   private lost(): void {
     this.endedWhole = false;
     this.wholeGroups.clear();
@@ -205,7 +211,14 @@ export class SimulatedServer {
     if (!this.isAlive || cluster === null) return this.endedWhole;
     const names = this.lookWhole();
     if (!cluster.meta.isCurrent || owner?.isWhole !== true) return false;
-    return names.every((name) => this.wholeGroups.has(name)) && [...cluster.assets.troubles()].length === 0;
+    if (!names.every((name) => this.wholeGroups.has(name))) return false;
+    return [...cluster.assets.troubles()].length === 0 && !this.lacksMessages;
+  }
+
+  /** Some are damaged, and nothing has replaced them. */
+  private get lacksMessages(): boolean {
+    const streams = [...(this.jetStream?.accounts.get("A")?.assets.streams.values() ?? [])];
+    return streams.some(({ stream }) => stream.store.lost.count > 0);
   }
 
   /** The names of its groups. */

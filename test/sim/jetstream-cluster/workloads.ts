@@ -67,7 +67,8 @@ export abstract class Workload {
   judge(): void {
     const { servers } = this.host;
     for (const difference of differences(servers, this.stream)) this.host.breach(difference);
-    const [copy] = copiesOf(servers, this.stream);
+    const copies = copiesOf(servers, this.stream);
+    const copy = copies.find(({ store }) => store.lost.count === 0) ?? copies[0];
     if (copy === undefined) return this.host.breach(`nobody has a copy of ${this.stream}`);
     const held = [...messagesIn(copy.store)];
     const names = new Set<string>();

@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import type { Group } from "../../../src/jetstream/group/group.ts";
 import { lossOf } from "../../../src/jetstream/cluster-troubles.ts";
+import { DamagedCopy } from "../../../src/jetstream/group/damaged-copy.ts";
 import { OpenRemovals } from "../../../src/jetstream/group/open-removals.ts";
 import { decodeState, encodeState, stateOf } from "../../../src/jetstream/group/stream-state.ts";
 import { JetStreamStack } from "../../support/jetstream-stack.ts";
@@ -23,6 +24,36 @@ it("the state of a stream names what was deleted behind its last message as well
     { first: 3, count: 1 },
     { first: 5, count: 2 },
   ]);
+});
+
+it("the state of a stream does not take damaged messages for deleted", () => {
+  const stack = filled();
+  for (const seq of [1, 3, 4, 5]) stack.request("STREAM.MSG.DELETE.S", { seq });
+  const { store } = stack.stream("S");
+  store.lost.add(1, 1);
+  store.lost.add(4, 4);
+  const state = decodeState(encodeState(stateOf(store, 0)))!;
+  expect(state.first).toBe(1);
+  expect(state.deleted).toEqual([
+    { first: 3, count: 1 },
+    { first: 5, count: 1 },
+  ]);
+});
+
+it("a damaged copy leaves the lead, and keeps it where it gets it again at once", () => {
+  const stack = filled();
+  const stream = stack.stream("S");
+  let transfers = 0;
+  const group = { ...groupOf(["a", "b", "c"], []), transfer: () => void transfers++ } as unknown as Group;
+  const copy = new DamagedCopy(stream);
+  expect(copy.leaves(group)).toBe(false);
+  stream.store.lost.add(3, 3);
+  expect(copy.leaves(group)).toBe(true);
+  expect(copy.leaves(group)).toBe(false);
+  stack.advance(10_000);
+  expect(copy.leaves(group)).toBe(true);
+  expect(transfers).toBe(2);
+  expect(copy.leaves({ ...group, ...groupOf(["a"], []) })).toBe(false);
 });
 
 it("a removal is asked for again until the message is gone", () => {
