@@ -1,11 +1,14 @@
 /** What a workload has: a server, clients, and a stream that it makes. */
 import { check, type WireClient } from "./client.ts";
+import { madeAndLed, type REPLICAS } from "./replicated.ts";
 
 export interface Target {
   readonly port: number;
   readonly client: WireClient;
   readonly count: number;
   readonly storage: "file" | "memory";
+  /** 3: of three servers, of which clients use the one that leads. */
+  readonly replicas: 1 | typeof REPLICAS;
   /** Clients beside the first one; they are closed in the end. */
   readonly others: WireClient[];
 }
@@ -57,17 +60,24 @@ export async function ask(client: WireClient, subject: string, payload: object):
   });
 }
 
-export async function makeStream({ client, storage }: Target, more: object = {}): Promise<void> {
-  await ask(client, `STREAM.CREATE.${STREAM}`, {
+export async function makeStream({ client, storage, replicas }: Target, more: object = {}): Promise<void> {
+  const config = {
     name: STREAM,
     subjects: ["bench.>"],
     storage,
     allow_direct: true,
+    num_replicas: replicas,
     ...more,
-  });
+  };
+  const subject = `STREAM.CREATE.${STREAM}`;
+  if (replicas === 1) await ask(client, subject, config);
+  else await madeAndLed(client, { subject, config }, "STREAM", STREAM);
 }
 
-export async function makeConsumer({ client }: Target, config: object): Promise<void> {
+export async function makeConsumer({ client, replicas }: Target, config: object): Promise<void> {
   const named = { durable_name: "C", name: "C", max_ack_pending: 20_000, ...config };
-  await ask(client, `CONSUMER.CREATE.${STREAM}.C`, { stream_name: STREAM, config: named });
+  const subject = `CONSUMER.CREATE.${STREAM}.C`;
+  const request = { stream_name: STREAM, config: named };
+  if (replicas === 1) await ask(client, subject, request);
+  else await madeAndLed(client, { subject, config: request }, "CONSUMER", `${STREAM}.C`);
 }

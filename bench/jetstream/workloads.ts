@@ -21,6 +21,9 @@ function workload(
   return { name, about, count, bar, ...doing };
 }
 
+const REPLICATED: Bar = { throughput: 2.5, cpu: 1 / 4 };
+const REPLICATED_ALONE: Bar = { throughput: 1.5, cpu: 1 / 1.7, p50: 0.6 };
+
 const synced = (doing: Doing): Doing & Pick<Workload, "policy"> => ({ ...doing, policy: "always" });
 
 export const WORKLOADS: readonly Workload[] = [
@@ -164,5 +167,39 @@ export const WORKLOADS: readonly Workload[] = [
     5000,
     { throughput: 3, cpu: 1 / 2 },
     synced(publishing({ bytes: 128, window: 1000 })),
+  ),
+];
+
+/** The same with three replicas on three servers: processor time is that of all three. */
+export const REPLICATED_WORKLOADS: readonly Workload[] = [
+  workload("r3sync", `publish 128 B, ${EACH}`, 1500, REPLICATED_ALONE, publishing({ bytes: 128, window: 1 })),
+  workload(
+    "r3sync16",
+    `publish 128 B, 16 publishers, ${EACH}`,
+    6400,
+    { throughput: 1.5, cpu: 1 / 1.7 },
+    publishing({ bytes: 128, window: 1, publishers: 16 }),
+  ),
+  workload(
+    "r3async128",
+    `publish 128 B, ${IN_WINDOW}`,
+    60_000,
+    REPLICATED,
+    publishing({ bytes: 128, window: 1000 }),
+  ),
+  workload(
+    "r3async1k",
+    `publish 1 KB, ${IN_WINDOW}`,
+    30_000,
+    REPLICATED,
+    publishing({ bytes: 1024, window: 1000 }),
+  ),
+  workload("r3put", `put 128 B, 1000 keys, ${IN_WINDOW}`, 40_000, REPLICATED, putting(1000, 1000)),
+  workload(
+    "r3pull",
+    "pull 128 B in batches of 500, each acknowledged",
+    40_000,
+    { throughput: 2, cpu: 1 / 3 },
+    pulling(128, { batch: 500, acks: "explicit" }),
   ),
 ];

@@ -4,12 +4,14 @@
  * left its cluster would change copies of streams that others keep as well. A server that kept streams by itself may become one of a
  * cluster, to which it offers them (`offers.ts`).
  *
- *     %owner.json    beside the folders of accounts, none of which is called so
+ *     %owner.json         beside the folders of accounts, none of which is called so
+ *     %owner.copy.json    the same, written behind it: damage to one of them is mended from the other one
  */
 import type { Disk } from "../store/disk.ts";
 import { OFFERED_FOLDER } from "./offers.ts";
 
 const FILE = "%owner.json";
+const COPY = "%owner.copy.json";
 const STREAMS_FOLDER = "streams";
 /** What lies beside the folders of accounts begins as none of them can, whose names are encoded as in a URL. */
 const ACCOUNT = /^(?!%(?![0-9A-F]{2}))/;
@@ -29,17 +31,17 @@ export class StoreOwner {
   /** Streams that the server kept by itself until now, as account/stream: its cluster is to take them over. */
   readonly offered: readonly string[];
   private readonly disk: Disk;
-  private readonly path: string;
+  private readonly folder: string;
   private readonly owner: Owner;
 
   private constructor(
     disk: Disk,
-    path: string,
+    folder: string,
     { isWhole, ...owner }: Owner & { readonly isWhole: boolean },
     offered: readonly string[] = [],
   ) {
     this.disk = disk;
-    this.path = path;
+    this.folder = folder;
     this.owner = owner;
     this.isWhole = isWhole;
     this.offered = offered;
@@ -47,8 +49,7 @@ export class StoreOwner {
 
   /** null: the server belongs to no cluster. `disk`: nothing of it is open. Throws `StoreRefused`, `DiskError`. */
   static claim(disk: Disk, folder: string, owner: Owner): StoreOwner | null {
-    const path = `${folder}/${FILE}`;
-    const known = read(disk, path);
+    const known = read(disk, folder, owner);
     const isKept = known !== null;
     if (owner.cluster === "") {
       if (isKept)
@@ -65,11 +66,13 @@ export class StoreOwner {
           `the store in ${folder} belongs to the server ${known.server} of the cluster ${known.cluster}, and this is the server ${owner.server} ` +
             `of the cluster ${owner.cluster}: give it the names that it had, or another store_dir`,
         );
-      return new StoreOwner(disk, path, known);
+      const own = new StoreOwner(disk, folder, known);
+      own.write(); // both files say so from here on
+      return own;
     }
     // a cluster knows nothing of streams that a server kept by itself before
     const offered = moveStreams(disk, folder, { from: STREAMS_FOLDER, to: OFFERED_FOLDER });
-    const made = new StoreOwner(disk, path, { ...owner, isWhole: false }, offered);
+    const made = new StoreOwner(disk, folder, { ...owner, isWhole: false }, offered);
     made.write();
     return made;
   }
@@ -82,8 +85,13 @@ export class StoreOwner {
   }
 
   private write(): void {
-    const { owner, isWhole } = this;
-    this.disk.replace(this.path, Buffer.from(`${JSON.stringify({ ...owner, isWhole }, null, 1)}\n`, "utf8"));
+    const { owner, isWhole, folder } = this;
+    const content = Buffer.from(`${JSON.stringify({ ...owner, isWhole }, null, 1)}\n`, "utf8");
+    for (const file of [FILE, COPY]) {
+      const path = `${folder}/${file}`;
+      const known = this.disk.read(path);
+      if (known === null || !content.equals(known)) this.disk.replace(path, content);
+    }
   }
 }
 
@@ -109,9 +117,25 @@ function moveStreams(
   return moved;
 }
 
-/** null: there is none. A file that cannot be understood is nobody's. */
-function read(disk: Disk, path: string): (Owner & { readonly isWhole: boolean }) | null {
-  const content = disk.read(path);
+type Known = Owner & { readonly isWhole: boolean };
+
+/**
+ * null: there is none. Where both files can be read and differ, the one that names this server is right: a flipped bit makes another name, but
+ * never this one. What cannot be understood, in both files, is nobody's.
+ */
+function read(disk: Disk, folder: string, own: Owner): Known | null {
+  const contents = [FILE, COPY].map((file) => disk.read(`${folder}/${file}`));
+  if (contents.every((content) => content === null)) return null;
+  const known = contents.map(understood).filter((one) => one !== null);
+  const [first] = known;
+  if (first !== undefined)
+    return known.find(({ server, cluster }) => server === own.server && cluster === own.cluster) ?? first;
+  throw new StoreRefused(
+    `${folder}/${FILE} and ${COPY} are damaged: they say which server the store belongs to; remove them only if you know that`,
+  );
+}
+
+function understood(content: Uint8Array | null): Known | null {
   if (content === null) return null;
   try {
     const value: unknown = JSON.parse(Buffer.from(content).toString("utf8"));
@@ -121,7 +145,5 @@ function read(disk: Disk, path: string): (Owner & { readonly isWhole: boolean })
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
   }
-  throw new StoreRefused(
-    `${path} is damaged: it says which server the store belongs to; remove it only if you know that`,
-  );
+  return null;
 }

@@ -53,6 +53,30 @@ describe("the store of a server", () => {
   it("is nobody's while it cannot be read whose it is", () => {
     const disk = new MemoryDisk();
     disk.replace("/js/%owner.json", Buffer.from('{"server": "n1"'));
-    expect(() => StoreOwner.claim(disk, "/js", IN_CLUSTER)).toThrow("/js/%owner.json is damaged");
+    disk.replace("/js/%owner.copy.json", Buffer.from("{}"));
+    expect(() => StoreOwner.claim(disk, "/js", IN_CLUSTER)).toThrow(
+      "/js/%owner.json and %owner.copy.json are damaged",
+    );
   });
+
+  it.each(["/js/%owner.json", "/js/%owner.copy.json"])(
+    "is its server's with any bit of %s flipped, or with the file cut off, and the file is mended",
+    (path) => {
+      const disk = new MemoryDisk();
+      StoreOwner.claim(disk, "/js", IN_CLUSTER)!.becomeWhole();
+      const sound = Buffer.from(disk.read(path)!);
+      for (let bit = 0; bit < sound.length * 8; bit++) {
+        const damaged = Buffer.from(sound);
+        damaged[bit >> 3]! ^= 1 << (bit & 7);
+        disk.replace(path, damaged);
+        expect(StoreOwner.claim(disk, "/js", IN_CLUSTER)!.isWhole).toBe(true);
+        expect(Buffer.from(disk.read(path)!)).toEqual(sound);
+      }
+      for (let length = 0; length < sound.length; length++) {
+        disk.replace(path, sound.subarray(0, length));
+        expect(StoreOwner.claim(disk, "/js", IN_CLUSTER)!.isWhole).toBe(true);
+        expect(Buffer.from(disk.read(path)!)).toEqual(sound);
+      }
+    },
+  );
 });
