@@ -14,9 +14,10 @@ import { Servers } from "./servers.ts";
 import { CONSUMERS, EVENTS, KEYS, makeAssets, PULL, PUSH, STREAMS, WORK, Workloads } from "./workloads.ts";
 
 const START_WITHIN_MS = 60_000;
-const SETTLE_WITHIN_MS = 120_000;
-const HEAL_WITHIN_MS = 60_000;
-const DRAIN_WITHIN_MS = 60_000;
+/** Looks at intervals of half a second. */
+const SETTLE_LOOKS = 240;
+const HEAL_LOOKS = 120;
+const DRAIN_LOOKS = 240;
 /** Of so many ends that nobody asked for one run is not the place to explain. */
 const ENDS_BY_ITSELF_MAX = 20;
 
@@ -80,7 +81,13 @@ class ChaosRun {
     this.system = await client(this.servers.urls, "sys");
     const { servers, nc } = this;
     const { note } = this.options;
-    this.observer = new Observer({ servers, nc, streams: STREAMS, consumers: CONSUMERS, note });
+    this.observer = new Observer({
+      servers,
+      nc,
+      streams: STREAMS,
+      consumers: CONSUMERS,
+      note,
+    });
   }
 
   async close(): Promise<void> {
@@ -106,14 +113,14 @@ class ChaosRun {
     await this.workloads.start();
     await this.faults();
     this.options.note("peace");
-    const unsettled = await this.observer.settled(SETTLE_WITHIN_MS);
-    if (unsettled !== "") return [`${SETTLE_WITHIN_MS / 1000} s after the last fault: ${unsettled}`];
+    const unsettled = await this.observer.settled(SETTLE_LOOKS);
+    if (unsettled !== "") return [`${SETTLE_LOOKS} looks after the last fault: ${unsettled}`];
     const counts = STREAMS.map((stream) => this.history.acknowledged(stream));
     await this.workloads.stopPublishing();
     this.options.note(`publishers have stopped; acknowledged before: ${counts.join(" ")}`);
     const undrained = await this.drained();
     if (undrained !== "")
-      return [`${DRAIN_WITHIN_MS / 1000} s after the last message: ${undrained}`, ...this.judge([])];
+      return [`${DRAIN_LOOKS} looks after the last message: ${undrained}`, ...this.judge([])];
     const copies = await this.observer.copies();
     return [...copies.failures, ...this.health(), ...this.judge(copies.found)];
   }
@@ -135,9 +142,9 @@ class ChaosRun {
     const endMs = performance.now() + minutes * 60_000;
     while (performance.now() < endMs && servers.endsByItself < ENDS_BY_ITSELF_MAX) {
       const round = drawRound(random, servers.names, skipped);
-      if (round.faults.some(destroys) && (await this.observer.settled(HEAL_WITHIN_MS)) !== "") continue;
+      if (round.faults.some(destroys) && (await this.observer.settled(HEAL_LOOKS)) !== "") continue;
       await this.carryOut(round, faults);
-      if (round.faults.some(destroys)) await this.observer.settled(HEAL_WITHIN_MS);
+      if (round.faults.some(destroys)) await this.observer.settled(HEAL_LOOKS);
       await pause(round.calmMs);
     }
   }
@@ -155,11 +162,7 @@ class ChaosRun {
   /** Waits until consumers have delivered all and know that it was acknowledged. */
   private async drained(): Promise<string> {
     let found = "not asked yet";
-    for (
-      const endMs = performance.now() + DRAIN_WITHIN_MS;
-      performance.now() < endMs;
-      await pause(LOOK_EVERY_MS)
-    ) {
+    for (let look = 0; look < DRAIN_LOOKS; look++, await pause(LOOK_EVERY_MS)) {
       found = "";
       for (const { stream, consumer } of CONSUMERS) {
         const answer = await ask(this.nc, `CONSUMER.INFO.${stream}.${consumer}`);

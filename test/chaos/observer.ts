@@ -12,7 +12,10 @@ export interface ObserverOptions {
   readonly servers: Servers;
   readonly nc: NatsConnection;
   readonly streams: readonly string[];
-  readonly consumers: readonly { readonly stream: string; readonly consumer: string }[];
+  readonly consumers: readonly {
+    readonly stream: string;
+    readonly consumer: string;
+  }[];
   readonly note: (text: string) => void;
 }
 
@@ -23,12 +26,16 @@ export class Observer {
     this.options = options;
   }
 
-  /** Waits until all have a leader and complete copies; what is not so after that time, or nothing. */
-  async settled(withinMs: number): Promise<string> {
+  /**
+   * Looks so often at most, and returns what is not whole then, or nothing. Looks are counted, not seconds: a machine that is too busy for
+   * the servers is too busy for looks as well.
+   */
+  async settled(looks: number): Promise<string> {
     let found = "not asked yet";
-    for (const endMs = performance.now() + withinMs; performance.now() < endMs; await pause(LOOK_EVERY_MS)) {
+    for (let look = 0; look < looks; look++) {
       found = await this.unsettled();
       if (found === "") return "";
+      await pause(LOOK_EVERY_MS);
     }
     this.options.note(`not settled: ${found}`);
     return found;
@@ -81,7 +88,9 @@ export class Observer {
     const leader = async (): Promise<string | undefined> =>
       (await ask(this.options.nc, `STREAM.INFO.${stream}`))?.cluster?.leader;
     if ((await leader()) === server) return true;
-    await ask(this.options.nc, `STREAM.LEADER.STEPDOWN.${stream}`, { placement: { preferred: server } });
+    await ask(this.options.nc, `STREAM.LEADER.STEPDOWN.${stream}`, {
+      placement: { preferred: server },
+    });
     for (const endMs = performance.now() + LEAD_WITHIN_MS / READ_ATTEMPTS; performance.now() < endMs;) {
       if ((await leader()) === server) return true;
       await pause(LOOK_EVERY_MS / 5);

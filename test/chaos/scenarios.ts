@@ -15,7 +15,9 @@ import { Servers, type ServersOptions } from "./servers.ts";
 const STREAM = "S";
 const PUBLISHERS = 10;
 const MADE_WITHIN_MS = 60_000;
-const SETTLE_WITHIN_MS = 60_000;
+const PUBLISH_WITHIN_MS = 60_000;
+/** Looks at intervals of half a second. */
+const SETTLE_LOOKS = 120;
 /** Bits that are flipped in each file. */
 const FLIPS = 5;
 /** Where shoal and nats-server keep what the servers have agreed on. */
@@ -123,15 +125,25 @@ class Stage implements AsyncDisposable {
   async open(): Promise<this> {
     const { servers, note } = this;
     this.nc = await client(servers.urls);
-    this.observer = new Observer({ servers, nc: this.nc, streams: [STREAM], consumers: [], note });
+    this.observer = new Observer({
+      servers,
+      nc: this.nc,
+      streams: [STREAM],
+      consumers: [],
+      note,
+    });
     return this;
   }
 
   async make(): Promise<boolean> {
-    const config = { name: STREAM, subjects: ["s.*"], num_replicas: this.replicas };
+    const config = {
+      name: STREAM,
+      subjects: ["s.*"],
+      num_replicas: this.replicas,
+    };
     for (const endMs = performance.now() + MADE_WITHIN_MS; performance.now() < endMs; await pause(200)) {
       await ask(this.nc, `STREAM.CREATE.${STREAM}`, config);
-      if ((await this.observer.settled(1000)) === "") return true;
+      if ((await this.observer.settled(2)) === "") return true;
     }
     return false;
   }
@@ -140,7 +152,7 @@ class Stage implements AsyncDisposable {
   async publish(count: number): Promise<void> {
     const js = jetstream(this.nc, { timeout: ASK_TIMEOUT_MS });
     const before = this.history.publishes.length;
-    const endMs = performance.now() + SETTLE_WITHIN_MS;
+    const endMs = performance.now() + PUBLISH_WITHIN_MS;
     const one = async (): Promise<void> => {
       while (this.history.publishes.length < before + count) {
         const record = this.history.publish(`m${this.history.publishes.length}`, STREAM);
@@ -158,14 +170,14 @@ class Stage implements AsyncDisposable {
 
   /** The servers with a copy, the leader before the others, when all are complete. */
   async leaderFirst(): Promise<string[]> {
-    await this.observer.settled(SETTLE_WITHIN_MS);
+    await this.observer.settled(SETTLE_LOOKS);
     const cluster = (await ask(this.nc, `STREAM.INFO.${STREAM}`))?.cluster;
     return [cluster?.leader ?? "", ...(cluster?.replicas ?? []).map(({ name }) => name)];
   }
 
   /** Waits until one of them leads. */
   async leads(names: readonly string[]): Promise<void> {
-    for (const endMs = performance.now() + SETTLE_WITHIN_MS; performance.now() < endMs; await pause(200)) {
+    for (const endMs = performance.now() + PUBLISH_WITHIN_MS; performance.now() < endMs; await pause(200)) {
       const leader = (await ask(this.nc, `STREAM.INFO.${STREAM}`))?.cluster?.leader ?? "";
       if (names.includes(leader)) return;
     }
@@ -177,10 +189,10 @@ class Stage implements AsyncDisposable {
   }
 
   async judge(): Promise<readonly string[]> {
-    const unsettled = await this.observer.settled(SETTLE_WITHIN_MS);
+    const unsettled = await this.observer.settled(SETTLE_LOOKS);
     const { found, failures } = await this.observer.copies();
     return [
-      ...(unsettled === "" ? [] : [`${SETTLE_WITHIN_MS / 1000} s later: ${unsettled}`]),
+      ...(unsettled === "" ? [] : [`${SETTLE_LOOKS} looks later: ${unsettled}`]),
       ...failures,
       ...found.flatMap((copy) => checkPublishes(STREAM, this.history.publishes, copy)),
       ...checkCopies(found),
@@ -193,7 +205,10 @@ class Stage implements AsyncDisposable {
 }
 
 function filesOf(stage: Stage, name: string): string[] {
-  return readdirSync(stage.servers.disks.get(name)!.store, { withFileTypes: true, recursive: true })
+  return readdirSync(stage.servers.disks.get(name)!.store, {
+    withFileTypes: true,
+    recursive: true,
+  })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((file) => statSync(file).size > 0);
