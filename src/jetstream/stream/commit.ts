@@ -44,6 +44,8 @@ export class Commit {
   private readonly store: Committed;
   private readonly host: CommitHost;
   private readonly held = new HeldAnswers();
+  /** Counts the answers that have left. */
+  private left = 0;
   private isSyncing = false;
   /** What had been written when the last sync in the background began. */
   private synced = 0;
@@ -131,7 +133,7 @@ export class Commit {
   private sync(): void {
     if (this.isSyncing) return; // the next one begins when this one ends
     const { store } = this;
-    const count = this.held.count;
+    const upTo = this.left + this.held.count;
     const { last } = store; // written, or on the way: `end` has seen to it
     const { generation } = this;
     this.isSyncing = true;
@@ -142,7 +144,8 @@ export class Commit {
         this.fail(error);
         return;
       }
-      this.release(count, last);
+      // with the lazy policy they have left already if they were written meanwhile
+      this.release(Math.max(0, upTo - this.left), last);
       if (this.isAwaited) this.end();
     });
   }
@@ -154,6 +157,7 @@ export class Commit {
       this.sequence = sequence;
       host.committed?.(sequence);
     }
+    this.left += count;
     this.held.release(count, host);
   }
 
