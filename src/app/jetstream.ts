@@ -78,6 +78,8 @@ export interface ClusterSurroundings {
   readonly expected: number;
   /** Resolves when the other servers have everything that was sent to them before. */
   readonly routesCaughtUp: () => Promise<void>;
+  /** Resolves when an account is known here, or not to be found; null: accounts are configured. */
+  readonly lookUpAccount: (name: string) => Promise<unknown> | null;
 }
 
 export class JetStreamPart {
@@ -146,7 +148,7 @@ export class JetStreamPart {
   }
 
   private clusterWith(surroundings: ClusterSurroundings, owner: StoreOwner): JetStreamCluster {
-    const { system, clusterName, company, expected, routesCaughtUp } = surroundings;
+    const { system, clusterName, company, expected, routesCaughtUp, lookUpAccount } = surroundings;
     const journal = (this.journal = this.openJournal());
     return new JetStreamCluster({
       jetStream: this.jetStream,
@@ -159,6 +161,7 @@ export class JetStreamPart {
       routesCaughtUp,
       uniqueTag: this.world.settings.uniqueTag,
       balancesLeaders: this.world.settings.balancesLeaders,
+      lookUpAccount,
       disk: this.disk,
       groups: (options) =>
         new DrivenGroups({ ...options, company, journals: { file: journal, memory: new MemoryJournal() } }),

@@ -151,6 +151,7 @@ export function streams(
     | "jetStream"
     | "cluster"
     | "leafNodes"
+    | "operator"
   >,
 ): ServerPart {
   const { jetStream, inForce, cluster, turn, leafNodes } = rooms;

@@ -4,6 +4,7 @@ import type { Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { Accounts } from "../core/accounts.ts";
+import type { AccountBook } from "../operator/account-book.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { StartError } from "../ports/start-error.ts";
@@ -24,6 +25,8 @@ export interface JetStreamSurroundings {
   /** null: the server belongs to no cluster. */
   readonly cluster: Pick<ClusterPort, "clusterName" | "table"> | null;
   readonly company: Company;
+  /** null: accounts are configured. */
+  readonly operator: { readonly book: Pick<AccountBook, "resolve"> } | null;
 }
 
 /** null: it is not configured. Rejects with `DiskError`, `StartError`. */
@@ -62,6 +65,7 @@ function clusterOf({
   config,
   company,
   identity,
+  operator,
 }: JetStreamSurroundings): ClusterSurroundings | null {
   if (cluster === null) return null;
   const { system } = accounts;
@@ -75,6 +79,10 @@ function clusterOf({
     clusterName: () => cluster.clusterName ?? "",
     company,
     routesCaughtUp: async () => cluster.table.caughtUp(),
+    lookUpAccount: (name) => {
+      const found = operator?.book.resolve(name) ?? null;
+      return found instanceof Promise ? found : null;
+    },
     expected: clusterSize ?? Math.max(2, config.cluster.routes.length),
   };
 }

@@ -235,7 +235,7 @@ export class Assets {
   /** Throws `ApiError`. The configuration is complete but for the name of an ephemeral one. */
   createConsumer(assets: StreamAssets, config: ConsumerConfig): Consumer {
     const { stream } = assets;
-    checkConsumerCount(assets, config, this.options);
+    checkConsumerCount(assets, config, this);
     checkWorkQueue(assets, config, null);
     const named = { ...config, name: nameFor(assets, config, this.host.random) };
     const created = formatTime(this.host.nowNs());
@@ -309,7 +309,7 @@ export class Assets {
     const timed = new TimedMessages();
     const made = { config, given, birth, disk, path, policy, role };
     const store = openStore({ ...made, timed, positions, host, rowCache });
-    const stream = new Stream({
+    const stream: Stream = new Stream({
       config,
       created,
       host: this.host,
@@ -318,7 +318,7 @@ export class Assets {
       positions,
       policy,
       level: this.options.level,
-      room: this.usage.roomFor(storage),
+      room: this.usage.roomFor(() => stream.config),
       budgets: this.options.budgets,
       role,
     });

@@ -2,16 +2,19 @@
 import { apiErrors } from "./api-error.ts";
 import type { ConsumerBounds } from "./consumer/complete.ts";
 import type { ConsumerConfig } from "./consumer/config.ts";
-import type { JetStreamLimits } from "./limits.ts";
+import { limitsFor, shareLimits, type JetStreamLimits } from "./limits.ts";
 import type { ServerLimits } from "./server-limits.ts";
 import type { StreamSurroundings } from "./stream/complete.ts";
 import type { StreamConfig } from "./stream/config.ts";
 
-interface Limits {
-  /** Copies of a stream or a consumer. */
-  readonly replicasMax: number;
+/** An account, as its limits and those of the server bound it. */
+interface BoundAccount {
   readonly limits: JetStreamLimits;
-  readonly serverLimits: ServerLimits;
+  readonly options: {
+    /** Copies of a stream or a consumer. */
+    readonly replicasMax: number;
+    readonly serverLimits: ServerLimits;
+  };
 }
 
 interface BoundStream {
@@ -19,38 +22,53 @@ interface BoundStream {
   readonly consumers: ReadonlyMap<string, { readonly config: ConsumerConfig }>;
 }
 
-type CountLimits = Omit<Limits, "replicasMax">;
-
-/** Whether a stream may have one more consumer. Those for mirrors and sources do not count. Throws `ApiError`. */
+/**
+ * Whether a stream may have one more consumer. Those for mirrors and sources do not count. The limit of the account is one of each of its
+ * streams, as in nats-server, and with tiers of consumers with as many replicas. Throws `ApiError`, also where tiers have no such.
+ */
 export function checkConsumerCount(
-  { stream, consumers }: BoundStream,
-  { direct, sourcing }: ConsumerConfig,
-  options: CountLimits,
+  { stream: { config: stream }, consumers }: BoundStream,
+  config: ConsumerConfig,
+  { limits, options: { serverLimits } }: BoundAccount,
 ): void {
-  if (direct || sourcing) return;
-  let count = 0;
-  for (const { config } of consumers.values()) if (!config.direct && !config.sourcing) count++;
-  if (count >= mostConsumers(stream.config, options)) throw apiErrors.maximumConsumers();
+  if (config.direct || config.sourcing) return;
+  const asked = { replicas: copiesOf(config, stream) };
+  const { maxConsumers: ofAccount } = limitsFor(limits, asked);
+  let [all, alike] = [0, 0];
+  for (const { config: other } of consumers.values()) {
+    if (other.direct || other.sourcing) continue;
+    all++;
+    if (shareLimits(limits, asked, { replicas: copiesOf(other, stream) })) alike++;
+  }
+  const isUnlimited = stream.maxConsumers <= 0 && ofAccount <= 0;
+  const ofStream = isUnlimited ? serverLimits.defaultMaxConsumers : stream.maxConsumers;
+  if ((ofStream > 0 && all >= ofStream) || (ofAccount > 0 && alike >= ofAccount))
+    throw apiErrors.maximumConsumers();
 }
 
-/** The account's limit is one of each of its streams, as in nats-server. */
-function mostConsumers({ maxConsumers: ofStream }: StreamConfig, options: CountLimits): number {
-  const { limits, serverLimits } = options;
-  const bounds = [ofStream, limits.maxConsumers].filter((most) => most > 0);
-  if (bounds.length > 0) return Math.min(...bounds);
-  return serverLimits.defaultMaxConsumers > 0 ? serverLimits.defaultMaxConsumers : Infinity;
+/** Replicas of a consumer: those that it asks for, or those that nats-server gives it. */
+export function copiesOf({ replicas, durable }: ConsumerConfig, stream: StreamConfig): number {
+  if (replicas > 0 && replicas <= stream.replicas) return replicas;
+  return replicas === 0 && durable === "" && stream.retention === "limits" ? 1 : stream.replicas;
 }
 
-export function consumerBounds({ limits, serverLimits, replicasMax }: Limits): ConsumerBounds {
+/** Throws `ApiError` where tiers have no limits for such a consumer. */
+export function consumerBounds(
+  { limits, options }: BoundAccount,
+  consumer: ConsumerConfig,
+  stream: StreamConfig,
+): ConsumerBounds {
+  const { replicasMax, serverLimits } = options;
   const { maxRequestBatch, maxAckPending } = serverLimits;
-  return { maxRequestBatch, maxAckPendings: [maxAckPending, limits.maxAckPending], replicasMax };
+  const { maxAckPending: ofAccount } = limitsFor(limits, { replicas: copiesOf(consumer, stream) });
+  return { maxRequestBatch, maxAckPendings: [maxAckPending, ofAccount], replicasMax };
 }
 
 export function streamSurroundings({
   options,
   streams,
 }: {
-  readonly options: Limits;
+  readonly options: BoundAccount["options"];
   readonly streams: ReadonlyMap<string, Pick<BoundStream, "stream">>;
 }): StreamSurroundings {
   const { duplicateWindowNs } = options.serverLimits;

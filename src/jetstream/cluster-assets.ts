@@ -46,6 +46,8 @@ export interface ClusterAssetsOptions {
   readonly assignments: Assignments;
   /** undefined: the account has no JetStream here. */
   readonly accountNamed: (name: string) => Assets | undefined;
+  /** Something is assigned to this server of an account that it does not know. */
+  readonly onUnknownAccount: (name: string) => void;
   /** The names of servers. */
   readonly nameOf: (peer: PeerId) => string;
   readonly isOnline: (peer: PeerId) => boolean;
@@ -103,13 +105,25 @@ export class ClusterAssets {
     }
   }
 
+  /** Brings the accounts of all that is assigned to this server. */
+  findAccounts(): void {
+    const { assignments, accountNamed, self } = this.options;
+    const wanted = new Set<string>();
+    for (const { assignment } of assignments.all())
+      if (assignment.group.peers.includes(self)) wanted.add(assignment.account);
+    for (const name of wanted) if (accountNamed(name) === undefined) this.options.onUnknownAccount(name);
+  }
+
   /** Makes one stream, with its consumers, as it is assigned. "fresh": it is being made, so that nobody has kept it before. */
   follow(account: string, name: string, how: "fresh" | "known" = "known"): void {
     this.opener.how = how;
     const { assignments, accountNamed, self } = this.options;
     const assets = accountNamed(account);
-    if (assets === undefined) return;
     const placed = assignments.stream(account, name);
+    if (assets === undefined) {
+      if (placed?.assignment.group.peers.includes(self) === true) this.options.onUnknownAccount(account);
+      return;
+    }
     const there = this.of(account).get(name);
     const isMine = placed?.assignment.group.peers.includes(self) === true;
     const isSame = isMine && there?.assignment.created === placed.assignment.created;
@@ -266,7 +280,7 @@ export class ClusterAssets {
       ? null
       : new StreamReplica({
           stream: opened.stream,
-          batches: { level, budgets, room: assets.usage.roomFor(config.storage) },
+          batches: { level, budgets, room: assets.usage.roomFor(() => opened.stream.config) },
           interest: new ConsumersInterest({
             isKnown: () => this.options.knowsAll(),
             placed: () => assignments.stream(account, config.name),

@@ -24,6 +24,7 @@ import type { AssignmentChange } from "./meta/assignments.ts";
 import { KnownServers } from "./meta/known-servers.ts";
 import { MetaGroup } from "./meta/meta-group.ts";
 import { Settling } from "./meta/settling.ts";
+import { NeededAccounts, type NeededAccountsOptions } from "./needed-accounts.ts";
 import { Offers } from "./offers.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { makeReconciler } from "./reconciling.ts";
@@ -52,6 +53,8 @@ export interface JetStreamClusterOptions {
   readonly uniqueTag?: string;
   /** Absent: what was sent has arrived. */
   readonly routesCaughtUp?: RoutesCaughtUp;
+  /** As for NeededAccounts; absent: accounts are configured. */
+  readonly lookUpAccount?: NeededAccountsOptions["lookUp"];
 }
 
 interface GroupsOptions {
@@ -79,6 +82,7 @@ export class JetStreamCluster {
   readonly balancer: Balancer | null;
   private readonly advisories: ClusterAdvisories;
   private readonly usage: ClusterUsage;
+  private readonly accounts: NeededAccounts;
   private ledMeta = false;
   /** Everything that was agreed on before is known. */
   private isReady = false;
@@ -104,6 +108,11 @@ export class JetStreamCluster {
       leadershipChanged: () => this.metaLeadershipChanged(),
       begun: () => this.noteWhole(),
     });
+    this.accounts = new NeededAccounts({
+      clock,
+      isKnown: (name) => jetStream.accounts.has(name),
+      lookUp: options.lookUpAccount ?? (() => null),
+    });
     this.advisories = new ClusterAdvisories({
       system: host,
       hostOf: (name) => jetStream.accounts.get(name)?.assets.host,
@@ -122,6 +131,7 @@ export class JetStreamCluster {
       transport,
       assignments: this.meta.assignments,
       accountNamed: (name) => jetStream.accounts.get(name)?.assets,
+      onUnknownAccount: (name) => this.accounts.keep(name),
       ...this.figuresHost,
       traffic: host.name,
       onLeadership: (asset, group) => {
@@ -161,9 +171,9 @@ export class JetStreamCluster {
 
   private openApi(transport: SystemTransport): ClusterApi {
     const { host, jetStream, clusterName, routesCaughtUp = null, uniqueTag = "" } = this.options;
-    const { self, usage, meta, advisories, assets, servers, offers } = this;
+    const { self, usage, meta, advisories, assets, servers, accounts, offers } = this;
     const { nameOf } = this.figuresHost;
-    const rooms = { usage, meta, advisories, assets, servers, offers };
+    const rooms = { usage, meta, advisories, assets, servers, accounts, offers };
     return new ClusterApi({
       self,
       ...rooms,
@@ -212,10 +222,7 @@ export class JetStreamCluster {
     const { name } = assets.host;
     assets.sharedStream = (stream) => this.assets.replicaOf(name, stream);
     assets.sharedConsumer = (stream, consumer) => this.assets.consumerReplicaOf(name, stream, consumer);
-    assets.usage.elsewhereBytes = (storage) => {
-      const { memoryBytes, storageBytes } = this.usage.elsewhere(name);
-      return storage === "file" ? storageBytes : memoryBytes;
-    };
+    assets.usage.elsewhereBytes = (storage, tier) => this.usage.bytesElsewhere(name, storage, tier);
     assets.clusterOf = (stream, consumer) => this.assets.figuresOf(name, stream, consumer);
     const account = this.options.jetStream.accounts.get(name);
     if (account !== undefined)
@@ -227,6 +234,7 @@ export class JetStreamCluster {
     this.balancer?.stop();
     this.reconciler.stop();
     this.api.stop();
+    this.accounts.stop();
     this.settling.stop();
     this.offers.stop();
     this.usage.stop();
@@ -278,6 +286,7 @@ export class JetStreamCluster {
   private followAll(): void {
     const { jetStream } = this.options;
     this.assets.followAll([...jetStream.accounts.values()].map(({ assets }) => assets));
+    this.assets.findAccounts();
   }
 
   private changed(change: AssignmentChange | null): void {

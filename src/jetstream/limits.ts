@@ -35,8 +35,28 @@ export const NO_LIMITS: JetStreamLimits = {
   tiers: null,
 };
 
-export function tierOf({ replicas }: Pick<StreamConfig, "replicas">): string {
+type Replicated = Pick<StreamConfig, "replicas">;
+
+export function tierOf({ replicas }: Replicated): string {
   return `R${Math.max(1, replicas)}`;
+}
+
+/** The limits of streams and consumers with so many replicas. Throws `ApiError` where tiers have none. */
+export function limitsFor(limits: JetStreamLimits, of: Replicated): TierLimits {
+  if (limits.tiers === null) return limits;
+  const found = limits.tiers.get(tierOf(of));
+  if (found === undefined) throw apiErrors.noLimits();
+  return found;
+}
+
+/** Whether the limits that hold for one hold for the other, too. */
+export function shareLimits({ tiers }: JetStreamLimits, one: Replicated, other: Replicated): boolean {
+  return tiers === null || tierOf(one) === tierOf(other);
+}
+
+/** What a stream sets aside of what its account may store: limits without tiers count each copy. */
+export function reservedBy({ tiers }: JetStreamLimits, { maxBytes, replicas }: StreamConfig): number {
+  return Math.max(0, maxBytes) * (tiers === null ? Math.max(1, replicas) : 1);
 }
 
 type Storage = StreamConfig["storage"];
@@ -47,8 +67,8 @@ export class Usage {
   private readonly subjects = new OverlapIndex<string>();
   private readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   private limits: JetStreamLimits;
-  /** What the account stores on other servers. */
-  elsewhereBytes: (storage: Storage) => number = () => 0;
+  /** What the account stores on other servers; `tier`: of this one, "": of all. */
+  elsewhereBytes: (storage: Storage, tier: string) => number = () => 0;
   private readonly serverBytesLeft: (storage: Storage) => number;
 
   constructor(
@@ -74,11 +94,12 @@ export class Usage {
     for (const subject of subjects) this.subjects.remove(subject, name);
   }
 
-  /** Bytes of all streams with this storage. */
-  bytesOf(storage: Storage): number {
+  /** Bytes of all streams with this storage; `tier`: of this one, "": of all. */
+  bytesOf(storage: Storage, tier = ""): number {
     let sum = 0;
     for (const { stream } of this.streams.values())
-      if (stream.config.storage === storage) sum += stream.store.bytes;
+      if (stream.config.storage === storage && (tier === "" || tierOf(stream.config) === tier))
+        sum += stream.store.bytes;
     return sum;
   }
 
@@ -90,25 +111,37 @@ export class Usage {
     return sum;
   }
 
-  /** Infinity: no limit. */
-  bytesLeft(storage: Storage): number {
-    const most = this.mostOf(storage);
-    return most < 0 ? Infinity : most - this.bytesOf(storage) - this.elsewhereBytes(storage);
+  /**
+   * What one copy of such a stream may still take; Infinity: no limit. The bytes of all copies count, and those of a tier are limited
+   * by so much for each of its replicas.
+   */
+  bytesLeft(config: StreamConfig): number {
+    const { storage } = config;
+    const { limits } = this;
+    const copies = Math.max(1, config.replicas);
+    const tier = limits.tiers === null ? "" : tierOf(config);
+    const of = limits.tiers === null ? limits : limits.tiers.get(tier);
+    if (of === undefined) return 0;
+    const most = mostOf(of, storage);
+    if (most < 0) return Infinity;
+    const used = this.bytesOf(storage, tier) + this.elsewhereBytes(storage, tier);
+    return (most * (tier === "" ? 1 : copies) - used) / copies;
   }
 
-  /** What all streams with this storage may still take. */
-  roomFor(storage: Storage): Room {
-    const isAccountFull = (): boolean => this.bytesLeft(storage) <= this.serverBytesLeft(storage);
+  /** What a stream may still take. `of`: its configuration, which can change. */
+  roomFor(of: () => StreamConfig): Room {
+    const onServer = (config: StreamConfig): number => this.serverBytesLeft(config.storage);
+    const isAccountFull = (config: StreamConfig): boolean => this.bytesLeft(config) <= onServer(config);
     return {
-      bytesLeft: () => Math.min(this.serverBytesLeft(storage), this.bytesLeft(storage)),
-      refusal: () => (isAccountFull() ? apiErrors.resourcesExceeded() : apiErrors.insufficientResources()),
+      bytesLeft: () => Math.min(onServer(of()), this.bytesLeft(of())),
+      refusal: () =>
+        isAccountFull(of()) ? apiErrors.resourcesExceeded() : apiErrors.insufficientResources(),
     };
   }
 
   /** Whether there may be such a stream. `before`: what it is now, or null. Throws `ApiError`. */
   check(config: StreamConfig, before: StreamConfig | null): void {
-    const { limits } = this;
-    if (limits.tiers !== null && !limits.tiers.has(tierOf(config))) throw apiErrors.noLimits();
+    const limits = limitsFor(this.limits, config);
     if (before === null && limits.maxStreams >= 0 && this.streams.size >= limits.maxStreams)
       throw apiErrors.maximumStreams();
     if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
@@ -116,22 +149,26 @@ export class Usage {
     if (most > 0 && config.maxBytes > most) throw apiErrors.streamMaxBytesExceeded();
     if (config.subjects.some((subject) => this.subjects.meets(subject, config.name)))
       throw apiErrors.subjectsOverlap();
-    this.checkReservation(config, before);
+    this.checkReservation(config, before, mostOf(limits, config.storage));
   }
 
-  private checkReservation({ storage, maxBytes }: StreamConfig, before: StreamConfig | null): void {
+  /** `most`: bytes of the account; -1: no limit. */
+  private checkReservation(
+    { storage, maxBytes }: StreamConfig,
+    before: StreamConfig | null,
+    most: number,
+  ): void {
     const refusal = (): ApiError =>
       storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
     if (before === null && this.serverBytesLeft(storage) <= 0) throw refusal();
     const more = Math.max(0, maxBytes) - Math.max(0, before?.maxBytes ?? 0);
     if (more <= 0) return;
-    const most = this.mostOf(storage);
     if (most >= 0 && this.reservedBytes(storage) + more > most) throw refusal();
     if (more > this.serverBytesLeft(storage)) throw refusal();
   }
+}
 
-  /** -1: no limit. */
-  private mostOf(storage: Storage): number {
-    return storage === "file" ? this.limits.maxFileBytes : this.limits.maxMemoryBytes;
-  }
+/** Bytes; -1: no limit. */
+export function mostOf(limits: TierLimits, storage: Storage): number {
+  return storage === "file" ? limits.maxFileBytes : limits.maxMemoryBytes;
 }

@@ -75,7 +75,7 @@ async function reaches(client: NatsConnection): Promise<void> {
 /** On a server of the cluster, and on a leaf node of another one. */
 async function answersOf(kind: string): Promise<{ readonly own: unknown[]; readonly leaf: unknown[] }> {
   const folder = mkdtempSync(join(tmpdir(), "shoal-test-"));
-  await using trio = await new JetStreamTrio(kind, "D").start();
+  await using trio = await new JetStreamTrio(kind, { domain: "D" }).start();
   const own = await answers(await trio.client("n1"));
   const leaf = await startServer(
     bothServers.find(({ name }) => name === kind)!.command,

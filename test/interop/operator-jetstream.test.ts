@@ -68,7 +68,14 @@ for (const { name: kind, command } of bothServers) {
       expect(await create(client, "B", { storage: "file", max_bytes: 4096 })).toBe(10047);
       expect(await create(client, "B", { storage: "memory", max_bytes: 512 })).toBe(0);
       expect(await create(client, "C", { storage: "file", max_bytes: 1 })).toBe(10027);
+      const consume = async (name: string): Promise<number> => {
+        const body = { stream_name: "A", config: { durable_name: name, ack_policy: "explicit" } };
+        const answer = await client.ask(`$JS.API.CONSUMER.CREATE.A.${name}`, JSON.stringify(body));
+        return (JSON.parse(answer) as { error?: { err_code: number } }).error?.err_code ?? 0;
+      };
+      expect([await consume("one"), await consume("two")]).toEqual([0, 10026]);
       await server.push(small, termsOf(MORE));
+      expect(await consume("two")).toBe(0);
       expect(await create(client, "C", { storage: "file", max_bytes: 8192 })).toBe(0);
       client.close();
     });

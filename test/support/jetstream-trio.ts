@@ -15,6 +15,19 @@ export const TRIO = ["n1", "n2", "n3"] as const;
 /** Both kinds, or shoal alone where the machine has no nats-server. */
 export const trioKinds: readonly string[] = bothServers.map(({ name }) => name);
 
+const ACCOUNTS: readonly string[] = [
+  "accounts {",
+  "  A { jetstream: enabled, users: [{user: a, password: a}] }",
+  "  SYS { users: [{user: s, password: s}] }",
+  "}",
+  "system_account: SYS",
+];
+
+interface TrioSettings {
+  readonly domain?: string;
+  readonly accountLines?: readonly string[];
+}
+
 interface Server {
   readonly port: number;
   readonly monitorPort: number;
@@ -32,11 +45,16 @@ export class JetStreamTrio implements AsyncDisposable {
   private readonly clients = new Map<string, NatsConnection>();
 
   private readonly domain: string;
+  private readonly accountLines: readonly string[];
 
-  /** `kind`: one of `trioKinds`. `domain`: of their JetStream; "": none. */
-  constructor(kind: string, domain = "") {
+  /**
+   * `kind`: one of `trioKinds`. `domain`: of their JetStream; "": none. `accountLines`: where other accounts than A and SYS are configured,
+   * whose users only the test knows.
+   */
+  constructor(kind: string, { domain = "", accountLines = ACCOUNTS }: TrioSettings = {}) {
     this.kind = kind;
     this.domain = domain;
+    this.accountLines = accountLines;
     this.command = bothServers.find(({ name }) => name === kind)!.command;
   }
 
@@ -56,11 +74,7 @@ export class JetStreamTrio implements AsyncDisposable {
         `listen: "127.0.0.1:${port}"`,
         `http: "127.0.0.1:${monitorPort}"`,
         `cluster { name: C, listen: "127.0.0.1:${routePorts.get(name)}", routes: [${routes}] }`,
-        "accounts {",
-        "  A { jetstream: enabled, users: [{user: a, password: a}] }",
-        "  SYS { users: [{user: s, password: s}] }",
-        "}",
-        "system_account: SYS",
+        ...this.accountLines,
         this.domain === "" ? "" : `leafnodes { listen: "127.0.0.1:${leafPort}" }`,
         streams,
       ];
@@ -68,8 +82,12 @@ export class JetStreamTrio implements AsyncDisposable {
       this.servers.set(name, { port, monitorPort, leafPort, configFile, child: null, log: "" });
     }
     for (const name of TRIO) this.spawn(name);
-    await this.whenReady();
+    if (this.accountLines === ACCOUNTS) await this.whenReady();
     return this;
+  }
+
+  port(name: string): number {
+    return this.servers.get(name)!.port;
   }
 
   get isShoal(): boolean {

@@ -55,10 +55,15 @@ function tierFields(assets: Assets, tiers: ReadonlyMap<string, TierLimits>): Fie
   const used = usageFields(assets);
   const none = Object.fromEntries(Object.keys(used).map((name) => [name, 0]));
   const own = tierOf({ replicas: 1 });
+  return fieldsOfTiers(tiers, (name) => (name === own ? used : none));
+}
+
+/** `used`: what a tier uses, in nats-server's words. */
+export function fieldsOfTiers(
+  tiers: ReadonlyMap<string, TierLimits>,
+  used: (tier: string) => Fields,
+): Fields {
   return Object.fromEntries(
-    Array.from(tiers, ([name, limits]) => [
-      name,
-      { ...(name === own ? used : none), limits: limitFields(limits) },
-    ]),
+    Array.from(tiers, ([name, limits]) => [name, { ...used(name), limits: limitFields(limits) }]),
   );
 }

@@ -17,6 +17,7 @@ import { MessageHeaders } from "../headers.ts";
 import type { JetStream } from "../jetstream.ts";
 import { accountOf, encodeConsumer, type AssignmentChange } from "../meta/assignments.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
+import type { NeededAccounts } from "../needed-accounts.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
 import type { Offers } from "../offers.ts";
 import { findOperation, refusalOf } from "./api.ts";
@@ -62,6 +63,7 @@ export interface ClusterApiOptions {
   readonly assets: ClusterAssets;
   readonly servers: KnownServers;
   readonly offers: Offers;
+  readonly accounts: NeededAccounts;
   /** As for JetStreamCluster. */
   readonly routesCaughtUp: RoutesCaughtUp;
   readonly clusterName: () => string;
@@ -188,11 +190,12 @@ export class ClusterApi {
     this.received.push({ subject, reply, payload, client, account, found, level, identity });
     if (this.isDue) return;
     this.isDue = true;
+    const { accounts } = this.options;
     this.options.host.afterwards(() => {
       this.isDue = false;
       const { received } = this;
       this.received = [];
-      for (const request of received) this.route(request);
+      for (const request of received) accounts.whenKnown(request.account, () => this.route(request));
     });
   }
 

@@ -8,14 +8,16 @@ import { randomToken } from "../../base/base62.ts";
 import { subjectsMeet } from "../../subject/subject.ts";
 import { apiErrors } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
+import { copiesOf } from "../bounds.ts";
 import type { ClusterAssets } from "../cluster-assets.ts";
 import type { ClusterUsage } from "../cluster-usage.ts";
 import type { GroupTransport } from "../group/group.ts";
 import type { AccountHost } from "../host.ts";
 import type { JetStream } from "../jetstream.ts";
-import { publicNames } from "../meta/assignments.ts";
+import { tierOf } from "../limits.ts";
+import { publicNames, type PlacedStream } from "../meta/assignments.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
-import { accountInfo } from "./account-requests.ts";
+import { accountInfo, fieldsOfTiers } from "./account-requests.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
 import { clusterInfo, consumerInfo, streamInfo, type AnswerFacts } from "./info.ts";
 import { bodyOf, numberOf, textOf, type Fields } from "./request.ts";
@@ -114,25 +116,18 @@ export class ClusterLists {
     const local: Fields = accountInfo({ assets, facts });
     const { name } = assets.host;
     const streams = [...meta.assignments.streamsOf(name).values()];
-    const consumers = streams.reduce((sum, one) => sum + one.consumers.size, 0);
-    const reserved = (storage: "memory" | "file"): number =>
-      streams.reduce((sum, { assignment: { config } }) => {
-        return config.storage === storage ? sum + Math.max(0, config.maxBytes) * config.replicas : sum;
-      }, 0);
-    const { memoryBytes, storageBytes, requests, errors } = usage.elsewhere(name);
+    const { requests, errors } = usage.elsewhere(name);
+    const used = (tier: string): Fields => usedFields(assets, streams, tier);
+    const { tiers } = assets.limits;
     answer({
       ...local,
-      memory: assets.usage.bytesOf("memory") + memoryBytes,
-      storage: assets.usage.bytesOf("file") + storageBytes,
-      reserved_memory: reserved("memory"),
-      reserved_storage: reserved("file"),
-      streams: streams.length,
-      consumers,
+      ...used(""),
       api: {
         level: facts.level,
         total: assets.counters.total + requests,
         errors: assets.counters.errors + errors,
       },
+      ...(tiers === null ? {} : { tiers: fieldsOfTiers(tiers, used) }),
     });
   }
 
@@ -261,4 +256,25 @@ function parse(payload: Uint8Array): Fields | null {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/** What an account uses of one tier on all servers; "": of all tiers. */
+function usedFields({ usage }: Assets, streams: readonly PlacedStream[], tier: string): Fields {
+  const isOf = (replicas: number): boolean => tier === "" || tierOf({ replicas }) === tier;
+  const those = streams.map(({ assignment }) => assignment.config).filter(({ replicas }) => isOf(replicas));
+  const bytes = (storage: "memory" | "file"): number =>
+    usage.bytesOf(storage, tier) + usage.elsewhereBytes(storage, tier);
+  const reserved = (storage: "memory" | "file"): number =>
+    those.reduce((sum, one) => (one.storage === storage ? sum + Math.max(0, one.maxBytes) : sum), 0);
+  const consumers = streams.flatMap(({ assignment: { config }, consumers: all }) =>
+    Array.from(all.values(), (one) => copiesOf(one.config, config)).filter(isOf),
+  );
+  return {
+    memory: bytes("memory"),
+    storage: bytes("file"),
+    reserved_memory: reserved("memory"),
+    reserved_storage: reserved("file"),
+    streams: those.length,
+    consumers: consumers.length,
+  };
 }

@@ -13,6 +13,7 @@ import { checkConsumerCount, consumerBounds } from "../bounds.ts";
 import { checkConsumerUpdate, type ConsumerConfig } from "../consumer/config.ts";
 import { completeConsumer } from "../consumer/complete.ts";
 import { checkWorkQueue } from "../consumer/work-queue.ts";
+import { limitsFor, mostOf, reservedBy, shareLimits, tierOf, type JetStreamLimits } from "../limits.ts";
 import {
   encodeConsumer,
   encodeStream,
@@ -114,6 +115,7 @@ const updateStream: Judge = (request) => {
   const there = placed(request, config.name);
   const before = there.assignment.config;
   const next = checkStreamUpdate(before, config);
+  checkChange(request, next, before);
   checkOverlap(meta.assignments.streamsOf(account), next);
   const assignment = { ...there.assignment, ...askedIn(request), config: next };
   const isMoved = !isDeepStrictEqual(next.placement, before.placement);
@@ -121,6 +123,8 @@ const updateStream: Judge = (request) => {
     meta.propose(encodeStream(assignment, "update"));
     return;
   }
+  if (next.replicas > before.replicas) checkRoom(request, next);
+  else limitsFor(request.assets.limits, next);
   const around = surroundingsOf(request);
   const wanted = wantedPeers(there.assignment.group);
   const kept = isMoved ? fittingPeers(around, next, wanted) : wanted;
@@ -160,7 +164,12 @@ const createConsumer: Judge = (request) => {
   const forOrigin = configForOrigin(asked, stream, assets.host.random);
   checkIdentity(forOrigin, there.assignment.created, request.identity);
   const placedConfig = atPlaceThere(forOrigin, there);
-  const config = completeConsumer(placedConfig, stream, consumerBounds(assets.options), strictness);
+  const config = completeConsumer(
+    placedConfig,
+    stream,
+    consumerBounds(assets, placedConfig, stream),
+    strictness,
+  );
   if (config.replicas > stream.replicas) throw apiErrors.consumerReplicasExceed();
   if (stream.retention !== "limits" && config.replicas > 0 && config.replicas !== stream.replicas)
     throw apiErrors.consumerReplicasDiffer();
@@ -169,7 +178,7 @@ const createConsumer: Judge = (request) => {
   const queue = { stream: { config: stream }, consumers: there.consumers };
   if (before === undefined) {
     if (action === "update") throw apiErrors.consumerDoesNotExist();
-    checkConsumerCount(queue, config, assets.options);
+    checkConsumerCount(queue, config, assets);
     checkWorkQueue(queue, config, null);
   } else {
     const isSame = isDeepStrictEqual({ ...config, name: "" }, { ...before.config, name: "" });
@@ -244,23 +253,46 @@ function placed({ account, meta }: MetaRequest, name: string): PlacedStream {
   return found;
 }
 
-/** Throws `ApiError`. */
+/** Whether the account may have such a stream: its limits, or those of the tier with as many replicas. Throws `ApiError`. */
 export function checkRoom({ account, assets, meta }: Judged, config: StreamConfig): void {
   const { limits } = assets;
+  const of = limitsFor(limits, config);
   const streams = meta.assignments.streamsOf(account);
-  if (limits.maxStreams >= 0 && streams.size >= limits.maxStreams) throw apiErrors.maximumStreams();
-  if (limits.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
-  const most = config.storage === "file" ? limits.maxFileStreamBytes : limits.maxMemoryStreamBytes;
+  const others = [...streams.values()]
+    .map(({ assignment }) => assignment.config)
+    .filter((one) => one.name !== config.name && shareLimits(limits, one, config));
+  if (of.maxStreams >= 0 && others.length >= of.maxStreams) throw apiErrors.maximumStreams();
+  if (of.maxBytesRequired && config.maxBytes <= 0) throw apiErrors.maxBytesRequired();
+  const most = config.storage === "file" ? of.maxFileStreamBytes : of.maxMemoryStreamBytes;
   if (most > 0 && config.maxBytes > most) throw apiErrors.streamMaxBytesExceeded();
   checkOverlap(streams, config);
-  const isFile = config.storage === "file";
-  const accountMax = isFile ? limits.maxFileBytes : limits.maxMemoryBytes;
-  if (accountMax < 0 || config.maxBytes <= 0) return;
-  let reserved = config.maxBytes * config.replicas;
-  for (const { assignment } of streams.values())
-    if (assignment.config.storage === config.storage)
-      reserved += Math.max(0, assignment.config.maxBytes) * assignment.config.replicas;
-  if (reserved > accountMax) throw isFile ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
+  // a stream without a limit counts as one of a byte, as in nats-server
+  checkReservation(limits, others, { ...config, maxBytes: Math.max(1, config.maxBytes) });
+}
+
+/** A change must not set aside more than there is, whatever else the stream would be refused for. Throws `ApiError`. */
+function checkChange({ account, assets, meta }: MetaRequest, next: StreamConfig, before: StreamConfig): void {
+  const { limits } = assets;
+  const hasTier = limits.tiers === null || limits.tiers.has(tierOf(next));
+  const config = hasTier ? next : { ...next, replicas: before.replicas };
+  const others = [...meta.assignments.streamsOf(account).values()]
+    .map(({ assignment }) => assignment.config)
+    .filter((one) => one.name !== next.name && shareLimits(limits, one, config));
+  checkReservation(limits, others, config);
+}
+
+function checkReservation(
+  limits: JetStreamLimits,
+  others: readonly StreamConfig[],
+  config: StreamConfig,
+): void {
+  const { storage } = config;
+  const most = mostOf(limitsFor(limits, config), storage);
+  if (most < 0) return;
+  let reserved = reservedBy(limits, config);
+  for (const one of others) if (one.storage === storage) reserved += reservedBy(limits, one);
+  if (reserved > most)
+    throw storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
 }
 
 /** Throws `ApiError`. */

@@ -98,12 +98,10 @@ function make(request: ApiRequest, { config: asked, action, isPedantic }: Create
   const strictness = isPedantic ? "pedantic" : "lenient";
   const forOrigin = configForOrigin(asked, found.stream.config, assets.host.random);
   checkIdentity(forOrigin, found.stream.created, request.identity);
-  const config = completeConsumer(
-    atPlaceThere(forOrigin, found),
-    found.stream.config,
-    consumerBounds(assets.options),
-    strictness,
-  );
+  const placed = atPlaceThere(forOrigin, found);
+  const stream = found.stream.config;
+  const bounds = consumerBounds(assets, placed, stream);
+  const config = completeConsumer(placed, stream, bounds, strictness);
   const there = config.name === "" ? undefined : found.consumers.get(config.name);
   if (there === undefined) {
     if (action === "update") throw apiErrors.consumerDoesNotExist();

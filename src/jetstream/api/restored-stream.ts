@@ -133,7 +133,7 @@ export class RestoredStream {
     const { assets, config: stream } = this.options;
     const read = readObject(consumerShape, knownFields(consumerShape, asked));
     const config = {
-      ...completeConsumer({ ...read, name }, stream, consumerBounds(assets.options), "lenient"),
+      ...completeConsumer({ ...read, name }, stream, consumerBounds(assets, read, stream), "lenient"),
       name,
     };
     const state = soundConsumer(saved, last);
@@ -195,7 +195,7 @@ export class RestoredStream {
   checkRoom(bytes: number): void {
     const { assets, config, otherBytes } = this.options;
     const { storage } = config;
-    const left = Math.min(assets.options.serverBytesLeft(storage), assets.usage.bytesLeft(storage));
+    const left = Math.min(assets.options.serverBytesLeft(storage), assets.usage.bytesLeft(config));
     if (bytes + otherBytes() <= left) return;
     throw storage === "file" ? apiErrors.insufficientStorage() : apiErrors.insufficientMemory();
   }
