@@ -1,6 +1,11 @@
 /** Group commit over a store whose writes and syncs end when the test says so. */
 import { describe, expect, it } from "vitest";
-import { Commit, type CommitHost, type Committed, type SyncPolicy } from "../../../src/jetstream/stream/commit.ts";
+import {
+  Commit,
+  type CommitHost,
+  type Committed,
+  type SyncPolicy,
+} from "../../../src/jetstream/stream/commit.ts";
 
 class Store implements Committed {
   readonly isInMemory = false;
