@@ -123,10 +123,20 @@ export class JetStreamCluster {
       ...{ self, clock, logger, disk, transport, assignments: this.meta.assignments },
       mayBegin: () => options.owner.isWhole,
     });
-    this.assets = new ClusterAssets({
+    this.assets = this.openAssets(transport);
+    this.settling = new Settling(transport, this.meta);
+    this.usage = new ClusterUsage({ self, clock, transport, jetStream });
+    this.api = this.openApi(transport);
+    this.reconciler = this.makeReconciler();
+    this.balancer = options.balancesLeaders === true ? this.makeBalancer(transport) : null;
+  }
+
+  private openAssets(transport: SystemTransport): ClusterAssets {
+    const { host, disk, jetStream, owner } = this.options;
+    return new ClusterAssets({
       disk,
       offers: this.offers,
-      clock,
+      clock: host.clock,
       groups: this.groups,
       transport,
       assignments: this.meta.assignments,
@@ -139,14 +149,9 @@ export class JetStreamCluster {
         this.api.leadershipChanged(asset.account, asset.stream, asset.consumer);
       },
       onReshaped: (assignment) => this.settling.tell(assignment),
-      isWhole: () => options.owner.isWhole,
+      isWhole: () => owner.isWhole,
       knowsAll: () => this.meta.isCurrent,
     });
-    this.settling = new Settling(transport, this.meta);
-    this.usage = new ClusterUsage({ self, clock, transport, jetStream });
-    this.api = this.openApi(transport);
-    this.reconciler = this.makeReconciler();
-    this.balancer = options.balancesLeaders === true ? this.makeBalancer(transport) : null;
   }
 
   private makeBalancer(transport: SystemTransport): Balancer {
