@@ -7,7 +7,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { isMember, revertMembership, takeMembership } from "./membership.ts";
-import { EntryType, type AppendEntry } from "./messages.ts";
+import { EntryType, type AppendEntry, type PeerId } from "./messages.ts";
 import { asksTerms, followsFirst, isWhole, recovered } from "./recovery.ts";
 import { ignoreSigns } from "./signs.ts";
 import { becomeFollower, endCatchUp, resetElection, takeTerm } from "./standing.ts";
@@ -27,15 +27,19 @@ export function takeLive(state: RaftState, append: AppendEntry, reply: string): 
     takeTerm(state, term);
   }
   becomeFollower(state, append.leader);
-  resetElection(state);
-  state.followed.atMs = state.nowMs;
-  state.followed.process = state.signs.processOf(append.leader);
+  if (term > state.endedTerm) hearLeader(state, append.leader);
   if (state.catchingUp !== undefined) return hold(state, append, reply);
   if (append.prevIndex > state.log.lastIndex) return askCatchUp(state, append, reply);
   if (!agreesBefore(state, append)) return askCatchUp(state, append, reply);
   store(state, append);
   if (!isWhole(state) && state.log.lastIndex === matchedBy(append)) recovered(state);
   acknowledge(state, append, reply);
+}
+
+function hearLeader(state: RaftState, leader: PeerId): void {
+  resetElection(state);
+  state.followed.atMs = state.nowMs;
+  state.followed.process = state.signs.processOf(leader);
 }
 
 /** On the inbox of a catch-up. */
@@ -179,13 +183,14 @@ function install(state: RaftState, snapshot: RaftSnapshot): void {
 }
 
 /** A leader has named the peer that is to follow it. */
-function takeSuccession(state: RaftState, { entries }: AppendEntry): void {
+function takeSuccession(state: RaftState, { term, entries }: AppendEntry): void {
   for (const { type, data } of entries) {
     if (type !== EntryType.LEADER_TRANSFER || data.length !== PEER_ID_BYTES || state.catchingUp !== undefined)
       continue;
     const isMe = readPeer(data) === state.id && isMember(state, state.id);
     const { SUCCESSION_MS, SUCCESSION_FAILED_MS, CAMPAIGN_MAX_MS } = Timing;
     ignoreSigns(state);
+    state.endedTerm = Math.max(state.endedTerm, term);
     state.electionDueMs =
       state.nowMs +
       (isMe ? SUCCESSION_MS : SUCCESSION_FAILED_MS + Math.floor(state.random.next() * CAMPAIGN_MAX_MS));

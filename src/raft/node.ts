@@ -95,6 +95,7 @@ export class RaftNode {
       heartbeatDueMs: 0,
       quorumDueMs: 0,
       followed: { atMs: -Infinity, process: "" },
+      endedTerm: 0,
       busyMs: nowMs,
       votes: null,
       progress: null,

@@ -229,6 +229,8 @@ export interface RaftState {
   quorumDueMs: number;
   /** The last heartbeat or entry of the leader: when it came, and from which process. */
   readonly followed: { atMs: number; process: string };
+  /** The leader of this term has named its successor: what comes late from it is no sign of life. */
+  endedTerm: number;
   /** When something was last appended or committed, where this member leads. */
   busyMs: number;
   /** The votes that a candidate has; null: it is none. */

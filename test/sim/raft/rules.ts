@@ -60,6 +60,18 @@ const VOTING: readonly Rule[] = [
     },
   ],
   [
+    "follows a leader that has named it as its successor, however late that one's heartbeats come",
+    () => {
+      const member = new Member({ terms: [1] });
+      const named = [{ type: EntryType.LEADER_TRANSFER, data: peerBytes(SELF) }];
+      member.live({ ...entry(2, 1, 1), entries: named });
+      member.live({ ...entry(3, 1, 1), entries: [] });
+      member.nowMs = Timing.SUCCESSION_MS;
+      member.step({ kind: "tick" });
+      assert.equal(member.node.role, "candidate");
+    },
+  ],
+  [
     "leads no more in a newer term",
     () => {
       const member = new Member({ terms: [1] }).lead(B);
