@@ -65,6 +65,9 @@ export interface ClusterAssetsOptions {
   readonly offers: Offers;
 }
 
+/** What this server is to a stream or a consumer; "": it does not keep it. */
+export type AssetStanding = "leads" | "follows" | "";
+
 export interface KeptStream extends KeptConsumers {
   assignment: StreamAssignment;
   readonly assets: StreamAssets;
@@ -185,7 +188,8 @@ export class ClusterAssets {
     const kept = this.of(account).get(stream);
     const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
     if (replica === null || replica === undefined) return false;
-    return replica.group.leader === "" && replica.group.ageMs > LEADERLESS_MS;
+    const { leader, ageMs, isRecovering } = replica.group;
+    return leader === "" && ageMs > LEADERLESS_MS && !isRecovering;
   }
 
   /** The leader of the group of something that this server has a copy of; "": it knows of none. */
@@ -195,8 +199,14 @@ export class ClusterAssets {
     return replica?.group.leader ?? "";
   }
 
-  /** "": what is asked for is not kept here. */
-  standing(account: string, stream: string, consumer: string): "leads" | "follows" | "" {
+  /** It led first, and a nats-server does by now. */
+  hasHandedOn(account: string, stream: string, consumer: string): boolean {
+    const kept = this.of(account).get(stream);
+    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
+    return replica?.group.hasHandedOn === true;
+  }
+
+  standing(account: string, stream: string, consumer: string): AssetStanding {
     const kept = this.of(account).get(stream);
     if (kept === undefined) return "";
     if (consumer === "") return kept.replica?.leads === false ? "follows" : "leads";

@@ -175,7 +175,8 @@ export class JetStreamCluster {
   }
 
   private openApi(transport: SystemTransport): ClusterApi {
-    const { host, jetStream, clusterName, routesCaughtUp = null, uniqueTag = "" } = this.options;
+    const { host, jetStream, clusterName, company = "shoals" } = this.options;
+    const { routesCaughtUp = null, uniqueTag = "" } = this.options;
     const { self, usage, meta, advisories, assets, servers, accounts, offers } = this;
     const { nameOf } = this.figuresHost;
     const rooms = { usage, meta, advisories, assets, servers, accounts, offers };
@@ -187,6 +188,7 @@ export class JetStreamCluster {
       transport,
       jetStream,
       clusterName,
+      company,
       uniqueTag,
       nameOf,
     });
@@ -301,9 +303,10 @@ export class JetStreamCluster {
     }
     if (change === null) this.followAll();
     else {
-      const { account, stream, kind, isUpdate } = change;
+      const { account, stream, consumer, kind, isUpdate } = change;
+      const before = this.assets.standing(account, stream, consumer);
       this.assets.follow(account, stream, kind === "assigned" && !isUpdate ? "fresh" : "known");
-      this.api.changed(change);
+      this.api.changed(change, before);
     }
     this.offers.changed(change);
   }

@@ -10,7 +10,10 @@ import { dialAll, startMembers, type Cluster } from "./cluster.ts";
 import { startInProcess, type InProcessServer } from "./in-process-server.ts";
 
 const STREAM_SERVERS = 3;
+const TAGGED = 2;
 const CLUSTER_NAME = "mixed";
+/** Where streams with this tag are placed: two nats-servers, and every shoal. */
+export const TAG = "copies";
 const SYSTEM_USER = { user: "sys", pass: "p" };
 
 export class NatsStreamCluster implements AsyncDisposable {
@@ -23,11 +26,12 @@ export class NatsStreamCluster implements AsyncDisposable {
   async start(): Promise<this> {
     const names = Array.from({ length: STREAM_SERVERS }, (_, i) => `n${i + 1}`);
     this.cluster = await startMembers(
-      names.map((name) => ({
+      names.map((name, i) => ({
         kind: "nats-new",
         name,
         clusterLines: [`name: ${CLUSTER_NAME}`],
         serverLines: [
+          ...(i < TAGGED ? [`server_tags: [${TAG}]`] : []),
           `jetstream { store_dir: ${JSON.stringify(join(this.folder, name))}, max_file: 1GB, max_mem: 64MB }`,
           `accounts { $SYS { users: [{user: ${SYSTEM_USER.user}, password: ${SYSTEM_USER.pass}}] } }`,
         ],
@@ -72,7 +76,7 @@ export class NatsStreamCluster implements AsyncDisposable {
     }));
     const shoal = await startInProcess(
       {
-        server: { name },
+        server: { name, tags: [TAG] },
         cluster: { name: CLUSTER_NAME, routes },
         jetStream: { isEnabled: true, storeDir: join(this.folder, name) },
       },

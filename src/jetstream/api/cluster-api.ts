@@ -9,7 +9,8 @@
 import { apiErrors } from "../api-error.ts";
 import type { Assets } from "../assets.ts";
 import type { ClusterAdvisories } from "../cluster-advisories.ts";
-import type { ClusterAssets } from "../cluster-assets.ts";
+import type { AssetStanding, ClusterAssets } from "../cluster-assets.ts";
+import type { Company } from "../group/group.ts";
 import type { ClusterUsage } from "../cluster-usage.ts";
 import type { GroupTransport } from "../group/group.ts";
 import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
@@ -67,6 +68,7 @@ export interface ClusterApiOptions {
   /** As for JetStreamCluster. */
   readonly routesCaughtUp: RoutesCaughtUp;
   readonly clusterName: () => string;
+  readonly company: Company;
   /** As for `PlacementWish`. */
   readonly uniqueTag: string;
   readonly nameOf: (peer: string) => string;
@@ -112,7 +114,8 @@ export class ClusterApi {
       isOnline: (peer) => this.isOnline(peer),
     });
     const { answers, interest, facts } = this;
-    this.made = new MadeAnswers({ ...options, clock, answers, interest, facts, assetsOf });
+    const afterAWhile = (act: () => void): void => this.afterAWhile(act);
+    this.made = new MadeAnswers({ ...options, clock, answers, interest, facts, assetsOf, afterAWhile });
     this.held = new HeldRequests({
       clock,
       judge: (request) => this.route(request),
@@ -155,9 +158,9 @@ export class ClusterApi {
     if (meta.leads) meta.whenSettled(() => completeStreams(this.around));
   }
 
-  /** Something was agreed on, and this server has followed. */
-  changed(change: AssignmentChange): void {
-    this.made.changed(change);
+  /** Something was agreed on, and this server has followed. `before`: what it was there until then. */
+  changed(change: AssignmentChange, before: AssetStanding): void {
+    this.made.changed(change, before);
     this.lookLater();
   }
 

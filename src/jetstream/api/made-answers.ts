@@ -1,13 +1,14 @@
 /**
  * Answers to requests that have made, changed or deleted something. They are given once that is agreed on: by whoever leads it, or, where
- * it is gone, by the leader of the meta group.
+ * it is gone, by the leader of the meta group. Among nats-servers the first that is elected answers for what is new, even if it hands that
+ * on, and whoever led what is gone.
  */
 import type { Clock } from "../../base/clock.ts";
 import { apiErrors } from "../api-error.ts";
 import type { Assets, StreamAssets } from "../assets.ts";
 import type { ClusterAdvisories } from "../cluster-advisories.ts";
-import type { ClusterAssets } from "../cluster-assets.ts";
-import type { GroupTransport } from "../group/group.ts";
+import type { AssetStanding, ClusterAssets } from "../cluster-assets.ts";
+import type { Company, GroupTransport } from "../group/group.ts";
 import { InterestQuestions } from "../group/interest-known.ts";
 import type { AccountHost } from "../host.ts";
 import type { AssignmentChange } from "../meta/assignments.ts";
@@ -17,7 +18,7 @@ import { refusalOf } from "./api.ts";
 import { AwaitedAnswers, type AwaitedAnswer } from "./awaited-answers.ts";
 import type { AnsweredRequest, ClusterAnswers } from "./cluster-answers.ts";
 import { identityBlock, infoWhenCounted } from "./consumer-requests.ts";
-import { streamInfo, type AnswerFacts } from "./info.ts";
+import { clusterInfo, followedInfo, streamInfo, type AnswerFacts } from "./info.ts";
 import type { InterestWait } from "./interest-wait.ts";
 import type { Fields } from "./request.ts";
 
@@ -33,6 +34,9 @@ export interface MadeAnswersHost {
   readonly assets: ClusterAssets;
   readonly offers: Offers;
   readonly assetsOf: (account: string) => Assets | undefined;
+  readonly company: Company;
+  /** Calls a moment later: others have their turn first. */
+  readonly afterAWhile: (act: () => void) => void;
 }
 
 export class MadeAnswers {
@@ -52,15 +56,16 @@ export class MadeAnswers {
     this.questions.stop();
   }
 
-  /** Something was agreed on, and this server has followed. */
-  changed(change: AssignmentChange): void {
+  /** Something was agreed on, and this server has followed. `before`: what it was there until then. */
+  changed(change: AssignmentChange, before: AssetStanding): void {
     const { kind, account, stream, consumer, asked, isUpdate, isNew } = change;
     const { assets, meta, advisories, answers } = this.host;
     if (kind === "removed" && meta.leads) advisories.removed(change);
     const what = consumer === "" ? "stream" : "consumer";
     if (kind === "removed") {
       this.awaited.removed(account, stream, consumer);
-      if (meta.leads && asked.reply !== "")
+      const isToAnswer = this.host.company === "shoals" ? meta.leads : before === "leads";
+      if (isToAnswer && asked.reply !== "")
         answers.send(askedOf(change), { success: true }, { type: `${what}_delete` });
       return;
     }
@@ -75,11 +80,14 @@ export class MadeAnswers {
   /** Something may lead here now: then it answers whoever asked for it. */
   leadershipChanged(account: string, stream: string, consumer: string): void {
     const { assets, advisories } = this.host;
-    if (assets.standing(account, stream, consumer) === "leads")
-      for (const { request, type, change } of this.awaited.take(account, stream, consumer)) {
-        if (change !== null) advisories.assigned({ account, stream, consumer }, change);
-        if (request.reply !== "") this.tell({ stream, consumer }, { request, type, change });
-      }
+    const leads = assets.standing(account, stream, consumer) === "leads";
+    if (!leads && !assets.hasHandedOn(account, stream, consumer)) return;
+    for (const { request, type, change } of this.awaited.take(account, stream, consumer)) {
+      if (change !== null && leads) advisories.assigned({ account, stream, consumer }, change);
+      const answer = (): void => this.tell({ stream, consumer }, { request, type, change });
+      if (request.reply !== "" && leads) answer();
+      else if (request.reply !== "" && change === "new") this.host.afterAWhile(answer);
+    }
   }
 
   /** What the answer says holds now; it leaves when whoever gets it may use what was made. */
@@ -110,6 +118,11 @@ export class MadeAnswers {
       const told = { ...info, domain: undefined };
       send({ ...told, ...(type === "stream_create" && change === "new" ? { did_create: true } : {}) });
       return;
+    }
+    const copy = found.followed.get(consumer);
+    if (copy !== undefined) {
+      const cluster = clusterInfo(assets.clusterOf(stream, consumer));
+      send({ ...followedInfo(copy, found, facts), cluster });
     }
     const one = found.consumers.get(consumer);
     if (one === undefined) return;

@@ -184,7 +184,7 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
   leadershipChanged(): void {
     if (this.joined === null) return;
     const leads = this.joined.leads && this.problem === "";
-    if (leads === this.leads) return;
+    if (leads === this.leads) return void (this.joined.hasHandedOn && this.options.onLeadership());
     if (leads && this.damage.leaves(this.joined)) return;
     if (leads && !this.hasMessages()) {
       this.retry();

@@ -149,6 +149,8 @@ class DrivenGroup implements Group, GroupLayer {
   /** The term that it leads or led, unless it has handed its leadership on; 0: none. */
   private ledTerm = 0;
   private readonly openedMs: number;
+  /** By nats-servers, at least once. */
+  private wasElected = false;
 
   constructor(options: JoinOptions, parts: GroupParts) {
     const { name, peers, isNew: isNewGroup, machine, beginsWith = null } = options;
@@ -168,6 +170,14 @@ class DrivenGroup implements Group, GroupLayer {
 
   get leads(): boolean {
     return !this.isStopped && this.raft.leads && !this.isToFollow;
+  }
+
+  get isRecovering(): boolean {
+    return this.raft.status.isRecovering;
+  }
+
+  get hasHandedOn(): boolean {
+    return this.wasElected && this.leader !== "" && this.leader !== this.options.self;
   }
 
   /** A nats-server is to lead. */
@@ -320,6 +330,7 @@ class DrivenGroup implements Group, GroupLayer {
    */
   private handOn(): void {
     if (this.isStopped || !this.raft.leads) return;
+    this.wasElected = true;
     const { signs } = this.parts.driver;
     const [best] = this.raft.status.followers
       .filter(({ peer, heardMsAgo }) => heardMsAgo < HEARD_MS && signs.heardMs(peer) === -Infinity)

@@ -51,6 +51,10 @@ export interface Group {
   readonly leader: PeerId;
   /** It may propose: all from before its leadership has been applied. */
   readonly leads: boolean;
+  /** It has lost something, and knows of no leader before it has asked the others. */
+  readonly isRecovering: boolean;
+  /** It was elected among nats-servers and has handed that on: one of them leads. */
+  readonly hasHandedOn: boolean;
   readonly term: number;
   /** Since it was opened here. */
   readonly ageMs: number;

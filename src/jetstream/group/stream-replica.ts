@@ -212,7 +212,7 @@ export class StreamReplica implements GroupMachine {
     // others have what this copy lacks
     if (leads && this.catchUp !== null) return this.joined.transfer("");
     if (leads && this.damage.leaves(this.joined)) return;
-    if (leads === this.isLeading) return;
+    if (leads === this.isLeading) return void (this.joined.hasHandedOn && this.options.onLeadership());
     if (leads) this.lead();
     else this.followAgain();
     this.options.onLeadership();

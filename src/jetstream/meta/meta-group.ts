@@ -113,9 +113,10 @@ export class MetaGroup implements GroupMachine {
 
   /** Nobody has led it for a while, so that nothing can be changed. */
   get isLeaderless(): boolean {
-    const { clock } = this.options;
-    if (this.group === null) return clock.nowMs() - this.startedMs > LEADERLESS_MS;
-    return this.group.leader === "" && this.group.ageMs > LEADERLESS_MS;
+    const { clock, company } = this.options;
+    if (this.group === null) return company === "shoals" && clock.nowMs() - this.startedMs > LEADERLESS_MS;
+    const { leader, ageMs, isRecovering } = this.group;
+    return leader === "" && ageMs > LEADERLESS_MS && !isRecovering;
   }
 
   /** All that was agreed on is known here. */
