@@ -96,11 +96,12 @@ export function looksLikeToken(content: string): boolean {
   return content.startsWith(BEGINNING);
 }
 
+export function tokenTooLarge(chars: number): BadJwt {
+  return new BadJwt(`token size ${chars} exceeds maximum of ${TOKEN_CHARS_MAX} bytes: token too large`);
+}
+
 function openToken(token: string) {
-  if (token.length > TOKEN_CHARS_MAX)
-    throw new BadJwt(
-      `token size ${token.length} exceeds maximum of ${TOKEN_CHARS_MAX} bytes: token too large`,
-    );
+  if (token.length > TOKEN_CHARS_MAX) throw tokenTooLarge(token.length);
   const chunks = token.split(".", 4);
   const [header = "", body = "", signature = ""] = chunks;
   if (chunks.length !== 3) throw new BadJwt("expected 3 chunks");

@@ -16,7 +16,7 @@ import { Listener, type Heard } from "../core/listener.ts";
 import { list } from "../keys/claim-fields.ts";
 import { BadJwt } from "../keys/jwt.ts";
 import { isNkeyOf } from "../keys/nkey.ts";
-import { decodeAnyToken } from "../keys/token.ts";
+import { decodeAnyToken, tokenTooLarge } from "../keys/token.ts";
 import type { AccountBook } from "./account-book.ts";
 import { DirectoryResolver } from "./directory-resolver.ts";
 import { mappingClaimProblems } from "./mappings.ts";
@@ -69,7 +69,7 @@ export class ClaimsService implements Disposable {
     this.inbox = `$SYS._INBOX.${options.serverHash}.CLAIMS`;
     this.directory = options.resolver instanceof DirectoryResolver ? options.resolver : null;
     for (const subject of ["$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.ACCOUNT.*.CLAIMS.UPDATE"])
-      this.on(subject, (heard) => this.updateNamed(heard));
+      this.on(subject, (heard) => this.updateNamed(heard), this.refuseLarge);
     if (this.directory !== null) this.serve(this.directory);
   }
 
@@ -83,8 +83,8 @@ export class ClaimsService implements Disposable {
 
   private serve(directory: DirectoryResolver): void {
     const { kind, intervalMs, ttlMs, files, clock } = directory.options;
-    this.on("$SYS.REQ.CLAIMS.UPDATE", (heard) => this.update(heard, null));
-    this.on("$SYS.REQ.CLAIMS.DELETE", (heard) => this.delete(heard, directory));
+    this.on("$SYS.REQ.CLAIMS.UPDATE", (heard) => this.update(heard, null), this.refuseLarge);
+    this.on("$SYS.REQ.CLAIMS.DELETE", (heard) => this.delete(heard, directory), this.refuseLargeDelete);
     this.on("$SYS.REQ.CLAIMS.LIST", ({ reply }) =>
       this.send(reply, { server: this.options.stamp(), data: [...files.names] }),
     );
@@ -103,10 +103,12 @@ export class ClaimsService implements Disposable {
       });
   }
 
-  private on(subject: string, act: (heard: Heard) => void): void {
+  /** `refuse`: what becomes of a request that is too large; absent: it is left alone. */
+  private on(subject: string, act: (heard: Heard) => void, refuse?: (heard: Heard) => void): void {
     const listener = new Listener(subject, (heard) => {
+      const take = heard.payload.length <= REQUEST_BYTES_MAX ? act : refuse;
       // Nothing is sent while a message is being delivered.
-      if (heard.payload.length <= REQUEST_BYTES_MAX) setImmediate(() => this.isStopped || act(heard));
+      if (take !== undefined) setImmediate(() => this.isStopped || take(heard));
     });
     this.listeners.push(listener);
     this.options.system.subscribe(listener);
@@ -118,6 +120,20 @@ export class ClaimsService implements Disposable {
       act();
     });
   }
+
+  private readonly refuseLarge = ({ payload, reply }: Heard): void => {
+    const { message } = tokenTooLarge(payload.length);
+    this.failed(reply, "n/a", "jwt update resulted in error", message);
+  };
+
+  private readonly refuseLargeDelete = ({ payload, reply }: Heard): void => {
+    this.failed(
+      reply,
+      undefined,
+      "delete accounts request by  failed",
+      tokenTooLarge(payload.length).message,
+    );
+  };
 
   private updateNamed(heard: Heard): void {
     const tokens = heard.subject.split(".");
