@@ -143,6 +143,27 @@ for (const { name: kind, command } of bothServers) {
       await waitFor("the user to be admitted", async () => (await server.outcome(account)) === "in");
     });
 
+    it("an activation whose time is over", async () => {
+      const [exporter, importer] = [newAccount(), newAccount()];
+      const exported = { name: "g", subject: "g.>", type: "stream", token_req: true };
+      const terms = { exp: Math.floor(Date.now() / 1000) + 4, nats: { subject: "g.>", kind: "stream" } };
+      const token = activationToken(importer, exporter, terms);
+      const imported = { name: "g", subject: "g.>", account: exporter.publicKey, token, type: "stream" };
+      await push(exporter, { exports: [exported] });
+      await push(importer, { imports: [imported] });
+      const [there, here] = [await server.enter(exporter), await server.enter(importer)];
+      await linesAnswered(here, "SUB g.> 1\r\n");
+      const isHeard = async (): Promise<boolean> => {
+        await linesAnswered(there, pub("g.x"));
+        return (await linesAnswered(here)).includes("MSG g.x 1 0");
+      };
+      const before = await isHeard();
+      expect(before || Date.now() / 1000 >= terms.exp).toBe(true);
+      await waitFor("the import to end with its token", async () => !(await isHeard()));
+      there.destroy();
+      here.destroy();
+    });
+
     // nats-server is compared for a revocation, in nsc-deployment.test.ts.
     it.skipIf(kind !== "shoal")(
       "an activation that is revoked, renewed, and whose time is over",
