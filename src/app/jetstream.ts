@@ -74,8 +74,8 @@ export interface ClusterSurroundings {
   readonly system: Account;
   readonly clusterName: () => string;
   readonly company: Company;
-  /** Servers that there have to be before the meta group begins. */
-  readonly expected: number;
+  /** Servers that there have to be before the meta group begins; Infinity: this server only joins one that has begun. */
+  readonly expected: () => number;
   /** Resolves when the other servers have everything that was sent to them before. */
   readonly routesCaughtUp: () => Promise<void>;
   /** Resolves when an account is known here, or not to be found; null: accounts are configured. */
@@ -213,6 +213,7 @@ export class JetStreamPart {
       },
       storageLeft: () => this.storageLeft(),
       syncs: this.disk.counters,
+      neededBy: async () => (await this.cluster?.neededBy()) ?? { count: 0, some: [] },
       scrub: () => this.jetStream.scrubber?.counters ?? null,
       shownLimits: settings.shownLimits,
     };

@@ -8,6 +8,7 @@ import type { Config } from "../config/config.ts";
 import type { WebSocketSettings } from "../ports/websocket/websocket-port.ts";
 import { SERVER_SHUTDOWN } from "../protocol/close-cause.ts";
 import { ConfigWatch, type ConfigWatchOptions } from "./config-watch.ts";
+import { partWithStreams, watchGonePods } from "./parting-pod.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import type { ReloadOutcome } from "./reload.ts";
 import type { Rooms } from "./rooms.ts";
@@ -152,24 +153,34 @@ export function streams(
     | "cluster"
     | "leafNodes"
     | "operator"
+    | "pod"
   >,
 ): ServerPart {
   const { jetStream, inForce, cluster, turn, leafNodes } = rooms;
   leafNodes.watchers.push({
     opened: ({ account }) => jetStream.current?.jetStream.wakeOrigins(account?.name ?? ""),
   });
+  let gone: Disposable | null = null;
   return {
     name: "streams",
     async start() {
-      jetStream.current = await startJetStream({ ...rooms, config: inForce.current.config });
+      const clusterSize = (): number | null => inForce.current.config.jetStream.clusterSize;
+      jetStream.current = await startJetStream({ ...rooms, clusterSize, config: inForce.current.config });
+      gone = watchGonePods(rooms);
       if (cluster !== null) cluster.onPeerLost = (name) => jetStream.current?.cluster?.serverLost(name);
     },
     // Which accounts import JetStream is known when the imports have been made.
     prepare: () => ({
       apply: () => void turn.chores.caughtUp().then(() => jetStream.current?.refusals.followAll()),
     }),
-    drain: () => jetStream.current?.handOver(),
-    stop: () => jetStream.current?.stop(),
+    async drain() {
+      await partWithStreams({ ...rooms, withinMs: inForce.current.config.jetStream.leaveWithinMs });
+      await jetStream.current?.handOver();
+    },
+    stop() {
+      gone?.[Symbol.dispose]();
+      jetStream.current?.stop();
+    },
     closed: async () => jetStream.current?.closed(),
   };
 }

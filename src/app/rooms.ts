@@ -10,6 +10,7 @@ import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import { Accounts } from "../core/accounts.ts";
 import { systemImports } from "../core/system-imports.ts";
+import { podOfDnsName, type StatefulPod } from "../discovery/stateful-set.ts";
 import { Life } from "../health/lifecycle.ts";
 import { ReadinessWatch } from "../health/readiness-watch.ts";
 import { Faults } from "../links/trunk/faults.ts";
@@ -76,6 +77,8 @@ export class Rooms {
   readonly logger: Logger;
   readonly disk: Disk | undefined;
   readonly company: Company;
+  /** null: this server runs in no pod of a StatefulSet. */
+  readonly pod: StatefulPod | null;
   readonly logLinesLost: () => number;
   readonly warmsUp: boolean;
   readonly inForce: LiveCell<ConfigInForce>;
@@ -122,6 +125,7 @@ export class Rooms {
     this.logger = this.events.follow(logger);
     this.disk = disk;
     this.company = options.company ?? "shoals";
+    this.pod = podOfDnsName(options.ownDnsName ?? null);
     this.warmsUp = options.warmsUp ?? false;
     this.logLinesLost = logLinesLost ?? ((): number => 0);
     this.inForce = liveCell({ config, digest: configDigest ?? "", loadedMs: this.startedMs });

@@ -5,6 +5,7 @@ import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config/config.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { AccountBook } from "../operator/account-book.ts";
+import type { StatefulPod } from "../discovery/stateful-set.ts";
 import type { Turn } from "../links/trunk/turn.ts";
 import type { ClusterPort } from "../ports/cluster/cluster-port.ts";
 import { StartError } from "../ports/start-error.ts";
@@ -20,6 +21,10 @@ export interface JetStreamSurroundings {
   readonly turn: Turn;
   readonly logger: Logger;
   readonly identity: ServerIdentity;
+  /** `jetstream.cluster_size`, as it is in force. */
+  readonly clusterSize: () => number | null;
+  /** null: this server runs in no pod of a StatefulSet. */
+  readonly pod: StatefulPod | null;
   /** undefined: the machine's. */
   readonly disk: Disk | undefined;
   /** null: the server belongs to no cluster. */
@@ -55,6 +60,10 @@ export async function startJetStream(server: JetStreamSurroundings): Promise<Jet
     part.release();
     throw error;
   }
+  if (cluster?.expected() === Infinity)
+    logger.info(
+      "This pod only joins servers that keep streams together, and begins nothing: its ordinal is jetstream.cluster_size or higher",
+    );
   return part;
 }
 
@@ -66,6 +75,8 @@ function clusterOf({
   company,
   identity,
   operator,
+  clusterSize,
+  pod,
 }: JetStreamSurroundings): ClusterSurroundings | null {
   if (cluster === null) return null;
   const { system } = accounts;
@@ -73,7 +84,6 @@ function clusterOf({
     throw new StartError("JetStream in a cluster needs a system account: leave out no_system_account", null);
   if (identity.name === identity.id)
     throw new StartError("jetstream cluster requires `server_name` to be set", null);
-  const { clusterSize } = config.jetStream;
   return {
     system,
     clusterName: () => cluster.clusterName ?? "",
@@ -83,6 +93,15 @@ function clusterOf({
       const found = operator?.book.resolve(name) ?? null;
       return found instanceof Promise ? found : null;
     },
-    expected: clusterSize ?? Math.max(2, config.cluster.routes.length),
+    expected: () => serversToBegin(clusterSize(), config.cluster.routes.length, pod),
   };
+}
+
+/**
+ * How many servers begin a cluster together. Of a StatefulSet these are its first pods: later ones come to a cluster that has begun, and would
+ * begin another one if as many of them met before they meet the others.
+ */
+function serversToBegin(size: number | null, routes: number, pod: StatefulPod | null): number {
+  if (size === null) return Math.max(2, routes);
+  return pod !== null && pod.ordinal >= size ? Infinity : size;
 }

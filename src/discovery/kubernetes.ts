@@ -1,10 +1,11 @@
 /**
- * The Kubernetes API as discovery needs it: lists and watches the EndpointSlices of one service. The only file that imports
- * @kubernetes/client-node, by name, so that the bundle keeps what is used of it; it is itself imported when a server starts
- * to watch Kubernetes, and by nobody else. What is made of the slices: endpoint-slices.ts and kubernetes-source.ts.
+ * The Kubernetes API as servers need it: lists and watches the EndpointSlices of one service, and reads the StatefulSet of a pod. The only
+ * file that imports @kubernetes/client-node, by name, so that the bundle keeps what is used of it; it is itself imported when a server
+ * starts to watch Kubernetes, or a pod with streams ends. What is made of it: endpoint-slices.ts and kubernetes-source.ts, stateful-set.ts.
  */
 import { readFileSync } from "node:fs";
 import {
+  AppsV1Api,
   createConfiguration,
   DiscoveryV1Api,
   KubeConfig,
@@ -16,8 +17,11 @@ import {
 import { abortedAfter } from "../base/clock.ts";
 import type { EndpointSlice } from "./endpoint-slices.ts";
 import type { ListedSlices, SliceApi, SliceWatcher } from "./slice-api.ts";
+import type { StatefulPod, StatefulSetFields } from "./stateful-set.ts";
 
 const LIST_TIMEOUT_MS = 10_000;
+const READ_TIMEOUT_MS = 5000;
+const NOT_FOUND = 404;
 /**
  * The client cuts a watch on which nothing came for 30 s. The API server ends it sooner by itself, with a bookmark just before,
  * so that the next watch continues from there.
@@ -52,6 +56,20 @@ export function openSliceApi(service: string, namespace: string | null): SliceAp
       return follow(new Watch(config), { path, query }, watcher, signal);
     },
   };
+}
+
+/** The StatefulSet of a pod; null: it is deleted. Rejects where the API server does not tell. */
+export async function readStatefulSet({
+  namespace,
+  statefulSet: name,
+}: StatefulPod): Promise<StatefulSetFields | null> {
+  const api = new AppsV1Api(boundedBy(abortedAfter(READ_TIMEOUT_MS), credentials()));
+  try {
+    return await api.readNamespacedStatefulSet({ name, namespace });
+  } catch (error) {
+    if ((error as { readonly code?: unknown } | null)?.code === NOT_FOUND) return null;
+    throw error;
+  }
 }
 
 /** As `makeApiClient` sets it up, with a signal for each request. */

@@ -11,18 +11,21 @@ import { DiskError, type Disk } from "../store/disk.ts";
 import type { Assets } from "./assets.ts";
 import { Balancer } from "./balancer.ts";
 import { ClusterApi } from "./api/cluster-api.ts";
+import { emptyServer, type PlacementRoom } from "./api/cluster-moves.ts";
 import type { RoutesCaughtUp } from "./api/interest-wait.ts";
 import { ClusterAdvisories } from "./cluster-advisories.ts";
 import { ClusterAssets } from "./cluster-assets.ts";
 import { ClusterUsage } from "./cluster-usage.ts";
 import type { FiguresHost } from "./group/figures.ts";
-import type { Company, Groups } from "./group/group.ts";
+import type { Company, Group, Groups } from "./group/group.ts";
 import { SystemTransport } from "./group/transport.ts";
 import type { AccountHost } from "./host.ts";
 import type { JetStream } from "./jetstream.ts";
 import type { AssignmentChange } from "./meta/assignments.ts";
 import { KnownServers } from "./meta/known-servers.ts";
 import { MetaGroup } from "./meta/meta-group.ts";
+import { Leaving, type LeaveResult } from "./leaving.ts";
+import { Parting, type NeededBy } from "./parting.ts";
 import { Settling } from "./meta/settling.ts";
 import { NeededAccounts, type NeededAccountsOptions } from "./needed-accounts.ts";
 import { Offers } from "./offers.ts";
@@ -42,8 +45,8 @@ export interface JetStreamClusterOptions {
   readonly clusterName: () => string;
   /** Absent: shoals alone. */
   readonly company?: Company;
-  /** Servers that there have to be before the meta group begins. */
-  readonly expected: number;
+  /** Servers that there have to be before the meta group begins; Infinity: this server only joins one that has begun. */
+  readonly expected: () => number;
   readonly owner: Pick<StoreOwner, "isWhole" | "becomeWhole">;
   readonly disk: Disk;
   readonly groups: (options: GroupsOptions) => Groups;
@@ -80,6 +83,8 @@ export class JetStreamCluster {
   readonly reconciler: Reconciler;
   /** null: leaderships stay where they are. */
   readonly balancer: Balancer | null;
+  private readonly leaving: Leaving;
+  private readonly parting: Parting;
   private readonly advisories: ClusterAdvisories;
   private readonly usage: ClusterUsage;
   private readonly accounts: NeededAccounts;
@@ -125,6 +130,10 @@ export class JetStreamCluster {
     });
     this.assets = this.openAssets(transport);
     this.settling = new Settling(transport, this.meta);
+    const { meta } = this;
+    this.leaving = new Leaving({ self, transport, clock, logger, meta, around: () => this.around });
+    const allGroups = () => this.allGroups();
+    this.parting = new Parting({ self, transport, clock, groups: allGroups, isOnline });
     this.usage = new ClusterUsage({ self, clock, transport, jetStream });
     this.api = this.openApi(transport);
     this.reconciler = this.makeReconciler();
@@ -209,6 +218,47 @@ export class JetStreamCluster {
     this.balancer?.start();
   }
 
+  private get around(): PlacementRoom {
+    return this.api.around;
+  }
+
+  private *allGroups(): Generator<Group, void> {
+    if (this.meta.group !== null) yield this.meta.group;
+    yield* this.assets.groups();
+  }
+
+  /** The groups that would have no majority without this server, while others are missing. */
+  neededBy(): Promise<NeededBy> {
+    return this.parting.ask();
+  }
+
+  /** Resolves when there are none of these, or after a while. */
+  untilNotNeeded(withinMs: number): Promise<NeededBy> {
+    return this.parting.wait(withinMs);
+  }
+
+  /** Moves everything that this server keeps to others, and belongs to the cluster no longer: it does not come back as what it was. */
+  async leave(withinMs: number): Promise<LeaveResult> {
+    const result = await this.leaving.leave(withinMs);
+    if (result === "left") this.meta.forget();
+    return result;
+  }
+
+  /** Members that are not there; null: this server does not lead them. */
+  get missing(): readonly PeerId[] | null {
+    const { meta, servers, self } = this;
+    if (!meta.leads || meta.group === null) return null;
+    return meta.group.peers.peers.filter((peer) => peer !== self && !servers.isOnline(peer));
+  }
+
+  /** As the leader: others keep what the server has kept, and it is no member any more. */
+  remove(peer: PeerId): void {
+    const { meta } = this;
+    const { isOnline } = this.figuresHost;
+    meta.whenSettled(() => emptyServer({ ...this.around, isThere: isOnline }, peer));
+    meta.removePeer(peer);
+  }
+
   /** Lets others lead what this server leads. Resolves when they do, or after a while. */
   async handOver(): Promise<void> {
     const { clock } = this.options.host;
@@ -244,6 +294,8 @@ export class JetStreamCluster {
     this.accounts.stop();
     this.settling.stop();
     this.offers.stop();
+    this.leaving.stop();
+    this.parting.stop();
     this.usage.stop();
     this.servers.stop();
     this.assets.stop();

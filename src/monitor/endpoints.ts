@@ -10,7 +10,7 @@ import { indexPage } from "./index-page.ts";
 import { jsz } from "./jsz.ts";
 import { memberz } from "./memberz.ts";
 import { messagez, RequestBudget } from "./messagez.ts";
-import { livez, readyz, startupz } from "./probes.ts";
+import { drainz, livez, readyz, startupz } from "./probes.ts";
 import { BadQuery, type Query } from "./query.ts";
 import { routez } from "./routez.ts";
 import type { MonitorSource } from "./source.ts";
@@ -39,6 +39,7 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
   "/livez",
   "/readyz",
   "/startupz",
+  "/drainz",
   "/memberz",
   "/clusterz",
   "/doctorz",
@@ -84,6 +85,7 @@ export class Endpoints {
       ["/livez", livez],
       ["/readyz", readyz],
       ["/startupz", startupz],
+      ["/drainz", drainz],
       ["/memberz", () => memberz(source, this.varz())],
       ["/clusterz", (_, query) => report.answer(query)],
       ["/doctorz", () => doctor.answer()],

@@ -13,7 +13,7 @@ export interface MonitorSecrets {
 /** The reader of an answer: an operator has presented the credentials that are needed, a stranger has not. */
 export type Audience = "operator" | "stranger";
 
-const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "/healthz"]);
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "/drainz", "/healthz"]);
 
 export class Guard {
   challenge = "Bearer";

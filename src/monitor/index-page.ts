@@ -16,6 +16,7 @@ const ENTRIES: readonly (readonly [title: string, path: string])[] = [
   ["Readiness", "readyz"],
   ["Start", "startupz"],
   ["Life", "livez"],
+  ["Departure", "drainz"],
   ["Cluster", "clusterz"],
   ["Member", "memberz"],
   ["Doctor", "doctorz"],

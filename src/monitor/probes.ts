@@ -1,5 +1,5 @@
 /**
- * What an orchestrator asks: `/livez` (restart it?), `/startupz` (has it begun?), `/readyz` (send it clients?). JSON that says why,
+ * What an orchestrator asks: `/livez` (restart it?), `/startupz` (has it begun?), `/readyz` (send it clients?), `/drainz` (may it go?). JSON that says why,
  * whatever the answer; 200 for yes and 503 for no. A request without the credentials that monitoring needs gets no name, id or
  * address.
  */
@@ -66,6 +66,15 @@ export function readyz(source: MonitorSource, query: Query): Answer {
       })),
     },
   });
+}
+
+/** Whether no stream would lose its majority with this server. A server that drains already is asked as well. */
+export async function drainz(source: MonitorSource, { audience }: Query): Promise<Answer> {
+  const { count, some } = (await source.jetStream()?.neededBy()) ?? { count: 0, some: [] };
+  const { state } = source.readiness(0);
+  const what = `${count} groups of servers would have no majority without it: ${some.join(", ")}${count > some.length ? ", …" : ""}`;
+  const reasons = count === 0 ? [] : [audience === "stranger" ? "streams" : what];
+  return answer({ isWell: count === 0, reasons, state, ...identity(source, audience) });
 }
 
 function streamsFields({ troubles, behind, restMs }: NonNullable<Readiness["streams"]>): object {

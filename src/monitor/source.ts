@@ -208,6 +208,8 @@ export interface JetStreamSource {
   };
   /** Bytes that streams in files can still take. */
   storageLeft(this: void): number;
+  /** Groups of streams that would have no majority without this server, while others are missing; the names of some. */
+  neededBy(this: void): Promise<{ readonly count: number; readonly some: readonly string[] }>;
   /** Syncs of files to the disk since the start. */
   readonly syncs: {
     readonly syncs: number;

@@ -61,11 +61,13 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- toJson $config -}}
 {{- end -}}
 
-{{/* How long leaving takes by a configuration, as {"graceMs": N, "durationMs": N}. */}}
+{{/* How long leaving takes by a configuration, as {"graceMs": N, "durationMs": N, "streamsMs": N}. */}}
 {{- define "shoal.leave" -}}
   {{- $grace := include "shoal.milliseconds" (dict "key" "lame_duck_grace_period" "value" (.lame_duck_grace_period | default "5s")) -}}
   {{- $duration := include "shoal.milliseconds" (dict "key" "lame_duck_duration" "value" (.lame_duck_duration | default "25s")) -}}
-  {{- printf `{"graceMs": %s, "durationMs": %s}` $grace $duration -}}
+  {{- $jetstream := ternary .jetstream dict (kindIs "map" .jetstream) -}}
+  {{- $streams := include "shoal.milliseconds" (dict "key" "jetstream.leave_within" "value" ($jetstream.leave_within | default "0s")) -}}
+  {{- printf `{"graceMs": %s, "durationMs": %s, "streamsMs": %s}` $grace $duration $streams -}}
 {{- end -}}
 
 {{/* A duration such as 1m30s in milliseconds. Takes dict "key" NAME "value" TEXT. */}}
@@ -106,6 +108,9 @@ ends in $include becomes an include directive, as in the NATS chart. Credentials
   {{- /* servers of other releases may belong to those that begin */ -}}
   {{- if and $cluster.enabled (not $cluster.extraRoutes) -}}
     {{- $_ := set $jetstream "cluster_size" (int $cluster.replicas) -}}
+  {{- end -}}
+  {{- if include "shoal.leavesForGood" . -}}
+    {{- $_ := set $jetstream "leave_within" (printf "%ds" (int $values.leave.withinSeconds)) -}}
   {{- end -}}
   {{- toJson $jetstream -}}
 {{- end -}}

@@ -80,7 +80,18 @@ what is the resource's own.
 {{- end -}}
 
 {{- define "shoal.hasServiceAccount" -}}
-  {{- if or .Values.serviceAccount.enabled .Values.config.endpointSlices.enabled -}}true{{- end -}}
+  {{- if or .Values.serviceAccount.enabled (include "shoal.asksKubernetes" .) -}}true{{- end -}}
+{{- end -}}
+
+{{/* Whether servers ask the API server for anything. */}}
+{{- define "shoal.asksKubernetes" -}}
+  {{- if or .Values.config.endpointSlices.enabled (include "shoal.leavesForGood" .) -}}true{{- end -}}
+{{- end -}}
+
+{{/* Whether a pod that the StatefulSet no longer wants moves its streams to the others. */}}
+{{- define "shoal.leavesForGood" -}}
+  {{- $config := .Values.config -}}
+  {{- if and $config.jetstream.enabled $config.jetstream.leave.enabled $config.cluster.enabled -}}true{{- end -}}
 {{- end -}}
 
 {{- define "shoal.serviceAccountName" -}}

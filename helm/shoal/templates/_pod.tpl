@@ -14,9 +14,9 @@
 {{- define "shoal.podSpec" -}}
 {{- $leave := include "shoal.configDoc" . | fromJson | include "shoal.leave" | fromJson }}
 # the time to leave, and what closing takes
-terminationGracePeriodSeconds: {{ add (ceil (divf (addf $leave.graceMs $leave.durationMs) 1000)) 10 }}
+terminationGracePeriodSeconds: {{ add (ceil (divf (addf $leave.graceMs $leave.durationMs $leave.streamsMs) 1000)) 10 }}
 serviceAccountName: {{ if include "shoal.hasServiceAccount" . }}{{ include "shoal.serviceAccountName" . }}{{ else }}default{{ end }}
-automountServiceAccountToken: {{ .Values.config.endpointSlices.enabled }}
+automountServiceAccountToken: {{ include "shoal.asksKubernetes" . | eq "true" }}
 enableServiceLinks: false
 {{- with .Values.global.image.pullSecretNames }}
 imagePullSecrets:

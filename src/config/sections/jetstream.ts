@@ -54,6 +54,8 @@ interface JetStreamConfig {
   readonly cipher: Cipher;
   /** Servers with JetStream that there have to be before a cluster begins to keep streams; null: as many as there are routes. */
   readonly clusterSize: number | null;
+  /** For how long a pod that its StatefulSet no longer wants moves what it keeps to others; null: it does not. */
+  readonly leaveWithinMs: number | null;
 }
 
 export interface SeenByJetStream {
@@ -80,21 +82,21 @@ const syncInterval: ValueType<number | null> = {
   show: (value) => (value === null ? "always" : syncDuration.show(value)),
 };
 
-const scrubDuration = duration({
+const atLeastASecond = duration({
   minMs: 1000,
   zero: "itself",
   bareNumber: "seconds",
 });
 
 /** null: off. */
-const scrubInterval: ValueType<number | null> = {
-  ...scrubDuration,
+const durationOrOff: ValueType<number | null> = {
+  ...atLeastASecond,
   fromNode(node, notes) {
     if (isOff(node) || (node.kind === "string" && node.value.toLowerCase() === "off")) return null;
-    const ms = scrubDuration.fromNode(node, notes);
+    const ms = atLeastASecond.fromNode(node, notes);
     return ms === 0 ? null : ms;
   },
-  show: (value) => (value === null ? "off" : scrubDuration.show(value)),
+  show: (value) => (value === null ? "off" : atLeastASecond.show(value)),
 };
 
 /** nats-server's names. */
@@ -260,7 +262,7 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
     option({
       key: "jetstream.scrub_interval",
       field: "scrubIntervalMs",
-      type: scrubInterval,
+      type: durationOrOff,
       default: 24 * 3_600_000,
       reload: "restart",
       description: "Within this time all that is on the disk is read back, to find damage; 0 or off: never",
@@ -290,8 +292,18 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       type: clusterSize,
       default: null,
       defaultText: "the number of cluster.routes",
-      reload: "restart",
+      reload: "live",
       description: "Servers with JetStream that there have to be before a cluster begins to keep streams",
+    }),
+    option({
+      key: "jetstream.leave_within",
+      field: "leaveWithinMs",
+      type: durationOrOff,
+      default: null,
+      defaultText: "off",
+      reload: "live",
+      description:
+        "For how long a pod that its StatefulSet no longer wants moves its streams to the other servers before it ends; 0 or off: it does not",
     }),
     option({
       key: "jetstream.key",

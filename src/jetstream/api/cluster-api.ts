@@ -276,7 +276,7 @@ export class ClusterApi {
     return peer === this.options.self || this.options.servers.isOnline(peer);
   }
 
-  private get around(): PlacementRoom {
+  get around(): PlacementRoom {
     const { meta, servers, clusterName, host, uniqueTag } = this.options;
     return { meta, servers, clusterName: clusterName(), random: host.random, uniqueTag };
   }

@@ -29,6 +29,14 @@ export interface PlacementRoom {
   readonly uniqueTag: string;
   /** A server that is to keep nothing more; absent: none. */
   readonly without?: PeerId;
+  /** Servers that are about to go for good: they get nothing; absent: none. */
+  readonly leaving?: ReadonlySet<PeerId>;
+}
+
+interface LeftThere {
+  readonly streams: number;
+  /** Of these: those that no other server can take. */
+  readonly stuck: number;
 }
 
 interface EmptyingRoom extends PlacementRoom {
@@ -84,13 +92,13 @@ function wishOf({ clusterName, uniqueTag }: PlacementRoom, config: StreamConfig)
   return { replicas, storage, maxBytes, cluster, tags: placement?.tags ?? [], uniqueTag };
 }
 
-function candidatesOf({ meta, servers, without }: PlacementRoom): Candidate[] {
+function candidatesOf({ meta, servers, without, leaving }: PlacementRoom): Candidate[] {
   const streams = new Map<PeerId, number>();
   for (const { assignment } of meta.assignments.all())
     for (const peer of wantedPeers(assignment.group)) streams.set(peer, (streams.get(peer) ?? 0) + 1);
   const members = meta.group?.peers.peers ?? [];
   return servers.servers
-    .filter(({ peer }) => members.includes(peer) && peer !== without)
+    .filter(({ peer }) => members.includes(peer) && peer !== without && leaving?.has(peer) !== true)
     .map((one) => ({ ...one, isOnline: servers.isOnline(one.peer), streams: streams.get(one.peer) ?? 0 }));
 }
 
@@ -135,6 +143,31 @@ export function completeStreams(around: PlacementRoom): void {
     moveStream(around, placed, { ...placed.assignment, ...UNASKED }, peers);
     if (--left === 0) return;
   }
+}
+
+/**
+ * Begins to move streams that the server keeps to others, as long as fewer than `max` are on their way; a stream that no other server may keep
+ * stays. The server still serves what it keeps, so that streams with one replica move as well. Returns what it still keeps.
+ */
+export function moveAway(around: PlacementRoom, peer: PeerId, max: number): LeftThere {
+  const without = { ...around, without: peer };
+  const kept = [...around.meta.assignments.all()].filter(({ assignment }) =>
+    assignment.group.peers.includes(peer),
+  );
+  const isLeaving = ({ assignment: { group } }: PlacedStream): boolean => !wantedPeers(group).includes(peer);
+  let moving = kept.filter(isLeaving).length;
+  let stuck = 0;
+  for (const placed of kept) {
+    const { assignment } = placed;
+    if (isLeaving(placed)) continue;
+    if (moving >= max) break;
+    const left = wantedPeers(assignment.group).filter((one) => one !== peer);
+    const others = replacedPeers(without, assignment, left);
+    if (others.length === 0) stuck++;
+    else moveStream(around, placed, { ...assignment, ...UNASKED }, others);
+    if (others.length > 0) moving++;
+  }
+  return { streams: kept.length, stuck };
 }
 
 function replacedPeers(

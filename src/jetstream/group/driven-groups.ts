@@ -222,6 +222,11 @@ class DrivenGroup implements Group, GroupLayer {
     return this.raft.lostPeers;
   }
 
+  get hasUncommitted(): boolean {
+    const { commit, lastIndex } = this.raft.status;
+    return commit < lastIndex;
+  }
+
   get logged(): { readonly entries: number; readonly bytes: number } {
     const { lastIndex, snapshotIndex, entryBytes } = this.raft.status;
     return { entries: Math.max(0, lastIndex - snapshotIndex), bytes: entryBytes };

@@ -65,6 +65,8 @@ export interface Group {
   readonly standing: GroupStanding;
   /** Members that have lost something, and neither vote nor count before they are whole; as far as is known here. */
   readonly lostPeers: readonly PeerId[];
+  /** The log ends with something that no majority is known to have. */
+  readonly hasUncommitted: boolean;
   /** When this member began to lead, in milliseconds since 1970; 0: it does not. */
   readonly leadsSinceMs: number;
   /** It led, and gave that up since it heard no majority any more. */

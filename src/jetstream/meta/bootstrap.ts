@@ -30,8 +30,8 @@ interface Told {
 
 export interface BootstrapOptions {
   readonly self: PeerId;
-  /** Servers, this one included, that there have to be. */
-  readonly expected: number;
+  /** Servers, this one included, that there have to be; Infinity: this server begins no group. Asked each time, since it may change. */
+  readonly expected: () => number;
   readonly transport: GroupTransport;
   readonly clock: Clock;
   readonly random: Random;
@@ -106,7 +106,8 @@ export class Bootstrap {
       return;
     }
     // one that has begun with exactly those that this server knows has heard all of them say that they had nothing
-    if (known.length < expected || !tells.every((told) => sameList(told.known, known))) return;
+    if (begun === undefined && known.length < expected()) return;
+    if (!tells.every((told) => sameList(told.known, known))) return;
     this.members = known;
     this.say();
     begin({ kind: "new", peers: known.map(peerIn) });

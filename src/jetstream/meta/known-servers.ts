@@ -87,16 +87,19 @@ export class KnownServers {
     const config = recordOf(jetStream["config"]);
     const stats = recordOf(jetStream["stats"]);
     const peer = hashName(name);
+    const id = textOf(server["id"]);
     const before = this.byPeer.get(peer);
+    // one that has said that it goes still tells of itself while its clients leave; when it starts again it has another id
+    const isGoing = before?.isOnline === false && before.id === id;
     this.byPeer.delete(peer);
     this.byPeer.set(peer, {
       peer,
       name,
-      id: textOf(server["id"]),
+      id,
       cluster: textOf(server["cluster"]),
       tags: Array.isArray(server["tags"]) ? server["tags"].map(textOf) : [],
       hasJetStream: server["jetstream"] === true,
-      isOnline: true,
+      isOnline: !isGoing,
       heardMs: this.clock.nowMs(),
       fileBytesLeft: left(config["max_storage"], stats["storage"], stats["reserved_storage"]),
       memoryBytesLeft: left(config["max_memory"], stats["memory"], stats["reserved_memory"]),
@@ -104,7 +107,8 @@ export class KnownServers {
       led: membersLedBy(name, recordOf(jetStream["meta"])),
     });
     if (this.byPeer.size > SERVERS_MAX) this.byPeer.delete(this.byPeer.keys().next().value!);
-    if (before?.isOnline !== true || before.hasJetStream !== (server["jetstream"] === true)) this.onChanged();
+    if ((before?.isOnline !== true && !isGoing) || before?.hasJetStream !== (server["jetstream"] === true))
+      this.onChanged();
   }
 
   private left(json: Json): void {

@@ -41,8 +41,8 @@ export interface MetaGroupOptions {
   readonly logger: Logger;
   readonly clusterName: () => string;
   readonly company: Company;
-  /** Servers that there have to be before the group begins. */
-  readonly expected: number;
+  /** Servers that there have to be before the group begins; Infinity: this server only joins one that has begun. */
+  readonly expected: () => number;
   /** Something was agreed on; null: everything may be different. */
   readonly changed: (change: AssignmentChange | null) => void;
   readonly leadershipChanged: () => void;
@@ -67,8 +67,8 @@ export class MetaGroup implements GroupMachine {
   private waiting: Waiting[] = [];
   private timer: Disposable | null = null;
   private startedMs = 0;
-  /** Peers that were removed on purpose: they do not come back by themselves. */
-  private readonly removed = new Set<PeerId>();
+  /** Peers that were removed on purpose, with the ids that they had: they come back when they have started again. */
+  private readonly removed = new Map<PeerId, string>();
 
   constructor(options: MetaGroupOptions) {
     this.options = options;
@@ -151,8 +151,14 @@ export class MetaGroup implements GroupMachine {
   }
 
   removePeer(peer: PeerId): void {
-    this.removed.add(peer);
+    this.removed.set(peer, this.options.servers.get(peer)?.id ?? "");
     this.group?.removePeer(peer);
+  }
+
+  /** This server is no member any more: what it keeps of the group goes, so that it asks the others when it starts again. */
+  forget(): void {
+    this.bootstrap?.stop();
+    this.group?.destroy();
   }
 
   apply(_index: number, operations: readonly Uint8Array[]): void {
@@ -220,12 +226,12 @@ export class MetaGroup implements GroupMachine {
     if (this.leads && group !== null) {
       const sinceMs = clock.nowMs() - HEARD_MS;
       const stranger = servers.servers.find(
-        ({ peer, isOnline, heardMs, cluster }) =>
+        ({ peer, id, isOnline, heardMs, cluster }) =>
           isOnline &&
           heardMs > sinceMs &&
           cluster === this.options.clusterName() &&
           !group.peers.peers.includes(peer) &&
-          !this.removed.has(peer),
+          this.removed.get(peer) !== id,
       );
       if (stranger !== undefined) group.addPeer(stranger.peer);
     }

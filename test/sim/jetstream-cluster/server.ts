@@ -132,7 +132,7 @@ export class SimulatedServer {
       host: this.host("$SYS"),
       serverName: this.name,
       clusterName: () => "C",
-      expected: this.expected,
+      expected: () => this.expected,
       balancesLeaders: this.balancesLeaders,
       disk: this.disk,
       owner: this.owner,
@@ -234,8 +234,8 @@ export class SimulatedServer {
   tellOfItself(): void {
     if (!this.isAlive) return;
     this.lookWhole();
-    const { name, tags } = this;
-    const server = { name, id: `id-${name}`, cluster: "C", jetstream: true, tags };
+    const { name, tags, life } = this;
+    const server = { name, id: `id-${name}-${life}`, cluster: "C", jetstream: true, tags };
     const config = { max_memory: -1, max_storage: -1 };
     const stats = { memory: 0, storage: 0, reserved_memory: 0, reserved_storage: 0, ha_assets: 0 };
     const statsz = { jetstream: { config, stats } };

@@ -59,6 +59,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "jetstream.max_file": [0, null, 2_147_483_647, MOST],
   "jetstream.cluster_size": [refused, refused, refused, refused],
   "jetstream.scrub_interval": [null, refused, LONGEST, LONGEST],
+  "jetstream.leave_within": [null, refused, LONGEST, LONGEST],
   "jetstream.limits.max_ack_pending": [null, null, 2_147_483_647, MOST],
   "jetstream.limits.max_request_batch": [null, null, 2_147_483_647, MOST],
   "jetstream.limits.max_ha_assets": [null, null, 2_147_483_647, MOST],
@@ -99,7 +100,7 @@ const TABLE: Readonly<Record<string, Row>> = {
 
 /** Options that nats-server does not have. */
 const OWN =
-  /^(?:external|metrics)\.|^jetstream\.(?:scrub_interval|cluster_size)$|^cluster\.(?:readiness_wait|discovery|rebalance)/;
+  /^(?:external|metrics)\.|^jetstream\.(?:scrub_interval|cluster_size|leave_within)$|^cluster\.(?:readiness_wait|discovery|rebalance)/;
 
 /** Values on which nats-server decides otherwise, each with the reason. */
 const DIFFERENCES: Readonly<Record<string, string>> = {
