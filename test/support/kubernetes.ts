@@ -136,8 +136,32 @@ export interface WitnessReport {
   readonly awayMs: readonly number[];
 }
 
+/** What clients saw of the streams that they kept under load. */
+export interface StreamsReport {
+  readonly acknowledged: number;
+  readonly consumed: number;
+  /** Attempts to publish that failed, by the reason; they were repeated. */
+  readonly failed: Readonly<Record<string, number>>;
+  /** From the first attempt to the acknowledgement. */
+  readonly slowestMs: number;
+  readonly reconnects: number;
+  /** A publish that nobody took for minutes is one. */
+  readonly problems: readonly string[];
+  /** Acknowledged, and not in the stream under the sequence that the acknowledgement told; the rest is known in the end as well. */
+  readonly lost: number;
+  readonly doubled: number;
+  readonly unconsumed: number;
+  readonly lostAlone: number;
+}
+
+interface WitnessOptions {
+  readonly namespace: Namespace;
+  readonly env: Record<string, string>;
+  readonly files: readonly object[];
+}
+
 /** Clients in a pod of their own: see test/kubernetes/witness. */
-export class Witness {
+export class Witness<Report = WitnessReport> {
   private readonly namespace: Namespace;
   private readonly pod: string;
 
@@ -146,11 +170,24 @@ export class Witness {
     this.pod = pod;
   }
 
-  static async start(
+  /** Publishers, subscribers and requests. */
+  static start(
     namespace: Namespace,
     env: Record<string, string>,
     files: readonly object[] = [],
   ): Promise<Witness> {
+    return Witness.run<WitnessReport>("witness.mjs", { namespace, env, files });
+  }
+
+  /** Streams. */
+  static startStreams(namespace: Namespace, env: Record<string, string>): Promise<Witness<StreamsReport>> {
+    return Witness.run<StreamsReport>("streams.mjs", { namespace, env, files: [] });
+  }
+
+  private static async run<Report>(
+    script: string,
+    { namespace, env, files }: WitnessOptions,
+  ): Promise<Witness<Report>> {
     const pod = `witness-${randomBytes(3).toString("hex")}`;
     const spec = {
       restartPolicy: "Never",
@@ -162,6 +199,7 @@ export class Witness {
           name: "witness",
           image: "shoal-witness:test-kubernetes",
           imagePullPolicy: "Never",
+          args: [script],
           env: Object.entries(env).map(([name, value]) => ({ name, value })),
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
           volumeMounts: (files as { name: string }[]).map(({ name }) => ({
@@ -174,26 +212,24 @@ export class Witness {
     };
     const manifest = { apiVersion: "v1", kind: "Pod", metadata: { name: pod }, spec };
     await namespace.kubectl("create", "--filename", await manifestFile(pod, manifest));
-    const witness = new Witness(namespace, pod);
+    const witness = new Witness<Report>(namespace, pod);
     await eventually(async () => expect(await namespace.logs(pod)).toContain("under load"));
     return witness;
   }
 
-  report(): Promise<WitnessReport> {
+  report(): Promise<Report> {
     return this.ask("report");
   }
 
-  async stop(): Promise<WitnessReport> {
+  async stop(): Promise<Report> {
     const report = await this.ask("stop");
     await this.namespace.kubectl("delete", "pod", this.pod, "--wait=false");
     return report;
   }
 
-  private async ask(what: string): Promise<WitnessReport> {
+  private async ask(what: string): Promise<Report> {
     const script = `fetch("http://127.0.0.1:8080/${what}").then((r) => r.text()).then((t) => process.stdout.write(t))`;
-    return JSON.parse(
-      await this.namespace.kubectl("exec", this.pod, "--", "node", "-e", script),
-    ) as WitnessReport;
+    return JSON.parse(await this.namespace.kubectl("exec", this.pod, "--", "node", "-e", script)) as Report;
   }
 }
 

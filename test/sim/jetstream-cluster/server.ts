@@ -231,15 +231,20 @@ export class SimulatedServer {
     return groups.map(({ name }) => name);
   }
 
+  /** Another one after each start. */
+  get id(): string {
+    return `id-${this.name}-${this.life}`;
+  }
+
   tellOfItself(): void {
     if (!this.isAlive) return;
     this.lookWhole();
-    const { name, tags, life } = this;
-    const server = { name, id: `id-${name}-${life}`, cluster: "C", jetstream: true, tags };
+    const { name, tags, id } = this;
+    const server = { name, id, cluster: "C", jetstream: true, tags };
     const config = { max_memory: -1, max_storage: -1 };
     const stats = { memory: 0, storage: 0, reserved_memory: 0, reserved_storage: 0, ha_assets: 0 };
     const statsz = { jetstream: { config, stats } };
-    this.send("$SYS", `$SYS.SERVER.id-${name}.STATSZ`, JSON.stringify({ server, statsz }));
+    this.send("$SYS", `$SYS.SERVER.${id}.STATSZ`, JSON.stringify({ server, statsz }));
   }
 
   send(account: string, subject: string, payload: string, reply = "", headers = ""): void {
