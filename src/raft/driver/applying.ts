@@ -147,13 +147,12 @@ export class Applying {
     const index = this.applied + 1;
     const recent = this.recent.take(index);
     if (recent !== undefined) return recent;
-    let first: AppendEntry | undefined;
-    for (const entry of this.host.log.read(index, SLICE_BYTES)) {
-      const append = decodeAppend(entry.bytes);
+    const [first, ...others] = this.host.log.read(index, SLICE_BYTES).map(({ index: at, bytes }) => {
+      const append = decodeAppend(bytes);
       assert(append !== undefined, "what was stored as an append entry is one");
-      if (entry.index === index) first = append;
-      else this.recent.add(entry.index, append, entry.bytes.length);
-    }
-    return first;
+      return { index: at, append, bytes: bytes.length };
+    });
+    this.recent.addRead(others);
+    return first?.append;
   }
 }

@@ -1,10 +1,13 @@
-/** Entries that were appended a moment ago, so that applying them needs no read. Bounded; what does not fit is read from the log. */
+/**
+ * Entries that were appended a moment ago, so that applying them needs no read. Bounded; what does not fit is read from the log, some at a
+ * time, and is held in front of the others: a member that catches up would read the log again for each entry otherwise.
+ */
 import type { AppendEntry } from "../messages.ts";
 
 const ENTRIES_MAX = 1024;
 const BYTES_MAX = 1 << 20;
 
-interface Recent {
+export interface Recent {
   readonly index: number;
   readonly append: AppendEntry;
   readonly bytes: number;
@@ -22,6 +25,14 @@ export class RecentEntries {
     if (this.entries.length >= ENTRIES_MAX || this.bytes + bytes > BYTES_MAX) return;
     this.entries.push({ index, append, bytes });
     this.bytes += bytes;
+  }
+
+  /** What one read has brought, in order: it comes beside the bounds, since it has some itself. What is held already stays as it is. */
+  addRead(read: readonly Recent[]): void {
+    const firstIndex = this.entries[0]?.index ?? Infinity;
+    const before = read.filter(({ index }) => index < firstIndex);
+    for (const { bytes } of before) this.bytes += bytes;
+    this.entries = [...before, ...this.entries];
   }
 
   /** Gives the entry away. Those before it are not asked for any more. */
