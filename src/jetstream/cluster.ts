@@ -96,8 +96,7 @@ export class JetStreamCluster {
     const { host, serverName, disk, jetStream, clusterName, expected, company = "shoals" } = options;
     const { clock, random, logger } = host;
     this.options = options;
-    this.self = hashName(serverName);
-    const { self } = this;
+    const self = (this.self = hashName(serverName));
     const transport = new SystemTransport(host);
     this.servers = new KnownServers(transport, clock);
     const afterwards = (work: () => void): void => host.afterwards(work);
@@ -130,10 +129,7 @@ export class JetStreamCluster {
     });
     this.assets = this.openAssets(transport);
     this.settling = new Settling(transport, this.meta);
-    const { meta } = this;
-    this.leaving = new Leaving({ self, transport, clock, logger, meta, around: () => this.around });
-    const allGroups = () => this.allGroups();
-    this.parting = new Parting({ self, transport, clock, groups: allGroups, isOnline });
+    [this.leaving, this.parting] = this.makeDepartures(transport);
     this.usage = new ClusterUsage({ self, clock, transport, jetStream });
     this.api = this.openApi(transport);
     this.reconciler = this.makeReconciler();
@@ -171,6 +167,17 @@ export class JetStreamCluster {
       members: () => meta.group?.peers.peers ?? [],
       isHealthy: () => this.isReady && meta.isCurrent && assets.troubles().next().done === true,
     });
+  }
+
+  private makeDepartures(transport: SystemTransport): [Leaving, Parting] {
+    const { clock, logger } = this.options.host;
+    const { self, meta } = this;
+    const { isOnline } = this.figuresHost;
+    const groups = () => this.allGroups();
+    return [
+      new Leaving({ self, transport, clock, logger, meta, around: () => this.around }),
+      new Parting({ self, transport, clock, groups, isOnline }),
+    ];
   }
 
   private makeReconciler(): Reconciler {

@@ -2,6 +2,7 @@
 import { ConfError, type Origin } from "../formats/nats-conf/node.ts";
 import { rowsOf, type FieldOf, type Section, type Sheet } from "../option.ts";
 import { isDisabledBlock, isOff } from "../values/block.ts";
+import { durationOrOff } from "../values/duration-or-off.ts";
 import { isSigned, type OperatorConfig } from "../values/operator-values.ts";
 import {
   bool,
@@ -80,23 +81,6 @@ const syncInterval: ValueType<number | null> = {
       ? null
       : syncDuration.fromNode(node, notes),
   show: (value) => (value === null ? "always" : syncDuration.show(value)),
-};
-
-const atLeastASecond = duration({
-  minMs: 1000,
-  zero: "itself",
-  bareNumber: "seconds",
-});
-
-/** null: off. */
-const durationOrOff: ValueType<number | null> = {
-  ...atLeastASecond,
-  fromNode(node, notes) {
-    if (isOff(node) || (node.kind === "string" && node.value.toLowerCase() === "off")) return null;
-    const ms = atLeastASecond.fromNode(node, notes);
-    return ms === 0 ? null : ms;
-  },
-  show: (value) => (value === null ? "off" : atLeastASecond.show(value)),
 };
 
 /** nats-server's names. */
