@@ -12,8 +12,13 @@ import { Timeline } from "../../sim/timeline.ts";
 const START_MS = 1_800_000_000_000;
 const REQUEST_INFO = 'NATS/1.0\r\nNats-Request-Info: {"acc":"A"}\r\n\r\n';
 const DELAY_MS = 1;
+const STEP_MS = 2;
+/** Bytes of a payload that are compared. */
+const SHOWN_BYTES = 100;
 /** As long as an answer may take. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
+
+const NO_MESSAGE: Carried = { account: "", subject: "", reply: "", headers: "", payload: new Uint8Array(0) };
 
 export interface Heard {
   readonly subject: string;
@@ -27,6 +32,8 @@ export class QuietCluster {
   readonly notes: string[] = [];
   private readonly timeline = new Timeline();
   private inboxes = 0;
+  /** Where answers to requests for the API are awaited that came from the account. */
+  private readonly replies = new Set<string>();
   /** Messages that others still get from a server; it is not there: all. */
   private readonly left = new Map<SimulatedServer, number>();
 
@@ -52,6 +59,9 @@ export class QuietCluster {
 
   /** Until streams can be made. */
   start(): this {
+    for (const server of this.servers)
+      server.isAwaitedAnywhere = (account, subject) =>
+        this.servers.some((one) => one.isAlive && one.listens({ ...NO_MESSAGE, account, subject }));
     for (const server of this.servers) server.start();
     this.tellOfServers();
     this.until("a leader of the meta group", () => this.servers.some(({ cluster }) => cluster?.meta.leads));
@@ -69,9 +79,9 @@ export class QuietCluster {
 
   /** Lets time go by until it is so. */
   until(what: string, isSo: () => boolean): void {
-    for (let waitedMs = 0; !isSo(); waitedMs++) {
+    for (let waitedMs = 0; !isSo(); waitedMs += STEP_MS) {
       assert.ok(waitedMs < PATIENCE_MS, `${what} does not come: ${this.notes.join("\n")}`);
-      this.advance(1);
+      this.advance(STEP_MS);
     }
   }
 
@@ -132,9 +142,9 @@ export class QuietCluster {
     return payload;
   }
 
-  leaderOf(stream: string): SimulatedServer {
-    this.until(`a leader of ${stream}`, () => this.leading(stream) !== undefined);
-    return this.leading(stream)!;
+  leaderOf(stream: string, consumer = ""): SimulatedServer {
+    this.until(`a leader of ${stream} ${consumer}`, () => this.leading(stream, consumer) !== undefined);
+    return this.leading(stream, consumer)!;
   }
 
   /** Another server leads the stream from now on. */
@@ -150,14 +160,12 @@ export class QuietCluster {
 
   /** What each copy has, once they are the same. */
   contents(stream: string): readonly string[] {
+    const alive = this.servers.filter(({ isAlive }) => isAlive);
+    const isOpen = ({ jetStream }: SimulatedServer): boolean =>
+      jetStream?.accounts.get("A")?.assets.streams.has(stream) === true;
     const all = (): readonly string[] =>
-      this.servers
-        .filter(({ isAlive }) => isAlive)
-        .map((one) => contentsOf(this.storeOf(stream, one)).join("\n"));
-    this.until(
-      `copies of ${stream} that are the same: ${all().join(" | ")}`,
-      () => new Set(all()).size === 1,
-    );
+      alive.map((one) => (isOpen(one) ? contentsOf(this.storeOf(stream, one)).join("\n") : one.name));
+    this.until(`copies of ${stream} that are the same`, () => new Set(all()).size === 1);
     return contentsOf(this.storeOf(stream, this.living));
   }
 
@@ -176,8 +184,8 @@ export class QuietCluster {
     for (const other of this.servers) if (other.isAlive) other.serverLost(server.name);
   }
 
-  private leading(stream: string): SimulatedServer | undefined {
-    return this.servers.find(({ cluster }) => cluster?.assets.standing("A", stream, "") === "leads");
+  private leading(stream: string, consumer = ""): SimulatedServer | undefined {
+    return this.servers.find(({ cluster }) => cluster?.assets.standing("A", stream, consumer) === "leads");
   }
 
   private clockOf(skewMs: number): Clock {
@@ -192,7 +200,20 @@ export class QuietCluster {
     };
   }
 
-  private carry(from: SimulatedServer, message: Carried): boolean {
+  /** Requests for the API cross to the system account, and answers to them back. */
+  private crossing(message: Carried): Carried {
+    const { account, subject, reply, headers } = message;
+    if (account === "$SYS" && this.replies.delete(subject)) return { ...message, account: "A" };
+    const isApi = subject.startsWith("$JS.API.") && !/\.(MSG\.NEXT|DIRECT\.GET)\./.test(subject);
+    if (account !== "A" || !isApi) return message;
+    if (reply !== "") this.replies.add(reply);
+    const more =
+      headers === "" ? REQUEST_INFO : headers.replace("\r\n\r\n", REQUEST_INFO.slice("NATS/1.0".length));
+    return { ...message, account: "$SYS", headers: more };
+  }
+
+  private carry(from: SimulatedServer, sent: Carried): boolean {
+    const message = this.crossing(sent);
     let reached = from.hear(message);
     for (const to of this.servers) {
       if (to === from || !to.listens(message)) continue;
@@ -227,7 +248,7 @@ function contentsOf(store: StreamStore): readonly string[] {
     const view = store.read(at)!;
     const headers = view.body.toString("latin1", 0, view.headerLength);
     const marker = /Nats-Marker-Reason: \w+/.exec(headers)?.[0] ?? "";
-    found.push(`${at} ${view.subject} ${view.payload.toString("latin1")}${marker}`);
+    found.push(`${at} ${view.subject} ${view.payload.toString("latin1", 0, SHOWN_BYTES)}${marker}`);
   }
   return found;
 }

@@ -153,6 +153,7 @@ describe("retention by interest with replicas", () => {
     for (let i = 1; i <= 2; i++) cluster.consume("S", "b");
     cluster.kill(cluster.leaderOf("S"));
     cluster.leaderOf("S");
+    cluster.leaderOf("S", "b");
     expect(cluster.consume("S", "b")).toBe("m3");
     cluster.advance(3000);
     expect(cluster.contents("S")).toEqual(["4 s m4", "5 s m5", "6 s m6"]);
@@ -218,4 +219,48 @@ describe("batches of a stream with replicas", () => {
     expect(cluster.publish("s.next", "next")).toMatchObject({ stream: "S" });
     return cluster.contents("S").length;
   }
+});
+
+describe("mirrors and sources with replicas", () => {
+  it("have everything once when leaders of both sides end, or hand over", () => {
+    const cluster = new QuietCluster().start();
+    cluster.ask("STREAM.CREATE.S", { name: "S", subjects: ["s"], ...R3 });
+    cluster.ask("STREAM.CREATE.M", { name: "M", mirror: { name: "S" }, ...R3 });
+    cluster.ask("STREAM.CREATE.G", { name: "G", sources: [{ name: "S" }], ...R3 });
+    let count = 0;
+    const publish = (more: number): void => {
+      for (const end = count + more; count < end;) cluster.publish("s", `m${++count}`);
+    };
+    const follow = (): void => {
+      const isThere = (stream: string): boolean =>
+        cluster.storeOf(stream, cluster.leaderOf(stream)).messages === count;
+      cluster.until("copies in M and G", () => isThere("M") && isThere("G"));
+      const expected = Array.from({ length: count }, (_, i) => `${i + 1} m${i + 1}`);
+      // what is delivered to another stream comes under the subject of its consumer here
+      const found = (stream: string): readonly string[] =>
+        cluster.contents(stream).map((one) => one.replace(/ \S+/, ""));
+      for (const stream of ["S", "M", "G"]) expect(found(stream)).toEqual(expected);
+    };
+    publish(10);
+    follow();
+    for (const stream of ["S", "M", "G"]) {
+      publish(5);
+      const leader = cluster.leaderOf(stream);
+      cluster.lead(
+        stream,
+        cluster.servers.find((one) => one !== leader)!,
+      );
+      publish(5);
+      follow();
+    }
+    for (const stream of ["S", "M", "G"]) {
+      publish(5);
+      const leader = cluster.leaderOf(stream);
+      cluster.kill(leader);
+      cluster.leaderOf(stream);
+      publish(5);
+      leader.start();
+      follow();
+    }
+  });
 });
