@@ -80,8 +80,12 @@ it("keeps what it acknowledged through restarts, scaling, lost volumes, drained 
   await together(namespace, 3);
   await after("two pods less");
 
-  await namespace.kubectl("delete", "pvc", `nats-shoal-js-${POD(1)}`, "--wait=false");
-  await namespace.kubectl("delete", "pod", POD(1));
+  // a stream with one replica has no other copy
+  const { aloneOn } = await witness.report();
+  expect(aloneOn).not.toBe("");
+  const victim = [POD(1), POD(2)].find((pod) => pod !== aloneOn)!;
+  await namespace.kubectl("delete", "pvc", `nats-shoal-js-${victim}`, "--wait=false");
+  await namespace.kubectl("delete", "pod", victim);
   await together(namespace, 3);
   await after("a pod and its volume lost");
 

@@ -145,6 +145,8 @@ export interface StreamsReport {
   /** From the first attempt to the acknowledgement. */
   readonly slowestMs: number;
   readonly reconnects: number;
+  /** The server that keeps the stream of one replica. */
+  readonly aloneOn: string;
   /** A publish that nobody took for minutes is one. */
   readonly problems: readonly string[];
   /** Acknowledged, and not in the stream under the sequence that the acknowledgement told; the rest is known in the end as well. */

@@ -28,6 +28,8 @@ const report = {
   slowestMs: 0,
   reconnects: 0,
   problems: [],
+  // the server that keeps the stream of one replica
+  aloneOn: "",
   // known in the end
   lost: 0,
   doubled: 0,
@@ -140,6 +142,10 @@ createServer(async ({ url }, response) => {
       await delay(100);
     await judge().catch((error) => problem(`judge: ${error}`));
   }
+  report.aloneOn = await manager.streams.info(ALONE).then(
+    ({ cluster }) => cluster?.leader ?? "",
+    () => "",
+  );
   response.end(JSON.stringify(report));
 }).listen(8080, "127.0.0.1", () => console.log("under load"));
 process.once("SIGTERM", () => process.exit(0));
