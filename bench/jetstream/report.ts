@@ -57,6 +57,26 @@ export function verdict(row: Row, name: string): string {
   return misses.length === 0 ? "met" : misses.join(", ");
 }
 
+/** What profiles of the rows that miss their bar show. */
+const MISSES: readonly string[] = [
+  "## Where the bar is missed, and why",
+  "",
+  "The bar comes from a prototype without accounts, limits, redelivery and consumer state on the disk. Profiles (`--cpu-prof`) of the rows that miss",
+  "it show where the time goes:",
+  "",
+  "- **Throughput** of what is not awaited: client and servers share two cores, and the client needs one of them. The processor time of the server is",
+  "  what differs.",
+  "- **Each awaited**: the kernel takes most of it, for a read and a write of the socket, a write of the file, and waking two processes for",
+  "  each message. nats-server makes the same calls.",
+  "- **1 KB and 16 KB**: each byte is copied into the block, summed up by CRC-32, and written to the file by the kernel; on its way out it is summed",
+  "  up again and copied into the socket. A sum at the speed of memory would need the blocks in the memory of a WebAssembly module.",
+  "- **Each acknowledged**: half of it is the acknowledgement, a message of its own with a subject that is taken apart, a mark in the consumer's state, and its",
+  "  record on the disk (the row without acknowledgements shows the other half).",
+  "- **Very many subjects, message ids**: each message looks into a table that is larger than the caches of the processor.",
+  "- **Memory**: storage in memory grows with the stream, and the engine looks through its heap each time that some tens of MB came.",
+  "- **Always, 16 publishers** is not explained yet.",
+];
+
 export function report(rows: readonly Row[], rounds: number): string {
   const { cpu, cores, memoryGiB, kernel, node, shoal } = describeMachine();
   const usual = rows.filter(({ workload }) => workload.policy === undefined);
@@ -102,6 +122,8 @@ export function report(rows: readonly Row[], rounds: number): string {
         verdict(row, DURABLE),
       ]),
     ),
+    "",
+    ...MISSES,
     "",
     "`npm run bench:jetstream -- --replicas 3` compares streams with three replicas.",
     "",
