@@ -64,7 +64,7 @@ describe("operations of a stream", () => {
 describe("operations of a consumer", () => {
   it("are read", () => {
     expect(decodeDelivered(bytesOf("delivered"))).toMatchObject({ consumer: 4, stream: 8, count: 1 });
-    expect(decodeAcked(bytesOf("acknowledged"))).toBe(8);
+    expect(decodeAcked(bytesOf("acknowledged"))).toEqual({ consumer: 4, stream: 8 });
     expect(decodeSkip(bytesOf("skipped"))).toBe(1);
     for (const name of ["delivered", "acknowledged", "skipped"]) expect(entryOf(bytesOf(name))).toBeDefined();
     for (const name of ["waits", "waitsNoLonger"]) expect(isAboutWaiting(bytesOf(name))).toBe(true);
