@@ -1,5 +1,5 @@
 /**
- * nats.py and nats.go over WebSocket, on both servers. They are programs of their own (`clients/`): NATS_PY names a Python that has nats-py
+ * nats.py and nats.go over TCP and over WebSocket, on both servers: messages, streams and buckets. They are programs of their own (`clients/`): NATS_PY names a Python that has nats-py
  * and aiohttp, and NATS_GO_SESSION what `clients/go` is built to. Without them the tests are skipped; `.ci/run` installs both.
  */
 import { execFile } from "node:child_process";
@@ -36,32 +36,32 @@ beforeAll(() => {
 
 afterAll(() => authority?.[Symbol.dispose]());
 
-/** Calls `work` with the URL of a server's port for WebSocket. */
+/** Calls `work` with the URL of a server. */
 async function onServer(
   command: string,
-  scheme: "ws" | "wss",
+  scheme: "nats" | "ws" | "wss",
   work: (url: string) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "shoal-clients-"));
   const port = await freePort();
   const { certFile, keyFile } = scheme === "wss" ? authority.issue() : { certFile: "", keyFile: "" };
-  const tls = scheme === "ws" ? "no_tls: true" : `tls { cert_file: "${certFile}", key_file: "${keyFile}" }`;
+  const tls = scheme !== "wss" ? "no_tls: true" : `tls { cert_file: "${certFile}", key_file: "${keyFile}" }`;
   let server: ServerProcess | null = null;
   try {
     server = await startServer(
       command,
       `websocket { listen: "127.0.0.1:${port}", compression: true, ${tls} }\njetstream { store_dir: "${folder}" }`,
     );
-    await work(`${scheme}://127.0.0.1:${port}`);
+    await work(`${scheme}://127.0.0.1:${scheme === "nats" ? server.port : port}`);
   } finally {
     await server?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-describe.each(CLIENTS)("%s over WebSocket", (name, who, command) => {
+describe.each(CLIENTS)("%s", (name, who, command) => {
   for (const server of bothServers)
-    it.skipIf(command === null).each([["ws"], ["wss"]] as const)(
+    it.skipIf(command === null).each([["nats"], ["ws"], ["wss"]] as const)(
       `publishes, asks, keeps and watches at ${server.name} by %s`,
       { timeout: TEST_TIMEOUT_MS },
       async (scheme) => {
