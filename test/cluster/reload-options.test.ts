@@ -272,6 +272,7 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
     "leafnodes.tls",
     "leafnodes.write_deadline",
   ],
+  "test/client/jetstream-size.test.ts": ["jetstream.cluster_size"],
   "test/monitor/messagez.test.ts": ["monitor.show_messages"],
   "test/interop/operator-sources.test.ts": ["resolver_preload"],
   "test/interop/operator-reload.test.ts": ["default_sentinel", "resolver_pinned_accounts"],

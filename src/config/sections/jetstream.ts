@@ -285,7 +285,7 @@ export const jetStream: Section<SeenByJetStream, "jetStream"> = {
       type: durationOrOff,
       default: null,
       defaultText: "off",
-      reload: "live",
+      reload: "restart",
       description:
         "For how long a pod that its StatefulSet no longer wants moves its streams to the other servers before it ends; 0 or off: it does not",
     }),

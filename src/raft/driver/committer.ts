@@ -5,7 +5,7 @@ export class Committer {
   readonly journal: RaftJournal;
   private readonly soon: (work: () => void) => void;
   private waiting: (() => void)[] = [];
-  private phase: "idle" | "asked" | "committing" = "idle";
+  private phase: "idle" | "asked" | "committing" | "stopped" = "idle";
 
   constructor(journal: RaftJournal, soon: (work: () => void) => void) {
     this.journal = journal;
@@ -18,6 +18,12 @@ export class Committer {
     this.ask();
   }
 
+  /** The journal is closed next. Nobody is called any more. */
+  stop(): void {
+    this.phase = "stopped";
+    this.waiting = [];
+  }
+
   private ask(): void {
     if (this.phase !== "idle" || this.waiting.length === 0) return;
     this.phase = "asked";
@@ -25,10 +31,12 @@ export class Committer {
   }
 
   private commit(): void {
+    if (this.phase === "stopped") return;
     const { waiting } = this;
     this.waiting = [];
     this.phase = "committing";
     this.journal.commit(() => {
+      if (this.phase === "stopped") return;
       this.phase = "idle";
       this.ask();
       for (const done of waiting) done();

@@ -115,6 +115,7 @@ export class RaftDriver implements GroupHost {
   stop(): void {
     this.isStopped = true;
     for (const group of [...this.groups.values()]) group.close();
+    for (const committer of this.committers.values()) committer.stop();
     this.timer?.[Symbol.dispose]();
     this.timer = null;
   }
