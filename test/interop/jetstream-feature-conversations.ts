@@ -308,6 +308,8 @@ const paced: readonly Step[] = [
   ["!heard", "2"],
   ["shot", "two"],
   ["shot", "three"],
+  // a consumer may hear of a message after its publisher
+  ["!until", { request: `${api}CONSUMER.INFO.SHOT.c`, path: "num_pending", is: 2 }],
   // what waits for acknowledgements is there: the request goes on after one
   [`!publish ${api}CONSUMER.MSG.NEXT.SHOT.c shots.full`, { batch: 2, no_wait: true }],
   ["!heard", "1"],
