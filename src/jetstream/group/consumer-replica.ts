@@ -225,7 +225,7 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
     const start = this.isPlaced ? 1 : startOf(config, at.stream);
     const state = new ConsumerState(policy, start, at.stream.store.last);
     if (this.isPlaced) state.restore(decodeConsumerState(encodeConsumerState(this.state))!);
-    const log = (this.log = new SharedLog(group, policy));
+    const log: SharedLog = (this.log = new SharedLog(group, policy, () => this.refused(log)));
     if (!this.isPlaced) log.append(ConsumerState.skip(start - 1, 0));
     const { store } = at.stream;
     const waits = config.ackPolicy !== "none" && config.ackPolicy !== "flow_control";
@@ -241,6 +241,16 @@ export class ConsumerReplica implements GroupMachine, FollowedConsumer, SharedCo
     assets.onChanged(at, this.consumer);
     if (at.stream.config.retention === "workqueue") this.dropSettled(this.consumer);
     log.flush();
+  }
+
+  /**
+   * The group has not taken what the consumer did, so that its deliveries would wait for that as long as it leads. Whoever leads
+   * next begins with what was agreed on. Not at once: the consumer is in the midst of its work.
+   */
+  private refused(log: SharedLog): void {
+    this.options.assets.host.afterwards(() => {
+      if (this.log === log) this.joined?.transfer("");
+    });
   }
 
   /** Removes from the work queue what was acknowledged under an earlier leader. */
@@ -289,7 +299,10 @@ class SharedLog implements EntryLog {
   written = 0;
   private readonly group: Group;
   private readonly policy: "none" | "all" | "explicit";
+  private readonly refused: () => void;
   private open: Uint8Array[] = [];
+  /** The group has not taken something: nothing that follows on it is proposed. */
+  private isRefused = false;
   /** Operations that were proposed, and agreed on. */
   private proposedCount = 0;
   private agreedCount = 0;
@@ -298,9 +311,11 @@ class SharedLog implements EntryLog {
   /** Calls for when the next flush is agreed on. */
   private calls: (() => void)[] = [];
 
-  constructor(group: Group, policy: "none" | "all" | "explicit") {
+  /** `refused`: something that was to be agreed on will not be. Called once. */
+  constructor(group: Group, policy: "none" | "all" | "explicit", refused: () => void) {
     this.group = group;
     this.policy = policy;
+    this.refused = refused;
   }
 
   append(entry: ConsumerEntry): void {
@@ -317,13 +332,19 @@ class SharedLog implements EntryLog {
     this.open = [];
     this.written = this.last;
     this.proposedCount += open.length;
-    if (open.length > 0) this.group.propose(open);
+    if (open.length > 0) this.propose(open);
     const { calls } = this;
     this.calls = [];
     if (calls.length > 0)
       this.sync(() => {
         for (const call of calls) call();
       });
+  }
+
+  private propose(operations: readonly Uint8Array[]): void {
+    if (this.isRefused || this.group.propose(operations)) return;
+    this.isRefused = true;
+    this.refused();
   }
 
   later(call: () => void): void {

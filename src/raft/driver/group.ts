@@ -222,6 +222,8 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
   }
 
   private sendProposals(): void {
+    // where they are lost, nothing may be proposed that follows on them
+    if (this.isStuck && !this.proposals.isEmpty) return this.transfer("");
     while (!this.isClosed && this.leads && !this.proposals.isEmpty)
       this.step({ kind: "propose", entries: this.proposals.take() });
   }
@@ -376,9 +378,8 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
     if (term !== this.toldTerm) return this.tellLeadership(this.toldTerm === 0 ? term : 0);
     const { role, leader, peers, isRecovering } = this.node;
     const { told } = this;
-    if (role === told.role && leader === told.leader && peers === told.peers) {
-      if (isRecovering === told.isRecovering) return;
-    }
+    const isSame = role === told.role && leader === told.leader && peers === told.peers;
+    if (isSame && isRecovering === told.isRecovering) return;
     this.told = { role, leader, peers, isRecovering };
     this.call(() => this.layer.statusChanged());
   }
@@ -395,6 +396,5 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
   }
 }
 
-function stores({ kind }: RaftEvent): boolean {
-  return kind === "message" || kind === "propose" || kind === "add peer" || kind === "remove peer";
-}
+const stores = ({ kind }: RaftEvent): boolean =>
+  kind === "message" || kind === "propose" || kind === "add peer" || kind === "remove peer";

@@ -183,6 +183,11 @@ export class SimulatedServer {
     this.groups = null;
   }
 
+  /** Whether there is no room left on its disk. */
+  set hasFullDisk(isFull: boolean) {
+    this.disk.freeBytes = isFull ? 0 : Infinity;
+  }
+
   /** While it is down: its disk is replaced by an empty one. */
   loseDisk(): void {
     this.lost();

@@ -41,3 +41,25 @@ it("a leader that cannot read its log any more steps down, and is made whole by 
   // nothing is applied twice
   expect(layers[leader]!.operations).toEqual(layer.operations);
 });
+
+it("a leader that has taken a proposal and cannot store it leads no more, so that nothing is proposed that follows on it", () => {
+  const world = new RaftServers(NAMES);
+  const journals = world.servers.map((server) => {
+    const disk = new FaultyDisk(seededRandom(1));
+    const journal = new FileJournal({ disk, folder: "raft", policy: "sync", later: () => undefined });
+    server.journal = journal;
+    return journal;
+  });
+  const layers = NAMES.map(() => new NotingLayer());
+  const groups = world.servers.map((server, i) => server.open(GROUP, NAMES, layers[i]));
+  world.until(() => groups.some(({ leads }) => leads));
+  const leader = groups.findIndex(({ leads }) => leads);
+  expect(groups[leader]!.propose(operation("first"))).toBe(true);
+  journals[leader]!.isStuck = true;
+  world.advance(1);
+  journals[leader]!.isStuck = false;
+  expect(layers[leader]!.told).toContain("leads no more");
+  expect(groups[leader]!.propose(operation("second"))).toBe(false);
+  world.until(() => groups.some(({ leads }, i) => leads && layers[i]!.told.at(-1) !== "leads no more"));
+  for (const layer of layers) expect(layer.operations).toEqual([]);
+});
