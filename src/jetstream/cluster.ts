@@ -266,11 +266,11 @@ export class JetStreamCluster {
     meta.removePeer(peer);
   }
 
-  /** Lets others lead what this server leads. Resolves when they do, or after a while. */
+  /** Lets others lead what this server leads. Resolves when they do and have the requests that came meanwhile, or after a while. */
   async handOver(): Promise<void> {
     const { clock } = this.options.host;
     const untilMs = clock.nowMs() + HAND_OVER_MS;
-    while (this.handOn() > 0 && clock.nowMs() < untilMs)
+    while ((this.handOn() > 0 || this.api.isHolding) && clock.nowMs() < untilMs)
       await new Promise<void>((resolve) => clock.setTimer(HAND_OVER_LOOK_MS, resolve));
   }
 
@@ -313,6 +313,7 @@ export class JetStreamCluster {
   /** The last connection to a server of the cluster has ended. */
   serverLost(name: string): void {
     this.groups.peerLost(hashName(name));
+    this.api.serverLost(hashName(name));
   }
 
   /** It keeps what it is assigned, and knows all that was agreed on. */

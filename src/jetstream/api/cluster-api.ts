@@ -17,6 +17,7 @@ import { payloadOf, type AccountHost, type Incoming } from "../host.ts";
 import { MessageHeaders } from "../headers.ts";
 import type { JetStream } from "../jetstream.ts";
 import { accountOf, encodeConsumer, type AssignmentChange } from "../meta/assignments.ts";
+import type { PeerId } from "../../raft/messages.ts";
 import type { KnownServers } from "../meta/known-servers.ts";
 import type { NeededAccounts } from "../needed-accounts.ts";
 import type { MetaGroup } from "../meta/meta-group.ts";
@@ -29,6 +30,7 @@ import { ClusterOffers } from "./cluster-offers.ts";
 import type { ClusterRequest } from "./cluster-request.ts";
 import { META_REQUESTS } from "./cluster-requests.ts";
 import { MadeAnswers } from "./made-answers.ts";
+import { hearPassedOn, passOn, type PassedRequest } from "./passed-on.ts";
 import { LeavingServers } from "./leaving-servers.ts";
 import { ClusterRestores } from "./cluster-restores.ts";
 import { completeStreams, type PlacementRoom } from "./cluster-moves.ts";
@@ -43,6 +45,8 @@ const QUEUED_MAX = 10_000;
 /** The leader of the meta group has refused the request that wanted its answer at the reply subject: nobody else answers it. */
 const REFUSED = "$SHOAL.META.REFUSED";
 const NOTHING = new Uint8Array(0);
+/** Whoever leads instead of a server that is gone does so by then. */
+const LOST_MS = 2000;
 /** A refusal that another server may know better waits so long. */
 const OTHERS_FIRST_MS = 500;
 const REQUEST_INFO = "Nats-Request-Info";
@@ -85,6 +89,8 @@ export class ClusterApi {
   private readonly leaving: LeavingServers;
   private readonly ears: Disposable[] = [];
   private received: ClusterRequest[] = [];
+  /** When the connection to a server ended. Bounded: those of the last LOST_MS. */
+  private readonly lostMs = new Map<PeerId, number>();
   private readonly made: MadeAnswers;
   private readonly held: HeldRequests;
   private readonly delayed = new Set<Disposable>();
@@ -120,12 +126,14 @@ export class ClusterApi {
       clock,
       judge: (request) => this.route(request),
       refuse: (request) => this.lost(request),
+      passOn: (request) => passOn(transport, request),
     });
   }
 
   start(): void {
     this.ears.push(this.options.host.listen(`${PREFIX}>`, (message) => this.receive(message)));
     this.ears.push(this.options.transport.listen(REFUSED, (_subject, reply) => this.held.drop(reply)));
+    this.ears.push(hearPassedOn(this.options.transport, (request) => this.take(request)));
     this.lists.start();
   }
 
@@ -170,6 +178,18 @@ export class ClusterApi {
     this.lookLater();
   }
 
+  /** The connection to a server has ended: what it leads may soon be led by another one. */
+  serverLost(peer: PeerId): void {
+    const nowMs = this.options.host.clock.nowMs();
+    for (const [one, lostMs] of this.lostMs) if (nowMs - lostMs > LOST_MS) this.lostMs.delete(one);
+    this.lostMs.set(peer, nowMs);
+  }
+
+  /** Requests that this server keeps until somebody leads what they are about. */
+  get isHolding(): boolean {
+    return this.held.count > 0;
+  }
+
   /** Requests that are held may be answered now. */
   private lookLater(): void {
     if (this.held.count > 0) this.options.host.afterwards(() => this.held.look());
@@ -177,11 +197,6 @@ export class ClusterApi {
 
   private receive(message: Incoming): void {
     const { subject, reply, headerLength, body } = message;
-    const asked = subject.slice(PREFIX.length);
-    const operation = OF_CLUSTERS.find((one) => one.subject === asked);
-    const found = operation === undefined ? findOperation(asked) : { operation, names: [] };
-    if (found === null || this.received.length >= QUEUED_MAX) return;
-    if (reply === "" && !META_REQUESTS.has(found.operation.subject)) return;
     const headers = headerLength === 0 ? null : MessageHeaders.of(body, headerLength);
     const info = headers?.get(REQUEST_INFO) ?? null;
     const client = info === null ? {} : parseInfo(info);
@@ -190,7 +205,16 @@ export class ClusterApi {
     const level = Number(headers?.get("Nats-Required-Api-Level") ?? 0);
     const identity = headers?.get("Nats-Stream-Identity") ?? "";
     const payload = payloadOf(message);
-    this.received.push({ subject, reply, payload, client, account, found, level, identity });
+    this.take({ subject, reply, payload, client, account, level, identity });
+  }
+
+  private take(request: PassedRequest): void {
+    const asked = request.subject.slice(PREFIX.length);
+    const operation = OF_CLUSTERS.find((one) => one.subject === asked);
+    const found = operation === undefined ? findOperation(asked) : { operation, names: [] };
+    if (found === null || this.received.length >= QUEUED_MAX) return;
+    if (request.reply === "" && !META_REQUESTS.has(found.operation.subject)) return;
+    this.received.push({ ...request, found });
     if (this.isDue) return;
     this.isDue = true;
     const { accounts } = this.options;
@@ -211,6 +235,7 @@ export class ClusterApi {
     if (!meta.leads && (isTooHigh || judge !== undefined || this.lists.has(request))) {
       if (meta.isLeaderless) this.refuse(request, apiErrors.clusterUnavailable());
       else if (meta.isUndecided) this.held.hold(request, "leaderless");
+      else if (this.lists.has(request)) this.leaveToLeader(request);
     } else if (isTooHigh) {
       this.refuse(request, apiErrors.requiredApiLevel());
     } else if (judge !== undefined) {
@@ -243,6 +268,13 @@ export class ClusterApi {
       ownedRequests(request, this.owned(request), assets);
   }
 
+  /** The leader of the meta group answers. Where its server is gone, another one will lead. */
+  private leaveToLeader(request: ClusterRequest): void {
+    const { leader = "" } = this.options.meta.group ?? {};
+    if (leader !== "" && !this.isThere(leader)) this.held.hold(request, "unknown");
+    else this.held.isForAnother(request);
+  }
+
   private lister(request: ClusterRequest) {
     return {
       assets: this.assetsOf(request.account),
@@ -264,9 +296,11 @@ export class ClusterApi {
       attempt: (act) => this.attempt(request, act),
       answer: (fields) => this.answer(request, fields),
       isOnline: (peer) => this.isOnline(peer),
+      isThere: (peer) => this.isThere(peer),
       afterAWhile: (act) => this.afterAWhile(act),
       handle: () => this.handle(request),
       hold: (reason) => this.held.hold(request, reason),
+      leaveToAnother: () => this.held.isForAnother(request),
       tellRefused: () => this.options.transport.send(REFUSED, request.reply, NOTHING),
       lost: () => this.lost(request),
     };
@@ -274,6 +308,12 @@ export class ClusterApi {
 
   private isOnline(peer: string): boolean {
     return peer === this.options.self || this.options.servers.isOnline(peer);
+  }
+
+  /** The connection to it has not ended a moment ago either. */
+  private isThere(peer: PeerId): boolean {
+    const lostMs = this.lostMs.get(peer) ?? -Infinity;
+    return this.isOnline(peer) && this.options.host.clock.nowMs() - lostMs > LOST_MS;
   }
 
   get around(): PlacementRoom {

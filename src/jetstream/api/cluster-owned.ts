@@ -25,12 +25,16 @@ export interface OwnedHost {
   readonly attempt: (act: () => void) => void;
   readonly answer: (fields: Fields) => void;
   readonly isOnline: (peer: string) => boolean;
+  /** The same, as soon as the connection to it ends. */
+  readonly isThere: (peer: PeerId) => boolean;
   /** Calls once, when others have had time to answer. */
   readonly afterAWhile: (act: () => void) => void;
   /** Answers as a server by itself does. */
   readonly handle: () => void;
   /** The request is judged again, when something has changed. */
   readonly hold: (reason: HeldFor) => void;
+  /** The request is not for this server. */
+  readonly leaveToAnother: () => void;
   /** Whoever holds it does so no longer: this server has refused it. */
   readonly tellRefused: () => void;
   /** This server leads the meta group no longer, and has not answered. */
@@ -47,6 +51,8 @@ const OF_STREAM = new Set([
   "STREAM.PEER.REMOVE",
   "STREAM.SNAPSHOT",
 ]);
+/** They change nothing, so that it does no harm if two servers answer them. */
+const READS = new Set(["STREAM.INFO", "CONSUMER.INFO", "STREAM.MSG.GET"]);
 const UNBUILT = new Set(["CONSUMER.PEER.REMOVE"]);
 
 export function ownedRequests(request: ClusterRequest, host: OwnedHost, assets: ClusterAssets): void {
@@ -119,6 +125,7 @@ function ownedByLeader(request: ClusterRequest, { asked, host, assets }: Owned):
     else if (isLeaderless()) refuseLater(host, isLeaderless, apiErrors.clusterUnavailable());
     // nobody leads it yet, or this server is about to
     else if (peers.includes(host.self) && (leader === "" || leader === host.self)) host.hold("leaderless");
+    else if (READS.has(operation.subject)) readElsewhere(host, { peers, leader });
     return;
   }
   attempt(() => {
@@ -130,6 +137,15 @@ function ownedByLeader(request: ClusterRequest, { asked, host, assets }: Owned):
       host.handle();
     }
   });
+}
+
+/** Its leader answers, if that is there. Whoever of the others leads next has kept the request. */
+function readElsewhere(
+  { self, isThere, hold, leaveToAnother }: OwnedHost,
+  { peers, leader }: { readonly peers: readonly PeerId[]; readonly leader: PeerId },
+): void {
+  if (peers.includes(self) && leader !== "" && !isThere(leader)) hold("unknown");
+  else leaveToAnother();
 }
 
 function refuseUnbuilt(subject: string): void {

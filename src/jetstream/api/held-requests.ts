@@ -1,6 +1,7 @@
 /**
  * Requests that this server cannot answer yet, and that nobody else may answer: what they are about is not known here yet, or nobody leads
- * it. Each is judged again when something has changed, and after a moment, until another server is known to answer it.
+ * it. Each is judged again when something has changed, and after a moment, until another server is known to answer it. That one may have
+ * left it to a former leader when it came: so it is passed on to it, where it only reads.
  *
  * Bounded: HELD_MAX requests, for HELD_MS each: who asked has given up by then, and an old purge must not come true.
  */
@@ -20,6 +21,8 @@ export interface HeldRequestsHost {
   readonly judge: (request: ClusterRequest) => void;
   /** Nobody has come to lead what it is about. */
   readonly refuse: (request: ClusterRequest) => void;
+  /** Another server is to answer it. */
+  readonly passOn: (request: ClusterRequest) => void;
 }
 
 interface Held {
@@ -30,6 +33,8 @@ interface Held {
 export class HeldRequests {
   private readonly host: HeldRequestsHost;
   private held = new Map<ClusterRequest, Held>();
+  /** Where those were to be answered that have been held not long ago, and until when that is known. */
+  private readonly known = new Map<string, number>();
   private timer: Disposable | null = null;
   /** The limit of the request that is being judged again; 0: no request is. */
   private untilMs = 0;
@@ -50,11 +55,28 @@ export class HeldRequests {
   hold(request: ClusterRequest, reason: HeldFor): void {
     if (this.held.size >= HELD_MAX) return;
     const { clock } = this.host;
-    this.held.set(request, { untilMs: this.untilMs || clock.nowMs() + HELD_MS, reason });
+    const untilMs = this.untilMs || clock.nowMs() + HELD_MS;
+    this.held.set(request, { untilMs, reason });
+    if (this.known.size < HELD_MAX) this.known.set(request.reply, untilMs);
     this.timer ??= clock.setTimer(LOOK_MS, () => {
       this.timer = null;
       this.look();
     });
+  }
+
+  /** It is not for this server, by what is known now. */
+  isForAnother(request: ClusterRequest): void {
+    if (this.untilMs > 0) this.host.passOn(request);
+  }
+
+  /** A request that another server has passed on was held here as well. */
+  has({ reply }: ClusterRequest): boolean {
+    const nowMs = this.host.clock.nowMs();
+    for (const [one, untilMs] of this.known) {
+      if (nowMs < untilMs) break;
+      this.known.delete(one);
+    }
+    return this.known.has(reply);
   }
 
   /** The leader of the meta group has refused the request that wanted its answer there. */
