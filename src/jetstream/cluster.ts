@@ -67,6 +67,7 @@ interface GroupsOptions {
   readonly logger: Logger;
   readonly transport: SystemTransport;
   readonly afterwards: (work: () => void) => void;
+  readonly nextRound: (work: () => void) => void;
 }
 
 export class JetStreamCluster {
@@ -100,7 +101,8 @@ export class JetStreamCluster {
     const transport = new SystemTransport(host);
     this.servers = new KnownServers(transport, clock);
     const afterwards = (work: () => void): void => host.afterwards(work);
-    this.groups = options.groups({ self, clock, random, logger, transport, afterwards });
+    const nextRound = (work: () => void): void => host.soon(work);
+    this.groups = options.groups({ self, clock, random, logger, transport, afterwards, nextRound });
     const nameOf = (peer: PeerId): string => (peer === self ? serverName : this.servers.nameOf(peer));
     const isOnline = (peer: PeerId): boolean => peer === self || this.servers.isOnline(peer);
     this.figuresHost = { self, nameOf, isOnline, clusterName };

@@ -70,6 +70,8 @@ export class RaftServers {
   readonly sent: Waiting[] = [];
   private readonly waiting: Waiting[] = [];
   readonly work: (() => void)[] = [];
+  /** Work of the next round: it comes when there is no other. */
+  private readonly rounds: (() => void)[] = [];
   speaksBundles = true;
 
   constructor(names: readonly string[], seed = 1) {
@@ -85,7 +87,7 @@ export class RaftServers {
   /** Work and messages pass until there are none. */
   settle(): void {
     for (;;) {
-      const work = this.work.shift();
+      const work = this.work.shift() ?? this.rounds.shift();
       if (work !== undefined) {
         work();
         continue;
@@ -96,6 +98,15 @@ export class RaftServers {
       for (const server of this.servers)
         if (server !== from && server.hears(subject)) server.driver.receive(subject, reply, bytes);
     }
+  }
+
+  nextRound(work: () => void): void {
+    this.rounds.push(work);
+  }
+
+  /** One connection has been read: what that has caused is done. */
+  endTurn(): void {
+    for (let work = this.work.shift(); work !== undefined; work = this.work.shift()) work();
   }
 
   /** In steps, so that what is sent comes before the next timer. */
@@ -160,6 +171,7 @@ export class RaftServer {
       clock: world.clock,
       random: world.random,
       soon: (work) => void world.work.push(work),
+      nextRound: (work) => world.nextRound(work),
       transport: {
         send: (subject, reply, bytes) => world.send({ from: this, subject, reply, bytes }),
         listen: (subject) => void this.subjects.add(subject),

@@ -20,6 +20,7 @@ import { isSkip, type MessageOperation } from "./operations.ts";
 export type Agreed = "here" | "ahead" | "skip" | "control" | "refused" | "next";
 
 const EXPECTED_ID = "Nats-Expected-Last-Msg-Id";
+const NONE = Buffer.alloc(0);
 const CONTROL = "NATS/1.0 100 ";
 
 export function judgeAgreed(
@@ -28,14 +29,14 @@ export function judgeAgreed(
   failed: number,
 ): Agreed {
   const { headerLength, body, reply } = message;
-  const headers = Buffer.from(body.buffer, body.byteOffset, headerLength);
+  const headers = headerLength === 0 ? NONE : Buffer.from(body.buffer, body.byteOffset, headerLength);
   const isControl = headerLength > 0 && headerLength === body.length && reply !== "";
   if (isControl && headers.toString("latin1", 0, CONTROL.length) === CONTROL) return "control";
   const sequence = message.after + 1 - failed;
   if (sequence <= store.last) return "here";
   if (sequence > store.last + 1) return "ahead";
   if (isSkip(message)) return "skip";
-  if (!headers.includes(EXPECTED_ID)) return "next";
+  if (headerLength === 0 || !headers.includes(EXPECTED_ID)) return "next";
   const expected = new MessageHeaders(headers.toString("latin1")).get(EXPECTED_ID) ?? "";
   return expected === "" || expected === (idOfLast(store) ?? lastId ?? "") ? "next" : "refused";
 }

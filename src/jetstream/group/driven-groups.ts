@@ -35,6 +35,8 @@ export interface DrivenGroupsOptions {
   readonly transport: GroupTransport;
   /** Calls `work` once, when the messages that are being read have been handled. */
   readonly afterwards: (work: () => void) => void;
+  /** Calls `work` once, when others have been read as well. Absent: `afterwards`. */
+  readonly nextRound?: (work: () => void) => void;
   readonly journals: { readonly file: RaftJournal; readonly memory: RaftJournal };
   /** Absent: each group's own. */
   readonly snapshots?: JoinOptions["snapshots"];
@@ -50,7 +52,7 @@ export class DrivenGroups implements Groups {
   private readonly groups = new Set<DrivenGroup>();
 
   constructor(options: DrivenGroupsOptions) {
-    const { self, clock, random, transport, afterwards: soon } = options;
+    const { self, clock, random, transport, afterwards: soon, nextRound = soon } = options;
     this.options = options;
     this.self = self;
     const receive = (subject: string, reply: string, bytes: Uint8Array): void =>
@@ -60,6 +62,7 @@ export class DrivenGroups implements Groups {
       clock,
       random,
       soon,
+      nextRound,
       transport: {
         send: (subject, reply, bytes) => transport.send(subject, reply, bytes),
         listen: (subject) => void this.ears.set(subject, transport.listen(subject, receive)),

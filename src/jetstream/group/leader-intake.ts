@@ -17,7 +17,7 @@ import type { StreamOptions } from "../stream/stream-options.ts";
 import { HeldUntilAgreed } from "./held-until-agreed.ts";
 import type { InFlight, UnderWay } from "./in-flight.ts";
 import type { InterestKeeper } from "./interest.ts";
-import { encodeBatched, encodeMessage, type MessageOperation } from "./operations.ts";
+import { bodyIn, encodeBatched, encodeMessage, type MessageOperation } from "./operations.ts";
 import { takenAt } from "./replayed.ts";
 
 export interface LeaderIntakeOptions {
@@ -104,9 +104,14 @@ export class LeaderIntake {
   private propose(judged: Operation, { subject }: Incoming, reply: string): number {
     const { stream, flight, propose, failed } = this.options;
     const to = stream.config.noAck ? "" : reply;
-    const operation = this.taken(judged);
-    propose(encodeMessage(messageOf(operation, subject, to, flight.last + failed())));
-    return flight.add(operation, to);
+    const timeNs = this.timeOf(judged);
+    const isUnwanted = !this.options.interest.wants(judged.subject);
+    const { headerLength, body } = judged;
+    const after = flight.last + failed();
+    const message = { after, timeNs, subject, reply: to, headerLength, body, isUnwanted };
+    const encoded = encodeMessage(message);
+    propose(encoded);
+    return flight.add({ ...takenAt(judged, timeNs, bodyIn(encoded, message)), isUnwanted }, to);
   }
 
   /** Returns the last sequence. Those that nobody wants come last, as in a stream without replicas. */
@@ -133,10 +138,14 @@ export class LeaderIntake {
 
   /** Its body is a copy. */
   private taken(judged: Operation): Operation {
-    const { stream, interest } = this.options;
-    const { lastTimeNs } = stream.store;
-    const operation = takenAt(judged, judged.timeNs > lastTimeNs ? judged.timeNs : lastTimeNs);
-    return interest.wants(judged.subject) ? operation : { ...operation, isUnwanted: true };
+    const operation = takenAt(judged, this.timeOf(judged));
+    return this.options.interest.wants(judged.subject) ? operation : { ...operation, isUnwanted: true };
+  }
+
+  /** Times of a stream do not fall. */
+  private timeOf({ timeNs }: Operation): bigint {
+    const { lastTimeNs } = this.options.stream.store;
+    return timeNs > lastTimeNs ? timeNs : lastTimeNs;
   }
 }
 

@@ -49,9 +49,11 @@ export interface MessageOperation {
 }
 
 /** nats-server's flag for a message of another stream. */
-const FED = 1n;
+const FED = 1;
 /** A flag that nats-server does not have: there each copy decides by itself what is not kept. */
-const UNWANTED = 2n;
+const UNWANTED = 2;
+/** Sequences are written as two words of 32 bits: a BigInt would be an object. */
+const WORD = 2 ** 32;
 /** Code, sequence, time, three lengths of 2 bytes, one of 4. */
 const MESSAGE_REST = 1 + 8 + 8 + 3 * 2 + 4;
 const SHORT_MAX = 0xffff;
@@ -59,55 +61,77 @@ const SHORT_MAX = 0xffff;
 const UNPACKED_MAX = 64 * 1024 * 1024 + 4 * SHORT_MAX;
 
 export function encodeMessage(message: MessageOperation): Uint8Array {
-  const { after, timeNs, subject, reply, headerLength, body } = message;
-  const flags = Number((message.isFed === true ? FED : 0n) | (message.isUnwanted === true ? UNWANTED : 0n));
-  const flagBytes = flags === 0 ? 0 : 1;
+  const { after, timeNs, subject, reply, headerLength, body, isFed = false, isUnwanted = false } = message;
+  const flags = (isFed ? FED : 0) | (isUnwanted ? UNWANTED : 0);
   assert(subject.length <= SHORT_MAX && reply.length <= SHORT_MAX, "subjects fit into their fields");
   assert(headerLength <= SHORT_MAX, "headers fit into their field");
-  const bytes = Buffer.alloc(MESSAGE_REST + subject.length + reply.length + body.length + flagBytes);
+  const flagBytes = flags === 0 ? 0 : 1;
+  // memory of its own for each would cost more than all else that is done for a small message
+  const bytes = Buffer.allocUnsafe(MESSAGE_REST + subject.length + reply.length + body.length + flagBytes);
   bytes[0] = OperationCode.STREAM_MESSAGE;
-  bytes.writeBigUInt64LE(BigInt(after), 1);
+  bytes.writeUInt32LE(after % WORD, 1);
+  bytes.writeUInt32LE(Math.floor(after / WORD), 5);
   bytes.writeBigInt64LE(timeNs, 9);
   let at = writeShort(bytes, 17, subject);
   at = writeShort(bytes, at, reply);
   bytes.writeUInt16LE(headerLength, at);
-  bytes.set(body.subarray(0, headerLength), at + 2);
-  at += 2 + headerLength;
+  at += 2;
+  if (headerLength > 0) bytes.set(body.subarray(0, headerLength), at);
+  at += headerLength;
   bytes.writeUInt32LE(body.length - headerLength, at);
-  bytes.set(body.subarray(headerLength), at + 4);
+  bytes.set(headerLength > 0 ? body.subarray(headerLength) : body, at + 4);
   if (flags !== 0) bytes[bytes.length - 1] = flags;
   return bytes;
 }
 
-/** Its body is a copy. nats-server packs messages of some length. */
+/** Headers and payload of a message that was encoded: where it lies there in one piece, no copy is made. */
+export function bodyIn(
+  encoded: Uint8Array,
+  { body, headerLength, isFed = false, isUnwanted = false }: MessageOperation,
+): Uint8Array {
+  if (headerLength > 0) return new Uint8Array(body);
+  const end = encoded.length - (isFed || isUnwanted ? 1 : 0);
+  return encoded.subarray(end - body.length, end);
+}
+
+/** Its body may lie in the given bytes, which may not change meanwhile. nats-server packs messages of some length. */
 export function decodeMessage(data: Uint8Array): MessageOperation | undefined {
   const layout = messageLayout(data);
   if (layout === undefined || layout.length < MESSAGE_REST - 1) return undefined;
   const bytes = Buffer.from(layout.buffer, layout.byteOffset, layout.length);
-  const after = Number(bytes.readBigUInt64LE(0));
-  const timeNs = bytes.readBigInt64LE(8);
-  const subject = readShort(bytes, 16);
-  const reply = subject && readShort(bytes, subject.end);
-  const headers = reply && readShort(bytes, reply.end);
-  if (headers === undefined || headers.end + 4 > bytes.length) return undefined;
-  const length = bytes.readUInt32LE(headers.end);
-  const from = headers.end + 4;
-  if (from + length > bytes.length || !Number.isSafeInteger(after)) return undefined;
-  const headerLength = headers.end - headers.from;
-  const body = new Uint8Array(headerLength + length);
-  body.set(bytes.subarray(headers.from, headers.end));
-  body.set(bytes.subarray(from, from + length), headerLength);
-  const [flags = 0n] = readVarints(bytes, 1, from + length);
-  return {
+  const after = bytes.readUInt32LE(0) + bytes.readUInt32LE(4) * WORD;
+  const subjectEnd = shortEnd(bytes, 16);
+  const replyEnd = shortEnd(bytes, subjectEnd);
+  const headersEnd = shortEnd(bytes, replyEnd);
+  if (headersEnd + 4 > bytes.length || !Number.isSafeInteger(after)) return undefined;
+  const from = headersEnd + 4;
+  const end = from + bytes.readUInt32LE(headersEnd);
+  if (end > bytes.length) return undefined;
+  const headerLength = headersEnd - replyEnd - 2;
+  const message = {
     after,
-    timeNs,
-    subject: bytes.toString("latin1", subject!.from, subject!.end),
-    reply: bytes.toString("latin1", reply!.from, reply!.end),
+    timeNs: bytes.readBigInt64LE(8),
+    subject: bytes.toString("latin1", 18, subjectEnd),
+    reply: bytes.toString("latin1", subjectEnd + 2, replyEnd),
     headerLength,
-    body,
+    body: headerLength === 0 ? layout.subarray(from, end) : joined(layout, headersEnd, headerLength, end),
+  };
+  if (end === layout.length) return message;
+  const flags = Number(readVarints(layout, 1, end)[0] ?? 0n);
+  return {
+    ...message,
     ...((flags & FED) === FED ? { isFed: true } : {}),
     ...((flags & UNWANTED) === UNWANTED ? { isUnwanted: true } : {}),
   };
+}
+
+/** Headers and payload lie apart, with a length between them. */
+function joined(layout: Uint8Array, headersEnd: number, headerLength: number, end: number): Uint8Array {
+  const from = headersEnd + 4;
+  const body = new Uint8Array(headerLength + end - from);
+  body.set(layout.subarray(headersEnd - headerLength, headersEnd));
+  body.set(layout.subarray(from, end), headerLength);
+  return body;
 }
 
 /** The sequence is taken, and no message has it. */
@@ -165,6 +189,13 @@ function writeShort(bytes: Buffer, at: number, text: string): number {
   bytes.writeUInt16LE(text.length, at);
   bytes.write(text, at + 2, "latin1");
   return at + 2 + text.length;
+}
+
+/** Where a text ends that begins with its length at `at`; Infinity: behind the end of the bytes. */
+function shortEnd(bytes: Buffer, at: number): number {
+  if (at + 2 > bytes.length) return Infinity;
+  const end = at + 2 + bytes.readUInt16LE(at);
+  return end > bytes.length ? Infinity : end;
 }
 
 function readShort(bytes: Buffer, at: number): { from: number; end: number } | undefined {

@@ -25,10 +25,14 @@ export function operationOf(
   };
 }
 
-/** What the leader has judged, at the time that the log gives it. Its body is a copy. */
-export function takenAt(judged: Operation, timeNs: bigint): Operation {
-  const { headerLength, schedule } = judged;
-  const body = new Uint8Array(judged.body);
-  if (timeNs === judged.timeNs || schedule?.kind !== "set") return { ...judged, body, timeNs };
-  return { ...judged, body, timeNs, schedule: scheduleOf(MessageHeaders.of(body, headerLength), timeNs) };
+/** What the leader has judged, at the time that the log gives it. Its body is a copy, which the caller may have. */
+export function takenAt(
+  judged: Operation,
+  timeNs: bigint,
+  body: Uint8Array = new Uint8Array(judged.body),
+): Operation {
+  const { subject, headerLength, id, rollup, ttlSeconds, value } = judged;
+  const isMoved = timeNs !== judged.timeNs && judged.schedule?.kind === "set";
+  const schedule = isMoved ? scheduleOf(MessageHeaders.of(body, headerLength), timeNs) : judged.schedule;
+  return { subject, headerLength, body, timeNs, id, rollup, ttlSeconds, value, schedule };
 }

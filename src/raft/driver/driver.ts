@@ -37,6 +37,11 @@ export interface RaftDriverOptions {
   readonly transport: RaftTransport;
   /** Calls `work` once, when the messages that are being read have been handled. */
   readonly soon: (work: () => void) => void;
+  /**
+   * Calls `work` once, when all connections that have something to read now have been read once. Absent: `soon`, which is the end of one
+   * read of one connection.
+   */
+  readonly nextRound?: (work: () => void) => void;
 }
 
 export class RaftDriver implements GroupHost {
@@ -134,6 +139,11 @@ export class RaftDriver implements GroupHost {
 
   soon(work: () => void): void {
     this.options.soon(work);
+  }
+
+  nextRound(work: () => void): void {
+    const { nextRound = this.options.soon } = this.options;
+    nextRound(work);
   }
 
   send(subject: string, reply: string, bytes: Uint8Array): void {

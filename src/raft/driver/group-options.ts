@@ -38,6 +38,8 @@ export interface GroupHost {
   committerOf(journal: RaftJournal): Committer;
   nowMs(): number;
   soon(work: () => void): void;
+  /** Later than `soon`: all that came at about the same time has been read. */
+  nextRound(work: () => void): void;
   send(subject: string, reply: string, bytes: Uint8Array): void;
   /** The same for a heartbeat to the members, which may travel with those of others. */
   heartbeat(group: HostedGroup, subject: string, reply: string, bytes: Uint8Array): void;

@@ -19,7 +19,7 @@ import { followersOf, type CommittedEntry, type GroupLayer, type GroupStatus } f
 import { decodeMessage, encodeMessage } from "./message-bytes.ts";
 import { Proposals } from "./proposals.ts";
 import { decoded, storedEntries } from "./stored-entries.ts";
-import { storeReady } from "./storing.ts";
+import { stores, storeReady } from "./storing.ts";
 
 /** Of so many heartbeats one goes to all who listen, members or not; those that come seldom count for more. */
 const OPEN_EVERY = 8;
@@ -123,9 +123,11 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
   /** Returns false where it does not lead, or too much is on its way. True promises nothing: the layer sees what is committed. */
   propose(entry: Entry): boolean {
     if (this.isClosed || !this.leads || this.isStuck) return false;
-    const isFirst = this.proposals.isEmpty;
+    const { isEmpty, isFull } = this.proposals;
     if (!this.proposals.add(entry)) return false;
-    if (isFirst) this.host.soon(() => this.sendProposals());
+    // many who propose at about the same time share one append entry, one write and one message to each follower
+    if (isEmpty) this.host.nextRound(() => this.sendProposals());
+    else if (!isFull && this.proposals.isFull) this.host.soon(() => this.sendProposals());
     return true;
   }
 
@@ -328,6 +330,8 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
   private send({ subject, reply, message }: OutgoingMessage): void {
     if (message.kind !== "append") return this.host.send(subject, reply, encodeMessage(message));
     const { body } = message;
+    // an append entry leaves in this round, and says the same
+    if (body.entries.length === 0 && this.leads && !this.proposals.isEmpty) return;
     if (body.entries.length > 0 || body.currentTerm > 0 || this.goesToAll())
       this.host.send(subject, reply, this.encode(body));
     else this.host.heartbeat(this, subject, reply, encodeAppend(body));
@@ -395,6 +399,3 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
     this.call(() => this.layer.leadershipChanged(term !== 0));
   }
 }
-
-const stores = ({ kind }: RaftEvent): boolean =>
-  kind === "message" || kind === "propose" || kind === "add peer" || kind === "remove peer";

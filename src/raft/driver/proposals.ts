@@ -1,4 +1,4 @@
-/** What the layer wants in the log, gathered for one append entry: entries of one turn share an index, as with nats-server. */
+/** What the layer wants in the log, gathered for one append entry: entries of one round share an index, as with nats-server. */
 import type { Entry } from "../messages.ts";
 
 /** Of one append entry. */
@@ -10,11 +10,17 @@ const OPEN_BYTES_MAX = 64 << 20;
 
 export class Proposals {
   private waiting: Entry[] = [];
+  private waitingBytes = 0;
   private openEntries = 0;
   private openBytes = 0;
 
   get isEmpty(): boolean {
     return this.waiting.length === 0;
+  }
+
+  /** There is enough for an append entry. */
+  get isFull(): boolean {
+    return this.waiting.length >= BATCH_ENTRIES || this.waitingBytes >= BATCH_BYTES;
   }
 
   /** False: so many are open that this one has to wait. */
@@ -23,6 +29,7 @@ export class Proposals {
     this.waiting.push(entry);
     this.openEntries++;
     this.openBytes += entry.data.length;
+    this.waitingBytes += entry.data.length;
     return true;
   }
 
@@ -35,6 +42,7 @@ export class Proposals {
       bytes += data.length;
       count++;
     }
+    this.waitingBytes -= bytes;
     return this.waiting.splice(0, count);
   }
 
@@ -52,6 +60,7 @@ export class Proposals {
   /** The leadership has ended: nobody knows what becomes of them. */
   clear(): void {
     this.waiting = [];
+    this.waitingBytes = 0;
     this.openEntries = 0;
     this.openBytes = 0;
   }

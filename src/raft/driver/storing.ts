@@ -1,6 +1,6 @@
 /** Hands the log what a step wants stored, in the order that `Ready` demands. */
 import { indexOf, type AppendEntry } from "../messages.ts";
-import type { Ready } from "../state.ts";
+import type { RaftEvent, Ready } from "../state.ts";
 import type { Applying } from "./applying.ts";
 import type { GroupLog } from "./group-log.ts";
 
@@ -26,4 +26,9 @@ export function storeReady(
     applying.recent.add(entry.index, append, entry.bytes.length);
   }
   return save !== undefined || cutAfter >= 0 || snapshot !== undefined || appended.length > 0;
+}
+
+/** Whether a step on such an event may store something. */
+export function stores({ kind }: RaftEvent): boolean {
+  return kind === "message" || kind === "propose" || kind === "add peer" || kind === "remove peer";
 }
