@@ -153,6 +153,8 @@ export class JetStream {
 /** Copies of a stream, as in nats-server. */
 const REPLICAS_MAX = 5;
 const ACK = "$JS.ACK.";
+/** Acknowledgements that begin with domain and account, which hardly anybody sends. In a cluster consumers listen for others by themselves. */
+const WITH_DOMAIN = `${ACK}*.*.*.*.*.*.*.*.>`;
 const ACKNOWLEDGED = "+ACK";
 const FLOW = "$JS.FC.";
 /** How often blocks are looked at for what can be left out, and consumers whether they deliver. */
@@ -193,7 +195,8 @@ class JetStreamAccount {
     const stepDown = (stream: string, consumer: string): boolean => this.stepDown(stream, consumer);
     this.watch = new DeliveryWatch({ account, logger, streams: assets.streams, stepDown });
     assets.counters = this.api.counters;
-    this.own = new Listeners(this.host, assets.streams);
+    const acknowledged = (message: Incoming): void => this.acknowledge(message);
+    this.own = new Listeners(this.host, assets.streams, isClustered ? acknowledged : null);
     assets.onChanged = (stream, consumer) => {
       this.acked.forget();
       if (consumer === undefined) this.own.streamChanged(stream);
@@ -204,8 +207,9 @@ class JetStreamAccount {
   start(): void {
     if (this.isClustered) discardUnfinished(this.assets.options);
     else this.assets.recover();
+    const acks = this.isClustered ? WITH_DOMAIN : `${ACK}>`;
     this.listeners = [
-      this.host.listen(`${ACK}>`, (message) => this.acknowledge(message)),
+      this.host.listen(acks, (message) => this.acknowledge(message)),
       this.host.listen(`${FLOW}>`, (message) => this.flowed(message)),
     ];
     this.host.onInterest((subject) => this.onInterest(subject));

@@ -1,18 +1,20 @@
 /**
- * Where JetStream listens for what there is in one account: direct gets of its streams, pulls of its consumers. It follows each change
+ * Where JetStream listens for what there is in one account: direct gets of its streams, pulls of its consumers, and in a cluster
+ * acknowledgements to those that work here: other servers need not get them. It follows each change
  * by itself: what a change costs does not grow with what there is besides.
  */
 import type { StreamAssets } from "./assets.ts";
 import { DirectGets } from "./api/direct.ts";
 import type { Consumer } from "./consumer/consumer.ts";
-import { payloadOf, type AccountHost } from "./host.ts";
+import { payloadOf, type AccountHost, type Incoming } from "./host.ts";
 
 const NEXT = "$JS.API.CONSUMER.MSG.NEXT.";
+const ACK = "$JS.ACK.";
 
 interface Listened {
   readonly direct: DirectGets;
   /** By the name of the consumer. */
-  readonly pulls: Map<string, Disposable>;
+  readonly pulls: Map<string, readonly Disposable[]>;
 }
 
 export class Listeners {
@@ -23,10 +25,17 @@ export class Listeners {
   private readonly listened = new Map<StreamAssets, Listened>();
   /** Those that copy another stream, and may answer for it. */
   private readonly mirrors = new Set<StreamAssets>();
+  private readonly acknowledged: ((message: Incoming) => void) | null;
 
-  constructor(host: AccountHost, streams: ReadonlyMap<string, StreamAssets>) {
+  /** `acknowledged`: gets acknowledgements to consumers that are here; null: whoever calls listens for all of them. */
+  constructor(
+    host: AccountHost,
+    streams: ReadonlyMap<string, StreamAssets>,
+    acknowledged: ((message: Incoming) => void) | null,
+  ) {
     this.host = host;
     this.streams = streams;
+    this.acknowledged = acknowledged;
   }
 
   /** A stream has come, gone or changed. */
@@ -51,7 +60,7 @@ export class Listeners {
     else this.pushes.delete(consumer);
     if (isThere && !pulls.has(name)) pulls.set(name, this.listen(assets, name));
     if (assets.consumers.has(name)) return;
-    pulls.get(name)?.[Symbol.dispose]();
+    dispose(pulls.get(name));
     pulls.delete(name);
   }
 
@@ -72,18 +81,26 @@ export class Listeners {
     return found;
   }
 
-  private listen({ stream, consumers }: StreamAssets, name: string): Disposable {
-    return this.host.listen(`${NEXT}${stream.config.name}.${name}`, (message) =>
+  private listen({ stream, consumers }: StreamAssets, name: string): readonly Disposable[] {
+    const { host, acknowledged } = this;
+    const full = `${stream.config.name}.${name}`;
+    const pulls = host.listen(`${NEXT}${full}`, (message) =>
       consumers.get(name)?.pull(payloadOf(message), message.reply),
     );
+    if (acknowledged === null || consumers.get(name)?.config.ackPolicy === "none") return [pulls];
+    return [pulls, host.listen(`${ACK}${full}.>`, acknowledged)];
   }
 
   private leave(assets: StreamAssets): void {
     const { direct, pulls } = this.of(assets);
     direct.stop();
-    for (const listener of pulls.values()) listener[Symbol.dispose]();
+    for (const listeners of pulls.values()) dispose(listeners);
     for (const consumer of assets.consumers.values()) this.pushes.delete(consumer);
     this.listened.delete(assets);
     this.mirrors.delete(assets);
   }
+}
+
+function dispose(listeners: readonly Disposable[] = []): void {
+  for (const listener of listeners) listener[Symbol.dispose]();
 }
