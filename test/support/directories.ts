@@ -48,6 +48,8 @@ export class Directories implements AsyncDisposable {
     types: readonly ("full" | "cache")[] = ["full", "full"],
     /** `further`: what else stands in the block of the second. */
     further = "",
+    /** Further lines of a server's configuration. */
+    linesOf: (index: number) => readonly string[] = () => [],
   ): Promise<void> {
     this.started = await startMembers(
       kinds.map((kind, index) => {
@@ -55,7 +57,12 @@ export class Directories implements AsyncDisposable {
         const more = [usual, index === 1 ? further : ""].filter((each) => each !== "").join(", ");
         const config = this.kit.directoryConfig(this.folders[index]!, types[index]!, more);
         const name = `m${index}`;
-        return { kind, name, clusterLines: ["name: mixed"], serverLines: config.split("\n") };
+        return {
+          kind,
+          name,
+          clusterLines: ["name: mixed"],
+          serverLines: [...config.split("\n"), ...linesOf(index)],
+        };
       }),
     );
     await this.cluster.fullMesh();

@@ -360,9 +360,10 @@ export abstract class JoiningLeaf extends Connection<LeafHost> implements Openin
       return void this.onPeerError(errors.maxAccountConnectionsExceeded, account.name);
     if (grant === null) return;
     const now = host.authenticator.currentGrant(grant, host.connectionType(this.lid));
+    if (now?.account === grant.account && now.permissions === grant.permissions) return;
     // It has its rules from INFO, so it has to connect again to get new ones.
-    if (now === null || now.account !== grant.account || now.permissions !== grant.permissions)
-      this.onPeerError(errors.authorizationViolation, "users have changed");
+    const error = now === null ? host.authenticator.errorFor(grant) : null;
+    this.onPeerError(error ?? errors.authorizationViolation, "users have changed");
   }
 
   /** Tells the peer of changed addresses, or that this server leaves. */
