@@ -19,7 +19,7 @@ type Json = Record<string, unknown>;
 export interface JetStreamStats {
   readonly memoryBytes: number;
   readonly storageBytes: number;
-  /** Set aside: of the server by streams, of an account by its limits, where -1 is none. */
+  /** Set aside: of the server by streams, of an account by its limits, where -1 is none; 0 with tiers, as in nats-server. */
   readonly reservedMemoryBytes: number;
   readonly reservedStorageBytes: number;
   /** Requests to the API since the start, and those that were refused. */
@@ -172,8 +172,8 @@ export class JetStreamReport {
         return {
           memoryBytes: assets.usage.bytesOf("memory"),
           storageBytes: assets.usage.bytesOf("file"),
-          reservedMemoryBytes: limits.maxMemoryBytes,
-          reservedStorageBytes: limits.maxFileBytes,
+          reservedMemoryBytes: limits.tiers === null ? limits.maxMemoryBytes : 0,
+          reservedStorageBytes: limits.tiers === null ? limits.maxFileBytes : 0,
           requests: counters.total,
           errors: counters.errors,
         };

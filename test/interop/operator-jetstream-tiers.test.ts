@@ -1,9 +1,24 @@
-/** Tiers of accounts that an operator has signed, in clusters: three shoals and three nats-servers hold to the same limits, in the same words. */
+/**
+ * Tiers of accounts that an operator has signed, in clusters: three shoals and three nats-servers hold to the same limits, in the same
+ * words, and show them alike.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createUser } from "@nats-io/nkeys";
 import { afterAll, expect, it } from "vitest";
 import { requireNatsServer } from "../support/both-servers.ts";
 import { waitFor } from "../support/cluster-wait.ts";
 import { JetStreamTrio, TRIO, trioKinds } from "../support/jetstream-trio.ts";
-import { accountToken, newAccount, OperatorKit, Requests, UNLIMITED } from "../support/operator-kit.ts";
+import { findNatsCli, NatsCommand } from "../support/nats-cli.ts";
+import {
+  accountToken,
+  newAccount,
+  OperatorKit,
+  Requests,
+  UNLIMITED,
+  userToken,
+} from "../support/operator-kit.ts";
 import { TEST_TIMEOUT_MS } from "../support/patience.ts";
 
 requireNatsServer();
@@ -19,6 +34,14 @@ const TERMS = new Map<typeof tiered, object>([
   [full, { ...NOTHING, tiered_limits: { R3: { ...R3, disk_storage: 4096 } } }],
   [flat, { mem_storage: 0, disk_storage: 8192, streams: 5, consumer: 2 }],
 ]);
+const CONFIG = kit.memoryConfig(
+  new Map(
+    Array.from(TERMS, ([account, terms]): [typeof tiered, string] => [
+      account,
+      accountToken(account, kit.operator, { nats: { limits: { ...UNLIMITED, ...terms } } }),
+    ]),
+  ),
+);
 
 type Ask = readonly [subject: string, body: object | string];
 
@@ -101,11 +124,7 @@ afterAll(async () => {
 });
 
 async function started(kind: string): Promise<JetStreamTrio> {
-  const tokens = Array.from(TERMS, ([account, terms]): [typeof tiered, string] => [
-    account,
-    accountToken(account, kit.operator, { nats: { limits: { ...UNLIMITED, ...terms } } }),
-  ]);
-  const trio = new JetStreamTrio(kind, { accountLines: [kit.memoryConfig(new Map(tokens))] });
+  const trio = new JetStreamTrio(kind, { accountLines: [CONFIG] });
   trios.push(trio);
   await trio.start();
   for (const name of TRIO)
@@ -166,6 +185,57 @@ async function keptAgain(trio: JetStreamTrio): Promise<void> {
   client.close();
 }
 
+const cli = findNatsCli();
+const user = createUser();
+const folder = mkdtempSync(join(tmpdir(), "shoal-tiers-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Other servers and times, and what is measured. */
+const VOLATILE =
+  /(Client ID|RTT|Connected URL|Connected Address|Connected Server ID|Connected Server Version): .*/g;
+
+/** What `nats account info` prints on each server. */
+async function printed(trio: JetStreamTrio, account: typeof tiered): Promise<unknown[]> {
+  if (cli === undefined) return [];
+  const block = (name: string, text: string): string =>
+    `-----BEGIN ${name}-----\n${text}\n------END ${name}------\n`;
+  const creds = join(folder, "user.creds");
+  const jwt = userToken({ publicKey: user.getPublicKey() }, account);
+  const seed = Buffer.from(user.getSeed()).toString();
+  writeFileSync(creds, block("NATS USER JWT", jwt) + block("USER NKEY SEED", seed));
+  const texts: string[] = [];
+  for (const name of TRIO) {
+    const words = ["--creds", creds, "account", "info"];
+    await using command = new NatsCommand(cli, `127.0.0.1:${trio.port(name)}`, words);
+    texts.push((await command.done()).replaceAll(VOLATILE, "$1"));
+  }
+  return texts;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What /accountz and /jsz tell of it on each server, and the streams that are on any. */
+async function monitored(trio: JetStreamTrio, { publicKey }: typeof tiered): Promise<unknown[]> {
+  const shown: unknown[] = [];
+  const streams = new Map<string, unknown>();
+  for (const name of TRIO) {
+    const accountz = await trio.monitor(name, `accountz?acc=${publicKey}`);
+    // Subscriptions of the server differ, and nats-server adds fields to the claims that are empty.
+    const { account_detail: detail } = accountz.body as { account_detail: Json };
+    const more = { subscriptions: 0, sublist_stats: 0, update_time: 0, imports: 0, decoded_jwt: 0 };
+    const imports = (detail["imports"] as readonly Json[]).map((each) => JSON.stringify(each)).toSorted();
+    shown.push([name, { ...detail, ...more }, imports]);
+    const jsz = await trio.monitor(name, `jsz?streams=1&config=1&acc=${publicKey}`);
+    const { account_details: accounts } = jsz.body as { account_details: readonly Json[] };
+    for (const { stream_detail: kept, api: _, ...account } of accounts) {
+      shown.push([name, account]);
+      for (const { name: stream, config, state } of (kept ?? []) as readonly Json[])
+        streams.set(String(stream), [config, (state as Json)["messages"]]);
+    }
+  }
+  return [...shown, [...streams].toSorted(([a], [b]) => (a < b ? -1 : 1))];
+}
+
 const told = new Map<string, readonly unknown[]>();
 
 it.each(trioKinds)(
@@ -178,6 +248,8 @@ it.each(trioKinds)(
       for (const one of talk) answers.push([what, one, shown(one[0], await ask(client, one))]);
       client.close();
     }
+    for (const account of TERMS.keys())
+      answers.push(["shown", await printed(trio, account), await monitored(trio, account)]);
     const client = await Requests.connect(trio.port("n3"), full);
     answers.push(["a stream that is full", await filled(client)]);
     client.close();
