@@ -85,8 +85,8 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Row>[]>> = {
     {
       key: "account",
       title: "Account",
-      text: (row) => text(row, "account"),
-      sort: (row) => text(row, "account"),
+      text: accountOfSubscription,
+      sort: accountOfSubscription,
     },
     {
       key: "cid",
@@ -108,6 +108,10 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Row>[]>> = {
 
 function listed(value: unknown): Row[] {
   return Array.isArray(value) ? (value as Row[]) : [];
+}
+
+function accountOfSubscription(row: Row): string {
+  return text(row, "account_tag") || text(row, "account");
 }
 
 function queue(row: Row): string {

@@ -1,11 +1,12 @@
 /** The table of leaf connections. Not shown where there are none. */
 import { byId, setText } from "./dom.ts";
 import { bytes, exact, milliseconds, plural } from "./format.ts";
-import type { Cluster, LeafFigures } from "./model.ts";
+import { accountNames, type Cluster, type LeafFigures } from "./model.ts";
 import { Table, type Column } from "./table.ts";
 
 interface LeafRow extends LeafFigures {
   readonly member: string;
+  readonly accountName: string;
 }
 
 export class LeafNodes {
@@ -15,9 +16,11 @@ export class LeafNodes {
     byId("leafs").append(this.table.element);
   }
 
-  show({ members }: Cluster): void {
+  show(cluster: Cluster): void {
+    const { members } = cluster;
+    const names = accountNames(cluster);
     const rows = members.flatMap(({ server_name: member, leafs }) =>
-      leafs.map((leaf) => ({ ...leaf, member })),
+      leafs.map((leaf) => ({ ...leaf, member, accountName: names.get(leaf.account) ?? leaf.account })),
     );
     byId("leafs-panel").hidden = rows.length === 0;
     this.table.show(rows);
@@ -45,7 +48,7 @@ function leafTable(): Table<LeafRow> {
       text("name", "Peer", ({ name }) => name),
       text("role", "Role", ({ is_spoke: isSpoke }) => (isSpoke ? "hub" : "leaf node")),
       text("cluster", "Cluster", ({ cluster }) => cluster || "–"),
-      text("account", "Account", ({ account }) => account),
+      text("account", "Account", ({ accountName }) => accountName),
       text("member", "Member", ({ member }) => member),
       figure("rtt", "RTT", (row) => row.rtt_ms, milliseconds),
       figure("in", "In", (row) => row.in_msgs, exact),

@@ -5,7 +5,7 @@
 import { byId, set, setOptions, setText } from "./dom.ts";
 import type { Feed } from "./feed.ts";
 import { bytes, exact } from "./format.ts";
-import type { Cluster, ShownStream } from "./model.ts";
+import { accountNames, type Cluster, type ShownStream } from "./model.ts";
 import { fromBase64, preview, shownHeaders, shownPayload, type PayloadForm } from "./payload.ts";
 import { Table } from "./table.ts";
 
@@ -82,7 +82,9 @@ export class Messages {
   }
 
   /** Offers the streams of the member that was asked: those of others are on their own pages. */
-  offer({ server_id, members, shows_messages: isOn }: Cluster): void {
+  offer(cluster: Cluster): void {
+    const { server_id, members, shows_messages: isOn } = cluster;
+    const names = accountNames(cluster);
     const streams = members.find((one) => one.server_id === server_id)?.streams ?? [];
     byId("messages-panel").hidden = streams.length === 0;
     byId("messages-controls").hidden = byId("messages-pager").hidden = this.table.element.hidden = !isOn;
@@ -94,7 +96,10 @@ export class Messages {
       ["", "choose a stream"],
       ...streams.map(
         ({ account, name }) =>
-          [JSON.stringify([account, name]), account === "$G" ? name : `${name} (${account})`] as const,
+          [
+            JSON.stringify([account, name]),
+            account === "$G" ? name : `${name} (${names.get(account) ?? account})`,
+          ] as const,
       ),
     ]);
     if (this.stream.value !== before) this.clear();

@@ -308,7 +308,14 @@ export function accountsOf({ members }: Cluster): AccountFigures[] {
   return [...sums.values()];
 }
 
+/** What people call accounts, by their keys. */
+export function accountNames({ members }: Cluster): ReadonlyMap<string, string> {
+  const accounts = members.flatMap((member) => member.accounts);
+  return new Map(accounts.map(({ name, name_tag }) => [name, name_tag ?? name]));
+}
+
 export interface ShownStream extends StreamFigures {
+  readonly accountName: string;
   /** The member's name. */
   readonly server: string;
   /** The member is the one that was asked. */
@@ -318,32 +325,36 @@ export interface ShownStream extends StreamFigures {
 }
 
 export interface ShownConsumer extends ConsumerFigures {
+  readonly accountName: string;
   readonly server: string;
   readonly outMessages: number;
 }
 
 export function streamsOf(now: Cluster, before: Cluster | null): ShownStream[] {
   const keys = ({ account, name }: StreamFigures): string[] => [account, name];
-  return ofMembers(now, before, (member) => member.streams, keys, "last_seq").map(
-    ({ row, server, isHere, rate }) => ({ ...row, server, isHere, inMessages: rate }),
-  );
+  return ofMembers(now, before, (member) => member.streams, keys, "last_seq").map(({ row, rate, ...of }) => ({
+    ...row,
+    ...of,
+    inMessages: rate,
+  }));
 }
 
 export function consumersOf(now: Cluster, before: Cluster | null): ShownConsumer[] {
   const keys = ({ account, stream, name }: ConsumerFigures): string[] => [account, stream, name];
   return ofMembers(now, before, (member) => member.consumers, keys, "delivered").map(
-    ({ row, server, rate }) => ({ ...row, server, outMessages: rate }),
+    ({ row, server, accountName, rate }) => ({ ...row, server, accountName, outMessages: rate }),
   );
 }
 
 /** What all members have of a kind, with the rate at which a counter grows; one that went back has none. */
-function ofMembers<Row, Key extends keyof Row>(
+function ofMembers<Row extends { readonly account: string }, Key extends keyof Row>(
   now: Cluster,
   before: Cluster | null,
   rowsOf: (member: Member) => readonly Row[],
   keysOf: (row: Row) => readonly string[],
   counter: Key,
-): { row: Row; server: string; isHere: boolean; rate: number }[] {
+): { row: Row; server: string; isHere: boolean; accountName: string; rate: number }[] {
+  const names = accountNames(now);
   const old = new Map(before?.members.map((member) => [member.server_id, member]));
   return now.members.flatMap((member) => {
     const last = old.get(member.server_id);
@@ -359,7 +370,8 @@ function ofMembers<Row, Key extends keyof Row>(
       const grown =
         count === undefined || passedMs <= 0 ? 0 : ((Number(row[counter]) - count) * 1000) / passedMs;
       const isHere = member.server_id === now.server_id;
-      return { row, server: member.server_name, isHere, rate: Math.max(0, grown) };
+      const accountName = names.get(row.account) ?? row.account;
+      return { row, server: member.server_name, isHere, accountName, rate: Math.max(0, grown) };
     });
   });
 }

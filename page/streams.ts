@@ -79,7 +79,12 @@ function streamsTable(onChoose: (row: ShownStream) => void): Table<ShownStream> 
     onChoose,
     columns: [
       { key: "name", title: "Stream", text: ({ name }) => name, sort: ({ name }) => name },
-      { key: "account", title: "Account", text: ({ account }) => account, sort: ({ account }) => account },
+      {
+        key: "account",
+        title: "Account",
+        text: ({ accountName }) => accountName,
+        sort: ({ accountName }) => accountName,
+      },
       { key: "server", title: "Member", text: ({ server }) => server, sort: ({ server }) => server },
       figure("messages", "Messages", (row) => row.messages, exact),
       figure("bytes", "Size", (row) => row.bytes, bytes),
@@ -106,7 +111,12 @@ function consumersTable(): Table<ShownConsumer> {
     columns: [
       { key: "name", title: "Consumer", text: ({ name }) => name, sort: ({ name }) => name },
       { key: "stream", title: "Stream", text: ({ stream }) => stream, sort: ({ stream }) => stream },
-      { key: "account", title: "Account", text: ({ account }) => account, sort: ({ account }) => account },
+      {
+        key: "account",
+        title: "Account",
+        text: ({ accountName }) => accountName,
+        sort: ({ accountName }) => accountName,
+      },
       { key: "state", title: "State", text: stateOf, sort: stateOf },
       figure("lag", "Lag", (row) => row.pending, exact),
       figure("rate", "Out/s", (row) => row.outMessages, count),
