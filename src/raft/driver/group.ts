@@ -330,8 +330,7 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
   private send({ subject, reply, message }: OutgoingMessage): void {
     if (message.kind !== "append") return this.host.send(subject, reply, encodeMessage(message));
     const { body } = message;
-    // an append entry leaves in this round, and says the same
-    if (body.entries.length === 0 && this.leads && !this.proposals.isEmpty) return;
+    if (body.entries.length === 0 && this.leads && !this.proposals.isEmpty) return; // an append entry in this round says the same
     if (body.entries.length > 0 || body.currentTerm > 0 || this.goesToAll())
       this.host.send(subject, reply, this.encode(body));
     else this.host.heartbeat(this, subject, reply, encodeAppend(body));
