@@ -164,6 +164,12 @@ export class ClusterAssets {
     return count;
   }
 
+  /** Publishers wait for what becomes of their messages under the next leader. */
+  get owesAnswers(): boolean {
+    const kept = [...this.kept.values()].flatMap((streams) => [...streams.values()]);
+    return kept.some(({ replica }) => replica?.intake.owes === true);
+  }
+
   /** Of replicated streams and consumers that this server keeps. */
   *groups(): Generator<Group, void> {
     for (const streams of this.kept.values())
@@ -183,43 +189,40 @@ export class ClusterAssets {
     return this.of(account).get(stream)?.consumers.get(consumer)?.replica ?? null;
   }
 
+  private copyOf(account: string, stream: string, consumer: string): StreamReplica | ConsumerReplica | null {
+    if (consumer === "") return this.replicaOf(account, stream);
+    return this.consumerReplicaOf(account, stream, consumer);
+  }
+
   /** This server has a copy, and nobody has led its group for a while. */
   isLeaderless(account: string, stream: string, consumer: string): boolean {
-    const kept = this.of(account).get(stream);
-    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
-    if (replica === null || replica === undefined) return false;
+    const replica = this.copyOf(account, stream, consumer);
+    if (replica === null) return false;
     const { leader, ageMs, isRecovering } = replica.group;
     return leader === "" && ageMs > LEADERLESS_MS && !isRecovering;
   }
 
   /** The leader of the group of something that this server has a copy of; "": it knows of none. */
   leaderOf(account: string, stream: string, consumer: string): PeerId {
-    const kept = this.of(account).get(stream);
-    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
-    return replica?.group.leader ?? "";
+    return this.copyOf(account, stream, consumer)?.group.leader ?? "";
   }
 
   /** It led first, and a nats-server does by now. */
   hasHandedOn(account: string, stream: string, consumer: string): boolean {
-    const kept = this.of(account).get(stream);
-    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
-    return replica?.group.hasHandedOn === true;
+    return this.copyOf(account, stream, consumer)?.group.hasHandedOn === true;
   }
 
   standing(account: string, stream: string, consumer: string): AssetStanding {
     const kept = this.of(account).get(stream);
-    if (kept === undefined) return "";
-    if (consumer === "") return kept.replica?.leads === false ? "follows" : "leads";
-    const one = kept.consumers.get(consumer);
+    const one = consumer === "" ? kept : kept?.consumers.get(consumer);
     if (one === undefined) return "";
     return one.replica?.leads === false ? "follows" : "leads";
   }
 
   /** Hands its leadership on. False: it has none to hand on. */
   stepDown(account: string, stream: string, consumer: string, to: PeerId): boolean {
-    const kept = this.of(account).get(stream);
-    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
-    if (replica === null || replica === undefined || !replica.leads) return false;
+    const replica = this.copyOf(account, stream, consumer);
+    if (replica?.leads !== true) return false;
     replica.group.transfer(to);
     return true;
   }
@@ -230,8 +233,7 @@ export class ClusterAssets {
     const placed = assignments.stream(account, stream);
     const assigned = consumer === "" ? placed?.assignment : placed?.consumers.get(consumer);
     if (assigned === undefined || placed === undefined) return null;
-    const kept = this.of(account).get(stream);
-    const replica = consumer === "" ? kept?.replica : kept?.consumers.get(consumer)?.replica;
+    const replica = this.copyOf(account, stream, consumer);
     const about = {
       name: clusterName(),
       traffic,

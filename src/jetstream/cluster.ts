@@ -268,12 +268,17 @@ export class JetStreamCluster {
     meta.removePeer(peer);
   }
 
-  /** Lets others lead what this server leads. Resolves when they do and have the requests that came meanwhile, or after a while. */
+  /** Lets others lead what this server leads. Resolves when they do and what came meanwhile is answered, or after a while. */
   async handOver(): Promise<void> {
     const { clock } = this.options.host;
     const untilMs = clock.nowMs() + HAND_OVER_MS;
-    while ((this.handOn() > 0 || this.api.isHolding) && clock.nowMs() < untilMs)
+    while ((this.handOn() > 0 || this.owesAnswers) && clock.nowMs() < untilMs)
       await new Promise<void>((resolve) => clock.setTimer(HAND_OVER_LOOK_MS, resolve));
+  }
+
+  /** Clients wait for answers that depend on who leads next. */
+  private get owesAnswers(): boolean {
+    return this.api.isHolding || this.assets.owesAnswers;
   }
 
   /** How many groups this server was leading. */

@@ -139,8 +139,7 @@ class DrivenGroup implements Group, GroupLayer {
   private readonly machine: GroupMachine;
   private readonly parts: GroupParts;
   private readonly raft: RaftGroup;
-  /** The term of what was applied last. */
-  private appliedTerm = 0;
+  appliedTerm = 0;
   private entriesSince = 0;
   private bytesSince = 0;
   private shownPeers: PeerState | null = null;

@@ -59,6 +59,8 @@ export interface Group {
   /** Since it was opened here. */
   readonly ageMs: number;
   readonly applied: number;
+  /** The term of what was applied last. */
+  readonly appliedTerm: number;
   readonly peers: PeerState;
   /** All that the leader said was committed has been applied. */
   readonly isCurrent: boolean;

@@ -67,6 +67,10 @@ export class InFlight implements JudgedStream {
     return Math.max(this.lastProposed, this.stream.store.last);
   }
 
+  get underWay(): Iterable<UnderWay> {
+    return this.messages.values();
+  }
+
   get isFull(): boolean {
     return this.messages.size >= MESSAGES_MAX || this.bytes >= BYTES_MAX;
   }

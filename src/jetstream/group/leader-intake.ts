@@ -18,6 +18,7 @@ import { HeldUntilAgreed } from "./held-until-agreed.ts";
 import type { InFlight, UnderWay } from "./in-flight.ts";
 import type { InterestKeeper } from "./interest.ts";
 import { bodyIn, encodeBatched, encodeMessage, type MessageOperation } from "./operations.ts";
+import { OwedAnswers } from "./owed-answers.ts";
 import { takenAt } from "./replayed.ts";
 
 export interface LeaderIntakeOptions {
@@ -36,6 +37,8 @@ export class LeaderIntake {
   private readonly held: HeldUntilAgreed;
   private readonly confirmations: Confirmations;
   private readonly batches: Batches;
+  private readonly owed = new OwedAnswers();
+  private term = 0;
 
   constructor(options: LeaderIntakeOptions) {
     const { stream, flight, judge, batches } = options;
@@ -85,10 +88,38 @@ export class LeaderIntake {
     this.held.agreed();
   }
 
-  /** The leadership is over. */
-  clear(): void {
+  /** The leadership of a term begins. */
+  begin(term: number): void {
+    this.term = term;
+  }
+
+  /** The leadership is over. Called before what is under way is forgotten. */
+  end(): void {
     this.held.clear();
     this.batches.stop();
+    this.owed.begin(this.options.flight.underWay, this.term);
+  }
+
+  /** Publishers wait for what becomes of their messages under the next leader. */
+  get owes(): boolean {
+    return !this.owed.isEmpty;
+  }
+
+  /** A message is agreed on and stored. `mine`: as this server has proposed it in the leadership that it has. */
+  stored(message: MessageOperation, sequence: number, mine: UnderWay | undefined): void {
+    const known = mine ?? this.owed.take(message, sequence);
+    if (known !== undefined) this.agreed(known, sequence);
+  }
+
+  /** The group has applied something of a term. */
+  reached(term: number): void {
+    const { commit, config } = this.options.stream;
+    const payload = refusalOf(config.name, apiErrors.clusterUnavailable());
+    for (const { reply } of this.owed.lost(term)) commit.hold({ reply, payload });
+  }
+
+  forget(): void {
+    this.owed.forget();
   }
 
   private hold(reply: string, payload: string, after: number): void {

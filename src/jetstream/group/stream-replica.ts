@@ -74,7 +74,7 @@ export class StreamReplica implements GroupMachine {
   private listeners: Disposable[] = [];
   private readonly ears: Disposable[] = [];
   private readonly proposals: TurnProposals;
-  private readonly intake: LeaderIntake;
+  readonly intake: LeaderIntake;
   private readonly interest: InterestKeeper;
   private readonly expired: ExpiredRuns;
   private readonly damage: DamagedCopy;
@@ -152,7 +152,6 @@ export class StreamReplica implements GroupMachine {
     this.removals.stop();
     this.followAgain();
     this.catchUp?.stop();
-    this.syncServer.stop();
   }
 
   apply(_index: number, operations: readonly Uint8Array[]): void {
@@ -161,6 +160,7 @@ export class StreamReplica implements GroupMachine {
       else if (this.problem === "") this.applyOne(operation);
     }
     if (this.isLeading) this.damage.leaves(this.group);
+    this.intake.reached(this.group.appliedTerm);
     this.stream.touch();
   }
 
@@ -181,9 +181,8 @@ export class StreamReplica implements GroupMachine {
 
   /** Which messages this copy holds, durably. */
   contents(): Uint8Array {
-    const { store } = this.stream;
-    store.syncNow();
-    return encodeState(stateOf(store, this.failed));
+    this.stream.store.syncNow();
+    return encodeState(stateOf(this.stream.store, this.failed));
   }
 
   install(data: Uint8Array): void {
@@ -192,6 +191,7 @@ export class StreamReplica implements GroupMachine {
     const { store } = this.stream;
     this.failed = state.failed;
     this.batches.drop();
+    this.intake.forget();
     dropGone(state, store);
     if (store.last < state.last || this.catchUp !== null) this.getMissing(state.last);
   }
@@ -250,6 +250,7 @@ export class StreamReplica implements GroupMachine {
 
   private lead(): void {
     this.isLeading = true;
+    this.intake.begin(this.group.term);
     this.stream.feed = this.feeding;
     this.flight.clear();
     this.listen();
@@ -267,9 +268,9 @@ export class StreamReplica implements GroupMachine {
     for (const listener of [...this.listeners, ...this.ears.splice(0)]) listener[Symbol.dispose]();
     this.listeners = [];
     this.syncServer.stop();
+    this.intake.end();
     this.flight.clear();
     this.proposals.clear();
-    this.intake.clear();
     this.commands.clear();
   }
 
@@ -327,7 +328,7 @@ export class StreamReplica implements GroupMachine {
     if (agreed !== "next") return;
     const mine = this.flight.take(sequence);
     stream.apply(mine?.operation ?? this.operationOf(message), sequence);
-    if (mine !== undefined && this.isLeading) this.intake.agreed(mine, sequence);
+    this.intake.stored(message, sequence, mine);
   }
 
   private applyBatch(data: Uint8Array): void {
