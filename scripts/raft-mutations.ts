@@ -130,7 +130,7 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "votes with an empty disk at once",
     file: "node.ts",
-    from: "if (!isNewGroup || !this.state.log.isEmpty || restored.isDamaged)\n        this.state.recovery = recoverAll(nowMs);",
+    from: "if (!isNewGroup || !this.state.log.isEmpty || restored.isDamaged)\n        this.state.recovery = recoverAll(forgotMs);",
     to: "",
   },
   {

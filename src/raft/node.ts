@@ -57,6 +57,8 @@ export interface RaftOptions {
   /** This server has not been a member of the group before. */
   readonly isNewGroup: boolean;
   readonly restored: Restored;
+  /** Since then it has voted for nobody of whom it knows nothing now. Absent: `nowMs`. */
+  readonly forgotMs?: number;
   /** Absent: there are none. */
   readonly signs?: ServerSigns;
   /** Where answers come; absent: it draws one. */
@@ -291,12 +293,12 @@ export class RaftNode {
     return asksTerms(state) ? state.recovery!.nextAskMs : state.electionDueMs;
   }
 
-  private judgeLoss({ isNewGroup, restored, nowMs }: RaftOptions): void {
+  private judgeLoss({ isNewGroup, restored, nowMs, forgotMs = nowMs }: RaftOptions): void {
     if (restored.hard === undefined) {
       if (!isNewGroup || !this.state.log.isEmpty || restored.isDamaged)
-        this.state.recovery = recoverAll(nowMs);
+        this.state.recovery = recoverAll(forgotMs);
     } else if (restored.hard.loss === "all") {
-      this.state.recovery = recoverAll(nowMs);
+      this.state.recovery = recoverAll(forgotMs);
     } else if (restored.isDamaged || restored.hard.loss === "log") {
       this.state.recovery = recoverLog();
     }

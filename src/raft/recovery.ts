@@ -24,8 +24,9 @@ export const recoverLog = (): LossRecovery => ({
   blanks: new Map(),
 });
 
-export function recoverAll(nowMs: number): LossRecovery {
-  const asksTermsFromMs = nowMs + Timing.VOTE_FORGOTTEN_MS;
+/** `forgotMs`: since then it has voted for nobody that it has forgotten. */
+export function recoverAll(forgotMs: number): LossRecovery {
+  const asksTermsFromMs = forgotMs + Timing.VOTE_FORGOTTEN_MS;
   return { asksTermsFromMs, nextAskMs: asksTermsFromMs, heardTerms: new Map(), blanks: new Map() };
 }
 

@@ -62,10 +62,14 @@ export class RaftDriver implements GroupHost {
   private timerDueMs = Infinity;
   private pulseDueMs = -Infinity;
   private isStopped = false;
+  private readonly startedMs: number;
+  /** When groups were closed, the oldest first: bounded by those of the last VOTE_FORGOTTEN_MS. */
+  private readonly closedMs = new Map<string, number>();
 
   constructor(options: RaftDriverOptions) {
     const { id, random, transport } = options;
     this.options = options;
+    this.startedMs = options.clock.nowMs();
     this.id = id;
     this.random = random;
     this.inbox = answerInbox(random);
@@ -137,6 +141,11 @@ export class RaftDriver implements GroupHost {
     return this.options.clock.nowMs();
   }
 
+  /** The process has begun after the last vote of another one, and may have removed what a group of the same name had kept. */
+  forgotMs(group: string): number {
+    return this.closedMs.get(group) ?? this.startedMs;
+  }
+
   soon(work: () => void): void {
     this.options.soon(work);
   }
@@ -186,7 +195,15 @@ export class RaftDriver implements GroupHost {
   }
 
   closed(group: HostedGroup): void {
-    this.groups.delete(group.name);
+    const { name } = group;
+    const nowMs = this.nowMs();
+    this.groups.delete(name);
+    this.closedMs.delete(name);
+    this.closedMs.set(name, nowMs);
+    for (const [other, atMs] of this.closedMs) {
+      if (nowMs - atMs <= Timing.VOTE_FORGOTTEN_MS) break;
+      this.closedMs.delete(other);
+    }
   }
 
   /** Answers to all groups come by one interest. */

@@ -37,6 +37,8 @@ export interface GroupHost {
   readonly signs: ServerSigns;
   committerOf(journal: RaftJournal): Committer;
   nowMs(): number;
+  /** Since then a group of this name has voted for nobody of whom its journal may know nothing. */
+  forgotMs(group: string): number;
   soon(work: () => void): void;
   /** Later than `soon`: all that came at about the same time has been read. */
   nextRound(work: () => void): void;

@@ -309,14 +309,14 @@ export class RaftGroup implements HostedGroup, ApplyingHost {
   private makeNode(): RaftNode {
     const { options, host, log } = this;
     const { hard, snapshot, isDamaged } = log;
+    const { id, random, signs } = host;
     return new RaftNode({
-      id: host.id,
+      ...{ id, random, signs },
       group: this.name,
-      random: host.random,
       nowMs: host.nowMs(),
+      forgotMs: host.forgotMs(this.name),
       peers: options.peers,
       isNewGroup: options.isNewGroup,
-      signs: host.signs,
       inbox: host.newInbox(),
       restored: { hard, snapshot, entries: storedEntries(log), isDamaged },
     });

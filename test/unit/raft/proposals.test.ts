@@ -1,4 +1,4 @@
-/** What is proposed travels together: messages, entries of the log and commits of the journal are counted. */
+/** Proposals of one round travel together: messages, entries of the log and commits of the journal are counted. */
 import { describe, expect, it } from "vitest";
 import type { RaftGroup } from "../../../src/raft/driver/group.ts";
 import { Proposals } from "../../../src/raft/driver/proposals.ts";
