@@ -92,31 +92,48 @@ function publishFrom(plan: Plan, message: Message, source: Source): boolean {
   let reached: boolean;
   try {
     reached = deliverPlain(plan, message, source);
-    chooseMembers(plan, message, source, chosen);
+    reached = chooseMembers(plan, message, source, chosen) || reached;
     if (goesOn) reached = forwardWithin(plan, message, source, chosen) || reached;
   } finally {
     for (let i = 0; i < chosen.length; i++) chosen[i]!.chosenQueues = "";
     delivery.isUnderWay = false;
   }
   if (plan.crossings === null) return reached;
-  const isLeaf = tier === "spoke" || tier === "hub";
-  const crossings = isLeaf ? plan.crossings : plan.crossings.filter(({ takesRouted }) => takesRouted);
-  return cross(crossings, message, isLeaf ? source : OWN_SOURCE) || reached;
+  if (tier === "spoke" || tier === "hub") return crossFromLeaf(plan.crossings, message, source) || reached;
+  const crossings = plan.crossings.filter(({ takesRouted }) => takesRouted);
+  return cross(crossings, message, OWN_SOURCE) || reached;
 }
 
-/** A member of each group that the sender named: here if there is one, else the nearest within reach. */
-function chooseMembers(plan: Plan, message: Message, source: Source, chosen: Neighbour[]): void {
+/** The leaf has named groups of its own account. Of those in another one it knows nothing: all are served. */
+function crossFromLeaf(crossings: readonly Crossing[], message: Message, source: Source): boolean {
   const { queues } = source;
-  if (queues !== null && queues.length === 0) return;
+  source.queues = null;
+  try {
+    return cross(crossings, message, source);
+  } finally {
+    source.queues = queues;
+  }
+}
+
+/** A member of each group that the sender named: here if there is one, else the nearest within reach. Returns whether one is here. */
+function chooseMembers(plan: Plan, message: Message, source: Source, chosen: Neighbour[]): boolean {
+  const { queues } = source;
+  if (queues !== null && queues.length === 0) return false;
+  let reached = false;
   const named = queues !== null && queues.length > LISTED_MAX ? new Set(queues) : null;
   for (let i = 0; i < plan.groups.length; i++) {
     const group = plan.groups[i]!;
     const isNamed = queues === null || (named === null ? queues.includes(group.name) : named.has(group.name));
-    if (!isNamed || deliverToMember(group, message, source) || group.candidates.length === 0) continue;
+    if (!isNamed) continue;
+    if (deliverToMember(group, message, source)) {
+      reached = true;
+      continue;
+    }
     const within = group.candidates.filter((one) => isWithin(one.neighbour, one.leafCluster, source));
     const nearest = within.filter(({ rank }) => rank === within[0]!.rank);
     if (nearest.length > 0) chooseOf(group, nearest, sumOfWeights(nearest), chosen);
   }
+  return reached;
 }
 
 function isWithin(

@@ -262,7 +262,7 @@ for (const [hubKind, spokeKind] of MIXES) {
         world = new LeafWorld();
         const accounts = `accounts {
           SERVICE { users: [{user: s, password: p}], exports: [{service: ask}, {stream: "news.>"}] }
-          A { users: [{user: a, password: p}], imports: [
+          A { users: [{user: a, password: p}], mappings: { first: second }, imports: [
             {service: {account: SERVICE, subject: ask}}, {stream: {account: SERVICE, subject: "news.>"}}] } }`;
         const hub = await hubOf({
           config: accounts,
@@ -274,11 +274,14 @@ for (const [hubKind, spokeKind] of MIXES) {
         const down = await world.connect(spoke);
         const up = await world.connect(hub, APP);
         await allReach([up, down]);
-        service.subscribe("ask", { callback: (_, message) => void message.respond("yes") });
+        service.subscribe("ask", { queue: "q", callback: (_, message) => void message.respond("yes") });
+        up.subscribe("second", { queue: "q", callback: (_, message) => void message.respond("mapped") });
         const news = new Inbox(down, "news.*");
         await service.flush();
+        await up.flush();
         await allReach([up, down]);
         expect((await down.request("ask", "", PATIENT)).string()).toBe("yes");
+        expect((await down.request("first", "", PATIENT)).string()).toBe("mapped");
         service.publish("news.today", "x");
         await news.received(1);
       });

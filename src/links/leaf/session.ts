@@ -116,12 +116,13 @@ export class LeafSession extends JoiningLeaf implements LeafOperations, Neighbou
     if (mapped !== null) message.moveSubject(mapped.at, mapped.length, mapped.hash);
     const subjectAt = message.at + message.subjectFrom;
     const plan = account.interest.planOfMessage(subjectAt, message.subjectLength, message.subjectHash);
-    this.route(plan, message, queues);
+    this.route(plan, message, mapped === null ? queues : null); // of groups behind a mapping the sender knows nothing
     if (mapped !== null) message.moveSubject(at, subjectLength, subjectHash); // the next head is compared with this one
     return this.isOpen && this.hasRoom();
   }
 
-  private route(plan: Plan, message: Message, queues: readonly string[]): void {
+  /** `queues`: null for all. */
+  private route(plan: Plan, message: Message, queues: readonly string[] | null): void {
     const { source } = this;
     if (source.queues !== queues) source.queues = queues;
     publish(plan, message, source);

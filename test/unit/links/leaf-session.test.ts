@@ -312,6 +312,15 @@ describe("a spoke in an account that imports a service", () => {
     expect(told(link)).toBe("LMSG back 2\r\nok\r\n");
   });
 
+  it("reaches one of each queue group that answers, though it names none", () => {
+    const stack = new LeafStack({ accounts: { definition: SERVICES }, users: [leafIn("IMPORTER")] });
+    const responder = stack.clientIn("EXPORTER");
+    responder.wire.receiveText("SUB service q 1\r\nSUB service q 2\r\nSUB service other 3\r\n");
+    const { wire } = stack.spoke("s", CREDENTIALS);
+    wire.receiveText("LMSG ask | unknown 1\r\nx\r\nLMSG ask back 1\r\ny\r\n");
+    expect(said(responder).match(/^HMSG service/gm)).toHaveLength(4);
+  });
+
   it("cannot answer in place of the service: it does not know where", () => {
     const stack = new LeafStack({ accounts: { definition: SERVICES }, users: [leafIn("EXPORTER")] });
     stack.clientIn("EXPORTER").wire.receiveText("SUB service 1\r\n");
