@@ -57,6 +57,20 @@ export function verdict(row: Row, name: string): string {
   return misses.length === 0 ? "met" : misses.join(", ");
 }
 
+/** Both policies of shoal beside nats-server. */
+function comparison(rows: readonly Row[]): string[] {
+  return table(
+    ["", REFERENCE, LAZY, DURABLE, "lazy to nats-server", "durable to nats-server", "bar"],
+    rows.map((row) => [
+      row.workload.about,
+      ...[REFERENCE, LAZY, DURABLE].map((name) => text(row.medians.get(name)!)),
+      ratioText(row, LAZY),
+      ratioText(row, DURABLE),
+      verdict(row, LAZY),
+    ]),
+  );
+}
+
 /** What profiles of the rows that miss their bar show. */
 const MISSES: readonly string[] = [
   "## Where the bar is missed, and why",
@@ -100,16 +114,7 @@ export function report(rows: readonly Row[], rounds: number): string {
     "",
     "![shoal, durable, compared with nats-server](jetstream-durable.svg)",
     "",
-    ...table(
-      ["", REFERENCE, LAZY, DURABLE, "lazy to nats-server", "durable to nats-server", "bar"],
-      usual.map((row) => [
-        row.workload.about,
-        ...[REFERENCE, LAZY, DURABLE].map((name) => text(row.medians.get(name)!)),
-        ratioText(row, LAZY),
-        ratioText(row, DURABLE),
-        verdict(row, LAZY),
-      ]),
-    ),
+    ...comparison(usual),
     "",
     "With `sync_interval: always` nats-server syncs before it acknowledges, too:",
     "",
@@ -146,16 +151,7 @@ export function replicatedReport(rows: readonly Row[], rounds: number): string {
     "",
     `${cores} cores of ${cpu}, ${memoryGiB} GiB, ${kernel}; Node.js ${node}; shoal ${shoal}.`,
     "",
-    ...table(
-      ["", REFERENCE, LAZY, DURABLE, "lazy to nats-server", "durable to nats-server", "bar"],
-      rows.map((row) => [
-        row.workload.about,
-        ...[REFERENCE, LAZY, DURABLE].map((name) => text(row.medians.get(name)!)),
-        ratioText(row, LAZY),
-        ratioText(row, DURABLE),
-        verdict(row, LAZY),
-      ]),
-    ),
+    ...comparison(rows),
     "",
     "No bar is met yet. Each message is encoded once more than without replicas, is stored by three servers, and takes two routes and their answers; with",
     "one publisher that awaits each, an append, its answers and the news that it is agreed on are seven writes of the leader.",
