@@ -1,7 +1,8 @@
-/** The clock of one simulated server: the time of the timeline, and timers that end with the server. */
+/** Clocks of simulated servers: the time of the timeline, and timers on it. */
 import type { Clock } from "../../src/base/clock.ts";
 import type { Timeline } from "./timeline.ts";
 
+/** Of one server: its timers end with it. */
 export class MemberClock implements Clock {
   /** Timers that are set. */
   timerCount = 0;
@@ -31,4 +32,18 @@ export class MemberClock implements Clock {
     });
     return { [Symbol.dispose]: unset };
   }
+}
+
+const START_MS = 1_800_000_000_000;
+
+/** The clock that all servers of a cluster share, at a fixed date. */
+export function clockOf(timeline: Timeline): Clock {
+  return {
+    nowMs: () => START_MS + timeline.nowMs,
+    setTimer(delayMs, fire) {
+      let isSet = true;
+      timeline.after(Math.max(0, delayMs), () => isSet && fire());
+      return { [Symbol.dispose]: () => void (isSet = false) };
+    },
+  };
 }

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../src/base/clock.ts";
 import { seededRandom, type Random } from "../../src/base/random.ts";
+import { clockOf } from "../sim/clock.ts";
 import { SimulatedServer, type Carried, type ServerWorld } from "../sim/jetstream-cluster/server.ts";
 import { Timeline } from "../sim/timeline.ts";
 
-const START_MS = 1_800_000_000_000;
 const DELAY_MS = 1;
 const TELL_MS = 1000;
 const STEP_MS = 20;
@@ -32,15 +32,7 @@ export class QuietCluster implements ServerWorld {
     names: readonly string[] = ["n1", "n2", "n3"],
     { balances = false }: { readonly balances?: boolean } = {},
   ) {
-    const { timeline } = this;
-    this.clock = {
-      nowMs: () => START_MS + timeline.nowMs,
-      setTimer(delayMs, fire) {
-        let isSet = true;
-        timeline.after(Math.max(0, delayMs), () => isSet && fire());
-        return { [Symbol.dispose]: () => void (isSet = false) };
-      },
-    };
+    this.clock = clockOf(this.timeline);
     this.servers = names.map((name) => new SimulatedServer(name, this, names.length));
     for (const server of this.servers) {
       server.tags = [`name:${server.name}`];

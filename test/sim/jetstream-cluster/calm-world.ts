@@ -1,10 +1,10 @@
 /** A cluster of simulated servers to which nothing happens by itself: a test starts and ends them, asks, and lets time go by. */
 import type { Clock } from "../../../src/base/clock.ts";
 import { seededRandom, type Random } from "../../../src/base/random.ts";
+import { clockOf } from "../clock.ts";
 import { Timeline } from "../timeline.ts";
 import { SimulatedServer, type Carried, type ServerWorld } from "./server.ts";
 
-const START_MS = 1_800_000_000_000;
 const DELAY_MS = 2;
 const TELL_MS = 1000;
 const STEP_MS = 100;
@@ -21,15 +21,7 @@ export class CalmWorld implements ServerWorld {
 
   /** Of so many servers, who begin together. */
   constructor(size: number) {
-    const { timeline } = this;
-    this.clock = {
-      nowMs: () => START_MS + timeline.nowMs,
-      setTimer(delayMs, fire) {
-        let isSet = true;
-        timeline.after(Math.max(0, delayMs), () => isSet && fire());
-        return { [Symbol.dispose]: () => void (isSet = false) };
-      },
-    };
+    this.clock = clockOf(this.timeline);
     for (let i = 1; i <= size; i++) this.add(`n${i}`, size);
     this.tellOn();
   }
